@@ -2,7 +2,8 @@
 
 DBOS is installed into a folder of its own below the cache, pinned by hash. Each runs alone, on a PostgreSQL with the
 same settings; agent and judge are answered by this process, or one beside it. DBOS's lives all complete; Signoff's end
-mixed, by three doors.
+mixed, by three doors. CPU is that of all processes that carry lives: PostgreSQL and the one that runs DBOS; PostgreSQL,
+Kafka and Signoff's services. What asks is in DBOS's one a loop of a few microseconds a life, and elsewhere in ours.
 
     .venv/bin/python benchmarks/peers.py [--rounds 3] [--dry]
 """

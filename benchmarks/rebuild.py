@@ -1,7 +1,8 @@
 """Measure `signoff rebuild`: facts a second net of the start, CPU by process, and the memory of whoever rebuilds.
 
 The facts are those of a few real lives, told again and again under other ids, signed, and written straight to a broker
-of its own. Prints a JSON line; ends with status 1 unless every fact is in the rebuilt database.
+of its own: requests, results and verdicts with bodies of all sizes, edits, every end, and changes of agents. Prints
+a JSON line; ends with status 1 unless every fact is in the rebuilt database.
 
     .venv/bin/python benchmarks/rebuild.py [--facts 100000]
 """
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
@@ -31,7 +32,7 @@ from lives import Agent, Run, run_system
 from contracts.client import JobStoreClient
 from contracts.events import AgentChanged, JobChanged
 from contracts.fact_keys import FactKeys, is_marker
-from contracts.resources import NewAgent
+from contracts.resources import JobEdit, NewAgent, NewJob
 from contracts.signing import SIGNATURE_HEADER, Secrets, make_secret
 from contracts.topics import FACT_TOPICS, TOPIC_OF, TOPICS
 from localstack.backing import Infrastructure, infrastructure
@@ -41,6 +42,10 @@ from servicekit.kafka.topics import ensure_topics
 
 #: Real lives that are told again: two of each end, by each door.
 LIVES = 60
+#: Repeats of a sentence in payloads, answers and edits, life by life: from 15 bytes to 15 KB.
+BODIES = (1, 10, 100, 1_000)
+#: Changes of the agent, of which one is told among the facts of AT_ONCE lives.
+AGENT_CHANGES = 5
 #: Lives whose facts stand among each other in the topic, as those of lives at the same time do.
 AT_ONCE = 100
 #: Records that are sent, and awaited, together.
@@ -48,6 +53,23 @@ SENT_AT_ONCE = 5_000
 
 _ID = re.compile(rb"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4})[0-9a-f]{8}")
 _CURSOR = re.compile(rb'"cursor":\d+')
+
+
+class MixedRun(Run):
+    """Lives with bodies of all sizes, of which half are edited before they are asked for."""
+
+    def make_job(self, number: int) -> NewJob:
+        """Make the job with this number."""
+        job, body = super().make_job(number), "the sky is dark" * BODIES[number % len(BODIES)]
+        answer = job.payload["answer"]
+        return job.model_copy(
+            update={"payload": {"answer": answer and {"text": f"{answer['text']}. {body}"}, "filler": body}}
+        )
+
+    async def _create(self, number: int) -> None:
+        await super()._create(number)
+        if number % 2:
+            await self.client.edit_job(self.ids[number], JobEdit(description="More" * BODIES[number % len(BODIES)]))
 
 
 @dataclass(frozen=True)
@@ -70,7 +92,11 @@ class Facts:
             async with run_system(Path(data)) as endpoints:
                 async with JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
                     await client.create_agent(NewAgent(id="bench", name="bench", url=url))
-                    await Run(endpoints, agent, client, LIVES, 0.0).measure()
+                    for number in range(AGENT_CHANGES):
+                        await client.update_agent("bench", NewAgent(name=f"bench {number}", url=url))
+                    figures = await MixedRun(endpoints, agent, client, LIVES, 0.0).measure()
+                    if figures["wrong"]:
+                        raise SystemExit(f"WRONG: {figures['wrong'][:5]}")
                 agents = await _read(endpoints["kafka"], TOPIC_OF[AgentChanged])
                 jobs = defaultdict[bytes | None, list[Record]](list)
                 for record in await _read(endpoints["kafka"], TOPIC_OF[JobChanged]):
@@ -88,6 +114,8 @@ class Facts:
                     told += 1
                     cursor = b'"cursor":%d' % (1_000_000 + told)
                     yield _copy(record, _CURSOR.sub(cursor, record.value))
+            changed = self.agents[lives // AT_ONCE % len(self.agents)]
+            yield _copy(changed, changed.value or b"")
             lives += AT_ONCE
 
     def _tell_life(self, number: int) -> Iterator[Outgoing]:
@@ -109,13 +137,14 @@ def _copy(record: Record | Outgoing, value: bytes, key: bytes | None = None) -> 
     return Outgoing(record.topic, value, key or record.key, record.headers)
 
 
-async def write(kafka: str, keys: FactKeys, records: Iterator[Outgoing]) -> int:
-    """Sign records, and write them; return how many they were."""
-    publisher, count = Publisher(kafka, "bench"), 0
+async def write(kafka: str, keys: FactKeys, records: Iterator[Outgoing]) -> Counter[str]:
+    """Sign records, and write them; return how many there were by topic, and their `bytes`."""
+    publisher, count = Publisher(kafka, "bench"), Counter[str]()
     await publisher.start()
     while some := list(islice(records, SENT_AT_ONCE)):
         await publisher.publish_records([_sign(record, keys) for record in some])
-        count += len(some)
+        count.update(record.topic for record in some)
+        count["bytes"] += sum(len(record.value) for record in some)
     await publisher.stop()
     return count
 
@@ -179,12 +208,14 @@ async def main() -> int:
         await write_markers(servers.kafka, keys)
         await write(servers.kafka, keys, (_copy(agent, agent.value or b"") for agent in facts.agents))
         empty = [rebuild(servers, keys, f"empty_{number}") for number in range(2)][-1]  # the first one warms up
-        count = await write(servers.kafka, keys, facts.tell(arguments.facts))
+        written = await write(servers.kafka, keys, facts.tell(arguments.facts))
         busy = psutil.cpu_percent(1.0)
         full = rebuild(servers, keys, "full")
-    net = full["seconds"] - empty["seconds"]
+    net, size, of_jobs = full["seconds"] - empty["seconds"], written.pop("bytes"), written[TOPIC_OF[JobChanged]]
+    count = written.total()
     figures = {
         "facts": count,
+        "bytes_a_fact": round(size / count),
         "facts_a_second": round(count / net),
         "seconds": round(full["seconds"], 2),
         "of_it_the_start": round(empty["seconds"], 2),
@@ -195,7 +226,7 @@ async def main() -> int:
         "busy_before_percent": busy,
     }
     print(json.dumps(figures))
-    return 0 if full["counts"]["job_logs"] == count else 1
+    return 0 if full["counts"]["job_logs"] == of_jobs else 1
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from contracts.events import JobChanged
 from contracts.fact_keys import is_marker
 from contracts.resources import NewJob
 from contracts.topics import TOPIC_OF
-from measuring.counting import Note, RequestCounter, count
+from measuring.counting import COMMITTED_S, Note, RequestCounter, count
 
 STEP_MAX_S = 60
 #: A payload with an answer is for the agent of lives.py; others pass it over.
@@ -66,7 +66,8 @@ class LonelyLives:
         await self._client.execute_job(job_id)
         facts += await self._wait_for(job_id, "COMPLETED")
         ended = time.monotonic()
-        return Life(job_id, created, asked, ended, facts, await self._counter.wait_for_calm(created))
+        notes = await self._counter.wait_for_calm(created, COMMITTED_S)
+        return Life(job_id, created, asked, ended, facts, notes)
 
     async def _wait_for(self, job_id: str, status: str) -> int:
         """Wait until a fact says that a job has a status; return how many facts of it came."""

@@ -14,8 +14,12 @@ from pathlib import Path
 
 import asyncpg
 
-#: What a life has asked for is complete once nothing that is not periodic was asked for so long, in seconds.
+from servicekit.kafka.offsets import COMMIT_INTERVAL_S
+
+#: A step of a life is over once nothing that is not periodic was asked for so long, in seconds.
 CALM_S = 0.4
+#: All that a life has asked for is complete once the offsets of what was read for it are committed, too.
+COMMITTED_S = COMMIT_INTERVAL_S + CALM_S
 CALM_MAX_S = 30.0
 #: Tables of one row or a few are read as a whole by any plan, and do not grow.
 _SCANNED = """
@@ -56,15 +60,15 @@ class RequestCounter:
         notes = (Note(**json.loads(line)) for line in lines)
         return sorted((note for note in notes if since <= note.ended < until), key=lambda note: note.began)
 
-    async def wait_for_calm(self, since: float) -> list[Note]:
+    async def wait_for_calm(self, since: float, calm_s: float = CALM_S) -> list[Note]:
         """Wait until nothing but what is periodic goes on; return what was answered since a time, without that."""
         async with asyncio.timeout(CALM_MAX_S):
             while True:
                 notes = [note for note in self.read(since) if not note.periodic]
                 quiet_s = time.monotonic() - max([since, *(note.ended for note in notes)])
-                if quiet_s >= CALM_S:
+                if quiet_s >= calm_s:
                     return notes
-                await asyncio.sleep(CALM_S - quiet_s)
+                await asyncio.sleep(calm_s - quiet_s)
 
 
 def count(notes: Iterable[Note]) -> dict[str, int]:

@@ -54,6 +54,8 @@ WITHOUT = {
     "begin-again": ("relay-faults", "I2 a reader"),
     "settled-before-published": ("relay", "I2 a watch was told"),
     "older-epochs-end": ("relay-leaders", "I2 a reader"),
+    "next-version-from-memory": ("relay-memory", "I2 a reader"),
+    "recent-behind-looks": ("relay-memory", "I2 a watch that is told from memory"),
 }
 
 STATES_MAX = 3_000_000  # of each exploration

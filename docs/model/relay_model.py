@@ -1,4 +1,8 @@
-"""The relay of facts: two writers, two relays that may both believe that they lead, two jobs, one reader, one watch."""
+"""The relay of facts: two writers, two relays that may both believe that they lead, two jobs, one reader, one watch.
+
+Each relay is in the process of the writer of its number, which hands over in memory what it has committed: late, in
+another order, or never.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,24 +15,33 @@ RULES = (
     "begin-again",
     "settled-before-published",
     "older-epochs-end",
+    "next-version-from-memory",
+    "recent-behind-looks",
 )
 
 WRITERS = 2
 
 
 class RelayScenario(NamedTuple):
-    """How many versions each job has, each of a tenant of its own; so many relays, faults and, at most, records."""
+    """How many versions each job has, each of a tenant of its own; so many relays, faults and, at most, records.
+
+    `memory`: whether what writers commit is handed over.
+    """
 
     versions: dict[str, int]
     relays: int
     faults: int
     records_max: int = 6
+    memory: bool = False
 
 
 RELAY_SCENARIOS = {
     "relay": RelayScenario({"a": 2, "b": 1}, relays=2, faults=1),
     "relay-faults": RelayScenario({"a": 2, "b": 1}, relays=1, faults=2),
     "relay-leaders": RelayScenario({"a": 2}, relays=2, faults=3),
+    "relay-memory": RelayScenario({"a": 3}, relays=1, faults=1, records_max=3, memory=True),
+    "relay-memory-two": RelayScenario({"a": 2, "b": 1}, relays=1, faults=0, records_max=4, memory=True),
+    "relay-memory-leaders": RelayScenario({"a": 2}, relays=2, faults=1, records_max=4, memory=True),
 }
 
 
@@ -51,6 +64,8 @@ class Leader(NamedTuple):
     what was seen and is not sent. `ended`: every writer that drew a number up to it has ended. `pending`: once these
     writers have ended, so have all that drew a number up to `pending_number`. `is_late`: the topic lost what it sent.
     `is_older`: it was stopped, or cut off, and another leads; it goes on between any two steps, and does not know.
+    `known`: of some jobs a version up to which all were seen. `recent`: numbers that were handed over, for watches from
+    `begin` on.
     """
 
     settled: int
@@ -61,6 +76,9 @@ class Leader(NamedTuple):
     pending_number: int = 0
     is_late: bool = False
     is_older: bool = False
+    known: frozenset[tuple[str, int]] = frozenset()
+    recent: frozenset[int] = frozenset()
+    begin: int = 0
 
     @property
     def published(self) -> int:
@@ -76,9 +94,24 @@ class Leader(NamedTuple):
         looked = self._replace(settled=settled, seen=frozenset(n for n in seen if n > settled), left=left)
         return looked if looked.seen else looked._replace(ended=0, pending=frozenset(), pending_number=0)
 
+    def has_seen(self, entry: Entry) -> bool:
+        """Return whether a row was seen, or given up."""
+        return entry.number <= self.settled or entry.number in self.seen
+
+    def version_of(self, job: str) -> int:
+        """Return the version of a job up to which all were seen, as far as that is known; 0 where it is not."""
+        return max((version for name, version in self.known if name == job), default=0)
+
+    def know(self, entry: Entry) -> "Leader":
+        """Return what is known once all versions of a job up to this one were seen."""
+        version = max(entry.version, self.version_of(entry.job))
+        return self._replace(known=frozenset({*(k for k in self.known if k[0] != entry.job), (entry.job, version)}))
+
 
 class State(NamedTuple):
     """Writers, the log, the relays and the topic. So many `faults` may still happen.
+
+    `handing`: what was committed and is not handed over, each with the number of its process.
 
     `published` and `settled` are what the relays have stored; a watch has been told everything up to `settled`.
     """
@@ -86,6 +119,7 @@ class State(NamedTuple):
     drawn: int = 0
     writers: tuple[Transaction, ...] = ((),) * WRITERS
     log: tuple[Entry, ...] = ()
+    handing: frozenset[tuple[int, Transaction]] = frozenset()
     leaders: tuple[Leader | None, ...] = ()
     published: int = 0
     settled: int = 0
@@ -122,6 +156,8 @@ class RelayModel:
                 yield from self._take_over(state, number)
             else:
                 yield from self._lead(state, number, leader)
+        for handed in state.handing:
+            yield from self._hand_over(state, *handed)
         if state.faults and state.topic:
             yield "the broker comes back empty", False, self._empty_topic(state)
 
@@ -137,7 +173,8 @@ class RelayModel:
         if transaction:
             ended = state.with_writer(number, ())
             log = tuple(sorted((*state.log, *transaction)))
-            yield f"writer {number} commits", True, ended._replace(log=log)
+            handing = {(number, transaction)} if self._hands_over(number) else set()
+            yield f"writer {number} commits", True, ended._replace(log=log, handing=state.handing | handing)
             if state.faults:
                 yield f"writer {number} rolls back", False, ended._replace(faults=state.faults - 1)
 
@@ -146,9 +183,10 @@ class RelayModel:
         is_fault = any(leader and not leader.is_older for leader in state.leaders)
         if is_fault and not state.faults:
             return
+        begin = state.published if self._scenario.memory else 0
         others = tuple(leader and self._end(leader) for leader in state.leaders)
         leads = state._replace(leaders=others, faults=state.faults - is_fault)
-        leads = leads.with_leader(number, Leader(state.published, ended=state.settled))
+        leads = leads.with_leader(number, Leader(state.published, ended=state.settled, begin=begin))
         yield f"relay {number} leads", not is_fault, leads
 
     def _end(self, leader: Leader) -> Leader | None:
@@ -156,6 +194,21 @@ class RelayModel:
         if "older-epochs-end" not in self._rules:
             return leader._replace(is_older=True)
         return Leader(0, left=leader.left, is_older=True) if leader.left else None
+
+    def _hands_over(self, number: int) -> bool:
+        return self._scenario.memory and number < self._scenario.relays
+
+    def _hand_over(self, state: State, number: int, transaction: Transaction) -> Iterator[Step[State]]:
+        """To a relay that leads; it takes of each job the version after those that it has seen, and no other."""
+        rest = state._replace(handing=state.handing - {(number, transaction)})
+        leader, names = state.leaders[number], _names(transaction)
+        for entry in transaction if leader and not leader.is_older else ():
+            is_next = "next-version-from-memory" not in self._rules or entry.version == 1 + leader.version_of(entry.job)
+            if is_next and not leader.has_seen(entry):
+                leader = leader.look((entry,), 0).know(entry)._replace(recent=leader.recent | {entry.number})
+        yield f"relay {number} is handed {names}", True, rest.with_leader(number, leader)
+        if state.faults and leader != state.leaders[number]:
+            yield f"relay {number} is never handed {names}", False, rest._replace(faults=state.faults - 1)
 
     def _lead(self, state: State, number: int, leader: Leader) -> Iterator[Step[State]]:
         for job in {entry.job for entry in leader.left}:
@@ -184,6 +237,8 @@ class RelayModel:
 
     def _look(self, leader: Leader, new: tuple[Entry, ...], *, is_cut: bool) -> Leader:
         """See rows. What the log lacks though its writers had ended will never be, unless only a part was read."""
+        if new and self._scenario.memory and "recent-behind-looks" in self._rules:
+            leader = leader._replace(begin=max(leader.begin, new[-1].number))
         if "settled-before-published" not in self._rules:
             return leader.look(new, max((entry.number for entry in new), default=0))
         return leader.look(new, min(leader.ended, new[-1].number) if is_cut else leader.ended)
@@ -192,6 +247,7 @@ class RelayModel:
         if len(state.topic) == self._scenario.records_max:
             return
         acknowledged = leader._replace(left=tuple(other for other in leader.left if other != entry))
+        acknowledged = acknowledged.know(entry) if self._scenario.memory else acknowledged
         sent = state._replace(topic=(*state.topic, (entry.job, entry.version)))
         name = _names((entry,))
         yield f"relay {number} sends {name}", True, sent.with_leader(number, acknowledged)
@@ -210,8 +266,14 @@ class RelayModel:
 
     def check(self, state: State) -> None:
         """Append a violation if a watch missed a row, or if all is published and a reader has not each version once."""
-        if any(entry.number <= state.settled for transaction in state.writers for entry in transaction):
+        leaders = [leader for leader in state.leaders if leader]
+        settled = max([state.settled, *(leader.settled for leader in leaders)])
+        if any(entry.number <= settled for transaction in state.writers for entry in transaction):
             self.violations.append("I2 a watch was told everything up to a number that may still commit")
+        for leader in leaders if self._scenario.memory else ():
+            numbers = {entry.number for entry in state.log if leader.begin < entry.number <= leader.settled}
+            if not numbers <= leader.recent:
+                self.violations.append("I2 a watch that is told from memory misses a row")
         for job, versions in self._scenario.versions.items():
             if self._is_published(state) and self._read(state.topic, job) != tuple(range(1, versions + 1)):
                 self.violations.append("I2 a reader of the whole topic has not each version once and in order")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
@@ -14,6 +15,8 @@ CRITERIA_MAX: Final = 100
 LINES_MAX: Final = 10_000
 #: Characters of a criterion at most, without its prefixes.
 CRITERION_MAX_CHARS: Final = 2_000
+#: Characters of a text whose criteria are kept in memory, once read: with a thousand of them, some MiB.
+KEPT_MAX_CHARS: Final = 2_000
 
 # White space, and what is as invisible: a byte order mark or a zero-width space before `never:` must not hide it.
 _BLANK: Final = (
@@ -82,12 +85,12 @@ def parse_criteria(text: str) -> list[Criterion]:
     """
     if text.count("\n") >= LINES_MAX:
         raise CriteriaError(f"a text of criteria has at most {LINES_MAX} lines", code="criteria_too_many")
-    return _check(_read_lines(text))
+    return list(_check_kept(text)) if len(text) <= KEPT_MAX_CHARS else _check(_read_lines(text))
 
 
 def parse_stored_criteria(text: str) -> list[Criterion]:
     """Return the criteria of a job that was stored, perhaps before these bounds were: none are refused."""
-    return list(_read_lines(text))
+    return list(_read_kept(text) if len(text) <= KEPT_MAX_CHARS else _read_lines(text))
 
 
 def format_criteria(criteria: Sequence[Criterion]) -> str:
@@ -120,6 +123,17 @@ def find_warnings(criteria: Sequence[Criterion]) -> list[CriterionWarning]:
         for place, one in enumerate(criteria)
         if one.kind == _MEETS and _ABSENCE.search(_QUOTED.sub("", one.text))
     ]
+
+
+@lru_cache(maxsize=1_000)
+def _read_kept(text: str) -> Sequence[Criterion]:
+    """Read a short text once for all steps of a job's life, and for all jobs with the same criteria."""
+    return tuple(_read_lines(text))
+
+
+@lru_cache(maxsize=1_000)
+def _check_kept(text: str) -> Sequence[Criterion]:
+    return _check(_read_kept(text))
 
 
 def _read_lines(text: str) -> Iterator[Criterion]:

@@ -82,14 +82,19 @@ class ResultProduced(_ExecutionEvent):
         return event_id(self.execution_id, self.lease, "result-produced")
 
     @cached_property
+    def result_text(self) -> str:
+        """Return the JSON text of the result."""
+        return json_text(self.result)
+
+    @cached_property
     def result_hash(self) -> bytes:
         """Return the SHA-256 of the result's JSON text, 32 bytes: what tells one result from another."""
-        return hash_result(self.result)
+        return hash_result(self.result_text)
 
 
-def hash_result(result: Any) -> bytes:
-    """Return the SHA-256 of a result's JSON text: what tells one result from another."""
-    return hashlib.sha256(json_text(result).encode()).digest()
+def hash_result(text: str) -> bytes:
+    """Return the SHA-256 of a result's JSON text."""
+    return hashlib.sha256(text.encode()).digest()
 
 
 class JobStatusReported(_ExecutionEvent):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, get_args
 
 from pydantic import (
@@ -112,9 +113,16 @@ class StrictModel(Model):
     @field_validator("*", mode="before")
     @classmethod
     def _check_type(cls, value: Any, info: ValidationInfo) -> Any:
-        annotation = cls.model_fields[info.field_name or ""].annotation
-        types = [type_ for type_ in get_args(annotation) or (annotation,) if type_ in _MAY_STAND_FOR]
-        if value is not None and types and not _MAY_STAND_FOR[types[0]](value):
+        may_stand = None if value is None else _find_check(cls, info.field_name or "")
+        if may_stand is not None and not may_stand(value):
             msg = "is of another type"
             raise ValueError(msg)
         return value
+
+
+@cache
+def _find_check(model: type[StrictModel], name: str) -> Callable[[Any], bool] | None:
+    """Return how to tell whether a JSON value may stand for that of a field; None if any may."""
+    annotation = model.model_fields[name].annotation
+    types = (type_ for type_ in get_args(annotation) or (annotation,) if type_ in _MAY_STAND_FOR)
+    return next((_MAY_STAND_FOR[type_] for type_ in types), None)

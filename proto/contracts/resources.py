@@ -77,7 +77,9 @@ class Policy(StrictModel):
 
     def over(self, other: "Policy") -> "Policy":
         """Return this policy, with the fields that are not set taken from another."""
-        return Policy.model_construct(**{**other.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)})
+        own = vars(self)
+        missing = {name: value for name, value in vars(other).items() if value is not None and own[name] is None}
+        return self.model_copy(update=missing)
 
 
 class NewJob(StrictModel):

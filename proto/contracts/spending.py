@@ -5,7 +5,7 @@ use it; to others it is of no use.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from contracts.resources import Usage
@@ -58,6 +58,8 @@ class Budget:
         self.spent_tokens += usage.tokens
 
 
+#: Names of models whose prices are remembered.
+MODELS_MAX = 100
 #: The bound of `Usage.cost_usd`.
 COST_MAX_USD = 1_000_000.0
 
@@ -68,13 +70,17 @@ def with_cost(usage: Usage) -> Usage:
         return usage
     genai_prices = _load_genai_prices()
     tokens = genai_prices.Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
-    # A new one each time: a snapshot caches every name that it is asked for, and these names come from strangers.
-    snapshot = genai_prices.data_snapshot.DataSnapshot(_load_providers(), from_auto_update=False)
     try:
-        price = snapshot.calc(tokens, usage.model, None, None, None).total_price
+        price = _make_snapshot(usage.model).calc(tokens, usage.model, None, None, None).total_price
     except (LookupError, ValueError):
         return usage
     return usage.model_copy(update={"cost_usd": min(float(price), COST_MAX_USD)})
+
+
+@lru_cache(maxsize=MODELS_MAX)
+def _make_snapshot(_: str) -> Any:
+    """Make a snapshot of the prices for one name of a model: one for all would remember whatever strangers name."""
+    return _load_genai_prices().data_snapshot.DataSnapshot(_load_providers(), from_auto_update=False)
 
 
 @cache

@@ -115,3 +115,4 @@ class ReportKind(StrEnum):
     FAILED = "failed"
     DECLINED = "declined"
     VERDICT = "verdict"
+    MISJUDGED = "misjudged"

@@ -195,6 +195,18 @@ async def test_a_job_is_assigned_cancelled_and_shown(signoff, jobstore):
     assert {log["actor"] for log in logs.json["items"]} == {"administrator"}
 
 
+async def test_an_execution_is_cancelled_by_its_id_with_or_without_its_job(signoff, jobstore):
+    await jobstore.add(poem())
+    execution_id = "0199d5a8-0000-7000-8000-000000000001"
+    assert "poem" in (await signoff("jobs", "cancel", "poem", "--execution-id", execution_id)).out
+    ran = await signoff("jobs", "cancel", "--execution-id", execution_id)
+    assert "nobody has asked for it yet" in ran.out
+    ran = await signoff("jobs", "cancel", "--execution-id", execution_id, "--json")
+    assert ran.json == {"execution_id": execution_id, "job": None}
+    assert [each.job_id for each in jobstore.asked(jobs_pb.CancelJobRequest)] == ["poem", "", ""]
+    assert (await signoff("jobs", "cancel")).status == 2
+
+
 async def test_progress_is_shown_with_the_job_and_as_it_happens(signoff, jobstore):
     await jobstore.add(poem())
     await jobstore.record("poem", JobLogStatus.IN_PROGRESS, progress=0.425, message="two lines of five")
@@ -317,3 +329,18 @@ async def test_jobs_are_listed_by_text_and_in_another_order(signoff, jobstore):
     listed = await signoff("jobs", "list", "--text", "POEM", "--sort", "created_at", "--json")
     assert [job["id"] for job in listed.json["items"]] == ["poem-1", "poem-2"]
     assert (await signoff("jobs", "list", "--created-after", "yesterday")).status == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["list", "--tenant", "a\udcff"], "--tenant"),
+        (["create", "--title", "t", "--criteria", "c", "--label", "team=\ud800"], "--label"),
+        (["get", "poem\udcff"], "JOB"),
+    ],
+)
+async def test_text_that_is_not_utf_8_is_a_wrong_value(signoff, arguments, option):
+    """A shell hands over bytes, which Python makes lone surrogates of."""
+    ran = await signoff("jobs", *arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert re.search(rf"Invalid value for .*{option}.*: it is not UTF-8", ran.err), ran.err

@@ -13,7 +13,7 @@ SOURCES = (
     *(path for folder in FOLDERS for path in (SERVICES / folder).rglob("*.py")),
 )
 #: What makes or changes a report; and the failures that are reported.
-MAKERS = re.compile(r"Report|replace|Refusal|(Agent\w*|JudgeAnswer|Judgment|BudgetExhausted|Criteria)Error")
+MAKERS = re.compile(r"Report|replace|Refusal|(Agent\w*|JudgeAnswer|Judgment|BudgetExhausted|Criteria|Executor)Error")
 #: Answers to whoever asks, and why a judgement waits; none of them is recorded.
 UNRECORDED = {"illegal_transition", "execution_live", "lease_runs", "deadline_ahead", "repeat", "fenced", "begun"}
 UNRECORDED |= {"unknown_execution", "job_conflict", "concluded", "judge_quota_exceeded", "judge_unavailable"}
@@ -22,7 +22,7 @@ UNRECORDED |= {"too_many_cancels", "criteria_conflict"}
 NAMED = {"result_reused", "verdict_reused", "matched", "handed_on"}
 #: Of outcomes that cannot be recorded: what `decode` says of a record, or the database of a value.
 NAMED |= {"malformed_json", "schema_mismatch", "unstorable"}
-NAMED |= {"verdict_mismatch", "database_error"}
+NAMED |= {"verdict_mismatch", "validator_error", "database_error"}
 
 
 def test_the_page_has_words_for_every_code_and_for_no_other() -> None:

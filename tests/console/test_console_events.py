@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from streams import stream
+from support.fake_jobstore import log_message
 
 from console.api.events import EventStream
 from contracts.client import WatchEvent
@@ -26,6 +27,10 @@ async def changes(jobstore, count, job=POEM):
         count -= 1
     for _ in range(count):
         await jobstore.record(job.id, JobLogStatus.ASSIGNED)
+
+
+def to_event(log):
+    return WatchEvent(log.cursor, log=log_message(log))
 
 
 async def test_a_new_stream_begins_now(http, live, jobstore):
@@ -142,7 +147,7 @@ async def test_a_broker_that_counts_anew_resets_everybody(http, live, jobstore):
 
 async def _recorded(jobstore):
     await jobstore.record("poem", JobLogStatus.ASSIGNED)
-    return WatchEvent(jobstore.logs[-1].cursor, log=jobstore.logs[-1])
+    return to_event(jobstore.logs[-1])
 
 
 @pytest.mark.parametrize("last_event_id", ["x", "-1", "1.5", "²"])
@@ -192,13 +197,22 @@ async def test_a_slow_reader_is_cut_off_and_delays_nobody(live, jobstore):
     frames = quick.frames()
     await jobstore.add(POEM)
     for cursor in range(1, 20):
-        live._publish(WatchEvent(cursor, log=jobstore.logs[0].model_copy(update={"cursor": cursor})))
+        live._publish(to_event(jobstore.logs[0].model_copy(update={"cursor": cursor})))
         assert b"id: %d\n" % cursor in await anext(frames)
     assert slow.ended.is_set()
     assert not quick.ended.is_set()
     last = b"".join([data async for data in slow.frames()])
     assert b"id: 6\n" in last
     assert b"id: 7\n" not in last
+
+
+async def test_an_entry_that_nobody_watches_is_not_even_read(live, jobstore):
+    await jobstore.add(POEM)
+    live._start_at(0)
+    event = to_event(jobstore.logs[0])
+    event.log.ClearField("status")  # a log's entry cannot be read without one
+    live._publish(event)
+    assert live.cursor == 1
 
 
 async def test_a_reader_that_reads_nothing_holds_nothing(live):

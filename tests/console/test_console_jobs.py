@@ -100,6 +100,22 @@ async def test_a_job_is_cancelled_and_resubmitted(http, jobstore):
     assert jobstore.asked(jobs_pb.ResubmitJobRequest)[0].comment == "shorter"
 
 
+async def test_an_execution_is_cancelled_by_its_id(http, jobstore):
+    job = await create(http, agent_id="writer")
+    execution_id = "0199d5a8-0000-7000-8000-000000000001"
+    async with http.post(f"/api/jobs/{job['id']}/cancel", json={"execution_id": execution_id}) as answer:
+        assert (await answer.json())["id"] == job["id"]
+    async with http.post(f"/api/executions/{execution_id}/cancel", json={"reason": "too late"}) as answer:
+        assert await answer.json() == {"execution_id": execution_id, "job": None}
+    asked = jobstore.asked(jobs_pb.CancelJobRequest)
+    assert [(each.job_id, each.execution_id, each.reason) for each in asked] == [
+        (job["id"], execution_id, ""),
+        ("", execution_id, "too late"),
+    ]
+    async with http.post("/api/executions/no-uuid/cancel") as answer:
+        assert answer.status == 422
+
+
 async def test_a_list_goes_on_at_its_cursor(http):
     ids = [(await create(http, id=f"job-{number}", labels={"team": "a"}))["id"] for number in range(3)]
     await create(http, id="other")

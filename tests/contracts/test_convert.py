@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from strategies import agents, job_filters, job_logs, jobs, json_values, limits, new_jobs, operations
 
 from contracts.jsontext import json_text
@@ -22,8 +23,10 @@ from contracts.messages.convert import (
     new_agent_of,
     new_job_message,
     new_job_of,
+    new_policy_of,
     operation_message,
     operation_of,
+    policy_of,
     protocol_of,
     put_json,
     status_of,
@@ -31,6 +34,7 @@ from contracts.messages.convert import (
 from contracts.messages.filters import job_filter_message
 from contracts.messages.job_requests import job_filter_of
 from contracts.resources import NewAgent, NewJob
+from contracts.status import Delivery
 from signoff.v1 import resources_pb2 as pb
 
 MODERATE = json_values(integers=st.integers(-(2**53) + 1, 2**53 - 1))
@@ -132,6 +136,14 @@ def test_what_is_not_set_is_what_the_model_says():
     assert new_job_of(message) == NewJob(title="a", acceptance_criteria="b")
     agent = pb.NewAgent(name="a", url="http://localhost/a")
     assert new_agent_of(agent) == NewAgent(name="a", url="http://localhost/a")
+
+
+def test_a_policy_is_checked_when_it_is_new_and_never_again():
+    beyond_our_bounds = pb.Policy(max_attempts=1_000, delivery=pb.DELIVERY_AT_MOST_ONCE, retry_codes=["503"])
+    policy = policy_of(beyond_our_bounds)  # of a newer jobstore, which allows more
+    assert (policy.max_attempts, policy.delivery, policy.retry_codes) == (1_000, Delivery.AT_MOST_ONCE, ["503"])
+    with pytest.raises(ValidationError):
+        new_policy_of(beyond_our_bounds)
 
 
 def test_unspecified_is_no_status_and_no_protocol():

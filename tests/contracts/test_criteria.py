@@ -1,6 +1,7 @@
 """Criteria: every list has one text form, which reads back as the same list."""
 
 import sys
+from collections.abc import Callable
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -76,6 +77,12 @@ def code_of_list(*criteria: Criterion) -> str:
 def test_a_line_is_a_criterion(line: str, criterion: Criterion) -> None:
     text = f"{line}\nIt is there"
     assert parse_criteria(text) == parse_stored_criteria(text) == [criterion, Criterion(text="It is there")]
+
+
+@pytest.mark.parametrize("parse", [parse_criteria, parse_stored_criteria])
+def test_what_was_read_before_is_not_changed_by_whoever_has_it(parse: Callable[[str], list[Criterion]]) -> None:
+    parse("It is blue").clear()
+    assert parse("It is blue") == [Criterion(text="It is blue")]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from contracts.resources import Usage
-from contracts.spending import COST_MAX_USD, Budget, with_cost
+from contracts.spending import COST_MAX_USD, MODELS_MAX, Budget, _make_snapshot, with_cost
 
 
 def test_without_a_budget_nothing_is_ever_used_up() -> None:
@@ -72,3 +72,16 @@ def test_what_is_said_stands_and_what_cannot_be_known_stays_unknown(usage: Usage
 def test_no_price_is_more_than_a_report_may_say() -> None:
     usage = with_cost(Usage(input_tokens=2**53, output_tokens=2**53, model="gpt-4o-mini"))
     assert Usage.model_validate_json(usage.model_dump_json()).cost_usd == COST_MAX_USD
+
+
+def test_models_that_strangers_name_do_not_pile_up() -> None:
+    for number in range(2 * MODELS_MAX):
+        with_cost(Usage(input_tokens=1, model=f"no-such-model-{number}"))
+    assert _make_snapshot.cache_info().currsize == MODELS_MAX
+
+
+def test_a_price_is_the_same_when_it_is_remembered() -> None:
+    usages = [with_cost(Usage(input_tokens=tokens, model="gpt-4o")) for tokens in (1_000, 2_000, 1_000)]
+    first, second, third = (usage.cost_usd for usage in usages)
+    assert first is not None
+    assert (second, third) == (2 * first, first)

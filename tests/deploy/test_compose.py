@@ -116,11 +116,10 @@ def test_kafka_is_set_as_in_the_local_stack(compose):
         logs="", port=0, advertised_port=0, controller_port=0, message_max_bytes=kafka.MESSAGE_MAX_BYTES
     )
     local = dict(line.split("=", 1) for line in lines.splitlines() if "=" in line)
-    same = [
-        name for name in local if re.search(r"replication|isr|max.bytes|create.topics|rebalance|linger|threads", name)
-    ]
+    same = [name for name in local if re.search(r"replication|isr|max.bytes|create.topics|rebalance|linger", name)]
     assert {name: settings.get(name) for name in same} == {name: local[name] for name in same}
     assert int(settings["message.max.bytes"]) > MESSAGE_MAX_BYTES
+    assert not [name for name in settings if "threads" in name], "its machine may have many cores"
 
 
 def test_without_a_key_the_profile_local_judges_and_has_agents(compose):

@@ -236,17 +236,35 @@ async def test_a_cancelled_execution_aborts_its_call_and_reports_nothing(handler
     assert publisher.events == []
 
 
-async def test_a_bug_in_calling_an_agent_is_no_outcome(handlers, agent, publisher, worker, requested, caplog):
+@pytest.mark.parametrize(
+    ("policy", "spent", "kind"),
+    [
+        ({"max_attempts": 3}, 0, ReportKind.ATTEMPT_FAILED),
+        ({"max_attempts": 3}, 2, ReportKind.FAILED),
+        ({"max_attempts": 3, "delivery": Delivery.AT_MOST_ONCE}, 0, ReportKind.FAILED),
+        ({"max_attempts": 3, "no_retry_codes": ["executor_error"]}, 0, ReportKind.FAILED),
+    ],
+)
+async def test_an_unexpected_error_is_a_failure_that_counts_and_is_not_the_agents(  # noqa: PLR0917 - fixtures
+    handlers, agent, publisher, requested, policy, spent, kind
+):
     async def buggy(_):
-        raise ZeroDivisionError
+        raise ZeroDivisionError("a secret")
 
     agent.does = buggy
+    await handlers.on_execute_requested([requested(grant(policy=policy, spent=spent))])
+    await until(lambda: publisher.events)
+    (report,) = publisher.events
+    assert (report.kind, report.code, report.call, report.retryable) == (kind, "executor_error", spent + 1, None)
+    assert "ZeroDivisionError" in report.message
+    assert "secret" not in report.message
+
+
+async def test_a_result_that_cannot_be_published_by_a_bug_is_a_failure(handlers, publisher, requested):
+    publisher.errors = [ZeroDivisionError()]
     await handlers.on_execute_requested([requested()])
-    await until(lambda: worker.room == 10)
-    assert publisher.events == []
-    assert [line.job_id for line in caplog.records if line.message == "work failed by a bug, its lease will lapse"] == [
-        "job-1"
-    ]
+    await until(lambda: publisher.events)
+    assert [report.code for report in publisher.events] == ["executor_error"]
 
 
 def test_reports_of_one_happening_have_one_id():

@@ -143,7 +143,7 @@ async def test_whoever_waited_goes_on_before_newcomers_are_let_in(scripted, work
     await scripted.run(AgentBusyError("busy", retry_after_s=0.05), "blue")
     await until(lambda: worker.room == 1)
     hanging = lease()
-    worker.start_work(hanging, "job-2", 1e12, lambda _: release.wait())
+    worker.start_work(hanging, "job-2", 1e12, lambda _: release.wait(), lambda *_: release.wait())
     await until(lambda: worker._slots._returning)
     assert (worker.room, len(scripted.agent.called)) == (0, 1)
     release.set()

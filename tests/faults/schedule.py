@@ -13,7 +13,7 @@ _LINK_MODES = ("cut", "hang", "delay", "drip")
 #: The broker and the database may also answer two seconds later, or not at all on the connections that there are.
 _BACKING_MODES = ("late", "mute")
 _AT_ONCE = ("kill", "stop")
-#: Seconds that a process stands still, now and then: long enough for whoever can do without it to have done so.
+#: Seconds that a service stands still, now and then: long enough for whoever can do without it to have done so.
 _FROZEN_LONG_S = 60.0
 
 
@@ -63,7 +63,9 @@ def _drawn(random: Random, kind: str, target: str, at_s: float, every_s: float, 
     if kind in {*_AT_ONCE, "empty"}:
         return Planned(kind, target, after_s, 0)
     if kind == "freeze":
-        return Planned(kind, target, after_s, random.choice((terms.lease_s + random.uniform(1, 3), _FROZEN_LONG_S)))
+        lasts_s = terms.lease_s + random.uniform(1, 3)
+        is_service = target not in {"postgres", "kafka"}
+        return Planned(kind, target, after_s, random.choice((lasts_s, _FROZEN_LONG_S)) if is_service else lasts_s)
     if kind in VERSIONS:  # until others of its group have heard of it, and then it works for a while
         return Planned(kind, target, after_s, terms.lease_s * random.uniform(2, 4))
     return Planned(kind, target, after_s, random.uniform(0.5, terms.lease_s * 2))

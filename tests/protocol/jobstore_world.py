@@ -11,6 +11,8 @@ from invariants import Tables
 from sqlalchemy import text
 from standins import Agents, Topics, Worker, tokens
 from support.factories import SECRETS, incoming
+from support.fakes import FakeReaders
+from support.jobstore.relays import Compared
 from world_jobs import spec
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
@@ -37,13 +39,15 @@ class JobstoreWorld:
     def __init__(self, database: Database, runner: CommandRunner) -> None:
         self.database, self.runner = database, runner
         self.work: Any = WorkService(database, runner, SECRETS)
-        self.sweeper = Sweeper(database, runner, lambda: True)
+        self.sweeper = Sweeper(database, runner, FakeReaders())
         self.topics, self.agents = Topics(), Agents()
         self._ids = count(1)
         self.executors = [Worker(pb.WORK_KIND_EXECUTING, self.new_id()) for _ in range(2)]
         self.validators = [Worker(pb.WORK_KIND_JUDGING, self.new_id()) for _ in range(2)]
         self.answers: dict[UUID, tuple[str, str]] = {}
         self.tables = Tables({}, {}, [])
+        self.compared = Compared(database)
+        runner.on_recorded = self.compared.hand_over
 
     @property
     def workers(self) -> list[Worker]:
@@ -59,6 +63,7 @@ class JobstoreWorld:
     async def check(self) -> None:
         before, self.tables = self.tables, await Tables.read(self.database)
         self.tables.check(before)
+        await self.compared.check()
 
     # What people ask
 

@@ -12,11 +12,12 @@ from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.jsontext import json_text
 from contracts.resources import Policy
-from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, make_secret
+from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature, make_secret
 from contracts.status import Delivery, ReportKind
 from contracts.status import Protocol as AgentProtocol
 from contracts.topics import TOPIC_OF
 from executor.ports import Grant
+from jobstore.domain.actor import UPSTREAM
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.worker import Lease
 
@@ -95,9 +96,14 @@ def signature(event: ResultProduced | JobStatusReported, secrets: Secrets = SECR
 
 def incoming(event: Any, *, replay: bool = False) -> Incoming[Any]:
     is_report = isinstance(event, ResultProduced | JobStatusReported)
-    headers = [(SIGNATURE_HEADER, signature(event).encode())] if is_report else []
-    topic = TOPIC_OF[type(event)]
-    return Incoming(event, record(event.model_dump_json().encode(), topic=topic, headers=headers), replay)
+    header = signature(event) if is_report else None
+    vouched_by = UPSTREAM if header is None else Signature.parse(header)
+    brought = record(
+        event.model_dump_json().encode(),
+        topic=TOPIC_OF[type(event)],
+        headers=[(SIGNATURE_HEADER, header.encode())] if header else [],
+    )
+    return Incoming(event, brought, replay, None if replay else vouched_by)
 
 
 def request_body(event: ExecuteRequested) -> bytes:

@@ -144,7 +144,7 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         return _job(job.model_copy(update={"last_log": logs[-1].model_copy(update=bare) if logs else None}))
 
     async def ListJobLogs(self, request, context):
-        logs = [_log(log) for log in self.logs if log.job_id == self.job(request.job_id).id]
+        logs = [log_message(log) for log in self.logs if log.job_id == self.job(request.job_id).id]
         return jobs_pb.ListJobLogsResponse(logs=logs)
 
     async def AssignAgent(self, request, context):
@@ -166,6 +166,8 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         return jobs_pb.ResubmitJobResponse(job=_job(await self.execute(job.id, execution_id, ends)))
 
     async def CancelJob(self, request, context):
+        if not request.job_id:
+            return jobs_pb.CancelJobResponse()
         self.job(request.job_id)
         job = await self.record(request.job_id, JobLogStatus.CANCELLED, message=request.reason or None)
         return jobs_pb.CancelJobResponse(job=_job(job))
@@ -185,7 +187,7 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
             for log in self.logs[after - self.first_cursor :]:
                 after = log.cursor
                 if not wanted or log.job_id in wanted:
-                    yield jobs_pb.WatchJobsResponse(cursor=after, log=_log(log))
+                    yield jobs_pb.WatchJobsResponse(cursor=after, log=log_message(log))
             async with self.changed:
                 await self.changed.wait_for(lambda: self.first_cursor + len(self.logs) > after)  # noqa: B023
 
@@ -281,7 +283,8 @@ def _job(job: Job) -> Any:
     return job_message(row, as_text=True)
 
 
-def _log(log: JobLog) -> Any:
+def log_message(log: JobLog) -> Any:
+    """Return an entry as the jobstore sends it."""
     payloads = {name: _text(getattr(log, name)) for name in ("request_payload", "response_payload")}
     return job_log_message(log.model_dump() | payloads, as_text=True)
 

@@ -52,6 +52,9 @@ class FakeOperations(OperationsServiceServicer):
         letters = [pb.DeadLetter(**about, offset=number, source_offset=number) for number in (2, 1)]
         return pb.ListDeadLettersResponse(counts={"a-dlq": 2, "b-dlq": 0}, items=letters[: request.page_size])
 
+    async def ForgetAnswers(self, request, context):
+        return pb.ForgetAnswersResponse(execution_ids=request.execution_ids[:1])
+
     async def ExecuteJobs(self, request, context):
         batch_id = id_of(request.idempotency_key)
         if batch_id not in self.operations:

@@ -89,23 +89,40 @@ def read_execution_id(body: bytes) -> UUID | None:
 
 
 class FakePublisher:
-    """Keeps what is published; every publication waits while `open` is not set."""
+    """Keeps what is published, but for the first `errors`; every publication waits while `open` is not set."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.soon: list[Event] = []
         self.signed_by: list[Lease] = []
+        self.errors: list[Exception] = []
         self.open = asyncio.Event()
         self.open.set()
 
     async def publish_report(self, report: Event, lease: Lease) -> None:
         await self.open.wait()
+        if self.errors:
+            raise self.errors.pop(0)
         self.events.append(report)
         self.signed_by.append(lease)
 
     def publish_report_soon(self, report: Event, lease: Lease) -> None:
         self.soon.append(report)
         self.signed_by.append(lease)
+
+
+class FakeReaders:
+    """Consumers of what workers report: they have read it all, unless they are `behind`."""
+
+    def __init__(self) -> None:
+        self.behind = False
+
+    async def find_ends(self) -> dict[Any, int]:
+        return {}
+
+    async def have_read(self, ends: object) -> bool:
+        del ends
+        return not self.behind
 
 
 class FakeAgent:

@@ -12,7 +12,7 @@ from fake_judge import FakeJudge, Step
 from support.factories import incoming, lease, result_produced
 from support.fakes import FakeLeases, FakePublisher, until
 
-from contracts.events import ResultProduced, hash_result
+from contracts.events import ResultProduced
 from contracts.resources import Usage
 from contracts.signing import KeyUse
 from contracts.spending import Budget
@@ -46,8 +46,8 @@ class FakeJudgings:
 
     def _grant(self, event: ResultProduced) -> Grant:
         key = lease(event.execution_id, 7, KeyUse.JUDGING)
-        result_hash = hash_result(event.result)
-        return Grant(key, 10.0, self.budget, event.acceptance_criteria, "A title", result_hash, self.judge_empty)
+        asked = event.acceptance_criteria, "A title", event.result_hash
+        return Grant(key, 10.0, self.budget, *asked, self.judge_empty)
 
 
 @pytest.fixture(params=["chat", "responses"])

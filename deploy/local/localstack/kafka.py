@@ -28,7 +28,8 @@ JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnO
 SHORT_LIVED_OPTION = "-XX:TieredStopAtLevel=1"
 
 #: The coordinator of groups appends commits and rebalances at once (by itself it gathers them for 5 ms, and everybody
-#: waits). Few threads: more only take turns on a few cores.
+#: waits). Few threads: beside all other processes on a few cores, more only take turns. Compose has Kafka's own number,
+#: since its machine may have many.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1

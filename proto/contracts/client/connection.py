@@ -75,6 +75,12 @@ class Connection:
         client._metadata = _make_metadata(token)  # noqa: SLF001 - its own
         return client
 
+    def reading(self, read: Callable[[Any], Any]) -> Self:
+        """Return a client on this connection whose methods return what `read` makes of a message."""
+        client = copy.copy(self)
+        client._read = read  # noqa: SLF001 - its own
+        return client
+
     async def _call(
         self, method: Callable[..., Awaitable[Response]], request: Any, *, timeout_s: float | None = None
     ) -> Response:

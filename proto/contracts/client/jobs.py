@@ -202,11 +202,27 @@ class JobStoreClient(OperationsClient):
         response = await self._call(self._jobs.ExecuteJob, request)
         return self._read(response.job)
 
-    async def cancel_job(self, job_id: str, reason: str | None = None, *, requested_by: str | None = None) -> Job:
-        """Cancel the job's live execution. The job can be executed again."""
-        request = jobs_pb.CancelJobRequest(job_id=job_id, reason=reason, requested_by=requested_by)
+    async def cancel_job(
+        self,
+        job_id: str,
+        reason: str | None = None,
+        *,
+        requested_by: str | None = None,
+        execution_id: UUID | str | None = None,
+    ) -> Job:
+        """Cancel the job's live execution, or this one and no other. The job can be executed again."""
+        named = None if execution_id is None else str(execution_id)
+        request = jobs_pb.CancelJobRequest(job_id=job_id, reason=reason, requested_by=requested_by, execution_id=named)
         response = await self._call(self._jobs.CancelJob, request)
         return self._read(response.job)
+
+    async def cancel_execution(
+        self, execution_id: UUID | str, reason: str | None = None, *, requested_by: str | None = None
+    ) -> Job | None:
+        """Cancel an execution, also one that nobody has asked for yet. Return its job, None where it is not known."""
+        request = jobs_pb.CancelJobRequest(reason=reason, requested_by=requested_by, execution_id=str(execution_id))
+        response = await self._call(self._jobs.CancelJob, request)
+        return self._read(response.job) if response.HasField("job") else None
 
     async def resubmit_job(
         self,

@@ -151,6 +151,15 @@ class OperationsClient(Connection):
         response = await self._call(self._operations.ListDeadLetters, pb.ListDeadLettersRequest(page_size=limit))
         return self._read(response)
 
+    async def forget_answers(self, execution_ids: Iterable[UUID | str]) -> list[UUID]:
+        """Forget that the records of these executions were wrong (500 at most), and return of which there was that.
+
+        A record of each that is published again is then processed.
+        """
+        request = pb.ForgetAnswersRequest(execution_ids=[str(each) for each in execution_ids])
+        response = await self._call(self._operations.ForgetAnswers, request)
+        return [UUID(each) for each in response.execution_ids]
+
     async def _set_paused(self, name: str, *, paused: bool) -> Limit:
         response = await self._call(self._operations.Pause, pb.PauseRequest(name=name, paused=paused))
         return self._read(response.limit)

@@ -109,13 +109,22 @@ def policy_message(policy: Policy) -> pb.Policy:
 
 
 def policy_of(message: pb.Policy) -> Policy:
-    """Return a policy as received. Raise ValidationError if a value is out of its bounds."""
+    """Return a policy as the jobstore sent it, which checked it when it was new."""
+    return Policy.model_construct(**_policy_fields(message))
+
+
+def new_policy_of(message: pb.Policy) -> Policy:
+    """Return a new policy as received. Raise ValidationError if a value is out of its bounds."""
+    return Policy(**_policy_fields(message))
+
+
+def _policy_fields(message: pb.Policy) -> dict[str, Any]:
     fields: dict[str, Any] = {field.name: value for field, value in message.ListFields()}
     fields |= {name: list(fields[name]) for name in ("retry_codes", "no_retry_codes") if name in fields}
     for name, (wire, prefix, words) in _POLICY_WORDS.items():
         if name in fields:
             fields[name] = words(_word(wire, prefix, fields[name]).lower())
-    return Policy(**fields)
+    return fields
 
 
 _NEW_JOB = {"id", "title", "description", "acceptance_criteria", "agent_id", "priority", "tenant"}
@@ -141,7 +150,7 @@ def new_job_of(message: pb.NewJob) -> NewJob:
         capabilities=list(message.capabilities),
         not_before=time_of(message, "not_before"),
         labels=dict(message.labels),
-        policy=policy_of(message.policy),
+        policy=new_policy_of(message.policy),
     )
 
 
@@ -295,7 +304,7 @@ def new_agent_of(message: pb.NewAgent) -> NewAgent:
     return NewAgent(
         **fields,
         capabilities=list(message.capabilities),
-        policy=policy_of(message.policy),
+        policy=new_policy_of(message.policy),
         headers=dict(message.headers),
     )
 

@@ -11,8 +11,8 @@ from contracts.messages.convert import (
     fields_of,
     get_json,
     job_of,
+    new_policy_of,
     policy_message,
-    policy_of,
     status_of,
     time_of,
 )
@@ -82,6 +82,6 @@ def edit_of(message: pb.NewJob, mask: FieldMask) -> JobEdit:
         "capabilities": list(message.capabilities),
         "not_before": time_of(message, "not_before"),
         "labels": dict(message.labels),
-        "policy": policy_of(message.policy),
+        "policy": new_policy_of(message.policy),
     }
     return JobEdit(**{name: values[name] for name in mask.paths})

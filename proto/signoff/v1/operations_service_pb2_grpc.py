@@ -105,6 +105,11 @@ class OperationsServiceStub:
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersResponse.FromString,
                 _registered_method=True)
+        self.ForgetAnswers = channel.unary_unary(
+                '/signoff.v1.OperationsService/ForgetAnswers',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.ForgetAnswersRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.ForgetAnswersResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServiceServicer:
@@ -206,6 +211,14 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ForgetAnswers(self, request, context):
+        """Forgets that the records of these executions were wrong (unknown_job, unknown_agent), so that records of them that
+        are published again are processed. Of any other execution nothing changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -278,6 +291,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.ListDeadLetters,
                     request_deserializer=signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersResponse.SerializeToString,
+            ),
+            'ForgetAnswers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetAnswers,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.ForgetAnswersRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.ForgetAnswersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -659,6 +677,33 @@ class OperationsService:
             '/signoff.v1.OperationsService/ListDeadLetters',
             signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersRequest.SerializeToString,
             signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetAnswers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/ForgetAnswers',
+            signoff_dot_v1_dot_operations__service__pb2.ForgetAnswersRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.ForgetAnswersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,6 +58,10 @@ class OperationsServiceStub:
     """Returns figures by agent; agents that have and had nothing to do are left out."""
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListDeadLettersRequest, _operations_service_pb2.ListDeadLettersResponse]
     """Returns how many dead letters there are, by topic, and the newest."""
+    ForgetAnswers: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ForgetAnswersRequest, _operations_service_pb2.ForgetAnswersResponse]
+    """Forgets that the records of these executions were wrong (unknown_job, unknown_agent), so that records of them that
+    are published again are processed. Of any other execution nothing changes.
+    """
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
@@ -89,6 +93,10 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """Returns figures by agent; agents that have and had nothing to do are left out."""
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListDeadLettersRequest, _operations_service_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
     """Returns how many dead letters there are, by topic, and the newest."""
+    ForgetAnswers: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ForgetAnswersRequest, _operations_service_pb2.ForgetAnswersResponse]  # type: ignore[assignment]
+    """Forgets that the records of these executions were wrong (unknown_job, unknown_agent), so that records of them that
+    are published again are processed. Of any other execution nothing changes.
+    """
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     """For operators: operations on many jobs, limits, the overview, dead letters."""
@@ -201,5 +209,15 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.ListDeadLettersResponse, _abc.Awaitable[_operations_service_pb2.ListDeadLettersResponse]]:
         """Returns how many dead letters there are, by topic, and the newest."""
+
+    @_abc_1.abstractmethod
+    def ForgetAnswers(
+        self,
+        request: _operations_service_pb2.ForgetAnswersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.ForgetAnswersResponse, _abc.Awaitable[_operations_service_pb2.ForgetAnswersResponse]]:
+        """Forgets that the records of these executions were wrong (unknown_job, unknown_agent), so that records of them that
+        are published again are processed. Of any other execution nothing changes.
+        """
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

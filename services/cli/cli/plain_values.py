@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, get_args
 
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
 _NUMBERS: Final = {int: re.compile(r"-?[0-9]{1,15}"), float: re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")}
@@ -48,13 +49,15 @@ def _process(parameter: Any, leave_to_typer: Callable[[Any, Any], Any], ctx: Any
             converted: Any = [_convert(get_args(annotation)[0], info, each) for each in value or ()]
         else:
             converted = None if value is None else _convert(annotation, info, value)
+    except UnicodeEncodeError:
+        raise BadParameter("it is not UTF-8 text", ctx, parameter) from None
     except ValueError:
         return leave_to_typer(ctx, value)
     return converted if parameter.callback is None else parameter.callback(ctx, parameter, converted)
 
 
 def _convert(kind: Any, info: Any, value: Any) -> Any:
-    """Return a value as its type. Raise ValueError unless it is plain."""
+    """Return a value as its type. Raise ValueError unless it is plain, UnicodeEncodeError if it is no text."""
     if issubclass(kind, Enum):
         return kind(value)
     if kind is Path and (os.access(value, os.R_OK) or not Path(value).exists()):
@@ -64,5 +67,6 @@ def _convert(kind: Any, info: Any, value: Any) -> Any:
         if (info.min is None or info.min <= number) and (info.max is None or number <= info.max):
             return number
     if kind in {str, bool} and isinstance(value, kind):
+        str(value).encode()
         return value
     raise ValueError(value)

@@ -50,7 +50,7 @@ def create_app(
     errors.install(app)
     for part in (jobs, logs, batches, agents, limits, overview, events, pages):
         app.include_router(part.router)
-    for router in (jobs.counts_router, agents.stats_router, limits.tenants_router):
+    for router in (jobs.counts_router, jobs.executions_router, agents.stats_router, limits.tenants_router):
         app.include_router(router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app
@@ -103,6 +103,7 @@ async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
         watching.add_done_callback(lambda _: stop.set())  # the watch ends only by a bug: then the process restarts
         checks = _make_health_checks(server, live)
         runner = await health.serve(settings.health_address, checks) if settings.health_address else None
+        runtime.tune_gc()
         try:
             await server.serve_until(stop)
             if watching.done():

@@ -12,7 +12,7 @@ from contracts.spending import with_cost
 from contracts.status import Delivery
 from contracts.status import Protocol as AgentProtocol
 from executor import retries
-from executor.errors import AgentAnswerError, AgentError, AgentTimeoutError
+from executor.errors import AgentAnswerError, AgentError, AgentTimeoutError, ExecutorError
 from executor.ports import Agent, Call, Grant, Progress
 from executor.progress import Throttle
 from executor.reporting import AttemptReports, to_result_event
@@ -30,17 +30,17 @@ BEGIN_REPORTED_AFTER_S = 1.0
 class Attempt:
     """Do the work of one grant."""
 
+    _held: HeldLease
+
     def __init__(
         self,
         grant: Grant,
-        held: HeldLease,
         worker: Worker,
         agents: Mapping[AgentProtocol, Agent],
         publisher: Publisher,
         progress_interval_s: float,
     ) -> None:
         self._grant = grant
-        self._held = held
         self._worker = worker
         self._agents = agents
         self._publisher = publisher
@@ -49,20 +49,27 @@ class Attempt:
         self._budget = replace(grant.budget)
         self._usage: Usage | None = None
         self._is_begin_reported = False
+        self._number = grant.spent + 1
 
-    async def run(self) -> PublishOutcome:
+    async def run(self, held: HeldLease) -> PublishOutcome:
         """Make calls until there is an outcome, and return what publishes it."""
+        self._held = held
         if self._grant.policy.delivery is Delivery.AT_MOST_ONCE:
             self._report_begin()
         timer = asyncio.get_running_loop().call_later(BEGIN_REPORTED_AFTER_S, self._report_begin)
-        number, outcome = self._grant.spent, None
         try:
-            while outcome is None:
-                number += 1
-                outcome = await self._make_call(number)
+            while (outcome := await self._make_call(self._number)) is None:
+                self._number += 1
         finally:
             timer.cancel()
-        return lambda: self._publish(number, outcome)
+        return lambda: self._publish(self._number, outcome)
+
+    async def give_up(self, held: HeldLease, bug: Exception) -> None:
+        """Publish that this attempt failed unexpectedly. The error's words may hold secrets: the log alone has them."""
+        error = ExecutorError(f"the executor failed unexpectedly ({type(bug).__name__}), and its log says how")
+        wait_s = retries.wait_s(self._grant, self._number, error)
+        report = self._reports.describe_failure(self._number, error, wait_s, here=False, usage=self._usage)
+        await self._publisher.publish_report(report, held.lease)
 
     async def _publish(self, number: int, outcome: Event) -> None:
         """Publish an outcome. A result that its topic refuses for good is a failure: else its lease would lapse."""

@@ -25,6 +25,13 @@ class AgentError(SignoffError):
         self.retry_after_s = retry_after_s
 
 
+class ExecutorError(AgentError):
+    """The executor itself failed unexpectedly; the agent may have been called, and is not to blame."""
+
+    code = "executor_error"
+    retryable = True
+
+
 class AgentUnreachableError(AgentError):
     """No connection was made: not one byte of the request has left."""
 

@@ -12,7 +12,7 @@ from servicekit.errors import SignoffError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.worker import HeldLease, PublishOutcome, Worker
+from servicekit.leasing.worker import Worker
 from servicekit.retry import retry_transient
 
 log = logging.getLogger(__name__)
@@ -50,12 +50,9 @@ class Handlers:
 
     def _handle_answer(self, claim: Claim, answer: Grant | ClaimDenied, asked_at: float) -> SignoffError | None:
         if isinstance(answer, Grant):
-            self._worker.start_work(
-                answer.lease,
-                answer.job_id,
-                asked_at + answer.lease_s,
-                lambda held: self._execute(answer, held),
-            )
+            attempt = Attempt(answer, self._worker, self._agents, self._publisher, self._progress_interval_s)
+            expires_at = asked_at + answer.lease_s
+            self._worker.start_work(answer.lease, answer.job_id, expires_at, attempt.run, attempt.give_up)
             return None
         if claim.replay:
             extra = {"job_id": answer.job_id, "outcome": answer.outcome, "code": answer.code}
@@ -66,6 +63,3 @@ class Handlers:
                 "execution refused", extra={"job_id": answer.job_id, "code": answer.code, "reason": answer.message}
             )
         return answer.to_error()
-
-    async def _execute(self, grant: Grant, held: HeldLease) -> PublishOutcome:
-        return await Attempt(grant, held, self._worker, self._agents, self._publisher, self._progress_interval_s).run()

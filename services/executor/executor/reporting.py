@@ -9,7 +9,7 @@ from contracts.events import JobStatusReported, ResultProduced, to_call_begun
 from contracts.resources import Usage
 from contracts.sizes import measure
 from contracts.status import ReportKind
-from executor.errors import AgentDeclinedError, AgentError
+from executor.errors import AgentDeclinedError, AgentError, ExecutorError
 from executor.ports import Grant, Progress
 
 #: The error code of a job whose budget is used up.
@@ -88,7 +88,7 @@ class AttemptReports:
             f"{to_printable(str(error))}{self._describe_next(number, error, wait_s)}",
             code=error.code,
             call=number,
-            retryable=error.retryable,
+            retryable=None if isinstance(error, ExecutorError) else error.retryable,
             retry_after_s=wait_s,
             began_at=self.began_at,
             **fields,

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,13 +35,14 @@ from jobstore.publishing.watches import Watches
 from jobstore.recovery.database_age import refuse_older_database
 from jobstore.recovery.unsigned_backlog import handle_unsigned_backlog
 from jobstore.runner import CommandRunner
-from jobstore.storage import facts, reusable
+from jobstore.storage import facts, reusable, room
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import Wake
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.readers import Readers
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
-from servicekit.kafka.topics import Topics, ensure_topics
+from servicekit.kafka.topics import Topics, ensure_topics, start_consuming
 from servicekit.process import health
 from servicekit.process.runtime import run_until_first, tune_gc
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
@@ -77,9 +78,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         # A topic that takes more than the catalogue says is given it: what an older jobstore took may be larger.
         publisher = Publisher(settings.kafka, "jobstore", message_max_bytes=MESSAGE_MAX_BYTES)
         upstreams = Upstreams(settings.upstreams, secrets)
-        subscriptions = _make_subscriptions(
-            publisher, EventHandlers(runner, database, secrets, upstreams=upstreams), upstreams, terms
-        )
+        subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams, terms)
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
@@ -87,10 +86,10 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
         relay = Relay(database, publisher, FactSigner(FactKeys.derive(secrets)), topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
-        runner.on_offered = dispatcher.hand_over
+        runner.on_recorded = relay.hand_over
         matcher = Matcher(database, runner)
-        watches = Watches(database)
-        sweeper = Sweeper(database, runner, lambda: all(s.has_caught_up() for s in subscriptions))
+        watches = Watches(database, relay.recent)
+        readers = _make_readers(stack, settings.kafka, {each.topic.name: each.group for each in subscriptions})
         operation_worker = OperationWorker(database, runner)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
@@ -108,9 +107,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         add_WorkServiceServicer_to_server(WorkService(database, runner, secrets, upstreams=upstreams), server)
         await stack.enter_async_context(_serve(server, servicer, settings))
 
-        def wake(reasons: Wake) -> None:
+        def wake(reasons: Wake, handed_over: int | None) -> None:
             if Wake.RECORDED in reasons:
-                relay.wake.set()
+                relay.note_recorded(handed_over)
             if Wake.AGENTS in reasons:
                 matcher.wake.set()
             if Wake.QUEUED in reasons or (Wake.FREED in reasons and dispatcher.held_back):
@@ -126,11 +125,12 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             stop.wait(),
             database.availability.run(tell_health),
             database.listen(wake, watches.set_settled),
-            sweeper.run(),
+            Sweeper(database, runner, readers).run(),
             Cleanup(
                 database, "reuse cleanup", partial(reusable.forget, terms=terms.reuse), reusable.FORGET_BATCH
             ).run(),
-            Cleanup(database, "cancel cleanup", facts.forget_early_cancels, facts.FORGET_BATCH).run(),
+            Cleanup(database, "answer cleanup", facts.forget_remembered, facts.FORGET_BATCH).run(),
+            Cleanup(database, "worker cleanup", room.forget_workers, room.FORGET_BATCH).run(),
             matcher.run(),
             watches.run(),
             operation_worker.run(),
@@ -139,8 +139,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 settings.kafka,
                 publisher,
                 subscriptions,
-                [make_topics, check_age, publisher.start, handle_backlog],
-                [dispatcher.run, relay.run],
+                make_topics,
+                [check_age, publisher.start, handle_backlog],
+                [partial(dispatcher.run, runner), relay.run],
             ),
         )
 
@@ -149,17 +150,18 @@ async def _run_on_kafka(
     kafka: str,
     publisher: Publisher,
     subscriptions: Sequence[Subscription[Any]],
+    make_topics: Callable[[], Awaitable[None]],
     steps: Sequence[Callable[[], Awaitable[None]]],
     loops: Sequence[Callable[[], Awaitable[None]]],
 ) -> None:
     """Run all that needs the broker. Only these loops wait for it: what gRPC accepts meanwhile waits in the tables."""
-    for step in steps:
+    for step in (make_topics, *steps):
         await step()
     broker = make_broker(kafka, "jobstore")
     for subscription in subscriptions:
         subscription.attach(broker, max_records=RECORDS_MAX)
     try:
-        await broker.start()
+        await start_consuming(broker, make_topics)
         await run_until_first(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
     finally:
         await stop_consuming(broker, subscriptions)
@@ -169,6 +171,12 @@ async def _run_on_kafka(
 async def _make_topics(settings: Settings) -> None:
     if settings.create_topics:
         await ensure_topics(settings.kafka, settings.topic_replication)
+
+
+def _make_readers(stack: contextlib.AsyncExitStack, kafka: str, groups: Mapping[str, str]) -> Readers:
+    readers = Readers(kafka, groups)
+    stack.push_async_callback(readers.close)
+    return readers
 
 
 def _make_subscriptions(

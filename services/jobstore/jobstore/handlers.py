@@ -16,7 +16,7 @@ from jobstore.commands.executions import CancelJob
 from jobstore.commands.reports import OUTCOMES, EndLease, RecordReport, RecordResult
 from jobstore.domain.actor import Actor
 from jobstore.domain.model import TransitionKind
-from jobstore.domain.upstreams import OPEN, Upstreams
+from jobstore.domain.upstreams import Upstreams
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
@@ -53,13 +53,10 @@ class ForgedError(UnvouchedError):
 class EventHandlers:
     """Handle the events that the jobstore consumes. Replayed records are passed over (rule `replays-admit-nothing`)."""
 
-    def __init__(
-        self, runner: CommandRunner, database: Database, secrets: Secrets, *, upstreams: Upstreams = OPEN
-    ) -> None:
+    def __init__(self, runner: CommandRunner, database: Database, secrets: Secrets) -> None:
         self._runner = runner
         self._database = database
         self._secrets = secrets
-        self._upstreams = upstreams
         self._unreadable = 0
 
     async def on_job_status_reported(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[object]:
@@ -84,25 +81,22 @@ class EventHandlers:
         return await self._record(requests, self._make_cancel)
 
     def _make_cancel(self, request: Incoming[CancelRequested]) -> Command[object]:
-        event, author = request.event, check_cancel(self._upstreams, request.record)
-        return CancelJob(event.job_id, event.execution_id, event.reason, event.requested_by, actor=author)
+        event = request.event
+        return CancelJob(event.job_id, event.execution_id, event.reason, event.requested_by, actor=request.vouched_by)
 
-    def check_report(self, event: type[Report], record: ConsumerRecord[bytes, bytes]) -> None:
-        """Raise UnvouchedError unless a record is signed with a lease's key (rule `signed-reports`).
+    def check_report(self, event: type[Report], record: ConsumerRecord[bytes, bytes]) -> Signature:
+        """Return the signature of a record that is signed with a lease's key (rule `signed-reports`).
 
-        Only then is it parsed, to learn of which lease it speaks.
+        UnvouchedError: it is not. Only then is it parsed here, to learn of which lease it speaks.
         """
-        if self._is_vouched_for(event, record):
-            return
+        signature, value = read_signature(record), record.value or b""
+        if signature is not None and any(self._secrets.verify(use, signature, value) for use in _USES[event]):
+            return signature
         try:
             report = parse_event(event, record.value or b"")
         except PermanentError as error:
             raise UnvouchedError(str(error), code=error.code) from None
         raise ForgedError(report)
-
-    def _is_vouched_for(self, event: type[Report], record: ConsumerRecord[bytes, bytes]) -> bool:
-        signature, value = read_signature(record), record.value or b""
-        return signature is not None and any(self._secrets.verify(use, signature, value) for use in _USES[event])
 
     async def choose_dead(self, event: type[Report], refused: Sequence[Refused]) -> Sequence[Refused]:
         """End the leases of reports that can never be recorded, and return which records become dead letters.
@@ -175,7 +169,7 @@ def read_signature(record: ConsumerRecord[bytes, bytes]) -> Signature | None:
 
 
 def _agrees(incoming: Incoming[R]) -> bool:
-    signature, event = Signature.parse(incoming.signature), incoming.event
+    signature, event = incoming.vouched_by, incoming.event
     return signature is not None and (signature.execution_id, signature.lease) == (event.execution_id, event.lease)
 
 

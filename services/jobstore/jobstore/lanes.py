@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, NamedTuple, TypeVar, cast
+from typing import Final, NamedTuple, TypeVar
 
 from jobstore.commands.base import Command
 from jobstore.storage.outages import ConstraintError, RaceError
@@ -55,18 +55,21 @@ class Lane:
         A DoubtfulError is the result of one that failed alone, and may fail again; nothing was carried out of it.
         TransientError: it is not known whether any command was carried out.
         """
-        loop = asyncio.get_running_loop()
-        waiting = [_Waiting(command, loop.create_future()) for command in commands]
-        self._waiting.extend(waiting)
-        if self._running is None:
-            self._running = asyncio.create_task(self._run())
-        return await asyncio.gather(*(cast("asyncio.Future[R]", each.result) for each in waiting))
+        return await asyncio.gather(*map(self._put, commands))
 
     async def run_one(self, command: Command[R]) -> R:
         """Return the result of one command, or raise its PermanentError or DoubtfulError."""
-        (result,) = await self.run([command])
+        result = await self._put(command)
         if isinstance(result, PermanentError | DoubtfulError):
             raise result
+        return result
+
+    def _put(self, command: Command[R]) -> "asyncio.Future[R | PermanentError | DoubtfulError]":
+        """Put a command into the batch that gathers."""
+        result = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(command, result))
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
         return result
 
     async def _run(self) -> None:

@@ -21,6 +21,7 @@ from jobstore.lanes import SET_ASIDE, Lane, SetAside
 from jobstore.storage.database import Database
 from jobstore.storage.work.loading import load
 from jobstore.storage.work.locking import lock
+from jobstore.storage.work.recorded import Recorded
 from jobstore.storage.work.writing import write
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from servicekit.outages import DATABASE_OUTAGES
@@ -43,6 +44,8 @@ class CommandRunner:
         self.terms = terms
         #: Is told of executions that were offered with their requests, once that is committed.
         self.on_offered: Callable[[Sequence[Execution]], None] | None = None
+        #: Is handed the entries that were recorded, once that is committed.
+        self.on_recorded: Callable[[Sequence[Recorded]], None] | None = None
         self.submit = Lane(self._carry_out_or_give_up)
         self.claim = Lane(self._carry_out_or_give_up)
         self.record = Lane(self._carry_out_or_give_up)
@@ -71,7 +74,9 @@ class CommandRunner:
             ready = [command for i, command in enumerate(commands) if i not in aside]
             await load(connection, uow, ready)
             results = [_decide(command, uow) for command in ready]
-            await write(connection, uow)
+            recorded = await write(connection, uow, hands_over=self.on_recorded is not None)
+        if self.on_recorded is not None and recorded:
+            self.on_recorded(recorded)
         _log_and_count(uow.changes, uow.stored.clock.now)
         if self.on_offered is not None and (offered := uow.changes.find_offered()):
             self.on_offered(offered)
@@ -131,6 +136,9 @@ def _log_and_count(changes: Changes, now: datetime) -> None:
         # Each result comes twice, from its topic and with the claim of its judging: a repeat is no news.
         level = logging.DEBUG if refusal.code == "repeat" else logging.INFO
         log.log(level, "refused; nothing is recorded", extra={**fields, "reason": refusal.message})
+    for execution_id, forgotten in changes.forgotten.items():
+        told = {"execution_id": execution_id, "answer": forgotten.answer, "actor": forgotten.actor}
+        log.warning("a remembered answer was forgotten, so that its record may be processed anew", extra=told)
     for name, change in changes.limits.items():  # a limit has no history of its own
         removed = change.limit is None
         log.info("a limit was changed", extra={"limit": name, "actor": change.actor, "removed": removed})

@@ -1,7 +1,6 @@
 """Wire the validator: the sole reader of its settings."""
 
 import asyncio
-import logging
 
 from contracts.events import ResultProduced
 from servicekit.kafka.subscription import Subscription, bury_none
@@ -15,7 +14,6 @@ from validator.judgings import GrpcJudgings
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:
     """Run the validator until `stop` is set."""
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # else a line a request
 
     async def subscribe(context: WorkerContext) -> Subscription[ResultProduced]:
         config = settings.judge_config

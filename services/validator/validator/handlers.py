@@ -24,6 +24,9 @@ from validator.verdict import is_reusable, to_storable
 
 log = logging.getLogger(__name__)
 
+#: The code of a judgement that failed by an unexpected error.
+VALIDATOR_ERROR = "validator_error"
+
 
 class Handlers:
     """Handle batches of `result-produced`: the validator's story from top to bottom."""
@@ -65,18 +68,22 @@ class Handlers:
             # The lease lapses, and the recorded result is offered again.
             log.error("another result than the recorded one is not judged", extra={"job_id": event.job_id})
             return None
+        judge = SpendingJudge(PatientJudge(self._judge), answer.budget)
         self._worker.start_work(
             answer.lease,
             event.job_id,
             asked_at + answer.lease_s,
-            lambda held: self._judge_result(event, answer, held),
+            lambda held: self._judge_result(event, answer, judge, held),
+            lambda held, bug: self._give_up(event, judge, held, bug),
         )
         return None
 
-    async def _judge_result(self, event: ResultProduced, grant: Grant, held: HeldLease) -> PublishOutcome:
+    async def _judge_result(
+        self, event: ResultProduced, grant: Grant, judge: SpendingJudge, held: HeldLease
+    ) -> PublishOutcome:
         """Judge a result by the granted criteria, however long the judge is away; return what publishes the outcome."""
         held.begun = True
-        started, judge = time.monotonic(), SpendingJudge(PatientJudge(self._judge), grant.budget)
+        started = time.monotonic()
         try:
             verdict = await validate_agent_response(
                 event.result, grant.acceptance_criteria, self._config, judge=judge, judge_empty=grant.judge_empty
@@ -93,6 +100,12 @@ class Handlers:
                 fields["judge"] = self._config.judge_name
         outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=judge.usage, **fields)
         return lambda: self._publisher.publish_report(outcome, held.lease)
+
+    async def _give_up(self, event: ResultProduced, judge: SpendingJudge, held: HeldLease, bug: Exception) -> None:
+        """Publish that judging failed by an unexpected error. Its words may be anyone's: the log alone has them."""
+        message = f"the validator failed unexpectedly ({type(bug).__name__}), and its log says how"
+        fields = {"kind": ReportKind.MISJUDGED, "code": VALIDATOR_ERROR, "message": message}
+        await self._publisher.publish_report(_to_report(event, held.lease, usage=judge.usage, **fields), held.lease)
 
 
 def _to_report(event: ResultProduced, lease: Lease, **fields: Any) -> JobStatusReported:

@@ -22,7 +22,7 @@ from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets
 from contracts.status import Outcome, ReportKind
 from jobstore.api.work_service import WorkService
 from jobstore.domain.upstreams import OPEN, Upstreams
-from jobstore.handlers import EventHandlers
+from jobstore.handlers import EventHandlers, check_cancel
 from jobstore.reads.job_logs import list_job_logs
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -163,8 +163,9 @@ async def test_a_cancel_by_topic_is_upstreams_whatever_it_says(
     body = event.model_dump_json().encode()
     key = secrets.make_key(KeyUse.CANCEL, event.execution_id) if secrets else None
     headers = [(SIGNATURE_HEADER, key.sign(body).encode())] if key else [("actor", b"administrator")]
-    handlers = EventHandlers(steps.runner, steps.database, SECRETS, upstreams=upstreams)
-    await handlers.on_cancel_requested([Incoming(event, record(body, topic="cancel-requested", headers=headers))])
+    one = record(body, topic="cancel-requested", headers=headers)
+    handlers = EventHandlers(steps.runner, steps.database, SECRETS)
+    await handlers.on_cancel_requested([Incoming(event, one, vouched_by=check_cancel(upstreams, one))])
     assert (await actors(steps))[-1] == ("cancelled", actor)
 
 

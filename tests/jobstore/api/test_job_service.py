@@ -244,3 +244,27 @@ async def test_progress_is_seen_at_every_door(jobs: Any, steps: Steps, database:
     call.cancel()
     assert {(job.progress, job.progress_message) for job in (got, listed, watched)} == {(0.5, "half")}
     assert [log.progress for log in logs if log.HasField("progress")] == [0.5]
+
+
+async def test_a_repeated_cancel_of_an_execution_does_not_hit_the_next(jobs: Any) -> None:
+    job_id = (await jobs.CreateJob(create(agent_id="writer"), metadata=ADMINISTRATOR)).job.id
+
+    async def execute() -> str:
+        request = jobs_pb.ExecuteJobRequest(job_id=job_id)
+        return str((await jobs.ExecuteJob(request, metadata=ADMINISTRATOR)).job.execution_id)
+
+    def cancel(**fields: str) -> Any:
+        return jobs.CancelJob(jobs_pb.CancelJobRequest(**fields), metadata=ADMINISTRATOR)
+
+    first = await execute()
+    assert not (await cancel(job_id=job_id, execution_id=first)).job.live
+    second = await execute()
+    for fields in ({"job_id": job_id, "execution_id": first}, {"execution_id": first}):
+        job = (await cancel(**fields)).job
+        assert (job.live, job.execution_id) == (True, second)
+    assert not (await cancel(execution_id=second)).job.live
+    unknown = str(uuid4())
+    assert not (await cancel(execution_id=unknown)).HasField("job")
+    request = jobs_pb.ExecuteJobRequest(job_id=job_id, execution_id=unknown)
+    assert (await refused(jobs.ExecuteJob(request, metadata=ADMINISTRATOR)))[1] == "cancelled"
+    assert (await refused(cancel(execution_id="no uuid")))[0] is Status.INVALID_ARGUMENT

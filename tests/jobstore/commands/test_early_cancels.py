@@ -31,7 +31,7 @@ async def steps(database: Database, runner: CommandRunner) -> Steps:
 @pytest.fixture
 def few(database: Database, runner: CommandRunner) -> CommandRunner:
     """A jobstore that remembers three."""
-    return CommandRunner(database, replace(runner.terms, cancels_max=3))
+    return CommandRunner(database, replace(runner.terms, remembered_max=3))
 
 
 async def cancel(runner: CommandRunner, *execution_ids: UUID) -> list[Any]:
@@ -57,7 +57,7 @@ async def age(database: Database, seconds: float) -> None:
 
 
 async def forget(database: Database) -> int:
-    return await Cleanup(database, "cancels", facts.forget_early_cancels, facts.FORGET_BATCH).forget()
+    return await Cleanup(database, "cancels", facts.forget_remembered, facts.FORGET_BATCH).forget()
 
 
 async def test_beyond_the_bound_a_cancel_is_refused_and_not_remembered(

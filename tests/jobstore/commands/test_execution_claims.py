@@ -79,6 +79,7 @@ async def test_many_claims_of_one_new_event_at_once_admit_it_once(steps: Steps, 
 async def test_an_unknown_job_is_invalid_and_a_replayed_record_admits_nothing(steps: Steps) -> None:
     unknown = await steps.claim()
     assert (unknown.outcome, unknown.code) == (ClaimOutcome.INVALID, "unknown_job")
+    steps.execution_id = new_execution_id()
     replayed = await steps.claim(inline=new_job(), replay=True)
     assert (replayed.outcome, replayed.code) == (ClaimOutcome.REFUSED, "replayed")
     no_agent = await steps.claim(inline=new_job(agent_id="nobody"))

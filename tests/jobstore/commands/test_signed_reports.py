@@ -1,6 +1,7 @@
 """Reports count only when their lease has signed them; what is signed and cannot be recorded ends its lease."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -42,8 +43,8 @@ async def consume(handlers: EventHandlers, event: type[Any], *records: Any) -> S
     good, bad = [], []
     for one in records:
         try:
-            handlers.check_report(event, one)
-            good.append(read_report(event, one, 1 << 23))
+            vouched_by = handlers.check_report(event, one)
+            good.append(replace(read_report(event, one, 1 << 23), vouched_by=vouched_by))
         except PermanentError as error:
             bad.append((one, error))
     is_result = event is ResultProduced

@@ -1,9 +1,11 @@
 """An execution is offered by the transaction that requests it, then published, and offered again if that is lost."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
+from support.fakes import until
 from support.jobstore.administered import pause_limit, put_limit
 from support.jobstore.steps import Published, Steps, new_job, seen, verdict
 
@@ -48,6 +50,21 @@ async def test_it_is_offered_in_the_transaction_of_its_request(
     assert [row.kind for row in await steps.logs()] == ["created", "requested", "claimed"]
 
 
+async def test_nothing_is_offered_with_its_request_while_no_dispatcher_runs(
+    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
+) -> None:
+    runner.on_offered = None
+    running = asyncio.create_task(dispatcher.run(runner))
+    await steps.requested()
+    await until(lambda: published.events)
+    assert runner.on_offered is not None
+    running.cancel()
+    await asyncio.wait([running])
+    later = await Steps(database, runner).requested()
+    row = await later.row()
+    assert (row.state, row.offers) == ("QUEUED", 0)
+
+
 async def test_no_more_is_offered_than_there_is_room_for_and_then_nothing_overtakes(
     steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
 ) -> None:
@@ -80,6 +97,35 @@ async def test_what_might_not_run_is_queued(steps: Steps, database: Database, he
             await connection.execute(text("UPDATE workers SET seen_at = seen_at - interval '1 h'"))
     await steps.requested(**fields)
     assert (await steps.row()).state == "QUEUED"
+
+
+async def test_a_limit_that_only_shares_or_caps_the_queue_holds_nothing_back(steps: Steps, database: Database) -> None:
+    async with database.transaction() as connection:
+        await put_limit(connection, "tenant:default", NewLimit(weight=0.5, queue_max=10))
+    await steps.requested()
+    assert (await steps.row()).state == "OFFERED"
+
+
+@pytest.mark.usefixtures("steps")
+async def test_requests_that_come_while_others_wait_take_no_share_of_theirs(
+    dispatcher: Dispatcher, database: Database, runner: CommandRunner
+) -> None:
+    """Each tenant asks faster than there is room, and each request comes before the dispatcher sees what is free."""
+    rounds, offered = (
+        40,
+        text("SELECT tenant, count(*) AS offers FROM executions WHERE state = 'OFFERED' GROUP BY tenant"),
+    )
+    async with database.transaction() as connection:
+        await put_limit(connection, "tenant:large", NewLimit(weight=3.0))
+    for _ in range(rounds):
+        await seen(database, ExecutionStage.EXECUTING, 1)
+        for tenant in ("large", "small"):
+            await Steps(database, runner).requested(tenant=tenant)
+        await dispatcher.offer()
+    async with database.session() as session:
+        shares = {row.tenant: row.offers for row in await session.execute(offered)}
+    assert sum(shares.values()) == 2 + rounds
+    assert shares["large"] / shares["small"] == pytest.approx(3.0, rel=0.2)
 
 
 async def test_what_waits_for_its_time_is_in_nobodys_way_unless_it_is_much(

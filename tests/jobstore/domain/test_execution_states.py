@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from support.jobstore.builders import NOW, OWNER, TIMES, awaiting_judge, offered, queued, running
+from support.jobstore.builders import NOW, OWNER, TIMES, awaiting_judge, judging, offered, queued, running
 
 from jobstore.domain import execution_states
 from jobstore.domain.model import ExecutionState
@@ -36,3 +36,10 @@ def test_a_lapsed_lease_that_is_renewed_was_no_call_that_is_spent() -> None:
     assert execution_states.renew(running(spent=1), OWNER, TIMES).spent == 1
     assert execution_states.renew(queued(spent=1, lease=1, attempt=1), OWNER, TIMES).spent == 0
     assert execution_states.renew(awaiting_judge(spent=1), OWNER, TIMES).spent == 1
+
+
+def test_a_lapsed_judging_lease_that_is_renewed_has_lost_no_validator() -> None:
+    for lost, after in ((2, 1), (0, 0)):  # an older jobstore does not count
+        assert execution_states.renew(awaiting_judge(validators_lost=lost), OWNER, TIMES).validators_lost == after
+    assert execution_states.renew(judging(validators_lost=2), OWNER, TIMES).validators_lost == 2
+    assert execution_states.renew(queued(validators_lost=2, lease=1, attempt=1), OWNER, TIMES).validators_lost == 2

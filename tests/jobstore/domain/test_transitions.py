@@ -23,7 +23,7 @@ from support.jobstore.builders import (
 
 from contracts.status import JobLogStatus, JobStatus
 from jobstore.domain.model import Decision, Execution, ExecutionStage, ExecutionState, Refusal, TransitionKind
-from jobstore.domain.transitions import RULES, decide
+from jobstore.domain.transitions import RULES, VALIDATORS_LOST_MAX, decide
 
 S = JobStatus
 IN_PROGRESS = (S.IN_PROGRESS, JobLogStatus.IN_PROGRESS)
@@ -88,7 +88,7 @@ RECORDED: dict[tuple[JobStatus, str, TransitionKind], tuple[JobStatus, JobLogSta
     (S.IN_PROGRESS, "judging", TransitionKind.FAILED): FAILED,
     (S.IN_PROGRESS, "judging", TransitionKind.MET): (S.COMPLETED, JobLogStatus.COMPLETED),
     (S.IN_PROGRESS, "judging", TransitionKind.NOT_MET): (S.RESUBMISSION_REQUIRED, JobLogStatus.RESUBMISSION_REQUIRED),
-    (S.IN_PROGRESS, "judging", TransitionKind.MISJUDGED): (S.IN_PROGRESS, None),
+    (S.IN_PROGRESS, "judging", TransitionKind.MISJUDGED): IN_PROGRESS,
     (S.IN_PROGRESS, "awaiting judge", TransitionKind.JUDGING_CLAIMED): (S.IN_PROGRESS, None),
     (S.IN_PROGRESS, "running", TransitionKind.GIVEN_BACK): IN_PROGRESS,
     (S.IN_PROGRESS, "judging", TransitionKind.GIVEN_BACK): (S.IN_PROGRESS, None),
@@ -269,6 +269,19 @@ def test_a_lapsed_judging_lease_is_never_an_attempt() -> None:
     assert decision.execution is not None
     assert (decision.execution.stage, decision.execution.state) == (ExecutionStage.JUDGING, ExecutionState.QUEUED)
     assert (decision.execution.attempt, decision.execution.spent) == (1, 0)
+
+
+def test_a_result_that_ends_every_process_that_judges_it_fails_its_job_at_last() -> None:
+    execution, lapses = judging(due_at=NOW), 0
+    while True:
+        decision = decide(job(), execution, report(TransitionKind.LAPSED), TIMES)
+        lapses += 1
+        assert isinstance(decision, Decision)
+        assert decision.execution is not None
+        if decision.entry is not None:
+            break
+        execution = replace(decision.execution, state=ExecutionState.LEASED, lease=execution.lease + 1, due_at=NOW)
+    assert (lapses, decision.job.status, decision.entry.report.code) == (VALIDATORS_LOST_MAX, S.FAILED, "judging_lost")
 
 
 def test_work_begun_on_an_agent_called_at_most_once_is_not_handed_back() -> None:

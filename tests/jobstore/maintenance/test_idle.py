@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 from support.factories import SECRETS
+from support.fakes import FakeReaders
 from support.jobstore.steps import Published, Steps, seen
 
 from jobstore.api.work_service import WorkService
@@ -74,7 +75,7 @@ async def counted(database: Database) -> Counted:
 async def test_an_idle_jobstore_asks_little(counted: Counted, runner: CommandRunner) -> None:
     database: Any = counted
     dispatcher = Dispatcher(database, Published(), runner.terms, SECRETS)  # type: ignore[arg-type]
-    sweeper = Sweeper(database, runner, lambda: True)
+    sweeper = Sweeper(database, runner, FakeReaders())
     sampling = Rollups(database)
     operating = OperationWorker(database, runner)
     sampled_every_s = gauges.SAMPLED_EVERY.total_seconds()
@@ -90,7 +91,7 @@ async def test_an_idle_jobstore_asks_little(counted: Counted, runner: CommandRun
             1,
             cleanup.PERIOD_S,
         ),
-        (Cleanup(database, "cancels", facts.forget_early_cancels, 10).forget, 1, cleanup.PERIOD_S),
+        (Cleanup(database, "cancels", facts.forget_remembered, 10).forget, 1, cleanup.PERIOD_S),
     ]
     sampling._forget_at = float("inf")
     for step, statements, _ in loops:
@@ -116,7 +117,7 @@ async def test_what_waits_for_its_time_costs_no_polls(
     running = Steps(database, runner)
     await running.running(policy={"deadline_s": 3.0})
     dispatcher = Dispatcher(counted, Published(), runner.terms, SECRETS)  # type: ignore[arg-type]
-    sweeper = Sweeper(counted, runner, lambda: True)  # type: ignore[arg-type]
+    sweeper = Sweeper(counted, runner, FakeReaders())  # type: ignore[arg-type]
     await dispatcher.offer()
     assert dispatcher._wait_s == POLL_S, "a lease is the sweeper's"
     await sweeper.sweep()

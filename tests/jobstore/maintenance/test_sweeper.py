@@ -2,12 +2,13 @@
 
 import pytest
 from sqlalchemy import text
+from support.fakes import FakeReaders
 from support.jobstore.steps import Published, Steps, seen, swept, verdict
 
 from contracts.status import ReportKind
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import ExecutionStage
-from jobstore.maintenance.sweeper import Sweeper
+from jobstore.maintenance.sweeper import SWEEP_MIN_S, Sweeper
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
@@ -26,17 +27,50 @@ async def test_the_sweeper_is_patient_after_a_gap_and_then_ends_what_is_late(
 ) -> None:
     await steps.running(policy={"deadline_s": 100.0})
     await (steps.deadline_passed() if past == "deadline" else steps.due(-1))
-    caught_up = True
-    sweeper = Sweeper(database, runner, lambda: caught_up)
+    readers = FakeReaders()
+    sweeper = Sweeper(database, runner, readers)
     await sweeper.sweep()
     assert (await steps.row()).state == "LEASED"  # it has just started: who knows how long nobody could renew
-    caught_up = False
+    readers.behind = True
     sweeper._lapse_from = 0.0
     await sweeper.sweep()
     assert (await steps.row()).state == "LEASED"  # outcomes may still wait in the topics
-    caught_up = True
+    readers.behind = False
     await sweeper.sweep()
     assert (await steps.row()).state == state
+
+
+async def test_what_lapses_while_the_readers_are_behind_has_ends_of_its_own(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    readers = FakeReaders()
+    sweeper = Sweeper(database, runner, readers)
+    await sweeper.sweep()
+    sweeper._lapse_from, readers.behind = 0.0, True
+    other = Steps(database, runner)
+    await steps.running()
+    await other.running()
+    await steps.due(-1)
+    await sweeper.sweep()
+    await other.due(0)  # what its worker said may stand behind those ends
+    readers.behind = False
+    await sweeper.sweep()
+    assert [(await each.row()).state for each in (steps, other)] == ["QUEUED", "LEASED"]
+    assert sweeper._wait_s == SWEEP_MIN_S
+    await sweeper.sweep()
+    assert (await other.row()).state == "QUEUED"
+
+
+async def test_what_no_worker_ever_had_waits_for_no_reader(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    readers = FakeReaders()
+    sweeper = Sweeper(database, runner, readers)
+    await sweeper.sweep()
+    sweeper._lapse_from, readers.behind = 0.0, True
+    await steps.requested(policy={"queue_timeout_s": 0.001})
+    await sweeper.sweep()
+    assert (await steps.job()).status == "FAILED"
 
 
 async def test_a_passed_deadline_fails_the_job_wherever_it_stands(
@@ -57,7 +91,7 @@ async def test_a_passed_deadline_fails_the_job_wherever_it_stands(
 async def test_what_nobody_takes_in_time_fails(steps: Steps, database: Database, runner: CommandRunner) -> None:
     await steps.requested(policy={"queue_timeout_s": 0.001})
     await seen(database, ExecutionStage.EXECUTING, 1)
-    await Sweeper(database, runner, lambda: True).sweep()
+    await Sweeper(database, runner, FakeReaders()).sweep()
     assert (await steps.job()).status == "ASSIGNED"  # an outage of our own may be why nobody took it
     await swept(database, runner)
     last = (await steps.logs())[-1]

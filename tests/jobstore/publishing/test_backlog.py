@@ -8,10 +8,13 @@ from jobstore.publishing.backlog import LAST, Backlog, Unseen
 NUMBERS = range(1, 13)
 
 
-@given(st.lists(st.tuples(st.sets(st.sampled_from(NUMBERS)), st.integers(0, 12))))
-def test_ranges_are_the_numbers_that_were_neither_seen_nor_given_up(steps: list[tuple[set[int], int]]) -> None:
+@given(st.lists(st.tuples(st.sets(st.sampled_from(NUMBERS)), st.integers(0, 12), st.sampled_from(NUMBERS))))
+def test_ranges_are_the_numbers_that_were_neither_seen_nor_given_up(steps: list[tuple[set[int], int, int]]) -> None:
     unseen, left = Unseen(0), set(NUMBERS)
-    for seen, given_up in steps:
+    for seen, given_up, expected in steps:
+        is_new = expected > unseen.last_seen
+        assert unseen.expect(expected) == is_new
+        assert (unseen.last_seen >= expected, unseen.has(expected)) == (True, expected in left)
         unseen.see(sorted(seen & left))
         left -= seen
         unseen.give_up(given_up)

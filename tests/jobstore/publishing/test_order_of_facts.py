@@ -3,17 +3,15 @@
 from collections import defaultdict
 from contextlib import AsyncExitStack
 from random import Random
-from typing import Any
 
 import pytest
 from pydantic_core import from_json
 from sqlalchemy import text
-from support.jobstore.signed_facts import TopicsInMemory, make_keys
+from support.jobstore.relays import make_relay, recorded
+from support.jobstore.signed_facts import TopicsInMemory
 from support.jobstore.steps import Steps
 
 from jobstore.publishing import fact_reader
-from jobstore.publishing.fact_signer import FactSigner
-from jobstore.publishing.relay import Relay
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
@@ -22,20 +20,19 @@ _ADD = text(
     "INSERT INTO job_logs (job_id, version, status, job_status, kind, created_at) "
     "SELECT :job_id, max(version) + 1, 'PENDING', 'PENDING', 'progress', now() FROM job_logs WHERE job_id = :job_id"
 )
+#: Between two of these entries a number is missing.
+_ADD_WITH_GAPS = text(
+    "INSERT INTO job_logs (seq, job_id, version, status, job_status, kind, created_at) "
+    "SELECT nextval('job_logs_seq_seq') + 0 * nextval('job_logs_seq_seq'), :job_id, n + 1, 'PENDING', 'PENDING', "
+    "'progress', now() FROM generate_series(1, CAST(:entries AS int)) AS n"
+)
 _COUNT = text("SELECT count(*) FROM job_logs WHERE seq <= :until")
 _STORED = text("SELECT job_id, count(*) AS entries FROM job_logs GROUP BY job_id")
+_NUMBERS = text("SELECT seq FROM job_logs WHERE job_id = :job_id ORDER BY seq")
 _LAST = text("SELECT greatest((SELECT max(seq) FROM job_logs), (SELECT max(seq) FROM facts))")
 _BEGIN = text("UPDATE relay SET published_seq = 0, settled_seq = 0, offsets = '{}', signers = '[]'")
 #: As a leader does that finds its topics empty; what is settled stays so.
 _BEGIN_AGAIN = text("UPDATE relay SET published_seq = 0, offsets = '{}'")
-
-
-def make_relay(database: Database, topics: TopicsInMemory) -> Relay:
-    async def make_topics() -> None:
-        pass
-
-    publisher: Any = topics
-    return Relay(database, publisher, FactSigner(make_keys("a")), topics.end_offsets, make_topics)
 
 
 def read(topics: TopicsInMemory) -> dict[str, list[int]]:
@@ -54,12 +51,16 @@ def read(topics: TopicsInMemory) -> dict[str, list[int]]:
 async def test_whoever_commits_late_or_rolls_back_is_told_in_order_and_missed_by_no_watch(
     database: Database, runner: CommandRunner, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """Three rows are seen at a time, of two ranges, so that what is left out matters; and topics are emptied."""
+    """Three rows are seen at a time, so that what is left out matters; and topics are emptied.
+
+    Writers of this process hand over what they commit: late, in any order, or never.
+    """
     monkeypatch.setattr(fact_reader, "LOOK_MAX", 3)
-    monkeypatch.setattr(fact_reader, "RANGES_MAX", 2)
     random, topics = Random(seed), TopicsInMemory()
     jobs = [(await Steps(database, runner).created(tenant=f"t{number % 3}")).job_id for number in range(6)]
     holding: dict[int, str] = {}
+    committed: set[int] = set()
+    handing: list[list[int]] = []
     watched = 0, 0
     async with AsyncExitStack() as stack:
         writers = [await stack.enter_async_context(database.session()) for _ in range(WRITERS)]
@@ -77,7 +78,11 @@ async def test_whoever_commits_late_or_rolls_back_is_told_in_order_and_missed_by
                     await writers[number].execute(_ADD, {"job_id": holding[number]})
             elif step < 0.75 and number in holding:
                 await writers[number].execute(text("COMMIT" if random.random() < 0.7 else "ROLLBACK"))
-                del holding[number]
+                stands = set(await session.scalars(_NUMBERS, {"job_id": holding.pop(number)}))
+                handing.append(sorted(stands - committed))
+                committed |= stands
+            elif step < 0.85 and handing:
+                relay.hand_over(await recorded(session, handing.pop(random.randrange(len(handing)))))
             elif step < 0.98:
                 await relay.relay(session)
                 assert await session.scalar(_COUNT, {"until": watched[0]}) == watched[1], (
@@ -97,3 +102,21 @@ async def test_whoever_commits_late_or_rolls_back_is_told_in_order_and_missed_by
         assert {job_id: len(versions) for job_id, versions in read(topics).items()} == stored
         last = await session.scalar(_LAST)
         assert (relay.published, relay.settled) == (last, last)
+
+
+async def test_a_new_fact_is_told_beside_thousands_of_gaps(database: Database, runner: CommandRunner) -> None:
+    """Numbers of transactions that are still open may be scattered among those of others."""
+    topics = TopicsInMemory()
+    relay, steps = make_relay(database, topics), await Steps(database, runner).created()
+    async with database.session() as session, database.transaction() as writer:
+        await session.execute(_BEGIN)
+        await relay.load(session)
+        await writer.execute(_ADD, {"job_id": (await Steps(database, runner).created()).job_id})
+        await session.execute(_ADD_WITH_GAPS, {"job_id": steps.job_id, "entries": 3_000})
+        while await relay.relay(session):
+            pass
+        assert len(relay._unseen.ranges) > 2_000
+        new = await Steps(database, runner).created()
+        while await relay.relay(session):
+            pass
+        assert read(topics)[new.job_id] == [1]

@@ -154,6 +154,41 @@ async def test_a_fact_that_its_topic_refuses_is_a_stub_and_the_facts_of_others_p
     assert [event.version for event, *_ in await told.of(large, 4)] == [1, 2, 1, 2]
 
 
+async def test_a_whole_follows_its_stub_while_another_tenant_is_behind(
+    relay: Relay, database: Database, runner: CommandRunner, kafka: str
+) -> None:
+    await limit_topic(kafka, LOW)
+    async with database.transaction() as connection:
+        await connection.scalar(text("SELECT nextval('job_logs_seq_seq')"))
+        await connection.execute(text("UPDATE job_logs SET seq = seq WHERE seq = 0"))  # a writer that is open
+        await Steps(database, runner).created(payload="x" * LOW)
+        async with database.session() as session:
+            while await relay.relay(session):
+                pass
+        assert (len(await stored(database)), relay.has_gaps) == (1, True)
+        await limit_topic(kafka, MESSAGE_MAX_BYTES)
+        await completed(relay, database)
+        assert await stored(database) == []
+
+
+async def test_what_a_topic_has_lost_is_told_in_order_again_and_no_whole_before(
+    relay: Relay, database: Database, runner: CommandRunner, kafka: str, topics: Topics
+) -> None:
+    await limit_topic(kafka, LOW)
+    large = Steps(database, runner)
+    await large.created()
+    await edited(large, description="x" * LOW)
+    await relayed(relay, database)
+    assert [row.version for row in await stored(database)] == [2]
+    await limit_topic(kafka, MESSAGE_MAX_BYTES)
+    told = await Told.since_now(kafka, topics)
+    async with database.session() as session:
+        await relay._begin_again(session)
+    await completed(relay, database)
+    await relayed(relay, database)
+    assert [(event.version, event.stub) for event, *_ in await told.of(large, 2)] == [(1, None), (2, None)]
+
+
 async def test_only_one_fact_is_tried_of_many_that_do_not_fit(
     relay: Relay, database: Database, runner: CommandRunner, kafka: str
 ) -> None:

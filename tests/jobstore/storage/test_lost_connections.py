@@ -1,8 +1,12 @@
 """A connection that is lost is an outage, in whatever words the driver says so."""
 
+import asyncio
+
 import pytest
+from asyncpg import connect_utils
 from sqlalchemy import text
 
+from jobstore.storage import database as database_module
 from jobstore.storage.database import Database
 from servicekit.errors import DoubtfulError, TransientError
 
@@ -37,3 +41,33 @@ async def test_closing_a_lost_session_hides_no_error(database: Database) -> None
     async with database.session() as connection:
         connection.invalidate()
         connection.invalidate()
+
+
+@pytest.mark.parametrize("opened", ["session", "transaction"])
+async def test_who_is_cancelled_while_the_server_stands_still_ends_soon_and_as_cancelled(
+    database: Database, monkeypatch: pytest.MonkeyPatch, opened: str
+) -> None:
+    """So a service stops in time; were it told of an outage instead, its loops would wait that out."""
+    asked, sleeping = asyncio.Event(), asyncio.Event()
+
+    async def stand_still(**_: object) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    async def sleep() -> None:
+        async with getattr(database, opened)() as connection:
+            sleeping.set()
+            await connection.scalar(text("SELECT pg_sleep(60)"))
+
+    monkeypatch.setattr(connect_utils, "_cancel", stand_still)
+    monkeypatch.setattr(database_module, "CANCEL_TIMEOUT_S", 0.1)
+    task = asyncio.create_task(sleep())
+    await sleeping.wait()
+    await asyncio.sleep(0)  # the statement is on its way
+    task.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait([task])
+    assert task.cancelled(), task.exception()
+    assert asked.is_set()
+    async with database.session() as connection:
+        assert await connection.scalar(text("SELECT 1")) == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobstore.storage.notifications import EVERYTHING, Wake, notify, settled_cursor
+from jobstore.storage.notifications import EVERYTHING, HANDS_OVER, Wake, notify, number_handed_over, settled_cursor
 
 
 @pytest.mark.parametrize("wake", [*Wake, Wake.NOTHING, EVERYTHING, Wake.RECORDED | Wake.QUEUED])
@@ -24,3 +24,12 @@ def test_what_a_newer_version_says_is_ignored() -> None:
 
 def test_a_cursor_is_no_work() -> None:
     assert settled_cursor("p4711") == 4711
+
+
+def test_a_row_that_its_process_hands_over_is_told_of_by_its_number() -> None:
+    """Only that process takes it so; an older version reads the letters alone."""
+    payload = f"lf4711{HANDS_OVER}"
+    assert (number_handed_over(payload), Wake.of_payload(payload)) == (4711, Wake.RECORDED | Wake.FREED)
+    assert (settled_cursor(payload), set(HANDS_OVER) <= set("/0123456789")) == (None, True)
+    assert number_handed_over("lf4711/another") is None
+    assert number_handed_over("lf") is None

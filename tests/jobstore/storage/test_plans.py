@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 from support.factories import SECRETS
+from support.fakes import FakeReaders
 from support.jobstore.steps import Published, Steps, seen, verdict
 from support.jobstore.terms import LEASE_S, TERMS
 
@@ -102,7 +103,7 @@ class Tables:
 
     async def loop(self) -> None:
         await self.dispatcher.offer()
-        await Sweeper(self.database, self.runner, lambda: True).sweep()
+        await Sweeper(self.database, self.runner, FakeReaders()).sweep()
         await Matcher(self.database, self.runner).match()
         await OperationWorker(self.database, self.runner).work()
         async with self.database.transaction() as connection:
@@ -112,7 +113,7 @@ class Tables:
         while await Rollups(self.database).count():
             pass
         async with self.database.transaction() as connection:
-            await facts.forget_early_cancels(connection)
+            await facts.forget_remembered(connection)
 
 
 @pytest.fixture

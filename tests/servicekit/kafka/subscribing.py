@@ -20,6 +20,7 @@ class Handler:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.vouched_by: list[object] = []
         self.tried = 0
         self.answers: dict[str, SignoffError] = {}
         self.does: Callable[[list[str]], None] = lambda _: None
@@ -32,6 +33,7 @@ class Handler:
         await self.gate.wait()
         self.does(jobs)
         self.seen += jobs
+        self.vouched_by += [request.vouched_by for request in requests]
         return [self.answers.get(job) for job in jobs]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
@@ -21,9 +22,10 @@ class FakeConsumer:
     """Remembers what is committed, of one partition; out of reach while `away`."""
 
     def __init__(self) -> None:
-        self.commits: list[dict[TopicPartition, int]] = []
+        self.commits: list[dict[TopicPartition, tuple[int, str]]] = []
         self.assigned = {PARTITION}
         self.away = False
+        self._subscription = SimpleNamespace(subscription=None, _fetch_count=0)
 
     def assignment(self):
         return self.assigned
@@ -51,14 +53,14 @@ async def test_only_what_changed_is_committed_and_nothing_behind_a_parked_record
     await offsets.commit()
     parked.clear()
     await offsets.commit()
-    assert consumer.commits == [{PARTITION: 3}, {PARTITION: 6}]
+    assert consumer.commits == [{PARTITION: (3, "6")}, {PARTITION: (6, "6")}]
 
 
 async def test_of_a_lost_partition_nothing_is_committed_not_even_once_it_is_back(consumer):
     offsets = HandledOffsets(lambda: consumer, ())
     offsets.note_handled([record(1), record(7, partition=1)], before := offsets.assignment)
     await offsets.on_partitions_revoked(consumer.assigned)
-    assert consumer.commits == [{PARTITION: 2}]
+    assert consumer.commits == [{PARTITION: (2, "2")}]
     consumer.assigned = {PARTITION, TopicPartition("t", 1)}
     await offsets.on_partitions_assigned(consumer.assigned)
     await offsets.commit()
@@ -68,7 +70,7 @@ async def test_of_a_lost_partition_nothing_is_committed_not_even_once_it_is_back
     assert len(consumer.commits) == 1
     offsets.note_handled([record(1)], offsets.assignment)  # the topic was begun again, or the last commit was lost
     await offsets.commit()
-    assert consumer.commits[1:] == [{PARTITION: 2}]
+    assert consumer.commits[1:] == [{PARTITION: (2, "2")}]
 
 
 async def test_what_could_not_be_committed_is_committed_later(consumer):
@@ -78,7 +80,7 @@ async def test_what_could_not_be_committed_is_committed_later(consumer):
     offsets.note_handled([record(1)], offsets.assignment)
     await asyncio.wait_for(offsets.commit(), 1)
     consumer.away = False
-    await until(lambda: consumer.commits == [{PARTITION: 2}])
+    await until(lambda: consumer.commits == [{PARTITION: (2, "2")}])
     committing.cancel()
 
 

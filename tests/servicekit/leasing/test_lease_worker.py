@@ -22,6 +22,8 @@ class Work:
         self.report_hangs = False
         self.begun: list[HeldLease] = []
         self.aborted = 0
+        self.given_up: list[Exception] = []
+        self.give_up_fails = False
 
     async def __call__(self, held: HeldLease):
         held.begun = True
@@ -32,6 +34,11 @@ class Work:
             self.aborted += 1
             raise
         return self.report
+
+    async def give_up(self, _: HeldLease, bug: Exception) -> None:
+        self.given_up.append(bug)
+        if self.give_up_fails:
+            raise ZeroDivisionError
 
     async def report(self) -> None:
         self.reported += 1
@@ -63,7 +70,7 @@ def work() -> Work:
 
 
 def begin(worker: Worker, work: Work, a_lease=None, *, runs_for_s: float = 60.0) -> bool:
-    return worker.start_work(a_lease or lease(), "job-1", time.monotonic() + runs_for_s, work)
+    return worker.start_work(a_lease or lease(), "job-1", time.monotonic() + runs_for_s, work, work.give_up)
 
 
 async def begun(worker: Worker, work: Work, a_lease=None) -> HeldLease:
@@ -221,14 +228,33 @@ async def test_work_whose_lease_has_run_out_before_it_starts_does_not_start(work
     assert work.begun == []
 
 
-async def test_work_that_fails_unexpectedly_lets_its_lease_lapse(worker, leases, caplog):
-    async def buggy(_: HeldLease):
-        raise ZeroDivisionError
+async def buggy(_: HeldLease):
+    raise ZeroDivisionError
 
-    worker.start_work(lease(), "job-7", time.monotonic() + 60, buggy)
-    await until(lambda: worker.room == 10)
-    await until(lambda: leases.calls and leases.held == [])
-    assert [r.job_id for r in caplog.records if r.message == "work failed by a bug, its lease will lapse"] == ["job-7"]
+
+async def test_work_that_fails_unexpectedly_is_reported_until_that_is_recorded(worker, leases, work):
+    worker.start_work(failed := lease(), "job-7", time.monotonic() + 60, buggy, work.give_up)
+    await until(lambda: len(work.given_up) >= 2)
+    assert all(isinstance(bug, ZeroDivisionError) for bug in work.given_up)
+    assert leases.outcomes == [failed]
+    leases.states[failed] = LeaseState.RECORDED
+    await until(lambda: leases.outcomes == [])
+
+
+async def test_an_outcome_that_cannot_be_reported_is_reported_as_a_failure(worker, work):
+    work.report_errors = [PermanentError("its topic takes it never")]
+    work.finish.set()
+    begin(worker, work)
+    await until(lambda: len(work.given_up) >= 2)
+    assert work.reported == 1
+
+
+async def test_a_failure_that_cannot_be_reported_either_lets_the_lease_lapse(worker, leases, work, caplog):
+    work.give_up_fails = True
+    worker.start_work(lease(), "job-7", time.monotonic() + 60, buggy, work.give_up)
+    await until(lambda: any("its lease will lapse" in line.message for line in caplog.records))
+    await until(lambda: leases.held == leases.outcomes == [])
+    assert len(work.given_up) == 2
 
 
 async def test_room_is_what_neither_work_nor_outcomes_take(leases):
@@ -253,7 +279,7 @@ async def test_a_full_worker_tells_of_its_room_before_the_next_renewal(work):
     worker = Worker("test", leases, capacity=1, outcomes_max=20)
     running = asyncio.create_task(worker.run())
     await until(lambda: leases.rooms == [1])
-    worker.start_work(lease(), "job-1", time.monotonic() + 60, work)
+    worker.start_work(lease(), "job-1", time.monotonic() + 60, work, work.give_up)
     await until(lambda: work.begun and worker.room == 0)
     work.finish.set()
     await until(lambda: leases.rooms == [1, 1])

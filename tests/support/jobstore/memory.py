@@ -116,7 +116,10 @@ class MemoryJobstore:
         keys = {each: self.executions[each].reuse_key or b"" for each in reads.results}
         stored.results |= {each: self.reusable[key] for each, key in keys.items() if key in self.reusable}
         if reads.early_cancels:
-            stored.cancel_room = self.terms.cancels_max - sum(e.is_early_cancel for e in self.executions.values())
+            stored.cancel_room = self.terms.remembered_max - sum(e.is_early_cancel for e in self.executions.values())
+        if reads.wrong_records:
+            wrong = sum(e.is_remembered and not e.is_early_cancel for e in self.executions.values())
+            stored.wrong_room = self.terms.remembered_max - wrong
         stored.queue_room |= {each: self.queue_room[each] for each in reads.queues & self.queue_room.keys()}
         stored.circuits |= {each: self.circuits[each] for each in reads.circuits & self.circuits.keys()}
 
@@ -132,6 +135,8 @@ class MemoryJobstore:
         self.jobs |= changes.jobs
         self.specs |= changes.specs
         self.executions |= changes.executions
+        for execution_id in changes.forgotten:
+            del self.executions[execution_id]
         self.circuits |= changes.circuits
         self.entries += changes.entries
         for key, entry in changes.results.items():

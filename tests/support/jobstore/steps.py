@@ -28,6 +28,7 @@ from jobstore.storage.work.writing import note_worker
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing
 from support.factories import SECRETS
+from support.fakes import FakeReaders
 from support.jobstore.administered import put_agent
 from support.jobstore.rows import parsed
 
@@ -195,7 +196,7 @@ async def seen(database: Database, stage: ExecutionStage, room: int) -> None:
 
 async def swept(database: Database, runner: CommandRunner) -> None:
     """As a sweeper does that has been patient for long enough."""
-    sweeper = Sweeper(database, runner, lambda: True)
+    sweeper = Sweeper(database, runner, FakeReaders())
     await sweeper.sweep()
     sweeper._lapse_from = 0.0
     await sweeper.sweep()

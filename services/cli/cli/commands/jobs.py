@@ -175,15 +175,30 @@ async def watch(cli: Session, job_id: JobId, timeout_s: Timeout = None) -> None:
 @command(app, "cancel")
 async def cancel(
     cli: Session,
-    job_id: JobId,
+    job_id: Annotated[str | None, typer.Argument(metavar="JOB", help="May be left out with --execution-id.")] = None,
+    execution_id: Annotated[
+        str | None, typer.Option("--execution-id", metavar="UUID", help="This one, and no other that is live since.")
+    ] = None,
     reason: Annotated[str | None, typer.Option()] = None,
     requested_by: Annotated[
         str | None, typer.Option("--by", envvar="USER", help="Who asks, as the log tells it.")
     ] = None,
 ) -> None:
-    """Cancel what is asked for or under way."""
+    """Cancel what is asked for or under way; or one execution, also one that nobody has asked for yet."""
+    if job_id is None and execution_id is None:
+        raise typer.BadParameter("is missing; or give --execution-id", param_hint="JOB")
     async with cli.jobstore() as jobstore:
-        cli.out.show_job(await jobstore.cancel_job(job_id, reason, requested_by=requested_by))
+        if job_id is not None:
+            job: Job | None = await jobstore.cancel_job(
+                job_id, reason, requested_by=requested_by, execution_id=execution_id
+            )
+        else:
+            job = await jobstore.cancel_execution(execution_id or "", reason, requested_by=requested_by)
+        if job is not None:
+            cli.out.show_job(job)
+        else:
+            cli.out.print_json({"execution_id": execution_id, "job": None})
+            cli.out.print_line("nobody has asked for it yet; when somebody does, it is cancelled")
 
 
 @command(app, "assign")

@@ -65,7 +65,7 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
         until=topic_records.parse_past_time(until, "--until"),
         job_id=job,
         event_id=event_id,
-        execution_id=_parse_execution_id(execution),
+        execution_id=parse_execution_id(execution),
     )
     if selection.since and selection.until and selection.until <= selection.since:
         raise typer.BadParameter("is not after --since", param_hint="--until")
@@ -77,15 +77,16 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
 async def _replay(cli: Session, selection: Selection, *, headers: bool, publish: bool, asks: bool) -> None:
     from servicekit.kafka.history import History  # noqa: PLC0415 - heavy, and only needed here
 
-    async with History(_require_kafka(cli), selection.topic.name) as history:
+    async with History(require_kafka(cli), selection.topic.name) as history:
         offsets = selection.limit_offsets(await history.offsets(selection.since))
         if not publish:
-            await _show(cli, selection, _select(history, selection, offsets), headers=headers)
-        elif not asks or await _is_confirmed(cli, selection, _select(history, selection, offsets)):
-            await _publish(cli, _select(history, selection, offsets))
+            await _show(cli, selection, select(history, selection, offsets), headers=headers)
+        elif not asks or await _is_confirmed(cli, selection, select(history, selection, offsets)):
+            await _publish(cli, select(history, selection, offsets))
 
 
-async def _select(history: "History", selection: Selection, offsets: Mapping[int, range]) -> AsyncIterator[TopicRecord]:
+async def select(history: "History", selection: Selection, offsets: Mapping[int, range]) -> AsyncIterator[TopicRecord]:
+    """Yield the selected records at these offsets, those of each partition in order."""
     async for records in history.read(offsets):
         for record in map(topic_records.parse_record, records):
             if selection.has(record):
@@ -153,7 +154,7 @@ async def _publish(cli: Session, selected: AsyncIterator[TopicRecord]) -> None:
     at = datetime.now(UTC).isoformat().encode()
     published, skipped = 0, 0
     async with AsyncExitStack() as stack:
-        publisher = await _start_publisher(stack, _require_kafka(cli))
+        publisher = await start_publisher(stack, require_kafka(cli))
         batch: list[Outgoing] = []
         async for record in selected:
             raw = record.record
@@ -162,12 +163,13 @@ async def _publish(cli: Session, selected: AsyncIterator[TopicRecord]) -> None:
                 continue
             batch.append(Outgoing(raw.topic, raw.value, raw.key, [*raw.headers, (REPLAY_HEADER, at)]))
             if len(batch) >= BATCH:
-                published = await _send(publisher, batch, published)
-        published = await _send(publisher, batch, published)
+                published = await send(publisher, batch, published)
+        published = await send(publisher, batch, published)
     _show_counts(cli, published, skipped)
 
 
-async def _start_publisher(stack: AsyncExitStack, kafka: str) -> "Publisher":
+async def start_publisher(stack: AsyncExitStack, kafka: str) -> "Publisher":
+    """Return a publisher that runs until the stack is left."""
     from servicekit.kafka.publisher import Publisher  # noqa: PLC0415 - heavy, and only needed here
 
     publisher = Publisher(kafka, "cli")
@@ -176,7 +178,7 @@ async def _start_publisher(stack: AsyncExitStack, kafka: str) -> "Publisher":
     return publisher
 
 
-async def _send(publisher: "Publisher", batch: "list[Outgoing]", published: int) -> int:
+async def send(publisher: "Publisher", batch: "list[Outgoing]", published: int) -> int:
     """Send a batch, empty it, and return how many are published in all. Raise CommandError if one is not."""
     for result in await publisher.send(batch):
         if isinstance(result, Exception):
@@ -191,13 +193,15 @@ def _show_counts(cli: Session, published: int, skipped: int) -> None:
     cli.out.print_line(f"{published} published again" + (f"; {skipped} skipped, replays themselves" if skipped else ""))
 
 
-def _require_kafka(cli: Session) -> str:
+def require_kafka(cli: Session) -> str:
+    """Return where Kafka is. Raise CommandError if nobody says."""
     if cli.target.kafka is None:
         raise CommandError("no Kafka is known: start one with `signoff up`, or give --kafka", code="no_kafka")
     return cli.target.kafka
 
 
-def _parse_execution_id(text: str | None) -> str | None:
+def parse_execution_id(text: str | None) -> str | None:
+    """Return an execution id as records have it. Raise BadParameter if it is no UUID."""
     try:
         return None if text is None else str(UUID(text))
     except ValueError:

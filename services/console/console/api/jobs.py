@@ -1,6 +1,7 @@
 """REST endpoints of jobs."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
@@ -10,10 +11,12 @@ from console.api.json_body import JsonRoute
 from console.api.schemas import (
     Assignment,
     Cancellation,
+    CancelledExecution,
     Edit,
     Execution,
     Fields,
     IdempotencyKey,
+    JobCancellation,
     JobsFilter,
     JobsPage,
     JobsQuery,
@@ -25,6 +28,7 @@ from contracts.resources import Job, JobCounts, NewJob, SavedJob
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 #: Not below /api/jobs, where a job may have that id.
 counts_router = APIRouter(prefix="/api/job-counts", tags=["jobs"], route_class=JsonRoute)
+executions_router = APIRouter(prefix="/api/executions", tags=["jobs"], route_class=JsonRoute)
 
 
 @router.post("", status_code=201)
@@ -100,10 +104,22 @@ async def execute_job(
 
 
 @router.post("/{job_id}/cancel")
-async def cancel_job(jobstore: CallersJobStore, job_id: str, cancellation: Cancellation | None = None) -> Job:
+async def cancel_job(jobstore: CallersJobStore, job_id: str, cancellation: JobCancellation | None = None) -> Job:
     """Cancel what is asked for or under way."""
-    cancellation = cancellation or Cancellation()
-    return await jobstore.cancel_job(job_id, cancellation.reason, requested_by=cancellation.requested_by)
+    asked = cancellation or JobCancellation()
+    return await jobstore.cancel_job(
+        job_id, asked.reason, requested_by=asked.requested_by, execution_id=asked.execution_id
+    )
+
+
+@executions_router.post("/{execution_id}/cancel")
+async def cancel_execution(
+    jobstore: CallersJobStore, execution_id: UUID, cancellation: Cancellation | None = None
+) -> CancelledExecution:
+    """Cancel one execution, also one that nobody has asked for yet. Nothing left to cancel is no error."""
+    asked = cancellation or Cancellation()
+    job = await jobstore.cancel_execution(execution_id, asked.reason, requested_by=asked.requested_by)
+    return CancelledExecution(execution_id=execution_id, job=job)
 
 
 @router.post("/{job_id}/resubmit")

@@ -191,6 +191,19 @@ class Cancellation(Model):
     requested_by: Text | None = Field(None, description="as the log tells it; the administrator when not said")
 
 
+class JobCancellation(Cancellation):
+    """Of which execution: without one, of whichever is live."""
+
+    execution_id: UUID | None = Field(None, description="of this and no other: a repeat never meets the next one")
+
+
+class CancelledExecution(Model):
+    """An execution that does not run, or runs no more, and its job as it stands."""
+
+    execution_id: UUID
+    job: Job | None = Field(description="none where nobody has asked for the execution yet")
+
+
 class NewBatch(Model):
     """Jobs to execute: `job_ids` that exist, those that a `filter` matches, or whole new `jobs`."""
 

@@ -1,13 +1,14 @@
 """Turn transitions into server-sent events: what changed of a job, without bodies."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
+from contracts.messages.answers import read_resource
 from contracts.resources import JobLog
 from contracts.status import JobLogStatus, JobStatus
 
@@ -83,18 +84,18 @@ class JobChange(BaseModel):
         }
 
 
-@dataclass(frozen=True, slots=True)
 class Change:
-    """One event of the stream, made once for all viewers."""
+    """One event of the stream, from an entry's message, which is read once, and only if a viewer is sent it."""
 
-    cursor: int
-    job_id: str
-    frame: bytes
+    def __init__(self, message: Any) -> None:
+        self.cursor: int = message.cursor
+        self.job_id: str = message.job_id
+        self._message = message
 
-    @classmethod
-    def of(cls, log: JobLog) -> "Change":
-        """Return the event of an entry."""
-        return cls(log.cursor, log.job_id, make_frame("job-changed", JobChange.of(log).to_dict(), log.cursor))
+    @cached_property
+    def frame(self) -> bytes:
+        """The bytes that are sent."""
+        return make_frame("job-changed", JobChange.of(read_resource(self._message)).to_dict(), self.cursor)
 
 
 def make_frame(event: str, data: dict[str, Any], cursor: int | None = None) -> bytes:

@@ -51,7 +51,7 @@ class LiveHub:
         self.cursor: int | None = None  # of the latest change; None while the jobstore cannot be watched
         self._base = 0  # the cursor after which the ring holds every change
         self._ring: deque[Change] = deque(maxlen=ring_max)
-        self._jobstore = jobstore
+        self._jobstore = jobstore.reading(lambda message: message)  # most entries are looked at by nobody
         self._viewers: set[Viewer] = set()
         self._viewers_max, self._queued_max, self._ping_s = viewers_max, queued_max, ping_s
         self._is_closed = False
@@ -139,7 +139,7 @@ class LiveHub:
             return
         if event.cursor <= self.cursor:  # the broker came back empty, and the relay counts anew
             self._start_at(event.cursor - 1)
-        change = Change.of(event.log)
+        change = Change(event.log)
         if len(self._ring) == self._ring.maxlen:
             self._base = self._ring[0].cursor
         self._ring.append(change)
@@ -190,7 +190,7 @@ class LiveHub:
         async with aclosing(self._jobstore.watch_jobs(after=after, with_payloads=False)) as events:
             async for event in events:
                 if event.log is not None:
-                    await viewer.feed(Change.of(event.log))
+                    await viewer.feed(Change(event.log))
                 if event.cursor >= self._base:
                     return event.cursor
         raise AssertionError

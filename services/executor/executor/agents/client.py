@@ -17,7 +17,6 @@ from contracts.resources import Usage
 from contracts.sizes import measure
 from executor.agents.guard import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
 from executor.agents.header_values import HeaderValues
-from executor.agents.headers import DECLINED_HEADER, USAGE_HEADER, build_headers
 from executor.errors import (
     AgentAnswerError,
     AgentBrokenOffError,
@@ -40,6 +39,12 @@ _SERVER_ERROR = 500
 _EXCERPT_MAX = 500
 #: The longest wait that an agent may ask for.
 RETRY_AFTER_MAX_S = 24 * 3600.0
+#: Sent with every call: the number of the grant, and that of the call over all attempts.
+ATTEMPT_HEADER = "Signoff-Attempt"
+CALL_HEADER = "Signoff-Call"
+#: Sent by an agent: why it will not do the job, and what the call consumed.
+DECLINED_HEADER = "Signoff-Declined"
+USAGE_HEADER = "Signoff-Usage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,3 +215,14 @@ def _parse_retry_after(value: str | None) -> float | None:
         return None
     wait_s = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - time.time()
     return min(max(wait_s, 0.0), RETRY_AFTER_MAX_S)
+
+
+def build_headers(call: Call) -> dict[str, str]:
+    """Return a call's headers. All calls of an execution have one key, so that an agent that knows it works once."""
+    return {
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "Idempotency-Key": str(call.grant.lease.execution_id),
+        ATTEMPT_HEADER: str(call.grant.attempt),
+        CALL_HEADER: str(call.number),
+    }

@@ -2,8 +2,9 @@
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any, Final
 
 import grpc
@@ -12,7 +13,6 @@ from pydantic import ValidationError
 
 from contracts.fields import explain
 from jobstore.api.auth import CALLER, Role, Tokens, check_kind
-from jobstore.api.call_slots import CallSlots
 from jobstore.errors import (
     ConflictError,
     DatabaseFaultError,
@@ -51,6 +51,28 @@ _STATUS: dict[type[SignoffError], grpc.StatusCode] = {
 _OURS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL})
 #: Characters of an id in a log line: a stranger's may have any length.
 ID_MAX = 200
+
+
+class CallSlots:
+    """Count each role's calls, so that no role's load refuses another's; those that last, such as watches, apart."""
+
+    def __init__(self, calls_max: int, watches_max: int) -> None:
+        """`calls_max` and `watches_max` are how many each role may have under way."""
+        self._limits = {False: calls_max, True: watches_max}
+        self._under_way: Counter[tuple[Role, bool]] = Counter()
+
+    @contextmanager
+    def hold(self, role: Role, *, lasting: bool) -> Iterator[None]:
+        """Hold a place for a call while it is under way. TooManyCallsError: there is none."""
+        kind, limit = (role, lasting), self._limits[lasting]
+        if self._under_way[kind] >= limit:
+            what = "watches" if lasting else "calls"
+            raise TooManyCallsError(f"{limit} {what} of the role {role.value} are under way; try again later")
+        self._under_way[kind] += 1
+        try:
+            yield
+        finally:
+            self._under_way[kind] -= 1
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):

@@ -1,5 +1,6 @@
 """Serve OperationsService over gRPC: operations on many jobs, limits, the overview and dead letters."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
@@ -12,7 +13,17 @@ from contracts.messages import convert
 from contracts.messages.views import DeadLetters, agent_stats_message, dead_letters_message, overview_message
 from contracts.status import JobStatus, OperationState
 from jobstore.api.auth import CALLER
-from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token, read_key, reject_nul
+from jobstore.api.requests import (
+    PAGE_MAX,
+    Context,
+    make_page_token,
+    parse_page_size,
+    parse_page_token,
+    parse_uuid,
+    read_key,
+    reject_nul,
+)
+from jobstore.commands.executions import ForgetAnswer
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
 from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.upstreams import OPEN, Upstreams
@@ -159,6 +170,16 @@ class OperationsService(OperationsServiceServicer):
             return pb.ListDeadLettersResponse()
         items = await self._dead_letters.list_newest(limit)
         return dead_letters_message(DeadLetters(counts=dict(await self._dead_letters.count()), items=items))
+
+    async def ForgetAnswers(self, request: pb.ForgetAnswersRequest, context: Context) -> pb.ForgetAnswersResponse:
+        del context
+        if len(request.execution_ids) > PAGE_MAX:
+            raise InvalidError(f"{len(request.execution_ids)} execution ids, and {PAGE_MAX} at most")
+        asked = [parse_uuid(text, "execution_ids") for text in request.execution_ids]
+        commands = [ForgetAnswer(execution_id, actor=CALLER.get()) for execution_id in asked]
+        results = await asyncio.gather(*(self._runner.administer.run_one(command) for command in commands))
+        forgotten = [str(each) for each, is_forgotten in zip(asked, results, strict=True) if is_forgotten]
+        return pb.ForgetAnswersResponse(execution_ids=forgotten)
 
 
 def _parse_limit_name(text: str) -> str:

@@ -7,8 +7,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from jobstore.api.auth import Tokens
-from jobstore.api.call_slots import CallSlots
-from jobstore.api.interceptors import CallInterceptor
+from jobstore.api.interceptors import CallInterceptor, CallSlots
 from signoff.v1 import agent_service_pb2, job_service_pb2, operations_service_pb2, work_service_pb2
 
 log = logging.getLogger(__name__)

@@ -71,7 +71,8 @@ class Reads(_Joined):
 
     `specs` and `histories` of jobs; `unfinished`: which of these operations have something left; `agents`;
     `capabilities`, and those that `match_jobs` need, for which an agent may be matched; `verdicts` by their keys, and
-    `results` that these executions may reuse; `early_cancels`: how many more may be remembered; `queues` of tenants,
+    `results` that these executions may reuse; `early_cancels` and `wrong_records`: of how many more the
+    answers may be remembered; `queues` of tenants,
     and `circuits` of agents, which are locked in this order.
     """
 
@@ -84,6 +85,7 @@ class Reads(_Joined):
     verdicts: frozenset[bytes] = frozenset()
     results: frozenset[UUID] = frozenset()
     early_cancels: bool = False
+    wrong_records: bool = False
     queues: frozenset[str] = frozenset()
     circuits: frozenset[str] = frozenset()
 

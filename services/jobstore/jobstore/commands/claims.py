@@ -60,7 +60,7 @@ class ClaimExecution(Command[ClaimAnswer]):
             return Reads(results=frozenset({self.execution_id})) if is_reusing else NOTHING
         if job is not None:
             return Reads(specs=frozenset({self.job_id}) - stored.specs.keys(), agents=optional(job.agent_id))
-        return NOTHING if self.inline is None else read_for_creation(self.inline)
+        return Reads(wrong_records=True) if self.inline is None else read_for_creation(self.inline)
 
     def late_reads(self, stored: Stored) -> Reads:
         if self.replay:
@@ -69,6 +69,8 @@ class ClaimExecution(Command[ClaimAnswer]):
             return read_circuit(stored, self.execution_id)
         if self.job_id in stored.jobs:
             tenant, called = stored.specs[self.job_id].tenant, optional(stored.jobs[self.job_id].agent_id)
+        elif self.inline is not None and self.inline.agent_id and self.inline.agent_id not in stored.agents:
+            return Reads(wrong_records=True)
         elif self.inline is not None:
             tenant, called = self.inline.tenant, optional(self.inline.agent_id) or frozenset(stored.candidates)
         else:
@@ -101,9 +103,9 @@ class ClaimExecution(Command[ClaimAnswer]):
         """Request an execution that is not known yet, and claim it."""
         if self.job_id not in uow.jobs:
             if self.inline is None:
-                return ClaimAnswer(ClaimOutcome.INVALID, "unknown_job", f"no job has the id {self.job_id}")
+                return self._reject(uow, "unknown_job", f"no job has the id {self.job_id}")
             if self.inline.agent_id and self.inline.agent_id not in uow.stored.agents:
-                return ClaimAnswer(ClaimOutcome.INVALID, "unknown_agent", f"no agent has the id {self.inline.agent_id}")
+                return self._reject(uow, "unknown_agent", f"no agent has the id {self.inline.agent_id}")
             create_job(uow, self.inline, self.job_id, self.author)
         parameters = ExecutionRequest(not_before=self.not_before)
         decision = request_execution(uow, self.job_id, self.execution_id, self.author, parameters)
@@ -114,6 +116,13 @@ class ClaimExecution(Command[ClaimAnswer]):
             # Reusable results are looked up for stored executions. The next claim, after an offer, finds this one's.
             return ClaimAnswer(ClaimOutcome.QUEUED, "reusable")
         return self._claim(uow, admitted)
+
+    def _reject(self, uow: UnitOfWork, code: str, message: str) -> ClaimAnswer:
+        """Answer that the record is wrong, and remember it: read again, it must not run once the world has changed."""
+        if uow.stored.wrong_room > 0:
+            uow.remember(self.job_id, self.execution_id, REFUSED + code)
+            uow.stored.wrong_room -= 1
+        return ClaimAnswer(ClaimOutcome.INVALID, code, message)
 
     def _refuse(self, uow: UnitOfWork, refusal: Refusal) -> ClaimAnswer:
         if self.execution_id not in uow.executions:
@@ -160,6 +169,9 @@ class ClaimExecution(Command[ClaimAnswer]):
 
 def _answer_concluded(execution: Execution) -> ClaimAnswer:
     answer = execution.answer or ""
+    if execution.is_remembered and not execution.is_early_cancel:
+        message = "its record was wrong when it first came; once that is mended, redrive it: signoff dlq redrive"
+        return ClaimAnswer(ClaimOutcome.INVALID, answer.removeprefix(REFUSED), message)
     if answer.startswith(REFUSED):
         return ClaimAnswer(ClaimOutcome.REFUSED, answer.removeprefix(REFUSED), "the execution id was refused before")
     return ClaimAnswer(ClaimOutcome.DUPLICATE, answer)

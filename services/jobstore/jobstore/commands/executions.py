@@ -18,8 +18,7 @@ from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import PLAIN_REQUEST, ExecutionRequest, request_execution
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import JobView, UnitOfWork
-from jobstore.domain.execution_states import CANCELLED
-from jobstore.domain.model import Execution, ExecutionState, Refusal, Report, TransitionKind
+from jobstore.domain.model import CANCELLED, Decision, Execution, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.errors import ConflictError, RefusedError
 
 
@@ -98,11 +97,30 @@ class CreateAndExecute(Command[JobView]):
 
 
 @dataclass(frozen=True, slots=True)
-class CancelJob(Command[JobView | None]):
-    """Cancel a job's live execution; or one by its id, which may not have been requested yet.
+class ForgetAnswer(Command[bool]):
+    """Forget why the record of an execution was wrong, so that it may be processed anew. Return False if none was."""
 
-    A cancel by id returns None, and is no error where there is nothing left to cancel. An id that is not known yet is
-    remembered for a time, and only so many are; `own`: the jobstore may request it itself, and it is kept for good.
+    execution_id: UUID
+
+    def locks(self) -> Locks:
+        return Locks(executions=frozenset({self.execution_id}))
+
+    def decide(self, uow: UnitOfWork) -> bool:
+        execution = uow.executions.get(self.execution_id)
+        if execution is None or not execution.is_remembered or execution.is_early_cancel:
+            return False
+        uow.forget_answer(execution, self.actor)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class CancelJob(Command[JobView | None]):
+    """Cancel a job's live execution; or one by its id, and no other, which may not have been requested yet.
+
+    By id it is no error where there is nothing left to cancel. An id that is not known yet is remembered for a time,
+    and only so many are; `own`: the jobstore may request it itself, and it is kept for good. `by_call`: a caller waits,
+    who gets the job if it is known, and each refusal as RefusedError. A cancel by id that no caller waits for returns
+    None.
     """
 
     job_id: str | None
@@ -110,38 +128,56 @@ class CancelJob(Command[JobView | None]):
     reason: str | None = None
     requested_by: str | None = None
     own: bool = False
+    by_call: bool = False
 
     def locks(self) -> Locks:
-        if self.execution_id is not None:  # the execution's own job is locked, whatever was said
+        if self.execution_id is not None and not self.by_call:  # the execution's own job is locked, whatever was said
             return Locks(executions=frozenset({self.execution_id}))
-        return Locks(jobs=optional(self.job_id), specs=optional(self.job_id))
+        return Locks(
+            jobs=optional(self.job_id),
+            specs=optional(self.job_id),
+            executions=frozenset() if self.execution_id is None else frozenset({self.execution_id}),
+        )
 
     def reads(self, stored: Stored) -> Reads:
-        is_unknown = self.execution_id is not None and self.execution_id not in stored.executions
-        return Reads(early_cancels=True) if is_unknown and not self.own else NOTHING
+        if self.execution_id is None:
+            return NOTHING
+        execution = stored.executions.get(self.execution_id)
+        if execution is None:
+            return NOTHING if self.own else Reads(early_cancels=True)
+        shown = {execution.job_id} & stored.jobs.keys() if self.by_call else set()
+        return Reads(specs=frozenset(shown - stored.specs.keys()))
 
     def decide(self, uow: UnitOfWork) -> JobView | None:
         reason = f": {self.reason}" if self.reason else ""
         message = f"cancelled by {self.requested_by or 'the administrator'}{reason}"
         report = Report(TransitionKind.CANCELLED, message=message, code="cancelled", actor=self.actor)
-        if self.execution_id is not None:
-            self._cancel_execution(uow, self.execution_id, report)
+        if self.execution_id is None:
+            job = require_job(uow, self.job_id or "")
+            live = uow.executions.get(job.execution_id) if job.live and job.execution_id else None
+            raise_refusal(uow.record(job.id, live, report))
+            return uow.show_job(job.id)
+        if self.by_call and self.job_id is not None:
+            require_job(uow, self.job_id)
+        decision = self._cancel_execution(uow, self.execution_id, report)
+        if not self.by_call:
             return None
-        job = require_job(uow, self.job_id or "")
-        live = uow.executions.get(job.execution_id) if job.live and job.execution_id else None
-        raise_refusal(uow.record(job.id, live, report))
-        return uow.show_job(job.id)
+        raise_refusal(decision)
+        job_id = self.job_id or uow.executions[self.execution_id].job_id
+        return uow.show_job(job_id) if job_id in uow.jobs else None
 
-    def _cancel_execution(self, uow: UnitOfWork, execution_id: UUID, report: Report) -> None:
+    def _cancel_execution(self, uow: UnitOfWork, execution_id: UUID, report: Report) -> Decision | Refusal | None:
         execution = uow.executions.get(execution_id)
         if execution is None and self.own:
             uow.keep_answer(self.job_id, execution_id, CANCELLED, self.actor)
         elif execution is None and uow.stored.cancel_room <= 0:
             message = "as many cancels of executions that nobody has asked for yet are remembered as may be"
-            uow.refuse(self.job_id, report, Refusal("too_many_cancels", message))
+            return uow.refuse(self.job_id, report, Refusal("too_many_cancels", message))
         elif execution is None:  # rule `cancel-before-arrival`
-            uow.remember_cancel(self.job_id, execution_id)
+            uow.remember(self.job_id, execution_id, CANCELLED)
+            uow.stored.cancel_room -= 1
         elif execution.job_id not in {self.job_id or execution.job_id, ""}:
             raise ConflictError("the execution id is another job's", code="execution_conflict")
         elif execution.state is not ExecutionState.DONE:
-            uow.record(execution.job_id, execution, report)
+            return uow.record(execution.job_id, execution, report)
+        return None

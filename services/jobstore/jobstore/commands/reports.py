@@ -1,11 +1,10 @@
 """Commands of workers: record a result or a report, or end a lease. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from contracts.criteria import parse_stored_criteria
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
-from contracts.jsontext import json_text
 from contracts.resources import Verdict
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
 from contracts.status import JobStatus, ReportKind
@@ -25,8 +24,8 @@ from jobstore.domain.model import (
     Refusal,
     Report,
     TransitionKind,
+    replace,
 )
-from jobstore.domain.spec import hash_text
 from servicekit.errors import PermanentError
 
 #: What a verdict may have: the criteria, which are part of a job, and a judge's words. A partial result has far less.
@@ -48,19 +47,18 @@ class RecordResult(Command[Refusal | None]):
 
     def decide(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
-        result = json_text(event.result)
         report = Report(
             TransitionKind.RESULT,
             lease=event.lease,
-            response=f'{{"result":{result}}}',
+            response=f'{{"result":{event.result_text}}}',
             message="the agent answered",
             event_id=event.event_id,
             answered=True,
-            result_hash=hash_text(result),
+            result_hash=event.result_hash,
             actor=EXECUTOR,
         )
         report = reports.with_cost(report, event.usage)
-        if (size := len(result.encode())) > LIMIT_MAX_BYTES:  # no executor of ours sends it
+        if (size := len(event.result_text.encode())) > LIMIT_MAX_BYTES:  # no executor of ours sends it
             message = f"the result has {size} bytes, more than {LIMIT_MAX_BYTES}"
             kind = TransitionKind.FAILED
             report = replace(report, kind=kind, code="result_too_large", message=message, response=None)
@@ -165,7 +163,9 @@ class RecordReport(Command[Refusal | None]):
 #: The code of a verdict that is none on the job's criteria.
 VERDICT_MISMATCH = "verdict_mismatch"
 #: The reports that end a lease.
-OUTCOMES = frozenset({ReportKind.VERDICT, ReportKind.ATTEMPT_FAILED, ReportKind.FAILED, ReportKind.DECLINED})
+OUTCOMES = frozenset(
+    {ReportKind.VERDICT, ReportKind.ATTEMPT_FAILED, ReportKind.FAILED, ReportKind.DECLINED, ReportKind.MISJUDGED}
+)
 
 
 @dataclass(frozen=True, slots=True)

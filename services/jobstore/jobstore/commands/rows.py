@@ -92,6 +92,13 @@ class AgentChange(NamedTuple):
     is_new: bool
 
 
+class ForgottenAnswer(NamedTuple):
+    """An answer that was remembered, and who had it forgotten."""
+
+    answer: str
+    actor: Actor
+
+
 class LimitChange(NamedTuple):
     """A limit as it is from now on, None where it is removed, and by whom."""
 
@@ -173,8 +180,9 @@ class Stored:
     circuits: dict[str, Breaker] = field(default_factory=dict)
     #: Whether executions may be offered as they are requested; none may unless a command asks for it.
     openings: Openings = field(default_factory=Openings)
-    #: How many more cancels of unknown executions may be remembered.
+    #: Of how many more unknown executions the answers may be remembered: cancelled, or why the record was wrong.
     cancel_room: int = 0
+    wrong_room: int = 0
 
     jobs: dict[str, Job] = field(default_factory=dict)
     executions: dict[UUID, Execution] = field(default_factory=dict)
@@ -205,6 +213,8 @@ class Changes:
     executions: dict[UUID, Execution] = field(default_factory=dict)
     #: Executions of which nothing was requested, and whose answer stands from now on, by who asked.
     final_answers: dict[UUID, Actor] = field(default_factory=dict)
+    #: Remembered answers whose rows are deleted.
+    forgotten: dict[UUID, ForgottenAnswer] = field(default_factory=dict)
     entries: list[LogEntry] = field(default_factory=list)
     circuits: dict[str, Breaker] = field(default_factory=dict)
     #: What may be reused from now on: results by `result_key`.

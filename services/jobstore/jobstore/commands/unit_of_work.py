@@ -11,6 +11,7 @@ from contracts.status import JobLogStatus, JobStatus, OperationState
 from jobstore.commands.rows import (
     AgentChange,
     Changes,
+    ForgottenAnswer,
     Grant,
     JudgedResult,
     LimitChange,
@@ -159,10 +160,13 @@ class UnitOfWork:
         self.put_execution(execution_states.make_answer(execution_id, job_id, answer))
         self.changes.final_answers[execution_id] = actor
 
-    def remember_cancel(self, job_id: str | None, execution_id: UUID) -> None:
-        """Remember for a time that an execution was cancelled before it came (rule `cancel-before-arrival`)."""
-        self.put_execution(execution_states.make_early_cancel(execution_id, job_id, self.clock.now))
-        self.stored.cancel_room -= 1
+    def remember(self, job_id: str | None, execution_id: UUID, answer: str) -> None:
+        """Remember for a time the answer of an execution id of which nothing is requested."""
+        self.put_execution(execution_states.make_remembered(execution_id, job_id, answer, self.clock.now))
+
+    def forget_answer(self, execution: Execution, actor: Actor) -> None:
+        """Forget a remembered answer: from then on nobody knows the id."""
+        self.changes.forgotten[execution.execution_id] = ForgottenAnswer(execution.answer or "", actor)
 
     def settle_answer(self, execution: Execution, actor: Actor) -> None:
         """Keep the answer of an execution id for good once it is asked for, where it was remembered for a time."""

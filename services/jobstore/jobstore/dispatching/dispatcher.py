@@ -11,6 +11,7 @@ from jobstore.dispatching.execution_offers import FairQueue
 from jobstore.domain.model import Execution, ExecutionStage
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.upstreams import OPEN, Upstreams
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.sql import Row
 from servicekit.errors import TransientError
@@ -52,12 +53,19 @@ class Dispatcher:
         self._handed_over: list[Execution] = []
         self._hand_over = asyncio.Event()
 
-    async def run(self) -> None:
-        """Offer for ever; each commit that queues something wakes it."""
-        await run_until_first(
-            run_forever(self.offer, name="dispatcher", every_s=lambda: self._wait_s, wake=self.wake),
-            run_forever(self.publish_handed_over, name="offers", every_s=POLL_S, wake=self._hand_over),
-        )
+    async def run(self, runner: CommandRunner) -> None:
+        """Offer for ever; each commit that queues something wakes it.
+
+        Meanwhile `runner` offers executions with their requests, and at no other time: nobody would publish them.
+        """
+        runner.on_offered = self.hand_over
+        try:
+            await run_until_first(
+                run_forever(self.offer, name="dispatcher", every_s=lambda: self._wait_s, wake=self.wake),
+                run_forever(self.publish_handed_over, name="offers", every_s=POLL_S, wake=self._hand_over),
+            )
+        finally:
+            runner.on_offered = None
 
     def hand_over(self, executions: Sequence[Execution]) -> None:
         """Have executions published that were offered with their requests; that is committed.

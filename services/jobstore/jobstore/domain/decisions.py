@@ -1,6 +1,5 @@
 """Build decisions: the job, the execution and the log entry as they will be recorded. Pure."""
 
-from dataclasses import replace
 from typing import Final
 
 from contracts.status import JobLogStatus, JobStatus
@@ -12,6 +11,7 @@ from jobstore.domain.model import (
     LogEntry,
     Report,
     TransitionKind,
+    replace,
 )
 
 #: Tokens are counted up to the largest integer that every JSON reader keeps exact; agents may report any number.

@@ -5,17 +5,16 @@ many rows at once, the rule names that SQL, and tests/jobstore/storage/test_rule
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState
+from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState, replace
 
-#: How long a cancel waits for its execution: as long as the topics of both keep a record.
-CANCEL_REMEMBERED: Final = timedelta(days=7)
-#: The answer of an execution that was cancelled.
-CANCELLED: Final = "cancelled"
+#: How long an answer is remembered of an execution id of which nothing was requested: as long as the topics of requests
+#: and cancels keep a record.
+REMEMBERED: Final = timedelta(days=7)
 #: Doublings of the wait between two offers; bounds the exponent.
 _DOUBLINGS_MAX: Final = 10
 
@@ -95,16 +94,18 @@ def lease(execution: Execution, owner: UUID | None, clock: Clock) -> Execution:
 def renew(execution: Execution, owner: UUID, clock: Clock) -> Execution:
     """Return the execution as held under its lease for another while (storage.leases).
 
-    A lapsed lease that nobody else was granted still has its number: it is revived, and its attempt, which `_lapse` of
-    domain.transitions counted as spent, is not counted.
+    A lapsed lease that nobody else was granted still has its number: it is revived, and what `_lapse` of
+    domain.transitions counted, its attempt as spent or its validator as lost, is not counted.
     """
     is_executing = execution.stage is ExecutionStage.EXECUTING
-    is_revived = is_executing and execution.state is not ExecutionState.LEASED
+    is_revived = execution.state is not ExecutionState.LEASED
     return replace(
         execution,
         state=ExecutionState.LEASED,
         owner=owner,
-        spent=execution.spent - is_revived,
+        spent=execution.spent - (is_revived and is_executing),
+        # An older jobstore counts no validators.
+        validators_lost=max(0, execution.validators_lost - (is_revived and not is_executing)),
         due_at=clock.after(clock.lease_s, execution),
         fails_at=execution.deadline_at if is_executing else execution.fails_at,
     )
@@ -115,9 +116,12 @@ def make_answer(execution_id: UUID, job_id: str | None, answer: str) -> Executio
     return Execution(execution_id, job_id or "", state=ExecutionState.DONE, answer=answer)
 
 
-def make_early_cancel(execution_id: UUID, job_id: str | None, now: datetime) -> Execution:
-    """Return the row of an execution that was cancelled before it came (rule `cancel-before-arrival`)."""
-    return replace(make_answer(execution_id, job_id, CANCELLED), due_at=now + CANCEL_REMEMBERED)
+def make_remembered(execution_id: UUID, job_id: str | None, answer: str, now: datetime) -> Execution:
+    """Return the row of an answer that is forgotten in time.
+
+    Of an execution that was cancelled before it came (rule `cancel-before-arrival`), or whose record was wrong.
+    """
+    return replace(make_answer(execution_id, job_id, answer), due_at=now + REMEMBERED)
 
 
 def keep_for_good(execution: Execution) -> Execution:

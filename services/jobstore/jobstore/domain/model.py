@@ -1,13 +1,16 @@
 """The values that `decide` takes and returns: jobs, executions, reports, decisions.
 
-Nothing changes one after it was made. They are not frozen dataclasses, because those take 2.5 times as long to make.
+Nothing changes one after it was made. They are not frozen dataclasses, because those take 2.5 times as long to make;
+and `replace` is a third as long as that of dataclasses.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeAlias
+from functools import cache
+from operator import attrgetter
+from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
 from contracts.sizes import cut_message
@@ -16,8 +19,26 @@ from contracts.status import Delivery, JobLogStatus, JobStatus
 from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.reuse import Reusable
 
+#: The answer of an execution that was cancelled.
+CANCELLED: Final = "cancelled"
 #: A policy as it is frozen with an execution: the fields of contracts.resources.Policy that are set.
 FrozenPolicy: TypeAlias = Mapping[str, Any]
+V = TypeVar("V")
+
+
+def replace(value: V, **changes: object) -> V:
+    """Return a value of this module with other fields."""
+    read, places = _read_fields(type(value))  # type: ignore[arg-type] # types are hashable
+    values = list(read(value))
+    for name, changed in changes.items():
+        values[places[name]] = changed
+    return type(value)(*values)
+
+
+@cache
+def _read_fields(kind: type[object]) -> tuple[Callable[[object], Iterable[object]], Mapping[str, int]]:
+    names = [each.name for each in fields(kind)]  # type: ignore[arg-type] # all are dataclasses
+    return attrgetter(*names), {name: place for place, name in enumerate(names)}
 
 
 class ExecutionStage(StrEnum):
@@ -132,6 +153,7 @@ class Execution:
     reuse_key: bytes | None = None
     result_hash: bytes | None = None
     misjudged: int = 0
+    validators_lost: int = 0
 
     @property
     def is_at_most_once(self) -> bool:
@@ -139,9 +161,14 @@ class Execution:
         return (self.policy or {}).get("delivery") == Delivery.AT_MOST_ONCE
 
     @property
-    def is_early_cancel(self) -> bool:
-        """Whether this is a cancel of an execution that nobody has asked for, which is remembered for a time."""
+    def is_remembered(self) -> bool:
+        """Whether this is an answer that is remembered for a time: an early cancel, or why a record was wrong."""
         return self.state is ExecutionState.DONE and self.request_version is None and self.due_at is not None
+
+    @property
+    def is_early_cancel(self) -> bool:
+        """Whether this is a cancel of an execution that nobody has asked for."""
+        return self.is_remembered and self.answer == CANCELLED
 
     def may_call_after(self, spent: int) -> bool:
         """Return whether `max_attempts` allows another call after `spent` calls."""

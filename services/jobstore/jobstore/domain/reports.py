@@ -1,12 +1,10 @@
 """Translate the events of workers into the fields of a Report. Pure."""
 
-from dataclasses import replace
-
 from contracts.events import JobStatusReported
 from contracts.jsontext import json_text
 from contracts.resources import Usage, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore.domain.model import Report, TransitionKind
+from jobstore.domain.model import Report, TransitionKind, replace
 
 #: The transition that each kind of worker's report asks for; a verdict's depends on `is_valid`.
 TRANSITION_KINDS = {
@@ -16,6 +14,7 @@ TRANSITION_KINDS = {
     ReportKind.ATTEMPT_FAILED: TransitionKind.ATTEMPT_FAILED,
     ReportKind.FAILED: TransitionKind.FAILED,
     ReportKind.DECLINED: TransitionKind.DECLINED,
+    ReportKind.MISJUDGED: TransitionKind.MISJUDGED,
 }
 
 

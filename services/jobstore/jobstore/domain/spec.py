@@ -55,11 +55,6 @@ def _hash_fields(new: NewJob, **fields: str) -> bytes:
     return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
-def hash_text(text: str) -> bytes:
-    """Hash a text."""
-    return hashlib.sha256(text.encode()).digest()
-
-
 def format_assignment(payload: str) -> str:
     """Return the request payload of an assignment, as JSON text."""
     return f'{{"payload":{payload}}}'

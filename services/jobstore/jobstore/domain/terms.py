@@ -18,8 +18,9 @@ class ExecutionTerms:
     """Settings of executions. `policy` applies where neither the job nor its agent sets a field.
 
     `ids` makes the ids that nobody may foretell. `lease_s`: how long a lease lasts unless it is renewed.
-    `offer_again_s`: after which an offer is repeated. `cancels_max`: how many cancels of unknown executions are
-    remembered. `job_max_bytes`: what a job may ask for, as `contracts.sizes` measures it.
+    `offer_again_s`: after which an offer is repeated. `remembered_max`: how many cancels of unknown executions are
+    remembered, and how many answers to wrong records. `job_max_bytes`: what a job may ask for, as `contracts.sizes`
+    measures it.
     """
 
     policy: Policy
@@ -28,7 +29,7 @@ class ExecutionTerms:
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
     reuse: ReuseTerms = field(default_factory=ReuseTerms)
     job_max_bytes: int = PAYLOAD_MAX_BYTES
-    cancels_max: int = 100_000
+    remembered_max: int = 100_000
     ids: IdKey = field(kw_only=True)
 
     @property

@@ -5,7 +5,6 @@ no status changes anywhere else.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple, TypeGuard
 
@@ -23,6 +22,7 @@ from jobstore.domain.model import (
     Refusal,
     Report,
     TransitionKind,
+    replace,
 )
 
 _S = JobStatus
@@ -43,6 +43,9 @@ _REQUEST_WORDS: Final[Mapping[TransitionKind, str]] = {
 LEASES_UNKNOWN: Final = 1_000
 #: Judging leases of one result that may end in no sound verdict; after the last the job fails.
 MISJUDGED_MAX: Final = 3
+#: Judging leases of one result that may lapse: a result that ends every process that judges it is paid for each time.
+#: Far more than crashes of other causes meet one result with.
+VALIDATORS_LOST_MAX: Final = 10
 
 
 class Case(NamedTuple):
@@ -256,7 +259,7 @@ def _judge_again(case: Case) -> Decision | Refusal:
     counted = replace(execution, misjudged=execution.misjudged + 1)
     if counted.misjudged >= MISJUDGED_MAX:
         return fail(job, counted, report)
-    return Decision(job, replace(queue(counted, clock.now), lease=execution.lease + 1))
+    return keep_in_progress(job, replace(queue(counted, clock.now), lease=execution.lease + 1), report)
 
 
 def _stop_over_budget(case: Case) -> Decision | Refusal:
@@ -294,7 +297,7 @@ def _lapse(case: Case) -> Decision | Refusal:
         return Refusal("lease_runs", "the lease was renewed")
     queued = queue(execution, clock.now)
     if execution.stage is ExecutionStage.JUDGING:  # judging never counts against max_attempts
-        return Decision(job, queued)
+        return _lose_validator(case, queued)
     spent = execution.spent + 1
     if execution.is_at_most_once:
         lost = replace(report, code="lease_lapsed", message="the worker was lost, and the agent is called at most once")
@@ -305,6 +308,16 @@ def _lapse(case: Case) -> Decision | Refusal:
         return fail(job, replace(execution, spent=spent), exhausted)
     again = replace(report, code="lease_lapsed", message=f"attempt {execution.attempt} lost its worker")
     return _with_next_attempt(keep_in_progress(job, replace(queued, spent=spent), again), queued.due_at)
+
+
+def _lose_validator(case: Case, queued: Execution) -> Decision:
+    """Have another validator judge, unless too many were lost with this result."""
+    job, _, report, _ = case
+    counted = replace(queued, validators_lost=queued.validators_lost + 1)
+    if counted.validators_lost < VALIDATORS_LOST_MAX:
+        return Decision(job, counted)
+    message = f"{VALIDATORS_LOST_MAX} validators were lost while they judged the result"
+    return fail(job, counted, replace(report, code="judging_lost", message=message))
 
 
 def _expire(case: Case) -> Decision | Refusal:

@@ -1,4 +1,4 @@
-"""Forget what is kept for a time: results and verdicts to be reused, and cancels whose executions did not come."""
+"""Forget what is kept for a time: what may be reused, answers of unknown executions, workers that are gone."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final

@@ -1,12 +1,16 @@
 """End lapsed leases and executions out of time, but never because of an outage of our own."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
 
 from jobstore.domain.model import TransitionKind
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
+from jobstore.storage.leases import Late, LateLease
+from servicekit.kafka.readers import Ends
 from servicekit.process.runtime import run_forever
 
 #: Rows of one kind that a sweep takes up.
@@ -14,25 +18,46 @@ BATCH_MAX = 500
 #: The shortest and the longest wait in seconds between two sweeps. Between, they come when the next lease lapses or the
 #: next time is up; of an execution that was requested since the last sweep, that may be noticed late by the longest.
 SWEEP_MIN_S, SWEEP_MAX_S = 0.1, 2.0
+#: How often it is looked whether what may hold an outcome was read by now.
+READ_AGAIN_S = 0.5
+
+
+class ReportReaders(Protocol):
+    """The consumers of what workers report, of all jobstores together."""
+
+    async def find_ends(self) -> Ends:
+        """Return where the topics end now. TransientError: the broker is out of reach."""
+
+    async def have_read(self, ends: Ends) -> bool:
+        """Return whether all that stood before these ends was handled. TransientError, as above."""
+
+
+class _Mark(NamedTuple):
+    """Where the topics ended once it was `at`: no outcome of what was late by then stands behind these ends."""
+
+    at: datetime
+    ends: Ends
 
 
 class Sweeper:
     """End lapsed leases and executions out of time; after a gap in this service, wait before doing so.
 
-    The wait is one lease length, and until the consumers have caught up.
+    The wait is one lease length. What a worker may have reported in time is always read before, in whichever jobstore's
+    partitions it stands.
 
     While the database was away nobody could take work, renew a lease or have an outcome recorded: without this wait an
     outage would have every agent called again.
     """
 
-    def __init__(self, database: Database, runner: CommandRunner, has_caught_up: Callable[[], bool]) -> None:
+    def __init__(self, database: Database, runner: CommandRunner, readers: ReportReaders) -> None:
         self._database = database
         self._runner = runner
-        self._has_caught_up = has_caught_up
+        self._readers = readers
         self._lease_s = runner.terms.lease_s
         self._period_s = self._wait_s = min(SWEEP_MAX_S, self._lease_s / 5)
         self._swept_at = 0.0
         self._lapse_from = time.monotonic() + self._lease_s
+        self._mark: _Mark | None = None
 
     async def run(self) -> None:
         """Sweep for ever."""
@@ -52,7 +77,30 @@ class Sweeper:
         if now - self._swept_at > self._lease_s / 2:
             self._lapse_from = now + self._lease_s
         self._swept_at = now
-        if not (late.overdue or late.lapsed) or now < self._lapse_from or not self._has_caught_up():
+        if not late.leases or now < self._lapse_from:
             return
-        await self._runner.end_leases(TransitionKind.DEADLINE, [(*lease, False) for lease in late.overdue])
-        await self._runner.end_leases(TransitionKind.LAPSED, [(*lease, False) for lease in late.lapsed])
+        await self._end([lease for lease in late.leases if not lease.may_be_reported])
+        await self._end(await self._choose_read(late))
+
+    async def _choose_read(self, late: Late) -> Sequence[LateLease]:
+        """Return those of which no outcome that came in time is still to be read."""
+        reported = [lease for lease in late.leases if lease.may_be_reported]
+        if not reported:
+            return ()
+        if self._mark is None:
+            self._mark = _Mark(late.now, await self._readers.find_ends())
+        mark = self._mark
+        if not await self._readers.have_read(mark.ends):
+            self._wait_s = min(self._wait_s, READ_AGAIN_S)
+            return ()
+        self._mark = None
+        # What became late after the mark has the next one, at once.
+        chosen = [lease for lease in reported if lease.since <= mark.at]
+        if len(chosen) < len(reported):
+            self._wait_s = SWEEP_MIN_S
+        return chosen
+
+    async def _end(self, late: Sequence[LateLease]) -> None:
+        for kind, is_overdue in ((TransitionKind.DEADLINE, True), (TransitionKind.LAPSED, False)):
+            ended = [(lease.execution_id, lease.lease, False) for lease in late if lease.is_overdue is is_overdue]
+            await self._runner.end_leases(kind, ended)

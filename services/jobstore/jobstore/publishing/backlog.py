@@ -5,15 +5,23 @@ used. So what was not seen is no single place: it is ranges of numbers, the last
 once every transaction has ended that may have drawn a number of it, and the log was read again.
 """
 
+from bisect import bisect
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 #: The greatest number that a row can have.
 LAST: Final = 2**63 - 1
 
 #: A number that was taken from a backlog, with its tenant.
 Taken = tuple[str, int]
+
+
+class Writers(NamedTuple):
+    """The transactions that wrote when a number had been seen; once they have ended, no lower one can still appear."""
+
+    transactions: frozenset[str]
+    number: int
 
 
 class Unseen:
@@ -29,8 +37,21 @@ class Unseen:
 
     @property
     def last_seen(self) -> int:
-        """The greatest number that was seen."""
+        """The greatest number that was seen, or is expected."""
         return self.ranges[-1][0] - 1
+
+    def has(self, number: int) -> bool:
+        """Return whether a number was not seen yet."""
+        first, last = self.ranges[bisect(self.ranges, (number, LAST)) - 1]
+        return first <= number <= last
+
+    def expect(self, number: int) -> bool:
+        """Note that some row has a number: unless it was seen, it is missing. Return whether that is new."""
+        first, last = self.ranges[-1]
+        if number < first:
+            return False
+        self.ranges = [*self.ranges[:-1], (first, number), (number + 1, last)]
+        return True
 
     def see(self, numbers: Iterable[int]) -> None:
         """Note that rows were seen, whose numbers are in order."""

@@ -6,8 +6,9 @@ from typing import Final
 from sqlalchemy import text
 
 from jobstore.publishing import job_changed
-from jobstore.publishing.backlog import Taken
+from jobstore.publishing.backlog import LAST, Taken
 from jobstore.publishing.late_facts import find_reverted
+from jobstore.publishing.recent import Recent
 from jobstore.publishing.stubs import Fact
 from jobstore.storage.sql import Connection
 
@@ -17,8 +18,6 @@ BATCH_BYTES: Final = 4 << 20
 RECORDS_BYTES: Final = 16 << 20
 #: Rows that are looked for at once. They cost little, and what is behind them waits until they were seen.
 LOOK_MAX: Final = 50_000
-#: Ranges of numbers that are looked at, at once.
-RANGES_MAX: Final = 1_000
 
 #: Stands for the tenant, whose name is never empty, of facts that have none: of agents and of refused executions.
 NO_TENANT: Final = ""
@@ -88,29 +87,51 @@ _LOOK: Final = text(
     """,  # noqa: S608 - a name of our own
 )
 
+#: Whoever writes a table holds this lock from before it draws a number until its rows can be seen, or never will be.
+_WRITERS: Final = text(
+    "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' "
+    "AND granted AND relation IN (CAST('job_logs' AS regclass), CAST('facts' AS regclass)) "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+)
+
+
+async def find_writers(session: Connection) -> frozenset[str]:
+    """Return the transactions that are writing the log."""
+    return frozenset(await session.scalars(_WRITERS))
+
 
 async def look(session: Connection, ranges: Sequence[tuple[int, int]]) -> tuple[dict[str, list[int]], int]:
-    """Return the numbers of the rows that are in some ranges by now, by tenant, and up to where those are all."""
-    firsts, lasts = zip(*ranges[:RANGES_MAX], strict=True)
+    """Return the numbers of the rows that are in some ranges by now, by tenant, and up to where those are all.
+
+    However many ranges there are: without the last nothing new is seen, and one left out would break the order of a
+    job. Each takes some two microseconds.
+    """
+    firsts, lasts = zip(*ranges, strict=True)
     parameters = {"firsts": list(firsts), "lasts": list(lasts), "limit": LOOK_MAX}
     found = {row.tenant: row.seqs for row in await session.execute(_LOOK, parameters)}
     is_cut = sum(map(len, found.values())) >= LOOK_MAX
-    return found, max(seqs[-1] for seqs in found.values()) if is_cut else lasts[-1]
+    return found, max(seqs[-1] for seqs in found.values()) if is_cut else LAST
 
 
-async def read(session: Connection, taken: Sequence[Taken]) -> tuple[list[Fact], int]:
-    """Return the facts of rows, in the order given, and of how many rows: of one at least, and not too much at once."""
+async def read(session: Connection, taken: Sequence[Taken], recent: Recent) -> tuple[list[Fact], int]:
+    """Return the facts of rows, in the order given, and of how many rows: of one at least, and not too much at once.
+
+    What was recorded a moment ago is taken from memory; `recent` learns from what is read.
+    """
     facts, seqs, size = dict[int, Fact](), [seq for _, seq in taken], 0
-    of_jobs = [seq for tenant, seq in taken if tenant != NO_TENANT]
+    of_jobs = [seq for tenant, seq in taken if tenant != NO_TENANT and not recent.has_whole(seq)]
     entries = await session.execute(_ROWS, {"seqs": of_jobs, "bytes": BATCH_BYTES}) if of_jobs else []
     reverted = await find_reverted(session, entries)
     for row in entries:
         before = reverted.get(row.seq, {})
         facts[row.seq] = Fact(row.seq, row, before, job_changed.make_job_changed(row, before))
+        recent.learn(row)
         size += len(facts[row.seq].record.value)
         if row.bytes >= BATCH_BYTES or size >= RECORDS_BYTES:
             seqs = seqs[: seqs.index(row.seq) + 1]
             break
+    for recorded in recent.pop_whole(seqs):
+        facts[recorded.seq] = Fact(recorded.seq, recorded, {}, job_changed.make_job_changed(recorded, {}))
     if len(seqs) > len(facts):
         for row in await session.execute(_FACTS, {"seqs": [seq for seq in seqs if seq not in facts]}):
             facts[row.seq] = Fact(row.seq, row, {}, job_changed.make_fact(row))

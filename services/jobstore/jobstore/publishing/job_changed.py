@@ -17,6 +17,7 @@ from contracts.topics import TOPIC_OF
 from jobstore.domain.model import TransitionKind
 from jobstore.json_members import members
 from jobstore.storage.sql import Row
+from jobstore.storage.work.recorded import EntryRow
 from servicekit.kafka.publisher import Outgoing, build_event_headers
 
 _SOURCE: Final = b"/signoff/jobstore"
@@ -32,8 +33,8 @@ def make_fact(row: Row) -> Outgoing:
     return Outgoing(row.topic, body, row.key.encode(), headers)
 
 
-def make_job_changed(row: Row, reverted: Mapping[str, str]) -> Outgoing:
-    """Return the record of one transition, a JobChanged, from its row of the log.
+def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
+    """Return the record of one transition, a JobChanged, from its row of the log, read back or as it was recorded.
 
     `reverted`: what later edits changed of the job, as it was then, as JSON texts by field.
     """
@@ -105,14 +106,14 @@ def make_job_changed(row: Row, reverted: Mapping[str, str]) -> Outgoing:
     return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
 
 
-def make_stub(row: Row, reverted: Mapping[str, str], whole: Outgoing, code: str) -> Outgoing:
+def make_stub(row: EntryRow, reverted: Mapping[str, str], whole: Outgoing, code: str) -> Outgoing:
     """Return the record that stands for a fact that its topic does not take: small, and with the same event id."""
     stub = Stub(hash=hashlib.sha256(whole.value).hexdigest(), code=code, bytes=len(whole.value))
     fields = _outline_job(row, reverted) if whole.topic == TOPIC_OF[JobChanged] else _outline_fact(from_json(row.body))
     return Outgoing(whole.topic, to_json(fields | {"stub": stub}), whole.key, whole.headers)
 
 
-def _outline_job(row: Row, reverted: Mapping[str, str]) -> dict[str, object]:
+def _outline_job(row: EntryRow, reverted: Mapping[str, str]) -> dict[str, object]:
     """Return what a JobChanged must have. It has no `kind`: a reader that knows no stubs does not apply it."""
     title = reverted.get("title")
     log = {name: getattr(row, name) for name in ("id", "job_id", "version", "status", "job_status", "created_at")}
@@ -133,7 +134,7 @@ def _outline_fact(body: Mapping[str, Mapping[str, object]]) -> dict[str, object]
     return {**body, **({"agent": agent} if agent else {})}
 
 
-def _split_request(row: Row) -> Mapping[str, str] | None:
+def _split_request(row: EntryRow) -> Mapping[str, str] | None:
     """Return the members of the request of version 1 or of an edit, whose texts the job's part has; else None."""
     if row.kind == TransitionKind.EDITED:
         return members(row.request)
@@ -149,7 +150,7 @@ def _conceal(agent: str | None) -> str | None:
     return json_text(fields | {"url": hide_userinfo(fields["url"])})
 
 
-def _join_request(row: Row) -> str:
+def _join_request(row: EntryRow) -> str:
     columns = {"created_at": "requested_at"} | {n: n for n in ("deadline_at", "not_before", "batch_id", "reuse_key")}
     return _join_json({name: getattr(row, column) for name, column in columns.items()}, policy=row.frozen_policy)
 

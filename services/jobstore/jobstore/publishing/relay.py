@@ -8,14 +8,17 @@ are told and entries are counted. Up to the first every row was published, or wi
 seen, or will never be. A number that is missing will never be once every transaction has ended that wrote the log then,
 and the log was read again. So facts wait for no transaction, and the two marks for those alone that write the log.
 
+What this process records it is handed in memory (`recent`), and neither looks for it nor reads it. It looks for what
+others have recorded when they say so, for what is missing, and now and then.
+
 A fact that its topic refuses for good is published as a stub, so that it holds nothing back; the whole follows it later
 under the same version (`stubs`).
 """
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from aiokafka.structs import RecordMetadata
@@ -24,14 +27,16 @@ from sqlalchemy import text
 
 from contracts.topics import FACT_TOPICS
 from jobstore.publishing import fact_reader
-from jobstore.publishing.backlog import LAST, Backlog, Unseen
+from jobstore.publishing.backlog import LAST, Backlog, Unseen, Writers
 from jobstore.publishing.fact_signer import FactSigner
+from jobstore.publishing.recent import Recent
 from jobstore.publishing.stubs import FACT_TOO_LARGE, Fact, Stubs
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
 from jobstore.storage.notifications import CHANNEL, SETTLED
 from jobstore.storage.sql import Connection
+from jobstore.storage.work.recorded import Recorded
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.process.runtime import run_forever, wait_for_wake
@@ -45,17 +50,14 @@ BACKLOG_MAX: Final = 500_000
 #: Seconds until a process that does not lead tries to, and until one that leads looks at the log untold.
 LEAD_EVERY_S: Final = 1.0
 POLL_S: Final = 2.0
-#: The same while numbers are missing: whoever commits says so, and whoever rolls back does not.
+#: The same while numbers are missing, from when that is so: whoever commits says so, whoever rolls back does not, and
+#: what this process commits may never be handed over.
 GAPS_POLL_S: Final = 0.05
+#: Seconds until marks are stored: what a crash forgets is published again, and readers apply each fact once.
+STORE_AFTER_S: Final = 0.05
 #: Seconds between checks that the topics still hold what was published.
 PROBE_S: Final = 5.0
 
-#: Whoever writes a table holds this lock from before it draws a number until its rows can be seen, or never will be.
-_WRITERS: Final = text(
-    "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' "
-    "AND granted AND relation IN (CAST('job_logs' AS regclass), CAST('facts' AS regclass)) "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-)
 #: Looks by number and id alone, whatever the statistics of the tables say, and planned once, since planning took four
 #: fifths of a pass. And fast commits: should the last be lost, facts are published again, and readers apply each once.
 _SETTINGS: Final = (
@@ -73,13 +75,6 @@ _STORE: Final = text(
 
 #: The next offset of each partition of a topic.
 EndOffsets = Callable[[str], Awaitable[Mapping[int, int]]]
-
-
-class Writers(NamedTuple):
-    """The transactions that wrote when a number had been seen; once they have ended, no lower one can still appear."""
-
-    transactions: frozenset[str]
-    number: int
 
 
 class Relay:
@@ -107,7 +102,13 @@ class Relay:
         self._stubs = Stubs()
         self._signers: list[str] = []
         self._stored: dict[str, Any] = {}
-        self.wake = asyncio.Event()
+        self._store_at = math.inf
+        self._leads = False
+        self._must_look = True
+        self._looked_at = self._moved_at = 0.0  # moved: what is settled, or nothing was missing
+        self._had_gaps = False
+        self.recent = Recent()
+        self._wake = asyncio.Event()
 
     @property
     def published(self) -> int:
@@ -145,6 +146,8 @@ class Relay:
                 if has_lock:
                     await self._relay_for_ever(session)
             finally:
+                self._leads = False
+                self.recent.close()
                 if has_lock:
                     session.invalidate()  # in the pool, the lock and the settings would outlive this
 
@@ -159,10 +162,42 @@ class Relay:
             if loop.time() >= probe_at:
                 await self._probe(session)
                 probe_at = loop.time() + PROBE_S
-            has_more = await self.relay(session)
+            is_due = self._must_look or loop.time() >= self._look_at
+            has_more = await self._relay(session, looks=is_due, store_after_s=STORE_AFTER_S)
             took_any = await self.complete_stubs(session)
             if not (has_more or took_any):
-                await wait_for_wake(self.wake, GAPS_POLL_S if self.has_gaps else POLL_S)
+                await wait_for_wake(self._wake, max(0.0, min(self._look_at, self._store_at) - loop.time()))
+
+    @property
+    def _look_at(self) -> float:
+        """When to look at the log again, if nobody says that there is more."""
+        return max(self._looked_at, self._moved_at) + GAPS_POLL_S if self.has_gaps else self._looked_at + POLL_S
+
+    def hand_over(self, rows: Sequence[Recorded]) -> None:
+        """Take what this process has recorded and committed, as far as it follows what was seen."""
+        for row in rows if self._leads else ():
+            if len(self._backlog) < BACKLOG_MAX and self._unseen.has(row.seq):
+                if (tenant := self.recent.take(row)) is None:
+                    self._must_look = True
+                    continue
+                self._backlog.add(tenant, [row.seq])
+                self._unseen.see([row.seq])
+        self._note_settled()
+        self._wake.set()
+
+    def note_recorded(self, handed_over: int | None) -> None:
+        """Hear that more was recorded: up to a number, if this process hands that over; if not, look for it."""
+        if handed_over is None:
+            self._must_look = True
+        elif not (self._leads and self._unseen.expect(handed_over)):
+            return
+        self._note_settled()
+        self._wake.set()
+
+    def _note_settled(self) -> None:
+        if self._leads and (self.recent.settle(self.settled) or not self._had_gaps):
+            self._moved_at = asyncio.get_running_loop().time()
+        self._had_gaps = self.has_gaps
 
     async def load(self, session: Connection) -> None:
         """Go on where the last leader was. TransientError (`wrong_secrets`): not with the secrets of this process."""
@@ -172,9 +207,12 @@ class Relay:
         self._stored = self._get_state()
         self._signer.check_order(self._signers)
         await self._stubs.load(session)
+        self._leads = True
 
     def _go_on_after(self, published: int, ended: int) -> None:
         self._unseen, self._backlog, self._writers, self._ended = Unseen(published), Backlog(), None, ended
+        self.recent.begin_behind(published)
+        self._must_look = True
 
     async def _probe(self, session: Connection) -> None:
         """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""
@@ -188,31 +226,41 @@ class Relay:
         log.error("a topic lost what was published: publishing every fact again from the first one")
         self._offsets = {}
         self._go_on_after(0, max(self._ended, self.settled))
-        await self._store(session)
+        async with session.driver.transaction():
+            await self._stubs.forget_all(session)
+            await self._store(session)
 
     def _get_state(self) -> dict[str, Any]:
         state = {"offsets": to_json(self._offsets).decode(), "signers": to_json(self._signers).decode()}
         return {"published": self.published, "settled": self.settled, **state}
 
-    async def _store(self, session: Connection) -> None:
-        state = self._get_state()
-        if state != self._stored:
+    async def _store(self, session: Connection, after_s: float = 0.0) -> None:
+        """Store the marks, where they have changed, once they have waited for so long."""
+        state, now = self._get_state(), asyncio.get_running_loop().time()
+        self._store_at = math.inf if state == self._stored else min(self._store_at, now + after_s)
+        if self._store_at <= now:
             await session.execute(_STORE, state | {"channel": CHANNEL, "kind": SETTLED})
-            self._stored = state
+            self._stored, self._store_at = state, math.inf
 
     async def relay(self, session: Connection) -> bool:
-        """Publish the next facts, and return whether more may be published at once.
+        """Look for what is new, publish the next facts, store the marks, and return whether to do so again at once.
 
         TransientError (`kafka_unavailable`): not all were acknowledged; the next call begins at the first of those.
         """
+        return await self._relay(session, looks=True, store_after_s=0.0)
+
+    async def _relay(self, session: Connection, *, looks: bool, store_after_s: float) -> bool:
         if not await self._mark(session):
             return True
-        has_more = len(self._backlog) < BACKLOG_MAX and await self._look(session)
+        if looks and len(self._backlog) < BACKLOG_MAX:
+            self._must_look = False
+            if await self._look(session):  # or somebody says meanwhile that there is more
+                self._must_look = True
         taken = self._backlog.take(self._limit)
         if not taken:
-            await self._store(session)
-            return has_more
-        facts, count = await fact_reader.read(session, taken)
+            await self._store(session, store_after_s)
+            return self._must_look
+        facts, count = await fact_reader.read(session, taken, self.recent)
         # Sizes are only known once bodies are read, so that little is read after much was left.
         self._limit = min(BATCH, 2 * (self._limit if count == len(taken) else count))
         progress = await self._publish(facts)
@@ -223,21 +271,25 @@ class Relay:
         if progress.told < len(facts):
             count = [number for _, number in taken].index(facts[progress.told].seq)
         self._backlog.put_back(taken[count:])
-        await self._store(session)
+        await self._store(session, 0.0 if progress.is_lost else store_after_s)
         if progress.is_lost:
             raise TransientError(
                 "Kafka did not acknowledge every fact; the rest is published once it does", code="kafka_unavailable"
             )
-        return has_more or len(self._backlog) > 0
+        return self._must_look or len(self._backlog) > 0
 
     async def _look(self, session: Connection) -> bool:
         """See what is new in the log, and return whether to look again at once: more is there, or will never be."""
         had_gaps, before = self.has_gaps, self._unseen.ranges
+        self._looked_at = asyncio.get_running_loop().time()
         found, until = await fact_reader.look(session, before)
         for tenant, numbers in found.items():
-            self._backlog.add(tenant, numbers)
-        self._unseen.see(sorted(chain.from_iterable(found.values())))
+            if new := [number for number in numbers if self._unseen.has(number)]:  # not handed over meanwhile
+                self._backlog.add(tenant, new)
+                self._unseen.see(new)
+                self.recent.skip(new[-1] if tenant != fact_reader.NO_TENANT else 0)
         self._unseen.give_up(min(until, self._ended))
+        self._note_settled()
         has_settled = had_gaps and self.has_gaps and await self._has_settled(session)
         return has_settled or (until < LAST and self._unseen.ranges != before)
 
@@ -246,7 +298,7 @@ class Relay:
 
         A number is drawn before any greater one, and by a transaction that is seen to write until its rows are seen.
         """
-        now = Writers(frozenset(await session.scalars(_WRITERS)), self._unseen.last_seen)
+        now = Writers(await fact_reader.find_writers(session), self._unseen.last_seen)
         if self._writers is None:
             self._writers = now
         if self._writers.transactions & now.transactions:
@@ -278,8 +330,8 @@ class Relay:
     async def complete_stubs(self, session: Connection) -> bool:
         """Publish whole what stands as a stub, where its topic takes it by now, and return whether it took any."""
         is_taken = False
-        for tenant, seq in await self._stubs.find_due(session, self.published):
-            for fact in (await fact_reader.read(session, [(tenant, seq)]))[0]:
+        for tenant, seq in await self._stubs.find_due(session):
+            for fact in (await fact_reader.read(session, [(tenant, seq)], self.recent))[0]:
                 (result,) = await self._send([fact.record])
                 if isinstance(result, PermanentError):
                     continue

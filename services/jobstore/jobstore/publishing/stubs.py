@@ -14,7 +14,8 @@ from prometheus_client import Counter
 from sqlalchemy import text
 
 from jobstore.publishing.job_changed import make_stub
-from jobstore.storage.sql import Connection, Row
+from jobstore.storage.sql import Connection
+from jobstore.storage.work.recorded import EntryRow
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import TOO_LARGE, Outgoing
 
@@ -41,17 +42,18 @@ _STORE: Final = text(
 )
 _SMALLEST: Final = text(
     "SELECT DISTINCT ON (topic, code) CASE WHEN version IS NULL THEN '' ELSE key END AS tenant, seq FROM stubs "
-    "WHERE seq <= :published ORDER BY topic, code, bytes, seq"
+    "ORDER BY topic, code, bytes, seq"
 )
 _ANY: Final = text("SELECT EXISTS (SELECT FROM stubs)")
 _FORGET: Final = text("DELETE FROM stubs WHERE seq = :seq")
+_FORGET_ALL: Final = text("DELETE FROM stubs")
 
 
 class Fact(NamedTuple):
     """A fact to publish: its number, its row, what the job asked for then if that was edited, and the whole record."""
 
     seq: int
-    row: Row
+    row: EntryRow
     reverted: Mapping[str, str]
     record: Outgoing
 
@@ -99,7 +101,7 @@ class Stubs:
             "seqs": [fact.seq for fact in stubs],
             "topics": [fact.record.topic for fact in stubs],
             "keys": [(fact.record.key or b"").decode() for fact in stubs],
-            "versions": [getattr(fact.row, "version", None) for fact in stubs],
+            "versions": [fact.row.get("version") for fact in stubs],
             "codes": [codes[fact.seq] for fact in stubs],
             "bytes": [len(fact.record.value) for fact in stubs],
         }
@@ -108,11 +110,11 @@ class Stubs:
             self._are_there = True
             self._retry_in(AGAIN_FIRST_S)
 
-    async def find_due(self, session: Connection, published: int) -> list[tuple[str, int]]:
+    async def find_due(self, session: Connection) -> list[tuple[str, int]]:
         """Return the stubs that may be tried again now, as `read` takes them: the smallest of each topic and code."""
         if not self._are_there or asyncio.get_running_loop().time() < self._due_at:
             return []
-        due = [(row.tenant, row.seq) for row in await session.execute(_SMALLEST, {"published": published})]
+        due = [(row.tenant, row.seq) for row in await session.execute(_SMALLEST)]
         self._are_there = bool(due) or bool(await session.scalar(_ANY))
         self._retry_in(min(self._wait_s * 2, AGAIN_MAX_S))
         return due
@@ -124,6 +126,12 @@ class Stubs:
         self._retry_in(AGAIN_FIRST_S)
         self._due_at = 0.0
         await session.execute(_FORGET, {"seq": fact.seq})
+
+    async def forget_all(self, session: Connection) -> None:
+        """Forget all stubs, since their topics lost them: each fact is told again, and before it those below it."""
+        self._refused_bytes.clear()
+        self._are_there = False
+        await session.execute(_FORGET_ALL)
 
     def _retry_in(self, wait_s: float) -> None:
         self._wait_s = wait_s
@@ -137,5 +145,5 @@ def _tell(fact: Fact, code: str) -> None:
 
 def _describe(fact: Fact) -> dict[str, object]:
     key = (fact.record.key or b"").decode()
-    version = getattr(fact.row, "version", None)
+    version = fact.row.get("version")
     return {"topic": fact.record.topic, "key": key, "version": version, "bytes": len(fact.record.value)}

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from jobstore.errors import UnknownCursorError
-from jobstore.reads.job_logs import get_cursors, get_settled_cursor, list_changes
+from jobstore.publishing.recent import Recent
+from jobstore.reads.job_logs import LogView, get_cursors, get_settled_cursor, list_changes
 from jobstore.reads.jobs import list_jobs_after
 from jobstore.storage.database import Database
 from servicekit.process.runtime import run_forever
@@ -19,10 +20,13 @@ PAGE = 200
 class Watches:
     """Wake watchers when more of the log is settled; each reads it at its own pace."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, recent: Recent | None = None) -> None:
+        """`recent`: what the relay of this process has been handed, while it leads."""
         self._database = database
         self._settled = 0
         self._more = asyncio.Event()
+        self._recent = recent or Recent()
+        self._recent.on_settled = self.set_settled
 
     async def run(self) -> None:
         """Read the settled cursor now and then, for ever: a notification may be lost with its connection."""
@@ -33,8 +37,11 @@ class Watches:
             self.set_settled(await get_settled_cursor(session))
 
     def set_settled(self, settled: int) -> None:
-        """Wake the watchers if the cursor has moved up to which no entry can appear any more."""
-        if settled != self._settled:
+        """Wake the watchers if the cursor has moved on up to which no entry can appear any more.
+
+        The relay of this process tells it first, and then all are told what is stored, which is perhaps less.
+        """
+        if settled > self._settled:
             self._settled = settled
             self._more.set()
             self._more = asyncio.Event()
@@ -78,11 +85,16 @@ class Watches:
         """Yield pages of log entries after a cursor, for ever, as they are settled; no page is empty."""
         while True:
             until = await self._wait_beyond(after)
-            # Bodies are read some at a time, which takes a transaction; without, one statement is enough.
-            async with self._database.transaction() if payloads else self._database.session() as connection:
-                page, has_more = await list_changes(
-                    connection, after, until, job_ids=job_ids, payloads=payloads, limit=PAGE
-                )
+            page, has_more = await self._list_changes(after, until, job_ids, payloads=payloads)
             if page:
                 yield page
             after = page[-1]["cursor"] if has_more else until
+
+    async def _list_changes(
+        self, after: int, until: int, job_ids: Sequence[str], *, payloads: bool
+    ) -> tuple[Sequence[LogView], bool]:
+        if not payloads and (listed := self._recent.list_changes(after, until, job_ids, PAGE)):
+            return listed
+        # Bodies are read some at a time, which takes a transaction; without, one statement is enough.
+        async with self._database.transaction() if payloads else self._database.session() as connection:
+            return await list_changes(connection, after, until, job_ids=job_ids, payloads=payloads, limit=PAGE)

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from jobstore.json_members import members
 from jobstore.reads.page import fetch_page
@@ -28,6 +29,13 @@ _CURSORS: Final = text(f"SELECT {SETTLED}, last_value FROM relay, job_logs_seq_s
 NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
 
 
+@cache
+def _compose(where: str, order: str, *, payloads: bool) -> TextClause:
+    """Return the query of entries; there are a few, made of words of our own."""
+    columns = f"{LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS}"
+    return text(f"SELECT {columns} FROM job_logs WHERE {where} ORDER BY {order} LIMIT :limit")  # noqa: S608
+
+
 async def list_changes(
     connection: Connection,
     after: int,
@@ -41,14 +49,9 @@ async def list_changes(
 
     Also return whether there may be more up to `until`. With payloads, call within a transaction.
     """
-    of_jobs = "AND job_id = ANY(CAST(:job_ids AS text[]))" if job_ids else ""
-    query = text(
-        f"SELECT {LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS} FROM job_logs "  # noqa: S608 - as above
-        f"WHERE seq > :after AND seq <= :until {of_jobs} ORDER BY seq LIMIT :limit",
-    )
-    parameters: dict[str, object] = {"after": after, "until": until, "limit": limit}
-    if job_ids:
-        parameters["job_ids"] = list(job_ids)
+    wheres = ["seq > :after", "seq <= :until", *(["job_id = ANY(CAST(:job_ids AS text[]))"] if job_ids else [])]
+    query = _compose(" AND ".join(wheres), "seq", payloads=payloads)
+    parameters = {"after": after, "until": until, "limit": limit, "job_ids": list(job_ids)}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
     return [dict(row) for row in rows], is_cut or len(rows) == limit
 
@@ -99,10 +102,7 @@ async def list_job_logs(
     }
     values = {name: value for name, (value, _) in conditions.items() if value is not None}
     wheres = ["job_id = :job_id", *(conditions[name][1] for name in values)]
-    query = text(
-        f"SELECT {LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS} "  # noqa: S608 - names of our own
-        f"FROM job_logs WHERE {' AND '.join(wheres)} ORDER BY version {order} LIMIT :limit",
-    )
+    query = _compose(" AND ".join(wheres), f"version {order}", payloads=payloads)
     parameters = {"job_id": job_id, "limit": limit, **values}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
     logs = [dict(row) for row in rows]

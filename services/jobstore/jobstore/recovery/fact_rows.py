@@ -3,13 +3,12 @@
 from operator import attrgetter
 from typing import Final
 
-from contracts.events import JobChanged
+from contracts.events import JobChanged, hash_result
 from contracts.resources import Verdict
 from contracts.status import RESTING, JobLogStatus
 from jobstore.domain.limits import agent_limit
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.domain.reports import format_feedback
-from jobstore.domain.spec import hash_text
 from jobstore.json_members import members
 from jobstore.recovery.fact_parsing import Fact
 from jobstore.storage.sql import Values
@@ -92,7 +91,7 @@ def make_execution(fact: Fact) -> Values:
         "job_id": event.job_id,
         "stage": ExecutionStage.EXECUTING.value,
         "state": ExecutionState.QUEUED.value,
-        **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent", "misjudged"), 0),
+        **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent", "misjudged", "validators_lost"), 0),
         "deadline_at": event.requested.deadline_at,
         "submission": log.submission,
         "agent_id": log.agent_id,
@@ -115,7 +114,7 @@ def make_execution_change(fact: Fact) -> Values:
     change: Values = {name: count for name, count in counts.items() if count is not None}
     if event.kind == TransitionKind.RESULT:
         change |= {"result_version": event.version, "result_lease": log.lease}
-        change["result_hash"] = hash_text(members(fact.log["response_payload"])["result"])
+        change["result_hash"] = hash_result(members(fact.log["response_payload"])["result"])
         if log.status is JobLogStatus.IN_PROGRESS:
             change["stage"] = ExecutionStage.JUDGING.value
     if _is_conclusion(event):

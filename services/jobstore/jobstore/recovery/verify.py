@@ -16,7 +16,7 @@ from jobstore.domain.model import TransitionKind
 from jobstore.recovery import process
 from jobstore.storage import tables
 from jobstore.storage.database import Database
-from jobstore.storage.facts import EARLY_CANCELS
+from jobstore.storage.facts import REMEMBERED
 from jobstore.storage.sql import Connection, Row
 from servicekit.kafka.history import History
 from servicekit.process.settings import load_settings
@@ -24,7 +24,7 @@ from servicekit.process.settings import load_settings
 #: Columns of a live execution that change without a fact: leases, offers, and the times at which they run out.
 OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
 #: Columns of which no fact tells: what follows from limits, and counts that bound what goes on.
-UNTOLD: Final = frozenset({"flow", "misjudged", "forged_lease"})
+UNTOLD: Final = frozenset({"flow", "misjudged", "forged_lease", "validators_lost"})
 #: Columns that differ where the rebuild ended a live execution whose agent must not be called twice.
 ENDED: Final = {
     "jobs": frozenset({"status", "version", "live", "updated_at"}),
@@ -74,8 +74,8 @@ class ComparedTable:
         order = f'{self.key} COLLATE "C"' if isinstance(self.table.c[self.key].type, Text) else self.key
         row = ", ".join(self.columns.values())
         digest = f"sha256(convert_to(ROW({row})::text, 'UTF8'))"
-        # Early cancels become facts when their executions are asked for.
-        where = f" WHERE NOT ({EARLY_CANCELS})" if self.table is tables.executions else ""
+        # Answers that are remembered for a time are no facts.
+        where = f" WHERE NOT ({REMEMBERED})" if self.table is tables.executions else ""
         return f"SELECT {self.key}, {digest} FROM {self.name}{where} ORDER BY {order}"  # noqa: S608 - names of our own
 
     @property

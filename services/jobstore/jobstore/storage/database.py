@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TypeVar
 
 import asyncpg
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from jobstore.storage.epochs import SESSION_NAME, Epochs
 from jobstore.storage.locks import Lock
-from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, settled_cursor
+from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, number_handed_over, settled_cursor
 from jobstore.storage.outages import DRIVER_ERRORS, READ_ONLY, Availability
 from jobstore.storage.sql import Connection, Row
 from servicekit.errors import TransientError
@@ -36,6 +36,8 @@ _BY_KEY = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
 POOL_TIMEOUT_S = 10.0
 #: Seconds that connecting may take.
 CONNECT_TIMEOUT_S = 5.0
+#: Seconds within which the server must end the statement of somebody who was cancelled; else its connection is closed.
+CANCEL_TIMEOUT_S = 1.0
 #: Prepared statements that a connection keeps: more than there are. Their plans live as long as it does.
 STATEMENTS_MAX = 500
 #: Statements after which the pool would close a connection: never, since its plans would have to be made anew.
@@ -75,16 +77,19 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """Open a transaction: commit it at the end, roll it back on an error."""
         async with self.session() as connection, connection.driver.transaction():
-            yield connection
+            with _close_if_cancelled(connection):
+                yield connection
 
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncIterator[Connection]:
         """Open a connection on which each statement is a transaction of its own."""
-        with self.availability.watching():
+        with self.availability.watching(), _stay_cancelled():
             pool = await self._open_pool()
             driver = await _acquire(pool)
+            connection = Connection(driver)
             try:
-                yield Connection(driver)
+                with _close_if_cancelled(connection):
+                    yield connection
             except asyncpg.PostgresError as error:
                 if error.sqlstate == READ_ONLY:  # a session that began so stays so, when the database no longer is
                     driver.terminate()
@@ -110,11 +115,11 @@ class Database:
         return Connection(await asyncpg.connect(**self._options, server_settings=settings))
 
     async def run_sync(self, use: Callable[[SyncConnection], T]) -> T:
-        """Run a function that needs a synchronous connection of SQLAlchemy, as Alembic does, in a transaction."""
+        """Run a function that needs a synchronous connection of SQLAlchemy, as Alembic does, and commits by itself."""
         engine = create_async_engine(self.url, poolclass=NullPool)
         try:
             with self.availability.watching():
-                async with engine.begin() as connection:
+                async with engine.connect() as connection:
                     return await connection.run_sync(use)
         finally:
             await engine.dispose()
@@ -128,16 +133,17 @@ class Database:
         await self.migrate()
         await retry_transient(self.availability.probe, on="postgres")
 
-    async def listen(self, wake: Callable[[Wake], None], settled: Callable[[int], None]) -> None:
+    async def listen(self, wake: Callable[[Wake, int | None], None], settled: Callable[[int], None]) -> None:
         """Listen for notifications for ever: call `wake` with what there is to do, or `settled` with a cursor.
 
-        After a connection was lost, call `wake` with everything that may have been missed.
+        `wake` is told the number of the last row that was recorded, too, if this process hands it over. After a
+        connection was lost, it is called with everything that may have been missed.
         """
 
         def dispatch(payload: str) -> None:
             cursor = settled_cursor(payload)
             if cursor is None:
-                wake(Wake.of_payload(payload))
+                wake(Wake.of_payload(payload), number_handed_over(payload))
             else:
                 settled(cursor)
 
@@ -147,7 +153,7 @@ class Database:
                 lost = asyncio.Event()
                 driver.add_termination_listener(lambda _, lost=lost: lost.set())
                 await driver.add_listener(CHANNEL, lambda *message: dispatch(message[-1]))
-                wake(EVERYTHING)
+                wake(EVERYTHING, None)
                 await lost.wait()
             await asyncio.sleep(0.5)
 
@@ -167,12 +173,37 @@ async def _acquire(pool: "asyncpg.Pool[Row]") -> "asyncpg.Connection[Row]":
         raise TransientError(f"no free connection within {POOL_TIMEOUT_S:g} s", code="database_busy") from error
 
 
+@contextlib.contextmanager
+def _close_if_cancelled(connection: Connection) -> Iterator[None]:
+    """Where its user is cancelled, close a connection that is not free soon: a server may stand still."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        asyncio.get_running_loop().call_later(CANCEL_TIMEOUT_S, connection.invalidate)
+        raise
+
+
+@contextlib.contextmanager
+def _stay_cancelled() -> Iterator[None]:
+    """Keep a cancellation from becoming an error of the rollback after it: a loop would wait that out, and go on."""
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError from error
+        raise
+
+
 async def _keep(_: object) -> None:
     """Reset nothing when a connection goes back to the pool: what would have to be, closes it (`invalidate`)."""
 
 
 def _upgrade(connection: SyncConnection) -> None:
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": Lock.MIGRATION})
+    # Whoever waited for the lock inside a statement would keep indexes from being built beside the work.
+    is_alone = connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": Lock.MIGRATION})
+    connection.commit()
+    if not is_alone:
+        raise TransientError("another process migrates the tables", code="database_busy")
     config = Config()
     config.set_main_option("script_location", "jobstore:storage/migrations")
     config.attributes["connection"] = connection

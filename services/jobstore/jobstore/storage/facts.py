@@ -1,12 +1,13 @@
 """Add the facts that are not in job logs: agents as they are now, and execution ids answered without a request.
 
-A cancel of an execution that nobody has asked for is a row of executions, and no fact until somebody asks.
+A cancel of an execution that nobody has asked for is a row of executions, and no fact until somebody asks; nor is why a
+record was wrong. Both are remembered for a time.
 
 A fact takes its number from the sequence of the logs, in the transaction that writes the row that it tells of, so that
 the relay sees both or neither (docs/adr/0023).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -51,20 +52,27 @@ _ADD_REFUSALS: Final = text(
     SELECT {notify(Wake.RECORDED)}
     """,  # noqa: S608 - names of our own
 )
-#: The cancels of executions that nobody has asked for; an index has them.
-EARLY_CANCELS: Final = "state = 'DONE' AND due_at IS NOT NULL AND request_version IS NULL"
-#: Rows deleted by one `forget_early_cancels`.
+#: The answers that are remembered for a time; an index has them.
+REMEMBERED: Final = "state = 'DONE' AND due_at IS NOT NULL AND request_version IS NULL"
+#: Rows deleted by one `forget_remembered`.
 FORGET_BATCH: Final = 10_000
-_COUNT_EARLY: Final = text(
-    f"SELECT count(*) FROM (SELECT FROM executions WHERE {EARLY_CANCELS} LIMIT :limit) AS early",  # noqa: S608 - words of our own
+_COUNT_REMEMBERED: Final = text(
+    f"""
+    SELECT count(*) FROM (
+        SELECT FROM executions WHERE {REMEMBERED} AND (answer = 'cancelled') = :cancelled LIMIT :limit
+    ) AS remembered
+    """,  # noqa: S608 - words of our own
 )
 #: SKIP LOCKED: a row whose execution is just asked for is not forgotten.
-_FORGET_EARLY: Final = text(
+_FORGET_REMEMBERED: Final = text(
     f"""
     DELETE FROM executions WHERE execution_id = ANY(ARRAY(
-        SELECT execution_id FROM executions WHERE {EARLY_CANCELS} AND due_at <= clock_timestamp()
+        SELECT execution_id FROM executions WHERE {REMEMBERED} AND due_at <= clock_timestamp()
         LIMIT :limit FOR UPDATE SKIP LOCKED))
     """,  # noqa: S608 - words of our own
+)
+_FORGET_ANSWERS: Final = text(
+    f"DELETE FROM executions WHERE {REMEMBERED} AND execution_id = ANY(CAST(:ids AS uuid[]))",  # noqa: S608 - words of our own
 )
 
 
@@ -75,15 +83,20 @@ async def add_agent_fact(connection: Connection, agent_id: str, actor: Actor) ->
 
 async def add_refusal_facts(connection: Connection, answered: Mapping[UUID, Actor]) -> None:
     """Add a fact of each execution id that was answered without a request, with who asked."""
-    if answered:
-        await connection.execute(_ADD_REFUSALS, {"ids": list(answered), "actors": list(answered.values())})
+    await connection.execute(_ADD_REFUSALS, {"ids": list(answered), "actors": list(answered.values())})
 
 
-async def count_early_cancels(connection: Connection, limit: int) -> int:
-    """Count the cancels of executions that nobody has asked for, up to a limit."""
-    return int(await connection.scalar(_COUNT_EARLY, {"limit": limit}) or 0)
+async def count_remembered(connection: Connection, limit: int, *, cancelled: bool) -> int:
+    """Count the answers that are remembered, early cancels or all others, up to a limit."""
+    return int(await connection.scalar(_COUNT_REMEMBERED, {"limit": limit, "cancelled": cancelled}) or 0)
 
 
-async def forget_early_cancels(connection: Connection) -> int:
-    """Delete up to FORGET_BATCH cancels whose executions did not come in time, and return how many."""
-    return await connection.change(_FORGET_EARLY, {"limit": FORGET_BATCH})
+async def forget_remembered(connection: Connection) -> int:
+    """Delete up to FORGET_BATCH answers whose time is over, and return how many."""
+    return await connection.change(_FORGET_REMEMBERED, {"limit": FORGET_BATCH})
+
+
+async def forget_answers(connection: Connection, execution_ids: Collection[UUID]) -> None:
+    """Delete answers that are remembered, before their time."""
+    if execution_ids:
+        await connection.execute(_FORGET_ANSWERS, {"ids": list(execution_ids)})

@@ -1,6 +1,7 @@
 """Leases as rows of executions: renew them, and find those that lapsed or are out of time."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -9,13 +10,14 @@ from sqlalchemy import text
 from jobstore.domain.model import ExecutionStage
 from jobstore.storage.sql import Connection, Row
 
-#: A lapsed lease that nobody else was granted still has its number: it is revived, and its attempt, which `_lapse` of
-#: domain.transitions counted as spent, is not counted. Rows are locked in the order of their ids, as all lock them.
+#: A lapsed lease that nobody else was granted still has its number: it is revived, and what `_lapse` of
+#: domain.transitions counted is not counted. Rows are locked in the order of their ids, as all lock them.
 #: `|| ''`: only the index of the ids can serve (docs/adr/0024).
 _RENEW: Final = text(
     """
     UPDATE executions e SET state = 'LEASED', owner = :owner,
         spent = e.spent - CAST(e.stage = 'EXECUTING' AND e.state <> 'LEASED' AS int),
+        validators_lost = greatest(0, e.validators_lost - CAST(e.stage = 'JUDGING' AND e.state <> 'LEASED' AS int)),
         due_at = least(clock_timestamp() + make_interval(secs => :lease_s), e.deadline_at),
         fails_at = CASE WHEN e.stage = 'EXECUTING' THEN e.deadline_at ELSE e.fails_at END
     FROM (
@@ -60,26 +62,39 @@ _LATE: Final = text(
             (SELECT due_at {_LEASED.format(stage="EXECUTING")} AND due_at > now() ORDER BY due_at LIMIT 1),
             (SELECT due_at {_LEASED.format(stage="JUDGING")} AND due_at > now() ORDER BY due_at LIMIT 1),
             (SELECT fails_at {_TIMED} AND fails_at > now() ORDER BY fails_at LIMIT 1)
-        ) - now())::float8 AS next_in_s, late.*
+        ) - now())::float8 AS next_in_s, now() AS now, late.*
     FROM (SELECT 1) AS one LEFT JOIN (
-        (SELECT execution_id, lease, true AS is_overdue {_TIMED} AND fails_at <= now() LIMIT :limit)
+        (SELECT execution_id, lease, fails_at AS since, attempt > 0 AS may_be_reported, true AS is_overdue
+            {_TIMED} AND fails_at <= now() LIMIT :limit)
         UNION ALL
-        (SELECT execution_id, lease, false {_LEASED.format(stage="EXECUTING")} AND due_at <= now() LIMIT :limit)
+        (SELECT execution_id, lease, due_at, true, false
+            {_LEASED.format(stage="EXECUTING")} AND due_at <= now() LIMIT :limit)
         UNION ALL
-        (SELECT execution_id, lease, false {_LEASED.format(stage="JUDGING")} AND due_at <= now() LIMIT :limit)
+        (SELECT execution_id, lease, due_at, true, false
+            {_LEASED.format(stage="JUDGING")} AND due_at <= now() LIMIT :limit)
     ) AS late ON true
     """,  # noqa: S608 - fragments of our own
 )
 
 
-class Late(NamedTuple):
-    """Leases (execution_id, lease) that were not renewed in time, and those of executions that are out of time.
+class LateLease(NamedTuple):
+    """A lease that was not renewed in time, or, if `is_overdue`, that of an execution that is out of time.
 
-    `next_in_s`: seconds until there will be more, unless leases are renewed; None if nothing is under way.
+    `may_be_reported`: whether any worker has ever had it, so that its outcome may stand in a topic.
     """
 
-    overdue: Sequence[tuple[UUID, int]]
-    lapsed: Sequence[tuple[UUID, int]]
+    execution_id: UUID
+    lease: int
+    since: datetime
+    may_be_reported: bool
+    is_overdue: bool
+
+
+class Late(NamedTuple):
+    """What is late at the time `now`; in `next_in_s` seconds there will be more, unless leases are renewed."""
+
+    leases: Sequence[LateLease]
+    now: datetime
     next_in_s: float | None
 
 
@@ -119,9 +134,9 @@ async def load_states(connection: Connection, execution_ids: Sequence[UUID]) -> 
 async def find_late(connection: Connection, limit: int) -> Late:
     """Find what has lapsed, or has passed its queue timeout, judging timeout or deadline: `limit` of each at most."""
     rows = await connection.execute(_LATE, {"limit": limit})
-    late = [row for row in rows if row.execution_id is not None]
-    return Late(
-        overdue=[(row.execution_id, row.lease) for row in late if row.is_overdue],
-        lapsed=[(row.execution_id, row.lease) for row in late if not row.is_overdue],
-        next_in_s=rows[0].next_in_s,
-    )
+    late = [
+        LateLease(row.execution_id, row.lease, row.since, row.may_be_reported, row.is_overdue)
+        for row in rows
+        if row.execution_id is not None
+    ]
+    return Late(late, rows[0].now, rows[0].next_in_s)

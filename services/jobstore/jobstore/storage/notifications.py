@@ -1,13 +1,19 @@
 """Notify the loops of every process, by PostgreSQL's NOTIFY, of what a commit leaves for them to do.
 
-A payload is one letter for each thing to do, or `p` and the cursor up to which the log is settled. During an
-upgrade processes of two versions notify each other: a letter keeps its meaning, and an unknown one is ignored.
+A payload is one letter for each thing to do, or `p` and the cursor up to which the log is settled. Behind the letters
+there may be the number of the last row that was recorded, and which process hands these rows over. During an upgrade
+processes of two versions notify each other: a letter keeps its meaning, and what is unknown is ignored.
 """
 
 from enum import Flag, auto
+from secrets import randbelow
+from string import ascii_letters
+from typing import Final
 
 CHANNEL = "signoff"
 SETTLED = "p"
+#: Ends the notifications of rows that this process hands over: digits, since older versions read any letter.
+HANDS_OVER: Final = f"/{randbelow(10**12)}"
 
 
 class Wake(Flag):
@@ -43,6 +49,11 @@ EVERYTHING = Wake.RECORDED | Wake.QUEUED | Wake.AGENTS | Wake.OPERATIONS
 def notify(wake: Wake) -> str:
     """Return the SQL expression that notifies at the commit of its transaction."""
     return f"pg_notify('{CHANNEL}', '{wake.payload}')"
+
+
+def number_handed_over(payload: str) -> int | None:
+    """Return the number of the last row that a payload tells of, if this process hands it over, else None."""
+    return int(payload.removesuffix(HANDS_OVER).lstrip(ascii_letters)) if payload.endswith(HANDS_OVER) else None
 
 
 def settled_cursor(payload: str) -> int | None:

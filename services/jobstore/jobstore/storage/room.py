@@ -1,8 +1,11 @@
-"""SQL fragments that tell for how much more the workers have room, and whether anything waits for it."""
+"""Workers as rows: for how much more they have room, whether anything waits for it, and which are gone for good."""
 
 from typing import Final
 
+from sqlalchemy import text
+
 from jobstore.domain.model import ExecutionStage
+from jobstore.storage.sql import Connection
 
 #: Queued executions that are looked through at most for one that is due.
 _LOOKED_AT_MAX: Final = 20
@@ -25,3 +28,25 @@ OPENINGS: Final = f"""
     ) AS queued) AS is_waiting,
     :offers AND EXISTS (SELECT FROM circuits WHERE open_until IS NOT NULL) AS has_open_circuits
 """  # noqa: S608 - words of our own
+
+#: Each start of a worker has a row of its own. It is kept for so long after it was last heard of; and so many are.
+WORKERS_AGE_S: Final = 3_600.0
+WORKERS_MAX: Final = 10_000
+#: Rows deleted by one `forget_workers`.
+FORGET_BATCH: Final = 10_000
+#: SKIP LOCKED: a worker that is just heard of is not gone. A row that is forgotten too early comes back as it renews.
+_FORGET: Final = text(
+    """
+    DELETE FROM workers WHERE owner = ANY(ARRAY(
+        SELECT owner FROM workers WHERE seen_at <= greatest(
+            clock_timestamp() - make_interval(secs => :age_s),
+            (SELECT seen_at FROM workers ORDER BY seen_at DESC OFFSET :workers_max LIMIT 1))
+        LIMIT :limit FOR UPDATE SKIP LOCKED))
+    """,
+)
+
+
+async def forget_workers(connection: Connection, workers_max: int = WORKERS_MAX) -> int:
+    """Delete up to FORGET_BATCH workers not heard of for long, or the longest silent of too many; return how many."""
+    parameters = {"age_s": WORKERS_AGE_S, "workers_max": workers_max, "limit": FORGET_BATCH}
+    return await connection.change(_FORGET, parameters)

@@ -187,6 +187,7 @@ executions = Table(
         doc="judging leases that ended in no sound verdict",
     ),
     Column("forged_lease", Integer, doc="the lease of which a forged report was buried"),
+    Column("validators_lost", SmallInteger, nullable=False, server_default="0", doc="judging leases that lapsed"),
     CheckConstraint("stage IN ('EXECUTING', 'JUDGING')", name="stage"),
     CheckConstraint("state IN ('QUEUED', 'OFFERED', 'LEASED', 'DONE')", name="state"),
     Index(

@@ -1,6 +1,6 @@
 """Look at what aiokafka does not tell: whether a consumer still works, and how far it has come."""
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 
 def find_dead_task(consumer: AIOKafkaConsumer) -> str | None:
@@ -25,3 +25,16 @@ def count_unread(consumer: AIOKafkaConsumer | None) -> int | None:
             return None
         unread += max(0, high - state.position)
     return unread
+
+
+def find_position(consumer: AIOKafkaConsumer, place: TopicPartition) -> int | None:
+    """Return the offset from which a poll waits for more of a partition; None while none waits.
+
+    It is behind markers of transactions, too, which no poll returns.
+    """
+    subscriptions = consumer._subscription  # noqa: SLF001 - no public way, as for the others
+    assignment = subscriptions.subscription and subscriptions.subscription.assignment
+    if not subscriptions._fetch_count or not assignment or place not in assignment.tps:  # noqa: SLF001
+        return None
+    state = assignment.state_value(place)
+    return int(state.position) if state.has_valid_position else None

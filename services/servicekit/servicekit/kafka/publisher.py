@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 Headers = Sequence[tuple[str, bytes]]
 
-#: How long the producer may take to accept a record: longer than its own limits, which a closed one does not keep.
+#: How long the producer may take to accept records: longer than its own limits, which a closed one does not keep.
 ENQUEUE_TIMEOUT_S = 20.0
 #: How long a publisher that is closed waits for what is under way: an idempotent producer itself waits for ever.
 CLOSE_TIMEOUT_S = 3.0
@@ -187,17 +187,16 @@ class Publisher:
         producer = self._producer
         assert producer is not None, "start() first"
         pending: list[Any] = []  # what will be acknowledged, or the error
-        for record in records:
-            try:
-                headers = list(record.headers)
-                async with asyncio.timeout(self._enqueue_timeout_s):
+        try:
+            async with asyncio.timeout(self._enqueue_timeout_s):
+                for record in records:
+                    headers = list(record.headers)
                     ack = await producer.send(
                         record.topic, record.value, key=record.key, partition=record.partition, headers=headers
                     )
                     pending.append(ack)
-            except (KafkaError, OSError) as error:
-                pending.append(error)
-                break  # what follows must not come before it
+        except (KafkaError, OSError) as error:
+            pending.append(error)  # what follows must not come before it, and is not sent
         answers = await asyncio.gather(*(s for s in pending if not isinstance(s, Exception)), return_exceptions=True)
         acks = iter(answers)
         results = [self._read_ack(producer, item if isinstance(item, Exception) else next(acks)) for item in pending]

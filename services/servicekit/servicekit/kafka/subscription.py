@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
@@ -40,8 +40,8 @@ BATCH_GRACE_S = 5.0
 LAST_COMMIT_TIMEOUT_S = 1.0
 #: How long stopping may take in all. A broker that is away notices by itself that a member of the group is gone.
 STOP_TIMEOUT_S = BATCH_GRACE_S + LAST_COMMIT_TIMEOUT_S
-#: Unread records at most of a consumer that has caught up: among more, some may wait since an outage.
-CAUGHT_UP_LAG = 1_000
+#: Among more unread records a reader that looks late at each is behind, and waits for nothing.
+BEHIND_RECORDS = 500
 #: Longer than any outage: a batch that waits inside its handler keeps its partitions, since nothing else polls them.
 POLL_INTERVAL_MAX_MS = 24 * 3600 * 1000
 #: How long a poll waits for records: for ever, since FastStream sleeps after an empty one for as long as it took.
@@ -61,11 +61,12 @@ class ConsumerDeadError(SignoffError):
 
 @dataclass(frozen=True, slots=True)
 class Incoming(Generic[E]):
-    """An event that arrived, or a body that is read elsewhere; the record that brought it, and if it is a replay."""
+    """An event that arrived, or a body read elsewhere; its record, if it is a replay, and what `check_record` found."""
 
     event: E
     record: ConsumerRecord[bytes | None, bytes | None]
     replay: bool = False
+    vouched_by: Any = None
 
     @property
     def size(self) -> int:
@@ -108,8 +109,8 @@ class Subscription(Generic[E]):
     meanwhile. Any other error that it raises splits the batch until one record stands alone, which goes to the
     dead-letter queue.
 
-    `check_record` looks at a record that is no replay before it is parsed, and raises a PermanentError if nobody
-    vouches for it. `choose_dead` returns which of the records that cannot be processed become dead letters. `decode` is
+    `check_record` looks at a record that is no replay before it is parsed, returns who vouches for it, and raises a
+    PermanentError if nobody does. `choose_dead` returns which refused records become dead letters. `decode` is
     `keep_body` where the body is read elsewhere. Records are handled `delay_s` after they were written, but at once
     where the oldest of a batch is twice as old: then this reader is behind.
     """
@@ -184,11 +185,6 @@ class Subscription(Generic[E]):
         idle_s = consumer._subscription.fetcher_idle_time  # noqa: SLF001 - since the last poll without an error; no public way
         return f"not polled for {idle_s:.0f} s" if idle_s > self.dead_after_s else None
 
-    def has_caught_up(self) -> bool:
-        """Whether there are few records left to read."""
-        unread = count_unread(self.consumer())
-        return unread is not None and unread <= CAUGHT_UP_LAG
-
     async def watch(self) -> None:
         """Commit what was handled; raise ConsumerDeadError once the consumer is dead for good: the process then ends.
 
@@ -213,6 +209,7 @@ class Subscription(Generic[E]):
 
     async def _on_records(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         assignment = self._offsets.assignment
+        self._offsets.note_taken(records)
         await self._wait_until_due(records)
         if self._broken is not None or self._stopping.is_set():  # a commit would skip what was not handled
             return
@@ -233,7 +230,7 @@ class Subscription(Generic[E]):
         now = time.time()
         ages_s = [now - record.timestamp / 1000 for record in records]
         unread = count_unread(self.consumer()) if self.delay_s else None
-        if unread is None or unread > CAUGHT_UP_LAG / 2 or max(ages_s) > 2 * self.delay_s:
+        if unread is None or unread > BEHIND_RECORDS or max(ages_s) > 2 * self.delay_s:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(self.delay_s - min(ages_s), self.delay_s)):
@@ -253,9 +250,8 @@ class Subscription(Generic[E]):
         bad: list[Refused] = []
         for record in records:
             try:
-                if not is_replay(record):
-                    self.check_record(record)
-                good.append(read(self.event, record, self.payload_max_bytes))
+                vouched_by = None if is_replay(record) else self.check_record(record)
+                good.append(replace(read(self.event, record, self.payload_max_bytes), vouched_by=vouched_by))
             except PermanentError as error:
                 bad.append((record, error))
         if good:
@@ -299,7 +295,6 @@ class Subscription(Generic[E]):
             self._broken = error
             return
         del self._parked[where]
-        self._offsets.note_unparked()
 
     async def _bury(self, bad: Sequence[tuple[ConsumerRecord[Any, Any], PermanentError]]) -> None:
         """Put records into the dead-letter queue, but for those that came from there."""

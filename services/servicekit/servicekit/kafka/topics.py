@@ -1,10 +1,17 @@
 """Create the catalogue's topics on a broker, wait for them, and ask how far they reach."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+from faststream.kafka import KafkaBroker
 
 from contracts.topics import TOPICS
 from servicekit.errors import TransientError
@@ -19,6 +26,20 @@ async def ensure_topics(kafka: str, replication: int) -> None:
 async def wait_for_topics(kafka: str) -> None:
     """Wait until the catalogue's topics are there."""
     await retry_transient(lambda: _check_topics(kafka), on="kafka topics")
+
+
+async def start_consuming(broker: KafkaBroker, ensure: Callable[[], Awaitable[None]]) -> None:
+    """Start the consumers of a broker. Where it came back empty meanwhile, ensure its topics, and start them again."""
+
+    async def start() -> None:
+        try:
+            await broker.start()
+        except (UnknownTopicOrPartitionError, KafkaConnectionError) as error:
+            await broker.stop()
+            await ensure()
+            raise TransientError(f"consuming did not begin: {error!r}", code="kafka_unavailable") from error
+
+    await retry_transient(start, on="kafka topics")
 
 
 async def _check_topics(kafka: str) -> None:

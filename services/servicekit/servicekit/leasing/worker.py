@@ -11,7 +11,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple, NoReturn, Protocol
 from uuid import UUID, uuid4
 
 from contracts.signing import SigningKey
@@ -110,6 +111,10 @@ class HeldLease:
         return time.monotonic() >= self.expires_at
 
 
+#: Publishes, instead of an outcome, that work under a lease failed by an error that nobody expected.
+PublishFailure = Callable[[HeldLease, Exception], Awaitable[None]]
+
+
 class AwaitedOutcome(NamedTuple):
     """An outcome that is not known to be recorded, and the task that reports it again and again."""
 
@@ -154,11 +159,16 @@ class Worker:
         return not self._stopping and self._without_slot < self.capacity
 
     def start_work(
-        self, lease: Lease, job_id: str, expires_at: float, work: Callable[[HeldLease], Awaitable[PublishOutcome]]
+        self,
+        lease: Lease,
+        job_id: str,
+        expires_at: float,
+        work: Callable[[HeldLease], Awaitable[PublishOutcome]],
+        give_up: PublishFailure,
     ) -> bool:
         """Start work that was granted; return False if this grant, or a later one, is held already.
 
-        `work` returns what publishes its outcome.
+        `work` returns what publishes its outcome. `give_up` publishes instead that it, or this, failed unexpectedly.
         """
         older = self._held.get(lease.execution_id)
         if (older is not None and older.lease.lease >= lease.lease) or lease in self._awaited:
@@ -169,11 +179,13 @@ class Worker:
         self._held[lease.execution_id] = held
         self._slots.take()
         self._reported_room = self.room  # the jobstore knows it: it granted this
-        held.task = asyncio.create_task(self._run(held, work))
+        held.task = asyncio.create_task(self._run(held, work, give_up))
         IN_FLIGHT.labels(self.kind).set(len(self._held))
         return True
 
-    async def _run(self, held: HeldLease, work: Callable[[HeldLease], Awaitable[PublishOutcome]]) -> None:
+    async def _run(
+        self, held: HeldLease, work: Callable[[HeldLease], Awaitable[PublishOutcome]], give_up: PublishFailure
+    ) -> None:
         if held.has_lapsed():
             self._forget(held)
             return
@@ -181,22 +193,31 @@ class Worker:
             publish = await work(held)
         except asyncio.CancelledError:
             raise
-        except Exception:
-            # A bug: the lease lapses, and another attempt or the sweeper ends the execution.
-            log.exception("work failed by a bug, its lease will lapse", extra={"job_id": held.job_id})
-        else:
-            self._awaited[held.lease] = AwaitedOutcome(held, asyncio.create_task(self._report(held, publish)))
+        except Exception as error:
+            # A bug. It is reported: the jobstore counts how often, and then fails the job. A lapse would say nothing.
+            log.exception("work failed by a bug", extra={"job_id": held.job_id})
+            publish = partial(give_up, held, error)
+        self._awaited[held.lease] = AwaitedOutcome(held, asyncio.create_task(self._report(held, publish, give_up)))
         self._forget(held)
 
-    async def _report(self, held: HeldLease, publish: PublishOutcome) -> None:
+    async def _report(self, held: HeldLease, publish: PublishOutcome, give_up: PublishFailure) -> None:
         """Report an outcome again and again, until a renewal learns that it is recorded and cancels this task."""
         try:
-            for wait_s in backoffs_s(self.report_again_s, REPORT_AGAIN_MAX_S):
-                await retry_transient(publish, on="kafka")
-                await asyncio.sleep(wait_s)
+            await self._repeat(publish)
+        except Exception as error:
+            log.exception("an outcome cannot be reported", extra={"job_id": held.job_id})
+            failed = error
+        try:
+            await self._repeat(partial(give_up, held, failed))
         except Exception:
-            log.exception("an outcome cannot be reported, its lease will lapse", extra={"job_id": held.job_id})
+            log.exception("that work failed cannot be reported, its lease will lapse", extra={"job_id": held.job_id})
             self._awaited.pop(held.lease, None)
+
+    async def _repeat(self, publish: PublishOutcome) -> NoReturn:
+        for wait_s in backoffs_s(self.report_again_s, REPORT_AGAIN_MAX_S):
+            await retry_transient(publish, on="kafka")
+            await asyncio.sleep(wait_s)
+        raise AssertionError
 
     @contextlib.asynccontextmanager
     async def without_slot(self, held: HeldLease) -> AsyncIterator[None]:

@@ -5,12 +5,13 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from contracts.channels import open_channel
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
-from servicekit.kafka.topics import wait_for_topics
+from servicekit.kafka.topics import start_consuming, wait_for_topics
 from servicekit.leasing.client import MESSAGE_MAX_BYTES, GrpcLeases
 from servicekit.leasing.worker import Worker
 from servicekit.process import health
@@ -70,7 +71,7 @@ async def run_worker(
         tune_gc()
         stack.push_async_callback(stop_consuming, broker, [subscription], CLOSE_TIMEOUT_S)
         try:
-            await broker.start()
+            await start_consuming(broker, partial(wait_for_topics, settings.kafka))
             await run_until_first(stop.wait(), worker.run(), subscription.watch())
         finally:
             ends_at = time.monotonic() + settings.grace_s * GRACE_SHARE

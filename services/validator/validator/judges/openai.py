@@ -1,23 +1,25 @@
 """Ask a judge behind OpenAI's API, or whatever speaks it.
 
 The SDK's client carries authentication, errors and connections. Its typed layer, which costs three times the CPU of
-everything else, is not used: `shapes` writes the request as plain JSON and reads the answer.
+everything else, is not used: `shapes` writes the request as plain JSON and reads the answer. Nor is what it does anew
+for each request, or its HTTP client does besides sending: together that costs as much as the request itself.
 """
 
 import asyncio
+import contextlib
 import logging
 import math
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 import httpx2
 from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient, OpenAIError
+from pydantic_core import to_json
 
 from contracts.resources import Usage
 from validator.errors import JudgeAnswerError, JudgeUnavailableError
@@ -52,19 +54,14 @@ class OpenAIJudge:
         self._config = config
         self._is_bounded = True
         self._api = APIS[config.api]
-        timeout = httpx2.Timeout(None, connect=config.connect_timeout_s)
         try:
-            self._client = AsyncOpenAI(
+            self._client = _Client(
                 api_key=config.api_key,
                 base_url=config.base_url,
-                timeout=timeout,
+                timeout=None,
                 max_retries=0,
                 default_headers={"Accept-Encoding": "identity"},
-                http_client=DefaultAioHttpClient(
-                    timeout=timeout,
-                    follow_redirects=False,
-                    event_hooks={"response": [_make_cap(config.answer_max_bytes)]},
-                ),
+                http_client=_Http(config.connect_timeout_s, config.answer_max_bytes),
             )
         except OpenAIError as error:
             raise JudgeUnavailableError(str(error), code="judge_not_configured") from error
@@ -90,10 +87,10 @@ class OpenAIJudge:
     async def _post(self, question: Question) -> Reply:
         schema = write_schema(question.count, is_bounded=self._is_bounded)
         tokens_max = question.tokens_max + self._config.thinking_tokens
-        body = self._api.write(Request(self._config.model, question, schema, tokens_max))
+        body = to_json(self._api.write(Request(self._config.model, question, schema, tokens_max)))
         try:
             async with asyncio.timeout(self._config.timeout_s):
-                response = await self._client.post(self._api.path, body=body, cast_to=httpx2.Response)
+                response = await self._client.post(self._api.path, content=body, cast_to=httpx2.Response)
         except TimeoutError as error:
             raise JudgeUnavailableError(
                 f"the judge did not answer within {self._config.timeout_s:g} s", code="judge_timeout"
@@ -124,30 +121,46 @@ class _UnboundedOnlyError(Exception):
     """The API refuses a schema that bounds strings, as OpenAI's own did."""
 
 
-class _CappedStream(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, bytes_max: int) -> None:
-        self._stream = stream
-        self._left = bytes_max
+class _Client(AsyncOpenAI):
+    """The SDK's client of one judge: all its requests go to one place, with the same headers."""
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            yield chunk[: self._left]
-            self._left -= len(chunk)
-            if self._left <= 0:
-                return
+    _url_and_headers: tuple[httpx2.URL, httpx2.Headers] | None = None
 
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+    def _build_request(self, options: Any, *, retries_taken: int = 0) -> httpx2.Request:
+        del retries_taken  # there are none
+        if self._url_and_headers is None:
+            self._url_and_headers = self._prepare_url(options.url), self._build_headers(options)
+        url, headers = self._url_and_headers
+        return httpx2.Request("POST", url, headers=headers, content=options.content)
 
 
-def _make_cap(bytes_max: int) -> Callable[[httpx2.Response], Awaitable[None]]:
-    async def cap(response: httpx2.Response) -> None:
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _CappedStream(response.stream, bytes_max)
+class _Http(DefaultAioHttpClient):
+    """Send the SDK's requests as they are: a judge needs no cookies, redirects or other ways to authenticate.
+
+    Of an answer, at most `bytes_max` are read.
+    """
+
+    def __init__(self, connect_timeout_s: float, bytes_max: int) -> None:
+        super().__init__()
+        self._timeouts = {"connect": connect_timeout_s}
+        self._bytes_max = bytes_max
+
+    async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
+        """Send a request, and return the response with its body as far as it is read."""
+        request.extensions["timeout"] = self._timeouts
+        answer = await self._transport_for_url(request.url).handle_async_request(request)
+        assert isinstance(answer.stream, httpx2.AsyncByteStream)
+        body = b""
+        async with contextlib.aclosing(answer.stream) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) >= self._bytes_max:
+                    break
         # No encoding was asked for, and a small body that is decoded could be a huge one.
-        response.headers.pop("Content-Encoding", None)
-
-    return cap
+        answer.headers.pop("Content-Encoding", None)
+        return httpx2.Response(
+            answer.status_code, headers=answer.headers, content=body[: self._bytes_max], request=request
+        )
 
 
 def _to_error(error: APIStatusError) -> JudgeUnavailableError | JudgeAnswerError:

@@ -148,7 +148,7 @@ def _make_usage_reader(input_name: str, output_name: str) -> Callable[[bytes], U
 
 
 class Api(NamedTuple):
-    """One shape of the API: the path to post to, and how to write a request and read the body that is answered.
+    """One shape of the API: the path below its base URL, and how to write a request and read the body that is answered.
 
     `read` raises JudgeAnswerError if there is nothing to read. `read_usage` returns
     what the body says of tokens, whatever else is in it, and raises ValueError if that cannot be understood.
@@ -161,8 +161,8 @@ class Api(NamedTuple):
 
 
 APIS: dict[ApiName, Api] = {
-    "chat": Api("/chat/completions", _write_chat, _read_chat, _make_usage_reader("prompt_tokens", "completion_tokens")),
+    "chat": Api("chat/completions", _write_chat, _read_chat, _make_usage_reader("prompt_tokens", "completion_tokens")),
     "responses": Api(
-        "/responses", _write_responses, _read_responses, _make_usage_reader("input_tokens", "output_tokens")
+        "responses", _write_responses, _read_responses, _make_usage_reader("input_tokens", "output_tokens")
     ),
 }

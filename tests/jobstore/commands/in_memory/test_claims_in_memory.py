@@ -2,22 +2,26 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from unittest.mock import Mock, call
 from uuid import uuid4
 
 import pytest
 from support.jobstore.memory import POLICY, Life, MemoryJobstore
 from support.jobstore.steps import new_job, result
 
+from contracts import jsontext
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
-from jobstore.commands.executions import CancelJob
+from jobstore.commands.executions import CancelJob, ForgetAnswer
 from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.reports import EndLease
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
+from jobstore.errors import RefusedError
 
 JUDGE = "a-model (chat, prompt 1)"
 Q, D, R, G = ClaimOutcome.QUEUED, ClaimOutcome.DUPLICATE, ClaimOutcome.REFUSED, ClaimOutcome.GRANTED
+INVALID = ClaimOutcome.INVALID
 
 
 def offered(life: Life) -> Life:
@@ -46,7 +50,7 @@ def test_a_claim_admits_a_new_execution_of_a_new_job_and_grants_what_it_requeste
 
 def test_a_claim_that_cannot_be_admitted_says_why(life: Life) -> None:
     assert life.claim().code == "unknown_job"
-    assert life.claim(inline=new_job(agent_id="nobody")).code == "unknown_agent"
+    assert Life(life.jobstore).claim(inline=new_job(agent_id="nobody")).code == "unknown_agent"
     waiting = Life(life.jobstore).created(agent_id=None)
     assert [waiting.claim().code for _ in range(2)] == ["illegal_transition"] * 2
     assert waiting.execution.answer == "refused:illegal_transition"
@@ -86,6 +90,42 @@ def test_what_is_concluded_or_judged_is_claimed_by_nobody(life: Life) -> None:
     life.jobstore.run(CancelJob(None, early.execution_id))
     assert early.claim(inline=new_job()).code == "cancelled"
     assert early.execution.due_at is None
+
+
+@pytest.mark.parametrize(("agent_id", "code"), [(None, "unknown_job"), ("nobody", "unknown_agent")])
+def test_an_id_whose_record_was_wrong_is_answered_so_until_that_is_forgotten(
+    life: Life, agent_id: str | None, code: str
+) -> None:
+    inline = None if agent_id is None else new_job(agent_id=agent_id)
+    answers = [life.claim(inline=inline) for _ in range(2)]
+    life.created()  # the record lies in its topic, and is read again after an offset reset
+    answers.append(life.claim())
+    assert [(answer.outcome, answer.code) for answer in answers] == [(INVALID, code)] * 3
+    with pytest.raises(RefusedError) as refused:
+        life.execute()
+    assert refused.value.code == code
+    assert life.claim(replay=True).code == code
+    assert life.jobstore.changes.final_answers == {}, "no fact: strangers fill nothing for ever"
+    assert life.told == ["created"]
+    assert life.jobstore.run(ForgetAnswer(life.execution_id)) is True
+    assert life.jobstore.run(ForgetAnswer(life.execution_id)) is False
+    assert life.claim().outcome is G
+
+
+def test_of_wrong_records_so_many_are_remembered_and_cancels_beside_them() -> None:
+    jobstore = MemoryJobstore(remembered_max=1)
+    lives = [Life(jobstore) for _ in range(3)]
+    assert [life.claim().code for life in lives] == ["unknown_job"] * 3
+    assert [life.execution_id in jobstore.executions for life in lives] == [True, False, False]
+    jobstore.run(CancelJob(None, lives[1].execution_id))
+    assert lives[1].execution.is_early_cancel
+    assert jobstore.run(ForgetAnswer(lives[1].execution_id)) is False, "a cancel is no wrong record"
+    assert lives[0].claim().outcome is INVALID
+
+
+def test_only_what_a_wrong_record_was_answered_is_forgotten(life: Life) -> None:
+    life.running()
+    assert life.jobstore.run(ForgetAnswer(life.execution_id)) is False
 
 
 def test_a_claim_before_its_time_or_under_a_limit_waits(life: Life) -> None:
@@ -154,6 +194,15 @@ def test_a_result_is_recorded_and_leased_by_the_claim_of_its_judging(life: Life)
     assert life.claim_judging().outcome is D
     unknown = result(uuid4(), life.job_id, 1)
     assert life.jobstore.run(ClaimJudging(unknown, life.validator, 1, judge=JUDGE)).code == "unknown_execution"
+
+
+def test_a_claimed_result_is_made_a_text_once(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be large: its size, its hash and what is stored come of one text."""
+    event = result(life.execution_id, life.job_id, life.running().execution.lease, "an answer")
+    made = Mock(wraps=jsontext.to_json)
+    monkeypatch.setattr(jsontext, "to_json", made)
+    assert life.jobstore.run(ClaimJudging(event, life.validator, 1, judge=JUDGE)).outcome is G
+    assert made.call_args_list.count(call("an answer")) == 1
 
 
 def test_a_result_of_a_version_that_kept_no_hash_is_judged(life: Life) -> None:

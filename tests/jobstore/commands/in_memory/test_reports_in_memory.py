@@ -14,6 +14,7 @@ from contracts.status import JobStatus, Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.reports import EndLease, RecordReport, RecordResult
 from jobstore.domain.model import ExecutionState, Refusal, TransitionKind
+from jobstore.domain.transitions import MISJUDGED_MAX
 from servicekit.errors import PermanentError
 
 AUTOMATIC = {"resubmit": "automatic"}
@@ -79,7 +80,25 @@ def test_a_verdict_on_other_criteria_is_judged_again(life: Life) -> None:
         other = verdict(criteria="Says red")
         life.report(ReportKind.VERDICT, verdict=other, usage=Usage(input_tokens=2))
         life.claim_judging()
-    assert (life.job.status, life.job.spent_tokens) == (JobStatus.FAILED, 2)
+    assert (life.job.status, life.job.spent_tokens) == (JobStatus.FAILED, 6), "each was paid for"
+
+
+def test_a_judgement_that_fails_unexpectedly_is_made_again_and_at_last_fails_the_job(life: Life) -> None:
+    life.judging()
+    for _ in range(MISJUDGED_MAX):
+        assert life.job.status is JobStatus.IN_PROGRESS
+        life.report(ReportKind.MISJUDGED, code="validator_error", message="a bug", usage=Usage(input_tokens=2))
+        life.claim_judging()
+    assert (life.job.status, life.job.spent_tokens) == (JobStatus.FAILED, 2 * MISJUDGED_MAX)
+    assert said_last(life) == ("validator_error", "a bug")
+    assert life.told[-MISJUDGED_MAX:] == ["misjudged"] * MISJUDGED_MAX
+
+
+def test_only_a_judging_lease_is_misjudged(life: Life) -> None:
+    life.running()
+    refusal = life.report(ReportKind.MISJUDGED, code="validator_error")
+    assert refusal is not None
+    assert refusal.code == "fenced"
 
 
 def test_a_verdict_met_or_not_ends_its_execution(life: Life) -> None:

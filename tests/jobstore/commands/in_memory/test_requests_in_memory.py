@@ -194,8 +194,32 @@ def test_a_cancel_by_id_is_no_error_where_nothing_is_left_and_one_in_anothers_na
     assert life.told == ["created", "requested", "cancelled"]
 
 
+def test_a_call_that_cancels_an_execution_never_meets_the_next(life: Life) -> None:
+    life.requested()
+    first, run = life.execution_id, life.jobstore.run
+    assert run(CancelJob(life.job_id, first, by_call=True))["status"] is JobStatus.ASSIGNED
+    life.execution_id = uuid4()
+    life.execute()
+    for job_id in (life.job_id, None):
+        view = run(CancelJob(job_id, first, by_call=True))
+        assert (view["live"], view["execution_id"]) == (True, life.execution_id)
+    assert life.told == ["created", "requested", "cancelled", "requested"]
+    assert code_of(lambda: run(CancelJob("nobody knows", first, by_call=True))) == "unknown_job"
+    other = Life(life.jobstore).created()
+    assert code_of(lambda: run(CancelJob(other.job_id, first, by_call=True))) == "execution_conflict"
+
+
+def test_a_call_that_cancels_what_nobody_has_asked_for_is_told_so() -> None:
+    jobstore = MemoryJobstore(remembered_max=2)
+    life = Life(jobstore).created()
+    assert jobstore.run(CancelJob(None, uuid4(), by_call=True)) is None
+    assert jobstore.run(CancelJob(life.job_id, life.execution_id, by_call=True))["id"] == life.job_id
+    assert code_of(lambda: jobstore.run(CancelJob(None, uuid4(), by_call=True))) == "too_many_cancels"
+    assert code_of(life.execute) == "cancelled"
+
+
 def test_a_cancel_that_comes_first_is_the_answer_once_its_execution_is_asked_for() -> None:
-    jobstore = MemoryJobstore(cancels_max=1)
+    jobstore = MemoryJobstore(remembered_max=1)
     life = Life(jobstore).created()
     jobstore.run(CancelJob(life.job_id, life.execution_id))
     assert life.execution.is_early_cancel

@@ -69,9 +69,11 @@ async def _load_reusable(connection: Connection, uow: UnitOfWork, reads: Reads) 
 
 async def _load_bounds(connection: Connection, uow: UnitOfWork, reads: Reads) -> None:
     """Load what bounds requests and claims. The rows of capped queues are locked, and then circuits."""
-    stored, cancels_max = uow.stored, uow.terms.cancels_max
+    stored, most = uow.stored, uow.terms.remembered_max
     if reads.early_cancels:
-        stored.cancel_room = cancels_max - await facts.count_early_cancels(connection, cancels_max)
+        stored.cancel_room = most - await facts.count_remembered(connection, most, cancelled=True)
+    if reads.wrong_records:
+        stored.wrong_room = most - await facts.count_remembered(connection, most, cancelled=False)
     if reads.queues and stored.has_queue_caps and stored.limits_held:
         stored.queue_room = await limits.load_queue_room(connection, reads.queues)
     if reads.circuits and stored.has_circuits:

@@ -10,11 +10,12 @@ from sqlalchemy import TextClause, text
 
 from jobstore.commands.rows import Changes, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.model import ExecutionStage, ExecutionState
+from jobstore.domain.model import ExecutionStage, ExecutionState, LogEntry
 from jobstore.storage import circuits, facts, reusable, sql
-from jobstore.storage.notifications import CHANNEL, Wake
+from jobstore.storage.notifications import CHANNEL, HANDS_OVER, Wake
 from jobstore.storage.sql import Connection
 from jobstore.storage.work import administration, row_mapping
+from jobstore.storage.work.recorded import BODY_MAX, Recorded, list_quoting, make_recorded
 from jobstore.storage.work.row_mapping import (
     CHANGING_COLUMNS,
     EDITED_COLUMNS,
@@ -33,6 +34,8 @@ class _Part(NamedTuple):
     sql: str
     columns: Mapping[str, str]
     prefix: str
+    #: What may be asked of the written rows, under the part's name.
+    returning: str = "1"
 
 
 #: The response of an entry: its own; the result of another one that is quoted; or that with the verdict appended, as
@@ -50,7 +53,12 @@ _ENTRY: Final = {name: sql.value("l", name, kind) for name, kind in LOG_COLUMNS.
 #: All see the tables as they were before the statement. ORDER BY l.n: a job's versions are numbered in order.
 #: The arrays of keys beside the joins keep PostgreSQL from reading a whole table for a batch of hundreds.
 _PARTS: Final[Mapping[str, _Part]] = {
-    "new_jobs": _Part(sql.insert("jobs", NEW_JOB_COLUMNS, order="id", prefix="nj").text, NEW_JOB_COLUMNS, "nj"),
+    "new_jobs": _Part(
+        sql.insert("jobs", NEW_JOB_COLUMNS, order="id", prefix="nj").text,
+        NEW_JOB_COLUMNS,
+        "nj",
+        "id, labels::text AS labels, policy::text AS policy",
+    ),
     "changed_jobs": _Part(
         f"""
         UPDATE jobs SET {sql.assignments("j", JOB_COLUMNS, key="id")}, updated_at = CAST(:now AS timestamptz)
@@ -61,7 +69,10 @@ _PARTS: Final[Mapping[str, _Part]] = {
         "j",
     ),
     "new_executions": _Part(
-        sql.insert("executions", EXECUTION_COLUMNS, order="execution_id", prefix="ne").text, EXECUTION_COLUMNS, "ne"
+        sql.insert("executions", EXECUTION_COLUMNS, order="execution_id", prefix="ne").text,
+        EXECUTION_COLUMNS,
+        "ne",
+        "execution_id, created_at",
     ),
     "changed_executions": _Part(
         f"""
@@ -79,6 +90,7 @@ _PARTS: Final[Mapping[str, _Part]] = {
         """,  # noqa: S608 - names of our own
         ENTRY_COLUMNS,
         "l",
+        "job_id, version, seq, id, status, agent_id, execution_id, response_payload",
     ),
     "reusable": _Part(reusable.KEEP, reusable.COLUMNS, reusable.PREFIX),
     "workers": _Part(
@@ -91,6 +103,17 @@ _PARTS: Final[Mapping[str, _Part]] = {
         "w",
     ),
 }
+#: What only the database knows of the entries: their numbers and ids, a response that SQL has quoted, the agent of an
+#: assignment, the request's time, and how the new jobs' JSON reads.
+_RECORDED: Final = f"""
+    SELECT told, e.job_id, e.version, e.seq, e.id, {{of_jobs}}, {{of_executions}},
+        CASE WHEN e.job_id = ANY(CAST(:quoting AS text[])) AND pg_column_size(e.response_payload) <= {BODY_MAX}
+            THEN e.response_payload::text END AS response,
+        CASE WHEN e.status = 'ASSIGNED' AND e.execution_id IS NULL
+            THEN (SELECT to_json(a)::text FROM agents a WHERE a.id = e.agent_id) END AS agent
+    FROM (SELECT pg_notify('{CHANNEL}', :wake || (SELECT max(seq) FROM entries) || '{HANDS_OVER}') AS told) AS told
+        CROSS JOIN entries e {{joins}}
+"""  # noqa: S608 - names of our own
 _EDIT: Final = text(
     f"""
     UPDATE jobs SET {", ".join(f"{name} = new.{name}" for name in EDITED_COLUMNS if name != "id")}
@@ -100,30 +123,40 @@ _EDIT: Final = text(
 )
 
 
-async def write(connection: Connection, uow: UnitOfWork) -> None:
-    """Write all changes. RaceError: another transaction has inserted one of the new rows since."""
+async def write(connection: Connection, uow: UnitOfWork, *, hands_over: bool = False) -> list[Recorded]:
+    """Write all changes. RaceError: another transaction has inserted one of the new rows since.
+
+    `hands_over`: the caller will hand the entries over, which are returned; otherwise none are.
+    """
     stored, changes = uow.stored, uow.changes
     await administration.write(connection, changes)
-    await circuits.write(connection, stored.circuits, changes.circuits)
+    if changes.circuits:
+        await circuits.write(connection, stored.circuits, changes.circuits)
     new_jobs, new_executions = (
         changes.jobs.keys() - stored.jobs.keys(),
         changes.executions.keys() - stored.executions.keys(),
     )
     changed = [e for e in changes.executions.values() if e.execution_id not in new_executions]
+    entries = _order(changes.entries)
     rows = {
         "new_jobs": [row_mapping.new_job_row(uow, job_id) for job_id in new_jobs],
         "changed_jobs": [row_mapping.job_row(job) for job in changes.jobs.values() if job.id not in new_jobs],
         "new_executions": [row_mapping.execution_row(changes.executions[i], EXECUTION_COLUMNS) for i in new_executions],
         "changed_executions": [row_mapping.execution_row(execution, CHANGING_COLUMNS) for execution in changed],
-        "entries": _order(row_mapping.log_rows(changes.entries)),
+        "entries": row_mapping.log_rows(entries),
         "reusable": reusable.make_rows(uow),
         "workers": _make_worker_rows(changes.rooms),
     }
-    await _write_parts(connection, rows, _work_left_by(changes), uow.clock.now)
-    await facts.add_refusal_facts(connection, changes.final_answers)
+    hands_over = hands_over and bool(entries)
+    returned = await _write_parts(connection, rows, _work_left_by(changes), uow.clock.now, hands_over=hands_over)
+    if changes.final_answers:
+        await facts.add_refusal_facts(connection, changes.final_answers)
+    if changes.forgotten:
+        await facts.forget_answers(connection, changes.forgotten)
     if edited := sorted(changes.specs.keys() - new_jobs):
         edits = [row_mapping.edited_row(job_id, changes.specs[job_id]) for job_id in edited]
         await connection.execute(_EDIT, sql.arrays(EDITED_COLUMNS, "u", edits))
+    return make_recorded(uow, entries, rows["entries"], returned) if hands_over else []
 
 
 async def note_worker(connection: Connection, owner: UUID, stage: ExecutionStage, room: int) -> None:
@@ -133,32 +166,48 @@ async def note_worker(connection: Connection, owner: UUID, stage: ExecutionStage
 
 
 async def _write_parts(
-    connection: Connection, rows: Mapping[str, Sequence[sql.Values]], wake: Wake, now: datetime | None = None
-) -> None:
+    connection: Connection,
+    rows: Mapping[str, Sequence[sql.Values]],
+    wake: Wake,
+    now: datetime | None = None,
+    *,
+    hands_over: bool = False,
+) -> sql.Rows:
     parts = tuple(name for name in _PARTS if rows.get(name))
     if not parts:
-        return
+        return sql.Rows()
     parameters: dict[str, object] = {"wake": wake.payload, "now": now}
     for name in parts:
-        _, columns, prefix = _PARTS[name]
-        parameters |= sql.arrays(columns, prefix, rows[name])
-    await connection.execute(_compose(parts), parameters)
+        part = _PARTS[name]
+        parameters |= sql.arrays(part.columns, part.prefix, rows[name])
+    if hands_over:
+        parameters["quoting"] = list_quoting(rows["entries"])
+    return await connection.execute(_compose(parts, hands_over=hands_over), parameters)
 
 
 @cache
-def _compose(parts: Sequence[str]) -> TextClause:
+def _compose(parts: Sequence[str], *, hands_over: bool) -> TextClause:
     """Return the statement that writes these parts, and notifies of what is left to do."""
-    written = ", ".join(f"{name} AS ({_PARTS[name].sql})" for name in parts)
-    return text(f"WITH {written} SELECT pg_notify('{CHANNEL}', :wake) WHERE :wake <> ''")
+    if not hands_over:
+        written = ", ".join(f"{name} AS ({_PARTS[name].sql})" for name in parts)
+        return text(f"WITH {written} SELECT pg_notify('{CHANNEL}', :wake) WHERE :wake <> ''")
+    written = ", ".join(f"{name} AS ({_PARTS[name].sql} RETURNING {_PARTS[name].returning})" for name in parts)
+    of_jobs, of_executions, joins = "NULL AS labels, NULL AS policy", "NULL AS requested_at", ""
+    if "new_jobs" in parts:
+        of_jobs, joins = "j.labels, j.policy", "LEFT JOIN new_jobs j ON j.id = e.job_id"
+    if "new_executions" in parts:
+        of_executions = "x.created_at AS requested_at"
+        joins += " LEFT JOIN new_executions x ON x.execution_id = e.execution_id"
+    return text(f"WITH {written} {_RECORDED.format(of_jobs=of_jobs, of_executions=of_executions, joins=joins)}")
 
 
 def _make_worker_rows(rooms: Mapping[UUID, WorkerRoom]) -> list[sql.Values]:
     return [{"owner": owner, "stage": stage.value, "room": room} for owner, (stage, room) in rooms.items()]
 
 
-def _order(entries: list[sql.Values]) -> list[sql.Values]:
+def _order(entries: Sequence[LogEntry]) -> list[LogEntry]:
     """Order entries by their jobs, of which each keeps its own order: two transactions may make the same jobs."""
-    return sorted(entries, key=lambda entry: entry["job_id"])
+    return sorted(entries, key=lambda entry: entry.job.id)
 
 
 def _work_left_by(changes: Changes) -> Wake:

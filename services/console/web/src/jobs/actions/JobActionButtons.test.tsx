@@ -82,6 +82,16 @@ it("cancels with a reason", async () => {
   expect(await asked[0]?.json()).toEqual({ reason: "too late" });
 });
 
+it("cancels the execution that it shows, and never the next", async () => {
+  const asked = onPost("/api/jobs/poem/cancel", () => json(aJob({ version: 3 })));
+  const job = aJob({ status: "IN_PROGRESS", live: true, execution_id: "0199d5a8-0000-7000-8000-000000000001" });
+  const { user } = await renderPage(<JobActionButtons job={job} />);
+  await user.click(button("Cancel"));
+  await user.click(within(screen.getByRole("alertdialog")).getByRole("button", { name: "Cancel" }));
+  await waitFor(() => expect(asked).toHaveLength(1));
+  expect(await asked[0]?.json()).toEqual({ execution_id: "0199d5a8-0000-7000-8000-000000000001" });
+});
+
 it("resubmits with a comment, and says which submission comes", async () => {
   const asked = onPost("/api/jobs/poem/resubmit", () => json(aJob({ version: 2 })));
   const { user } = await renderPage(

@@ -8,7 +8,7 @@ import type { Action } from "@/jobs/model/status";
 import { applyJob } from "@/live/apply-changes";
 
 export type AssignVariables = { id: string; agentId: string };
-export type CancelVariables = { id: string; reason?: string };
+export type CancelVariables = { id: string; reason?: string; executionId?: string };
 export type ResubmitVariables = { id: string; comment?: string };
 
 type Variables = string | { id: string };
@@ -55,8 +55,8 @@ export function useResubmitJob(): UseMutationResult<Job, Error, ResubmitVariable
 }
 
 export function useCancelJob(): UseMutationResult<Job, Error, CancelVariables> {
-  return useJobMutation("cancel", ({ id, reason }: CancelVariables) =>
-    api.post("/api/jobs/{job_id}/cancel", { path: { job_id: id }, body: { reason } }),
+  return useJobMutation("cancel", ({ id, reason, executionId }: CancelVariables) =>
+    api.post("/api/jobs/{job_id}/cancel", { path: { job_id: id }, body: { reason, execution_id: executionId } }),
   );
 }
 

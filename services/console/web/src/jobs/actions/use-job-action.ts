@@ -2,7 +2,7 @@ import type { UseMutationResult } from "@tanstack/react-query";
 import { useState } from "react";
 import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
-import { type Action, explainRefusal } from "@/jobs/model/status";
+import { type Action, explainRefusal, liveExecution } from "@/jobs/model/status";
 import type { ActionDetails } from "./JobActionDialog";
 import { useAssignJob, useCancelJob, useExecuteJob, useResubmitJob } from "./mutations";
 
@@ -23,7 +23,9 @@ export function useJobAction(job: Job) {
   const confirm = ({ reason, comment, agentId = "" }: ActionDetails) => {
     const { id } = job;
     if (opened === "execute") execute.mutate(id, { onSuccess: close });
-    if (opened === "cancel") cancel.mutate({ id, reason: reason || undefined }, { onSuccess: close });
+    if (opened === "cancel") {
+      cancel.mutate({ id, reason: reason || undefined, executionId: liveExecution(job) }, { onSuccess: close });
+    }
     if (opened === "resubmit") resubmit.mutate({ id, comment: comment || undefined }, { onSuccess: close });
     if (opened === "assign") assign.mutate({ id, agentId }, { onSuccess: close });
   };

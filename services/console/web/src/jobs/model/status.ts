@@ -118,6 +118,13 @@ export function explainRefusal(action: Action, job: Pick<Job, "status" | "live" 
   return null;
 }
 
+/**
+ * Return the execution that a cancel of this job means: the one that is live as the page knows it, so that a cancel that
+ * is repeated, or comes late, never meets the next. Undefined where none is live.
+ */
+export const liveExecution = ({ live, execution_id: executionId }: Pick<Job, "live" | "execution_id">) =>
+  live ? (executionId ?? undefined) : undefined;
+
 /** Explain why a job cannot be edited now; null when it can. */
 export function explainEditRefusal({ status, live }: Pick<Job, "status" | "live">): string | null {
   if (status === "COMPLETED") return "A job that is completed cannot be edited; it can be duplicated.";

@@ -7,6 +7,7 @@ const ASK_AGAIN = "Execute again; if it stays so, use another model as the judge
 const EDIT_CRITERIA = "Edit the job's criteria; then execute again.";
 const NOTHING = "Nothing.";
 const WORKER = "See whether all workers run the jobstore's version, and look at the dead letters; then execute again.";
+const BUG = "Have the workers' log read, which says why, and the error mended; then execute again.";
 
 /** Advice for each code that the services record (tests/console/test_console_advice.py compares). */
 const ADVICE: Record<string, Advice> = {
@@ -96,6 +97,9 @@ const ADVICE: Record<string, Advice> = {
     means: "The worker stopped while it called an agent that may be called only once.",
     todo: "Find out whether the agent did the work; then execute again.",
   },
+  executor_error: { means: "An executor failed by an error of its own that nobody expected.", todo: BUG },
+  validator_error: { means: "Validators failed by an error of their own that nobody expected.", todo: BUG },
+  judging_lost: { means: "Ten validators ended while they judged this.", todo: "See why; then execute again." },
   handed_over: { means: "The worker stopped; another one goes on with the job.", todo: NOTHING },
   rebuilt: {
     means: "The database was rebuilt while an agent that may be called only once was perhaps being called.",
@@ -137,10 +141,7 @@ const ADVICE: Record<string, Advice> = {
   judgment_failed: { means: "The result could not be judged.", todo: ASK_AGAIN },
   judge_wrong_shape: { means: "The judge's answers had another shape than asked for.", todo: ASK_AGAIN },
   judge_invalid_json: { means: "What the judge answered is not JSON.", todo: ASK_AGAIN },
-  judge_incomplete: {
-    means: "The judge's answers were cut off.",
-    todo: "Use fewer criteria, or let the judge write more.",
-  },
+  judge_incomplete: { means: "The judge's answers were cut off.", todo: "Use fewer criteria, or let it write more." },
   judge_criteria_mismatch: { means: "The judge answered to other criteria than those of the job.", todo: ASK_AGAIN },
   judge_canary: {
     means: "The judge wrote what it must never write: it did what the result told it to.",

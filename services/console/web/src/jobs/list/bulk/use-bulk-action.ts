@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import { api } from "@/api/client";
 import { type ApiError, toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
-import { type Action, explainRefusal } from "@/jobs/model/status";
+import { type Action, explainRefusal, liveExecution } from "@/jobs/model/status";
 import { applyJob } from "@/live/apply-changes";
 
 export type BulkAction = Exclude<Action, "assign">;
@@ -57,7 +57,8 @@ export function useBulkAction(onEnd: (done: readonly Job[]) => void) {
     const work = async () => {
       for (let job = next(); job; job = next()) {
         try {
-          const options = { path: { job_id: job.id }, idempotencyKey: crypto.randomUUID() };
+          const body = action === "cancel" ? { execution_id: liveExecution(job) } : undefined;
+          const options = { path: { job_id: job.id }, body, idempotencyKey: crypto.randomUUID() };
           applyJob(client, { ...(await api.post(PATHS[action], options)), live: action !== "cancel" });
         } catch (error) {
           current = { ...current, failures: [...current.failures, { job, error: toApiError(error) }] };

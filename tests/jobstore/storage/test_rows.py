@@ -1,0 +1,27 @@
+"""Rows as they are read, and as they are written in batches."""
+
+import pytest
+from sqlalchemy import text
+
+from jobstore.storage import sql
+from jobstore.storage.database import Database
+
+
+async def test_a_column_is_an_attribute_of_the_rows_that_have_it(database: Database) -> None:
+    async with database.session() as session:
+        (first,) = await session.execute(text("SELECT 1 AS a, 2 AS b"))
+        (second,) = await session.execute(text("SELECT 3 AS b"))
+    assert [first.a, first.b, second.b] == [1, 2, 3]
+    with pytest.raises(AttributeError):
+        _ = first.neither
+    assert second.get("a") is None
+
+
+async def test_a_column_of_nulls_alone_is_not_sent_and_is_written_all_the_same(database: Database) -> None:
+    columns = {"id": "integer", "at": "timestamptz", "names": "text[]"}
+    rows = [{"id": 1, "at": None, "names": None}, {"id": 2, "at": None, "names": None}]
+    parameters = sql.arrays(columns, "u", rows)
+    assert parameters == {"u_id": [1, 2], "u_at": [], "u_names": []}
+    query = text(f"SELECT {sql.named_values('u', columns)} FROM {sql.unnest('u', columns, 'u')}")
+    async with database.session() as session:
+        assert [dict(row) for row in await session.execute(query, parameters)] == rows

@@ -1,0 +1,62 @@
+"""Consuming begins although the broker comes back empty, or goes away, meanwhile."""
+
+import asyncio
+import contextlib
+from uuid import uuid4
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaConnectionError
+from faststream.kafka import KafkaBroker
+
+from servicekit.kafka.topics import start_consuming
+
+
+async def test_topics_that_are_gone_are_made_again_and_consuming_begins(kafka: str) -> None:
+    topic, made, consumed = f"gone-{uuid4()}", [], asyncio.Event()
+    broker = KafkaBroker(kafka, request_timeout_ms=200, allow_auto_create_topics=False, logger=None)
+
+    @broker.subscriber(topic, group_id=topic, auto_offset_reset="earliest")
+    async def consume(_: bytes) -> None:
+        consumed.set()
+
+    async def make_topic() -> None:
+        made.append(topic)
+        async with contextlib.AsyncExitStack() as stack:
+            admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+            stack.push_async_callback(admin.close)
+            await admin.start()
+            await admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=1)])
+
+    async with asyncio.timeout(30):
+        await start_consuming(broker, make_topic)
+        try:
+            assert made == [topic]
+            await broker.publish(b"a record", topic)
+            await consumed.wait()
+        finally:
+            await broker.stop()
+
+
+class Away:
+    """A broker that is away at first."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    async def start(self) -> None:
+        self.calls.append("start")
+        if len(self.calls) == 1:
+            raise KafkaConnectionError("nobody answers")
+
+    async def stop(self) -> None:
+        self.calls.append("stop")
+
+
+async def test_a_broker_that_goes_away_meanwhile_is_waited_for() -> None:
+    broker = Away()
+
+    async def make_topics() -> None:
+        broker.calls.append("make topics")
+
+    await start_consuming(broker, make_topics)  # type: ignore[arg-type]
+    assert broker.calls == ["start", "stop", "make topics", "start"]

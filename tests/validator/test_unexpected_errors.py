@@ -1,0 +1,62 @@
+"""A judgement that fails by an error that nobody expected is reported, with what it cost."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from uuid import UUID
+
+from support.factories import incoming, lease, result_produced
+from support.fakes import FakeLeases, FakePublisher, until
+
+from contracts.events import ResultProduced, hash_result
+from contracts.resources import Usage
+from contracts.signing import KeyUse
+from contracts.spending import Budget
+from contracts.status import ReportKind
+from servicekit.leasing.worker import Worker
+from validator.errors import JudgeAnswerError
+from validator.handlers import Handlers
+from validator.judge_config import JudgeConfig
+from validator.ports import Claim, Grant, Reply
+from validator.prompt import Question
+
+
+class BuggyJudge:
+    """Charges for nonsense, and then meets a bug."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def ask(self, question: Question) -> Reply:
+        del question
+        self.asked += 1
+        if self.asked > 1:
+            raise KeyError("a secret")
+        nonsense = JudgeAnswerError("nonsense")
+        nonsense.usage = Usage(input_tokens=5)
+        raise nonsense
+
+
+class Judgings:
+    async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant]:
+        del owner, room
+        event = ResultProduced.model_validate_json(claims[0].result)
+        key = lease(event.execution_id, 7, KeyUse.JUDGING)
+        return [Grant(key, 60.0, Budget(), event.acceptance_criteria, "A title", hash_result(event.result))]
+
+
+async def test_an_unexpected_error_is_reported_as_misjudged_with_its_cost() -> None:
+    publisher, worker = FakePublisher(), Worker("test", FakeLeases(), capacity=10, outcomes_max=100)
+    handlers = Handlers(worker, Judgings(), BuggyJudge(), JudgeConfig(api_key="sk-test"), publisher)  # type: ignore[arg-type]
+    running = asyncio.create_task(worker.run())
+    await handlers.on_result_produced([incoming(result_produced())])
+    await until(lambda: publisher.events)
+    report = publisher.events[0]
+    assert (report.kind, report.code, report.lease) == (ReportKind.MISJUDGED, "validator_error", 7)
+    assert report.usage.input_tokens == 5
+    assert "KeyError" in report.message
+    assert "secret" not in report.message
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    await worker.stop(0.0)
