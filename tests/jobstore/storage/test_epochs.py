@@ -34,7 +34,7 @@ def _url(database_url: str) -> str:
 async def _stopped(database_url: str, held: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process that has stopped itself while it holds something."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "support.jobstore.stopping", _url(database_url), held),
+        *(sys.executable, "-m", "support.stopping", _url(database_url), held),
         env={**os.environ, "PYTHONPATH": str(TESTS)},
         stdout=asyncio.subprocess.PIPE,
     )

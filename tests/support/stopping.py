@@ -1,4 +1,4 @@
-"""A process that stops itself while it holds what another jobstore waits for: `python -m support.jobstore.stopping`."""
+"""A process that stops itself while it holds what another jobstore waits for: `python -m support.stopping`."""
 
 import asyncio
 import os
