@@ -13,7 +13,8 @@ _LINK_MODES = ("cut", "hang", "delay", "drip")
 #: The broker and the database may also answer two seconds later, or not at all on the connections that there are.
 _BACKING_MODES = ("late", "mute")
 _AT_ONCE = ("kill", "stop")
-#: Seconds that a service stands still, now and then: long enough for whoever can do without it to have done so.
+#: Seconds that a service stands still, now and then in a long storm, which lasts many times as long: enough for whoever
+#: can do without it to have done so.
 _FROZEN_LONG_S = 60.0
 
 
@@ -49,7 +50,8 @@ def planned(seed: int, count: int, every_s: float, terms: Terms, jobstores: int)
     """`count` faults, one `every_s` seconds on average: the whole deck before any comes again."""
     random = Random(f"faults/{seed}")
     cards = _dealt(random, deck(jobstores))
-    return [_drawn(random, *next(cards), n * every_s, every_s, terms) for n in range(count)]
+    frozen_s = _FROZEN_LONG_S if count * every_s >= 10 * _FROZEN_LONG_S else 0.0
+    return [_drawn(random, *next(cards), n * every_s, every_s, terms, frozen_s) for n in range(count)]
 
 
 def _dealt(random: Random, cards: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -58,14 +60,16 @@ def _dealt(random: Random, cards: list[tuple[str, str]]) -> Iterator[tuple[str, 
         yield from cards
 
 
-def _drawn(random: Random, kind: str, target: str, at_s: float, every_s: float, terms: Terms) -> Planned:
+def _drawn(
+    random: Random, kind: str, target: str, at_s: float, every_s: float, terms: Terms, frozen_s: float
+) -> Planned:
     after_s = at_s + random.uniform(0, every_s)
     if kind in {*_AT_ONCE, "empty"}:
         return Planned(kind, target, after_s, 0)
     if kind == "freeze":
         lasts_s = terms.lease_s + random.uniform(1, 3)
         is_service = target not in {"postgres", "kafka"}
-        return Planned(kind, target, after_s, random.choice((lasts_s, _FROZEN_LONG_S)) if is_service else lasts_s)
+        return Planned(kind, target, after_s, max(lasts_s, random.choice((0.0, frozen_s)) if is_service else 0.0))
     if kind in VERSIONS:  # until others of its group have heard of it, and then it works for a while
         return Planned(kind, target, after_s, terms.lease_s * random.uniform(2, 4))
     return Planned(kind, target, after_s, random.uniform(0.5, terms.lease_s * 2))
