@@ -51,7 +51,9 @@ def planned(seed: int, count: int, every_s: float, terms: Terms, jobstores: int)
     random = Random(f"faults/{seed}")
     cards = _dealt(random, deck(jobstores))
     frozen_s = _FROZEN_LONG_S if count * every_s >= 10 * _FROZEN_LONG_S else 0.0
-    return [_drawn(random, *next(cards), n * every_s, every_s, terms, frozen_s) for n in range(count)]
+    return [
+        _drawn(random, *next(cards), n * every_s + random.uniform(0, every_s), terms, frozen_s) for n in range(count)
+    ]
 
 
 def _dealt(random: Random, cards: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -60,10 +62,7 @@ def _dealt(random: Random, cards: list[tuple[str, str]]) -> Iterator[tuple[str, 
         yield from cards
 
 
-def _drawn(
-    random: Random, kind: str, target: str, at_s: float, every_s: float, terms: Terms, frozen_s: float
-) -> Planned:
-    after_s = at_s + random.uniform(0, every_s)
+def _drawn(random: Random, kind: str, target: str, after_s: float, terms: Terms, frozen_s: float) -> Planned:
     if kind in {*_AT_ONCE, "empty"}:
         return Planned(kind, target, after_s, 0)
     if kind == "freeze":
