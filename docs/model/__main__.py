@@ -53,6 +53,7 @@ WITHOUT = {
     "apply-next-version-only": ("relay-leaders", "I2 a reader"),
     "begin-again": ("relay-faults", "I2 a reader"),
     "settled-before-published": ("relay", "I2 a watch was told"),
+    "older-epochs-end": ("relay-leaders", "I2 a reader"),
     "next-version-from-memory": ("relay-memory", "I2 a reader"),
     "recent-behind-looks": ("relay-memory", "I2 a watch that is told from memory"),
 }

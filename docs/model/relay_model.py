@@ -14,6 +14,7 @@ RULES = (
     "apply-next-version-only",
     "begin-again",
     "settled-before-published",
+    "older-epochs-end",
     "next-version-from-memory",
     "recent-behind-looks",
 )
@@ -35,9 +36,9 @@ class RelayScenario(NamedTuple):
 
 
 RELAY_SCENARIOS = {
-    "relay": RelayScenario({"a": 2, "b": 1}, relays=2, faults=0),
+    "relay": RelayScenario({"a": 2, "b": 1}, relays=2, faults=1),
     "relay-faults": RelayScenario({"a": 2, "b": 1}, relays=1, faults=2),
-    "relay-leaders": RelayScenario({"a": 2}, relays=2, faults=2),
+    "relay-leaders": RelayScenario({"a": 2}, relays=2, faults=3),
     "relay-memory": RelayScenario({"a": 3}, relays=1, faults=1, records_max=3, memory=True),
     "relay-memory-two": RelayScenario({"a": 2, "b": 1}, relays=1, faults=0, records_max=4, memory=True),
     "relay-memory-leaders": RelayScenario({"a": 2}, relays=2, faults=1, records_max=4, memory=True),
@@ -62,6 +63,7 @@ class Leader(NamedTuple):
     `settled`: up to this number every row was seen, or will never be. `seen`: numbers beyond it that were seen. `left`:
     what was seen and is not sent. `ended`: every writer that drew a number up to it has ended. `pending`: once these
     writers have ended, so have all that drew a number up to `pending_number`. `is_late`: the topic lost what it sent.
+    `is_older`: it was stopped, or cut off, and another leads; it goes on between any two steps, and does not know.
     `known`: of some jobs a version up to which all were seen. `recent`: numbers that were handed over, for watches from
     `begin` on.
     """
@@ -73,6 +75,7 @@ class Leader(NamedTuple):
     pending: frozenset[int] = frozenset()
     pending_number: int = 0
     is_late: bool = False
+    is_older: bool = False
     known: frozenset[tuple[str, int]] = frozenset()
     recent: frozenset[int] = frozenset()
     begin: int = 0
@@ -150,10 +153,7 @@ class RelayModel:
             yield from self._write(state, number, transaction)
         for number, leader in enumerate(state.leaders):
             if leader is None:
-                leads = Leader(
-                    state.published, ended=state.settled, begin=state.published if self._scenario.memory else 0
-                )
-                yield f"relay {number} leads", True, state.with_leader(number, leads)
+                yield from self._take_over(state, number)
             else:
                 yield from self._lead(state, number, leader)
         for handed in state.handing:
@@ -178,6 +178,23 @@ class RelayModel:
             if state.faults:
                 yield f"writer {number} rolls back", False, ended._replace(faults=state.faults - 1)
 
+    def _take_over(self, state: State, number: int) -> Iterator[Step[State]]:
+        """Lead. While another leads, that is a fault: it stands still, or is cut off."""
+        is_fault = any(leader and not leader.is_older for leader in state.leaders)
+        if is_fault and not state.faults:
+            return
+        begin = state.published if self._scenario.memory else 0
+        others = tuple(leader and self._end(leader) for leader in state.leaders)
+        leads = state._replace(leaders=others, faults=state.faults - is_fault)
+        leads = leads.with_leader(number, Leader(state.published, ended=state.settled, begin=begin))
+        yield f"relay {number} leads", not is_fault, leads
+
+    def _end(self, leader: Leader) -> Leader | None:
+        """Return an older leader: its sessions are ended, and it may still send what it had read."""
+        if "older-epochs-end" not in self._rules:
+            return leader._replace(is_older=True)
+        return Leader(0, left=leader.left, is_older=True) if leader.left else None
+
     def _hands_over(self, number: int) -> bool:
         return self._scenario.memory and number < self._scenario.relays
 
@@ -185,7 +202,7 @@ class RelayModel:
         """To a relay that leads; it takes of each job the version after those that it has seen, and no other."""
         rest = state._replace(handing=state.handing - {(number, transaction)})
         leader, names = state.leaders[number], _names(transaction)
-        for entry in transaction if leader else ():
+        for entry in transaction if leader and not leader.is_older else ():
             is_next = "next-version-from-memory" not in self._rules or entry.version == 1 + leader.version_of(entry.job)
             if is_next and not leader.has_seen(entry):
                 leader = leader.look((entry,), 0).know(entry)._replace(recent=leader.recent | {entry.number})
@@ -194,6 +211,14 @@ class RelayModel:
             yield f"relay {number} is never handed {names}", False, rest._replace(faults=state.faults - 1)
 
     def _lead(self, state: State, number: int, leader: Leader) -> Iterator[Step[State]]:
+        for job in {entry.job for entry in leader.left}:
+            yield from self._send(state, number, leader, next(entry for entry in leader.left if entry.job == job))
+        if leader.is_older:
+            yield f"relay {number} finds that its epoch has ended", True, state.with_leader(number, None)
+        if not leader.is_older or "older-epochs-end" not in self._rules:
+            yield from self._ask_and_store(state, number, leader)
+
+    def _ask_and_store(self, state: State, number: int, leader: Leader) -> Iterator[Step[State]]:
         new = tuple(e for e in state.log if e.number > leader.settled and e.number not in leader.seen)
         for part in {new, new[:1]}:
             looked = self._look(leader, part, is_cut=part != new)
@@ -203,8 +228,6 @@ class RelayModel:
             checked = _check_writers(leader, state)
             if checked != leader:
                 yield f"relay {number} asks who writes", True, state.with_leader(number, checked)
-        for job in {entry.job for entry in leader.left}:
-            yield from self._send(state, number, leader, next(entry for entry in leader.left if entry.job == job))
         if leader.is_late:
             yield f"relay {number} begins again", True, state.with_leader(number, None)
         elif (leader.published, max(leader.settled, state.settled)) != (state.published, state.settled):
@@ -237,7 +260,8 @@ class RelayModel:
         emptied = state._replace(topic=(), faults=state.faults - 1)
         if "begin-again" not in self._rules:
             return emptied
-        leaders = tuple(leader and leader._replace(is_late=True) for leader in state.leaders)
+        # An older one does not look how the topic stands before it goes on.
+        leaders = tuple(leader and leader._replace(is_late=not leader.is_older) for leader in state.leaders)
         return emptied._replace(published=0, leaders=leaders)
 
     def check(self, state: State) -> None:

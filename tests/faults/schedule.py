@@ -6,11 +6,16 @@ from itertools import product
 from random import Random
 
 from faults.checking.observed import VERSIONS, Terms
-from faults.stack.world import link_names, service_names
+from faults.stack.world import link_names, numbered, service_names
 
 #: Links that hang or are slow longer than a lease are partitions; those that are cut come back.
 _LINK_MODES = ("cut", "hang", "delay", "drip")
+#: The broker and the database may also answer two seconds later, or not at all on the connections that there are.
+_BACKING_MODES = ("late", "mute")
 _AT_ONCE = ("kill", "stop")
+#: Seconds that a service stands still, now and then in a long storm, which lasts many times as long: enough for whoever
+#: can do without it to have done so.
+_FROZEN_LONG_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ def deck(jobstores: int) -> list[tuple[str, str]]:
     return [
         *product((*_AT_ONCE, "freeze"), (*service_names(jobstores), "postgres", "kafka")),
         *product(_LINK_MODES, link_names(jobstores)),
+        *product(_BACKING_MODES, (*numbered("postgres", jobstores), "kafka")),
         *product(VERSIONS, ("executor", "validator")),
         *product(("rebalance",), ("jobstore", "executor", "validator")),
         ("empty", "kafka"),
@@ -44,7 +50,10 @@ def planned(seed: int, count: int, every_s: float, terms: Terms, jobstores: int)
     """`count` faults, one `every_s` seconds on average: the whole deck before any comes again."""
     random = Random(f"faults/{seed}")
     cards = _dealt(random, deck(jobstores))
-    return [_drawn(random, *next(cards), n * every_s, every_s, terms) for n in range(count)]
+    frozen_s = _FROZEN_LONG_S if count * every_s >= 10 * _FROZEN_LONG_S else 0.0
+    return [
+        _drawn(random, *next(cards), n * every_s + random.uniform(0, every_s), terms, frozen_s) for n in range(count)
+    ]
 
 
 def _dealt(random: Random, cards: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -53,12 +62,13 @@ def _dealt(random: Random, cards: list[tuple[str, str]]) -> Iterator[tuple[str, 
         yield from cards
 
 
-def _drawn(random: Random, kind: str, target: str, at_s: float, every_s: float, terms: Terms) -> Planned:
-    after_s = at_s + random.uniform(0, every_s)
+def _drawn(random: Random, kind: str, target: str, after_s: float, terms: Terms, frozen_s: float) -> Planned:
     if kind in {*_AT_ONCE, "empty"}:
         return Planned(kind, target, after_s, 0)
     if kind == "freeze":
-        return Planned(kind, target, after_s, terms.lease_s + random.uniform(1, 3))
+        lasts_s = terms.lease_s + random.uniform(1, 3)
+        is_service = target not in {"postgres", "kafka"}
+        return Planned(kind, target, after_s, max(lasts_s, random.choice((0.0, frozen_s)) if is_service else 0.0))
     if kind in VERSIONS:  # until others of its group have heard of it, and then it works for a while
         return Planned(kind, target, after_s, terms.lease_s * random.uniform(2, 4))
     return Planned(kind, target, after_s, random.uniform(0.5, terms.lease_s * 2))

@@ -89,7 +89,10 @@ async def _clients(running: World) -> AsyncIterator[tuple[Crowd, Tables]]:
     async with AsyncExitStack() as stack:
         dialled = [JobStoreClient(link.address, addresses.token) for link in links.values() if "grpc" in link.name]
         clients = [await stack.enter_async_context(client) for client in dialled]
-        session = aiohttp.ClientSession(f"http://{addresses.http}", headers=headers, timeout=timeout)
+        consoles = [
+            await stack.enter_async_context(aiohttp.ClientSession(f"http://{one}", headers=headers, timeout=timeout))
+            for one in running.console_addresses
+        ]
         publisher = Publisher(links["kafka"].address, "crowd")
         await publisher.start()
         stack.push_async_callback(publisher.stop)
@@ -97,7 +100,7 @@ async def _clients(running: World) -> AsyncIterator[tuple[Crowd, Tables]]:
             await clients[0].create_agent(agent)
         tables = Tables(addresses.postgres)
         ids = IdKey.parse(addresses.secrets["SIGNOFF_ID_KEY"])
-        yield Crowd(clients, await stack.enter_async_context(session), publisher, ids), tables
+        yield Crowd(clients, consoles, publisher, ids), tables
 
 
 async def _seen(running: World, crowd: Crowd, injector: Injector, adversary: Adversary, tables: Tables) -> Observed:

@@ -38,7 +38,7 @@ async def test_an_open_link_passes_everything_on(link: Link) -> None:
     assert await said(link, words) == words
 
 
-@pytest.mark.parametrize("mode", ["delay", "drip"])
+@pytest.mark.parametrize("mode", ["delay", "late", "drip"])
 async def test_a_slow_link_passes_everything_on_in_the_end(link: Link, mode: str) -> None:
     link.set(mode)
     assert await said(link, b"slow" * 300) == b"slow" * 300
@@ -63,3 +63,17 @@ async def test_a_link_that_is_cut_ends_all_connections_and_takes_no_new_ones(lin
     writer.close()
     with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
         await said(link, b"after")
+
+
+async def test_a_connection_that_was_mute_stays_so_and_a_new_one_is_not(link: Link) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+    link.set("mute")
+    writer.write(b"lost")
+    while not link.acted["mute"]:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.01)
+    link.set("open")
+    writer.write(b"lost, too")
+    assert await said(link, b"heard") == b"heard"
+    writer.write_eof()
+    assert await reader.read() == b""
+    writer.close()

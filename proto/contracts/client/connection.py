@@ -1,7 +1,6 @@
-"""Connect to the jobstore by one gRPC channel: retries, time limits, the caller's token, and one error type."""
+"""Connect to the jobstore: time limits, the caller's token, and one error type."""
 
 import copy
-import json
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any, Final, Self, TypeVar
@@ -10,6 +9,7 @@ import grpc
 from grpc import ChannelCredentials as Credentials
 
 from contracts import messages
+from contracts.channels import open_channel
 
 Response = TypeVar("Response")
 
@@ -19,32 +19,6 @@ MESSAGE_MAX_BYTES = 16 << 20
 WATCH_BACKOFF_FIRST_S = 0.1
 WATCH_BACKOFF_MAX_S = 5.0
 
-_RETRIED_SERVICES = ("JobService", "AgentService", "OperationsService")
-# Every call may be sent again: this client names what it asks for (job and execution ids) before it asks.
-_RETRIES = {
-    "methodConfig": [
-        {
-            "name": [{"service": f"signoff.v1.{name}"} for name in _RETRIED_SERVICES],
-            "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        },
-    ],
-}
-_CHANNEL_OPTIONS: list[tuple[str, Any]] = [
-    ("grpc.service_config", json.dumps(_RETRIES)),
-    ("grpc.max_send_message_length", MESSAGE_MAX_BYTES),
-    ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1_000),  # also what one attempt to connect may last
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-]
 # After these a watch connects again. A server that stops cancels its streams.
 _RECONNECT_STATUSES: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 
@@ -67,7 +41,7 @@ class JobStoreError(Exception):
 
 
 class Connection:
-    """A gRPC channel to a jobstore, and the metadata of one caller."""
+    """A channel to the jobstores, and the metadata of one caller."""
 
     def __init__(
         self,
@@ -78,7 +52,7 @@ class Connection:
         credentials: Credentials | None = None,
         read: Callable[[Any], Any] | None = None,
     ) -> None:
-        """`address` is host:port; with `credentials` the connection is TLS.
+        """`address` is host:port, or several with commas between; with `credentials` the connection is TLS.
 
         `read` makes of a message what the methods return; without it they return resources.
         """
@@ -89,10 +63,7 @@ class Connection:
         self._read = read or _read_resource
 
     async def __aenter__(self) -> Self:
-        if self._credentials is None:
-            self._channel = grpc.aio.insecure_channel(self._address, options=_CHANNEL_OPTIONS)
-        else:
-            self._channel = grpc.aio.secure_channel(self._address, self._credentials, options=_CHANNEL_OPTIONS)
+        self._channel = open_channel(self._address, MESSAGE_MAX_BYTES, self._credentials)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -128,7 +99,7 @@ class Connection:
             if error.code() not in _RECONNECT_STATUSES:
                 raise JobStoreError.of(error) from None
         finally:
-            stream.cancel()
+            await stream.aclose()
 
 
 def watch_backoffs_s() -> Iterator[float]:

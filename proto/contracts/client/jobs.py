@@ -318,8 +318,8 @@ class JobStoreClient(OperationsClient):
 
         Needs no token, and never raises JobStoreError. While the database cannot be written, reads may still be served.
         """
-        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_HEALTH_CHECK)
-        call = check(b"", timeout=self._timeout_s)
+        check: Any = self._channel.unary_unary(_HEALTH_CHECK)
+        call = await check.end(b"", timeout=self._timeout_s)
         try:
             if await call == _SERVING:
                 return None

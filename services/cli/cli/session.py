@@ -59,7 +59,9 @@ def _open_session(
             help="The file that `signoff up` writes; .signoff/endpoints.json when nothing else is said.",
         ),
     ] = None,
-    jobstore: Annotated[str | None, typer.Option(envvar="SIGNOFF_JOBSTORE", help="gRPC, host:port.")] = None,
+    jobstore: Annotated[
+        str | None, typer.Option(envvar="SIGNOFF_JOBSTORE", help="gRPC, host:port, or several with commas between.")
+    ] = None,
     token: Annotated[str | None, typer.Option(envvar="SIGNOFF_TOKEN", show_envvar=True, help="Yours.")] = None,
     token_file: Annotated[
         Path | None,

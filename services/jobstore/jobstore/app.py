@@ -96,7 +96,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         if settings.health_address:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
             stack.push_async_callback((await health.serve(settings.health_address, checks)).cleanup)
-        await run_until_first(database.migrate(), database.availability.run())
+        await run_until_first(database.prepare(), database.availability.run())
         batches = Batches(database, runner, operation_worker)
         server, servicer = _make_server(settings)
         jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)

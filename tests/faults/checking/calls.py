@@ -9,7 +9,7 @@ from faults.checking.observed import ABORTED, ANSWERED, DECLINED, VERSIONS, Agen
 
 #: What is done to a process explains that what it called is called again; what is done to others does not.
 ENDS_A_CALLER = frozenset({"kill", "stop", "freeze", *VERSIONS})
-LINK_FAULTS = frozenset({"cut", "hang", "delay", "drip"})
+LINK_FAULTS = frozenset({"cut", "hang", "delay", "late", "drip", "mute"})
 CONCLUDING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"})
 SLACK_S = 1.0
 #: Between a caller that begins a call and the agent that sees it lie a link, this process and a busy machine.

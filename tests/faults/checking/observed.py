@@ -175,7 +175,8 @@ class Replayed:
 class Terms:
     """What the run promised to hold."""
 
-    lease_s: float = 3.0
+    #: More than it takes until a jobstore is left that is frozen.
+    lease_s: float = 5.0
     grace_s: float = 4.0
     #: Beyond the grace time: what a process needs to close its connections and end.
     ending_s: float = 8.0

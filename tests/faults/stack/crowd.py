@@ -90,10 +90,10 @@ class RefusedError(Exception):
 
 @dataclass(slots=True)
 class Crowd:
-    """All clients; who calls a jobstore calls another each time, also to ask again."""
+    """All clients; who calls a jobstore or a console calls another each time, also to ask again."""
 
     clients: Sequence[JobStoreClient]
-    http: aiohttp.ClientSession
+    consoles: Sequence[aiohttp.ClientSession]
     publisher: Publisher
     ids: IdKey
     asked: list[Asked] = field(default_factory=list)
@@ -104,9 +104,10 @@ class Crowd:
     #: How often an answer was one that should never be given, by its words.
     odd: list[str] = field(default_factory=list)
     _turns: Iterator[JobStoreClient] = field(init=False)
+    _consoles: Iterator[aiohttp.ClientSession] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._turns = cycle(self.clients)
+        self._turns, self._consoles = cycle(self.clients), cycle(self.consoles)
 
     @property
     def client(self) -> JobStoreClient:
@@ -239,7 +240,7 @@ class Crowd:
             raise result
 
     async def _post(self, path: str, **arguments: Any) -> Any:
-        async with self.http.post(path, **arguments) as answer:
+        async with next(self._consoles).post(path, **arguments) as answer:
             if answer.status < 400:
                 return await answer.json()
             problem = await answer.json()

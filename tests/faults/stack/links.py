@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 CHUNK_BYTES = 64 * 1024
 DRIP_BYTES = 512
 DRIP_S = 0.02
-DELAY_S = 0.15
+#: How much longer each chunk takes, by mode.
+DELAYS_S = {"delay": 0.15, "late": 2.0}
 
 
 @dataclass(eq=False, slots=True)
@@ -35,7 +36,7 @@ class _Connection:
 
 @dataclass(eq=False, slots=True)
 class Link:
-    """One listening port that leads to another. `mode` is open, cut, hang, delay or drip."""
+    """One listening port that leads to another. `mode` is open, cut, hang, delay, late, drip or mute."""
 
     name: str
     upstream_port: int = 0
@@ -65,7 +66,7 @@ class Link:
         return f"127.0.0.1:{self.port}"
 
     def set(self, mode: str) -> None:
-        """From now on; `cut` also ends the connections that there are."""
+        """From now on; `cut` also ends the connections that there are. One that was mute stays so until it ends."""
         self.mode = mode
         if mode == "hang":
             self._flowing.clear()
@@ -119,17 +120,21 @@ class Link:
             await asyncio.gather(there, back, return_exceptions=True)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        is_mute = False
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
-                await self._passed(data, writer)
+                is_mute = is_mute or self.mode == "mute"
+                if is_mute:  # what follows a gap is nothing that the other side could read
+                    self.acted["mute"] += 1
+                else:
+                    await self._passed(data, writer)
             writer.write_eof()
 
     async def _passed(self, data: bytes, writer: asyncio.StreamWriter) -> None:
         if self.mode != "open":
             self.acted[self.mode] += 1
         await self._flowing.wait()
-        if self.mode == "delay":
-            await asyncio.sleep(DELAY_S)
+        await asyncio.sleep(DELAYS_S.get(self.mode, 0.0))
         while data:
             size = DRIP_BYTES if self.mode == "drip" else len(data)
             writer.write(data[:size])

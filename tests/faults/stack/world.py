@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from itertools import cycle
 from pathlib import Path
 
 import psutil
@@ -26,6 +25,7 @@ from localstack.stack import Stack, StackSettings
 from localstack.supervisor import probe_http
 
 WORKERS = ("executor", "executor-2", "validator", "validator-2")
+CONSOLES = ("console", "console-2")
 EXTRA_READY_S = 30.0
 OWN_ENV = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
@@ -36,7 +36,7 @@ def numbered(name: str, count: int) -> list[str]:
 
 
 def service_names(jobstores: int) -> list[str]:
-    return [*numbered("jobstore", jobstores), *WORKERS, "console"]
+    return [*numbered("jobstore", jobstores), *WORKERS, *CONSOLES]
 
 
 def link_names(jobstores: int) -> list[str]:
@@ -106,6 +106,15 @@ class World:
         for name, link in zip(numbered("jobstore", count), numbered("postgres", count), strict=True):
             if self.links[link].client_port_of(port) is not None and self.leaders[-1:] != [name]:
                 self.leaders.append(name)
+
+    @property
+    def console_addresses(self) -> list[str]:
+        return [self.specs[name].env["SIGNOFF_HTTP_ADDRESS"] for name in CONSOLES]
+
+    @property
+    def jobstore_addresses(self) -> str:
+        """All of them, as a client is given them."""
+        return ",".join(link.address for name, link in self.links.items() if name.startswith("grpc"))
 
     async def told_to_stop(self, name: str, pid: int, told_at: float) -> Stop:
         """Wait until a process is gone that was told to stop; it is reaped by whoever started it."""
@@ -203,16 +212,16 @@ def _death(words: str) -> list[Death]:
 
 
 def _behind_links(addresses: Addresses, fleet: Fleet, port: Port, links: dict[str, Link]) -> list[ServiceSpec]:
-    """The services, which reach each other, the database and the broker through links alone.
-
-    Whoever dials a jobstore dials one: they take turns.
-    """
+    """The services, which reach all jobstores, the database and the broker through links alone."""
     links["kafka"].upstream_port = _port(addresses.kafka)
     jobstore, *others = make_service_specs(replace(addresses, kafka=links["kafka"].address), fleet, port)
     before = [name for name in links if name.startswith("grpc")]
     jobstores = [_jobstore(jobstore, name.removeprefix("grpc"), addresses, port, links) for name in before]
-    dialled = cycle(links[name].address for name in before)
-    return [*jobstores, *(_with_env(spec, SIGNOFF_JOBSTORE=next(dialled)) for spec in others)]
+    dialled = ",".join(links[name].address for name in before)
+    services = [_with_env(spec, SIGNOFF_JOBSTORE=dialled) for spec in others]
+    console = next(spec for spec in services if spec.name == CONSOLES[0])
+    another = replace(_with_env(console, SIGNOFF_HTTP_ADDRESS=f"127.0.0.1:{port('http-2')}"), name=CONSOLES[1])
+    return [*jobstores, *services, _at_health_port(another, port(f"{another.name}-health"))]
 
 
 def _jobstore(spec: ServiceSpec, nth: str, addresses: Addresses, port: Port, links: dict[str, Link]) -> ServiceSpec:

@@ -47,7 +47,8 @@ def create_server(
             # Else up to 16 MiB are taken of a request before anybody reads it.
             ("grpc.http2.bdp_probe", 0),
             ("grpc.keepalive_permit_without_calls", 1),
-            ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+            # Clients ask once a second by a ping whether it is still there (contracts.channels).
+            ("grpc.http2.min_ping_interval_without_data_ms", 500),
         ],
     )
     servicer = HealthService()

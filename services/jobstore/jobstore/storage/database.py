@@ -11,6 +11,7 @@ from sqlalchemy import NullPool, make_url
 from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from jobstore.storage.epochs import SESSION_NAME, Epochs
 from jobstore.storage.migrations import migration
 from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, number_handed_over, settled_cursor
 from jobstore.storage.outages import DRIVER_ERRORS, READ_ONLY, Availability
@@ -20,8 +21,12 @@ from servicekit.retry import retry_transient
 
 T = TypeVar("T")
 
-#: Milliseconds that a statement may take, and that a transaction may be idle.
+#: Milliseconds that a statement may take, and that a transaction may be idle: what a jobstore that is stopped holds is
+#: let go then where no other jobstore runs that ends its epoch.
 STATEMENT_TIMEOUT_MS = 30_000
+IDLE_TIMEOUT_MS = 10_000
+#: Seconds after which an answer is no longer waited for: it was lost, since the server would have given up before.
+COMMAND_TIMEOUT_S = 35.0
 #: Rows are looked up by key, whatever the statistics say and however large a table was when a plan was made; a rebuild
 #: and migrations read whole tables (docs/adr/0024).
 _BY_KEY = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
@@ -46,28 +51,27 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, bounded: bool = True) -> None:
-        timeout_ms = STATEMENT_TIMEOUT_MS if bounded else 0
         self.url = make_url(url)
         dialect = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
         self._options: dict[str, object] = {
             **dialect.create_connect_args(self.url)[1],  # type: ignore[no-untyped-call]
             "timeout": CONNECT_TIMEOUT_S,
-            "command_timeout": 60 if bounded else None,
-            "server_settings": {
-                "application_name": "signoff-jobstore",
-                "jit": "off",
-                "statement_timeout": str(timeout_ms),
-                "idle_in_transaction_session_timeout": str(timeout_ms),
-                **(_BY_KEY if bounded else {}),
-            },
+            "command_timeout": COMMAND_TIMEOUT_S if bounded else None,
             "record_class": Row,
             "statement_cache_size": STATEMENTS_MAX,
             "max_cached_statement_lifetime": 0,
             "max_cacheable_statement_size": 0,
         }
+        self._settings = {
+            "jit": "off",
+            "statement_timeout": str(STATEMENT_TIMEOUT_MS if bounded else 0),
+            "idle_in_transaction_session_timeout": str(IDLE_TIMEOUT_MS if bounded else 0),
+            **(_BY_KEY if bounded else {}),
+        }
         self._pool_size = pool_size
         self._pool: asyncpg.Pool[Row] | None = None
-        self.availability = Availability(self._connect)
+        self.epochs = Epochs()
+        self.availability = Availability(lambda: self._connect(SESSION_NAME), self.epochs.renew)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -96,11 +100,19 @@ class Database:
     async def _open_pool(self) -> "asyncpg.Pool[Row]":
         if self._pool is None:
             bounds: dict[str, int] = {"min_size": 0, "max_size": self._pool_size, "max_queries": QUERIES_MAX}
-            self._pool = asyncpg.create_pool(**bounds, reset=_keep, **self._options)
+            self._pool = asyncpg.create_pool(**bounds, reset=_keep, connect=self._open, record_class=Row)
         return await self._pool
 
-    async def _connect(self) -> Connection:
-        return Connection(await asyncpg.connect(**self._options))
+    async def _open(self, *_: object, **__: object) -> "asyncpg.Connection[Row]":
+        """Open a session of this process's epoch, and of none before it has one."""
+        name = self.epochs.session_name
+        session = await self._connect(name)
+        await self.epochs.check(session, name)
+        return session.driver
+
+    async def _connect(self, name: str) -> Connection:
+        settings = self._settings | {"application_name": name}
+        return Connection(await asyncpg.connect(**self._options, server_settings=settings))
 
     async def run_sync(self, use: Callable[[SyncConnection], T]) -> T:
         """Run a function that needs a synchronous connection of SQLAlchemy, as Alembic does, however long it takes.
@@ -128,6 +140,11 @@ class Database:
         finally:
             telling.cancel()
 
+    async def prepare(self) -> None:
+        """Migrate, and begin the epoch under which every session is opened from now on."""
+        await self.migrate()
+        await retry_transient(self.availability.probe, on="postgres")
+
     async def listen(self, wake: Callable[[Wake, int | None], None], settled: Callable[[int], None]) -> None:
         """Listen for notifications for ever: call `wake` with what there is to do, or `settled` with a cursor.
 
@@ -143,8 +160,8 @@ class Database:
                 settled(cursor)
 
         while True:
-            with contextlib.suppress(*DRIVER_ERRORS):
-                driver = (await self._connect()).driver
+            with contextlib.suppress(TransientError, *DRIVER_ERRORS):
+                driver = await self._open()
                 lost = asyncio.Event()
                 driver.add_termination_listener(lambda _, lost=lost: lost.set())
                 await driver.add_listener(CHANNEL, lambda *message: dispatch(message[-1]))

@@ -77,7 +77,6 @@ _STATE: Final = text(
     "ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege "
     "WHERE NOT has_table_privilege(to_regclass(name), privilege) GROUP BY name) AS forbidden"
 )
-_WRITE: Final = text("UPDATE relay SET published_seq = published_seq WHERE id = 1")
 
 
 class RaceError(TransientError):
@@ -93,9 +92,12 @@ class ConstraintError(RaceError):
 class Availability:
     """Know whether the database can be written, from a write of its own every few seconds and from others' fortune."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
+    def __init__(
+        self, connect: Callable[[], Awaitable[Connection]], write: Callable[[Connection], Awaitable[None]]
+    ) -> None:
         """`connect` is for the probe alone: a pool whose connections are all at work says nothing of the database."""
         self._connect = connect
+        self._write_once = write
         self._connection: Connection | None = None
         self._probed: str | None = None
         self._met, self._met_at = "", 0.0
@@ -164,7 +166,7 @@ class Availability:
         connection, self._connection = self._connection or await self._connect(), None
         try:
             await _check_tables(connection)
-            await connection.execute(_WRITE)
+            await self._write_once(connection)
         except BaseException:
             connection.invalidate()
             raise

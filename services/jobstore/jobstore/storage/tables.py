@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -250,6 +251,13 @@ relay = Table(
     Column("signers", JSON, nullable=False, server_default="[]", doc="names of the keys of facts, the newest last"),
     Column("settled_seq", BigInteger, nullable=False, server_default="0", doc="no row up to it can still commit"),
     CheckConstraint("id = 1", name="one"),
+)
+
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("epoch", BigInteger, Identity(always=True), primary_key=True, doc="of a jobstore that runs"),
+    Column("until", _TIME, nullable=False, doc="it has lapsed then unless it is renewed"),
 )
 
 upgrades = Table(

@@ -32,20 +32,6 @@ _STATES = {
 _PERMANENT = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION})
 
 
-def open_channel(address: str) -> grpc.aio.Channel:
-    """Open a channel to the jobstore that reconnects by itself."""
-    return grpc.aio.insecure_channel(
-        address,
-        options=[
-            ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
-            ("grpc.max_send_message_length", MESSAGE_MAX_BYTES),
-            ("grpc.keepalive_time_ms", 20_000),
-            ("grpc.keepalive_timeout_ms", 10_000),
-            ("grpc.max_reconnect_backoff_ms", 2_000),
-        ],
-    )
-
-
 @contextlib.contextmanager
 def translate_errors() -> Iterator[None]:
     """Raise gRPC's errors as PermanentError if the call can never succeed, else as TransientError."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from contracts.channels import open_channel
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
 from servicekit.kafka.topics import start_consuming, wait_for_topics
-from servicekit.leasing.client import GrpcLeases, open_channel
+from servicekit.leasing.client import MESSAGE_MAX_BYTES, GrpcLeases
 from servicekit.leasing.worker import Worker
 from servicekit.process import health
 from servicekit.process.runtime import run_until_first, tune_gc
@@ -57,7 +58,8 @@ async def run_worker(
         publisher = Publisher(settings.kafka, name)
         await publisher.start()
         stack.push_async_callback(publisher.stop)
-        stub = WorkServiceStub(await stack.enter_async_context(open_channel(settings.jobstore)))
+        channel = await stack.enter_async_context(open_channel(settings.jobstore, MESSAGE_MAX_BYTES))
+        stub = WorkServiceStub(channel)
         leases = GrpcLeases(stub, kind, token)
         worker = Worker(name, leases, settings.capacity, settings.outcomes_max)
         subscription = await subscribe(WorkerContext(stack, publisher, stub, leases.metadata, worker))

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 
 STEP = "ALTER TABLE executions ADD COLUMN validators_lost SMALLINT DEFAULT 0 NOT NULL"
 

@@ -1,0 +1,125 @@
+"""Reach whichever jobstore answers: a gRPC channel for each of its addresses, of which one is used at a time."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Final, Self, cast
+
+import grpc
+
+#: Seconds between the tries of a call that no jobstore answered: one more try than there are waits.
+WAITS_S: Final = (0.1, 0.2, 0.4)
+#: A jobstore that is frozen or cut off answers no ping, however long a call may take, and none that begins to connect:
+#: either is noticed within 3 s. Pings are sent only while a call is under way.
+_OPTIONS: Final = (
+    ("grpc.keepalive_time_ms", 1_000),
+    ("grpc.keepalive_timeout_ms", 1_500),
+    ("grpc.http2.ping_timeout_ms", 1_500),  # else a minute, whatever the line before says
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.enable_retries", 0),  # it would try the same address again
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),  # also what one attempt to connect may last
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+#: A server that stops cancels its calls.
+_LEFT: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+
+
+def open_channel(
+    addresses: str, message_max_bytes: int, credentials: grpc.ChannelCredentials | None = None
+) -> grpc.aio.Channel:
+    """Open a channel to jobstores at `host:port`, or at several such with commas between; with `credentials` by TLS.
+
+    A call that one of them does not answer is tried at the next, and those after it begin there: every call may be sent
+    again, since whoever asks names what is asked for. It serves stubs, with calls that answer once or stream.
+    """
+    sizes = [(f"grpc.max_{way}_message_length", message_max_bytes) for way in ("send", "receive")]
+    options = [*_OPTIONS, *sizes]
+    names = [name.strip() for name in addresses.split(",") if name.strip()]
+    if not names:
+        raise ValueError(f"no address of a jobstore in {addresses!r}: give host:port, or several with commas between")
+    channels = [
+        grpc.aio.secure_channel(name, credentials, options=options)
+        if credentials is not None
+        else grpc.aio.insecure_channel(name, options=options)
+        for name in names
+    ]
+    return cast("grpc.aio.Channel", _Channels(channels))
+
+
+class _Channels:
+    """A channel for each address. Which one a process begins with is drawn by lot, so that all are used alike."""
+
+    def __init__(self, channels: list[grpc.aio.Channel]) -> None:
+        self._channels = channels
+        self.current = random.randrange(len(channels))  # noqa: S311 - no secret
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self, grace: float | None = None) -> None:
+        """Close all."""
+        await asyncio.gather(*(channel.close(grace) for channel in self._channels))
+
+    def leave(self, number: int) -> None:
+        """Go on at the next address, unless that was done already."""
+        if number == self.current:
+            self.current = (number + 1) % len(self._channels)
+
+    def unary_unary(self, *method: Any, **options: Any) -> "UnaryCall":
+        """Return what makes calls of a method that answers once."""
+        return UnaryCall(self, [channel.unary_unary(*method, **options) for channel in self._channels])
+
+    def unary_stream(self, *method: Any, **options: Any) -> Callable[..., AsyncGenerator[Any]]:
+        """Return what makes calls of a method that streams. One that ends is not begun again."""
+        methods = [channel.unary_stream(*method, **options) for channel in self._channels]
+
+        async def stream(request: Any, **options: Any) -> AsyncGenerator[Any]:
+            number = self.current
+            call = methods[number](request, **options)
+            try:
+                async for response in call:
+                    yield response
+            except grpc.aio.AioRpcError as error:
+                if error.code() in _LEFT:
+                    self.leave(number)
+                raise
+            finally:
+                call.cancel()
+
+        return stream
+
+
+class UnaryCall:
+    """Call a method that answers once, at whichever address answers."""
+
+    def __init__(self, channels: _Channels, methods: list[Any]) -> None:
+        self._channels = channels
+        self._methods = methods
+
+    async def __call__(self, request: Any, *, timeout: float, metadata: Any = None) -> Any:  # noqa: ASYNC109 - gRPC's own
+        """Return the answer, or raise AioRpcError."""
+        return await (await self.end(request, timeout=timeout, metadata=metadata))
+
+    async def end(self, request: Any, *, timeout: float, metadata: Any = None) -> Any:  # noqa: ASYNC109 - gRPC's own
+        """Return the call once it has ended, however that was, within `timeout` seconds."""
+        ends_at = time.monotonic() + timeout
+        for wait_s in (*WAITS_S, None):
+            number = self._channels.current
+            call = self._methods[number](request, timeout=max(0.0, ends_at - time.monotonic()), metadata=metadata)
+            try:
+                code = await call.code()
+            except asyncio.CancelledError:
+                call.cancel()
+                raise
+            if code is not grpc.StatusCode.UNAVAILABLE:
+                break
+            self._channels.leave(number)
+            if wait_s is None or time.monotonic() + wait_s >= ends_at:
+                break
+            await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+        return call

@@ -1,0 +1,119 @@
+"""One of two jobstores stands still: facts go on, no agent is called again, and it changes nothing once it goes on."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from aiohttp import web
+from aiokafka import AIOKafkaConsumer
+from support.system import served
+
+from contracts.client import JobStoreClient
+from contracts.resources import NewAgent, NewJob, Policy
+from contracts.status import RESTING
+from faults.checking.observed import Terms
+from faults.checking.reading import Tables, quiet, topics
+from faults.stack.world import World, world
+
+#: As it is by default: what is measured is whether leases are renewed elsewhere before they lapse.
+LEASE_S = 15.0
+WITHIN_S = 15.0
+
+
+class SlowAgent:
+    """An agent that answers once it may, and counts its calls by execution."""
+
+    def __init__(self) -> None:
+        self.may_answer = asyncio.Event()
+        self.calls: Counter[str] = Counter()
+
+    async def on_call(self, request: web.Request) -> web.Response:
+        self.calls[(await request.json())["execution_id"]] += 1
+        await self.may_answer.wait()
+        return web.json_response({"text": "The sky is blue."})
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_post("/", self.on_call)
+        return app
+
+
+async def ask(client: JobStoreClient, count: int) -> list[str]:
+    """Create jobs of the slow agent, and execute them; return their ids."""
+    policy = Policy(max_submissions=1, attempt_timeout_s=120)
+    asked = NewJob(title="A job", acceptance_criteria="Is blue", agent_id="slow-one", policy=policy)
+    jobs = [await client.create_job(asked) for _ in range(count)]
+    for job in jobs:
+        await client.execute_job(job.id)
+    return [job.id for job in jobs]
+
+
+async def find_leader(running: World) -> str:
+    """Return the jobstore that publishes facts."""
+    while not running.leaders:
+        for port in await Tables(running.addresses.postgres).publishing_from():
+            running.note_leader(port)
+        await asyncio.sleep(0.1)
+    return running.leaders[-1]
+
+
+async def until_published(facts: AIOKafkaConsumer, job_ids: list[str]) -> None:
+    """Wait until there is a fact of each of these jobs."""
+    missing = set(job_ids)
+    async for record in facts:
+        missing.discard((record.key or b"").decode())
+        if not missing:
+            return
+
+
+def versions(records: Any) -> dict[str, set[int]]:
+    """The versions of each job that are published."""
+    found: dict[str, set[int]] = {}
+    for record in records:
+        if record.key and record.value:
+            found.setdefault(record.key.decode(), set()).add(json.loads(record.value)["version"])
+    return found
+
+
+@pytest.mark.real
+@pytest.mark.timeout(300)
+async def test_a_frozen_jobstore_delays_facts_shortly_and_repeats_no_call(tmp_path: Path) -> None:
+    agent = SlowAgent()
+    async with (
+        served(agent.app()) as url,
+        world(tmp_path, 1, Terms(lease_s=LEASE_S), 2) as running,
+        JobStoreClient(running.jobstore_addresses, running.addresses.token) as client,
+        AIOKafkaConsumer("job-changed", bootstrap_servers=running.addresses.kafka) as facts,
+    ):
+        await client.create_agent(NewAgent(id="slow-one", name="slow-one", url=url))
+        before = await ask(client, 6)
+        async with asyncio.timeout(60):
+            while len(agent.calls) < len(before):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.1)
+        frozen = psutil.Process(running.pids[await find_leader(running)])
+        frozen.suspend()
+        try:
+            began = time.monotonic()
+            async with asyncio.timeout(WITHIN_S):
+                meanwhile = await ask(client, 4)
+                await until_published(facts, meanwhile)
+            # All that was asked of it would have lapsed by now.
+            await asyncio.sleep(max(0.0, began + 2 * LEASE_S - time.monotonic()))
+            agent.may_answer.set()
+            async with asyncio.timeout(60):
+                for job_id in (*before, *meanwhile):
+                    while (await client.get_job(job_id)).status not in RESTING:  # noqa: ASYNC110 - no watch is tried here
+                        await asyncio.sleep(0.1)
+        finally:
+            frozen.resume()
+        tables = Tables(running.addresses.postgres)
+        assert await quiet(tables, running.addresses.kafka, 60) is None
+        assert set(agent.calls.values()) == {1}
+        assert {entry.code for entry in await tables.logs()} & {"lease_lapsed", "attempts_exhausted"} == set()
+        published = versions((await topics(running.addresses.kafka))["job-changed"])
+        assert published == {job.id: set(range(1, job.version + 1)) for job in await tables.jobs()}
