@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -42,7 +43,10 @@ class Jobstore:
             await self.gate.wait()
             return await handlers.on_result_produced(results)
 
-        self.subscription = Subscription(publisher, ResultProduced, group, handle, decode=read_report)
+        check = partial(handlers.check_report, ResultProduced)
+        self.subscription = Subscription(
+            publisher, ResultProduced, group, handle, check_record=check, decode=read_report
+        )
 
     @contextlib.asynccontextmanager
     async def running(self, kafka: str) -> AsyncIterator[None]:

@@ -23,16 +23,16 @@ EPOCH_S: Final = 10.0
 SESSION_NAME: Final = "signoff-jobstore"
 
 _BEGIN: Final = text(
-    "INSERT INTO epochs (until) VALUES (clock_timestamp() + make_interval(secs => :epoch_s)) RETURNING epoch"
+    "INSERT INTO epochs (until) VALUES (signoff_now() + make_interval(secs => :epoch_s)) RETURNING epoch"
 )
 #: Only whose own epoch has not lapsed ends others: during an outage of the database all lapse.
 _RENEW: Final = text(
     """
     WITH lapsed AS (
-        DELETE FROM epochs WHERE epoch <> :epoch AND until < clock_timestamp()
-            AND EXISTS (SELECT FROM epochs own WHERE own.epoch = :epoch AND own.until >= clock_timestamp())
+        DELETE FROM epochs WHERE epoch <> :epoch AND until < signoff_now()
+            AND EXISTS (SELECT FROM epochs own WHERE own.epoch = :epoch AND own.until >= signoff_now())
     )
-    UPDATE epochs SET until = clock_timestamp() + make_interval(secs => :epoch_s) WHERE epoch = :epoch RETURNING epoch
+    UPDATE epochs SET until = signoff_now() + make_interval(secs => :epoch_s) WHERE epoch = :epoch RETURNING epoch
     """
 )
 _IS_CURRENT: Final = text("SELECT EXISTS (SELECT FROM epochs WHERE epoch = :epoch)")
