@@ -47,6 +47,13 @@ def test_older_workers_are_those_of_a_named_commit(tmp_path: Path) -> None:
     assert (tmp_path / "older" / "services" / "executor" / "executor" / "app.py").exists()
 
 
+def test_older_workers_dial_one_jobstore(tmp_path: Path) -> None:
+    spec = ServiceSpec("executor", ["executor"], env={"SIGNOFF_JOBSTORE": "127.0.0.1:1,127.0.0.1:2"})
+    older = of_version("older", spec, "executor", tmp_path / "older", "HEAD")
+    assert older is not None
+    assert older.env["SIGNOFF_JOBSTORE"] == "127.0.0.1:1"
+
+
 def test_older_workers_sign_reports(tmp_path: Path) -> None:
     older = of_version("older", ServiceSpec("validator", ["validator"]), "validator", tmp_path / "older")
     if older is None:

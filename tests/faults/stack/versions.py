@@ -24,6 +24,8 @@ def of_version(version: str, spec: ServiceSpec, kind: str, directory: Path, olde
         if not directory.exists() and not _unpacked(older, directory):
             return None
         path = ":".join(str(directory / part) for part in ("proto", "services/servicekit", f"services/{kind}"))
+        dialled = spec.env.get("SIGNOFF_JOBSTORE", "").partition(",")[0]  # it knows of no more than one address
+        spec = replace(spec, env={**spec.env, **({"SIGNOFF_JOBSTORE": dialled} if dialled else {})})
     elif version == "newer":
         path, argv = f"{ROOT / 'tests'}:{path}".rstrip(":"), [sys.executable, "-m", "faults.stack.newer", kind]
     return replace(spec, argv=argv, env={**spec.env, "PYTHONPATH": path})

@@ -12,6 +12,9 @@ from servicekit.errors import DoubtfulError, TransientError
 
 #: What a server says on a connection before it closes it (an ErrorResponse of PostgreSQL's protocol).
 FAREWELL = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+_IS_SLEEPING = text(
+    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep')"
+)
 
 
 async def test_a_session_that_the_server_ends_between_two_statements(database: Database) -> None:
@@ -63,7 +66,9 @@ async def test_who_is_cancelled_while_the_server_stands_still_ends_soon_and_as_c
     monkeypatch.setattr(database_module, "CANCEL_TIMEOUT_S", 0.1)
     task = asyncio.create_task(sleep())
     await sleeping.wait()
-    await asyncio.sleep(0)  # the statement is on its way
+    async with database.session() as other, asyncio.timeout(10):
+        while not await other.scalar(_IS_SLEEPING):  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.01)
     task.cancel()
     async with asyncio.timeout(5):
         await asyncio.wait([task])
