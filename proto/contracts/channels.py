@@ -22,8 +22,8 @@ _OPTIONS: Final = (
     ("grpc.min_reconnect_backoff_ms", 1_000),  # also what one attempt to connect may last
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
-#: A server that stops cancels its calls.
-_LEFT: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+#: After these a stream goes on elsewhere: a server that is gone, or one that stops, and cancels its calls.
+LEFT_STATUSES: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 
 
 def open_channel(
@@ -85,7 +85,7 @@ class _Channels:
                 async for response in call:
                     yield response
             except grpc.aio.AioRpcError as error:
-                if error.code() in _LEFT:
+                if error.code() in LEFT_STATUSES:
                     self.leave(number)
                 raise
             finally:

@@ -1,8 +1,9 @@
-"""The tables of the jobstore's tests, and one dispatcher whose offers are kept."""
+"""The tables of the jobstore's tests, a job where nothing else is due, and one dispatcher whose offers are kept."""
 
 import pytest
+from sqlalchemy import text
 from support.factories import SECRETS
-from support.jobstore.steps import Published
+from support.jobstore.steps import Published, Steps
 from support.jobstore.tables import database, database_url, runner, template
 
 from jobstore.dispatching.dispatcher import Dispatcher
@@ -10,6 +11,14 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
 __all__ = ["database", "database_url", "runner", "template"]
+
+
+@pytest.fixture
+async def steps(database: Database, runner: CommandRunner) -> Steps:
+    async with database.transaction() as connection:  # nothing of earlier tests is due
+        await connection.execute(text("DELETE FROM executions"))
+        await connection.execute(text("DELETE FROM workers"))
+    return Steps(database, runner)
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 import copy
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import grpc
 from grpc import ChannelCredentials as Credentials
 
 from contracts import messages
-from contracts.channels import open_channel
+from contracts.channels import LEFT_STATUSES, open_channel
 
 Response = TypeVar("Response")
 
@@ -18,9 +18,6 @@ MESSAGE_MAX_BYTES = 16 << 20
 #: A watch that lost its stream waits about so long before it connects again, twice as long each time.
 WATCH_BACKOFF_FIRST_S = 0.1
 WATCH_BACKOFF_MAX_S = 5.0
-
-# After these a watch connects again. A server that stops cancels its streams.
-_RECONNECT_STATUSES: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 
 
 class JobStoreError(Exception):
@@ -96,7 +93,7 @@ class Connection:
             async for response in stream:
                 yield response
         except grpc.aio.AioRpcError as error:
-            if error.code() not in _RECONNECT_STATUSES:
+            if error.code() not in LEFT_STATUSES:
                 raise JobStoreError.of(error) from None
         finally:
             await stream.aclose()

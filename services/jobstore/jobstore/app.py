@@ -82,9 +82,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
-        check_age = partial(refuse_older_database, settings.kafka, database, FactKeys.derive(secrets))
+        fact_keys = FactKeys.derive(secrets)
         handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
-        relay = Relay(database, publisher, FactSigner(FactKeys.derive(secrets)), topics.end_offsets, make_topics)
+        relay = Relay(database, publisher, FactSigner(fact_keys), topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
         runner.on_recorded = relay.hand_over
         matcher = Matcher(database, runner)
@@ -140,7 +140,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 publisher,
                 subscriptions,
                 make_topics,
-                [check_age, publisher.start, handle_backlog],
+                [partial(refuse_older_database, settings.kafka, database, fact_keys), publisher.start, handle_backlog],
                 [partial(dispatcher.run, runner), relay.run],
             ),
         )

@@ -16,21 +16,12 @@ from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import ExecutionStage
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.handlers import check_cancel
-from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from signoff.v1 import work_service_pb2 as pb
 
 UPSTREAM, OTHER, OWN = (Secrets([Secret(name, name.encode() * 32)]) for name in ("upstream", "other", "own"))
 SIGNED = Upstreams(UPSTREAM, OWN)
-
-
-@pytest.fixture
-async def steps(database: Database, runner: CommandRunner) -> Steps:
-    async with database.transaction() as connection:
-        await connection.execute(text("DELETE FROM executions"))
-        await connection.execute(text("DELETE FROM workers"))
-    return Steps(database, runner)
 
 
 async def claim(

@@ -14,14 +14,6 @@ from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 
 
-@pytest.fixture
-async def steps(database: Database, runner: CommandRunner) -> Steps:
-    async with database.transaction() as connection:  # nothing of earlier tests is due
-        await connection.execute(text("DELETE FROM executions"))
-        await connection.execute(text("DELETE FROM workers"))
-    return Steps(database, runner)
-
-
 async def test_nothing_is_offered_to_nobody(steps: Steps, dispatcher: Dispatcher, published: Published) -> None:
     await steps.requested()
     await dispatcher.offer()

@@ -43,14 +43,6 @@ async def _shift(database: Database, shift_s: float) -> None:
 
 
 @pytest.fixture
-async def steps(database: Database, runner: CommandRunner) -> Steps:
-    async with database.transaction() as connection:  # nothing of earlier tests is due
-        await connection.execute(text("DELETE FROM executions"))
-        await connection.execute(text("DELETE FROM workers"))
-    return Steps(database, runner)
-
-
-@pytest.fixture
 async def sweeper(database: Database, runner: CommandRunner) -> Sweeper:
     """A sweeper that has swept for long."""
     made = Sweeper(database, runner, FakeReaders())

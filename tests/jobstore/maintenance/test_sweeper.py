@@ -1,7 +1,6 @@
 """The sweeper is patient after a gap; then it ends what passed its deadline, its queue or its judging timeout."""
 
 import pytest
-from sqlalchemy import text
 from support.fakes import FakeReaders
 from support.jobstore.steps import Published, Steps, seen, swept, verdict
 
@@ -11,14 +10,6 @@ from jobstore.domain.model import ExecutionStage
 from jobstore.maintenance.sweeper import SWEEP_MIN_S, Sweeper
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
-
-
-@pytest.fixture
-async def steps(database: Database, runner: CommandRunner) -> Steps:
-    async with database.transaction() as connection:  # nothing of earlier tests is due
-        await connection.execute(text("DELETE FROM executions"))
-        await connection.execute(text("DELETE FROM workers"))
-    return Steps(database, runner)
 
 
 @pytest.mark.parametrize(("past", "state"), [("lease", "QUEUED"), ("deadline", "DONE")])

@@ -23,14 +23,6 @@ OLDER, NEWER = make_secret("test", SECRETS.signing.value), make_secret("newer", 
 OTHER = Secrets.parse(make_secret("test", b"o" * 32))
 
 
-@pytest.fixture
-async def steps(database: Database, runner: CommandRunner) -> Steps:
-    async with database.transaction() as connection:  # nothing of earlier tests is due
-        await connection.execute(text("DELETE FROM executions"))
-        await connection.execute(text("DELETE FROM workers"))
-    return Steps(database, runner)
-
-
 def proven(steps: Steps, number: int, owner: UUID, kind: Any, secrets: Secrets = SECRETS) -> pb.Lease:
     use = KeyUse.EXECUTING if kind == pb.WORK_KIND_EXECUTING else KeyUse.JUDGING
     proof = secrets.make_key(use, steps.execution_id, number).sign(str(owner).encode())

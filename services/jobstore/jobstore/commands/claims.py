@@ -169,7 +169,7 @@ class ClaimExecution(Command[ClaimAnswer]):
 
 def _answer_concluded(execution: Execution) -> ClaimAnswer:
     answer = execution.answer or ""
-    if execution.is_remembered and not execution.is_early_cancel:
+    if execution.is_wrong_record:
         message = "its record was wrong when it first came; once that is mended, redrive it: signoff dlq redrive"
         return ClaimAnswer(ClaimOutcome.INVALID, answer.removeprefix(REFUSED), message)
     if answer.startswith(REFUSED):

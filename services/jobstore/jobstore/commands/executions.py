@@ -107,7 +107,7 @@ class ForgetAnswer(Command[bool]):
 
     def decide(self, uow: UnitOfWork) -> bool:
         execution = uow.executions.get(self.execution_id)
-        if execution is None or not execution.is_remembered or execution.is_early_cancel:
+        if execution is None or not execution.is_wrong_record:
             return False
         uow.forget_answer(execution, self.actor)
         return True

@@ -166,6 +166,11 @@ class Execution:
         return self.state is ExecutionState.DONE and self.request_version is None and self.due_at is not None
 
     @property
+    def is_wrong_record(self) -> bool:
+        """Whether this says why a record was wrong."""
+        return self.is_remembered and self.answer != CANCELLED
+
+    @property
     def is_early_cancel(self) -> bool:
         """Whether this is a cancel of an execution that nobody has asked for."""
         return self.is_remembered and self.answer == CANCELLED

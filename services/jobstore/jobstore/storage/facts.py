@@ -98,5 +98,4 @@ async def forget_remembered(connection: Connection) -> int:
 
 async def forget_answers(connection: Connection, execution_ids: Collection[UUID]) -> None:
     """Delete answers that are remembered, before their time."""
-    if execution_ids:
-        await connection.execute(_FORGET_ANSWERS, {"ids": list(execution_ids)})
+    await connection.execute(_FORGET_ANSWERS, {"ids": list(execution_ids)})
