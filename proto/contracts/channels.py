@@ -22,7 +22,7 @@ _OPTIONS: Final = (
     ("grpc.min_reconnect_backoff_ms", 1_000),  # also what one attempt to connect may last
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
-#: After these a stream goes on elsewhere: a server that is gone, or one that stops, and cancels its calls.
+#: After these a call or a stream goes on elsewhere: a server that is gone, or one that stops, and cancels its calls.
 LEFT_STATUSES: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 
 
@@ -116,7 +116,7 @@ class UnaryCall:
             except asyncio.CancelledError:
                 call.cancel()
                 raise
-            if code is not grpc.StatusCode.UNAVAILABLE:
+            if code not in LEFT_STATUSES:
                 break
             self._channels.leave(number)
             if wait_s is None or time.monotonic() + wait_s >= ends_at:

@@ -50,7 +50,7 @@ class Pairs:
 
     async def start(self, name: str, commit: str | None = None) -> None:
         """Start a process of a commit, or of today; once it is ready, its link leads to it."""
-        spec, port = await self._make(name, commit)
+        spec, port = self._make(name, commit)
         process = await spawn(spec, self.directory / f"{name}.log")
         self.processes[name] = spec, process
         async with asyncio.timeout(READY_S):
@@ -74,7 +74,7 @@ class Pairs:
     async def stop(self, name: str) -> None:
         await _end(*self.processes.pop(name))
 
-    async def _make(self, name: str, commit: str | None) -> tuple[ServiceSpec, int]:
+    def _make(self, name: str, commit: str | None) -> tuple[ServiceSpec, int]:
         kind, _, number = name.partition("-")
         port = free_port()
         specs = make_service_specs(self.addresses, Fleet(), lambda _: free_port())
@@ -84,11 +84,15 @@ class Pairs:
         env = {**spec.env, "SIGNOFF_JOBSTORE": ",".join(jobstores)}
         spec = replace(spec, name=name, env=env | ({own[kind]: f"127.0.0.1:{port}"} if kind in own else {}))
         if commit is not None:
-            older = await asyncio.to_thread(of_version, "older", spec, kind, self.directory / commit, commit)
-            if older is None:
-                raise NoHistoryError(f"needs the whole history: git fetch --unshallow ({commit})")
-            spec = older
+            spec = self.of_commit(spec, kind, commit)
         return spec, port
+
+    def of_commit(self, spec: ServiceSpec, kind: str, commit: str) -> ServiceSpec:
+        """Return the same service as it was at a commit. NoHistoryError: there is no such commit."""
+        older = of_version("older", spec, kind, self.directory / commit, commit)
+        if older is None:
+            raise NoHistoryError(f"needs the whole history: git fetch --unshallow ({commit})")
+        return older
 
 
 async def _end(spec: ServiceSpec, process: asyncio.subprocess.Process) -> None:
@@ -111,6 +115,8 @@ async def pairs(directory: Path, judge: str, commits: Mapping[str, str]) -> Asyn
         addresses = Addresses(backing.kafka, grpc, http, backing.postgres, {}, judge, make_secrets(data_dir))
         made = Pairs(directory, addresses, links)
         stack.push_async_callback(_end_all, made)
+        for commit in set(commits.values()):  # is unpacked before two that need it start at once
+            await asyncio.to_thread(made.of_commit, ServiceSpec("none", []), "none", commit)
         for kind in KINDS:
             await asyncio.gather(*(made.start(name, commits.get(name)) for name in PAIRS[kind]))
         yield made

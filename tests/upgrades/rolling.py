@@ -75,7 +75,9 @@ class Load:
             job_id = f"job-{uuid4().hex}"
             policy = Policy(max_submissions=1)
             self.lives[job_id] = Life(time.monotonic())
-            await ask(NewJob(id=job_id, title="A job", acceptance_criteria='Says "blue"', agent_id="agent", policy=policy))
+            await ask(
+                NewJob(id=job_id, title="A job", acceptance_criteria='Says "blue"', agent_id="agent", policy=policy)
+            )
             self.lives[job_id].ended = time.monotonic()
 
     def longest(self, since: float, until: float) -> tuple[float, float]:
@@ -174,7 +176,11 @@ async def roll(
                 began = time.monotonic()
                 for name in (name for kind in KINDS for name in PAIRS[kind]):
                     print(name, time.monotonic() - began)
-                    await (running.replace(name) if name in commits and name in PAIRS["jobstore"] else running.restart(name))
+                    await (
+                        running.replace(name)
+                        if name in commits and name in PAIRS["jobstore"]
+                        else running.restart(name)
+                    )
                 print("end", time.monotonic() - began)
                 await asyncio.sleep(around_s)
             problems = await find_problems(running, load, judge)

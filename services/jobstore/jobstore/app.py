@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -105,7 +105,6 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         operations = OperationsService(database, runner, watches, batches, dead_letters, upstreams=upstreams)
         add_OperationsServiceServicer_to_server(operations, server)
         add_WorkServiceServicer_to_server(WorkService(database, runner, secrets, upstreams=upstreams), server)
-        await stack.enter_async_context(_serve(server, servicer, settings))
 
         def wake(reasons: Wake, handed_over: int | None) -> None:
             if Wake.RECORDED in reasons:
@@ -118,11 +117,11 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 operation_worker.wake.set()
 
         async def tell_health(outage: str | None) -> None:
-            await set_serving(servicer, ready=outage is None, outage=outage)
+            await set_serving(servicer, ready=outage is None and not stop.is_set(), outage=outage)
 
         tune_gc()
         await run_until_first(
-            stop.wait(),
+            _serve_until(stop, server, servicer, settings),
             database.availability.run(tell_health),
             database.listen(wake, watches.set_settled),
             Sweeper(database, runner, readers).run(),
@@ -142,6 +141,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 make_topics,
                 [partial(refuse_older_database, settings.kafka, database, fact_keys), publisher.start, handle_backlog],
                 [partial(dispatcher.run, runner), relay.run],
+                dispatcher.close,
             ),
         )
 
@@ -153,6 +153,7 @@ async def _run_on_kafka(
     make_topics: Callable[[], Awaitable[None]],
     steps: Sequence[Callable[[], Awaitable[None]]],
     loops: Sequence[Callable[[], Awaitable[None]]],
+    close: Callable[[], Awaitable[None]],
 ) -> None:
     """Run all that needs the broker. Only these loops wait for it: what gRPC accepts meanwhile waits in the tables."""
     for step in (make_topics, *steps):
@@ -165,6 +166,7 @@ async def _run_on_kafka(
         await run_until_first(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
     finally:
         await stop_consuming(broker, subscriptions)
+        await close()
         await publisher.stop()
 
 
@@ -217,13 +219,15 @@ def _make_server(settings: Settings) -> tuple[grpc.aio.Server, HealthService]:
     return create_server(Tokens(tokens), calls_max=settings.calls_max, watches_max=settings.watches_max)
 
 
-@contextlib.asynccontextmanager
-async def _serve(server: grpc.aio.Server, servicer: HealthService, settings: Settings) -> AsyncIterator[None]:
+async def _serve_until(
+    stop: asyncio.Event, server: grpc.aio.Server, servicer: HealthService, settings: Settings
+) -> None:
+    """Serve until `stop` is set. Calls that are under way then end before all that carries out what they asked for."""
     server.add_insecure_port(settings.grpc_address)
     await set_serving(servicer, ready=False)  # until the first probe
     await server.start()
     try:
-        yield
+        await stop.wait()
     finally:
         await set_serving(servicer, ready=False)
         await server.stop(grace=min(settings.grace_s, 2.0))
