@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import grpc
 import pytest
-from support.echo import ANSWER, STREAM, TOKEN
+from support.echo import ANSWER, SERVICE, STREAM, TOKEN
 from support.free_ports import free_port
 
 from contracts.channels import open_channel
@@ -105,6 +105,36 @@ async def test_an_address_at_which_nobody_is_costs_no_time(servers: list[Server]
         began = time.monotonic()
         assert await call(channel) == servers[1].port
         assert time.monotonic() - began < 1.0
+
+
+@pytest.mark.timeout(30)
+async def test_a_call_that_a_server_cancels_as_it_stops_goes_on_elsewhere() -> None:
+    """Once its grace is over, a server that stops cancels what it still has under way."""
+    called, addresses = asyncio.Event(), []
+
+    async def never(_: bytes, __: Any) -> bytes:
+        called.set()
+        await asyncio.Event().wait()
+        return b""
+
+    async def answer(_: bytes, __: Any) -> bytes:
+        return b"2"
+
+    async with AsyncExitStack() as stack:
+        for method in (never, answer):
+            server = grpc.aio.server()
+            handlers = {"Answer": grpc.unary_unary_rpc_method_handler(method)}
+            server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, handlers)])
+            addresses.append(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+            await server.start()
+            stack.push_async_callback(server.stop, 0)
+            first = server if method is never else first
+        channel = await stack.enter_async_context(open_channel(",".join(addresses), 1 << 20))
+        channel.current = 0  # type: ignore[attr-defined] # it is drawn by lot
+        answering = asyncio.create_task(call(channel))
+        await called.wait()
+        await first.stop(0)
+        assert await answering == 2
 
 
 async def test_a_channel_without_an_address_says_so() -> None:
