@@ -152,7 +152,6 @@ class Report:
     jobs: int
     before: tuple[float, float]
     meanwhile: tuple[float, float]
-    #: The sessions that published facts, in turn, by the process of their jobstore.
     leaders: list[str]
     problems: list[str]
 
@@ -171,19 +170,18 @@ async def roll(
     await judge.start()
     try:
         async with pairs(directory, f"http://127.0.0.1:{judge.port}", commits) as running:
+            looking = asyncio.create_task(running.note_leaders())
             async with loaded(running, load, live):
                 await asyncio.sleep(around_s)
                 began = time.monotonic()
                 for name in (name for kind in KINDS for name in PAIRS[kind]):
-                    print(name, time.monotonic() - began)
-                    await (
-                        running.replace(name)
-                        if name in commits and name in PAIRS["jobstore"]
-                        else running.restart(name)
-                    )
-                print("end", time.monotonic() - began)
+                    is_older_jobstore = name in commits and name in PAIRS["jobstore"]
+                    await (running.replace(name) if is_older_jobstore else running.restart(name))
                 await asyncio.sleep(around_s)
             problems = await find_problems(running, load, judge)
+            assert not looking.done(), looking
+            looking.cancel()
+            leaders = running.leaders
             before, meanwhile = load.longest(0.0, began), load.longest(began, math.inf)
     finally:
         await judge.stop()
@@ -192,7 +190,7 @@ async def roll(
         for then, now in zip(before, meanwhile, strict=True)
         if now > then + LONGER_S
     ]
-    return Report(len(load.lives), before, meanwhile, [], problems)
+    return Report(len(load.lives), before, meanwhile, leaders, problems)
 
 
 async def find_problems(running: Pairs, load: Load, judge: Judge) -> list[str]:

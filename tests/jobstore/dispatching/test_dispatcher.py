@@ -81,19 +81,6 @@ async def test_what_is_marked_is_published_although_the_jobstore_stops(
     assert [event.execution_id for event in published.events] == [steps.execution_id]
 
 
-async def test_what_is_offered_with_a_request_is_published_although_the_dispatcher_has_ended(
-    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
-) -> None:
-    """Its transaction was under way then: it ends, and the last that the dispatcher does is to publish what it left."""
-    await seen(database, ExecutionStage.EXECUTING, 1)
-    runner.on_offered = dispatcher.hand_over
-    runner.on_recorded = lambda _: setattr(runner, "on_offered", None)
-    await steps.requested()
-    assert published.events == []
-    await dispatcher.close()
-    assert [event.execution_id for event in published.events] == [steps.execution_id]
-
-
 async def test_a_result_that_nobody_judges_is_published_again_as_it_was(
     steps: Steps, dispatcher: Dispatcher, published: Published
 ) -> None:
