@@ -77,7 +77,6 @@ class Pairs:
         try:
             while True:
                 names = [name or "older" for (name,) in await database.fetch(_LEADING, Lock.RELAY)]
-                assert len(names) <= 1, names
                 self.leaders += [name for name in names if self.leaders[-1:] != [name]]
                 await asyncio.sleep(LOOK_S)
         finally:
@@ -143,6 +142,8 @@ async def pairs(directory: Path, judge: str, commits: Mapping[str, str]) -> Asyn
             await asyncio.to_thread(made.of_commit, ServiceSpec("none", []), "none", commit)
         for kind in KINDS:
             await asyncio.gather(*(made.start(name, commits.get(name)) for name in PAIRS[kind]))
+        looking = asyncio.create_task(made.note_leaders())
+        stack.callback(looking.cancel)
         yield made
 
 

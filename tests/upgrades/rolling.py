@@ -118,7 +118,7 @@ def by_rest(http: aiohttp.ClientSession, consoles: list[str]) -> Callable[[NewJo
     async def ask(job: NewJob) -> None:
         await call("POST", "", json=job.model_dump(mode="json", exclude_unset=True))
         await call("POST", f"/{job.id}/execute", headers={"Idempotency-Key": f"{job.id} once"})
-        while (await call("GET", f"/{job.id}"))["status"] not in RESTING:
+        while (await call("GET", f"/{job.id}"))["status"] not in RESTING:  # noqa: ASYNC110 - as clients do
             await asyncio.sleep(REST_POLL_S)
 
     return ask
@@ -170,7 +170,6 @@ async def roll(
     await judge.start()
     try:
         async with pairs(directory, f"http://127.0.0.1:{judge.port}", commits) as running:
-            looking = asyncio.create_task(running.note_leaders())
             async with loaded(running, load, live):
                 await asyncio.sleep(around_s)
                 began = time.monotonic()
@@ -179,9 +178,6 @@ async def roll(
                     await (running.replace(name) if is_older_jobstore else running.restart(name))
                 await asyncio.sleep(around_s)
             problems = await find_problems(running, load, judge)
-            assert not looking.done(), looking
-            looking.cancel()
-            leaders = running.leaders
             before, meanwhile = load.longest(0.0, began), load.longest(began, math.inf)
     finally:
         await judge.stop()
@@ -190,11 +186,11 @@ async def roll(
         for then, now in zip(before, meanwhile, strict=True)
         if now > then + LONGER_S
     ]
-    return Report(len(load.lives), before, meanwhile, leaders, problems)
+    return Report(len(load.lives), before, meanwhile, running.leaders, problems)
 
 
 async def find_problems(running: Pairs, load: Load, judge: Judge) -> list[str]:
-    """Say which call was repeated, which job is not COMPLETED, and which fact is missing or stands before an earlier one."""
+    """Say which call was repeated, which job is not COMPLETED, and which fact is missing or out of order."""
     problems = [f"{count} calls of {execution}" for execution, count in load.calls.items() if count > 1]
     if left := await quiet(running.tables, running.addresses.kafka, QUIET_S):
         problems.append(left)

@@ -45,6 +45,7 @@ from servicekit.kafka.subscription import Subscription, make_broker, stop_consum
 from servicekit.kafka.topics import Topics, ensure_topics, start_consuming
 from servicekit.process import health
 from servicekit.process.runtime import run_until_first, tune_gc
+from servicekit.retry import retry_transient
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
@@ -84,7 +85,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         make_topics = partial(_make_topics, settings)
         fact_keys = FactKeys.derive(secrets)
         handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
-        relay = Relay(database, publisher, FactSigner(fact_keys), topics.end_offsets, make_topics)
+        check_age = partial(refuse_older_database, settings.kafka, database, fact_keys)
+        relay = Relay(database, publisher, FactSigner(fact_keys), topics.end_offsets, make_topics, check_age)
         dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
         runner.on_recorded = relay.hand_over
         matcher = Matcher(database, runner)
@@ -139,9 +141,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 publisher,
                 subscriptions,
                 make_topics,
-                [partial(refuse_older_database, settings.kafka, database, fact_keys), publisher.start, handle_backlog],
+                [partial(retry_transient, check_age, on="kafka"), publisher.start, handle_backlog],
                 [partial(dispatcher.run, runner), relay.run],
-                dispatcher.close,
+                close=dispatcher.close,
             ),
         )
 
@@ -153,6 +155,7 @@ async def _run_on_kafka(
     make_topics: Callable[[], Awaitable[None]],
     steps: Sequence[Callable[[], Awaitable[None]]],
     loops: Sequence[Callable[[], Awaitable[None]]],
+    *,
     close: Callable[[], Awaitable[None]],
 ) -> None:
     """Run all that needs the broker. Only these loops wait for it: what gRPC accepts meanwhile waits in the tables."""

@@ -94,7 +94,7 @@ async def run_until_first(*running: Awaitable[object]) -> None:
 
 
 async def finish(step: Awaitable[T], within_s: float) -> T:
-    """Wait for a step. Where that is cancelled, wait until the step has ended all the same, but not longer than that."""
+    """Wait for a step, and where that is cancelled, until the step has ended all the same, but not longer than that."""
     task = asyncio.ensure_future(step)
     try:
         return await asyncio.shield(task)
