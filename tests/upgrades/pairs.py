@@ -49,7 +49,7 @@ class Pairs:
     addresses: Addresses
     links: dict[str, Link]
     processes: dict[str, tuple[ServiceSpec, asyncio.subprocess.Process]] = field(default_factory=dict)
-    #: The sessions that published facts, in turn, by their names: today's carry the epoch of their jobstore.
+    #: The sessions that published facts, in turn, by their names, which carry the epoch of today's jobstores.
     leaders: list[str] = field(default_factory=list)
 
     @property
@@ -76,7 +76,7 @@ class Pairs:
         database = await asyncpg.connect(self.addresses.postgres)
         try:
             while True:
-                names = [name or "older" for (name,) in await database.fetch(_LEADING, Lock.RELAY)]
+                names = [name for (name,) in await database.fetch(_LEADING, Lock.RELAY)]
                 self.leaders += [name for name in names if self.leaders[-1:] != [name]]
                 await asyncio.sleep(LOOK_S)
         finally:
