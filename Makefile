@@ -110,7 +110,7 @@ path: $(READY) $(PAGE) ## Say which files it takes to carry one job from its req
 faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 
-upgrade: $(READY) $(PAGE) ## Migrate 100,000 jobs of an older version while its services serve; ARGS="--older COMMIT" takes another
+upgrade: $(READY) $(PAGE) ## Migrate 100,000 jobs while an older version serves, then replace each process; ARGS="--older COMMIT" takes another
 	PYTHONPATH=tests:benchmarks $(BIN)/python -m upgrades $(ARGS)
 
 attacks: $(READY) ## Say which attacks get past five bad judges, and what honest verdicts lose
