@@ -8,7 +8,7 @@ from jobstore.storage.epochs import SESSION_NAME
 from upgrades.pairs import OLDER_COMMITS, NoHistoryError
 from upgrades.rolling import roll
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 
 async def test_processes_are_restarted_while_executions_are_live(tmp_path: Path) -> None:
