@@ -20,10 +20,7 @@ _OPTIONS: Final = (
     ("grpc.enable_retries", 0),  # it would try the same address again
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),  # also what one attempt to connect may last
-    (
-        "grpc.max_reconnect_backoff_ms",
-        500,
-    ),  # a call fails at once meanwhile: one that is ready again is known by the last try
+    ("grpc.max_reconnect_backoff_ms", 500),  # meanwhile calls fail at once, and their tries end after a second
 )
 #: After these a call or a stream goes on elsewhere: a server that is gone, or one that stops, and cancels its calls.
 LEFT_STATUSES: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
