@@ -11,6 +11,7 @@ import typer
 from cli import topic_records
 from cli.errors import CommandError
 from cli.fact_key_settings import HOW_TO_GIVE, find_fact_keys
+from cli.options import parse_past_time
 from cli.session import Session, command, make_app
 from cli.topic_records import Selection, TopicRecord
 from contracts.fact_keys import FactKeys, Unvouched
@@ -61,8 +62,8 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
         partition=partition,
         first=from_offset,
         last=to_offset,
-        since=topic_records.parse_past_time(since, "--since"),
-        until=topic_records.parse_past_time(until, "--until"),
+        since=_parse_record_time(since, "--since"),
+        until=_parse_record_time(until, "--until"),
         job_id=job,
         event_id=event_id,
         execution_id=parse_execution_id(execution),
