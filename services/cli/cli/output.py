@@ -15,7 +15,7 @@ from contracts.status import Circuit, JobLogStatus, OperationState
 if TYPE_CHECKING:
     from contracts.criteria import Criterion, CriterionWarning
     from contracts.messages.views import Batch, DeadLetters
-    from contracts.resources import Agent, Job, JobLog, Limit, Operation
+    from contracts.resources import Agent, Job, JobLog, Limit, Operation, Policy
 
 STYLES = {
     "COMPLETED": "green",
@@ -69,6 +69,16 @@ def _last_code(job: Job) -> str | None:
     return None if job.last_log is None else job.last_log.code
 
 
+def format_policy(policy: Policy) -> str:
+    """Return the fields of a policy that are set, as `--policy` takes them."""
+    fields = {name: ",".join(value) if isinstance(value, list) else value for name, value in vars(policy).items()}
+    return " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
+
+
+def _gets_work(agent: Agent) -> str:
+    return "no: disabled" if not agent.enabled else "no: paused" if agent.paused else "yes"
+
+
 def format_circuit(agent: Agent) -> Styled:
     """Return the state of an agent's circuit, and until when an open one is open."""
     words = agent.circuit.replace("_", " ")
@@ -119,9 +129,7 @@ class Output:
         if not self.as_json:
             _write(sys.stdout, render_line(parts, sys.stdout, plain=self.plain) + "\n")
 
-    def print_table(
-        self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, one_line: bool = False
-    ) -> None:
+    def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, one_line: bool = False) -> None:
         """Print a table, on a terminal with the last column wrapped or, with `one_line`, cut; nothing with --json."""
         if not self.as_json:
             _write(sys.stdout, render_table(columns, rows, sys.stdout, plain=self.plain, one_line=one_line))
@@ -159,6 +167,7 @@ class Output:
             *(("criterion", format_criterion(criterion)) for criterion in job.criteria),
             ("payload", to_json(job.payload)[:MESSAGE_MAX_CHARS]),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
+            ("policy", format_policy(job.policy)),
         ]
         self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
 
@@ -198,7 +207,9 @@ class Output:
         if cost := format_spent(log.spent_usd, log.spent_tokens):
             what += f" ({cost} so far)"
         self.print_line(
-            f"{format_time(log.created_at, with_ms=True)}  {name}v{log.version:<3} ", style_status(f"{log.status:<22}"), what
+            f"{format_time(log.created_at, with_ms=True)}  {name}v{log.version:<3} ",
+            style_status(f"{log.status:<22}"),
+            what,
         )
 
     def show_logs(self, logs: Sequence[JobLog], next_cursor: str) -> None:
@@ -213,7 +224,19 @@ class Output:
     def show_agent(self, agent: Agent) -> None:
         """Show an agent."""
         self.print_json(agent)
-        self._print_agents([agent])
+        rows: list[tuple[str, object]] = [
+            ("id", agent.id),
+            ("name", agent.name),
+            ("protocol", agent.protocol),
+            ("url", agent.url),
+            ("gets work", _gets_work(agent)),
+            ("circuit", format_circuit(agent)),
+            ("capabilities", " ".join(agent.capabilities)),
+            ("deterministic", "yes" if agent.deterministic else ""),
+            *(("header", f"{name}={reference}") for name, reference in agent.headers.items()),
+            ("policy", format_policy(agent.policy)),
+        ]
+        self.print_table(["", ""], [row for row in rows if row[1] != ""])
 
     def show_agents(self, agents: Sequence[Agent], next_cursor: str) -> None:
         """Show a page of agents."""
@@ -304,13 +327,13 @@ class Output:
                 agent.name,
                 agent.protocol,
                 agent.url,
-                "paused" if agent.paused else "yes" if agent.enabled else "no",
+                _gets_work(agent),
                 format_circuit(agent),
                 " ".join(agent.capabilities),
             )
             for agent in agents
         ]
-        self.print_table(["id", "name", "protocol", "url", "enabled", "circuit", "capabilities"], rows)
+        self.print_table(["id", "name", "protocol", "url", "gets work", "circuit", "capabilities"], rows)
 
     def _print_next_cursor(self, next_cursor: str) -> None:
         if next_cursor:

@@ -6,7 +6,7 @@ from typing import Final
 #: A part of an id that a command takes has so many characters at least.
 PART_MIN_CHARS: Final = 4
 #: Ids of so many characters are shown with a short end.
-LONG_ID_CHARS: Final = 16
+LONG_ID_CHARS: Final = 24
 
 
 def find_short_ends(ids: Sequence[str]) -> list[str]:

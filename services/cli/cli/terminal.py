@@ -44,7 +44,7 @@ def render_table(
 ) -> str:
     """Return the lines of a table.
 
-    On a terminal, unless `plain`, the last column is fitted to its width: wrapped, or cut to `one_line`. Nothing else is.
+    On a terminal, unless `plain`, the last column is fitted to its width: wrapped, or cut to `one_line`.
     """
     header = [[Styled(name, "bold") for name in columns]] if any(columns) else []
     table = [[_clean(cell) for cell in row] for row in (*header, *rows)]
@@ -65,7 +65,7 @@ def render_table(
 
 
 def _fit(text: str, room: int, *, one_line: bool) -> list[str]:
-    """Return the lines of a text within so many characters; whole on one line where there is too little room for any."""
+    """Return the lines of a text within so many characters; one line where there is too little room for any."""
     if room < _FITTED_MIN_CHARS or _measure(text) <= room:
         return [text]
     return [cut(text, room)] if one_line else textwrap.wrap(text, room)

@@ -117,12 +117,15 @@ async def list_(  # noqa: PLR0913, PLR0917 - each is an option
     batch: Annotated[str | None, typer.Option(help="Executed last by this batch.")] = None,
     text: Annotated[str | None, typer.Option(help="With this text in the id or the title.")] = None,
     created_after: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Created at this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago.")
+        str | None,
+        typer.Option(metavar="TIME", help="Created at this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago."),
     ] = None,
     created_before: Annotated[
         str | None, typer.Option(metavar="TIME", help="Created before this time, given likewise.")
     ] = None,
-    sort: Annotated[JobOrder, typer.Option(help="By what to sort; after `-`, the newest come first.")] = JobOrder.CREATED_DESC,
+    sort: Annotated[
+        JobOrder, typer.Option(help="By what to sort; after `-`, the newest come first.")
+    ] = JobOrder.CREATED_DESC,
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> None:
@@ -273,7 +276,7 @@ async def edit(  # noqa: PLR0913, PLR0917 - each is an option
     cli.out.show_job(saved)
 
 
-def _read_fields(  # noqa: PLR0913, PLR0917 - each is an option
+def _read_fields(  # noqa: PLR0917 - each is an option
     title: str | None,
     description: str | None,
     criteria: list[str] | None,

@@ -75,6 +75,12 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     await _replay(cli, selection, headers=headers, publish=publish, asks=not yes)
 
 
+def _parse_record_time(text: str | None, option: str) -> datetime | None:
+    """Return a time, or one ago, in whole milliseconds: those of records have no others."""
+    at = parse_past_time(text, option)
+    return at and at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
 async def _replay(cli: Session, selection: Selection, *, headers: bool, publish: bool, asks: bool) -> None:
     from servicekit.kafka.history import History  # noqa: PLC0415 - heavy, and only needed here
 

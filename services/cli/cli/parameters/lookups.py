@@ -45,9 +45,7 @@ async def find_batch_id(jobstore: JobStoreClient, given: str) -> str:
     return await _find(given, jobstore.get_operation, _list_all(jobstore.list_operations), "batch")
 
 
-async def _find(
-    given: str, get: Callable[[str], Awaitable[object]], ids: AsyncIterator[str], kind: str
-) -> str:
+async def _find(given: str, get: Callable[[str], Awaitable[object]], ids: AsyncIterator[str], kind: str) -> str:
     if not PART_MIN_CHARS <= len(given) < UUID_CHARS:
         return given
     with suppress(JobStoreError):
@@ -56,7 +54,9 @@ async def _find(
     found = {known async for known in ids if known.startswith(given) or known.endswith(given)}
     if len(found) > 1:
         named = ", ".join(sorted(found)[:_NAMED_MAX]) + (", ..." if len(found) > _NAMED_MAX else "")
-        raise CommandError(f"{given!r} could be each {kind} of these: {named}; give more of its id", code="ambiguous_id")
+        raise CommandError(
+            f"{given!r} could be each {kind} of these: {named}; give more of its id", code="ambiguous_id"
+        )
     return found.pop() if found else given
 
 

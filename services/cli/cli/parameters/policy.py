@@ -27,7 +27,7 @@ PolicyFields = Annotated[
         "--policy",
         metavar="NAME=VALUE",
         autocompletion=_complete,
-        help=f"A field of the policy, one of {', '.join(POLICY_FIELDS)}; without a value it is not set. May be repeated.",
+        help=f"A field of the policy, one of {', '.join(POLICY_FIELDS)}; without a value, not set. May be repeated.",
     ),
 ]
 BudgetUsd = Annotated[

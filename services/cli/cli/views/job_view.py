@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 #: Lines of a result that are shown, unless all are asked for.
 RESULT_LINES_MAX: Final = 40
 _OUTCOMES: Final = {"pass": ("met", "green"), "fail": ("not met", "red"), "cannot_assess": ("cannot say", "yellow")}
-_BAR_STYLES: Final = {waterfall.QUEUE: "yellow", waterfall.AGENT: "cyan", waterfall.BACKOFF: "yellow", waterfall.JUDGE: "magenta"}
+_BAR_STYLES: Final = {
+    waterfall.QUEUE: "yellow",
+    waterfall.AGENT: "cyan",
+    waterfall.BACKOFF: "yellow",
+    waterfall.JUDGE: "magenta",
+}
 _BAR_MIN_CHARS: Final = 20
 _BAR_MAX_CHARS: Final = 100
 
@@ -67,7 +72,10 @@ def _show_head(out: Output, job: Job) -> None:
     rows = [
         ("id", job.id),
         ("agent", job.agent_id),
-        ("submission", f"{job.submission} of {job.policy.max_submissions}" if job.policy.max_submissions else job.submission),
+        (
+            "submission",
+            f"{job.submission} of {job.policy.max_submissions}" if job.policy.max_submissions else job.submission,
+        ),
         ("created", format_time(job.created_at)),
         ("changed", format_time(job.updated_at)),
         ("spent", format_spent(job.spent_usd, job.spent_tokens)),
@@ -88,7 +96,7 @@ def _show_verdict(out: Output, job: Job, submission: int, verdict: dict[str, Any
         return
     out.print_line()
     out.print_line(Styled(f"verdict of submission {submission}", "bold"), f"  {verdict.get('reason', '')}")
-    rows = []
+    rows: list[tuple[object, object]] = []
     for criterion in verdict.get("criteria", ()):
         word, style = _OUTCOMES.get(criterion.get("outcome", ""), (criterion.get("outcome"), ""))
         optional = "" if criterion.get("required", True) else "optional: "
@@ -115,7 +123,11 @@ def show_waterfall(out: Output, calls: Sequence[waterfall.Call]) -> None:
     now = datetime.now(UTC)
     sums = waterfall.sum_up(calls, now)
     out.print_line()
-    out.print_line(Styled("time", "bold"), "  ", ", ".join(f"{what} {_format_s(took.total_seconds())}" for what, took in sums.items()))
+    out.print_line(
+        Styled("time", "bold"),
+        "  ",
+        ", ".join(f"{what} {_format_s(took.total_seconds())}" for what, took in sums.items()),
+    )
     names = [f"submission {call.submission}, call {call.call}" for call in calls]
     width = max(map(len, names))
     columns = min(_BAR_MAX_CHARS, max(_BAR_MIN_CHARS, columns_of() - width - 30))
@@ -124,7 +136,9 @@ def show_waterfall(out: Output, calls: Sequence[waterfall.Call]) -> None:
         parts = [Styled(text, _BAR_STYLES.get(what, "")) for what, text in bar]
         end = (call.spans[-1].end or now) - call.spans[0].begin
         outcome = call.outcome if call.spans[-1].end else f"{call.spans[-1].what} ..."
-        out.print_line(f"  {name:<{width}}  ", *parts, " " * (columns + 2 - used), f"{_format_s(end.total_seconds())}  {outcome}")
+        out.print_line(
+            f"  {name:<{width}}  ", *parts, " " * (columns + 2 - used), f"{_format_s(end.total_seconds())}  {outcome}"
+        )
     legend = {what: text[0] for bar in waterfall.draw(calls, now, columns) for what, text in bar if what and text}
     out.print_line("  ", ", ".join(f"{sign} {what}" for what, sign in legend.items()))
 
@@ -139,21 +153,23 @@ def _format_s(seconds: float) -> str:
 
 
 def show_diff(out: Output, logs: Sequence[JobLog], first: int, second: int) -> bool:
-    """Show what differs between the results of two submissions, and criterion by criterion; return whether both have one."""
+    """Show what differs between the results and verdicts of two submissions; return whether both have a result."""
     found = [find_result(logs, submission) for submission in (first, second)]
     if found[0] is None or found[1] is None:
         return False
     verdicts = [_outcomes(each[2]) if each else {} for each in found]
     texts = [format_result(each[1]) if each else [] for each in found]
     names = [f"submission {first}", f"submission {second}"]
-    lines = list(difflib.unified_diff(*texts, *names, lineterm=""))
+    lines = list(difflib.unified_diff(texts[0], texts[1], names[0], names[1], lineterm=""))
     criteria = [
         {"text": text, "from": verdicts[0].get(text), "to": verdicts[1].get(text)}
         for text in dict.fromkeys([*verdicts[0], *verdicts[1]])
     ]
     out.print_json({"from": first, "to": second, "criteria": criteria, "diff": lines})
     for criterion in criteria:
-        change = [_OUTCOMES.get(str(criterion[side]), (criterion[side] or "not judged", ""))[0] for side in ("from", "to")]
+        change = [
+            _OUTCOMES.get(str(criterion[side]), (criterion[side] or "not judged", ""))[0] for side in ("from", "to")
+        ]
         style = "" if change[0] == change[1] else "bold"
         out.print_line(Styled(f"{change[0]} -> {change[1]}".ljust(24), style), str(criterion["text"]))
     out.print_line()

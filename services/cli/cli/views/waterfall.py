@@ -1,4 +1,4 @@
-"""Compute where the time of a job went: for each call of an agent, what was done or waited for, and from when to when."""
+"""Compute where the time of a job went: for each call of an agent, what was done or waited for, and how long."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _add(calls: Sequence[Call], log: JobLog) -> None:
 
 
 def sum_up(calls: Sequence[Call], now: datetime) -> dict[str, timedelta]:
-    """Return how long each kind of span took in all, until now where one goes on; those that took no time are left out."""
+    """Return how long each kind of span took in all, until now where one goes on, without those that took no time."""
     sums: dict[str, timedelta] = {}
     for span in (span for call in calls for span in call.spans):
         sums[span.what] = sums.get(span.what, timedelta()) + max(timedelta(), (span.end or now) - span.begin)
