@@ -85,8 +85,14 @@ async def test_the_python_clients_example(home: Path) -> None:
 
 async def test_the_rest_example(home: Path, system: System) -> None:
     """The example of REST completes a job."""
-    await run(home, "bash", "-ec", example("Over REST", "sh"))
+    output = await run(home, "bash", "-ec", example("Over REST", "sh"))
+    assert '"status":"COMPLETED"' in output.rpartition("\n")[2] or '"kind":"met"' in output
     assert (await system.at_rest("sonnet-1")).status is JobStatus.COMPLETED
+
+
+def test_no_example_leaves_a_file_behind(home: Path) -> None:
+    """Run after the examples above: what they made stands in the system alone."""
+    assert {path.name for path in home.iterdir()} == {".signoff", ".venv"}
 
 
 async def test_the_upstream_example(home: Path, system: System) -> None:

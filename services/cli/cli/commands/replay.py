@@ -31,16 +31,18 @@ app = make_app()
 @command(app, "replay")
 async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
-    topic_name: Annotated[str, typer.Argument(metavar="TOPIC")],
-    partition: Annotated[int | None, typer.Option(min=0, help="Of this partition alone.")] = None,
-    from_offset: Annotated[int | None, typer.Option(min=0, help="The first; goes with --partition.")] = None,
-    to_offset: Annotated[int | None, typer.Option(min=0, help="The last, itself included.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="ISO 8601, or so long ago: 90s, 1h, 2d.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.")] = None,
-    job: Annotated[str | None, typer.Option(metavar="JOB", help="Of this job.")] = None,
-    event_id: Annotated[str | None, typer.Option(help="With this event id.")] = None,
-    execution: Annotated[str | None, typer.Option(metavar="UUID", help="Of this execution.")] = None,
-    headers: Annotated[bool, typer.Option("--headers", help="Show the headers, too.")] = False,
+    topic_name: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic to read.")],
+    partition: Annotated[int | None, typer.Option(min=0, help="Only this partition.")] = None,
+    from_offset: Annotated[int | None, typer.Option(min=0, help="The first offset; goes with --partition.")] = None,
+    to_offset: Annotated[int | None, typer.Option(min=0, help="The last offset, itself included.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="At this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time, given likewise.")] = None,
+    job: Annotated[str | None, typer.Option(metavar="JOB", help="Only records of this job.")] = None,
+    event_id: Annotated[str | None, typer.Option(help="Only the record with this event id.")] = None,
+    execution: Annotated[str | None, typer.Option(metavar="UUID", help="Only records of this execution.")] = None,
+    headers: Annotated[bool, typer.Option("--headers", help="Show headers, too.")] = False,
     publish: Annotated[bool, typer.Option("--publish", help="Publish the selected records again.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before publishing.")] = False,
 ) -> None:
