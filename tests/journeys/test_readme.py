@@ -15,7 +15,6 @@ from google.protobuf import descriptor_pool, json_format, message_factory
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from support.system import System
 
-from contracts.resources import NewAgent
 from contracts.status import JobStatus
 
 ROOT = Path(__file__).parents[2]
@@ -32,13 +31,11 @@ def example(heading: str, language: str) -> str:
 
 @pytest.fixture(scope="module")
 async def home(system: System, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory in which the system's endpoints are where the README says; with the agent that it names."""
+    """A directory in which the system's endpoints are where the README says."""
     path = tmp_path_factory.mktemp("readme")
     (path / ".signoff").mkdir()
     (path / ".signoff/endpoints.json").symlink_to(system.endpoints_file)
     (path / ".venv").symlink_to(Path(sys.executable).parents[1])
-    writer = system.endpoints["agents"]["writer"]
-    await system.client.create_agent(NewAgent(id="writer", name="writer", url=writer))
     return path
 
 

@@ -1,32 +1,9 @@
-"""Define the seven jobs of the demo, how each must end, and the agents that the local stack runs for them."""
+"""Define the seven jobs of the demo, and how each must end."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cli.output import to_json
-from contracts.client import JobStoreClient, JobStoreError
-from contracts.resources import Agent, NewAgent, NewJob, Policy
-from contracts.status import JobStatus, Protocol
-
-
-async def register_agents(jobstore: JobStoreClient, urls: Mapping[str, str]) -> list[Agent]:
-    """Register the local stack's agents by name; of one that is registered, only a changed URL is changed."""
-    registered = []
-    for name, url in urls.items():
-        protocol = Protocol.HTTP_ASYNC if name == "builder" else Protocol.HTTP
-        agent = NewAgent(id=name, name=name.capitalize(), url=url, protocol=protocol)
-        try:
-            known = await jobstore.get_agent(name)
-        except JobStoreError as error:
-            if error.code != "unknown_agent":
-                raise
-            known = await jobstore.create_agent(agent)
-        if known.url != url:
-            fields = json.loads(to_json(known)) | {"url": url}
-            known = await jobstore.update_agent(name, NewAgent.model_validate(fields))
-        registered.append(known)
-    return registered
+from contracts.resources import NewJob, Policy
+from contracts.status import JobStatus
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,16 @@ import typer
 
 from cli.commands.up import show_message
 from cli.config import DATA_DIR, Target, read_endpoints
-from cli.demo_jobs import DemoJob, make_demo_jobs, register_agents
+from cli.demo_jobs import DemoJob, make_demo_jobs
 from cli.errors import CommandError
 from cli.output import style_status
 from cli.session import Session, command, connect, make_app
-from contracts.client import JobStoreClient
+from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
-from contracts.resources import Job, JobLog, Verdict
+from contracts.resources import Job, JobLog, NewAgent, Verdict
 from contracts.signing import KeyUse, Secrets
-from contracts.status import JobLogStatus
+from contracts.status import JobLogStatus, Protocol
 
 #: The comment with which jobs are resubmitted.
 COMMENT = "Please mention what the criterion asks for."
@@ -42,8 +42,7 @@ async def demo(
     """Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."""
     async with _open_target(cli, data_dir) as (target, is_own):
         async with connect(_require(target.jobstore, "jobstore"), target.token) as jobstore:
-            for agent in await register_agents(jobstore, target.agents):
-                cli.out.print_line(f"agent {agent.id}: {agent.url}")
+            await _register_agents(cli, jobstore, target)
             jobs = make_demo_jobs(secrets.token_hex(3))
             try:
                 async with asyncio.timeout(timeout_s):
@@ -94,6 +93,18 @@ async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Targ
 async def _is_serving(target: Target) -> bool:
     async with connect(_require(target.jobstore, "jobstore"), target.token) as jobstore:
         return await jobstore.is_serving()
+
+
+async def _register_agents(cli: Session, jobstore: JobStoreClient, target: Target) -> None:
+    for name in ("writer", "drafter", "builder"):
+        url = _require(target.agents.get(name), f"agent {name}")
+        protocol = Protocol.HTTP_ASYNC if name == "builder" else Protocol.HTTP
+        agent = NewAgent(id=name, name=name.capitalize(), url=url, protocol=protocol)
+        try:
+            await jobstore.update_agent(name, agent)
+        except JobStoreError:
+            await jobstore.create_agent(agent)
+        cli.out.print_line(f"agent {name}: {url}")
 
 
 async def _run(cli: Session, jobstore: JobStoreClient, target: Target, jobs: list[DemoJob]) -> dict[str, int]:

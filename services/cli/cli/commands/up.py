@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.config import DATA_DIR, read_endpoints
-from cli.session import Session, command, connect, make_app
+from cli.session import Session, command, make_app
 
 app = make_app()
 
@@ -31,9 +31,7 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
     postgres_port: Port = 0,
     executors: Annotated[int, typer.Option(min=1, max=32, help="How many executors run.")] = 1,
     validators: Annotated[int, typer.Option(min=1, max=32, help="How many validators run.")] = 1,
-    short_lived: Annotated[
-        bool, typer.Option(help="For a stack that runs for minutes: Kafka starts faster and stays slower.")
-    ] = False,
+    short_lived: Annotated[bool, typer.Option(help="For a stack that runs for minutes: Kafka starts faster and stays slower.")] = False,
 ) -> None:
     """Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, three agents."""
     from localstack.stack import Fleet, StackSettings, run_stack  # noqa: PLC0415 - heavy, and only needed here
@@ -69,17 +67,11 @@ async def _welcome(cli: Session, file: Path) -> None:
     began = time.time()
     while not _is_written(file, began):  # noqa: ASYNC110 - a file wakes nobody
         await asyncio.sleep(POLL_S)
-    from cli.demo_jobs import register_agents  # noqa: PLC0415 - heavy, and only needed here
-
     target = read_endpoints(file)
-    if target.jobstore is not None:
-        async with connect(target.jobstore, target.token) as jobstore:
-            await register_agents(jobstore, target.agents)
     cli.out.print_json({"message": "ready", "endpoints": str(file)})
     cli.out.print_line("ready")
     cli.out.print_line(f"  page and API   {target.login}")
     cli.out.print_line(f"  addresses      {file}")
-    cli.out.print_line(f"  agents         {', '.join(target.agents)}")
     cli.out.print_line("  try            signoff demo    (in another terminal)")
     cli.out.print_line("  stop           Ctrl-C")
 
