@@ -17,7 +17,7 @@ BEGIN = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 def entry(kind, at_s, **fields):
     defaults = {
-        **dict.fromkeys(("agent_id", "progress", "code", "next_attempt_at")),
+        **dict.fromkeys(("agent_id", "progress", "code", "next_attempt_at", "duration_s")),
         "execution_id": "e",
         "submission": 1,
         "status": "IN_PROGRESS",
@@ -54,6 +54,18 @@ def test_a_lost_validator_is_no_call_of_the_agent():
     kinds = [("requested", 0), ("call_begun", 1), ("result", 2), ("lapsed", 5), ("met", 9)]
     (call,) = waterfall.make_calls(entry(kind, at) for kind, at in kinds)
     assert lengths(call) == [("queue", 1), ("agent", 1), ("judge", 7)]
+
+
+def test_what_an_entry_says_took_so_long_was_waited_for_before():
+    again = BEGIN + timedelta(seconds=3)
+    logs = [
+        *(entry("requested", 0), entry("call_begun", 1)),
+        entry("call_failed", 2, next_attempt_at=again, duration_s=1),
+        *(entry("result", 9, duration_s=4), entry("met", 20, duration_s=3)),
+    ]
+    first, second = waterfall.make_calls(logs)
+    assert lengths(first) == [("queue", 1), ("agent", 1)]
+    assert lengths(second) == [("backoff", 1), ("queue", 2), ("agent", 4), ("queue for judge", 8), ("judge", 3)]
 
 
 def test_what_goes_on_has_no_end_and_is_counted_until_now():

@@ -31,7 +31,9 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
     postgres_port: Port = 0,
     executors: Annotated[int, typer.Option(min=1, max=32, help="How many executors run.")] = 1,
     validators: Annotated[int, typer.Option(min=1, max=32, help="How many validators run.")] = 1,
-    short_lived: Annotated[bool, typer.Option(help="For a stack that runs for minutes: Kafka starts faster and stays slower.")] = False,
+    short_lived: Annotated[
+        bool, typer.Option(help="For a stack that runs for minutes: Kafka starts faster and stays slower.")
+    ] = False,
 ) -> None:
     """Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, three agents."""
     from localstack.stack import Fleet, StackSettings, run_stack  # noqa: PLC0415 - heavy, and only needed here

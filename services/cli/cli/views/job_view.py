@@ -20,6 +20,7 @@ RESULT_LINES_MAX: Final = 40
 _OUTCOMES: Final = {"pass": ("met", "green"), "fail": ("not met", "red"), "cannot_assess": ("cannot say", "yellow")}
 _BAR_STYLES: Final = {
     waterfall.QUEUE: "yellow",
+    waterfall.QUEUE_FOR_JUDGE: "magenta",
     waterfall.AGENT: "cyan",
     waterfall.BACKOFF: "yellow",
     waterfall.JUDGE: "magenta",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from contracts.resources import JobLog
 
 QUEUE, AGENT, BACKOFF, JUDGE = "queue", "agent", "backoff", "judge"
+QUEUE_FOR_JUDGE = "queue for judge"
 #: What goes on after an entry of each kind; after any other that belongs to an execution, nothing does.
 _FOLLOWS: Final = {
     "requested": QUEUE,
@@ -85,6 +86,7 @@ def _add(calls: Sequence[Call], log: JobLog) -> None:
     if log.kind == "progress" and log.progress is not None:
         call.ticks.append((log.created_at, log.progress))
     follows = None if log.kind in _ENDS_CALL else _FOLLOWS.get(log.kind or "")
+    _split(call, log)
     last = call.spans[-1] if call.spans else None
     if last is not None and last.end is None:
         if last.what == follows:
@@ -92,6 +94,16 @@ def _add(calls: Sequence[Call], log: JobLog) -> None:
         last.end = max(last.begin, log.created_at)
     if follows:
         call.spans.append(Span(follows, log.created_at))
+
+
+def _split(call: Call, log: JobLog) -> None:
+    """Say of the span that an entry ends from when on it was done: before, it waited for a worker."""
+    last = call.spans[-1] if call.spans else None
+    if last is None or last.end is not None or log.duration_s is None or last.what == AGENT:
+        return
+    began = max(last.begin, log.created_at - timedelta(seconds=log.duration_s))
+    waited, done = (QUEUE_FOR_JUDGE, JUDGE) if last.what == JUDGE else (last.what, AGENT)
+    call.spans[-1:] = [Span(waited, last.begin, began), Span(done, began)]
 
 
 def sum_up(calls: Sequence[Call], now: datetime) -> dict[str, timedelta]:
@@ -121,4 +133,10 @@ def draw(calls: Sequence[Call], now: datetime, columns: int) -> Iterator[list[tu
         yield parts
 
 
-_SIGNS: Final = {QUEUE: "\N{LIGHT SHADE}", AGENT: "\N{FULL BLOCK}", BACKOFF: "\N{MIDDLE DOT}", JUDGE: "\N{DARK SHADE}"}
+_SIGNS: Final = {
+    QUEUE: "\N{LIGHT SHADE}",
+    QUEUE_FOR_JUDGE: "\N{LIGHT SHADE}",
+    AGENT: "\N{FULL BLOCK}",
+    BACKOFF: "\N{MIDDLE DOT}",
+    JUDGE: "\N{DARK SHADE}",
+}
