@@ -61,3 +61,9 @@ class TooManyCallsError(TransientError):
     """The caller's role has as many calls under way as it may have."""
 
     code = "too_many_calls"
+
+
+class TooSlowError(TransientError):
+    """The caller sends its request too slowly, or does not take what it is sent."""
+
+    code = "too_slow"
