@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,7 +30,8 @@ from measuring import foreign, seeding
 from measuring.figures import make_table, write_section
 from measuring.host import measure_memory
 
-from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported
+from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, to_call_begun
+from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from contracts.topics import TOPIC_OF
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -65,11 +67,11 @@ RECOVERED = 1.33
 
 def make_record(event: type[Any], number: int) -> bytes:
     """Make a record: an upstream's request of a job, which in one case of twenty is carried out; or of no use."""
-    ids = {"execution_id": str(uuid4()), "job_id": f"foreign-{uuid4().hex}"}
+    ids = {"execution_id": str(new_execution_id()), "job_id": f"foreign-{uuid4().hex}"}
     if event is CancelRequested:
         return json.dumps({**ids, "reason": "foreign"}).encode()
     if event is JobStatusReported:
-        return json.dumps({**ids, "status": "COMPLETED", "lease": number}).encode()
+        return to_call_begun(new_execution_id(), ids["job_id"], 1, 1, datetime.now(UTC)).model_dump_json().encode()
     answer = {"payload": {"answer": {"text": "a"}}, "agent_id": "bench"} if number % 20 == 0 else {}
     return json.dumps({**ids, "job": {**JOB, **answer}}).encode()
 
@@ -149,7 +151,7 @@ async def measure_recovery(bench: Bench, before_ms: float, rate: float) -> float
 
 
 def read_failures(folder: Path) -> tuple[Counter[str], Counter[str]]:
-    """Return the calls of workers that failed, by method and status, and the errors of all services, from their logs."""
+    """Return from the logs the calls of workers that failed, by method and status, and the errors of all services."""
     calls: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     for file in folder.glob("*.log*"):
@@ -216,18 +218,22 @@ async def main() -> int:
         (each.door, round(each.a_second), "-" if each.p99_ms is None else round(each.p99_ms), _show(each.codes))
         for each in answers
     ]
+    again = "not" if recovery_s is None else f"{recovery_s:g} s"
     lines = [
         *make_table(("door", "requests/s", "p99 ms", "answers"), rows),
         "",
         *make_table(("MiB of", "at the begin", "first half, most", "second half, most", "after"), show_memory(samples)),
         "",
-        f"Workers' calls that failed: {_show(calls) or 'none'}. Errors in logs: {_show(errors) or 'none'}. A life took "
-        f"{before_ms:g} ms (p99) before, and again {'not' if recovery_s is None else f'{recovery_s:g} s'} after the end.",
+        f"Workers' calls that failed: {_show(calls) or 'none'}. Errors in logs: {_show(errors) or 'none'}.",
+        f"A life took {before_ms:g} ms (p99) before, and again {again} after the end.",
     ]
     print("\n".join(lines))
     print(json.dumps({"unclear": unclear, "restarted": restarted}))
     if not arguments.dry:
-        about = f"{arguments.seconds:g} s of load, {arguments.jobs} jobs stored, {arguments.callers} callers of gRPC and as many of REST."
+        held = f"{arguments.watchers} watchers of each who read nothing, and as many idle connections"
+        about = (
+            f"{arguments.seconds:g} s; {arguments.jobs} jobs stored; {arguments.callers} callers of each door, {held}."
+        )
         write_section("load", sys.argv[1:], {"PostgreSQL": version}, [about, "", *lines])
     return int(bool(unclear or calls or errors or restarted or recovery_s is None))
 

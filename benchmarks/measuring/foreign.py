@@ -30,6 +30,9 @@ BIN = Path(sys.executable).parent
 END_S = 60.0
 #: Seconds between two looks at how many records wait.
 LAG_EVERY_S = 0.2
+#: How long the broker may take to tell it.
+ADMIN_S = 15
+P99 = 99
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ async def call_grpc(
     bounds = {"concurrency": callers, "connections": min(callers, 10), "duration": f"{seconds:g}s", "timeout": "20s"}
     flags = [f"--{name}={value}" for name, value in {**options, **bounds, "format": "json"}.items()]
     found = await _run(seconds, folder / "ghz", "--insecure", "--count-errors", "--duration-stop=wait", *flags, address)
-    p99 = next((each["latency"] for each in found["latencyDistribution"] or () if each["percentage"] == 99), None)
+    p99 = next((each["latency"] for each in found["latencyDistribution"] or () if each["percentage"] == P99), None)
     codes = {code.upper(): number for code, number in found["statusCodeDistribution"].items()}
     return Answers(f"gRPC {call.rpartition('.')[2]}", found["rps"], p99 and p99 / 1e6, codes)
 
@@ -112,8 +115,8 @@ class RecordLoad:
     """
 
     def __init__(self, kafka: str, topic: str, group: str, make: Callable[[int], bytes], *, waiting: int) -> None:
-        self._producer = Producer({"bootstrap.servers": kafka, "acks": "all", "linger.ms": 5})
-        self._admin = AdminClient({"bootstrap.servers": kafka})
+        common = {"bootstrap.servers": kafka, "log_level": 0}
+        self._producer, self._admin = Producer({**common, "acks": "all", "linger.ms": 5}), AdminClient(common)
         self._topic, self._group, self._make, self._waiting = topic, group, make, waiting
         self._codes: Counter[str] = Counter()
 
@@ -134,11 +137,18 @@ class RecordLoad:
     def count_waiting(self) -> int:
         """Return how many records the group has not committed yet."""
         group = ConsumerGroupTopicPartitions(self._group)
-        committed = self._admin.list_consumer_group_offsets([group])[self._group].result().topic_partitions
+        committed = (
+            self._admin.list_consumer_group_offsets([group], request_timeout=ADMIN_S)[self._group]
+            .result()
+            .topic_partitions
+        )
         offsets = {part.partition: part.offset for part in committed if part.topic == self._topic}
-        parts = range(len(self._admin.list_topics(self._topic).topics[self._topic].partitions))
+        parts = range(len(self._admin.list_topics(self._topic, timeout=ADMIN_S).topics[self._topic].partitions))
         asked = {TopicPartition(self._topic, number): OffsetSpec.latest() for number in parts}
-        ends = {part.partition: ended.result().offset for part, ended in self._admin.list_offsets(asked).items()}
+        ends = {
+            part.partition: ended.result().offset
+            for part, ended in self._admin.list_offsets(asked, request_timeout=ADMIN_S).items()
+        }
         return sum(end - max(0, offsets.get(number, 0)) for number, end in ends.items())
 
     def _note(self, error: Any, _message: Any) -> None:
