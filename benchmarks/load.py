@@ -201,7 +201,7 @@ async def main() -> int:
 
         await seeding.while_stopped(lambda: read_processes(bench), bench.client, store)
         bench.endpoints["processes"] = read_processes(bench)
-        await bench.run(5 * WINDOW, arguments.rate)
+        await bench.run(2 * WINDOW, arguments.rate)
         before_ms = (await bench.run(5 * WINDOW, arguments.rate))["to_final_ms"][1]
         calls_before, errors_before = read_failures(Path(bench.endpoints["logs"]))
         sampling = asyncio.create_task(sample_memory(bench, samples))

@@ -6,6 +6,7 @@ ghz and autocannon are fetched into a folder of their own below the cache; ghz t
 import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from localstack.kafka import get_cache_dir
 
 GHZ = "github.com/bojand/ghz/cmd/ghz@v0.93.0"
 AUTOCANNON = "autocannon@8.0.0"
+PROTO, PROTOSET = Path(__file__).parents[2] / "proto", "signoff.protoset"
 BIN = Path(sys.executable).parent
 #: How long after its time a generator may take to end.
 END_S = 60.0
@@ -46,7 +48,7 @@ class Answers:
 
 
 def fetch() -> Path:
-    """Fetch ghz and autocannon unless they are there; return their folder."""
+    """Fetch ghz and autocannon unless they are there, and describe the API to ghz; return their folder."""
     folder = get_cache_dir() / "load"
     if not (folder / "ghz").exists():
         if (go := shutil.which("go") or shutil.which("/usr/local/go/bin/go")) is None:
@@ -55,6 +57,9 @@ def fetch() -> Path:
     if not (folder / "node_modules" / "autocannon").exists():
         npm = [BIN / "npm", "install", "--silent", "--prefix", folder, AUTOCANNON]
         subprocess.run(npm, env=_with_node(), check=True)  # noqa: S603 - ours
+    run = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}", "--include_imports"]
+    files = (PROTO / "signoff" / "v1").glob("*.proto")
+    subprocess.run([*run, f"--descriptor_set_out={folder / PROTOSET}", *files], check=True)  # noqa: S603 - ours
     return folder
 
 
@@ -67,12 +72,15 @@ async def call_grpc(
 ) -> Answers:
     """Let so many callers call a method one time after another."""
     metadata = json.dumps({"authorization": f"Bearer {token}"})
-    options = {"call": call, "data": json.dumps(data), "metadata": metadata, "reflect-metadata": metadata}
+    options = {"protoset": folder / PROTOSET, "call": call, "data": json.dumps(data), "metadata": metadata}
     bounds = {"concurrency": callers, "connections": min(callers, 10), "duration": f"{seconds:g}s", "timeout": "20s"}
     flags = [f"--{name}={value}" for name, value in {**options, **bounds, "format": "json"}.items()]
     found = await _run(seconds, folder / "ghz", "--insecure", "--count-errors", "--duration-stop=wait", *flags, address)
     p99 = next((each["latency"] for each in found["latencyDistribution"] or () if each["percentage"] == P99), None)
-    codes = {code.upper(): number for code, number in found["statusCodeDistribution"].items()}
+    codes = {
+        re.sub(r"\B(?=[A-Z][a-z])", "_", code).upper(): number
+        for code, number in found["statusCodeDistribution"].items()
+    }
     return Answers(f"gRPC {call.rpartition('.')[2]}", found["rps"], p99 and p99 / 1e6, codes)
 
 
