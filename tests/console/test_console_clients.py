@@ -183,6 +183,27 @@ async def test_bodies_share_a_bound(console, http):
                     break
 
 
+@pytest.mark.parametrize("client_limits", [{"requests_max": 1}], indirect=True)
+async def test_requests_beyond_those_worked_on_are_refused_at_once(console, http, jobstore):
+    """Streams, and bodies that do not come, are not worked on."""
+    async with http.get("/api/events") as events, connected(console) as (_, writer):
+        await events.content.readline()
+        writer.write(f"POST /api/jobs HTTP/1.1\r\nHost: x\r\n{TYPED}Content-Length: 99\r\n\r\n{{".encode())
+        assert await is_served(http)
+        jobstore.held = asyncio.Event()
+        first = asyncio.create_task(is_served(http))
+        async with asyncio.timeout(10):
+            status = 0
+            while status != 429:
+                async with http.get("/docs") as answer:
+                    status = answer.status
+        assert answer.headers["Retry-After"] == "1"
+        assert json.loads(body)["code"] == "too_many_requests"
+        jobstore.held.set()
+        assert await first
+        assert await is_served(http)
+
+
 @pytest.mark.parametrize("client_limits", [{"connections_max": 3}], indirect=True)
 async def test_there_is_a_most_of_connections(console, http):
     async with connected(console), connected(console):

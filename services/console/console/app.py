@@ -22,6 +22,7 @@ from console.evidence import EvidenceSpans
 from console.live.hub import LiveHub
 from console.page import Page
 from console.request_ids import RequestIds
+from console.request_slots import RequestSlots
 from contracts.client import JobStoreClient
 from contracts.sizes import PAYLOAD_MAX_BYTES
 from servicekit.process import health, runtime
@@ -76,7 +77,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, live: LiveHub, address: str, client_limits: ClientLimits = DEFAULT_LIMITS) -> None:
         host, port = split_address(address)
         config = uvicorn.Config(
-            RequestIds(app),  # outermost, so that even a bug is answered with one
+            RequestIds(RequestSlots(app, client_limits)),  # outermost, so that even a bug is answered with one
             host=host,
             port=port,
             http=cast("type[asyncio.Protocol]", partial(Connection, limits=client_limits)),
