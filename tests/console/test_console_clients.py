@@ -196,7 +196,7 @@ async def test_requests_beyond_those_worked_on_are_refused_at_once(console, http
             status = 0
             while status != 429:
                 async with http.get("/docs") as answer:
-                    status = answer.status
+                    status, body = answer.status, await answer.read()
         assert answer.headers["Retry-After"] == "1"
         assert json.loads(body)["code"] == "too_many_requests"
         jobstore.held.set()

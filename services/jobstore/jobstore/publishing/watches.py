@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from jobstore.errors import UnknownCursorError
@@ -72,9 +72,9 @@ class Watches:
     async def read_jobs(self, job_ids: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
         """Yield the jobs named, or all, as `job_message` takes them, by id."""
         last = ""
-        while True:
+        for limit in _choose_sizes():
             async with self._read.transaction() as connection:
-                page = await list_jobs_after(connection, last, PAGE, job_ids)
+                page = await list_jobs_after(connection, last, limit, job_ids)
             if not page:
                 return
             for job in page:
@@ -85,13 +85,14 @@ class Watches:
         self, after: int, job_ids: Sequence[str], *, payloads: bool
     ) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
         """Yield pages of log entries after a cursor, for ever, as they are settled; no page is empty."""
-        limit = FIRST_PAGE
+        sizes = _choose_sizes()
+        limit = next(sizes)
         while True:
             until = await self._wait_beyond(after)
             page, has_more = await self._list_changes(after, until, job_ids, limit, payloads=payloads)
             if page:
                 yield page
-                limit = min(PAGE, 2 * limit)
+                limit = next(sizes)
             after = page[-1]["cursor"] if has_more else until
 
     async def _list_changes(
@@ -102,3 +103,11 @@ class Watches:
         # Bodies are read some at a time, which takes a transaction; without, one statement is enough.
         async with self._read.transaction() if payloads else self._read.session() as connection:
             return await list_changes(connection, after, until, job_ids=job_ids, payloads=payloads, limit=limit)
+
+
+def _choose_sizes() -> Iterator[int]:
+    """Yield how many entries to read at once, each once the last have been taken."""
+    size = FIRST_PAGE
+    while True:
+        yield size
+        size = min(PAGE, 2 * size)
