@@ -51,6 +51,7 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         self.first_cursor = 0  # what lies before is forgotten
         self.watches = 0
         self.outage: str | None = None  # why health checks are not answered SERVING
+        self.held: asyncio.Event | None = None  # what lists wait for
         self._executions: set[str] = set()
         self.changed = asyncio.Condition()
 
@@ -120,6 +121,8 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         return jobs_pb.GetJobResponse(job=self._job(request.job_id, request.with_last_log))
 
     async def ListJobs(self, request, context):
+        if self.held is not None:
+            await self.held.wait()
         statuses = {status_of(number) for number in request.statuses}
         found = [
             job

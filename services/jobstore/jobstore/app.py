@@ -13,6 +13,7 @@ from contracts.fact_keys import FactKeys
 from contracts.signing import Secrets
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens
+from jobstore.api.interceptors import CallLimits
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import MESSAGE_MAX_BYTES, HealthService, create_server, set_serving
@@ -219,7 +220,7 @@ def _make_server(settings: Settings) -> tuple[grpc.aio.Server, HealthService]:
         Role.EXECUTOR: settings.executor_token.values,
         Role.VALIDATOR: settings.validator_token.values,
     }
-    return create_server(Tokens(tokens), calls_max=settings.calls_max, watches_max=settings.watches_max)
+    return create_server(Tokens(tokens), CallLimits(calls_max=settings.calls_max, watches_max=settings.watches_max))
 
 
 async def _serve_until(

@@ -57,7 +57,7 @@ class JobService(JobServiceServicer):
     def __init__(
         self, database: Database, runner: CommandRunner, watches: Watches, batches: Batches, payload_max_bytes: int
     ) -> None:
-        self._database = database
+        self._database = database.for_callers()
         self._runner = runner
         self._ids = runner.terms.ids
         self._watches = watches

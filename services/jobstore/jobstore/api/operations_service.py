@@ -65,7 +65,7 @@ class OperationsService(OperationsServiceServicer):
         upstreams: Upstreams = OPEN,
     ) -> None:
         self._dead_letters = dead_letters
-        self._database = database
+        self._database = database.for_callers()
         self._runner = runner
         self._watches = watches
         self._upstreams = upstreams

@@ -31,7 +31,7 @@ class Batches:
     """Accept batches and retries of batches, and read them with their progress."""
 
     def __init__(self, database: Database, runner: CommandRunner, worker: OperationWorker) -> None:
-        self._database = database
+        self._database, self._read = database, database.for_callers()
         self._runner = runner
         self._worker = worker
 
@@ -64,7 +64,7 @@ class Batches:
         obstacle = Refusal("nothing_matches", "no job matches the filter") if is_in_vain else None
         await self._runner.administer.run_one(CreateOperation(batch_id, hashes, items, obstacle=obstacle, actor=actor))
         await self._worker.run_until_answered(batch_id)
-        return await self.get_batch(str(batch_id))
+        return await _get_batch(self._database, batch_id)
 
     async def retry(
         self, operation_id: str, statuses: Sequence[JobStatus], idempotency_key: str, actor: Actor
@@ -81,7 +81,7 @@ class Batches:
             CreateOperation(batch_id, hashes, items, source_id, obstacle, actor=actor)
         )
         await self._worker.run_until_answered(batch_id)
-        return await self.get_operation(str(batch_id))
+        return await _get_operation(self._database, batch_id)
 
     async def move(
         self, operation_id: str, to: OperationState, actor: Actor, *, reason: str = "", requested_by: str = ""
@@ -89,7 +89,7 @@ class Batches:
         """Pause, resume or cancel an operation, and return it as it stands then. RefusedError: it has ended."""
         key = _parse_id(operation_id)
         await self._runner.limit.run_one(MoveOperation(key, to, reason, requested_by, actor=actor))
-        return await self.get_operation(operation_id)
+        return await _get_operation(self._database, key)
 
     def _derive_id(self, purpose: str, *names: str, key: str) -> UUID:
         """Return the id that an idempotency key stands for; without one, an id of its own."""
@@ -97,18 +97,26 @@ class Batches:
 
     async def get_operation(self, operation_id: str) -> Operation:
         """Return an operation as it stands. NotFoundError: there is none of that id."""
-        async with self._database.session() as session:
-            operation = await repository.get(session, _parse_id(operation_id))
-        if operation is None:
-            raise make_unknown_batch_error(operation_id)
-        return operation
+        return await _get_operation(self._read, _parse_id(operation_id))
 
     async def get_batch(self, batch_id: str) -> Batch:
         """Return a batch as it stands, with all its items. NotFoundError: there is none of that id."""
-        operation = await self.get_operation(batch_id)
-        async with self._database.session() as session:
-            rows = await repository.list_items(session, operation.id)
-        return Batch(**dict(operation), items=[_make_item(row) for row in rows])
+        return await _get_batch(self._read, _parse_id(batch_id))
+
+
+async def _get_operation(database: Database, operation_id: UUID) -> Operation:
+    async with database.session() as session:
+        operation = await repository.get(session, operation_id)
+    if operation is None:
+        raise make_unknown_batch_error(str(operation_id))
+    return operation
+
+
+async def _get_batch(database: Database, batch_id: UUID) -> Batch:
+    operation = await _get_operation(database, batch_id)
+    async with database.session() as session:
+        rows = await repository.list_items(session, operation.id)
+    return Batch(**dict(operation), items=[_make_item(row) for row in rows])
 
 
 def _parse_id(operation_id: str) -> UUID:
