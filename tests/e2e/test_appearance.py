@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Page, expect
 from support.system import Agent, System
-from visitor import DESK, PHONE, Theme, Visitor, found_by_axe, keep, overflowing, settled
+from visitor import DESK, PHONE, Theme, Visitor, found_by_axe, keep, overflowing, settled, shifted
 
 from console.api.pages import PAGES
 
@@ -112,6 +112,17 @@ async def test_what_opens_over_a_page_is_accessible(visitor: Visitor, pages: dic
     await keep(page, f"over-help-{theme}")
     found["help"] = await found_by_axe(page)
     assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE])
+async def test_nothing_moves_while_a_page_is_loaded(visitor: Visitor, pages: dict[str, str], size: tuple[int, int]):
+    found = {}
+    for name, path in pages.items():
+        page = await visitor.arrive(path, size=size)  # with an empty cache
+        await settled(page)
+        found[name] = await shifted(page)
+        await page.context.close()
+    assert {name: shifts for name, shifts in found.items() if shifts} == {}
 
 
 async def test_every_page_can_be_used_on_a_phone(visitor: Visitor, pages: dict[str, str]):

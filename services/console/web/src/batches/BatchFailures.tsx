@@ -4,6 +4,7 @@ import { useState } from "react";
 import { toApiError } from "@/api/problem";
 import type { Batch, Job, JobStatus } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
+import { formatCode, formatReason } from "@/jobs/model/logs";
 import { pluralize, shortenId } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { ErrorState, Skeleton } from "@/ui/display/states";
@@ -53,8 +54,8 @@ function Failure({ job }: { job: Job }) {
       <Link to="/jobs/$id" params={{ id: job.id }} className="min-w-0 truncate font-medium hover:underline">
         {job.title}
       </Link>
-      {job.last_log?.code && <code className="font-mono text-xs text-failed">{job.last_log.code}</code>}
-      {job.last_log?.message && <span className="min-w-0 truncate text-muted">{job.last_log.message}</span>}
+      {job.last_log?.code && <code className="font-mono text-xs text-failed">{formatCode(job.last_log)}</code>}
+      {job.last_log?.message && <bdi className="min-w-0 truncate text-muted">{formatReason(job.last_log)}</bdi>}
     </li>
   );
 }

@@ -119,7 +119,7 @@ function Content({ view, looked, value, quotes, focus, source }: ContentProps) {
     case "table":
       return <TableView rows={looked.rows ?? []} />;
     case "image":
-      return <img src={looked.image} alt="The result" className="max-h-[60vh] max-w-full" />;
+      return <img src={looked.image} alt="The result" className="max-h-full max-w-full" />;
     case "json":
       return <JsonTree value={value} label="Result as JSON" />;
   }

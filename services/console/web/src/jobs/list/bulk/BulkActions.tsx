@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { useAgentNames } from "@/api/agents";
 import type { Job } from "@/api/types";
 import { describeSearch, type JobsSearch } from "@/jobs/list/filters/jobs-search";
 import { countsQuery } from "@/jobs/list/state/queries";
@@ -33,6 +34,7 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
   const { progress, run, abort, dismiss } = useBulkAction((done) => onDone(done.map(({ id }) => id)));
   const counts = useQuery({ ...countsQuery(search), enabled: isAll }).data;
   const zone = toIntlZone(useZone()[0]);
+  const { nameOf } = useAgentNames();
   if (progress) return <BulkProgress progress={progress} onAbort={abort} onDismiss={dismiss} />;
   if (selected.length === 0) return null;
   const affected = dialogAction ? listAllowed(dialogAction, selected) : [];
@@ -78,7 +80,7 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
           }}
         >
           <p>
-            Selected among: {describeSearch(search, zone)}. {ACTION_VERBS[dialogAction]} is asked for each of{" "}
+            Selected among: {describeSearch(search, zone, nameOf)}. {ACTION_VERBS[dialogAction]} is asked for each of{" "}
             {pluralize(affected.length, "job")}, one by one.
           </p>
           {others > 0 && (
