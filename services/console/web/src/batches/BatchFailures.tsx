@@ -8,16 +8,17 @@ import { formatCode, formatReason } from "@/jobs/model/logs";
 import { pluralize, shortenId } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { ErrorState, Skeleton } from "@/ui/display/states";
-import { failuresQuery, NOT_MET } from "./queries";
+import { hasEnded } from "./batch-state";
+import { countNotMet, failuresQuery, NOT_MET } from "./queries";
 
 const REFUSED_SHOWN = 20;
 
 /** The jobs of a batch that did not end well: where each stands, and by what code. */
 export function BatchFailures({ batch }: { batch: Batch }) {
-  const failures = useQuery(failuresQuery(batch.id));
+  const failures = useQuery(failuresQuery(batch));
   const error = failures.error && !failures.data ? toApiError(failures.error) : null;
   const jobs = failures.data?.items ?? [];
-  const number = NOT_MET.reduce((sum, status) => sum + (batch.counts[status] ?? 0), 0);
+  const number = countNotMet(batch);
   return (
     <section aria-label="Failures" className="space-y-2">
       <h2 className="text-lg font-semibold">Not met, or failed</h2>
@@ -29,8 +30,11 @@ export function BatchFailures({ batch }: { batch: Batch }) {
           onRetry={() => void failures.refetch()}
         />
       )}
-      {failures.isPending && <Skeleton className="h-20" />}
-      {failures.data && jobs.length === 0 && <p className="text-muted">None so far.</p>}
+      {failures.isPending && number > 0 && <Skeleton className="h-20" />}
+      {jobs.length === 0 && number === 0 && <p className="text-muted">None{hasEnded(batch) ? "." : " so far."}</p>}
+      {failures.data && jobs.length === 0 && number > 0 && (
+        <p className="text-muted">{pluralize(number, "job")}, being read.</p>
+      )}
       {jobs.length > 0 && (
         <ul className="divide-y border-y">
           {jobs.map((job) => (

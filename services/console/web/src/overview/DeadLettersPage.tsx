@@ -18,7 +18,7 @@ export function DeadLettersPage() {
   const items = letters.data?.items ?? [];
   const total = counts.reduce((sum, [, number]) => sum + number, 0);
   return (
-    <div className="mx-auto max-w-5xl space-y-4 p-4">
+    <div className="mx-auto max-w-7xl space-y-4 p-4">
       <nav aria-label="Around the dead letters" className="text-muted">
         <Link to="/overview" search={{}} className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Overview

@@ -97,8 +97,6 @@ function describeEffect(action: Action, job: Job): ReactNode {
           </>
         );
       }
-      if (!job.live)
-        return "Nothing is asked for now: the job stays as it is, and the history says that you cancelled.";
       return (
         <>
           Submission {job.submission} waits to be taken for {agent}, and is taken back. The job stays, and can be

@@ -1,12 +1,13 @@
 import { useNavigate } from "@tanstack/react-router";
+import { useEffect } from "react";
 import { FormProvider, useForm } from "react-hook-form";
 import { showFieldErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
 import type { Policy } from "@/api/types";
 import { AgentChoice } from "@/jobs/form/fields/AgentChoice";
 import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/form/fields/JobFields";
-import { PolicyFields } from "@/jobs/form/fields/PolicyFields";
 import { JOB_FIELDS, type JobValues, toNewJob } from "@/jobs/form/model/job-values";
+import { PolicyFields } from "@/policy/PolicyFields";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { toast } from "@/ui/feedback/toast";
@@ -34,6 +35,7 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
         },
       );
     })();
+  useEffect(() => form.setFocus("title"), [form]);
   const isForNobody = watch("who") === "later";
   return (
     <FormProvider {...form}>

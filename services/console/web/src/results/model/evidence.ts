@@ -17,16 +17,35 @@ const ENDS_SPACED = new RegExp(`${SPACED}$`, "u");
 /** Find a quote in a text, word for word, ignoring case and kinds of white space. */
 export function findRanges(text: string, quote: string): Range[] {
   const words = quote.trim().split(/\s+/);
+  if (words[0] === "") return [];
+  const pattern = words.map(escapeRegExp).join("\\s+");
+  return matchAll(text, new RegExp(guard(words[0] ?? "", words.at(-1) ?? "", pattern), "giu"));
+}
+
+/** Keep a pattern from beginning or ending within a word, by its first and last words. */
+function guard(first: string, last: string, pattern: string): string {
+  const begin = BEGINS_SPACED.test(first) ? `(?<!${SPACED})` : "";
+  return begin + pattern + (ENDS_SPACED.test(last) ? `(?!${SPACED})` : "");
+}
+
+function matchAll(text: string, sought: RegExp): Range[] {
   const ranges: Range[] = [];
-  if (words[0] === "") return ranges;
-  const begin = BEGINS_SPACED.test(words[0] ?? "") ? `(?<!${SPACED})` : "";
-  const end = ENDS_SPACED.test(words.at(-1) ?? "") ? `(?!${SPACED})` : "";
-  const sought = new RegExp(begin + words.map(escapeRegExp).join("\\s+") + end, "giu");
   for (const { index, 0: match } of text.matchAll(sought)) {
     ranges.push({ from: index, to: index + match.length });
     if (ranges.length === PLACES_MAX) break;
   }
   return ranges;
+}
+
+const WORDS = /[\p{L}\p{N}]+/gu;
+const LINK_TARGETS = /\]\([^()]*\)/g;
+
+/** Find a quote of Markdown in the text that is drawn of it: its words in a row, whatever marks stand between them. */
+export function findRenderedRanges(text: string, quote: string): Range[] {
+  const words = quote.replace(LINK_TARGETS, "]").match(WORDS);
+  if (!words) return [];
+  const sought = new RegExp(guard(words[0] ?? "", words.at(-1) ?? "", words.join("[^\\p{L}\\p{N}]+")), "giu");
+  return matchAll(text, sought);
 }
 
 const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

@@ -7,7 +7,7 @@ import { readResult, readVerdict } from "./log-response";
 
 /** State of the submission that is shown, with its verdict and result, and of the one that it is compared with. */
 export function useShownSubmission(jobId: string, submissions: readonly Submission[], isPending: boolean) {
-  const all = useMemo(() => submissions.filter(isShown), [submissions]);
+  const all = useMemo(() => listShown(submissions), [submissions]);
   const [chosen, choose] = useState<string | null>(null);
   const [against, compareWith] = useState<string | null>(null);
   const shown = all.find(({ key }) => key === chosen) ?? all.at(-1);
@@ -46,9 +46,11 @@ export function useShownSubmission(jobId: string, submissions: readonly Submissi
   };
 }
 
-/** Whether a submission can be shown: it has a result, or failed and is explained. */
-const isShown = ({ number, resultVersion, outcome }: Submission) =>
-  number !== null && (resultVersion !== null || outcome === "FAILED");
+/** List the submissions that can be shown: those with a result; and the newest, where it failed and is explained. */
+function listShown(submissions: readonly Submission[]): Submission[] {
+  const newest = submissions.findLast(({ number, isLate }) => number !== null && !isLate);
+  return submissions.filter((each) => each.resultVersion !== null || (each === newest && each.outcome === "FAILED"));
+}
 
 /** Read the log entry that holds a submission's result; meanwhile, the last one of the same submission stays. */
 function useResultEntry(jobId: string, submission?: Submission): { entry?: JobLog; problem: Error | null } {

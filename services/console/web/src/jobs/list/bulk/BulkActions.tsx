@@ -11,9 +11,10 @@ import { toIntlZone, useZone } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { BatchDialog } from "./BatchDialog";
 import { BulkProgress } from "./BulkProgress";
-import { describeMatching } from "./create-batch";
+import { describeMatching, hasExecutable } from "./create-batch";
 import { type BulkAction, explainRefusalOfAll, listAllowed, useBulkAction } from "./use-bulk-action";
 
+const NONE_EXECUTABLE = "None of the jobs that match can be executed as they stand.";
 const BULK: BulkAction[] = ["execute", "cancel", "resubmit"];
 
 type BulkActionsProps = {
@@ -52,7 +53,9 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
       ))}
       <Button onClick={() => setBatchOf("selected")}>Execute as a batch</Button>
       {isAll && (
-        <Button onClick={() => setBatchOf("all")}>Execute {describeMatching(counts, search)} that match</Button>
+        <Button reason={hasExecutable(counts, search) ? null : NONE_EXECUTABLE} onClick={() => setBatchOf("all")}>
+          Execute {describeMatching(counts, search)} that match
+        </Button>
       )}
       <Button kind="quiet" onClick={onClear}>
         Clear selection

@@ -82,7 +82,7 @@ export const columns = helper.columns([
   helper.display({ id: "priority", cell: ({ row }) => row.original.priority }),
   helper.display({
     id: "cost",
-    cell: ({ row }) => (row.original.spent_usd == null ? "–" : formatMoney(row.original.spent_usd)),
+    cell: ({ row: { original: job } }) => (job.spent_usd ? formatMoney(job.spent_usd) : "–"), // nothing told is not free
   }),
   helper.display({ id: "labels", cell: ({ row }) => formatLabels(row.original) }),
   helper.display({ id: "created", cell: ({ row }) => <Time at={row.original.created_at} /> }),
