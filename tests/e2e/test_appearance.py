@@ -9,6 +9,7 @@ from support.system import Agent, System
 from visitor import DESK, PHONE, Theme, Visitor, found_by_axe, keep, overflowing, settled, shifted
 
 from console.api.pages import PAGES
+from contracts.resources import NewAgent
 
 REPORT = """# Harbour inspection
 
@@ -103,10 +104,10 @@ async def test_what_opens_over_a_page_is_accessible(visitor: Visitor, pages: dic
     await expect(page.get_by_role("status").get_by_text("place 2 of 2")).to_be_visible()
     await keep(page, f"over-evidence-{theme}")
     found["evidence"] = await found_by_axe(page)
-    await page.get_by_role("tab", name="Markdown").click()
-    await expect(page.get_by_role("heading", name="Harbour inspection")).to_be_visible()
-    await keep(page, f"over-markdown-{theme}")
-    found["markdown"] = await found_by_axe(page)
+    await page.get_by_role("tab", name="Text").click()
+    await expect(page.locator("mark[aria-current]")).to_be_visible()
+    await keep(page, f"over-text-{theme}")
+    found["text"] = await found_by_axe(page)
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
     await keep(page, f"over-help-{theme}")
@@ -123,6 +124,36 @@ async def test_nothing_moves_while_a_page_is_loaded(visitor: Visitor, pages: dic
         found[name] = await shifted(page)
         await page.context.close()
     assert {name: shifts for name, shifts in found.items() if shifts} == {}
+
+
+#: Cells of a row that reach into one another, or beyond their table.
+CROSSING = """() => [...document.querySelectorAll("main tr")].flatMap((row) => {
+  const drawn = (cell) => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    return [cell, range.getBoundingClientRect()];
+  };
+  const cells = [...row.cells].map(drawn).filter(([, box]) => box.width > 1);
+  const right = row.getBoundingClientRect().right;
+  return cells
+    .filter(([, box], at) => box.right > right + 1 || cells.slice(at + 1).some(([, next]) =>
+      next.left < box.right - 1 && next.top < box.bottom - 1 && next.bottom > box.top + 1))
+    .map(([cell]) => cell.innerText);
+})"""
+
+
+@pytest.mark.parametrize("width", [768, 1024, 1100, 1180, 1440])
+async def test_no_column_reaches_into_another(visitor: Visitor, pages: dict[str, str], system: System, width: int):
+    capabilities = ["optical-character-recognition", "pdf", "translation", "harbours"]
+    await system.client.create_agent(
+        NewAgent(name=f"Inspector of harbours {width}", url="http://127.0.0.1:9/", capabilities=capabilities)
+    )
+    page = await visitor.arrive("/", size=(width, 900))
+    for name in ("agents", "batches"):
+        await page.goto(pages[name])
+        await settled(page)
+        await keep(page, f"{name}-{width}")
+        assert await page.evaluate(CROSSING) == []
 
 
 async def test_every_page_can_be_used_on_a_phone(visitor: Visitor, pages: dict[str, str]):

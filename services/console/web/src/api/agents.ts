@@ -1,4 +1,5 @@
 import { queryOptions, useQuery } from "@tanstack/react-query";
+import { createContext, use, useMemo } from "react";
 import { isolateText } from "@/lib/isolate-text";
 import { api } from "./client";
 import type { Agent } from "./types";
@@ -19,9 +20,18 @@ export const agentsQuery = queryOptions({
 export const agentName = ({ id, name }: Agent) =>
   name === id ? isolateText(id) : `${isolateText(name)} (${isolateText(id)})`;
 
+/** Names of agents by their ids, for all that names one. */
+export const AgentNames = createContext<ReadonlyMap<string, string>>(new Map());
+
+/** Read the names of agents, once for the whole page. */
+export function useReadAgentNames(): ReadonlyMap<string, string> {
+  const agents = useQuery(agentsQuery).data;
+  return useMemo(() => new Map(agents?.map(({ id, name }) => [id, name])), [agents]);
+}
+
 /** Return how agents are named: one by its id, or all whose generated ids stand in a text. An unknown id stays. */
 export function useAgentNames() {
-  const agents = useQuery(agentsQuery).data;
-  const nameOf = (id: string) => agents?.find((agent) => agent.id === id)?.name ?? id;
+  const names = use(AgentNames);
+  const nameOf = (id: string) => names.get(id) ?? id;
   return { nameOf, nameAllIn: (text: string) => text.replace(UUIDS, (id) => isolateText(nameOf(id))) };
 }

@@ -1,6 +1,7 @@
 import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
-import { useEffect, useMemo, useState } from "react";
+import { type ReactNode, useEffect, useMemo, useState } from "react";
+import { AgentNames, useReadAgentNames } from "@/api/agents";
 import { useTheme } from "@/lib/use-theme";
 import { LiveStream } from "@/live/live-stream";
 import { createQueryClient } from "@/live/query-client";
@@ -26,9 +27,15 @@ export function App() {
   return (
     <QueryClientProvider client={client}>
       <Live client={client} />
-      <RouterProvider router={router} />
+      <WithAgentNames>
+        <RouterProvider router={router} />
+      </WithAgentNames>
     </QueryClientProvider>
   );
+}
+
+function WithAgentNames({ children }: { children: ReactNode }) {
+  return <AgentNames value={useReadAgentNames()}>{children}</AgentNames>;
 }
 
 function Live({ client }: { client: QueryClient }) {

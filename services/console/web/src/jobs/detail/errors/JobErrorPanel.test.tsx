@@ -11,11 +11,11 @@ it("an error says what was tried, that nothing follows, and what to do", async (
   await renderPage(<JobErrorPanel job={aJob({ status: "FAILED", execution_id: "execution-1" })} logs={[log]} />);
   const panel = screen.getByRole("region", { name: "Error" });
   for (const text of [
-    "agent_status",
+    "agent_status 503",
     "call 3 of 3",
     "attempt 1 with writer",
     "none: it ended here",
-    message,
+    "out of order; it was call 3 of 3",
     "execute again",
   ]) {
     expect(panel).toHaveTextContent(text);

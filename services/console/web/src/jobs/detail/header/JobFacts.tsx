@@ -15,11 +15,11 @@ export function JobFacts({ job }: { job: Job }) {
   const labels = Object.entries(job.labels ?? {});
   return (
     <div className="space-y-2">
-      <dl className="grid grid-cols-2 gap-x-4 gap-y-1 sm:grid-cols-[repeat(auto-fill,minmax(8.5rem,1fr))]">
+      <dl className="grid grid-cols-2 gap-x-4 gap-y-1 sm:grid-cols-4 lg:grid-cols-8">
         <Fact name="Id">
           <span className="-my-1.5 flex items-center font-mono text-xs" title={job.id}>
             {shortenId(job.id)}
-            <CopyButton text={job.id} label="Copy the id" />
+            <CopyButton text={job.id} label="Copy the id" className="size-6" />
           </span>
         </Fact>
         <Fact name="Agent">
