@@ -66,10 +66,7 @@ function createUnitConverter(text: string): (characters: number) => number {
   };
 }
 
-/**
- * Find the places of quotes, in order and without overlaps. The quote in focus has precedence, and
- * then the shorter: a quote of everything would cover those that say where to look.
- */
+/** Find the places of quotes in a text: the server's, else those where the page finds the quote. */
 export function findPlaces(text: string, quotes: readonly Quote[], asked?: string): Place[] {
   const units = createUnitConverter(text);
   /** Use the server's places of a quote; else find them here. */
@@ -77,9 +74,22 @@ export function findPlaces(text: string, quotes: readonly Quote[], asked?: strin
     const ranges = spans.map(([from, to]) => ({ from: units(from), to: units(to) }));
     return ranges.length > 0 && ranges.every(({ from, to }) => from < to) ? ranges : findRanges(text, quote);
   };
+  return findSeparate(findQuote, quotes, asked);
+}
+
+/** Find the places of quotes of Markdown in the text that is drawn of it. */
+export function findRenderedPlaces(text: string, quotes: readonly Quote[], asked?: string): Place[] {
+  return findSeparate((quote) => findRenderedRanges(text, quote.text), quotes, asked);
+}
+
+/**
+ * Find the places of quotes, in order and without overlaps. The quote in focus has precedence, and then the shorter: a
+ * quote of everything would cover those that say where to look.
+ */
+function findSeparate(find: (quote: Quote) => Range[], quotes: readonly Quote[], asked?: string): Place[] {
   const all = quotes
     .slice(0, QUOTES_MAX)
-    .flatMap((quote) => findQuote(quote).map((range) => ({ id: quote.id, ...range })))
+    .flatMap((quote) => find(quote).map((range) => ({ id: quote.id, ...range })))
     .sort((a, b) => Number(b.id === asked) - Number(a.id === asked) || a.to - a.from - (b.to - b.from));
   const separate: Place[] = [];
   for (const place of all) {

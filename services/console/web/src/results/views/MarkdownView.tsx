@@ -5,7 +5,7 @@ import remarkGfm from "remark-gfm";
 import type { Focus, Quote } from "@/results/model/evidence";
 import { EvidenceStatus } from "./EvidenceStatus";
 import { keepSafeAddress } from "./markdown-links";
-import { findRangesIn, pickRange } from "./rendered-ranges";
+import { findPlacesIn } from "./rendered-ranges";
 
 type MarkdownViewProps = { text: string; quotes?: readonly Quote[]; focus?: Focus | null };
 
@@ -19,13 +19,13 @@ export default function MarkdownView({ text, quotes = NO_QUOTES, focus = null }:
   // biome-ignore lint/correctness/useExhaustiveDependencies: another text is drawn anew
   useEffect(() => {
     if (!root.current) return;
-    const ranges = findRangesIn(root.current, quotes);
-    const current = focus ? pickRange(ranges, focus) : undefined;
-    const own = current ? ranges.filter(({ id }) => id === current.id) : [];
-    setMarks({ marked: ranges.length, own: own.length, at: current ? own.indexOf(current) : 0 });
+    const places = findPlacesIn(root.current, quotes, focus?.id);
+    const own = places.filter(({ id }) => id === focus?.id);
+    const current = focus ? own[focus.turn % own.length] : undefined;
+    setMarks({ marked: places.length, own: own.length, at: current ? own.indexOf(current) : 0 });
     current?.range.startContainer.parentElement?.scrollIntoView?.({ block: "center" });
     const names = globalThis.CSS?.highlights; // a browser without them shows the place all the same
-    names?.set("evidence", new Highlight(...ranges.map(({ range }) => range)));
+    names?.set("evidence", new Highlight(...places.map(({ range }) => range)));
     names?.set("evidence-current", new Highlight(...(current ? [current.range] : [])));
     return () => {
       names?.delete("evidence");

@@ -24,7 +24,7 @@ export function Tabs<T extends string>({ label, tabs, value, onChange, aside }: 
             <Radix.Trigger
               key={tab.value}
               value={tab.value}
-              className="-mb-px h-8 -outline-offset-2 pointer-coarse:h-11 border-b-2 border-transparent px-3 whitespace-nowrap text-muted hover:text-text data-[state=active]:border-accent data-[state=active]:text-text"
+              className="-mb-px h-8 -outline-offset-2 pointer-coarse:h-11 border-b-2 border-transparent px-2.5 whitespace-nowrap text-muted hover:text-text data-[state=active]:border-accent data-[state=active]:text-text"
             >
               {tab.label}
             </Radix.Trigger>

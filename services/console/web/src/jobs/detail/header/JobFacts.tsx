@@ -40,7 +40,9 @@ export function JobFacts({ job }: { job: Job }) {
             "none"
           )}
         </Fact>
-        <Fact name="Spent">{describeSpent(job)}</Fact>
+        <Fact name="Spent">
+          <span title={describeSpent(job)}>{describeSpent(job)}</span>
+        </Fact>
         <Fact name="Created">
           <Time at={job.created_at} />
         </Fact>

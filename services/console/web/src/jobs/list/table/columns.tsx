@@ -32,14 +32,14 @@ type Look = { name: string; px?: number; minPx?: number; sort?: Sort };
 
 /** Name, width in px and sort key of each column; those without a width share what is left. */
 export const COLUMN_LOOK: Record<ColumnId, Look> = {
-  status: { name: "Status", px: 224 },
-  title: { name: "Job", minPx: 288 },
-  last: { name: "Last entry", minPx: 288 },
-  agent: { name: "Agent", px: 128 },
-  submission: { name: "Submission", px: 96 },
+  status: { name: "Status", px: 216 },
+  title: { name: "Job", minPx: 240 },
+  last: { name: "Last entry", minPx: 200 },
+  agent: { name: "Agent", px: 120 },
+  submission: { name: "Submission", px: 92 },
   tenant: { name: "Tenant", px: 112 },
   priority: { name: "Priority", px: 72 },
-  cost: { name: "Cost", px: 80 },
+  cost: { name: "Cost", px: 72 },
   labels: { name: "Labels", px: 192 },
   created: { name: "Created", px: 96, sort: "created" },
   updated: { name: "Updated", px: 96, sort: "updated" },
