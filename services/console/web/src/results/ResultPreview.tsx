@@ -11,7 +11,7 @@ import { StoredView } from "@/results/views/StoredView";
 import { TableView } from "@/results/views/TableView";
 import { TextView } from "@/results/views/TextView";
 import { type Tab, Tabs } from "@/ui/controls/tabs";
-import { Skeleton } from "@/ui/display/states";
+import { Loading, Skeleton } from "@/ui/display/states";
 
 const MarkdownView = lazy(() => import("@/results/views/MarkdownView"));
 
@@ -119,7 +119,13 @@ function Content({ view, looked, value, quotes, focus, source }: ContentProps) {
       return <TextView text={looked.text} quotes={quotes} focus={focus} />;
     case "markdown":
       return (
-        <Suspense fallback={<Skeleton className="h-40" />}>
+        <Suspense
+          fallback={
+            <Loading what="the result">
+              <Skeleton className="h-40" />
+            </Loading>
+          }
+        >
           <MarkdownView text={looked.text} quotes={quotes} focus={focus} />
         </Suspense>
       );

@@ -28,7 +28,7 @@ type ResultSectionProps = {
 // Both columns have their height from the first, and scroll by themselves: what arrives moves nothing around them.
 const COLUMNS = "grid gap-6 max-lg:*:min-h-40";
 const HALVES = "lg:h-[60dvh] lg:min-h-80 lg:grid-cols-2";
-const WIDE = "lg:h-[calc(100dvh-9.5rem)] lg:grid-cols-[minmax(18rem,1fr)_3fr]";
+const WIDE = "lg:h-[calc(100dvh-11rem)] lg:grid-cols-[minmax(18rem,1fr)_3fr]";
 const COLUMN = "flex min-h-0 min-w-0 flex-col";
 const HEAD = "flex min-h-10 flex-wrap items-center justify-between gap-2 pb-2";
 
