@@ -1,5 +1,4 @@
 import { useNavigate } from "@tanstack/react-router";
-import { useEffect } from "react";
 import { FormProvider, useForm } from "react-hook-form";
 import { showFieldErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
@@ -35,7 +34,6 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
         },
       );
     })();
-  useEffect(() => form.setFocus("title"), [form]);
   const isForNobody = watch("who") === "later";
   return (
     <FormProvider {...form}>
@@ -47,7 +45,7 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
           void submit(false);
         }}
       >
-        <TextFields />
+        <TextFields autoFocus />
         <AgentChoice />
         <PayloadField />
         <div className="grid gap-3 sm:grid-cols-3">

@@ -184,7 +184,7 @@ it("a phone has a card a job, and its filters behind a button", async () => {
   serveJobs([aJob({ id: "a", title: "Alpha", agent_id: "writer", submission: 2 })]);
   const { user } = await page();
   await screen.findByText("Alpha");
-  expect(row("Alpha")).toHaveTextContent("writer · sub 2");
+  expect(row("Alpha")).toHaveTextContent("writer · submission 2");
   expect(within(row("Alpha")).getAllByRole("cell")).toHaveLength(2);
   expect(screen.queryByRole("searchbox", { name: "Tenant" })).not.toBeInTheDocument();
   await user.click(screen.getByRole("button", { name: "Filters" }));
