@@ -127,18 +127,19 @@ async def test_nothing_moves_while_a_page_is_loaded(visitor: Visitor, pages: dic
 
 
 #: Cells of a row that reach into one another, or beyond their table.
-CROSSING = """() => [...document.querySelectorAll("main tr")].flatMap((row) => {
+CROSSING = """() => [...document.querySelectorAll("main tr:not(.sr-only *)")].flatMap((row) => {
   const drawn = (cell) => {
-    const range = document.createRange();
-    range.selectNodeContents(cell);
-    return [cell, range.getBoundingClientRect()];
+    const seen = [...cell.querySelectorAll("*")].filter((each) => !each.closest(".sr-only") && each.checkVisibility());
+    const boxes = seen.map((each) => each.getBoundingClientRect()).filter(({ width }) => width > 0);
+    const edge = (side, pick) => pick(...boxes.map((box) => box[side]));
+    return { text: cell.innerText, left: edge("left", Math.min), right: edge("right", Math.max),
+      top: edge("top", Math.min), bottom: edge("bottom", Math.max) };
   };
-  const cells = [...row.cells].map(drawn).filter(([, box]) => box.width > 1);
+  const cells = [...row.cells].map(drawn);
   const right = row.getBoundingClientRect().right;
-  return cells
-    .filter(([, box], at) => box.right > right + 1 || cells.slice(at + 1).some(([, next]) =>
-      next.left < box.right - 1 && next.top < box.bottom - 1 && next.bottom > box.top + 1))
-    .map(([cell]) => cell.innerText);
+  const crosses = (box, next) => next.left < box.right - 1 && next.right > box.left + 1
+    && next.top < box.bottom - 1 && next.bottom > box.top + 1;
+  return cells.filter((box, at) => box.right > right + 1 || cells.slice(at + 1).some((next) => crosses(box, next)));
 })"""
 
 

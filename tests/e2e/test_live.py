@@ -74,7 +74,7 @@ async def test_the_page_says_that_the_console_is_away_and_catches_up(page: Page,
 
 async def test_nothing_moves_while_a_run_is_watched(visitor: Visitor, system: System, agent: Agent):
     fields = {"acceptance_criteria": 'Has a "chimney"\nHas a "door"\nHas a "roof"'}
-    policy = {"resubmit": "automatic", "max_submissions": 3, "max_attempts": 3, "backoff_first_s": 0.1}
+    policy = {"resubmit": "automatic", "max_submissions": 3, "max_attempts": 3, "backoff_first_s": 2.0}
     job = await system.create(title="Plan a house, and again", policy=policy, **fields)
     told = [
         web.json_response({"text": "# A house\n\n" + "It has a chimney.\n\n" * 40}),
@@ -102,6 +102,8 @@ async def test_nothing_moves_while_a_run_is_watched(visitor: Visitor, system: Sy
         await expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
         await expect(page.get_by_role("region", name="History")).to_contain_text(text)
         answer[call].set()
+        if told[call].status == 503:
+            await expect(page.get_by_text("waits for its next call")).to_be_visible()
     await expect(page.get_by_role("region", name="Error")).to_contain_text("the planner is out of paper")
     await expect(badge(page.get_by_role("main"), "Failed").first).to_be_visible()
     assert await shifted(page) == []

@@ -39,7 +39,10 @@ export function ResultSection({ job, submissions, isPending, error, isWide, onWi
   /** Show the first place of a quote in the result; called again, the next. */
   const showEvidence = (id: string) => setFocus({ id, turn: focus?.id === id ? focus.turn + 1 : 0 });
   if (!result.wasRead) return <Placeholder />;
-  const { hasResult, isNewest, isRead, verdict } = result;
+  const { hasResult, isRead, verdict } = result;
+  // Beside a result, only what ended with it: the error of a call that is made again would push the verdict down.
+  const isExplained =
+    hasResult && result.isNewest && (verdict ? !job.live && job.status !== "IN_PROGRESS" : job.status === "FAILED");
   return (
     <div className={cn(COLUMNS, isWide ? WIDE : HALVES)}>
       <section aria-label="Criteria and verdict" className={COLUMN}>
@@ -48,7 +51,7 @@ export function ResultSection({ job, submissions, isPending, error, isWide, onWi
           <SubmissionChoice {...result.choice} />
         </div>
         <div tabIndex={0} className="min-h-0 -outline-offset-2 lg:grow lg:overflow-auto">
-          {hasResult && isNewest && (verdict || job.status === "FAILED") && error}
+          {isExplained && error}
           {verdict ? (
             <VerdictPanel
               verdict={verdict}
