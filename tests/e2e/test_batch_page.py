@@ -39,7 +39,7 @@ async def test_a_batch_shows_how_far_it_is_and_what_failed(page: Page, system: S
     failures = page.get_by_role("region", name="Failures")
     await expect(failures.get_by_role("link", name=f"Unpack {ids[0]}")).to_be_visible()
     await expect(badge(failures, "Failed")).to_be_visible()
-    await expect(failures).to_contain_text("agent_status")
+    await expect(failures).to_contain_text("agent_status 500")
     await page.evaluate("window.isTheSame = true")
     go_on.set()
     await expect(bar).to_have_attribute("aria-valuenow", str(NUMBER))

@@ -84,7 +84,7 @@ class AgentStats(Model):
 
 
 class DeadLetter(Model):
-    """What could not be processed: why, and where it came from. What it holds stays in its topic."""
+    """What could not be processed: why, where it came from, and how it begins. The whole stays in its topic."""
 
     topic: str
     partition: int
@@ -96,6 +96,8 @@ class DeadLetter(Model):
     source_partition: int | None = None
     source_offset: int | None = None
     key: str | None = None
+    body: str | None = Field(None, description="its first 4,096 bytes as text")
+    body_bytes: int = Field(0, description="how many it has in all")
 
 
 class DeadLetters(Model):

@@ -906,7 +906,7 @@ Global___ListDeadLettersResponse: _TypeAlias = ListDeadLettersResponse  # noqa: 
 
 @_typing.final
 class DeadLetter(_message.Message):
-    """What could not be processed: why, and where it came from. What it holds stays in its topic."""
+    """What could not be processed: why, where it came from, and how it begins. The whole stays in its topic."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -920,6 +920,8 @@ class DeadLetter(_message.Message):
     SOURCE_PARTITION_FIELD_NUMBER: _builtins.int
     SOURCE_OFFSET_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    BODY_BYTES_FIELD_NUMBER: _builtins.int
     topic: _builtins.str
     partition: _builtins.int
     offset: _builtins.int
@@ -929,6 +931,10 @@ class DeadLetter(_message.Message):
     source_partition: _builtins.int
     source_offset: _builtins.int
     key: _builtins.str
+    body: _builtins.str
+    """Its first 4,096 bytes as text, with replacement characters for what is not UTF-8."""
+    body_bytes: _builtins.int
+    """How many bytes it has in all."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -944,11 +950,15 @@ class DeadLetter(_message.Message):
         source_partition: _builtins.int | None = ...,
         source_offset: _builtins.int | None = ...,
         key: _builtins.str | None = ...,
+        body: _builtins.str | None = ...,
+        body_bytes: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_key", b"_key", "_message", b"_message", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "code", b"code", "key", b"key", "message", b"message", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_body", b"_body", "_code", b"_code", "_key", b"_key", "_message", b"_message", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "body", b"body", "code", b"code", "key", b"key", "message", b"message", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_key", b"_key", "_message", b"_message", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "code", b"code", "key", b"key", "message", b"message", "offset", b"offset", "partition", b"partition", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_body", b"_body", "_code", b"_code", "_key", b"_key", "_message", b"_message", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "body", b"body", "body_bytes", b"body_bytes", "code", b"code", "key", b"key", "message", b"message", "offset", b"offset", "partition", b"partition", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__body: _TypeAlias = _typing.Literal["body"]  # noqa: Y015
+    _WhichOneofArgType__body: _TypeAlias = _typing.Literal["_body", b"_body"]  # noqa: Y015
     _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
     _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
     _WhichOneofReturnType__key: _TypeAlias = _typing.Literal["key"]  # noqa: Y015
@@ -961,6 +971,8 @@ class DeadLetter(_message.Message):
     _WhichOneofArgType__source_partition: _TypeAlias = _typing.Literal["_source_partition", b"_source_partition"]  # noqa: Y015
     _WhichOneofReturnType__source_topic: _TypeAlias = _typing.Literal["source_topic"]  # noqa: Y015
     _WhichOneofArgType__source_topic: _TypeAlias = _typing.Literal["_source_topic", b"_source_topic"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__body) -> _WhichOneofReturnType__body | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
     @_typing.overload

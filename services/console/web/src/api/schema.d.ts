@@ -933,7 +933,7 @@ export interface components {
         };
         /**
          * DeadLetter
-         * @description What could not be processed: why, and where it came from. What it holds stays in its topic.
+         * @description What could not be processed: why, where it came from, and how it begins. The whole stays in its topic.
          */
         DeadLetter: {
             /** Topic */
@@ -959,6 +959,17 @@ export interface components {
             source_offset?: number | null;
             /** Key */
             key?: string | null;
+            /**
+             * Body
+             * @description its first 4,096 bytes as text
+             */
+            body?: string | null;
+            /**
+             * Body Bytes
+             * @description how many it has in all
+             * @default 0
+             */
+            body_bytes: number;
         };
         /**
          * DeadLetters
