@@ -9,8 +9,9 @@ from uuid import UUID, uuid4, uuid5
 
 import grpc
 
-from contracts.messages.convert import limit_message, new_job_of, new_limit_of, operation_message, status_of
+from contracts.messages.convert import limit_message, new_job_of, new_limit_of, status_of
 from contracts.messages.job_requests import job_filter_of
+from contracts.messages.operations import operation_message
 from contracts.resources import Job, Limit, NewLimit, Operation
 from contracts.status import RESTING, JobStatus, OperationState
 from signoff.v1 import job_service_pb2 as jobs_pb

@@ -9,7 +9,7 @@ from support.factories import SECRETS
 from support.jobstore.steps import CRITERIA, Published, Steps
 from support.jobstore.terms import IDS
 
-from contracts.messages.convert import operation_of
+from contracts.messages.operations import operation_of
 from contracts.resources import Operation
 from contracts.status import ReportKind
 from jobstore.api.job_service import JobService

@@ -6,7 +6,8 @@ import pytest
 from batch_world import NOBODY, World, asked, ended, new
 from support.jobstore.terms import IDS
 
-from contracts.messages.convert import new_job_of, operation_of
+from contracts.messages.convert import new_job_of
+from contracts.messages.operations import operation_of
 from contracts.status import ReportKind
 from jobstore.commands.executions import CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob

@@ -10,7 +10,7 @@ from contracts.criteria import find_warnings, parse_stored_criteria
 from contracts.identity import new_execution_id
 from contracts.messages import convert
 from contracts.messages.job_requests import edit_of, job_filter_of, order_of, warning_message
-from contracts.messages.views import batch_message
+from contracts.messages.operations import batch_message
 from contracts.resources import JobFilter, NewJob
 from contracts.status import JobOrder
 from jobstore.api.auth import CALLER

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from contracts.fields import LimitName
 from contracts.messages import convert
+from contracts.messages.operations import operation_message
 from contracts.messages.views import DeadLetters, agent_stats_message, dead_letters_message, overview_message
 from contracts.status import JobStatus, OperationState
 from jobstore.api.auth import CALLER
@@ -74,7 +75,7 @@ class OperationsService(OperationsServiceServicer):
     async def GetOperation(self, request: pb.GetOperationRequest, context: Context) -> pb.GetOperationResponse:
         del context
         operation = await self._batches.get_operation(request.operation_id)
-        return pb.GetOperationResponse(operation=convert.operation_message(operation))
+        return pb.GetOperationResponse(operation=operation_message(operation))
 
     async def ListOperations(self, request: pb.ListOperationsRequest, context: Context) -> pb.ListOperationsResponse:
         del context
@@ -83,7 +84,7 @@ class OperationsService(OperationsServiceServicer):
         async with self._database.session() as session:
             operations = await repository.list_operations(session, limit, before)
         last = (operations[-1].created_at.isoformat(), str(operations[-1].id)) if len(operations) == limit else None
-        messages = [convert.operation_message(operation) for operation in operations]
+        messages = [operation_message(operation) for operation in operations]
         return pb.ListOperationsResponse(operations=messages, next_page_token=make_page_token(last))
 
     async def WatchOperation(
@@ -96,7 +97,7 @@ class OperationsService(OperationsServiceServicer):
             shown = operation.model_dump(exclude={"rate_per_s", "ends_at"}), round(operation.rate_per_s, 1)
             if shown != last_sent:
                 last_sent = shown
-                yield pb.WatchOperationResponse(operation=convert.operation_message(operation))
+                yield pb.WatchOperationResponse(operation=operation_message(operation))
             if operation.state in ENDED:
                 return
             await self._watches.wait_for_change(WATCH_MIN_S, WATCH_MAX_S)
@@ -104,24 +105,24 @@ class OperationsService(OperationsServiceServicer):
     async def PauseOperation(self, request: pb.PauseOperationRequest, context: Context) -> pb.PauseOperationResponse:
         del context
         operation = await self._batches.move(request.operation_id, OperationState.PAUSED, CALLER.get())
-        return pb.PauseOperationResponse(operation=convert.operation_message(operation))
+        return pb.PauseOperationResponse(operation=operation_message(operation))
 
     async def ResumeOperation(self, request: pb.ResumeOperationRequest, context: Context) -> pb.ResumeOperationResponse:
         del context
         operation = await self._batches.move(request.operation_id, OperationState.RUNNING, CALLER.get())
-        return pb.ResumeOperationResponse(operation=convert.operation_message(operation))
+        return pb.ResumeOperationResponse(operation=operation_message(operation))
 
     async def CancelOperation(self, request: pb.CancelOperationRequest, context: Context) -> pb.CancelOperationResponse:
         del context
         said = {name: reject_nul(getattr(request, name)) or "" for name in ("reason", "requested_by")}
         operation = await self._batches.move(request.operation_id, OperationState.CANCELLING, CALLER.get(), **said)
-        return pb.CancelOperationResponse(operation=convert.operation_message(operation))
+        return pb.CancelOperationResponse(operation=operation_message(operation))
 
     async def RetryOperation(self, request: pb.RetryOperationRequest, context: Context) -> pb.RetryOperationResponse:
         del context
         statuses = [convert.status_of(status) for status in request.statuses] or [JobStatus.FAILED]
         operation = await self._batches.retry(request.operation_id, statuses, read_key(request), CALLER.get())
-        return pb.RetryOperationResponse(operation=convert.operation_message(operation))
+        return pb.RetryOperationResponse(operation=operation_message(operation))
 
     async def ListLimits(self, request: pb.ListLimitsRequest, context: Context) -> pb.ListLimitsResponse:
         del request, context
