@@ -6,7 +6,17 @@ from hypothesis import strategies as st
 
 from contracts.criteria import CriteriaError, parse_criteria
 from contracts.resources import Agent, Job, JobFilter, JobLog, Limit, NewJob, Operation, Policy
-from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, OperationKind, OperationState, Protocol, Resubmit
+from contracts.status import (
+    Circuit,
+    Delivery,
+    EmptyResult,
+    JobLogStatus,
+    JobStatus,
+    OperationKind,
+    OperationState,
+    Protocol,
+    Resubmit,
+)
 
 _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 INT32 = st.integers(1, 2**31 - 1)

@@ -14,7 +14,7 @@ from contracts.client.records import read_record
 from contracts.jsontext import json_text
 from contracts.messages.answers import read_resource
 from contracts.messages.convert import agent_message, job_log_message, job_message
-from contracts.messages.operations import batch_message, item_message, operation_message
+from contracts.messages.operations import OperationItem, batch_message, item_message, operation_message
 from contracts.messages.views import (
     Batch,
     BatchItem,
@@ -26,7 +26,6 @@ from contracts.messages.views import (
     dead_letters_message,
     overview_message,
 )
-from contracts.operations import OperationItem
 from contracts.status import JobStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
@@ -63,9 +62,8 @@ def test_what_operators_see(agent, operation, limit):
     items = [BatchItem(job_id="a", accepted=True), BatchItem(job_id="b", accepted=False, code="x", message="no")]
     check(batch_message(Batch(**dict(operation), items=items)))
     check(item_message(OperationItem(item=0, job_id="a", outcome="WAITING")))
-    item_id = uuid4()
-    item = {"title": "A", "outcome": "FAILED", "execution_id": item_id, "retried_by": item_id, "retry_execution_id": item_id}
-    check(item_message(OperationItem(item=1, job_id="a", **item)))
+    ids = dict.fromkeys(["execution_id", "retried_by", "retry_execution_id"], uuid4())
+    check(item_message(OperationItem(item=1, job_id="a", title="A", outcome="FAILED", **ids)))
     check(operations_pb.PreviewOperationResponse(total=3, items_max=9, counts={"FAILED": 3}))
 
 

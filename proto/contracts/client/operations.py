@@ -20,8 +20,8 @@ from signoff.v1.job_service_pb2_grpc import JobServiceStub
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceStub
 
 if TYPE_CHECKING:
+    from contracts.messages.operations import NewOperation, OperationItem, OperationPreview
     from contracts.messages.views import AgentStats, Batch, DeadLetters, Overview
-    from contracts.operations import NewOperation, OperationItem, OperationPreview
     from contracts.resources import JobFilter, Limit, NewJob, NewLimit, Operation
 
 #: A call that accepts many jobs may take at least this long, in seconds, however short `timeout_s` is.

@@ -15,6 +15,7 @@ from contracts.status import BATCH_KINDS
 
 router = APIRouter(prefix="/api/batches", tags=["batches"], route_class=ManyJsonRoute)
 
+
 @router.post("", status_code=201)
 async def create_batch(
     jobstore: CallersJobStore, batch: NewBatch, response: Response, key: IdempotencyKey = None

@@ -12,7 +12,7 @@ from console.api.json_body import ManyJsonRoute
 from console.api.schemas import Cancellation, IdempotencyKey, ItemsQuery, OperationsQuery, Page, Retry
 from console.live.changes import make_frame
 from contracts.client import JobStoreClient
-from contracts.operations import NewOperation, OperationItem, OperationPreview
+from contracts.messages.operations import NewOperation, OperationItem, OperationPreview
 from contracts.resources import Operation
 
 router = APIRouter(prefix="/api/operations", tags=["operations"], route_class=ManyJsonRoute)

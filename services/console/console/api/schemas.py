@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_
 
 from contracts.fields import AgentId, Model, Moment, StrictModel, Tenant, Text
 from contracts.jsontext import Json
+from contracts.messages.operations import OperationName
 from contracts.messages.views import AgentStats
-from contracts.operations import OperationName
 from contracts.resources import Job, JobEdit, JobFilter, Limit, NewJob
 from contracts.status import JobOrder, JobStatus, OperationKind
 

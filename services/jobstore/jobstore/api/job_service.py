@@ -23,6 +23,7 @@ from jobstore.api.requests import (
     parse_page_token,
     parse_uuid,
     read_key,
+    read_name,
     reject_nul,
     wants_text,
 )
@@ -180,7 +181,8 @@ class JobService(JobServiceServicer):
         check_batch_size(len(request.job_ids) + len(request.jobs))
         chosen = _parse_filter(request)
         new = await self._convert_jobs(request)
-        batch = await self._batches.execute(request.job_ids, new, chosen, read_key(request), CALLER.get())
+        name, key = read_name(request), read_key(request)
+        batch = await self._batches.execute(request.job_ids, new, chosen, name, key, CALLER.get())
         return pb.ExecuteJobsResponse(batch=batch_message(batch))
 
     async def _convert_jobs(self, request: pb.ExecuteJobsRequest) -> list[NewJob]:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from contracts.fields import LimitName
 from contracts.messages import convert
-from contracts.messages.operations import operation_message
+from contracts.messages.operations import item_message, new_operation_of, operation_message
 from contracts.messages.views import DeadLetters, agent_stats_message, dead_letters_message, overview_message
 from contracts.status import JobStatus, OperationState
 from jobstore.api.auth import CALLER
@@ -22,16 +22,19 @@ from jobstore.api.requests import (
     parse_page_token,
     parse_uuid,
     read_key,
+    read_name,
     reject_nul,
+    wants_text,
 )
 from jobstore.commands.executions import ForgetAnswer
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
+from jobstore.commands.operations import ITEMS_MAX
 from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.errors import InvalidError
 from jobstore.insights import overview
 from jobstore.insights.dead_letters import DeadLetterTopics
-from jobstore.operations import repository
+from jobstore.operations import progress
 from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
@@ -77,12 +80,43 @@ class OperationsService(OperationsServiceServicer):
         operation = await self._batches.get_operation(request.operation_id)
         return pb.GetOperationResponse(operation=operation_message(operation))
 
+    async def PreviewOperation(
+        self, request: pb.PreviewOperationRequest, context: Context
+    ) -> pb.PreviewOperationResponse:
+        preview = await self._batches.preview(new_operation_of(request.operation))
+        as_text = wants_text(context)
+        return pb.PreviewOperationResponse(
+            total=preview.total,
+            items_max=ITEMS_MAX,
+            counts=preview.counts,
+            sample=[convert.job_message(view, as_text=as_text) for view in preview.sample],
+            cost_usd=preview.cost_usd,
+            cost_of=preview.cost_of,
+        )
+
+    async def CreateOperation(self, request: pb.CreateOperationRequest, context: Context) -> pb.CreateOperationResponse:
+        del context
+        new = new_operation_of(request.operation)
+        operation = await self._batches.create(new, read_key(request), CALLER.get())
+        return pb.CreateOperationResponse(operation=operation_message(operation))
+
+    async def ListOperationItems(
+        self, request: pb.ListOperationItemsRequest, context: Context
+    ) -> pb.ListOperationItemsResponse:
+        del context
+        limit, after = parse_page_size(request.page_size, 50), parse_page_token(request.page_token, int)
+        items = await self._batches.list_items(
+            request.operation_id, limit, -1 if after is None else after, request.outcomes
+        )
+        token = make_page_token((items[-1].item,) if len(items) == limit else None)
+        return pb.ListOperationItemsResponse(items=[item_message(item) for item in items], next_page_token=token)
+
     async def ListOperations(self, request: pb.ListOperationsRequest, context: Context) -> pb.ListOperationsResponse:
         del context
         limit = parse_page_size(request.page_size, 50)
         before = parse_page_token(request.page_token, lambda at, id_: (datetime.fromisoformat(at), UUID(id_)))
         async with self._database.session() as session:
-            operations = await repository.list_operations(session, limit, before)
+            operations = await progress.list_operations(session, limit, before, request.kinds)
         last = (operations[-1].created_at.isoformat(), str(operations[-1].id)) if len(operations) == limit else None
         messages = [operation_message(operation) for operation in operations]
         return pb.ListOperationsResponse(operations=messages, next_page_token=make_page_token(last))
@@ -121,7 +155,8 @@ class OperationsService(OperationsServiceServicer):
     async def RetryOperation(self, request: pb.RetryOperationRequest, context: Context) -> pb.RetryOperationResponse:
         del context
         statuses = [convert.status_of(status) for status in request.statuses] or [JobStatus.FAILED]
-        operation = await self._batches.retry(request.operation_id, statuses, read_key(request), CALLER.get())
+        name, key = read_name(request), read_key(request)
+        operation = await self._batches.retry(request.operation_id, statuses, name, key, CALLER.get())
         return pb.RetryOperationResponse(operation=operation_message(operation))
 
     async def ListLimits(self, request: pb.ListLimitsRequest, context: Context) -> pb.ListLimitsResponse:

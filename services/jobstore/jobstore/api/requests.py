@@ -8,9 +8,11 @@ from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 import grpc
+from pydantic import TypeAdapter
 
 from contracts.jsontext import json_text
 from contracts.messages import JSON_AS_TEXT
+from contracts.messages.operations import OperationName
 from contracts.resources import NewJob
 from contracts.sizes import measure, measure_job
 from jobstore.errors import InvalidError, check_size
@@ -21,6 +23,7 @@ R = TypeVar("R")
 PAGE_MAX: Final = 500
 #: Characters of an idempotency key at most.
 KEY_MAX: Final = 255
+_NAME: Final[TypeAdapter[str]] = TypeAdapter(OperationName)
 
 
 class _Keyed(Protocol):
@@ -65,6 +68,11 @@ def read_key(request: _Keyed) -> str:
     if len(key) > KEY_MAX:
         raise InvalidError(f"idempotency_key has {len(key)} characters, and {KEY_MAX} at most")
     return key
+
+
+def read_name(request: Any) -> str | None:
+    """Return the name that a request gives to a new operation, where it gives one. ValidationError: it is none."""
+    return _NAME.validate_python(request.name) if request.HasField("name") else None
 
 
 def parse_page_size(page_size: int, default: int) -> int:
