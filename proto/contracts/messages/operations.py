@@ -1,11 +1,11 @@
 """Operations on many jobs: what is asked for, what it would be about, what became of each job; their gRPC messages."""
 
-from typing import Annotated, Any, Self
+from typing import Any, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from contracts.fields import AgentId, Model, StrictModel, Text
+from contracts.fields import AgentId, Model, OperationName, StrictModel, Text
 from contracts.messages.convert import fields_of, job_of, time_of
 from contracts.messages.filters import job_filter_message
 from contracts.messages.job_requests import job_filter_of
@@ -20,7 +20,6 @@ _STATE = "OPERATION_STATE_"
 #: Jobs that may be named at most; a filter may match more.
 NAMED_MAX = 10_000
 
-OperationName = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 #: What goes with which kinds.
 _KINDS_OF = {
     "agent_id": {OperationKind.ASSIGN},

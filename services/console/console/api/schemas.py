@@ -8,9 +8,8 @@ from uuid import UUID
 from fastapi import Header
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from contracts.fields import AgentId, Model, Moment, StrictModel, Tenant, Text
+from contracts.fields import AgentId, Model, Moment, OperationName, StrictModel, Tenant, Text
 from contracts.jsontext import Json
-from contracts.messages.operations import OperationName
 from contracts.messages.views import AgentStats
 from contracts.resources import Job, JobEdit, JobFilter, Limit, NewJob
 from contracts.status import JobOrder, JobStatus, OperationKind

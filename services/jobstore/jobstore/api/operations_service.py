@@ -28,7 +28,6 @@ from jobstore.api.requests import (
 )
 from jobstore.commands.executions import ForgetAnswer
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
-from jobstore.commands.operations import ITEMS_MAX
 from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.errors import InvalidError
@@ -87,7 +86,7 @@ class OperationsService(OperationsServiceServicer):
         as_text = wants_text(context)
         return pb.PreviewOperationResponse(
             total=preview.total,
-            items_max=ITEMS_MAX,
+            items_max=preview.items_max,
             counts=preview.counts,
             sample=[convert.job_message(view, as_text=as_text) for view in preview.sample],
             cost_usd=preview.cost_usd,

@@ -10,9 +10,9 @@ from uuid import UUID
 import grpc
 from pydantic import TypeAdapter
 
+from contracts.fields import OperationName
 from contracts.jsontext import json_text
 from contracts.messages import JSON_AS_TEXT
-from contracts.messages.operations import OperationName
 from contracts.resources import NewJob
 from contracts.sizes import measure, measure_job
 from jobstore.errors import InvalidError, check_size

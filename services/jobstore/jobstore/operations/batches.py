@@ -34,7 +34,11 @@ from servicekit.errors import PermanentError
 class Batches:
     """Accept batches and retries of batches, and read them with their progress."""
 
-    def __init__(self, database: Database, runner: CommandRunner, worker: OperationWorker) -> None:
+    def __init__(
+        self, database: Database, runner: CommandRunner, worker: OperationWorker, *, items_max: int = ITEMS_MAX
+    ) -> None:
+        """`items_max`: how many jobs the filter of an operation may match."""
+        self._items_max = items_max
         self._database = database
         self._runner = runner
         self._worker = worker
@@ -59,11 +63,11 @@ class Batches:
         hashes = [_hash_batch(job_ids, new, chosen, hash_job) for hash_job in (hash_spec, hash_as_given)]
         async with self._database.transaction() as session:
             tenants |= await repository.find_tenants(session, job_ids)
-            matching = await snapshots.count_matching(session, chosen) if chosen is not None else 0
+            matching = await snapshots.count_matching(session, chosen, BATCH_MAX) if chosen is not None else 0
         batch_id = self._derive_id("batch", *sorted(tenants), key=idempotency_key)
         spec = OperationSpec(
             items=repository.make_items(self._worker.ids, batch_id, job_ids, new),
-            snapshot=snapshots.matching_items(OperationKind.EXECUTE, chosen) if chosen is not None else None,
+            snapshot=snapshots.matching_items(OperationKind.EXECUTE, chosen, BATCH_MAX) if chosen is not None else None,
             name=name,
             parameters=_dump_filter(chosen),
         )
@@ -104,13 +108,15 @@ class Batches:
         obstacle: PermanentError | None = None
         async with self._database.transaction() as session:
             if chosen is not None:
-                obstacle = _refuse_number(await snapshots.count_matching(session, chosen), ITEMS_MAX)
+                obstacle = _refuse_number(
+                    await snapshots.count_matching(session, chosen, self._items_max), self._items_max
+                )
             if new.agent_id is not None and await get_agent(session, new.agent_id) is None:
                 obstacle = InvalidError(f"no agent has the id {new.agent_id}", code="unknown_agent")
             if chosen is not None and chosen.batch_id and new.kind is OperationKind.RETRY:
                 retry_of = await repository.find(session, chosen.batch_id)
         snapshot = (
-            snapshots.matching_items(new.kind, chosen)
+            snapshots.matching_items(new.kind, chosen, self._items_max)
             if chosen is not None
             else snapshots.named_items(new.kind, list(dict.fromkeys(new.job_ids)))
         )
@@ -129,7 +135,9 @@ class Batches:
         chosen = _limit_to_retried(new)
         async with self._database.transaction() as session:
             named = list(dict.fromkeys(new.job_ids))
-            return await snapshots.make_preview(session, chosen or named, costs=new.kind in BATCH_KINDS)
+            return await snapshots.make_preview(
+                session, chosen or named, self._items_max, costs=new.kind in BATCH_KINDS
+            )
 
     async def _create(self, command: CreateOperation) -> None:
         """Store an operation, and carry it out before the caller is answered."""

@@ -48,7 +48,7 @@ _PROGRESS: Final = text(
         count(*) FILTER (WHERE i.answered AND NOT last.live AND j.updated_at > o.since
             AND j.execution_id = last.execution_id) AS lately
     FROM (
-        SELECT id, kind, coalesce(finished_at, signoff_now()) - make_interval(secs => :over_s) AS since
+        SELECT id, kind, signoff_now() - make_interval(secs => :over_s) AS since
         FROM operations WHERE id = ANY(CAST(:ids AS uuid[]))
     ) AS o
     JOIN operation_items i ON i.operation_id = o.id {_LAST} LEFT JOIN jobs j ON j.id = i.job_id
@@ -152,7 +152,7 @@ def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
     total, rested = sum(counts.values()), sum(part.rested for part in parts)
     age_s, over_s = ((row.finished_at or row.now) - row.created_at).total_seconds(), RATE_OVER_S
     lately = sum(part.lately for part in parts)
-    if row.kind not in BATCH_KINDS:  # an item is done at once, and nobody keeps when
+    if row.finished_at is not None or row.kind not in BATCH_KINDS:  # of what is done at once nobody keeps when
         lately, over_s = rested, age_s
     rate = lately / max(min(age_s, over_s), RATE_OVER_MIN_S)
     ends_at = None

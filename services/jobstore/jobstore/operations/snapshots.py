@@ -9,7 +9,6 @@ from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, case, cast, func, liter
 
 from contracts.resources import JobFilter
 from contracts.status import JobStatus, OperationKind
-from jobstore.commands.operations import ITEMS_MAX
 from jobstore.commands.unit_of_work import JobView
 from jobstore.operations.progress import retried_jobs
 from jobstore.reads.job_filter import Query, where_matching
@@ -42,22 +41,23 @@ class Preview:
     """
 
     total: int
+    items_max: int
     counts: Mapping[str, int] = field(default_factory=dict)
     sample: Sequence[JobView] = ()
     cost_usd: float | None = None
     cost_of: int = 0
 
 
-def matching_items(kind: OperationKind, chosen: JobFilter) -> Query:
-    """Return the query of items (number, job, execution): the jobs that match a filter, oldest first."""
+def matching_items(kind: OperationKind, chosen: JobFilter, most: int) -> Query:
+    """Return the query of items (number, job, execution): the jobs that match a filter, oldest first, up to `most`."""
     number = func.row_number().over(order_by=(jobs.c.created_at, jobs.c.id)) - 1
     query = where_matching(select(number, jobs.c.id, _get_target(kind)), chosen)
-    return query.order_by(jobs.c.created_at, jobs.c.id).limit(ITEMS_MAX)
+    return query.order_by(jobs.c.created_at, jobs.c.id).limit(most)
 
 
 def named_items(kind: OperationKind, job_ids: Sequence[str]) -> Query:
     """Return the query of named jobs, in their order, whether they exist or not."""
-    named = func.unnest(literal(list(job_ids), ARRAY(Text))).table_valued("id", with_ordinality="n")
+    named = func.unnest(literal(list(job_ids), ARRAY(Text))).table_valued("id", with_ordinality="n").render_derived()
     query = select(named.c.n - 1, named.c.id, _get_target(kind))
     return query.select_from(named.outerjoin(jobs, jobs.c.id == named.c.id))
 
@@ -74,9 +74,9 @@ def _get_target(kind: OperationKind) -> ColumnElement[UUID | None]:
     return case((jobs.c.live, jobs.c.execution_id)) if kind is OperationKind.CANCEL else cast(null(), Uuid)
 
 
-async def count_matching(connection: Connection, chosen: JobFilter) -> int:
-    """Return how many jobs match, up to one more than an operation may have; call within a transaction."""
-    return await count_items(connection, where_matching(select(jobs.c.id), chosen).limit(ITEMS_MAX + 1))
+async def count_matching(connection: Connection, chosen: JobFilter, most: int) -> int:
+    """Return how many jobs match, up to one more than `most`; call within a transaction."""
+    return await count_items(connection, where_matching(select(jobs.c.id), chosen).limit(most + 1))
 
 
 async def count_items(connection: Connection, items: Query) -> int:
@@ -85,16 +85,19 @@ async def count_items(connection: Connection, items: Query) -> int:
     return int(await connection.scalar(select(func.count()).select_from(items.subquery())))
 
 
-async def make_preview(connection: Connection, chosen: JobFilter | Sequence[str], *, costs: bool) -> Preview:
-    """Return what an operation on these jobs would be about; call within a transaction."""
+async def make_preview(connection: Connection, chosen: JobFilter | Sequence[str], most: int, *, costs: bool) -> Preview:
+    """Return what an operation on these jobs, of which there may be `most`, would be about; call within a transaction."""
     await connection.execute(PLAN_ANEW)
     columns = (jobs.c.status, jobs.c.agent_id)
-    found = _where_chosen(select(*columns), chosen).limit(ITEMS_MAX + 1).subquery()
+    found = _where_chosen(select(*columns), chosen).limit(most + 1).subquery()
     groups = await connection.execute(select(found, func.count().label("number")).group_by(*found.c))
     counts: dict[str, int] = {}
     for group in groups:
         counts[group.status] = counts.get(group.status, 0) + group.number
-    sample = [make_job_view(row) for row in await connection.execute(_make_sample_query(chosen, sum(counts.values())))]
+    sample = [
+        make_job_view(row)
+        for row in await connection.execute(_make_sample_query(chosen, are_few=sum(counts.values()) <= most))
+    ]
     means: dict[str, float] = {}
     if costs and (agent_ids := sorted({group.agent_id for group in groups if group.agent_id})):
         asked = {"agent_ids": agent_ids, "newest": NEWEST_MAX, "ended": ENDED_MAX}
@@ -102,6 +105,7 @@ async def make_preview(connection: Connection, chosen: JobFilter | Sequence[str]
     known = [(group.number, means[group.agent_id]) for group in groups if group.agent_id in means]
     return Preview(
         total=sum(counts.values()) if isinstance(chosen, JobFilter) else len(chosen),
+        items_max=most,
         counts=dict(sorted(counts.items())),
         sample=sample,
         cost_usd=sum(number * mean for number, mean in known) if known else None,
@@ -109,11 +113,11 @@ async def make_preview(connection: Connection, chosen: JobFilter | Sequence[str]
     )
 
 
-def _make_sample_query(chosen: JobFilter | Sequence[str], total: int) -> Query:
+def _make_sample_query(chosen: JobFilter | Sequence[str], *, are_few: bool) -> Query:
     """Return the query of the oldest jobs that match: few are sorted, and many are met soon in the order of age."""
     ids = _where_chosen(select(jobs.c.id, jobs.c.created_at), chosen)
     # OFFSET 0: all that match are found first, by whatever index serves the filter.
-    found = (ids.offset(0) if total <= ITEMS_MAX else ids).subquery()
+    found = (ids.offset(0) if are_few else ids).subquery()
     oldest = select(found.c.id).order_by(found.c.created_at, found.c.id).limit(SAMPLE).subquery()
     query = select(*JOB_COLUMNS, *NO_TEXTS).join(oldest, oldest.c.id == jobs.c.id)
     return query.order_by(jobs.c.created_at, jobs.c.id)

@@ -101,7 +101,8 @@ class OperationWorker:
         results = [next(done) if isinstance(each, CarryOutItem) else each for each in made]
         # What was carried out has its answer; the database, or an older version, is why the others have none.
         failed = [(item, each) for item, each in zip(items, results, strict=True) if isinstance(each, PermanentError)]
-        await self._answer(operation, [ItemAnswer(item.item, None, each.code, str(each)) for item, each in failed])
+        if failed:
+            await self._answer(operation, [ItemAnswer(item.item, None, each.code, str(each)) for item, each in failed])
         for result in results:
             if isinstance(result, DoubtfulError):  # this item comes again
                 raise result
@@ -123,8 +124,8 @@ class OperationWorker:
             await self._end([operation.id])
 
     async def _answer(self, operation: ClaimedOperation, answers: Sequence[ItemAnswer]) -> None:
-        if answers:
-            await self._runner.administer.run_one(AnswerItems(operation.id, answers))
+        """Keep answers, and release the claim on the operation."""
+        await self._runner.administer.run_one(AnswerItems(operation.id, answers))
 
     async def _end(self, operation_ids: Sequence[UUID]) -> None:
         """End operations of which nothing is left."""
