@@ -98,13 +98,16 @@ async def test_what_agents_are_and_what_was_refused_is_told_once(
     await steps.created(agent_id=None)
     for _ in range(2):
         await steps.claim()  # PENDING: refused
-        await runner.submit.run_one(CancelJob(None, new_execution_id(), own=True))
+        cancelled = new_execution_id()
+        await runner.submit.run_one(CancelJob(None, cancelled))
+        with pytest.raises(RefusedError):
+            await runner.submit.run_one(ExecuteJob(steps.job_id, cancelled, chosen=True))
     async with database.session() as session:
         rows = await session.execute(text("SELECT topic, key, body FROM facts ORDER BY seq"))
     refusals = [json.loads(row.body) for row in rows if row.topic == "execution-refused"][-3:]
     assert [body["answer"] for body in refusals] == ["refused", "cancelled", "cancelled"]
     assert (refusals[0]["job_id"], refusals[0]["code"]) == (steps.job_id, "illegal_transition")
     assert datetime.fromisoformat(refusals[0]["refused_at"]) >= began
-    assert "job_id" not in refusals[1]
+    assert refusals[1]["job_id"] == steps.job_id
     agents = [json.loads(row.body) for row in rows if row.topic == "agent-changed"]
     assert [body["agent_id"] for body in agents] == ["writer"]

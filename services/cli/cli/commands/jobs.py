@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.job_filters import make_filter, with_filter
 from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
 from cli.session import Session, command, make_app
 from cli.watching import show_until_rest, succeed_if_completed
 from contracts.client import UNCHANGED, JobStoreClient
-from contracts.status import RESTING, JobOrder, JobStatus
+from contracts.status import RESTING, JobOrder
 
 if TYPE_CHECKING:
-    from contracts.resources import Job, JobFilter
+    from contracts.resources import Job
 
 app = make_app("Create, execute and follow jobs.")
 
@@ -92,32 +93,16 @@ async def get(cli: Session, job_id: JobId) -> None:
 
 
 @command(app, "list")
-async def list_(  # noqa: PLR0913, PLR0917 - each is an option
+@with_filter
+async def list_(
     cli: Session,
-    status: Annotated[list[JobStatus] | None, typer.Option(case_sensitive=False)] = None,
-    agent: Annotated[str | None, typer.Option()] = None,
-    tenant: Annotated[str | None, typer.Option()] = None,
-    label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE")] = None,
-    batch: Annotated[str | None, typer.Option(help="Whose last execution is of this batch.")] = None,
-    text: Annotated[str | None, typer.Option(help="That stands in the id or the title.")] = None,
-    created_after: Annotated[str | None, typer.Option(metavar="TIME", help="Or then; of RFC 3339.")] = None,
-    created_before: Annotated[str | None, typer.Option(metavar="TIME")] = None,
+    conditions: dict[str, Any],
     sort: Annotated[JobOrder, typer.Option(help="With - the newest first.")] = JobOrder.CREATED_DESC,
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> None:
     """List jobs, newest first unless sorted otherwise."""
-    conditions = {
-        "statuses": status,
-        "agent_id": agent,
-        "tenant": tenant,
-        "labels": parse_pairs(label, "--label") if label else None,
-        "batch_id": batch,
-        "text": text,
-        "created_after": created_after,
-        "created_before": created_before,
-    }
-    job_filter = _make_filter({name: value for name, value in conditions.items() if value is not None})
+    job_filter = make_filter(conditions)
     async with cli.jobstore() as jobstore:
         page = await jobstore.list_matching(job_filter, limit=limit, page_token=cursor, order=sort, with_last_log=True)
     cli.out.show_jobs(page.jobs, page.next_page_token)
@@ -221,15 +206,6 @@ async def _show(
         succeed_if_completed(cli, job)
     else:
         await show_until_rest(cli, jobstore, job.id, after_version=before, timeout_s=timeout_s)
-
-
-def _make_filter(conditions: dict[str, Any]) -> "JobFilter | dict[str, Any]":
-    """Return a filter, checked if anything in it may be wrong. Raise BadParameter with what is."""
-    if not conditions.keys() & {"batch_id", "text", "created_after", "created_before"}:
-        return conditions
-    from contracts.resources import JobFilter  # noqa: PLC0415 - heavy, and only needed here
-
-    return validate_model(JobFilter, conditions, "the filter")
 
 
 def _require_object(value: Any) -> dict[str, Any]:

@@ -86,7 +86,7 @@ async def count_items(connection: Connection, items: Query) -> int:
 
 
 async def make_preview(connection: Connection, chosen: JobFilter | Sequence[str], most: int, *, costs: bool) -> Preview:
-    """Return what an operation on these jobs, of which there may be `most`, would be about; call within a transaction."""
+    """Return what an operation on these jobs, `most` at most, would be about; call within a transaction."""
     await connection.execute(PLAN_ANEW)
     columns = (jobs.c.status, jobs.c.agent_id)
     found = _where_chosen(select(*columns), chosen).limit(most + 1).subquery()

@@ -7,12 +7,20 @@ from uuid import uuid4
 import pytest
 from support.jobstore.terms import TERMS
 
-from contracts.resources import Agent, Limit, NewAgent, NewLimit
-from contracts.status import OperationState, Protocol
+from contracts.resources import Agent, Limit, NewAgent, NewJob, NewLimit
+from contracts.status import JobStatus, OperationState, Protocol
 from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.commands.base import Command, LimitsLock, Locks
+from jobstore.commands.jobs import CreateJob
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
-from jobstore.commands.operations import BATCH_MAX, AnswerItems, CreateOperation, EndOperation, MoveOperation
+from jobstore.commands.operations import (
+    BATCH_MAX,
+    AnswerItems,
+    CarryOutItem,
+    CreateOperation,
+    EndOperation,
+    MoveOperation,
+)
 from jobstore.commands.rows import Item, ItemAnswer, OperationSpec, Stored, StoredOperation
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import ADMINISTRATOR
@@ -221,6 +229,56 @@ def test_answers_to_items_are_kept() -> None:
     answers = [ItemAnswer(0, uuid4()), ItemAnswer(1, None, "unknown_job", "no job has the id a")]
     answered = decided(AnswerItems(ID, answers), **operation(OperationState.RUNNING))
     assert answered.changes.item_answers == {ID: answers}
+
+
+ITEM = Item(3, "a")
+OPEN = {"open_items": {(ID, 3)}, "jobs": {"a": Job("a", JobStatus.ASSIGNED, 1, agent_id="writer")}}
+
+
+class Recorded(Command[None]):
+    """Records that it was carried out, in place of a change; or fails."""
+
+    def locks(self) -> Locks:
+        return Locks(jobs=frozenset({"a"}))
+
+    def decide(self, uow: UnitOfWork) -> None:
+        uow.put_limit("tenant:a", NewLimit(), self.actor)
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("open_items", [OPEN["open_items"], frozenset()])
+def test_an_item_is_carried_out_once_while_its_operation_runs(state: OperationState, open_items: Any) -> None:
+    execution_id = uuid4()
+    command = CarryOutItem(ID, ITEM, Recorded(), execution_id)
+    uow = decided(command, **operation(state), **{**OPEN, "open_items": open_items})
+    if state is OperationState.RUNNING and open_items:
+        assert uow.changes.item_answers == {ID: [ItemAnswer(3, execution_id)]}
+        assert set(uow.changes.limits) == {"tenant:a"}
+    else:
+        assert uow.changes == unit_of_work().changes
+    assert decided(command, **OPEN).changes == unit_of_work().changes  # there is no such operation
+
+
+def test_what_an_item_is_refused_is_its_answer() -> None:
+    stored = {**operation(OperationState.RUNNING), **OPEN}
+    unknown = decided(CarryOutItem(ID, ITEM, DisableAgent("nobody")), **stored).changes.item_answers[ID]
+    assert [(answer.item, answer.code) for answer in unknown] == [(3, "unknown_agent")]
+    guarded = CarryOutItem(ID, ITEM, Recorded(), guard=lambda job: Refusal("moved_on", f"it is {job.status}"))
+    uow = decided(guarded, **stored)
+    assert uow.changes.item_answers == {ID: [ItemAnswer(3, None, "moved_on", "it is ASSIGNED")]}
+    assert uow.changes.limits == {}
+    without_guard = CarryOutItem(ID, ITEM, Recorded(), guard=lambda _: None)
+    assert decided(without_guard, **stored).changes.item_answers == {ID: [ItemAnswer(3)]}
+
+
+def test_an_item_locks_and_reads_what_its_command_does_and_its_operation() -> None:
+    command = CarryOutItem(ID, ITEM, Recorded())
+    assert command.locks() == Locks(jobs=frozenset({"a"}), operations=frozenset({ID}))
+    stored = unit_of_work().stored
+    assert command.reads(stored).open_items == {(ID, 3)}
+    assert command.late_reads(stored) == command.command.late_reads(stored)
+    created = CreateJob(NewJob(title="A", acceptance_criteria="c"), "a")
+    assert CarryOutItem(ID, ITEM, created).size == created.size
 
 
 @pytest.mark.parametrize(
