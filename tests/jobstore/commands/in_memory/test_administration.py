@@ -26,7 +26,7 @@ from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import ADMINISTRATOR
 from jobstore.domain.circuit_breaker import CLOSED, Breaker
 from jobstore.domain.limits import batch_limit
-from jobstore.domain.model import Clock
+from jobstore.domain.model import Clock, Job, Refusal
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from servicekit.errors import PermanentError
 
