@@ -51,7 +51,8 @@ _PROGRESS: Final = text(
         SELECT id, kind, signoff_now() - make_interval(secs => :over_s) AS since
         FROM operations WHERE id = ANY(CAST(:ids AS uuid[]))
     ) AS o
-    JOIN operation_items i ON i.operation_id = o.id {_LAST} LEFT JOIN jobs j ON j.id = i.job_id
+    JOIN operation_items i ON i.operation_id = o.id {_LAST}
+    LEFT JOIN jobs j ON j.id = i.job_id AND i.answered AND i.code IS NULL AND o.kind IN ({_BATCH_KINDS})
     GROUP BY i.operation_id, word
     """,
 )
