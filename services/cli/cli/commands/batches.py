@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.commands.jobs import Cursor, Limit
-from cli.job_filters import check_filter, with_filter
 from cli.options import read_json_file
+from cli.parameters.job_filter import check_filter, with_filter
+from cli.parameters.lookups import BatchId, find_batch_id
 from cli.session import Session, command, make_app
 from cli.watching import has_completed, show_until_ended
 from contracts.status import BATCH_KINDS, JobStatus
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 app = make_app("Execute many jobs at once.")
 
-BatchId = Annotated[str, typer.Argument(metavar="BATCH")]
 Statuses = Annotated[list[JobStatus] | None, typer.Option("--status", case_sensitive=False, help="May be repeated.")]
 Name = Annotated[str | None, typer.Option("--name", help="Of the batch.")]
 Key = Annotated[str | None, typer.Option("--idempotency-key", help="The same key is the same batch.")]
@@ -60,13 +60,14 @@ async def list_(cli: Session, limit: Limit = 50, cursor: Cursor = "") -> None:
 async def get(cli: Session, batch_id: BatchId) -> None:
     """Show how a batch stands."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_batch(await jobstore.get_batch(batch_id))
+        cli.out.show_batch(await jobstore.get_batch(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "watch")
 async def watch(cli: Session, batch_id: BatchId) -> None:
     """Show how a batch goes to its end; succeed if all its jobs COMPLETED."""
     async with cli.jobstore() as jobstore:
+        batch_id = await find_batch_id(jobstore, batch_id)
         _exit_unless(has_completed(await show_until_ended(cli, jobstore, batch_id)))
 
 
@@ -74,14 +75,14 @@ async def watch(cli: Session, batch_id: BatchId) -> None:
 async def pause(cli: Session, batch_id: BatchId) -> None:
     """Let nothing more of a batch begin; what is with an agent goes on."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(await jobstore.pause_operation(batch_id))
+        cli.out.show_operation(await jobstore.pause_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "resume")
 async def resume(cli: Session, batch_id: BatchId) -> None:
     """Let a paused batch go on."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(await jobstore.resume_operation(batch_id))
+        cli.out.show_operation(await jobstore.resume_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "cancel")
@@ -95,7 +96,9 @@ async def cancel(
 ) -> None:
     """Let nothing more of a batch begin, and cancel what is live of it; it ends as CANCELLED soon afterwards."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(await jobstore.cancel_operation(batch_id, reason, requested_by=requested_by))
+        cli.out.show_operation(
+            await jobstore.cancel_operation(await find_batch_id(jobstore, batch_id), reason, requested_by=requested_by)
+        )
 
 
 @command(app, "retry")
@@ -109,6 +112,7 @@ async def retry(
 ) -> None:
     """Execute what FAILED of a batch, or ended at --status, as a new batch; succeed if all were accepted."""
     async with cli.jobstore() as jobstore:
+        batch_id = await find_batch_id(jobstore, batch_id)
         created = await jobstore.retry_operation(batch_id, status or [], name=name, idempotency_key=key)
         if wait:
             created = await show_until_ended(cli, jobstore, str(created.id), as_json=False)

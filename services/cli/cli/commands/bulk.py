@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from cli.commands.jobs import Cursor, Limit
-from cli.job_filters import check_filter, read_conditions
 from cli.options import validate_model
+from cli.parameters.job_filter import check_filter, read_conditions
+from cli.parameters.lookups import find_batch_id
 from cli.session import Session, command, make_app, with_options
 from cli.watching import has_completed, show_until_ended
 from contracts.status import OperationKind
@@ -17,7 +18,7 @@ app = make_app("Do something to all jobs that match: execute, cancel, resubmit, 
 
 Reason = Annotated[str | None, typer.Option("--reason", help="As the logs tell it.")]
 RequestedBy = Annotated[str | None, typer.Option("--by", envvar="USER", help="Who asks, as the logs tell it.")]
-OperationId = Annotated[str, typer.Argument(metavar="OPERATION")]
+OperationId = Annotated[str, typer.Argument(metavar="OPERATION", help="Its id, or the beginning or end of it.")]
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ async def list_(
 async def get(cli: Session, operation_id: OperationId) -> None:
     """Show how an operation stands."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(await jobstore.get_operation(operation_id))
+        cli.out.show_operation(await jobstore.get_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(app, "report")
@@ -119,6 +120,7 @@ async def report(
     """Show what became of each job of an operation, and why it was refused."""
     outcomes = [word.upper() for word in outcome or []]
     async with cli.jobstore() as jobstore:
+        operation_id = await find_batch_id(jobstore, operation_id)
         page = await jobstore.list_operation_items(operation_id, outcomes, limit=limit, page_token=cursor)
     cli.out.show_items(*page)
 
@@ -127,14 +129,14 @@ async def report(
 async def pause(cli: Session, operation_id: OperationId) -> None:
     """Let nothing more of an operation begin; what is with an agent goes on."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(await jobstore.pause_operation(operation_id))
+        cli.out.show_operation(await jobstore.pause_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(app, "resume")
 async def resume(cli: Session, operation_id: OperationId) -> None:
     """Let a paused operation go on."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(await jobstore.resume_operation(operation_id))
+        cli.out.show_operation(await jobstore.resume_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(app, "abort")
@@ -143,6 +145,7 @@ async def abort(
 ) -> None:
     """Let nothing more of an operation begin, and cancel what is live of its executions; what is done stays done."""
     async with cli.jobstore() as jobstore:
+        operation_id = await find_batch_id(jobstore, operation_id)
         cli.out.show_operation(await jobstore.cancel_operation(operation_id, reason, requested_by=requested_by))
 
 

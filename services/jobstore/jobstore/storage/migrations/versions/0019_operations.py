@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0019"
-down_revision = "0017"
+down_revision = "0018"
 
 STEPS = """
 ALTER TABLE operations ADD COLUMN name TEXT, ADD COLUMN parameters JSON DEFAULT '{}' NOT NULL,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli.options import parse_pairs, validate_model
+from cli.options import parse_pairs, parse_past_time, validate_model
 from cli.session import with_options
 from contracts.status import JobStatus
 
@@ -14,14 +14,23 @@ if TYPE_CHECKING:
 
 def read_conditions(
     *,
-    status: Annotated[list[JobStatus] | None, typer.Option(case_sensitive=False, help="May be repeated.")] = None,
-    agent: Annotated[str | None, typer.Option(help="The agent that they are assigned to.")] = None,
-    tenant: Annotated[str | None, typer.Option()] = None,
-    label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Jobs that have all of them.")] = None,
-    batch: Annotated[str | None, typer.Option(help="The items of this batch, or other operation.")] = None,
-    text: Annotated[str | None, typer.Option(help="That stands in the id or the title.")] = None,
-    created_after: Annotated[str | None, typer.Option(metavar="TIME", help="Or then; of RFC 3339.")] = None,
-    created_before: Annotated[str | None, typer.Option(metavar="TIME")] = None,
+    status: Annotated[
+        list[JobStatus] | None, typer.Option(case_sensitive=False, help="At this status. May be repeated: any of them.")
+    ] = None,
+    agent: Annotated[str | None, typer.Option(help="Assigned to the agent of this id.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="With this label. May be repeated: all of them.")
+    ] = None,
+    batch: Annotated[str | None, typer.Option(help="The items of this batch, or of another operation.")] = None,
+    text: Annotated[str | None, typer.Option(help="With this text in the id or the title.")] = None,
+    created_after: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Created at this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago."),
+    ] = None,
+    created_before: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Created before this time, given likewise.")
+    ] = None,
 ) -> dict[str, Any]:
     """Return what was said of the jobs that a filter chooses."""
     conditions = {
@@ -31,8 +40,8 @@ def read_conditions(
         "labels": parse_pairs(label, "--label") if label else None,
         "batch_id": batch,
         "text": text,
-        "created_after": created_after,
-        "created_before": created_before,
+        "created_after": parse_past_time(created_after, "--created-after"),
+        "created_before": parse_past_time(created_before, "--created-before"),
     }
     return {name: value for name, value in conditions.items() if value is not None}
 
