@@ -37,7 +37,7 @@ class _Named(Protocol):
 
     name: str
 
-    def HasField(self, name: Literal["name"], /) -> bool: ...
+    def HasField(self, name: Literal["name"], /) -> bool: ...  # noqa: N802 - the word of protobuf
 
 
 def wants_text(context: Context) -> bool:
