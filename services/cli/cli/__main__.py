@@ -52,6 +52,7 @@ COMMANDS: Final = {
     "jobs": Entry("jobs", "Create, execute and follow jobs."),
     "agents": Entry("agents", "Register and change agents."),
     "batches": Entry("batches", "Execute many jobs at once."),
+    "bulk": Entry("bulk", "Do something to all jobs that match: execute, cancel, resubmit, assign, retry."),
     "limits": Entry(
         "limits",
         "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each without one.",

@@ -232,13 +232,6 @@ def test_a_cancel_that_comes_first_is_the_answer_once_its_execution_is_asked_for
     assert jobstore.changes.final_answers == {}
 
 
-def test_a_cancel_of_the_jobstores_own_is_kept_for_good(life: Life) -> None:
-    life.created()
-    life.jobstore.run(CancelJob(life.job_id, life.execution_id, own=True))
-    assert life.execution.due_at is None
-    assert code_of(life.execute) == "cancelled"
-
-
 def test_a_request_is_offered_at_once_where_nothing_is_in_its_way(jobstore: MemoryJobstore) -> None:
     jobstore.openings = Openings(room=1)
     first, second = Life(jobstore).created(), Life(jobstore).created()
