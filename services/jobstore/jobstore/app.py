@@ -24,6 +24,7 @@ from jobstore.domain.upstreams import Upstreams
 from jobstore.handlers import EventHandlers, check_cancel, read_report
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.insights.rollups import Rollups
+from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.maintenance.cleanup import Cleanup
 from jobstore.maintenance.matcher import Matcher
 from jobstore.maintenance.sweeper import Sweeper
@@ -102,7 +103,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
         add_JobServiceServicer_to_server(jobs, server)
         add_AgentServiceServicer_to_server(AgentService(database, runner), server)
-        operations = OperationsService(database, runner, watches, batches, dead_letters, upstreams=upstreams)
+        waiting = WaitingSums(database, terms.alive_s)
+        stack.push_async_callback(waiting.close)
+        operations = OperationsService(database, runner, watches, batches, waiting, dead_letters, upstreams=upstreams)
         add_OperationsServiceServicer_to_server(operations, server)
         add_WorkServiceServicer_to_server(WorkService(database, runner, secrets, upstreams=upstreams), server)
         await stack.enter_async_context(_serve(server, servicer, settings))
