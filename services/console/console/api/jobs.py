@@ -44,7 +44,7 @@ async def create_job(
 
 @router.get("")
 async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query()]) -> JobsPage:
-    """Jobs, newest first unless sorted otherwise, each with the newest entry of its log, and why it waits if it does."""
+    """Jobs, newest first unless sorted otherwise, each with the newest entry of its log, and why it waits."""
     page = await jobstore.list_matching(
         query.to_job_filter(query.status),
         limit=query.limit or 0,

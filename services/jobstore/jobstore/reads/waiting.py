@@ -40,7 +40,7 @@ _CANDIDATES: Final = """
         FROM agents WHERE capabilities @> {needed} ORDER BY id LIMIT :candidates_max) AS a
 """
 _OF_JOBS: Final = f"""
-    SELECT j.id AS job_id, e.execution_id, j.updated_at AS since, j.live OR j.status = 'PENDING' AS waits,
+    SELECT j.id AS job_id, e.execution_id, j.updated_at AS since, j.live OR j.status = 'PENDING' AS is_waiting,
         e.stage, e.state, e.due_at, coalesce(e.attempt, 0) AS attempt, coalesce(e.tenant, '') AS tenant,
         coalesce(e.flow, '{{}}') AS flow, j.capabilities AS needed, coalesce(CASE
             WHEN j.status = 'PENDING' AND j.capabilities <> '{{}}' THEN ({_CANDIDATES.format(needed="j.capabilities")})
@@ -103,7 +103,7 @@ _OF_ALL: Final = f"""
         WHERE status = 'PENDING' AND capabilities <> '{{}}' GROUP BY capabilities) AS waiting
 """  # noqa: S608 - words of our own
 #: As domain.limits.wildcard.
-_WILDCARD: Final = "regexp_replace(names.name, '^(label:[^=]*=|[^:]*:).*', '\\1*')"
+WILDCARD: Final = "regexp_replace(names.name, '^(label:[^=]*=|[^:]*:).*', '\\1*')"
 
 
 def _select(waits: str) -> TextClause:
@@ -117,7 +117,7 @@ def _select(waits: str) -> TextClause:
             SELECT names.name, l.name AS set_by, l.paused, l.updated_at, l.concurrency, l.rate, l.rate_period_s,
                 l.queue_max, l.weight
             FROM names LEFT JOIN limits own ON own.name = names.name
-            JOIN limits l ON l.name = coalesce(own.name, {_WILDCARD})
+            JOIN limits l ON l.name = coalesce(own.name, {WILDCARD})
             WHERE l.paused OR l.concurrency IS NOT NULL OR l.rate IS NOT NULL
         ), running AS MATERIALIZED (
             {count_running("SELECT name FROM held WHERE concurrency IS NOT NULL")}
@@ -161,12 +161,12 @@ _SELECT_ALL: Final = _select(_OF_ALL)
 
 @dataclass(frozen=True, slots=True)
 class _JobWait(Wait):
-    """What a job waits for, if it `waits` at all."""
+    """What a job waits for, if `is_waiting`."""
 
     job_id: str = ""
     execution_id: UUID | None = None
     since: datetime | None = None
-    waits: bool = True
+    is_waiting: bool = True
     place: int | None = None
 
 
@@ -237,7 +237,7 @@ async def _read(
 
 
 def _make_waiting(wait: _JobWait, around: Circumstances) -> Waiting:
-    if not wait.waits or not (reasons := explain(wait, around)):
+    if not wait.is_waiting or not (reasons := explain(wait, around)):
         return Waiting(execution_id=wait.execution_id)
     return Waiting(
         execution_id=wait.execution_id,
