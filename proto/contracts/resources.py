@@ -42,7 +42,7 @@ from contracts.status import (
     Protocol,
     Resubmit,
 )
-from contracts.waiting import Waiting, WaitingSum
+from contracts.waiting.reasons import Waiting, WaitingSum
 
 
 class Policy(StrictModel):

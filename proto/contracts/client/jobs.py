@@ -25,7 +25,7 @@ from signoff.v1.job_service_pb2_grpc import JobServiceStub
 
 if TYPE_CHECKING:
     from contracts.resources import Agent, Job, JobCounts, JobEdit, JobFilter, JobLog, NewAgent, NewJob, SavedJob
-    from contracts.waiting import Waiting
+    from contracts.waiting.reasons import Waiting
 
 #: For `assign_agent`: the job keeps the payload that it has.
 UNCHANGED: Final = object()

@@ -10,7 +10,7 @@ from contracts.fields import Model
 from contracts.messages.convert import fields_of, operation_message, operation_of, time_of
 from contracts.messages.waiting import waiting_sum_message, waiting_sum_of
 from contracts.resources import Operation
-from contracts.waiting import WaitingSum
+from contracts.waiting.reasons import WaitingSum
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 

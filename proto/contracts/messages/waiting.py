@@ -3,7 +3,7 @@
 from datetime import UTC
 from typing import Any
 
-from contracts.waiting import Reason, Waiting, WaitingSum
+from contracts.waiting.reasons import Reason, Waiting, WaitingSum
 from signoff.v1 import resources_pb2 as pb
 
 

@@ -726,7 +726,7 @@ class Waiting(_message.Message):
 
     @_builtins.property
     def starts_at(self) -> _timestamp_pb2.Timestamp:
-        """When it begins, where that is known: nothing but times holds it back, and nobody is before it."""
+        """When it begins, where that is known: nothing but its own time holds it back."""
 
     def __init__(
         self,

@@ -14,14 +14,14 @@ from support.jobstore.administered import put_limit
 from support.jobstore.terms import TERMS
 
 from contracts.resources import NewLimit
-from contracts.waiting import Waiting
+from contracts.waiting.reasons import Waiting
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.dispatching.execution_offers import FairQueue
 from jobstore.dispatching.offers import OfferTerms
 from jobstore.domain.limits import flow_of, wildcard
 from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState
-from jobstore.domain.waiting import TURNS
+from jobstore.domain.waiting.reasons import TURNS
 from jobstore.reads.waiting import WILDCARD, explain_jobs, sum_up_all
 from jobstore.storage.database import Database
 from jobstore.storage.work.writing import note_worker, write
@@ -74,9 +74,9 @@ class World:
             await connection.execute(
                 text(
                     "INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, "
-                    "agent_id, execution_id, live, not_met, priority, tenant, labels, policy, spec_hash, created_at, updated_at) "
-                    "SELECT execution_id::text, '', '', '', 'null', 'ASSIGNED', 1, agent_id, execution_id, true, 0, "
-                    "priority, tenant, '{}', '{}', '', now(), now() FROM executions"
+                    "agent_id, execution_id, live, not_met, priority, tenant, labels, policy, spec_hash, created_at, "
+                    "updated_at) SELECT execution_id::text, '', '', '', 'null', 'ASSIGNED', 1, agent_id, "
+                    "execution_id, true, 0, priority, tenant, '{}', '{}', '', now(), now() FROM executions"
                 )
             )
         return self
@@ -197,7 +197,8 @@ async def test_places_are_those_in_which_the_queue_is_offered(database: Database
         await connection.execute(
             text(
                 "UPDATE executions SET tenant = 't1', flow = '{agent:a1}', state = 'QUEUED', "
-                "priority = (random() * 9)::int, due_at = date_trunc('minute', now()) - (random() * 5)::int * interval '1 minute'"
+                "priority = (random() * 9)::int, "
+                "due_at = date_trunc('minute', now()) - (random() * 5)::int * interval '1 minute'"
             )
         )
         await note_worker(connection, uuid4(), ExecutionStage.EXECUTING, 100)

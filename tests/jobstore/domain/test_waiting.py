@@ -6,19 +6,11 @@ from typing import Any
 
 import pytest
 
-from contracts.waiting import Owner, Reason, WaitCode
+from contracts.waiting.codes import Owner, WaitCode
+from contracts.waiting.reasons import Reason
 from jobstore.domain.model import ExecutionStage, ExecutionState
-from jobstore.domain.waiting import (
-    Candidate,
-    CircuitUse,
-    Circumstances,
-    LimitUse,
-    Room,
-    Wait,
-    explain,
-    find_start,
-    sum_up,
-)
+from jobstore.domain.waiting.circumstances import Candidate, CircuitUse, Circumstances, LimitUse, Room, Wait
+from jobstore.domain.waiting.reasons import explain, find_start, sum_up
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SOON, LATER = NOW + timedelta(seconds=5), NOW + timedelta(minutes=1)

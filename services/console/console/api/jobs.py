@@ -24,7 +24,7 @@ from console.api.schemas import (
 )
 from contracts.client import UNCHANGED
 from contracts.resources import Job, JobCounts, NewJob, SavedJob
-from contracts.waiting import Waiting
+from contracts.waiting.reasons import Waiting
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 #: Not below /api/jobs, where a job may have that id.

@@ -13,7 +13,7 @@ from heapq import heapify, heappop, heappush
 from typing import Final
 from uuid import UUID
 
-from jobstore.domain.waiting import AGEING
+from jobstore.domain.waiting.circumstances import AGEING
 
 #: Tenants remembered before those are forgotten that are no further than an idle one would be.
 TENANTS_MAX: Final = 10_000

@@ -9,10 +9,11 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import TextClause, text
 
-from contracts.waiting import Waiting, WaitingSum
+from contracts.waiting.reasons import Waiting, WaitingSum
 from jobstore.domain.limits import PERIOD_PARTS
 from jobstore.domain.model import ExecutionStage, ExecutionState
-from jobstore.domain.waiting import AGEING, Circumstances, Room, Wait, explain, find_start, sum_up
+from jobstore.domain.waiting.circumstances import AGEING, Circumstances, Room, Wait
+from jobstore.domain.waiting.reasons import explain, find_start, sum_up
 from jobstore.storage.limits import count_running
 from jobstore.storage.sql import Connection, Parameters
 
