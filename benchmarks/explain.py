@@ -110,9 +110,10 @@ async def fill_limit(world: World, _: AsyncExitStack) -> Job:
 
 
 async def fill_limit_and_rate(world: World, _: AsyncExitStack) -> Job:
-    """Let the agent begin one in ten minutes, beside the tenant's limit."""
-    await world.limit("agent:slow", rate=1, rate_period_s=600.0)
-    return await fill_limit(world, _)
+    """Let one of the tenant run at once, and one begin in ten minutes."""
+    await world.limit(TENANT, concurrency=1, rate=1, rate_period_s=600.0)
+    await world.ask()
+    return await world.ask()
 
 
 async def use_up_rate(world: World, _: AsyncExitStack) -> Job:

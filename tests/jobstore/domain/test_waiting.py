@@ -166,7 +166,7 @@ def test_workers_that_are_away_or_full_are_told_of_either_stage(
 
 
 def test_what_is_offered_has_its_own_place_and_waits_for_whoever_takes_it() -> None:
-    offered = replace(DUE, state=ExecutionState.OFFERED)
+    offered = replace(DUE, state=ExecutionState.OFFERED, due_at=LATER)
     assert codes(offered, PAUSED, OPEN, EXECUTING=TAKEN) == ["offered"]
     assert codes(offered, EXECUTING=replace(TAKEN, free=0)) == ["no_room"]
     assert codes(Wait(ExecutionStage.JUDGING, ExecutionState.OFFERED)) == ["offered"]

@@ -38,9 +38,10 @@ def explain(wait: Wait, around: Circumstances) -> list[Reason]:
     if wait.state is ExecutionState.LEASED:
         is_away = wait.retry_at is not None and wait.retry_at > around.now
         return [_wait_for_time(WaitCode.RETRY_BACKOFF, wait.retry_at)] if is_away else []
-    is_due = wait.due_at is None or wait.due_at <= around.now
-    reasons: list[Reason] = []
-    if wait.state is ExecutionState.QUEUED:
+    is_queued, reasons = wait.state is ExecutionState.QUEUED, list[Reason]()
+    # What is offered is due again only to be offered again.
+    is_due = not is_queued or wait.due_at is None or wait.due_at <= around.now
+    if is_queued:
         if not is_due:
             code = WaitCode.RETRY_BACKOFF if wait.attempt else WaitCode.NOT_BEFORE
             reasons.append(_wait_for_time(code, wait.due_at))
