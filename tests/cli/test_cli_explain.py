@@ -15,7 +15,7 @@ async def test_a_job_that_waits_is_told_why_with_numbers_and_what_lifts_it(signo
     await jobstore.add(NewJob(id="j", title="j", acceptance_criteria="c", agent_id="writer"))
     jobstore.waiting["j"] = Waiting(since=UNTIL, reasons=[FULL, OPEN], place=34)
     lines = (await signoff("jobs", "explain", "j")).out.splitlines()
-    until = f"2100-01-01 {UNTIL.astimezone():%H:%M:%S}"
+    until = f"{UNTIL.astimezone():%Y-%m-%d %H:%M:%S %Z}"
     assert lines == [
         f"it waits since {until}, its turn: 34",
         "  limit_concurrency tenant:press, 5 of 5",
