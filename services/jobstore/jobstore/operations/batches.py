@@ -19,6 +19,7 @@ from jobstore.commands.operations import (
     make_unknown_batch_error,
 )
 from jobstore.commands.rows import OperationSpec
+from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.actor import Actor
 from jobstore.domain.spec import hash_as_given, hash_spec
 from jobstore.errors import InvalidError, RefusedError
@@ -26,6 +27,7 @@ from jobstore.operations import progress, repository, snapshots
 from jobstore.operations.snapshots import Preview
 from jobstore.operations.worker import OperationWorker
 from jobstore.reads.agents import get_agent
+from jobstore.reads.waiting import sum_up_batch
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
@@ -157,8 +159,12 @@ class Batches:
         return self._worker.ids.derive(purpose, *names, key or str(uuid4()))
 
     async def get_operation(self, operation_id: str) -> Operation:
-        """Return an operation as it stands. NotFoundError: there is none of that id."""
-        return await _get_operation(self._read, _parse_id(operation_id))
+        """Return an operation as it stands, and why it waits. NotFoundError: there is none of that id."""
+        operation = await _get_operation(self._read, _parse_id(operation_id))
+        if operation.state not in ENDED:
+            async with self._read.session() as session:
+                operation.waiting = await sum_up_batch(session, operation.id, self._runner.terms.alive_s)
+        return operation
 
     async def get_batch(self, batch_id: str) -> Batch:
         """Return a batch as it stands, with its first items. NotFoundError: there is none of that id."""
