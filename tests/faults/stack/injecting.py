@@ -73,6 +73,7 @@ class Injector:
             "empty": self._empty,
             "rebalance": self._rebalance,
             "slow disk": self._slow_disk,
+            "full disk": self._full_disk,
             **dict.fromkeys(VERSIONS, self._extra),
         }
         means = kinds.get(planned.kind, self._link)
@@ -165,6 +166,29 @@ class Injector:
         slowed = await self._sql("SELECT last_value FROM slowed")
         await self._sql(FAST_DISK)
         return Done(acted=slowed - 1)
+
+    async def _full_disk(self, planned: Planned) -> Done | None:
+        """The database finds no room; then it does again, and is back."""
+        disk = self.world.disk
+        if disk is None:
+            return None
+        before = self._complaints()
+        try:
+            while not await asyncio.to_thread(disk.fill):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(planned.lasts_s)
+        finally:
+            disk.empty()
+        try:
+            await self._sql("SELECT 1")
+        except TimeoutError:
+            self.lost.append(f"postgres was not back {BACK_S:g} s after its disk had been full")
+        return Done(acted=self._complaints() - before)
+
+    def _complaints(self) -> int:
+        """How often the database said that it found no room, by its own log."""
+        logs = self.world.directory.glob("logs/postgres.log*")
+        return sum(path.read_bytes().count(b"No space left on device") for path in logs)
 
     async def _sql(self, statement: str) -> Any:
         async with asyncio.timeout(BACK_S):

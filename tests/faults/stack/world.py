@@ -15,6 +15,7 @@ import psutil
 from support.free_ports import free_port
 
 from faults.checking.observed import Death, Stop, Terms
+from faults.stack.disk import Disk
 from faults.stack.links import Link
 from faults.stack.strangers import Agents, Judge, serve
 from faults.stack.versions import of_version
@@ -57,6 +58,8 @@ class World:
     addresses: Addresses
     specs: dict[str, ServiceSpec]
     deaths: list[Death]
+    #: The database's own disk; None: this machine does not let us mount one.
+    disk: Disk | None = None
     executors: dict[int, str] = field(default_factory=dict)
     rss: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     #: The jobstores in the order in which each began to publish facts.
@@ -188,6 +191,9 @@ async def _started(
         specs.update({spec.name: spec for spec in made})
         return made
 
+    disk = Disk.mount(directory / "postgres")
+    if disk is not None:
+        stack.callback(disk.unmount)
     data_dir = DataDir(directory)
     stack.enter_context(data_dir.lock())
     settings = StackSettings(
@@ -202,7 +208,7 @@ async def _started(
     running = Stack(settings, data_dir)
     stack.push_async_callback(running.stop)
     await running.start()
-    return World(directory, terms, links, agents, judge, running, seen["addresses"], specs, deaths)
+    return World(directory, terms, links, agents, judge, running, seen["addresses"], specs, deaths, disk)
 
 
 def _death(words: str) -> list[Death]:
