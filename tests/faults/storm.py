@@ -13,7 +13,7 @@ import aiohttp
 from contracts.client import JobStoreClient
 from contracts.topics import REPLAY_HEADER
 from faults.checking.checker import check
-from faults.checking.observed import Observed, Record, Replayed, Violation
+from faults.checking.observed import Fault, Observed, Record, Replayed, Violation
 from faults.checking.reading import Tables, all_jobs, all_logs, differences, executions, quiet, topics
 from faults.checking.rebuilding import rebuilt
 from faults.outcome import Outcome, Storm
@@ -66,9 +66,11 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.
 async def _follow(running: World, tables: Tables) -> None:
     """Note, for ever, which jobstore publishes facts."""
     while True:
+        asked_at = time.time()
         with suppress(*DRIVER_ERRORS):
             for port in await tables.publishing_from():
                 running.note_leader(port)
+        running.note_late(asked_at)
         await asyncio.sleep(0.5)
 
 
@@ -137,7 +139,7 @@ async def _seen(running: World, crowd: Crowd, operator: Operator, injector: Inje
         asked=crowd.asked,
         cancels=crowd.cancels,
         watched=[list(told) for told in crowd.watched],
-        faults=injector.done,
+        faults=[*injector.done, *_by_itself(running.starved, injector.done)],
         stops=running.stops,
         deaths=list(running.deaths),
         lost=injector.lost,
@@ -149,6 +151,11 @@ async def _seen(running: World, crowd: Crowd, operator: Operator, injector: Inje
         copied=adversary.copied,
         adversary_jobs=adversary.jobs,
     )
+
+
+def _by_itself(starved: Sequence[Fault], done: Sequence[Fault]) -> list[Fault]:
+    """When the machine was too busy for what has no other cause."""
+    return [one for one in starved if not any(fault.within(one.began_at, one.ended_at) for fault in done)]
 
 
 async def _replays(running: World, crowd: Crowd, tables: Tables, seen: Observed) -> list[Replayed]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from support.free_ports import free_port
 
-from faults.checking.observed import Death, Stop, Terms
+from faults.checking.observed import Death, Fault, Stop, Terms
 from faults.stack.disk import Disk
 from faults.stack.links import Link
 from faults.stack.strangers import Agents, Judge, serve
@@ -28,6 +28,8 @@ from localstack.supervisor import probe_http
 WORKERS = ("executor", "executor-2", "validator", "validator-2")
 CONSOLES = ("console", "console-2")
 EXTRA_READY_S = 30.0
+SAMPLE_S = 0.5
+STARVED_S = 1.5
 OWN_ENV = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
@@ -65,6 +67,8 @@ class World:
     #: The jobstores in the order in which each began to publish facts.
     leaders: list[str] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
+    #: When the machine was so busy that this very process, through which all connections lead, stood still.
+    starved: list[Fault] = field(default_factory=list)
     extras: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     _callers: dict[tuple[int, int], int | None] = field(default_factory=dict)
 
@@ -92,8 +96,9 @@ class World:
         return self._callers[port, client_port]
 
     async def sample(self) -> None:
-        """Note, for ever, who is an executor, and how much memory each process holds."""
+        """Note, for ever, who is an executor, how much memory each process holds, and whether this one stood still."""
         while True:
+            began_at = time.time()
             for name, pid in self.pids.items():
                 if name.startswith("executor"):
                     self.executors[pid] = name
@@ -101,7 +106,13 @@ class World:
                     self.rss[name] = max(self.rss[name], psutil.Process(pid).memory_info().rss)
                 except psutil.NoSuchProcess:
                     continue
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(SAMPLE_S)
+            self.note_late(began_at + SAMPLE_S)
+
+    def note_late(self, due_at: float) -> None:
+        """Note that something which takes no time of its own came late, with nothing broken in between."""
+        if time.time() - due_at > STARVED_S:
+            self.starved.append(Fault("starved", "machine", due_at, time.time()))
 
     def note_leader(self, port: int) -> None:
         """Note which jobstore publishes facts, by the port from which the database sees it come."""

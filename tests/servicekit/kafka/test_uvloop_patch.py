@@ -49,7 +49,7 @@ async def _stopped_without_a_broker(kafka: str) -> None:
         raise KafkaConnectionError
 
     await consumer.start()
-    consumer._client.send = fail  # noqa: SLF001 - its broker is gone
+    consumer._client.send = fail
     consumer.assign([TopicPartition("result-produced", 0)])
     consumer.seek(TopicPartition("result-produced", 0), 0)
     await asyncio.wait_for(failing.wait(), 30)

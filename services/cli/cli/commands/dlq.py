@@ -50,7 +50,6 @@ async def redrive(  # noqa: PLR0917 - each is an option
     What the jobstore remembers of their executions (unknown_job, unknown_agent) is forgotten first, as its log says.
     An execution that ran meanwhile does not run again. Of dead letters that were cut nothing is published.
     """
-
     topic = topic_records.get_topic(topic_name)
     if topic.dlq is None:
         raise CommandError(f"{topic_name} has no dead letters: name the topic that they came from", code="no_dlq")
