@@ -37,8 +37,9 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.
     """Everything, in order; raises only when the harness itself cannot go on."""
     began = time.monotonic()
     say(f"faults: seed {storm.seed}\n")
+    on_small_disk = any(planned.kind == "full disk" for planned in storm.plan)
     async with (
-        world(directory, storm.seed, storm.terms, storm.jobstores) as running,
+        world(directory, storm.seed, storm.terms, storm.jobstores, on_small_disk=on_small_disk) as running,
         _clients(running, storm.seed) as (crowd, operator, tables),
     ):
         injector = Injector(running)

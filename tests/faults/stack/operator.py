@@ -89,7 +89,8 @@ class Operator:
         await asyncio.sleep(max(0.0, at - time.monotonic()))
         while self.rebuilt is not None and time.monotonic() < until:
             self.rebuilt = await rebuilt_part(self.addresses)
-            self.done["a rebuild in the midst" + (" failed" if self.rebuilt else "")] += 1
+            why = f" failed: {self.rebuilt.strip().splitlines()[-1][:120]}" if self.rebuilt else ""
+            self.done[f"a rebuild in the midst{why}"] += 1
             await asyncio.sleep(1)
 
     async def _see_through(self, operation: Callable[[], Awaitable[object]]) -> None:

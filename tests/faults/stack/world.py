@@ -60,7 +60,7 @@ class World:
     addresses: Addresses
     specs: dict[str, ServiceSpec]
     deaths: list[Death]
-    #: The database's own disk; None: this machine does not let us mount one.
+    #: The database's own disk; None: it has none, or this machine does not let us mount one.
     disk: Disk | None = None
     executors: dict[int, str] = field(default_factory=dict)
     rss: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -173,7 +173,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(directory: Path, seed: int, terms: Terms, jobstores: int) -> AsyncIterator[World]:
+async def world(
+    directory: Path, seed: int, terms: Terms, jobstores: int, *, on_small_disk: bool = False
+) -> AsyncIterator[World]:
     """Start everything; the links are open."""
     async with AsyncExitStack() as stack:
         links = {name: Link(name) for name in link_names(jobstores)}
@@ -185,7 +187,11 @@ async def world(directory: Path, seed: int, terms: Terms, jobstores: int) -> Asy
         for name, app in (("agent", agents.app()), ("judge", judge.app())):
             runner, links[name].upstream_port = await serve(app)
             stack.push_async_callback(runner.cleanup)
+        disk = Disk.mount(directory / "postgres") if on_small_disk else None
+        if disk is not None:
+            stack.callback(disk.unmount)
         made = await _started(stack, directory, terms, links, agents, judge)
+        made.disk = disk
         yield made
 
 
@@ -202,9 +208,6 @@ async def _started(
         specs.update({spec.name: spec for spec in made})
         return made
 
-    disk = Disk.mount(directory / "postgres")
-    if disk is not None:
-        stack.callback(disk.unmount)
     data_dir = DataDir(directory)
     stack.enter_context(data_dir.lock())
     settings = StackSettings(
@@ -219,7 +222,7 @@ async def _started(
     running = Stack(settings, data_dir)
     stack.push_async_callback(running.stop)
     await running.start()
-    return World(directory, terms, links, agents, judge, running, seen["addresses"], specs, deaths, disk)
+    return World(directory, terms, links, agents, judge, running, seen["addresses"], specs, deaths)
 
 
 def _death(words: str) -> list[Death]:
