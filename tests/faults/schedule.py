@@ -9,7 +9,7 @@ from faults.checking.observed import VERSIONS, Terms
 from faults.stack.world import link_names, numbered, service_names
 
 #: Links that hang or are slow longer than a lease are partitions; those that are cut come back.
-_LINK_MODES = ("cut", "hang", "delay", "drip")
+_LINK_MODES = ("cut", "tear", "hang", "delay", "drip")
 #: The broker and the database may also answer two seconds later, or not at all on the connections that there are.
 _BACKING_MODES = ("late", "mute")
 _AT_ONCE = ("kill", "stop")

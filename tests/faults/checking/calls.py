@@ -21,7 +21,7 @@ from faults.checking.spans import most_at_once
 
 #: What is done to a process explains that what it called is called again; what is done to others does not.
 ENDS_A_CALLER = frozenset({"kill", "stop", "freeze", *VERSIONS})
-LINK_FAULTS = frozenset({"cut", "hang", "delay", "late", "drip", "mute"})
+LINK_FAULTS = frozenset({"cut", "tear", "hang", "delay", "late", "drip", "mute"})
 SLACK_S = 1.0
 #: Between a caller that begins a call and the agent that sees it lie a link, this process and a busy machine.
 SEEN_LATE_S = 5.0

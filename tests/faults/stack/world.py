@@ -216,7 +216,7 @@ async def _started(
         kafka_advertised_port=links["kafka"].port,
         local_judge=False,
         progress=lambda words: deaths.extend(_death(words)),
-        ready_timeout_s=90,
+        ready_timeout_s=240,
         services=services,
     )
     running = Stack(settings, data_dir)
