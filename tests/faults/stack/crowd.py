@@ -78,9 +78,16 @@ class Crowd:
         async with asyncio.TaskGroup() as group:
             for number in range(count):
                 await asyncio.sleep(max(0.0, began + number * lasts_s / count - time.monotonic()))
-                group.create_task(self._fulfil(wish(seed, number)))
+                group.create_task(self._attempt(wish(seed, number)))
                 if number % 50 == 10:
                     group.create_task(self._plant(seed, number))
+
+    async def _attempt(self, wish: Wish) -> None:
+        try:
+            await self._fulfil(wish)
+        except TimeoutError:
+            unanswered = Asked(str(wish.execution_id), wish.job_id, wish.agent or "", wish.door, time.time(), "", 0)
+            self.asked.append(replace(unanswered, settled="unanswered", settled_at=time.time(), cancelled=True))
 
     async def _fulfil(self, wish: Wish) -> None:
         self.models.update(wish.models)

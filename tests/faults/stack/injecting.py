@@ -25,13 +25,16 @@ from jobstore.storage.outages import DRIVER_ERRORS
 
 #: A part that was ended is ready again within this, also where others are ended meanwhile.
 BACK_S = 240.0
+#: Who waits for a lock on the table longer than this holds up whoever comes after.
 SLOW_DISK = """
+SET lock_timeout = '100ms';
 CREATE SEQUENCE IF NOT EXISTS slowed;
 CREATE OR REPLACE FUNCTION slow_disk() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN PERFORM nextval('slowed'), pg_sleep(0.15); RETURN NULL; END $$;
 CREATE OR REPLACE TRIGGER slow_disk AFTER INSERT ON job_logs FOR EACH STATEMENT EXECUTE FUNCTION slow_disk();
 """
 FAST_DISK = """
+SET lock_timeout = '100ms';
 DROP TRIGGER IF EXISTS slow_disk ON job_logs; DROP FUNCTION IF EXISTS slow_disk; DROP SEQUENCE IF EXISTS slowed;
 """
 
@@ -178,7 +181,7 @@ class Injector:
                 await asyncio.sleep(0.01)
             await asyncio.sleep(planned.lasts_s)
         finally:
-            disk.empty()
+            await asyncio.to_thread(disk.empty)
         try:
             await self._sql("SELECT 1")
         except TimeoutError:

@@ -90,10 +90,9 @@ class World:
         client_port = self.links["agent"].client_port_of(port)
         if client_port is None:
             return None
-        if self._callers.get((port, client_port)) is None:
-            found = next((pid for pid in self.executors if _has_port(pid, client_port)), None)
-            self._callers[port, client_port] = found
-        return self._callers[port, client_port]
+        if self._callers.get((port, client_port)) is None and (socket := _socket_of(client_port)) is not None:
+            self._callers[port, client_port] = next((pid for pid in self.executors if _holds(pid, socket)), None)
+        return self._callers.get((port, client_port))
 
     async def sample(self) -> None:
         """Note, for ever, who is an executor, how much memory each process holds, and whether this one stood still."""
@@ -279,9 +278,16 @@ def _env(terms: Terms, links: dict[str, Link]) -> dict[str, dict[str, str]]:
     }
 
 
-def _has_port(pid: int, port: int) -> bool:
-    try:
-        connections = psutil.Process(pid).net_connections("tcp4")
-    except psutil.Error:
-        return False
-    return any(connection.laddr and connection.laddr.port == port for connection in connections)
+def _socket_of(port: int) -> str | None:
+    """The socket of the connection that comes from a port. Read once a connection: the kernel takes its time for it."""
+    with suppress(OSError):
+        connections = Path("/proc/net/tcp").read_text()
+        found = re.search(rf"^ *\d+: \S+:{port:04X} (?:\S+ +){{7}}(\d+)", connections, re.MULTILINE)
+        return f"socket:[{found[1]}]" if found else None
+    return None
+
+
+def _holds(pid: int, socket: str) -> bool:
+    with suppress(OSError):
+        return any(str(held.readlink()) == socket for held in Path(f"/proc/{pid}/fd").iterdir())
+    return False
