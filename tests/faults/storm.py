@@ -71,7 +71,7 @@ async def _follow(running: World, tables: Tables) -> None:
         with suppress(*DRIVER_ERRORS):
             for port in await tables.publishing_from():
                 running.note_leader(port)
-        running.note_late(asked_at)
+        running.note_late("postgres", asked_at)
         await asyncio.sleep(0.5)
 
 
@@ -140,7 +140,7 @@ async def _seen(running: World, crowd: Crowd, operator: Operator, injector: Inje
         asked=crowd.asked,
         cancels=crowd.cancels,
         watched=[list(told) for told in crowd.watched],
-        faults=[*injector.done, *_by_itself(running.starved, injector.done)],
+        faults=[*injector.done, *_starved(running.starved, injector.done)],
         stops=running.stops,
         deaths=list(running.deaths),
         lost=injector.lost,
@@ -154,9 +154,13 @@ async def _seen(running: World, crowd: Crowd, operator: Operator, injector: Inje
     )
 
 
-def _by_itself(starved: Sequence[Fault], done: Sequence[Fault]) -> list[Fault]:
-    """When the machine was too busy for what has no other cause."""
-    return [one for one in starved if not any(fault.within(one.began_at, one.ended_at) for fault in done)]
+def _starved(starved: Sequence[Fault], done: Sequence[Fault]) -> list[Fault]:
+    """When the machine was too busy; the database may also be late for what is done to it, or to what is before it."""
+    return [
+        one
+        for one in starved
+        if one.target == "machine" or not any(fault.within(one.began_at, one.ended_at) for fault in done)
+    ]
 
 
 async def _replays(running: World, crowd: Crowd, tables: Tables, seen: Observed) -> list[Replayed]:

@@ -282,6 +282,10 @@ ALLOWED = {
     "called again after a cut": observed(
         agent_calls=[call(103.0), call(104.0)], faults=[Fault("cut", "agent", 103.1, 103.2)]
     ),
+    "called again after nobody had a turn": observed(
+        agent_calls=[call(103.0, ended="aborted"), call(104.0)],
+        faults=[Fault("starved", "machine", 103.1, 103.9)],
+    ),
     "slow while something is broken": observed(
         asked=[Asked(E, J, "steady", "grpc", 80.0, "accepted", 80.1)], faults=[Fault("cut", "judge", 90.0, 95.0)]
     ),

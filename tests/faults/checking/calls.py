@@ -88,6 +88,8 @@ def _timed_out(first: AgentCall, again: AgentCall, entries: Sequence[LogRow], se
 
 
 def _explains(fault: Fault, first: AgentCall, ended_at: float, again: AgentCall) -> bool:
+    if fault.kind == "starved":  # nobody had a turn, and leases lapse
+        return fault.within(first.begun_at - SLACK_S, again.begun_at)
     if fault.kind in ENDS_A_CALLER and (fault.pid == first.pid or first.pid is None):
         of_executor = fault.target.startswith("executor")
         return of_executor and fault.within(first.begun_at - SLACK_S, again.begun_at)

@@ -67,7 +67,7 @@ class World:
     #: The jobstores in the order in which each began to publish facts.
     leaders: list[str] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
-    #: When the machine was so busy that this very process, through which all connections lead, stood still.
+    #: When this very process, through which all connections lead, had no turn, and when the database was late for nothing.
     starved: list[Fault] = field(default_factory=list)
     extras: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     _callers: dict[tuple[int, int], int | None] = field(default_factory=dict)
@@ -106,12 +106,12 @@ class World:
                 except psutil.NoSuchProcess:
                     continue
             await asyncio.sleep(SAMPLE_S)
-            self.note_late(began_at + SAMPLE_S)
+            self.note_late("machine", began_at + SAMPLE_S)
 
-    def note_late(self, due_at: float) -> None:
-        """Note that something which takes no time of its own came late, with nothing broken in between."""
+    def note_late(self, what: str, due_at: float) -> None:
+        """Note that something which takes no time of its own came late."""
         if time.time() - due_at > STARVED_S:
-            self.starved.append(Fault("starved", "machine", due_at, time.time()))
+            self.starved.append(Fault("starved", what, due_at, time.time()))
 
     def note_leader(self, port: int) -> None:
         """Note which jobstore publishes facts, by the port from which the database sees it come."""
