@@ -67,7 +67,7 @@ class World:
     #: The jobstores in the order in which each began to publish facts.
     leaders: list[str] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
-    #: When this very process, through which all connections lead, had no turn, and when the database was late by itself.
+    #: When this very process, through which all connections lead, had no turn; when the database was late by itself.
     starved: list[Fault] = field(default_factory=list)
     extras: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     _callers: dict[tuple[int, int], int | None] = field(default_factory=dict)
