@@ -23,8 +23,10 @@ from faults.schedule import Planned
 from faults.stack.world import World
 from jobstore.storage.outages import DRIVER_ERRORS
 
-#: A part that was ended is ready again within this, also where others are ended meanwhile.
+#: A part that was ended is ready again within this, from when it has the broker and the database.
 BACK_S = 240.0
+LOOK_S = 0.5
+BACKING = ("kafka", "postgres")
 #: Who waits for a lock on the table longer than this holds up whoever comes after.
 SLOW_DISK = """
 SET lock_timeout = '100ms';
@@ -90,15 +92,26 @@ class Injector:
 
     async def _kill(self, planned: Planned, number: signal.Signals = signal.SIGKILL) -> Done:
         pid = self.world.pids[planned.target]
-        try:
-            await asyncio.wait_for(self.world.stack.kill(planned.target, number), BACK_S)
-        except TimeoutError:
+        ended = asyncio.create_task(self.world.stack.kill(planned.target, number))
+        left_s = BACK_S
+        while left_s > 0 and not ended.done():
+            await asyncio.wait([ended], timeout=LOOK_S)
+            left_s -= 0 if self._lacks(planned.target) else LOOK_S
+        if not ended.done():
+            ended.cancel()
             self.lost.append(f"{planned.target} was not ready {BACK_S:g} s after its {planned.kind}")
+        await asyncio.wait([ended])
+        if not ended.cancelled():
+            ended.result()
         return Done(pid)
+
+    def _lacks(self, target: str) -> bool:
+        """Whether a part has to wait for the broker or the database, to which something is being done."""
+        return any(self._busy[f"process {name}"].locked() for name in BACKING if target not in BACKING)
 
     async def _stop(self, planned: Planned) -> Done:
         """SIGTERM; PostgreSQL is asked for a fast shutdown, since a smart one waits for its clients for ever."""
-        if planned.target in {"postgres", "kafka"}:
+        if planned.target in BACKING:
             return await self._kill(planned, signal.SIGINT if planned.target == "postgres" else signal.SIGTERM)
         pid, told_at = self.world.pids[planned.target], time.time()
         stopping = asyncio.create_task(self._kill(planned, signal.SIGTERM))
