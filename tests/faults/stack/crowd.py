@@ -321,7 +321,7 @@ class Crowd:
         except (ValueError, LookupError, TypeError):
             self.odd.append(f"{arguments[0]} {arguments[1]}: {wrong.decode()[-300:]}")
             raise TransientError(wrong.decode()[-300:]) from None
-        if error["code"] in _CLI_AGAIN:
+        if error["code"] in _CLI_AGAIN or error["code"].startswith("database_"):
             raise TransientError(error["message"])
         raise RefusedError(error["code"])
 
