@@ -292,8 +292,11 @@ class Crowd:
         """A record that cannot be processed, in each topic that is consumed."""
         for topic in ("execute-requested", "result-produced", "job-status-reported", "cancel-requested"):
             value = f"poison {seed} {number} {topic}".encode()
-            await self.until_answered(lambda topic=topic, value=value: self._raw(topic, value))
-            self.poison.append(Poison(value, time.time()))
+            try:
+                await self.until_answered(lambda topic=topic, value=value: self._raw(topic, value))
+                self.poison.append(Poison(value, time.time()))
+            except TimeoutError:
+                self.cancels.append(Cancelled(topic, "poison", "unanswered"))
 
     async def _raw(self, topic: str, value: bytes) -> None:
         (result,) = await self.publisher.send([Outgoing(topic, value)])
