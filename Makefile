@@ -107,7 +107,7 @@ profile: $(READY) $(PAGE) ## Say what a life asks for, hop by hop, and where its
 path: $(READY) $(PAGE) ## Say which files it takes to carry one job from its request to the end; OF=carry_out: one transaction
 	$(BIN)/python benchmarks/$(or $(OF),path).py $(ARGS)
 
-faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
+faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--replay FOLDER" runs a kept one again
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 
 upgrade: $(READY) $(PAGE) ## Migrate 100,000 jobs while an older version serves, then replace each process; ARGS="--older COMMIT" takes another
