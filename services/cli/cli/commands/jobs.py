@@ -10,6 +10,7 @@ from cli.parameters.job_filter import make_filter, with_filter
 from cli.parameters.lookups import JobId, find_agent_id, find_job_id
 from cli.parameters.policy import BudgetUsd, PolicyFields, parse_policy
 from cli.session import Session, command, make_app
+from cli.views.waiting import show_waiting
 from cli.watching import show_until_rest, succeed_if_completed
 from contracts.client import UNCHANGED, JobStoreClient
 from contracts.status import RESTING, JobOrder
@@ -108,7 +109,7 @@ async def get(cli: Session, job_id: JobId) -> None:
 async def explain(cli: Session, job_id: JobId) -> None:
     """Show why a job waits: what holds it back, whose move it is, and what lifts it."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_waiting(await jobstore.explain_job(await find_job_id(jobstore, job_id)))
+        show_waiting(cli.out, await jobstore.explain_job(await find_job_id(jobstore, job_id)))
 
 
 @command(app, "list")
