@@ -130,8 +130,8 @@ def _last_name(node: cst.CSTNode | None) -> str:
 
 
 def _changeable(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """Yield the nodes that change what a program does: no annotation, no decorator."""
-    if isinstance(node, cst.Annotation | cst.Decorator):
+    """Yield the nodes that change what a program does: no annotation, no decorator, and no words for people."""
+    if isinstance(node, cst.Annotation | cst.Decorator) or (isinstance(node, cst.SimpleString) and " " in node.value):
         return
     yield node
     for child in node.children:

@@ -7,6 +7,7 @@ import resource
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,6 +184,8 @@ def _fork(work: Callable[[], int]) -> int:
         ended = FAILED
         try:
             ended = work()
+        except Exception:  # noqa: BLE001 - it ends here, whatever it is
+            traceback.print_exc()
         finally:
             os._exit(ended)
     return pid
