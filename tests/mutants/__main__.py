@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
 from mutants.making import Mutant, Source
 from mutants.running import MutantRunner
 
@@ -36,7 +37,7 @@ def main() -> int:
     os.chdir(ROOT)
     sources = [Source.read(ROOT, path) for pattern in CHANGED for path in sorted(ROOT.glob(pattern))]
     mutants = [each for source in sources if arguments.only in source.file for each in source.mutants()]
-    chosen = random.Random(arguments.seed).sample(mutants, round(len(mutants) * arguments.share))  # noqa: S311
+    chosen = random.Random(arguments.seed).sample(mutants, round(len(mutants) * arguments.share))
     runner = MutantRunner(sources, chosen, arguments.processes)
     hypothesis.settings.register_profile(
         "mutants",
@@ -64,7 +65,9 @@ def _tell(runner: MutantRunner, known: Mapping[tuple[str, str, str], str], *, is
     survivors: dict[tuple[str, str, str], Mutant] = {(one.source.file, *one.change): one for one in runner.survivors}
     unexplained: Sequence[object] = [str(one) for key, one in survivors.items() if key not in known]
     files = {one.source.file for one in runner.mutants}
-    needless = [f"{key}: explained, and killed" for key in known if is_whole and key[0] in files and key not in survivors]
+    needless = [
+        f"{key}: explained, and killed" for key in known if is_whole and key[0] in files and key not in survivors
+    ]
     problems = [*unexplained, *needless, *(f"misplaced: {one}" for one in runner.misplaced)]
     sys.stdout.write("".join(f"{problem}\n" for problem in problems))
     killed = len(runner.mutants) - len(runner.survivors) - len(runner.misplaced)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from coverage import Coverage
+
 from mutants.making import Mutant, Source
 
 #: What a mutant may take: so many times what its tests take, and this on top. One that takes longer has failed them.
@@ -101,7 +102,7 @@ def _find_reach(session: pytest.Session, sources: Sequence[Source]) -> Reach:
         told = stream.read()
     if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != PASSED:
         raise session.Failed("the tests fail before anything is changed")
-    return Reach(*pickle.loads(told))  # noqa: S301 - by our own child
+    return Reach(*pickle.loads(told))
 
 
 def _trace(session: pytest.Session, sources: Sequence[Source], writer: int) -> int:
@@ -134,7 +135,7 @@ def _try_mutant(session: pytest.Session, mutant: Mutant, tests: Sequence[int], l
     os.dup2(silence, 2)
     module = sys.modules[mutant.source.module_name]
     fresh = {name: value for name, value in vars(module).items() if name.startswith("__")}
-    exec(compile(mutant.text, module.__file__ or "", "exec"), fresh)  # noqa: S102 - it is our own source
+    exec(compile(mutant.text, module.__file__ or "", "exec"), fresh)
     try:
         _exchange(getattr(module, mutant.name), fresh[mutant.name], mutant.name)
     except (TypeError, ValueError):

@@ -12,7 +12,7 @@ from contracts.status import OperationState, Protocol
 from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
-from jobstore.commands.operations import BATCH_MAX, AnswerItems, CreateOperation, EndOperation, MoveOperation
+from jobstore.commands.operations import AnswerItems, CreateOperation, EndOperation, MoveOperation
 from jobstore.commands.rows import Item, ItemAnswer, Stored, StoredOperation
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import ADMINISTRATOR
@@ -163,7 +163,7 @@ def test_an_operation_without_items_says_why_if_that_is_no_use() -> None:
     refused(CreateOperation(ID, [b"hash"], [], obstacle=obstacle), RefusedError, "nothing_matches")
     repeated = CreateOperation(ID, [b"hash"], [], obstacle=obstacle)
     assert decided(repeated, **operation(OperationState.DONE)).changes.new_operations == []
-    many = [Item(number, "a") for number in range(BATCH_MAX + 1)]
+    many = [Item(number, "a") for number in range(10_001)]
     refused(CreateOperation(ID, [b"hash"], many), InvalidError, "batch_too_large")
 
 
