@@ -26,7 +26,7 @@ CHANGED = (
 )
 #: and these tests, of which none needs a server, have to see it.
 TESTS = ("tests/jobstore/domain", "tests/jobstore/commands", "tests/validator", "tests/servicekit/leasing")
-OPTIONS = ["-o", "addopts=", "-q", "-s", "-m", "not real", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+OPTIONS = ["-o", "addopts=", "-q", "-s", "--tb=no", "-m", "not real", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 #: Of these one needs the time limit of each test, which a child has as a whole; the others want files of their own.
 PLUGINS_OFF = ["-p", "no:timeout", "-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:xdist"]
 
@@ -62,9 +62,9 @@ def explained(path: Path) -> Mapping[tuple[str, str, str], str]:
 
 
 def _tell(runner: MutantRunner, known: Mapping[tuple[str, str, str], str], *, is_whole: bool) -> int:
-    survivors: dict[tuple[str, str, str], Mutant] = {(one.source.file, *one.change): one for one in runner.survivors}
+    survivors: dict[tuple[str, str, str], Mutant] = {(one.file, *one.change): one for one in runner.survivors}
     unexplained: Sequence[object] = [str(one) for key, one in survivors.items() if key not in known]
-    files = {one.source.file for one in runner.mutants}
+    files = {one.file for one in runner.mutants}
     needless = [
         f"{key}: explained, and killed" for key in known if is_whole and key[0] in files and key not in survivors
     ]

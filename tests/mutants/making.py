@@ -11,35 +11,32 @@ from functools import cached_property
 from pathlib import Path
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
+from libcst.metadata import MetadataWrapper, PositionProvider, WhitespaceInclusivePositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
-#: Names that only a type checker reads are given by these.
-_TYPES = {"TypeVar", "TypeAlias", "NewType"}
+#: What is called or annotated so is no constant that decides.
+_NO_CONSTANTS = {"TypeVar", "TypeAlias", "getLogger"}
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A module with one place changed. `name` is of the function, class or constant of the module that holds the place.
+    """A statement of a module with one place changed. `name` is of what it defines: a function, class or constant.
 
     `lines` are those of the smallest statement around the place, without what it contains.
     """
 
-    source: "Source"
+    file: str
+    module_name: str
     name: str
     lines: range
-    original: cst.CSTNode
-    changed: cst.CSTNode
-
-    @cached_property
-    def text(self) -> str:
-        """The source of the whole module."""
-        return self.source.module.deep_replace(self.original, self.changed).code  # type: ignore[arg-type]
+    begins: int
+    original: str
+    text: str
 
     @cached_property
     def change(self) -> tuple[str, str]:
-        """What stood there, and what stands there: the lines that differ, by which a mutant is known when others move."""
-        before, after = self.source.text.splitlines(), self.text.splitlines()
+        """What stood there, and what stands there: the lines that differ, which tell mutants apart when lines move."""
+        before, after = self.original.splitlines(), self.text.splitlines()
         first = next(at for at, (one, other) in enumerate(zip(before, after, strict=False)) if one != other)
         last = next(at for at, (one, other) in enumerate(zip(before[::-1], after[::-1], strict=False)) if one != other)
         told = (" ".join(line.strip() for line in lines[first : len(lines) - last]) for lines in (before, after))
@@ -47,7 +44,7 @@ class Mutant:
 
     def __str__(self) -> str:
         before, after = self.change
-        return f"{self.source.file}:{self.lines.start} in {self.name}\n    - {before}\n    + {after}"
+        return f"{self.file}:{self.lines.start} in {self.name}\n    - {before}\n    + {after}"
 
 
 @dataclass(frozen=True)
@@ -68,16 +65,6 @@ class Source:
         return cls(str(path.relative_to(root)), module_name, path.read_text("utf-8"))
 
     @cached_property
-    def wrapper(self) -> MetadataWrapper:
-        """The module's syntax, with positions."""
-        return MetadataWrapper(cst.parse_module(self.text), unsafe_skip_copy=True)
-
-    @property
-    def module(self) -> cst.Module:
-        """The module's syntax."""
-        return self.wrapper.module
-
-    @cached_property
     def statements(self) -> Mapping[int, range]:
         """By line, the lines of the smallest statement around it, without those of what the statement contains."""
         found: dict[int, range] = {}
@@ -90,13 +77,29 @@ class Source:
 
     def mutants(self) -> Iterator[Mutant]:
         """Yield all mutants of the module."""
-        positions = self.wrapper.resolve(PositionProvider)
-        for statement in self.module.body:
-            for name, part in _parts(statement):
-                for node in _changeable(part):
-                    line = positions[node].start.line if node in positions else positions[part].start.line
-                    for changed in _changes(node):
-                        yield Mutant(self, name, self.statements[line], node, changed)
+        wrapper = MetadataWrapper(cst.parse_module(self.text), unsafe_skip_copy=True)
+        places = wrapper.resolve(WhitespaceInclusivePositionProvider)
+        begins = wrapper.resolve(PositionProvider)
+        lines = [*self.text.splitlines(keepends=True), ""]
+        for statement in wrapper.module.body:
+            first, last = begins[statement].start.line, begins[statement].end.line
+            if isinstance(statement, cst.FunctionDef | cst.ClassDef) and statement.decorators:
+                first = begins[statement.decorators[0]].start.line
+            original = "".join(lines[first - 1 : last])
+            for name, node, changed in _changes_of(statement):
+                place = places[node]
+                before = [*lines[first - 1 : place.start.line - 1], lines[place.start.line - 1][: place.start.column]]
+                after = [lines[place.end.line - 1][place.end.column :], *lines[place.end.line : last]]
+                text = "".join([*before, wrapper.module.code_for_node(changed), *after])
+                smallest = self.statements[begins[node].start.line]
+                yield Mutant(self.file, self.module_name, name, smallest, first, original, text)
+
+
+def _changes_of(statement: cst.CSTNode) -> Iterator[tuple[str, cst.CSTNode, cst.CSTNode]]:
+    for name, part in _parts(statement):
+        for node in _changeable(part):
+            for changed in _changes(node):
+                yield name, node, changed
 
 
 def _parts(statement: cst.CSTNode) -> Iterator[tuple[str, cst.CSTNode]]:
@@ -111,16 +114,16 @@ def _parts(statement: cst.CSTNode) -> Iterator[tuple[str, cst.CSTNode]]:
                 yield statement.name.value, member
     elif isinstance(statement, cst.SimpleStatementLine):
         for each in statement.body:
-            if isinstance(each, cst.Assign | cst.AnnAssign) and not _is_type(each):
+            if isinstance(each, cst.Assign | cst.AnnAssign) and not _is_no_constant(each):
                 target = each.target if isinstance(each, cst.AnnAssign) else each.targets[0].target
                 if isinstance(target, cst.Name):
                     yield target.value, each
 
 
-def _is_type(node: cst.Assign | cst.AnnAssign) -> bool:
+def _is_no_constant(node: cst.Assign | cst.AnnAssign) -> bool:
     made_by = node.value.func if isinstance(node.value, cst.Call) else None
     said = node.annotation.annotation if isinstance(node, cst.AnnAssign) else None
-    return bool({_last_name(made_by), _last_name(said)} & _TYPES)
+    return bool({_last_name(made_by), _last_name(said)} & _NO_CONSTANTS)
 
 
 def _last_name(node: cst.CSTNode | None) -> str:
@@ -130,12 +133,24 @@ def _last_name(node: cst.CSTNode | None) -> str:
 
 
 def _changeable(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """Yield the nodes that change what a program does: no annotation, no decorator, and no words for people."""
-    if isinstance(node, cst.Annotation | cst.Decorator) or (isinstance(node, cst.SimpleString) and " " in node.value):
+    """Yield the nodes that change what a program does: no types, no decorators, nothing that only people read."""
+    if isinstance(node, cst.Annotation | cst.Decorator) or _is_for_people(node):
         return
     yield node
     for child in node.children:
         yield from _changeable(child)
+
+
+def _is_for_people(node: cst.CSTNode) -> bool:
+    """Return whether this is a sentence, a line of the log, or a metric."""
+    if isinstance(node, cst.SimpleString):
+        return " " in node.value
+    called = node.func if isinstance(node, cst.Call) else None
+    while isinstance(called, cst.Attribute | cst.Call):
+        if isinstance(called, cst.Attribute) and (called.attr.value == "labels" or _last_name(called.value) == "log"):
+            return True
+        called = called.value if isinstance(called, cst.Attribute) else called.func
+    return False
 
 
 def _changes(node: cst.CSTNode) -> Iterable[cst.CSTNode]:

@@ -38,7 +38,7 @@ class Reach:
 
         What runs at the import alone may matter to whoever names it.
         """
-        lines = self.by_line[mutant.source.file]
+        lines = self.by_line[mutant.file]
         found = frozenset[int]().union(*(lines.get(line, ()) for line in mutant.lines))
         if not found:
             naming = (self.by_line[each.file].values() for each in sources if mutant.name in each.text)
@@ -133,14 +133,21 @@ def _try_mutant(session: pytest.Session, mutant: Mutant, tests: Sequence[int], l
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-    module = sys.modules[mutant.source.module_name]
-    fresh = {name: value for name, value in vars(module).items() if name.startswith("__")}
-    exec(compile(mutant.text, module.__file__ or "", "exec"), fresh)
+    if not _put_in_place(mutant):
+        return MISPLACED
+    return PASSED if _run(session, tests) else FAILED
+
+
+def _put_in_place(mutant: Mutant) -> bool:
+    module = sys.modules[mutant.module_name]
+    fresh = dict(vars(module))
+    text = "\n" * (mutant.begins - 1) + mutant.text
+    exec(compile(text, module.__file__ or "", "exec"), fresh)  # noqa: S102 - it is our own source
     try:
         _exchange(getattr(module, mutant.name), fresh[mutant.name], mutant.name)
     except (TypeError, ValueError):
-        return MISPLACED
-    return PASSED if _run(session, tests) else FAILED
+        return False
+    return True
 
 
 def _exchange(old: Any, new: Any, name: str) -> None:
