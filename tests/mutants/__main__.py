@@ -25,7 +25,13 @@ CHANGED = (
     "services/servicekit/servicekit/leasing/worker.py",
 )
 #: and these tests, of which none needs a server, have to see it.
-TESTS = ("tests/jobstore/domain", "tests/jobstore/commands", "tests/validator", "tests/servicekit/leasing")
+TESTS = (
+    "tests/jobstore/domain",
+    "tests/jobstore/commands",
+    "tests/validator/test_verdict.py",
+    "tests/validator/test_validate_agent_response.py",
+    "tests/servicekit/leasing",
+)
 OPTIONS = ["-o", "addopts=", "-q", "-s", "--tb=no", "-m", "not real", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 #: Of these one needs the time limit of each test, which a child has as a whole; the others want files of their own.
 PLUGINS_OFF = ["-p", "no:timeout", "-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:xdist"]

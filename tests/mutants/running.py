@@ -65,7 +65,9 @@ class MutantRunner:
             raise session.Interrupted("tests cannot be imported")
         gc.collect()
         gc.freeze()  # else whatever is collected in a child is copied first
+        began = time.monotonic()
         reach = _find_reach(session, self.sources)
+        _say(f"{len(session.items)} tests pass, in {time.monotonic() - began:.0f} s")
         began = time.monotonic()
         try:
             for number, mutant in enumerate(self.mutants, start=1):
@@ -142,7 +144,7 @@ def _put_in_place(mutant: Mutant) -> bool:
     module = sys.modules[mutant.module_name]
     fresh = dict(vars(module))
     text = "\n" * (mutant.begins - 1) + mutant.text
-    exec(compile(text, module.__file__ or "", "exec"), fresh)  # noqa: S102 - it is our own source
+    exec(compile(text, module.__file__ or "", "exec"), fresh)
     try:
         _exchange(getattr(module, mutant.name), fresh[mutant.name], mutant.name)
     except (TypeError, ValueError):
