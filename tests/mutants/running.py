@@ -158,6 +158,9 @@ def _exchange(old: Any, new: Any, name: str) -> None:
     for function, changed in zip(functions, _functions_of(new, new), strict=True):
         function.__code__, function.__defaults__ = changed.__code__, changed.__defaults__
         function.__kwdefaults__ = changed.__kwdefaults__
+        for cell, other in zip(function.__closure__ or (), changed.__closure__ or (), strict=True):
+            if not isinstance(other.cell_contents, type):  # what a method knows its class by stays
+                cell.cell_contents = other.cell_contents
     if not functions:
         for module in list(sys.modules.values()):
             if getattr(module, "__dict__", {}).get(name) is old:
