@@ -138,7 +138,8 @@ def _changeable(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         return
     yield node
     for child in node.children:
-        yield from _changeable(child)
+        if not (isinstance(child, cst.Arg) and child.keyword is not None and child.keyword.value == "strict"):
+            yield from _changeable(child)
 
 
 def _is_for_people(node: cst.CSTNode) -> bool:
@@ -156,6 +157,19 @@ def _is_for_people(node: cst.CSTNode) -> bool:
 def _changes(node: cst.CSTNode) -> Iterable[cst.CSTNode]:
     for kind, operator in mutation_operators:
         if isinstance(node, kind):
-            changed = operator(node)
+            changed = list(operator(node))
             # Of a text one change is enough; the operator has three.
-            yield from list(changed)[:1] if kind is cst.BaseString else changed
+            yield from changed[:1] if kind is cst.BaseString else [each for each in changed if not _is_idle(node, each)]
+
+
+def _is_idle(node: cst.CSTNode, changed: cst.CSTNode) -> bool:
+    """Return whether nothing changes but how nothing is written, or what `zip` checks."""
+    if isinstance(node, cst.Assign | cst.AnnAssign) and isinstance(changed, cst.Assign | cst.AnnAssign):
+        return _is_nothing(node.value) and _is_nothing(changed.value)
+    if isinstance(node, cst.Call) and isinstance(changed, cst.Call) and _last_name(node.func) == "zip":
+        return node.args[:-1] == changed.args[:-1] or node.args[:-1] == changed.args
+    return False
+
+
+def _is_nothing(value: cst.CSTNode | None) -> bool:
+    return isinstance(value, cst.Name | cst.SimpleString) and value.value in {"None", "False", '""'}
