@@ -95,6 +95,15 @@ class Source:
                 yield Mutant(self.file, self.module_name, name, smallest, first, original, text)
 
 
+def constants_of(text: str) -> Iterator[tuple[str, str, set[str]]]:
+    """Yield the constants of a module: the name, the statement, and the names that it is made of."""
+    for statement in ast.parse(text).body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(targets[0], ast.Name):
+            named = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+            yield targets[0].id, ast.unparse(statement), named
+
+
 def _changes_of(statement: cst.CSTNode) -> Iterator[tuple[str, cst.CSTNode, cst.CSTNode]]:
     for name, part in _parts(statement):
         for node in _changeable(part):

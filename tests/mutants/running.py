@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from coverage import Coverage
 
-from mutants.making import Mutant, Source
+from mutants.making import Mutant, Source, constants_of
 
 #: What a mutant may take: so many times what its tests take, and this on top. One that takes longer has failed them.
 TIMES_MAX, EXTRA_S = 5.0, 10.0
@@ -145,8 +145,14 @@ def _put_in_place(mutant: Mutant) -> bool:
     fresh = dict(vars(module))
     text = "\n" * (mutant.begins - 1) + mutant.text
     exec(compile(text, module.__file__ or "", "exec"), fresh)
+    changed = [mutant.name]
+    for name, statement, named in constants_of(Path(module.__file__ or "").read_text("utf-8")):
+        if name != mutant.name and named.intersection(changed):
+            exec(statement, fresh)
+            changed.append(name)
     try:
-        _exchange(getattr(module, mutant.name), fresh[mutant.name], mutant.name)
+        for name in changed:
+            _exchange(getattr(module, name), fresh[name], name)
     except (TypeError, ValueError):
         return False
     return True

@@ -15,6 +15,7 @@ from enum import Enum
 
 LIMIT: int = 3
 NOTHING = None
+LIMITS = {"all": LIMIT}
 
 
 class Colour(Enum):
@@ -27,7 +28,7 @@ class Queue:
 
     @property
     def is_full(self) -> bool:
-        return self.length > LIMIT
+        return self.length > LIMITS["all"]
 
 
 def describe(queue: Queue) -> str:
@@ -65,7 +66,7 @@ def test_constants_defaults_properties_and_functions_are_changed_and_no_words_fo
     assert {
         ("LIMIT: int = 3", "LIMIT: int = 4"),
         ("length: int = 7", "length: int = 8"),
-        ("return self.length > LIMIT", "return self.length >= LIMIT"),
+        ('return self.length > LIMITS["all"]', 'return self.length >= LIMITS["all"]'),
         ('return "room"', 'return "XXroomXX"'),
         ('return "not a word is changed: " + Colour.RED.value', 'return "not a word is changed: " - Colour.RED.value'),
     } <= set(made)
@@ -92,9 +93,9 @@ def test_what_no_test_notices_survives_and_nothing_else(tmp_path: Path) -> None:
     assert survivors == {
         ("LIMIT: int = 3", "LIMIT: int = 4"),
         ("length: int = 7", "length: int = 8"),
-        ("return self.length > LIMIT", "return self.length >= LIMIT"),
+        ('return self.length > LIMITS["all"]', 'return self.length >= LIMITS["all"]'),
         ('return "room"', 'return "XXroomXX"'),
-    }
+    }, "not LIMIT = None, of which LIMITS is made"
 
 
 def test_each_explanation_is_of_a_mutant_that_there_is() -> None:
