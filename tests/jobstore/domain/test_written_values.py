@@ -1,4 +1,4 @@
-"""Values that others rely on, written out whole: fields that a step changes, texts that are sent and stored, defaults."""
+"""Values that others rely on, written out: fields that a step changes, texts that are sent and stored, defaults."""
 
 from datetime import timedelta
 from typing import Any
@@ -211,7 +211,7 @@ def test_what_stands_where_nothing_is_set() -> None:
     assert (BreakerTerms(), ReuseTerms()) == (BreakerTerms(5, 5.0, 300.0), ReuseTerms(86_400.0, 86_400.0, 100_000))
     assert Breaker() == Breaker(0, 0, None, None, probing=False)
     terms = ExecutionTerms(policy=Policy(), lease_s=10.0, offer_again_s=5.0, ids=IdKey(b"0" * 32))
-    assert (terms.remembered_max, terms.alive_s) == (100_000, 30.0)
+    assert (terms.remembered_max, terms.alive_s) == (100_000, 15.0)
     told = Report(TransitionKind.RESULT)
     assert (told.lease, told.seq, told.call, told.retry_after_s, told.cost_usd, told.tokens) == (0, 0, 0, 0.0, 0.0, 0)
     new = Execution(EXECUTION_ID, "job-1")
