@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -16,12 +16,14 @@ from contracts.status import JobStatus
 from jobstore.commands.base import Command, Locks, Reads
 from jobstore.commands.rows import Changes
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.actor import SIGNOFF
+from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.model import Execution, Job
 from servicekit.errors import PermanentError
 
 #: Ids that a test draws, also where they stand in a text: numbered by their first appearance with a command.
 DRAWN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\bjob-[0-9a-f]{8}\b")
+#: Who asks, unless a test says who, so that it shows where that is not told.
+SOMEBODY = Actor("somebody")
 TEXT_MAX = 400
 NOTHING = (None, "", (), [], {}, 0)
 #: Of a job that is answered; the rest is as it is asked for.
@@ -58,7 +60,7 @@ class Story:
     def begin(self, commands: Sequence[Command[Any]]) -> None:
         self._names = {}
         self.show(list(commands))  # ids are named in the order in which they are asked for
-        names = (type(each).__name__ + f" by {each.actor}" * (each.actor != SIGNOFF) for each in commands)
+        names = (type(each).__name__ + f" by {each.actor}" * (each.actor != SOMEBODY) for each in commands)
         self.told.append(f"{', '.join(names)}\n")
         self._tell("locks", Locks.join([each.locks() for each in commands]))
 
@@ -137,8 +139,12 @@ class Story:
         return f"{{{', '.join(told)}}}"
 
     def _show_fields(self, value: Any, defaults: Mapping[str, Any]) -> str:
-        told = {name: getattr(value, name) for name, usual in defaults.items() if getattr(value, name) != usual}
-        shown = [f"{name}={self.show(each)}" for name, each in told.items() if each not in NOTHING]
+        told = {name: (getattr(value, name), usual) for name, usual in defaults.items()}
+        shown = [
+            f"{name}={self.show(each)}"
+            for name, (each, usual) in told.items()
+            if each != usual and not (each in NOTHING and usual in (*NOTHING, MISSING))
+        ]
         return f"{type(value).__name__}({', '.join(shown)})"
 
     def _name(self, drawn: re.Match[str]) -> str:
@@ -153,7 +159,8 @@ def listen(jobstore: type[MemoryJobstore], story: Story, patch: Any) -> None:
     """Have every jobstore in memory tell its story."""
     carry_out, load, write = jobstore.carry_out, jobstore._load, jobstore._write
 
-    def telling(self: MemoryJobstore, *commands: Command[Any]) -> list[Any]:
+    def telling(self: MemoryJobstore, *asked: Command[Any]) -> list[Any]:
+        commands = [replace(each, actor=SOMEBODY) if each.actor == SIGNOFF else each for each in asked]
         story.begin(commands)
         results = carry_out(self, *commands)
         story.answered(results)
