@@ -1,7 +1,7 @@
 """Fixtures: a jobstore in memory, a life in it, and a check of all that a test's commands do.
 
 What commands ask for, write and answer in these tests stands in told.txt, whole: a test says what matters, that page
-all the rest. Who changes a command has it written anew (`SIGNOFF_WRITE_STORIES=1`, with all tests of this folder), and
+all the rest. Who changes a command has it written anew (`SIGNOFF_WRITE_EXPECTED=1`, with all tests of this folder), and
 reads what has changed.
 """
 
@@ -29,7 +29,7 @@ def life(jobstore: MemoryJobstore) -> Life:
 @pytest.fixture(scope="session")
 def written() -> Iterator[set[str]]:
     """All that a command of these tests does, each once."""
-    if "SIGNOFF_WRITE_STORIES" in os.environ:
+    if "SIGNOFF_WRITE_EXPECTED" in os.environ:
         told: set[str] = set()
         yield told
         WRITTEN.write_text("\n".join(sorted(told)), "utf-8")
@@ -43,6 +43,6 @@ def story(written: set[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     story = Story()
     listen(MemoryJobstore, story, monkeypatch)
     yield
-    if "SIGNOFF_WRITE_STORIES" in os.environ:
+    if "SIGNOFF_WRITE_EXPECTED" in os.environ:
         written.update(story.told)
     assert [each for each in story.told if each not in written] == []
