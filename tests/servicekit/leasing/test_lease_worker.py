@@ -5,47 +5,12 @@ import contextlib
 import time
 
 import pytest
+from leased_work import Work, begin
 from support.factories import lease
 from support.fakes import FakeLeases, until
 
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.worker import RENEWALS_MAX, HeldLease, LeaseState, Worker
-
-
-class Work:
-    """Work that lasts until `finish`, and what became of it."""
-
-    def __init__(self) -> None:
-        self.finish = asyncio.Event()
-        self.reported = 0
-        self.report_errors: list[Exception] = []
-        self.report_hangs = False
-        self.begun: list[HeldLease] = []
-        self.aborted = 0
-        self.given_up: list[Exception] = []
-        self.give_up_fails = False
-
-    async def __call__(self, held: HeldLease):
-        held.begun = True
-        self.begun.append(held)
-        try:
-            await self.finish.wait()
-        except asyncio.CancelledError:
-            self.aborted += 1
-            raise
-        return self.report
-
-    async def give_up(self, _: HeldLease, bug: Exception) -> None:
-        self.given_up.append(bug)
-        if self.give_up_fails:
-            raise ZeroDivisionError
-
-    async def report(self) -> None:
-        self.reported += 1
-        if self.report_hangs:
-            await asyncio.Event().wait()
-        if self.report_errors:
-            raise self.report_errors.pop(0)
 
 
 @pytest.fixture
@@ -67,10 +32,6 @@ async def worker(leases: FakeLeases):
 @pytest.fixture
 def work() -> Work:
     return Work()
-
-
-def begin(worker: Worker, work: Work, a_lease=None, *, runs_for_s: float = 60.0) -> bool:
-    return worker.start_work(a_lease or lease(), "job-1", time.monotonic() + runs_for_s, work, work.give_up)
 
 
 async def begun(worker: Worker, work: Work, a_lease=None) -> HeldLease:
@@ -284,67 +245,6 @@ async def test_a_full_worker_tells_of_its_room_before_the_next_renewal(work):
     work.finish.set()
     await until(lambda: leases.rooms == [1, 1])
     running.cancel()
-    await worker.stop(0.0)
-
-
-class Waiting(Work):
-    """Work that waits without its slot until `go_on`, and then goes on."""
-
-    def __init__(self, worker: Worker) -> None:
-        super().__init__()
-        self.worker = worker
-        self.go_on = asyncio.Event()
-
-    async def __call__(self, held: HeldLease):
-        self.begun.append(held)
-        async with self.worker.without_slot(held):
-            await self.go_on.wait()
-        return await super().__call__(held)
-
-
-async def test_work_that_waits_leaves_its_slot_and_takes_it_again(leases):
-    worker = Worker("test", leases, capacity=1, outcomes_max=10)
-    waiting = Waiting(worker)
-    begin(worker, waiting)
-    assert (worker.room, worker.may_wait) == (0, True)
-    await until(lambda: worker.room == 1)
-    assert not worker.may_wait, "as many wait as there are slots"
-    newcomer = Work()
-    begin(worker, newcomer)
-    waiting.go_on.set()
-    await until(lambda: newcomer.begun)
-    assert (len(waiting.begun), worker.room, worker.may_wait) == (1, 0, False)
-    newcomer.finish.set()
-    await until(lambda: len(waiting.begun) == 2)
-    assert (worker.room, worker.may_wait, waiting.begun[-1].has_slot) == (0, True, True)
-    waiting.finish.set()
-    await until(lambda: worker.room == 1)
-    await worker.stop(0.0)
-    assert not worker.may_wait
-
-
-async def test_work_that_waited_goes_on_once_its_lease_is_known_to_run(leases):
-    worker = Worker("test", leases, capacity=1, outcomes_max=10)
-    waiting = Waiting(worker)
-    worker.start_work(lease(), "job-1", time.monotonic() + 0.05, waiting, waiting.give_up)
-    await until(lambda: waiting.begun and waiting.begun[0].has_lapsed())
-    waiting.go_on.set()
-    await until(lambda: waiting.begun[0].has_slot)
-    assert len(waiting.begun) == 1
-    await worker.renew()
-    await until(lambda: len(waiting.begun) == 2)
-    await worker.stop(0.0)
-
-
-async def test_work_that_is_aborted_while_it_waits_leaves_no_slot_behind(leases):
-    worker = Worker("test", leases, capacity=1, outcomes_max=10)
-    waiting = Waiting(worker)
-    begin(worker, waiting)
-    await until(lambda: worker.room == 1)
-    leases.states[waiting.begun[0].lease] = LeaseState.LOST
-    await worker.renew()
-    await until(lambda: worker.may_wait)
-    assert worker.room == 1
     await worker.stop(0.0)
 
 
