@@ -52,6 +52,7 @@ def refused(command: Command[Any], error: type[PermanentError], code: str, **sto
     with pytest.raises(error) as caught:
         command.decide(uow)
     assert caught.value.code == code
+    assert " " in str(caught.value), "a sentence says why"
     assert uow.changes == unit_of_work().changes
 
 

@@ -226,6 +226,13 @@ def judged_before(jobstore: MemoryJobstore, *outcomes: Outcome) -> None:
     life.judged(*outcomes, judge=JUDGE)
 
 
+def test_the_verdict_on_a_result_that_an_older_version_recorded_without_its_hash_is_reused(life: Life) -> None:
+    judged_before(life.jobstore, Outcome.PASS)
+    life.running().result()
+    life.jobstore.executions[life.execution_id] = replace(life.execution, result_hash=None)
+    assert life.claim_judging(judge=JUDGE).code == "verdict_reused"
+
+
 @pytest.mark.parametrize("outcome", [Outcome.PASS, Outcome.FAIL])
 def test_an_identical_result_is_given_the_verdict_that_there_is(life: Life, outcome: Outcome) -> None:
     judged_before(life.jobstore, outcome)
