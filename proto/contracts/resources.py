@@ -206,6 +206,7 @@ class JobLog(Model):
     calls: int | None = Field(None, description="of the agent, that the execution's policy allows in all")
     spent_calls: int | None = Field(None, description="of the execution, after it: that failed or were lost")
     actor: str | None = Field(None, description="who asked for it, by their credentials; None in older entries")
+    duration_s: float | None = Field(None, description="of the call or the judging that it ends, as its worker said")
     cursor: int = Field(0, description="the number of its row; where a watch goes on")
     created_at: datetime
 

@@ -37,7 +37,7 @@ async def test_the_circuit_of_an_agent_is_shown_and_until_when_it_is_open(signof
         jobstore.agents[name] = agent.model_copy(update={"circuit": circuit, "circuit_open_until": at})
     lines = {line.split()[0]: line for line in (await signoff("agents", "list")).out.splitlines()}
     assert "closed" in lines["calm"]
-    assert f"open until {until.astimezone():%H:%M:%S}" in lines["down"]
+    assert f"open until {until.astimezone():%Y-%m-%d %H:%M:%S %Z}" in lines["down"]
     assert "half open" in lines["tried"]
     told = (await signoff("agents", "get", "down", "--json")).json
     assert (told["circuit"], datetime.fromisoformat(told["circuit_open_until"])) == ("open", until)

@@ -162,7 +162,7 @@ async def test_a_watch_tells_what_was_and_ends_at_rest(signoff, jobstore):
     await signoff("jobs", "execute", "poem")
     ran = await signoff("jobs", "watch", "poem")
     assert ran.status == 0
-    assert [line.split()[2] for line in ran.out.splitlines()] == ["ASSIGNED", "ASSIGNED", "IN_PROGRESS", "COMPLETED"]
+    assert [line.split()[4] for line in ran.out.splitlines()] == ["ASSIGNED", "ASSIGNED", "IN_PROGRESS", "COMPLETED"]
 
 
 async def test_a_resubmission_is_waited_for(signoff, jobstore):
@@ -214,7 +214,7 @@ async def test_progress_is_shown_with_the_job_and_as_it_happens(signoff, jobstor
     jobstore.jobs["poem"] = jobstore.jobs["poem"].model_copy(update=told)
     await jobstore.record("poem", JobLogStatus.COMPLETED, progress=0.425)
     shown = (await signoff("jobs", "get", "poem")).out
-    assert re.search(r"progress +42% *\nit says +two lines of five", shown)
+    assert re.search(r"progress +42% *\nthe agent says +two lines of five", shown)
     assert "42%" in (await signoff("jobs", "list")).out
     *_, working, completed = (await signoff("jobs", "watch", "poem")).out.splitlines()
     assert working.endswith("42% · two lines of five")

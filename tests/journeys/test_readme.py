@@ -15,7 +15,6 @@ from google.protobuf import descriptor_pool, json_format, message_factory
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from support.system import System
 
-from contracts.resources import NewAgent
 from contracts.status import JobStatus
 
 ROOT = Path(__file__).parents[2]
@@ -32,13 +31,11 @@ def example(heading: str, language: str) -> str:
 
 @pytest.fixture(scope="module")
 async def home(system: System, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory in which the system's endpoints are where the README says; with the agent that it names."""
+    """A directory in which the system's endpoints are where the README says."""
     path = tmp_path_factory.mktemp("readme")
     (path / ".signoff").mkdir()
     (path / ".signoff/endpoints.json").symlink_to(system.endpoints_file)
     (path / ".venv").symlink_to(Path(sys.executable).parents[1])
-    writer = system.endpoints["agents"]["writer"]
-    await system.client.create_agent(NewAgent(id="writer", name="writer", url=writer))
     return path
 
 
@@ -85,8 +82,14 @@ async def test_the_python_clients_example(home: Path) -> None:
 
 async def test_the_rest_example(home: Path, system: System) -> None:
     """The example of REST completes a job."""
-    await run(home, "bash", "-ec", example("Over REST", "sh"))
+    output = await run(home, "bash", "-ec", example("Over REST", "sh"))
+    assert '"status":"COMPLETED"' in output.rpartition("\n")[2] or '"kind":"met"' in output
     assert (await system.at_rest("sonnet-1")).status is JobStatus.COMPLETED
+
+
+def test_no_example_leaves_a_file_behind(home: Path) -> None:
+    """Run after the examples above: what they made stands in the system alone."""
+    assert {path.name for path in home.iterdir()} == {".signoff", ".venv"}
 
 
 async def test_the_upstream_example(home: Path, system: System) -> None:

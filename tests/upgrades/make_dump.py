@@ -44,6 +44,7 @@ COMMITS = {
     "0011": "9efe337",
     "0012": "632c7d1",
     "0014": "7e8dd69",
+    "0017": "e82c686",
 }
 #: What the older jobstore says.
 LOG = Path(tempfile.gettempdir()) / "signoff-older-jobstore.log"

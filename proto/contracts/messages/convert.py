@@ -265,6 +265,7 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
         calls=log["calls"],
         spent_calls=log["spent_calls"],
         actor=log["actor"],
+        duration_s=log["duration_s"],
     )
     put_json(message, "request_payload", log["request_payload"], as_text=as_text)
     put_json(message, "response_payload", log["response_payload"], as_text=as_text)
@@ -273,8 +274,11 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
 
 def job_log_of(message: pb.JobLog) -> JobLog:
     """Return an entry of a job's log as received."""
-    names = {"id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease", "submission"}
-    names |= {"event_id", "cursor", "progress", "spent_usd", "spent_tokens", "kind", "calls", "spent_calls", "actor"}
+    names = {
+        *("id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease", "submission"),
+        *("event_id", "cursor", "progress", "spent_usd", "spent_tokens", "kind", "calls", "spent_calls", "actor"),
+        "duration_s",
+    }
     request, response = get_json(message, "request_payload"), get_json(message, "response_payload")
     return JobLog(
         **fields_of(message, names),

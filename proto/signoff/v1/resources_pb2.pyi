@@ -728,6 +728,7 @@ class JobLog(_message.Message):
     CALLS_FIELD_NUMBER: _builtins.int
     SPENT_CALLS_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     job_id: _builtins.str
     version: _builtins.int
@@ -762,6 +763,8 @@ class JobLog(_message.Message):
     """Who asked for it, by their credentials: administrator, executor, validator, upstream (`upstream:<id of its secret>`
     where it signed), or signoff, where nobody did. Not set in entries of older versions.
     """
+    duration_s: _builtins.float
+    """How long the call or the judging took that it ends, as its worker said."""
     @_builtins.property
     def request_payload(self) -> _struct_pb2.Value: ...
     @_builtins.property
@@ -804,10 +807,11 @@ class JobLog(_message.Message):
         calls: _builtins.int | None = ...,
         spent_calls: _builtins.int | None = ...,
         actor: _builtins.str | None = ...,
+        duration_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_calls", b"_calls", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "actor", b"actor", "agent_id", b"agent_id", "attempt", b"attempt", "calls", b"calls", "code", b"code", "created_at", b"created_at", "event_id", b"event_id", "execution_id", b"execution_id", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "submission", b"submission"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_calls", b"_calls", "_code", b"_code", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "actor", b"actor", "agent_id", b"agent_id", "attempt", b"attempt", "calls", b"calls", "code", b"code", "created_at", b"created_at", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "submission", b"submission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_calls", b"_calls", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "actor", b"actor", "agent_id", b"agent_id", "attempt", b"attempt", "calls", b"calls", "code", b"code", "created_at", b"created_at", "cursor", b"cursor", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_calls", b"_calls", "_code", b"_code", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "actor", b"actor", "agent_id", b"agent_id", "attempt", b"attempt", "calls", b"calls", "code", b"code", "created_at", b"created_at", "cursor", b"cursor", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
     _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
@@ -819,6 +823,8 @@ class JobLog(_message.Message):
     _WhichOneofArgType__calls: _TypeAlias = _typing.Literal["_calls", b"_calls"]  # noqa: Y015
     _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
     _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
+    _WhichOneofReturnType__duration_s: _TypeAlias = _typing.Literal["duration_s"]  # noqa: Y015
+    _WhichOneofArgType__duration_s: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s"]  # noqa: Y015
     _WhichOneofReturnType__event_id: _TypeAlias = _typing.Literal["event_id"]  # noqa: Y015
     _WhichOneofArgType__event_id: _TypeAlias = _typing.Literal["_event_id", b"_event_id"]  # noqa: Y015
     _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
@@ -853,6 +859,8 @@ class JobLog(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__calls) -> _WhichOneofReturnType__calls | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_s) -> _WhichOneofReturnType__duration_s | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__event_id) -> _WhichOneofReturnType__event_id | None: ...
     @_typing.overload

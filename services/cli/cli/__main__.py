@@ -1,7 +1,9 @@
 """The `signoff` command: the table of its commands, of which only the one that is asked for is imported."""
 
+import json
+import sys
 from importlib import import_module
-from typing import Any, Final, NamedTuple, cast
+from typing import Annotated, Any, Final, NamedTuple, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -10,6 +12,9 @@ from typer.main import get_command
 from cli.plain_values import PlainGroup
 
 Command = TyperCommand | TyperGroup
+
+#: What is raised where a command is wrongly asked for; Typer has no public name for it.
+USAGE_ERROR: Final[Any] = typer.BadParameter.__base__
 
 
 class Entry(NamedTuple):
@@ -63,6 +68,18 @@ class CommandTree(PlainGroup):
         name, known, rest = super().resolve_command(ctx, args)
         return name, load_command(name) if name and known else None, rest
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that is asked for. How it was wrongly asked for is told as JSON with --json."""
+        words = [*ctx._protected_args, *ctx.args]  # noqa: SLF001 - it has no public name
+        try:
+            return super().invoke(ctx)
+        except USAGE_ERROR as error:
+            if "--json" not in words:
+                raise
+            document = {"error": {"code": "usage", "message": error.format_message()}}
+            sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
+            raise typer.Exit(error.exit_code) from None
+
 
 def load_command(name: str) -> Command:
     """Import a command or a group."""
@@ -79,6 +96,24 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # they hold tokens
     help="Jobs for AI agents: no result counts as done until it has been judged.",
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version  # noqa: PLC0415 - only needed here
+
+        typer.echo(f"signoff {version('signoff-cli')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None: ...
+
+
 for _name, _entry in COMMANDS.items():
     app.command(_name, short_help=_entry.summary)(lambda: None)
 

@@ -1,6 +1,8 @@
 """Find where the system is: by options and environment, else by the file that `signoff up` writes."""
 
 import json
+import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,10 +40,24 @@ def find_target(options: dict[str, str | None], endpoints: Path | None = None) -
     The default file may be missing. It is not read if an option names a jobstore: its token is not for that one.
     Raise CommandError if the file cannot be read.
     """
-    file = endpoints or ENDPOINTS
-    if endpoints is None and (options["jobstore"] or not file.exists()):
+    file = endpoints or (None if options["jobstore"] else _find_endpoints())
+    if file is None:
         return Target(**{name: value for name, value in options.items() if value})  # type: ignore[arg-type]
     return _override(read_endpoints(file), options)
+
+
+def _find_endpoints() -> Path | None:
+    """Return the endpoints file of this folder, or of the nearest one above that has one.
+
+    One that belongs to another user is passed over: whoever can write above must not say where a job goes.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        file = folder / ENDPOINTS
+        with suppress(OSError):
+            if file.stat().st_uid in {os.getuid(), 0}:
+                return file
+    return None
 
 
 def read_token(token: str | None, file: Path | None) -> str | None:

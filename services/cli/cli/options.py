@@ -50,14 +50,23 @@ def parse_pairs(texts: Iterable[str], option: str) -> dict[str, str]:
 
 def parse_future_time(text: str | None, option: str) -> datetime | None:
     """Return a time of ISO 8601, local if it names no zone, or a time from now (`90s`, `15m`, `1h`, `2d`)."""
+    return _parse_time(text, option, 1, "from now")
+
+
+def parse_past_time(text: str | None, option: str) -> datetime | None:
+    """Return a time of ISO 8601, local if it names no zone, or a time ago (`90s`, `15m`, `1h`, `2d`)."""
+    return _parse_time(text, option, -1, "ago")
+
+
+def _parse_time(text: str | None, option: str, sign: int, way: str) -> datetime | None:
     if text is None:
         return None
     try:
         if duration := _DURATION.fullmatch(text):
-            return datetime.now(UTC) + timedelta(seconds=float(duration[1]) * _SECONDS[duration[2]])
+            return datetime.now(UTC) + sign * timedelta(seconds=float(duration[1]) * _SECONDS[duration[2]])
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
-        message = f"{text!r} is neither a time (2026-11-24T09:30:00Z) nor a while (90s, 15m, 1h, 2d)"
+        message = f"{text!r} is neither a time (2026-11-24T09:30:00Z) nor a length of time {way} (90s, 15m, 1h, 2d)"
         raise typer.BadParameter(message, param_hint=option) from None
 
 

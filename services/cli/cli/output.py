@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
+from cli.short_ids import find_short_ends
 from cli.terminal import Styled, render_line, render_table, replace_line
 from contracts.status import Circuit, JobLogStatus, OperationState
 
 if TYPE_CHECKING:
     from contracts.criteria import Criterion, CriterionWarning
     from contracts.messages.views import Batch, DeadLetters
-    from contracts.resources import Agent, Job, JobLog, Limit, Operation
+    from contracts.resources import Agent, Job, JobLog, Limit, Operation, Policy
 
 STYLES = {
     "COMPLETED": "green",
@@ -39,13 +40,15 @@ def style_status(status: str) -> Styled:
     return Styled(status, STYLES.get(status.strip(), ""))
 
 
-def format_clock(moment: datetime) -> str:
-    """Return the local time of day, in milliseconds."""
-    return f"{moment.astimezone():%H:%M:%S.%f}"[:-3]
+def format_time(moment: datetime, *, with_ms: bool = False) -> str:
+    """Return a time in this machine's zone, with its date and the zone."""
+    local = moment.astimezone()
+    fraction = f".{local.microsecond // 1000:03}" if with_ms else ""
+    return f"{local:%Y-%m-%d %H:%M:%S}{fraction} {local:%Z}"
 
 
 def format_percent(progress: float | None) -> str:
-    """Return the progress of a job in format_percent; "" if its agent reported none."""
+    """Return the progress of a job in percent; "" if its agent reported none."""
     return "" if progress is None else f"{progress:.0%}"
 
 
@@ -66,11 +69,21 @@ def _last_code(job: Job) -> str | None:
     return None if job.last_log is None else job.last_log.code
 
 
+def format_policy(policy: Policy) -> str:
+    """Return the fields of a policy that are set, as `--policy` takes them."""
+    fields = {name: ",".join(value) if isinstance(value, list) else value for name, value in vars(policy).items()}
+    return " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
+
+
+def _gets_work(agent: Agent) -> str:
+    return "no: disabled" if not agent.enabled else "no: paused" if agent.paused else "yes"
+
+
 def format_circuit(agent: Agent) -> Styled:
     """Return the state of an agent's circuit, and until when an open one is open."""
     words = agent.circuit.replace("_", " ")
     if agent.circuit is Circuit.OPEN and agent.circuit_open_until is not None:
-        words += f" until {format_clock(agent.circuit_open_until)}"
+        words += f" until {format_time(agent.circuit_open_until)}"
     return Styled(words, "" if agent.circuit is Circuit.CLOSED else "red")
 
 
@@ -85,7 +98,7 @@ def describe_operation(operation: Operation) -> list[str | Styled]:
     if operation.state is OperationState.RUNNING and operation.rate_per_s:
         parts.append(f" · {operation.rate_per_s:.1f}/s")
     if operation.ends_at is not None:
-        parts.append(f" · ends about {operation.ends_at.astimezone():%H:%M:%S}")
+        parts.append(f" · ends about {format_time(operation.ends_at)}")
     return parts
 
 
@@ -101,8 +114,9 @@ def _to_plain(value: Any) -> Any:
 class Output:
     """The output of one command: JSON, or text for people."""
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, plain: bool = False) -> None:
         self.as_json = as_json
+        self.plain = plain
         self._in_progress = False
 
     def print_json(self, document: Any) -> None:
@@ -113,24 +127,26 @@ class Output:
     def print_line(self, *parts: str | Styled) -> None:
         """Print a line; nothing with --json."""
         if not self.as_json:
-            _write(sys.stdout, render_line(parts, sys.stdout) + "\n")
+            _write(sys.stdout, render_line(parts, sys.stdout, plain=self.plain) + "\n")
 
-    def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Print a table; nothing with --json."""
+    def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, one_line: bool = False) -> None:
+        """Print a table, on a terminal with the last column wrapped or, with `one_line`, cut; nothing with --json."""
         if not self.as_json:
-            _write(sys.stdout, render_table(columns, rows, sys.stdout))
+            _write(sys.stdout, render_table(columns, rows, sys.stdout, plain=self.plain, one_line=one_line))
 
     def print_error(self, message: str, code: str) -> None:
         """Print why the command failed, on standard error."""
-        self._print_aside({"error": {"code": code, "message": message}}, Styled(f"error: {message}", "red"))
+        self.print_aside({"error": {"code": code, "message": message}}, Styled(f"error: {message}", "red"))
 
     def print_warnings(self, warnings: Sequence[CriterionWarning]) -> None:
         """Print what might be meant otherwise, on standard error."""
         for warning in warnings:
-            self._print_aside({"warning": warning}, Styled(f"warning: {warning.message}", "yellow"))
+            self.print_aside({"warning": warning}, Styled(f"warning: {warning.message}", "yellow"))
 
-    def _print_aside(self, document: Any, text: Styled) -> None:
-        _write(sys.stderr, (to_json(document) if self.as_json else render_line([text], sys.stderr)) + "\n")
+    def print_aside(self, document: Any, text: Styled) -> None:
+        """Print what is not the command's answer, on standard error."""
+        line = to_json(document) if self.as_json else render_line([text], sys.stderr, plain=self.plain)
+        _write(sys.stderr, line + "\n")
 
     def show_job(self, job: Job) -> None:
         """Show a job."""
@@ -144,13 +160,14 @@ class Output:
             ("submission", job.submission),
             ("execution", job.execution_id),
             ("progress", format_percent(job.progress)),
-            ("it says", job.progress_message),
+            ("the agent says", job.progress_message),
             ("spent", format_spent(job.spent_usd, job.spent_tokens)),
             ("code", _last_code(job)),
             ("last", job.last_log and job.last_log.message and job.last_log.message[:MESSAGE_MAX_CHARS]),
             *(("criterion", format_criterion(criterion)) for criterion in job.criteria),
             ("payload", to_json(job.payload)[:MESSAGE_MAX_CHARS]),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
+            ("policy", format_policy(job.policy)),
         ]
         self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
 
@@ -160,6 +177,7 @@ class Output:
         rows = [
             (
                 job.id,
+                end,
                 style_status(job.status),
                 _last_code(job),
                 format_percent(job.progress),
@@ -167,10 +185,17 @@ class Output:
                 job.submission,
                 job.title,
             )
-            for job in jobs
+            for job, end in zip(jobs, find_short_ends([job.id for job in jobs]), strict=True)
         ]
-        self.print_table(["id", "status", "code", "progress", "agent", "submission", "title"], rows)
+        columns = ["id", "short", "status", "code", "progress", "agent", "submission", "title"]
+        self._print_without_empty(columns, rows)
         self._print_next_cursor(next_cursor)
+
+    def _print_without_empty(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Print a table with a line a row, without the columns that are empty in all rows but the last column."""
+        last = len(columns) - 1
+        kept = [n for n in range(len(columns)) if n in {0, last} or any(row[n] not in {None, ""} for row in rows)]
+        self.print_table([columns[n] for n in kept], [[row[n] for n in kept] for row in rows], one_line=True)
 
     def show_log(self, log: JobLog, name: str = "") -> None:
         """Show a transition as a line of a timeline."""
@@ -182,7 +207,9 @@ class Output:
         if cost := format_spent(log.spent_usd, log.spent_tokens):
             what += f" ({cost} so far)"
         self.print_line(
-            f"{format_clock(log.created_at)}  {name}v{log.version:<3} ", style_status(f"{log.status:<22}"), what
+            f"{format_time(log.created_at, with_ms=True)}  {name}v{log.version:<3} ",
+            style_status(f"{log.status:<22}"),
+            what,
         )
 
     def show_logs(self, logs: Sequence[JobLog], next_cursor: str) -> None:
@@ -197,7 +224,19 @@ class Output:
     def show_agent(self, agent: Agent) -> None:
         """Show an agent."""
         self.print_json(agent)
-        self._print_agents([agent])
+        rows: list[tuple[str, object]] = [
+            ("id", agent.id),
+            ("name", agent.name),
+            ("protocol", agent.protocol),
+            ("url", agent.url),
+            ("gets work", _gets_work(agent)),
+            ("circuit", format_circuit(agent)),
+            ("capabilities", " ".join(agent.capabilities)),
+            ("deterministic", "yes" if agent.deterministic else ""),
+            *(("header", f"{name}={reference}") for name, reference in agent.headers.items()),
+            ("policy", format_policy(agent.policy)),
+        ]
+        self.print_table(["", ""], [row for row in rows if row[1] != ""])
 
     def show_agents(self, agents: Sequence[Agent], next_cursor: str) -> None:
         """Show a page of agents."""
@@ -222,15 +261,15 @@ class Output:
         """Show a page of batches."""
         self.print_json({"items": operations, "next_cursor": next_cursor or None})
         for operation in operations:
-            self.print_line(f"{operation.created_at.astimezone():%m-%d %H:%M:%S}  ", *describe_operation(operation))
+            self.print_line(f"{format_time(operation.created_at)}  ", *describe_operation(operation))
         self._print_next_cursor(next_cursor)
 
     def show_progress(self, operation: Operation) -> None:
         """Show the state of a batch: on a terminal in one line that changes, elsewhere in a new line each time."""
-        if self.as_json or not sys.stdout.isatty():
+        if self.as_json or self.plain or not sys.stdout.isatty():
             self.show_operation(operation)
             return
-        _write(sys.stdout, replace_line(render_line(describe_operation(operation), sys.stdout)))
+        _write(sys.stdout, replace_line(render_line(describe_operation(operation), sys.stdout, plain=self.plain)))
         self._in_progress = True
 
     def end_progress(self) -> None:
@@ -252,7 +291,7 @@ class Output:
         rows = [
             (
                 f"{letter.topic}/{letter.partition}/{letter.offset}",
-                f"{letter.at.astimezone():%m-%d %H:%M:%S}",
+                format_time(letter.at),
                 letter.code,
                 f"{letter.source_topic}/{letter.source_partition}/{letter.source_offset}",
                 letter.message,
@@ -288,13 +327,13 @@ class Output:
                 agent.name,
                 agent.protocol,
                 agent.url,
-                "paused" if agent.paused else "yes" if agent.enabled else "no",
+                _gets_work(agent),
                 format_circuit(agent),
                 " ".join(agent.capabilities),
             )
             for agent in agents
         ]
-        self.print_table(["id", "name", "protocol", "url", "enabled", "circuit", "capabilities"], rows)
+        self.print_table(["id", "name", "protocol", "url", "gets work", "circuit", "capabilities"], rows)
 
     def _print_next_cursor(self, next_cursor: str) -> None:
         if next_cursor:

@@ -1,8 +1,8 @@
-"""Convert the values of options that are plain, so that Typer does not import pydantic for them."""
+"""Convert the values of options that are plain, so that Typer does not import pydantic for them; and lay out help."""
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -12,15 +12,38 @@ from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
 _NUMBERS: Final = {int: re.compile(r"-?[0-9]{1,15}"), float: re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")}
+#: How Typer names what an option takes, where nothing else is said.
+_KINDS: Final = re.compile(r"<(?:list\[)?(\w+)[^>]*>")
+
+
+def _name_kind(kind: re.Match[str]) -> str:
+    """Return what an option takes as a word that people use."""
+    return {"str": "TEXT", "int": "N", "float": "N", "path": "FILE"}.get(kind[1], kind[0])
 
 
 class PlainCommand(TyperCommand):
     """A command that converts plain values by itself."""
 
+    #: Names of the options that help shows in a panel of their own, below the others.
+    connection_options: Collection[str] = ()
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Convert the values of all parameters."""
         _convert_plain_values(self, ctx)
         return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the help of all parameters: arguments, the command's own options, and those that connect it."""
+        panels: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], "Connection": []}
+        for parameter in self.get_params(ctx):
+            if (record := parameter.get_help_record(ctx)) is not None:
+                is_connection = parameter.name in self.connection_options
+                panel = "Connection" if is_connection else f"{parameter.param_type_name.capitalize()}s"
+                panels[panel].append((_KINDS.sub(_name_kind, record[0]), record[1]))
+        for name, records in panels.items():
+            if records:
+                with formatter.section(name):
+                    formatter.write_dl(records)
 
 
 class PlainGroup(TyperGroup):

@@ -52,30 +52,46 @@ def connect(address: str, token: str | None, *, timeout_s: float = 10.0) -> JobS
 def _open_session(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text; JSON lines for streams.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="No colours, and nothing cut: as into a pipe.")] = False,
     endpoints: Annotated[
         Path | None,
         typer.Option(
             envvar="SIGNOFF_ENDPOINTS",
-            help="The file that `signoff up` writes; .signoff/endpoints.json when nothing else is said.",
+            help="The file that `signoff up` writes; .signoff/endpoints.json here or in a folder above when not given.",
         ),
     ] = None,
     jobstore: Annotated[
-        str | None, typer.Option(envvar="SIGNOFF_JOBSTORE", help="gRPC, host:port, or several with commas between.")
+        str | None,
+        typer.Option(
+            envvar="SIGNOFF_JOBSTORE",
+            metavar="HOST:PORT",
+            help="The jobstore's gRPC address; several with commas between.",
+        ),
     ] = None,
-    token: Annotated[str | None, typer.Option(envvar="SIGNOFF_TOKEN", show_envvar=True, help="Yours.")] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="SIGNOFF_TOKEN", show_envvar=True, help="The token to sign in with.")
+    ] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option(envvar="SIGNOFF_TOKEN_FILE", help="A file that holds it."),
+        typer.Option(envvar="SIGNOFF_TOKEN_FILE", help="A file that holds the token."),
     ] = None,
-    kafka: Annotated[str | None, typer.Option(envvar="SIGNOFF_KAFKA", help="host:port.")] = None,
-    http: Annotated[str | None, typer.Option(envvar="SIGNOFF_HTTP", help="The console's base URL.")] = None,
+    kafka: Annotated[
+        str | None, typer.Option(envvar="SIGNOFF_KAFKA", metavar="HOST:PORT", help="Kafka's address.")
+    ] = None,
+    http: Annotated[
+        str | None, typer.Option(envvar="SIGNOFF_HTTP", metavar="URL", help="The console's address.")
+    ] = None,
 ) -> Session:
     options = {"jobstore": jobstore, "token": read_token(token, token_file), "kafka": kafka, "http": http}
-    return Session(find_target(options, endpoints), Output(as_json=as_json))
+    return Session(find_target(options, endpoints), Output(as_json=as_json, plain=plain))
 
 
 # Typer reads a command's options from its signature: these are added to the signature of each command.
 _CONNECTION_OPTIONS = inspect.signature(_open_session).parameters
+
+
+class _Command(PlainCommand):
+    connection_options = frozenset(_CONNECTION_OPTIONS) - {"as_json", "plain"}
 
 
 def make_app(help: str | None = None) -> typer.Typer:  # noqa: A002 - Typer's word
@@ -99,7 +115,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         text = _unwrap(inspect.getdoc(function) or "")
-        app.command(name, cls=PlainCommand, help=text, short_help=text.partition("\n")[0])(run)
+        app.command(name, cls=_Command, help=text, short_help=text.partition("\n")[0])(run)
         return function
 
     return register
@@ -113,7 +129,7 @@ def _unwrap(text: str) -> str:
 def _run(
     function: Callable[..., Coroutine[Any, Any, None]], connection: dict[str, Any], options: dict[str, Any]
 ) -> None:
-    out = Output(as_json=connection["as_json"])
+    out = Output(as_json=connection["as_json"], plain=connection["plain"])
     try:
         asyncio.run(_cancel_at_sigterm(function(_open_session(**connection), **options)))
     except CommandError as error:

@@ -1,10 +1,9 @@
 """Select records of a topic, and read what they hold. Records of strangers may hold anything."""
 
 import base64
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import typer
@@ -14,9 +13,6 @@ from cli.errors import CommandError
 from contracts.fact_keys import MARKER_HEADER
 from contracts.jsontext import parse_json
 from contracts.topics import REPLAY_HEADER, TOPICS, Topic
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +129,3 @@ def get_topic(name: str) -> Topic:
     if name not in TOPICS:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(TOPICS)}", param_hint="TOPIC")
     return TOPICS[name]
-
-
-def parse_past_time(text: str | None, option: str) -> datetime | None:
-    """Return a time of ISO 8601, local if it names no zone, or a time ago (`90s`, `15m`, `1h`, `2d`)."""
-    if text is None:
-        return None
-    try:
-        if duration := _DURATION.fullmatch(text):
-            at = datetime.now(UTC) - timedelta(seconds=float(duration[1]) * _SECONDS[duration[2]])
-        else:
-            at = datetime.fromisoformat(text).astimezone(UTC)
-        return at.replace(microsecond=at.microsecond // 1000 * 1000)  # a record's time is in milliseconds
-    except (ValueError, OverflowError):
-        message = f"{text!r} is neither a time (2026-11-24T09:30:00Z) nor a while ago (90s, 15m, 1h, 2d)"
-        raise typer.BadParameter(message, param_hint=option) from None

@@ -11,6 +11,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.session import Session
+from cli.terminal import Styled
 from contracts.client import JobStoreClient
 from contracts.status import RESTING, JobLogStatus, JobStatus
 
@@ -23,7 +24,7 @@ _FINAL_STATUSES = {JobLogStatus(status.value) for status in RESTING} | {JobLogSt
 async def watch_transitions(
     jobstore: JobStoreClient, job_id: str, *, after_version: int = 0, with_payloads: bool = False
 ) -> AsyncGenerator[JobLog]:
-    """Yield the watch_transitions of a job after a version, until it rests or is cancelled."""
+    """Yield the transitions of a job after a version, until it rests or is cancelled."""
     async with aclosing(jobstore.watch_jobs([job_id], 0, with_payloads=with_payloads)) as events:
         async for event in events:
             if event.log is None or event.log.version <= after_version:
@@ -36,13 +37,17 @@ async def watch_transitions(
 async def show_until_rest(
     cli: Session, jobstore: JobStoreClient, job_id: str, *, after_version: int = 0, timeout_s: float | None = None
 ) -> None:
-    """Show the watch_transitions of a job until it rests; the command succeeds only if the job is COMPLETED then."""
+    """Show the transitions of a job until it rests; the command succeeds only if the job is COMPLETED then."""
     try:
         async with asyncio.timeout(timeout_s):
             logs = watch_transitions(jobstore, job_id, after_version=after_version, with_payloads=cli.out.as_json)
             async with aclosing(logs):
                 async for log in logs:
                     cli.out.show_log(log)
+    except asyncio.CancelledError:
+        again = f"signoff jobs watch {job_id}"
+        cli.out.print_aside({"job_id": job_id, "goes_on": True}, Styled(f"{job_id} goes on: look again by `{again}`"))
+        raise
     except TimeoutError:
         job = await jobstore.get_job(job_id)
         raise CommandError(f"{job_id} is still {job.status} after {timeout_s} s", code="timeout") from None

@@ -8,17 +8,24 @@ import typer
 from cli.commands.jobs import Cursor, Limit
 from cli.options import validate_model
 from cli.output import to_json
+from cli.parameters.lookups import AgentId, find_agent_id
+from cli.parameters.policy import PolicyFields, parse_policy
 from cli.session import Session, command, make_app
+from contracts.client import JobStoreClient
 from contracts.status import Protocol
 
 app = make_app("Register and change agents.")
 
-AgentId = Annotated[str, typer.Argument(metavar="AGENT")]
 Capability = Annotated[list[str] | None, typer.Option("--capability", help="May be repeated.")]
 Deterministic = Annotated[
     bool | None,
     typer.Option("--deterministic/--no-deterministic", help="Its result may be reused for an identical request."),
 ]
+Concurrency = Annotated[
+    int | None, typer.Option(min=0, help="Executions that it has at once; `signoff limits` has the rest of its limit.")
+]
+Rate = Annotated[int | None, typer.Option(min=1, help="Executions that it begins in each --per-s.")]
+PerS = Annotated[float | None, typer.Option("--per-s", metavar="SECONDS", help="1 when not given.")]
 Header = Annotated[
     list[str] | None,
     typer.Option(
@@ -31,24 +38,50 @@ Header = Annotated[
 
 
 @command(app, "create")
-async def create(  # noqa: PLR0917 - each is an option
+async def create(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
-    name: Annotated[str, typer.Option()],
-    url: Annotated[str, typer.Option()],
-    agent_id: Annotated[str | None, typer.Option("--id")] = None,
-    protocol: Annotated[Protocol, typer.Option()] = Protocol.HTTP,
+    name: Annotated[str, typer.Option(help="As people call it.")],
+    url: Annotated[str, typer.Option(help="Where it is called.")],
+    agent_id: Annotated[str | None, typer.Option("--id", help="Its id; one is made when not given.")] = None,
+    protocol: Annotated[Protocol, typer.Option(help="How it is called.")] = Protocol.HTTP,
     capability: Capability = None,
     deterministic: Deterministic = None,
     header: Header = None,
+    policy: PolicyFields = None,
+    concurrency: Concurrency = None,
+    rate: Rate = None,
+    per_s: PerS = None,
 ) -> None:
     """Register an agent."""
     from contracts.resources import NewAgent  # noqa: PLC0415 - heavy, and only needed here
 
     fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol, "capabilities": capability or []}
-    more = {"deterministic": bool(deterministic), "headers": _parse_headers(header)}
+    more = {
+        "deterministic": bool(deterministic),
+        "headers": _parse_headers(header),
+        "policy": parse_policy(policy, None),
+    }
     agent = validate_model(NewAgent, fields | more, "the agent")
     async with cli.jobstore() as jobstore:
-        cli.out.show_agent(await jobstore.create_agent(agent))
+        created = await jobstore.create_agent(agent)
+        await _set_limit(jobstore, created.id, concurrency, rate, per_s)
+    cli.out.show_agent(created)
+
+
+async def _set_limit(
+    jobstore: JobStoreClient, agent_id: str, concurrency: int | None, rate: int | None, per_s: float | None
+) -> None:
+    """Change what is given of an agent's limit, and leave the rest."""
+    given = {"concurrency": concurrency, "rate": rate, "rate_period_s": per_s}
+    given = {field: value for field, value in given.items() if value is not None}
+    if not given:
+        return
+    from contracts.resources import NewLimit  # noqa: PLC0415 - heavy, and only needed here
+
+    name = f"agent:{agent_id}"
+    stored = next((vars(limit) for limit in await jobstore.list_limits() if limit.name == name), {})
+    fields = {field: stored[field] for field in NewLimit.model_fields if stored.get(field) is not None} | given
+    await jobstore.set_limit(name, validate_model(NewLimit, fields, "the limit"))
 
 
 def _parse_headers(texts: list[str] | None) -> dict[str, str]:
@@ -70,46 +103,55 @@ async def list_(cli: Session, limit: Limit = 100, cursor: Cursor = "") -> None:
 async def get(cli: Session, agent_id: AgentId) -> None:
     """Show one agent."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_agent(await jobstore.get_agent(agent_id))
+        cli.out.show_agent(await jobstore.get_agent(await find_agent_id(jobstore, agent_id)))
 
 
 @command(app, "update")
 async def update(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
     agent_id: AgentId,
-    name: Annotated[str | None, typer.Option()] = None,
-    url: Annotated[str | None, typer.Option()] = None,
-    protocol: Annotated[Protocol | None, typer.Option()] = None,
+    name: Annotated[str | None, typer.Option(help="As people call it.")] = None,
+    url: Annotated[str | None, typer.Option(help="Where it is called.")] = None,
+    protocol: Annotated[Protocol | None, typer.Option(help="How it is called.")] = None,
     capability: Capability = None,
-    enabled: Annotated[bool | None, typer.Option("--enabled/--disabled")] = None,
+    enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="Whether it gets work.")] = None,
     deterministic: Deterministic = None,
     header: Header = None,
-    no_headers: Annotated[bool, typer.Option("--no-headers", help="Send it none any more.")] = False,
+    no_headers: Annotated[bool, typer.Option("--no-headers", help="Send it no headers any more.")] = False,
+    policy: PolicyFields = None,
+    concurrency: Concurrency = None,
+    rate: Rate = None,
+    per_s: PerS = None,
 ) -> None:
-    """Change what is given of an agent, and leave the rest; headers replace all that it had."""
+    """Change what is given of an agent, and leave the rest; headers and capabilities replace all that it had."""
     from contracts.resources import NewAgent  # noqa: PLC0415 - heavy, and only needed here
 
     changes = {"name": name, "url": url, "protocol": protocol, "capabilities": capability, "enabled": enabled}
     headers = _parse_headers(header) if header or no_headers else None
     more = {"deterministic": deterministic, "headers": headers}
+    policy_fields = parse_policy(policy, None)
     async with cli.jobstore() as jobstore:
+        agent_id = await find_agent_id(jobstore, agent_id)
         agent = json.loads(to_json(await jobstore.get_agent(agent_id)))
         agent |= {field: value for field, value in (changes | more).items() if value is not None}
-        cli.out.show_agent(await jobstore.update_agent(agent_id, validate_model(NewAgent, agent, "the agent")))
+        agent["policy"] |= policy_fields
+        new = validate_model(NewAgent, agent, "the agent")
+        await _set_limit(jobstore, agent_id, concurrency, rate, per_s)
+        cli.out.show_agent(await jobstore.update_agent(agent_id, new))
 
 
 @command(app, "disable")
 async def disable(cli: Session, agent_id: AgentId) -> None:
     """Let an agent get no more work."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_agent(await jobstore.disable_agent(agent_id))
+        cli.out.show_agent(await jobstore.disable_agent(await find_agent_id(jobstore, agent_id)))
 
 
 @command(app, "pause")
 async def pause(cli: Session, agent_id: AgentId) -> None:
     """Let an agent be given nothing until it is resumed; what it is doing goes on."""
     async with cli.jobstore() as jobstore:
-        await jobstore.get_agent(agent_id)
+        agent_id = (await jobstore.get_agent(await find_agent_id(jobstore, agent_id))).id
         await jobstore.pause(f"agent:{agent_id}")
         cli.out.show_agent(await jobstore.get_agent(agent_id))
 
@@ -118,6 +160,6 @@ async def pause(cli: Session, agent_id: AgentId) -> None:
 async def resume(cli: Session, agent_id: AgentId) -> None:
     """Let an agent be given work again."""
     async with cli.jobstore() as jobstore:
-        await jobstore.get_agent(agent_id)
+        agent_id = (await jobstore.get_agent(await find_agent_id(jobstore, agent_id))).id
         await jobstore.resume(f"agent:{agent_id}")
         cli.out.show_agent(await jobstore.get_agent(agent_id))

@@ -7,6 +7,7 @@ import typer
 
 from cli.commands.jobs import Cursor, Limit
 from cli.options import parse_pairs, read_json_file, validate_model
+from cli.parameters.lookups import BatchId, find_batch_id
 from cli.session import Session, command, make_app
 from contracts.client import JobStoreClient
 from contracts.status import JobStatus, OperationState
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 app = make_app("Execute many jobs at once.")
 
-BatchId = Annotated[str, typer.Argument(metavar="BATCH")]
 Statuses = Annotated[list[JobStatus] | None, typer.Option("--status", case_sensitive=False, help="May be repeated.")]
 Key = Annotated[str | None, typer.Option("--idempotency-key", help="The same key is the same batch.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show how it goes to its end; succeed if all COMPLETED.")]
@@ -66,28 +66,28 @@ async def list_(cli: Session, limit: Limit = 50, cursor: Cursor = "") -> None:
 async def get(cli: Session, batch_id: BatchId) -> None:
     """Show how a batch stands."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_batch(await jobstore.get_batch(batch_id))
+        cli.out.show_batch(await jobstore.get_batch(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "watch")
 async def watch(cli: Session, batch_id: BatchId) -> None:
     """Show how a batch goes to its end; succeed if all its jobs COMPLETED."""
     async with cli.jobstore() as jobstore:
-        _exit_unless(has_completed(await _watch(cli, jobstore, batch_id)))
+        _exit_unless(has_completed(await _watch(cli, jobstore, await find_batch_id(jobstore, batch_id))))
 
 
 @command(app, "pause")
 async def pause(cli: Session, batch_id: BatchId) -> None:
     """Let nothing more of a batch begin; what is with an agent goes on."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(await jobstore.pause_operation(batch_id))
+        cli.out.show_operation(await jobstore.pause_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "resume")
 async def resume(cli: Session, batch_id: BatchId) -> None:
     """Let a paused batch go on."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(await jobstore.resume_operation(batch_id))
+        cli.out.show_operation(await jobstore.resume_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "cancel")
@@ -101,14 +101,18 @@ async def cancel(
 ) -> None:
     """Let nothing more of a batch begin, and cancel what is live of it; it ends as CANCELLED soon afterwards."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(await jobstore.cancel_operation(batch_id, reason, requested_by=requested_by))
+        cli.out.show_operation(
+            await jobstore.cancel_operation(await find_batch_id(jobstore, batch_id), reason, requested_by=requested_by)
+        )
 
 
 @command(app, "retry")
 async def retry(cli: Session, batch_id: BatchId, status: Statuses = None, key: Key = None, wait: Wait = False) -> None:
     """Execute the jobs of a batch that FAILED, or stand at --status, as a new batch; succeed if all were accepted."""
     async with cli.jobstore() as jobstore:
-        created = await jobstore.retry_operation(batch_id, status or [], idempotency_key=key)
+        created = await jobstore.retry_operation(
+            await find_batch_id(jobstore, batch_id), status or [], idempotency_key=key
+        )
         if wait:
             created = await _watch(cli, jobstore, str(created.id), as_json=False)
     cli.out.show_operation(created)

@@ -34,9 +34,9 @@ app = make_app()
 @command(app, "demo")
 async def demo(
     cli: Session,
-    data_dir: Annotated[Path, typer.Option(help="Of the stack that runs, or that is started.")] = DATA_DIR,
+    data_dir: Annotated[Path, typer.Option(help="The folder of the stack that runs, or is started.")] = DATA_DIR,
     timeout_s: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="For all jobs together.")
+        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="The longest time for all jobs together.")
     ] = 120.0,
 ) -> None:
     """Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."""

@@ -28,7 +28,9 @@ app = make_app("Dead letters: what could not be processed, as it was, and why.")
 
 
 @command(app, "list")
-async def list_(cli: Session, limit: Annotated[int, typer.Option("--limit", min=1, max=500)] = 50) -> None:
+async def list_(
+    cli: Session, limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="How many of the newest.")] = 50
+) -> None:
     """Count them by topic, and show the newest."""
     async with cli.jobstore() as jobstore:
         cli.out.show_dead_letters(await jobstore.list_dead_letters(limit=limit))
@@ -37,12 +39,14 @@ async def list_(cli: Session, limit: Annotated[int, typer.Option("--limit", min=
 @command(app, "redrive")
 async def redrive(  # noqa: PLR0917 - each is an option
     cli: Session,
-    topic_name: Annotated[str, typer.Argument(metavar="TOPIC", help="Where they came from: execute-requested, ...")],
-    code: Annotated[str | None, typer.Option(help="Why they could not be processed: unknown_job, ...")] = None,
-    from_offset: Annotated[int | None, typer.Option(min=0, help="The first, in the dead-letter queue.")] = None,
-    to_offset: Annotated[int | None, typer.Option(min=0, help="The last, itself included.")] = None,
-    job: Annotated[str | None, typer.Option(metavar="JOB", help="Of this job.")] = None,
-    execution: Annotated[str | None, typer.Option(metavar="UUID", help="Of this execution.")] = None,
+    topic_name: Annotated[
+        str, typer.Argument(metavar="TOPIC", help="The topic that they came from, such as execute-requested.")
+    ],
+    code: Annotated[str | None, typer.Option(help="Only those with this code, such as unknown_job.")] = None,
+    from_offset: Annotated[int | None, typer.Option(min=0, help="The first offset in the dead-letter queue.")] = None,
+    to_offset: Annotated[int | None, typer.Option(min=0, help="The last offset, itself included.")] = None,
+    job: Annotated[str | None, typer.Option(metavar="JOB", help="Only those of this job.")] = None,
+    execution: Annotated[str | None, typer.Option(metavar="UUID", help="Only those of this execution.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before publishing.")] = False,
 ) -> None:
     """Publish dead letters again where they came from, once what was wrong is mended: they are processed as if new.

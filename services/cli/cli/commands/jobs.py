@@ -4,7 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
+from cli.commands import job_views
+from cli.options import parse_future_time, parse_pairs, parse_past_time, read_json, read_json_file, validate_model
+from cli.parameters.lookups import JobId, find_agent_id, find_job_id
+from cli.parameters.policy import BudgetUsd, PolicyFields, parse_policy
 from cli.session import Session, command, make_app
 from cli.watching import show_until_rest, succeed_if_completed
 from contracts.client import UNCHANGED, JobStoreClient
@@ -14,14 +17,32 @@ if TYPE_CHECKING:
     from contracts.resources import Job, JobFilter
 
 app = make_app("Create, execute and follow jobs.")
+app.registered_commands += job_views.app.registered_commands
 
-JobId = Annotated[str, typer.Argument(metavar="JOB")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show what happens until the job rests; succeed if it COMPLETED.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="Wait no longer.")]
 ExecutionId = Annotated[str | None, typer.Option("--execution-id", help="A UUID; the same is one execution.")]
 Payload = Annotated[str | None, typer.Option("--payload", metavar="JSON", help="JSON, @file, or - (standard input).")]
 NotBefore = Annotated[
     str | None, typer.Option("--not-before", metavar="TIME", help="Begin no earlier: ISO 8601, or in 90s, 15m, 1h, 2d.")
+]
+Title = Annotated[str | None, typer.Option(help="What it is, in a line.")]
+Description = Annotated[str | None, typer.Option(help="What the agent is to do, in full.")]
+Criteria = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--criteria",
+        "--criterion",
+        help="What the result must be or do, after `optional:` or `never:` if it is that. May be repeated.",
+    ),
+]
+Priority = Annotated[int | None, typer.Option(min=0, max=9, help="9 comes first; 5 when not given.")]
+Labels = Annotated[list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="May be repeated.")]
+Capabilities = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--capability", help="What the agent must be able to do; without --agent, one is matched. May be repeated."
+    ),
 ]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=500)]
 Cursor = Annotated[str, typer.Option("--cursor", help="Where the page before said to go on.")]
@@ -30,24 +51,24 @@ Cursor = Annotated[str, typer.Option("--cursor", help="Where the page before sai
 @command(app, "create")
 async def create(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
-    title: Annotated[str | None, typer.Option()] = None,
-    criteria: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--criteria", "--criterion", help="One criterion, perhaps after `optional:` or `never:`; repeatable."
-        ),
-    ] = None,
+    title: Title = None,
+    description: Description = None,
+    criteria: Criteria = None,
     payload: Payload = None,
-    agent: Annotated[str | None, typer.Option(help="The agent's id; without one the job is PENDING.")] = None,
-    job_id: Annotated[str | None, typer.Option("--id")] = None,
-    priority: Annotated[int | None, typer.Option(min=0, max=9, help="9 first.")] = None,
-    label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE")] = None,
-    capability: Annotated[
-        list[str] | None,
-        typer.Option(help="That the agent must have; without --agent, one is matched. May be repeated."),
+    agent: Annotated[
+        str | None, typer.Option(help="The id of the agent that executes it; without one it is PENDING.")
     ] = None,
+    job_id: Annotated[str | None, typer.Option("--id", help="Its id; one is made when not given.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Whose job it is; `default` when not given.")] = None,
+    priority: Priority = None,
+    label: Labels = None,
+    capability: Capabilities = None,
     not_before: NotBefore = None,
-    file: Annotated[str | None, typer.Option(help="The job as JSON, or -; options come before it.")] = None,
+    policy: PolicyFields = None,
+    budget_usd: BudgetUsd = None,
+    file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The job as JSON, or - (standard input); options override it.")
+    ] = None,
     execute: Annotated[bool, typer.Option("--execute", help="Execute it at once.")] = False,
     wait: Wait = False,
     timeout_s: Timeout = None,
@@ -57,22 +78,13 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
 
     if wait and not execute:
         raise typer.BadParameter("goes with --execute", param_hint="--wait")
-    options: dict[str, Any] = {
-        "title": title,
-        "acceptance_criteria": "\n".join(criteria) if criteria else None,
-        "agent_id": agent,
-        "id": job_id,
-        "priority": priority,
-        "labels": parse_pairs(label, "--label") if label else None,
-        "capabilities": capability,
-        "not_before": parse_future_time(not_before, "--not-before"),
-    }
     fields = _require_object(read_json_file(file, "--file")) if file else {}
     if criteria:
         fields.pop("criteria", None)
-    fields |= {name: value for name, value in options.items() if value is not None}
-    if payload is not None:
-        fields["payload"] = read_json(payload, "--payload")
+    given = {"agent_id": agent, "id": job_id, "tenant": tenant}
+    fields |= {name: value for name, value in given.items() if value is not None}
+    fields |= _read_fields(title, description, criteria, payload, priority, label, capability, not_before)
+    fields |= {"policy": {**(fields.get("policy") or {}), **parse_policy(policy, budget_usd)}}
     new = validate_model(NewJob, fields, "--file" if file else "the job")
     async with cli.jobstore() as jobstore:
         job = await jobstore.create_job(new)
@@ -88,21 +100,32 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
 async def get(cli: Session, job_id: JobId) -> None:
     """Show one job."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_job(await jobstore.get_job(job_id, with_last_log=True))
+        cli.out.show_job(await jobstore.get_job(await find_job_id(jobstore, job_id), with_last_log=True))
 
 
 @command(app, "list")
 async def list_(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
-    status: Annotated[list[JobStatus] | None, typer.Option(case_sensitive=False)] = None,
-    agent: Annotated[str | None, typer.Option()] = None,
-    tenant: Annotated[str | None, typer.Option()] = None,
-    label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE")] = None,
-    batch: Annotated[str | None, typer.Option(help="Whose last execution is of this batch.")] = None,
-    text: Annotated[str | None, typer.Option(help="That stands in the id or the title.")] = None,
-    created_after: Annotated[str | None, typer.Option(metavar="TIME", help="Or then; of RFC 3339.")] = None,
-    created_before: Annotated[str | None, typer.Option(metavar="TIME")] = None,
-    sort: Annotated[JobOrder, typer.Option(help="With - the newest first.")] = JobOrder.CREATED_DESC,
+    status: Annotated[
+        list[JobStatus] | None, typer.Option(case_sensitive=False, help="At this status. May be repeated: any of them.")
+    ] = None,
+    agent: Annotated[str | None, typer.Option(help="Assigned to the agent of this id.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="With this label. May be repeated: all of them.")
+    ] = None,
+    batch: Annotated[str | None, typer.Option(help="Executed last by this batch.")] = None,
+    text: Annotated[str | None, typer.Option(help="With this text in the id or the title.")] = None,
+    created_after: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Created at this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago."),
+    ] = None,
+    created_before: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Created before this time, given likewise.")
+    ] = None,
+    sort: Annotated[
+        JobOrder, typer.Option(help="By what to sort; after `-`, the newest come first.")
+    ] = JobOrder.CREATED_DESC,
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> None:
@@ -114,8 +137,8 @@ async def list_(  # noqa: PLR0913, PLR0917 - each is an option
         "labels": parse_pairs(label, "--label") if label else None,
         "batch_id": batch,
         "text": text,
-        "created_after": created_after,
-        "created_before": created_before,
+        "created_after": parse_past_time(created_after, "--created-after"),
+        "created_before": parse_past_time(created_before, "--created-before"),
     }
     job_filter = _make_filter({name: value for name, value in conditions.items() if value is not None})
     async with cli.jobstore() as jobstore:
@@ -127,7 +150,7 @@ async def list_(  # noqa: PLR0913, PLR0917 - each is an option
 async def logs(cli: Session, job_id: JobId, limit: Limit = 100, cursor: Cursor = "") -> None:
     """Show what was recorded about a job, oldest first."""
     async with cli.jobstore() as jobstore:
-        page = await jobstore.list_job_logs(job_id, limit=limit, page_token=cursor)
+        page = await jobstore.list_job_logs(await find_job_id(jobstore, job_id), limit=limit, page_token=cursor)
     cli.out.show_logs(*page)
 
 
@@ -143,6 +166,7 @@ async def execute(
     """Execute a job with its assigned agent."""
     begins = parse_future_time(not_before, "--not-before")
     async with cli.jobstore() as jobstore:
+        job_id = await find_job_id(jobstore, job_id)
         before = (await jobstore.get_job(job_id)).version
         job = await jobstore.execute_job(job_id, execution_id, not_before=begins)
         await _show(cli, jobstore, job, before, wait=wait, timeout_s=timeout_s)
@@ -159,6 +183,7 @@ async def resubmit(
 ) -> None:
     """Let the agent try again, with the verdict's feedback."""
     async with cli.jobstore() as jobstore:
+        job_id = await find_job_id(jobstore, job_id)
         version = (await jobstore.get_job(job_id)).version
         job = await jobstore.resubmit_job(job_id, execution_id, comment=comment)
         await _show(cli, jobstore, job, version, wait=wait, timeout_s=timeout_s)
@@ -168,8 +193,8 @@ async def resubmit(
 async def watch(cli: Session, job_id: JobId, timeout_s: Timeout = None) -> None:
     """Show what happened and happens to a job until it rests; succeed if it COMPLETED."""
     async with cli.jobstore() as jobstore:
-        await jobstore.get_job(job_id)
-        await show_until_rest(cli, jobstore, job_id, timeout_s=timeout_s)
+        job = await jobstore.get_job(await find_job_id(jobstore, job_id))
+        await show_until_rest(cli, jobstore, job.id, timeout_s=timeout_s)
 
 
 @command(app, "cancel")
@@ -190,7 +215,7 @@ async def cancel(
     async with cli.jobstore() as jobstore:
         if job_id is not None:
             job: Job | None = await jobstore.cancel_job(
-                job_id, reason, requested_by=requested_by, execution_id=execution_id
+                await find_job_id(jobstore, job_id), reason, requested_by=requested_by, execution_id=execution_id
             )
         else:
             job = await jobstore.cancel_execution(execution_id or "", reason, requested_by=requested_by)
@@ -208,7 +233,71 @@ async def assign(
     """Assign an agent, and a new payload if one is given."""
     value = UNCHANGED if payload is None else read_json(payload, "--payload")
     async with cli.jobstore() as jobstore:
+        job_id, agent = await find_job_id(jobstore, job_id), await find_agent_id(jobstore, agent)
         cli.out.show_job(await jobstore.assign_agent(job_id, agent, value))
+
+
+@command(app, "edit")
+async def edit(  # noqa: PLR0913, PLR0917 - each is an option
+    cli: Session,
+    job_id: JobId,
+    title: Title = None,
+    description: Description = None,
+    criteria: Criteria = None,
+    payload: Payload = None,
+    priority: Priority = None,
+    label: Labels = None,
+    capability: Capabilities = None,
+    not_before: NotBefore = None,
+    policy: PolicyFields = None,
+    budget_usd: BudgetUsd = None,
+    file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The fields as JSON, or - (standard input); options override it.")
+    ] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="Change it only if this is its version.")] = None,
+) -> None:
+    """Change what a job asks for, and leave the rest; labels, criteria and capabilities replace all that it had."""
+    from contracts.resources import JobEdit  # noqa: PLC0415 - heavy, and only needed here
+
+    fields = _require_object(read_json_file(file, "--file")) if file else {}
+    if criteria:
+        fields.pop("criteria", None)
+    fields |= _read_fields(title, description, criteria, payload, priority, label, capability, not_before)
+    policy_fields = parse_policy(policy, budget_usd)
+    if not (fields or policy_fields):
+        raise typer.BadParameter("give at least one option that changes the job", param_hint="JOB")
+    async with cli.jobstore() as jobstore:
+        job = await jobstore.get_job(await find_job_id(jobstore, job_id))
+        if policy_fields:
+            fields["policy"] = {**vars(job.policy), **(fields.get("policy") or {}), **policy_fields}
+            version = version or job.version  # whoever else changes the policy meanwhile is not overruled
+        saved = await jobstore.edit_job(job.id, validate_model(JobEdit, fields, "the change"), version=version)
+    cli.out.print_warnings(saved.warnings)
+    cli.out.show_job(saved)
+
+
+def _read_fields(  # noqa: PLR0917 - each is an option
+    title: str | None,
+    description: str | None,
+    criteria: list[str] | None,
+    payload: str | None,
+    priority: int | None,
+    label: list[str] | None,
+    capability: list[str] | None,
+    not_before: str | None,
+) -> dict[str, Any]:
+    """Return the fields of a job that options give."""
+    options = {
+        "title": title,
+        "description": description,
+        "acceptance_criteria": "\n".join(criteria) if criteria else None,
+        "priority": priority,
+        "labels": parse_pairs(label, "--label") if label else None,
+        "capabilities": capability,
+        "not_before": parse_future_time(not_before, "--not-before"),
+    }
+    fields = {name: value for name, value in options.items() if value is not None}
+    return fields if payload is None else fields | {"payload": read_json(payload, "--payload")}
 
 
 async def _show(

@@ -25,12 +25,14 @@ async def list_(cli: Session) -> None:
 async def set_(  # noqa: PLR0917 - each is an option
     cli: Session,
     name: Name,
-    concurrency: Annotated[int | None, typer.Option(help="Executions with executors at once.")] = None,
-    rate: Annotated[int | None, typer.Option(help="Executions begun in each --per-s.")] = None,
-    per_s: Annotated[float | None, typer.Option("--per-s", metavar="SECONDS", help="1 when not said.")] = None,
-    queue_max: Annotated[int | None, typer.Option(help="Of a tenant: executions that may wait.")] = None,
-    weight: Annotated[float | None, typer.Option(help="Of a tenant: its share beside others'.")] = None,
-    paused: Annotated[bool, typer.Option("--paused/--no-paused")] = False,
+    concurrency: Annotated[int | None, typer.Option(help="How many executions run at once.")] = None,
+    rate: Annotated[int | None, typer.Option(help="How many executions begin in each --per-s.")] = None,
+    per_s: Annotated[float | None, typer.Option("--per-s", metavar="SECONDS", help="1 when not given.")] = None,
+    queue_max: Annotated[int | None, typer.Option(help="Of a tenant: how many executions may wait.")] = None,
+    weight: Annotated[
+        float | None, typer.Option(help="Of a tenant: its share beside other tenants, 1 when not given.")
+    ] = None,
+    paused: Annotated[bool, typer.Option("--paused/--no-paused", help="Whether nothing of it begins.")] = False,
 ) -> None:
     """Set a limit, and replace the one before whole; it applies at once, also to what waits."""
     from contracts.resources import NewLimit  # noqa: PLC0415 - heavy, and only needed here

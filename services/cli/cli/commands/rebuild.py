@@ -16,11 +16,13 @@ app = make_app()
 @command(app, "rebuild")
 async def rebuild(
     cli: Session,
-    database_url: Annotated[str, typer.Option(metavar="URL", help="postgresql://...; an empty database.")],
-    create: Annotated[bool, typer.Option("--create", help="Make the database first, unless it is there.")] = False,
+    database_url: Annotated[str, typer.Option(metavar="URL", help="An empty database: postgresql://...")],
+    create: Annotated[bool, typer.Option("--create", help="Create the database first, unless it exists.")] = False,
     accept_gaps: Annotated[
         bool,
-        typer.Option("--accept-gaps", help="Where a version of a job is missing, or a stub, do without what follows."),
+        typer.Option(
+            "--accept-gaps", help="Where a version of a job is missing, or a stub, leave out what follows it."
+        ),
     ] = False,
     unsigned: Annotated[
         bool, typer.Option("--unsigned", help="Take unsigned facts, too, from before facts were signed.")

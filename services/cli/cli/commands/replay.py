@@ -11,6 +11,7 @@ import typer
 from cli import topic_records
 from cli.errors import CommandError
 from cli.fact_key_settings import HOW_TO_GIVE, find_fact_keys
+from cli.options import parse_past_time
 from cli.session import Session, command, make_app
 from cli.topic_records import Selection, TopicRecord
 from contracts.fact_keys import FactKeys, Unvouched
@@ -30,16 +31,18 @@ app = make_app()
 @command(app, "replay")
 async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
-    topic_name: Annotated[str, typer.Argument(metavar="TOPIC")],
-    partition: Annotated[int | None, typer.Option(min=0, help="Of this partition alone.")] = None,
-    from_offset: Annotated[int | None, typer.Option(min=0, help="The first; goes with --partition.")] = None,
-    to_offset: Annotated[int | None, typer.Option(min=0, help="The last, itself included.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="ISO 8601, or so long ago: 90s, 1h, 2d.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.")] = None,
-    job: Annotated[str | None, typer.Option(metavar="JOB", help="Of this job.")] = None,
-    event_id: Annotated[str | None, typer.Option(help="With this event id.")] = None,
-    execution: Annotated[str | None, typer.Option(metavar="UUID", help="Of this execution.")] = None,
-    headers: Annotated[bool, typer.Option("--headers", help="Show the headers, too.")] = False,
+    topic_name: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic to read.")],
+    partition: Annotated[int | None, typer.Option(min=0, help="Only this partition.")] = None,
+    from_offset: Annotated[int | None, typer.Option(min=0, help="The first offset; goes with --partition.")] = None,
+    to_offset: Annotated[int | None, typer.Option(min=0, help="The last offset, itself included.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="At this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time, given likewise.")] = None,
+    job: Annotated[str | None, typer.Option(metavar="JOB", help="Only records of this job.")] = None,
+    event_id: Annotated[str | None, typer.Option(help="Only the record with this event id.")] = None,
+    execution: Annotated[str | None, typer.Option(metavar="UUID", help="Only records of this execution.")] = None,
+    headers: Annotated[bool, typer.Option("--headers", help="Show headers, too.")] = False,
     publish: Annotated[bool, typer.Option("--publish", help="Publish the selected records again.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before publishing.")] = False,
 ) -> None:
@@ -61,8 +64,8 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
         partition=partition,
         first=from_offset,
         last=to_offset,
-        since=topic_records.parse_past_time(since, "--since"),
-        until=topic_records.parse_past_time(until, "--until"),
+        since=_parse_record_time(since, "--since"),
+        until=_parse_record_time(until, "--until"),
         job_id=job,
         event_id=event_id,
         execution_id=parse_execution_id(execution),
@@ -72,6 +75,12 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     if publish and selection.topic.dlq is None:
         raise CommandError(f"{topic_name} is never published again: no service consumes it", code="not_replayable")
     await _replay(cli, selection, headers=headers, publish=publish, asks=not yes)
+
+
+def _parse_record_time(text: str | None, option: str) -> datetime | None:
+    """Return a time, or one ago, in whole milliseconds: those of records have no others."""
+    at = parse_past_time(text, option)
+    return at and at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 async def _replay(cli: Session, selection: Selection, *, headers: bool, publish: bool, asks: bool) -> None:

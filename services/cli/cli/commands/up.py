@@ -14,24 +14,26 @@ app = make_app()
 
 POLL_S = 0.1  # how often the endpoints file is looked for
 
-Port = Annotated[int, typer.Option(min=0, max=65535, help="0: the port of last time, or a free one.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0: the port of last time, or any free port.")]
 
 
 @command(app, "up")
 async def up(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
-    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = DATA_DIR,
+    data_dir: Annotated[Path, typer.Option(help="The folder that everything is kept in.")] = DATA_DIR,
     endpoints_file: Annotated[
         Path | None,
-        typer.Option(help="Where to write the addresses; endpoints.json in the data directory if not said."),
+        typer.Option(help="The file to write the addresses to; endpoints.json in the data directory when not given."),
     ] = None,
     http_port: Port = 0,
     grpc_port: Port = 0,
     kafka_port: Port = 0,
     postgres_port: Port = 0,
-    executors: Annotated[int, typer.Option(min=1, max=32)] = 1,
-    validators: Annotated[int, typer.Option(min=1, max=32)] = 1,
-    short_lived: Annotated[bool, typer.Option(help="For minutes: Kafka starts cheaper and stays slower.")] = False,
+    executors: Annotated[int, typer.Option(min=1, max=32, help="How many executors run.")] = 1,
+    validators: Annotated[int, typer.Option(min=1, max=32, help="How many validators run.")] = 1,
+    short_lived: Annotated[
+        bool, typer.Option(help="For a stack that runs for minutes: Kafka starts faster and stays slower.")
+    ] = False,
 ) -> None:
     """Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, three agents."""
     from localstack.stack import Fleet, StackSettings, run_stack  # noqa: PLC0415 - heavy, and only needed here

@@ -18,7 +18,8 @@ async def verify(
     cli: Session,
     database_url: Annotated[str, typer.Option(metavar="URL", help="The rebuilt database.")],
     live: Annotated[
-        str | None, typer.Option(metavar="URL", help="The live one; `postgres` of the endpoints file when not said.")
+        str | None,
+        typer.Option(metavar="URL", help="The live database; `postgres` of the endpoints file when not given."),
     ] = None,
 ) -> None:
     """Compare a rebuilt database with the live one, row by row; succeed if they are the same.

@@ -13,7 +13,7 @@ app = make_app()
 @command(app, "watch")
 async def watch(
     cli: Session,
-    after: Annotated[int | None, typer.Option(min=0, help="Begin behind this cursor; 0 is the beginning.")] = None,
+    after: Annotated[int | None, typer.Option(min=0, help="Begin after this cursor; 0 is the beginning.")] = None,
 ) -> None:
     """Show everything that happens to all jobs, until interrupted."""
     async with cli.jobstore() as jobstore:

@@ -55,6 +55,7 @@ class RecordResult(Command[Refusal | None]):
             event_id=event.event_id,
             answered=True,
             result_hash=event.result_hash,
+            duration_s=event.duration_s,
             actor=EXECUTOR,
         )
         report = reports.with_cost(report, event.usage)
@@ -120,6 +121,7 @@ class RecordReport(Command[Refusal | None]):
             answered=reports.has_answered(event),
             judge=event.judge,
             is_unjudged=verdict is not None and verdict.judge_error is not None,
+            duration_s=event.duration_s,
             actor=self._name_worker(uow),
         )
         report = reports.with_cost(report, event.usage)
@@ -144,6 +146,7 @@ class RecordReport(Command[Refusal | None]):
             lease=event.lease,
             code=VERDICT_MISMATCH,
             message=mismatch,
+            duration_s=event.duration_s,
             actor=VALIDATOR,
         )
         report = reports.with_cost(report, event.usage)

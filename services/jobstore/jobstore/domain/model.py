@@ -200,7 +200,7 @@ class Report:
     `answered`: True if the agent answered, False if it failed in a way that may pass, None if the report does not say.
     `judge` names who gave a verdict that may be reused. `reused` is where a reused result is recorded.
     `is_unjudged`: the verdict is not met because the judge did not answer, which no other submission makes good.
-    `at` is when it happened, if it is recorded with something later.
+    `at` is when it happened, if it is recorded with something later. `duration_s` is of the call or judging it ends.
     `actor` asked for it; what follows from a policy or from time is Signoff's own.
     """
 
@@ -226,6 +226,7 @@ class Report:
     is_unjudged: bool = False
     reused: Reusable | None = None
     at: datetime | None = None
+    duration_s: float | None = None
     actor: Actor = SIGNOFF
 
     def __post_init__(self) -> None:

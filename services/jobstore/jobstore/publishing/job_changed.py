@@ -60,6 +60,7 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
         "calls": row.calls,
         "spent_calls": row.spent,
         "actor": row.actor,
+        "duration_s": row.duration_s,
         "cursor": row.seq,
         "created_at": row.created_at,
     }

@@ -17,7 +17,7 @@ from jobstore.storage.sql import Values
 _ENTRY: Final = (
     *("id", "job_id", "version", "status", "job_status", "agent_id", "message", "code", "execution_id", "attempt"),
     *("lease", "submission", "event_id", "progress", "created_at", "spent_usd", "spent_tokens", "next_attempt_at"),
-    "actor",
+    *("actor", "duration_s"),
 )
 _get_entry: Final = attrgetter("log.cursor", "kind", "spent", *(f"log.{name}" for name in _ENTRY))
 #: The columns of `make_log`.

@@ -125,6 +125,7 @@ job_logs = Table(
     Column("spent_tokens", BigInteger, doc="by the job, after it"),
     Column("next_attempt_at", _TIME, doc="after a failure"),
     Column("actor", Text, doc="who asked for it; none in entries of older versions"),
+    Column("duration_s", DOUBLE_PRECISION, doc="of the call or the judging that it ends, as its worker said"),
     Index("job_logs_job_id_version_key", "job_id", "version", unique=True),
 )
 

@@ -1325,6 +1325,11 @@ export interface components {
              */
             actor?: string | null;
             /**
+             * Duration S
+             * @description of the call or the judging that it ends, as its worker said
+             */
+            duration_s?: number | null;
+            /**
              * Cursor
              * @description the number of its row; where a watch goes on
              * @default 0

@@ -179,5 +179,6 @@ def _log_row(entry: LogEntry) -> sql.Values:
         "quoted_version": entry.result_version,
         "next_attempt_at": entry.next_attempt_at,
         "actor": report.actor,
+        "duration_s": report.duration_s,
         "created_at": report.at,
     }

@@ -1,0 +1,87 @@
+"""Commands of `signoff jobs` that show all of one job."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.errors import CommandError
+from cli.parameters.lookups import JobId, find_job_id
+from cli.session import Session, command, make_app
+from contracts.client import JobStoreClient
+
+if TYPE_CHECKING:
+    from contracts.resources import JobLog
+
+app = make_app("Show all of one job.")
+
+Submission = Annotated[int | None, typer.Option("--submission", min=1, help="The last with a result when not given.")]
+#: Entries of a log that are read at most.
+_ENTRIES_MAX = 50_000
+
+
+async def read_log(jobstore: JobStoreClient, job_id: str) -> "list[JobLog]":
+    """Return the log of a job, oldest first. Raise CommandError where it is too long to be shown."""
+    logs, token = await jobstore.list_job_logs(job_id, limit=500)
+    while token:
+        page, token = await jobstore.list_job_logs(job_id, limit=500, page_token=token)
+        logs += page
+        if len(logs) > _ENTRIES_MAX:
+            message = f"the log has more than {_ENTRIES_MAX} entries: read it by `signoff jobs logs {job_id}`"
+            raise CommandError(message, code="log_too_long")
+    return logs
+
+
+@command(app, "show")
+async def show(
+    cli: Session,
+    job_id: JobId,
+    submission: Submission = None,
+    full: Annotated[bool, typer.Option("--full", help="The whole result.")] = False,
+) -> None:
+    """Show a job: the verdict criterion by criterion, the result, and where the time went."""
+    from cli.views import job_view  # noqa: PLC0415 - only needed here
+
+    async with cli.jobstore() as jobstore:
+        job = await jobstore.get_job(await find_job_id(jobstore, job_id))
+        logs = await read_log(jobstore, job.id)
+    job_view.show_job(cli.out, job, logs, submission, in_full=full)
+
+
+@command(app, "diff")
+async def diff(
+    cli: Session,
+    job_id: JobId,
+    first: Annotated[int | None, typer.Argument(metavar="[FROM]", min=1, help="A submission.")] = None,
+    second: Annotated[int | None, typer.Argument(metavar="[TO]", min=1, help="Another one.")] = None,
+) -> None:
+    """Compare the results and verdicts of two submissions, the last two when none are given."""
+    from cli.views import job_view  # noqa: PLC0415 - only needed here
+
+    async with cli.jobstore() as jobstore:
+        job_id = await find_job_id(jobstore, job_id)
+        logs = await read_log(jobstore, job_id)
+    with_results = sorted({log.submission for log in logs if log.kind == "result" and log.submission})
+    if len(with_results) < 2 and second is None:  # noqa: PLR2004 - it takes two
+        raise CommandError(f"{job_id} has results of fewer than two submissions", code="no_result")
+    to = second or with_results[-1]
+    since = first or max((each for each in with_results if each < to), default=with_results[0])
+    if not job_view.show_diff(cli.out, logs, since, to):
+        known = ", ".join(map(str, with_results)) or "none"
+        raise CommandError(f"submissions of {job_id} with a result: {known}", code="no_result")
+
+
+@command(app, "open")
+async def open_(cli: Session, job_id: JobId) -> None:
+    """Open the page of a job in a browser; print its address where there is none."""
+    if cli.target.http is None:
+        raise CommandError("no console is known: give --http or --endpoints", code="no_console")
+    async with cli.jobstore() as jobstore:
+        job_id = (await jobstore.get_job(await find_job_id(jobstore, job_id))).id
+    from urllib.parse import quote  # noqa: PLC0415 - only needed here
+
+    address = f"{cli.target.http.rstrip('/')}/jobs/{quote(job_id, safe='')}"
+    cli.out.print_json({"address": address})
+    cli.out.print_line(address)
+    if sys.stdout.isatty() and not cli.out.as_json and not cli.out.plain:
+        typer.launch(address)

@@ -1,0 +1,124 @@
+"""Find what a part of an id names: its beginning or its end. The jobstore knows whole ids alone."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from cli.config import find_target, read_token
+from cli.errors import CommandError
+from cli.session import connect
+from cli.short_ids import PART_MIN_CHARS
+from contracts.client import JobStoreClient, JobStoreError
+from servicekit.errors import SignoffError
+
+#: What is as long as a UUID is a whole id.
+UUID_CHARS: Final = 36
+#: Candidates that an error names.
+_NAMED_MAX: Final = 5
+_PAGE: Final = 500
+#: Pages that are looked through for a part of an id.
+_PAGES_MAX: Final = 20
+#: Seconds after which a shell is told of no ids.
+_COMPLETED_WITHIN_S: Final = 0.3
+
+
+async def find_job_id(jobstore: JobStoreClient, given: str) -> str:
+    """Return the id of the job that is meant: the id itself, else the only one that begins or ends so.
+
+    What names no job is returned as it is. Raise CommandError where several could be meant.
+    """
+    return await _find(given, jobstore.get_job, _list_jobs(jobstore, given), "job")
+
+
+async def find_agent_id(jobstore: JobStoreClient, given: str) -> str:
+    """Return the id of the agent that is meant, likewise."""
+    return await _find(given, jobstore.get_agent, _list_all(jobstore.list_agents), "agent")
+
+
+async def find_batch_id(jobstore: JobStoreClient, given: str) -> str:
+    """Return the id of the batch that is meant, among the newest ten thousand, likewise."""
+    return await _find(given, jobstore.get_operation, _list_all(jobstore.list_operations), "batch")
+
+
+async def _find(given: str, get: Callable[[str], Awaitable[object]], ids: AsyncIterator[str], kind: str) -> str:
+    if not PART_MIN_CHARS <= len(given) < UUID_CHARS:
+        return given
+    with suppress(JobStoreError):
+        await get(given)
+        return given
+    found = {known async for known in ids if known.startswith(given) or known.endswith(given)}
+    if len(found) > 1:
+        named = ", ".join(sorted(found)[:_NAMED_MAX]) + (", ..." if len(found) > _NAMED_MAX else "")
+        raise CommandError(
+            f"{given!r} could be each {kind} of these: {named}; give more of its id", code="ambiguous_id"
+        )
+    return found.pop() if found else given
+
+
+async def _list_jobs(jobstore: JobStoreClient, part: str) -> AsyncIterator[str]:
+    async def list_page(*, limit: int, page_token: str) -> tuple[Sequence[Any], str]:
+        page = await jobstore.list_matching({"text": part}, limit=limit, page_token=page_token, with_texts=False)
+        return page.jobs, page.next_page_token
+
+    async for job_id in _list_all(list_page):
+        yield job_id
+
+
+async def _list_all(list_page: Callable[..., Awaitable[tuple[Sequence[Any], str]]]) -> AsyncIterator[str]:
+    token = ""
+    for _ in range(_PAGES_MAX):
+        items, token = await list_page(limit=_PAGE, page_token=token)
+        for item in items:
+            yield str(item.id)
+        if not token:
+            return
+
+
+def _complete(list_ids: Callable[[JobStoreClient, str], AsyncIterator[str]]) -> Callable[[str], list[str]]:
+    """Return what a shell asks for ids that begin so. It is told of none where the jobstore does not answer at once."""
+
+    async def find(incomplete: str) -> list[str]:
+        environment = {name: os.environ.get(f"SIGNOFF_{name.upper()}") for name in ("jobstore", "kafka", "http")}
+        file, token_file = os.environ.get("SIGNOFF_ENDPOINTS"), os.environ.get("SIGNOFF_TOKEN_FILE")
+        token = read_token(os.environ.get("SIGNOFF_TOKEN"), Path(token_file) if token_file else None)
+        target = find_target(environment | {"token": token}, Path(file) if file else None)
+        if target.jobstore is None:
+            return []
+        async with asyncio.timeout(_COMPLETED_WITHIN_S), connect(target.jobstore, target.token) as jobstore:
+            return [known async for known in list_ids(jobstore, incomplete) if known.startswith(incomplete)]
+
+    def complete(incomplete: str) -> list[str]:
+        with suppress(CommandError, SignoffError, TimeoutError, OSError):
+            return asyncio.run(find(incomplete))
+        return []
+
+    return complete
+
+
+async def _list_some_jobs(jobstore: JobStoreClient, part: str) -> AsyncIterator[str]:
+    page = await jobstore.list_matching({"text": part} if part else {}, limit=_PAGE, with_texts=False)
+    for job in page.jobs:
+        yield job.id
+
+
+_JOB: Final = typer.Argument(
+    metavar="JOB", help="Its id, or the beginning or end of it.", autocompletion=_complete(_list_some_jobs)
+)
+_AGENT: Final = typer.Argument(
+    metavar="AGENT",
+    help="Its id, or the beginning or end of it.",
+    autocompletion=_complete(lambda jobstore, _: _list_all(jobstore.list_agents)),
+)
+_BATCH: Final = typer.Argument(
+    metavar="BATCH",
+    help="Its id, or the beginning or end of it.",
+    autocompletion=_complete(lambda jobstore, _: _list_all(jobstore.list_operations)),
+)
+JobId = Annotated[str, _JOB]
+AgentId = Annotated[str, _AGENT]
+BatchId = Annotated[str, _BATCH]

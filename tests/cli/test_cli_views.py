@@ -1,0 +1,173 @@
+"""All of one job at the command line: verdict, result, where the time went, what changed between submissions."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from cli.parameters.policy import POLICY_FIELDS
+from cli.views import waterfall
+from contracts.resources import NewJob, Policy
+from contracts.status import JobLogStatus
+
+BEGIN = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+
+def entry(kind, at_s, **fields):
+    defaults = {
+        **dict.fromkeys(("agent_id", "progress", "code", "next_attempt_at", "duration_s")),
+        "execution_id": "e",
+        "submission": 1,
+        "status": "IN_PROGRESS",
+    }
+    return SimpleNamespace(kind=kind, created_at=BEGIN + timedelta(seconds=at_s), **defaults | fields)
+
+
+def lengths(call):
+    return [(span.what, (span.end - span.begin).total_seconds()) for span in call.spans]
+
+
+def test_a_life_is_a_wait_a_call_and_a_judging():
+    kinds = [("requested", 0), ("claimed", 2), ("call_begun", 2.5), ("progress", 3), ("result", 5), ("met", 9)]
+    logs = [entry("created", -1, execution_id=None), *(entry(kind, at, progress=0.5) for kind, at in kinds)]
+    (call,) = waterfall.make_calls(logs)
+    assert lengths(call) == [("queue", 2.5), ("agent", 2.5), ("judge", 4)]
+    assert call.ticks == [(BEGIN + timedelta(seconds=3), 0.5)]
+
+
+def test_a_call_that_failed_is_followed_by_the_wait_until_the_next():
+    again = BEGIN + timedelta(seconds=10)
+    logs = [
+        *(entry("requested", 0), entry("call_begun", 1)),
+        entry("attempt_failed", 4, next_attempt_at=again, code="agent_status"),
+        *(entry("claimed", 12), entry("call_begun", 13), entry("failed", 15, code="agent_status")),
+    ]
+    first, second = waterfall.make_calls(logs)
+    assert lengths(first) == [("queue", 1), ("agent", 3)]
+    assert lengths(second) == [("backoff", 6), ("queue", 3), ("agent", 2)]
+    assert (first.call, second.call, second.outcome) == (1, 2, "agent_status")
+
+
+def test_a_lost_validator_is_no_call_of_the_agent():
+    kinds = [("requested", 0), ("call_begun", 1), ("result", 2), ("lapsed", 5), ("met", 9)]
+    (call,) = waterfall.make_calls(entry(kind, at) for kind, at in kinds)
+    assert lengths(call) == [("queue", 1), ("agent", 1), ("judge", 7)]
+
+
+def test_what_an_entry_says_took_so_long_was_waited_for_before():
+    again = BEGIN + timedelta(seconds=3)
+    logs = [
+        *(entry("requested", 0), entry("call_begun", 1)),
+        entry("call_failed", 2, next_attempt_at=again, duration_s=1),
+        *(entry("result", 9, duration_s=4), entry("met", 20, duration_s=3)),
+    ]
+    first, second = waterfall.make_calls(logs)
+    assert lengths(first) == [("queue", 1), ("agent", 1)]
+    assert lengths(second) == [("backoff", 1), ("queue", 2), ("agent", 4), ("queue for judge", 8), ("judge", 3)]
+
+
+def test_what_goes_on_has_no_end_and_is_counted_until_now():
+    calls = waterfall.make_calls([entry("requested", 0)])
+    assert calls[0].spans[-1].end is None
+    assert waterfall.sum_up(calls, BEGIN + timedelta(seconds=7)) == {"queue": timedelta(seconds=7)}
+
+
+@pytest.mark.parametrize("columns", [10, 80])
+def test_a_bar_fits_and_each_span_of_it_is_seen(columns):
+    kinds = [("requested", 0), ("call_begun", 0.001), ("result", 100), ("met", 100.001)]
+    calls = waterfall.make_calls(entry(kind, at) for kind, at in kinds)
+    (bar,) = waterfall.draw(calls, BEGIN, columns)
+    assert [what for what, text in bar if what and text] == ["queue", "agent", "judge"]
+    assert sum(len(text) for _, text in bar) <= columns + 2
+
+
+@pytest.fixture
+async def judged(jobstore):
+    job = NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes\nIs short", agent_id="writer")
+    await jobstore.add(job)
+    for submission, outcome, text in ((1, "fail", "roses\nare red"), (2, "pass", "roses\nare dead")):
+        criterion = {"text": "It rhymes", "outcome": outcome, "evidence": "roses", "comment": "as asked"}
+        verdict = {"is_valid": outcome == "pass", "reason": "1 of 1", "criteria": [criterion]}
+        status = JobLogStatus.COMPLETED if outcome == "pass" else JobLogStatus.RESUBMISSION_REQUIRED
+        await jobstore.record("poem", JobLogStatus.IN_PROGRESS, kind="result", submission=submission)
+        response = {"result": {"text": text}, "verdict": verdict}
+        await jobstore.record("poem", status, kind="met", submission=submission, response_payload=response)
+
+
+@pytest.mark.usefixtures("judged")
+async def test_a_job_is_shown_with_its_verdict_and_result(signoff):
+    out = (await signoff("jobs", "show", "poem")).out
+    for line in ("COMPLETED  a poem", "verdict of submission 2  1 of 1", 'evidence: "roses"', "  are dead"):
+        assert line in out
+    assert re.search(r"^met +It rhymes", out, re.MULTILINE)
+    assert "are red" in (await signoff("jobs", "show", "poem", "--submission", "1")).out
+    document = (await signoff("jobs", "show", "poem", "--json")).json
+    assert (document["submission"], document["result"], document["verdict"]["is_valid"]) == (
+        2,
+        {"text": "roses\nare dead"},
+        True,
+    )
+
+
+async def test_a_job_without_a_result_says_so(signoff, jobstore):
+    await jobstore.add(NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes", agent_id="writer"))
+    ran = await signoff("jobs", "show", "poem")
+    assert (ran.status, "no result yet" in ran.out, "It rhymes" in ran.out) == (0, True, True)
+    assert "fewer than two submissions" in (await signoff("jobs", "diff", "poem")).err
+
+
+@pytest.mark.usefixtures("judged")
+async def test_two_submissions_are_compared(signoff):
+    ran = await signoff("jobs", "diff", "poem")
+    assert (ran.status, "not met -> met" in ran.out, "-are red" in ran.out, "+are dead" in ran.out) == (
+        0,
+        True,
+        True,
+        True,
+    )
+    document = (await signoff("jobs", "diff", "poem", "1", "2", "--json")).json
+    assert document["criteria"] == [{"text": "It rhymes", "from": "fail", "to": "pass"}]
+    assert "submissions of poem with a result: 1, 2" in (await signoff("jobs", "diff", "poem", "1", "7")).err
+
+
+def test_the_fields_of_a_policy_are_those_of_the_contract():
+    assert set(POLICY_FIELDS) == set(Policy.model_fields)
+
+
+async def test_a_policy_is_given_field_by_field(signoff, jobstore):
+    policy = ["--policy", "max_submissions=5", "--policy", "retry_codes=429,agent_timeout", "--budget-usd", "0.5"]
+    ran = await signoff(
+        "jobs", "create", "--id", "poem", "--title", "t", "--criteria", "c", "--tenant", "press", *policy
+    )
+    assert ran.status == 0, ran.err
+    job = jobstore.jobs["poem"]
+    assert (job.tenant, job.policy.max_submissions, job.policy.budget_usd) == ("press", 5, 0.5)
+    assert job.policy.retry_codes == ["429", "agent_timeout"]
+    assert "retry_codes=429,agent_timeout" in ran.out
+    wrong = await signoff("jobs", "create", "--title", "t", "--criteria", "c", "--policy", "max_tries=1")
+    assert (wrong.status, "'max_tries' is none of" in wrong.err) == (2, True)
+
+
+async def test_the_policy_and_limit_of_an_agent_are_set_and_changed(signoff, jobstore):
+    made = ["--id", "writer", "--name", "Writer", "--url", "http://127.0.0.1:1/", "--policy", "max_attempts=2"]
+    assert (await signoff("agents", "create", *made, "--concurrency", "3")).status == 0
+    assert (await signoff("agents", "update", "writer", "--policy", "deadline_s=9", "--rate", "7")).status == 0
+    policy = jobstore.agents["writer"].policy
+    assert (policy.max_attempts, policy.deadline_s) == (2, 9)
+    (limit,) = (await signoff("limits", "list", "--json")).json["items"]
+    assert (limit["name"], limit["concurrency"], limit["rate"]) == ("agent:writer", 3, 7)
+    assert (await signoff("agents", "update", "writer", "--policy", "max_attempts=")).status == 0
+    assert jobstore.agents["writer"].policy.max_attempts is None
+
+
+@pytest.mark.parametrize("arguments", [["jobs", "lst"], ["jobs", "list", "--limit", "x"], ["--bogus"], ["jobs", "get"]])
+async def test_wrong_usage_is_told_as_json_where_json_is_asked_for(signoff, arguments):
+    ran = await signoff(*arguments, "--json")
+    if arguments != ["--bogus"]:
+        assert (ran.status, json.loads(ran.err)["error"]["code"]) == (2, "usage")
+
+
+async def test_the_version_is_told(signoff):
+    assert re.fullmatch(r"signoff \d+\.\d+.*\n", (await signoff("--version")).out)
