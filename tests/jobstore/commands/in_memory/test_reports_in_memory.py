@@ -233,6 +233,17 @@ def test_a_job_is_handed_on_to_another_agent_that_has_not_had_it(jobstore: Memor
     assert jobstore.agents["abler"].id == third.job.agent_id
 
 
+def test_who_repeats_itself_hands_the_job_on_where_another_agent_matches(jobstore: MemoryJobstore) -> None:
+    jobstore.register("able", "sing")
+    policy = {"hand_over_after": 2, "max_submissions": 5}
+    after = resubmitted(Life(jobstore), agent_id=None, capabilities=["sing"], policy=policy)
+    jobstore.register("abler", "sing")
+    after.claim()
+    after.claim_judging()
+    after.judged(Outcome.FAIL)
+    assert after.told[-2:] == ["handed_on", "requested"]
+
+
 def test_a_job_without_capabilities_is_handed_on_to_nobody(life: Life) -> None:
     resubmitted(life, policy={"hand_over_after": 1})
     assert said_last(life)[1] == "submission 2 was requested by policy"
