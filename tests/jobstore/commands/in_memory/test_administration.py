@@ -60,6 +60,7 @@ def refused(command: Command[Any], error: type[PermanentError], code: str, **sto
     with pytest.raises(error) as caught:
         command.decide(uow)
     assert caught.value.code == code
+    assert " " in str(caught.value), "a sentence says why"
     assert uow.changes == unit_of_work().changes
 
 
@@ -171,7 +172,7 @@ def test_an_operation_without_items_says_why_if_that_is_no_use() -> None:
     refused(CreateOperation(ID, [b"hash"], OperationSpec(), obstacle=obstacle), RefusedError, "nothing_matches")
     repeated = CreateOperation(ID, [b"hash"], OperationSpec(), obstacle=obstacle)
     assert decided(repeated, **operation(OperationState.DONE)).changes.new_operations == []
-    many = [Item(number, "a") for number in range(BATCH_MAX + 1)]
+    many = [Item(number, "a") for number in range(10_001)]
     refused(CreateOperation(ID, [b"hash"], OperationSpec(items=many)), InvalidError, "batch_too_large")
 
 

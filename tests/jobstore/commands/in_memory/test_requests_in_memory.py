@@ -218,6 +218,13 @@ def test_a_call_that_cancels_what_nobody_has_asked_for_is_told_so() -> None:
     assert code_of(life.execute) == "cancelled"
 
 
+def test_cancels_of_one_transaction_share_the_room_that_is_left() -> None:
+    jobstore = MemoryJobstore(remembered_max=1)
+    jobstore.carry_out(*(CancelJob(None, uuid4()) for _ in range(3)))
+    assert jobstore.refused() == ["too_many_cancels"] * 2
+    assert len(jobstore.executions) == 1
+
+
 def test_a_cancel_that_comes_first_is_the_answer_once_its_execution_is_asked_for() -> None:
     jobstore = MemoryJobstore(remembered_max=1)
     life = Life(jobstore).created()
