@@ -1,14 +1,10 @@
-"""Agents, limits and dead letters from the command line, and the watch of everything."""
+"""Agents, limits and dead letters from the command line."""
 
-import asyncio
 import json
-import os
-import signal
-import sys
 from datetime import UTC, datetime
 
 from contracts.resources import NewAgent, NewJob
-from contracts.status import Circuit, JobLogStatus
+from contracts.status import Circuit
 
 
 def job(job_id, ends=None):
@@ -96,24 +92,6 @@ async def test_limits_are_set_replaced_paused_and_removed(signoff):
     again = await signoff("limits", "remove", "tenant:a", "--json")
     assert (again.status, json.loads(again.err)["error"]["code"]) == (1, "unknown_limit")
     assert (await signoff("limits", "set", "tenant:a", "--rate", "0")).status == 2
-
-
-async def test_the_watch_of_everything_ends_when_interrupted(jobstore, env):
-    await jobstore.add(job("a"))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli", "watch", "--json", "--after", "0",
-        env=os.environ | {name: value for name, value in env.items() if value},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout is not None
-    async with asyncio.timeout(30):
-        first = json.loads(await process.stdout.readline())
-        await jobstore.record("a", JobLogStatus.IN_PROGRESS)
-        second = json.loads(await process.stdout.readline())
-        process.send_signal(signal.SIGINT)
-        out, err = await process.communicate()
-    assert [(log["job_id"], log["cursor"]) for log in (first, second)] == [("a", 1), ("a", 2)]
-    assert (process.returncode, out, err) == (130, b"", b"")
 
 
 async def test_dead_letters_are_counted_and_the_newest_shown(signoff):

@@ -5,6 +5,7 @@ import io
 import pytest
 
 from cli.terminal import Styled, render_line, render_table
+from contracts.resources import NewJob
 
 
 class Terminal(io.StringIO):
@@ -51,3 +52,19 @@ def test_the_last_column_is_wrapped_on_a_terminal_alone():
 
 def test_a_table_without_rows_shows_its_columns():
     assert render_table(["id", "status"], [], io.StringIO()) == "id  status\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "has_styles"),
+    [
+        ([], {"FORCE_COLOR": "1"}, True),
+        ([], {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        (["--plain"], {"FORCE_COLOR": "1"}, False),
+        ([], {}, False),
+    ],
+)
+async def test_whoever_wants_no_colours_gets_none(signoff, jobstore, env, arguments, environment, has_styles):
+    await jobstore.add(NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes", agent_id="writer"))
+    env.update(environment)
+    ran = [await signoff("jobs", *words, *arguments) for words in (["list"], ["get", "nothing"])]
+    assert [("\x1b" in each.out + each.err) for each in ran] == [has_styles] * 2

@@ -2,30 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.commands import list_commands
 from test_protocol_page import SERVICES
-
-from cli.__main__ import COMMANDS, load_command
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "actions.md").read_text("utf-8")
 OPENAPI = json.loads((ROOT / "services" / "console" / "web" / "openapi.json").read_text("utf-8"))
 DOORS = ["CLI", "REST", "gRPC"]
-
-
-def walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
-    """Yield each command below a group, or the command itself, by all words that call it."""
-    if not hasattr(command, "commands"):
-        yield name, command
-    for own, below in getattr(command, "commands", {}).items():
-        yield from walk(f"{name} {own}", below)
-
-
-CLI = {name: command for entry in COMMANDS for name, command in walk(entry, load_command(entry))}
+CLI = list_commands()
 REST = {f"{method.upper()} {path}" for path, methods in OPENAPI["paths"].items() for method in methods}
 GRPC = {method for service in SERVICES.values() for method in service.methods_by_name}
 

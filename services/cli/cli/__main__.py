@@ -54,7 +54,7 @@ COMMANDS: Final = {
     "batches": Entry("batches", "Execute many jobs at once."),
     "limits": Entry(
         "limits",
-        "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each without one.",
+        "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one.",
     ),
     "dlq": Entry("dlq", "Dead letters: what could not be processed, as it was, and why."),
 }

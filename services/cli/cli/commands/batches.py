@@ -9,6 +9,7 @@ from cli.commands.jobs import Cursor, Limit
 from cli.options import parse_pairs, read_json_file, validate_model
 from cli.parameters.lookups import BatchId, find_batch_id
 from cli.session import Session, command, make_app
+from cli.watching import told_that_it_goes_on
 from contracts.client import JobStoreClient
 from contracts.status import JobStatus, OperationState
 
@@ -94,7 +95,7 @@ async def resume(cli: Session, batch_id: BatchId) -> None:
 async def cancel(
     cli: Session,
     batch_id: BatchId,
-    reason: Annotated[str | None, typer.Option()] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, as the logs tell it.")] = None,
     requested_by: Annotated[
         str | None, typer.Option("--by", envvar="USER", help="Who asks, as the logs tell it.")
     ] = None,
@@ -127,11 +128,12 @@ def has_completed(operation: "Operation") -> bool:
 
 async def _watch(cli: Session, jobstore: JobStoreClient, batch_id: str, *, as_json: bool = True) -> "Operation":
     """Show an operation until it has ended, as JSON only with `as_json`; return its last state."""
-    last = await jobstore.get_operation(batch_id)
-    async with aclosing(jobstore.watch_operation(batch_id)) as operations:
-        async for last in operations:
-            if as_json or not cli.out.as_json:
-                cli.out.show_progress(last)
+    with told_that_it_goes_on(cli, {"batch_id": batch_id}, f"signoff batches watch {batch_id}"):
+        last = await jobstore.get_operation(batch_id)
+        async with aclosing(jobstore.watch_operation(batch_id)) as operations:
+            async for last in operations:
+                if as_json or not cli.out.as_json:
+                    cli.out.show_progress(last)
     cli.out.end_progress()
     return last
 

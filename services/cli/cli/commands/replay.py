@@ -38,7 +38,7 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="At this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago.")
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time, given likewise.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time; as --since.")] = None,
     job: Annotated[str | None, typer.Option(metavar="JOB", help="Only records of this job.")] = None,
     event_id: Annotated[str | None, typer.Option(help="Only the record with this event id.")] = None,
     execution: Annotated[str | None, typer.Option(metavar="UUID", help="Only records of this execution.")] = None,
