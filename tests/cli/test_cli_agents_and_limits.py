@@ -1,10 +1,11 @@
 """Agents, limits and dead letters from the command line."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 from contracts.resources import NewAgent, NewJob
-from contracts.status import Circuit
+from contracts.status import Circuit, JobLogStatus
 
 
 def job(job_id, ends=None):
@@ -100,4 +101,25 @@ async def test_dead_letters_are_counted_and_the_newest_shown(signoff):
     assert [letter["source_offset"] for letter in listed.json["items"]] == [2]
     shown = (await signoff("dlq", "list")).out
     assert "a-dlq: 2" in shown
-    assert "a-dlq/0/2" in shown
+    header, newest, _ = shown.splitlines()[2:]
+    assert re.split("  +", header) == ["dead letter", "time", "code", "came from", "key", "why"]
+    at = f"{datetime.now().astimezone():%Y-%m-%d}" + r" \d\d:\d\d:\d\d \S+"
+    assert re.fullmatch(rf"a-dlq/0/2 +{at} +malformed +a/\?/2 *", newest)
+
+
+async def test_a_pipe_is_given_whole_texts(signoff, jobstore):
+    """A terminal is shown the beginning: see test_cli_terminal.py."""
+    message, payload = "why " * 200 + "end", {"text": "x" * 1_000 + "end"}
+    await jobstore.add(NewJob(id="j" * 60, title="t", acceptance_criteria="c", agent_id="writer", payload=payload))
+    await jobstore.record("j" * 60, JobLogStatus.FAILED, message=message)
+    assert message in (await signoff("jobs", "logs", "j" * 60)).out
+    shown = (await signoff("jobs", "get", "j" * 60)).out
+    assert (message in shown, payload["text"] in shown) == (True, True)
+
+
+async def test_limits_are_listed_by_what_they_limit(signoff):
+    assert (await signoff("limits", "list")).out == "nothing is limited: `signoff limits set` sets a limit\n"
+    await signoff("limits", "set", "tenant:press", "--rate", "5", "--per-s", "60", "--weight", "1.5", "--paused")
+    header, row = (await signoff("limits", "list")).out.splitlines()
+    assert re.split("  +", header) == ["name", "at once", "rate", "may wait", "weight", "paused"]
+    assert row.split() == ["tenant:press", "5", "in", "60", "s", "1.5", "yes"]

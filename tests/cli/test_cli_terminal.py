@@ -1,9 +1,14 @@
 """What people see: tables, styles where they are shown, and nothing that steers their terminal."""
 
 import io
+import re
+import sys
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
+from cli.output import Output
 from cli.terminal import Styled, render_line, render_table
 from contracts.resources import NewJob
 
@@ -68,3 +73,17 @@ async def test_whoever_wants_no_colours_gets_none(signoff, jobstore, env, argume
     env.update(environment)
     ran = [await signoff("jobs", *words, *arguments) for words in (["list"], ["get", "nothing"])]
     assert [("\x1b" in each.out + each.err) for each in ran] == [has_styles] * 2
+
+
+def test_a_long_message_is_cut_on_a_terminal_alone_and_not_where_it_is_plain(monkeypatch):
+    at = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    nothing = dict.fromkeys(("attempt", "code", "progress", "spent_usd", "spent_tokens"))
+    log = SimpleNamespace(created_at=at, version=1, status="FAILED", message="why " * 100 + "end", **nothing)
+    shown = []
+    for stream, plain in ((Terminal(), False), (Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stdout", stream)
+        Output(as_json=False, plain=plain).show_log(log)
+        shown.append(stream.getvalue().rstrip())
+    assert [line.endswith("end") for line in shown] == [False, True, True]
+    assert shown[0].endswith("why…")
+    assert re.match(r"2026-11-2\d \d\d:\d\d:00\.000 \S+  v1 ", shown[2])
