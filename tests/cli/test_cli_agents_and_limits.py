@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from contracts.resources import NewAgent, NewJob
 from contracts.status import Circuit, JobLogStatus
+from signoff.v1 import operations_service_pb2 as operations_pb
 
 
 def job(job_id, ends=None):
@@ -105,6 +106,25 @@ async def test_dead_letters_are_counted_and_the_newest_shown(signoff):
     assert re.split("  +", header) == ["dead letter", "time", "code", "came from", "key", "why"]
     at = f"{datetime.now().astimezone():%Y-%m-%d}" + r" \d\d:\d\d:\d\d \S+"
     assert re.fullmatch(rf"a-dlq/0/2 +{at} +malformed +a/\?/2 *", newest)
+
+
+async def test_the_overview_says_what_waits_what_ended_and_how_agents_do(signoff, jobstore):
+    shown = (await signoff("overview", "--range", "2d")).out.splitlines()
+    assert [re.split("  +", line.rstrip()) for line in shown] == [
+        ["now", "3 wait, the oldest for 1m 15s; 1 run; 0 are judged"],
+        ["dead letters", "2: see `signoff dlq list`"],
+        ["last 2d", "12 created, 7 completed, 2 failed"],
+        ["spent", "0.25 USD"],
+        ["wait", "p50 0.50 s"],
+        [""],
+        ["agent", "runs", "waits", "completed in 24h", "takes"],
+        ["writer", "1", "0", "90%"],
+    ]
+    (asked,) = jobstore.asked(operations_pb.GetOverviewRequest)
+    assert asked.range_s == 172_800
+    told = (await signoff("overview", "--json")).json
+    assert (told["overview"]["now"]["queued"], told["agents"][0]["agent_id"]) == (3, "writer")
+    assert (await signoff("overview", "--range", "long")).status == 2
 
 
 async def test_a_pipe_is_given_whole_texts(signoff, jobstore):

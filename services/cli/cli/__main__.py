@@ -32,6 +32,9 @@ COMMANDS: Final = {
     "demo": Entry(
         "demo", "Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."
     ),
+    "overview": Entry(
+        "overview", "Show how everything goes: what waits and runs now, what ended of late, and how agents do."
+    ),
     "watch": Entry("watch", "Show everything that happens to all jobs, until interrupted."),
     "replay": Entry(
         "replay", "Show what a topic holds, oldest first in each partition; or publish it again, which changes nothing."

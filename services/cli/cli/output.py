@@ -47,6 +47,15 @@ def format_time(moment: datetime, *, with_ms: bool = False) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S}{fraction} {local:%Z}"
 
 
+def format_seconds(seconds: float) -> str:
+    """Return a length of time as people read it."""
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02}m {rest:02}s" if hours else f"{minutes}m {rest:02}s"
+
+
 def format_percent(progress: float | None) -> str:
     """Return the progress of a job in percent; "" if its agent reported none."""
     return "" if progress is None else f"{progress:.0%}"
