@@ -24,6 +24,16 @@ async def test_a_visitor_without_a_session_signs_in_and_sees_what_was_asked_for(
     assert page.url.endswith(f"/jobs/{job.id}")
 
 
+async def test_a_link_with_a_wrong_token_says_so(visitor: Visitor, system: System):
+    visitor.tolerate("status of 401")
+    page = await visitor.arrive("/login?token=bad", signed_in=False)
+    await expect(page.get_by_role("alert")).to_contain_text("The token of this link is not valid")
+    await page.get_by_label("Token").fill(system.endpoints["token"])
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("region", name="List of jobs")).to_be_visible()
+    assert page.url == f"{system.endpoints['http']}/"
+
+
 async def test_a_job_is_executed_once_it_is_confirmed(page: Page, system: System):
     job = await system.create(title="Describe the sky at noon")
     await page.goto(f"/jobs/{job.id}")
@@ -94,7 +104,7 @@ async def test_a_failure_says_what_was_tried_and_what_to_do(page: Page, system: 
     await confirm(page, "Execute")
     await expect(badge(page.get_by_role("main"), "Failed").first).to_be_visible()
     error = page.get_by_role("region", name="Error")
-    await expect(error.locator("code")).to_have_text("agent_status")
+    await expect(error.locator("code")).to_have_text("agent_status 503")
     await expect(error).to_contain_text("call 2 of 2")
     await expect(error).to_contain_text("with agent")
     await expect(error).to_contain_text("none: it ended here")

@@ -6,9 +6,10 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Page, expect
 from support.system import Agent, System
-from visitor import DESK, PHONE, Theme, Visitor, found_by_axe, keep, overflowing, settled
+from visitor import DESK, PHONE, Theme, Visitor, found_by_axe, keep, overflowing, settled, shifted
 
 from console.api.pages import PAGES
+from contracts.resources import NewAgent
 
 REPORT = """# Harbour inspection
 
@@ -103,15 +104,57 @@ async def test_what_opens_over_a_page_is_accessible(visitor: Visitor, pages: dic
     await expect(page.get_by_role("status").get_by_text("place 2 of 2")).to_be_visible()
     await keep(page, f"over-evidence-{theme}")
     found["evidence"] = await found_by_axe(page)
-    await page.get_by_role("tab", name="Markdown").click()
-    await expect(page.get_by_role("heading", name="Harbour inspection")).to_be_visible()
-    await keep(page, f"over-markdown-{theme}")
-    found["markdown"] = await found_by_axe(page)
+    await page.get_by_role("tab", name="Text").click()
+    await expect(page.locator("mark[aria-current]")).to_be_visible()
+    await keep(page, f"over-text-{theme}")
+    found["text"] = await found_by_axe(page)
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
     await keep(page, f"over-help-{theme}")
     found["help"] = await found_by_axe(page)
     assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE])
+async def test_nothing_moves_while_a_page_is_loaded(visitor: Visitor, pages: dict[str, str], size: tuple[int, int]):
+    found = {}
+    for name, path in pages.items():
+        page = await visitor.arrive(path, size=size)  # with an empty cache
+        await settled(page)
+        found[name] = await shifted(page)
+        await page.context.close()
+    assert {name: shifts for name, shifts in found.items() if shifts} == {}
+
+
+#: Cells of a row that reach into one another, or beyond their table.
+CROSSING = """() => [...document.querySelectorAll("main tr:not(.sr-only *)")].flatMap((row) => {
+  const drawn = (cell) => {
+    const seen = [...cell.querySelectorAll("*")].filter((each) => !each.closest(".sr-only") && each.checkVisibility());
+    const boxes = seen.map((each) => each.getBoundingClientRect()).filter(({ width }) => width > 0);
+    const edge = (side, pick) => pick(...boxes.map((box) => box[side]));
+    return { text: cell.innerText, left: edge("left", Math.min), right: edge("right", Math.max),
+      top: edge("top", Math.min), bottom: edge("bottom", Math.max) };
+  };
+  const cells = [...row.cells].map(drawn);
+  const right = row.getBoundingClientRect().right;
+  const crosses = (box, next) => next.left < box.right - 1 && next.right > box.left + 1
+    && next.top < box.bottom - 1 && next.bottom > box.top + 1;
+  return cells.filter((box, at) => box.right > right + 1 || cells.slice(at + 1).some((next) => crosses(box, next)));
+})"""
+
+
+@pytest.mark.parametrize("width", [768, 1024, 1100, 1180, 1440])
+async def test_no_column_reaches_into_another(visitor: Visitor, pages: dict[str, str], system: System, width: int):
+    capabilities = ["optical-character-recognition", "pdf", "translation", "harbours"]
+    await system.client.create_agent(
+        NewAgent(name=f"Inspector of harbours {width}", url="http://127.0.0.1:9/", capabilities=capabilities)
+    )
+    page = await visitor.arrive("/", size=(width, 900))
+    for name in ("agents", "batches"):
+        await page.goto(pages[name])
+        await settled(page)
+        await keep(page, f"{name}-{width}")
+        assert await page.evaluate(CROSSING) == []
 
 
 async def test_every_page_can_be_used_on_a_phone(visitor: Visitor, pages: dict[str, str]):

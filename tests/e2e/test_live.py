@@ -5,7 +5,7 @@ import asyncio
 from aiohttp import web
 from playwright.async_api import Page, expect
 from support.system import Agent, System
-from visitor import Visitor, badge, confirm, row, settled
+from visitor import Visitor, badge, confirm, row, settled, shifted
 
 
 async def test_a_second_window_shows_a_change_without_a_reload(
@@ -70,3 +70,40 @@ async def test_the_page_says_that_the_console_is_away_and_catches_up(page: Page,
     await system.at_rest(job.id)
     await expect(page.locator("[data-live=live]")).to_be_visible()
     await expect(badge(row(page, "While nobody listens"), "Completed")).to_be_visible()
+
+
+async def test_nothing_moves_while_a_run_is_watched(visitor: Visitor, system: System, agent: Agent):
+    fields = {"acceptance_criteria": 'Has a "chimney"\nHas a "door"\nHas a "roof"'}
+    policy = {"resubmit": "automatic", "max_submissions": 3, "max_attempts": 3, "backoff_first_s": 2.0}
+    job = await system.create(title="Plan a house, and again", policy=policy, **fields)
+    told = [
+        web.json_response({"text": "# A house\n\n" + "It has a chimney.\n\n" * 40}),
+        web.Response(status=503, text="the planner sleeps"),
+        web.json_response({"text": "# A house\n\nIt has a chimney and a door."}),
+        web.Response(status=422, text="the planner is out of paper"),
+    ]
+    asked = [asyncio.Event() for _ in told]
+    answer = [asyncio.Event() for _ in told]
+
+    async def work(call: int) -> web.Response:
+        asked[call].set()
+        await answer[call].wait()
+        return told[call]
+
+    calls = iter(range(len(told)))
+    agent.answers[job.id] = lambda _: work(next(calls))
+    page = await visitor.arrive(f"/jobs/{job.id}")
+    await settled(page)
+    await expect(page.locator("[data-live=live]")).to_be_visible()
+    await system.client.execute_job(job.id)
+    seen = ["submission 1 was requested", "Submission 1", "call 1 of 3", "Submission 2"]
+    for call, text in enumerate(seen):
+        await asyncio.wait_for(asked[call].wait(), 30)
+        await expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
+        await expect(page.get_by_role("region", name="History")).to_contain_text(text)
+        answer[call].set()
+        if told[call].status == 503:
+            await expect(page.get_by_text("waits for its next call")).to_be_visible()
+    await expect(page.get_by_role("region", name="Error")).to_contain_text("the planner is out of paper")
+    await expect(badge(page.get_by_role("main"), "Failed").first).to_be_visible()
+    assert await shifted(page) == []

@@ -3,10 +3,9 @@
 import json
 import re
 
-import pytest
 from playwright.async_api import Page, expect
 from support.system import Agent, System
-from visitor import Visitor
+from visitor import Visitor, found_by_axe, keep
 
 HOSTILE = """# Hello
 
@@ -18,7 +17,6 @@ HOSTILE = """# Hello
 HTML = """<!doctype html><html><head><style>p { color: rgb(200, 0, 0) }</style></head>
 <body><p id="said">Rendered.</p><script>document.getElementById("said").textContent = "Taken over."</script>
 <img src="https://elsewhere.invalid/pixel.png"></body></html>"""
-HTML_ROUTE = "/api/jobs/{job_id}/logs/{version}/html"
 
 
 async def done(system: System, agent: Agent, title: str, result: object, **fields: object) -> str:
@@ -34,13 +32,13 @@ async def test_a_hostile_result_does_nothing(page: Page, system: System, agent: 
     job_id = await done(system, agent, "Write a page", {"text": HOSTILE}, acceptance_criteria="Is not empty")
     await page.goto(f"/jobs/{job_id}")
     result = page.get_by_role("region", name="Result", exact=True)
-    await expect(result.locator("pre")).to_contain_text("<script>")
-    await result.get_by_role("tab", name="Markdown").click()
     await expect(result.get_by_role("heading", name="Hello")).to_be_visible()
     await expect(result).to_contain_text("image left out: a picture")
     await expect(result.get_by_role("link", name="another")).to_have_attribute("rel", re.compile("noopener"))
     await expect(result.get_by_role("link", name="a link")).to_have_count(0)
     assert await result.locator("img, script, iframe").count() == 0
+    await result.get_by_role("tab", name="Text").click()
+    await expect(result.locator("pre")).to_contain_text("<script>")
     await expect(page).to_have_title(re.compile("Write a page"))
 
 
@@ -86,10 +84,47 @@ async def test_evidence_is_shown_where_it_stands(page: Page, system: System, age
     await expect(mark).to_be_in_viewport()
 
 
+async def test_evidence_is_marked_in_what_is_drawn_of_markdown(page: Page, system: System, agent: Agent):
+    text = "# The pact\n\n" + "A paragraph.\n\n" * 300 + "It is **signed by** both parties.\n"
+    job_id = await done(
+        system, agent, "Sign the pact", {"text": text}, acceptance_criteria='Says "signed by"\nSays "both parties"'
+    )
+    await page.goto(f"/jobs/{job_id}")
+    result = page.get_by_role("region", name="Result", exact=True)
+    await expect(result.get_by_role("heading", name="The pact")).to_be_visible()
+    await expect(result.get_by_role("status")).to_have_text("evidence is marked in 2 places")
+    place = result.get_by_text("both parties")
+    await expect(place).not_to_be_in_viewport()
+    await page.get_by_role("region", name="Criteria and verdict").get_by_role("button", name="both parties").click()
+    await expect(result.get_by_role("tab", name="Markdown")).to_have_attribute("aria-selected", "true")
+    await expect(place).to_be_in_viewport()
+    assert await page.evaluate("CSS.highlights.get('evidence-current').size") == 1
+
+
+async def test_a_long_result_has_the_whole_width_beside_its_verdict(page: Page, system: System, agent: Agent):
+    text = "# Report\n\n" + "The pier is sound. " * 3_000
+    job_id = await done(system, agent, "Report at length", {"text": text}, acceptance_criteria='Says "pier"')
+    await page.goto(f"/jobs/{job_id}")
+    result = page.get_by_role("region", name="Result", exact=True)
+    await expect(result.get_by_role("heading", name="Report")).to_be_visible()
+    assert await page.evaluate("document.querySelector('main').scrollHeight") < 2_000, "the result scrolls by itself"
+    half = await result.bounding_box()
+    await page.keyboard.press("f")
+    await expect(result.get_by_role("button", name="Full width", pressed=True)).to_be_visible()
+    whole = await result.bounding_box()
+    assert half
+    assert whole
+    assert whole["width"] > half["width"] * 1.4
+    assert whole["y"] + whole["height"] <= 800
+    await expect(page.get_by_role("region", name="Criteria and verdict")).to_contain_text("Accepted")
+    await expect(page.get_by_role("region", name="History")).to_be_hidden()
+    await keep(page, "wide")
+    assert await found_by_axe(page) == []
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("region", name="History")).to_be_visible()
+
+
 async def test_html_is_rendered_apart_from_the_page(page: Page, visitor: Visitor, system: System, agent: Agent):
-    async with system.http.get("/openapi.json") as answer:
-        if HTML_ROUTE not in (await answer.json())["paths"]:
-            pytest.skip(f"the console has no {HTML_ROUTE} yet")
     visitor.tolerate("sandbox|elsewhere.invalid|securitypolicyviolation|Content Security Policy")
     job_id = await done(system, agent, "Write HTML", HTML, acceptance_criteria="Is not empty")
     await page.goto(f"/jobs/{job_id}")

@@ -37,6 +37,17 @@ OVERFLOW = """() => {
 # The page's policy answers for itself: no violation may pass unseen, whatever the console says of it.
 VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`securitypolicyviolation: ${event.violatedDirective} ${event.blockedURI}`));"""
+# What moved by itself: shifts soon after an input are the input's, and do not count.
+SHIFTS = """window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const { value, hadRecentInput, sources } of list.getEntries()) {
+    if (hadRecentInput) continue;
+    const moved = sources.map(({ node, previousRect: a, currentRect: b }) => [
+      (node?.outerHTML ?? node?.textContent ?? "removed").slice(0, 100),
+      [a.x, a.y, a.width, a.height].map(Math.round), [b.x, b.y, b.width, b.height].map(Math.round)]);
+    window.shifts.push({ value, moved });
+  }
+}).observe({ type: "layout-shift", buffered: true });"""
 
 Theme = Literal["light", "dark"]
 DESK, PHONE = (1280, 800), (390, 844)
@@ -66,6 +77,7 @@ class Visitor:
         )
         self.contexts.append(context)
         await context.add_init_script(VIOLATIONS)
+        await context.add_init_script(SHIFTS)
         context.on("console", self._on_console)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         context.on("request", self._on_request)
@@ -149,6 +161,14 @@ async def overflowing(page: Page) -> list[str]:
     """What reaches beyond the right edge of the window, where nothing scrolls it."""
     found: list[str] = await page.evaluate(OVERFLOW)
     return found
+
+
+async def shifted(page: Page, most: float = 0.02) -> list[Any]:
+    """What moved by itself since the page was opened, where that is more than `most` in all (Layout Instability)."""
+    await page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    shifts: list[Any] = await page.evaluate("window.shifts")
+    total = sum(shift["value"] for shift in shifts)
+    return [round(total, 3), shifts] if total > most else []
 
 
 async def keep(page: Page, name: str) -> None:

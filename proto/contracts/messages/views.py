@@ -7,9 +7,10 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.fields import Model
-from contracts.messages.convert import fields_of, operation_message, operation_of, time_of
+from contracts.messages.convert import fields_of, time_of
+from contracts.messages.waiting import waiting_sum_message, waiting_sum_of
 from contracts.resources import Operation
-from signoff.v1 import job_service_pb2 as jobs_pb
+from contracts.waiting.reasons import WaitingSum
 from signoff.v1 import operations_service_pb2 as pb
 
 
@@ -71,6 +72,10 @@ class Overview(Model):
     now: OverviewNow
     upstreams_sign: bool = Field(False, description="whether who asks or cancels by a topic must sign")
     signing_secret: str = Field("", description="the id of the secret that signs reports and facts")
+    waiting: list[WaitingSum] = Field(
+        default_factory=list,
+        description="why executions wait now, the most first; this and `now` are two seconds old at most",
+    )
 
 
 class AgentStats(Model):
@@ -84,7 +89,7 @@ class AgentStats(Model):
 
 
 class DeadLetter(Model):
-    """What could not be processed: why, and where it came from. What it holds stays in its topic."""
+    """What could not be processed: why, where it came from, and how it begins. The whole stays in its topic."""
 
     topic: str
     partition: int
@@ -96,6 +101,8 @@ class DeadLetter(Model):
     source_partition: int | None = None
     source_offset: int | None = None
     key: str | None = None
+    body: str | None = Field(None, description="its first 4,096 bytes as text")
+    body_bytes: int = Field(0, description="how many it has in all")
 
 
 class DeadLetters(Model):
@@ -116,6 +123,7 @@ def overview_of(message: pb.GetOverviewResponse) -> Overview:
         now=OverviewNow(**_scalar_fields(message.now), dead_letters=dict(message.now.dead_letters)),
         upstreams_sign=message.upstreams_sign,
         signing_secret=message.signing_secret,
+        waiting=[waiting_sum_of(each) for each in message.waiting],
     )
 
 
@@ -127,6 +135,7 @@ def overview_message(overview: Overview) -> pb.GetOverviewResponse:
         now=pb.OverviewNow(**overview.now.model_dump(exclude_none=True)),
         upstreams_sign=overview.upstreams_sign,
         signing_secret=overview.signing_secret,
+        waiting=[waiting_sum_message(each) for each in overview.waiting],
     )
 
 
@@ -177,34 +186,12 @@ class BatchItem(Model):
     accepted: bool
     code: str | None = None
     message: str | None = None
+    outcome: str = Field("", description="as of an OperationItem")
+    retried_by: UUID | None = Field(None, description="the operation that retried it,")
+    retry_execution_id: UUID | None = Field(None, description="and the execution that this requested")
 
 
 class Batch(Operation):
     """Many executions asked for at once."""
 
-    items: list[BatchItem] = Field(default_factory=list)
-
-
-def batch_of(message: jobs_pb.Batch) -> Batch:
-    """Return a batch as received."""
-    items = [_item_of(item) for item in message.items]
-    return Batch(**dict(operation_of(message.operation)), items=items)
-
-
-def batch_message(batch: Batch) -> jobs_pb.Batch:
-    """Return a batch as it is sent."""
-    message = jobs_pb.Batch(
-        id=str(batch.id),
-        state=batch.state,
-        total=batch.total,
-        counts=batch.counts,
-        operation=operation_message(batch),
-    )
-    for item in batch.items:
-        message.items.add(**item.model_dump(exclude_none=True, mode="json"))
-    return message
-
-
-def _item_of(message: jobs_pb.BatchItem) -> BatchItem:
-    fields: dict[str, Any] = {field.name: value for field, value in message.ListFields()}
-    return BatchItem(**{"job_id": "", "accepted": False, **fields})
+    items: list[BatchItem] = Field(default_factory=list, description="the first 10,000")

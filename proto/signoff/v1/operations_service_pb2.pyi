@@ -104,23 +104,218 @@ class GetOperationResponse(_message.Message):
 Global___GetOperationResponse: _TypeAlias = GetOperationResponse  # noqa: Y015
 
 @_typing.final
-class ListOperationsRequest(_message.Message):
+class PreviewOperationRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    page_size: _builtins.int
-    """50 when not set, 500 at most."""
-    page_token: _builtins.str
+    OPERATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def operation(self) -> _resources_pb2.NewOperation: ...
     def __init__(
         self,
         *,
+        operation: _resources_pb2.NewOperation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewOperationRequest: _TypeAlias = PreviewOperationRequest  # noqa: Y015
+
+@_typing.final
+class PreviewOperationResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class CountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    ITEMS_MAX_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    SAMPLE_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    COST_OF_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    """How many jobs it would be about; more than items_max are refused, and counted no further."""
+    items_max: _builtins.int
+    cost_usd: _builtins.float
+    """An estimate of what executing them costs: what the last jobs of the same agents spent on average. Not set where
+    nothing is executed, or nothing is known.
+    """
+    cost_of: _builtins.int
+    """Of how many of the jobs it is: nothing is known of what the agents of the others cost."""
+    @_builtins.property
+    def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """By status."""
+
+    @_builtins.property
+    def sample(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Job]:
+        """Five at most, without description, criteria and payload."""
+
+    def __init__(
+        self,
+        *,
+        total: _builtins.int = ...,
+        items_max: _builtins.int = ...,
+        counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        sample: _abc.Iterable[_resources_pb2.Job] | None = ...,
+        cost_usd: _builtins.float | None = ...,
+        cost_of: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd", "cost_usd", b"cost_usd"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd", "cost_of", b"cost_of", "cost_usd", b"cost_usd", "counts", b"counts", "items_max", b"items_max", "sample", b"sample", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cost_usd: _TypeAlias = _typing.Literal["cost_usd"]  # noqa: Y015
+    _WhichOneofArgType__cost_usd: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_usd) -> _WhichOneofReturnType__cost_usd | None: ...
+
+Global___PreviewOperationResponse: _TypeAlias = PreviewOperationResponse  # noqa: Y015
+
+@_typing.final
+class CreateOperationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """At most 255 characters. The same key is the same operation; of another one ALREADY_EXISTS, `batch_conflict`."""
+    @_builtins.property
+    def operation(self) -> _resources_pb2.NewOperation: ...
+    def __init__(
+        self,
+        *,
+        operation: _resources_pb2.NewOperation | None = ...,
+        idempotency_key: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "idempotency_key", b"idempotency_key", "operation", b"operation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "idempotency_key", b"idempotency_key", "operation", b"operation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__idempotency_key: _TypeAlias = _typing.Literal["idempotency_key"]  # noqa: Y015
+    _WhichOneofArgType__idempotency_key: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__idempotency_key) -> _WhichOneofReturnType__idempotency_key | None: ...
+
+Global___CreateOperationRequest: _TypeAlias = CreateOperationRequest  # noqa: Y015
+
+@_typing.final
+class CreateOperationResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def operation(self) -> _resources_pb2.Operation: ...
+    def __init__(
+        self,
+        *,
+        operation: _resources_pb2.Operation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOperationResponse: _TypeAlias = CreateOperationResponse  # noqa: Y015
+
+@_typing.final
+class ListOperationItemsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    operation_id: _builtins.str
+    page_size: _builtins.int
+    """50 when not set, 500 at most."""
+    page_token: _builtins.str
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All when empty."""
+
+    def __init__(
+        self,
+        *,
+        operation_id: _builtins.str = ...,
+        outcomes: _abc.Iterable[_builtins.str] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operation_id", b"operation_id", "outcomes", b"outcomes", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOperationItemsRequest: _TypeAlias = ListOperationItemsRequest  # noqa: Y015
+
+@_typing.final
+class ListOperationItemsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.OperationItem]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[_resources_pb2.OperationItem] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOperationItemsResponse: _TypeAlias = ListOperationItemsResponse  # noqa: Y015
+
+@_typing.final
+class ListOperationsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """50 when not set, 500 at most."""
+    page_token: _builtins.str
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All when empty."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        kinds: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -327,9 +522,11 @@ class RetryOperationRequest(_message.Message):
     OPERATION_ID_FIELD_NUMBER: _builtins.int
     STATUSES_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     operation_id: _builtins.str
     idempotency_key: _builtins.str
     """The same key is the same new operation."""
+    name: _builtins.str
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.JobStatus.ValueType]:
         """FAILED alone when not set."""
@@ -340,14 +537,20 @@ class RetryOperationRequest(_message.Message):
         operation_id: _builtins.str = ...,
         statuses: _abc.Iterable[_resources_pb2.JobStatus.ValueType] | None = ...,
         idempotency_key: _builtins.str | None = ...,
+        name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "idempotency_key", b"idempotency_key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "_name", b"_name", "idempotency_key", b"idempotency_key", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "idempotency_key", b"idempotency_key", "operation_id", b"operation_id", "statuses", b"statuses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "_name", b"_name", "idempotency_key", b"idempotency_key", "name", b"name", "operation_id", b"operation_id", "statuses", b"statuses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__idempotency_key: _TypeAlias = _typing.Literal["idempotency_key"]  # noqa: Y015
     _WhichOneofArgType__idempotency_key: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__idempotency_key) -> _WhichOneofReturnType__idempotency_key | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
 
 Global___RetryOperationRequest: _TypeAlias = RetryOperationRequest  # noqa: Y015
 
@@ -551,6 +754,7 @@ class GetOverviewResponse(_message.Message):
     NOW_FIELD_NUMBER: _builtins.int
     UPSTREAMS_SIGN_FIELD_NUMBER: _builtins.int
     SIGNING_SECRET_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     upstreams_sign: _builtins.bool
     """Whether requests and cancels that come by topics must be signed by an upstream."""
     signing_secret: _builtins.str
@@ -563,6 +767,10 @@ class GetOverviewResponse(_message.Message):
 
     @_builtins.property
     def now(self) -> Global___OverviewNow: ...
+    @_builtins.property
+    def waiting(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.WaitingSum]:
+        """Why executions wait now, the most first. This and `now` are two seconds old at most."""
+
     def __init__(
         self,
         *,
@@ -571,10 +779,11 @@ class GetOverviewResponse(_message.Message):
         now: Global___OverviewNow | None = ...,
         upstreams_sign: _builtins.bool = ...,
         signing_secret: _builtins.str = ...,
+        waiting: _abc.Iterable[_resources_pb2.WaitingSum] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "totals", b"totals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "points", b"points", "signing_secret", b"signing_secret", "totals", b"totals", "upstreams_sign", b"upstreams_sign"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "points", b"points", "signing_secret", b"signing_secret", "totals", b"totals", "upstreams_sign", b"upstreams_sign", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -906,7 +1115,7 @@ Global___ListDeadLettersResponse: _TypeAlias = ListDeadLettersResponse  # noqa: 
 
 @_typing.final
 class DeadLetter(_message.Message):
-    """What could not be processed: why, and where it came from. What it holds stays in its topic."""
+    """What could not be processed: why, where it came from, and how it begins. The whole stays in its topic."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -920,6 +1129,8 @@ class DeadLetter(_message.Message):
     SOURCE_PARTITION_FIELD_NUMBER: _builtins.int
     SOURCE_OFFSET_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    BODY_BYTES_FIELD_NUMBER: _builtins.int
     topic: _builtins.str
     partition: _builtins.int
     offset: _builtins.int
@@ -929,6 +1140,10 @@ class DeadLetter(_message.Message):
     source_partition: _builtins.int
     source_offset: _builtins.int
     key: _builtins.str
+    body: _builtins.str
+    """Its first 4,096 bytes as text, with replacement characters for what is not UTF-8."""
+    body_bytes: _builtins.int
+    """How many bytes it has in all."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -944,11 +1159,15 @@ class DeadLetter(_message.Message):
         source_partition: _builtins.int | None = ...,
         source_offset: _builtins.int | None = ...,
         key: _builtins.str | None = ...,
+        body: _builtins.str | None = ...,
+        body_bytes: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_key", b"_key", "_message", b"_message", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "code", b"code", "key", b"key", "message", b"message", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_body", b"_body", "_code", b"_code", "_key", b"_key", "_message", b"_message", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "body", b"body", "code", b"code", "key", b"key", "message", b"message", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_key", b"_key", "_message", b"_message", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "code", b"code", "key", b"key", "message", b"message", "offset", b"offset", "partition", b"partition", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_body", b"_body", "_code", b"_code", "_key", b"_key", "_message", b"_message", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "body", b"body", "body_bytes", b"body_bytes", "code", b"code", "key", b"key", "message", b"message", "offset", b"offset", "partition", b"partition", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__body: _TypeAlias = _typing.Literal["body"]  # noqa: Y015
+    _WhichOneofArgType__body: _TypeAlias = _typing.Literal["_body", b"_body"]  # noqa: Y015
     _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
     _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
     _WhichOneofReturnType__key: _TypeAlias = _typing.Literal["key"]  # noqa: Y015
@@ -961,6 +1180,8 @@ class DeadLetter(_message.Message):
     _WhichOneofArgType__source_partition: _TypeAlias = _typing.Literal["_source_partition", b"_source_partition"]  # noqa: Y015
     _WhichOneofReturnType__source_topic: _TypeAlias = _typing.Literal["source_topic"]  # noqa: Y015
     _WhichOneofArgType__source_topic: _TypeAlias = _typing.Literal["_source_topic", b"_source_topic"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__body) -> _WhichOneofReturnType__body | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
     @_typing.overload

@@ -14,6 +14,7 @@ from contracts.status import Circuit, JobLogStatus, OperationState
 
 if TYPE_CHECKING:
     from contracts.criteria import Criterion, CriterionWarning
+    from contracts.messages.operations import OperationItem, OperationPreview
     from contracts.messages.views import Batch, DeadLetter, DeadLetters
     from contracts.resources import Agent, Job, JobLog, Limit, Operation, Policy
 
@@ -99,8 +100,9 @@ def format_circuit(agent: Agent) -> Styled:
 def describe_operation(operation: Operation) -> list[str | Styled]:
     """Return the counts of a batch and, while it runs, its rate and estimated end, as parts of a line."""
     counts = ", ".join(f"{count} {word}" for word, count in sorted(operation.counts.items()))
+    name = f"{operation.name}  " if operation.name else ""
     parts: list[str | Styled] = [
-        f"{operation.id}  ",
+        f"{operation.id}  {name}",
         style_status(operation.state),
         f"  {operation.total} jobs: {counts}",
     ]
@@ -273,7 +275,7 @@ class Output:
                 self.print_line(f"  {item.job_id}  ", style_status("REFUSED"), f"  {item.code}: {item.message}")
 
     def show_operation(self, operation: Operation) -> None:
-        """Show a batch without its items."""
+        """Show an operation, such as a batch, without its items."""
         self.print_json(operation)
         self.print_line(*describe_operation(operation))
 
@@ -282,6 +284,30 @@ class Output:
         self.print_json({"items": operations, "next_cursor": next_cursor or None})
         for operation in operations:
             self.print_line(f"{format_time(operation.created_at)}  ", *describe_operation(operation))
+        self._print_next_cursor(next_cursor)
+
+    def show_preview(self, kind: str, preview: OperationPreview) -> None:
+        """Show what an operation would be about."""
+        self.print_json(preview)
+        counts = ", ".join(f"{count} {word}" for word, count in sorted(preview.counts.items()))
+        more = f"more than {preview.items_max}" if preview.total > preview.items_max else preview.total
+        self.print_line(f"{kind}: {more} jobs" + (f": {counts}" if counts else ""))
+        for job in preview.sample:
+            self.print_line(f"  {job.id}  ", style_status(job.status), f"  {job.title}")
+        if preview.total > len(preview.sample) > 0:
+            self.print_line(f"  and {preview.total - len(preview.sample)} more")
+        if preview.cost_usd is not None:
+            of = "" if preview.cost_of == preview.total else f" for {preview.cost_of} of them"
+            self.print_line(f"estimated cost: ${preview.cost_usd:.2f}{of}, by what their agents' last jobs spent")
+
+    def show_items(self, items: Sequence[OperationItem], next_cursor: str) -> None:
+        """Show a page of the items of an operation."""
+        self.print_json({"items": items, "next_cursor": next_cursor or None})
+        rows = [
+            (item.job_id, style_status(item.outcome), item.code, item.message or item.title, item.retried_by)
+            for item in items
+        ]
+        self.print_table(["job", "outcome", "code", "why", "retried by"], rows)
         self._print_next_cursor(next_cursor)
 
     def show_progress(self, operation: Operation) -> None:

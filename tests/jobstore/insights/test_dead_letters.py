@@ -36,6 +36,8 @@ async def test_dead_letters_are_counted_and_the_newest_say_why(kafka: str) -> No
     assert (first.source_offset, last.source_offset) == (7, 8)
     assert (last.topic, last.source_topic, last.source_partition) == ("cancel-requested-dlq", "cancel-requested", 3)
     assert (last.code, last.message, last.key) == ("malformed", "it says nothing", "a-job")
+    assert last.body == event.model_dump_json()
+    assert last.body_bytes == len(last.body)
     assert last.at > datetime.now(UTC) - timedelta(minutes=5)
     assert len(await dead.list_newest(1)) == 1
     await dead.close()
@@ -63,9 +65,12 @@ async def test_a_list_reads_no_more_than_its_bytes_and_shows_the_newest(
 
     monkeypatch.setattr(History, "read", spied)
     dead = DeadLetterTopics(kafka)
-    shown = [letter.offset for letter in await dead.list_newest(500) if letter.topic == topic]
+    letters = [letter for letter in await dead.list_newest(500) if letter.topic == topic]
+    shown = [letter.offset for letter in letters]
     await dead.close()
     assert sent.offset + 1 - len(shown) > 0
     assert shown == list(range(sent.offset, sent.offset - len(shown), -1))
     assert len(shown) >= 3
+    assert {letter.body_bytes for letter in letters} == {size}
+    assert all(len(letter.body or "") <= dead_letters.BODY_MAX_BYTES for letter in letters)
     assert sum(read) <= 4 << 20  # and what the broker sends at once

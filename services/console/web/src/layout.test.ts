@@ -31,7 +31,7 @@ const LAYERS: readonly (readonly string[])[][] = [
       "jobs/actions",
     ],
   ],
-  [["jobs/model"]],
+  [["jobs/model"], ["policy"]],
   [["results", "results/views", "results/model"], ["live"]],
   [["api"]],
   [["ui/overlays"], ["ui/display"]],

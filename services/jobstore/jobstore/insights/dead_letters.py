@@ -1,4 +1,4 @@
-"""Count dead letters in their topics, and list the newest with why and where they came from."""
+"""Count dead letters in their topics, and list the newest with why, where they came from, and how they begin."""
 
 import asyncio
 import logging
@@ -25,6 +25,8 @@ TIMEOUT_S: Final = 5.0
 LIST_MAX_BYTES: Final = 8 << 20
 #: Characters of a header or a key that are shown.
 TEXT_MAX: Final = 1_000
+#: Bytes of a body that are shown: a list of 500 stays within one message.
+BODY_MAX_BYTES: Final = 4_096
 
 
 class DeadLetterTopics:
@@ -111,6 +113,8 @@ def _parse_letter(record: Record) -> DeadLetter:
         source_partition=_parse_number(headers.get("dlq-partition")),
         source_offset=_parse_number(headers.get("dlq-offset")),
         key=None if record.key is None else record.key.decode(errors="replace")[:TEXT_MAX],
+        body=None if record.value is None else record.value[:BODY_MAX_BYTES].decode(errors="replace"),
+        body_bytes=len(record.value or b""),
     )
 
 

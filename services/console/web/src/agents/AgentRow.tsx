@@ -1,9 +1,10 @@
 import { Link } from "@tanstack/react-router";
 import { CirclePause, MoreHorizontal, Play } from "lucide-react";
 import type { Agent, AgentStats, Limit } from "@/api/types";
-import { formatCount, formatDuration, formatPercent } from "@/lib/format";
+import { formatCount, formatDuration, formatPercent, shortenId } from "@/lib/format";
 import { describeLimit } from "@/limits/describe-limit";
 import { Button } from "@/ui/controls/button";
+import { CopyButton } from "@/ui/controls/copy-button";
 import { LabelledValue } from "@/ui/display/labelled-value";
 import { Menu, MenuItem } from "@/ui/overlays/menu";
 import { AgentHealth } from "./AgentHealth";
@@ -18,25 +19,42 @@ type AgentRowProps = {
   onLimit: () => void;
 };
 
-const CELL = "sm:min-h-12 sm:px-2 sm:py-1.5 align-middle";
+const CELL = "lg:h-12 lg:px-2 lg:py-1.5 align-middle";
 
 /** Row of the agents' table: health, load, success, limits and actions of one agent. */
 export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentRowProps) {
   return (
-    <tr className="border-b hover:bg-sunken max-sm:flex max-sm:flex-wrap max-sm:items-center max-sm:gap-x-4 max-sm:gap-y-1 max-sm:py-2">
-      <td className={`${CELL} max-sm:w-full`}>
-        <Link to="/" search={{ agent: agent.id }} title="Its jobs" className="font-medium hover:underline">
-          {agent.name}
+    <tr className="border-b hover:bg-sunken max-lg:flex max-lg:flex-wrap max-lg:items-center max-lg:gap-x-4 max-lg:gap-y-1 max-lg:py-2">
+      <td className={`${CELL} max-lg:w-full`}>
+        <Link
+          to="/"
+          search={{ agent: agent.id }}
+          title="Its jobs"
+          className="font-medium wrap-anywhere hover:underline"
+        >
+          <bdi>{agent.name}</bdi>
         </Link>
-        <div className="text-xs text-muted">
-          {agent.name !== agent.id && <span className="font-mono">{agent.id} · </span>}
-          {agent.protocol}
+        <div className="flex flex-wrap items-center gap-x-2 gap-y-1 text-xs text-muted">
+          {agent.name !== agent.id && (
+            <span className="flex items-center font-mono" title={agent.id}>
+              {shortenId(agent.id)}
+              <CopyButton text={agent.id} label={`Copy the id of ${agent.name}`} className="size-6" />
+            </span>
+          )}
+          <span>{agent.protocol}</span>
+          <ul aria-label="Capabilities" className="contents">
+            {agent.capabilities?.map((each) => (
+              <li key={each} className="rounded bg-pending-tint px-1.5 text-pending wrap-anywhere">
+                {each}
+              </li>
+            ))}
+          </ul>
         </div>
       </td>
       <td className={CELL}>
         <AgentHealth agent={agent} stats={stats} />
       </td>
-      <td className={`${CELL} whitespace-nowrap`}>
+      <td className={CELL}>
         <Load stats={stats} limit={limit} />
       </td>
       <td className={`${CELL} whitespace-nowrap`}>
@@ -49,22 +67,13 @@ export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentR
           {stats?.mean_duration_s == null ? "–" : formatDuration(stats.mean_duration_s * 1_000)}
         </LabelledValue>
       </td>
-      <td className={`${CELL} max-sm:w-full`}>
-        <ul aria-label="Capabilities" className="flex max-w-80 flex-wrap gap-1">
-          {agent.capabilities?.map((each) => (
-            <li key={each} className="rounded bg-pending-tint px-1.5 text-xs text-pending">
-              {each}
-            </li>
-          ))}
-        </ul>
-      </td>
       <td className={CELL}>
         <button type="button" onClick={onLimit} className="min-h-6 text-left hover:underline" title="Change its limits">
           <LabelledValue name="Limits">{limit ? describeLimit({ ...limit, paused: false }) : "none"}</LabelledValue>
           <span className="sr-only">: change the limits of {agent.name}</span>
         </button>
       </td>
-      <td className={`${CELL} max-sm:ml-auto`}>
+      <td className={`${CELL} max-lg:ml-auto`}>
         <RowActions agent={agent} onAct={onAct} onEdit={onEdit} onLimit={onLimit} />
       </td>
     </tr>

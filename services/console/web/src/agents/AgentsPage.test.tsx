@@ -104,6 +104,22 @@ it("an edit keeps what the form does not show", async () => {
   expect(body).not.toHaveProperty("circuit");
 });
 
+it("sets the whole policy of an agent", async () => {
+  const asked = on("put", "/api/agents/writer", () => json(anAgent()));
+  const { user } = await agentsPage({ agents: [anAgent({ policy: { max_attempts: 3, budget_usd: 2 } })] });
+  await user.click(await screen.findByRole("button", { name: "More for writer" }));
+  await user.click(screen.getByRole("menuitem", { name: "Edit" }));
+  await user.click(screen.getByText("Policy"));
+  expect(screen.getByLabelText("Calls of the agent")).toHaveValue(3);
+  await user.clear(screen.getByLabelText("Budget, in dollars"));
+  await user.type(screen.getByLabelText("Deadline, in seconds"), "90");
+  await user.selectOptions(screen.getByLabelText("Resubmission"), "Automatic, with the feedback");
+  await user.click(screen.getByRole("button", { name: "Save" }));
+  await waitFor(() => expect(asked).toHaveLength(1));
+  const policy = { max_attempts: 3, deadline_s: 90, resubmit: "automatic" };
+  expect(await asked[0]?.json()).toHaveProperty("policy", policy);
+});
+
 it("shows where the values of headers are found, and saves what is changed of it", async () => {
   const asked = on("put", "/api/agents/writer", () => json(anAgent()));
   const headers = { Authorization: "env:SIGNOFF_AGENT_WRITER", "X-Key": "file:a=b" };

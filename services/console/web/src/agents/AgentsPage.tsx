@@ -19,14 +19,14 @@ import { statsQuery } from "./queries";
 
 type OpenDialog = { agent?: Agent; what: "edit" | "limit" | "disable" };
 
+/** Widths of the columns; the agents have what is left. Where that is too little, each agent is a card. */
 const COLUMNS = {
-  Agent: "w-48",
-  Health: "w-48",
-  Load: "w-56",
+  Agent: "",
+  Health: "w-44",
+  Load: "w-44",
   Success: "w-20",
   Mean: "w-20",
-  Capabilities: "",
-  Limits: "w-48",
+  Limits: "w-40",
 };
 
 /** Page of all agents, with their health, load and limits. */
@@ -77,36 +77,34 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
         </EmptyState>
       )}
       {agents.data && agents.data.length > 0 && (
-        <div className="overflow-x-auto">
-          <table className="block w-full table-fixed border-collapse sm:table sm:min-w-6xl">
-            <caption className="sr-only">Agents</caption>
-            <thead className="max-sm:sr-only">
-              <tr className="h-8 border-b text-left">
-                {Object.entries(COLUMNS).map(([name, width]) => (
-                  <th key={name} scope="col" className={`px-2 font-medium text-muted ${width}`}>
-                    {name}
-                  </th>
-                ))}
-                <th scope="col" className="w-36">
-                  <span className="sr-only">Actions</span>
+        <table className="block w-full table-fixed border-collapse lg:table">
+          <caption className="sr-only">Agents</caption>
+          <thead className="max-lg:sr-only">
+            <tr className="h-8 border-b text-left">
+              {Object.entries(COLUMNS).map(([name, width]) => (
+                <th key={name} scope="col" className={`px-2 font-medium text-muted ${width}`}>
+                  {name}
                 </th>
-              </tr>
-            </thead>
-            <tbody className="max-sm:block">
-              {agents.data.map((agent) => (
-                <AgentRow
-                  key={agent.id}
-                  agent={agent}
-                  stats={stats && (stats.find((each) => each.agent_id === agent.id) ?? idle(agent.id))}
-                  limit={findLimit(limits, `agent:${agent.id}`)}
-                  onAct={(action) => choose(agent, action)}
-                  onEdit={() => setDialog({ agent, what: "edit" })}
-                  onLimit={() => setDialog({ agent, what: "limit" })}
-                />
               ))}
-            </tbody>
-          </table>
-        </div>
+              <th scope="col" className="w-36">
+                <span className="sr-only">Actions</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody className="max-lg:block">
+            {agents.data.map((agent) => (
+              <AgentRow
+                key={agent.id}
+                agent={agent}
+                stats={stats && (stats.find((each) => each.agent_id === agent.id) ?? idle(agent.id))}
+                limit={findLimit(limits, `agent:${agent.id}`)}
+                onAct={(action) => choose(agent, action)}
+                onEdit={() => setDialog({ agent, what: "edit" })}
+                onLimit={() => setDialog({ agent, what: "limit" })}
+              />
+            ))}
+          </tbody>
+        </table>
       )}
       {dialog?.what === "edit" && <AgentDialog agent={dialog.agent} onClose={close} />}
       {dialog?.what === "limit" && dialog.agent && (

@@ -14,6 +14,12 @@ it("asks for a token, and leads on once it is known", async () => {
   expect(asked[0]?.headers.get("Authorization")).toBe("Bearer secret");
 });
 
+it("says of a link with a wrong token what is wrong, and what to do", () => {
+  render(<SignIn isRefused onSignedIn={() => undefined} />);
+  expect(screen.getByRole("alert")).toHaveTextContent("The token of this link is not valid");
+  expect(screen.getByRole("alert")).toHaveTextContent("Open the newest link, or give another token");
+});
+
 it("says that a token is unknown", async () => {
   onPost("/login", () => problem(401, "unauthenticated", "no"));
   render(<SignIn onSignedIn={() => undefined} />);

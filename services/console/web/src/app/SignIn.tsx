@@ -1,12 +1,20 @@
 import { type FormEvent, useState } from "react";
 import { type ApiError, toApiError } from "@/api/problem";
 import { signIn } from "@/api/session";
+import { useTitle } from "@/lib/use-title";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { ErrorState } from "@/ui/display/states";
 
+type SignInProps = {
+  /** Whether a link with a token led here, which the jobstore does not know. */
+  isRefused?: boolean;
+  onSignedIn: () => void;
+};
+
 /** Sign-in form: asks for a token, then continues to the page that was requested. */
-export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
+export function SignIn({ isRefused = false, onSignedIn }: SignInProps) {
+  useTitle("Sign in");
   const [token, setToken] = useState("");
   const [error, setError] = useState<ApiError | null>(null);
   const submit = async (event: FormEvent) => {
@@ -26,6 +34,12 @@ export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
         Open the link that <code className="font-mono">signoff up</code> printed, or give a token here. It is kept in a
         cookie that no script can read.
       </p>
+      {isRefused && !error && (
+        <ErrorState
+          title="The token of this link is not valid"
+          detail="It was mistyped or cut, or Signoff was set up anew since. Open the newest link, or give another token."
+        />
+      )}
       <form onSubmit={submit} className="space-y-4">
         <Field label="Token" error={error?.isUnauthenticated ? "The jobstore does not know this token." : undefined}>
           {(control) => (

@@ -4,19 +4,21 @@ import { useState } from "react";
 import { toApiError } from "@/api/problem";
 import type { Batch, Job, JobStatus } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
+import { formatCode, formatReason } from "@/jobs/model/logs";
 import { pluralize, shortenId } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { ErrorState, Skeleton } from "@/ui/display/states";
-import { failuresQuery, NOT_MET } from "./queries";
+import { hasEnded } from "./batch-state";
+import { countNotMet, failuresQuery, NOT_MET } from "./queries";
 
 const REFUSED_SHOWN = 20;
 
 /** The jobs of a batch that did not end well: where each stands, and by what code. */
 export function BatchFailures({ batch }: { batch: Batch }) {
-  const failures = useQuery(failuresQuery(batch.id));
+  const failures = useQuery(failuresQuery(batch));
   const error = failures.error && !failures.data ? toApiError(failures.error) : null;
   const jobs = failures.data?.items ?? [];
-  const number = NOT_MET.reduce((sum, status) => sum + (batch.counts[status] ?? 0), 0);
+  const number = countNotMet(batch);
   return (
     <section aria-label="Failures" className="space-y-2">
       <h2 className="text-lg font-semibold">Not met, or failed</h2>
@@ -28,8 +30,11 @@ export function BatchFailures({ batch }: { batch: Batch }) {
           onRetry={() => void failures.refetch()}
         />
       )}
-      {failures.isPending && <Skeleton className="h-20" />}
-      {failures.data && jobs.length === 0 && <p className="text-muted">None so far.</p>}
+      {failures.isPending && number > 0 && <Skeleton className="h-20" />}
+      {jobs.length === 0 && number === 0 && <p className="text-muted">None{hasEnded(batch) ? "." : " so far."}</p>}
+      {failures.data && jobs.length === 0 && number > 0 && (
+        <p className="text-muted">{pluralize(number, "job")}, being read.</p>
+      )}
       {jobs.length > 0 && (
         <ul className="divide-y border-y">
           {jobs.map((job) => (
@@ -53,8 +58,8 @@ function Failure({ job }: { job: Job }) {
       <Link to="/jobs/$id" params={{ id: job.id }} className="min-w-0 truncate font-medium hover:underline">
         {job.title}
       </Link>
-      {job.last_log?.code && <code className="font-mono text-xs text-failed">{job.last_log.code}</code>}
-      {job.last_log?.message && <span className="min-w-0 truncate text-muted">{job.last_log.message}</span>}
+      {job.last_log?.code && <code className="font-mono text-xs text-failed">{formatCode(job.last_log)}</code>}
+      {job.last_log?.message && <bdi className="min-w-0 truncate text-muted">{formatReason(job.last_log)}</bdi>}
     </li>
   );
 }

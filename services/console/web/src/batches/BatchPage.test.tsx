@@ -26,8 +26,29 @@ it.each(Object.entries(ALLOWED))("a batch that is %s can be treated so: %s", (st
 });
 
 it.each(Object.entries(STATE_LOOKS))("%s is told in words", (state, { word }) => {
-  render(<BatchStateBadge state={state as OperationState} />);
+  render(<BatchStateBadge batch={aBatch({ state: state as OperationState, counts: { COMPLETED: 10 } })} />);
   expect(screen.getByText(word)).toBeVisible();
+});
+
+it.each([
+  [{ COMPLETED: 9, FAILED: 1 }, "Done, in part"],
+  [{ FAILED: 10 }, "Done, none completed"],
+  [{ COMPLETED: 10 }, "Done"],
+])("a batch that ended with %j looks like it: %s", (counts, word) => {
+  render(<BatchStateBadge batch={aBatch({ state: "DONE", counts })} />);
+  expect(screen.getByText(word)).toBeVisible();
+});
+
+it("does not say that none failed where some are counted, and reads them", async () => {
+  const counts = { COMPLETED: 1, FAILED: 5 };
+  on("get", "/api/jobs", () => items());
+  on("get", "/api/batches/batch-1", () => json(aBatch({ counts })));
+  const { client } = await renderPage(<BatchPage id="batch-1" />);
+  expect(await screen.findByText("5 jobs, being read.")).toBeVisible();
+  expect(screen.queryByText(/^None/)).not.toBeInTheDocument();
+  serveJobs([aJob({ id: "broken", title: "Broken", status: "FAILED" })]);
+  act(() => void client.setQueryData(["batch", "batch-1"], aBatch({ counts: { ...counts, FAILED: 6 } })));
+  expect(await screen.findByRole("link", { name: "Broken" })).toBeVisible();
 });
 
 it("has nothing to retry where nothing failed", () => {

@@ -55,7 +55,7 @@ export function BatchPage({ id }: { id: string }) {
           <header className="space-y-3 border-b pb-4">
             <div className="flex flex-wrap items-start justify-between gap-3">
               <div className="flex flex-wrap items-center gap-2">
-                <BatchStateBadge state={batch.state} />
+                <BatchStateBadge batch={batch} />
                 <h1 className="text-xl font-semibold">Batch of {pluralize(batch.total, "job")}</h1>
                 <span className="flex items-center font-mono text-xs text-muted" title={id}>
                   {shortenId(id)}

@@ -1,10 +1,11 @@
-import type { OperationState } from "@/api/types";
+import type { Operation } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { STATE_LOOKS } from "./batch-state";
+import { describeState } from "./batch-state";
 
 /** The state of a batch in words, with its icon and colour. */
-export function BatchStateBadge({ state }: { state: OperationState }) {
-  const { word, icon: Icon, ink, tint } = STATE_LOOKS[state];
+export function BatchStateBadge({ batch }: { batch: Operation }) {
+  const { word, icon: Icon, ink, tint } = describeState(batch);
+  const { state } = batch;
   return (
     <span
       data-state={state}

@@ -15,7 +15,7 @@ import { hasEnded } from "./batch-state";
 import { batchesQuery } from "./queries";
 
 const ASKED_EVERY_MS = 2_000;
-const COLUMNS = { State: "w-32", Batch: "w-56", Progress: "", Rate: "w-28", End: "w-32", Created: "w-32" };
+const COLUMNS = { State: "w-44", Batch: "w-56", Progress: "", Rate: "w-28", End: "w-32", Created: "w-32" };
 
 /** The batches, newest first, each with how far it is. */
 export function BatchesPage() {
@@ -55,25 +55,23 @@ export function BatchesPage() {
         </EmptyState>
       )}
       {batches.length > 0 && (
-        <div className="overflow-x-auto">
-          <table className="block w-full table-fixed border-collapse sm:table sm:min-w-4xl">
-            <caption className="sr-only">Batches</caption>
-            <thead className="max-sm:sr-only">
-              <tr className="h-8 border-b text-left">
-                {Object.entries(COLUMNS).map(([name, width]) => (
-                  <th key={name} scope="col" className={`px-2 font-medium text-muted ${width}`}>
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody className="max-sm:block">
-              {batches.map((batch) => (
-                <Row key={batch.id} batch={batch} />
+        <table className="block w-full table-fixed border-collapse lg:table">
+          <caption className="sr-only">Batches</caption>
+          <thead className="max-lg:sr-only">
+            <tr className="h-8 border-b text-left">
+              {Object.entries(COLUMNS).map(([name, width]) => (
+                <th key={name} scope="col" className={`px-2 font-medium text-muted ${width}`}>
+                  {name}
+                </th>
               ))}
-            </tbody>
-          </table>
-        </div>
+            </tr>
+          </thead>
+          <tbody className="max-lg:block">
+            {batches.map((batch) => (
+              <Row key={batch.id} batch={batch} />
+            ))}
+          </tbody>
+        </table>
       )}
       {list.hasNextPage && (
         <Button unavailable={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
@@ -84,13 +82,13 @@ export function BatchesPage() {
   );
 }
 
-const CELL = "sm:h-12 sm:px-2";
+const CELL = "lg:h-12 lg:px-2";
 
 function Row({ batch }: { batch: Operation }) {
   return (
-    <tr className="border-b hover:bg-sunken max-sm:flex max-sm:flex-wrap max-sm:items-center max-sm:gap-x-3 max-sm:gap-y-1 max-sm:py-2">
+    <tr className="border-b hover:bg-sunken max-lg:flex max-lg:flex-wrap max-lg:items-center max-lg:gap-x-3 max-lg:gap-y-1 max-lg:py-2">
       <td className={CELL}>
-        <BatchStateBadge state={batch.state} />
+        <BatchStateBadge batch={batch} />
       </td>
       <td className={CELL}>
         <Link to="/batches/$id" params={{ id: batch.id }} className="font-medium hover:underline">
@@ -98,7 +96,7 @@ function Row({ batch }: { batch: Operation }) {
         </Link>
         {batch.retry_of && <span className="text-xs text-muted"> · a retry</span>}
       </td>
-      <td className={`${CELL} max-sm:w-full`}>
+      <td className={`${CELL} max-lg:w-full`}>
         <div className="flex items-center gap-2">
           <BatchBar batch={batch} className="grow" />
           <span className="w-12 text-right">{share(batch)}</span>

@@ -1,4 +1,14 @@
-import { Ban, CircleCheck, CircleDashed, CirclePause, CircleSlash, LoaderCircle, type LucideIcon } from "lucide-react";
+import {
+  Ban,
+  CircleAlert,
+  CircleCheck,
+  CircleDashed,
+  CirclePause,
+  CircleSlash,
+  LoaderCircle,
+  type LucideIcon,
+  OctagonAlert,
+} from "lucide-react";
 import type { Operation, OperationState } from "@/api/types";
 import { STATUS_LOOKS } from "@/jobs/model/status";
 import { formatCount, pluralize } from "@/lib/format";
@@ -13,6 +23,19 @@ export const STATE_LOOKS = {
   CANCELLED: { word: "Cancelled", icon: CircleSlash, ink: "text-pending", tint: "bg-pending-tint" },
   DONE: { word: "Done", icon: CircleCheck, ink: "text-completed", tint: "bg-completed-tint" },
 } as const satisfies Record<OperationState, Look>;
+
+/** How a batch looks: one that has ended, by how its jobs did. */
+export function describeState({ state, counts }: Operation): Look {
+  if (state !== "DONE") return STATE_LOOKS[state];
+  const bad = sumOf(counts, ["FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "REFUSED"]);
+  if (bad === 0) return STATE_LOOKS.DONE;
+  if (sumOf(counts, ["COMPLETED"]) > 0) return { ...STATE_LOOKS.DONE, word: "Done, in part", ...IN_PART };
+  return { word: "Done, none completed", icon: OctagonAlert, ink: "text-failed", tint: "bg-failed-tint" };
+}
+
+const IN_PART = { icon: CircleAlert, ink: "text-resubmit", tint: "bg-resubmit-tint" };
+const sumOf = (counts: Operation["counts"], keys: readonly string[]) =>
+  keys.reduce((sum, key) => sum + (counts[key] ?? 0), 0);
 
 type Part = { key: string; word: string; icon: LucideIcon; ink: string; bar: string; isAtRest: boolean };
 

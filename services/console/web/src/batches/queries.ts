@@ -1,4 +1,4 @@
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import type { Batch, Job, JobStatus, Operation, Page } from "@/api/types";
 
@@ -8,7 +8,7 @@ const FAILURES_SHOWN = 20;
 /** Query keys of batches. A batch with its items has a key apart: it may be large, and has events of its own. */
 export const batchKeys = {
   list: ["batches", "list"] as const,
-  failures: (id: string) => ["batches", "failures", id] as const,
+  failures: (id: string, number: number) => ["batches", "failures", id, number] as const,
   detail: (id: string) => ["batch", id] as const,
 };
 
@@ -29,10 +29,18 @@ export function batchQuery(id: string) {
 
 export const NOT_MET: JobStatus[] = ["FAILED", "REJECTED", "RESUBMISSION_REQUIRED"];
 
-/** Query of the first jobs of a batch that did not end well, oldest first, so that a new one moves none. */
-export function failuresQuery(id: string) {
+/** Count the jobs of a batch that did not end well. */
+export const countNotMet = ({ counts }: Operation) => NOT_MET.reduce((sum, status) => sum + (counts[status] ?? 0), 0);
+
+/**
+ * Query of the first jobs of a batch that did not end well, oldest first, so that a new one moves none. As long as fewer
+ * are read than are counted, each that is counted more is read.
+ */
+export function failuresQuery(batch: Operation) {
+  const { id } = batch;
   return queryOptions({
-    queryKey: batchKeys.failures(id),
+    queryKey: batchKeys.failures(id, Math.min(countNotMet(batch), FAILURES_SHOWN)),
+    placeholderData: keepPreviousData,
     queryFn: ({ signal }): Promise<Page<Job>> => {
       const query = { batch_id: id, status: NOT_MET, sort: "updated_at", limit: FAILURES_SHOWN, fields: "summary" };
       return api.get("/api/jobs", { query, signal });

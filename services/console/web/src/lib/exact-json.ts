@@ -6,6 +6,10 @@ export class ExactNumber {
   }
 }
 
+/** Whether a value is an object or a list: has children. */
+export const isBranch = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !(value instanceof ExactNumber);
+
 type Context = { source?: string };
 type Reviver = (this: unknown, key: string, value: unknown, context: Context) => unknown;
 const rawJSON = (JSON as unknown as { rawJSON?: (source: string) => unknown }).rawJSON;

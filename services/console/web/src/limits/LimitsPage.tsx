@@ -26,7 +26,7 @@ export function LimitsPage() {
   const close = () => setDialog(null);
   const error = limits.error && !limits.data ? toApiError(limits.error) : null;
   return (
-    <div className="mx-auto max-w-4xl space-y-4 p-4">
+    <div className="mx-auto max-w-7xl space-y-4 p-4">
       <nav aria-label="Around the limits" className="text-muted">
         <Link to="/agents" search={{}} className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Agents

@@ -9,6 +9,9 @@ import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { ExactTime } from "@/ui/display/time";
 import { deadLettersQuery } from "./queries";
 
+/** Bytes of a body that the console tells. */
+const SHOWN_BYTES = 4_096;
+
 /** Page of dead letters: events that no service can handle, and why. */
 export function DeadLettersPage() {
   useTitle("Dead letters");
@@ -18,7 +21,7 @@ export function DeadLettersPage() {
   const items = letters.data?.items ?? [];
   const total = counts.reduce((sum, [, number]) => sum + number, 0);
   return (
-    <div className="mx-auto max-w-5xl space-y-4 p-4">
+    <div className="mx-auto max-w-7xl space-y-4 p-4">
       <nav aria-label="Around the dead letters" className="text-muted">
         <Link to="/overview" search={{}} className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Overview
@@ -75,6 +78,7 @@ export function DeadLettersPage() {
 
 function Letter({ letter }: { letter: DeadLetter }) {
   const { topic, partition, offset, at, code, message, source_topic: source, source_offset: place, key } = letter;
+  const body = letter.body ?? "";
   return (
     <li className="space-y-1 py-2">
       <div className="flex flex-wrap items-baseline gap-x-4 gap-y-1">
@@ -88,7 +92,22 @@ function Letter({ letter }: { letter: DeadLetter }) {
           {key && ` · key ${key}`}
         </span>
       </div>
-      {message && <pre className="font-mono text-xs break-words whitespace-pre-wrap">{message}</pre>}
+      {message && <pre className="font-mono text-xs whitespace-pre-wrap wrap-anywhere">{message}</pre>}
+      {body !== "" && (
+        <details>
+          <summary className="min-h-6 text-xs text-muted">
+            Body, {pluralize(letter.body_bytes, "byte")}
+            {letter.body_bytes > SHOWN_BYTES && `; the first ${formatCount(SHOWN_BYTES)} are shown`}
+          </summary>
+          <pre
+            tabIndex={0}
+            dir="auto"
+            className="max-h-80 overflow-auto rounded border bg-sunken p-2 font-mono text-xs whitespace-pre-wrap wrap-anywhere"
+          >
+            {body}
+          </pre>
+        </details>
+      )}
     </li>
   );
 }

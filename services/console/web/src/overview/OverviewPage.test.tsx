@@ -114,6 +114,16 @@ it("lists dead letters with code, place and origin", async () => {
   expect(screen.getByText(/offset 41 · from execute-requested at 7 · key default\/1/)).toBeVisible();
   expect(screen.getByText("The latest 1 of 3 dead letters.")).toBeVisible();
   expect(screen.queryByText("other")).not.toBeInTheDocument();
+  expect(screen.queryByText(/Body/)).not.toBeInTheDocument();
+});
+
+it("shows how the body of a dead letter begins, as text", async () => {
+  const letter = { ...LETTER, body: "<img src=x onerror=alert(1)> {", body_bytes: 9_000 };
+  on("get", "/api/dead-letters", () => json({ counts: { "execute-requested.dlq": 1 }, items: [letter] }));
+  const { user, container } = await renderPage(<DeadLettersPage />);
+  await user.click(await screen.findByText("Body, 9,000 bytes; the first 4,096 are shown"));
+  expect(screen.getByText("<img src=x onerror=alert(1)> {")).toBeVisible();
+  expect(container.querySelector("img")).toBeNull();
 });
 
 it("says that there are none", async () => {

@@ -30,24 +30,27 @@ it("a quote is brought into sight place by place, also after another view was ch
     <ResultPreview value={"# moon\n\nmoon"} source={SOURCE} quotes={quotes} focus={{ id: "c", turn }} />
   );
   const { container, rerender } = render(<ResultPreview value={"# moon\n\nmoon"} source={SOURCE} quotes={quotes} />);
+  expect(await screen.findByRole("heading", { name: "moon" })).toBeVisible();
+  expect(await screen.findByText("evidence is marked in 2 places")).toBeVisible();
+  await userEvent.click(screen.getByRole("tab", { name: "Text" }));
   expect(screen.getByRole("status")).toHaveTextContent("evidence is marked in 2 places");
   rerender(preview(0));
   const current = () => [...container.querySelectorAll("mark")].map((mark) => mark.hasAttribute("aria-current"));
   expect(current()).toEqual([true, false]);
   await userEvent.click(screen.getByRole("tab", { name: "Markdown" }));
   rerender(preview(1));
-  expect(current()).toEqual([false, true]);
-  expect(screen.getByRole("status")).toHaveTextContent("place 2 of 2");
+  expect(screen.getByRole("tab", { name: "Markdown", selected: true })).toBeVisible();
+  expect(await screen.findByText("place 2 of 2")).toBeVisible();
 });
 
 it("HTML stays text, wherever it is shown", async () => {
   const { container } = render(
     <ResultPreview value={'# Hi\n\n<img src="x" onerror="alert(1)"><script>1</script>'} source={SOURCE} />,
   );
-  expect(container.querySelector("pre")).toHaveTextContent("<script>");
-  await userEvent.click(screen.getByRole("tab", { name: "Markdown" }));
   expect(await screen.findByRole("heading", { name: "Hi" })).toBeVisible();
   expect(container.querySelector("img, script")).toBeNull();
+  await userEvent.click(screen.getByRole("tab", { name: "Text" }));
+  expect(container.querySelector("pre")).toHaveTextContent("<script>");
 });
 
 it("a result that is an HTML document is its source first, then a frame without any rights", async () => {
@@ -123,10 +126,34 @@ it("two results are compared line by line, and as a whole where they are too lar
     <ResultPreview value={"a\nb\n"} source={SOURCE} compared={{ name: "submission 1", value: "a\nc\n" }} />,
   );
   await userEvent.click(screen.getByRole("tab", { name: "Diff with submission 1" }));
-  expect(screen.getByText(/\+ b/)).toBeVisible();
-  expect(screen.getByText(/− c/)).toBeVisible();
+  expect(screen.getByRole("region", { name: /^This one compared/ })).toHaveTextContent(/− c.*\+ b/);
   unmount();
   render(<ResultPreview value={"a".repeat(200_000)} source={SOURCE} compared={{ name: "submission 1", value: "b" }} />);
   await userEvent.click(screen.getByRole("tab", { name: "Diff with submission 1" }));
   expect(screen.getByText(/too large or too different/)).toBeVisible();
+});
+
+it("a quote is shown in the tree and in the table where it stands, however deep or far down", async () => {
+  const tree = { a: { b: { c: ["sun", `${"x ".repeat(400)}the moon`] } }, d: "the moon" };
+  const quotes = [{ id: "c", text: "the moon" }];
+  const view = (value: unknown, turn?: number) => (
+    <ResultPreview
+      value={value}
+      source={SOURCE}
+      quotes={quotes}
+      focus={turn === undefined ? null : { id: "c", turn }}
+    />
+  );
+  const { container, rerender, unmount } = render(view(tree));
+  expect(container.querySelectorAll("mark")).toHaveLength(1); // what is folded is not drawn
+  rerender(view(tree, 0));
+  expect(screen.getByRole("tab", { name: "JSON", selected: true })).toBeVisible();
+  expect(await screen.findByText("place 1 of 2")).toBeVisible();
+  expect(container.querySelector("mark[aria-current]")?.closest("span.min-w-0")).toHaveTextContent(/^1: /);
+  rerender(view(tree, 1));
+  expect(container.querySelector("mark[aria-current]")?.closest("span.min-w-0")).toHaveTextContent(/^d: /);
+  unmount();
+  const rows = Array.from({ length: 150 }, (_, at) => ({ at, text: at === 140 ? "so the moon" : "" }));
+  const table = render(view(rows, 0));
+  expect(table.container.querySelector("mark[aria-current]")?.closest("tr")).toHaveTextContent("140so the moon");
 });

@@ -1,7 +1,8 @@
 import { Download } from "lucide-react";
 import { lazy, Suspense, useMemo, useState } from "react";
-import { type Focus, findRanges, type Quote } from "@/results/model/evidence";
+import { type Focus, findRanges, findRenderedRanges, type Quote } from "@/results/model/evidence";
 import { type InspectedResult, inspectResult, type View } from "@/results/model/inspect-result";
+import { findLeafPlaces } from "@/results/model/leaf-places";
 import { buildDownloadAddress, buildHtmlAddress, type Source } from "@/results/model/source";
 import { DiffView } from "@/results/views/DiffView";
 import { HtmlFrame } from "@/results/views/HtmlFrame";
@@ -10,7 +11,7 @@ import { StoredView } from "@/results/views/StoredView";
 import { TableView } from "@/results/views/TableView";
 import { TextView } from "@/results/views/TextView";
 import { type Tab, Tabs } from "@/ui/controls/tabs";
-import { Skeleton } from "@/ui/display/states";
+import { Loading, Skeleton } from "@/ui/display/states";
 
 const MarkdownView = lazy(() => import("@/results/views/MarkdownView"));
 
@@ -49,7 +50,8 @@ export function ResultPreview({ value, source, quotes = NO_QUOTES, focus = null,
   const views: Shown[] = isStored ? inspected.views : [...inspected.views, "stored"];
   // A quote in focus switches to the text once; after that the choice is free again.
   const asked = focus && focus !== shownFocus ? quotes.find(({ id }) => id === focus.id) : undefined;
-  const view = asked ? chooseViewFor(asked, inspected, isStored) : (chosen ?? inspected.views[0] ?? "json");
+  const free = chosen ?? inspected.views[0] ?? "json";
+  const view = asked ? chooseViewFor(asked, free, inspected, value) : free;
   const tabs: Tab<Shown | "diff">[] = views.map((each) => ({
     value: each,
     label: LABELS[each],
@@ -87,8 +89,15 @@ export function ResultPreview({ value, source, quotes = NO_QUOTES, focus = null,
 const DOWNLOAD =
   "inline-flex h-7 items-center gap-1.5 rounded px-2 text-xs font-medium hover:bg-sunken pointer-coarse:min-h-11";
 
-/** Choose the view that shows a quote: the text or, when it is found only in the stored result, that. */
-function chooseViewFor(quote: Quote, { views, text }: InspectedResult, isStored: boolean): Shown {
+/**
+ * Choose the view that shows a quote: the one that is open if it can; else the text or, when it is found only in the
+ * stored result, that.
+ */
+function chooseViewFor(quote: Quote, open: Shown | "diff", inspected: InspectedResult, value: unknown): Shown {
+  const { views, text } = inspected;
+  const isStored = typeof value === "string";
+  if (open === "markdown" && findRenderedRanges(text, quote.text).length > 0) return open;
+  if ((open === "json" || open === "table") && findLeafPlaces(value, quote).length > 0) return open;
   const isInText = views.includes("text") && (isStored || findRanges(text, quote.text).length > 0);
   if (isInText) return "text";
   if (!isStored && (quote.spans ?? []).length > 0) return "stored";
@@ -110,17 +119,23 @@ function Content({ view, looked, value, quotes, focus, source }: ContentProps) {
       return <TextView text={looked.text} quotes={quotes} focus={focus} />;
     case "markdown":
       return (
-        <Suspense fallback={<Skeleton className="h-40" />}>
-          <MarkdownView text={looked.text} quotes={quotes} />
+        <Suspense
+          fallback={
+            <Loading what="the result">
+              <Skeleton className="h-40" />
+            </Loading>
+          }
+        >
+          <MarkdownView text={looked.text} quotes={quotes} focus={focus} />
         </Suspense>
       );
     case "html":
       return <HtmlFrame address={buildHtmlAddress(source)} name={`${source.jobId}-${source.version}`} />;
     case "table":
-      return <TableView rows={looked.rows ?? []} />;
+      return <TableView rows={looked.rows ?? []} quotes={quotes} focus={focus} />;
     case "image":
-      return <img src={looked.image} alt="The result" className="max-h-[60vh] max-w-full" />;
+      return <img src={looked.image} alt="The result" className="max-h-full max-w-full" />;
     case "json":
-      return <JsonTree value={value} label="Result as JSON" />;
+      return <JsonTree value={value} label="Result as JSON" quotes={quotes} focus={focus} isFilling />;
   }
 }

@@ -8,11 +8,12 @@ import { server } from "./server";
 
 configure({ asyncUtilTimeout: 5_000 });
 
-// jsdom lays nothing out: every box is as large as a screen.
+// jsdom lays nothing out: every box is as large as a screen, and a line high.
 Object.defineProperties(Element.prototype, {
   clientHeight: { get: () => 800 },
   clientWidth: { get: () => 1_200 },
 });
+Object.defineProperty(HTMLElement.prototype, "offsetHeight", { get: () => 22 });
 globalThis.ResizeObserver = class {
   observe() {}
   unobserve() {}

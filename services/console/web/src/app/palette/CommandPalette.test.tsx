@@ -37,3 +37,9 @@ it("says that no job is called so, and why none could be found", async () => {
   await user.keyboard("{Backspace}{Backspace}zz");
   expect(await screen.findByText("No jobs could be found: Refused.")).toBeVisible();
 });
+
+it("shows the keys that do the same", async () => {
+  await palette();
+  expect(screen.getByRole("option", { name: "Batches" })).toHaveTextContent("Batchesg b");
+  expect(screen.getByRole("option", { name: "Limits" })).toHaveTextContent(/^Limits$/);
+});

@@ -10,6 +10,7 @@ import { TEXT_MAX } from "@/jobs/list/filters/jobs-search";
 import { JOB_STATUSES, STATUS_LOOKS } from "@/jobs/model/status";
 import { useOfferedCommands } from "@/lib/palette-commands";
 import type { Theme } from "@/lib/use-theme";
+import { Kbd } from "@/ui/display/kbd";
 import { useFocusReturn } from "@/ui/overlays/use-focus-return";
 import { HEADED_GROUP, JobItems, rankCommand, SEARCH_MIN_CHARS, useJobSearch } from "./JobItems";
 
@@ -24,7 +25,36 @@ const ITEM = "flex h-9 cursor-pointer items-center rounded px-2 aria-selected:bg
 
 type Navigate = ReturnType<typeof useNavigate>;
 
+/** Keys that do the same as a command. */
+const KEYS: Record<string, string> = {
+  "Execute this job": "e",
+  "New job": "c",
+  Jobs: "g l",
+  Batches: "g b",
+  Agents: "g a",
+  Overview: "g o",
+  "Keyboard help": "?",
+};
+
+type ItemProps = { name: string; value?: string; onSelect: () => void };
+
+/** Command with the keys that do the same. */
+function Item({ name, value = name, onSelect }: ItemProps) {
+  const keys = KEYS[name];
+  return (
+    <Command.Item value={value} className={ITEM} onSelect={onSelect}>
+      <bdi className="min-w-0 truncate">{name}</bdi>
+      {keys && (
+        <span className="ml-auto">
+          <Kbd>{keys}</Kbd>
+        </span>
+      )}
+    </Command.Item>
+  );
+}
+
 const DESTINATIONS: [string, (navigate: Navigate) => Promise<void>][] = [
+  ["Jobs", (navigate) => navigate({ to: "/", search: {} })],
   ["New job", (navigate) => navigate({ to: "/new", search: {} })],
   ["Batches", (navigate) => navigate({ to: "/batches" })],
   ["Agents", (navigate) => navigate({ to: "/agents", search: {} })],
@@ -81,44 +111,31 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
               )}
               <Command.Group heading="Commands" className={HEADED_GROUP}>
                 {offered.map(({ name, run: act }) => (
-                  <Command.Item key={name} className={ITEM} onSelect={run(act)}>
-                    {name}
-                  </Command.Item>
+                  <Item key={name} name={name} onSelect={run(act)} />
                 ))}
-                <Command.Item className={ITEM} onSelect={run(() => void navigate({ to: "/", search: {} }))}>
-                  Jobs
-                </Command.Item>
                 {DESTINATIONS.map(([name, go]) => (
-                  <Command.Item key={name} className={ITEM} onSelect={run(() => void go(navigate))}>
-                    {name}
-                  </Command.Item>
+                  <Item key={name} name={name} onSelect={run(() => void go(navigate))} />
                 ))}
                 {JOB_STATUSES.map((status) => (
-                  <Command.Item key={status} className={ITEM} onSelect={run(() => filter(status))}>
-                    Jobs: {STATUS_LOOKS[status].word.toLowerCase()}
-                  </Command.Item>
+                  <Item
+                    key={status}
+                    name={`Jobs: ${STATUS_LOOKS[status].word.toLowerCase()}`}
+                    onSelect={run(() => filter(status))}
+                  />
                 ))}
                 {agents.map(({ id, name }) => (
-                  <Command.Item
+                  <Item
                     key={id}
+                    name={`Jobs of agent ${name}`}
                     value={`agent ${name} ${id}`}
-                    className={ITEM}
                     onSelect={run(() => void navigate({ to: "/", search: { agent: id } }))}
-                  >
-                    Jobs of agent {name}
-                  </Command.Item>
+                  />
                 ))}
                 {(["light", "dark", "system"] as const).map((theme) => (
-                  <Command.Item key={theme} className={ITEM} onSelect={runOnPage(() => onTheme(theme))}>
-                    Theme: {theme}
-                  </Command.Item>
+                  <Item key={theme} name={`Theme: ${theme}`} onSelect={runOnPage(() => onTheme(theme))} />
                 ))}
-                <Command.Item className={ITEM} onSelect={run(() => void signOut().finally(() => location.reload()))}>
-                  Sign out
-                </Command.Item>
-                <Command.Item className={ITEM} onSelect={run(onHelp)}>
-                  Keyboard help
-                </Command.Item>
+                <Item name="Sign out" onSelect={run(() => void signOut().finally(() => location.reload()))} />
+                <Item name="Keyboard help" onSelect={run(onHelp)} />
               </Command.Group>
               <JobItems
                 jobs={found.jobs}

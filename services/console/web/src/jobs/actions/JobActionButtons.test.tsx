@@ -48,6 +48,16 @@ it("does not ask twice for an execution that is asked for already", async () => 
   expect(button("Cancel")).not.toHaveAttribute("aria-disabled");
 });
 
+it.each(["PENDING", "ASSIGNED"] as const)(
+  "a job that is %s, with nothing asked for, has nothing to cancel",
+  async (status) => {
+    const { user } = await renderPage(<JobActionButtons job={aJob({ status, live: false })} />);
+    await user.click(button("Cancel"));
+    expect(screen.queryByRole("alertdialog")).not.toBeInTheDocument();
+    expect(button("Cancel")).toHaveAccessibleDescription("Nothing is asked for that could be cancelled.");
+  },
+);
+
 it("executes once it is confirmed", async () => {
   const asked = onPost("/api/jobs/poem/execute", () => json(aJob({ version: 2 })));
   const { user } = await renderPage(<JobActionButtons job={aJob()} />);

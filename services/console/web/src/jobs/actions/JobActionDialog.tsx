@@ -1,4 +1,5 @@
 import { type ReactNode, useState } from "react";
+import { AgentName } from "@/api/AgentName";
 import type { ApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
@@ -73,7 +74,7 @@ const TITLES: Record<Action, string> = {
 };
 
 function describeEffect(action: Action, job: Job): ReactNode {
-  const agent = job.agent_id ? <bdi className="font-medium text-text">{job.agent_id}</bdi> : "its agent";
+  const agent = job.agent_id ? <AgentName id={job.agent_id} className="font-medium text-text" /> : "its agent";
   switch (action) {
     case "execute":
       if (!job.agent_id) {
@@ -96,8 +97,6 @@ function describeEffect(action: Action, job: Job): ReactNode {
           </>
         );
       }
-      if (!job.live)
-        return "Nothing is asked for now: the job stays as it is, and the history says that you cancelled.";
       return (
         <>
           Submission {job.submission} waits to be taken for {agent}, and is taken back. The job stays, and can be

@@ -5,7 +5,7 @@ import { jobKeys } from "@/api/query-keys";
 import { CriteriaList } from "@/jobs/detail/result/CriteriaList";
 import { VerdictPanel } from "@/jobs/detail/result/VerdictPanel";
 import { rememberList, rememberOrder } from "@/jobs/list/state/list-memory";
-import { formatSubmissionTitle, groupBySubmission, nameSubmissions } from "@/jobs/model/submissions";
+import { groupBySubmission } from "@/jobs/model/submissions";
 import { applyJobs } from "@/live/apply-changes";
 import { aChange, aJob, aLog, aVerdict } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
@@ -57,12 +57,13 @@ it("the history is grouped by submission", () => {
     [1, 3, "RESUBMISSION_REQUIRED"],
     [2, 2, "COMPLETED"],
   ]);
-  expect(nameSubmissions(submissions).map(({ name }) => name)).toEqual(["Submission 1", "Submission 2"]);
+  expect(submissions.map(({ name }) => name)).toEqual(["Assignment", "Submission 1", "Submission 2"]);
 });
 
 it("a submission that was tried again has a name of its own", () => {
   const again = HISTORY.map((log) => (log.execution_id === "execution-2" ? { ...log, submission: 1 } : log));
-  expect(nameSubmissions(groupBySubmission(again)).map(({ name }) => name)).toEqual([
+  expect(groupBySubmission(again).map(({ name }) => name)).toEqual([
+    "Assignment",
     "Submission 1",
     "Submission 1 (try 2)",
   ]);
@@ -105,7 +106,7 @@ it("a job's page shows it all, and leads from a quote to its place in the result
   const result = screen.getByRole("region", { name: "Result" });
   expect(result.querySelector("mark[aria-current]")).toHaveTextContent("moon and June");
   await user.click(within(result).getByRole("tab", { name: "Diff with submission 1" }));
-  expect(await within(result).findByText(/− and so on/)).toBeVisible();
+  expect(within(result).getByRole("region", { name: /^This one compared/ })).toHaveTextContent("− and so on");
   expect(container.querySelectorAll("[data-version]").length).toBe(2);
 });
 
@@ -171,10 +172,10 @@ it("a result that came after the end is a group of its own, and no second try", 
     aLog({ version: 4, status: "ASSIGNED", kind: "edited", execution_id: null }),
     aLog({ version: 5, status: "CANCELLED", kind: "result" }),
   ];
-  expect(groupBySubmission(cancelled).map(formatSubmissionTitle)).toEqual([
+  expect(groupBySubmission(cancelled).map(({ name }) => name)).toEqual([
     "Assignment",
     "Submission 1",
-    "Assignment",
+    "Edit",
     "Submission 1, late result",
   ]);
 });

@@ -1,10 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { type ReactNode, useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
+import { agentsQuery } from "@/api/agents";
 import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
-import { JobErrorPanel } from "@/jobs/detail/errors/JobErrorPanel";
+import { findCurrentError, JobErrorPanel } from "@/jobs/detail/errors/JobErrorPanel";
 import { JobHeader } from "@/jobs/detail/header/JobHeader";
 import { JobHistory } from "@/jobs/detail/history/JobHistory";
 import { ResultSection } from "@/jobs/detail/result/ResultSection";
@@ -13,11 +14,12 @@ import { logsQuery, milestonesQuery } from "@/jobs/model/logs";
 import { jobQuery } from "@/jobs/model/queries";
 import { ACTION_VERBS, ACTIONS, type Action, explainRefusal } from "@/jobs/model/status";
 import { groupBySubmission, withMilestones } from "@/jobs/model/submissions";
+import { cn } from "@/lib/cn";
 import { useOfferCommands } from "@/lib/palette-commands";
 import { useShortcuts } from "@/lib/shortcuts";
 import { useTitle } from "@/lib/use-title";
-import { JsonTree } from "@/results/views/JsonTree";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { JobInputs } from "./JobInputs";
 
 const NO_LOGS: never[] = [];
 /** HTTP statuses for an id that no job has, or that is not valid. */
@@ -29,11 +31,15 @@ export function JobPage({ id }: { id: string }) {
   const logs = useQuery(logsQuery(id));
   useTitle(job.data?.title ?? id);
   const [openByKey, setOpenByKey] = useState<Action | null>(null);
+  const [isWide, setWide] = useState(false);
+  const narrow = () => setWide(false);
   const navigate = useNavigate();
   const { before, after } = findNeighbours(id);
   const go = (to: string | undefined) => to && void navigate({ to: "/jobs/$id", params: { id: to } });
   useShortcuts({
     e: () => setOpenByKey("execute"),
+    f: () => setWide(!isWide),
+    Escape: narrow,
     j: () => go(after),
     k: () => go(before),
     u: () => void navigate({ to: "/", search: recallSearch() }),
@@ -42,12 +48,15 @@ export function JobPage({ id }: { id: string }) {
   const duplicate = () => void navigate({ to: "/new", search: { from: id } });
   useOfferCommands(job.data ? listPaletteCommands(job.data, setOpenByKey, duplicate) : {});
   const isGone = job.error !== null && NOT_FOUND_STATUSES.includes(toApiError(job.error).status);
+  // All that the page begins with is shown at once, so that nothing moves as the rest arrives.
+  const agents = useQuery(agentsQuery);
+  const isPending = job.isPending || logs.isPending || agents.isPending;
   const newest = logs.data?.items ?? NO_LOGS;
   const milestones = useQuery({ ...milestonesQuery(id), enabled: (newest[0]?.version ?? 1) > 1 }).data?.items;
   const known = useMemo(() => withMilestones(milestones ?? NO_LOGS, newest), [milestones, newest]);
   const submissions = useMemo(() => groupBySubmission(known), [known]);
   return (
-    <div className="mx-auto max-w-7xl space-y-6 p-4">
+    <div className={cn("mx-auto space-y-6 p-4", isWide ? "max-w-none" : "max-w-7xl")}>
       <nav aria-label="Around this job" className="flex flex-wrap gap-4 text-muted">
         <Link to="/" search={recallSearch()} className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Jobs
@@ -58,25 +67,39 @@ export function JobPage({ id }: { id: string }) {
       {!job.data && !isGone && <h1 className="sr-only">Job {id}</h1>}
       {isGone && <JobNotFound id={id} error={job.error} wasThere={job.data !== undefined} />}
       {job.error && !job.data && !isGone && <LoadError error={job.error} onRetry={() => void job.refetch()} />}
-      {job.isPending && <JobPlaceholder />}
-      {job.data && (
+      {isPending && <JobPlaceholder />}
+      {job.data && !isPending && (
         <>
-          <JobHeader
+          <div hidden={isWide}>
+            <JobHeader
+              job={job.data}
+              logs={known}
+              submissions={submissions}
+              openByKey={openByKey}
+              onOpenedByKey={() => setOpenByKey(null)}
+              onDuplicate={duplicate}
+            />
+          </div>
+          {isWide && (
+            <h1 className="text-xl font-semibold wrap-anywhere">
+              <bdi>{job.data.title}</bdi>
+            </h1>
+          )}
+          <ResultSection
             job={job.data}
-            logs={known}
-            openByKey={openByKey}
-            onOpenedByKey={() => setOpenByKey(null)}
-            onDuplicate={duplicate}
+            submissions={submissions}
+            isPending={logs.isPending}
+            error={findCurrentError(job.data, known) && <JobErrorPanel job={job.data} logs={known} />}
+            isWide={isWide}
+            onWide={() => setWide(!isWide)}
           />
-          <JobErrorPanel job={job.data} logs={known} />
-          <ResultSection key={id} job={job.data} submissions={submissions} isPending={logs.isPending} />
-          <section aria-label="History">
+          <JobInputs job={job.data} isHidden={isWide} />
+          <section aria-label="History" hidden={isWide}>
             <h2 className="pb-2 text-lg font-semibold">History</h2>
             {logs.error && !logs.data && <LoadError error={logs.error} onRetry={() => void logs.refetch()} />}
             {logs.isPending && <Skeleton className="h-40" />}
-            {logs.data && <JobHistory jobId={id} newest={newest} />}
+            {logs.data && <JobHistory jobId={id} newest={newest} known={submissions} />}
           </section>
-          <Inputs job={job.data} />
         </>
       )}
     </div>
@@ -97,34 +120,6 @@ function NeighbourLink({ id, children }: { id: string; children: string }) {
     <Link to="/jobs/$id" params={{ id }} className="inline-flex min-h-6 items-center hover:text-text">
       {children}
     </Link>
-  );
-}
-
-/** Payload and policy of a job, folded. */
-function Inputs({ job }: { job: Job }) {
-  const policy = Object.fromEntries(Object.entries(job.policy ?? {}).filter(([, value]) => value !== null));
-  return (
-    <section aria-label="Inputs" className="space-y-2 border-t pt-4">
-      <Fold name="Payload">
-        {job.payload == null ? <p>It has none.</p> : <JsonTree value={job.payload} label="Payload" />}
-      </Fold>
-      <Fold name="Policy">
-        {Object.keys(policy).length === 0 ? (
-          <p>The agent's, or the service's own.</p>
-        ) : (
-          <JsonTree value={policy} label="Policy" />
-        )}
-      </Fold>
-    </section>
-  );
-}
-
-function Fold({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <details>
-      <summary className="min-h-6 font-medium">{name}</summary>
-      <div className="pt-2 pl-4">{children}</div>
-    </details>
   );
 }
 
@@ -159,7 +154,7 @@ function JobPlaceholder() {
   return (
     <Loading what="the job">
       <div className="space-y-4">
-        <Skeleton className="h-24" />
+        <Skeleton className="h-44" />
         <div className="grid gap-6 lg:grid-cols-2">
           <Skeleton className="h-64" />
           <Skeleton className="h-64" />

@@ -5,8 +5,8 @@ import { ProblemState } from "@/api/ProblemState";
 import type { Policy } from "@/api/types";
 import { AgentChoice } from "@/jobs/form/fields/AgentChoice";
 import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/form/fields/JobFields";
-import { PolicyFields } from "@/jobs/form/fields/PolicyFields";
 import { JOB_FIELDS, type JobValues, toNewJob } from "@/jobs/form/model/job-values";
+import { PolicyFields } from "@/policy/PolicyFields";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { toast } from "@/ui/feedback/toast";
@@ -45,7 +45,7 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
           void submit(false);
         }}
       >
-        <TextFields />
+        <TextFields autoFocus />
         <AgentChoice />
         <PayloadField />
         <div className="grid gap-3 sm:grid-cols-3">

@@ -157,3 +157,8 @@ it("a duplicate begins with what the other has", async () => {
   await screen.findByRole("option", { name: "ocr" });
   expect(screen.getByLabelText("Agent")).toHaveValue("writer");
 });
+
+it("begins with the focus in the title", async () => {
+  await renderPage(<NewJobPage />);
+  expect(screen.getByLabelText("Title")).toHaveFocus();
+});

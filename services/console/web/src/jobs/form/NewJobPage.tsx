@@ -12,14 +12,16 @@ import { JobForm } from "./JobForm";
 export function NewJobPage({ from }: { from?: string }) {
   useTitle(from ? "Duplicate a job" : "New job");
   return (
-    <div className="mx-auto max-w-3xl space-y-4 p-4 pb-0">
-      <nav aria-label="Around this form" className="text-muted">
-        <Link to="/" search={{}} className="inline-flex min-h-6 items-center hover:text-text">
-          <ChevronLeft aria-hidden size={14} /> Jobs
-        </Link>
-      </nav>
-      <h1 className="text-xl font-semibold">{from ? "Duplicate a job" : "New job"}</h1>
-      {from ? <Duplicate id={from} /> : <JobForm initial={EMPTY_VALUES} />}
+    <div className="mx-auto max-w-7xl p-4 pb-0">
+      <div className="max-w-3xl space-y-4">
+        <nav aria-label="Around this form" className="text-muted">
+          <Link to="/" search={{}} className="inline-flex min-h-6 items-center hover:text-text">
+            <ChevronLeft aria-hidden size={14} /> Jobs
+          </Link>
+        </nav>
+        <h1 className="text-xl font-semibold">{from ? "Duplicate a job" : "New job"}</h1>
+        {from ? <Duplicate id={from} /> : <JobForm initial={EMPTY_VALUES} />}
+      </div>
     </div>
   );
 }

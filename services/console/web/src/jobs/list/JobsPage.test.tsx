@@ -87,6 +87,17 @@ it("does one thing to many jobs: says how many can be, and which were refused", 
   expect(screen.getByRole("checkbox", { name: "Select Alpha" })).not.toBeChecked();
 });
 
+it("does not offer to execute none", async () => {
+  serveJobs(JOBS);
+  on("get", "/api/job-counts", () => json({ counts: { COMPLETED: 3 }, capped_at: 10_000 }));
+  const { user } = await page("/");
+  await screen.findByText("Alpha");
+  await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
+  const button = await screen.findByRole("button", { name: "Execute the jobs that match", description: /^None of/ });
+  expect(button).toHaveAttribute("aria-disabled", "true");
+  expect(screen.queryByText(/\b0 jobs/)).not.toBeInTheDocument();
+});
+
 it("makes a batch of all that match, and restates the filter before", async () => {
   serveJobs(JOBS);
   on("get", "/api/job-counts", () => json({ counts: { FAILED: 7, COMPLETED: 10_000 }, capped_at: 10_000 }));
@@ -173,7 +184,7 @@ it("a phone has a card a job, and its filters behind a button", async () => {
   serveJobs([aJob({ id: "a", title: "Alpha", agent_id: "writer", submission: 2 })]);
   const { user } = await page();
   await screen.findByText("Alpha");
-  expect(row("Alpha")).toHaveTextContent("writer · sub 2");
+  expect(row("Alpha")).toHaveTextContent("writer · submission 2");
   expect(within(row("Alpha")).getAllByRole("cell")).toHaveLength(2);
   expect(screen.queryByRole("searchbox", { name: "Tenant" })).not.toBeInTheDocument();
   await user.click(screen.getByRole("button", { name: "Filters" }));

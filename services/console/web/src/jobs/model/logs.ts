@@ -96,4 +96,19 @@ export const hasResult = ({ kind }: JobLog) => RESULTS.includes(kind ?? "");
 export const isLate = ({ kind, status }: JobLog) => kind === "result" && status === "CANCELLED";
 export const isFailure = ({ kind, status }: JobLog) =>
   FAILURES.includes(kind ?? "") || (status === "FAILED" && kind !== "edited");
+
+/** How the executor begins the message of an answer that was no success: no field of an entry tells the HTTP status. */
+const HTTP_STATUS = /^the agent answered (\d{3})(?:: |$)/;
+
+/** Format the code of an entry, with the HTTP status where that is what failed: "agent_status 422". */
+export function formatCode({ code, message }: Pick<JobLog, "code" | "message">): string | null {
+  const status = code === "agent_status" && HTTP_STATUS.exec(message ?? "")?.[1];
+  return status ? `${code} ${status}` : (code ?? null);
+}
+
+/** Return the message of an entry without what its code says already. */
+export function formatReason({ code, message }: Pick<JobLog, "code" | "message">): string {
+  return code === "agent_status" ? (message ?? "").replace(HTTP_STATUS, "") : (message ?? "");
+}
+
 export const hasResponse = (log: JobLog) => hasResult(log) || log.kind === "progress";

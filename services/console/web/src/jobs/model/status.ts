@@ -108,6 +108,8 @@ const ALLOWED: Record<Action, readonly JobStatus[]> = {
   assign: ["PENDING", "ASSIGNED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"],
 };
 
+const NOTHING_LIVE = "Nothing is asked for that could be cancelled.";
+
 /** Explain why an action on a job is refused now; null when it is allowed. The jobstore has the last word. */
 export function explainRefusal(action: Action, job: Pick<Job, "status" | "live" | "capabilities">): string | null {
   // A job that asks for capabilities gets an agent when it is executed.
@@ -115,7 +117,7 @@ export function explainRefusal(action: Action, job: Pick<Job, "status" | "live" 
   if (!isMatched && !ALLOWED[action].includes(job.status))
     return REASONS[action](STATUS_LOOKS[job.status].word.toLowerCase());
   if (action !== "cancel" && job.live) return "An execution is asked for already.";
-  return null;
+  return action === "cancel" && job.status !== "IN_PROGRESS" && job.live === false ? NOTHING_LIVE : null;
 }
 
 /**

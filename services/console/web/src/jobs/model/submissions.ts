@@ -4,6 +4,8 @@ import { hasResult, isLate } from "./logs";
 /** Log entries of one execution; or, without one, between executions. */
 export type Submission = {
   key: string;
+  /** Title that tells it from the others: a submission may be tried again after a failure. */
+  name: string;
   /** Number of the submission; null between executions. */
   number: number | null;
   executionId: string | null;
@@ -46,10 +48,15 @@ export function groupBySubmission(logs: readonly JobLog[]): Submission[] {
     else groups.push([log]);
   }
   const seen = new Set<string>();
+  const tries = new Map<number, number>();
   return groups.map((logs) => {
     const submission = toSubmission(logs);
     if (seen.has(submission.key)) submission.key += `/${logs[0]?.version}`; // a result that came late
     seen.add(submission.key);
+    const { number, isLate } = submission;
+    const nth = number === null || isLate ? 1 : (tries.get(number) ?? 0) + 1;
+    if (number !== null) tries.set(number, Math.max(nth, tries.get(number) ?? 0));
+    if (nth > 1) submission.name += ` (try ${nth})`;
     return submission;
   });
 }
@@ -63,9 +70,11 @@ function toSubmission(logs: JobLog[]): Submission {
   const answered = logs.some(
     ({ kind, code }) => kind === "declined" || (kind === "result" && code !== "result_reused"),
   );
+  const number = executionId === null ? null : (logs.find((log) => log.submission != null)?.submission ?? 1);
   return {
     key: executionId ?? `${first.version}`,
-    number: executionId === null ? null : (logs.find((log) => log.submission != null)?.submission ?? 1),
+    name: nameGroup(logs, number),
+    number,
     executionId,
     agent: logs.findLast((log) => log.agent_id)?.agent_id ?? null,
     logs,
@@ -80,27 +89,7 @@ function toSubmission(logs: JobLog[]): Submission {
   };
 }
 
-export function formatSubmissionTitle(submission: Submission): string {
-  if (submission.number === null) return "Assignment";
-  return submission.isLate ? `Submission ${submission.number}, late result` : `Submission ${submission.number}`;
-}
-
-/**
- * Name each execution uniquely, since a submission may be tried again after a failure; entries between executions are
- * left out.
- */
-export function nameSubmissions(submissions: readonly Submission[]): { submission: Submission; name: string }[] {
-  const seen = new Map<number, number>();
-  return submissions.flatMap((submission) => {
-    if (submission.number === null) return [];
-    if (submission.isLate) return [{ submission, name: formatSubmissionTitle(submission) }];
-    const tries = (seen.get(submission.number) ?? 0) + 1;
-    seen.set(submission.number, tries);
-    return [
-      {
-        submission,
-        name: tries === 1 ? formatSubmissionTitle(submission) : `${formatSubmissionTitle(submission)} (try ${tries})`,
-      },
-    ];
-  });
+function nameGroup(logs: readonly JobLog[], number: number | null): string {
+  if (number === null) return logs.every(({ kind }) => kind === "edited") ? "Edit" : "Assignment";
+  return logs.every(isLate) ? `Submission ${number}, late result` : `Submission ${number}`;
 }

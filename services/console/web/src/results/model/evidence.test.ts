@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { findPlaces, findRanges, pickPlace, splitAtPlaces } from "./evidence";
+import { findPlaces, findRanges, findRenderedRanges, pickPlace, splitAtPlaces } from "./evidence";
 import { PLACES_MAX } from "./limits";
 
 it("a quote is found wherever it stands, in any case and with other white space", () => {
@@ -84,4 +84,14 @@ it("a quote stands where the server found it, counted in characters; else where 
     expect(spans(wrong).map(({ from }) => from)).toEqual([3, 11]);
   }
   expect(spans().map(({ from }) => from)).toEqual([3, 11]);
+});
+
+it("a quote of Markdown is found in what is drawn of it", () => {
+  const drawn = "Harbour inspection\nnorth quay\nsound\nThe south quay needs repair (see the plan).";
+  const found = (quote: string) => findRenderedRanges(drawn, quote).map(({ from, to }) => drawn.slice(from, to));
+  expect(found("# Harbour inspection | north quay | sound |")).toEqual(["Harbour inspection\nnorth quay\nsound"]);
+  expect(found("The **south quay** needs")).toEqual(["The south quay needs"]);
+  expect(found("see [the plan](https://a.example/b)")).toEqual(["see the plan"]);
+  expect(found("---")).toEqual([]);
+  expect(found("quay need")).toEqual([]);
 });

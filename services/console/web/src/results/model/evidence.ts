@@ -17,16 +17,35 @@ const ENDS_SPACED = new RegExp(`${SPACED}$`, "u");
 /** Find a quote in a text, word for word, ignoring case and kinds of white space. */
 export function findRanges(text: string, quote: string): Range[] {
   const words = quote.trim().split(/\s+/);
+  if (words[0] === "") return [];
+  const pattern = words.map(escapeRegExp).join("\\s+");
+  return matchAll(text, new RegExp(guard(words[0] ?? "", words.at(-1) ?? "", pattern), "giu"));
+}
+
+/** Keep a pattern from beginning or ending within a word, by its first and last words. */
+function guard(first: string, last: string, pattern: string): string {
+  const begin = BEGINS_SPACED.test(first) ? `(?<!${SPACED})` : "";
+  return begin + pattern + (ENDS_SPACED.test(last) ? `(?!${SPACED})` : "");
+}
+
+function matchAll(text: string, sought: RegExp): Range[] {
   const ranges: Range[] = [];
-  if (words[0] === "") return ranges;
-  const begin = BEGINS_SPACED.test(words[0] ?? "") ? `(?<!${SPACED})` : "";
-  const end = ENDS_SPACED.test(words.at(-1) ?? "") ? `(?!${SPACED})` : "";
-  const sought = new RegExp(begin + words.map(escapeRegExp).join("\\s+") + end, "giu");
   for (const { index, 0: match } of text.matchAll(sought)) {
     ranges.push({ from: index, to: index + match.length });
     if (ranges.length === PLACES_MAX) break;
   }
   return ranges;
+}
+
+const WORDS = /[\p{L}\p{N}]+/gu;
+const LINK_TARGETS = /\]\([^()]*\)/g;
+
+/** Find a quote of Markdown in the text that is drawn of it: its words in a row, whatever marks stand between them. */
+export function findRenderedRanges(text: string, quote: string): Range[] {
+  const words = quote.replace(LINK_TARGETS, "]").match(WORDS);
+  if (!words) return [];
+  const sought = new RegExp(guard(words[0] ?? "", words.at(-1) ?? "", words.join("[^\\p{L}\\p{N}]+")), "giu");
+  return matchAll(text, sought);
 }
 
 const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
@@ -47,10 +66,7 @@ function createUnitConverter(text: string): (characters: number) => number {
   };
 }
 
-/**
- * Find the places of quotes, in order and without overlaps. The quote in focus has precedence, and
- * then the shorter: a quote of everything would cover those that say where to look.
- */
+/** Find the places of quotes in a text: the server's, else those where the page finds the quote. */
 export function findPlaces(text: string, quotes: readonly Quote[], asked?: string): Place[] {
   const units = createUnitConverter(text);
   /** Use the server's places of a quote; else find them here. */
@@ -58,9 +74,22 @@ export function findPlaces(text: string, quotes: readonly Quote[], asked?: strin
     const ranges = spans.map(([from, to]) => ({ from: units(from), to: units(to) }));
     return ranges.length > 0 && ranges.every(({ from, to }) => from < to) ? ranges : findRanges(text, quote);
   };
+  return findSeparate(findQuote, quotes, asked);
+}
+
+/** Find the places of quotes of Markdown in the text that is drawn of it. */
+export function findRenderedPlaces(text: string, quotes: readonly Quote[], asked?: string): Place[] {
+  return findSeparate((quote) => findRenderedRanges(text, quote.text), quotes, asked);
+}
+
+/**
+ * Find the places of quotes, in order and without overlaps. The quote in focus has precedence, and then the shorter: a
+ * quote of everything would cover those that say where to look.
+ */
+function findSeparate(find: (quote: Quote) => Range[], quotes: readonly Quote[], asked?: string): Place[] {
   const all = quotes
     .slice(0, QUOTES_MAX)
-    .flatMap((quote) => findQuote(quote).map((range) => ({ id: quote.id, ...range })))
+    .flatMap((quote) => find(quote).map((range) => ({ id: quote.id, ...range })))
     .sort((a, b) => Number(b.id === asked) - Number(a.id === asked) || a.to - a.from - (b.to - b.from));
   const separate: Place[] = [];
   for (const place of all) {

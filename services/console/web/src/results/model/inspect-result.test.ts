@@ -6,8 +6,8 @@ const PIXEL = "iVBORw0KGgo=";
 it.each([
   ["plain words", ["text"]],
   [{ text: "plain words" }, ["text", "json"]],
-  ["# A title\n\n- a point", ["text", "markdown"]],
-  [{ markdown: "**so**" }, ["text", "markdown", "json"]],
+  ["# A title\n\n- a point", ["markdown", "text"]],
+  [{ markdown: "**so**" }, ["markdown", "text", "json"]],
   [
     [{ a: 1 }, { a: 2, b: 3 }],
     ["table", "json", "text"],

@@ -37,7 +37,7 @@ export function inspectResult(value: unknown): InspectedResult {
 }
 
 function textViews(text: string): View[] {
-  return isRenderable(text) && MARKDOWN.test(text) ? ["text", "markdown"] : ["text"];
+  return isRenderable(text) && MARKDOWN.test(text) ? ["markdown", "text"] : ["text"];
 }
 
 /**

@@ -9,8 +9,14 @@ export const TABLE_ROWS_SHOWN = 100;
 export const TABLE_COLUMNS_MAX = 30;
 export const TREE_CHILDREN_SHOWN = 100;
 export const STRING_SHOWN_CHARS = 300;
+/** Values of a result that are searched for a quote. */
+export const SEARCHED_VALUES_MAX = 100_000;
 export const DIFF_MAX_CHARS = 200_000;
 export const DIFF_TIMEOUT_MS = 500;
+/** Lines that replace others, together, are compared by word up to this length. */
+export const DIFF_WORDS_MAX_CHARS = 20_000;
+/** Lines drawn of those that were added, removed or kept in a row. */
+export const DIFF_LINES_SHOWN = 2_000;
 /** Unchanged lines shown next to a change. */
 export const DIFF_AROUND_LINES = 3;
 export const QUOTES_MAX = 50;

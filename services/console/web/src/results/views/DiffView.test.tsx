@@ -12,3 +12,12 @@ it("a diff shows what differs, with a few lines around it, and all when asked", 
   await userEvent.click(screen.getByRole("button", { name: "Show all lines" }));
   expect(diff).toHaveTextContent("line 0");
 });
+
+it("in a line that was changed, the words that differ are marked, and nothing is cut", () => {
+  const long = "word ".repeat(100);
+  const before = `${long}costs ten EUR`;
+  render(<DiffView before={before} after={`${long}costs twelve EUR`} beforeName="submission 1" afterName="This one" />);
+  expect(screen.getByText("ten").tagName).toBe("DEL");
+  expect(screen.getByText("twelve").tagName).toBe("INS");
+  expect(screen.getByText("twelve").closest("div")).toHaveClass("whitespace-pre-wrap");
+});

@@ -1,67 +1,72 @@
-import { useEffect, useRef } from "react";
+import { memo, useEffect, useRef, useState } from "react";
 import Markdown from "react-markdown";
 import rehypeSanitize from "rehype-sanitize";
 import remarkGfm from "remark-gfm";
-import { findRanges, type Quote } from "@/results/model/evidence";
-import { PLACES_MAX } from "@/results/model/limits";
+import type { Focus, Quote } from "@/results/model/evidence";
+import { EvidenceStatus } from "./EvidenceStatus";
 import { keepSafeAddress } from "./markdown-links";
+import { findPlacesIn } from "./rendered-ranges";
 
-type MarkdownViewProps = { text: string; quotes?: readonly Quote[] };
+type MarkdownViewProps = { text: string; quotes?: readonly Quote[]; focus?: Focus | null };
 
-/** Markdown that fetches nothing: HTML stays text, and only embedded images are shown. */
-export default function MarkdownView({ text, quotes = [] }: MarkdownViewProps) {
+const NO_QUOTES: readonly Quote[] = [];
+const UNMARKED = { marked: 0, own: 0, at: 0 };
+
+/** Markdown as it reads, with its quotes marked; the place in focus is scrolled into view. */
+export default function MarkdownView({ text, quotes = NO_QUOTES, focus = null }: MarkdownViewProps) {
   const root = useRef<HTMLDivElement>(null);
+  const [marks, setMarks] = useState(UNMARKED);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another text is drawn anew
   useEffect(() => {
-    const names = globalThis.CSS?.highlights;
-    if (!root.current || !names || quotes.length === 0) return;
-    names.set("evidence", new Highlight(...findMarks(root.current, quotes)));
-    return () => void names.delete("evidence");
-  }, [quotes]);
+    if (!root.current) return;
+    const places = findPlacesIn(root.current, quotes, focus?.id);
+    const own = places.filter(({ id }) => id === focus?.id);
+    const current = focus ? own[focus.turn % own.length] : undefined;
+    setMarks({ marked: places.length, own: own.length, at: current ? own.indexOf(current) : 0 });
+    current?.range.startContainer.parentElement?.scrollIntoView?.({ block: "center" });
+    const names = globalThis.CSS?.highlights; // a browser without them shows the place all the same
+    names?.set("evidence", new Highlight(...places.map(({ range }) => range)));
+    names?.set("evidence-current", new Highlight(...(current ? [current.range] : [])));
+    return () => {
+      names?.delete("evidence");
+      names?.delete("evidence-current");
+    };
+  }, [text, quotes, focus]);
   return (
-    <div ref={root} className="prose-result">
-      <Markdown
-        remarkPlugins={[remarkGfm]}
-        rehypePlugins={[rehypeSanitize]}
-        urlTransform={keepSafeAddress}
-        components={{
-          a: ({ href, children }) =>
-            href ? (
-              <a href={href} target="_blank" rel="noopener noreferrer nofollow">
-                {children}
-              </a>
-            ) : (
-              <span>{children}</span>
-            ),
-          pre: ({ children }) => <pre tabIndex={0}>{children}</pre>,
-          table: ({ children }) => (
-            <section tabIndex={0} aria-label="Table" className="overflow-x-auto">
-              <table>{children}</table>
-            </section>
-          ),
-          img: ({ src, alt }) =>
-            src ? <img src={src} alt={alt ?? ""} /> : <em>[image left out{alt ? `: ${alt}` : ""}]</em>,
-        }}
-      >
-        {text}
-      </Markdown>
+    <div>
+      <EvidenceStatus {...marks} />
+      <div ref={root} className="prose-result">
+        <SafeMarkdown text={text} />
+      </div>
     </div>
   );
 }
 
-/** Find quotes that lie within one text node; the others are marked in the text view. */
-function findMarks(root: Node, quotes: readonly Quote[]): Range[] {
-  const marks = new Map(quotes.map(({ text }) => [text, [] as Range[]]));
-  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    for (const [text, found] of marks) {
-      if (found.length >= PLACES_MAX) continue;
-      for (const { from, to } of findRanges(node.textContent ?? "", text)) {
-        const range = new Range();
-        range.setStart(node, from);
-        range.setEnd(node, to);
-        found.push(range);
-      }
-    }
-  }
-  return [...marks.values()].flat();
-}
+/** Markdown that fetches nothing: HTML stays text, and only embedded images are shown. */
+const SafeMarkdown = memo(({ text }: { text: string }) => (
+  <Markdown
+    remarkPlugins={[remarkGfm]}
+    rehypePlugins={[rehypeSanitize]}
+    urlTransform={keepSafeAddress}
+    components={{
+      a: ({ href, children }) =>
+        href ? (
+          <a href={href} target="_blank" rel="noopener noreferrer nofollow">
+            {children}
+          </a>
+        ) : (
+          <span>{children}</span>
+        ),
+      pre: ({ children }) => <pre tabIndex={0}>{children}</pre>,
+      table: ({ children }) => (
+        <section tabIndex={0} aria-label="Table" className="overflow-x-auto">
+          <table>{children}</table>
+        </section>
+      ),
+      img: ({ src, alt }) =>
+        src ? <img src={src} alt={alt ?? ""} /> : <em>[image left out{alt ? `: ${alt}` : ""}]</em>,
+    }}
+  >
+    {text}
+  </Markdown>
+));

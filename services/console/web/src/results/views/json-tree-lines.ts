@@ -1,4 +1,4 @@
-import { ExactNumber } from "@/lib/exact-json";
+import { isBranch } from "@/lib/exact-json";
 import { TREE_CHILDREN_SHOWN } from "@/results/model/limits";
 
 export type Node = {
@@ -15,14 +15,12 @@ export type Node = {
 
 export type TreeState = {
   closed: ReadonlySet<string>;
+  /** Branches below OPEN_DEPTH, and long strings, that are open. */
   opened: ReadonlySet<string>;
   shown: ReadonlyMap<string, number>;
 };
 
 const OPEN_DEPTH = 2;
-
-export const isBranch = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !(value instanceof ExactNumber);
 
 /** List the lines of open branches; a closed branch costs nothing, however large. */
 export function listLines(value: unknown, state: TreeState): Node[] {
@@ -66,3 +64,29 @@ export function showMore(state: TreeState, path: string): TreeState {
 }
 
 export const INITIAL_TREE: TreeState = { closed: new Set(), opened: new Set(), shown: new Map() };
+
+/** Open or close a long string. */
+export function toggleString(state: TreeState, path: string): TreeState {
+  const opened = new Set(state.opened);
+  if (!opened.delete(path)) opened.add(path);
+  return { ...state, opened };
+}
+
+export const pathOf = (keys: readonly string[]) => keys.map((key) => `/${key}`).join("");
+
+/** Open all that leads to a string, and the string itself. */
+export function openPath(state: TreeState, value: unknown, keys: readonly string[]): TreeState {
+  const closed = new Set(state.closed);
+  const opened = new Set(state.opened).add(pathOf(keys));
+  const shown = new Map(state.shown);
+  let inner = value;
+  keys.forEach((key, depth) => {
+    const path = pathOf(keys.slice(0, depth));
+    closed.delete(path);
+    opened.add(path);
+    const place = isBranch(inner) ? Object.keys(inner).indexOf(key) : 0;
+    if (place >= (shown.get(path) ?? TREE_CHILDREN_SHOWN)) shown.set(path, place + 1);
+    inner = (inner as Record<string, unknown>)[key];
+  });
+  return { closed, opened, shown };
+}

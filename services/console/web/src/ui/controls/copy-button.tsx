@@ -5,8 +5,10 @@ import { Button } from "./button";
 
 const SHOWN_MS = 1_500;
 
+type CopyButtonProps = { text: string; label: string; className?: string };
+
 /** Button that copies a text, and says so. */
-export function CopyButton({ text, label }: { text: string; label: string }) {
+export function CopyButton({ text, label, className }: CopyButtonProps) {
   const [isDone, setDone] = useState(false);
   useEffect(() => {
     if (!isDone) return;
@@ -24,7 +26,7 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
   };
   const Icon = isDone ? Check : CopyIcon;
   return (
-    <Button kind="quiet" size="icon" aria-label={label} title={label} onClick={copy}>
+    <Button kind="quiet" size="icon" aria-label={label} title={label} className={className} onClick={copy}>
       <Icon aria-hidden size={14} />
     </Button>
   );

@@ -12,16 +12,19 @@ type TabsProps<T extends string> = {
   aside?: ReactNode;
 };
 
+// The content scrolls within the room that is left: of its column, or of most of a small screen.
+const CONTENT = "mt-3 min-h-0 grow overflow-auto -outline-offset-2 data-[state=inactive]:hidden max-lg:max-h-[70dvh]";
+
 export function Tabs<T extends string>({ label, tabs, value, onChange, aside }: TabsProps<T>) {
   return (
-    <Radix.Root value={value} onValueChange={(next) => onChange(next as T)}>
+    <Radix.Root value={value} onValueChange={(next) => onChange(next as T)} className="flex min-h-0 grow flex-col">
       <div className="flex flex-wrap items-center justify-between gap-2 border-b">
         <Radix.List aria-label={label} className="flex flex-wrap">
           {tabs.map((tab) => (
             <Radix.Trigger
               key={tab.value}
               value={tab.value}
-              className="-mb-px h-8 -outline-offset-2 pointer-coarse:h-11 border-b-2 border-transparent px-3 whitespace-nowrap text-muted hover:text-text data-[state=active]:border-accent data-[state=active]:text-text"
+              className="-mb-px h-8 -outline-offset-2 pointer-coarse:h-11 border-b-2 border-transparent px-2.5 whitespace-nowrap text-muted hover:text-text data-[state=active]:border-accent data-[state=active]:text-text"
             >
               {tab.label}
             </Radix.Trigger>
@@ -30,7 +33,7 @@ export function Tabs<T extends string>({ label, tabs, value, onChange, aside }: 
         {aside}
       </div>
       {tabs.map((tab) => (
-        <Radix.Content key={tab.value} value={tab.value} className="pt-3" tabIndex={-1}>
+        <Radix.Content key={tab.value} value={tab.value} className={CONTENT} tabIndex={0}>
           {tab.content}
         </Radix.Content>
       ))}

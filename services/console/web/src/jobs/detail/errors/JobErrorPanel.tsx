@@ -1,6 +1,8 @@
 import { OctagonAlert } from "lucide-react";
+import { AgentName } from "@/api/AgentName";
+import { useAgentNames } from "@/api/agents";
 import type { Job, JobLog } from "@/api/types";
-import { isFailure } from "@/jobs/model/logs";
+import { formatCode, formatReason, isFailure } from "@/jobs/model/logs";
 import { findLastStep } from "@/jobs/model/phase";
 import { cn } from "@/lib/cn";
 import { Countdown } from "@/ui/display/duration";
@@ -10,7 +12,7 @@ import { findAdvice } from "./advice";
 const hasStopped = (job: Job) => job.status !== "IN_PROGRESS" && !job.live;
 
 /** Find the log entry of the error that holds now; none when the job has gone on since. */
-function findCurrentError(job: Job, logs: readonly JobLog[]): JobLog | undefined {
+export function findCurrentError(job: Job, logs: readonly JobLog[]): JobLog | undefined {
   if (hasStopped(job)) {
     const last = logs.findLast((log) => log.kind !== "edited" && log.kind !== "result");
     return last && isStopping(last) ? last : undefined;
@@ -26,6 +28,7 @@ const isStopping = (log: JobLog) =>
 
 /** Panel of a job's current error: meaning, code, call, next attempt and advice. */
 export function JobErrorPanel({ job, logs }: { job: Job; logs: readonly JobLog[] }) {
+  const { nameAllIn } = useAgentNames();
   const log = findCurrentError(job, logs);
   if (!log) return null;
   const isOver = hasStopped(job);
@@ -37,17 +40,17 @@ export function JobErrorPanel({ job, logs }: { job: Job; logs: readonly JobLog[]
     <section
       aria-label="Error"
       className={cn(
-        "rounded border p-4",
+        "mb-3 rounded border p-4",
         job.status === "FAILED" ? "border-failed bg-failed-tint" : "border-resubmit bg-resubmit-tint",
       )}
     >
       <h2 className={cn("flex gap-2 font-semibold", ink)}>
         <OctagonAlert aria-hidden size={16} className="mt-0.5 shrink-0" />
         <span className="min-w-0">
-          {means} <code className="ml-1 font-mono text-xs font-normal">{log.code}</code>
+          {means} <code className="ml-1 font-mono text-xs font-normal">{formatCode(log)}</code>
         </span>
       </h2>
-      <dl className="mt-2 grid grid-cols-[max-content_1fr] gap-x-4 gap-y-1">
+      <dl className="mt-2 grid gap-x-4 gap-y-1 sm:grid-cols-[max-content_1fr] max-sm:[&_dt]:font-medium">
         {isTried && spent != null && spent > 0 && (
           <>
             <dt>Tried</dt>
@@ -57,7 +60,7 @@ export function JobErrorPanel({ job, logs }: { job: Job; logs: readonly JobLog[]
               {log.agent_id && (
                 <>
                   {" "}
-                  with <bdi className="wrap-anywhere">{log.agent_id}</bdi>
+                  with <AgentName id={log.agent_id} />
                 </>
               )}
             </dd>
@@ -83,10 +86,10 @@ export function JobErrorPanel({ job, logs }: { job: Job; logs: readonly JobLog[]
         <dd>{isOver ? todo : "Nothing: it is tried again by itself."}</dd>
         {log.message && (
           <>
-            <dt>In its words</dt>
+            <dt>Message</dt>
             <dd className="min-w-0">
               <pre dir="auto" className="font-mono text-xs whitespace-pre-wrap wrap-anywhere">
-                {log.message}
+                {nameAllIn(formatReason(log))}
               </pre>
             </dd>
           </>

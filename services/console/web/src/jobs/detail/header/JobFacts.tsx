@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { AgentName } from "@/api/AgentName";
 import type { Job } from "@/api/types";
 import { useNow } from "@/lib/clock";
 import { formatCount, formatMoney, pluralize, shortenId } from "@/lib/format";
@@ -7,88 +8,112 @@ import { CopyButton } from "@/ui/controls/copy-button";
 import { Countdown } from "@/ui/display/duration";
 import { ExactTime, Time } from "@/ui/display/time";
 
-const LINK = "text-accent hover:underline wrap-anywhere";
+const LINK = "text-accent hover:underline";
 
-/** Facts of a job: id, agent, tenant, batch, cost, times and labels. */
+/** Facts of a job. Each has its place from the first, so that nothing moves when one becomes known. */
 export function JobFacts({ job }: { job: Job }) {
   const labels = Object.entries(job.labels ?? {});
-  const capabilities = job.capabilities ?? [];
   return (
-    <div className="flex flex-wrap items-center gap-x-4 gap-y-1 text-muted *:min-w-0">
-      <span className="-my-1 flex items-center font-mono text-xs" title={job.id}>
-        {shortenId(job.id)}
-        <CopyButton text={job.id} label="Copy the id" />
-      </span>
-      <span>
-        agent{" "}
-        {job.agent_id ? (
-          <Link to="/" search={{ agent: job.agent_id }} className={LINK}>
-            <bdi>{job.agent_id}</bdi>
+    <div className="space-y-2">
+      <dl className="grid grid-cols-2 gap-x-4 gap-y-1 sm:grid-cols-4 lg:grid-cols-8">
+        <Fact name="Id">
+          <span className="-my-1.5 flex items-center font-mono text-xs" title={job.id}>
+            {shortenId(job.id)}
+            <CopyButton text={job.id} label="Copy the id" className="size-6" />
+          </span>
+        </Fact>
+        <Fact name="Agent">
+          <Performer job={job} />
+        </Fact>
+        <Fact name="Tenant">
+          <Link to="/" search={{ tenant: job.tenant }} className={LINK} title={job.tenant}>
+            <bdi>{job.tenant}</bdi>
           </Link>
-        ) : (
-          "none yet"
-        )}
-        {capabilities.length > 0 && (
-          <>
-            {job.agent_id ? ", found by " : ", one is needed that has "}
-            <bdi className="wrap-anywhere">{capabilities.join(", ")}</bdi>
-          </>
-        )}
-      </span>
-      <span>priority {job.priority}</span>
-      <span>
-        for tenant{" "}
-        <Link to="/" search={{ tenant: job.tenant }} className={LINK}>
-          <bdi>{job.tenant}</bdi>
-        </Link>
-      </span>
-      {job.batch_id && (
-        <Link to="/batches/$id" params={{ id: job.batch_id }} className="text-accent hover:underline">
-          batch {shortenId(job.batch_id)}
-        </Link>
+        </Fact>
+        <Fact name="Priority">{job.priority}</Fact>
+        <Fact name="Batch">
+          {job.batch_id ? (
+            <Link to="/batches/$id" params={{ id: job.batch_id }} title={job.batch_id} className={LINK}>
+              <span className="font-mono text-xs">{shortenId(job.batch_id)}</span>
+            </Link>
+          ) : (
+            "none"
+          )}
+        </Fact>
+        <Fact name="Spent">
+          <span title={describeSpent(job)}>{describeSpent(job)}</span>
+        </Fact>
+        <Fact name="Created">
+          <Time at={job.created_at} />
+        </Fact>
+        <Fact name="Changed">
+          <Time at={job.updated_at} />
+        </Fact>
+      </dl>
+      {labels.length > 0 && (
+        <ul aria-label="Labels" className="flex flex-wrap gap-1">
+          {labels.map(([name, value]) => (
+            <li key={name} className="max-w-full">
+              <Link
+                to="/"
+                search={{ label: [`${name}:${value}`] }}
+                className="inline-flex min-h-6 items-center rounded bg-pending-tint px-1.5 text-xs text-pending wrap-anywhere hover:underline"
+              >
+                <span>
+                  <bdi>{name}</bdi>: <bdi>{value}</bdi>
+                </span>
+              </Link>
+            </li>
+          ))}
+        </ul>
       )}
-      <SpentBudget job={job} />
       <NotBefore job={job} />
-      <span>
-        created <Time at={job.created_at} />
-      </span>
-      <span>
-        changed <Time at={job.updated_at} />
-      </span>
-      {labels.map(([name, value]) => (
-        <Link
-          key={name}
-          to="/"
-          search={{ label: [`${name}:${value}`] }}
-          className="rounded bg-pending-tint px-1.5 text-xs text-pending wrap-anywhere hover:underline"
-        >
-          <bdi>{name}</bdi>: <bdi>{value}</bdi>
-        </Link>
-      ))}
     </div>
   );
 }
 
-/** What a job has spent, of its budgets where it has any. */
-function SpentBudget({ job: { spent_usd: usd, spent_tokens: tokens, policy } }: { job: Job }): ReactNode {
-  const { budget_usd: mostUsd, budget_tokens: mostTokens } = policy ?? {};
+function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div className="min-w-0">
+      <dt className="text-xs text-muted">{name}</dt>
+      <dd className="flex min-h-6 items-center">
+        <span className="min-w-0 truncate">{children}</span>
+      </dd>
+    </div>
+  );
+}
+
+/** The agent of a job, and the capabilities that it was found by or is sought by. */
+function Performer({ job: { agent_id: id, capabilities = [] } }: { job: Job }) {
+  const wanted = capabilities?.join(", ");
   return (
     <>
-      {(usd > 0 || mostUsd != null) && (
-        <span>
-          spent {formatMoney(usd)}
-          {mostUsd == null ? "" : ` of ${formatMoney(mostUsd)}`}
-        </span>
+      {id ? (
+        <Link to="/" search={{ agent: id }} className={LINK}>
+          <AgentName id={id} />
+        </Link>
+      ) : (
+        "none yet"
       )}
-      {(tokens > 0 || mostTokens != null) && (
-        <span>
-          {mostTokens == null
-            ? pluralize(tokens, "token")
-            : `${formatCount(tokens)} of ${pluralize(mostTokens, "token")}`}
+      {wanted && (
+        <span className="text-muted" title={wanted}>
+          {id ? ", found by " : ", needs "}
+          <bdi>{wanted}</bdi>
         </span>
       )}
     </>
   );
+}
+
+/** Describe what a job has spent, and of what budgets: "$0.02 of $2.00, 1,200 tokens". Nothing told is not nothing spent. */
+function describeSpent({ spent_usd: usd, spent_tokens: tokens, policy }: Job): string {
+  const { budget_usd: mostUsd, budget_tokens: mostTokens } = policy ?? {};
+  const parts = [
+    (usd > 0 || mostUsd != null) && `${formatMoney(usd)}${mostUsd == null ? "" : ` of ${formatMoney(mostUsd)}`}`,
+    (tokens > 0 || mostTokens != null) &&
+      (mostTokens == null ? pluralize(tokens, "token") : `${formatCount(tokens)} of ${pluralize(mostTokens, "token")}`),
+  ];
+  return parts.filter(Boolean).join(", ") || "not known";
 }
 
 /** Time before which no execution may begin, while it is ahead. */
@@ -96,8 +121,8 @@ function NotBefore({ job: { not_before: at } }: { job: Job }): ReactNode {
   const now = useNow();
   if (!at || Date.parse(at) <= now) return null;
   return (
-    <span className="font-medium text-text">
+    <p className="font-medium">
       begins at <ExactTime at={at} /> (<Countdown to={at} />)
-    </span>
+    </p>
   );
 }

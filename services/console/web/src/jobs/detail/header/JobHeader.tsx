@@ -6,6 +6,7 @@ import { usePendingAction } from "@/jobs/actions/mutations";
 import { EditJobDialog, type Part } from "@/jobs/form/EditJobDialog";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { type Action, explainEditRefusal } from "@/jobs/model/status";
+import type { Submission } from "@/jobs/model/submissions";
 import { JobFacts } from "./JobFacts";
 import { JobMenu } from "./JobMenu";
 import { JobProgress } from "./JobProgress";
@@ -13,27 +14,25 @@ import { JobProgress } from "./JobProgress";
 type JobHeaderProps = {
   job: Job;
   logs: readonly JobLog[];
+  submissions: readonly Submission[];
   openByKey: Action | null;
   onOpenedByKey: () => void;
   onDuplicate: () => void;
 };
 
 /** Header of a job's page: status, title, facts, actions and progress. */
-export function JobHeader({ job, logs, openByKey, onOpenedByKey, onDuplicate }: JobHeaderProps) {
+export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, onDuplicate }: JobHeaderProps) {
   const pending = usePendingAction(job.id);
   const [editing, edit] = useState<Part | null>(null);
   const reason = explainEditRefusal(job);
   return (
     <header className="space-y-3 border-b pb-4">
-      <div className="flex flex-wrap items-start justify-between gap-3">
+      <div className="flex flex-wrap items-end justify-between gap-3">
         <div className="min-w-0 grow basis-96 space-y-1">
-          <div className="flex flex-wrap items-center gap-2">
-            <JobStatusBadge status={job.status} pending={pending} isLive={job.live} />
-            <h1 className="min-w-0 text-xl font-semibold wrap-anywhere">
-              <bdi>{job.title}</bdi>
-            </h1>
-          </div>
-          <JobFacts job={job} />
+          <JobStatusBadge status={job.status} pending={pending} isLive={job.live} />
+          <h1 className="text-xl font-semibold wrap-anywhere">
+            <bdi>{job.title}</bdi>
+          </h1>
         </div>
         <JobActionButtons job={job} openByKey={openByKey} onOpenedByKey={onOpenedByKey}>
           <ActionButton icon={Pencil} verb="Edit" reason={reason} onClick={() => edit("all")} />
@@ -41,12 +40,17 @@ export function JobHeader({ job, logs, openByKey, onOpenedByKey, onDuplicate }: 
         </JobActionButtons>
       </div>
       {editing && <EditJobDialog job={job} part={editing} onClose={() => edit(null)} />}
-      <JobProgress job={job} logs={logs} />
+      <JobFacts job={job} />
       {job.description && (
         <p dir="auto" className="max-w-prose whitespace-pre-wrap wrap-anywhere">
           {job.description}
         </p>
       )}
+      <JobProgress
+        job={job}
+        logs={logs}
+        last={submissions.findLast(({ number, isLate }) => number !== null && !isLate)}
+      />
     </header>
   );
 }

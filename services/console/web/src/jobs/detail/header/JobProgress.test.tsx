@@ -1,6 +1,7 @@
 import { render, screen } from "@testing-library/react";
 import { expect, it } from "vitest";
 import type { Job, JobLog } from "@/api/types";
+import { groupBySubmission } from "@/jobs/model/submissions";
 import { aJob, aLog } from "@/testing/factories";
 import { JobProgress } from "./JobProgress";
 
@@ -74,7 +75,20 @@ it("a lease that lapsed and was renewed after all is no wait", () => {
   expect(screen.queryByText("waits for a worker")).not.toBeInTheDocument();
 });
 
-it("is not there once the job is over", () => {
-  const { container } = render(<JobProgress job={aJob({ status: "COMPLETED" })} logs={[]} />);
-  expect(container).toBeEmptyDOMElement();
+it("tells of a job that is over where the time of its last execution went", () => {
+  const at = (second: number) => `2026-11-25T00:00:${String(second).padStart(2, "0")}Z`;
+  const steps = [
+    ["requested", 0],
+    ["claimed", 21],
+    ["result", 25],
+    ["met", 27],
+  ] as const;
+  const logs = steps.map(([kind, second], version) =>
+    aLog({ version, kind, created_at: at(second), status: kind === "met" ? "COMPLETED" : "IN_PROGRESS" }),
+  );
+  const { rerender } = render(<JobProgress job={aJob({ status: "COMPLETED" })} logs={[]} />);
+  expect(screen.getByText("Not executed yet")).toBeVisible();
+  rerender(<JobProgress job={aJob({ status: "COMPLETED" })} logs={logs} last={groupBySubmission(logs)[0]} />);
+  expect(screen.queryByRole("progressbar")).not.toBeInTheDocument();
+  expect(screen.getByText("waited 21 s, ran 4.0 s, judged 2.0 s")).toBeVisible();
 });

@@ -1,16 +1,45 @@
 import type { Job, JobLog } from "@/api/types";
 import { derivePhase, findRequestTime, type Phase } from "@/jobs/model/phase";
+import type { Submission } from "@/jobs/model/submissions";
+import { formatTimes, measureTimes } from "@/jobs/model/times";
 import { useNow } from "@/lib/clock";
-import { formatPercent } from "@/lib/format";
+import { formatPercent, pluralize } from "@/lib/format";
 import { Countdown, Duration } from "@/ui/display/duration";
-import { ExactTime } from "@/ui/display/time";
+import { ExactTime, Time } from "@/ui/display/time";
 
-type JobProgressProps = { job: Job; logs: readonly JobLog[] };
+type JobProgressProps = {
+  job: Job;
+  logs: readonly JobLog[];
+  /** The newest execution, whether it has ended or not. */
+  last?: Submission;
+};
+
+/** Where a job stands: its phase while it runs or waits, else how its last execution went. It keeps its height. */
+export function JobProgress({ job, logs, last }: JobProgressProps) {
+  const phase = derivePhase(job, logs, useNow());
+  return phase ? <RunningProgress job={job} logs={logs} phase={phase} /> : <LastExecution last={last} />;
+}
+
+/** How the last execution went, in the place of the progress of one. */
+function LastExecution({ last }: { last?: Submission }) {
+  return (
+    <p className="flex min-h-6.5 flex-wrap items-end gap-x-3 text-xs text-muted">
+      {last?.endedAt ? (
+        <>
+          <span className="font-medium text-text">{last.name}</span>
+          <span>{formatTimes(measureTimes(last.logs, Date.parse(last.endedAt)))}</span>
+          {last.calls > 0 && <span>{pluralize(last.calls, "call")}</span>}
+          <Time at={last.endedAt} before="ended " />
+        </>
+      ) : (
+        "Not executed yet"
+      )}
+    </p>
+  );
+}
 
 /** Progress of a job that runs or waits: phase, call, times, and what the agent reported of this call. */
-export function JobProgress({ job, logs }: JobProgressProps) {
-  const phase = derivePhase(job, logs, useNow());
-  if (!phase) return null;
+function RunningProgress({ job, logs, phase }: JobProgressProps & { phase: Phase }) {
   const { word, since, until, share, highest = 0, message } = phase;
   const call = phase.call === undefined ? null : `call ${phase.call}${phase.calls ? ` of ${phase.calls}` : ""}`;
   const { max_submissions: submissions, deadline_s: deadline } = job.policy ?? {};
@@ -18,7 +47,7 @@ export function JobProgress({ job, logs }: JobProgressProps) {
   const end = requestedAt && deadline ? new Date(Date.parse(requestedAt) + deadline * 1_000).toISOString() : null;
   const progressText = [share === undefined ? null : formatPercent(share), word, call].filter(Boolean).join(", ");
   return (
-    <div className="space-y-1">
+    <div className="min-h-6.5 space-y-1">
       <div
         role="progressbar"
         aria-label="Progress"
@@ -30,7 +59,7 @@ export function JobProgress({ job, logs }: JobProgressProps) {
       >
         <Bar phase={phase} />
       </div>
-      <p className="flex flex-wrap gap-x-3 text-xs text-muted">
+      <p className="flex gap-x-3 text-xs text-muted max-lg:flex-wrap lg:overflow-hidden lg:whitespace-nowrap">
         <span className="font-medium text-running">{word}</span>
         {until && <Countdown to={until} />}
         {call && <span>{call}</span>}
@@ -60,7 +89,7 @@ export function JobProgress({ job, logs }: JobProgressProps) {
           </span>
         )}
         {message && (
-          <bdi className="min-w-0 wrap-anywhere" title={message}>
+          <bdi className="min-w-0 max-lg:wrap-anywhere lg:truncate" title={message}>
             {message}
           </bdi>
         )}

@@ -1,9 +1,11 @@
 import { act, screen, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
 import { expect, it } from "vitest";
 import { jobKeys } from "@/api/query-keys";
 import type { JobLog } from "@/api/types";
 import { JobPage } from "@/jobs/detail/JobPage";
 import { type JobLogs, logsQuery, olderLogsQuery } from "@/jobs/model/logs";
+import { groupBySubmission } from "@/jobs/model/submissions";
 import { applyJobs } from "@/live/apply-changes";
 import { aChange, aJob, aLog } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
@@ -37,12 +39,12 @@ const shownItems = () => screen.getAllByRole("listitem").filter((each) => each.d
 it("the newest submission is open, and the order can be turned round", async () => {
   const { user } = await renderPage(<JobHistory jobId="poem" newest={SHORT} />);
   const titles = () => screen.getAllByRole("heading", { level: 3 }).map((each) => each.textContent?.slice(0, 12));
-  expect(titles()).toEqual(["Submission 2", "Submission 1", "Assignmentwr"]);
+  expect(titles()).toEqual(["Assignmentwr", "Submission 1", "Submission 2"]);
   expect(screen.getByText("submission 2 was requested")).toBeVisible();
   expect(screen.queryByText("submission 1 was requested")).not.toBeInTheDocument();
   expect(screen.getByRole("button", { name: /^Submission 1/ })).toHaveTextContent("1 of 2 are met");
-  await user.selectOptions(screen.getByLabelText("Order"), "Oldest first");
-  expect(titles()).toEqual(["Assignmentwr", "Submission 1", "Submission 2"]);
+  await user.selectOptions(screen.getByLabelText("Order"), "Newest first");
+  expect(titles()).toEqual(["Submission 2", "Submission 1", "Assignmentwr"]);
   expect(screen.queryByRole("button", { name: /older/ })).not.toBeInTheDocument();
 });
 
@@ -55,7 +57,7 @@ it("the history can be narrowed to one kind", async () => {
 it("a long history begins with its newest entries, without bodies, and goes back to the first one", async () => {
   const asked = serveJob(aJob({ status: "RESUBMISSION_REQUIRED", version: 240, execution_id: "e-2" }), long(120));
   const { user } = await renderPage(<JobPage id="poem" />);
-  await user.selectOptions(await screen.findByLabelText("Order"), "Oldest first");
+  await screen.findByLabelText("Order");
   expect(shownItems()).toHaveLength(100);
   await user.click(screen.getByText("Show 140 older"));
   const first = (await screen.findByText("report 2")).closest("section") as HTMLElement;
@@ -82,8 +84,9 @@ it("submissions are compared whose entries are not read yet", async () => {
   serveJob(aJob({ status: "RESUBMISSION_REQUIRED", version: 240, execution_id: "e-2" }), long(120));
   const { user } = await renderPage(<JobPage id="poem" />);
   await user.click(await screen.findByRole("tab", { name: "Diff with submission 1" }));
-  expect(await screen.findByText(/− text 1/)).toBeVisible();
-  expect(screen.getByText(/\+ text 2/)).toBeVisible();
+  const diff = await screen.findByRole("region", { name: "This one compared with submission 1" });
+  expect(diff).toHaveTextContent(/− text 1.*\+ text 2/);
+  expect(within(diff).getByText("1").tagName).toBe("DEL");
 });
 
 it("what is read anew is what came since, and nothing is missing or twice", async () => {
@@ -104,4 +107,30 @@ it("what is read anew is what came since, and nothing is missing or twice", asyn
   logs.push(...Array.from({ length: 1_500 }, (_, at) => aLog({ version: 803 + at })));
   await client.fetchQuery({ ...logsQuery("poem"), staleTime: 0 });
   expect(versions()).toEqual(upTo(1_303, 2_302));
+});
+
+it("a failed submission that is tried again has a name of its own, and an edit is no failure", async () => {
+  const logs = [
+    aLog({ version: 1, status: "FAILED", kind: "failed", code: "agent_timeout" }),
+    aLog({
+      version: 2,
+      status: "FAILED",
+      kind: "edited",
+      execution_id: null,
+      submission: null,
+      message: "edited: title",
+    }),
+    aLog({ version: 3, status: "FAILED", kind: "failed", execution_id: "e-2", message: "failed again" }),
+  ];
+  await renderPage(<JobHistory jobId="poem" newest={logs} known={groupBySubmission(logs)} />);
+  const groups = screen.getAllByRole("heading", { level: 3 });
+  expect(groups.map((each) => each.querySelector(".font-semibold")?.textContent)).toEqual([
+    "Submission 1",
+    "Edit",
+    "Submission 1 (try 2)",
+  ]);
+  await userEvent.click(screen.getByRole("button", { name: /^Edit/ }));
+  const edit = screen.getByText("edited: title").closest("li") as HTMLElement;
+  expect(edit).toHaveTextContent("Edited");
+  expect(edit).not.toHaveTextContent("Failed");
 });

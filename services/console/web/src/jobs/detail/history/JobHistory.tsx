@@ -4,7 +4,7 @@ import { ProblemState } from "@/api/ProblemState";
 import type { JobLog, JobLogStatus } from "@/api/types";
 import { OLDER_SIZE, olderLogsQuery } from "@/jobs/model/logs";
 import { STATUS_LOOKS } from "@/jobs/model/status";
-import { groupBySubmission } from "@/jobs/model/submissions";
+import { groupBySubmission, type Submission } from "@/jobs/model/submissions";
 import { formatNextPortion } from "@/lib/format";
 import { useStoredChoice } from "@/lib/stored-choice";
 import { Button } from "@/ui/controls/button";
@@ -15,12 +15,16 @@ type JobHistoryProps = {
   jobId: string;
   /** The newest entries, oldest first. */
   newest: readonly JobLog[];
+  /** The submissions as far as they are known: they have their names from here, however far the history was read. */
+  known?: readonly Submission[];
 };
 
-const NEWEST_FIRST = true;
+// What is appended moves nothing that somebody reads.
+const NEWEST_FIRST = false;
+const NONE: readonly Submission[] = [];
 
 /** History of a job by submission; older entries are read on demand. */
-export function JobHistory({ jobId, newest }: JobHistoryProps) {
+export function JobHistory({ jobId, newest, known = NONE }: JobHistoryProps) {
   const older = useInfiniteQuery(olderLogsQuery(jobId, newest[0]?.version ?? 1));
   const logs = useMemo(() => {
     const before = older.data?.pages.flatMap((page) => page.items) ?? [];
@@ -32,7 +36,11 @@ export function JobHistory({ jobId, newest }: JobHistoryProps) {
   const submissions = groupBySubmission(logs);
   const last = submissions.at(-1)?.key;
   const shown = submissions
-    .map((submission) => ({ ...submission, logs: submission.logs.filter((log) => kind === "" || log.status === kind) }))
+    .map((submission) => ({
+      ...submission,
+      name: known.find(({ key }) => key === submission.key)?.name ?? submission.name,
+      logs: submission.logs.filter((log) => kind === "" || log.status === kind),
+    }))
     .filter((submission) => submission.logs.length > 0);
   const kinds = [...new Set(logs.map((log) => log.status))];
   const more = left > 0 && (

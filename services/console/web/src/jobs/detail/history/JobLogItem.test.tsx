@@ -1,4 +1,4 @@
-import { render, screen } from "@testing-library/react";
+import { screen } from "@testing-library/react";
 import { expect, it } from "vitest";
 import type { JobLogStatus } from "@/api/types";
 import { STATUS_LOOKS } from "@/jobs/model/status";
@@ -7,15 +7,15 @@ import { renderPage } from "@/testing/render";
 import { on, problem, serveJob } from "@/testing/server";
 import { JobLogItem } from "./JobLogItem";
 
-it.each(Object.keys(STATUS_LOOKS) as JobLogStatus[])("a log of %s is told in words", (status) => {
-  render(<JobLogItem log={aLog({ status, message: "what happened" })} />);
+it.each(Object.keys(STATUS_LOOKS) as JobLogStatus[])("a log of %s is told in words", async (status) => {
+  await renderPage(<JobLogItem log={aLog({ status, message: "what happened" })} />);
   expect(screen.getByRole("listitem")).toHaveTextContent(STATUS_LOOKS[status].word);
   expect(screen.getByRole("listitem")).toHaveTextContent("what happened");
 });
 
-it("tells agent, attempt, code and how long after the one before", () => {
+it("tells agent, attempt, code and how long after the one before", async () => {
   const log = aLog({ version: 4, attempt: 2, kind: "call_failed", code: "agent_timeout", spent_calls: 2, calls: 3 });
-  render(<JobLogItem log={log} before={aLog({ version: 1 })} />);
+  await renderPage(<JobLogItem log={log} before={aLog({ version: 1 })} />);
   const item = screen.getByRole("listitem");
   for (const text of ["writer", "attempt 2", "call 2 of 3", "agent_timeout", "3.0 s after the entry before"])
     expect(item).toHaveTextContent(text);
@@ -24,8 +24,8 @@ it("tells agent, attempt, code and how long after the one before", () => {
   expect(screen.getByText("agent_timeout")).toHaveAttribute("title", expect.stringMatching(/did not answer within/));
 });
 
-it("a result that came late says so", () => {
-  render(<JobLogItem log={aLog({ kind: "result", status: "CANCELLED" })} />);
+it("a result that came late says so", async () => {
+  await renderPage(<JobLogItem log={aLog({ kind: "result", status: "CANCELLED" })} />);
   expect(screen.getByText("it came late, is kept, and is not judged")).toBeVisible();
 });
 
@@ -54,7 +54,7 @@ it.each<[string, string[]]>([
   ["result", ["Result"]],
   ["not_met", ["Result"]],
   ["claimed", []],
-])("an entry of the kind %s holds %j", (kind, names) => {
-  render(<JobLogItem log={aLog({ kind })} />);
+])("an entry of the kind %s holds %j", async (kind, names) => {
+  await renderPage(<JobLogItem log={aLog({ kind })} />);
   expect(screen.queryAllByRole("button").map((each) => each.textContent)).toEqual(names);
 });

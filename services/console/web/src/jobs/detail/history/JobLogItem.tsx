@@ -1,16 +1,21 @@
 import { useQuery } from "@tanstack/react-query";
-import { ChevronRight, OctagonAlert } from "lucide-react";
+import { ChevronRight, OctagonAlert, Pencil } from "lucide-react";
 import { useState } from "react";
+import { AgentName } from "@/api/AgentName";
+import { useAgentNames } from "@/api/agents";
 import { ProblemState } from "@/api/ProblemState";
 import type { JobLog } from "@/api/types";
 import { explainCode } from "@/jobs/detail/errors/advice";
-import { entryQuery, hasRequest, hasResponse, hasResult, isFailure, isLate } from "@/jobs/model/logs";
+import { entryQuery, formatCode, hasRequest, hasResponse, hasResult, isFailure, isLate } from "@/jobs/model/logs";
 import { STATUS_LOOKS } from "@/jobs/model/status";
 import { cn } from "@/lib/cn";
 import { formatDuration, formatExactTime, formatTimeOfDay } from "@/lib/format";
 import { JsonTree } from "@/results/views/JsonTree";
 import { Skeleton } from "@/ui/display/states";
 import { toIntlZone, useZone } from "@/ui/display/time";
+
+/** An edit leaves the status as it was, so it does not look like it. */
+const EDITED_LOOK = { word: "Edited", icon: Pencil, ink: "text-muted" };
 
 type JobLogItemProps = {
   log: JobLog;
@@ -21,7 +26,8 @@ type JobLogItemProps = {
 
 /** Entry of a job's log, with its request and response on demand. */
 export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
-  const { word, icon, ink } = STATUS_LOOKS[log.status];
+  const { word, icon, ink } = log.kind === "edited" ? EDITED_LOOK : STATUS_LOOKS[log.status];
+  const { nameAllIn } = useAgentNames();
   const Icon = isFailure(log) ? OctagonAlert : icon;
   const took = before ? Date.parse(log.created_at) - Date.parse(before.created_at) : null;
   return (
@@ -33,15 +39,15 @@ export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
           <LogTime at={log.created_at} />
           <span className={cn("font-medium", ink)}>{word}</span>
           {isLate(log) && <span className="font-medium">it came late, is kept, and is not judged</span>}
-          <bdi className="min-w-0 wrap-anywhere">{log.message}</bdi>
+          <bdi className="min-w-0 wrap-anywhere">{nameAllIn(log.message ?? "")}</bdi>
         </p>
         <p className="flex flex-wrap gap-x-3 text-xs text-muted">
           {log.code && (
             <code title={explainCode(log.code)} className={cn("font-mono", isFailure(log) && "text-failed")}>
-              {log.code}
+              {formatCode(log)}
             </code>
           )}
-          {log.agent_id && <bdi className="min-w-0 wrap-anywhere">{log.agent_id}</bdi>}
+          {log.agent_id && <AgentName id={log.agent_id} className="min-w-0" />}
           {log.attempt != null && <span>attempt {log.attempt}</span>}
           {isFailure(log) && (log.spent_calls ?? 0) > 0 && (
             <span>

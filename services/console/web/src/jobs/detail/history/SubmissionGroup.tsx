@@ -1,11 +1,13 @@
 import { ChevronRight } from "lucide-react";
 import { useState } from "react";
+import { AgentName } from "@/api/AgentName";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
-import { formatSubmissionTitle, type Submission } from "@/jobs/model/submissions";
+import type { Submission } from "@/jobs/model/submissions";
+import { formatTimes, measureTimes } from "@/jobs/model/times";
+import { useNow } from "@/lib/clock";
 import { cn } from "@/lib/cn";
 import { formatMoney, formatNextPortion, pluralize } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
-import { Duration } from "@/ui/display/duration";
 import { Time } from "@/ui/display/time";
 import { JobLogItem } from "./JobLogItem";
 
@@ -36,15 +38,12 @@ export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newe
           className="flex min-h-8 w-full flex-wrap items-center gap-x-3 gap-y-1 text-left"
         >
           <ChevronRight aria-hidden size={14} className={cn("transition-transform", isOpen && "rotate-90")} />
-          <span className="font-semibold">{formatSubmissionTitle(submission)}</span>
-          {agent && <bdi className="min-w-0 wrap-anywhere">{agent}</bdi>}
+          <span className="font-semibold">{submission.name}</span>
+          {agent && <AgentName id={agent} className="min-w-0" />}
           {number !== null && !isLate && <JobStatusBadge status={outcome} isLive={endedAt === null} />}
           {number !== null && !isCut && !isLate && (
             <>
-              <span className="text-muted">
-                {endedAt ? "took " : "for "}
-                <Duration from={startedAt} to={endedAt} />
-              </span>
+              <SubmissionTimes submission={submission} />
               {calls > 0 && <span className="text-muted">{pluralize(calls, "call")}</span>}
               {costUsd > 0 && <span className="text-muted">{formatMoney(costUsd)}</span>}
             </>
@@ -74,4 +73,10 @@ export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newe
       )}
     </section>
   );
+}
+
+/** Where the time of an execution went; of one that runs, until now. */
+function SubmissionTimes({ submission: { logs, endedAt } }: { submission: Submission }) {
+  const now = useNow();
+  return <span className="text-muted">{formatTimes(measureTimes(logs, endedAt ? Date.parse(endedAt) : now))}</span>;
 }

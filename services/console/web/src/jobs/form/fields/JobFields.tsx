@@ -12,14 +12,16 @@ const isCriterion = ({ text }: { text: string }) => text.trim() !== "";
 const focusOn = (ref: RefCallBack, part: string) => (editor: HTMLElement | null) =>
   ref(editor && { focus: () => editor.querySelector<HTMLElement>(part)?.focus() });
 
-/** Fields of a job's title, description and criteria. */
-export function TextFields() {
+/** Fields of a job's title, description and criteria; the title takes the focus where the form is a page. */
+export function TextFields({ autoFocus }: { autoFocus?: boolean }) {
   const { register, control, formState } = useFormContext<JobValues>();
   const { errors } = formState;
   return (
     <>
       <Field label="Title" error={errors.title?.message}>
-        {(field) => <Input {...field} {...register("title", { required: "It needs a title." })} />}
+        {(field) => (
+          <Input {...field} autoFocus={autoFocus} {...register("title", { required: "It needs a title." })} />
+        )}
       </Field>
       <Field label="Description" hint="What is to be done; the agent gets it." error={errors.description?.message}>
         {(field) => <TextArea {...field} rows={4} {...register("description")} />}

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
+import { toPolicy, toPolicyValues } from "@/policy/policy";
 import { aJob } from "@/testing/factories";
 import { EMPTY_VALUES, explainInvalidPayload, toJobValues, toNewJob } from "./job-values";
-import { toPolicy, toPolicyValues } from "./policy";
 
 it("a policy says only what was filled in, and keeps what the form does not show", () => {
   const values = { ...toPolicyValues({}), max_attempts: "3", reuse_verdict: "false", retry_codes: "503 agent_timeout" };

@@ -1,7 +1,7 @@
 import type { Job, NewJob, Policy } from "@/api/types";
 import { parseJson, stringifyJson } from "@/lib/exact-json";
+import { POLICY_FIELDS, type PolicyValues, toPolicy, toPolicyValues } from "@/policy/policy";
 import { type Criterion, formatCriteria, newCriterion, toLines } from "./criteria";
-import { POLICY_FIELDS, type PolicyValues, toPolicy, toPolicyValues } from "./policy";
 
 export type AssignmentMode = "agent" | "capabilities" | "later";
 export type LabelRow = { id: string; name: string; value: string };

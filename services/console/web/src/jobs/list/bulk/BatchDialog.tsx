@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
+import { useAgentNames } from "@/api/agents";
 import { ProblemState } from "@/api/ProblemState";
 import type { Job } from "@/api/types";
 import { describeSearch, type JobsSearch } from "@/jobs/list/filters/jobs-search";
@@ -25,6 +26,7 @@ type BatchDialogProps = {
 export function BatchDialog({ search, selected, onClose }: BatchDialogProps) {
   const counts = useQuery({ ...countsQuery(search), enabled: selected === null }).data;
   const zone = toIntlZone(useZone()[0]);
+  const { nameOf } = useAgentNames();
   const create = useCreateBatch();
   const navigate = useNavigate();
   const which = selected ? pluralize(selected.length, "job") : describeMatching(counts, search);
@@ -52,7 +54,7 @@ export function BatchDialog({ search, selected, onClose }: BatchDialogProps) {
     >
       <p>
         {selected ? "Selected among: " : "All that match: "}
-        <b className="font-medium">{describeSearch(search, zone)}</b>
+        <b className="font-medium">{describeSearch(search, zone, nameOf)}</b>
         {selected || search.status ? "." : `; of these, those that are ${EXECUTABLE_WORDS}.`}
       </p>
       <p className="text-muted">

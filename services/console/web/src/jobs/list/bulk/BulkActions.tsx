@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { useAgentNames } from "@/api/agents";
 import type { Job } from "@/api/types";
 import { describeSearch, type JobsSearch } from "@/jobs/list/filters/jobs-search";
 import { countsQuery } from "@/jobs/list/state/queries";
@@ -10,9 +11,10 @@ import { toIntlZone, useZone } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { BatchDialog } from "./BatchDialog";
 import { BulkProgress } from "./BulkProgress";
-import { describeMatching } from "./create-batch";
+import { describeMatching, hasExecutable } from "./create-batch";
 import { type BulkAction, explainRefusalOfAll, listAllowed, useBulkAction } from "./use-bulk-action";
 
+const NONE_EXECUTABLE = "None of the jobs that match can be executed as they stand.";
 const BULK: BulkAction[] = ["execute", "cancel", "resubmit"];
 
 type BulkActionsProps = {
@@ -33,6 +35,7 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
   const { progress, run, abort, dismiss } = useBulkAction((done) => onDone(done.map(({ id }) => id)));
   const counts = useQuery({ ...countsQuery(search), enabled: isAll }).data;
   const zone = toIntlZone(useZone()[0]);
+  const { nameOf } = useAgentNames();
   if (progress) return <BulkProgress progress={progress} onAbort={abort} onDismiss={dismiss} />;
   if (selected.length === 0) return null;
   const affected = dialogAction ? listAllowed(dialogAction, selected) : [];
@@ -50,7 +53,9 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
       ))}
       <Button onClick={() => setBatchOf("selected")}>Execute as a batch</Button>
       {isAll && (
-        <Button onClick={() => setBatchOf("all")}>Execute {describeMatching(counts, search)} that match</Button>
+        <Button reason={hasExecutable(counts, search) ? null : NONE_EXECUTABLE} onClick={() => setBatchOf("all")}>
+          Execute {describeMatching(counts, search)} that match
+        </Button>
       )}
       <Button kind="quiet" onClick={onClear}>
         Clear selection
@@ -78,7 +83,7 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
           }}
         >
           <p>
-            Selected among: {describeSearch(search, zone)}. {ACTION_VERBS[dialogAction]} is asked for each of{" "}
+            Selected among: {describeSearch(search, zone, nameOf)}. {ACTION_VERBS[dialogAction]} is asked for each of{" "}
             {pluralize(affected.length, "job")}, one by one.
           </p>
           {others > 0 && (

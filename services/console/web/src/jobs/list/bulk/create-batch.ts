@@ -41,11 +41,21 @@ export function toBatchFilter(search: JobsSearch, now: number): JobFilter {
   };
 }
 
-/** Describe how many jobs match, as far as they are counted. */
+const countMatching = (counts: JobCounts, { status = EXECUTABLE }: JobsSearch) =>
+  status.map((each) => counts.counts[each] ?? 0);
+
+/** Whether a job that matches can be executed, as far as they are counted. */
+export function hasExecutable(counts: JobCounts | undefined, { status = EXECUTABLE }: JobsSearch): boolean {
+  if (!counts || counts.searched != null) return true;
+  return status.some((each) => EXECUTABLE.includes(each) && (counts.counts[each] ?? 0) > 0);
+}
+
+/** Describe how many jobs match, as far as they are counted: "412 jobs". */
 export function describeMatching(counts: JobCounts | undefined, search: JobsSearch): string {
   if (!counts) return "all jobs";
-  const numbers = (search.status ?? EXECUTABLE).map((status) => counts.counts[status] ?? 0);
+  const numbers = countMatching(counts, search);
   const sum = numbers.reduce((total, number) => total + number, 0);
   const isAtLeast = counts.searched != null || numbers.some((number) => number >= counts.capped_at);
-  return isAtLeast ? `all of at least ${formatCount(sum)} jobs` : `all ${pluralize(sum, "job")}`;
+  if (isAtLeast) return `all of at least ${formatCount(sum)} jobs`;
+  return sum === 0 ? "the jobs" : sum === 1 ? "the 1 job" : `all ${pluralize(sum, "job")}`;
 }

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { SlidersHorizontal, X } from "lucide-react";
 import { Fragment, type RefObject, useState } from "react";
-import { agentsQuery } from "@/api/agents";
+import { agentName, agentsQuery } from "@/api/agents";
 import { Button } from "@/ui/controls/button";
 import { Select } from "@/ui/controls/field";
 import { FilterChips } from "./FilterChips";
@@ -67,8 +67,7 @@ export function FilterBar(props: FilterBarProps) {
 function OtherFilters({ search, onChange }: Pick<FilterBarProps, "search" | "onChange">) {
   const labels = search.label ?? [];
   const agents = useQuery(agentsQuery);
-  const agentIds = agents.data?.map((agent) => agent.id) ?? [];
-  const ids = search.agent && !agentIds.includes(search.agent) ? [search.agent, ...agentIds] : agentIds;
+  const isUnknown = search.agent !== undefined && !agents.data?.some(({ id }) => id === search.agent);
   return (
     <>
       <Select
@@ -78,9 +77,10 @@ function OtherFilters({ search, onChange }: Pick<FilterBarProps, "search" | "onC
         onChange={(event) => onChange({ agent: event.target.value || undefined })}
       >
         <option value="">Any agent</option>
-        {ids.map((id) => (
-          <option key={id} value={id}>
-            {id}
+        {isUnknown && <option value={search.agent}>{search.agent}</option>}
+        {agents.data?.map((agent) => (
+          <option key={agent.id} value={agent.id}>
+            {agentName(agent)}
           </option>
         ))}
       </Select>

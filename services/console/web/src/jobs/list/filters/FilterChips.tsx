@@ -1,4 +1,5 @@
 import { X } from "lucide-react";
+import { useAgentNames } from "@/api/agents";
 import { toIntlZone, useZone } from "@/ui/display/time";
 import { describeTime, type JobsSearch } from "./jobs-search";
 
@@ -12,6 +13,7 @@ type FilterChipsProps = {
 /** Chips of the filters that are set, each with a button to remove it. */
 export function FilterChips({ search, isAll, onChange }: FilterChipsProps) {
   const zone = toIntlZone(useZone()[0]);
+  const { nameOf } = useAgentNames();
   const { label = [], from, to } = search;
   const chips: [string | undefined, Partial<JobsSearch>][] = label.map((each) => {
     const rest = label.filter((other) => other !== each);
@@ -20,7 +22,8 @@ export function FilterChips({ search, isAll, onChange }: FilterChipsProps) {
   if (from || to || isAll)
     chips.push([describeTime(search, zone), { period: undefined, from: undefined, to: undefined }]);
   for (const name of isAll ? (["agent", "tenant", "batch"] as const) : []) {
-    chips.push([search[name] && `${name} ${search[name]}`, { [name]: undefined }]);
+    const value = search[name];
+    chips.push([value && `${name} ${name === "agent" ? nameOf(value) : value}`, { [name]: undefined }]);
   }
   const shown = chips.filter(([text]) => text !== undefined);
   if (shown.length === 0) return null;

@@ -24,7 +24,7 @@ export function TextFilter(props: TextFilterProps) {
   const id = useId();
   const isSearch = inputRef !== undefined;
   return (
-    <span className={cn("relative", isSearch ? "w-52 max-sm:min-w-0" : "w-28", "max-sm:grow", className)}>
+    <span className={cn("relative", isSearch ? "w-48 max-sm:min-w-0" : "w-28", "max-sm:grow", className)}>
       {isSearch && (
         <Search aria-hidden size={14} className="absolute top-2.25 left-2 text-muted pointer-coarse:top-3.75" />
       )}

@@ -128,11 +128,11 @@ export function isFiltered(search: JobsSearch): boolean {
   return Object.values(withoutSort(search)).some((value) => value !== undefined);
 }
 
-/** Describe the filters, with times in a zone, as a bulk action restates them. */
-export function describeSearch(search: JobsSearch, zone: string | undefined): string {
+/** Describe the filters, with times in a zone and agents by name, as a bulk action restates them. */
+export function describeSearch(search: JobsSearch, zone: string | undefined, nameOf = (id: string) => id): string {
   const words = [
     search.status && `status ${search.status.join(" or ")}`,
-    search.agent && `agent ${search.agent}`,
+    search.agent && `agent ${nameOf(search.agent)}`,
     search.tenant && `tenant ${search.tenant}`,
     search.batch && `batch ${search.batch}`,
     ...(search.label ?? []).map((label) => `label ${label}`),

@@ -1,4 +1,5 @@
 import { use } from "react";
+import { AgentName } from "@/api/AgentName";
 import type { Job } from "@/api/types";
 import { Time } from "@/ui/display/time";
 import { formatSubmission, JobLink, Mismatch, MismatchText, Status } from "./columns";
@@ -14,7 +15,7 @@ export function JobCard({ job }: { job: Job }) {
         <span className="min-w-0 truncate">
           {mismatch === null ? (
             <>
-              <bdi>{job.agent_id ?? "no agent"}</bdi> · sub {formatSubmission(job)}
+              {job.agent_id ? <AgentName id={job.agent_id} /> : "no agent"} · submission {formatSubmission(job)}
             </>
           ) : (
             <MismatchText />

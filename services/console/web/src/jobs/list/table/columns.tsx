@@ -1,10 +1,13 @@
 import { Link } from "@tanstack/react-router";
 import { columnVisibilityFeature, createColumnHelper, tableFeatures } from "@tanstack/react-table";
 import { createContext, use } from "react";
+import { AgentName } from "@/api/AgentName";
+import { useAgentNames } from "@/api/agents";
 import type { Job } from "@/api/types";
 import { usePendingAction } from "@/jobs/actions/mutations";
 import type { Sort } from "@/jobs/list/filters/jobs-search";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
+import { formatCode, formatReason } from "@/jobs/model/logs";
 import { cn } from "@/lib/cn";
 import { formatMoney, formatPercent, shortenId } from "@/lib/format";
 import { Time } from "@/ui/display/time";
@@ -25,29 +28,28 @@ export type ColumnId =
   | "created"
   | "updated";
 
-type Look = { name: string; px?: number; sort?: Sort };
+type Look = { name: string; px?: number; minPx?: number; sort?: Sort };
 
-/** Name, width in px and sort key of each column; the title takes the width that is left. */
+/** Name, width in px and sort key of each column; those without a width share what is left. */
 export const COLUMN_LOOK: Record<ColumnId, Look> = {
   status: { name: "Status", px: 216 },
-  title: { name: "Job" },
-  last: { name: "Last entry", px: 240 },
-  agent: { name: "Agent", px: 128 },
-  submission: { name: "Sub", px: 56 },
+  title: { name: "Job", minPx: 240 },
+  last: { name: "Last entry", minPx: 200 },
+  agent: { name: "Agent", px: 120 },
+  submission: { name: "Submission", px: 92 },
   tenant: { name: "Tenant", px: 112 },
-  priority: { name: "Prio", px: 56 },
-  cost: { name: "Cost", px: 80 },
+  priority: { name: "Priority", px: 72 },
+  cost: { name: "Cost", px: 72 },
   labels: { name: "Labels", px: 192 },
   created: { name: "Created", px: 96, sort: "created" },
   updated: { name: "Updated", px: 96, sort: "updated" },
 };
 
 const BOX_PX = 40;
-const TITLE_MIN_PX = 288;
 
 /** Sum the minimum widths of columns in px; with less room, the table scrolls. */
 export function sumMinWidths(ids: readonly ColumnId[]): number {
-  return ids.reduce((sum, id) => sum + (COLUMN_LOOK[id].px ?? TITLE_MIN_PX), BOX_PX);
+  return ids.reduce((sum, id) => sum + (COLUMN_LOOK[id].px ?? COLUMN_LOOK[id].minPx ?? 0), BOX_PX);
 }
 
 /** Context of a row: which filter its job no longer passes. */
@@ -69,15 +71,18 @@ export const columns = helper.columns([
   helper.display({ id: "title", cell: ({ row }) => <Title job={row.original} /> }),
   helper.display({
     id: "last",
-    cell: ({ row }) => <bdi title={row.original.last_log?.message ?? ""}>{row.original.last_log?.message}</bdi>,
+    cell: ({ row }) => <LastEntry job={row.original} />,
   }),
-  helper.display({ id: "agent", cell: ({ row }) => row.original.agent_id ?? "–" }),
+  helper.display({
+    id: "agent",
+    cell: ({ row }) => (row.original.agent_id ? <AgentName id={row.original.agent_id} /> : "–"),
+  }),
   helper.display({ id: "submission", cell: ({ row }) => formatSubmission(row.original) }),
   helper.display({ id: "tenant", cell: ({ row }) => row.original.tenant }),
   helper.display({ id: "priority", cell: ({ row }) => row.original.priority }),
   helper.display({
     id: "cost",
-    cell: ({ row }) => (row.original.spent_usd == null ? "–" : formatMoney(row.original.spent_usd)),
+    cell: ({ row: { original: job } }) => (job.spent_usd ? formatMoney(job.spent_usd) : "–"), // nothing told is not free
   }),
   helper.display({ id: "labels", cell: ({ row }) => formatLabels(row.original) }),
   helper.display({ id: "created", cell: ({ row }) => <Time at={row.original.created_at} /> }),
@@ -99,11 +104,17 @@ export function Status({ job }: { job: Job }) {
 /** Detail beside the status: progress of a running job, code of a failed one, from its newest log entry. */
 function StatusDetail({ job }: { job: Job }) {
   const last = job.last_log;
-  if (job.status === "FAILED") return <code className="font-mono">{last?.code}</code>;
+  if (job.status === "FAILED") return <code className="font-mono">{last && formatCode(last)}</code>;
   if (job.status !== "IN_PROGRESS") return null;
   if (last?.next_attempt_at) return <Time at={last.next_attempt_at} before="again " />;
   if (last?.kind === "result") return "judging";
   return job.progress == null ? null : formatPercent(job.progress);
+}
+
+/** Message of the newest entry; the status tells its code. */
+function LastEntry({ job: { last_log: last } }: { job: Job }) {
+  const { nameAllIn } = useAgentNames();
+  return last && <bdi title={last.message ?? ""}>{nameAllIn(formatReason(last))}</bdi>;
 }
 
 function Title({ job }: { job: Job }) {

@@ -1,12 +1,11 @@
 import { useEffect, useRef } from "react";
 import { useFormContext } from "react-hook-form";
-import type { JobValues } from "@/jobs/form/model/job-values";
-import { POLICY_FIELDS } from "@/jobs/form/model/policy";
+import { POLICY_FIELDS, type PolicyValues } from "@/policy/policy";
 import { Field, Input, Select } from "@/ui/controls/field";
 
-/** Fields of the policy; folded, and opened when one is not valid. */
-export function PolicyFields() {
-  const { register, formState } = useFormContext<JobValues>();
+/** Fields of the policy of a form with one; folded, and opened when one is not valid. `unset`: what holds else. */
+export function PolicyFields({ unset = "the agent's, or the service's own" }: { unset?: string }) {
+  const { register, formState } = useFormContext<{ policy: PolicyValues }>();
   const wrong = formState.errors.policy;
   const fold = useRef<HTMLDetailsElement>(null);
   useEffect(() => {
@@ -16,7 +15,7 @@ export function PolicyFields() {
   return (
     <details ref={fold} className="rounded border p-3">
       <summary className="min-h-6 font-medium">
-        Policy <span className="font-normal text-muted">how it is run; empty: the agent's, or the service's own</span>
+        Policy <span className="font-normal text-muted">how it is run; empty: {unset}</span>
       </summary>
       <div className="grid gap-3 pt-3 sm:grid-cols-2">
         {POLICY_FIELDS.map((field) => {
@@ -33,7 +32,7 @@ export function PolicyFields() {
               {(control) =>
                 choices ? (
                   <Select {...control} {...register(`policy.${key}`)}>
-                    <option value="">As set elsewhere</option>
+                    <option value="">Not set</option>
                     {Object.entries(choices).map(([value, words]) => (
                       <option key={value} value={value}>
                         {words}

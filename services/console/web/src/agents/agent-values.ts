@@ -1,0 +1,71 @@
+import type { Agent, NewAgent } from "@/api/types";
+import { POLICY_FIELDS, type PolicyValues, toPolicy, toPolicyValues } from "@/policy/policy";
+import { toWritableAgent } from "./mutations";
+
+/** Values of the form of an agent: texts as they are typed. */
+export type AgentValues = {
+  id: string;
+  name: string;
+  protocol: NewAgent["protocol"];
+  url: string;
+  capabilities: string;
+  headers: string;
+  enabled: boolean;
+  deterministic: boolean;
+  policy: PolicyValues;
+};
+
+/** Fields at which the form can show an error of the server. */
+export const AGENT_FIELDS = [
+  "id",
+  "name",
+  "protocol",
+  "url",
+  "capabilities",
+  "headers",
+  "enabled",
+  "deterministic",
+  ...POLICY_FIELDS.map(({ key }) => `policy.${key}` as const),
+];
+
+/** Convert an agent to the values of the form; without one, they are those of a new agent. */
+export function toAgentValues(agent?: Agent): AgentValues {
+  const headers = Object.entries(agent?.headers ?? {}).map(([name, reference]) => `${name}=${reference}`);
+  return {
+    id: agent?.id ?? "",
+    name: agent?.name ?? "",
+    protocol: agent?.protocol ?? "http",
+    url: agent?.url ?? "",
+    capabilities: agent?.capabilities?.join("\n") ?? "",
+    headers: headers.join("\n"),
+    enabled: agent?.enabled ?? true,
+    deterministic: agent?.deterministic ?? false,
+    policy: toPolicyValues(agent?.policy ?? {}),
+  };
+}
+
+/** Build the request that registers an agent or replaces one; fields that the form does not show are kept. */
+export function toNewAgent({ id, capabilities, headers, policy, ...values }: AgentValues, agent?: Agent): NewAgent {
+  return {
+    ...(agent && toWritableAgent(agent)),
+    ...values,
+    id: agent?.id ?? (id.trim() || null),
+    capabilities: [...new Set(splitLines(capabilities))],
+    headers: Object.fromEntries(splitLines(headers).map(splitHeader)),
+    policy: toPolicy(policy, agent?.policy),
+  };
+}
+
+export const explainInvalidHeaders = (text: string) =>
+  splitLines(text).every((line) => line.includes("=")) || "Each line is a name, =, and where the value is found.";
+
+const splitLines = (text: string) =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+
+const splitHeader = (line: string) => {
+  const at = line.indexOf("=");
+  return [line.slice(0, at), line.slice(at + 1)] as const;
+};

@@ -1,0 +1,31 @@
+import type { ReactNode } from "react";
+import type { Job } from "@/api/types";
+import { JsonTree } from "@/results/views/JsonTree";
+
+/** Payload and policy of a job, folded. */
+export function JobInputs({ job, isHidden }: { job: Job; isHidden: boolean }) {
+  const policy = Object.fromEntries(Object.entries(job.policy ?? {}).filter(([, value]) => value !== null));
+  return (
+    <section aria-label="Inputs" hidden={isHidden} className="space-y-2 border-y py-3">
+      <Fold name="Payload">
+        {job.payload == null ? <p>It has none.</p> : <JsonTree value={job.payload} label="Payload" />}
+      </Fold>
+      <Fold name="Policy">
+        {Object.keys(policy).length === 0 ? (
+          <p>The agent's, or the service's own.</p>
+        ) : (
+          <JsonTree value={policy} label="Policy" />
+        )}
+      </Fold>
+    </section>
+  );
+}
+
+function Fold({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <details>
+      <summary className="min-h-6 font-medium">{name}</summary>
+      <div className="pt-2 pl-4">{children}</div>
+    </details>
+  );
+}

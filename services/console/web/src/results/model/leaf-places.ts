@@ -1,0 +1,21 @@
+import { isBranch } from "@/lib/exact-json";
+import { findRanges, type Quote } from "./evidence";
+import { PLACES_MAX, SEARCHED_VALUES_MAX } from "./limits";
+
+/** Place of a quote in a string within a value: the keys that lead to the string, and where in it the place begins. */
+export type LeafPlace = { keys: readonly string[]; from: number };
+
+/** Find the places of a quote in the strings of a value, in the order of a tree; what stands across strings is none. */
+export function findLeafPlaces(value: unknown, { text }: Pick<Quote, "text">): LeafPlace[] {
+  const places: LeafPlace[] = [];
+  const waiting: [unknown, readonly string[]][] = [[value, []]];
+  for (let seen = 0; seen < SEARCHED_VALUES_MAX && places.length < PLACES_MAX; seen += 1) {
+    const next = waiting.pop();
+    if (!next) break;
+    const [inner, keys] = next;
+    if (typeof inner === "string") places.push(...findRanges(inner, text).map(({ from }) => ({ keys, from })));
+    if (!isBranch(inner)) continue;
+    for (const [key, child] of Object.entries(inner).toReversed()) waiting.push([child, [...keys, key]]);
+  }
+  return places.slice(0, PLACES_MAX);
+}
