@@ -1,4 +1,4 @@
-"""What people see: tables, styles where they are shown, and nothing that steers their terminal."""
+"""What people see: tables, styles where they are shown, help in plain words, and nothing that steers their terminal."""
 
 import io
 import re
@@ -7,10 +7,15 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
+from support.commands import list_commands
 
 from cli.output import Output
 from cli.terminal import Styled, render_line, render_table
 from contracts.resources import NewJob
+
+COMMANDS = list_commands()
+#: Words that say how something came to be here rather than what it does.
+UNCLEAR = re.compile(r"\b(?:said|likewise|or then|the same is|yours)\b", re.IGNORECASE)
 
 
 class Terminal(io.StringIO):
@@ -87,3 +92,19 @@ def test_a_long_message_is_cut_on_a_terminal_alone_and_not_where_it_is_plain(mon
     assert [line.endswith("end") for line in shown] == [False, True, True]
     assert shown[0].endswith("why…")
     assert re.match(r"2026-11-2\d \d\d:\d\d:00\.000 \S+  v1 ", shown[2])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_argument_and_no_option_lacks_its_help(name: str) -> None:
+    helps = {parameter.opts[-1]: parameter.help for parameter in COMMANDS[name].params} | {"": COMMANDS[name].help}
+    assert [
+        option for option, text in helps.items() if not text or len(text.split()) < 2 or not text.endswith(".")
+    ] == []
+    assert [text for text in helps.values() if UNCLEAR.search(text)] == []
+
+
+async def test_help_names_what_an_option_takes_as_people_do(signoff):
+    shown = (await signoff("jobs", "create", "--help")).out
+    assert re.search(r"--priority N +9 comes first", shown)
+    assert "<str>" not in shown
+    assert shown.index("Connection:") > shown.index("--plain")
