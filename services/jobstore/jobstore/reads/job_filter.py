@@ -3,12 +3,15 @@
 from typing import Final, TypeAlias
 
 from pydantic_core import to_json
-from sqlalchemy import ColumnCollection, ColumnElement, Select, Text, Uuid, bindparam, cast, literal, or_, text
+from sqlalchemy import ARRAY, ColumnCollection, ColumnElement, Select, Text, Uuid, bindparam, cast, literal, or_, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from contracts.resources import JobFilter
+from jobstore.domain.decisions import cut_criterion
 from jobstore.storage.tables import jobs
 
+#: What holds of jobs whose last execution ended, and nothing was asked for since.
+HAS_ENDED: Final = text("jobs.duration_s IS NOT NULL")
 #: A query of whatever columns.
 Query: TypeAlias = Select[*tuple[object, ...]]
 
@@ -31,6 +34,11 @@ def holds_text(columns: ColumnCollection[str, ColumnElement[str]], wanted: str |
     return or_(*(columns[name].icontains(wanted, autoescape=True) for name in ("title", "id")))
 
 
+def holds_id_part(columns: ColumnCollection[str, ColumnElement[str]], part: str) -> ColumnElement[bool]:
+    """Return the condition that an id begins or ends so."""
+    return or_(columns["id"].startswith(part, autoescape=True), columns["id"].endswith(part, autoescape=True))
+
+
 def where_matching(query: Query, chosen: JobFilter) -> Query:
     """Restrict a query to the jobs that match a filter."""
     if chosen.statuses:
@@ -49,4 +57,24 @@ def where_matching(query: Query, chosen: JobFilter) -> Query:
         query = query.where(jobs.c.created_at < chosen.created_before)
     if chosen.text is not None:
         query = query.where(holds_text(jobs.c, chosen.text))
+    if chosen.id_part is not None:
+        query = query.where(holds_id_part(jobs.c, chosen.id_part))
+    return _where_ended(query, chosen)
+
+
+def _where_ended(query: Query, chosen: JobFilter) -> Query:
+    """Restrict a query by how the last execution ended. Each condition names the part that an index is of."""
+    if chosen.cancelled is not None:
+        query = query.where(text("jobs.cancelled" if chosen.cancelled else "NOT jobs.cancelled"))
+    if chosen.codes:
+        query = query.where(jobs.c.code.in_(chosen.codes), text("jobs.code IS NOT NULL"))
+    if chosen.criterion_not_met is not None:
+        wanted = cast(literal([cut_criterion(chosen.criterion_not_met)], ARRAY(Text)), ARRAY(Text))
+        query = query.where(jobs.c.not_met_criteria.op("@>")(wanted), text("jobs.not_met_criteria IS NOT NULL"))
+    for name in ("spent_usd", "duration_s"):
+        least, most = getattr(chosen, f"{name}_min"), getattr(chosen, f"{name}_max")
+        if least is not None:
+            query = query.where(jobs.c[name] >= least, HAS_ENDED)
+        if most is not None:
+            query = query.where(jobs.c[name] <= most, HAS_ENDED)
     return query

@@ -78,6 +78,10 @@ jobs = Table(
     Column("spent_tokens", BigInteger, nullable=False, server_default="0"),
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
+    Column("cancelled", Boolean, nullable=False, server_default=text("false"), doc="whether its last execution was"),
+    Column("code", Text, doc="why its last execution was not completed, or no agent matches"),
+    Column("duration_s", DOUBLE_PRECISION, doc="from the request of the last execution that ended to its end"),
+    Column("not_met_criteria", ARRAY(Text), doc="required ones that the last verdict did not pass"),
     Index("jobs_created_at_id_idx", "created_at", "id"),
     Index("jobs_updated_at_id_idx", "updated_at", "id"),
     Index("jobs_status_created_at_id_idx", "status", "created_at", "id"),
@@ -92,6 +96,19 @@ jobs = Table(
     ),
     Index(
         "jobs_batch_id_created_at_id_idx", "batch_id", "created_at", "id", postgresql_where=text("batch_id IS NOT NULL")
+    ),
+    # A job of the usual priority is not in it.
+    Index("jobs_priority_idx", "priority", "created_at", "id", postgresql_where=text("priority <> 5")),
+    # What only ended jobs have is written once a life.
+    Index("jobs_spent_usd_id_idx", "spent_usd", "id", postgresql_where=text("duration_s IS NOT NULL")),
+    Index("jobs_duration_s_id_idx", "duration_s", "id", postgresql_where=text("duration_s IS NOT NULL")),
+    Index("jobs_code_created_at_id_idx", "code", "created_at", "id", postgresql_where=text("code IS NOT NULL")),
+    Index("jobs_cancelled_idx", "created_at", "id", postgresql_where=text("cancelled")),
+    Index(
+        "jobs_not_met_criteria_idx",
+        "not_met_criteria",
+        postgresql_using="gin",
+        postgresql_where=text("not_met_criteria IS NOT NULL"),
     ),
     Index("jobs_unmatched_idx", "id", postgresql_where=text("status = 'PENDING' AND capabilities <> '{}'")),
     postgresql_with={"fillfactor": "80"},
