@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 from uuid import UUID
 
 import grpc
@@ -30,6 +30,14 @@ class _Keyed(Protocol):
     """A request that may be repeated under a key."""
 
     idempotency_key: str
+
+
+class _Named(Protocol):
+    """A request that may give a name."""
+
+    name: str
+
+    def HasField(self, name: Literal["name"], /) -> bool: ...  # noqa: N802 - the word of protobuf
 
 
 def wants_text(context: Context) -> bool:
@@ -70,7 +78,7 @@ def read_key(request: _Keyed) -> str:
     return key
 
 
-def read_name(request: Any) -> str | None:
+def read_name(request: _Named) -> str | None:
     """Return the name that a request gives to a new operation, where it gives one. ValidationError: it is none."""
     return _NAME.validate_python(request.name) if request.HasField("name") else None
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final, TypedDict
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -23,6 +23,16 @@ from jobstore.errors import InvalidError
 from servicekit.errors import PermanentError
 
 
+class Parameters(TypedDict, total=False):
+    """What the kinds need to know besides, as it is stored."""
+
+    agent_id: str
+    comment: str
+    reason: str
+    requested_by: str
+    statuses: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimedOperation:
     """An operation that this worker has claimed; `actor` asked for it. `said`: who asked to cancel it, and why."""
@@ -30,7 +40,7 @@ class ClaimedOperation:
     id: UUID
     kind: OperationKind
     state: OperationState
-    parameters: Mapping[str, Any]
+    parameters: Parameters
     said: Mapping[str, str]
     actor: Actor
 
