@@ -1,5 +1,6 @@
 """Lists of jobs: every filter, every order, page by page, and how many there are."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
@@ -11,9 +12,11 @@ from sqlalchemy import text
 from support.jobstore.rows import parsed
 from support.jobstore.steps import new_job
 
-from contracts.resources import JobFilter
+from contracts.resources import JobEdit, JobFilter
 from contracts.status import JobOrder, JobStatus
+from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import CreateJob
+from jobstore.maintenance.texts import TextIndex
 from jobstore.reads import job_list
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -56,7 +59,16 @@ async def jobs(database: Database, runner: CommandRunner) -> Mapping[str, Any]:
             {"begin": BEGIN, "batch": BATCH},
         )
         rows = [*map(parsed, await connection.execute(text("SELECT * FROM jobs WHERE id LIKE 'job-0%'")))]
+    await index(database)
     return {row.id: row for row in rows}
+
+
+async def index(database: Database) -> None:
+    """All jobs that were created or edited by now are searched by their words."""
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE relay SET settled_seq = (SELECT max(seq) FROM job_logs)"))
+    while await TextIndex(database).index():
+        pass
 
 
 async def listed(
@@ -102,7 +114,7 @@ FILTERS: list[tuple[dict[str, Any], Any]] = [
     ({"created_before": BEGIN + timedelta(minutes=30)}, lambda row: row.created_at < BEGIN + timedelta(minutes=30)),
     ({"text": "TRANSLATE"}, lambda row: "Translate" in row.title),
     ({"text": "50% done_now"}, lambda row: "50%" in row.title),
-    ({"text": "5_%"}, lambda _: False),
+    ({"text": "5_%"}, lambda row: re.search(r"\b5", row.title)),  # the words that begin so, and no pattern
     ({"text": "ob-01"}, lambda row: row.id.startswith("job-01")),
     ({"id_part": "job-01"}, lambda row: row.id.startswith("job-01")),
     ({"id_part": "b-017"}, lambda row: row.id == "job-017"),
@@ -146,14 +158,41 @@ async def test_counts_are_by_status_and_end_at_their_limit(
     assert len(jobs) == NUMBERS
 
 
-async def test_a_search_that_ends_before_its_page_is_full_goes_on_where_it_ended(
-    database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("order", JobOrder)
+async def test_words_are_found_in_all_jobs_and_their_middle_in_the_newest(
+    database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, order: JobOrder
 ) -> None:
     monkeypatch.setattr(job_list, "SEARCHED_MAX", 10)
+    with_page = sorted(i for i, row in jobs.items() if "page" in row.title)
+    for words in ("page", "pag translat", "Translate page"):
+        assert sorted(await listed(database, 5, order, text=words)) == with_page
+    assert sorted(await listed(database, 2, order, text="anslat")) == [i for i in with_page if i >= "job-050"]
+    assert sorted(await listed(database, 2, order, id_part="-003")) == ["job-003"]
+    assert sorted(await listed(database, 2, order, id_part="job-00")) == [f"job-00{n}" for n in range(10)]
+
+
+@pytest.mark.parametrize(
+    "words", ["'", "' &", "!", "%", "\\", "a & !b | (c", ":*", "\N{SNOWMAN}", "''page'' <-> x", "$$' &$$"]
+)
+async def test_no_text_is_taken_for_an_operator(database: Database, jobs: Mapping[str, Any], words: str) -> None:
+    assert await listed(database, text=words) == [i for i in sorted(jobs, reverse=True) if words in jobs[i].title]
+
+
+async def test_all_that_is_asked_for_is_searched_also_after_an_edit(database: Database, runner: CommandRunner) -> None:
+    new = new_job(title="Something", description="of the Antarctic, " + "and words " * 20_000, tenant="searched")
+    await runner.submit.run_one(CreateJob(new, "searched-1"))
+    assert await listed(database, text="something", tenant="searched") == ["searched-1"], "the newest, at once"
+    assert await listed(database, text="antarct", tenant="searched") == []
+    await index(database)
+    assert await listed(database, text="antarct", tenant="searched") == ["searched-1"]
+    await runner.submit.run_one(EditJob("searched-1", JobEdit(description="of the Arctic")))
+    await index(database)
+    assert await listed(database, text="antarct", tenant="searched") == []
+    assert await listed(database, text="arctic criteria", tenant="searched") == []
+    assert await listed(database, text="arctic says", tenant="searched") == ["searched-1"]
     async with database.transaction() as connection:
-        first = await job_list.list_jobs(connection, limit=5, chosen=JobFilter(text="page"))
-    assert (len(first.views) < 5, first.next is not None, first.searched) == (True, True, 10)
-    assert sorted(await listed(database, 5, text="page")) == sorted(i for i, row in jobs.items() if "page" in row.title)
+        counts = await job_list.count_jobs(connection, JobFilter(text="arctic", tenant="searched"))
+    assert counts.by_status == {"ASSIGNED": 1}
 
 
 async def test_what_did_not_end_has_no_place_by_cost_or_duration(

@@ -1,9 +1,24 @@
 """Make SQL conditions for the jobs that match a filter."""
 
+import re
 from typing import Final, TypeAlias
 
 from pydantic_core import to_json
-from sqlalchemy import ARRAY, ColumnCollection, ColumnElement, Select, Text, Uuid, bindparam, cast, literal, or_, text
+from sqlalchemy import (
+    ARRAY,
+    ColumnCollection,
+    ColumnElement,
+    Select,
+    Text,
+    TextClause,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    literal,
+    or_,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from contracts.resources import JobFilter
@@ -12,6 +27,18 @@ from jobstore.storage.tables import jobs
 
 #: What holds of jobs whose last execution ended, and nothing was asked for since.
 HAS_ENDED: Final = text("jobs.duration_s IS NOT NULL")
+#: Jobs of which the words match that are looked at: of more, the newest.
+FOUND_MAX: Final = 20_000
+#: All words of a text, of which each may go on: `:*` ends each lexeme.
+_WORDS: Final = r"""
+    words @@ CAST(replace(nullif(CAST(plainto_tsquery('simple', :text) AS text), ''), $$' &$$, $$'\:* &$$) || '\:*'
+        AS tsquery)
+"""
+_ID_PART: Final = "(job_id LIKE :beginning OR reverse(job_id) LIKE :end)"
+#: An array, so that the planner looks the jobs up by their ids.
+_FOUND: Final = """
+    jobs.id = ANY (ARRAY(SELECT job_id FROM job_texts WHERE {} ORDER BY created_at DESC, job_id DESC LIMIT {}))
+"""
 #: A query of whatever columns.
 Query: TypeAlias = Select[*tuple[object, ...]]
 
@@ -39,6 +66,39 @@ def holds_id_part(columns: ColumnCollection[str, ColumnElement[str]], part: str)
     return or_(columns["id"].startswith(part, autoescape=True), columns["id"].endswith(part, autoescape=True))
 
 
+def is_search(chosen: JobFilter) -> bool:
+    """Return whether a filter searches what jobs say."""
+    return chosen.text is not None or chosen.id_part is not None
+
+
+def is_found(chosen: JobFilter) -> TextClause:
+    """Return the condition that the index of texts has a job for what is searched."""
+    conditions, values = [], {}
+    if chosen.text is not None:
+        conditions.append(_WORDS if chosen.id_part is not None else f"({_WORDS} OR {_ID_PART})")
+        values["text"] = chosen.text
+    if chosen.id_part is not None:
+        conditions.append(_ID_PART)
+    part = chosen.id_part or chosen.text or ""
+    values |= {"beginning": f"{_escape_like(part)}%", "end": f"{_escape_like(part[::-1])}%"}
+    found = text(_FOUND.format(" AND ".join(conditions), FOUND_MAX))
+    return found.bindparams(*(bindparam(name, value, Text, unique=True) for name, value in values.items()))
+
+
+def _escape_like(words: str) -> str:
+    return re.sub(r"([%_\\])", r"\\\1", words)
+
+
+def holds(columns: ColumnCollection[str, ColumnElement[str]], chosen: JobFilter) -> ColumnElement[bool]:
+    """Return the condition that a job itself holds what is searched."""
+    conditions = []
+    if chosen.text is not None:
+        conditions.append(holds_text(columns, chosen.text))
+    if chosen.id_part is not None:
+        conditions.append(holds_id_part(columns, chosen.id_part))
+    return and_(*conditions)
+
+
 def where_matching(query: Query, chosen: JobFilter) -> Query:
     """Restrict a query to the jobs that match a filter."""
     if chosen.statuses:
@@ -55,10 +115,8 @@ def where_matching(query: Query, chosen: JobFilter) -> Query:
         query = query.where(jobs.c.created_at >= chosen.created_after)
     if chosen.created_before is not None:
         query = query.where(jobs.c.created_at < chosen.created_before)
-    if chosen.text is not None:
-        query = query.where(holds_text(jobs.c, chosen.text))
-    if chosen.id_part is not None:
-        query = query.where(holds_id_part(jobs.c, chosen.id_part))
+    if is_search(chosen):
+        query = query.where(or_(holds(jobs.c, chosen), is_found(chosen)))
     return _where_ended(query, chosen)
 
 

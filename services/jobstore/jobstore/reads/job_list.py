@@ -1,14 +1,15 @@
 """List and count the jobs that match a filter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     ARRAY,
     ColumnCollection,
     ColumnElement,
     Select,
+    Subquery,
     Text,
     TextClause,
     cast,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
+    union,
     union_all,
 )
 from sqlalchemy.sql.roles import ColumnsClauseRole
@@ -24,7 +26,7 @@ from sqlalchemy.sql.roles import ColumnsClauseRole
 from contracts.resources import JobFilter
 from contracts.status import JobOrder, JobStatus
 from jobstore.commands.unit_of_work import JobView
-from jobstore.reads.job_filter import HAS_ENDED, Query, holds_id_part, holds_text, where_matching
+from jobstore.reads.job_filter import HAS_ENDED, Query, holds, is_found, is_search, where_matching
 from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, TEXTS, make_job_view
 from jobstore.reads.page import fetch_page
 from jobstore.storage.sql import PLAN_ANEW, Connection, Row
@@ -32,18 +34,18 @@ from jobstore.storage.tables import jobs
 
 #: Jobs of one status are counted up to this number; more cost time and tell nobody more.
 COUNTED_MAX: Final = 10_000
-#: Jobs that are searched for a text per page at most: no index finds the middle of a word.
+#: Jobs that are searched for the middle of a word, which no index finds: the newest.
 SEARCHED_MAX: Final = 20_000
 
 
 #: What the jobs of an order are sorted by before their ids, by the word of the order. An ended job alone has a place by
 #: what it cost or how long it took.
-_SORTED_BY: Final[Mapping[str, Sequence[ColumnElement[object]]]] = {
-    "created_at": (jobs.c.created_at,),
-    "updated_at": (jobs.c.updated_at,),
-    "spent_usd": (jobs.c.spent_usd,),
-    "duration_s": (jobs.c.duration_s,),
-    "priority": (jobs.c.priority, jobs.c.created_at),
+_SORTED_BY: Final[Mapping[str, Sequence[str]]] = {
+    "created_at": ("created_at",),
+    "updated_at": ("updated_at",),
+    "spent_usd": ("spent_usd",),
+    "duration_s": ("duration_s",),
+    "priority": ("priority", "created_at"),
 }
 _OF_ENDED: Final = frozenset({JobOrder.SPENT, JobOrder.SPENT_DESC, JobOrder.DURATION, JobOrder.DURATION_DESC})
 #: The parts of a list that are looked through in turn. Few jobs have another priority than most: these have an index,
@@ -57,6 +59,8 @@ _PARTS: Final[Mapping[JobOrder, Sequence[TextClause]]] = {
 }
 _WHOLE: Final = (text("true"),)
 
+#: The columns of jobs, or of a query of them.
+Columns: TypeAlias = ColumnCollection[str, ColumnElement[Any]]
 #: The values after which a page begins, in the list's order: those that it sorts by, and the id.
 Place = tuple[object, ...]
 
@@ -73,9 +77,9 @@ class JobPage:
     searched: int | None = None
 
 
-def get_order_columns(order: JobOrder) -> Sequence[ColumnElement[object]]:
-    """Return the columns that an order sorts jobs by; the last is their id."""
-    return (*_SORTED_BY[order.value.removeprefix("-")], jobs.c.id)
+def get_order_columns(order: JobOrder, table: Columns = jobs.c) -> Sequence[ColumnElement[Any]]:
+    """Return the columns of jobs, or of a query of them, that an order sorts by; the last is their id."""
+    return [table[name] for name in (*_SORTED_BY[order.value.removeprefix("-")], "id")]
 
 
 async def list_jobs(
@@ -89,7 +93,7 @@ async def list_jobs(
 ) -> JobPage:
     """Return a page of the jobs that match, without their bodies if not `texts`; call within a transaction."""
     await connection.execute(PLAN_ANEW)
-    if chosen.text is not None or chosen.id_part is not None:
+    if is_search(chosen):
         return await _search(connection, limit, chosen, order, after, texts=texts)
     if order in _PARTS:
         rows = await _find_by_parts(connection, limit, chosen, order, after)
@@ -120,9 +124,9 @@ async def _find_by_parts(
     return rows
 
 
-def _sort_and_seek(query: Query, order: JobOrder, after: Place | None) -> Query:
-    columns = get_order_columns(order)
-    if order in _OF_ENDED:
+def _sort_and_seek(query: Query, order: JobOrder, after: Place | None, table: Columns = jobs.c) -> Query:
+    columns = get_order_columns(order, table)
+    if order in _OF_ENDED and table is jobs.c:
         query = query.where(HAS_ENDED)
     if order.value.startswith("-"):
         query = query.order_by(*(column.desc() for column in columns))
@@ -132,38 +136,39 @@ def _sort_and_seek(query: Query, order: JobOrder, after: Place | None) -> Query:
 
 
 def _get_place(row: Row, order: JobOrder) -> Place:
-    return tuple(row[column.key] for column in get_order_columns(order))
+    return tuple(row[str(column.key)] for column in get_order_columns(order))
 
 
 async def _search(
     connection: Connection, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None, *, texts: bool
 ) -> JobPage:
-    """Return the jobs that hold the text, among the next SEARCHED_MAX; a page that is not full goes on after those."""
+    """Return the jobs that hold what is searched: by the index of texts, and whatever the newest hold themselves."""
     rest = chosen.model_copy(update=_NO_SEARCH)
-    columns = {column.key: column for column in (jobs.c.title, *get_order_columns(order))}
-    candidates = _sort_and_seek(where_matching(select(*columns.values()), rest), order, after)
-    searched = candidates.limit(SEARCHED_MAX).subquery()
-    query = _where_found(select(searched), searched.c, chosen).limit(limit)
-    rows: list[Row] = await connection.execute(query)
+    columns = get_order_columns(order)
+    newest = _select_newest(columns, rest, ended=order in _OF_ENDED)
+    holding = select(*get_order_columns(order, newest.c)).where(holds(newest.c, chosen))
+    found = where_matching(select(*columns), rest).where(is_found(chosen))
+    parts = (
+        _sort_and_seek(query, order, after, table).limit(limit).subquery().select()
+        for query, table in ((holding, newest.c), (found, jobs.c))
+    )
+    both = union(*parts).subquery()
+    rows = await connection.execute(_sort_and_seek(select(both), order, None, both.c).limit(limit))
     views, is_cut = await _fetch_by_id(connection, [row.id for row in rows], texts=texts)
-    rows = rows[: len(views)]
-    if is_cut or len(rows) == limit:
-        place: Place | None = _get_place(rows[-1], order)
-    else:
-        last = (await connection.execute(candidates.offset(SEARCHED_MAX - 1).limit(1))).one_or_none()
-        place = None if last is None else _get_place(last, order)
-    return JobPage(views, place, SEARCHED_MAX)
+    has_next = is_cut or len(rows) == limit
+    return JobPage(views, _get_place(rows[len(views) - 1], order) if has_next else None, SEARCHED_MAX)
+
+
+def _select_newest(columns: Iterable[ColumnElement[Any]], chosen: JobFilter, *, ended: bool = False) -> Subquery:
+    """Return the newest SEARCHED_MAX jobs that match, with what is searched and more columns."""
+    each = {column.key: column for column in (jobs.c.id, jobs.c.title, jobs.c.created_at, *columns)}
+    query = where_matching(select(*each.values()), chosen)
+    query = query.where(HAS_ENDED) if ended else query
+    return _sort_and_seek(query, JobOrder.CREATED_DESC, None).limit(SEARCHED_MAX).subquery()
 
 
 #: The conditions for which jobs are searched, left out.
 _NO_SEARCH: Final = {"text": None, "id_part": None}
-
-
-def _where_found(query: Query, columns: ColumnCollection[str, ColumnElement[str]], chosen: JobFilter) -> Query:
-    """Restrict a query to the jobs that hold what they are searched for."""
-    if chosen.text is not None:
-        query = query.where(holds_text(columns, chosen.text))
-    return query if chosen.id_part is None else query.where(holds_id_part(columns, chosen.id_part))
 
 
 async def _fetch_by_id(connection: Connection, job_ids: Sequence[str], *, texts: bool) -> tuple[list[JobView], bool]:
@@ -184,18 +189,17 @@ class Counts(NamedTuple):
 async def count_jobs(connection: Connection, chosen: JobFilter) -> Counts:
     """Count the jobs that match by status, ignoring the filter's statuses; call within a transaction.
 
-    Without a text each count ends at COUNTED_MAX. With one only the newest SEARCHED_MAX jobs are searched. Those that
-    were cancelled are counted whatever the filter says of that, and at their status, too.
+    Without a search each count ends at COUNTED_MAX. Those that were cancelled are counted at their status, too.
     """
     await connection.execute(PLAN_ANEW)
     rest = chosen.model_copy(update={**_NO_SEARCH, "statuses": []})
-    if chosen.text is not None or chosen.id_part is not None:
-        columns = (jobs.c.id, jobs.c.title, jobs.c.status, jobs.c.cancelled)
-        newest = _sort_and_seek(where_matching(select(*columns), rest), JobOrder.CREATED_DESC, None)
-        searched = newest.limit(SEARCHED_MAX).subquery()
-        numbers = func.count(), func.count().filter(searched.c.cancelled)
-        query = _where_found(select(searched.c.status, *numbers), searched.c, chosen)
-        found = list(await connection.execute(query.group_by(searched.c.status)))
+    if is_search(chosen):
+        columns = (jobs.c.id, jobs.c.status, jobs.c.cancelled)
+        newest = _select_newest(columns, rest)
+        holding = select(*(newest.c[column.key] for column in columns)).where(holds(newest.c, chosen))
+        both = union(holding, where_matching(select(*columns), rest).where(is_found(chosen))).subquery()
+        numbers = func.count(), func.count().filter(both.c.cancelled)
+        found = list(await connection.execute(select(both.c.status, *numbers).group_by(both.c.status)))
         by_status = dict(sorted((status, count) for status, count, _ in found))
         return Counts(by_status, sum(cancelled for _, _, cancelled in found), SEARCHED_MAX)
     counts = [_make_count_query(status.value, rest, statuses=[status]) for status in JobStatus]

@@ -18,9 +18,10 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
+    literal_column,
     text,
 )
-from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON, JSONB
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON, JSONB, TSVECTOR
 
 metadata = MetaData(
     naming_convention={
@@ -112,6 +113,31 @@ jobs = Table(
     ),
     Index("jobs_unmatched_idx", "id", postgresql_where=text("status = 'PENDING' AND capabilities <> '{}'")),
     postgresql_with={"fillfactor": "80"},
+)
+
+#: What jobs say, as it is searched: written behind their logs, and not by what changes a job.
+job_texts = Table(
+    "job_texts",
+    metadata,
+    Column("job_id", Text, primary_key=True),
+    Column("created_at", _TIME, nullable=False, doc="when the job was"),
+    Column("words", TSVECTOR, nullable=False),
+    Index("job_texts_words_idx", "words", postgresql_using="gin"),
+    Index("job_texts_created_at_idx", "created_at", "job_id"),
+    Index("job_texts_beginning_idx", "job_id", postgresql_ops={"job_id": "text_pattern_ops"}),
+    Index(
+        "job_texts_end_idx",
+        func.reverse(literal_column("job_id")).label("end"),
+        postgresql_ops={"end": "text_pattern_ops"},
+    ),
+)
+
+text_index = Table(
+    "text_index",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False, doc="of every job created or edited up to it, job_texts has the words"),
+    CheckConstraint("id = 1", name="one"),
 )
 
 job_logs = Table(

@@ -1,4 +1,4 @@
-"""How a job's last execution ended stands on the job, so that lists filter and sort by it."""
+"""Lists filter and sort by how a job's last execution ended, which stands on the job, and search what jobs say."""
 
 from itertools import groupby
 from typing import Final
@@ -19,6 +19,24 @@ COLUMNS = """
 ALTER TABLE jobs ADD COLUMN IF NOT EXISTS cancelled BOOLEAN DEFAULT false NOT NULL,
     ADD COLUMN IF NOT EXISTS code TEXT, ADD COLUMN IF NOT EXISTS duration_s DOUBLE PRECISION,
     ADD COLUMN IF NOT EXISTS not_met_criteria TEXT[]
+"""
+TEXTS: Final = """
+CREATE TABLE IF NOT EXISTS job_texts (
+    job_id TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    words TSVECTOR NOT NULL,
+    CONSTRAINT job_texts_pkey PRIMARY KEY (job_id)
+);
+CREATE INDEX IF NOT EXISTS job_texts_words_idx ON job_texts USING gin (words);
+CREATE INDEX IF NOT EXISTS job_texts_created_at_idx ON job_texts (created_at, job_id);
+CREATE INDEX IF NOT EXISTS job_texts_beginning_idx ON job_texts (job_id text_pattern_ops);
+CREATE INDEX IF NOT EXISTS job_texts_end_idx ON job_texts (reverse(job_id) text_pattern_ops);
+CREATE TABLE IF NOT EXISTS text_index (
+    id SMALLINT NOT NULL,
+    seq BIGINT NOT NULL,
+    CONSTRAINT text_index_pkey PRIMARY KEY (id),
+    CONSTRAINT text_index_one_check CHECK (id = 1)
+)
 """
 INDEXES: Final = {
     "jobs_priority_idx": "jobs (priority, created_at, id) WHERE priority <> 5",
@@ -53,7 +71,8 @@ FILL: Final = text(
 def upgrade() -> None:
     """Fill in the columns a part at a time, then make their indexes: jobstores go on. It may be broken off anywhere."""
     with op.get_context().autocommit_block():
-        op.execute(COLUMNS)
+        for statement in (COLUMNS, *TEXTS.split(";")):
+            op.execute(statement)
         fill()
         for name, definition in INDEXES.items():
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
