@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     ARRAY,
@@ -60,7 +60,7 @@ _PARTS: Final[Mapping[JobOrder, Sequence[TextClause]]] = {
 _WHOLE: Final = (text("true"),)
 
 #: The columns of jobs, or of a query of them.
-Columns: TypeAlias = ColumnCollection[str, ColumnElement[Any]]
+Columns: TypeAlias = ColumnCollection[str, ColumnElement[object]]
 #: The values after which a page begins, in the list's order: those that it sorts by, and the id.
 Place = tuple[object, ...]
 
@@ -77,7 +77,7 @@ class JobPage:
     searched: int | None = None
 
 
-def get_order_columns(order: JobOrder, table: Columns = jobs.c) -> Sequence[ColumnElement[Any]]:
+def get_order_columns(order: JobOrder, table: Columns = jobs.c) -> Sequence[ColumnElement[object]]:
     """Return the columns of jobs, or of a query of them, that an order sorts by; the last is their id."""
     return [table[name] for name in (*_SORTED_BY[order.value.removeprefix("-")], "id")]
 
@@ -159,7 +159,7 @@ async def _search(
     return JobPage(views, _get_place(rows[len(views) - 1], order) if has_next else None, SEARCHED_MAX)
 
 
-def _select_newest(columns: Iterable[ColumnElement[Any]], chosen: JobFilter, *, ended: bool = False) -> Subquery:
+def _select_newest(columns: Iterable[ColumnElement[object]], chosen: JobFilter, *, ended: bool = False) -> Subquery:
     """Return the newest SEARCHED_MAX jobs that match, with what is searched and more columns."""
     each = {column.key: column for column in (jobs.c.id, jobs.c.title, jobs.c.created_at, *columns)}
     query = where_matching(select(*each.values()), chosen)
