@@ -13,17 +13,20 @@ from sqlalchemy import (
     TextClause,
     Uuid,
     and_,
+    any_,
     bindparam,
     cast,
+    func,
     literal,
     or_,
+    select,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 from contracts.resources import JobFilter
 from jobstore.domain.decisions import cut_criterion
-from jobstore.storage.tables import jobs
+from jobstore.storage.tables import job_texts, jobs
 
 #: What holds of jobs whose last execution ended, and nothing was asked for since.
 HAS_ENDED: Final = text("jobs.duration_s IS NOT NULL")
@@ -35,10 +38,6 @@ _WORDS: Final = r"""
         AS tsquery)
 """
 _ID_PART: Final = "(job_id LIKE :beginning OR reverse(job_id) LIKE :end)"
-#: An array, so that the planner looks the jobs up by their ids.
-_FOUND: Final = """
-    jobs.id = ANY (ARRAY(SELECT job_id FROM job_texts WHERE {} ORDER BY created_at DESC, job_id DESC LIMIT {}))
-"""
 #: A query of whatever columns.
 Query: TypeAlias = Select[*tuple[object, ...]]
 
@@ -71,8 +70,16 @@ def is_search(chosen: JobFilter) -> bool:
     return chosen.text is not None or chosen.id_part is not None
 
 
-def is_found(chosen: JobFilter) -> TextClause:
-    """Return the condition that the index of texts has a job for what is searched."""
+def is_found(chosen: JobFilter) -> ColumnElement[bool]:
+    """Return the condition that a job is among the newest FOUND_MAX that the index of texts has for a search."""
+    found = select(job_texts.c.job_id).where(has_words(chosen))
+    newest = found.order_by(job_texts.c.created_at.desc(), job_texts.c.job_id.desc()).limit(FOUND_MAX)
+    # An array, so that the planner looks the jobs up by their ids.
+    return jobs.c.id == any_(func.ARRAY(newest.scalar_subquery()))
+
+
+def has_words(chosen: JobFilter) -> TextClause:
+    """Return the condition that a row of `job_texts` has what is searched."""
     conditions, values = [], {}
     if chosen.text is not None:
         conditions.append(_WORDS if chosen.id_part is not None else f"({_WORDS} OR {_ID_PART})")
@@ -81,7 +88,7 @@ def is_found(chosen: JobFilter) -> TextClause:
         conditions.append(_ID_PART)
     part = chosen.id_part or chosen.text or ""
     values |= {"beginning": f"{_escape_like(part)}%", "end": f"{_escape_like(part[::-1])}%"}
-    found = text(_FOUND.format(" AND ".join(conditions), FOUND_MAX))
+    found = text(" AND ".join(conditions))
     return found.bindparams(*(bindparam(name, value, Text, unique=True) for name, value in values.items()))
 
 

@@ -26,11 +26,11 @@ from sqlalchemy.sql.roles import ColumnsClauseRole
 from contracts.resources import JobFilter
 from contracts.status import JobOrder, JobStatus
 from jobstore.commands.unit_of_work import JobView
-from jobstore.reads.job_filter import HAS_ENDED, Query, holds, is_found, is_search, where_matching
+from jobstore.reads.job_filter import HAS_ENDED, Query, has_words, holds, is_found, is_search, where_matching
 from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, TEXTS, make_job_view
 from jobstore.reads.page import fetch_page
 from jobstore.storage.sql import PLAN_ANEW, Connection, Row
-from jobstore.storage.tables import jobs
+from jobstore.storage.tables import job_texts, jobs
 
 #: Jobs of one status are counted up to this number; more cost time and tell nobody more.
 COUNTED_MAX: Final = 10_000
@@ -147,12 +147,13 @@ async def _search(
     columns = get_order_columns(order)
     newest = _select_newest(columns, rest, ended=order in _OF_ENDED)
     holding = select(*get_order_columns(order, newest.c)).where(holds(newest.c, chosen))
-    found = where_matching(select(*columns), rest).where(is_found(chosen))
-    parts = (
+    found = where_matching(select(*columns), rest).join(job_texts, job_texts.c.job_id == jobs.c.id)
+    parts = [(found.where(has_words(chosen), part), jobs.c) for part in _PARTS.get(order, _WHOLE)]
+    pages = (
         _sort_and_seek(query, order, after, table).limit(limit).subquery().select()
-        for query, table in ((holding, newest.c), (found, jobs.c))
+        for query, table in ((holding, newest.c), *parts)
     )
-    both = union(*parts).subquery()
+    both = union(*pages).subquery()
     rows = await connection.execute(_sort_and_seek(select(both), order, None, both.c).limit(limit))
     views, is_cut = await _fetch_by_id(connection, [row.id for row in rows], texts=texts)
     has_next = is_cut or len(rows) == limit
