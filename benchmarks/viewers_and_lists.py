@@ -221,7 +221,7 @@ async def measure_lists(kafka: str, url: str, jobs: int) -> dict[str, Any]:
         counted = await _wait_for_rollups(url)
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with aiohttp.ClientSession(f"http://{http}", headers=headers) as session:
-            return {"rollups": counted, "ms": {name: await _measure_list(session, url, name) for name in QUERIES}}
+            return {"rollups": counted, "ms": {name: await _measure_query(session, url, name) for name in QUERIES}}
 
 
 async def _wait_for_rollups(url: str) -> dict[str, Any]:
@@ -233,17 +233,24 @@ async def _wait_for_rollups(url: str) -> dict[str, Any]:
     return {"seconds": round(time.monotonic() - begun, 1)}
 
 
-async def _measure_list(session: aiohttp.ClientSession, url: str, name: str) -> dict[str, Any]:
+async def _measure_query(session: aiohttp.ClientSession, url: str, name: str) -> dict[str, Any]:
     path, parameters = QUERIES[name]
     parameters = dict(parameters)
     if parameters.get("batch_id") == "BATCH":
         connection = await asyncpg.connect(url)
         parameters["batch_id"] = str(await connection.fetchval("SELECT md5('7')::uuid"))
         await connection.close()
+    return await measure_list(session, path, parameters, REPEATS)
+
+
+async def measure_list(
+    session: aiohttp.ClientSession, path: str, parameters: Mapping[str, str], repeats: int
+) -> dict[str, Any]:
+    """Measure how long a list takes."""
     if path == "/api/jobs":
-        parameters |= {"limit": "100", "fields": "summary"}
+        parameters = {**parameters, "limit": "100", "fields": "summary"}
     took, items = [], None
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         begun = time.perf_counter()
         async with session.get(path, params=parameters) as answer:
             body = await answer.json()

@@ -21,15 +21,24 @@ ON CONFLICT DO NOTHING
 #: One agent and one label are rare, and most jobs are done; times lie a few seconds apart.
 _JOBS = """
 INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, agent_id, execution_id, live,
-    not_met, priority, tenant, labels, policy, spec_hash, batch_id, created_at, updated_at)
+    not_met, priority, tenant, labels, policy, spec_hash, batch_id, created_at, updated_at, spent_usd, duration_s, code,
+    cancelled, not_met_criteria)
 SELECT 'job-' || lpad(n::text, 8, '0'), 'Translate the contract of customer ' || n % 10007, repeat('words ', 30),
     'Names both parties', json_build_object('text', repeat('text ', 20)), s.status, $2::int,
-    CASE WHEN n % 100003 = 0 THEN 'rare' ELSE 'agent-' || n % 50 END, md5(n::text)::uuid, false, 0, 5,
-    'tenant-' || n % 20, jsonb_build_object('team', 't' || n % 10, 'customer', 'c' || n % 10007), '{}', '',
+    CASE WHEN n % 100003 = 0 THEN 'rare' ELSE 'agent-' || n % 50 END, md5(n::text)::uuid, false, 0,
+    CASE WHEN n % 40 = 5 THEN 9 WHEN n % 60 = 7 THEN 1 ELSE 5 END, 'tenant-' || n % 20,
+    jsonb_build_object('team', 't' || n % 10, 'customer', 'c' || n % 10007), '{}', '',
     CASE WHEN n % 10 = 0 THEN md5((n / 10000)::text)::uuid END,
-    now() - ($1::int - n) * interval '2 seconds', now() - (n * 7919::bigint % $1::int) * interval '2 seconds'
+    now() - ($1::int - n) * interval '2 seconds', now() - (n * 7919::bigint % $1::int) * interval '2 seconds',
+    n * 104729::bigint % 1000 / 1000.0,
+    CASE WHEN s.status NOT IN ('IN_PROGRESS', 'PENDING') THEN n * 7919::bigint % 3600 / 10.0 END,
+    CASE WHEN s.status = 'FAILED' THEN CASE n % 3 WHEN 0 THEN 'agent_timeout' ELSE 'agent_status' END
+        WHEN s.status = 'REJECTED' AND n % 7000 = 0 THEN 'judge_error' END,
+    s.status = 'ASSIGNED',
+    CASE WHEN s.status IN ('REJECTED', 'RESUBMISSION_REQUIRED') THEN ARRAY['Names both parties'] END
 FROM generate_series(1, $1::int) n, LATERAL (SELECT CASE
     WHEN n % 1000 = 0 THEN 'REJECTED' WHEN n % 500 = 1 THEN 'RESUBMISSION_REQUIRED' WHEN n % 50 = 2 THEN 'FAILED'
+    WHEN n % 200 = 6 THEN 'ASSIGNED'
     WHEN n % 5000 = 3 THEN 'IN_PROGRESS' WHEN n % 100 = 4 THEN 'PENDING' ELSE 'COMPLETED' END AS status) AS s
 """
 #: The first four and the last entry are those of a life; between them is progress.
@@ -86,7 +95,7 @@ _CHURNS = (
     "UPDATE jobs SET status = 'COMPLETED', live = false, updated_at = clock_timestamp() WHERE id = ANY($1)",
 )
 CHURNED_AT_ONCE = 1_000
-TABLES = ("jobs", "job_logs", "executions")
+TABLES = ("jobs", "job_logs", "executions", "job_texts")
 _INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY($1) AND indexname NOT LIKE '%pkey'"
 
 

@@ -162,6 +162,13 @@ class Job(Model):
     spent_usd: float = Field(0.0, description="by all calls of agents and judges, as far as they said")
     spent_tokens: int = 0
     live: bool | None = Field(None, description="whether an execution is asked for or under way; None: it is not said")
+    cancelled: bool = Field(
+        False, description="whether the last execution was cancelled, and nothing was asked for since"
+    )
+    code: str | None = Field(None, description="why the last execution was not completed, or no agent matches")
+    duration_s: float | None = Field(
+        None, description="from the request of the last execution to its end; None while it goes on"
+    )
     created_at: datetime
     updated_at: datetime
     last_log: "JobLog | None" = Field(
@@ -261,6 +268,9 @@ class Limit(NewLimit):
     updated_at: datetime
 
 
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class JobFilter(StrictModel):
     """Jobs by what they are; all that is given must hold."""
 
@@ -274,6 +284,20 @@ class JobFilter(StrictModel):
     text: Annotated[Text, StringConstraints(max_length=200)] | None = Field(
         None, description="stands in the id or the title, in whatever case"
     )
+    cancelled: bool | None = Field(None, description="whether the last execution was cancelled")
+    codes: list[Annotated[Text, StringConstraints(max_length=64)]] = Field(
+        default_factory=list, max_length=20, description="any of them: why the last execution was not completed"
+    )
+    criterion_not_met: Annotated[Text, StringConstraints(max_length=2_000)] | None = Field(
+        None, description="the text of a required criterion that the last verdict did not pass"
+    )
+    spent_usd_min: Amount | None = Field(None, description="or as much; jobs whose last execution ended")
+    spent_usd_max: Amount | None = Field(None, description="or as much")
+    duration_s_min: Amount | None = Field(None, description="or as long")
+    duration_s_max: Amount | None = Field(None, description="or as long")
+    id_part: Annotated[Text, StringConstraints(min_length=4, max_length=200)] | None = Field(
+        None, description="how the id begins or ends"
+    )
 
 
 class JobCounts(Model):
@@ -282,6 +306,7 @@ class JobCounts(Model):
     counts: dict[str, int]
     capped_at: int = Field(description="a count that has reached it may be more")
     searched: int | None = Field(None, description="so many of the newest jobs were searched for the text, and no more")
+    cancelled: int = Field(0, description="those whose last execution was cancelled, at whatever status they are")
 
 
 class Operation(Model):

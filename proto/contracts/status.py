@@ -37,12 +37,17 @@ RESTING = frozenset(
 
 
 class JobOrder(StrEnum):
-    """In what order jobs are listed; with `-` the newest first."""
+    """In what order jobs are listed; with `-` the newest, the most expensive, the longest or the most urgent first."""
 
     CREATED_DESC = "-created_at"
     CREATED = "created_at"
     UPDATED_DESC = "-updated_at"
     UPDATED = "updated_at"
+    SPENT_DESC = "-spent_usd"
+    SPENT = "spent_usd"
+    DURATION_DESC = "-duration_s"
+    DURATION = "duration_s"
+    PRIORITY_DESC = "-priority"
 
 
 class OperationKind(StrEnum):

@@ -183,6 +183,20 @@ async def test_jobs_are_listed_by_status_and_label(signoff, jobstore):
     assert "--cursor 1" in first.out
 
 
+async def test_a_list_filters_by_how_jobs_ended_and_says_what_was_cancelled(signoff, jobstore):
+    await jobstore.add(poem())
+    jobstore.jobs["poem"] = jobstore.jobs["poem"].model_copy(update={"cancelled": True})
+    options = ["--cancelled", "--code", "agent_status", "--criterion-not-met", "It rhymes", "--cost-min", "0.5"]
+    ran = await signoff("jobs", "list", *options, "--duration-max", "60", "--sort=-duration_s")
+    assert re.search(r"poem +ASSIGNED \(cancelled\)", ran.out), ran.err
+    assert "ASSIGNED (cancelled)" in (await signoff("jobs", "show", "poem")).out
+    (asked,) = jobstore.asked(jobs_pb.ListJobsRequest)
+    chosen = asked.filter
+    assert (chosen.cancelled, list(chosen.codes), chosen.criterion_not_met) == (True, ["agent_status"], "It rhymes")
+    assert (chosen.spent_usd_min, chosen.duration_s_max) == (0.5, 60.0)
+    assert asked.order == jobs_pb.JOB_ORDER_DURATION_DESC
+
+
 async def test_a_job_is_assigned_cancelled_and_shown(signoff, jobstore):
     await jobstore.add(poem(agent_id=None))
     assert (await signoff("jobs", "assign", "poem", "writer", "--payload", "null")).status == 0

@@ -129,6 +129,32 @@ async def test_a_list_goes_on_at_its_cursor(http):
     assert last["next_cursor"] is None
 
 
+async def test_a_list_is_of_jobs_by_how_they_ended(http, jobstore):
+    given = {
+        "cancelled": "false",
+        "code": "agent_status",
+        "criterion": "It rhymes",
+        "id_part": "oem1",
+        "spent_min": "0.5",
+        "spent_max": "2",
+        "duration_min": "1.5",
+        "duration_max": "60",
+        "sort": "-spent_usd",
+    }
+    async with http.get("/api/jobs", params=given) as answer:
+        assert answer.status == 200, await answer.text()
+    asked = jobstore.asked(jobs_pb.ListJobsRequest)[-1]
+    chosen = asked.filter
+    assert (chosen.HasField("cancelled"), chosen.cancelled, list(chosen.codes)) == (True, False, ["agent_status"])
+    assert (chosen.criterion_not_met, chosen.id_part) == ("It rhymes", "oem1")
+    assert (chosen.spent_usd_min, chosen.spent_usd_max) == (0.5, 2.0)
+    assert (chosen.duration_s_min, chosen.duration_s_max) == (1.5, 60.0)
+    assert asked.order == jobs_pb.JOB_ORDER_SPENT_DESC
+    for name, wrong in (("spent_min", "-1"), ("duration_max", "nan"), ("id_part", "abc"), ("criterion", "")):
+        async with http.get("/api/jobs", params={name: wrong}) as answer:
+            assert answer.status == 422, name
+
+
 async def test_logs_are_listed_oldest_first(http):
     job = await create(http, agent_id="writer", payload={"ends": "COMPLETED"})
     await http.post(f"/api/jobs/{job['id']}/execute")

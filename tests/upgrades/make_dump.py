@@ -45,6 +45,7 @@ COMMITS = {
     "0012": "632c7d1",
     "0014": "7e8dd69",
     "0017": "e82c686",
+    "0019": "86803bd",
 }
 #: What the older jobstore says.
 LOG = Path(tempfile.gettempdir()) / "signoff-older-jobstore.log"

@@ -16,7 +16,7 @@ from contracts import messages
 from contracts.client.connection import JobStoreError, watch_backoffs_s
 from contracts.client.operations import OperationsClient
 from contracts.identity import new_execution_id
-from contracts.messages.filters import filter_fields, job_filter_message
+from contracts.messages.filters import flat_fields, job_filter_message
 from contracts.status import JobOrder, JobStatus
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -131,8 +131,10 @@ class JobStoreClient(OperationsClient):
 
         A page of a search for a text may hold fewer jobs than `limit` although there is a next page.
         """
+        chosen = job_filter_message(job_filter)
         request = jobs_pb.ListJobsRequest(
-            **filter_fields(job_filter),
+            **flat_fields(chosen),
+            filter=chosen,
             page_size=limit,
             page_token=page_token,
             order=jobs_pb.JobOrder.Value(f"JOB_ORDER_{order.name}"),

@@ -196,6 +196,9 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
         spent_usd=job["spent_usd"],
         spent_tokens=job["spent_tokens"],
         live=job["live"],
+        cancelled=job["cancelled"],
+        code=job["code"],
+        duration_s=job["duration_s"],
         created_at=job["created_at"],
         updated_at=job["updated_at"],
     )
@@ -224,6 +227,9 @@ def job_of(message: pb.Job) -> Job:
         "batch_id",
         "spent_usd",
         "spent_tokens",
+        "cancelled",
+        "code",
+        "duration_s",
     }
     text = get_json(message, "payload")
     return Job(

@@ -11,13 +11,19 @@ if TYPE_CHECKING:
     from contracts.resources import JobFilter
 
 
-def job_filter_message(job_filter: JobFilter) -> pb.JobFilter:
-    """Return a filter as it is sent."""
-    return pb.JobFilter(**filter_fields(job_filter))
+def job_filter_message(job_filter: JobFilter | Mapping[str, Any]) -> pb.JobFilter:
+    """Return a filter, or its fields as a mapping, as it is sent."""
+    return pb.JobFilter(**_filter_fields(job_filter))
 
 
-def filter_fields(job_filter: JobFilter | Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a filter as they are sent, for a JobFilter or a request that has them too."""
+def flat_fields(message: pb.JobFilter) -> dict[str, Any]:
+    """Return the fields of a filter that ListJobsRequest has, too: jobstores that do not know its filter read these."""
+    return {
+        field.name: value for field, value in message.ListFields() if field.number <= pb.JobFilter.TEXT_FIELD_NUMBER
+    }
+
+
+def _filter_fields(job_filter: JobFilter | Mapping[str, Any]) -> dict[str, Any]:
     fields = dict(job_filter)
     statuses = [pb.JobStatus.Value(f"JOB_STATUS_{status}") for status in fields.get("statuses", ())]
     batch_id = fields.get("batch_id")

@@ -21,7 +21,10 @@ from contracts.status import JobOrder
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as pb
 
-_FILTER_FIELDS: Final = {"agent_id", "tenant", "batch_id", "text"}
+_FILTER_FIELDS: Final = {
+    *("agent_id", "tenant", "batch_id", "text", "cancelled", "criterion_not_met", "spent_usd_min", "spent_usd_max"),
+    *("duration_s_min", "duration_s_max", "id_part"),
+}
 
 
 def job_filter_of(message: Any) -> JobFilter:
@@ -30,6 +33,7 @@ def job_filter_of(message: Any) -> JobFilter:
         **fields_of(message, _FILTER_FIELDS),
         statuses=[status_of(status) for status in message.statuses],
         labels=dict(message.labels),
+        codes=list(getattr(message, "codes", ())),
         created_after=time_of(message, "created_after"),
         created_before=time_of(message, "created_before"),
     )
@@ -55,7 +59,9 @@ def saved_job_of(message: jobs_pb.CreateJobResponse | jobs_pb.UpdateJobResponse)
 def job_counts_of(message: jobs_pb.CountJobsResponse) -> JobCounts:
     """Return counts of jobs as received."""
     searched = message.searched if message.HasField("searched") else None
-    return JobCounts(counts=dict(message.counts), capped_at=message.capped_at, searched=searched)
+    return JobCounts(
+        counts=dict(message.counts), capped_at=message.capped_at, searched=searched, cancelled=message.cancelled
+    )
 
 
 def edit_message(edit: JobEdit) -> tuple[pb.NewJob, FieldMask]:

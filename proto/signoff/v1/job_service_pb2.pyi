@@ -35,6 +35,13 @@ class _JobOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobOrder.Val
     JOB_ORDER_CREATED: _JobOrder.ValueType  # 2
     JOB_ORDER_UPDATED_DESC: _JobOrder.ValueType  # 3
     JOB_ORDER_UPDATED: _JobOrder.ValueType  # 4
+    JOB_ORDER_SPENT_DESC: _JobOrder.ValueType  # 5
+    """By cost, duration: only jobs whose last execution ended."""
+    JOB_ORDER_SPENT: _JobOrder.ValueType  # 6
+    JOB_ORDER_DURATION_DESC: _JobOrder.ValueType  # 7
+    JOB_ORDER_DURATION: _JobOrder.ValueType  # 8
+    JOB_ORDER_PRIORITY_DESC: _JobOrder.ValueType  # 9
+    """By priority, the highest first, and by creation within one, newest first."""
 
 class JobOrder(_JobOrder, metaclass=_JobOrderEnumTypeWrapper):
     """In what order jobs are listed."""
@@ -45,6 +52,13 @@ JOB_ORDER_CREATED_DESC: JobOrder.ValueType  # 1
 JOB_ORDER_CREATED: JobOrder.ValueType  # 2
 JOB_ORDER_UPDATED_DESC: JobOrder.ValueType  # 3
 JOB_ORDER_UPDATED: JobOrder.ValueType  # 4
+JOB_ORDER_SPENT_DESC: JobOrder.ValueType  # 5
+"""By cost, duration: only jobs whose last execution ended."""
+JOB_ORDER_SPENT: JobOrder.ValueType  # 6
+JOB_ORDER_DURATION_DESC: JobOrder.ValueType  # 7
+JOB_ORDER_DURATION: JobOrder.ValueType  # 8
+JOB_ORDER_PRIORITY_DESC: JobOrder.ValueType  # 9
+"""By priority, the highest first, and by creation within one, newest first."""
 Global___JobOrder: _TypeAlias = JobOrder  # noqa: Y015
 
 @_typing.final
@@ -217,6 +231,7 @@ class ListJobsRequest(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     WITH_LAST_LOG_FIELD_NUMBER: _builtins.int
     WITH_WAITING_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """50 when not set, 500 at most."""
     page_token: _builtins.str
@@ -246,6 +261,10 @@ class ListJobsRequest(_message.Message):
 
     @_builtins.property
     def created_before(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def filter(self) -> _resources_pb2.JobFilter:
+        """Where it is set, the fields above that choose jobs are ignored."""
+
     def __init__(
         self,
         *,
@@ -263,10 +282,11 @@ class ListJobsRequest(_message.Message):
         order: Global___JobOrder.ValueType = ...,
         with_last_log: _builtins.bool = ...,
         with_waiting: _builtins.bool = ...,
+        filter: _resources_pb2.JobFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "created_after", b"created_after", "created_before", b"created_before", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "created_after", b"created_after", "created_before", b"created_before", "filter", b"filter", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "created_after", b"created_after", "created_before", b"created_before", "labels", b"labels", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses", "tenant", b"tenant", "text", b"text", "with_last_log", b"with_last_log", "with_waiting", b"with_waiting", "without_texts", b"without_texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "created_after", b"created_after", "created_before", b"created_before", "filter", b"filter", "labels", b"labels", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses", "tenant", b"tenant", "text", b"text", "with_last_log", b"with_last_log", "with_waiting", b"with_waiting", "without_texts", b"without_texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -366,10 +386,13 @@ class CountJobsResponse(_message.Message):
     COUNTS_FIELD_NUMBER: _builtins.int
     CAPPED_AT_FIELD_NUMBER: _builtins.int
     SEARCHED_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
     capped_at: _builtins.int
     """A count that has reached it may be more."""
     searched: _builtins.int
     """How many of the newest jobs were searched for the text, at most."""
+    cancelled: _builtins.int
+    """Jobs of whatever status whose last execution was cancelled."""
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """By the word of JobStatus; those that are 0 are left out."""
@@ -380,10 +403,11 @@ class CountJobsResponse(_message.Message):
         counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         capped_at: _builtins.int = ...,
         searched: _builtins.int | None = ...,
+        cancelled: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_searched", b"_searched", "searched", b"searched"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_searched", b"_searched", "capped_at", b"capped_at", "counts", b"counts", "searched", b"searched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_searched", b"_searched", "cancelled", b"cancelled", "capped_at", b"capped_at", "counts", b"counts", "searched", b"searched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__searched: _TypeAlias = _typing.Literal["searched"]  # noqa: Y015
     _WhichOneofArgType__searched: _TypeAlias = _typing.Literal["_searched", b"_searched"]  # noqa: Y015

@@ -584,6 +584,9 @@ class Job(_message.Message):
     LAST_LOG_FIELD_NUMBER: _builtins.int
     CRITERIA_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     title: _builtins.str
     description: _builtins.str
@@ -608,6 +611,12 @@ class Job(_message.Message):
     spent_tokens: _builtins.int
     live: _builtins.bool
     """Whether an execution is asked for or under way."""
+    cancelled: _builtins.bool
+    """Whether the last execution was cancelled, and nothing was asked for since."""
+    duration_s: _builtins.float
+    """From the request of the last execution to its end; not set while it goes on."""
+    code: _builtins.str
+    """Why the last execution was not completed, or no agent matches."""
     @_builtins.property
     def payload(self) -> _struct_pb2.Value: ...
     @_builtins.property
@@ -665,15 +674,22 @@ class Job(_message.Message):
         last_log: Global___JobLog | None = ...,
         criteria: _abc.Iterable[Global___Criterion] | None = ...,
         waiting: Global___Waiting | None = ...,
+        cancelled: _builtins.bool = ...,
+        duration_s: _builtins.float | None = ...,
+        code: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "agent_id", b"agent_id", "batch_id", b"batch_id", "created_at", b"created_at", "execution_id", b"execution_id", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "progress", b"progress", "progress_message", b"progress_message", "updated_at", b"updated_at", "waiting", b"waiting"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "agent_id", b"agent_id", "batch_id", b"batch_id", "code", b"code", "created_at", b"created_at", "duration_s", b"duration_s", "execution_id", b"execution_id", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "progress", b"progress", "progress_message", b"progress_message", "updated_at", b"updated_at", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "batch_id", b"batch_id", "capabilities", b"capabilities", "created_at", b"created_at", "criteria", b"criteria", "description", b"description", "execution_id", b"execution_id", "id", b"id", "labels", b"labels", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "progress", b"progress", "progress_message", b"progress_message", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "tenant", b"tenant", "title", b"title", "updated_at", b"updated_at", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "capabilities", b"capabilities", "code", b"code", "created_at", b"created_at", "criteria", b"criteria", "description", b"description", "duration_s", b"duration_s", "execution_id", b"execution_id", "id", b"id", "labels", b"labels", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "progress", b"progress", "progress_message", b"progress_message", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "tenant", b"tenant", "title", b"title", "updated_at", b"updated_at", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
     _WhichOneofReturnType__batch_id: _TypeAlias = _typing.Literal["batch_id"]  # noqa: Y015
     _WhichOneofArgType__batch_id: _TypeAlias = _typing.Literal["_batch_id", b"_batch_id"]  # noqa: Y015
+    _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
+    _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
+    _WhichOneofReturnType__duration_s: _TypeAlias = _typing.Literal["duration_s"]  # noqa: Y015
+    _WhichOneofArgType__duration_s: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s"]  # noqa: Y015
     _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
     _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
     _WhichOneofReturnType__live: _TypeAlias = _typing.Literal["live"]  # noqa: Y015
@@ -688,6 +704,10 @@ class Job(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_id) -> _WhichOneofReturnType__batch_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_s) -> _WhichOneofReturnType__duration_s | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
     @_typing.overload
@@ -1250,12 +1270,31 @@ class JobFilter(_message.Message):
     CREATED_AFTER_FIELD_NUMBER: _builtins.int
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    CODES_FIELD_NUMBER: _builtins.int
+    CRITERION_NOT_MET_FIELD_NUMBER: _builtins.int
+    SPENT_USD_MIN_FIELD_NUMBER: _builtins.int
+    SPENT_USD_MAX_FIELD_NUMBER: _builtins.int
+    DURATION_S_MIN_FIELD_NUMBER: _builtins.int
+    DURATION_S_MAX_FIELD_NUMBER: _builtins.int
+    ID_PART_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     tenant: _builtins.str
     batch_id: _builtins.str
     """The items of a batch, or of any other operation."""
     text: _builtins.str
     """Stands in the id or the title, in whatever case."""
+    cancelled: _builtins.bool
+    """Whether the last execution was cancelled."""
+    criterion_not_met: _builtins.str
+    """The text of a required criterion that the last verdict did not pass."""
+    spent_usd_min: _builtins.float
+    """Of jobs whose last execution ended: at least and at most."""
+    spent_usd_max: _builtins.float
+    duration_s_min: _builtins.float
+    duration_s_max: _builtins.float
+    id_part: _builtins.str
+    """How the id begins or ends: four characters at least."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___JobStatus.ValueType]: ...
     @_builtins.property
@@ -1268,6 +1307,10 @@ class JobFilter(_message.Message):
 
     @_builtins.property
     def created_before(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Any of them: why the last execution was not completed."""
+
     def __init__(
         self,
         *,
@@ -1279,15 +1322,37 @@ class JobFilter(_message.Message):
         created_after: _timestamp_pb2.Timestamp | None = ...,
         created_before: _timestamp_pb2.Timestamp | None = ...,
         text: _builtins.str | None = ...,
+        cancelled: _builtins.bool | None = ...,
+        codes: _abc.Iterable[_builtins.str] | None = ...,
+        criterion_not_met: _builtins.str | None = ...,
+        spent_usd_min: _builtins.float | None = ...,
+        spent_usd_max: _builtins.float | None = ...,
+        duration_s_min: _builtins.float | None = ...,
+        duration_s_max: _builtins.float | None = ...,
+        id_part: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "created_after", b"created_after", "created_before", b"created_before", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_cancelled", b"_cancelled", "_criterion_not_met", b"_criterion_not_met", "_duration_s_max", b"_duration_s_max", "_duration_s_min", b"_duration_s_min", "_id_part", b"_id_part", "_spent_usd_max", b"_spent_usd_max", "_spent_usd_min", b"_spent_usd_min", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "created_after", b"created_after", "created_before", b"created_before", "criterion_not_met", b"criterion_not_met", "duration_s_max", b"duration_s_max", "duration_s_min", b"duration_s_min", "id_part", b"id_part", "spent_usd_max", b"spent_usd_max", "spent_usd_min", b"spent_usd_min", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "created_after", b"created_after", "created_before", b"created_before", "labels", b"labels", "statuses", b"statuses", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_cancelled", b"_cancelled", "_criterion_not_met", b"_criterion_not_met", "_duration_s_max", b"_duration_s_max", "_duration_s_min", b"_duration_s_min", "_id_part", b"_id_part", "_spent_usd_max", b"_spent_usd_max", "_spent_usd_min", b"_spent_usd_min", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "codes", b"codes", "created_after", b"created_after", "created_before", b"created_before", "criterion_not_met", b"criterion_not_met", "duration_s_max", b"duration_s_max", "duration_s_min", b"duration_s_min", "id_part", b"id_part", "labels", b"labels", "spent_usd_max", b"spent_usd_max", "spent_usd_min", b"spent_usd_min", "statuses", b"statuses", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
     _WhichOneofReturnType__batch_id: _TypeAlias = _typing.Literal["batch_id"]  # noqa: Y015
     _WhichOneofArgType__batch_id: _TypeAlias = _typing.Literal["_batch_id", b"_batch_id"]  # noqa: Y015
+    _WhichOneofReturnType__cancelled: _TypeAlias = _typing.Literal["cancelled"]  # noqa: Y015
+    _WhichOneofArgType__cancelled: _TypeAlias = _typing.Literal["_cancelled", b"_cancelled"]  # noqa: Y015
+    _WhichOneofReturnType__criterion_not_met: _TypeAlias = _typing.Literal["criterion_not_met"]  # noqa: Y015
+    _WhichOneofArgType__criterion_not_met: _TypeAlias = _typing.Literal["_criterion_not_met", b"_criterion_not_met"]  # noqa: Y015
+    _WhichOneofReturnType__duration_s_max: _TypeAlias = _typing.Literal["duration_s_max"]  # noqa: Y015
+    _WhichOneofArgType__duration_s_max: _TypeAlias = _typing.Literal["_duration_s_max", b"_duration_s_max"]  # noqa: Y015
+    _WhichOneofReturnType__duration_s_min: _TypeAlias = _typing.Literal["duration_s_min"]  # noqa: Y015
+    _WhichOneofArgType__duration_s_min: _TypeAlias = _typing.Literal["_duration_s_min", b"_duration_s_min"]  # noqa: Y015
+    _WhichOneofReturnType__id_part: _TypeAlias = _typing.Literal["id_part"]  # noqa: Y015
+    _WhichOneofArgType__id_part: _TypeAlias = _typing.Literal["_id_part", b"_id_part"]  # noqa: Y015
+    _WhichOneofReturnType__spent_usd_max: _TypeAlias = _typing.Literal["spent_usd_max"]  # noqa: Y015
+    _WhichOneofArgType__spent_usd_max: _TypeAlias = _typing.Literal["_spent_usd_max", b"_spent_usd_max"]  # noqa: Y015
+    _WhichOneofReturnType__spent_usd_min: _TypeAlias = _typing.Literal["spent_usd_min"]  # noqa: Y015
+    _WhichOneofArgType__spent_usd_min: _TypeAlias = _typing.Literal["_spent_usd_min", b"_spent_usd_min"]  # noqa: Y015
     _WhichOneofReturnType__tenant: _TypeAlias = _typing.Literal["tenant"]  # noqa: Y015
     _WhichOneofArgType__tenant: _TypeAlias = _typing.Literal["_tenant", b"_tenant"]  # noqa: Y015
     _WhichOneofReturnType__text: _TypeAlias = _typing.Literal["text"]  # noqa: Y015
@@ -1296,6 +1361,20 @@ class JobFilter(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_id) -> _WhichOneofReturnType__batch_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cancelled) -> _WhichOneofReturnType__cancelled | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__criterion_not_met) -> _WhichOneofReturnType__criterion_not_met | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_s_max) -> _WhichOneofReturnType__duration_s_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_s_min) -> _WhichOneofReturnType__duration_s_min | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__id_part) -> _WhichOneofReturnType__id_part | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spent_usd_max) -> _WhichOneofReturnType__spent_usd_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spent_usd_min) -> _WhichOneofReturnType__spent_usd_min | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tenant) -> _WhichOneofReturnType__tenant | None: ...
     @_typing.overload

@@ -41,6 +41,11 @@ def style_status(status: str) -> Styled:
     return Styled(status, STYLES.get(status.strip(), ""))
 
 
+def style_status_of(job: Job) -> Styled:
+    """Return a job's status in its colour; a cancelled job does not look as if it waited."""
+    return Styled(f"{job.status} (cancelled)", STYLES["CANCELLED"]) if job.cancelled else style_status(job.status)
+
+
 def format_time(moment: datetime, *, with_ms: bool = False) -> str:
     """Return a time in this machine's zone, with its date and the zone."""
     local = moment.astimezone()
@@ -176,7 +181,7 @@ class Output:
         rows: list[tuple[str, object]] = [
             ("id", job.id),
             ("title", job.title),
-            ("status", style_status(job.status)),
+            ("status", style_status_of(job)),
             ("version", job.version),
             ("agent", job.agent_id),
             ("submission", job.submission),
@@ -200,7 +205,7 @@ class Output:
             (
                 job.id,
                 end,
-                style_status(job.status),
+                style_status_of(job),
                 _last_code(job),
                 format_percent(job.progress),
                 job.agent_id,
@@ -293,7 +298,7 @@ class Output:
         more = f"more than {preview.items_max}" if preview.total > preview.items_max else preview.total
         self.print_line(f"{kind}: {more} jobs" + (f": {counts}" if counts else ""))
         for job in preview.sample:
-            self.print_line(f"  {job.id}  ", style_status(job.status), f"  {job.title}")
+            self.print_line(f"  {job.id}  ", style_status_of(job), f"  {job.title}")
         if preview.total > len(preview.sample) > 0:
             self.print_line(f"  and {preview.total - len(preview.sample)} more")
         if preview.cost_usd is not None:

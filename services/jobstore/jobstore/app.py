@@ -29,6 +29,7 @@ from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.maintenance.cleanup import Cleanup
 from jobstore.maintenance.matcher import Matcher
 from jobstore.maintenance.sweeper import Sweeper
+from jobstore.maintenance.texts import TextIndex
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.fact_signer import FactSigner
@@ -140,6 +141,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             watches.run(),
             operation_worker.run(),
             Rollups(database).run(),
+            TextIndex(database).run(),
             _run_on_kafka(
                 settings.kafka,
                 publisher,

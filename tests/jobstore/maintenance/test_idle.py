@@ -17,10 +17,11 @@ from jobstore.dispatching.dispatcher import POLL_S, Dispatcher
 from jobstore.domain.model import ExecutionStage
 from jobstore.insights import gauges, rollups
 from jobstore.insights.rollups import Rollups
-from jobstore.maintenance import cleanup, matcher
+from jobstore.maintenance import cleanup, matcher, texts
 from jobstore.maintenance.cleanup import Cleanup
 from jobstore.maintenance.matcher import Matcher
 from jobstore.maintenance.sweeper import SWEEP_MAX_S, Sweeper
+from jobstore.maintenance.texts import TextIndex
 from jobstore.operations import worker
 from jobstore.operations.worker import OperationWorker
 from jobstore.runner import CommandRunner
@@ -85,6 +86,7 @@ async def test_an_idle_jobstore_asks_little(counted: Counted, runner: CommandRun
         (sampling.sample, 6, sampled_every_s),
         (sampling._sample_and_count, 1, rollups.POLL_S),
         (operating.work, 1, worker.POLL_S),
+        (TextIndex(counted)._look_and_index, 1, texts.POLL_S),  # type: ignore[arg-type]
         (Matcher(database, runner).match, 1, matcher.POLL_S),
         (
             Cleanup(database, "reuse", partial(reusable.forget, terms=runner.terms.reuse), 10).forget,

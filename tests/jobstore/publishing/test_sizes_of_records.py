@@ -92,6 +92,7 @@ def row(spec: Spec, kind: TransitionKind, version: int = 7, **fields: Any) -> An
     numbers = dict.fromkeys(("attempt", "lease", "submission", "spent", "calls", "seq", "spent_tokens"), 2**53)
     columns |= numbers | {"id": uuid4(), "job_id": JOB_ID, "version": version, "kind": kind, "status": "ASSIGNED"}
     columns |= {"job_status": "ASSIGNED", "agent_id": JOB_ID, "code": "c" * 64, "execution_id": uuid4()}
+    columns["cancelled"] = True
     columns["actor"] = f"upstream:{'s' * 32}"
     columns |= {"message": "\x01" * MESSAGE_MAX_CHARS, "progress_message": "\x01" * MESSAGE_MAX_CHARS}
     columns |= dict.fromkeys(("created_at", "job_created_at", "job_not_before", "next_attempt_at"), NOW)

@@ -1,5 +1,6 @@
 """Lists of jobs: every filter, every order, page by page, and how many there are."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
@@ -11,9 +12,11 @@ from sqlalchemy import text
 from support.jobstore.rows import parsed
 from support.jobstore.steps import new_job
 
-from contracts.resources import JobFilter
+from contracts.resources import JobEdit, JobFilter
 from contracts.status import JobOrder, JobStatus
+from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import CreateJob
+from jobstore.maintenance.texts import TextIndex
 from jobstore.reads import job_list
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -45,14 +48,27 @@ async def jobs(database: Database, runner: CommandRunner) -> Mapping[str, Any]:
             text(
                 "UPDATE jobs SET created_at = CAST(:begin AS timestamptz) + n / 3 * 3 * interval '1 minute', "
                 "updated_at = CAST(:begin AS timestamptz) + n * 37 % 60 * interval '1 hour', "
-                "batch_id = CASE WHEN n % 5 = 0 THEN CAST(:batch AS uuid) END "
+                "batch_id = CASE WHEN n % 5 = 0 THEN CAST(:batch AS uuid) END, "
+                "priority = CASE n % 6 WHEN 0 THEN 9 WHEN 1 THEN 2 ELSE 5 END, "
+                "spent_usd = n % 8 / 4.0, duration_s = n % 9, cancelled = n % 2 = 1 AND n % 10 = 1, "
+                "code = CASE n % 4 WHEN 0 THEN 'agent_status' WHEN 1 THEN 'no_progress' END, "
+                "not_met_criteria = CASE n % 3 WHEN 0 THEN ARRAY['Is \"blue\", or so', 'x'] WHEN 1 THEN ARRAY['x'] END "
                 "FROM (SELECT id AS job_id, substr(id, 5)::int AS n FROM jobs WHERE id LIKE 'job-0%') AS numbered "
                 "WHERE id = job_id"
             ),
             {"begin": BEGIN, "batch": BATCH},
         )
         rows = [*map(parsed, await connection.execute(text("SELECT * FROM jobs WHERE id LIKE 'job-0%'")))]
+    await index(database)
     return {row.id: row for row in rows}
+
+
+async def index(database: Database) -> None:
+    """All jobs that were created or edited by now are searched by their words."""
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE relay SET settled_seq = (SELECT max(seq) FROM job_logs)"))
+    while await TextIndex(database).index():
+        pass
 
 
 async def listed(
@@ -80,7 +96,8 @@ async def test_every_order_goes_through_all_jobs_once(
     found = await listed(database, limit, order)
     assert sorted(found) == sorted(jobs)
     name = order.value.removeprefix("-")
-    keys = [(getattr(jobs[job_id], name), job_id) for job_id in found]
+    second = ("created_at",) if name == "priority" else ()
+    keys = [(*(getattr(jobs[job_id], each) for each in (name, *second)), job_id) for job_id in found]
     descends = order.value.startswith("-")
     assert all(one > other if descends else one < other for one, other in pairwise(keys))
 
@@ -97,45 +114,95 @@ FILTERS: list[tuple[dict[str, Any], Any]] = [
     ({"created_before": BEGIN + timedelta(minutes=30)}, lambda row: row.created_at < BEGIN + timedelta(minutes=30)),
     ({"text": "TRANSLATE"}, lambda row: "Translate" in row.title),
     ({"text": "50% done_now"}, lambda row: "50%" in row.title),
-    ({"text": "5_%"}, lambda _: False),
+    ({"text": "5_%"}, lambda row: re.search(r"\b5", row.title)),  # the words that begin so, and no pattern
     ({"text": "ob-01"}, lambda row: row.id.startswith("job-01")),
+    ({"id_part": "job-01"}, lambda row: row.id.startswith("job-01")),
+    ({"id_part": "b-017"}, lambda row: row.id == "job-017"),
+    ({"id_part": "ob-0"}, lambda _: False),
+    ({"cancelled": True}, lambda row: row.cancelled),
+    ({"cancelled": False, "codes": ["no_progress"]}, lambda row: not row.cancelled and row.code == "no_progress"),
+    ({"codes": ["no_progress", "agent_status"]}, lambda row: row.code is not None),
+    ({"criterion_not_met": 'Is "blue", or so'}, lambda row: len(row.not_met_criteria or ()) == 2),
+    ({"criterion_not_met": "Is"}, lambda _: False),
+    ({"spent_usd_min": 0.5, "spent_usd_max": 1.0}, lambda row: 0.5 <= row.spent_usd <= 1.0),
+    ({"duration_s_max": 0}, lambda row: row.duration_s == 0),
+    ({"duration_s_min": 3, "cancelled": True}, lambda row: row.duration_s >= 3 and row.cancelled),
     ({"text": "page", "agent_id": "writer"}, lambda row: "page" in row.title and row.agent_id == "writer"),
 ]
 
 
 @pytest.mark.parametrize(("chosen", "matches"), FILTERS)
-@pytest.mark.parametrize("order", [JobOrder.CREATED_DESC, JobOrder.UPDATED])
+@pytest.mark.parametrize("order", [JobOrder.CREATED_DESC, JobOrder.UPDATED, JobOrder.SPENT, JobOrder.PRIORITY_DESC])
 async def test_every_filter_finds_what_matches_and_nothing_else(
     database: Database, jobs: Mapping[str, Any], chosen: dict[str, Any], matches: Any, order: JobOrder
 ) -> None:
     wanted = sorted(job_id for job_id, row in jobs.items() if matches(row))
     assert sorted(await listed(database, order=order, **chosen)) == wanted
     async with database.transaction() as connection:
-        counts, searched = await job_list.count_jobs(connection, JobFilter(**{**chosen, "statuses": []}))
-    assert (searched is not None) == ("text" in chosen)
+        counts = await job_list.count_jobs(connection, JobFilter(**{**chosen, "statuses": []}))
+    assert (counts.searched is not None) == bool({"text", "id_part"} & chosen.keys())
     if "statuses" not in chosen:
-        assert sum(counts.values()) == len(wanted)
+        assert sum(counts.by_status.values()) == len(wanted)
+    if not {"statuses", "cancelled"} & chosen.keys():
+        assert counts.cancelled == sum(jobs[job_id].cancelled for job_id in wanted)
 
 
 async def test_counts_are_by_status_and_end_at_their_limit(
     database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with database.transaction() as connection:
-        assert await job_list.count_jobs(connection, JobFilter()) == ({"PENDING": 30, "ASSIGNED": 30}, None)
+        assert await job_list.count_jobs(connection, JobFilter()) == ({"PENDING": 30, "ASSIGNED": 30}, 6, None)
         monkeypatch.setattr(job_list, "COUNTED_MAX", 4)
-        counts, _ = await job_list.count_jobs(connection, JobFilter(statuses=[JobStatus.PENDING]))
-    assert counts == {"PENDING": 4, "ASSIGNED": 4}
+        counts = await job_list.count_jobs(connection, JobFilter(statuses=[JobStatus.PENDING]))
+    assert counts.by_status == {"PENDING": 4, "ASSIGNED": 4}
     assert len(jobs) == NUMBERS
 
 
-async def test_a_search_that_ends_before_its_page_is_full_goes_on_where_it_ended(
-    database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("order", JobOrder)
+async def test_words_are_found_in_all_jobs_and_their_middle_in_the_newest(
+    database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, order: JobOrder
 ) -> None:
     monkeypatch.setattr(job_list, "SEARCHED_MAX", 10)
+    with_page = sorted(i for i, row in jobs.items() if "page" in row.title)
+    for words in ("page", "pag translat", "Translate page"):
+        assert sorted(await listed(database, 5, order, text=words)) == with_page
+    assert sorted(await listed(database, 2, order, text="anslat")) == [i for i in with_page if i >= "job-050"]
+    assert sorted(await listed(database, 2, order, id_part="-003")) == ["job-003"]
+    assert sorted(await listed(database, 2, order, id_part="job-00")) == [f"job-00{n}" for n in range(10)]
+
+
+@pytest.mark.parametrize(
+    "words", ["'", "' &", "!", "%", "\\", "a & !b | (c", ":*", "\N{SNOWMAN}", "''page'' <-> x", "$$' &$$"]
+)
+async def test_no_text_is_taken_for_an_operator(database: Database, jobs: Mapping[str, Any], words: str) -> None:
+    assert await listed(database, text=words) == [i for i in sorted(jobs, reverse=True) if words in jobs[i].title]
+
+
+async def test_all_that_is_asked_for_is_searched_also_after_an_edit(database: Database, runner: CommandRunner) -> None:
+    new = new_job(title="Something", description="of the Antarctic, " + "and words " * 20_000, tenant="searched")
+    await runner.submit.run_one(CreateJob(new, "searched-1"))
+    assert await listed(database, text="something", tenant="searched") == ["searched-1"], "the newest, at once"
+    assert await listed(database, text="antarct", tenant="searched") == []
+    await index(database)
+    assert await listed(database, text="antarct", tenant="searched") == ["searched-1"]
+    await runner.submit.run_one(EditJob("searched-1", JobEdit(description="of the Arctic")))
+    await index(database)
+    assert await listed(database, text="antarct", tenant="searched") == []
+    assert await listed(database, text="arctic criteria", tenant="searched") == []
+    assert await listed(database, text="arctic says", tenant="searched") == ["searched-1"]
     async with database.transaction() as connection:
-        first = await job_list.list_jobs(connection, limit=5, chosen=JobFilter(text="page"))
-    assert (len(first.views) < 5, first.next is not None, first.searched) == (True, True, 10)
-    assert sorted(await listed(database, 5, text="page")) == sorted(i for i, row in jobs.items() if "page" in row.title)
+        counts = await job_list.count_jobs(connection, JobFilter(text="arctic", tenant="searched"))
+    assert counts.by_status == {"ASSIGNED": 1}
+
+
+async def test_what_did_not_end_has_no_place_by_cost_or_duration(
+    database: Database, runner: CommandRunner, jobs: Mapping[str, Any]
+) -> None:
+    assert jobs
+    await runner.submit.run_one(CreateJob(new_job(tenant="live"), "live-1"))
+    assert await listed(database, order=JobOrder.CREATED, tenant="live") == ["live-1"]
+    assert await listed(database, order=JobOrder.DURATION_DESC, tenant="live") == []
+    assert await listed(database, tenant="live", spent_usd_min=0) == []
 
 
 async def test_a_list_without_texts_leaves_them_out(database: Database, jobs: Mapping[str, Any]) -> None:

@@ -124,7 +124,7 @@ async def list_(
     cli: Session,
     conditions: dict[str, Any],
     sort: Annotated[
-        JobOrder, typer.Option(help="By what to sort; after `-`, the newest come first.")
+        JobOrder, typer.Option(help="By what to sort; after `-`, the newest or the most come first.")
     ] = JobOrder.CREATED_DESC,
     limit: Limit = 50,
     cursor: Cursor = "",

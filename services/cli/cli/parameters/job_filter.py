@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from contracts.resources import JobFilter
 
 
-def read_conditions(
+def read_conditions(  # noqa: PLR0913 - each is an option
     *,
     status: Annotated[
         list[JobStatus] | None, typer.Option(case_sensitive=False, help="At this status. May be repeated: any of them.")
@@ -31,6 +31,30 @@ def read_conditions(
     created_before: Annotated[
         str | None, typer.Option(metavar="TIME", help="Created before this time; as --created-after.")
     ] = None,
+    cancelled: Annotated[
+        bool | None, typer.Option("--cancelled/--not-cancelled", help="Whose last execution was cancelled, or was not.")
+    ] = None,
+    code: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Whose last execution was not completed for this reason, a code. May be repeated: any of them."
+        ),
+    ] = None,
+    criterion_not_met: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Whose last verdict did not pass this required criterion.")
+    ] = None,
+    cost_min: Annotated[
+        float | None, typer.Option(metavar="USD", min=0, help="Ended, and cost as much or more.")
+    ] = None,
+    cost_max: Annotated[
+        float | None, typer.Option(metavar="USD", min=0, help="Ended, and cost as much or less.")
+    ] = None,
+    duration_min: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=0, help="Ended, and took as long or longer.")
+    ] = None,
+    duration_max: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=0, help="Ended, and took as long or less.")
+    ] = None,
 ) -> dict[str, Any]:
     """Return what was said of the jobs that a filter chooses."""
     conditions = {
@@ -42,6 +66,13 @@ def read_conditions(
         "text": text,
         "created_after": parse_past_time(created_after, "--created-after"),
         "created_before": parse_past_time(created_before, "--created-before"),
+        "cancelled": cancelled,
+        "codes": code,
+        "criterion_not_met": criterion_not_met,
+        "spent_usd_min": cost_min,
+        "spent_usd_max": cost_max,
+        "duration_s_min": duration_min,
+        "duration_s_max": duration_max,
     }
     return {name: value for name, value in conditions.items() if value is not None}
 
@@ -52,7 +83,7 @@ with_filter: Final = with_options(conditions=read_conditions)
 
 def make_filter(conditions: dict[str, Any]) -> "JobFilter | dict[str, Any]":
     """Return a filter, checked if anything in it may be wrong. Raise BadParameter with what is."""
-    if not conditions.keys() & {"batch_id", "text", "created_after", "created_before"}:
+    if conditions.keys() <= {"statuses", "agent_id", "tenant", "labels", "cancelled"}:
         return conditions
     return check_filter(conditions)
 

@@ -62,7 +62,7 @@ async def _find(given: str, get: Callable[[str], Awaitable[object]], ids: AsyncI
 
 async def _list_jobs(jobstore: JobStoreClient, part: str) -> AsyncIterator[str]:
     async def list_page(*, limit: int, page_token: str) -> tuple[Sequence[Any], str]:
-        page = await jobstore.list_matching({"text": part}, limit=limit, page_token=page_token, with_texts=False)
+        page = await jobstore.list_matching({"id_part": part}, limit=limit, page_token=page_token, with_texts=False)
         return page.jobs, page.next_page_token
 
     async for job_id in _list_all(list_page):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from cli.output import Output, format_criterion, format_seconds, format_spent, format_time, style_status
+from cli.output import Output, format_criterion, format_seconds, format_spent, format_time, style_status_of
 from cli.terminal import Styled, columns_of
 from cli.views import waterfall
 
@@ -69,7 +69,7 @@ def show_job(out: Output, job: Job, logs: Sequence[JobLog], submission: int | No
 
 
 def _show_head(out: Output, job: Job) -> None:
-    out.print_line(style_status(job.status), "  ", Styled(job.title, "bold"))
+    out.print_line(style_status_of(job), "  ", Styled(job.title, "bold"))
     rows = [
         ("id", job.id),
         ("agent", job.agent_id),

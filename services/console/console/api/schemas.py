@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_
 from contracts.fields import AgentId, Model, Moment, OperationName, StrictModel, Tenant, Text, matches
 from contracts.jsontext import Json
 from contracts.messages.views import AgentStats
-from contracts.resources import Job, JobEdit, JobFilter, Limit, NewJob
+from contracts.resources import Amount, Job, JobEdit, JobFilter, Limit, NewJob
 from contracts.status import JobOrder, JobStatus, OperationKind
 
 Item = TypeVar("Item")
@@ -53,12 +53,26 @@ class JobsFilter(Model):
     q: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = Field(
         None, description="stands in the id or the title, in whatever case"
     )
+    cancelled: bool | None = Field(None, description="whether the last execution was cancelled")
+    code: list[Annotated[Text, StringConstraints(max_length=64)]] = Field(
+        default_factory=list, max_length=20, description="any of them: why the last execution was not completed"
+    )
+    criterion: Annotated[Text, StringConstraints(min_length=1, max_length=2_000)] | None = Field(
+        None, description="the text of a required criterion that the last verdict did not pass"
+    )
+    spent_min: Amount | None = Field(None, description="USD, or more; of jobs whose last execution ended")
+    spent_max: Amount | None = Field(None, description="USD, or less")
+    duration_min: Amount | None = Field(None, description="seconds, or more; of jobs whose last execution ended")
+    duration_max: Amount | None = Field(None, description="seconds, or less")
+    id_part: Annotated[Text, StringConstraints(min_length=4, max_length=200)] | None = Field(
+        None, description="how the id begins or ends"
+    )
 
-    @field_validator("label", mode="before")
+    @field_validator("label", "code", mode="before")
     @classmethod
     def _drop_empty(cls, value: object) -> object:
         """Drop empty values: `label=` filters by nothing."""
-        return [label for label in value if label] if isinstance(value, list) else value
+        return [each for each in value if each] if isinstance(value, list) else value
 
     def to_job_filter(self, statuses: Sequence[JobStatus] = ()) -> JobFilter:
         """Return the filter as the jobstore's client takes it."""
@@ -71,6 +85,14 @@ class JobsFilter(Model):
             created_after=self.created_after,
             created_before=self.created_before,
             text=self.q,
+            cancelled=self.cancelled,
+            codes=self.code,
+            criterion_not_met=self.criterion,
+            spent_usd_min=self.spent_min,
+            spent_usd_max=self.spent_max,
+            duration_s_min=self.duration_min,
+            duration_s_max=self.duration_max,
+            id_part=self.id_part,
         )
 
 
@@ -78,7 +100,7 @@ class JobsQuery(JobsFilter, PageQuery):
     """Query parameters of a list of jobs: filter, order, page."""
 
     status: list[JobStatus] = Field(default_factory=list, description="any of them")
-    sort: JobOrder = Field(JobOrder.CREATED_DESC, description="with `-` the newest first")
+    sort: JobOrder = Field(JobOrder.CREATED_DESC, description="with `-` the newest, or the most, first")
     fields: Fields | None = Field(None, description="`summary` leaves out description, criteria and payload")
 
 

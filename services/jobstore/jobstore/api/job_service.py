@@ -99,7 +99,7 @@ class JobService(JobServiceServicer):
             page = await job_list.list_jobs(
                 connection,
                 limit=parse_page_size(request.page_size, 50),
-                chosen=job_filter_of(request),
+                chosen=job_filter_of(request.filter if request.HasField("filter") else request),
                 order=order,
                 after=parse_page_token(request.page_token, partial(_parse_place, order)),
                 texts=not request.without_texts,
@@ -109,14 +109,19 @@ class JobService(JobServiceServicer):
             if request.with_waiting:
                 await add_waiting(connection, page.views, self._runner.terms.alive_s)
         messages = [convert.job_message(view, as_text=wants_text(context)) for view in page.views]
-        last = page.next and (order.value, page.next[0].isoformat(), page.next[1])
+        last = page.next and (order.value, *map(_format_value, page.next))
         return pb.ListJobsResponse(jobs=messages, next_page_token=make_page_token(last), searched=page.searched)
 
     async def CountJobs(self, request: pb.CountJobsRequest, context: Context) -> pb.CountJobsResponse:
         del context
         async with self._database.transaction() as connection:
-            counts, searched = await job_list.count_jobs(connection, job_filter_of(request.filter))
-        return pb.CountJobsResponse(counts=counts, capped_at=job_list.COUNTED_MAX, searched=searched)
+            counts = await job_list.count_jobs(connection, job_filter_of(request.filter))
+        return pb.CountJobsResponse(
+            counts=counts.by_status,
+            capped_at=job_list.COUNTED_MAX,
+            searched=counts.searched,
+            cancelled=counts.cancelled,
+        )
 
     async def ListJobLogs(self, request: pb.ListJobLogsRequest, context: Context) -> pb.ListJobLogsResponse:
         limit = parse_page_size(request.page_size, 100)
@@ -226,13 +231,31 @@ class JobService(JobServiceServicer):
                 yield pb.WatchJobsResponse(cursor=part[-1].cursor, **fields)
 
 
-def _parse_place(order: JobOrder, order_value: str, at: str, job_id: str) -> job_list.Place:
+def _format_value(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _parse_place(order: JobOrder, order_value: str, *values: str | float) -> job_list.Place:
     """Return the place that the parts of a page token name. ValueError: the list was in another order."""
-    place = datetime.fromisoformat(at)
-    if order_value != order.value or place.tzinfo is None:
+    columns = job_list.get_order_columns(order)
+    if order_value != order.value or len(values) != len(columns):
         msg = "the page token is of a list in another order"
         raise ValueError(msg)
-    return place, str(job_id)
+    return tuple(_parse_value(column.type.python_type, value) for column, value in zip(columns, values, strict=True))
+
+
+def _parse_value(kind: type, value: str | float) -> object:
+    """Return the value of a column that a page token holds. ValueError, TypeError: it is none."""
+    if kind is int and value not in range(10):
+        msg = "there is no such priority"
+        raise ValueError(msg)
+    if kind is not datetime:
+        return kind(value)
+    at = datetime.fromisoformat(str(value))
+    if at.tzinfo is None:
+        msg = "a time without a zone"
+        raise ValueError(msg)
+    return at
 
 
 def _parse_filter(request: pb.ExecuteJobsRequest) -> JobFilter | None:

@@ -16,6 +16,7 @@ from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain import reports
 from jobstore.domain.actor import EXECUTOR, VALIDATOR, Actor
+from jobstore.domain.decisions import list_not_met
 from jobstore.domain.model import (
     Decision,
     Execution,
@@ -114,6 +115,7 @@ class RecordReport(Command[Refusal | None]):
             message=event.message or (verdict.reason if verdict else None),
             response=response,
             feedback=reports.format_feedback(verdict) if verdict else None,
+            not_met_criteria=list_not_met(verdict) if verdict else (),
             event_id=event.event_id,
             retry_after_s=event.retry_after_s or 0.0,
             call=event.call or 0,

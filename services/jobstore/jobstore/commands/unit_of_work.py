@@ -249,6 +249,9 @@ class UnitOfWork:
             "spent_usd": job.spent_usd,
             "spent_tokens": job.spent_tokens,
             "live": job.live,
+            "cancelled": job.cancelled,
+            "code": job.code,
+            "duration_s": job.duration_s,
             "created_at": spec.created_at,
             "updated_at": self.clock.now if changed else spec.updated_at,
         }

@@ -1,9 +1,16 @@
-"""Build decisions: the job, the execution and the log entry as they will be recorded. Pure."""
+"""Build decisions: the job, the execution and the log entry as they will be recorded. Pure.
 
-from typing import Final
+A job says how its last execution ended, by which lists filter and sort; decisions and rebuilds say it alike.
+"""
 
-from contracts.status import JobLogStatus, JobStatus
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from contracts.resources import Verdict
+from contracts.status import RESTING, JobLogStatus, JobStatus, Outcome
 from jobstore.domain.model import (
+    Clock,
     Decision,
     Execution,
     ExecutionState,
@@ -16,6 +23,20 @@ from jobstore.domain.model import (
 
 #: Tokens are counted up to the largest integer that every JSON reader keeps exact; agents may report any number.
 TOKENS_MAX: Final = 2**53
+
+#: Columns of a job, as far as an entry of its log changes them.
+Ending: TypeAlias = Mapping[str, object]
+
+#: Of a job whose last execution is under way, or that has had none.
+NO_ENDING: Final[Ending] = {"cancelled": False, "code": None, "duration_s": None, "not_met_criteria": None}
+#: Characters of a code, and of a criterion, that are kept: an entry of an index holds 2,700 bytes.
+CODE_MAX_CHARS: Final = 64
+CRITERION_MAX_CHARS: Final = 500
+#: What makes a job begin anew.
+BEGINNINGS: Final = frozenset(
+    {TransitionKind.ASSIGNED, TransitionKind.MATCHED, TransitionKind.HANDED_ON, TransitionKind.REQUESTED}
+)
+_ENDS: Final = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
 
 
 def record(job: Job, execution: Execution | None, report: Report, log: JobLogStatus, status: JobStatus) -> Decision:
@@ -66,3 +87,58 @@ def fail(job: Job, execution: Execution, report: Report) -> Decision:
 def keep_in_progress(job: Job, execution: Execution, report: Report) -> Decision:
     """Return the decision that changes an execution whose job stays, or becomes, IN_PROGRESS."""
     return record(job, execution, report, JobLogStatus.IN_PROGRESS, JobStatus.IN_PROGRESS)
+
+
+def note_ending(decision: Decision, clock: Clock) -> Decision:
+    """Note on the job how its execution ended, or that another begins."""
+    entry, execution = decision.entry, decision.execution
+    if entry is None:
+        return decision
+    report = entry.report
+    if execution is not None and is_end(report.kind, entry.status, execution.execution_id):
+        changes = make_ending(
+            entry.status, report.code, execution.created_at, report.at or clock.now, report.not_met_criteria
+        )
+    else:
+        changes = change_ending(report.kind, report.code)
+    if not changes:
+        return decision
+    job = replace(decision.job, **changes)
+    return Decision(job, execution, replace(entry, job=job))
+
+
+def is_end(kind: str | None, status: JobLogStatus, execution_id: object) -> bool:
+    """Return whether an entry ends an execution; the late result of a cancelled one ends nothing."""
+    return execution_id is not None and kind != TransitionKind.RESULT and status in _ENDS
+
+
+def change_ending(kind: str | None, code: str | None) -> Ending:
+    """Return what an entry that ends no execution changes."""
+    if kind in BEGINNINGS:
+        return NO_ENDING
+    return {"code": code} if kind == TransitionKind.MATCHING_FAILED else {}
+
+
+def make_ending(
+    status: JobLogStatus, code: str | None, requested_at: datetime | None, ended_at: datetime, not_met: Sequence[str]
+) -> Ending:
+    """Return how an execution ended; `requested_at` None: in the transaction that requested it."""
+    is_completed = status is JobLogStatus.COMPLETED
+    return {
+        "cancelled": status is JobLogStatus.CANCELLED,
+        "code": None if code is None or is_completed else code[:CODE_MAX_CHARS],
+        # The request's time is that of the statement that inserts it, which is later than the transaction's.
+        "duration_s": 0.0 if requested_at is None else max(0.0, (ended_at - requested_at).total_seconds()),
+        "not_met_criteria": list(not_met) or None,
+    }
+
+
+def list_not_met(verdict: Verdict) -> list[str]:
+    """Return the texts of the required criteria that a verdict did not pass, as they are kept, each once."""
+    not_met = (c.text for c in verdict.criteria if c.required and c.outcome is not Outcome.PASS)
+    return list(dict.fromkeys(map(cut_criterion, not_met)))
+
+
+def cut_criterion(text: str) -> str:
+    """Return the text of a criterion as it is kept, without U+0000, which PostgreSQL cannot store."""
+    return text[:CRITERION_MAX_CHARS].replace("\0", "")

@@ -93,7 +93,7 @@ class Job:
 
     `execution_id` is the live execution, or the last one; `not_met` counts verdicts since the last assignment by hand;
     `feedback` is JSON text; `spent_usd` and `spent_tokens` cover all executions. `updated_at` is when the entry before
-    those of this transaction was recorded.
+    those of this transaction was recorded. What follows it says how the last execution ended (domain.decisions).
     """
 
     id: str
@@ -110,6 +110,10 @@ class Job:
     spent_usd: float = 0.0
     spent_tokens: int = 0
     updated_at: datetime | None = None
+    cancelled: bool = False
+    code: str | None = None
+    duration_s: float | None = None
+    not_met_criteria: Sequence[str] | None = None
 
 
 def budget_of(job: Job, policy: FrozenPolicy | None) -> Budget:
@@ -123,6 +127,7 @@ class Execution:
     """One request to run a job. The fields are columns of its row; storage.tables documents each.
 
     `policy` is whole and frozen at the request. `spent` counts calls that failed or were lost with their worker.
+    `created_at` None: it is requested in this transaction.
     """
 
     execution_id: UUID
@@ -154,6 +159,7 @@ class Execution:
     result_hash: bytes | None = None
     misjudged: int = 0
     validators_lost: int = 0
+    created_at: datetime | None = None
 
     @property
     def is_at_most_once(self) -> bool:
@@ -223,6 +229,7 @@ class Report:
     tokens: int = 0
     result_hash: bytes | None = None
     judge: str | None = None
+    not_met_criteria: Sequence[str] = ()
     is_unjudged: bool = False
     reused: Reusable | None = None
     at: datetime | None = None

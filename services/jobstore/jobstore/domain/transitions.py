@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final, NamedTuple, TypeGuard
 
 from contracts.status import JobLogStatus, JobStatus
-from jobstore.domain.decisions import conclude, fail, keep_in_progress, record
+from jobstore.domain.decisions import conclude, fail, keep_in_progress, note_ending, record
 from jobstore.domain.execution_states import lease, queue
 from jobstore.domain.fences import describe_timeout, is_claimable, is_current, refuse_fenced
 from jobstore.domain.model import (
@@ -73,7 +73,8 @@ def decide(job: Job, execution: Execution | None, report: Report, clock: Clock) 
     if rule is None or job.status not in rule.sources:
         request = _REQUEST_WORDS.get(report.kind, f"take the report `{report.kind}`")
         return Refusal("illegal_transition", f"the job is {job.status} and cannot {request}")
-    return rule.decide(Case(job, execution, report, clock))
+    decision = rule.decide(Case(job, execution, report, clock))
+    return decision if isinstance(decision, Refusal) else note_ending(decision, clock)
 
 
 def _is_late_result(execution: Execution | None, report: Report) -> TypeGuard[Execution]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import text
 
+from jobstore.domain.decisions import BEGINNINGS
 from jobstore.publishing import job_changed
 from jobstore.publishing.backlog import LAST, Taken
 from jobstore.publishing.late_facts import find_reverted
@@ -27,6 +28,8 @@ _SIZE: Final = (
     "coalesce(CASE WHEN pg_column_compression({0}) IS NULL THEN pg_column_size({0}) "
     "ELSE octet_length({0}::text) END, 0)"
 )
+#: The kinds of entries after which a job is not cancelled, as an array.
+_BEGINNINGS: Final = f"{{{','.join(sorted(BEGINNINGS))}}}"
 #: Jobs change while their entries wait: what a fact says of its job comes from the entry, or from `late_facts`.
 _ROWS: Final = text(
     f"""
@@ -40,6 +43,10 @@ _ROWS: Final = text(
             SELECT p.message FROM job_logs p
             WHERE p.job_id = l.job_id AND p.version <= l.version AND p.kind = 'progress'
             ORDER BY p.version DESC LIMIT 1) END AS progress_message,
+        CASE WHEN l.job_status IN ('ASSIGNED', 'PENDING') AND l.kind <> ALL ('{_BEGINNINGS}') THEN coalesce((
+            SELECT p.kind = 'cancelled' FROM job_logs p WHERE p.job_id = l.job_id AND p.version <= l.version
+                AND (p.kind = ANY('{_BEGINNINGS}') OR p.kind = 'cancelled' AND p.execution_id IS NOT NULL)
+            ORDER BY p.version DESC LIMIT 1), false) ELSE false END AS cancelled,
         CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.description END AS description,
         CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.acceptance_criteria END AS acceptance_criteria,
         EXISTS (SELECT FROM job_logs x

@@ -81,6 +81,7 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
         "batch_id": row.batch_id,
         "spent_usd": row.spent_usd,
         "spent_tokens": row.spent_tokens,
+        "cancelled": row.cancelled or None,
         "created_at": row.job_created_at,
         "updated_at": row.created_at,
     }

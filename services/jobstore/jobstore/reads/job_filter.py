@@ -1,14 +1,43 @@
 """Make SQL conditions for the jobs that match a filter."""
 
+import re
 from typing import Final, TypeAlias
 
 from pydantic_core import to_json
-from sqlalchemy import ColumnCollection, ColumnElement, Select, Text, Uuid, bindparam, cast, literal, or_, text
+from sqlalchemy import (
+    ARRAY,
+    ColumnCollection,
+    ColumnElement,
+    Select,
+    Text,
+    TextClause,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from contracts.resources import JobFilter
-from jobstore.storage.tables import jobs
+from jobstore.domain.decisions import cut_criterion
+from jobstore.storage.tables import job_texts, jobs
 
+#: What holds of jobs whose last execution ended, and nothing was asked for since.
+HAS_ENDED: Final = text("jobs.duration_s IS NOT NULL")
+#: Jobs of which the words match that are looked at: of more, the newest.
+FOUND_MAX: Final = 20_000
+#: All words of a text, of which each may go on: `:*` ends each lexeme.
+_WORDS: Final = r"""
+    words @@ CAST(replace(nullif(CAST(plainto_tsquery('simple', :text) AS text), ''), $$' &$$, $$'\:* &$$) || '\:*'
+        AS tsquery)
+"""
+_ID_PART: Final = "(job_id LIKE :beginning OR reverse(job_id) LIKE :end)"
 #: A query of whatever columns.
 Query: TypeAlias = Select[*tuple[object, ...]]
 
@@ -31,6 +60,52 @@ def holds_text(columns: ColumnCollection[str, ColumnElement[str]], wanted: str |
     return or_(*(columns[name].icontains(wanted, autoescape=True) for name in ("title", "id")))
 
 
+def holds_id_part(columns: ColumnCollection[str, ColumnElement[str]], part: str) -> ColumnElement[bool]:
+    """Return the condition that an id begins or ends so."""
+    return or_(columns["id"].startswith(part, autoescape=True), columns["id"].endswith(part, autoescape=True))
+
+
+def is_search(chosen: JobFilter) -> bool:
+    """Return whether a filter searches what jobs say."""
+    return chosen.text is not None or chosen.id_part is not None
+
+
+def is_found(chosen: JobFilter) -> ColumnElement[bool]:
+    """Return the condition that a job is among the newest FOUND_MAX that the index of texts has for a search."""
+    found = select(job_texts.c.job_id).where(has_words(chosen))
+    newest = found.order_by(job_texts.c.created_at.desc(), job_texts.c.job_id.desc()).limit(FOUND_MAX)
+    # An array, so that the planner looks the jobs up by their ids.
+    return jobs.c.id == any_(func.ARRAY(newest.scalar_subquery()))
+
+
+def has_words(chosen: JobFilter) -> TextClause:
+    """Return the condition that a row of `job_texts` has what is searched."""
+    conditions, values = [], {}
+    if chosen.text is not None:
+        conditions.append(_WORDS if chosen.id_part is not None else f"({_WORDS} OR {_ID_PART})")
+        values["text"] = chosen.text
+    if chosen.id_part is not None:
+        conditions.append(_ID_PART)
+    part = chosen.id_part or chosen.text or ""
+    values |= {"beginning": f"{_escape_like(part)}%", "end": f"{_escape_like(part[::-1])}%"}
+    found = text(" AND ".join(conditions))
+    return found.bindparams(*(bindparam(name, value, Text, unique=True) for name, value in values.items()))
+
+
+def _escape_like(words: str) -> str:
+    return re.sub(r"([%_\\])", r"\\\1", words)
+
+
+def holds(columns: ColumnCollection[str, ColumnElement[str]], chosen: JobFilter) -> ColumnElement[bool]:
+    """Return the condition that a job itself holds what is searched."""
+    conditions = []
+    if chosen.text is not None:
+        conditions.append(holds_text(columns, chosen.text))
+    if chosen.id_part is not None:
+        conditions.append(holds_id_part(columns, chosen.id_part))
+    return and_(*conditions)
+
+
 def where_matching(query: Query, chosen: JobFilter) -> Query:
     """Restrict a query to the jobs that match a filter."""
     if chosen.statuses:
@@ -47,6 +122,24 @@ def where_matching(query: Query, chosen: JobFilter) -> Query:
         query = query.where(jobs.c.created_at >= chosen.created_after)
     if chosen.created_before is not None:
         query = query.where(jobs.c.created_at < chosen.created_before)
-    if chosen.text is not None:
-        query = query.where(holds_text(jobs.c, chosen.text))
+    if is_search(chosen):
+        query = query.where(or_(holds(jobs.c, chosen), is_found(chosen)))
+    return _where_ended(query, chosen)
+
+
+def _where_ended(query: Query, chosen: JobFilter) -> Query:
+    """Restrict a query by how the last execution ended. Each condition names the part that an index is of."""
+    if chosen.cancelled is not None:
+        query = query.where(text("jobs.cancelled" if chosen.cancelled else "NOT jobs.cancelled"))
+    if chosen.codes:
+        query = query.where(jobs.c.code.in_(chosen.codes), text("jobs.code IS NOT NULL"))
+    if chosen.criterion_not_met is not None:
+        wanted = cast(literal([cut_criterion(chosen.criterion_not_met)], ARRAY(Text)), ARRAY(Text))
+        query = query.where(jobs.c.not_met_criteria.op("@>")(wanted), text("jobs.not_met_criteria IS NOT NULL"))
+    for name in ("spent_usd", "duration_s"):
+        least, most = getattr(chosen, f"{name}_min"), getattr(chosen, f"{name}_max")
+        if least is not None:
+            query = query.where(jobs.c[name] >= least, HAS_ENDED)
+        if most is not None:
+            query = query.where(jobs.c[name] <= most, HAS_ENDED)
     return query

@@ -17,7 +17,17 @@ from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import jobs
 
 _LEFT_OUT: Final = frozenset(
-    ["payload", "labels", "policy", "feedback", "spec_hash", "not_met", "description", "acceptance_criteria"],
+    [
+        "payload",
+        "labels",
+        "policy",
+        "feedback",
+        "spec_hash",
+        "not_met",
+        "not_met_criteria",
+        "description",
+        "acceptance_criteria",
+    ],
 )
 #: All but the bodies, which a list may leave out, and what only commands read.
 JOB_COLUMNS: Final[Sequence[ColumnsClauseRole]] = (

@@ -1,11 +1,13 @@
 """Make of a fact the row of the log, and what it makes and changes of its job and its execution."""
 
+from datetime import datetime
 from operator import attrgetter
 from typing import Final
 
 from contracts.events import JobChanged, hash_result
 from contracts.resources import Verdict
-from contracts.status import RESTING, JobLogStatus
+from contracts.status import JobLogStatus
+from jobstore.domain.decisions import NO_ENDING, change_ending, is_end, list_not_met, make_ending
 from jobstore.domain.limits import agent_limit
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.domain.reports import format_feedback
@@ -49,12 +51,13 @@ def make_job(fact: Fact) -> Values:
         "spent_tokens": 0,
         "live": False,
         "not_met": 0,
+        **NO_ENDING,
         "spec_hash": bytes.fromhex(fact.event.spec_hash or ""),
     }
 
 
-def make_job_change(fact: Fact) -> Values:
-    """Return a job's columns after a fact, as far as the fact gives them."""
+def make_job_change(fact: Fact, requested_at: datetime | None) -> Values:
+    """Return a job's columns after a fact, as far as the fact gives them; its execution was requested at a time."""
     event, log = fact.event, fact.event.log
     change: Values = {
         "status": event.job.status,
@@ -64,6 +67,7 @@ def make_job_change(fact: Fact) -> Values:
         "progress_message": event.job.progress_message,
         "updated_at": log.created_at,
     }
+    not_met: list[str] = []
     if event.kind == TransitionKind.ASSIGNED:
         change |= {"not_met": 0, "feedback": None, "payload": members(fact.log["request_payload"])["payload"]}
     if event.kind == TransitionKind.EDITED:
@@ -71,15 +75,17 @@ def make_job_change(fact: Fact) -> Values:
     if event.kind == TransitionKind.NOT_MET:
         verdict = Verdict.model_validate_json(members(fact.log["response_payload"])["verdict"])
         change |= {"not_met": log.submission, "feedback": format_feedback(verdict)}
+        not_met = list_not_met(verdict)
     if log.spent_usd is not None or log.spent_tokens is not None:
         change |= {"spent_usd": log.spent_usd or 0.0, "spent_tokens": log.spent_tokens or 0}
     if event.requested is not None:
         change |= {"execution_id": log.execution_id, "live": True}
     if event.requested is not None and event.requested.batch_id is not None:
         change["batch_id"] = event.requested.batch_id
-    if _is_conclusion(event):
-        change["live"] = False
-    return change
+    if is_conclusion(event):
+        ending = make_ending(log.status, log.code, requested_at, log.created_at, not_met)
+        return {**change, "live": False, **ending}
+    return {**change, **change_ending(event.kind, log.code)}
 
 
 def make_execution(fact: Fact) -> Values:
@@ -117,14 +123,11 @@ def make_execution_change(fact: Fact) -> Values:
         change["result_hash"] = hash_result(members(fact.log["response_payload"])["result"])
         if log.status is JobLogStatus.IN_PROGRESS:
             change["stage"] = ExecutionStage.JUDGING.value
-    if _is_conclusion(event):
+    if is_conclusion(event):
         change |= {"state": ExecutionState.DONE.value, "answer": log.status.lower()}
     return change
 
 
-_ENDS: Final = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
-
-
-def _is_conclusion(event: JobChanged) -> bool:
-    """Return whether an execution ended; the late result of a cancelled one ends nothing."""
-    return event.log.execution_id is not None and event.kind != TransitionKind.RESULT and event.log.status in _ENDS
+def is_conclusion(event: JobChanged) -> bool:
+    """Return whether an execution ended."""
+    return is_end(event.kind, event.log.status, event.log.execution_id)

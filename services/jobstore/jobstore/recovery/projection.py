@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
+from jobstore.domain.decisions import NO_ENDING
 from jobstore.recovery import fact_rows
 from jobstore.recovery.fact_parsing import Fact, parse_fact
 from jobstore.recovery.set_aside import SetAside
@@ -22,8 +24,10 @@ _KEPT: Final = ("execution_id", "batch_id", "live", "not_met", "payload", "spent
 _EDITED: Final = ("title", "description", "acceptance_criteria", "priority", "labels", "policy", "capabilities")
 _RESULT: Final = ("result_version", "result_lease", "result_hash")
 _CHANGED: Final = ("stage", "state", "attempt", "lease", "spent", "answer", *_RESULT)
-#: `feedback` and `not_before` come with what they belong to, or stay as they were.
-_JOB_CHANGE: Final = {name: _JOB[name] for name in ("id", *_GIVEN, *_KEPT, *_EDITED, "feedback", "not_before")}
+#: `feedback`, `not_before` and how it ended come with what they belong to, or stay as they were.
+_JOB_CHANGE: Final = {
+    name: _JOB[name] for name in ("id", *_GIVEN, *_KEPT, *_EDITED, *NO_ENDING, "feedback", "not_before")
+}
 _EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_CHANGED)}
 
 
@@ -37,7 +41,12 @@ _CHANGE_JOBS: Final = text(
     UPDATE jobs SET {", ".join(f"{name} = u.{name}" for name in _GIVEN)},
         {_set_given("jobs", "u", _JOB, (*_KEPT, *_EDITED))},
         not_before = CASE WHEN u.title IS NULL THEN jobs.not_before ELSE u.not_before END,
-        feedback = CASE WHEN u.not_met IS NULL THEN jobs.feedback ELSE u.feedback::json END
+        feedback = CASE WHEN u.not_met IS NULL THEN jobs.feedback ELSE u.feedback::json END,
+        cancelled = coalesce(u.cancelled, jobs.cancelled),
+        code = CASE WHEN u.cancelled IS NULL THEN coalesce(u.code, jobs.code) ELSE u.code END,
+        duration_s = CASE WHEN u.cancelled IS NULL THEN jobs.duration_s ELSE u.duration_s END,
+        not_met_criteria = CASE WHEN u.cancelled IS NULL THEN jobs.not_met_criteria
+            ELSE u.not_met_criteria::text[] END
     FROM {sql.unnest("u", _JOB_CHANGE, "u")} WHERE jobs.id = u.id
     """,  # noqa: S608 - names of our own
 )
@@ -46,6 +55,9 @@ _CHANGE_EXECUTIONS: Final = text(
     UPDATE executions SET {_set_given("executions", "u", _EXECUTION, _CHANGED)}
     FROM {sql.unnest("u", _EXECUTION_CHANGE, "u")} WHERE executions.execution_id = u.execution_id
     """,  # noqa: S608 - names of our own
+)
+_REQUESTED: Final = text(
+    "SELECT execution_id, created_at FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[]))"
 )
 _HEADS: Final = text("SELECT id, version FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
 
@@ -64,7 +76,7 @@ class Projection:
         """Apply a batch, and then what waited for it."""
         ids = sorted({fact.event.job_id for fact in facts})
         heads: dict[str, int] = {row.id: row.version for row in await self.connection.execute(_HEADS, {"ids": ids})}
-        batch, waiting = _Batch(), dict[tuple[str, int], str | None]()
+        batch, waiting = await self._begin_batch(facts), dict[tuple[str, int], str | None]()
         for fact in facts:
             job_id, version = fact.event.job_id, fact.event.version
             head = heads.get(job_id, 0)
@@ -81,18 +93,26 @@ class Projection:
     async def _go_on(self, job_id: str, head: int) -> None:
         """Apply what waited for a version that is applied by now, some at a time."""
         while bodies := await self.aside.find_next(job_id, head):
-            batch = _Batch()
-            for body in bodies:
-                batch.add(parse_fact(body.encode()))
+            facts = [parse_fact(body.encode()) for body in bodies]
+            batch = await self._begin_batch(facts)
+            for fact in facts:
+                batch.add(fact)
             await batch.write(self.connection)
             head += len(bodies)
         await self.aside.drop(job_id, head)
+
+    async def _begin_batch(self, facts: Sequence[Fact]) -> "_Batch":
+        """Return a batch that knows when the executions were requested that the facts end."""
+        ended = {fact.event.log.execution_id for fact in facts if fact_rows.is_conclusion(fact.event)}
+        rows = await self.connection.execute(_REQUESTED, {"ids": list(ended)}) if ended else []
+        return _Batch({row.execution_id: row.created_at for row in rows})
 
 
 @dataclass(slots=True)
 class _Batch:
     """The rows that a batch of facts makes, and the changes of rows that are there already: each row once."""
 
+    requested_at: dict[UUID, datetime]
     made_jobs: dict[str, Values] = field(default_factory=dict)
     changed_jobs: dict[str, Values] = field(default_factory=dict)
     made_executions: dict[UUID, Values] = field(default_factory=dict)
@@ -105,6 +125,7 @@ class _Batch:
             self.made_jobs[fact.event.job_id] = fact_rows.make_job(fact)
         if fact.event.requested is not None and fact.event.log.execution_id is not None:
             self.made_executions[fact.event.log.execution_id] = fact_rows.make_execution(fact)
+            self.requested_at[fact.event.log.execution_id] = fact.event.requested.created_at
         self._change(fact)
         self.logs.append(fact_rows.make_log(fact))
 
@@ -113,7 +134,7 @@ class _Batch:
         job = self.made_jobs.get(job_id)
         if job is None:
             job = self.changed_jobs.setdefault(job_id, {"id": job_id})
-        job |= fact_rows.make_job_change(fact)
+        job |= fact_rows.make_job_change(fact, self.requested_at.get(execution_id) if execution_id else None)
         if execution_id is None:
             return
         execution = self.made_executions.get(execution_id)

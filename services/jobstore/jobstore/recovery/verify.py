@@ -12,6 +12,7 @@ from sqlalchemy import Table, Text, text
 from contracts.fact_keys import FactFilter, FactKeys
 from contracts.topics import FACT_TOPICS
 from jobstore.config import VerifySettings
+from jobstore.domain.decisions import NO_ENDING
 from jobstore.domain.model import TransitionKind
 from jobstore.recovery import process
 from jobstore.storage import tables
@@ -27,7 +28,7 @@ OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers"
 UNTOLD: Final = frozenset({"flow", "misjudged", "forged_lease", "validators_lost"})
 #: Columns that differ where the rebuild ended a live execution whose agent must not be called twice.
 ENDED: Final = {
-    "jobs": frozenset({"status", "version", "live", "updated_at"}),
+    "jobs": frozenset({"status", "version", "live", "updated_at", *NO_ENDING}),
     "executions": OPERATIONAL | {"answer"},
 }
 #: Rows that are read from each database at once.

@@ -36,6 +36,7 @@ class Lock(IntEnum):
     LIMITS = 0x51_6E_0F_03
     OFFERS = 0x51_6E_0F_04
     ROLLUPS = 0x51_6E_0F_05
+    TEXTS = 0x51_6E_0F_06
 
 
 _HOLD = text("SELECT pg_advisory_xact_lock(:lock)")

@@ -1421,6 +1421,22 @@ export interface components {
              */
             live?: boolean | null;
             /**
+             * Cancelled
+             * @description whether the last execution was cancelled, and nothing was asked for since
+             * @default false
+             */
+            cancelled: boolean;
+            /**
+             * Code
+             * @description why the last execution was not completed, or no agent matches
+             */
+            code?: string | null;
+            /**
+             * Duration S
+             * @description from the request of the last execution to its end; None while it goes on
+             */
+            duration_s?: number | null;
+            /**
              * Created At
              * Format: date-time
              */
@@ -1477,6 +1493,12 @@ export interface components {
              * @description so many of the newest jobs were searched for the text, and no more
              */
             searched?: number | null;
+            /**
+             * Cancelled
+             * @description those whose last execution was cancelled, at whatever status they are
+             * @default 0
+             */
+            cancelled: number;
         };
         /**
          * JobFilter
@@ -1510,6 +1532,46 @@ export interface components {
              * @description stands in the id or the title, in whatever case
              */
             text?: string | null;
+            /**
+             * Cancelled
+             * @description whether the last execution was cancelled
+             */
+            cancelled?: boolean | null;
+            /**
+             * Codes
+             * @description any of them: why the last execution was not completed
+             */
+            codes?: string[];
+            /**
+             * Criterion Not Met
+             * @description the text of a required criterion that the last verdict did not pass
+             */
+            criterion_not_met?: string | null;
+            /**
+             * Spent Usd Min
+             * @description or as much; jobs whose last execution ended
+             */
+            spent_usd_min?: number | null;
+            /**
+             * Spent Usd Max
+             * @description or as much
+             */
+            spent_usd_max?: number | null;
+            /**
+             * Duration S Min
+             * @description or as long
+             */
+            duration_s_min?: number | null;
+            /**
+             * Duration S Max
+             * @description or as long
+             */
+            duration_s_max?: number | null;
+            /**
+             * Id Part
+             * @description how the id begins or ends
+             */
+            id_part?: string | null;
         };
         /**
          * JobLog
@@ -1613,10 +1675,10 @@ export interface components {
         JobLogStatus: "PENDING" | "ASSIGNED" | "IN_PROGRESS" | "COMPLETED" | "FAILED" | "REJECTED" | "RESUBMISSION_REQUIRED" | "CANCELLED" | "MATCHING_FAILED";
         /**
          * JobOrder
-         * @description In what order jobs are listed; with `-` the newest first.
+         * @description In what order jobs are listed; with `-` the newest, the most expensive, the longest or the most urgent first.
          * @enum {string}
          */
-        JobOrder: "-created_at" | "created_at" | "-updated_at" | "updated_at";
+        JobOrder: "-created_at" | "created_at" | "-updated_at" | "updated_at" | "-spent_usd" | "spent_usd" | "-duration_s" | "duration_s" | "-priority";
         /**
          * JobStatus
          * @description Where a job stands.
@@ -2546,6 +2608,22 @@ export interface components {
              */
             live?: boolean | null;
             /**
+             * Cancelled
+             * @description whether the last execution was cancelled, and nothing was asked for since
+             * @default false
+             */
+            cancelled: boolean;
+            /**
+             * Code
+             * @description why the last execution was not completed, or no agent matches
+             */
+            code?: string | null;
+            /**
+             * Duration S
+             * @description from the request of the last execution to its end; None while it goes on
+             */
+            duration_s?: number | null;
+            /**
              * Created At
              * Format: date-time
              */
@@ -2763,9 +2841,25 @@ export interface operations {
                 created_before?: string | null;
                 /** @description stands in the id or the title, in whatever case */
                 q?: string | null;
+                /** @description whether the last execution was cancelled */
+                cancelled?: boolean | null;
+                /** @description any of them: why the last execution was not completed */
+                code?: string[];
+                /** @description the text of a required criterion that the last verdict did not pass */
+                criterion?: string | null;
+                /** @description USD, or more; of jobs whose last execution ended */
+                spent_min?: number | null;
+                /** @description USD, or less */
+                spent_max?: number | null;
+                /** @description seconds, or more; of jobs whose last execution ended */
+                duration_min?: number | null;
+                /** @description seconds, or less */
+                duration_max?: number | null;
+                /** @description how the id begins or ends */
+                id_part?: string | null;
                 /** @description any of them */
                 status?: components["schemas"]["JobStatus"][];
-                /** @description with `-` the newest first */
+                /** @description with `-` the newest, or the most, first */
                 sort?: components["schemas"]["JobOrder"];
                 /** @description `summary` leaves out description, criteria and payload */
                 fields?: components["schemas"]["Fields"] | null;
@@ -6868,6 +6962,22 @@ export interface operations {
                 created_before?: string | null;
                 /** @description stands in the id or the title, in whatever case */
                 q?: string | null;
+                /** @description whether the last execution was cancelled */
+                cancelled?: boolean | null;
+                /** @description any of them: why the last execution was not completed */
+                code?: string[];
+                /** @description the text of a required criterion that the last verdict did not pass */
+                criterion?: string | null;
+                /** @description USD, or more; of jobs whose last execution ended */
+                spent_min?: number | null;
+                /** @description USD, or less */
+                spent_max?: number | null;
+                /** @description seconds, or more; of jobs whose last execution ended */
+                duration_min?: number | null;
+                /** @description seconds, or less */
+                duration_max?: number | null;
+                /** @description how the id begins or ends */
+                id_part?: string | null;
             };
             header?: never;
             path?: never;

@@ -25,6 +25,7 @@ export function aJob(fields: Partial<Job> = {}): Job {
     capabilities: [],
     spent_usd: 0,
     spent_tokens: 0,
+    cancelled: false,
     created_at: AT,
     updated_at: AT,
     ...fields,

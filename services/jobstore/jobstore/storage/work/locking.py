@@ -10,6 +10,7 @@ from sqlalchemy import text
 from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.rows import Grant, Question, Stored
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.decisions import NO_ENDING
 from jobstore.domain.execution_states import Openings
 from jobstore.domain.model import Clock
 from jobstore.domain.terms import ExecutionTerms
@@ -19,7 +20,7 @@ from jobstore.storage.outages import RaceError
 from jobstore.storage.room import OPENINGS
 from jobstore.storage.sql import Connection
 from jobstore.storage.work import administration
-from jobstore.storage.work.row_mapping import EXECUTION_COLUMNS, SPEC_COLUMNS, to_execution, to_job, to_spec
+from jobstore.storage.work.row_mapping import READ_COLUMNS, SPEC_COLUMNS, to_execution, to_job, to_spec
 
 _SPEC: Final = ", ".join(
     f"CASE WHEN with_spec {'OR with_question' if name in Question._fields else ''} THEN {value} END AS spec_{name}"
@@ -31,7 +32,7 @@ _LOCK_JOBS: Final = text(
     f"""
     SELECT shared.limits_held, j.id, status, version, agent_id, execution_id, live, not_met,
         feedback::text AS feedback, progress, progress_message, batch_id, spent_usd, spent_tokens, updated_at,
-        with_spec, with_question, {_SPEC}
+        {", ".join(NO_ENDING)}, with_spec, with_question, {_SPEC}
     FROM (
         SELECT CASE :limits WHEN 'SHARED' THEN CAST(pg_advisory_xact_lock_shared({Lock.LIMITS:d}) AS text) = ''
             WHEN 'EXCLUSIVE' THEN CAST(pg_advisory_xact_lock({Lock.LIMITS:d}) AS text)
@@ -53,7 +54,7 @@ _LOCK_EXECUTIONS: Final = text(
     SELECT signoff_now() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES}, {OPENINGS},
         e.*, granted.*
     FROM (SELECT 1) AS one LEFT JOIN LATERAL (
-        SELECT {", ".join(EXECUTION_COLUMNS).replace("policy", "policy::text AS policy")}
+        SELECT {", ".join(READ_COLUMNS).replace("policy", "policy::text AS policy")}
         FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
     ) AS e ON true LEFT JOIN LATERAL (
         SELECT l.request_payload::text AS request, a.protocol, a.url, a.headers::text AS headers

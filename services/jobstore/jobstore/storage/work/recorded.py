@@ -72,6 +72,7 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
         "acceptance_criteria": None,
         "spec_hash": None,
         "agent": stored.agent,
+        "cancelled": entry.job.cancelled,
         "calls": None,
         "batch_id": None,
         "is_edited_later": False,

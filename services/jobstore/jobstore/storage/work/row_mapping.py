@@ -10,13 +10,16 @@ from contracts.jsontext import json_text
 from contracts.resources import Policy
 from contracts.status import JobStatus
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.decisions import NO_ENDING
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Job, LogEntry
 from jobstore.domain.spec import Spec
 from jobstore.storage import sql
 from jobstore.storage.tables import executions, job_logs, jobs, workers
 
-#: The columns of an execution that decisions read or write: not when it was made, nor what was forged.
+#: The columns of an execution that decisions write: not when it was requested, nor what was forged.
 EXECUTION_COLUMNS: Final = sql.columns(executions, without={"created_at", "forged_lease"})
+#: Those, and when it was requested: what is read.
+READ_COLUMNS: Final = (*EXECUTION_COLUMNS, "created_at")
 #: Columns that a request freezes: no decision changes them afterwards.
 FROZEN_COLUMNS: Final = {
     *("execution_id", "job_id", "submission", "agent_id", "policy", "request_version", "priority"),
@@ -31,7 +34,7 @@ JOB_COLUMNS: Final = sql.columns(
     jobs,
     only={
         *("id", "status", "version", "agent_id", "execution_id", "live", "not_met", "feedback", "progress"),
-        *("progress_message", "batch_id", "spent_usd", "spent_tokens"),
+        *("progress_message", "batch_id", "spent_usd", "spent_tokens", *NO_ENDING),
     },
 )
 #: Columns of a new job; all others have the table's default.
@@ -66,7 +69,7 @@ def to_job(row: sql.Row) -> Job:
 
 def to_execution(row: sql.Row) -> Execution:
     """Return an execution from its locked row, which may have other columns besides."""
-    columns = {name: row[name] for name in EXECUTION_COLUMNS}
+    columns = {name: row[name] for name in READ_COLUMNS}
     words = {"stage": ExecutionStage(row["stage"]), "state": ExecutionState(row["state"])}
     return Execution(**columns | words | {"policy": from_json(row["policy"]) if row["policy"] else None})
 
@@ -106,6 +109,7 @@ def job_row(job: Job) -> sql.Values:
         "batch_id": job.batch_id,
         "spent_usd": job.spent_usd,
         "spent_tokens": job.spent_tokens,
+        **{name: getattr(job, name) for name in NO_ENDING},
     }
 
 

@@ -137,10 +137,12 @@ it("a batch of all is one of those that can be executed, unless a status is aske
     text: "x",
   });
   expect(describeMatching(undefined, {})).toBe("all jobs");
-  expect(describeMatching({ counts: { FAILED: 100, COMPLETED: 5 }, capped_at: 100 }, {})).toBe(
+  expect(describeMatching({ counts: { FAILED: 100, COMPLETED: 5 }, capped_at: 100, cancelled: 0 }, {})).toBe(
     "all of at least 100 jobs",
   );
-  expect(describeMatching({ counts: { FAILED: 2 }, capped_at: 100, searched: 10 }, {})).toBe("all of at least 2 jobs");
+  expect(describeMatching({ counts: { FAILED: 2 }, capped_at: 100, searched: 10, cancelled: 0 }, {})).toBe(
+    "all of at least 2 jobs",
+  );
 });
 
 it("keeps a view under a name", async () => {

@@ -1,4 +1,4 @@
-"""The tables, as SQLAlchemy knows them. Migrations create them; a test compares the two."""
+"""The tables of what is so: jobs and their logs, and what decides on them."""
 
 from sqlalchemy import (
     ARRAY,
@@ -31,7 +31,7 @@ metadata = MetaData(
         "pk": "%(table_name)s_pkey",
     },
 )
-_TIME = DateTime(timezone=True)
+TIME = DateTime(timezone=True)
 
 agents = Table(
     "agents",
@@ -44,8 +44,8 @@ agents = Table(
     Column("policy", JSONB, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("deterministic", Boolean, nullable=False, server_default=text("false")),
-    Column("created_at", _TIME, nullable=False, server_default=func.signoff_now()),
-    Column("updated_at", _TIME, nullable=False, server_default=func.signoff_now()),
+    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
+    Column("updated_at", TIME, nullable=False, server_default=func.signoff_now()),
     Column("headers", JSONB, nullable=False, server_default=text("'{}'"), doc="references to values, by name"),
 )
 
@@ -72,12 +72,16 @@ jobs = Table(
     Column("progress", DOUBLE_PRECISION),
     Column("progress_message", Text),
     Column("capabilities", ARRAY(Text), nullable=False, server_default="{}"),
-    Column("not_before", _TIME),
+    Column("not_before", TIME),
     Column("batch_id", Uuid, doc="the last that executed it"),
     Column("spent_usd", DOUBLE_PRECISION, nullable=False, server_default="0"),
     Column("spent_tokens", BigInteger, nullable=False, server_default="0"),
-    Column("created_at", _TIME, nullable=False),
-    Column("updated_at", _TIME, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    Column("cancelled", Boolean, nullable=False, server_default=text("false"), doc="whether its last execution was"),
+    Column("code", Text, doc="why its last execution was not completed, or no agent matches"),
+    Column("duration_s", DOUBLE_PRECISION, doc="from the request of the last execution that ended to its end"),
+    Column("not_met_criteria", ARRAY(Text), doc="required ones that the last verdict did not pass"),
     Index("jobs_created_at_id_idx", "created_at", "id"),
     Index("jobs_updated_at_id_idx", "updated_at", "id"),
     Index("jobs_status_created_at_id_idx", "status", "created_at", "id"),
@@ -92,6 +96,19 @@ jobs = Table(
     ),
     Index(
         "jobs_batch_id_created_at_id_idx", "batch_id", "created_at", "id", postgresql_where=text("batch_id IS NOT NULL")
+    ),
+    # A job of the usual priority is not in it.
+    Index("jobs_priority_idx", "priority", "created_at", "id", postgresql_where=text("priority <> 5")),
+    # What only ended jobs have is written once a life.
+    Index("jobs_spent_usd_id_idx", "spent_usd", "id", postgresql_where=text("duration_s IS NOT NULL")),
+    Index("jobs_duration_s_id_idx", "duration_s", "id", postgresql_where=text("duration_s IS NOT NULL")),
+    Index("jobs_code_created_at_id_idx", "code", "created_at", "id", postgresql_where=text("code IS NOT NULL")),
+    Index("jobs_cancelled_idx", "created_at", "id", postgresql_where=text("cancelled")),
+    Index(
+        "jobs_not_met_criteria_idx",
+        "not_met_criteria",
+        postgresql_using="gin",
+        postgresql_where=text("not_met_criteria IS NOT NULL"),
     ),
     Index("jobs_unmatched_idx", "id", postgresql_where=text("status = 'PENDING' AND capabilities <> '{}'")),
     postgresql_with={"fillfactor": "80"},
@@ -119,11 +136,11 @@ job_logs = Table(
     Column("submission", Integer),
     Column("event_id", Uuid),
     Column("progress", DOUBLE_PRECISION, doc="of the job, after it"),
-    Column("created_at", _TIME, nullable=False),
+    Column("created_at", TIME, nullable=False),
     Column("spent", Integer, doc="calls of the execution, after it"),
     Column("spent_usd", DOUBLE_PRECISION, doc="by the job, after it"),
     Column("spent_tokens", BigInteger, doc="by the job, after it"),
-    Column("next_attempt_at", _TIME, doc="after a failure"),
+    Column("next_attempt_at", TIME, doc="after a failure"),
     Column("actor", Text, doc="who asked for it; none in entries of older versions"),
     Column("duration_s", DOUBLE_PRECISION, doc="of the call or the judging that it ends, as its worker said"),
     Index("job_logs_job_id_version_key", "job_id", "version", unique=True),
@@ -160,9 +177,9 @@ executions = Table(
     Column("lease", Integer, nullable=False, doc="grants of any kind; with the id, the fencing token"),
     Column("seq", Integer, nullable=False, doc="reports recorded under the lease"),
     Column("owner", Uuid),
-    Column("due_at", _TIME, doc="when anything must be done next: offer, offer again, lapse; forget an early cancel"),
-    Column("deadline_at", _TIME),
-    Column("fails_at", _TIME, doc="when it is out of time: the deadline, or a timeout of its stage before it"),
+    Column("due_at", TIME, doc="when anything must be done next: offer, offer again, lapse; forget an early cancel"),
+    Column("deadline_at", TIME),
+    Column("fails_at", TIME, doc="when it is out of time: the deadline, or a timeout of its stage before it"),
     Column("offers", Integer, nullable=False),
     Column("submission", Integer, nullable=False),
     Column("agent_id", Text),
@@ -173,11 +190,11 @@ executions = Table(
     Column("answer", Text, doc="what the id was answered, once it was"),
     Column("priority", SmallInteger, nullable=False),
     Column("spent", Integer, nullable=False, doc="attempts that failed or lost their worker"),
-    Column("created_at", _TIME, nullable=False, server_default=func.signoff_now()),
+    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
     Column("tenant", Text, nullable=False, server_default="default"),
     Column("flow", ARRAY(Text), nullable=False, server_default="{}", doc="its agent, and what else limits it"),
     Column("batch_id", Uuid),
-    Column("not_before", _TIME),
+    Column("not_before", TIME),
     Column("reuse_key", LargeBinary, doc="the same for an identical request to a deterministic agent"),
     Column("result_hash", LargeBinary),
     Column(
@@ -228,7 +245,7 @@ circuits = Table(
     Column("agent_id", Text, ForeignKey("agents.id"), primary_key=True),
     Column("failures", Integer, nullable=False, doc="in a row, of the kind that may pass"),
     Column("opened", Integer, nullable=False, doc="times in a row"),
-    Column("open_until", _TIME, doc="none while it is closed; in the past while it is half open"),
+    Column("open_until", TIME, doc="none while it is closed; in the past while it is half open"),
     Column("probe_id", Uuid, doc="the execution that probes the agent, while it is half open"),
 )
 
@@ -238,7 +255,7 @@ workers = Table(
     Column("owner", Uuid, primary_key=True),
     Column("stage", Text, nullable=False),
     Column("room", Integer, nullable=False),
-    Column("seen_at", _TIME, nullable=False),
+    Column("seen_at", TIME, nullable=False),
     Index("workers_stage_idx", "stage"),
     prefixes=["UNLOGGED"],
 )
@@ -258,7 +275,7 @@ epochs = Table(
     "epochs",
     metadata,
     Column("epoch", BigInteger, Identity(always=True), primary_key=True, doc="of a jobstore that runs"),
-    Column("until", _TIME, nullable=False, doc="it has lapsed then unless it is renewed"),
+    Column("until", TIME, nullable=False, doc="it has lapsed then unless it is renewed"),
 )
 
 upgrades = Table(
@@ -277,14 +294,14 @@ limits = Table(
     Column("queue_max", Integer),
     Column("weight", DOUBLE_PRECISION),
     Column("paused", Boolean, nullable=False),
-    Column("updated_at", _TIME, nullable=False, server_default=func.signoff_now()),
+    Column("updated_at", TIME, nullable=False, server_default=func.signoff_now()),
 )
 
 starts = Table(
     "starts",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("began_at", _TIME, primary_key=True, doc="of a part of the limit's period"),
+    Column("began_at", TIME, primary_key=True, doc="of a part of the limit's period"),
     Column("count", Integer, nullable=False),
 )
 
@@ -294,7 +311,7 @@ reusable = Table(
     Column("key", LargeBinary, primary_key=True, doc="of what was asked for"),
     Column("job_id", Text, nullable=False),
     Column("version", BigInteger, nullable=False, doc="of the entry of the job's log that holds the answer"),
-    Column("created_at", _TIME, nullable=False, server_default=func.signoff_now()),
+    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
     Index("reusable_created_at_idx", "created_at"),
 )
 
@@ -302,7 +319,7 @@ operations = Table(
     "operations",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("created_at", _TIME, nullable=False, server_default=func.signoff_now()),
+    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
     Column("kind", Text, nullable=False, server_default="execute"),
     Column("state", Text, nullable=False, server_default="RUNNING"),
     Column(
@@ -314,10 +331,10 @@ operations = Table(
     ),
     Column("request_hash", LargeBinary, doc="the same for the same request"),
     Column("retry_of", Uuid),
-    Column("finished_at", _TIME),
+    Column("finished_at", TIME),
     Column(
         "due_at",
-        _TIME,
+        TIME,
         nullable=False,
         server_default=func.signoff_now(),
         doc="read by workers of older versions, which know no kind but execute: never, of the others",
@@ -325,7 +342,7 @@ operations = Table(
     Column("actor", Text, doc="who asked for it"),
     Column("name", Text),
     Column("parameters", JSON, nullable=False, server_default="{}", doc="what its kind needs to know"),
-    Column("claimed_until", _TIME, nullable=False, server_default=func.signoff_now(), doc="by a worker"),
+    Column("claimed_until", TIME, nullable=False, server_default=func.signoff_now(), doc="by a worker"),
     CheckConstraint("state IN ('RUNNING', 'PAUSED', 'CANCELLING', 'CANCELLED', 'DONE')", name="state"),
     Index("operations_created_at_id_idx", "created_at", "id"),
     Index("operations_open_idx", "due_at", postgresql_where=text("state NOT IN ('CANCELLED', 'DONE')")),
@@ -344,40 +361,4 @@ operation_items = Table(
     Column("spec", JSON, doc="of a new job, until the item is answered"),
     Column("answered", Boolean, nullable=False, server_default=text("true")),
     Index("operation_items_unanswered_idx", "operation_id", "item", postgresql_where=text("NOT answered")),
-)
-
-#: Counts of what happened, as it is published, and the highest samples of gauges: a row for each minute of the last
-#: days, and for each hour of a month.
-rollups = Table(
-    "rollups",
-    metadata,
-    Column("span_s", Integer, primary_key=True, autoincrement=False),
-    Column("at", _TIME, primary_key=True),
-    *(
-        Column(name, BigInteger, nullable=False)
-        for name in ("created", "completed", "failed", "rejected", "resubmission_required", "cancelled", "tokens")
-    ),
-    Column("cost_usd", DOUBLE_PRECISION, nullable=False),
-    Column("waits", ARRAY(BigInteger), nullable=False, doc="from the request to the first claim, by their length"),
-    Column("durations", ARRAY(BigInteger), nullable=False, doc="from the request to the end, by their length"),
-    *(Column(name, BigInteger, doc="none without a sample") for name in ("queued_max", "running_max", "judging_max")),
-)
-
-agent_rollups = Table(
-    "agent_rollups",
-    metadata,
-    Column("agent_id", Text, primary_key=True),
-    Column("at", _TIME, primary_key=True, doc="an hour"),
-    Column("ended", BigInteger, nullable=False),
-    Column("completed", BigInteger, nullable=False),
-    Column("seconds", DOUBLE_PRECISION, nullable=False, doc="of all that ended"),
-)
-
-rollup = Table(
-    "rollup",
-    metadata,
-    Column("id", SmallInteger, primary_key=True, autoincrement=False),
-    Column("seq", BigInteger, nullable=False, doc="every entry of a log up to it is counted"),
-    Column("sampled_at", _TIME, doc="when somebody last set out to sample the gauges"),
-    CheckConstraint("id = 1", name="one"),
 )

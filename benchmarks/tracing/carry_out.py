@@ -3,7 +3,7 @@
 A stay is a module of Signoff that the runner calls into, until it calls into another one; a return is a stay in a
 module that was left before. What the modules call among themselves is no stay: it is printed beside each.
 
-    .venv/bin/python benchmarks/carry_out.py
+    .venv/bin/python benchmarks/tracing/carry_out.py
 """
 
 import argparse

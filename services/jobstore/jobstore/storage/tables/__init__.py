@@ -1,0 +1,47 @@
+"""The tables, as SQLAlchemy knows them. Migrations create them; a test compares the two."""
+
+from jobstore.storage.tables.derived import agent_rollups, job_texts, rollup, rollups, text_index
+from jobstore.storage.tables.state import (
+    agents,
+    circuits,
+    epochs,
+    executions,
+    facts,
+    job_logs,
+    jobs,
+    limits,
+    metadata,
+    operation_items,
+    operations,
+    relay,
+    reusable,
+    starts,
+    stubs,
+    upgrades,
+    workers,
+)
+
+__all__ = [
+    "agent_rollups",
+    "agents",
+    "circuits",
+    "epochs",
+    "executions",
+    "facts",
+    "job_logs",
+    "job_texts",
+    "jobs",
+    "limits",
+    "metadata",
+    "operation_items",
+    "operations",
+    "relay",
+    "reusable",
+    "rollup",
+    "rollups",
+    "starts",
+    "stubs",
+    "text_index",
+    "upgrades",
+    "workers",
+]

@@ -1,0 +1,49 @@
+"""How jobs ended is the same whether it was decided, filled in by the migration, or told by facts."""
+
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import text
+from support.jobstore.older import older_copy
+from support.jobstore.steps import Steps
+
+from contracts.events import JobChanged
+from jobstore.domain.decisions import NO_ENDING
+from jobstore.recovery import rebuild
+from jobstore.recovery.rebuild import OpenHistory
+from jobstore.storage.database import Database
+
+ENDINGS = text(f"SELECT id, {', '.join(NO_ENDING)} FROM jobs ORDER BY id")
+
+
+async def endings(database: Database) -> list[tuple[Any, ...]]:
+    async with database.session() as session:
+        return [tuple(row.values()) for row in await session.execute(ENDINGS)]
+
+
+async def test_the_migration_fills_in_what_decisions_would_have_said(
+    live: dict[str, Steps], database: Database, database_url: str
+) -> None:
+    assert live
+    decided = await endings(database)
+    async with older_copy(database_url, "0020") as older:
+        await older.migrate()
+        assert await endings(older) == decided
+    for place, name in enumerate(NO_ENDING, start=1):
+        assert len({str(row[place]) for row in decided}) > 1, f"no life here has its own {name}"
+
+
+async def test_facts_say_whether_the_job_was_cancelled_then(
+    live: dict[str, Steps], database: Database, history: OpenHistory
+) -> None:
+    told: dict[str, dict[int, bool]] = {}
+    async with history(rebuild.JOBS) as topic:
+        async for records in topic.read(await topic.offsets()):
+            for value in filter(None, (record.value for record in records)):
+                with suppress(ValueError):  # what other tests have put there
+                    fact = JobChanged.model_validate_json(value)
+                    told.setdefault(fact.job_id, {})[fact.version] = fact.job.cancelled
+    assert list(told[live["cancelled, with a late result"].job_id].values())[-3:] == [False, True, True]
+    assert {row[0]: row[1] for row in await endings(database)} == {
+        job_id: versions[max(versions)] for job_id, versions in told.items()
+    }
