@@ -29,7 +29,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from localstack.backing import infrastructure
 
-ROOTS = tuple(f"{Path(__file__).parents[1] / part}/" for part in ("services", "proto"))
+ROOTS = tuple(f"{Path(__file__).parents[2] / part}/" for part in ("services", "proto"))
 RUNNER = runner_module.__file__
 
 
