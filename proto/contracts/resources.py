@@ -42,6 +42,7 @@ from contracts.status import (
     Protocol,
     Resubmit,
 )
+from contracts.waiting.reasons import Waiting, WaitingSum
 
 
 class Policy(StrictModel):
@@ -166,6 +167,7 @@ class Job(Model):
     last_log: "JobLog | None" = Field(
         None, description="the newest entry of its log, without payloads; where it was asked for"
     )
+    waiting: Waiting | None = Field(None, description="why it waits, if it does; in lists")
 
     @computed_field(description="what `acceptance_criteria` says")  # type: ignore[prop-decorator]
     @property
@@ -297,6 +299,9 @@ class Operation(Model):
     created_at: datetime
     finished_at: datetime | None = None
     retry_of: UUID | None = None
+    waiting: list[WaitingSum] = Field(
+        default_factory=list, description="why its executions wait, the most first; not in lists"
+    )
 
 
 class Usage(Model):

@@ -23,8 +23,10 @@ from contracts.messages.convert import (
     status_of,
 )
 from contracts.messages.job_requests import warning_message
+from contracts.messages.waiting import waiting_message
 from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob
 from contracts.status import JobLogStatus, JobStatus
+from contracts.waiting.reasons import Waiting
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer, add_AgentServiceServicer_to_server
@@ -49,6 +51,7 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         self.refusals: dict[str, Refusal] = {}  # by the name of the request
         self.nonsense: dict[str, Any] = {}  # answered instead, likewise
         self.first_cursor = 0  # what lies before is forgotten
+        self.waiting: dict[str, Waiting] = {}
         self.watches = 0
         self.outage: str | None = None  # why health checks are not answered SERVING
         self._executions: set[str] = set()
@@ -119,6 +122,10 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
     async def GetJob(self, request, context):
         return jobs_pb.GetJobResponse(job=self._job(request.job_id, request.with_last_log))
 
+    async def ExplainJob(self, request, context):
+        self.job(request.job_id)
+        return jobs_pb.ExplainJobResponse(waiting=waiting_message(self.waiting.get(request.job_id, Waiting())))
+
     async def ListJobs(self, request, context):
         statuses = {status_of(number) for number in request.statuses}
         found = [
@@ -135,6 +142,9 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         start, size = int(request.page_token or 0), request.page_size or 50
         token = str(start + size) if len(found) > start + size else ""
         jobs = [self._job(job.id, request.with_last_log) for job in found[start : start + size]]
+        for job in jobs:
+            if request.with_waiting and job.id in self.waiting:
+                job.waiting.CopyFrom(waiting_message(self.waiting[job.id]))
         return jobs_pb.ListJobsResponse(jobs=jobs, next_page_token=token)
 
     def _job(self, job_id, with_last_log):

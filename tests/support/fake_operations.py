@@ -11,8 +11,10 @@ import grpc
 
 from contracts.messages.convert import limit_message, new_job_of, new_limit_of, operation_message, status_of
 from contracts.messages.job_requests import job_filter_of
+from contracts.messages.waiting import waiting_sum_message
 from contracts.resources import Job, Limit, NewLimit, Operation
 from contracts.status import RESTING, JobStatus, OperationState
+from contracts.waiting.reasons import WaitingSum
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
@@ -43,9 +45,11 @@ class FakeOperations(OperationsServiceServicer):
         self.operations: dict[str, Operation] = {}
         self.limits: dict[str, Limit] = {}
         self.upstreams_sign = False
+        self.waiting_sums: list[WaitingSum] = []
 
     async def GetOverview(self, request, context):
-        return pb.GetOverviewResponse(upstreams_sign=self.upstreams_sign, signing_secret="2026-11")
+        sums = [waiting_sum_message(each) for each in self.waiting_sums]
+        return pb.GetOverviewResponse(upstreams_sign=self.upstreams_sign, signing_secret="2026-11", waiting=sums)
 
     async def ListDeadLetters(self, request, context):
         about = {"topic": "a-dlq", "code": "malformed", "source_topic": "a", "at": datetime.now(UTC)}

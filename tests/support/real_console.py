@@ -22,6 +22,7 @@ from jobstore.api.server import create_server, set_serving
 from jobstore.domain.ids import IdKey
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.insights.dead_letters import DeadLetterTopics
+from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
@@ -76,7 +77,7 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
         add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
         add_AgentServiceServicer_to_server(AgentService(database, runner), server)
         add_OperationsServiceServicer_to_server(
-            OperationsService(database, runner, watches, batches, dead_letters), server
+            OperationsService(database, runner, watches, batches, WaitingSums(database, 60.0), dead_letters), server
         )
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

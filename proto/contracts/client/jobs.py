@@ -25,6 +25,7 @@ from signoff.v1.job_service_pb2_grpc import JobServiceStub
 
 if TYPE_CHECKING:
     from contracts.resources import Agent, Job, JobCounts, JobEdit, JobFilter, JobLog, NewAgent, NewJob, SavedJob
+    from contracts.waiting.reasons import Waiting
 
 #: For `assign_agent`: the job keeps the payload that it has.
 UNCHANGED: Final = object()
@@ -86,6 +87,11 @@ class JobStoreClient(OperationsClient):
         response = await self._call(self._jobs.GetJob, request)
         return self._read(response.job)
 
+    async def explain_job(self, job_id: str) -> Waiting:
+        """Return why a job waits; without reasons where it does not. NOT_FOUND."""
+        response = await self._call(self._jobs.ExplainJob, jobs_pb.ExplainJobRequest(job_id=job_id))
+        return self._read(response.waiting)
+
     async def list_jobs(
         self,
         *,
@@ -117,6 +123,7 @@ class JobStoreClient(OperationsClient):
         order: JobOrder = JobOrder.CREATED_DESC,
         with_texts: bool = True,
         with_last_log: bool = False,
+        with_waiting: bool = False,
     ) -> JobPage:
         """Return a page of the jobs that match a filter, or its fields as a mapping, which the jobstore checks.
 
@@ -131,6 +138,7 @@ class JobStoreClient(OperationsClient):
             order=jobs_pb.JobOrder.Value(f"JOB_ORDER_{order.name}"),
             without_texts=not with_texts,
             with_last_log=with_last_log,
+            with_waiting=with_waiting,
         )
         response = await self._call(self._jobs.ListJobs, request)
         searched = response.searched if response.HasField("searched") else None

@@ -6,6 +6,7 @@ from typing import Any, Final
 from contracts.messages.convert import agent_of, job_log_of, job_of, limit_of, operation_of
 from contracts.messages.job_requests import job_counts_of, saved_job_of
 from contracts.messages.views import agent_stats_of, batch_of, dead_letters_of, overview_of
+from contracts.messages.waiting import waiting_of
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
 from signoff.v1 import resources_pb2 as pb
@@ -16,6 +17,7 @@ _READERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     pb.Agent: agent_of,
     pb.Limit: limit_of,
     pb.Operation: operation_of,
+    pb.Waiting: waiting_of,
     jobs_pb.Batch: batch_of,
     jobs_pb.CreateJobResponse: saved_job_of,
     jobs_pb.UpdateJobResponse: saved_job_of,

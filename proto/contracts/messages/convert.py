@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from contracts.criteria import CRITERIA_MAX, Criterion, parse_stored_criteria
 from contracts.jsontext import check_json_value, json_text, parse_json
+from contracts.messages.waiting import waiting_message, waiting_of, waiting_sum_of
 from contracts.resources import Agent, Job, JobLog, Limit, NewAgent, NewJob, NewLimit, Operation, Policy
 from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, OperationState, Protocol, Resubmit
 from signoff.v1 import resources_pb2 as pb
@@ -201,6 +202,8 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
     put_json(message, "payload", job["payload"], as_text=as_text)
     if job.get("last_log"):
         message.last_log.CopyFrom(job_log_message(job["last_log"], as_text=as_text))
+    if job.get("waiting"):
+        message.waiting.CopyFrom(waiting_message(job["waiting"]))
     return message
 
 
@@ -236,6 +239,7 @@ def job_of(message: pb.Job) -> Job:
         created_at=_time(message.created_at),
         updated_at=_time(message.updated_at),
         last_log=job_log_of(message.last_log) if message.HasField("last_log") else None,
+        waiting=waiting_of(message.waiting) if message.HasField("waiting") else None,
     )
 
 
@@ -362,6 +366,7 @@ def operation_of(message: pb.Operation) -> Operation:
         ends_at=time_of(message, "ends_at"),
         created_at=_time(message.created_at),
         finished_at=time_of(message, "finished_at"),
+        waiting=[waiting_sum_of(each) for each in message.waiting],
     )
 
 

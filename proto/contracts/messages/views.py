@@ -8,7 +8,9 @@ from pydantic import Field
 
 from contracts.fields import Model
 from contracts.messages.convert import fields_of, operation_message, operation_of, time_of
+from contracts.messages.waiting import waiting_sum_message, waiting_sum_of
 from contracts.resources import Operation
+from contracts.waiting.reasons import WaitingSum
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 
@@ -71,6 +73,10 @@ class Overview(Model):
     now: OverviewNow
     upstreams_sign: bool = Field(False, description="whether who asks or cancels by a topic must sign")
     signing_secret: str = Field("", description="the id of the secret that signs reports and facts")
+    waiting: list[WaitingSum] = Field(
+        default_factory=list,
+        description="why executions wait now, the most first; this and `now` are two seconds old at most",
+    )
 
 
 class AgentStats(Model):
@@ -118,6 +124,7 @@ def overview_of(message: pb.GetOverviewResponse) -> Overview:
         now=OverviewNow(**_scalar_fields(message.now), dead_letters=dict(message.now.dead_letters)),
         upstreams_sign=message.upstreams_sign,
         signing_secret=message.signing_secret,
+        waiting=[waiting_sum_of(each) for each in message.waiting],
     )
 
 
@@ -129,6 +136,7 @@ def overview_message(overview: Overview) -> pb.GetOverviewResponse:
         now=pb.OverviewNow(**overview.now.model_dump(exclude_none=True)),
         upstreams_sign=overview.upstreams_sign,
         signing_secret=overview.signing_secret,
+        waiting=[waiting_sum_message(each) for each in overview.waiting],
     )
 
 

@@ -45,6 +45,11 @@ class JobServiceStub:
                 request_serializer=signoff_dot_v1_dot_job__service__pb2.GetJobRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_job__service__pb2.GetJobResponse.FromString,
                 _registered_method=True)
+        self.ExplainJob = channel.unary_unary(
+                '/signoff.v1.JobService/ExplainJob',
+                request_serializer=signoff_dot_v1_dot_job__service__pb2.ExplainJobRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_job__service__pb2.ExplainJobResponse.FromString,
+                _registered_method=True)
         self.ListJobs = channel.unary_unary(
                 '/signoff.v1.JobService/ListJobs',
                 request_serializer=signoff_dot_v1_dot_job__service__pb2.ListJobsRequest.SerializeToString,
@@ -120,6 +125,13 @@ class JobServiceServicer:
 
     def GetJob(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainJob(self, request, context):
+        """Returns why a job waits; without reasons where it does not.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -220,6 +232,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.GetJob,
                     request_deserializer=signoff_dot_v1_dot_job__service__pb2.GetJobRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_job__service__pb2.GetJobResponse.SerializeToString,
+            ),
+            'ExplainJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainJob,
+                    request_deserializer=signoff_dot_v1_dot_job__service__pb2.ExplainJobRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_job__service__pb2.ExplainJobResponse.SerializeToString,
             ),
             'ListJobs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListJobs,
@@ -337,6 +354,33 @@ class JobService:
             '/signoff.v1.JobService/GetJob',
             signoff_dot_v1_dot_job__service__pb2.GetJobRequest.SerializeToString,
             signoff_dot_v1_dot_job__service__pb2.GetJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.JobService/ExplainJob',
+            signoff_dot_v1_dot_job__service__pb2.ExplainJobRequest.SerializeToString,
+            signoff_dot_v1_dot_job__service__pb2.ExplainJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

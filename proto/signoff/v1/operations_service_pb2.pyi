@@ -551,6 +551,7 @@ class GetOverviewResponse(_message.Message):
     NOW_FIELD_NUMBER: _builtins.int
     UPSTREAMS_SIGN_FIELD_NUMBER: _builtins.int
     SIGNING_SECRET_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     upstreams_sign: _builtins.bool
     """Whether requests and cancels that come by topics must be signed by an upstream."""
     signing_secret: _builtins.str
@@ -563,6 +564,10 @@ class GetOverviewResponse(_message.Message):
 
     @_builtins.property
     def now(self) -> Global___OverviewNow: ...
+    @_builtins.property
+    def waiting(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.WaitingSum]:
+        """Why executions wait now, the most first. This and `now` are two seconds old at most."""
+
     def __init__(
         self,
         *,
@@ -571,10 +576,11 @@ class GetOverviewResponse(_message.Message):
         now: Global___OverviewNow | None = ...,
         upstreams_sign: _builtins.bool = ...,
         signing_secret: _builtins.str = ...,
+        waiting: _abc.Iterable[_resources_pb2.WaitingSum] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "totals", b"totals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "points", b"points", "signing_secret", b"signing_secret", "totals", b"totals", "upstreams_sign", b"upstreams_sign"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "points", b"points", "signing_secret", b"signing_secret", "totals", b"totals", "upstreams_sign", b"upstreams_sign", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

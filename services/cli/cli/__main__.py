@@ -33,6 +33,7 @@ COMMANDS: Final = {
         "demo", "Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."
     ),
     "watch": Entry("watch", "Show everything that happens to all jobs, until interrupted."),
+    "explain": Entry("explain", "Show why jobs wait: how many for what, whose move it is, and what lifts it."),
     "replay": Entry(
         "replay", "Show what a topic holds, oldest first in each partition; or publish it again, which changes nothing."
     ),

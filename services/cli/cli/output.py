@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from contracts.criteria import Criterion, CriterionWarning
     from contracts.messages.views import Batch, DeadLetters
     from contracts.resources import Agent, Job, JobLog, Limit, Operation, Policy
+    from contracts.waiting.reasons import Reason, Waiting, WaitingSum
 
 STYLES = {
     "COMPLETED": "green",
@@ -45,6 +46,16 @@ def format_time(moment: datetime, *, with_ms: bool = False) -> str:
     local = moment.astimezone()
     fraction = f".{local.microsecond // 1000:03}" if with_ms else ""
     return f"{local:%Y-%m-%d %H:%M:%S}{fraction} {local:%Z}"
+
+
+def describe_reason(reason: Reason) -> str:
+    """Return what holds an execution back, in numbers: `limit_concurrency tenant:press, 5 of 5`."""
+    words = [f"{reason.code} {reason.name}".rstrip()]
+    if reason.used is not None:
+        words.append(f"{reason.used} of {reason.allowed}" if reason.allowed is not None else f"{reason.used} in a row")
+    words += [f"since {format_time(reason.since)}"] if reason.since else []
+    words += [f"until {format_time(reason.until)}"] if reason.until else []
+    return ", ".join(words)
 
 
 def format_percent(progress: float | None) -> str:
@@ -277,6 +288,31 @@ class Output:
         if self._in_progress:
             _write(sys.stdout, "\n")
         self._in_progress = False
+
+    def show_waiting(self, waiting: Waiting) -> None:
+        """Show why a job waits: each thing that holds it back, and below it what lifts that."""
+        self.print_json(waiting)
+        if not waiting.reasons:
+            self.print_line("it does not wait: nothing is asked for that has not begun")
+            return
+        about = [f"it waits since {format_time(waiting.since)}"] if waiting.since else ["it waits"]
+        about += [f"its turn: {waiting.place}"] if waiting.place else []
+        about += [f"it begins at {format_time(waiting.starts_at)}"] if waiting.starts_at else []
+        self.print_line(", ".join(about))
+        for reason in waiting.reasons:
+            self._print_reason(describe_reason(reason), reason)
+
+    def show_waiting_sums(self, sums: Sequence[WaitingSum]) -> None:
+        """Show how many executions wait for what, and below each what lifts it."""
+        self.print_json({"waiting": sums})
+        self.print_line(f"{sum(each.count for each in sums)} wait")
+        for each in sums:
+            until = f", until {format_time(each.until)} at the earliest" if each.until else ""
+            self._print_reason(f"{each.count} for {each.code} {each.name}".rstrip() + until, each)
+
+    def _print_reason(self, words: str, reason: Reason | WaitingSum) -> None:
+        self.print_line("  ", Styled(words, "bold"))
+        self.print_line(f"    {reason.owner}: {reason.remedy}")
 
     def show_limit(self, limit: Limit) -> None:
         """Show a limit."""

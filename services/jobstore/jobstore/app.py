@@ -24,6 +24,7 @@ from jobstore.domain.upstreams import Upstreams
 from jobstore.handlers import EventHandlers, check_cancel, read_report
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.insights.rollups import Rollups
+from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.maintenance.cleanup import Cleanup
 from jobstore.maintenance.matcher import Matcher
 from jobstore.maintenance.sweeper import Sweeper
@@ -102,7 +103,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
         add_JobServiceServicer_to_server(jobs, server)
         add_AgentServiceServicer_to_server(AgentService(database, runner), server)
-        operations = OperationsService(database, runner, watches, batches, dead_letters, upstreams=upstreams)
+        operations = OperationsService(
+            database, runner, watches, batches, _sum_waiting(stack, database, terms), dead_letters, upstreams=upstreams
+        )
         add_OperationsServiceServicer_to_server(operations, server)
         add_WorkServiceServicer_to_server(WorkService(database, runner, secrets, upstreams=upstreams), server)
         await stack.enter_async_context(_serve(server, servicer, settings))
@@ -177,6 +180,12 @@ def _make_readers(stack: contextlib.AsyncExitStack, kafka: str, groups: Mapping[
     readers = Readers(kafka, groups)
     stack.push_async_callback(readers.close)
     return readers
+
+
+def _sum_waiting(stack: contextlib.AsyncExitStack, database: Database, terms: ExecutionTerms) -> WaitingSums:
+    sums = WaitingSums(database, terms.alive_s)
+    stack.push_async_callback(sums.close)
+    return sums
 
 
 def _make_subscriptions(

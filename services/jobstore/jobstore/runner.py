@@ -46,6 +46,8 @@ class CommandRunner:
         self.on_offered: Callable[[Sequence[Execution]], None] | None = None
         #: Is handed the entries that were recorded, once that is committed.
         self.on_recorded: Callable[[Sequence[Recorded]], None] | None = None
+        #: Is told in how many seconds something that was written is out of time, once that is committed.
+        self.on_timed: Callable[[float], None] | None = None
         self.submit = Lane(self._carry_out_or_give_up)
         self.claim = Lane(self._carry_out_or_give_up)
         self.record = Lane(self._carry_out_or_give_up)
@@ -77,6 +79,8 @@ class CommandRunner:
             recorded = await write(connection, uow, hands_over=self.on_recorded is not None)
         if self.on_recorded is not None and recorded:
             self.on_recorded(recorded)
+        if self.on_timed is not None and (timeout_at := uow.changes.find_next_timeout()):
+            self.on_timed((timeout_at - uow.stored.clock.now).total_seconds())
         _log_and_count(uow.changes, uow.stored.clock.now)
         if self.on_offered is not None and (offered := uow.changes.find_offered()):
             self.on_offered(offered)

@@ -13,6 +13,7 @@ from jobstore.api.auth import CALLER
 from jobstore.api.operations_service import OperationsService
 from jobstore.domain.actor import ADMINISTRATOR
 from jobstore.errors import InvalidError, NotFoundError
+from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
@@ -30,7 +31,7 @@ async def doors(database: Database, runner: CommandRunner) -> OperationsService:
     async with database.transaction() as connection:
         await connection.execute(text("DELETE FROM limits"))
     batches = Batches(database, runner, OperationWorker(database, runner))
-    return OperationsService(database, runner, Watches(database), batches)
+    return OperationsService(database, runner, Watches(database), batches, WaitingSums(database, runner.terms.alive_s))
 
 
 async def test_a_limit_is_set_paused_resumed_and_removed(doors: OperationsService) -> None:

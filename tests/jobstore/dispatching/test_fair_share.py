@@ -7,7 +7,8 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobstore.dispatching.fair_share import AGEING, Flow, Head, Shares, pick, rank
+from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
+from jobstore.domain.waiting.circumstances import AGEING
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 from support.jobstore.builders import (
@@ -19,7 +20,8 @@ from support.jobstore.builders import (
 )
 
 from contracts.status import JobStatus
-from jobstore.domain.model import Decision, Execution, Refusal, TransitionKind
+from jobstore.commands.rows import Changes
+from jobstore.domain.model import Decision, Execution, ExecutionState, Refusal, TransitionKind
 from jobstore.domain.transitions import decide
 
 S = JobStatus
@@ -131,3 +133,12 @@ def test_progress_is_recorded_once_and_in_order() -> None:
         refused = decide(first.job, first.execution, report(TransitionKind.PROGRESS, seq=seq), TIMES)
         assert isinstance(refused, Refusal)
         assert refused.code == "repeat"
+
+
+def test_the_next_timeout_is_the_first_of_what_is_written_and_has_not_ended() -> None:
+    soon, later = NOW + timedelta(seconds=1), NOW + timedelta(seconds=9)
+    written = [queued(fails_at=at) for at in (later, soon, None)]
+    ended = replace(queued(fails_at=NOW), state=ExecutionState.DONE)
+    changes = Changes(executions={UUID(int=n): each for n, each in enumerate([*written, ended])})
+    assert changes.find_next_timeout() == soon
+    assert Changes().find_next_timeout() is None

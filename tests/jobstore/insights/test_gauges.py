@@ -13,6 +13,7 @@ from support.jobstore.steps import Steps
 from contracts.messages.views import Overview, OverviewPoint
 from jobstore.insights import gauges, overview, rollups
 from jobstore.insights.rollups import Rollups
+from jobstore.reads.waiting import sum_up_all
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
@@ -35,7 +36,7 @@ async def sql(database: Database, statement: str, **parameters: Any) -> None:
 
 async def shown(database: Database, range_s: int = 3_600) -> Overview:
     async with database.session() as session:
-        return await overview.get_overview(session, range_s, {})
+        return await overview.get_overview(session, range_s, await sum_up_all(session, 60.0), {})
 
 
 async def sampled(database: Database) -> OverviewPoint:

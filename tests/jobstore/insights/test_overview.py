@@ -15,6 +15,7 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
 from jobstore.insights import overview, rollups
 from jobstore.insights.rollups import Rollups
+from jobstore.reads.waiting import sum_up_all
 from jobstore.runner import CommandRunner
 from jobstore.storage import locks
 from jobstore.storage.database import Database
@@ -43,7 +44,7 @@ async def shown(database: Database, counting: Rollups, range_s: int = 3_600) -> 
     while await counting.count():
         pass
     async with database.session() as session:
-        return await overview.get_overview(session, range_s, {})
+        return await overview.get_overview(session, range_s, await sum_up_all(session, 60.0), {})
 
 
 def life(database: Database, runner: CommandRunner) -> Steps:
@@ -88,7 +89,7 @@ async def test_nothing_is_counted_before_it_is_published_or_by_two_at_once(
     await life(database, runner).created()
     await counting.count()
     async with database.session() as session:
-        assert (await overview.get_overview(session, 3_600, {})).totals.created == 0
+        assert (await overview.get_overview(session, 3_600, await sum_up_all(session, 60.0), {})).totals.created == 0
     async with database.transaction() as other:
         await published(database)
         await locks.hold(other, locks.Lock.ROLLUPS)

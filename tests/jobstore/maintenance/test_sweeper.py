@@ -1,7 +1,9 @@
 """The sweeper is patient after a gap; then it ends what passed its deadline, its queue or its judging timeout."""
 
+import asyncio
+
 import pytest
-from support.fakes import FakeReaders
+from support.fakes import FakeReaders, until
 from support.jobstore.steps import Published, Steps, seen, swept, verdict
 
 from contracts.status import ReportKind
@@ -103,3 +105,39 @@ async def test_a_result_that_is_not_judged_in_time_fails_and_is_never_decided(
     assert (last.job_status, last.code) == ("FAILED", "judging_timeout")
     await steps.report(lease, ReportKind.VERDICT, verdict=verdict())
     assert (await steps.job()).status == "FAILED"
+
+
+@pytest.mark.parametrize("asked", ["deadline_s", "queue_timeout_s"])
+async def test_what_is_requested_after_a_sweep_ends_when_it_is_out_of_time(
+    steps: Steps, database: Database, runner: CommandRunner, asked: str
+) -> None:
+    """And not as late as the next sweep, of which this one would have been the last."""
+    sweeper = Sweeper(database, runner, FakeReaders())
+    await sweeper.sweep()
+    swept_at, sweeper._lapse_from, sweeper._period_s = sweeper._swept_at, 0.0, 1_000.0
+    sweeping = asyncio.create_task(sweeper.run())
+    await until(lambda: sweeper._swept_at > swept_at and sweeper._find_wait_s() > SWEEP_MIN_S)
+    swept_at = sweeper._swept_at
+    await steps.requested(policy={asked: 0.3})
+    async with asyncio.timeout(10):
+        while (await steps.job()).status != "FAILED":  # noqa: ASYNC110 - the table tells by no event
+            await asyncio.sleep(0.01)
+    assert sweeper._swept_at > swept_at
+    sweeping.cancel()
+    await asyncio.wait([sweeping])
+    assert runner.on_timed is None
+
+
+async def test_what_is_out_of_time_later_asks_for_no_sweep_of_its_own(
+    database: Database, runner: CommandRunner
+) -> None:
+    sweeper = Sweeper(database, runner, FakeReaders())
+    await sweeper._sweep_in_time()
+    planned = sweeper._sweep_at
+    sweeper.expect(1_000.0)
+    assert (sweeper._sweep_at, sweeper._sooner.is_set()) == (planned, False)
+    sweeper.expect(0.5)
+    assert (sweeper._sweep_at < planned, sweeper._sooner.is_set()) == (True, True)
+    swept_at = sweeper._swept_at
+    await sweeper._sweep_in_time()
+    assert sweeper._swept_at == swept_at, "woken to wait less long, it costs no read"

@@ -15,6 +15,7 @@ from contracts.status import ReportKind
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.operations import repository
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
@@ -38,7 +39,7 @@ class World:
         self.operator = OperationWorker(database, runner, items_max=2)
         self.batches = Batches(database, runner, self.operator)
         self.jobs_service = self.serving(self.operator)
-        self.doors = OperationsService(database, runner, Watches(database), self.batches)
+        self.doors = OperationsService(database, runner, Watches(database), self.batches, WaitingSums(database, 60.0))
         self.published = Published()
         self.dispatcher = Dispatcher(database, self.published, runner.terms, SECRETS)  # type: ignore[arg-type]
 

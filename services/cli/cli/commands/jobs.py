@@ -103,6 +103,13 @@ async def get(cli: Session, job_id: JobId) -> None:
         cli.out.show_job(await jobstore.get_job(await find_job_id(jobstore, job_id), with_last_log=True))
 
 
+@command(app, "explain")
+async def explain(cli: Session, job_id: JobId) -> None:
+    """Show why a job waits: what holds it back, whose move it is, and what lifts it."""
+    async with cli.jobstore() as jobstore:
+        cli.out.show_waiting(await jobstore.explain_job(await find_job_id(jobstore, job_id)))
+
+
 @command(app, "list")
 async def list_(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,

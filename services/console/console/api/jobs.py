@@ -24,6 +24,7 @@ from console.api.schemas import (
 )
 from contracts.client import UNCHANGED
 from contracts.resources import Job, JobCounts, NewJob, SavedJob
+from contracts.waiting.reasons import Waiting
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 #: Not below /api/jobs, where a job may have that id.
@@ -43,7 +44,7 @@ async def create_job(
 
 @router.get("")
 async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query()]) -> JobsPage:
-    """Jobs, newest first unless sorted otherwise, each with the newest entry of its log."""
+    """Jobs, newest first unless sorted otherwise, each with the newest entry of its log, and why it waits."""
     page = await jobstore.list_matching(
         query.to_job_filter(query.status),
         limit=query.limit or 0,
@@ -51,6 +52,7 @@ async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query
         order=query.sort,
         with_texts=query.fields is not Fields.SUMMARY,
         with_last_log=True,
+        with_waiting=True,
     )
     return JobsPage(items=page.jobs, next_cursor=page.next_page_token or None, searched=page.searched)
 
@@ -74,6 +76,12 @@ async def get_job(jobstore: CallersJobStore, job_id: str, response: Response, if
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
     return job
+
+
+@router.get("/{job_id}/waiting")
+async def explain_job(jobstore: CallersJobStore, job_id: str) -> Waiting:
+    """Why a job waits: what holds it back, whose move it is, what lifts it. Without reasons where it does not wait."""
+    return await jobstore.explain_job(job_id)
 
 
 @router.patch("/{job_id}", responses={200: TAGGED, 412: PRECONDITION_FAILED})

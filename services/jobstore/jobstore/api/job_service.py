@@ -11,6 +11,7 @@ from contracts.identity import new_execution_id
 from contracts.messages import convert
 from contracts.messages.job_requests import edit_of, job_filter_of, order_of, warning_message
 from contracts.messages.views import batch_message
+from contracts.messages.waiting import waiting_message
 from contracts.resources import JobFilter, NewJob
 from contracts.status import JobOrder
 from jobstore.api.auth import CALLER
@@ -38,8 +39,9 @@ from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
 from jobstore.reads import job_list
 from jobstore.reads.job_logs import LogFilter, get_result, list_job_logs
-from jobstore.reads.jobs import add_last_logs, get_job
+from jobstore.reads.jobs import add_last_logs, add_waiting, get_job
 from jobstore.reads.page import PAGE_MAX_BYTES
+from jobstore.reads.waiting import explain_jobs
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.retry import chunk_by_size
@@ -82,6 +84,14 @@ class JobService(JobServiceServicer):
                 await add_last_logs(session, [view])
         return pb.GetJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
+    async def ExplainJob(self, request: pb.ExplainJobRequest, context: Context) -> pb.ExplainJobResponse:
+        del context
+        async with self._database.session() as session:
+            known = await explain_jobs(session, [request.job_id], self._runner.terms.alive_s, places=True)
+        if request.job_id not in known:
+            raise _make_unknown_error(request.job_id)
+        return pb.ExplainJobResponse(waiting=waiting_message(known[request.job_id]))
+
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         order = order_of(request.order)
         async with self._database.transaction() as connection:
@@ -95,6 +105,8 @@ class JobService(JobServiceServicer):
             )
             if request.with_last_log:
                 await add_last_logs(connection, page.views)
+            if request.with_waiting:
+                await add_waiting(connection, page.views, self._runner.terms.alive_s)
         messages = [convert.job_message(view, as_text=wants_text(context)) for view in page.views]
         last = page.next and (order.value, page.next[0].isoformat(), page.next[1])
         return pb.ListJobsResponse(jobs=messages, next_page_token=make_page_token(last), searched=page.searched)

@@ -30,6 +30,7 @@ from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.errors import InvalidError
 from jobstore.insights import overview
 from jobstore.insights.dead_letters import DeadLetterTopics
+from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.operations import repository
 from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
@@ -60,11 +61,13 @@ class OperationsService(OperationsServiceServicer):
         runner: CommandRunner,
         watches: Watches,
         batches: Batches,
+        waiting: WaitingSums,
         dead_letters: DeadLetterTopics | None = None,
         *,
         upstreams: Upstreams = OPEN,
     ) -> None:
         self._dead_letters = dead_letters
+        self._waiting = waiting
         self._database = database
         self._runner = runner
         self._watches = watches
@@ -151,8 +154,9 @@ class OperationsService(OperationsServiceServicer):
         if not 0 <= request.range_s <= RANGE_MAX_S:
             raise InvalidError(f"range_s is between 0 and {RANGE_MAX_S}")
         counts = await self._dead_letters.count_if_reachable() if self._dead_letters is not None else {}
+        now = await self._waiting.get()
         async with self._database.session() as session:
-            view = await overview.get_overview(session, request.range_s or RANGE_S, counts)
+            view = await overview.get_overview(session, request.range_s or RANGE_S, now, counts)
         view.upstreams_sign = self._upstreams.secrets is not None
         view.signing_secret = self._upstreams.own.signing.id if self._upstreams.own is not None else ""
         return overview_message(view)

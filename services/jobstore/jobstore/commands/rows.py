@@ -3,6 +3,7 @@
 from collections import ChainMap, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
@@ -234,6 +235,11 @@ class Changes:
     recorded_counts: defaultdict[TransitionKind, int] = field(default_factory=lambda: defaultdict(int))
     refusals: list[tuple[str | None, Report, Refusal]] = field(default_factory=list)
     switched_circuits: list[tuple[str, Breaker]] = field(default_factory=list)
+
+    def find_next_timeout(self) -> datetime | None:
+        """Return when the first of the executions written is out of time; None where none ever is."""
+        timed = (each.fails_at for each in self.executions.values() if each.state is not ExecutionState.DONE)
+        return min((at for at in timed if at), default=None)
 
     def find_offered(self) -> list[Execution]:
         """Return the executions that are offered with their requests, and are to be published."""

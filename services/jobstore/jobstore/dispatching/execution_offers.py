@@ -17,6 +17,7 @@ from jobstore.dispatching.offers import DUE, IN_TIME, MARK, OfferTerms
 from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_start, tenant_limit, wildcard, window_start
 from jobstore.domain.model import ExecutionStage
 from jobstore.storage import locks
+from jobstore.storage.limits import count_running
 from jobstore.storage.locks import Lock
 from jobstore.storage.room import free_room
 from jobstore.storage.sql import Connection, Row
@@ -70,13 +71,7 @@ _LIMITS: Final = text(
     "SELECT name, concurrency, rate, rate_period_s, weight, paused FROM limits "
     "WHERE name = ANY(CAST(:names AS text[]))",
 )
-_RUNNING: Final = text(
-    """
-    SELECT name, count(*) AS running
-    FROM executions CROSS JOIN LATERAL unnest(array_append(flow, 'tenant:' || tenant)) AS name
-    WHERE stage = 'EXECUTING' AND state IN ('OFFERED', 'LEASED') AND name = ANY(CAST(:names AS text[])) GROUP BY name
-    """,
-)
+_RUNNING: Final = text(count_running("SELECT unnest(CAST(:names AS text[]))"))
 #: Starts that have left their window are deleted on the way.
 _STARTED: Final = text(
     """

@@ -8,13 +8,13 @@ waits, and costs nothing. Between tenants, start-time fair queueing (Goyal, Vin,
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from heapq import heapify, heappop, heappush
 from typing import Final
 from uuid import UUID
 
-#: The wait that outweighs one level of priority. Nothing starves: ranks do not change, and newer ones come later.
-AGEING: Final = timedelta(seconds=60)
+from jobstore.domain.waiting.circumstances import AGEING
+
 #: Tenants remembered before those are forgotten that are no further than an idle one would be.
 TENANTS_MAX: Final = 10_000
 

@@ -15,8 +15,10 @@ from contracts.messages.views import (
     OverviewTotals,
     Percentiles,
 )
-from jobstore.insights import gauges, histogram
+from jobstore.domain.model import ExecutionStage
+from jobstore.insights import histogram
 from jobstore.insights.rollups import COUNTED, HOUR_S, MAXIMA, MINUTE_S, get_span_begin
+from jobstore.reads.waiting import WaitingNow
 from jobstore.storage.sql import Connection, Row
 
 #: About how many points a range is shown as.
@@ -25,11 +27,6 @@ POINTS: Final = 60
 BY_MINUTE_MAX_S: Final = 24 * HOUR_S
 
 _READ: Final = text("SELECT * FROM rollups WHERE span_s = :span_s AND at >= :since ORDER BY at")
-#: An execution that was attempted before waits for its retry, not for its first turn.
-_OLDEST_WAIT: Final = text(
-    "SELECT extract(epoch FROM signoff_now() - min(greatest(created_at, not_before))) FROM executions "
-    "WHERE stage = 'EXECUTING' AND state = 'QUEUED' AND attempt = 0",
-)
 _AGENTS: Final = text(
     """
     SELECT agent_id, coalesce(running, 0) AS running, coalesce(queued, 0) AS queued, ended, completed, seconds
@@ -46,10 +43,10 @@ _AGENTS: Final = text(
 )
 
 
-async def get_overview(connection: Connection, range_s: int, dead_letters: Mapping[str, int]) -> Overview:
-    """Return about 60 points of the last `range_s` seconds, the totals of that range, and the counts of now."""
-    now = await gauges.count_now(connection)
-    oldest_wait_s = await connection.scalar(_OLDEST_WAIT)
+async def get_overview(
+    connection: Connection, range_s: int, now: WaitingNow, dead_letters: Mapping[str, int]
+) -> Overview:
+    """Return about 60 points of the last `range_s` seconds, the totals of that range, and the counts of `now`."""
     span_s = MINUTE_S if range_s <= BY_MINUTE_MAX_S else HOUR_S
     point_s = max(1, round(range_s / POINTS / span_s)) * span_s
     since = get_span_begin(now.at - timedelta(seconds=range_s), point_s) + timedelta(seconds=point_s)
@@ -60,14 +57,18 @@ async def get_overview(connection: Connection, range_s: int, dead_letters: Mappi
         since += timedelta(seconds=point_s)
     for row in rows:
         parts.setdefault(get_span_begin(row.at, point_s), []).append(row)
+    executors = now.rooms[ExecutionStage.EXECUTING]
     return Overview(
         points=[OverviewPoint(**dict(_sum_up(parts[at])), at=at) for at in sorted(parts)],
         totals=OverviewTotals(**dict(_sum_up(rows))),
         now=OverviewNow(
-            **{name: getattr(now, name) for name in gauges.GAUGES},
-            oldest_wait_s=None if oldest_wait_s is None else max(0.0, float(oldest_wait_s)),
+            queued=now.queued,
+            running=executors.leased + executors.offered,
+            judging=now.judging,
+            oldest_wait_s=None if now.oldest_at is None else max(0.0, (now.at - now.oldest_at).total_seconds()),
             dead_letters=dict(dead_letters),
         ),
+        waiting=list(now.sums),
     )
 
 

@@ -1,5 +1,6 @@
 """End lapsed leases and executions out of time, but never because of an outage of our own."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +17,7 @@ from servicekit.process.runtime import run_forever
 #: Rows of one kind that a sweep takes up.
 BATCH_MAX = 500
 #: The shortest and the longest wait in seconds between two sweeps. Between, they come when the next lease lapses or the
-#: next time is up; of an execution that was requested since the last sweep, that may be noticed late by the longest.
+#: next time is up; of what another jobstore has written since the last sweep, that may be noticed late by the longest.
 SWEEP_MIN_S, SWEEP_MAX_S = 0.1, 2.0
 #: How often it is looked whether what may hold an outcome was read by now.
 READ_AGAIN_S = 0.5
@@ -60,10 +61,34 @@ class Sweeper:
         self._ahead_s: float | None = None  # by how much the database's clock is ahead of this process's own
         self._lapse_from = time.monotonic() + self._lease_s
         self._mark: _Mark | None = None
+        self._sweep_at = 0.0
+        self._sooner = asyncio.Event()
 
     async def run(self) -> None:
-        """Sweep for ever."""
-        await run_forever(self.sweep, name="sweeper", every_s=lambda: self._wait_s)
+        """Sweep for ever; meanwhile the runner tells what it writes that is out of time before the next sweep."""
+        self._runner.on_timed = self.expect
+        try:
+            await run_forever(self._sweep_in_time, name="sweeper", every_s=self._find_wait_s, wake=self._sooner)
+        finally:
+            self._runner.on_timed = None
+
+    def expect(self, in_s: float) -> None:
+        """Sweep in so many seconds, unless the next sweep comes before."""
+        sweep_at = time.monotonic() + max(in_s, SWEEP_MIN_S)
+        if sweep_at < self._sweep_at:
+            self._sweep_at = sweep_at
+            self._sooner.set()
+
+    async def _sweep_in_time(self) -> None:
+        """Sweep, unless it was woken to come sooner, and not at once."""
+        if self._find_wait_s() > 0:
+            return
+        self._sweep_at = time.monotonic() + self._period_s  # if it fails, and for what is told meanwhile
+        await self.sweep()
+        self._sweep_at = min(self._sweep_at, time.monotonic() + self._wait_s)
+
+    def _find_wait_s(self) -> float:
+        return max(0.0, self._sweep_at - time.monotonic())
 
     async def sweep(self) -> None:
         """Notice once what has lapsed or is out of time, unless this service had a gap of late.

@@ -17,11 +17,13 @@ from jobstore.commands.operations import (
     make_unknown_batch_error,
 )
 from jobstore.commands.rows import Item
+from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.actor import Actor
 from jobstore.domain.model import Refusal
 from jobstore.domain.spec import hash_as_given, hash_spec
 from jobstore.operations import repository
 from jobstore.operations.worker import OperationWorker
+from jobstore.reads.waiting import sum_up_batch
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.sql import Row
@@ -96,11 +98,13 @@ class Batches:
         return self._worker.ids.derive(purpose, *names, key or str(uuid4()))
 
     async def get_operation(self, operation_id: str) -> Operation:
-        """Return an operation as it stands. NotFoundError: there is none of that id."""
+        """Return an operation as it stands, and why it waits. NotFoundError: there is none of that id."""
         async with self._database.session() as session:
             operation = await repository.get(session, _parse_id(operation_id))
-        if operation is None:
-            raise make_unknown_batch_error(operation_id)
+            if operation is None:
+                raise make_unknown_batch_error(operation_id)
+            if operation.state not in ENDED:
+                operation.waiting = await sum_up_batch(session, operation.id, self._runner.terms.alive_s)
         return operation
 
     async def get_batch(self, batch_id: str) -> Batch:

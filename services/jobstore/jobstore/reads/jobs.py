@@ -12,6 +12,7 @@ from contracts.status import JobStatus
 from jobstore.commands.unit_of_work import JobView
 from jobstore.reads.job_logs import LOG_COLUMNS, NO_PAYLOADS
 from jobstore.reads.page import fetch_page
+from jobstore.reads.waiting import explain_jobs
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import jobs
 
@@ -60,6 +61,15 @@ async def add_last_logs(connection: Connection, views: Sequence[JobView]) -> Non
     logs = {row.job_id: dict(row) for row in await connection.execute(_LAST_LOGS, parameters)}
     for view in views:
         view["last_log"] = logs.get(view["id"])
+
+
+async def add_waiting(connection: Connection, views: Sequence[JobView], alive_s: float) -> None:
+    """Add to each job that waits why it does, as `waiting`. Where none may, nothing is read."""
+    may_wait = [view["id"] for view in views if view["live"] or view["status"] is JobStatus.PENDING]
+    known = await explain_jobs(connection, may_wait, alive_s) if may_wait else {}
+    for view in views:
+        waiting = known.get(view["id"])
+        view["waiting"] = waiting if waiting and waiting.reasons else None
 
 
 async def list_jobs_after(

@@ -34,6 +34,15 @@ _QUEUE_ROOM: Final = text(
 )
 
 
+def count_running(names: str) -> str:
+    """Return the query of how many executions run under each of the names that another query returns."""
+    return f"""
+        SELECT name, count(*) AS running
+        FROM executions CROSS JOIN LATERAL unnest(array_append(flow, 'tenant:' || tenant)) AS name
+        WHERE stage = 'EXECUTING' AND state IN ('OFFERED', 'LEASED') AND name = ANY(ARRAY({names})) GROUP BY name
+    """  # noqa: S608 - words of our own
+
+
 async def load_queue_room(connection: Connection, tenants: Collection[str]) -> dict[str, int]:
     """Return how many more executions of each capped tenant may wait, and lock the caps until the commit."""
     names = {tenant: tenant_limit(tenant) for tenant in tenants}

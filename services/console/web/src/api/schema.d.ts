@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * List Jobs
-         * @description Jobs, newest first unless sorted otherwise, each with the newest entry of its log.
+         * @description Jobs, newest first unless sorted otherwise, each with the newest entry of its log, and why it waits.
          */
         get: operations["list_jobs"];
         put?: never;
@@ -50,6 +50,26 @@ export interface paths {
          * @description Change what is asked for, while nothing is live and the job is not COMPLETED. The same edit again is one edit.
          */
         patch: operations["edit_job"];
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain Job
+         * @description Why a job waits: what holds it back, whose move it is, what lifts it. Without reasons where it does not wait.
+         */
+        get: operations["explain_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/jobs/{job_id}/assign": {
@@ -845,6 +865,11 @@ export interface components {
             finished_at?: string | null;
             /** Retry Of */
             retry_of?: string | null;
+            /**
+             * Waiting
+             * @description why its executions wait, the most first; not in lists
+             */
+            waiting?: components["schemas"]["WaitingSum"][];
             /** Items */
             items?: components["schemas"]["BatchItem"][];
         };
@@ -1184,6 +1209,8 @@ export interface components {
             updated_at: string;
             /** @description the newest entry of its log, without payloads; where it was asked for */
             last_log?: components["schemas"]["JobLog"] | null;
+            /** @description why it waits, if it does; in lists */
+            waiting?: components["schemas"]["Waiting"] | null;
             /**
              * Criteria
              * @description what `acceptance_criteria` says
@@ -1625,6 +1652,11 @@ export interface components {
             finished_at?: string | null;
             /** Retry Of */
             retry_of?: string | null;
+            /**
+             * Waiting
+             * @description why its executions wait, the most first; not in lists
+             */
+            waiting?: components["schemas"]["WaitingSum"][];
         };
         /**
          * OperationState
@@ -1653,6 +1685,11 @@ export interface components {
              * @default
              */
             signing_secret: string;
+            /**
+             * Waiting
+             * @description why executions wait now, the most first; this and `now` are two seconds old at most
+             */
+            waiting?: components["schemas"]["WaitingSum"][];
         };
         /**
          * OverviewNow
@@ -1973,6 +2010,47 @@ export interface components {
          */
         Range: "1h" | "6h" | "24h" | "7d";
         /**
+         * Reason
+         * @description One thing that holds back an execution.
+         */
+        Reason: {
+            /** Code */
+            code: string;
+            /**
+             * Name
+             * @description a limit such as `tenant:press`, an agent's id, `executor` or `validator`
+             * @default
+             */
+            name: string;
+            /**
+             * Used
+             * @description of what is `allowed`, such as 5 of 5
+             */
+            used?: number | null;
+            /** Allowed */
+            allowed?: number | null;
+            /**
+             * Since
+             * @description when what holds it back was last changed, or last heard of
+             */
+            since?: string | null;
+            /**
+             * Until
+             * @description when it lifts by itself, if that is known
+             */
+            until?: string | null;
+            /**
+             * Owner
+             * @description whose move it is: operator, caller, agent, time or signoff
+             */
+            owner: string;
+            /**
+             * Remedy
+             * @description what lifts it, in a sentence
+             */
+            remedy: string;
+        };
+        /**
          * Resubmission
          * @description The next submission.
          */
@@ -2098,6 +2176,8 @@ export interface components {
             updated_at: string;
             /** @description the newest entry of its log, without payloads; where it was asked for */
             last_log?: components["schemas"]["JobLog"] | null;
+            /** @description why it waits, if it does; in lists */
+            waiting?: components["schemas"]["Waiting"] | null;
             /**
              * Warnings
              * @description of its criteria, which were accepted
@@ -2108,6 +2188,61 @@ export interface components {
              * @description what `acceptance_criteria` says
              */
             readonly criteria: components["schemas"]["Criterion"][];
+        };
+        /**
+         * Waiting
+         * @description Why an execution waits, or a job for which an agent is looked for. One that does not wait has no reasons.
+         */
+        Waiting: {
+            /**
+             * Execution Id
+             * @description None of a job without an execution
+             */
+            execution_id?: string | null;
+            /**
+             * Since
+             * @description when the last entry of its log was recorded: since then it waits
+             */
+            since?: string | null;
+            /**
+             * Reasons
+             * @description the first is what it meets first
+             */
+            reasons?: components["schemas"]["Reason"][];
+            /**
+             * Place
+             * @description of what is due, and not in lists: its turn among those of its tenant under the same limits; 10001 stands for any later one
+             */
+            place?: number | null;
+            /**
+             * Starts At
+             * @description when it begins, where nothing but its own time holds it back
+             */
+            starts_at?: string | null;
+        };
+        /**
+         * WaitingSum
+         * @description How many executions of many wait for one reason, each counted for the first of its reasons.
+         */
+        WaitingSum: {
+            /** Code */
+            code: string;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** Count */
+            count: number;
+            /** Owner */
+            owner: string;
+            /** Remedy */
+            remedy: string;
+            /**
+             * Until
+             * @description the earliest of those that are known
+             */
+            until?: string | null;
         };
         /**
          * FieldProblem
@@ -2606,6 +2741,73 @@ export interface operations {
             };
             /** @description Too much at once */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Waiting"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

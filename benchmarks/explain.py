@@ -1,0 +1,299 @@
+"""Make each cause of waiting, and two at once, on a real system, and compare what is told with what was made.
+
+Prints a JSON line a case, then how far off the foretold starts were, and how long the sums take while many wait.
+The status is 1 unless all that was made is told, and nothing else.
+
+    .venv/bin/python benchmarks/explain.py [--waiting 1000000] [--only cases|sums]
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+import uvloop
+from aiohttp import web
+from lives import compute_percentile, run_system
+from measuring import seeding
+
+from contracts.client import JobStoreClient
+from contracts.resources import Job, NewAgent, NewJob, NewLimit, Policy
+
+#: Executors and validators hold so many leases here, so that little takes all their room.
+CAPACITY: Final = 8
+TOLD_WITHIN_S: Final = 60.0
+STARTS, ASKED = 40, 100
+TENANT: Final = "tenant:press"
+
+
+@dataclass
+class World:
+    """A running system with agents that answer, never answer, and fail."""
+
+    endpoints: Mapping[str, Any]
+    client: JobStoreClient
+
+    async def ask(self, agent: str = "slow", **fields: Any) -> Job:
+        """Execute a new job of the tenant."""
+        whole: dict[str, Any] = {"title": "A job", "acceptance_criteria": "Is not empty", "tenant": "press", **fields}
+        job = await self.client.create_job(NewJob(id=f"job-{uuid4().hex}", agent_id=agent, **whole))
+        return await self.client.execute_job(job.id)
+
+    async def limit(self, name: str, **fields: Any) -> None:
+        """Set a limit."""
+        await self.client.set_limit(name, NewLimit(**fields))
+
+    @asynccontextmanager
+    async def stopping(self, service: str) -> AsyncIterator[None]:
+        """Let a process stand still meanwhile."""
+        os.kill(self.endpoints["processes"][service], signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.endpoints["processes"][service], signal.SIGCONT)
+
+    async def clear(self) -> None:
+        """Remove all limits, and cancel all jobs."""
+        for limit in await self.client.list_limits():
+            await self.client.remove_limit(limit.name)
+        token = ""
+        while True:
+            jobs, token = await self.client.list_jobs(limit=500, page_token=token)
+            live = [job.id for job in jobs if job.live]
+            await asyncio.gather(*map(self.client.cancel_job, live), return_exceptions=True)  # some end meanwhile
+            if not token:
+                return
+
+    async def find_codes(self, job: Job, wanted: list[str]) -> tuple[list[str], float]:
+        """Return the codes that a job is told, once they are those wanted or it takes too long, and after how long."""
+        began = time.monotonic()
+        while True:
+            waiting = await self.client.explain_job(job.id)
+            told, took_s = [reason.code for reason in waiting.reasons], time.monotonic() - began
+            if told == wanted or took_s > TOLD_WITHIN_S:
+                return told, took_s
+            await asyncio.sleep(0.05)
+
+
+Case = Callable[[World, AsyncExitStack], Awaitable[Job]]
+
+
+async def pause_tenant(world: World, _: AsyncExitStack) -> Job:
+    """Pause the tenant."""
+    await world.limit(TENANT, paused=True)
+    return await world.ask()
+
+
+async def pause_agent_and_tenant(world: World, _: AsyncExitStack) -> Job:
+    """Pause the agent beside the tenant."""
+    await world.client.pause("agent:slow")
+    return await pause_tenant(world, _)
+
+
+async def fill_limit(world: World, _: AsyncExitStack) -> Job:
+    """Let one execution of the tenant run at once, and ask for another."""
+    await world.limit(TENANT, concurrency=1)
+    await world.ask()
+    return await world.ask()
+
+
+async def fill_limit_and_rate(world: World, _: AsyncExitStack) -> Job:
+    """Let one of the tenant run at once, and one begin in ten minutes."""
+    await world.limit(TENANT, concurrency=1, rate=1, rate_period_s=600.0)
+    await world.ask()
+    return await world.ask()
+
+
+async def use_up_rate(world: World, _: AsyncExitStack) -> Job:
+    """Begin as many as may begin in ten minutes."""
+    await world.limit("agent:*", rate=1, rate_period_s=600.0)
+    await world.ask()
+    return await world.ask()
+
+
+async def begin_later(world: World, _: AsyncExitStack) -> Job:
+    """Ask for a later time."""
+    return await world.ask(not_before=datetime.now(UTC) + timedelta(hours=1))
+
+
+async def begin_later_and_pause(world: World, _: AsyncExitStack) -> Job:
+    """Ask for a later time of a tenant that is paused."""
+    await world.limit(TENANT, paused=True)
+    return await begin_later(world, _)
+
+
+async def fail(world: World, _: AsyncExitStack) -> Job:
+    """Call an agent that fails, and wait to call it again."""
+    return await world.ask("failing", policy=Policy(max_attempts=5, backoff_first_s=600.0, backoff_max_s=600.0))
+
+
+async def open_circuit(world: World, _: AsyncExitStack) -> Job:
+    """Let calls of an agent fail until it is called no more."""
+    once = Policy(max_attempts=1)
+    for _number in range(8):
+        await world.ask("broken", policy=once)
+    while str((await world.client.get_agent("broken")).circuit) == "closed":  # noqa: ASYNC110 - it tells by no event
+        await asyncio.sleep(0.05)
+    return await world.ask("broken", policy=once)
+
+
+async def stop_executor(world: World, stack: AsyncExitStack) -> Job:
+    """Let the executor stand still, until it counts as gone."""
+    await stack.enter_async_context(world.stopping("executor"))
+    return await world.ask()
+
+
+async def stop_executor_and_pause(world: World, stack: AsyncExitStack) -> Job:
+    """Let it stand still beside a tenant that is paused."""
+    await world.limit(TENANT, paused=True)
+    return await stop_executor(world, stack)
+
+
+async def stop_validator(world: World, stack: AsyncExitStack) -> Job:
+    """Let the validator stand still, until it counts as gone."""
+    await stack.enter_async_context(world.stopping("validator"))
+    return await world.ask("quick")
+
+
+async def fill_room(world: World, _: AsyncExitStack) -> Job:
+    """Ask for more than the executor takes."""
+    for _number in range(CAPACITY):
+        await world.ask()
+    return await world.ask()
+
+
+async def want_unknown_capability(world: World, _: AsyncExitStack) -> Job:
+    """Create a job that no agent does."""
+    new = NewJob(title="A job", acceptance_criteria="Is not empty", capabilities=["painting"])
+    return await world.client.create_job(new)
+
+
+CASES: Final[Mapping[Case, list[str]]] = {
+    pause_tenant: ["limit_paused"],
+    pause_agent_and_tenant: ["limit_paused", "limit_paused"],
+    fill_limit: ["limit_concurrency"],
+    use_up_rate: ["limit_rate"],
+    fill_limit_and_rate: ["limit_concurrency", "limit_rate"],
+    begin_later: ["not_before"],
+    begin_later_and_pause: ["not_before", "limit_paused"],
+    fail: ["retry_backoff"],
+    fill_room: ["no_room"],
+    open_circuit: ["circuit_open"],
+    want_unknown_capability: ["no_agent_matches"],
+    stop_executor_and_pause: ["limit_paused", "no_worker"],
+    stop_executor: ["no_worker"],
+    stop_validator: ["judge_missing"],
+}
+
+
+async def measure_starts(world: World) -> dict[str, Any]:
+    """Ask for times to come, and compare the starts that are foretold with when executors took the work."""
+    errors = []
+    for number in range(STARTS):
+        job = await world.ask("quick", not_before=datetime.now(UTC) + timedelta(seconds=1 + number / STARTS))
+        foretold = (await world.client.explain_job(job.id)).starts_at
+        while not (claims := (await world.client.list_job_logs(job.id, kinds=["claimed"]))[0]):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        assert foretold is not None
+        errors.append((claims[0].created_at - foretold).total_seconds())
+    return {
+        "starts": STARTS,
+        "error_ms": {f"p{p}": round(compute_percentile(errors, p)) for p in (50, 95)},
+    }
+
+
+async def measure_sums(world: World, waiting: int) -> dict[str, Any]:
+    """Measure the overview over REST while many wait for an agent that is paused."""
+    database = await asyncpg.connect(world.endpoints["postgres"])
+    await world.client.pause("agent:slow")
+
+    async def make() -> None:
+        await seeding.queue_jobs(database, waiting, "waiting-", "slow")
+        await seeding.vacuum(database)
+        await seeding.skip_facts(database)
+
+    await seeding.while_stopped(lambda: _read_processes(world), world.client, make)
+    took, sums = [], []
+    headers = {"Authorization": f"Bearer {world.endpoints['token']}"}
+    async with aiohttp.ClientSession(world.endpoints["http"], headers=headers, raise_for_status=True) as http:
+        for _ in range(ASKED):
+            asked = time.perf_counter()
+            async with http.get("/api/overview") as answer:
+                sums = (await answer.json())["waiting"]
+            took.append(time.perf_counter() - asked)
+            await asyncio.sleep(0.2)
+    await database.close()
+    told = {each["code"]: each["count"] for each in sums}
+    return {"waiting": waiting, "told": told, "ms": {f"p{p}": compute_percentile(took, p) for p in (50, 95, 99)}}
+
+
+def _read_processes(world: World) -> dict[str, int]:
+    parsed: dict[str, int] = json.loads(Path(world.endpoints["file"]).read_text())["processes"]
+    return parsed
+
+
+async def serve_agents() -> tuple[web.AppRunner, str]:
+    """Serve agents that answer, that never do, and that fail."""
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.match_info["kind"] == "slow":
+            await asyncio.sleep(3_600)
+        status = 200 if request.match_info["kind"] == "quick" else 503
+        return web.json_response({"text": "an answer"}, status=status)
+
+    app = web.Application()
+    app.router.add_post("/{kind}", answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return runner, f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+
+async def main() -> int:
+    """Make each case, and compare; then measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--waiting", type=int, default=1_000_000, help="while sums are asked for")
+    parser.add_argument("--only", choices=["cases", "sums"])
+    arguments = parser.parse_args()
+    os.environ["SIGNOFF_CAPACITY"] = str(CAPACITY)
+    runner, url = await serve_agents()
+    wrong = 0
+    with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
+        async with (
+            run_system(Path(data)) as endpoints,
+            JobStoreClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
+        ):
+            world = World({**endpoints, "file": f"{data}/endpoints.json"}, client)
+            for name in ("quick", "slow", "failing", "broken"):
+                await client.create_agent(NewAgent(id=name, name=name, url=f"{url}/{name}"))
+            chosen = {} if arguments.only == "sums" else CASES
+            if chosen:
+                print(json.dumps(await measure_starts(world)), flush=True)
+            for case, made in chosen.items():
+                async with AsyncExitStack() as stack:
+                    told, took_s = await world.find_codes(await case(world, stack), made)
+                wrong += told != made
+                line = {"case": case.__name__, "made": made, "told": told, "right": told == made}
+                print(json.dumps({**line, "after_s": round(took_s, 2)}), flush=True)
+                await world.clear()
+            if arguments.only != "cases":
+                print(json.dumps(await measure_sums(world, arguments.waiting)), flush=True)
+    await runner.cleanup()
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(uvloop.run(main()))

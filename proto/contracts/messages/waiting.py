@@ -1,0 +1,38 @@
+"""Convert why executions wait to its gRPC messages (`x_message`) and back (`x_of`)."""
+
+from datetime import UTC
+from typing import Any
+
+from contracts.waiting.reasons import Reason, Waiting, WaitingSum
+from signoff.v1 import resources_pb2 as pb
+
+
+def waiting_message(waiting: Waiting) -> pb.Waiting:
+    """Return why an execution waits, as it is sent."""
+    named = {} if waiting.execution_id is None else {"execution_id": str(waiting.execution_id)}
+    return pb.Waiting(**{**waiting.model_dump(exclude_none=True), **named})
+
+
+def waiting_of(message: pb.Waiting) -> Waiting:
+    """Return why an execution waits, as received."""
+    reasons = [Reason(**{"owner": "", "remedy": "", **_fields_of(reason)}) for reason in message.reasons]
+    return Waiting(**_fields_of(message), reasons=reasons)
+
+
+def waiting_sum_message(waiting: WaitingSum) -> pb.WaitingSum:
+    """Return a sum as it is sent."""
+    return pb.WaitingSum(**waiting.model_dump(exclude_none=True))
+
+
+def waiting_sum_of(message: pb.WaitingSum) -> WaitingSum:
+    """Return a sum as received."""
+    return WaitingSum(**{"count": 0, "owner": "", "remedy": "", **_fields_of(message)})
+
+
+def _fields_of(message: Any) -> dict[str, Any]:
+    """Return the set fields that are not lists, times as times."""
+    return {
+        field.name: value.ToDatetime(tzinfo=UTC) if field.message_type else value
+        for field, value in message.ListFields()
+        if not field.is_repeated
+    }

@@ -1,0 +1,1 @@
+"""Why executions wait: codes, and what is told beside them."""

@@ -1,0 +1,34 @@
+"""The codes of what holds executions back, and whose move it is."""
+
+from enum import StrEnum
+
+
+class WaitCode(StrEnum):
+    """What holds an execution back (docs/protocol.md#why-an-execution-waits)."""
+
+    NOT_BEFORE = "not_before"
+    RETRY_BACKOFF = "retry_backoff"
+    LIMIT_PAUSED = "limit_paused"
+    LIMIT_CONCURRENCY = "limit_concurrency"
+    LIMIT_RATE = "limit_rate"
+    CIRCUIT_OPEN = "circuit_open"
+    CIRCUIT_PROBING = "circuit_probing"
+    NO_WORKER = "no_worker"
+    NO_ROOM = "no_room"
+    QUEUE = "queue"
+    OFFERED = "offered"
+    JUDGE_MISSING = "judge_missing"
+    JUDGE_NO_ROOM = "judge_no_room"
+    NO_AGENT_MATCHES = "no_agent_matches"
+    AGENT_DISABLED = "agent_disabled"
+    AGENT_MISSING = "agent_missing"
+
+
+class Owner(StrEnum):
+    """Whose move it is."""
+
+    OPERATOR = "operator"
+    CALLER = "caller"
+    AGENT = "agent"
+    TIME = "time"
+    SIGNOFF = "signoff"

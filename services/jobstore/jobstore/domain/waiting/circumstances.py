@@ -1,0 +1,104 @@
+"""What executions may wait for, and what is known of one that waits. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from jobstore.domain.limits import PERIOD_PARTS
+from jobstore.domain.model import ExecutionStage, ExecutionState
+
+#: The wait that outweighs one level of priority. Nothing starves: ranks do not change, and newer ones come later.
+AGEING: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitUse:
+    """How far the limit on a name is used.
+
+    `set_by` is the name of the limit itself, which may end in `*`. `running` is counted where it has a concurrency, and
+    `starts` are those of its window, by part and oldest first, where it has a rate.
+    """
+
+    name: str
+    set_by: str
+    paused: bool
+    updated_at: datetime
+    concurrency: int | None = None
+    rate: int | None = None
+    rate_period_s: float = 1.0
+    queue_max: int | None = None
+    weight: float | None = None
+    running: int = 0
+    starts: Sequence[tuple[datetime, int]] = ()
+
+    def find_opening(self, now: datetime) -> datetime | None:
+        """Return when the rate allows the next start; None if it does now."""
+        started, window = sum(count for _, count in self.starts), self.rate_period_s * (1 + 1 / PERIOD_PARTS)
+        for began_at, count in self.starts if self.rate else ():
+            if started < (self.rate or 0):
+                break
+            started, opens_at = started - count, began_at + timedelta(seconds=window)
+            if started < (self.rate or 0):
+                return max(opens_at, now)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitUse:
+    """The circuit of an agent that is not closed: half open once `open_until` has passed."""
+
+    agent_id: str
+    failures: int
+    open_until: datetime
+    is_probed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the workers of a stage that were heard of take: `free` leases more, beside those `leased` and `offered`."""
+
+    workers: int = 0
+    free: int = 0
+    leased: int = 0
+    offered: int = 0
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """All that executions may wait for, as it is `now`: limits and circuits by what they apply to, rooms by stage."""
+
+    now: datetime
+    limits: Mapping[str, LimitUse] = field(default_factory=dict)
+    circuits: Mapping[str, CircuitUse] = field(default_factory=dict)
+    rooms: Mapping[ExecutionStage, Room] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An agent that has the capabilities that a job needs."""
+
+    agent_id: str
+    enabled: bool
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """An execution that waits, or `count` of them for which the same holds.
+
+    `retry_at` is when the worker that holds it calls the agent again. `needed` are the capabilities of a job without an
+    execution, and `candidates` the agents that have them all.
+    """
+
+    stage: ExecutionStage | None = None
+    state: ExecutionState | None = None
+    due_at: datetime | None = None
+    attempt: int = 0
+    tenant: str = ""
+    flow: Sequence[str] = ()
+    retry_at: datetime | None = None
+    needed: Sequence[str] = ()
+    candidates: Sequence[Candidate] = ()
+    count: int = 1

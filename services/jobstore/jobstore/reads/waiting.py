@@ -1,0 +1,249 @@
+"""Read why executions wait. Each answer is read by one statement, so that all of it is of one moment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import TextClause, text
+
+from contracts.waiting.reasons import Waiting, WaitingSum
+from jobstore.domain.limits import PERIOD_PARTS
+from jobstore.domain.model import ExecutionStage, ExecutionState
+from jobstore.domain.waiting.circumstances import AGEING, Circumstances, Room, Wait
+from jobstore.domain.waiting.reasons import explain, find_start, sum_up
+from jobstore.storage.limits import count_running
+from jobstore.storage.sql import Connection, Parameters
+
+#: Turns are counted up to here; 1 more stands for all that come later.
+PLACE_MAX: Final = 10_000
+#: Agents of which it is said at most why none of them does a job.
+CANDIDATES_MAX: Final = 10
+
+_QUEUED: Final = "stage = 'EXECUTING' AND state = 'QUEUED'"
+#: By the order of domain.waiting and dispatching.fair_share: what is due, and of equal rank has a lower id.
+_BEFORE: Final = f"""
+    SELECT FROM generate_series(0, 9) AS level CROSS JOIN LATERAL (
+        SELECT FROM executions q WHERE {_QUEUED}
+        AND (q.tenant, q.flow, q.priority) = (e.tenant, e.flow, CAST(level AS smallint))
+        AND q.due_at <= least(clock.now, e.due_at + (level - e.priority) * CAST(:ageing AS interval))
+        AND (q.due_at < e.due_at + (level - e.priority) * CAST(:ageing AS interval) OR q.execution_id < e.execution_id)
+        LIMIT :place_max) AS of_level
+    LIMIT :place_max
+"""  # noqa: S608 - words of our own
+_CANDIDATES: Final = """
+    SELECT json_agg(a) FROM (
+        SELECT id AS agent_id, enabled, coalesce(
+            (SELECT paused FROM limits WHERE name = 'agent:' || agents.id),
+            (SELECT paused FROM limits WHERE name = 'agent:*'), false) AS paused
+        FROM agents WHERE capabilities @> {needed} ORDER BY id LIMIT :candidates_max) AS a
+"""
+_OF_JOBS: Final = f"""
+    SELECT j.id AS job_id, e.execution_id, j.updated_at AS since, j.live OR j.status = 'PENDING' AS is_waiting,
+        e.stage, e.state, e.due_at, coalesce(e.attempt, 0) AS attempt, coalesce(e.tenant, '') AS tenant,
+        coalesce(e.flow, '{{}}') AS flow, j.capabilities AS needed, coalesce(CASE
+            WHEN j.status = 'PENDING' AND j.capabilities <> '{{}}' THEN ({_CANDIDATES.format(needed="j.capabilities")})
+        END, '[]') AS candidates,
+        CASE WHEN e.stage = 'EXECUTING' AND e.state = 'LEASED' THEN (
+            SELECT next_attempt_at FROM job_logs l WHERE l.job_id = j.id AND l.version = j.version)
+        END AS retry_at,
+        CASE WHEN :places AND e.stage = 'EXECUTING' AND e.state = 'QUEUED' AND e.due_at <= clock.now
+            THEN 1 + (SELECT count(*) FROM ({_BEFORE}) AS before)
+        END AS place
+    FROM clock CROSS JOIN jobs j LEFT JOIN executions e ON j.live AND e.execution_id = j.execution_id
+    WHERE j.id = ANY(CAST(:job_ids AS text[]))
+"""  # noqa: S608 - words of our own
+#: All of one flow wait for the same, apart from their times.
+_OF_BATCH: Final = """
+    SELECT stage, state, tenant, flow, min(due_at) AS due_at, CAST(due_at > now AND attempt > 0 AS int) AS attempt,
+        count(*) AS count
+    FROM clock CROSS JOIN executions WHERE batch_id = :batch_id AND state IN ('QUEUED', 'OFFERED')
+    GROUP BY stage, state, tenant, flow, due_at > now, due_at > now AND attempt > 0
+"""
+_OF_QUEUE: Final = (
+    f"executions WHERE {_QUEUED} AND (tenant, flow, priority) = (queues.tenant, queues.flow, queues.priority)"
+)
+#: Counts each queue along the index, from queue to queue as the dispatcher goes: grouping all rows takes ten times as
+#: long. Of what is not due its times are looked up.
+_QUEUES: Final = f"""
+    SELECT 'EXECUTING' AS stage, 'QUEUED' AS state, tenant, flow, counted.*
+    FROM clock CROSS JOIN (
+        WITH RECURSIVE queues AS (
+            (SELECT tenant, flow, priority FROM executions WHERE {_QUEUED} ORDER BY tenant, flow, priority LIMIT 1)
+            UNION ALL
+            SELECT following.* FROM queues CROSS JOIN LATERAL (
+                SELECT tenant, flow, priority FROM executions
+                WHERE {_QUEUED} AND (tenant, flow, priority) > (queues.tenant, queues.flow, queues.priority)
+                ORDER BY tenant, flow, priority LIMIT 1) AS following)
+        SELECT * FROM queues) AS queues
+    CROSS JOIN LATERAL (SELECT count(*) AS due FROM {_OF_QUEUE} AND due_at <= clock.now) AS now
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE attempt = 0) AS firsts, min(due_at) FILTER (WHERE attempt = 0) AS first_at,
+            count(*) FILTER (WHERE attempt > 0) AS retries, min(due_at) FILTER (WHERE attempt > 0) AS retry_at
+        FROM {_OF_QUEUE} AND due_at > clock.now) AS later
+    CROSS JOIN LATERAL (VALUES
+        (clock.now, 0, due, (
+            SELECT greatest(created_at, not_before) FROM {_OF_QUEUE} AND attempt = 0 ORDER BY due_at LIMIT 1)),
+        (first_at, 0, firsts, NULL),
+        (retry_at, 1, retries, NULL)
+    ) AS counted(due_at, attempt, count, oldest_at)
+    WHERE counted.count > 0
+"""  # noqa: S608 - words of our own
+#: Each part reads a partial index that holds only such rows: executions that are DONE cost nothing.
+_OF_ALL: Final = f"""
+    SELECT *, '{{}}'::text[] AS needed, '[]'::json AS candidates FROM ({_QUEUES}) AS queued
+    UNION ALL
+    SELECT stage, state, '', '{{}}', min(due_at), 0, count(*), NULL, '{{}}', '[]'
+    FROM executions WHERE state = 'OFFERED' OR stage = 'JUDGING' AND state = 'QUEUED' GROUP BY stage, state
+    UNION ALL
+    SELECT NULL, NULL, '', '{{}}', NULL, 0, count, NULL, capabilities,
+        coalesce(({_CANDIDATES.format(needed="waiting.capabilities")}), '[]')
+    FROM (SELECT capabilities, count(*) AS count FROM jobs
+        WHERE status = 'PENDING' AND capabilities <> '{{}}' GROUP BY capabilities) AS waiting
+"""  # noqa: S608 - words of our own
+#: As domain.limits.wildcard.
+WILDCARD: Final = "regexp_replace(names.name, '^(label:[^=]*=|[^:]*:).*', '\\1*')"
+
+
+def _select(waits: str) -> TextClause:
+    """Return the statement of what waits, and of all that it may wait for, each as JSON."""
+    return text(
+        f"""
+        WITH clock AS MATERIALIZED (SELECT signoff_now() AS now), waits AS MATERIALIZED ({waits}),
+        names AS (
+            SELECT DISTINCT unnest(array_append(flow, 'tenant:' || tenant)) AS name FROM waits WHERE {_QUEUED}
+        ), held AS MATERIALIZED (
+            SELECT names.name, l.name AS set_by, l.paused, l.updated_at, l.concurrency, l.rate, l.rate_period_s,
+                l.queue_max, l.weight
+            FROM names LEFT JOIN limits own ON own.name = names.name
+            JOIN limits l ON l.name = coalesce(own.name, {WILDCARD})
+            WHERE l.paused OR l.concurrency IS NOT NULL OR l.rate IS NOT NULL
+        ), running AS MATERIALIZED (
+            {count_running("SELECT name FROM held WHERE concurrency IS NOT NULL")}
+        ), uses AS (
+            SELECT held.*, coalesce(running.running, 0) AS running, coalesce((
+                SELECT json_agg(json_build_array(began_at, count) ORDER BY began_at) FROM starts
+                WHERE starts.name = held.name AND held.rate IS NOT NULL
+                AND began_at > clock.now - make_interval(secs => held.rate_period_s * :window)), '[]') AS starts
+            FROM clock CROSS JOIN held LEFT JOIN running USING (name)
+        ), rooms AS (
+            SELECT stage, known.*, counted.* FROM clock CROSS JOIN (VALUES ('EXECUTING'), ('JUDGING')) AS s(stage)
+            CROSS JOIN LATERAL (
+                SELECT count(*) FILTER (WHERE seen_at > now - make_interval(secs => :alive_s)) AS workers, coalesce(
+                    sum(room) FILTER (WHERE seen_at > now - make_interval(secs => :alive_s)), 0) AS free,
+                    max(seen_at) AS seen_at
+                FROM workers WHERE workers.stage = s.stage) AS known
+            CROSS JOIN LATERAL (
+                SELECT count(*) FILTER (WHERE state = 'LEASED') AS leased,
+                    count(*) FILTER (WHERE state = 'OFFERED') AS offered
+                FROM executions e WHERE e.stage = s.stage AND state IN ('OFFERED', 'LEASED')) AS counted
+        ), circuits_open AS (
+            SELECT agent_id, failures, open_until, EXISTS (
+                SELECT FROM executions probe WHERE probe.execution_id = circuits.probe_id
+                AND probe.stage || '' = 'EXECUTING' AND probe.state || '' IN ('OFFERED', 'LEASED')) AS is_probed
+            FROM circuits WHERE open_until IS NOT NULL
+        )
+        SELECT json_build_object('now', clock.now,
+            'limits', (SELECT coalesce(json_object_agg(name, uses), '{{}}') FROM uses),
+            'circuits', (SELECT coalesce(json_object_agg(agent_id, circuits_open), '{{}}') FROM circuits_open),
+            'rooms', (SELECT json_object_agg(stage, rooms) FROM rooms))::text AS around,
+            (SELECT coalesce(json_agg(waits), '[]') FROM waits)::text AS waits
+        FROM clock
+        """,  # noqa: S608 - fragments of our own
+    )
+
+
+_SELECT_JOBS: Final = _select(_OF_JOBS)
+_SELECT_BATCH: Final = _select(_OF_BATCH)
+_SELECT_ALL: Final = _select(_OF_ALL)
+
+
+@dataclass(frozen=True, slots=True)
+class _JobWait(Wait):
+    """What a job waits for, if `is_waiting`."""
+
+    job_id: str = ""
+    execution_id: UUID | None = None
+    since: datetime | None = None
+    is_waiting: bool = True
+    place: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _FlowWait(Wait):
+    """What executions of one flow wait for; `oldest_at` is when the first of those became due that never began."""
+
+    oldest_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingNow:
+    """Why all that wait now do so: `queued` executions, of which the oldest became due at a time; and the rooms."""
+
+    at: datetime
+    sums: Sequence[WaitingSum]
+    queued: int
+    oldest_at: datetime | None
+    rooms: Mapping[ExecutionStage, Room]
+    judging: int
+
+
+_AROUND: Final = TypeAdapter(Circumstances)
+_JOB_WAITS: Final = TypeAdapter(list[_JobWait])
+_FLOW_WAITS: Final = TypeAdapter(list[_FlowWait])
+
+
+async def explain_jobs(
+    connection: Connection, job_ids: Sequence[str], alive_s: float, *, places: bool = False
+) -> dict[str, Waiting]:
+    """Return of each of these jobs that there is why it waits, without reasons where it does not.
+
+    `alive_s`: for so long a worker counts that is not heard of. Their places are costly to count for many.
+    """
+    parameters = {"job_ids": list(job_ids), "places": places, "ageing": AGEING, "place_max": PLACE_MAX}
+    around, waits = await _read(connection, _SELECT_JOBS, parameters, alive_s)
+    return {wait.job_id: _make_waiting(wait, around) for wait in _JOB_WAITS.validate_json(waits)}
+
+
+async def sum_up_batch(connection: Connection, batch_id: UUID, alive_s: float) -> list[WaitingSum]:
+    """Return why executions of a batch wait, the most first."""
+    around, waits = await _read(connection, _SELECT_BATCH, {"batch_id": batch_id}, alive_s)
+    return sum_up(_FLOW_WAITS.validate_json(waits), around)
+
+
+async def sum_up_all(connection: Connection, alive_s: float) -> WaitingNow:
+    """Return why all that wait do so, and how many there are; a million that wait take half a second."""
+    around, read = await _read(connection, _SELECT_ALL, {}, alive_s)
+    waits = _FLOW_WAITS.validate_json(read)
+    queued = [wait for wait in waits if (wait.stage, wait.state) == (ExecutionStage.EXECUTING, ExecutionState.QUEUED)]
+    judging = sum(wait.count for wait in waits if wait.stage is ExecutionStage.JUDGING)
+    return WaitingNow(
+        at=around.now,
+        sums=sum_up(waits, around),
+        queued=sum(wait.count for wait in queued),
+        oldest_at=min((wait.oldest_at for wait in queued if wait.oldest_at), default=None),
+        rooms=around.rooms,
+        judging=judging + around.rooms[ExecutionStage.JUDGING].leased,
+    )
+
+
+async def _read(
+    connection: Connection, statement: TextClause, parameters: Parameters, alive_s: float
+) -> tuple[Circumstances, str]:
+    of_all = {"alive_s": alive_s, "window": 1 + 1 / PERIOD_PARTS, "candidates_max": CANDIDATES_MAX}
+    row = (await connection.execute(statement, {**parameters, **of_all})).one()
+    return _AROUND.validate_json(row.around), row.waits
+
+
+def _make_waiting(wait: _JobWait, around: Circumstances) -> Waiting:
+    if not wait.is_waiting or not (reasons := explain(wait, around)):
+        return Waiting(execution_id=wait.execution_id)
+    return Waiting(
+        execution_id=wait.execution_id,
+        since=wait.since,
+        reasons=reasons,
+        place=wait.place,
+        starts_at=find_start(reasons),
+    )

@@ -1,0 +1,53 @@
+"""Why jobs wait, from the command line: for one, and for all."""
+
+from datetime import UTC, datetime
+
+from contracts.resources import NewJob
+from contracts.waiting.reasons import Reason, Waiting, WaitingSum
+
+UNTIL = datetime(2100, 1, 1, 12, 30, tzinfo=UTC)
+REMEDY = "raise it: signoff limits set tenant:press --concurrency 10"
+FULL = Reason(code="limit_concurrency", name="tenant:press", used=5, allowed=5, owner="operator", remedy=REMEDY)
+OPEN = Reason(code="circuit_open", name="writer", used=7, until=UNTIL, owner="agent", remedy="mend the agent")
+
+
+async def test_a_job_that_waits_is_told_why_with_numbers_and_what_lifts_it(signoff, jobstore):
+    await jobstore.add(NewJob(id="j", title="j", acceptance_criteria="c", agent_id="writer"))
+    jobstore.waiting["j"] = Waiting(since=UNTIL, reasons=[FULL, OPEN], place=34)
+    lines = (await signoff("jobs", "explain", "j")).out.splitlines()
+    until = f"{UNTIL.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    assert lines == [
+        f"it waits since {until}, its turn: 34",
+        "  limit_concurrency tenant:press, 5 of 5",
+        f"    operator: {REMEDY}",
+        f"  circuit_open writer, 7 in a row, until {until}",
+        "    agent: mend the agent",
+    ]
+    told = (await signoff("jobs", "explain", "j", "--json")).json
+    assert [reason["code"] for reason in told["reasons"]] == ["limit_concurrency", "circuit_open"]
+    assert (told["place"], told["starts_at"]) == (34, None)
+
+
+async def test_a_job_that_waits_for_its_time_is_told_when_it_begins(signoff, jobstore):
+    await jobstore.add(NewJob(id="j", title="j", acceptance_criteria="c", agent_id="writer"))
+    own = Reason(code="not_before", since=datetime.now(UTC), until=UNTIL, owner="time", remedy="it begins then")
+    jobstore.waiting["j"] = Waiting(reasons=[own], starts_at=UNTIL)
+    assert "it waits, it begins at 2100-01-01" in (await signoff("jobs", "explain", "j")).out
+
+
+async def test_a_job_that_does_not_wait_is_told_so_and_an_unknown_one_is_an_error(signoff, jobstore):
+    await jobstore.add(NewJob(id="j", title="j", acceptance_criteria="c", agent_id="writer"))
+    told = await signoff("jobs", "explain", "j")
+    assert (told.status, told.out.startswith("it does not wait")) == (0, True)
+    assert (await signoff("jobs", "explain", "nobody")).status == 1
+
+
+async def test_all_that_wait_are_summed_up(signoff, jobstore):
+    jobstore.waiting_sums = [
+        WaitingSum(code="limit_concurrency", name="tenant:press", count=390, owner="operator", remedy=REMEDY),
+        WaitingSum(code="not_before", count=22, owner="time", remedy="it begins then", until=UNTIL),
+    ]
+    lines = (await signoff("explain")).out.splitlines()
+    assert lines[:3] == ["412 wait", "  390 for limit_concurrency tenant:press", f"    operator: {REMEDY}"]
+    assert lines[3].startswith("  22 for not_before, until 2100-01-01")
+    assert [each["count"] for each in (await signoff("explain", "--json")).json["waiting"]] == [390, 22]

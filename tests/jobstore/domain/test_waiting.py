@@ -1,0 +1,255 @@
+"""Each thing that holds an execution back has its reason, alone and beside others, with what lifts it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from contracts.waiting.codes import Owner, WaitCode
+from contracts.waiting.reasons import Reason
+from jobstore.domain.model import ExecutionStage, ExecutionState
+from jobstore.domain.waiting.circumstances import Candidate, CircuitUse, Circumstances, LimitUse, Room, Wait
+from jobstore.domain.waiting.reasons import explain, find_start, sum_up
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SOON, LATER = NOW + timedelta(seconds=5), NOW + timedelta(minutes=1)
+BATCH = "11111111-1111-4111-8111-111111111111"
+DUE = Wait(
+    ExecutionStage.EXECUTING,
+    ExecutionState.QUEUED,
+    NOW,
+    tenant="press",
+    flow=("agent:writer", f"batch:{BATCH}", "label:team=red 'n blue"),
+)
+PLENTY = {stage: Room(workers=1, free=10, leased=5, seen_at=NOW) for stage in ExecutionStage}
+
+
+def around(*held: LimitUse | CircuitUse, **rooms: Room) -> Circumstances:
+    return Circumstances(
+        NOW,
+        {use.name: use for use in held if isinstance(use, LimitUse)},
+        {circuit.agent_id: circuit for circuit in held if isinstance(circuit, CircuitUse)},
+        {**PLENTY, **{ExecutionStage(stage): room for stage, room in rooms.items()}},
+    )
+
+
+def limit(name: str, set_by: str = "", **fields: Any) -> LimitUse:
+    return LimitUse(**{"name": name, "set_by": set_by or name, "paused": False, "updated_at": NOW, **fields})
+
+
+def codes(wait: Wait, *held: LimitUse | CircuitUse, **rooms: Room) -> list[str]:
+    return [reason.code for reason in explain(wait, around(*held, **rooms))]
+
+
+PAUSED = limit("tenant:press", paused=True)
+FULL = limit("tenant:press", concurrency=5, running=5)
+STARTED = limit("agent:writer", rate=3, rate_period_s=20.0, starts=[(NOW - timedelta(seconds=15), 3)])
+OPEN = CircuitUse("writer", 5, LATER, is_probed=False)
+PROBED = CircuitUse("writer", 5, NOW, is_probed=True)
+NONE, TAKEN = Room(seen_at=NOW - timedelta(minutes=1)), Room(workers=2, free=3, leased=197, offered=3)
+
+#: Each cause, and its code.
+CAUSES: dict[str, LimitUse | CircuitUse] = {
+    "limit_paused": PAUSED,
+    "limit_concurrency": replace(FULL, name="label:team=red 'n blue"),
+    "limit_rate": STARTED,
+    "circuit_open": OPEN,
+}
+
+
+def test_what_nothing_holds_back_waits_for_its_turn() -> None:
+    (reason,) = explain(
+        DUE, around(limit("tenant:press", concurrency=5, running=4), CircuitUse("other", 9, LATER, True))
+    )
+    assert (reason.code, reason.owner) == ("queue", "signoff")
+
+
+@pytest.mark.parametrize("code", CAUSES)
+def test_each_cause_alone(code: str) -> None:
+    assert codes(DUE, CAUSES[code]) == [code]
+
+
+@pytest.mark.parametrize("one", CAUSES)
+@pytest.mark.parametrize("other", CAUSES)
+def test_two_causes_at_once_are_both_told(one: str, other: str) -> None:
+    order = ["limit_paused", "circuit_open", "limit_concurrency", "limit_rate"]
+    assert sorted(codes(DUE, CAUSES[one], CAUSES[other]), key=order.index) == sorted({one, other}, key=order.index)
+
+
+def test_a_pause_and_the_circuit_come_before_what_lifts_as_work_ends() -> None:
+    assert codes(DUE, *CAUSES.values(), EXECUTING=TAKEN) == [
+        "limit_paused",
+        "circuit_open",
+        "limit_rate",
+        "limit_concurrency",
+        "no_room",
+    ]
+    assert codes(DUE, replace(FULL, paused=True), STARTED, PROBED) == [
+        "limit_paused",
+        "circuit_probing",
+        "limit_concurrency",
+        "limit_rate",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("use", "remedy"),
+    [
+        (limit("agent:writer", paused=True), "signoff agents resume writer"),
+        (limit("agent:writer", "agent:*", paused=True), "signoff limits resume 'agent:*'"),
+        (limit(f"batch:{BATCH}", paused=True), f"signoff batches resume {BATCH}"),
+        (limit("tenant:press", paused=True), "signoff limits resume tenant:press"),
+        (
+            limit("label:team=red 'n blue", "label:team=*", paused=True),
+            "signoff limits resume 'label:team=*'",
+        ),
+    ],
+)
+def test_a_pause_is_told_with_what_resumes_it(use: LimitUse, remedy: str) -> None:
+    (reason,) = explain(DUE, around(use))
+    assert (reason.code, reason.name, reason.since) == ("limit_paused", use.name, NOW)
+    assert (reason.owner, reason.remedy) == (Owner.OPERATOR, f"resume it: {remedy}")
+
+
+def test_a_limit_is_told_with_its_numbers_and_with_what_raises_it_and_keeps_the_rest() -> None:
+    (reason,) = explain(
+        DUE, around(replace(FULL, set_by="tenant:*", rate=9, rate_period_s=60.0, weight=2.5, queue_max=7))
+    )
+    assert (reason.name, reason.used, reason.allowed) == ("tenant:press", 5, 5)
+    wanted = "signoff limits set 'tenant:*' --concurrency 10 --rate 9 --per-s 60 --queue-max 7 --weight 2.5"
+    assert reason.remedy == f"raise it: {wanted}"
+    (none,) = explain(DUE, around(limit("tenant:press", concurrency=0)))
+    assert none.remedy == "raise it: signoff limits set tenant:press --concurrency 1"
+    first, second = explain(DUE, around(limit("tenant:press", concurrency=1, running=2, paused=True)))
+    assert (first.code, second.remedy) == (
+        "limit_paused",
+        "raise it: signoff limits set tenant:press --concurrency 2 --paused",
+    )
+
+
+def test_a_rate_lifts_when_enough_of_its_starts_leave_the_window() -> None:
+    parts = [(NOW - timedelta(seconds=21), 1), (NOW - timedelta(seconds=9), 2), (NOW - timedelta(seconds=1), 1)]
+
+    def opening(rate: int | None) -> float | None:
+        at = limit("agent:writer", rate=rate, rate_period_s=20.0, starts=parts).find_opening(NOW)
+        return None if at is None else (at - NOW).total_seconds()
+
+    assert [opening(rate) for rate in (None, 5, 4, 3, 2, 1)] == [None, None, 0.0, 12.0, 12.0, 20.0]
+    (reason,) = explain(DUE, around(STARTED))
+    assert (reason.used, reason.allowed, reason.until) == (3, 3, NOW + timedelta(seconds=6))
+    assert reason.remedy == "raise it: signoff limits set agent:writer --rate 6 --per-s 20"
+
+
+def test_a_circuit_is_told_with_its_failures_and_when_it_lets_one_through() -> None:
+    (reason,) = explain(DUE, around(OPEN))
+    assert (reason.code, reason.name, reason.used, reason.until) == ("circuit_open", "writer", 5, LATER)
+    assert codes(DUE, PROBED) == ["circuit_probing"]
+    assert codes(DUE, replace(PROBED, is_probed=False)) == ["queue"], "it may be the one that is let through"
+
+
+@pytest.mark.parametrize(
+    ("stage", "worker", "missing", "full"),
+    [("EXECUTING", "executor", "no_worker", "no_room"), ("JUDGING", "validator", "judge_missing", "judge_no_room")],
+)
+def test_workers_that_are_away_or_full_are_told_of_either_stage(
+    stage: str, worker: str, missing: str, full: str
+) -> None:
+    for state in (ExecutionState.QUEUED, ExecutionState.OFFERED):
+        wait = replace(DUE, stage=ExecutionStage(stage), state=state)
+        (away,) = explain(wait, around(**{stage: NONE}))
+        assert (away.code, away.name, away.since, away.owner) == (missing, worker, NONE.seen_at, "operator")
+    queued = replace(DUE, stage=ExecutionStage(stage))
+    (reason,) = explain(queued, around(**{stage: TAKEN}))
+    assert (reason.code, reason.used, reason.allowed) == (full, 200, 200)
+    assert codes(queued, **{stage: replace(TAKEN, free=4)}) == ["queue"]
+
+
+def test_what_is_offered_has_its_own_place_and_waits_for_whoever_takes_it() -> None:
+    offered = replace(DUE, state=ExecutionState.OFFERED, due_at=LATER)
+    assert codes(offered, PAUSED, OPEN, EXECUTING=TAKEN) == ["offered"]
+    assert codes(offered, EXECUTING=replace(TAKEN, free=0)) == ["no_room"]
+    assert codes(Wait(ExecutionStage.JUDGING, ExecutionState.OFFERED)) == ["offered"]
+    assert codes(replace(DUE, stage=ExecutionStage.JUDGING), PAUSED) == ["queue"], "limits are of executing"
+
+
+@pytest.mark.parametrize(("attempt", "code"), [(0, "not_before"), (1, "retry_backoff")])
+def test_what_is_not_due_waits_for_its_time_and_for_what_outlasts_it(attempt: int, code: str) -> None:
+    wait = replace(DUE, due_at=SOON, attempt=attempt)
+    (reason,) = explain(wait, around(EXECUTING=TAKEN))
+    assert (reason.code, reason.until, reason.owner) == (code, SOON, "time")
+    assert find_start([reason]) == SOON
+    assert codes(wait, FULL, STARTED, PROBED) == [code]
+    assert codes(wait, PAUSED, OPEN, EXECUTING=NONE) == [code, "limit_paused", "circuit_open", "no_worker"]
+    assert codes(wait, replace(OPEN, open_until=SOON), limit("tenant:press", concurrency=0)) == [
+        code,
+        "limit_concurrency",
+    ]
+
+
+def test_a_worker_that_calls_again_later_is_told_and_one_that_works_is_not() -> None:
+    leased = replace(DUE, state=ExecutionState.LEASED)
+    (reason,) = explain(replace(leased, retry_at=SOON), around(PAUSED))
+    assert (reason.code, reason.until) == ("retry_backoff", SOON)
+    assert codes(leased) == codes(replace(leased, retry_at=NOW)) == []
+
+
+@pytest.mark.parametrize("code", [code for code in WaitCode if code not in {"not_before", "retry_backoff"}])
+def test_a_start_is_foretold_only_where_its_own_time_is_all(code: str) -> None:
+    own = Reason(code="not_before", until=SOON, owner="time", remedy="")
+    other = Reason(code=code, until=LATER, owner="time", remedy="")
+    assert (find_start([own]), find_start([own, other]), find_start([other]), find_start([])) == (
+        SOON,
+        None,
+        None,
+        None,
+    )
+
+
+def test_a_job_without_an_agent_is_told_who_could_do_it() -> None:
+    unmatched = Wait(needed=["write", "draw well"])
+    (missing,) = explain(Wait(), around())
+    assert (missing.code, missing.owner) == ("agent_missing", "caller")
+    (none,) = explain(unmatched, around())
+    assert (none.code, none.name) == ("no_agent_matches", "write, draw well")
+    assert none.remedy.endswith(
+        "signoff agents create --name NAME --url URL --capability write --capability 'draw well'"
+    )
+    off, paused = Candidate("a b", enabled=False, paused=True), Candidate("c", enabled=True, paused=True)
+    disabled, resting = explain(replace(unmatched, candidates=[off, paused]), around())
+    assert (disabled.code, disabled.name, disabled.remedy) == (
+        "agent_disabled",
+        "a b",
+        "enable it: signoff agents update 'a b' --enabled",
+    )
+    assert (resting.code, resting.name, resting.remedy) == (
+        "limit_paused",
+        "agent:c",
+        "resume it: signoff agents resume c",
+    )
+    free = Candidate("d", enabled=True, paused=False)
+    assert codes(replace(unmatched, candidates=[off, free])) == ["queue"]
+
+
+def test_a_sum_counts_each_for_its_first_reason_and_tells_the_earliest_time() -> None:
+    waits = [
+        replace(DUE, count=390),
+        replace(DUE, tenant="other", flow=["agent:free"], count=2),
+        replace(DUE, tenant="other", due_at=LATER, count=15),
+        replace(DUE, tenant="third", due_at=SOON, count=4),
+        replace(DUE, tenant="third", due_at=LATER, count=1),
+        replace(DUE, state=ExecutionState.LEASED, count=7),
+    ]
+    sums = sum_up(waits, around(FULL, OPEN))
+    told = [(each.code, each.name, each.count, each.until) for each in sums]
+    assert told == [
+        ("circuit_open", "writer", 390, LATER),
+        ("not_before", "", 20, SOON),
+        ("queue", "", 2, None),
+    ]
+    assert sums[0].remedy.startswith("mend the agent")
+
+
+def test_a_sum_of_nothing_is_empty() -> None:
+    assert sum_up([], Circumstances(NOW)) == []
+    assert [each.code for each in sum_up([DUE], Circumstances(NOW))] == ["no_worker"]

@@ -1,0 +1,149 @@
+"""Why jobs wait, read from the real tables: by stage and state, without an agent, of a batch, and for all who ask."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from support.jobstore.administered import disable_agent, pause_limit, put_agent
+from support.jobstore.steps import Steps, seen
+
+from contracts.resources import NewAgent
+from contracts.status import ReportKind
+from jobstore.commands.executions import ExecuteJob
+from jobstore.domain.model import ExecutionStage
+from jobstore.insights.waiting_sums import WaitingSums
+from jobstore.reads.waiting import explain_jobs, sum_up_all, sum_up_batch
+from jobstore.storage.database import Database
+
+ALIVE_S = 60.0
+
+
+async def codes(steps: Steps) -> list[tuple[str, str]]:
+    async with steps.database.session() as session:
+        (waiting,) = (await explain_jobs(session, [steps.job_id], ALIVE_S)).values()
+    return [(reason.code, reason.name) for reason in waiting.reasons]
+
+
+async def sql(database: Database, query: str, **parameters: Any) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(text(query), parameters)
+
+
+async def test_a_life_waits_for_an_executor_and_then_for_a_validator(steps: Steps, database: Database) -> None:
+    await steps.created()
+    assert await codes(steps) == [], "nobody has executed it"
+    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+    assert await codes(steps) == [("no_worker", "executor")]
+    await seen(database, ExecutionStage.EXECUTING, 1)
+    assert await codes(steps) == [("queue", "")]
+    answer = await steps.claim()
+    assert answer.execution is not None
+    assert await codes(steps) == [], "it is with an executor"
+    await steps.result(answer.execution.lease)
+    assert await codes(steps) == [("judge_missing", "validator")]
+    await seen(database, ExecutionStage.JUDGING, 0)
+    assert await codes(steps) == [("judge_no_room", "validator")]
+    await seen(database, ExecutionStage.JUDGING, 3)
+    assert await codes(steps) == [("offered", "validator")]
+    await steps.claim_judging(answer.execution.lease)
+    assert await codes(steps) == []
+
+
+async def test_a_call_that_failed_waits_for_its_next_one_with_a_worker_or_in_the_queue(
+    steps: Steps, database: Database
+) -> None:
+    lease = await steps.running(policy={"max_attempts": 5})
+    await steps.report(lease, ReportKind.CALL_FAILED, code="agent_status", retry_after_s=20.0, call=1)
+    assert await codes(steps) == [("retry_backoff", "")]
+    await steps.report(lease, ReportKind.ATTEMPT_FAILED, seq=2, code="agent_status", retry_after_s=90.0, call=2)
+    await seen(database, ExecutionStage.EXECUTING, 1)
+    assert (await steps.row()).state == "QUEUED"
+    assert await codes(steps) == [("retry_backoff", "")]
+    async with database.session() as session:
+        (waiting,) = (await explain_jobs(session, [steps.job_id], ALIVE_S)).values()
+        (each,) = (await sum_up_all(session, ALIVE_S)).sums
+    assert waiting.starts_at == waiting.reasons[0].until == (await steps.row()).due_at
+    assert (each.code, each.count, each.until) == ("retry_backoff", 1, waiting.starts_at)
+
+
+async def test_a_job_for_which_an_agent_is_looked_for_names_those_that_are_off(
+    steps: Steps, database: Database
+) -> None:
+    skill = f"skill-{uuid4().hex[:8]}"
+    await steps.created(agent_id=None, capabilities=[skill])
+    assert await codes(steps) == [("no_agent_matches", skill)]
+    off, resting = f"{skill}-off", f"{skill}-resting"
+    async with database.transaction() as connection:
+        for agent_id in (off, resting):
+            new = NewAgent(name=agent_id, url="http://127.0.0.1:2/", capabilities=[skill, "other"])
+            await put_agent(connection, agent_id, new, create=True)
+        await disable_agent(connection, off)
+        await pause_limit(connection, f"agent:{resting}", paused=True)
+    assert await codes(steps) == [("agent_disabled", off), ("limit_paused", f"agent:{resting}")]
+    async with database.session() as session:
+        sums = (await sum_up_all(session, ALIVE_S)).sums
+    assert ("agent_disabled", off, 1) in [(each.code, each.name, each.count) for each in sums]
+    other = await Steps(database, steps.runner).created(agent_id=None)
+    assert await codes(other) == [("agent_missing", "")]
+    await sql(database, "DELETE FROM limits")
+    await sql(database, "UPDATE jobs SET capabilities = '{}' WHERE status = 'PENDING'")
+
+
+async def test_a_job_that_there_is_not_is_not_explained(database: Database) -> None:
+    async with database.session() as session:
+        assert await explain_jobs(session, ["nobody"], ALIVE_S) == {}
+
+
+async def test_a_batch_sums_up_its_own(steps: Steps, database: Database) -> None:
+    batch_id = uuid4()
+    await steps.requested()
+    await sql(database, "UPDATE executions SET batch_id = :batch", batch=batch_id)
+    await Steps(database, steps.runner).requested()
+    async with database.session() as session:
+        own = await sum_up_batch(session, batch_id, ALIVE_S)
+        everything = await sum_up_all(session, ALIVE_S)
+    assert [(each.code, each.count) for each in own] == [("no_worker", 1)]
+    assert [(each.code, each.count) for each in everything.sums] == [("no_worker", 2)]
+
+
+async def test_a_dear_sum_is_read_once_for_all_and_ahead_of_who_asks_next(
+    steps: Steps, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[float] = []
+
+    async def read_slowly(*arguments: Any) -> Any:
+        reads.append(asyncio.get_running_loop().time())
+        sums = await sum_up_all(*arguments)
+        await asyncio.sleep(0.05)
+        return sums
+
+    monkeypatch.setattr("jobstore.insights.waiting_sums.sum_up_all", read_slowly)
+    waiting = WaitingSums(database, ALIVE_S)
+    first, *others = await asyncio.gather(*(waiting.get() for _ in range(10)))
+    assert all(other is first for other in others)
+    assert len(reads) == 1
+    await steps.requested()
+    async with asyncio.timeout(10):
+        while (await waiting.get()).queued != 1:  # noqa: ASYNC110 - what is read ahead tells by no event
+            await asyncio.sleep(0.05)
+    assert len(reads) == 2, "nobody waited for a read but the first"
+    await waiting.close()
+
+
+async def test_a_cheap_sum_is_counted_anew(steps: Steps, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobstore.insights.waiting_sums.USED_AGAIN", 0.0)
+    waiting = WaitingSums(database, ALIVE_S)
+    assert (await waiting.get()).queued == 0
+    await steps.requested()
+    assert (await waiting.get()).queued == 1
+    await waiting.close()
+
+
+async def test_what_is_cheap_again_is_read_ahead_no_more(database: Database) -> None:
+    waiting = WaitingSums(database, ALIVE_S)
+    await waiting.get()
+    waiting._took_s, waiting._asked_at = 1.0, asyncio.get_running_loop().time()
+    await waiting._keep()
+    assert waiting._took_s < 1.0, "it is cheap again"
