@@ -25,6 +25,10 @@ export type Batch = Operation & Partial<Pick<Schemas["Batch"], "items">>;
 export type JobFilter = Partial<Schemas["JobFilter"]>;
 export type NewLimit = Partial<Schemas["NewLimit"]>;
 export type Limit = Schemas["Limit"];
+/** Why an execution waits; and how many of many wait for one reason. */
+export type Waiting = Schemas["Waiting"];
+export type WaitReason = Schemas["Reason"];
+export type WaitingSum = Schemas["WaitingSum"];
 /** Edit of a job. Absent fields stay as they are. */
 export type JobEdit = Partial<Schemas["Edit"]>;
 export type JobsQuery = NonNullable<paths["/api/jobs"]["get"]["parameters"]["query"]>;

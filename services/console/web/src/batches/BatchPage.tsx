@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { toApiError } from "@/api/problem";
+import { WaitingSums } from "@/jobs/model/WaitingSums";
 import { pluralize, shortenId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
 import { CopyButton } from "@/ui/controls/copy-button";
@@ -69,6 +70,7 @@ export function BatchPage({ id }: { id: string }) {
               <span className="w-12 text-right font-medium">{share(batch)}</span>
             </div>
             <BatchLegend batch={batch} />
+            {!hasEnded(batch) && <WaitingSums sums={batch.waiting ?? []} />}
             <BatchFacts batch={batch} />
             <Link to="/" search={{ batch: id }} className="inline-flex min-h-6 items-center text-accent underline">
               Its jobs in the list

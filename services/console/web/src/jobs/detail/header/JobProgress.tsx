@@ -1,7 +1,10 @@
-import type { Job, JobLog } from "@/api/types";
+import { useAgentNames } from "@/api/agents";
+import type { Job, JobLog, Waiting } from "@/api/types";
 import { derivePhase, findRequestTime, type Phase } from "@/jobs/model/phase";
 import type { Submission } from "@/jobs/model/submissions";
 import { formatTimes, measureTimes } from "@/jobs/model/times";
+import { ReasonLine, WhyButton } from "@/jobs/model/WhyItWaits";
+import { currentReasons, describeCause } from "@/jobs/model/waiting";
 import { useNow } from "@/lib/clock";
 import { formatPercent, pluralize } from "@/lib/format";
 import { Countdown, Duration } from "@/ui/display/duration";
@@ -12,12 +15,24 @@ type JobProgressProps = {
   logs: readonly JobLog[];
   /** The newest execution, whether it has ended or not. */
   last?: Submission;
+  /** Why it waits, where that is known. */
+  waiting?: Waiting;
 };
 
 /** Where a job stands: its phase while it runs or waits, else how its last execution went. It keeps its height. */
-export function JobProgress({ job, logs, last }: JobProgressProps) {
+export function JobProgress({ job, logs, last, waiting }: JobProgressProps) {
   const phase = derivePhase(job, logs, useNow());
-  return phase ? <RunningProgress job={job} logs={logs} phase={phase} /> : <LastExecution last={last} />;
+  const reasons = currentReasons(job, waiting);
+  if (phase) return <RunningProgress job={job} logs={logs} phase={phase} waiting={waiting} />;
+  if (!waiting || !reasons[0]) return <LastExecution last={last} />;
+  return (
+    <p className="flex min-h-6.5 flex-wrap items-end gap-x-3 text-xs text-muted">
+      <span className="font-medium text-text">
+        <ReasonLine reason={reasons[0]} />
+      </span>
+      <WhyButton waiting={waiting} reasons={reasons} />
+    </p>
+  );
 }
 
 /** How the last execution went, in the place of the progress of one. */
@@ -39,8 +54,12 @@ function LastExecution({ last }: { last?: Submission }) {
 }
 
 /** Progress of a job that runs or waits: phase, call, times, and what the agent reported of this call. */
-function RunningProgress({ job, logs, phase }: JobProgressProps & { phase: Phase }) {
-  const { word, since, until, share, highest = 0, message } = phase;
+function RunningProgress({ job, logs, phase, waiting }: JobProgressProps & { phase: Phase }) {
+  const { since, until, share, highest = 0, message } = phase;
+  const { nameOf } = useAgentNames();
+  const reasons = currentReasons(job, waiting);
+  const reason = reasons[0];
+  const word = reason ? describeCause(reason, nameOf) : phase.word;
   const call = phase.call === undefined ? null : `call ${phase.call}${phase.calls ? ` of ${phase.calls}` : ""}`;
   const { max_submissions: submissions, deadline_s: deadline } = job.policy ?? {};
   const requestedAt = findRequestTime(job, logs);
@@ -60,8 +79,9 @@ function RunningProgress({ job, logs, phase }: JobProgressProps & { phase: Phase
         <Bar phase={phase} />
       </div>
       <p className="flex gap-x-3 text-xs text-muted max-lg:flex-wrap lg:overflow-hidden lg:whitespace-nowrap">
-        <span className="font-medium text-running">{word}</span>
-        {until && <Countdown to={until} />}
+        <span className="font-medium text-running">{reason ? <ReasonLine reason={reason} /> : word}</span>
+        {waiting && reason && <WhyButton waiting={waiting} reasons={reasons} />}
+        {until && !reason && <Countdown to={until} />}
         {call && <span>{call}</span>}
         {share !== undefined && (
           <span>
