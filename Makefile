@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser test-fast coverage coverage-core lint breaking drift format bench bench-peers profile path faults upgrade attacks model proto lock clean
+.PHONY: help setup demo up test browser test-fast coverage coverage-core lint breaking drift format bench bench-peers profile path faults mutants upgrade attacks model proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -107,10 +107,13 @@ profile: $(READY) $(PAGE) ## Say what a life asks for, hop by hop, and where its
 path: $(READY) $(PAGE) ## Say which files it takes to carry one job from its request to the end; OF=carry_out: one transaction
 	$(BIN)/python benchmarks/$(or $(OF),path).py $(ARGS)
 
-faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
+faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--replay FOLDER" runs a kept one again
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 
-upgrade: $(READY) $(PAGE) ## Migrate 100,000 jobs of an older version while its services serve; ARGS="--older COMMIT" takes another
+mutants: $(READY) ## Change what decides, one place at a time, and see a test fail each time; ARGS="--only transitions" for some
+	PYTHONPATH=tests GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/python -m mutants $(ARGS)
+
+upgrade: $(READY) $(PAGE) ## Migrate 100,000 jobs while an older version serves, then replace each process; ARGS="--older COMMIT" takes another
 	PYTHONPATH=tests:benchmarks $(BIN)/python -m upgrades $(ARGS)
 
 attacks: $(READY) ## Say which attacks get past five bad judges, and what honest verdicts lose

@@ -27,6 +27,7 @@ not help, its line says so.
 SECTIONS: Mapping[str, tuple[str, str]] = {
     "table": ("A life", "make bench"),
     "growth": ("With much stored", "make bench OF=growth"),
+    "load": ("Under foreign load", "make bench OF=load"),
     "peers": ("Beside DBOS", "make bench-peers"),
 }
 _BODY = "<!-- begin {0} -->\n{1}\n<!-- end {0} -->"

@@ -9,7 +9,7 @@ from typing import Any, Final, Self, cast
 import grpc
 
 #: Seconds between the tries of a call that no jobstore answered: one more try than there are waits.
-WAITS_S: Final = (0.1, 0.2, 0.4)
+WAITS_S: Final = (0.1, 0.2, 0.4, 0.8)
 #: A jobstore that is frozen or cut off answers no ping, however long a call may take, and none that begins to connect:
 #: either is noticed within 3 s. Pings are sent only while a call is under way.
 _OPTIONS: Final = (
@@ -20,9 +20,9 @@ _OPTIONS: Final = (
     ("grpc.enable_retries", 0),  # it would try the same address again
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),  # also what one attempt to connect may last
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 500),  # meanwhile calls fail at once, and their tries end after a second
 )
-#: After these a stream goes on elsewhere: a server that is gone, or one that stops, and cancels its calls.
+#: After these a call or a stream goes on elsewhere: a server that is gone, or one that stops, and cancels its calls.
 LEFT_STATUSES: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 
 
@@ -116,7 +116,7 @@ class UnaryCall:
             except asyncio.CancelledError:
                 call.cancel()
                 raise
-            if code is not grpc.StatusCode.UNAVAILABLE:
+            if code not in LEFT_STATUSES:
                 break
             self._channels.leave(number)
             if wait_s is None or time.monotonic() + wait_s >= ends_at:

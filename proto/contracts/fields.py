@@ -43,6 +43,9 @@ FailureCodes = Annotated[list[FailureCode], Field(min_length=1, max_length=64)]
 Label = Annotated[Text, StringConstraints(max_length=200)]
 Tenant = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 Title = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+OperationName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_refuse_nul)
+]
 Capabilities = Annotated[
     list[Label],
     Field(max_length=64, description="that an agent must have; without an agent_id, one is matched"),

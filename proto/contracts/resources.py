@@ -268,7 +268,7 @@ class JobFilter(StrictModel):
     agent_id: str | None = None
     tenant: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
-    batch_id: UUID | None = None
+    batch_id: UUID | None = Field(None, description="the items of a batch, or of any other operation")
     created_after: AwareDatetime | None = Field(None, description="or at this time")
     created_before: AwareDatetime | None = None
     text: Annotated[Text, StringConstraints(max_length=200)] | None = Field(
@@ -285,20 +285,22 @@ class JobCounts(Model):
 
 
 class Operation(Model):
-    """Something done to many jobs; a batch is one of kind `execute`."""
+    """Something done to many jobs; a batch is one that executes them."""
 
     id: UUID
     kind: str
+    name: str | None = Field(None, description="given when it was made; need not be unique")
     state: OperationState = Field(description="`RUNNING` until every job of it rests, then `DONE`")
     total: int
-    counts: dict[str, int] = Field(
-        description="by the word of JobStatus; refused jobs count as `REFUSED`, those not yet asked for as `WAITING`"
-    )
+    counts: dict[str, int] = Field(description="of items, by their outcome")
     rate_per_s: float = Field(0.0, description="of jobs that came to rest, over the last minute")
     ends_at: datetime | None = Field(None, description="the estimated end; None while nothing can be said")
     created_at: datetime
     finished_at: datetime | None = None
-    retry_of: UUID | None = None
+    retry_of: UUID | None = Field(None, description="the operation of which it runs a part again")
+    filter: JobFilter | None = Field(None, description="by which its jobs were chosen when it was made")
+    agent_id: str | None = Field(None, description="to whom it assigns its jobs")
+    actor: str | None = Field(None, description="who asked for it")
     waiting: list[WaitingSum] = Field(
         default_factory=list, description="why its executions wait, the most first; not in lists"
     )

@@ -45,6 +45,20 @@ class JobOrder(StrEnum):
     UPDATED = "updated_at"
 
 
+class OperationKind(StrEnum):
+    """What an operation does to each of its jobs."""
+
+    EXECUTE = "execute"
+    CANCEL = "cancel"
+    RESUBMIT = "resubmit"
+    ASSIGN = "assign"
+    RETRY = "retry"
+
+
+#: Operations that request executions: batches.
+BATCH_KINDS: Final = (OperationKind.EXECUTE, OperationKind.RESUBMIT, OperationKind.RETRY)
+
+
 class OperationState(StrEnum):
     """Where an operation stands."""
 

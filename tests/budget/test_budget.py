@@ -105,7 +105,7 @@ def test_whoever_raises_a_line_writes_why() -> None:
     try:
         run_git(ROOT, "rev-parse", "HEAD")
     except subprocess.CalledProcessError:
-        pytest.skip("there are no commits to compare with")
+        pytest.skip("there is no commit to compare with")
     assert find_raised_in_history(ROOT, BUDGET) == []
 
 

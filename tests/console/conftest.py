@@ -10,6 +10,7 @@ from support.fake_jobstore import Server as JobStoreServer
 
 from console.api.sessions import Sessions
 from console.app import Server, create_app
+from console.client_limits import ClientLimits
 from console.live.hub import LiveHub
 from contracts.client import JobStoreClient
 
@@ -45,9 +46,17 @@ def sessions() -> Sessions:
 
 
 @pytest.fixture
-async def console(client: JobStoreClient, live: LiveHub, sessions: Sessions) -> AsyncIterator[str]:
+def client_limits() -> ClientLimits:
+    return ClientLimits()
+
+
+@pytest.fixture
+async def console(
+    client: JobStoreClient, live: LiveHub, sessions: Sessions, client_limits: ClientLimits
+) -> AsyncIterator[str]:
     """A console with a body limit of 1,000 bytes; its base URL."""
-    server = Server(create_app(client, live, sessions, payload_max_bytes=1_000), live, "127.0.0.1:0")
+    app = create_app(client, live, sessions, client_limits, payload_max_bytes=1_000)
+    server = Server(app, live, "127.0.0.1:0", client_limits)
     stop = asyncio.Event()
     watching, serving = asyncio.create_task(live.run()), asyncio.create_task(server.serve_until(stop))
     while not (server.started and live.cursor is not None):  # noqa: ASYNC110 - neither tells by an event

@@ -6,7 +6,17 @@ from hypothesis import strategies as st
 
 from contracts.criteria import CriteriaError, parse_criteria
 from contracts.resources import Agent, Job, JobFilter, JobLog, Limit, NewJob, Operation, Policy
-from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, OperationState, Protocol, Resubmit
+from contracts.status import (
+    Circuit,
+    Delivery,
+    EmptyResult,
+    JobLogStatus,
+    JobStatus,
+    OperationKind,
+    OperationState,
+    Protocol,
+    Resubmit,
+)
 
 _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 INT32 = st.integers(1, 2**31 - 1)
@@ -160,7 +170,7 @@ job_filters = st.builds(
 operations = st.builds(
     Operation,
     id=st.uuids(),
-    kind=st.just("execute"),
+    kind=st.sampled_from([*OperationKind]),
     state=st.sampled_from(OperationState),
     total=st.integers(0, 10_000),
     counts=st.dictionaries(st.sampled_from([*JobStatus, "REFUSED"]), INT32),
@@ -169,6 +179,10 @@ operations = st.builds(
     created_at=TIMES,
     finished_at=maybe(TIMES),
     retry_of=maybe(st.uuids()),
+    name=maybe(texts()),
+    filter=maybe(job_filters),
+    agent_id=maybe(IDS),
+    actor=maybe(texts()),
 )
 limits = st.builds(
     Limit,

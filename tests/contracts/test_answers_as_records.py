@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from hypothesis import given
 from strategies import agents, job_logs, jobs, json_values, limits, operations
@@ -12,7 +13,8 @@ from cli.output import to_json
 from contracts.client.records import read_record
 from contracts.jsontext import json_text
 from contracts.messages.answers import read_resource
-from contracts.messages.convert import agent_message, job_log_message, job_message, operation_message
+from contracts.messages.convert import agent_message, job_log_message, job_message
+from contracts.messages.operations import OperationItem, batch_message, item_message, operation_message
 from contracts.messages.views import (
     Batch,
     BatchItem,
@@ -21,12 +23,12 @@ from contracts.messages.views import (
     Overview,
     OverviewNow,
     OverviewTotals,
-    batch_message,
     dead_letters_message,
     overview_message,
 )
 from contracts.status import JobStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import operations_service_pb2 as operations_pb
 from signoff.v1 import resources_pb2 as pb
 
 NOW = datetime(2026, 11, 26, 8, 0, 0, 5, tzinfo=UTC)
@@ -59,6 +61,10 @@ def test_what_operators_see(agent, operation, limit):
     check(pb.Limit(**{**dict(limit), "updated_at": NOW}))
     items = [BatchItem(job_id="a", accepted=True), BatchItem(job_id="b", accepted=False, code="x", message="no")]
     check(batch_message(Batch(**dict(operation), items=items)))
+    check(item_message(OperationItem(item=0, job_id="a", outcome="WAITING")))
+    ids = dict.fromkeys(["execution_id", "retried_by", "retry_execution_id"], uuid4())
+    check(item_message(OperationItem(item=1, job_id="a", title="A", outcome="FAILED", **ids)))
+    check(operations_pb.PreviewOperationResponse(total=3, items_max=9, counts={"FAILED": 3}))
 
 
 def test_dead_letters_and_the_overview():

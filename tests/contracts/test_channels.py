@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import grpc
 import pytest
-from support.echo import ANSWER, STREAM, TOKEN
+from support.echo import ANSWER, SERVICE, STREAM, TOKEN
 from support.free_ports import free_port
 
 from contracts.channels import open_channel
@@ -105,6 +105,38 @@ async def test_an_address_at_which_nobody_is_costs_no_time(servers: list[Server]
         began = time.monotonic()
         assert await call(channel) == servers[1].port
         assert time.monotonic() - began < 1.0
+
+
+async def test_calls_that_reach_a_server_as_it_stops_go_on_elsewhere() -> None:
+    """Those that arrive before a client has heard of it are cancelled by gRPC, and not by whoever made them."""
+    addresses, answered = [], []
+
+    async def answer(_: bytes, __: Any) -> bytes:
+        await asyncio.sleep(0.001)
+        return b"1"
+
+    async def call_until_told(channel: Any) -> None:
+        while not is_told:
+            answered.append(await call(channel))
+
+    async with AsyncExitStack() as stack:
+        servers = [grpc.aio.server() for _ in range(2)]
+        for server in servers:
+            handlers = {"Answer": grpc.unary_unary_rpc_method_handler(answer)}
+            server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, handlers)])
+            addresses.append(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+            await server.start()
+            stack.push_async_callback(server.stop, 0)
+        channel = await stack.enter_async_context(open_channel(",".join(addresses), 1 << 20))
+        channel.current, is_told = 0, False  # type: ignore[attr-defined] # it is drawn by lot
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(50):
+                tasks.create_task(call_until_told(channel))
+            while len(answered) < 100:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.001)
+            await servers[0].stop(1.0)
+            is_told = True
+    assert set(answered) == {1}
 
 
 async def test_a_channel_without_an_address_says_so() -> None:

@@ -24,8 +24,6 @@ from contracts.messages.convert import (
     new_job_message,
     new_job_of,
     new_policy_of,
-    operation_message,
-    operation_of,
     policy_of,
     protocol_of,
     put_json,
@@ -33,6 +31,13 @@ from contracts.messages.convert import (
 )
 from contracts.messages.filters import job_filter_message
 from contracts.messages.job_requests import job_filter_of
+from contracts.messages.operations import (
+    NewOperation,
+    new_operation_message,
+    new_operation_of,
+    operation_message,
+    operation_of,
+)
 from contracts.resources import NewAgent, NewJob
 from contracts.status import Delivery
 from signoff.v1 import resources_pb2 as pb
@@ -94,6 +99,10 @@ def test_agent_comes_back(agent):
 def test_what_operators_say_and_read_comes_back(chosen, operation, limit):
     assert job_filter_of(sent(job_filter_message(chosen))) == chosen
     assert operation_of(sent(operation_message(operation))) == operation
+    new = NewOperation(
+        kind="assign", agent_id="a", name="b", **({"filter": chosen} if chosen.tenant else {"job_ids": ["j"]})
+    )
+    assert new_operation_of(sent(new_operation_message(new))) == new
     assert limit_of(sent(limit_message(limit.name, limit))) == limit
 
 

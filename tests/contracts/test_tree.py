@@ -30,6 +30,23 @@ def files():
     return [path for name in listing.stdout.split("\0") if name and (path := ROOT / name).is_file()]
 
 
+#: Reasons to skip a test: what the machine, or the copy of the project, has not. What the project lacks fails.
+LACKING = {
+    "not a git work tree",
+    "there is no commit to compare with",
+    "needs the whole history: git fetch --unshallow",
+    "this machine has no ",
+    "NO_BROWSER",
+}
+SKIP = re.compile(r"pytest\.(?:mark\.)?(skip|skipif|importorskip|xfail)\b(?:\(f?\"?([^\n\"{)]*))?")
+
+
+def test_what_the_project_lacks_fails_and_is_not_skipped(files):
+    tests = [path for path in files if path.suffix == ".py" and path.is_relative_to(ROOT / "tests")]
+    skips = {(path.name, *skip) for path in tests for skip in SKIP.findall(path.read_text("utf-8"))}
+    assert {skip for skip in skips if skip[1] != "skip" or skip[2] not in LACKING} == set()
+
+
 def test_no_module_is_longer_than_one_can_keep_in_mind(files):
     modules = [path for path in files if path.suffix == ".py" and "_pb2" not in path.name]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in modules}

@@ -7,6 +7,7 @@ import sys
 
 import composition
 import pytest
+from compose_spec.compose_spec import PyCompose
 from composition import OPENAI, SECRETS, SETTINGS
 from dockerfiles import IMAGE, SERVICES, clean_env, environment, values
 
@@ -23,8 +24,7 @@ def compose():
 
 
 def test_the_file_follows_the_compose_specification(compose):
-    compose_spec = pytest.importorskip("compose_spec.compose_spec")
-    compose_spec.PyCompose.from_json(json.dumps(compose)).validate()
+    PyCompose.from_json(json.dumps(compose)).validate()
 
 
 def test_env_example_has_every_variable_and_no_other():

@@ -3,7 +3,6 @@
 import asyncio
 import re
 
-import pytest
 from aiohttp import web
 from playwright.async_api import Page, expect
 from support.system import Agent, System
@@ -28,9 +27,6 @@ async def test_a_batch_shows_how_far_it_is_and_what_failed(page: Page, system: S
     async with system.http.post("/api/batches", json={"job_ids": ids}) as answer:
         batch = await answer.json()
     await page.goto(f"/batches/{batch['id']}")
-    await expect(page.locator("h1, [role=alert]").or_(page.get_by_text("There is no such page")).first).to_be_visible()
-    if await page.get_by_text("There is no such page").count():
-        pytest.skip("the page has no batches yet")
     main = page.get_by_role("main")
     bar = main.get_by_role("progressbar").first
     await expect(bar).to_have_attribute("aria-valuenow", str(NUMBER // 2))

@@ -15,7 +15,6 @@ from contracts.status import Protocol as AgentProtocol
 from contracts.status import ReportKind
 from executor.errors import AgentBusyError, AgentStatusError
 from executor.handlers import Handlers
-from executor.reporting import BUDGET_EXHAUSTED
 
 SAID = {"input_tokens": 70, "output_tokens": 30, "cost_usd": 0.25, "model": "a-model"}
 ASYNC = AgentProtocol.HTTP_ASYNC
@@ -148,7 +147,7 @@ async def test_no_further_call_is_made_once_the_budget_is_used_up(costly):
     agent = costly(BUSY, BUSY, "blue", usage=Usage(cost_usd=0.25))
     first, last = await agent.run(budget=Budget(usd=1.0, spent_usd=0.5), policy={"max_attempts": 5})
     assert (first.kind, first.usage.cost_usd) == (ReportKind.CALL_FAILED, 0.25)
-    assert (last.kind, last.code, last.usage.cost_usd) == (ReportKind.FAILED, BUDGET_EXHAUSTED, 0.25)
+    assert (last.kind, last.code, last.usage.cost_usd) == (ReportKind.FAILED, "budget_exhausted", 0.25)
     assert last.message == "1 of 1 USD are spent, and the agent is not called again; call 2 failed: busy"
     assert (last.retryable, last.call, agent.calls) == (True, 2, 2)
 
@@ -156,7 +155,7 @@ async def test_no_further_call_is_made_once_the_budget_is_used_up(costly):
 async def test_neither_here_nor_later(costly):
     agent = costly(AgentBusyError("busy", retry_after_s=100.0), usage=Usage(input_tokens=10))
     (last,) = await agent.run(budget=Budget(tokens=10))
-    assert (last.kind, last.code) == (ReportKind.FAILED, BUDGET_EXHAUSTED)
+    assert (last.kind, last.code) == (ReportKind.FAILED, "budget_exhausted")
 
 
 async def test_within_its_budget_it_is_called_again(costly):

@@ -5,28 +5,23 @@ import asyncio
 import logging
 import os
 import secrets
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 import uvloop
 
+from faults import history
 from faults.outcome import Storm
 from faults.storm import run
 from servicekit.kafka.uvloop_patch import survive_lost_connections
 
 
 def main() -> int:
-    """Run one storm, print what came of it, and keep the logs where it went wrong."""
+    """Run one storm, print what came of it, and keep its history where it went wrong."""
     arguments = _arguments()
-    storm = Storm(
-        arguments.seed,
-        arguments.jobs,
-        arguments.faults,
-        arguments.every_s,
-        forges_facts=arguments.forged_facts,
-        jobstores=arguments.jobstores,
-    )
+    storm = history.read_storm(arguments.replay) if arguments.replay else _storm(arguments)
     for planned in storm.plan if arguments.plan else ():
         sys.stdout.write(f"{planned}\n")
     if arguments.plan:
@@ -37,9 +32,25 @@ def main() -> int:
     survive_lost_connections()
     outcome = uvloop.run(asyncio.wait_for(run(storm, directory), arguments.limit_s))
     sys.stdout.write(f"{outcome}\n")
-    if outcome.violations:
-        sys.stdout.write(f"logs: {directory}\n")
-    return 1 if outcome.violations or outcome.untried else 0
+    is_good = not outcome.violations and not outcome.untried
+    if arguments.dir or not is_good:
+        kept = directory / "history"
+        history.keep(outcome, kept)
+        sys.stdout.write(f'logs: {directory}; history: {kept}; again: make faults ARGS="--replay {kept}"\n')
+    else:
+        shutil.rmtree(directory, ignore_errors=True)
+    return 0 if is_good else 1
+
+
+def _storm(arguments: argparse.Namespace) -> Storm:
+    return Storm(
+        arguments.seed,
+        arguments.jobs,
+        arguments.faults,
+        arguments.every_s,
+        forges_facts=arguments.forged_facts,
+        jobstores=arguments.jobstores,
+    )
 
 
 def _arguments() -> argparse.Namespace:
@@ -53,8 +64,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--forged-facts", action=argparse.BooleanOptionalAction, default=True, help="the adversary forges facts, too"
     )
-    parser.add_argument("--limit-s", type=float, default=3600, help="end with an error after so many seconds")
-    parser.add_argument("--dir", help="where the stack keeps its data and logs; temporary unless given")
+    parser.add_argument("--replay", type=Path, metavar="FOLDER", help="the storm whose history is kept there, again")
+    parser.add_argument("--limit-s", type=float, default=3 * 3600, help="end with an error after so many seconds")
+    parser.add_argument(
+        "--dir", help="where the stack keeps its data and logs, and the history; temporary unless given"
+    )
     parser.add_argument("--plan", action="store_true", help="print the schedule alone")
     return parser.parse_args()
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from faults.checking.checker import stories
 from faults.checking.observed import Fault, Observed, Record, Terms, Violation
+from faults.checking.report import report
 from faults.schedule import Planned, deck, planned
-from faults.stack.crowd import CANCEL_DOORS, DOORS, JOBS_A_WISH
+from faults.stack.wishes import CANCEL_DOORS, DOORS, JOBS_A_WISH
 from faults.stack.world import numbered
 
 
@@ -70,21 +71,20 @@ class Outcome:
         tried |= {f"publishing by {jobstore}" for jobstore in self.seen.leaders}
         wanted = {f"{kind} {target}" for kind, target in self.storm.deck}
         wanted |= {f"publishing by {jobstore}" for jobstore in numbered("jobstore", self.storm.jobstores)}
-        wanted |= {f"asking by {door}" for door in (*DOORS, "resubmit")}
+        wanted |= {f"asking by {door}" for door in (*DOORS, "resubmit", "anew")}
         return sorted((wanted | {f"cancelling by {door}" for door in CANCEL_DOORS}) - tried)
 
     def __str__(self) -> str:
         seen = self.seen
         parts = {
-            "faults": _faults(fault for fault in seen.faults if fault.acted),
             "faults without effect": _faults(fault for fault in seen.faults if not fault.acted),
             "faults that cannot be done here": _counted(f"{p.kind} {p.target}" for p in self.impossible),
             "never tried": ", ".join(self.untried),
-            "held up or cut": _acted(seen.faults),
             "rebalances": ", ".join(f"{group} {count}" for group, count in sorted(seen.rebalances.items())),
             "began to publish": _counted(seen.leaders),
             "asked": _counted(f"{a.door}: {a.settled}" for a in seen.asked),
             "cancelled": _counted(f"{cancel.door}: {cancel.settled}" for cancel in seen.cancels),
+            "done besides": ", ".join(f"{what} {count}" for what, count in sorted(seen.did.items())),
             "jobs": _counted(job.status for job in seen.jobs),
             "answers": _counted(str(execution.answer) for execution in seen.executions),
             "log": _counted(entry.code for entry in seen.logs if entry.code),
@@ -99,20 +99,12 @@ class Outcome:
         head = f"seed {self.storm.seed}: {len(seen.jobs)} jobs, {len(seen.executions)} executions, "
         head += f"{len(seen.faults)} faults, {self.took_s:.0f} s"
         lines = [head, *(f"  {name}: {value}" for name, value in parts.items() if value)]
+        lines += report(seen).lines()
         return "\n".join([*lines, stories(self.violations) or "  every invariant holds"])
 
 
 def _faults(faults: Iterable[Fault]) -> str:
     return _counted(f"{fault.kind} {fault.target}" for fault in faults)
-
-
-def _acted(faults: Iterable[Fault]) -> str:
-    """By fault, the connections that it ended, the chunks or writes that it held up, the partitions that it took."""
-    sums: Counter[str] = Counter()
-    for fault in faults:
-        if fault.acted > 1:
-            sums[f"{fault.kind} {fault.target}"] += fault.acted
-    return ", ".join(f"{name} {count}" for name, count in sorted(sums.items()))
 
 
 def _code(letter: Record) -> str:

@@ -9,12 +9,12 @@ from faults.checking.observed import VERSIONS, Terms
 from faults.stack.world import link_names, numbered, service_names
 
 #: Links that hang or are slow longer than a lease are partitions; those that are cut come back.
-_LINK_MODES = ("cut", "hang", "delay", "drip")
+_LINK_MODES = ("cut", "tear", "hang", "delay", "drip")
 #: The broker and the database may also answer two seconds later, or not at all on the connections that there are.
 _BACKING_MODES = ("late", "mute")
 _AT_ONCE = ("kill", "stop")
-#: Seconds that a service stands still, now and then in a long storm, which lasts many times as long: enough for whoever
-#: can do without it to have done so.
+#: Seconds that a process stands still, now and then in a storm that lasts several times as long: enough for whoever can
+#: do without it to have done so.
 _FROZEN_LONG_S = 60.0
 
 
@@ -32,7 +32,7 @@ class Planned:
 
 
 def deck(jobstores: int) -> list[tuple[str, str]]:
-    """Every fault there is, once; the emptied broker and the database's death more often."""
+    """Every fault there is, once; the emptied broker, the database's death and its full disk more often."""
     return [
         *product((*_AT_ONCE, "freeze"), (*service_names(jobstores), "postgres", "kafka")),
         *product(_LINK_MODES, link_names(jobstores)),
@@ -43,6 +43,8 @@ def deck(jobstores: int) -> list[tuple[str, str]]:
         ("empty", "kafka"),
         ("kill", "postgres"),
         ("slow disk", "postgres"),
+        ("full disk", "postgres"),
+        ("full disk", "postgres"),
     ]
 
 
@@ -50,7 +52,7 @@ def planned(seed: int, count: int, every_s: float, terms: Terms, jobstores: int)
     """`count` faults, one `every_s` seconds on average: the whole deck before any comes again."""
     random = Random(f"faults/{seed}")
     cards = _dealt(random, deck(jobstores))
-    frozen_s = _FROZEN_LONG_S if count * every_s >= 10 * _FROZEN_LONG_S else 0.0
+    frozen_s = _FROZEN_LONG_S if count * every_s >= 4 * _FROZEN_LONG_S else 0.0
     return [
         _drawn(random, *next(cards), n * every_s + random.uniform(0, every_s), terms, frozen_s) for n in range(count)
     ]
@@ -67,8 +69,9 @@ def _drawn(random: Random, kind: str, target: str, after_s: float, terms: Terms,
         return Planned(kind, target, after_s, 0)
     if kind == "freeze":
         lasts_s = terms.lease_s + random.uniform(1, 3)
-        is_service = target not in {"postgres", "kafka"}
-        return Planned(kind, target, after_s, max(lasts_s, random.choice((0.0, frozen_s)) if is_service else 0.0))
+        return Planned(kind, target, after_s, max(lasts_s, random.choice((0.0, 0.0, frozen_s))))
+    if kind == "full disk":  # long enough for the server to need some more of it
+        return Planned(kind, target, after_s, random.uniform(1, 3) * terms.lease_s)
     if kind in VERSIONS:  # until others of its group have heard of it, and then it works for a while
         return Planned(kind, target, after_s, terms.lease_s * random.uniform(2, 4))
     return Planned(kind, target, after_s, random.uniform(0.5, terms.lease_s * 2))

@@ -1,9 +1,9 @@
 """One run: a calm, a storm, quiet, what was seen; then every topic once more, and a verdict."""
 
 import asyncio
-import pickle
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -13,14 +13,16 @@ import aiohttp
 from contracts.client import JobStoreClient
 from contracts.topics import REPLAY_HEADER
 from faults.checking.checker import check
-from faults.checking.observed import Observed, Record, Replayed, Violation
-from faults.checking.reading import Tables, differences, quiet, topics
+from faults.checking.observed import Fault, Observed, Record, Replayed, Violation
+from faults.checking.reading import Tables, all_jobs, all_logs, differences, executions, quiet, topics
 from faults.checking.rebuilding import rebuilt
 from faults.outcome import Outcome, Storm
 from faults.stack.adversary import Adversary
 from faults.stack.crowd import Crowd
 from faults.stack.injecting import Injector
+from faults.stack.operator import Operator
 from faults.stack.strangers import registered
+from faults.stack.wishes import LIMITS
 from faults.stack.world import World, world
 from jobstore.domain.ids import IdKey
 from jobstore.storage.outages import DRIVER_ERRORS
@@ -35,19 +37,21 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.
     """Everything, in order; raises only when the harness itself cannot go on."""
     began = time.monotonic()
     say(f"faults: seed {storm.seed}\n")
+    on_small_disk = any(planned.kind == "full disk" for planned in storm.plan)
     async with (
-        world(directory, storm.seed, storm.terms, storm.jobstores) as running,
-        _clients(running) as (crowd, tables),
+        world(directory, storm.seed, storm.terms, storm.jobstores, on_small_disk=on_small_disk) as running,
+        _clients(running, storm.seed) as (crowd, operator, tables),
     ):
         injector = Injector(running)
         say(f"faults: running after {time.monotonic() - began:.0f} s\n")
         watches = (crowd.watch(first) for first in range(storm.jobstores))
         watching = [asyncio.create_task(one) for one in (running.sample(), _follow(running, tables), *watches)]
         adversary = Adversary(running.addresses.kafka, storm.seed, storm.forges_facts)
-        await _weathered(storm, crowd, injector, adversary)
+        await operator.prepare()
+        await _weathered(storm, crowd, operator, injector, adversary)
         say(f"faults: the storm is over after {time.monotonic() - began:.0f} s\n")
         left = await quiet(tables, running.addresses.kafka, QUIET_S)
-        seen = await _seen(running, crowd, injector, adversary, tables)
+        seen = await _seen(running, crowd, operator, injector, adversary)
         say(f"faults: quiet after {time.monotonic() - began:.0f} s\n")
         seen.rebuilt = await rebuilt(running.addresses)
         seen.replays = await _replays(running, crowd, tables, seen)
@@ -55,7 +59,6 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.
             assert not task.done(), task
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
-    (directory / "seen.pickle").write_bytes(pickle.dumps(seen))
     violations = [*([Violation(1, f"it does not get quiet: {left}")] if left else []), *check(seen)]
     took_s = time.monotonic() - began
     return Outcome(storm, seen, violations, crowd.odd, injector.impossible, took_s)
@@ -64,25 +67,29 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.
 async def _follow(running: World, tables: Tables) -> None:
     """Note, for ever, which jobstore publishes facts."""
     while True:
+        asked_at = time.time()
         with suppress(*DRIVER_ERRORS):
             for port in await tables.publishing_from():
                 running.note_leader(port)
+        running.note_late("postgres", asked_at)
         await asyncio.sleep(0.5)
 
 
-async def _weathered(storm: Storm, crowd: Crowd, injector: Injector, adversary: Adversary) -> None:
+async def _weathered(storm: Storm, crowd: Crowd, operator: Operator, injector: Injector, adversary: Adversary) -> None:
     crowding = asyncio.create_task(crowd.run(storm.seed, storm.wishes, storm.lasts_s))
+    operating = asyncio.create_task(operator.run(storm.lasts_s))
     forging = asyncio.create_task(adversary.run())
     await asyncio.sleep(storm.calm_s)
     await injector.run(storm.plan)
     await crowding
+    await operating
     assert not forging.done(), forging
     forging.cancel()
     await asyncio.gather(forging, return_exceptions=True)
 
 
 @asynccontextmanager
-async def _clients(running: World) -> AsyncIterator[tuple[Crowd, Tables]]:
+async def _clients(running: World, seed: int) -> AsyncIterator[tuple[Crowd, Operator, Tables]]:
     addresses, links = running.addresses, running.links
     headers = {"Authorization": f"Bearer {addresses.token}"}
     timeout = aiohttp.ClientTimeout(total=15)
@@ -96,31 +103,44 @@ async def _clients(running: World) -> AsyncIterator[tuple[Crowd, Tables]]:
         publisher = Publisher(links["kafka"].address, "crowd")
         await publisher.start()
         stack.push_async_callback(publisher.stop)
-        for agent in registered(f"http://{links['agent'].address}", running.terms.attempt_timeout_s):
+        agents_url = f"http://{links['agent'].address}"
+        for agent in registered(agents_url, running.terms.attempt_timeout_s):
             await clients[0].create_agent(agent)
-        tables = Tables(addresses.postgres)
         ids = IdKey.parse(addresses.secrets["SIGNOFF_ID_KEY"])
-        yield Crowd(clients, consoles, publisher, ids), tables
+        env = {"JOBSTORE": running.jobstore_addresses, "TOKEN": addresses.token, "KAFKA": addresses.kafka}
+        crowd = Crowd(clients, consoles, publisher, ids, {f"SIGNOFF_{name}": value for name, value in env.items()})
+        dialled_all = JobStoreClient(running.jobstore_addresses, addresses.token)
+        client = await stack.enter_async_context(dialled_all)
+        operator = Operator(crowd, client, addresses, agents_url, running.terms.attempt_timeout_s, seed)
+        yield crowd, operator, Tables(addresses.postgres)
 
 
-async def _seen(running: World, crowd: Crowd, injector: Injector, adversary: Adversary, tables: Tables) -> Observed:
-    jobs = await tables.jobs()
+async def _seen(running: World, crowd: Crowd, operator: Operator, injector: Injector, adversary: Adversary) -> Observed:
+    jobs = await all_jobs(operator.client)
     with suppress(TimeoutError):
         async with asyncio.timeout(20):
             while min(map(len, crowd.watched)) < sum(job.version for job in jobs):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.1)
+    logs, read = await all_logs(operator.client, jobs), await topics(running.addresses.kafka)
+    refused = [r for r in read["execution-refused"] if (r.topic, r.value or b"") not in adversary.forged]
     return Observed(
         terms=running.terms,
         jobs=jobs,
-        executions=await tables.executions(),
-        logs=await tables.logs(),
-        topics=await topics(running.addresses.kafka),
+        executions=executions(logs, refused),
+        logs=logs,
+        topics=read,
+        models=crowd.models,
+        pauses=crowd.pauses,
+        concurrency={name: limit.concurrency for name, limit in LIMITS.items() if limit.concurrency},
+        rates={name.partition(":")[2]: limit.rate for name, limit in LIMITS.items() if limit.rate},
+        rebuilt_midst=operator.rebuilt,
+        did=Counter(crowd.did) + operator.done,
         agent_calls=list(running.agents.calls),
         judge_calls=list(running.judge.calls),
         asked=crowd.asked,
         cancels=crowd.cancels,
         watched=[list(told) for told in crowd.watched],
-        faults=injector.done,
+        faults=[*injector.done, *_starved(running.starved, injector.done)],
         stops=running.stops,
         deaths=list(running.deaths),
         lost=injector.lost,
@@ -132,6 +152,15 @@ async def _seen(running: World, crowd: Crowd, injector: Injector, adversary: Adv
         copied=adversary.copied,
         adversary_jobs=adversary.jobs,
     )
+
+
+def _starved(starved: Sequence[Fault], done: Sequence[Fault]) -> list[Fault]:
+    """When the machine was too busy; the database may also be late for what is done to it, or to what is before it."""
+    return [
+        one
+        for one in starved
+        if one.target == "machine" or not any(fault.within(one.began_at, one.ended_at) for fault in done)
+    ]
 
 
 async def _replays(running: World, crowd: Crowd, tables: Tables, seen: Observed) -> list[Replayed]:

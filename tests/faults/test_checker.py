@@ -17,7 +17,9 @@ from faults.checking.observed import (
     JobRow,
     JudgeCall,
     LogRow,
+    Model,
     Observed,
+    Pause,
     Poison,
     Record,
     Replayed,
@@ -29,7 +31,7 @@ PID = 100
 
 
 def entry(version: int, kind: str, status: str, **fields: object) -> LogRow:
-    about = {"execution_id": E, "attempt": 1, "lease": 1, "at": 100.0 + version, **fields}
+    about = {"execution_id": E, "attempt": 1, "lease": 1, "at": 100.0 + version, "agent_id": "steady", **fields}
     job_status = about.pop("job_status", "ASSIGNED" if status == "CANCELLED" else status)
     return LogRow(J, version, f"fact-{version}", status, job_status, kind, **about)  # type: ignore[arg-type]
 
@@ -57,7 +59,7 @@ def observed(*logs: LogRow, **fields: object) -> Observed:
     """A run with one job that lived as LIFE says, but for what a test plants."""
     logs = logs or LIFE
     last = logs[-1]
-    execution = ExecutionRow(E, J, "DONE", "completed", requested=True, at_most_once=False)
+    execution = ExecutionRow(E, J, "DONE", "completed", requested=True)
     whole = {
         "jobs": [JobRow(J, last.job_status, last.version, live=False)],
         "executions": [execution],
@@ -103,6 +105,18 @@ def buried(*offsets: int) -> dict[str, list[Record]]:
     return {**observed().topics, topic: letters}
 
 
+def modelled(**fields: object) -> dict[str, Model]:
+    return {J: Model(**{"agents": frozenset({"steady"}), "lacking": 0, "max_submissions": 2, **fields})}  # type: ignore[arg-type]
+
+
+def resubmitted(by_hand: bool) -> Observed:
+    """A job whose first submission was not met, and whose second follows."""
+    again = [entry(6, "requested", "ASSIGNED", execution_id="again", submission=2)]
+    first = [*LIFE[:4], entry(5, "not_met", "RESUBMISSION_REQUIRED", lease=2, submission=1, agent_id="slow")]
+    asked = [Asked("again", J, "slow", "resubmit", 105.5, "accepted", 105.6)] if by_hand else []
+    return observed(*first, *again, asked=[*observed().asked, *asked], models=modelled(agents=frozenset({"slow"})))
+
+
 PLANTED = {
     "accepted and unknown": (1, observed(executions=[], asked=observed().asked)),
     "published and unknown": (
@@ -113,6 +127,9 @@ PLANTED = {
     "never ended": (1, observed(executions=known(state="OFFERED"))),
     "ended without a word": (1, observed(*LIFE[:4])),
     "live for ever": (1, observed(jobs=[JobRow(J, "COMPLETED", 5, live=True)])),
+    "a failure that nobody explains": (1, observed(*LIFE[:3], FAILED, models=modelled())),
+    "cancelled by nobody": (1, observed(*LIFE[:3], entry(4, "cancelled", "CANCELLED"), models=modelled())),
+    "declined by nobody": (1, observed(*LIFE[:3], entry(4, "declined", "REJECTED"), models=modelled())),
     "no arrow": (2, observed(*LIFE[:2], entry(3, "met", "COMPLETED"))),
     "a version is missing": (2, observed(*LIFE[:3], LIFE[4])),
     "a version twice": (2, observed(*LIFE[:4], replace(LIFE[4], version=4))),
@@ -150,12 +167,20 @@ PLANTED = {
     "another body": (4, observed(agent_calls=[call(103.0, ended="status 500"), call(104.0, body="other")])),
     "at most once, twice": (
         4,
-        observed(executions=known(at_most_once=True), agent_calls=[call(103.0, ended="status 500"), call(104.0)]),
+        observed(agent_calls=[replace(call(at, ended="status 500"), agent="once") for at in (103.0, 104.0)]),
     ),
+    "asked as it was before": (4, observed(agent_calls=[call(103.0, edition=1)], models=modelled())),
+    "another agent was called": (4, observed(models=modelled(agents=frozenset({"slow"})))),
     "a replay changed a row": (5, observed(replays=[Replayed("result-produced", True, ["jobs: x"], 0, 0)])),
     "a replay called an agent": (5, observed(replays=[Replayed("execute-requested", False, [], 1, 0)])),
     "a replay called the judge": (5, observed(replays=[Replayed("result-produced", False, [], 0, 1)])),
     "rebuilt tables differ": (6, observed(rebuilt="jobs differ at job-1")),
+    "rebuilt in the midst, and another": (6, observed(rebuilt_midst="1 entries are others")),
+    "completed with what lacks something": (7, observed(models=modelled(lacking=1))),
+    "good work refused": (
+        7,
+        observed(*LIFE[:4], entry(5, "not_met", "REJECTED", lease=2), models=modelled()),
+    ),
     "completed and never judged": (7, observed(judge_calls=[])),
     "completed while the judge was away": (7, observed(judge_calls=[JudgeCall(E, 104.5, "500")])),
     "completed before it was judged": (7, observed(judge_calls=[JudgeCall(E, 109.0, "verdict", is_valid=True)])),
@@ -165,6 +190,26 @@ PLANTED = {
     "poison that is nowhere": (8, observed(poison=[Poison(b"bad", 50.0)])),
     "too much memory": (9, observed(rss={"jobstore": 1 << 30})),
     "too many calls at once": (9, observed(agent_calls=[replace(call(103.0), execution_id=str(n)) for n in range(99)])),
+    "a submission too many": (
+        9,
+        observed(*LIFE[:4], entry(5, "not_met", "RESUBMISSION_REQUIRED", submission=2), models=modelled()),
+    ),
+    "submitted again by nobody": (9, resubmitted(by_hand=False)),
+    "begun without a budget": (
+        9,
+        observed(replace(LIFE[0], spent_tokens=200), *LIFE[1:], models=modelled(budget_tokens=200)),
+    ),
+    "begun in a pause": (9, observed(pauses=[Pause(frozenset({E}), 102.5, 103.5)])),
+    "more at once than a limit": (9, observed(concurrency={"agent:steady": 0})),
+    "more at once than a limit of each": (9, observed(models=modelled(book="3"), concurrency={"label:book=*": 0})),
+    "more in a second than a limit": (
+        9,
+        observed(
+            *(entry(n, "claimed", "IN_PROGRESS", attempt=n, lease=n, at=200 + n / 100) for n in range(1, 20)),
+            models=modelled(tenant="press"),
+            rates={"press": 2},
+        ),
+    ),
     "a stop took too long": (10, observed(stops=[Stop("executor", 7, 100.0, None, None)])),
     "a stop ended badly": (10, observed(stops=[Stop("executor", 7, 100.0, 1.0, 1)])),
     "stopped work lapsed": (10, observed(*LAPSED, **STOPPED, faults=[TERM])),
@@ -237,6 +282,10 @@ ALLOWED = {
     "called again after a cut": observed(
         agent_calls=[call(103.0), call(104.0)], faults=[Fault("cut", "agent", 103.1, 103.2)]
     ),
+    "called again after nobody had a turn": observed(
+        agent_calls=[call(103.0, ended="aborted"), call(104.0)],
+        faults=[Fault("starved", "machine", 103.1, 103.9)],
+    ),
     "slow while something is broken": observed(
         asked=[Asked(E, J, "steady", "grpc", 80.0, "accepted", 80.1)], faults=[Fault("cut", "judge", 90.0, 95.0)]
     ),
@@ -252,6 +301,20 @@ ALLOWED = {
     "a forged fact": observed(
         topics={"job-changed": [*facts(*LIFE), *facts(replace(LIFE[4], id="forged"))]},
         forged={("job-changed", facts(replace(LIFE[4], id="forged"))[0].value)},
+    ),
+    "a failure that the agent is known for": observed(
+        *LIFE[:3],
+        replace(FAILED, agent_id="slow"),
+        models=modelled(agents=frozenset({"slow"})),
+        agent_calls=[],
+        judge_calls=[],
+    ),
+    "a failure to reach an agent that was cut off": observed(
+        *LIFE[:3],
+        replace(FAILED, code="agent_unreachable"),
+        models=modelled(),
+        faults=[Fault("cut", "agent", 102.0, 103.5)],
+        judge_calls=[],
     ),
     "a failure that was never judged": observed(*LIFE[:3], FAILED, judge_calls=[]),
 }

@@ -1,11 +1,12 @@
 """The proxy does what the storm relies on."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
 
-from faults.stack.links import Link
+from faults.stack.links import TORN_EVERY, Link
 
 
 @pytest.fixture
@@ -63,6 +64,21 @@ async def test_a_link_that_is_cut_ends_all_connections_and_takes_no_new_ones(lin
     writer.close()
     with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
         await said(link, b"after")
+
+
+async def test_a_link_that_tears_passes_on_half_of_a_chunk_and_ends_that_connection(link: Link) -> None:
+    link.set("tear")
+    reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+    heard = b""
+    with contextlib.suppress(ConnectionResetError):
+        while True:
+            writer.write(b"12345678")
+            if not (said_back := await reader.read(8)):
+                break
+            heard += said_back
+    writer.close()
+    assert len(heard) == 8 * (TORN_EVERY // 2 - 1) + 4
+    assert await said(link, b"another") == b"another"
 
 
 async def test_a_connection_that_was_mute_stays_so_and_a_new_one_is_not(link: Link) -> None:

@@ -13,7 +13,9 @@ from contracts.signing import SIGNATURE_HEADER, KeyUse
 from faults.checking.observed import Terms
 from faults.schedule import deck, planned
 from faults.stack import newer
+from faults.stack.strangers import HABITS, LUNAR
 from faults.stack.versions import of_version
+from faults.stack.wishes import CANCEL_DOORS, DOORS, wish
 from faults.stack.world import numbered
 from localstack.process import ServiceSpec
 
@@ -81,3 +83,26 @@ def test_a_long_storm_has_every_fault(jobstores: int) -> None:
     assert {target for kind, target in drawn if kind == "kill" and "jobstore" in target} == set(
         numbered("jobstore", jobstores)
     )
+
+
+def test_every_process_stands_still_for_a_minute_in_a_storm_that_is_long_enough() -> None:
+    long = {f.target for f in planned(7, 2_000, 4.5, Terms(), 2) if f.kind == "freeze" and f.lasts_s >= 60}
+    assert {"postgres", "kafka", "jobstore", "executor", "validator", "console"} <= long
+    assert all(fault.lasts_s < 60 for fault in planned(7, 20, 4.5, Terms(), 2))
+
+
+@pytest.mark.parametrize("number", range(0, 400, 40))
+def test_a_wish_is_drawn_from_its_seed(number: int) -> None:
+    assert wish(7, number) == wish(7, number) != wish(8, number)
+
+
+def test_clients_want_all_there_is() -> None:
+    wishes = [wish(7, number) for number in range(2_000)]
+    assert {one.door for one in wishes} == set(DOORS)
+    assert {one.cancel_door for one in wishes} == {None, *CANCEL_DOORS}
+    assert {one.control for one in wishes} == {None, "pause", "cancel", "retry"}
+    assert frozenset().union(*(one.edits for one in wishes)) == {"before", "live", "after"}
+    assert {one.agent for one in wishes} == {None, *HABITS} - {LUNAR}
+    assert max(len(one.padding) for one in wishes) > 500_000
+    assert any(one.policy.budget_tokens for one in wishes)
+    assert any(one.policy.hand_over_after for one in wishes)

@@ -54,6 +54,7 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         self.waiting: dict[str, Waiting] = {}
         self.watches = 0
         self.outage: str | None = None  # why health checks are not answered SERVING
+        self.held: asyncio.Event | None = None  # what lists wait for
         self._executions: set[str] = set()
         self.changed = asyncio.Condition()
 
@@ -127,6 +128,8 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         return jobs_pb.ExplainJobResponse(waiting=waiting_message(self.waiting.get(request.job_id, Waiting())))
 
     async def ListJobs(self, request, context):
+        if self.held is not None:
+            await self.held.wait()
         statuses = {status_of(number) for number in request.statuses}
         found = [
             job

@@ -3,17 +3,19 @@
 # ruff: noqa: ARG002, N802 - the names and arguments are gRPC's
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import grpc
 
-from contracts.messages.convert import limit_message, new_job_of, new_limit_of, operation_message, status_of
+from contracts.messages.convert import job_message, limit_message, new_job_of, new_limit_of, status_of
 from contracts.messages.job_requests import job_filter_of
+from contracts.messages.operations import NewOperation, OperationItem, item_message, new_operation_of, operation_message
 from contracts.messages.waiting import waiting_sum_message
 from contracts.resources import Job, Limit, NewLimit, Operation
-from contracts.status import RESTING, JobStatus, OperationState
+from contracts.status import BATCH_KINDS, RESTING, JobStatus, OperationState
 from contracts.waiting.reasons import WaitingSum
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
@@ -65,16 +67,62 @@ class FakeOperations(OperationsServiceServicer):
             ids = [*request.job_ids, *[(await self.add(new_job_of(new))).id for new in request.jobs]]
             if request.HasField("filter"):
                 ids += [job.id for job in self.jobs.values() if _matches(job, job_filter_of(request.filter))]
-            await self._begin(batch_id, ids)
+            await self._begin(batch_id, ids, name=request.name or None)
         return jobs_pb.ExecuteJobsResponse(batch=self._batch(batch_id))
 
-    async def _begin(self, batch_id: str, ids: list[str], retry_of: UUID | None = None) -> None:
-        now = datetime.now(UTC)
+    async def _begin(self, batch_id: str, ids: list[str], kind: str = "execute", **fields: Any) -> None:
         self.operations[batch_id] = Operation(
-            id=UUID(batch_id), kind="execute", state=OperationState.RUNNING, total=len(ids), counts={}, created_at=now,
-            retry_of=retry_of,
+            id=UUID(batch_id), kind=kind, state=OperationState.RUNNING, total=len(ids), counts={},
+            created_at=datetime.now(UTC), **fields,
         )  # fmt: skip
-        self.items[batch_id] = [await self._item(batch_id, job_id) for job_id in ids]
+        done = kind not in BATCH_KINDS
+        self.items[batch_id] = [
+            jobs_pb.BatchItem(job_id=job_id, accepted=True) if done else await self._item(batch_id, job_id)
+            for job_id in ids
+        ]
+
+    def _choose(self, message: Any) -> tuple[NewOperation, list[str]]:
+        new = new_operation_of(message)
+        return new, new.job_ids or [job.id for job in self.jobs.values() if _matches(job, new.filter)]
+
+    async def PreviewOperation(self, request, context):
+        _, ids = self._choose(request.operation)
+        known = [self.jobs[job_id] for job_id in ids if job_id in self.jobs]
+        counts = Counter(job.status.value for job in known)
+        sample = [job_message(dict(job) | {"payload": None}, as_text=True) for job in known[:5]]
+        return pb.PreviewOperationResponse(
+            total=len(ids), items_max=100_000, counts=counts, sample=sample, cost_usd=2.5, cost_of=1
+        )
+
+    async def CreateOperation(self, request, context):
+        new, ids = self._choose(request.operation)
+        operation_id = id_of(request.idempotency_key)
+        if operation_id not in self.operations:
+            about = {"name": new.name, "filter": new.filter, "agent_id": new.agent_id}
+            await self._begin(operation_id, ids, new.kind, **about)
+        return pb.CreateOperationResponse(operation=operation_message(self.operation(operation_id)))
+
+    async def ListOperationItems(self, request, context):
+        operation = self.operation(request.operation_id)
+        words = self._outcomes(operation)
+        found = [
+            OperationItem(
+                item=number, job_id=item.job_id, outcome=word, code=item.code or None, message=item.message or None,
+                execution_id=UUID(item.execution_id) if item.execution_id else None,
+            )
+            for number, (item, word) in enumerate(zip(self.items[str(operation.id)], words, strict=True))
+            if not request.outcomes or word in request.outcomes
+        ]  # fmt: skip
+        start, size = int(request.page_token or 0), request.page_size or 50
+        token = str(start + size) if len(found) > start + size else ""
+        page = [item_message(item) for item in found[start : start + size]]
+        return pb.ListOperationItemsResponse(items=page, next_page_token=token)
+
+    def _outcomes(self, operation: Operation) -> list[str]:
+        items = self.items[str(operation.id)]
+        if operation.kind not in BATCH_KINDS:
+            return ["DONE"] * len(items)
+        return [str(self.jobs[item.job_id].status) if item.accepted else "REFUSED" for item in items]
 
     async def _item(self, batch_id: str, job_id: str) -> jobs_pb.BatchItem:
         execution_id = str(uuid4())
@@ -101,10 +149,8 @@ class FakeOperations(OperationsServiceServicer):
         if operation_id not in self.operations:
             raise Refusal(Status.NOT_FOUND, code, f"no batch has the id {operation_id}")
         operation = self.operations[operation_id]
-        words = [
-            str(self.jobs[item.job_id].status) if item.accepted else "REFUSED" for item in self.items[operation_id]
-        ]
-        rests = all(word == "REFUSED" or JobStatus(word) in RESTING for word in words)
+        words = self._outcomes(operation)
+        rests = all(word in {"REFUSED", "DONE"} or JobStatus(word) in RESTING for word in words)
         changes: dict[str, Any] = {"counts": {word: words.count(word) for word in sorted(set(words))}}
         if rests and operation.state is OperationState.RUNNING:
             changes |= {"state": OperationState.DONE, "finished_at": datetime.now(UTC)}
@@ -115,7 +161,8 @@ class FakeOperations(OperationsServiceServicer):
         return pb.GetOperationResponse(operation=operation_message(self.operation(request.operation_id)))
 
     async def ListOperations(self, request, context):
-        found = [operation_message(self.operation(known)) for known in reversed(self.operations)]
+        known = [self.operation(operation_id) for operation_id in reversed(self.operations)]
+        found = [operation_message(each) for each in known if not request.kinds or each.kind in request.kinds]
         start, size = int(request.page_token or 0), request.page_size or 50
         token = str(start + size) if len(found) > start + size else ""
         return pb.ListOperationsResponse(operations=found[start : start + size], next_page_token=token)
@@ -157,7 +204,7 @@ class FakeOperations(OperationsServiceServicer):
             raise Refusal(Status.FAILED_PRECONDITION, "nothing_to_retry", "none of its jobs failed")
         batch_id = id_of(request.idempotency_key)
         if batch_id not in self.operations:
-            await self._begin(batch_id, ids, of.id)
+            await self._begin(batch_id, ids, "retry", retry_of=of.id, name=request.name or None)
         return pb.RetryOperationResponse(operation=operation_message(self.operation(batch_id)))
 
     async def ListLimits(self, request, context):

@@ -1,4 +1,7 @@
-"""`make upgrade`: migrate 100,000 jobs while an older version serves; then run today's on all that it left."""
+"""`make upgrade`: migrate 100,000 jobs while an older version serves; then run today's on all that it left.
+
+Then two of each service are replaced, one after the other, under load: by the same version, and the older by today's.
+"""
 
 import argparse
 import asyncio
@@ -28,6 +31,8 @@ from localstack.process import ServiceSpec, end, spawn
 from localstack.services import Addresses, Fleet, Port, make_service_specs
 from localstack.stack import Stack, StackSettings
 from localstack.supervisor import probe_http
+from upgrades.pairs import OLDER_COMMITS
+from upgrades.rolling import roll
 
 CLIENTS = 4
 #: Seconds that clients call before the newer jobstore starts, and after it serves.
@@ -36,6 +41,8 @@ AROUND_S = 10.0
 WAIT_MAX_S = 5.0
 #: Within so many seconds after the end all jobs of the clients are COMPLETED.
 QUIET_S = 120.0
+#: How long an agent takes while processes are replaced.
+CALL_S = (2.0, 8.0)
 
 
 @dataclass
@@ -196,6 +203,17 @@ async def wait_until_completed(database: asyncpg.Connection, jobs: Sequence[str]
     return left
 
 
+async def replace_pairs(commit: str, live: int, directory: Path) -> bool:
+    """Restart and upgrade two of each service while executions are live; return whether all went well."""
+    older = {name: commit if made_by == OLDER_STACK else made_by for name, made_by in OLDER_COMMITS.items()}
+    went_well = True
+    for name, commits in {"restart": {}, "roll": older}.items():
+        report = await roll(directory / name, commits, live=live, call_s=CALL_S, around_s=AROUND_S)
+        say(f"{name}, {live} executions live: {report}")
+        went_well = went_well and not report.problems
+    return went_well
+
+
 def say(*lines: str) -> None:
     sys.stdout.write("".join(f"upgrade: {line}\n" for line in lines))
     sys.stdout.flush()
@@ -204,10 +222,16 @@ def say(*lines: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="upgrades", description=__doc__)
     parser.add_argument("--older", default=OLDER_STACK, help="the commit of the older version")
-    parser.add_argument("--jobs", type=int, default=100_000)
+    parser.add_argument("--jobs", type=int, default=100_000, help="that are migrated; 0: none")
+    parser.add_argument("--live", type=int, default=100, help="executions while processes are replaced; 0: none are")
     arguments = parser.parse_args()
+    went_well = True
     with tempfile.TemporaryDirectory(prefix="signoff-upgrade-") as directory:
-        return 0 if uvloop.run(run(arguments.older, arguments.jobs, Path(directory))) else 1
+        if arguments.jobs:
+            went_well = uvloop.run(run(arguments.older, arguments.jobs, Path(directory) / "stack"))
+        if arguments.live:
+            went_well &= uvloop.run(replace_pairs(arguments.older, arguments.live, Path(directory)))
+    return 0 if went_well else 1
 
 
 if __name__ == "__main__":

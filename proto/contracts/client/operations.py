@@ -20,6 +20,7 @@ from signoff.v1.job_service_pb2_grpc import JobServiceStub
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceStub
 
 if TYPE_CHECKING:
+    from contracts.messages.operations import NewOperation, OperationItem, OperationPreview
     from contracts.messages.views import AgentStats, Batch, DeadLetters, Overview
     from contracts.resources import JobFilter, Limit, NewJob, NewLimit, Operation
 
@@ -43,6 +44,7 @@ class OperationsClient(Connection):
         jobs: Iterable[NewJob] = (),
         *,
         filter: JobFilter | None = None,  # noqa: A002 - the word of the contract
+        name: str | None = None,
         idempotency_key: str | None = None,
     ) -> Batch:
         """Execute jobs that exist, by id or by filter, or create jobs and execute them. One key is one batch."""
@@ -51,6 +53,7 @@ class OperationsClient(Connection):
             jobs=[messages.convert.new_job_message(job) for job in jobs],
             idempotency_key=idempotency_key or str(new_execution_id()),
             filter=job_filter_message(filter) if filter else None,
+            name=name,
         )
         response = await self._call(self._batches.ExecuteJobs, request, timeout_s=self._accept_timeout_s)
         return self._read(response.batch)
@@ -65,9 +68,35 @@ class OperationsClient(Connection):
         request = pb.GetOperationRequest(operation_id=str(operation_id))
         return self._read((await self._call(self._operations.GetOperation, request)).operation)
 
-    async def list_operations(self, *, limit: int = 0, page_token: str = "") -> tuple[list[Operation], str]:
+    async def preview_operation(self, new: NewOperation) -> OperationPreview:
+        """Return what an operation would be about: how many jobs, some of them, and what they may cost."""
+        request = pb.PreviewOperationRequest(operation=messages.operations.new_operation_message(new))
+        return self._read(await self._call(self._operations.PreviewOperation, request))
+
+    async def create_operation(self, new: NewOperation, *, idempotency_key: str | None = None) -> Operation:
+        """Make an operation on the jobs that match now, which is carried out from then on. One key is one operation."""
+        request = pb.CreateOperationRequest(
+            operation=messages.operations.new_operation_message(new),
+            idempotency_key=idempotency_key or str(new_execution_id()),
+        )
+        response = await self._call(self._operations.CreateOperation, request, timeout_s=self._accept_timeout_s)
+        return self._read(response.operation)
+
+    async def list_operation_items(
+        self, operation_id: UUID | str, outcomes: Iterable[str] = (), *, limit: int = 0, page_token: str = ""
+    ) -> tuple[list[OperationItem], str]:
+        """Return a page of an operation's items, of all outcomes unless some are named, and the next page's token."""
+        request = pb.ListOperationItemsRequest(
+            operation_id=str(operation_id), outcomes=outcomes, page_size=limit, page_token=page_token
+        )
+        response = await self._call(self._operations.ListOperationItems, request)
+        return [self._read(item) for item in response.items], response.next_page_token
+
+    async def list_operations(
+        self, kinds: Iterable[str] = (), *, limit: int = 0, page_token: str = ""
+    ) -> tuple[list[Operation], str]:
         """Return a page of operations, newest first (50 unless `limit` is given), and the next page's token or ""."""
-        request = pb.ListOperationsRequest(page_size=limit, page_token=page_token)
+        request = pb.ListOperationsRequest(kinds=kinds, page_size=limit, page_token=page_token)
         response = await self._call(self._operations.ListOperations, request)
         return [self._read(operation) for operation in response.operations], response.next_page_token
 
@@ -102,13 +131,19 @@ class OperationsClient(Connection):
         return self._read((await self._call(self._operations.CancelOperation, request)).operation)
 
     async def retry_operation(
-        self, operation_id: UUID | str, statuses: Sequence[JobStatus] = (), *, idempotency_key: str | None = None
+        self,
+        operation_id: UUID | str,
+        statuses: Sequence[JobStatus] = (),
+        *,
+        name: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Operation:
-        """Repeat an operation for its jobs at FAILED, or at these statuses; `nothing_to_retry` if there are none."""
+        """Execute again what FAILED of an operation, or ended so; `nothing_to_retry` if nothing did."""
         request = pb.RetryOperationRequest(
             operation_id=str(operation_id),
             statuses=[resources_pb.JobStatus.Value(f"JOB_STATUS_{status}") for status in statuses],
             idempotency_key=idempotency_key or str(new_execution_id()),
+            name=name,
         )
         response = await self._call(self._operations.RetryOperation, request, timeout_s=self._accept_timeout_s)
         return self._read(response.operation)

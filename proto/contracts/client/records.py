@@ -55,7 +55,8 @@ def _read_field(message: Any, field: FieldDescriptor) -> Any:
         return None
     value = getattr(message, field.name)
     if field.enum_type is not None:
-        return _read_word(field.enum_type, value)
+        words = [_read_word(field.enum_type, each) for each in (value if field.is_repeated else [value])]
+        return words if field.is_repeated else words[0]
     if field.message_type is None:
         return list(value) if field.is_repeated else value
     if field.message_type.full_name == "google.protobuf.Timestamp":

@@ -12,9 +12,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from contracts.criteria import CRITERIA_MAX, Criterion, parse_stored_criteria
 from contracts.jsontext import check_json_value, json_text, parse_json
-from contracts.messages.waiting import waiting_message, waiting_of, waiting_sum_of
-from contracts.resources import Agent, Job, JobLog, Limit, NewAgent, NewJob, NewLimit, Operation, Policy
-from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, OperationState, Protocol, Resubmit
+from contracts.messages.waiting import waiting_message, waiting_of
+from contracts.resources import Agent, Job, JobLog, Limit, NewAgent, NewJob, NewLimit, Policy
+from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, Protocol, Resubmit
 from signoff.v1 import resources_pb2 as pb
 
 #: A Value with more levels exceeds the recursion limit of gRPC's readers, so it is sent as text.
@@ -342,31 +342,6 @@ def agent_of(message: pb.Agent) -> Agent:
         headers=dict(message.headers),
         created_at=_time(message.created_at),
         updated_at=_time(message.updated_at),
-    )
-
-
-def operation_message(operation: Operation) -> pb.Operation:
-    """Return an operation as it is sent."""
-    return pb.Operation(
-        **operation.model_dump(include=Operation.model_fields.keys() - {"id", "state", "retry_of"}),
-        id=str(operation.id),
-        state=_enum(pb.OperationState, "OPERATION_STATE", operation.state),
-        retry_of=_str(operation.retry_of),
-    )
-
-
-def operation_of(message: pb.Operation) -> Operation:
-    """Return an operation as received."""
-    return Operation(
-        **fields_of(message, {"id", "kind", "retry_of"}),
-        state=OperationState(_word(pb.OperationState, "OPERATION_STATE", message.state)),
-        total=message.total,
-        counts=dict(message.counts),
-        rate_per_s=message.rate_per_s,
-        ends_at=time_of(message, "ends_at"),
-        created_at=_time(message.created_at),
-        finished_at=time_of(message, "finished_at"),
-        waiting=[waiting_sum_of(each) for each in message.waiting],
     )
 
 

@@ -7,11 +7,10 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.fields import Model
-from contracts.messages.convert import fields_of, operation_message, operation_of, time_of
+from contracts.messages.convert import fields_of, time_of
 from contracts.messages.waiting import waiting_sum_message, waiting_sum_of
 from contracts.resources import Operation
 from contracts.waiting.reasons import WaitingSum
-from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 
 
@@ -187,34 +186,12 @@ class BatchItem(Model):
     accepted: bool
     code: str | None = None
     message: str | None = None
+    outcome: str = Field("", description="as of an OperationItem")
+    retried_by: UUID | None = Field(None, description="the operation that retried it,")
+    retry_execution_id: UUID | None = Field(None, description="and the execution that this requested")
 
 
 class Batch(Operation):
     """Many executions asked for at once."""
 
-    items: list[BatchItem] = Field(default_factory=list)
-
-
-def batch_of(message: jobs_pb.Batch) -> Batch:
-    """Return a batch as received."""
-    items = [_item_of(item) for item in message.items]
-    return Batch(**dict(operation_of(message.operation)), items=items)
-
-
-def batch_message(batch: Batch) -> jobs_pb.Batch:
-    """Return a batch as it is sent."""
-    message = jobs_pb.Batch(
-        id=str(batch.id),
-        state=batch.state,
-        total=batch.total,
-        counts=batch.counts,
-        operation=operation_message(batch),
-    )
-    for item in batch.items:
-        message.items.add(**item.model_dump(exclude_none=True, mode="json"))
-    return message
-
-
-def _item_of(message: jobs_pb.BatchItem) -> BatchItem:
-    fields: dict[str, Any] = {field.name: value for field, value in message.ListFields()}
-    return BatchItem(**{"job_id": "", "accepted": False, **fields})
+    items: list[BatchItem] = Field(default_factory=list, description="the first 10,000")

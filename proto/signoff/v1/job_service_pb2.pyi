@@ -226,6 +226,7 @@ class ListJobsRequest(_message.Message):
     without_texts: _builtins.bool
     """Leaves out description, criteria and payload."""
     batch_id: _builtins.str
+    """The items of a batch, or of any other operation."""
     text: _builtins.str
     """Stands in the id or the title, in whatever case."""
     order: Global___JobOrder.ValueType
@@ -694,10 +695,13 @@ class ExecuteJobsRequest(_message.Message):
     JOBS_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
     """At most 255 characters. For jobs of the same tenants the same key is the same batch; with other jobs ALREADY_EXISTS,
     `batch_conflict`.
     """
+    name: _builtins.str
+    """Of the batch."""
     @_builtins.property
     def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Jobs that exist."""
@@ -717,14 +721,20 @@ class ExecuteJobsRequest(_message.Message):
         jobs: _abc.Iterable[_resources_pb2.NewJob] | None = ...,
         idempotency_key: _builtins.str | None = ...,
         filter: _resources_pb2.JobFilter | None = ...,
+        name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "filter", b"filter", "idempotency_key", b"idempotency_key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "_name", b"_name", "filter", b"filter", "idempotency_key", b"idempotency_key", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "filter", b"filter", "idempotency_key", b"idempotency_key", "job_ids", b"job_ids", "jobs", b"jobs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "_name", b"_name", "filter", b"filter", "idempotency_key", b"idempotency_key", "job_ids", b"job_ids", "jobs", b"jobs", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__idempotency_key: _TypeAlias = _typing.Literal["idempotency_key"]  # noqa: Y015
     _WhichOneofArgType__idempotency_key: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__idempotency_key) -> _WhichOneofReturnType__idempotency_key | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
 
 Global___ExecuteJobsRequest: _TypeAlias = ExecuteJobsRequest  # noqa: Y015
 
@@ -786,10 +796,12 @@ class Batch(_message.Message):
     total: _builtins.int
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """By the word of JobStatus; jobs that were refused count as `REFUSED`."""
+        """Items by their outcome."""
 
     @_builtins.property
-    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchItem]: ...
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchItem]:
+        """The first 10,000; ListOperationItems has all."""
+
     @_builtins.property
     def operation(self) -> _resources_pb2.Operation:
         """How it goes."""
@@ -823,11 +835,18 @@ class BatchItem(_message.Message):
     ACCEPTED_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    RETRIED_BY_FIELD_NUMBER: _builtins.int
+    RETRY_EXECUTION_ID_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     execution_id: _builtins.str
     accepted: _builtins.bool
     code: _builtins.str
     message: _builtins.str
+    outcome: _builtins.str
+    """As of OperationItem."""
+    retried_by: _builtins.str
+    retry_execution_id: _builtins.str
     def __init__(
         self,
         *,
@@ -836,10 +855,13 @@ class BatchItem(_message.Message):
         accepted: _builtins.bool = ...,
         code: _builtins.str | None = ...,
         message: _builtins.str | None = ...,
+        outcome: _builtins.str = ...,
+        retried_by: _builtins.str | None = ...,
+        retry_execution_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_execution_id", b"_execution_id", "_message", b"_message", "code", b"code", "execution_id", b"execution_id", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_execution_id", b"_execution_id", "_message", b"_message", "_retried_by", b"_retried_by", "_retry_execution_id", b"_retry_execution_id", "code", b"code", "execution_id", b"execution_id", "message", b"message", "retried_by", b"retried_by", "retry_execution_id", b"retry_execution_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_execution_id", b"_execution_id", "_message", b"_message", "accepted", b"accepted", "code", b"code", "execution_id", b"execution_id", "job_id", b"job_id", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_execution_id", b"_execution_id", "_message", b"_message", "_retried_by", b"_retried_by", "_retry_execution_id", b"_retry_execution_id", "accepted", b"accepted", "code", b"code", "execution_id", b"execution_id", "job_id", b"job_id", "message", b"message", "outcome", b"outcome", "retried_by", b"retried_by", "retry_execution_id", b"retry_execution_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
     _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
@@ -847,12 +869,20 @@ class BatchItem(_message.Message):
     _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
     _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
     _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
+    _WhichOneofReturnType__retried_by: _TypeAlias = _typing.Literal["retried_by"]  # noqa: Y015
+    _WhichOneofArgType__retried_by: _TypeAlias = _typing.Literal["_retried_by", b"_retried_by"]  # noqa: Y015
+    _WhichOneofReturnType__retry_execution_id: _TypeAlias = _typing.Literal["retry_execution_id"]  # noqa: Y015
+    _WhichOneofArgType__retry_execution_id: _TypeAlias = _typing.Literal["_retry_execution_id", b"_retry_execution_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retried_by) -> _WhichOneofReturnType__retried_by | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_execution_id) -> _WhichOneofReturnType__retry_execution_id | None: ...
 
 Global___BatchItem: _TypeAlias = BatchItem  # noqa: Y015
 

@@ -40,6 +40,21 @@ class OperationsServiceStub:
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.GetOperationRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetOperationResponse.FromString,
                 _registered_method=True)
+        self.PreviewOperation = channel.unary_unary(
+                '/signoff.v1.OperationsService/PreviewOperation',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.PreviewOperationRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.PreviewOperationResponse.FromString,
+                _registered_method=True)
+        self.CreateOperation = channel.unary_unary(
+                '/signoff.v1.OperationsService/CreateOperation',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.CreateOperationRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.CreateOperationResponse.FromString,
+                _registered_method=True)
+        self.ListOperationItems = channel.unary_unary(
+                '/signoff.v1.OperationsService/ListOperationItems',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.ListOperationItemsRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.ListOperationItemsResponse.FromString,
+                _registered_method=True)
         self.ListOperations = channel.unary_unary(
                 '/signoff.v1.OperationsService/ListOperations',
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.ListOperationsRequest.SerializeToString,
@@ -122,6 +137,27 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PreviewOperation(self, request, context):
+        """Returns what an operation would be about, without making it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateOperation(self, request, context):
+        """Makes an operation on the jobs that match now, and returns at once; it is carried out job by job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOperationItems(self, request, context):
+        """In the order in which they are carried out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListOperations(self, request, context):
         """Newest first.
         """
@@ -157,7 +193,8 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetryOperation(self, request, context):
-        """Begins a new operation on the jobs of this one that stand at FAILED, or at one of the statuses given.
+        """Begins a new operation on those items of this one whose outcome is FAILED, or one of the statuses given, and whose
+        jobs still stand there. This one does not change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -226,6 +263,21 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.GetOperation,
                     request_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetOperationRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_operations__service__pb2.GetOperationResponse.SerializeToString,
+            ),
+            'PreviewOperation': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewOperation,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.PreviewOperationRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.PreviewOperationResponse.SerializeToString,
+            ),
+            'CreateOperation': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateOperation,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.CreateOperationRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.CreateOperationResponse.SerializeToString,
+            ),
+            'ListOperationItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOperationItems,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.ListOperationItemsRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.ListOperationItemsResponse.SerializeToString,
             ),
             'ListOperations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOperations,
@@ -326,6 +378,87 @@ class OperationsService:
             '/signoff.v1.OperationsService/GetOperation',
             signoff_dot_v1_dot_operations__service__pb2.GetOperationRequest.SerializeToString,
             signoff_dot_v1_dot_operations__service__pb2.GetOperationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewOperation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/PreviewOperation',
+            signoff_dot_v1_dot_operations__service__pb2.PreviewOperationRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.PreviewOperationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateOperation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/CreateOperation',
+            signoff_dot_v1_dot_operations__service__pb2.CreateOperationRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.CreateOperationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOperationItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/ListOperationItems',
+            signoff_dot_v1_dot_operations__service__pb2.ListOperationItemsRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.ListOperationItemsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,6 +34,12 @@ class OperationsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OperationsServiceAsyncStub: ...
     GetOperation: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetOperationRequest, _operations_service_pb2.GetOperationResponse]
+    PreviewOperation: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.PreviewOperationRequest, _operations_service_pb2.PreviewOperationResponse]
+    """Returns what an operation would be about, without making it."""
+    CreateOperation: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.CreateOperationRequest, _operations_service_pb2.CreateOperationResponse]
+    """Makes an operation on the jobs that match now, and returns at once; it is carried out job by job."""
+    ListOperationItems: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListOperationItemsRequest, _operations_service_pb2.ListOperationItemsResponse]
+    """In the order in which they are carried out."""
     ListOperations: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListOperationsRequest, _operations_service_pb2.ListOperationsResponse]
     """Newest first."""
     WatchOperation: _grpc.UnaryStreamMultiCallable[_operations_service_pb2.WatchOperationRequest, _operations_service_pb2.WatchOperationResponse]
@@ -44,7 +50,9 @@ class OperationsServiceStub:
     CancelOperation: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.CancelOperationRequest, _operations_service_pb2.CancelOperationResponse]
     """Lets none of its executions begin, and cancels the live ones."""
     RetryOperation: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.RetryOperationRequest, _operations_service_pb2.RetryOperationResponse]
-    """Begins a new operation on the jobs of this one that stand at FAILED, or at one of the statuses given."""
+    """Begins a new operation on those items of this one whose outcome is FAILED, or one of the statuses given, and whose
+    jobs still stand there. This one does not change.
+    """
     ListLimits: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListLimitsRequest, _operations_service_pb2.ListLimitsResponse]
     """By name."""
     SetLimit: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.SetLimitRequest, _operations_service_pb2.SetLimitResponse]
@@ -69,6 +77,12 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetOperation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetOperationRequest, _operations_service_pb2.GetOperationResponse]  # type: ignore[assignment]
+    PreviewOperation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.PreviewOperationRequest, _operations_service_pb2.PreviewOperationResponse]  # type: ignore[assignment]
+    """Returns what an operation would be about, without making it."""
+    CreateOperation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.CreateOperationRequest, _operations_service_pb2.CreateOperationResponse]  # type: ignore[assignment]
+    """Makes an operation on the jobs that match now, and returns at once; it is carried out job by job."""
+    ListOperationItems: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListOperationItemsRequest, _operations_service_pb2.ListOperationItemsResponse]  # type: ignore[assignment]
+    """In the order in which they are carried out."""
     ListOperations: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListOperationsRequest, _operations_service_pb2.ListOperationsResponse]  # type: ignore[assignment]
     """Newest first."""
     WatchOperation: _aio.UnaryStreamMultiCallable[_operations_service_pb2.WatchOperationRequest, _operations_service_pb2.WatchOperationResponse]  # type: ignore[assignment]
@@ -79,7 +93,9 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     CancelOperation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.CancelOperationRequest, _operations_service_pb2.CancelOperationResponse]  # type: ignore[assignment]
     """Lets none of its executions begin, and cancels the live ones."""
     RetryOperation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.RetryOperationRequest, _operations_service_pb2.RetryOperationResponse]  # type: ignore[assignment]
-    """Begins a new operation on the jobs of this one that stand at FAILED, or at one of the statuses given."""
+    """Begins a new operation on those items of this one whose outcome is FAILED, or one of the statuses given, and whose
+    jobs still stand there. This one does not change.
+    """
     ListLimits: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListLimitsRequest, _operations_service_pb2.ListLimitsResponse]  # type: ignore[assignment]
     """By name."""
     SetLimit: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.SetLimitRequest, _operations_service_pb2.SetLimitResponse]  # type: ignore[assignment]
@@ -107,6 +123,30 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.GetOperationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.GetOperationResponse, _abc.Awaitable[_operations_service_pb2.GetOperationResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def PreviewOperation(
+        self,
+        request: _operations_service_pb2.PreviewOperationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.PreviewOperationResponse, _abc.Awaitable[_operations_service_pb2.PreviewOperationResponse]]:
+        """Returns what an operation would be about, without making it."""
+
+    @_abc_1.abstractmethod
+    def CreateOperation(
+        self,
+        request: _operations_service_pb2.CreateOperationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.CreateOperationResponse, _abc.Awaitable[_operations_service_pb2.CreateOperationResponse]]:
+        """Makes an operation on the jobs that match now, and returns at once; it is carried out job by job."""
+
+    @_abc_1.abstractmethod
+    def ListOperationItems(
+        self,
+        request: _operations_service_pb2.ListOperationItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.ListOperationItemsResponse, _abc.Awaitable[_operations_service_pb2.ListOperationItemsResponse]]:
+        """In the order in which they are carried out."""
 
     @_abc_1.abstractmethod
     def ListOperations(
@@ -153,7 +193,9 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.RetryOperationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.RetryOperationResponse, _abc.Awaitable[_operations_service_pb2.RetryOperationResponse]]:
-        """Begins a new operation on the jobs of this one that stand at FAILED, or at one of the statuses given."""
+        """Begins a new operation on those items of this one whose outcome is FAILED, or one of the statuses given, and whose
+        jobs still stand there. This one does not change.
+        """
 
     @_abc_1.abstractmethod
     def ListLimits(

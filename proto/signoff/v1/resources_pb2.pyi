@@ -1253,6 +1253,7 @@ class JobFilter(_message.Message):
     agent_id: _builtins.str
     tenant: _builtins.str
     batch_id: _builtins.str
+    """The items of a batch, or of any other operation."""
     text: _builtins.str
     """Stands in the id or the title, in whatever case."""
     @_builtins.property
@@ -1304,7 +1305,7 @@ Global___JobFilter: _TypeAlias = JobFilter  # noqa: Y015
 
 @_typing.final
 class Operation(_message.Message):
-    """Something done to many jobs; a batch is one of kind `execute`."""
+    """Something done to many jobs; a batch is one that executes them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1338,7 +1339,11 @@ class Operation(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     FINISHED_AT_FIELD_NUMBER: _builtins.int
     RETRY_OF_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     kind: _builtins.str
     state: Global___OperationState.ValueType
@@ -1347,9 +1352,15 @@ class Operation(_message.Message):
     """Of jobs that came to rest, over the last minute."""
     retry_of: _builtins.str
     """The operation whose failed part this one runs again."""
+    name: _builtins.str
+    """Given when it was made; need not be unique."""
+    agent_id: _builtins.str
+    """To whom it assigns its jobs."""
+    actor: _builtins.str
+    """Who asked for it."""
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """By the word of JobStatus; refused jobs count as `REFUSED`, those not yet asked for as `WAITING`."""
+        """Items by their outcome: see OperationItem."""
 
     @_builtins.property
     def ends_at(self) -> _timestamp_pb2.Timestamp:
@@ -1362,6 +1373,10 @@ class Operation(_message.Message):
     @_builtins.property
     def waiting(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitingSum]:
         """Why its executions wait, the most first; not set in lists."""
+
+    @_builtins.property
+    def filter(self) -> Global___JobFilter:
+        """By which its jobs were chosen when it was made; not set where they were named."""
 
     def __init__(
         self,
@@ -1376,17 +1391,178 @@ class Operation(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         finished_at: _timestamp_pb2.Timestamp | None = ...,
         retry_of: _builtins.str | None = ...,
+        name: _builtins.str | None = ...,
         waiting: _abc.Iterable[Global___WaitingSum] | None = ...,
+        filter: Global___JobFilter | None = ...,
+        agent_id: _builtins.str | None = ...,
+        actor: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_retry_of", b"_retry_of", "created_at", b"created_at", "ends_at", b"ends_at", "finished_at", b"finished_at", "retry_of", b"retry_of"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_name", b"_name", "_retry_of", b"_retry_of", "actor", b"actor", "agent_id", b"agent_id", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "name", b"name", "retry_of", b"retry_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retry_of", b"_retry_of", "counts", b"counts", "created_at", b"created_at", "ends_at", b"ends_at", "finished_at", b"finished_at", "id", b"id", "kind", b"kind", "rate_per_s", b"rate_per_s", "retry_of", b"retry_of", "state", b"state", "total", b"total", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_name", b"_name", "_retry_of", b"_retry_of", "actor", b"actor", "agent_id", b"agent_id", "counts", b"counts", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "id", b"id", "kind", b"kind", "name", b"name", "rate_per_s", b"rate_per_s", "retry_of", b"retry_of", "state", b"state", "total", b"total", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
+    _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
+    _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
+    _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
     _WhichOneofReturnType__retry_of: _TypeAlias = _typing.Literal["retry_of"]  # noqa: Y015
     _WhichOneofArgType__retry_of: _TypeAlias = _typing.Literal["_retry_of", b"_retry_of"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__actor) -> _WhichOneofReturnType__actor | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_of) -> _WhichOneofReturnType__retry_of | None: ...
 
 Global___Operation: _TypeAlias = Operation  # noqa: Y015
+
+@_typing.final
+class NewOperation(_message.Message):
+    """What to do to many jobs: those that exist and match the filter when the operation is made, or those named."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    JOB_IDS_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUESTED_BY_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """`execute`, `cancel`, `resubmit`, `assign` or `retry`: each job gets what one call of that name would do to it.
+    `retry` executes jobs that stand at FAILED, or at one of the statuses of its filter.
+    """
+    name: _builtins.str
+    agent_id: _builtins.str
+    """Of `assign`: to whom."""
+    comment: _builtins.str
+    """Of `resubmit`: sent to the agents beside the verdict's feedback."""
+    reason: _builtins.str
+    """Of `cancel`: why, and who asks, as the logs tell it."""
+    requested_by: _builtins.str
+    @_builtins.property
+    def filter(self) -> Global___JobFilter:
+        """With one condition at least; 100,000 jobs at most may match."""
+
+    @_builtins.property
+    def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """10,000 at most; instead of a filter."""
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        name: _builtins.str | None = ...,
+        filter: Global___JobFilter | None = ...,
+        job_ids: _abc.Iterable[_builtins.str] | None = ...,
+        agent_id: _builtins.str | None = ...,
+        comment: _builtins.str | None = ...,
+        reason: _builtins.str | None = ...,
+        requested_by: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_comment", b"_comment", "_name", b"_name", "_reason", b"_reason", "_requested_by", b"_requested_by", "agent_id", b"agent_id", "comment", b"comment", "filter", b"filter", "name", b"name", "reason", b"reason", "requested_by", b"requested_by"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_comment", b"_comment", "_name", b"_name", "_reason", b"_reason", "_requested_by", b"_requested_by", "agent_id", b"agent_id", "comment", b"comment", "filter", b"filter", "job_ids", b"job_ids", "kind", b"kind", "name", b"name", "reason", b"reason", "requested_by", b"requested_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
+    _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
+    _WhichOneofReturnType__comment: _TypeAlias = _typing.Literal["comment"]  # noqa: Y015
+    _WhichOneofArgType__comment: _TypeAlias = _typing.Literal["_comment", b"_comment"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    _WhichOneofReturnType__requested_by: _TypeAlias = _typing.Literal["requested_by"]  # noqa: Y015
+    _WhichOneofArgType__requested_by: _TypeAlias = _typing.Literal["_requested_by", b"_requested_by"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__comment) -> _WhichOneofReturnType__comment | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__requested_by) -> _WhichOneofReturnType__requested_by | None: ...
+
+Global___NewOperation: _TypeAlias = NewOperation  # noqa: Y015
+
+@_typing.final
+class OperationItem(_message.Message):
+    """One job of an operation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    RETRIED_BY_FIELD_NUMBER: _builtins.int
+    RETRY_EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    item: _builtins.int
+    """Its number within the operation, from 0."""
+    job_id: _builtins.str
+    title: _builtins.str
+    outcome: _builtins.str
+    """`WAITING` until it is carried out, `REFUSED` with a code and a message, or `CANCELLED` with the operation. Of what
+    was executed: how that goes, or went, with all that followed by policy, as JobStatus says it, or `CANCELLED`; what
+    is done to the job later changes nothing here. `DONE` of all else.
+    """
+    code: _builtins.str
+    message: _builtins.str
+    execution_id: _builtins.str
+    """What was requested, or cancelled."""
+    retried_by: _builtins.str
+    """The operation that retried it, and the execution that this requested."""
+    retry_execution_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        item: _builtins.int = ...,
+        job_id: _builtins.str = ...,
+        title: _builtins.str = ...,
+        outcome: _builtins.str = ...,
+        code: _builtins.str | None = ...,
+        message: _builtins.str | None = ...,
+        execution_id: _builtins.str | None = ...,
+        retried_by: _builtins.str | None = ...,
+        retry_execution_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_execution_id", b"_execution_id", "_message", b"_message", "_retried_by", b"_retried_by", "_retry_execution_id", b"_retry_execution_id", "code", b"code", "execution_id", b"execution_id", "message", b"message", "retried_by", b"retried_by", "retry_execution_id", b"retry_execution_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_execution_id", b"_execution_id", "_message", b"_message", "_retried_by", b"_retried_by", "_retry_execution_id", b"_retry_execution_id", "code", b"code", "execution_id", b"execution_id", "item", b"item", "job_id", b"job_id", "message", b"message", "outcome", b"outcome", "retried_by", b"retried_by", "retry_execution_id", b"retry_execution_id", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
+    _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
+    _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
+    _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
+    _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
+    _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
+    _WhichOneofReturnType__retried_by: _TypeAlias = _typing.Literal["retried_by"]  # noqa: Y015
+    _WhichOneofArgType__retried_by: _TypeAlias = _typing.Literal["_retried_by", b"_retried_by"]  # noqa: Y015
+    _WhichOneofReturnType__retry_execution_id: _TypeAlias = _typing.Literal["retry_execution_id"]  # noqa: Y015
+    _WhichOneofArgType__retry_execution_id: _TypeAlias = _typing.Literal["_retry_execution_id", b"_retry_execution_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retried_by) -> _WhichOneofReturnType__retried_by | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_execution_id) -> _WhichOneofReturnType__retry_execution_id | None: ...
+
+Global___OperationItem: _TypeAlias = OperationItem  # noqa: Y015
 
 @_typing.final
 class Limit(_message.Message):

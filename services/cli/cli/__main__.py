@@ -38,13 +38,14 @@ COMMANDS: Final = {
         "replay", "Show what a topic holds, oldest first in each partition; or publish it again, which changes nothing."
     ),
     "rebuild": Entry(
-        "rebuild", "Fill an empty database from the facts in Kafka: job-changed, agent-changed and execution-refused."
+        "facts.rebuild",
+        "Fill an empty database from the facts in Kafka: job-changed, agent-changed and execution-refused.",
     ),
     "verify": Entry(
-        "verify", "Compare a rebuilt database with the live one, row by row; succeed if they are the same."
+        "facts.verify", "Compare a rebuilt database with the live one, row by row; succeed if they are the same."
     ),
     "fact-keys": Entry(
-        "print_fact_keys",
+        "facts.print_fact_keys",
         "Print the keys of facts, for SIGNOFF_FACT_KEYS of whoever checks or rebuilds without the jobstore's secrets.",
     ),
     "doctor": Entry(
@@ -53,6 +54,7 @@ COMMANDS: Final = {
     "jobs": Entry("jobs", "Create, execute and follow jobs."),
     "agents": Entry("agents", "Register and change agents."),
     "batches": Entry("batches", "Execute many jobs at once."),
+    "bulk": Entry("bulk", "Do something to all jobs that match: execute, cancel, resubmit, assign, retry."),
     "limits": Entry(
         "limits",
         "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each without one.",

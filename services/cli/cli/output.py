@@ -14,9 +14,9 @@ from contracts.status import Circuit, JobLogStatus, OperationState
 
 if TYPE_CHECKING:
     from contracts.criteria import Criterion, CriterionWarning
+    from contracts.messages.operations import OperationItem, OperationPreview
     from contracts.messages.views import Batch, DeadLetters
     from contracts.resources import Agent, Job, JobLog, Limit, Operation, Policy
-    from contracts.waiting.reasons import Reason, Waiting, WaitingSum
 
 STYLES = {
     "COMPLETED": "green",
@@ -46,16 +46,6 @@ def format_time(moment: datetime, *, with_ms: bool = False) -> str:
     local = moment.astimezone()
     fraction = f".{local.microsecond // 1000:03}" if with_ms else ""
     return f"{local:%Y-%m-%d %H:%M:%S}{fraction} {local:%Z}"
-
-
-def describe_reason(reason: Reason) -> str:
-    """Return what holds an execution back, in numbers: `limit_concurrency tenant:press, 5 of 5`."""
-    words = [f"{reason.code} {reason.name}".rstrip()]
-    if reason.used is not None:
-        words.append(f"{reason.used} of {reason.allowed}" if reason.allowed is not None else f"{reason.used} in a row")
-    words += [f"since {format_time(reason.since)}"] if reason.since else []
-    words += [f"until {format_time(reason.until)}"] if reason.until else []
-    return ", ".join(words)
 
 
 def format_percent(progress: float | None) -> str:
@@ -101,8 +91,9 @@ def format_circuit(agent: Agent) -> Styled:
 def describe_operation(operation: Operation) -> list[str | Styled]:
     """Return the counts of a batch and, while it runs, its rate and estimated end, as parts of a line."""
     counts = ", ".join(f"{count} {word}" for word, count in sorted(operation.counts.items()))
+    name = f"{operation.name}  " if operation.name else ""
     parts: list[str | Styled] = [
-        f"{operation.id}  ",
+        f"{operation.id}  {name}",
         style_status(operation.state),
         f"  {operation.total} jobs: {counts}",
     ]
@@ -264,7 +255,7 @@ class Output:
                 self.print_line(f"  {item.job_id}  ", style_status("REFUSED"), f"  {item.code}: {item.message}")
 
     def show_operation(self, operation: Operation) -> None:
-        """Show a batch without its items."""
+        """Show an operation, such as a batch, without its items."""
         self.print_json(operation)
         self.print_line(*describe_operation(operation))
 
@@ -273,6 +264,30 @@ class Output:
         self.print_json({"items": operations, "next_cursor": next_cursor or None})
         for operation in operations:
             self.print_line(f"{format_time(operation.created_at)}  ", *describe_operation(operation))
+        self._print_next_cursor(next_cursor)
+
+    def show_preview(self, kind: str, preview: OperationPreview) -> None:
+        """Show what an operation would be about."""
+        self.print_json(preview)
+        counts = ", ".join(f"{count} {word}" for word, count in sorted(preview.counts.items()))
+        more = f"more than {preview.items_max}" if preview.total > preview.items_max else preview.total
+        self.print_line(f"{kind}: {more} jobs" + (f": {counts}" if counts else ""))
+        for job in preview.sample:
+            self.print_line(f"  {job.id}  ", style_status(job.status), f"  {job.title}")
+        if preview.total > len(preview.sample) > 0:
+            self.print_line(f"  and {preview.total - len(preview.sample)} more")
+        if preview.cost_usd is not None:
+            of = "" if preview.cost_of == preview.total else f" for {preview.cost_of} of them"
+            self.print_line(f"estimated cost: ${preview.cost_usd:.2f}{of}, by what their agents' last jobs spent")
+
+    def show_items(self, items: Sequence[OperationItem], next_cursor: str) -> None:
+        """Show a page of the items of an operation."""
+        self.print_json({"items": items, "next_cursor": next_cursor or None})
+        rows = [
+            (item.job_id, style_status(item.outcome), item.code, item.message or item.title, item.retried_by)
+            for item in items
+        ]
+        self.print_table(["job", "outcome", "code", "why", "retried by"], rows)
         self._print_next_cursor(next_cursor)
 
     def show_progress(self, operation: Operation) -> None:
@@ -288,31 +303,6 @@ class Output:
         if self._in_progress:
             _write(sys.stdout, "\n")
         self._in_progress = False
-
-    def show_waiting(self, waiting: Waiting) -> None:
-        """Show why a job waits: each thing that holds it back, and below it what lifts that."""
-        self.print_json(waiting)
-        if not waiting.reasons:
-            self.print_line("it does not wait: nothing is asked for that has not begun")
-            return
-        about = [f"it waits since {format_time(waiting.since)}"] if waiting.since else ["it waits"]
-        about += [f"its turn: {waiting.place}"] if waiting.place else []
-        about += [f"it begins at {format_time(waiting.starts_at)}"] if waiting.starts_at else []
-        self.print_line(", ".join(about))
-        for reason in waiting.reasons:
-            self._print_reason(describe_reason(reason), reason)
-
-    def show_waiting_sums(self, sums: Sequence[WaitingSum]) -> None:
-        """Show how many executions wait for what, and below each what lifts it."""
-        self.print_json({"waiting": sums})
-        self.print_line(f"{sum(each.count for each in sums)} wait")
-        for each in sums:
-            until = f", until {format_time(each.until)} at the earliest" if each.until else ""
-            self._print_reason(f"{each.count} for {each.code} {each.name}".rstrip() + until, each)
-
-    def _print_reason(self, words: str, reason: Reason | WaitingSum) -> None:
-        self.print_line("  ", Styled(words, "bold"))
-        self.print_line(f"    {reason.owner}: {reason.remedy}")
 
     def show_limit(self, limit: Limit) -> None:
         """Show a limit."""

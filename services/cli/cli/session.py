@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
@@ -119,6 +119,32 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
         return function
 
     return register
+
+
+def with_options(**readers: Callable[..., Any]) -> Callable[[Command], Command]:
+    """Put options in the place of a command's parameters: those of `readers`, by the names of the parameters.
+
+    The command gets what each of these makes of its options.
+    """
+
+    def replace(function: Command) -> Command:
+        signatures = {name: inspect.signature(reader).parameters for name, reader in readers.items()}
+
+        async def run(session: Session, **options: Any) -> None:
+            made = {
+                name: reader(**{option: options.pop(option) for option in signatures[name]})
+                for name, reader in readers.items()
+            }
+            await function(session, **options, **made)
+
+        session, *own = inspect.signature(function).parameters.values()
+        parts = [part for one in own for part in signatures.get(one.name, {one.name: one}).values()]
+        keywords = [part.replace(kind=inspect.Parameter.KEYWORD_ONLY) for part in parts]
+        run.__signature__ = inspect.Signature([session, *keywords])  # type: ignore[attr-defined]
+        run.__doc__ = function.__doc__
+        return cast("Command", run)
+
+    return replace
 
 
 def _unwrap(text: str) -> str:

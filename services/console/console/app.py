@@ -3,20 +3,26 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
-from console.api import agents, batches, events, jobs, limits, logs, overview, pages
+from console.api import agents, batches, events, jobs, limits, logs, operations, overview, pages
 from console.api.auth import KnownTokens
+from console.api.json_body import Bodies
 from console.api.sessions import Sessions
+from console.client_limits import ClientLimits
 from console.config import ConsoleSettings
+from console.connections import Connection
 from console.evidence import EvidenceSpans
 from console.live.hub import LiveHub
 from console.page import Page
 from console.request_ids import RequestIds
+from console.request_slots import RequestSlots
 from contracts.client import JobStoreClient
 from contracts.sizes import PAYLOAD_MAX_BYTES
 from servicekit.process import health, runtime
@@ -28,10 +34,18 @@ CONNECTIONS_END_S = 5
 COMPRESSED_MIN_BYTES = 1_000
 #: zlib's 1 to 9.
 COMPRESSION_LEVEL = 5
+#: Ticks of the server, of 0.1 s, between two checks of its connections.
+TICKS_A_CHECK = 10
+DEFAULT_LIMITS = ClientLimits()
 
 
 def create_app(
-    jobstore: JobStoreClient, live: LiveHub, sessions: Sessions, *, payload_max_bytes: int = PAYLOAD_MAX_BYTES
+    jobstore: JobStoreClient,
+    live: LiveHub,
+    sessions: Sessions,
+    client_limits: ClientLimits = DEFAULT_LIMITS,
+    *,
+    payload_max_bytes: int = PAYLOAD_MAX_BYTES,
 ) -> FastAPI:
     """Make the application, without a server."""
     app = FastAPI(
@@ -43,12 +57,13 @@ def create_app(
         redoc_url=None,
     )
     app.state.jobstore, app.state.live, app.state.payload_max_bytes = jobstore, live, payload_max_bytes
+    app.state.client_limits, app.state.bodies = client_limits, Bodies(client_limits)
     app.state.page, app.state.evidence = Page(), EvidenceSpans()
     app.state.sessions, app.state.known_tokens = sessions, KnownTokens(jobstore)
     # Event streams are not compressed: the middleware leaves text/event-stream as it is.
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_MIN_BYTES, compresslevel=COMPRESSION_LEVEL)
     errors.install(app)
-    for part in (jobs, logs, batches, agents, limits, overview, events, pages):
+    for part in (jobs, logs, batches, operations, agents, limits, overview, events, pages):
         app.include_router(part.router)
     for router in (jobs.counts_router, jobs.executions_router, agents.stats_router, limits.tenants_router):
         app.include_router(router)
@@ -59,13 +74,14 @@ def create_app(
 class Server(uvicorn.Server):
     """An HTTP server that leaves signals to the runtime, and ends open streams before it waits for connections."""
 
-    def __init__(self, app: FastAPI, live: LiveHub, address: str) -> None:
+    def __init__(self, app: FastAPI, live: LiveHub, address: str, client_limits: ClientLimits = DEFAULT_LIMITS) -> None:
         host, port = split_address(address)
         config = uvicorn.Config(
-            RequestIds(app),  # outermost, so that even a bug is answered with one
+            RequestIds(RequestSlots(app, client_limits)),  # outermost, so that even a bug is answered with one
             host=host,
             port=port,
-            http="httptools",
+            http=cast("type[asyncio.Protocol]", partial(Connection, limits=client_limits)),
+            timeout_keep_alive=client_limits.idle_s,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -75,6 +91,13 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._live = live
+
+    async def on_tick(self, counter: int) -> bool:
+        """Check all connections now and then."""
+        if counter % TICKS_A_CHECK == 0:
+            for connection in list(self.server_state.connections):
+                cast("Connection", connection).check()
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -97,8 +120,9 @@ async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
     async with JobStoreClient(settings.jobstore, settings.token.first) as jobstore:
         live = LiveHub(jobstore, viewers_max=settings.viewers_max)
         sessions = Sessions(settings.session_secret.keys, settings.session_s)
-        app = create_app(jobstore, live, sessions, payload_max_bytes=settings.payload_max_bytes)
-        server = Server(app, live, settings.http_address)
+        client_limits = ClientLimits(connections_max=settings.connections_max)
+        app = create_app(jobstore, live, sessions, client_limits, payload_max_bytes=settings.payload_max_bytes)
+        server = Server(app, live, settings.http_address, client_limits)
         watching = asyncio.create_task(live.run())
         watching.add_done_callback(lambda _: stop.set())  # the watch ends only by a bug: then the process restarts
         checks = _make_health_checks(server, live)

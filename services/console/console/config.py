@@ -18,3 +18,5 @@ class ConsoleSettings(ServiceSettings):
     payload_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES
     #: Event streams open at once; more are answered with 503.
     viewers_max: int = 5_000
+    #: Connections open at once, streams among them; more are answered with 503, and closed.
+    connections_max: int = 10_000

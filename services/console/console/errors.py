@@ -41,8 +41,9 @@ _HTTP_OF_GRPC = {
 }
 # These codes say more than their gRPC status.
 _HTTP_OF_CODE = {"payload_too_large": 413, "version_conflict": 412}
-_HEADERS = {
+HEADERS = {
     401: {"WWW-Authenticate": "Bearer"},
+    408: {"Connection": "close"},
     429: {"Retry-After": RETRY_AFTER_S},
     503: {"Retry-After": RETRY_AFTER_S},
 }
@@ -153,7 +154,7 @@ def make_problem(
         job_id=request.path_params.get("job_id"),
         errors=None if errors is None else list(errors),
     )
-    return Response(body.model_dump_json(exclude_none=True), status, _HEADERS.get(status), MEDIA_TYPE)
+    return Response(body.model_dump_json(exclude_none=True), status, HEADERS.get(status), MEDIA_TYPE)
 
 
 def _log_failure(request: Request, status: int, code: str, reason: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from contracts.fact_keys import FactKeys
 from contracts.signing import Secrets
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens
+from jobstore.api.interceptors import CallLimits
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import MESSAGE_MAX_BYTES, HealthService, create_server, set_serving
@@ -46,6 +47,7 @@ from servicekit.kafka.subscription import Subscription, make_broker, stop_consum
 from servicekit.kafka.topics import Topics, ensure_topics, start_consuming
 from servicekit.process import health
 from servicekit.process.runtime import run_until_first, tune_gc
+from servicekit.retry import retry_transient
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
@@ -85,7 +87,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         make_topics = partial(_make_topics, settings)
         fact_keys = FactKeys.derive(secrets)
         handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
-        relay = Relay(database, publisher, FactSigner(fact_keys), topics.end_offsets, make_topics)
+        check_age = partial(refuse_older_database, settings.kafka, database, fact_keys)
+        relay = Relay(database, publisher, FactSigner(fact_keys), topics.end_offsets, make_topics, check_age)
         dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
         runner.on_recorded = relay.hand_over
         matcher = Matcher(database, runner)
@@ -108,7 +111,6 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         )
         add_OperationsServiceServicer_to_server(operations, server)
         add_WorkServiceServicer_to_server(WorkService(database, runner, secrets, upstreams=upstreams), server)
-        await stack.enter_async_context(_serve(server, servicer, settings))
 
         def wake(reasons: Wake, handed_over: int | None) -> None:
             if Wake.RECORDED in reasons:
@@ -121,11 +123,11 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 operation_worker.wake.set()
 
         async def tell_health(outage: str | None) -> None:
-            await set_serving(servicer, ready=outage is None, outage=outage)
+            await set_serving(servicer, ready=outage is None and not stop.is_set(), outage=outage)
 
         tune_gc()
         await run_until_first(
-            stop.wait(),
+            _serve_until(stop, server, servicer, settings),
             database.availability.run(tell_health),
             database.listen(wake, watches.set_settled),
             Sweeper(database, runner, readers).run(),
@@ -143,8 +145,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 publisher,
                 subscriptions,
                 make_topics,
-                [partial(refuse_older_database, settings.kafka, database, fact_keys), publisher.start, handle_backlog],
+                [partial(retry_transient, check_age, on="kafka"), publisher.start, handle_backlog],
                 [partial(dispatcher.run, runner), relay.run],
+                close=dispatcher.close,
             ),
         )
 
@@ -156,6 +159,8 @@ async def _run_on_kafka(
     make_topics: Callable[[], Awaitable[None]],
     steps: Sequence[Callable[[], Awaitable[None]]],
     loops: Sequence[Callable[[], Awaitable[None]]],
+    *,
+    close: Callable[[], Awaitable[None]],
 ) -> None:
     """Run all that needs the broker. Only these loops wait for it: what gRPC accepts meanwhile waits in the tables."""
     for step in (make_topics, *steps):
@@ -168,6 +173,7 @@ async def _run_on_kafka(
         await run_until_first(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
     finally:
         await stop_consuming(broker, subscriptions)
+        await close()
         await publisher.stop()
 
 
@@ -223,16 +229,18 @@ def _make_server(settings: Settings) -> tuple[grpc.aio.Server, HealthService]:
         Role.EXECUTOR: settings.executor_token.values,
         Role.VALIDATOR: settings.validator_token.values,
     }
-    return create_server(Tokens(tokens), calls_max=settings.calls_max, watches_max=settings.watches_max)
+    return create_server(Tokens(tokens), CallLimits(calls_max=settings.calls_max, watches_max=settings.watches_max))
 
 
-@contextlib.asynccontextmanager
-async def _serve(server: grpc.aio.Server, servicer: HealthService, settings: Settings) -> AsyncIterator[None]:
+async def _serve_until(
+    stop: asyncio.Event, server: grpc.aio.Server, servicer: HealthService, settings: Settings
+) -> None:
+    """Serve until `stop` is set. Calls that are under way then end before all that carries out what they asked for."""
     server.add_insecure_port(settings.grpc_address)
     await set_serving(servicer, ready=False)  # until the first probe
     await server.start()
     try:
-        yield
+        await stop.wait()
     finally:
         await set_serving(servicer, ready=False)
         await server.stop(grace=min(settings.grace_s, 2.0))

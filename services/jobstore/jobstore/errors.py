@@ -58,6 +58,12 @@ class ForbiddenError(PermanentError):
 
 
 class TooManyCallsError(TransientError):
-    """The caller's role has as many calls under way as it may have."""
+    """The caller's role has as many calls under way as it may have, or as much is read as may be at once."""
 
     code = "too_many_calls"
+
+
+class TooSlowError(TransientError):
+    """The caller sends its request too slowly, or does not take what it is sent."""
+
+    code = "too_slow"

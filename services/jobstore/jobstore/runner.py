@@ -70,8 +70,9 @@ class CommandRunner:
         limits lock while limits are being changed, unless all need it, which wait: it is for the caller to carry out by
         itself.
         """
+        on_offered = self.on_offered  # whoever is there now is told, or the offers are not made
         async with self._database.transaction() as connection:
-            uow = await lock(connection, commands, self.terms, offers=self.on_offered is not None)
+            uow = await lock(connection, commands, self.terms, offers=on_offered is not None)
             aside = _find_set_aside(commands, uow)
             ready = [command for i, command in enumerate(commands) if i not in aside]
             await load(connection, uow, ready)
@@ -82,8 +83,8 @@ class CommandRunner:
         if self.on_timed is not None and (timeout_at := uow.changes.find_next_timeout()):
             self.on_timed((timeout_at - uow.stored.clock.now).total_seconds())
         _log_and_count(uow.changes, uow.stored.clock.now)
-        if self.on_offered is not None and (offered := uow.changes.find_offered()):
-            self.on_offered(offered)
+        if on_offered is not None and (offered := uow.changes.find_offered()):
+            on_offered(offered)
         decided = iter(results)
         return [SET_ASIDE if i in aside else next(decided) for i in range(len(commands))]
 

@@ -2,15 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from heapq import heappop, heappush
 from itertools import pairwise
+from math import inf
 
-from faults.checking.observed import ABORTED, ANSWERED, DECLINED, VERSIONS, AgentCall, Fault, LogRow, Observed
+from faults.checking.observed import (
+    ABORTED,
+    ANSWERED,
+    CONCLUDING,
+    DECLINED,
+    ONCE,
+    VERSIONS,
+    AgentCall,
+    Fault,
+    LogRow,
+    Observed,
+)
+from faults.checking.spans import most_at_once
 
 #: What is done to a process explains that what it called is called again; what is done to others does not.
 ENDS_A_CALLER = frozenset({"kill", "stop", "freeze", *VERSIONS})
-LINK_FAULTS = frozenset({"cut", "hang", "delay", "late", "drip", "mute"})
-CONCLUDING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"})
+LINK_FAULTS = frozenset({"cut", "tear", "hang", "delay", "late", "drip", "mute"})
 SLACK_S = 1.0
 #: Between a caller that begins a call and the agent that sees it lie a link, this process and a busy machine.
 SEEN_LATE_S = 5.0
@@ -24,28 +35,42 @@ def by_execution(seen: Observed) -> dict[str, list[AgentCall]]:
 
 
 def repeated_with_a_reason(seen: Observed) -> Iterator[str]:
+    for first, again, why in _repeats(seen):
+        if why is None:
+            yield (
+                f"{first.execution_id} of {first.job_id} was called again without a reason: the first call "
+                f"{first.ended} after {(first.ended_at or again.begun_at) - first.begun_at:.1f} s "
+                f"(pid {first.pid}), the second came {again.begun_at - first.begun_at:.1f} s after it "
+                f"(pid {again.pid}), at {again.begun_at:.1f}"
+            )
+
+
+def reasons(seen: Observed) -> Iterator[str]:
+    """Of each call that was repeated, why that was right."""
+    return (why for _, _, why in _repeats(seen) if why is not None)
+
+
+def _repeats(seen: Observed) -> Iterator[tuple[AgentCall, AgentCall, str | None]]:
     entries = defaultdict(list)
     for entry in seen.logs:
         entries[entry.execution_id].append(entry)
     for execution_id, calls in by_execution(seen).items():
         for first, again in pairwise(calls):
-            if not (_explained(first, again, seen) or _timed_out(first, again, entries[execution_id], seen)):
-                yield (
-                    f"{execution_id} of {first.job_id} was called again without a reason: the first call "
-                    f"{first.ended} after {(first.ended_at or again.begun_at) - first.begun_at:.1f} s "
-                    f"(pid {first.pid}), the second came {again.begun_at - first.begun_at:.1f} s after it "
-                    f"(pid {again.pid}), at {again.begun_at:.1f}"
-                )
+            why = _explained(first, again, seen)
+            if why is None and _timed_out(first, again, entries[execution_id], seen):
+                why = "timed out before it arrived"
+            yield first, again, why
 
 
-def _explained(first: AgentCall, again: AgentCall, seen: Observed) -> bool:
+def _explained(first: AgentCall, again: AgentCall, seen: Observed) -> str | None:
     """The agent failed it, it took too long, its caller was lost or cut off from the agent or its leases."""
     if first.ended not in {ANSWERED, DECLINED, ABORTED}:
-        return True
+        return f"the agent: {first.ended}"
     ended_at = first.ended_at or again.begun_at
     if ended_at - first.begun_at >= seen.terms.attempt_timeout_s - SLACK_S / 2:
-        return True
-    return any(_explains(fault, first, ended_at, again) for fault in seen.faults)
+        return "timed out"
+    found = (f for f in seen.faults if _explains(f, first, ended_at, again))
+    return next((f"{fault.kind} {fault.target}" for fault in found), None)
 
 
 def _timed_out(first: AgentCall, again: AgentCall, entries: Sequence[LogRow], seen: Observed) -> bool:
@@ -63,6 +88,8 @@ def _timed_out(first: AgentCall, again: AgentCall, entries: Sequence[LogRow], se
 
 
 def _explains(fault: Fault, first: AgentCall, ended_at: float, again: AgentCall) -> bool:
+    if fault.kind == "starved":  # nobody had a turn, and leases lapse
+        return fault.within(first.begun_at - SLACK_S, again.begun_at)
     if fault.kind in ENDS_A_CALLER and (fault.pid == first.pid or first.pid is None):
         of_executor = fault.target.startswith("executor")
         return of_executor and fault.within(first.begun_at - SLACK_S, again.begun_at)
@@ -82,10 +109,9 @@ def the_same_every_time(seen: Observed) -> Iterator[str]:
 
 
 def at_most_once(seen: Observed) -> Iterator[str]:
-    calls = by_execution(seen)
-    for execution in seen.executions:
-        if execution.at_most_once and len(calls.get(execution.execution_id, ())) > 1:
-            yield f"{execution.execution_id}, of an agent that is called at most once, was called more often"
+    for execution_id, calls in by_execution(seen).items():
+        if calls[0].agent == ONCE and len(calls) > 1:
+            yield f"{execution_id}, of an agent that is called at most once, was called more often"
 
 
 def none_after_the_end(seen: Observed) -> Iterator[str]:
@@ -106,21 +132,11 @@ def _held_up(call: AgentCall, seen: Observed) -> bool:
 def within_capacity(seen: Observed) -> Iterator[str]:
     """How many calls each executor had open at once, as the agents saw it."""
     by_pid = defaultdict(list)
-    for call in sorted(seen.agent_calls, key=lambda c: c.begun_at):
+    for call in seen.agent_calls:
         if call.pid is not None:
             by_pid[call.pid].append(call)
     for pid, calls in by_pid.items():
-        most = _most_at_once(calls)
-        if most > seen.terms.capacity * 1.1 + 3:  # an aborted one is seen to end a little later
+        # One that is aborted is seen to end a little later.
+        most, _ = most_at_once([(c.begun_at, c.ended_at if c.ended_at is not None else inf) for c in calls])
+        if most > seen.terms.capacity * 1.1 + 3:
             yield f"the executor {pid} had {most} calls open, with a capacity of {seen.terms.capacity}"
-
-
-def _most_at_once(calls: list[AgentCall]) -> int:
-    ends: list[float] = []
-    most = 0
-    for call in calls:
-        while ends and ends[0] <= call.begun_at:
-            heappop(ends)
-        heappush(ends, call.ended_at if call.ended_at is not None else float("inf"))
-        most = max(most, len(ends))
-    return most

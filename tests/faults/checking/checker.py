@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import median
 
 from contracts.fact_keys import is_marker
-from faults.checking import calls
-from faults.checking.observed import VERSIONS, Asked, Fault, LogRow, Observed, Record, Stop, Violation
+from faults.checking import calls, models
+from faults.checking.observed import CONCLUDING, VERSIONS, Asked, Fault, LogRow, Observed, Record, Stop, Violation
 
-CONCLUDING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"})
 RESTING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"})
 #: docs/protocol.md#states-of-a-job: from where the job stood, which entry may follow, and where the job stands then.
 ARROWS: dict[str | None, frozenset[tuple[str, str]]] = {
@@ -40,6 +39,10 @@ def _by_job(seen: Observed) -> dict[str, list[LogRow]]:
 
 def _is_late_result(entry: LogRow) -> bool:
     return entry.kind == "result" and entry.status == "CANCELLED"
+
+
+def _is_edit(entry: LogRow) -> bool:
+    return entry.kind == "edited" and entry.status == entry.job_status and entry.execution_id is None
 
 
 def _concluded(seen: Observed) -> dict[str, list[LogRow]]:
@@ -81,9 +84,8 @@ def transitions_are_arrows(seen: Observed) -> Iterator[str]:
             if entry.version != expected:
                 yield f"{job_id}: version {entry.version} stands where {expected} should"
                 break
-            if (entry.status, entry.job_status) not in ARROWS[stood] and not (
-                _is_late_result(entry) and entry.job_status == stood
-            ):
+            stays = (_is_late_result(entry) or _is_edit(entry)) and entry.job_status == stood
+            if (entry.status, entry.job_status) not in ARROWS[stood] and not stays:
                 yield f"{job_id} version {entry.version}: {stood} -> {entry.job_status} (log {entry.status})"
             stood = entry.job_status
     for job in seen.jobs:
@@ -190,6 +192,8 @@ def replays_change_nothing(seen: Observed) -> Iterator[str]:
 def rebuilt_tables_are_the_same(seen: Observed) -> Iterator[str]:
     if seen.rebuilt:
         yield f"signoff verify: {seen.rebuilt}"
+    if seen.rebuilt_midst:
+        yield f"rebuilt in the midst of the storm: {seen.rebuilt_midst}"
 
 
 def verdicts_are_the_judges(seen: Observed) -> Iterator[str]:
@@ -198,12 +202,14 @@ def verdicts_are_the_judges(seen: Observed) -> Iterator[str]:
         if call.is_valid is not None:
             said[call.execution_id].append(call)
     for entry in seen.logs:
-        judged = entry.status in {"COMPLETED", "RESUBMISSION_REQUIRED"} or (
-            entry.status == "REJECTED" and entry.kind != "declined"
-        )
-        if judged and not any(
-            call.at <= entry.at + 1 and call.is_valid is (entry.status == "COMPLETED")
-            for call in said[entry.execution_id or ""]
+        judged = entry.status in {"COMPLETED", "RESUBMISSION_REQUIRED", "REJECTED"} and entry.kind != "declined"
+        if (
+            judged
+            and not _is_edit(entry)
+            and not any(
+                call.at <= entry.at + 1 and call.is_valid is (entry.status == "COMPLETED")
+                for call in said[entry.execution_id or ""]
+            )
         ):
             yield f"{entry.job_id} became {entry.status} ({entry.execution_id}) and the judge never said so"
 
@@ -245,8 +251,11 @@ def only_poison_is_dead(seen: Observed) -> Iterator[str]:
 
 def _wrote(seen: Observed, letter: Record) -> bool:
     """Whether an adversary wrote what became a dead letter."""
-    written = letter.topic.removesuffix("-dlq"), letter.value or b""
-    return written in seen.forged or written in seen.copied
+    topic, value = letter.topic.removesuffix("-dlq"), letter.value or b""
+    if (topic, value) in seen.forged or (topic, value) in seen.copied:
+        return True
+    is_cut = dict(letter.headers).get("dlq-body") == b"cut"
+    return is_cut and any(of == topic and all_.startswith(value) for of, all_ in (*seen.forged, *seen.copied))
 
 
 def memory_is_bounded(seen: Observed) -> Iterator[str]:
@@ -287,7 +296,7 @@ def nobody_crashes(seen: Observed) -> Iterator[str]:
     """A process may end itself, to be started again; a signal that nobody sent is a crash."""
     for death in seen.deaths:
         sent = (f for f in seen.faults if f.target == death.name and f.began_at <= death.at <= f.ended_at)
-        if death.status < 0 and not any(fault.kind in {"kill", "stop", "empty"} for fault in sent):
+        if death.status < 0 and not any(fault.kind in {"kill", "stop", "empty", "full disk"} for fault in sent):
             yield f"{death.name} was ended by signal {-death.status}, at {death.at:.1f}, which nobody had sent"
 
 
@@ -338,15 +347,27 @@ def everybody_comes_back(seen: Observed) -> Iterator[str]:
 
 #: By invariant, what finds it broken.
 CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
-    1: (nothing_is_lost, nobody_waits_for_ever),
+    1: (nothing_is_lost, nobody_waits_for_ever, models.ends_are_explained),
     2: (transitions_are_arrows, facts_have_no_gap, watches_have_no_gap),
     3: (one_execution_is_live, fenced_reports_change_nothing, calls.none_after_the_end),
-    4: (calls.repeated_with_a_reason, calls.the_same_every_time, calls.at_most_once),
+    4: (
+        calls.repeated_with_a_reason,
+        calls.the_same_every_time,
+        calls.at_most_once,
+        models.the_right_agent_is_asked_the_right_thing,
+    ),
     5: (replays_change_nothing,),
     6: (rebuilt_tables_are_the_same,),
-    7: (verdicts_are_the_judges,),
+    7: (verdicts_are_the_judges, models.only_good_work_is_completed),
     8: (nobody_waits_for_others, only_poison_is_dead),
-    9: (memory_is_bounded, calls.within_capacity),
+    9: (
+        memory_is_bounded,
+        calls.within_capacity,
+        models.submissions_are_bounded,
+        models.budgets_hold,
+        models.limits_hold,
+        models.pauses_hold,
+    ),
     10: (stops_are_in_time, stopped_work_goes_on, nobody_crashes, everybody_comes_back),
     11: (nothing_forged_counts, what_is_judged_is_what_is_recorded, forged_reports_are_buried_once),
 }

@@ -9,6 +9,10 @@ ANSWERED, DECLINED = "answered", "declined"
 #: The caller left first. What the agent did on purpose has names of its own: `status 500`, `dropped`, `hung`.
 ABORTED = "aborted"
 RUNNING = "running"
+#: The agent that is called at most once.
+ONCE = "once"
+#: The statuses of entries that end an execution.
+CONCLUDING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"})
 #: Stands in whatever an adversary says; nothing that was recorded may repeat it.
 FORGED = "forged by an adversary"
 #: One more worker: of this version, of one to come, of one before.
@@ -28,6 +32,8 @@ class AgentCall:
     ended_at: float | None = None
     ended: str = RUNNING
     pid: int | None = None
+    #: How often the job had been edited, as the request says.
+    edition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class JudgeCall:
     at: float
     said: str
     is_valid: bool | None = None
-    #: The result that it was shown, as JSON text.
+    #: The digest of the result that it was shown.
     judged: str | None = None
 
 
@@ -54,6 +60,35 @@ class Asked:
     settled: str
     settled_at: float
     cancelled: bool = False
+    #: How often the job had been edited when it was asked for.
+    edition: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is known of a job before it runs, and so what it may come to."""
+
+    #: Who may be called.
+    agents: frozenset[str]
+    #: So many submissions, counted from each assignment by hand, do not meet the criteria.
+    lacking: int
+    max_submissions: int
+    automatic: bool = False
+    budget_tokens: int | None = None
+    tenant: str = "default"
+    #: The value of a label that a limit goes by.
+    book: str | None = None
+    #: Whether its result may be more than the judge is asked about.
+    is_large: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """None of these executions may begin from when the pause was answered until its end was asked for."""
+
+    execution_ids: frozenset[str]
+    began_at: float
+    ended_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +151,6 @@ class ExecutionRow:
     state: str
     answer: str | None
     requested: bool
-    at_most_once: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +167,12 @@ class LogRow:
     attempt: int | None = None
     lease: int | None = None
     event_id: str | None = None
+    agent_id: str | None = None
+    submission: int | None = None
+    #: Of the job, after it.
+    spent_tokens: int = 0
     is_valid: bool | None = None
-    #: The agent's result, as JSON text.
+    #: The digest of the agent's result.
     result: str | None = None
     #: Whether it repeats what an adversary said.
     forged: bool = False
@@ -203,7 +241,16 @@ class Observed:
     agent_calls: Sequence[AgentCall] = ()
     judge_calls: Sequence[JudgeCall] = ()
     asked: Sequence[Asked] = ()
+    #: By job, what may come of it; of an adversary's jobs nothing is known.
+    models: Mapping[str, Model] = field(default_factory=dict)
+    pauses: Sequence[Pause] = ()
+    #: By name, how many executions may be with executors at once; `label:book=*` is of each value by itself.
+    concurrency: Mapping[str, int] = field(default_factory=dict)
+    #: By tenant, how many executions may begin in a second.
+    rates: Mapping[str, int] = field(default_factory=dict)
     cancels: Sequence[Cancelled] = ()
+    #: What clients and operators did besides, in words, and how often.
+    did: Mapping[str, int] = field(default_factory=dict)
     #: By watch, what it was told.
     watched: Sequence[Sequence[tuple[str, int]]] = ()
     faults: Sequence[Fault] = ()
@@ -223,6 +270,8 @@ class Observed:
     leaders: Sequence[str] = ()
     #: What `signoff verify` said of tables made again from the facts; None: they are the same.
     rebuilt: str | None = None
+    #: The same in the midst of the storm: that what was rebuilt is a part of what there is. None: it is.
+    rebuilt_midst: str | None = None
     #: How often the broker said that it assigns a group's partitions anew, by group.
     rebalances: Mapping[str, int] = field(default_factory=dict)
 

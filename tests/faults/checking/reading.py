@@ -1,9 +1,11 @@
 """Reading what there is: the tables, the topics, and how far their readers have come."""
 
 import asyncio
+import hashlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -11,29 +13,21 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from contracts.client import JobStoreClient
+from contracts.fact_keys import is_marker
+from contracts.resources import JobLog
 from contracts.topics import TOPICS
-from faults.checking.observed import FORGED, ExecutionRow, JobRow, LogRow, Record
+from faults.checking.observed import CONCLUDING, FORGED, ExecutionRow, JobRow, LogRow, Record
 from jobstore.storage.locks import Lock
 
+PAGE = 500
+AT_ONCE = 16
 GROUPS = {
     "execute-requested": ("signoff-executor",),
     "result-produced": ("signoff-validator", "signoff-jobstore-results"),
     "job-status-reported": ("signoff-jobstore-reports",),
     "cancel-requested": ("signoff-jobstore-cancels",),
 }
-_LOGS = """
-SELECT job_id, version, id::text, status, job_status, kind, extract(epoch FROM created_at)::float8 AS at, code,
-    execution_id::text, attempt, lease, event_id::text,
-    (response_payload::jsonb #>> '{verdict,is_valid}')::boolean AS is_valid,
-    CASE WHEN kind = 'result' THEN response_payload::jsonb -> 'result' END::text AS result,
-    to_jsonb(job_logs)::text LIKE $1 AS forged
-FROM job_logs ORDER BY job_id, version
-"""
-_EXECUTIONS = """
-SELECT execution_id::text, job_id, state, answer, request_version IS NOT NULL AS requested,
-    coalesce(policy::jsonb ->> 'delivery', '') = 'at_most_once' AS at_most_once
-FROM executions ORDER BY execution_id
-"""
 _UNFINISHED = """
 SELECT (SELECT count(*) FROM executions WHERE state <> 'DONE'),
     (SELECT count(*) FROM job_logs WHERE seq > (SELECT published_seq FROM relay))
@@ -54,7 +48,7 @@ _STANDING = {
 
 
 class Tables:
-    """The database, read past the link before it."""
+    """The database, read past the link before it: whether it is quiet, who publishes, and what replays change."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -65,16 +59,6 @@ class Tables:
             return list(await connection.fetch(query, *arguments))
         finally:
             await connection.close(timeout=5)
-
-    async def jobs(self) -> list[JobRow]:
-        return [JobRow(*row) for row in await self._fetch("SELECT id, status, version, live FROM jobs ORDER BY id")]
-
-    async def executions(self) -> list[ExecutionRow]:
-        return [ExecutionRow(*row) for row in await self._fetch(_EXECUTIONS)]
-
-    async def logs(self) -> list[LogRow]:
-        rows = [dict(row) for row in await self._fetch(_LOGS, f"%{FORGED}%")]
-        return [LogRow(**row | {"result": row["result"] and as_text(json.loads(row["result"]))}) for row in rows]
 
     async def unfinished(self) -> tuple[int, int]:
         """Executions under way, and facts that were not published."""
@@ -92,9 +76,9 @@ class Tables:
         }
 
 
-def as_text(value: Any) -> str:
-    """JSON text that is the same for the same value."""
-    return json.dumps(value, sort_keys=True)
+def digest(value: Any) -> str:
+    """A short text that is the same for the same JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def differences(before: dict[str, dict[str, str]], after: dict[str, dict[str, str]]) -> list[str]:
@@ -116,6 +100,77 @@ def _difference(before: str, after: str) -> str:
     old, new = json.loads(before), json.loads(after)
     moved = {name: (old[name], new.get(name)) for name in old if old[name] != new.get(name)}
     return f"{old.get('execution_id') or old.get('id')}: {moved}"
+
+
+async def all_jobs(client: JobStoreClient) -> list[JobRow]:
+    """Every job, as the public door tells of it."""
+    jobs: list[JobRow] = []
+    token = ""
+    while True:
+        page = await client.list_matching({}, limit=PAGE, page_token=token, with_texts=False)
+        jobs += [JobRow(job.id, job.status, job.version, live=bool(job.live)) for job in page.jobs]
+        token = page.next_page_token
+        if not token:
+            return sorted(jobs, key=lambda job: job.id)
+
+
+async def all_logs(client: JobStoreClient, jobs: Iterable[JobRow]) -> list[LogRow]:
+    """Every entry of their logs, likewise."""
+    at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def read(job: JobRow) -> list[LogRow]:
+        rows, token = [], ""
+        async with at_once:
+            while True:
+                logs, token = await client.list_job_logs(job.id, page_token=token)
+                rows += [_log(entry) for entry in logs]
+                if not token:
+                    return rows
+
+    return [row for rows in await asyncio.gather(*map(read, jobs)) for row in rows]
+
+
+def _log(entry: JobLog) -> LogRow:
+    said = entry.response_payload if isinstance(entry.response_payload, dict) else {}
+    texts = json.dumps([entry.message, entry.code, entry.response_payload, entry.request_payload])
+    return LogRow(
+        job_id=entry.job_id,
+        version=entry.version,
+        id=str(entry.id),
+        status=entry.status,
+        job_status=entry.job_status,
+        kind=entry.kind or "",
+        at=entry.created_at.timestamp(),
+        code=entry.code,
+        execution_id=str(entry.execution_id) if entry.execution_id else None,
+        attempt=entry.attempt,
+        lease=entry.lease,
+        event_id=str(entry.event_id) if entry.event_id else None,
+        agent_id=entry.agent_id,
+        submission=entry.submission,
+        spent_tokens=entry.spent_tokens or 0,
+        is_valid=(said.get("verdict") or {}).get("is_valid"),
+        result=digest(said["result"]) if entry.kind == "result" and "result" in said else None,
+        forged=FORGED in texts,
+    )
+
+
+def executions(logs: Iterable[LogRow], refused: Iterable[Record]) -> list[ExecutionRow]:
+    """What became of each execution id, by the logs and by the facts of those that were not even requested."""
+    rows: dict[str, ExecutionRow] = {}
+    for entry in logs:
+        if entry.execution_id:
+            row = rows.setdefault(
+                entry.execution_id, ExecutionRow(entry.execution_id, entry.job_id, "LIVE", None, False)
+            )
+            is_end = entry.status in CONCLUDING and entry.kind != "result"
+            ended = {"state": "DONE", "answer": entry.status.lower()} if is_end else {}
+            rows[entry.execution_id] = replace(row, requested=row.requested or entry.kind == "requested", **ended)
+    for fact in (json.loads(record.value or b"{}") for record in refused if not is_marker(record)):
+        answer = ":".join(filter(None, (fact.get("answer"), fact.get("code"))))
+        row = ExecutionRow(fact["execution_id"], fact.get("job_id") or "", "DONE", answer, requested=False)
+        rows.setdefault(row.execution_id, row)
+    return list(rows.values())
 
 
 async def topics(kafka: str) -> dict[str, list[Record]]:

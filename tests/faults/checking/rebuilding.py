@@ -3,15 +3,64 @@
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import asyncpg
+
+from jobstore.storage.outages import DRIVER_ERRORS
 from localstack.services import Addresses
+
+#: A rebuild fails what was live and must not be called again; that is no fact.
+_ENTRIES = "SELECT job_id, version, id::text FROM job_logs WHERE kind <> 'rebuilt'"
+REBUILD_S = 120.0
 
 
 async def rebuilt(addresses: Addresses) -> str | None:
     """None: the rebuilt tables are the same; else what `signoff rebuild` or `signoff verify` said."""
     database = f"{addresses.postgres}_rebuilt"
-    made = await _signoff(addresses, "rebuild", "--kafka", addresses.kafka, "--database-url", database, "--create")
+    made = await _rebuild(addresses, database)
     return made or await _signoff(addresses, "verify", "--database-url", database, "--live", addresses.postgres)
+
+
+async def rebuilt_part(addresses: Addresses) -> str | None:
+    """Rebuild while everything goes on. None: each entry of a log is as in the live one; else what is wrong."""
+    database = f"{addresses.postgres}_midst"
+    try:
+        async with asyncio.timeout(REBUILD_S):
+            await _forget(addresses.postgres, database)
+            if (wrong := await _rebuild(addresses, database)) is not None:
+                return wrong
+            made = await _entries(database)
+            other = made - await _entries(addresses.postgres)
+    except (TimeoutError, *DRIVER_ERRORS) as error:
+        return repr(error)
+    return (
+        f"{len(other)} entries are others, such as {min(other)}" if other else None if made else "nothing was rebuilt"
+    )
+
+
+async def _rebuild(addresses: Addresses, database: str) -> str | None:
+    return await _signoff(addresses, "rebuild", "--kafka", addresses.kafka, "--database-url", database, "--create")
+
+
+async def _forget(live: str, database: str) -> None:
+    async with _connected(live) as connection:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{database.rpartition("/")[2]}" WITH (FORCE)')
+
+
+async def _entries(database: str) -> set[tuple[str, int, str]]:
+    async with _connected(database) as connection:
+        return {tuple(row) for row in await connection.fetch(_ENTRIES)}
+
+
+@asynccontextmanager
+async def _connected(database: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database, timeout=10)
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=5)
 
 
 async def _signoff(addresses: Addresses, *arguments: str) -> str | None:
@@ -21,5 +70,10 @@ async def _signoff(addresses: Addresses, *arguments: str) -> str | None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
+    try:
+        said, _ = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
     return None if process.returncode == 0 else f"{arguments[0]}: {said.decode()[-2_000:]}"

@@ -1,87 +1,39 @@
 """Clients: each job through a door of its own, asked for until it is answered, with a record of what was."""
 
 import asyncio
+import json
+import os
+import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
-from random import Random
 from typing import Any
-from uuid import UUID
 
 import aiohttp
 
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import CancelRequested, ExecuteRequested
 from contracts.messages.views import Batch
-from contracts.resources import NewJob
-from contracts.status import RESTING, JobStatus
-from faults.checking.observed import Asked, Cancelled, Poison
-from faults.stack.strangers import CRITERIA, HABITS, STEADY
+from contracts.resources import Job, JobEdit, JobFilter
+from contracts.status import JobStatus
+from faults.checking.observed import Asked, Cancelled, Model, Pause, Poison
+from faults.stack.wishes import ASSIGNED_ANEW, Wish, wish
 from jobstore.domain.ids import IdKey
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
 
-DOORS = ("grpc", "rest", "rest key", "event", "event inline", "batch", "rest batch")
-CANCEL_DOORS = ("grpc", "rest", "event")
-#: Two doors take companions along.
-JOBS_A_WISH = 1 + 2 * 2 / len(DOORS)
 #: Answers that say nothing of what became of a request: it is asked again, with the same ids.
 AGAIN = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "ABORTED", "RESOURCE_EXHAUSTED"})
 AGAIN_S = 0.5
 #: A client that gets no answer at all for that long gives up: longer than the broker takes to come up four times in a
 #: row on a machine that is busy with other things.
 PATIENCE_S = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What one client wants; drawn from the seed."""
-
-    job_id: str
-    execution_id: UUID
-    door: str
-    agent: str
-    repeats: int
-    lacking: int
-    cancel_door: str | None
-    cancel_after_s: float
-
-    @property
-    def job(self) -> NewJob:
-        return self._job(self.job_id)
-
-    @property
-    def companions(self) -> list[NewJob]:
-        """New jobs that are asked for in the same batch."""
-        return [self._job(f"{self.job_id}-{number}") for number in (1, 2)]
-
-    def _job(self, job_id: str) -> NewJob:
-        return NewJob(
-            id=job_id,
-            title=f"Describe the sky, for {self.agent}",
-            acceptance_criteria=CRITERIA,
-            agent_id=self.agent,
-            payload={"agent": self.agent, "lacking": self.lacking},
-        )
-
-
-def wish(seed: int, number: int) -> Wish:
-    """The wish with a number."""
-    random = Random(f"crowd/{seed}/{number}")
-    steady = random.random() < 0.3
-    execution_id = UUID(int=random.getrandbits(128), version=4)
-    return Wish(
-        job_id=f"storm-{seed}-{number}",
-        execution_id=execution_id,
-        door=random.choice(DOORS),
-        agent=STEADY if steady else random.choice([name for name in HABITS if name != STEADY]),
-        repeats=random.choice((0, 0, 0, 1, 2)),
-        lacking=random.choice((0, 0, 0, 0, 1, 2)),
-        cancel_door=random.choice(CANCEL_DOORS) if random.random() < 0.15 else None,
-        cancel_after_s=random.choice((0.0, 0.05, 0.2, 1.0, 3.0)),
-    )
+PAUSED_S = 1.5
+CLI_S = 60.0
+#: What the command line says when it could not find out.
+_CLI_AGAIN = frozenset({"unavailable", "deadline_exceeded", "cancelled", "aborted", "resource_exhausted"})
 
 
 class RefusedError(Exception):
@@ -96,13 +48,20 @@ class Crowd:
     consoles: Sequence[aiohttp.ClientSession]
     publisher: Publisher
     ids: IdKey
+    #: The environment in which the command line finds the jobstores.
+    cli_env: Mapping[str, str]
     asked: list[Asked] = field(default_factory=list)
     cancels: list[Cancelled] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
+    models: dict[str, Model] = field(default_factory=dict)
+    #: What clients did besides, in words.
+    did: list[str] = field(default_factory=list)
     #: By watch, what it was told; there are as many as jobstores.
     watched: list[list[tuple[str, int]]] = field(default_factory=list)
     poison: list[Poison] = field(default_factory=list)
     #: How often an answer was one that should never be given, by its words.
     odd: list[str] = field(default_factory=list)
+    _batches: dict[str, Batch] = field(default_factory=dict)
     _turns: Iterator[JobStoreClient] = field(init=False)
     _consoles: Iterator[aiohttp.ClientSession] = field(init=False)
 
@@ -119,27 +78,65 @@ class Crowd:
         async with asyncio.TaskGroup() as group:
             for number in range(count):
                 await asyncio.sleep(max(0.0, began + number * lasts_s / count - time.monotonic()))
-                group.create_task(self._fulfil(wish(seed, number)))
+                group.create_task(self._attempt(wish(seed, number)))
                 if number % 50 == 10:
                     group.create_task(self._plant(seed, number))
 
+    async def _attempt(self, wish: Wish) -> None:
+        try:
+            await self._fulfil(wish)
+        except TimeoutError:
+            unanswered = Asked(str(wish.execution_id), wish.job_id, wish.agent or "", wish.door, time.time(), "", 0)
+            self.asked.append(replace(unanswered, settled="unanswered", settled_at=time.time(), cancelled=True))
+
     async def _fulfil(self, wish: Wish) -> None:
-        if wish.door != "event inline":
-            await self._until_answered(lambda: self.client.create_job(wish.job))
-        asked = Asked(str(wish.execution_id), wish.job_id, wish.agent, wish.door, time.time(), "", 0)
-        asked.cancelled = wish.cancel_door is not None
+        self.models.update(wish.models)
+        await self._create(wish)
+        asked = Asked(str(wish.execution_id), wish.job_id, wish.agent or "", wish.door, time.time(), "", 0)
+        asked.cancelled = wish.cancel_door is not None or wish.control == "cancel"
+        if "before" in wish.edits and await self._edit(wish, 1):
+            asked.edition, asked.at = 1, time.time()
         asking = [asyncio.create_task(self._ask(wish, asked)) for _ in range(1 + wish.repeats)]
         if wish.cancel_door:
             await asyncio.sleep(wish.cancel_after_s)
             await self._cancel(wish, wish.cancel_door)
         await asyncio.gather(*asking)
         self.asked.append(asked)
-        if wish.lacking and not asked.cancelled and asked.settled == "accepted":
-            await self._resubmit(wish)
+        is_edited = "live" in wish.edits and await self._edit(wish, 2)
+        if wish.control and wish.job_id in self._batches:
+            await self._steer(wish.control, self._batches[wish.job_id])
+        if "after" in wish.edits:
+            await self._execute_anew(wish)
+        elif wish.lacking and not asked.cancelled and asked.settled == "accepted":
+            await self._resubmit(wish, 2 if is_edited else asked.edition)
+
+    async def _create(self, wish: Wish) -> None:
+        """The job, where it is not asked for with its request; and wait for the agent that it is matched to."""
+        if wish.door == "event inline":
+            return
+        for job in (wish.job, *(wish.companions if wish.door == "filter" else ())):
+            await self.until_answered(lambda job=job: self.client.create_job(job))
+        if wish.agent is None:
+            await self._until(wish.job_id, lambda job: job.status is not JobStatus.PENDING)
+
+    async def _edit(self, wish: Wish, edition: int) -> bool:
+        """Edit the job; whether it was done."""
+        edit = JobEdit(title=f"Describe the sky, edition {edition}", payload=wish.payload(edition))
+        try:
+            if edition % 2:
+                await self.until_answered(lambda: self.client.edit_job(wish.job_id, edit))
+            else:
+                body = edit.model_dump(mode="json", exclude_unset=True)
+                await self.until_answered(lambda: self._rest("PATCH", f"/api/jobs/{wish.job_id}", json=body))
+        except RefusedError as refusal:
+            self.did.append(f"edit refused: {refusal}")
+            return False
+        self.did.append("edited")
+        return True
 
     async def _ask(self, wish: Wish, asked: Asked) -> None:
         try:
-            settled = await self._until_answered(lambda: self._through(wish, asked))
+            settled = await self.until_answered(lambda: self._through(wish, asked))
         except RefusedError as refusal:
             settled = f"refused: {refusal}"
         except TimeoutError:
@@ -152,41 +149,78 @@ class Crowd:
             case "grpc":
                 await self.client.execute_job(wish.job_id, known)
             case "rest":
-                await self._post(path, json={"execution_id": known})
+                await self._rest("POST", path, json={"execution_id": known})
             case "rest key":
                 asked.execution_id = str(self.ids.derive("execution", wish.job_id, known))
-                await self._post(path, headers={"Idempotency-Key": known})
-            case "batch":
-                batch = await self.client.execute_jobs([wish.job_id], wish.companions, idempotency_key=known)
-                return self._batch(batch, asked)
-            case "rest batch":
-                jobs = [job.model_dump(mode="json", exclude_none=True) for job in (wish.job, *wish.companions)]
-                answer = await self._post("/api/batches", json={"jobs": jobs}, headers={"Idempotency-Key": known})
-                return self._batch(Batch.model_validate(answer), asked)
+                await self._rest("POST", path, headers={"Idempotency-Key": known})
+            case "cli":
+                await self.signoff("jobs", "execute", wish.job_id, "--execution-id", known)
             case "event":
                 await self.publisher.publish(ExecuteRequested(execution_id=wish.execution_id, job_id=wish.job_id))
                 return "published"
-            case _:
+            case "event inline":
                 inline = ExecuteRequested(execution_id=wish.execution_id, job_id=wish.job_id, job=wish.job)
                 await self.publisher.publish(inline)
                 return "published"
+            case _:
+                return self._note_batch(await self._execute_many(wish), wish, asked)
         return "accepted"
 
-    def _batch(self, batch: Batch, asked: Asked) -> str:
+    async def _execute_many(self, wish: Wish) -> Batch:
+        known = str(wish.execution_id)
+        match wish.door:
+            case "batch":
+                return await self.client.execute_jobs([wish.job_id], wish.companions, idempotency_key=known)
+            case "rest batch":
+                jobs = [job.model_dump(mode="json", exclude_none=True) for job in (wish.job, *wish.companions)]
+                key = {"Idempotency-Key": known}
+                return Batch.model_validate(await self._rest("POST", "/api/batches", json={"jobs": jobs}, headers=key))
+        batch = await self.client.execute_jobs(filter=JobFilter(labels=wish.bulk), idempotency_key=known)
+        while any(not item.accepted and item.code is None for item in batch.items) or not batch.items:
+            await asyncio.sleep(AGAIN_S)  # it is carried out in parts
+            batch = await self.client.get_batch(batch.id)
+        return batch
+
+    def _note_batch(self, batch: Batch, wish: Wish, asked: Asked) -> str:
         """Note what became of the companions, once, and answer for the job itself."""
-        own, *companions = batch.items
-        told = {one.execution_id for one in self.asked}
-        for item in companions:
-            if str(item.execution_id) not in told:
+        own = next(item for item in batch.items if item.job_id == wish.job_id)
+        if wish.job_id not in self._batches:
+            self._batches[wish.job_id] = batch
+            for item in (item for item in batch.items if item is not own):
                 settled = "accepted" if item.accepted else f"refused: {item.code}"
                 about = {"execution_id": str(item.execution_id), "job_id": item.job_id, "settled": settled}
-                self.asked.append(replace(asked, **about, settled_at=time.time(), cancelled=False))
+                is_cancelled = wish.control == "cancel"
+                self.asked.append(replace(asked, **about, settled_at=time.time(), cancelled=is_cancelled))
         asked.execution_id = str(own.execution_id)
         return "accepted" if own.accepted else f"refused: {own.code}"
 
+    async def _steer(self, control: str, batch: Batch) -> None:
+        """Pause a batch for a while, cancel it, or retry it once it is over."""
+        try:
+            if control == "pause":
+                await self._pause(batch)
+            elif control == "cancel":
+                await self.until_answered(lambda: self._rest("POST", f"/api/batches/{batch.id}/cancel", json={}))
+            else:
+                for item in batch.items:
+                    await self._until(item.job_id, _is_over)
+                key = str(self.ids.derive("batch", str(batch.id), "retry"))
+                await self.until_answered(lambda: self.client.retry_operation(batch.id, idempotency_key=key))
+        except RefusedError as refusal:  # it is over already, or there is nothing to retry
+            control = f"{control} refused: {refusal}"
+        self.did.append(f"batch: {control}")
+
+    async def _pause(self, batch: Batch) -> None:
+        await self.until_answered(lambda: self.client.pause_operation(batch.id))
+        began_at = time.time()
+        await asyncio.sleep(PAUSED_S)
+        ended_at = time.time()
+        await self.until_answered(lambda: self._rest("POST", f"/api/batches/{batch.id}/resume"))
+        self.pauses.append(Pause(frozenset(str(item.execution_id) for item in batch.items), began_at, ended_at))
+
     async def _cancel(self, wish: Wish, door: str) -> None:
         try:
-            await self._until_answered(lambda: self._cancelled(wish, door))
+            await self.until_answered(lambda: self._cancelled(wish, door))
             settled = "published" if door == "event" else "done"
         except RefusedError as refusal:  # it rests already, or nobody knows it yet
             settled = f"refused: {refusal}"
@@ -195,35 +229,62 @@ class Crowd:
         self.cancels.append(Cancelled(wish.job_id, door, settled))
 
     async def _cancelled(self, wish: Wish, door: str) -> None:
-        if door == "grpc":
-            await self.client.cancel_job(wish.job_id, "by a client")
-        elif door == "rest":
-            await self._post(f"/api/jobs/{wish.job_id}/cancel", json={"reason": "by a client"})
-        else:
-            await self.publisher.publish(CancelRequested(execution_id=wish.execution_id, job_id=wish.job_id))
+        execution_id, why = str(wish.execution_id), {"reason": "by a client"}
+        match door:
+            case "grpc":
+                await self.client.cancel_job(wish.job_id, "by a client")
+            case "grpc execution":
+                await self.client.cancel_execution(execution_id, "by a client")
+            case "rest":
+                await self._rest("POST", f"/api/jobs/{wish.job_id}/cancel", json=why)
+            case "rest execution":
+                await self._rest("POST", f"/api/executions/{execution_id}/cancel", json=why)
+            case _:
+                await self.publisher.publish(CancelRequested(execution_id=wish.execution_id, job_id=wish.job_id))
 
-    async def _resubmit(self, wish: Wish) -> None:
-        if await self._at_rest(wish.job_id) is not JobStatus.RESUBMISSION_REQUIRED:
+    async def _execute_anew(self, wish: Wish) -> None:
+        """Once the job rests, edit it and execute it again; assigned to another where it was rejected."""
+        await self._until(wish.job_id, _is_over)
+        if not await self._edit(wish, 3):
+            return  # COMPLETED: there is nothing more to ask
+        asked = self._asked_again(wish, "anew", 3)
+
+        async def execute() -> None:
+            if (await self.client.get_job(wish.job_id)).status is JobStatus.REJECTED:
+                await self.client.assign_agent(wish.job_id, ASSIGNED_ANEW)
+            await self.client.execute_job(wish.job_id, asked.execution_id)
+
+        await self._settle(asked, execute)
+
+    async def _resubmit(self, wish: Wish, edition: int) -> None:
+        job = await self._until(wish.job_id, _is_over)
+        if job is None or job.status is not JobStatus.RESUBMISSION_REQUIRED:
             return
-        again = self.ids.derive("execution", wish.job_id, "again")
-        asked = Asked(str(again), wish.job_id, wish.agent, "resubmit", time.time(), "", 0)
-        path, body = f"/api/jobs/{wish.job_id}/resubmit", {"execution_id": str(again), "comment": "bluer, please"}
+        asked = self._asked_again(wish, "resubmit", edition)
+        path, body = f"/api/jobs/{wish.job_id}/resubmit", {"execution_id": asked.execution_id, "comment": "bluer"}
+        await self._settle(asked, lambda: self._rest("POST", path, json=body))
+
+    def _asked_again(self, wish: Wish, door: str, edition: int) -> Asked:
+        again = str(self.ids.derive("execution", wish.job_id, "again"))
+        return Asked(again, wish.job_id, wish.agent or "", door, time.time(), "", 0, edition=edition)
+
+    async def _settle(self, asked: Asked, operation: Callable[[], Awaitable[Any]]) -> None:
         try:
-            await self._until_answered(lambda: self._post(path, json=body))
+            await self.until_answered(operation)
             asked.settled = "accepted"
         except RefusedError as refusal:
             asked.settled = f"refused: {refusal}"
         asked.settled_at = time.time()
         self.asked.append(asked)
 
-    async def _at_rest(self, job_id: str) -> JobStatus | None:
-        """Where the job comes to rest; None: it does not, and whoever checks will find it."""
+    async def _until(self, job_id: str, is_good: Callable[[Job], bool]) -> Job | None:
+        """The job once it is as it should be; None: it never is, and whoever checks will find it."""
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
                 while True:
-                    job = await self._until_answered(lambda: self.client.get_job(job_id))
-                    if job.status in RESTING:
-                        return job.status
+                    job = await self.until_answered(lambda: self.client.get_job(job_id))
+                    if is_good(job):
+                        return job
                     await asyncio.sleep(1)
         return None
 
@@ -231,16 +292,44 @@ class Crowd:
         """A record that cannot be processed, in each topic that is consumed."""
         for topic in ("execute-requested", "result-produced", "job-status-reported", "cancel-requested"):
             value = f"poison {seed} {number} {topic}".encode()
-            await self._until_answered(lambda topic=topic, value=value: self._raw(topic, value))
-            self.poison.append(Poison(value, time.time()))
+            try:
+                await self.until_answered(lambda topic=topic, value=value: self._raw(topic, value))
+                self.poison.append(Poison(value, time.time()))
+            except TimeoutError:
+                self.cancels.append(Cancelled(topic, "poison", "unanswered"))
 
     async def _raw(self, topic: str, value: bytes) -> None:
         (result,) = await self.publisher.send([Outgoing(topic, value)])
         if isinstance(result, Exception):
             raise result
 
-    async def _post(self, path: str, **arguments: Any) -> Any:
-        async with next(self._consoles).post(path, **arguments) as answer:
+    async def signoff(self, *arguments: str) -> str:
+        """Run the command line, and return what it prints."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cli", *arguments, "--json"),
+            env={**os.environ, **self.cli_env},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            said, wrong = await asyncio.wait_for(process.communicate(), CLI_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise
+        if process.returncode == 0:
+            return said.decode()
+        try:
+            error = json.loads(wrong.decode().splitlines()[-1])["error"]
+        except (ValueError, LookupError, TypeError):
+            self.odd.append(f"{arguments[0]} {arguments[1]}: {wrong.decode()[-300:]}")
+            raise TransientError(wrong.decode()[-300:]) from None
+        if error["code"] in _CLI_AGAIN or error["code"].startswith("database_"):
+            raise TransientError(error["message"])
+        raise RefusedError(error["code"])
+
+    async def _rest(self, method: str, path: str, **arguments: Any) -> Any:
+        async with next(self._consoles).request(method, path, **arguments) as answer:
             if answer.status < 400:
                 return await answer.json()
             problem = await answer.json()
@@ -251,7 +340,8 @@ class Crowd:
                 raise TransientError(str(problem))
             raise RefusedError(problem.get("code") or problem.get("title"))
 
-    async def _until_answered(self, operation: Callable[[], Awaitable[Any]]) -> Any:
+    async def until_answered(self, operation: Callable[[], Awaitable[Any]]) -> Any:
+        """The answer, however often it must be asked for. Raise RefusedError where it is no."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 try:
@@ -283,3 +373,7 @@ class Crowd:
             except JobStoreError as error:
                 self.odd.append(f"watch: {error.grpc_status.name} {error.code}: {error}")
             await asyncio.sleep(AGAIN_S)
+
+
+def _is_over(job: Job) -> bool:
+    return not job.live

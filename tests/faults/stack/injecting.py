@@ -23,15 +23,20 @@ from faults.schedule import Planned
 from faults.stack.world import World
 from jobstore.storage.outages import DRIVER_ERRORS
 
-#: A part that was ended is ready again within this, also where others are ended meanwhile.
+#: A part that was ended is ready again within this, from when it has the broker and the database.
 BACK_S = 240.0
+LOOK_S = 0.5
+BACKING = ("kafka", "postgres")
+#: Who waits for a lock on the table longer than this holds up whoever comes after.
 SLOW_DISK = """
+SET lock_timeout = '100ms';
 CREATE SEQUENCE IF NOT EXISTS slowed;
 CREATE OR REPLACE FUNCTION slow_disk() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN PERFORM nextval('slowed'), pg_sleep(0.15); RETURN NULL; END $$;
 CREATE OR REPLACE TRIGGER slow_disk AFTER INSERT ON job_logs FOR EACH STATEMENT EXECUTE FUNCTION slow_disk();
 """
 FAST_DISK = """
+SET lock_timeout = '100ms';
 DROP TRIGGER IF EXISTS slow_disk ON job_logs; DROP FUNCTION IF EXISTS slow_disk; DROP SEQUENCE IF EXISTS slowed;
 """
 
@@ -73,6 +78,7 @@ class Injector:
             "empty": self._empty,
             "rebalance": self._rebalance,
             "slow disk": self._slow_disk,
+            "full disk": self._full_disk,
             **dict.fromkeys(VERSIONS, self._extra),
         }
         means = kinds.get(planned.kind, self._link)
@@ -86,15 +92,26 @@ class Injector:
 
     async def _kill(self, planned: Planned, number: signal.Signals = signal.SIGKILL) -> Done:
         pid = self.world.pids[planned.target]
-        try:
-            await asyncio.wait_for(self.world.stack.kill(planned.target, number), BACK_S)
-        except TimeoutError:
+        ended = asyncio.create_task(self.world.stack.kill(planned.target, number))
+        left_s = BACK_S
+        while left_s > 0 and not ended.done():
+            await asyncio.wait([ended], timeout=LOOK_S)
+            left_s -= 0 if self._lacks(planned.target) else LOOK_S
+        if not ended.done():
+            ended.cancel()
             self.lost.append(f"{planned.target} was not ready {BACK_S:g} s after its {planned.kind}")
+        await asyncio.wait([ended])
+        if not ended.cancelled():
+            ended.result()
         return Done(pid)
+
+    def _lacks(self, target: str) -> bool:
+        """Whether a part has to wait for the broker or the database, to which something is being done."""
+        return any(self._busy[f"process {name}"].locked() for name in BACKING if target not in BACKING)
 
     async def _stop(self, planned: Planned) -> Done:
         """SIGTERM; PostgreSQL is asked for a fast shutdown, since a smart one waits for its clients for ever."""
-        if planned.target in {"postgres", "kafka"}:
+        if planned.target in BACKING:
             return await self._kill(planned, signal.SIGINT if planned.target == "postgres" else signal.SIGTERM)
         pid, told_at = self.world.pids[planned.target], time.time()
         stopping = asyncio.create_task(self._kill(planned, signal.SIGTERM))
@@ -165,6 +182,29 @@ class Injector:
         slowed = await self._sql("SELECT last_value FROM slowed")
         await self._sql(FAST_DISK)
         return Done(acted=slowed - 1)
+
+    async def _full_disk(self, planned: Planned) -> Done | None:
+        """The database finds no room; then it does again, and is back."""
+        disk = self.world.disk
+        if disk is None:
+            return None
+        before = self._complaints()
+        try:
+            while not await asyncio.to_thread(disk.fill):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(planned.lasts_s)
+        finally:
+            await asyncio.to_thread(disk.empty)
+        try:
+            await self._sql("SELECT 1")
+        except TimeoutError:
+            self.lost.append(f"postgres was not back {BACK_S:g} s after its disk had been full")
+        return Done(acted=self._complaints() - before)
+
+    def _complaints(self) -> int:
+        """How often the database said that it found no room, by its own log."""
+        logs = self.world.directory.glob("logs/postgres.log*")
+        return sum(path.read_bytes().count(b"No space left on device") for path in logs)
 
     async def _sql(self, statement: str) -> Any:
         async with asyncio.timeout(BACK_S):

@@ -12,6 +12,8 @@ DRIP_BYTES = 512
 DRIP_S = 0.02
 #: How much longer each chunk takes, by mode.
 DELAYS_S = {"delay": 0.15, "late": 2.0}
+#: Of so many chunks one comes through by half, and its connection ends.
+TORN_EVERY = 12
 
 
 @dataclass(eq=False, slots=True)
@@ -36,7 +38,7 @@ class _Connection:
 
 @dataclass(eq=False, slots=True)
 class Link:
-    """One listening port that leads to another. `mode` is open, cut, hang, delay, late, drip or mute."""
+    """One listening port that leads to another. `mode` is open, cut, tear, hang, delay, late, drip or mute."""
 
     name: str
     upstream_port: int = 0
@@ -100,7 +102,7 @@ class Link:
     async def _joined(
         self, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if self.mode != "open":
+        if self.mode not in {"open", "tear"}:
             self.acted[self.mode] += 1
         if self.mode == "cut":
             return
@@ -133,6 +135,10 @@ class Link:
     async def _passed(self, data: bytes, writer: asyncio.StreamWriter) -> None:
         if self.mode != "open":
             self.acted[self.mode] += 1
+        if self.mode == "tear" and self.acted["tear"] % TORN_EVERY == 0:
+            writer.write(data[: len(data) // 2])
+            await writer.drain()
+            raise ConnectionResetError("torn half-way")
         await self._flowing.wait()
         await asyncio.sleep(DELAYS_S.get(self.mode, 0.0))
         while data:

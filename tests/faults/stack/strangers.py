@@ -13,15 +13,23 @@ from typing import Any
 from aiohttp import web
 
 from contracts.resources import NewAgent, Policy
-from contracts.status import Delivery
-from faults.checking.observed import ABORTED, ANSWERED, DECLINED, AgentCall, JudgeCall
-from faults.checking.reading import as_text
+from contracts.status import Delivery, Protocol
+from faults.checking.observed import ABORTED, ANSWERED, DECLINED, ONCE, AgentCall, JudgeCall
+from faults.checking.reading import digest
+from faults.stack.works import Works
 from localstack.judge import read_question
 
 WORD = "blue"
 CRITERIA = f'Says "{WORD}"\nIs not empty'
 HANG_S = 30.0
 STEADY = "steady"
+#: It takes its time (`http_async`); what it costs is told; its capabilities change.
+PATIENT, DEAR, LUNAR = "patient", "dear", "lunar"
+SKY, MOON = "sky", "moon"
+SKY_AGENTS = frozenset({"flaky", "slow", PATIENT})
+#: Not-met verdicts that a job may have, unless it says otherwise.
+SUBMISSIONS = 2
+USAGE = {"input_tokens": 60, "output_tokens": 40, "model": "scripted"}
 
 #: What each agent does with one request, and how often in a hundred; the rest is done well.
 HABITS: dict[str, dict[str, int]] = {
@@ -30,23 +38,30 @@ HABITS: dict[str, dict[str, int]] = {
     "slow": {"slow": 70, "status 500": 5},
     "babbling": {"broken json": 25, "dripped": 25, "cut off": 15},
     "choosy": {DECLINED: 40},
-    "once": {"status 500": 10, "dropped": 8, "hung": 5, "slow": 30},
+    ONCE: {"status 500": 10, "dropped": 8, "hung": 5, "slow": 30},
+    PATIENT: {"slow": 40, "status 500": 5, "failed": 6, "spoiled": 3, "lost": 4, "silent": 3, DECLINED: 4},
+    DEAR: {},
+    LUNAR: {},
 }
 WELL_DONE = frozenset({"slow", "dripped"})
 _POLICIES = {
-    "once": Policy(delivery=Delivery.AT_MOST_ONCE, max_submissions=2),
-    "flaky": Policy(max_attempts=8, max_submissions=2),
+    ONCE: Policy(delivery=Delivery.AT_MOST_ONCE),
+    "flaky": Policy(max_attempts=8),
+    PATIENT: Policy(heartbeat_timeout_s=3),
 }
 
 
 def registered(url: str, attempt_timeout_s: float) -> list[NewAgent]:
     """All agents, as they are registered."""
+    every = Policy(attempt_timeout_s=attempt_timeout_s, max_submissions=SUBMISSIONS)
     return [
         NewAgent(
             id=name,
             name=name,
             url=f"{url}/{name}",
-            policy=Policy(attempt_timeout_s=attempt_timeout_s).over(_POLICIES.get(name, Policy(max_submissions=2))),
+            protocol=Protocol.HTTP_ASYNC if name == PATIENT else Protocol.HTTP,
+            capabilities=[SKY] if name in SKY_AGENTS else [MOON] if name == LUNAR else [],
+            policy=_POLICIES.get(name, Policy()).over(every),
         )
         for name in HABITS
     ]
@@ -77,11 +92,14 @@ class Agents:
     seed: int
     caller: Callable[[int], int | None]
     calls: list[AgentCall] = field(default_factory=list)
+    works: Works = field(default_factory=Works)
     _nth: Counter[str] = field(default_factory=Counter)
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=8 << 20)
         app.router.add_post("/{agent}", self._on_call)
+        app.router.add_get("/works/{key}", self.works.on_look)
+        app.router.add_delete("/works/{key}", self.works.on_stop)
         return app
 
     async def _on_call(self, request: web.Request) -> web.StreamResponse:
@@ -93,7 +111,10 @@ class Agents:
         key = request.headers.get("Idempotency-Key")
         call = AgentCall(name, body["execution_id"], body["job_id"], key, digest, begun_at)
         call.pid = self.caller(peer[1]) if peer else None
+        call.edition = (body["payload"] or {}).get("edition", 0)
         self.calls.append(call)
+        if name == PATIENT:
+            return self.works.take(call, lambda: self._next_habit(call, body), result(body), "/works")
         what = self._next_habit(call, body)
         try:
             return await self._done(request, what, body)
@@ -124,16 +145,23 @@ class Agents:
         text = json.dumps(result(body))
         if what in {"dripped", "cut off"}:
             return await _piecemeal(request, text.encode(), whole=what == "dripped")
-        return web.Response(text=text[:-4] if what == "broken json" else text, content_type="application/json")
+        headers = {"Signoff-Usage": json.dumps(USAGE)} if request.match_info["agent"] == DEAR else {}
+        broken = text[:-4] if what == "broken json" else text
+        return web.Response(text=broken, content_type="application/json", headers=headers)
 
 
 def result(body: dict[str, Any]) -> dict[str, Any]:
-    """Good work, or, for as many submissions as the payload says, work that does not meet the criteria."""
-    lacking = body["submission"] <= (body["payload"] or {}).get("lacking", 0)
+    """Good work, or, for as many submissions as the payload says, work that does not meet the criteria.
+
+    It is about as large as its payload.
+    """
+    payload = body["payload"] or {}
+    lacking = body["submission"] <= payload.get("lacking", 0)
     return {
         "text": "The sky is red." if lacking else f"The sky is {WORD}.",
         "execution_id": body["execution_id"],
-        "steady": (body["payload"] or {}).get("agent") == STEADY,
+        "steady": payload.get("agent") == STEADY,
+        **{name: payload[name] for name in ("padding",) if name in payload},
     }
 
 
@@ -178,7 +206,7 @@ class Judge:
         answer = question.judge()
         # Of nonsense comes a verdict that is not met, at worst.
         is_valid = '"outcome": "fail"' not in answer and said == "verdict" if said in ANSWERS else None
-        self.calls.append(JudgeCall(judged["execution_id"], time.time(), said, is_valid, as_text(question.result)))
+        self.calls.append(JudgeCall(judged["execution_id"], time.time(), said, is_valid, digest(question.result)))
         return _reply(said, answer)
 
     def _drawn(self, which: str) -> str:

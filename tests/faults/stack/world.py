@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 from support.free_ports import free_port
 
-from faults.checking.observed import Death, Stop, Terms
+from faults.checking.observed import Death, Fault, Stop, Terms
+from faults.stack.disk import Disk
 from faults.stack.links import Link
 from faults.stack.strangers import Agents, Judge, serve
 from faults.stack.versions import of_version
@@ -27,6 +28,8 @@ from localstack.supervisor import probe_http
 WORKERS = ("executor", "executor-2", "validator", "validator-2")
 CONSOLES = ("console", "console-2")
 EXTRA_READY_S = 30.0
+SAMPLE_S = 0.5
+STARVED_S = 1.5
 OWN_ENV = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
@@ -57,11 +60,15 @@ class World:
     addresses: Addresses
     specs: dict[str, ServiceSpec]
     deaths: list[Death]
+    #: The database's own disk; None: it has none, or this machine does not let us mount one.
+    disk: Disk | None = None
     executors: dict[int, str] = field(default_factory=dict)
     rss: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     #: The jobstores in the order in which each began to publish facts.
     leaders: list[str] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
+    #: When this very process, through which all connections lead, had no turn; when the database was late by itself.
+    starved: list[Fault] = field(default_factory=list)
     extras: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     _callers: dict[tuple[int, int], int | None] = field(default_factory=dict)
 
@@ -83,14 +90,14 @@ class World:
         client_port = self.links["agent"].client_port_of(port)
         if client_port is None:
             return None
-        if self._callers.get((port, client_port)) is None:
-            found = next((pid for pid in self.executors if _has_port(pid, client_port)), None)
-            self._callers[port, client_port] = found
-        return self._callers[port, client_port]
+        if self._callers.get((port, client_port)) is None and (socket := _socket_of(client_port)) is not None:
+            self._callers[port, client_port] = next((pid for pid in self.executors if _holds(pid, socket)), None)
+        return self._callers.get((port, client_port))
 
     async def sample(self) -> None:
-        """Note, for ever, who is an executor, and how much memory each process holds."""
+        """Note, for ever, who is an executor, how much memory each process holds, and whether this one stood still."""
         while True:
+            began_at = time.time()
             for name, pid in self.pids.items():
                 if name.startswith("executor"):
                     self.executors[pid] = name
@@ -98,7 +105,13 @@ class World:
                     self.rss[name] = max(self.rss[name], psutil.Process(pid).memory_info().rss)
                 except psutil.NoSuchProcess:
                     continue
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(SAMPLE_S)
+            self.note_late("machine", began_at + SAMPLE_S)
+
+    def note_late(self, what: str, due_at: float) -> None:
+        """Note that something which takes no time of its own came late."""
+        if time.time() - due_at > STARVED_S:
+            self.starved.append(Fault("starved", what, due_at, time.time()))
 
     def note_leader(self, port: int) -> None:
         """Note which jobstore publishes facts, by the port from which the database sees it come."""
@@ -159,7 +172,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(directory: Path, seed: int, terms: Terms, jobstores: int) -> AsyncIterator[World]:
+async def world(
+    directory: Path, seed: int, terms: Terms, jobstores: int, *, on_small_disk: bool = False
+) -> AsyncIterator[World]:
     """Start everything; the links are open."""
     async with AsyncExitStack() as stack:
         links = {name: Link(name) for name in link_names(jobstores)}
@@ -171,7 +186,11 @@ async def world(directory: Path, seed: int, terms: Terms, jobstores: int) -> Asy
         for name, app in (("agent", agents.app()), ("judge", judge.app())):
             runner, links[name].upstream_port = await serve(app)
             stack.push_async_callback(runner.cleanup)
+        disk = Disk.mount(directory / "postgres") if on_small_disk else None
+        if disk is not None:
+            stack.callback(disk.unmount)
         made = await _started(stack, directory, terms, links, agents, judge)
+        made.disk = disk
         yield made
 
 
@@ -196,7 +215,7 @@ async def _started(
         kafka_advertised_port=links["kafka"].port,
         local_judge=False,
         progress=lambda words: deaths.extend(_death(words)),
-        ready_timeout_s=90,
+        ready_timeout_s=240,
         services=services,
     )
     running = Stack(settings, data_dir)
@@ -259,9 +278,16 @@ def _env(terms: Terms, links: dict[str, Link]) -> dict[str, dict[str, str]]:
     }
 
 
-def _has_port(pid: int, port: int) -> bool:
-    try:
-        connections = psutil.Process(pid).net_connections("tcp4")
-    except psutil.Error:
-        return False
-    return any(connection.laddr and connection.laddr.port == port for connection in connections)
+def _socket_of(port: int) -> str | None:
+    """The socket of the connection that comes from a port. Read once a connection: the kernel takes its time for it."""
+    with suppress(OSError):
+        connections = Path("/proc/net/tcp").read_text()
+        found = re.search(rf"^ *\d+: \S+:{port:04X} (?:\S+ +){{7}}(\d+)", connections, re.MULTILINE)
+        return f"socket:[{found[1]}]" if found else None
+    return None
+
+
+def _holds(pid: int, socket: str) -> bool:
+    with suppress(OSError):
+        return any(str(held.readlink()) == socket for held in Path(f"/proc/{pid}/fd").iterdir())
+    return False

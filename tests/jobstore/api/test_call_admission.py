@@ -11,6 +11,7 @@ from api_calls import ADMINISTRATOR, EXECUTOR, TOKENS, VALIDATOR, Status, refuse
 from support.fakes import until
 
 from jobstore.api.auth import Tokens
+from jobstore.api.interceptors import CallLimits
 from jobstore.api.server import create_server, set_serving
 
 LARGE = bytes(60 << 20)
@@ -33,6 +34,7 @@ class Doors:
         self.inside = 0
         self.let_go = asyncio.Event()
         self.port = 0
+        self.large = False
 
     def read(self, body: bytes) -> bytes:
         self.reads.append(len(body))
@@ -47,6 +49,8 @@ class Doors:
 
     async def watch(self, request: Any, context: Any) -> AsyncIterator[bytes]:
         yield await self.answer(request, context)
+        while self.large:
+            yield bytes(1 << 20)
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
         unary = grpc.unary_unary_rpc_method_handler(self.answer, self.read, None)
@@ -81,7 +85,7 @@ class Doors:
 @pytest.fixture
 async def doors() -> AsyncIterator[Doors]:
     made = Doors()
-    server, servicer = create_server(Tokens(TOKENS), calls_max=CALLS_MAX, watches_max=WATCHES_MAX)
+    server, servicer = create_server(Tokens(TOKENS), CallLimits(CALLS_MAX, WATCHES_MAX, request_s=2, response_s=2))
     server.add_generic_rpc_handlers(made.handlers())
     made.port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -189,6 +193,35 @@ async def test_a_call_that_its_client_gives_up_is_no_longer_counted(doors: Doors
             call.cancel()
         while await code_of(create(b"asks", metadata=ADMINISTRATOR)):
             pass
+
+
+async def test_a_request_that_does_not_come_is_not_waited_for(doors: Doors, channel: grpc.aio.Channel) -> None:
+    """Also one of which a part came: else a few who send by the byte take all places of their role."""
+    begun = [channel.stream_unary(CREATE)(metadata=ADMINISTRATOR) for _ in range(CALLS_MAX)]
+    for call in begun:
+        assert await refused(call) == (Status.RESOURCE_EXHAUSTED, "too_slow", "the request did not come within 2 s")
+    doors.let_go.set()
+    assert await channel.unary_unary(CREATE)(b"asks", metadata=ADMINISTRATOR) == b"as"
+
+
+async def test_a_watch_that_nobody_reads_is_cut_off(doors: Doors, channel: grpc.aio.Channel) -> None:
+    """It is told so, once it reads on; its place is free before."""
+    doors.large = True
+    doors.let_go.set()
+    watches = [channel.unary_stream(WATCH)(b"held", metadata=ADMINISTRATOR) for _ in range(WATCHES_MAX)]
+    for watch in watches:
+        await watch.read()
+    more = channel.unary_stream(WATCH)
+    async with asyncio.timeout(20):
+        while await code_of(more(b"more", metadata=ADMINISTRATOR).read()):
+            pass
+    for watch in watches:
+        assert (await refused(drained(watch)))[:2] == (Status.RESOURCE_EXHAUSTED, "too_slow")
+
+
+async def drained(watch: Any) -> None:
+    while await watch.read():
+        pass
 
 
 async def code_of(call: Any) -> str:

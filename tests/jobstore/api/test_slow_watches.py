@@ -29,7 +29,8 @@ HELD_MAX = 16 << 20
 _ADD = text(
     "INSERT INTO job_logs (job_id, version, status, job_status, kind, response_payload, created_at) "
     "SELECT :job_id, v + 1, 'IN_PROGRESS', 'IN_PROGRESS', 'progress', "
-    f"json_build_object('partial', repeat('x', {SIZE})), clock_timestamp() FROM generate_series(1, {ENTRIES}) v"
+    "json_build_object('partial', repeat('x', CAST(:size AS int))), clock_timestamp() "
+    "FROM generate_series(1, CAST(:entries AS int)) v"
 )
 
 
@@ -49,11 +50,24 @@ class Counted(JobService):
             yield response
 
 
+async def test_a_watch_reads_more_at_once_as_it_is_taken(database: Database, runner: CommandRunner) -> None:
+    steps = await Steps(database, runner).created()
+    async with database.transaction() as connection:
+        await connection.execute(_ADD, {"job_id": steps.job_id, "entries": 400, "size": 1})
+        await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
+    watches = Watches(database)
+    async with database.session() as session:
+        watches.set_settled(await get_settled_cursor(session))
+    pages = watches.read_changes(0, [steps.job_id], payloads=False)
+    assert [len(await anext(pages)) for _ in range(6)] == [10, 20, 40, 80, 160, 91]
+    await pages.aclose()
+
+
 @pytest.mark.parametrize("batched", [True, False])
 async def test_watches_that_nobody_reads_stand_still(database: Database, runner: CommandRunner, batched: bool) -> None:
     steps = await Steps(database, runner).created()
     async with database.transaction() as connection:
-        await connection.execute(_ADD, {"job_id": steps.job_id})
+        await connection.execute(_ADD, {"job_id": steps.job_id, "entries": ENTRIES, "size": SIZE})
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
     server, _ = create_server(Tokens(TOKENS))
     watches = Watches(database)

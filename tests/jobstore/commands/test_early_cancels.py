@@ -113,14 +113,6 @@ async def test_a_cancel_and_its_request_in_one_transaction(steps: Steps, databas
     assert (await steps.row()).due_at is None
 
 
-async def test_those_of_the_jobstores_own_ids_are_kept_for_good(
-    steps: Steps, few: CommandRunner, database: Database
-) -> None:
-    await cancel(few, *(new_execution_id() for _ in range(3)))
-    await few.submit.run_one(CancelJob("job-of-a-batch", steps.execution_id, own=True))
-    assert await read_facts(database) == [(str(steps.execution_id), "cancelled")]
-
-
 async def test_no_door_tells_anything_of_another_tenants_execution(steps: Steps) -> None:
     await steps.requested(tenant="theirs", title="a secret")
     own = await Steps(steps.database, steps.runner).created(tenant="ours")

@@ -12,8 +12,7 @@ from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.granting import BUDGET_EXHAUSTED, ClaimOutcome
-from jobstore.domain.decisions import TOKENS_MAX
+from jobstore.commands.granting import ClaimOutcome
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -67,7 +66,7 @@ async def test_a_job_whose_budget_is_used_up_is_not_executed_again(steps: Steps,
             command = ExecuteJob(steps.job_id, execution_id, chosen=True, resubmission=resubmission)
             with pytest.raises(RefusedError) as refused:
                 await runner.submit.run_one(command)
-            assert refused.value.code == BUDGET_EXHAUSTED
+            assert refused.value.code == "budget_exhausted"
     assert (await steps.job()).status == "RESUBMISSION_REQUIRED"
 
 
@@ -83,7 +82,7 @@ async def test_one_that_has_something_left_is(steps: Steps, runner: CommandRunne
 async def test_nothing_is_called_for_nothing(steps: Steps, policy: dict[str, Any]) -> None:
     with pytest.raises(RefusedError) as refused:
         await steps.requested(policy=policy)
-    assert refused.value.code == BUDGET_EXHAUSTED
+    assert refused.value.code == "budget_exhausted"
     assert (await steps.job()).status == "ASSIGNED"
 
 
@@ -95,9 +94,9 @@ async def test_no_further_attempt_is_granted(steps: Steps, policy: dict[str, Any
     assert (await steps.row()).state == "QUEUED"
     claimed = await steps.claim(room=0)
     message = f"{said} are spent, and the agent was not called any more"
-    assert (claimed.outcome, claimed.code, claimed.message) == (ClaimOutcome.REFUSED, BUDGET_EXHAUSTED, message)
+    assert (claimed.outcome, claimed.code, claimed.message) == (ClaimOutcome.REFUSED, "budget_exhausted", message)
     last = (await steps.logs())[-1]
-    assert (last.status, last.code, last.message, last.kind) == ("FAILED", BUDGET_EXHAUSTED, message, "over_budget")
+    assert (last.status, last.code, last.message, last.kind) == ("FAILED", "budget_exhausted", message, "over_budget")
     row = await steps.row()
     assert (row.state, row.answer, row.due_at, row.attempt) == ("DONE", "failed", None, 1)
     assert (await steps.claim()).outcome == "DUPLICATE"
@@ -108,9 +107,9 @@ async def test_the_judge_is_not_asked_by_a_job_whose_agent_used_it_all_up(steps:
     await steps.result(lease, usage=Usage(cost_usd=1.5))
     claimed = await steps.claim_judging(lease)
     message = "1.5 of 1 USD are spent, and the judge was not called any more"
-    assert (claimed.outcome, claimed.code, claimed.message) == (ClaimOutcome.REFUSED, BUDGET_EXHAUSTED, message)
+    assert (claimed.outcome, claimed.code, claimed.message) == (ClaimOutcome.REFUSED, "budget_exhausted", message)
     logs = await steps.logs()
-    assert (logs[-1].status, logs[-1].code, logs[-1].message) == ("FAILED", BUDGET_EXHAUSTED, message)
+    assert (logs[-1].status, logs[-1].code, logs[-1].message) == ("FAILED", "budget_exhausted", message)
     assert logs[-2].response_payload == {"result": "blue"}, "the result is kept"
 
 
@@ -159,4 +158,4 @@ async def test_no_number_of_tokens_is_too_many_to_be_recorded(steps: Steps) -> N
     lease = await steps.running()
     for seq in range(2, 6):
         await failed_call(steps, lease, seq, Usage(input_tokens=2**53, output_tokens=2**53, cost_usd=1_000_000.0))
-    assert ((await steps.job()).spent_tokens, (await steps.job()).spent_usd) == (TOKENS_MAX, 4_000_000.0)
+    assert ((await steps.job()).spent_tokens, (await steps.job()).spent_usd) == (2**53, 4_000_000.0)

@@ -13,8 +13,9 @@ from support.jobstore.steps import Steps, new_job, reported, result, verdict
 from contracts.events import CancelRequested
 from contracts.identity import new_execution_id
 from contracts.status import ReportKind
-from jobstore.commands.executions import CancelJob
+from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
+from jobstore.errors import RefusedError
 from jobstore.handlers import EventHandlers
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -98,7 +99,10 @@ async def test_what_agents_are_and_what_was_refused_is_told_once(
     await steps.created(agent_id=None)
     for _ in range(2):
         await steps.claim()  # PENDING: refused
-        await runner.submit.run_one(CancelJob(None, new_execution_id(), own=True))
+        cancelled = new_execution_id()
+        await runner.submit.run_one(CancelJob(None, cancelled))
+        with pytest.raises(RefusedError):
+            await runner.submit.run_one(ExecuteJob(steps.job_id, cancelled, chosen=True))
     async with database.session() as session:
         rows = await session.execute(text("SELECT topic, key, body FROM facts ORDER BY seq"))
     refusals = [json.loads(row.body) for row in rows if row.topic == "execution-refused"][-3:]

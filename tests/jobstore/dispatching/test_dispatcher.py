@@ -1,5 +1,8 @@
 """The dispatcher offers within room and by priority, again at growing intervals, and through outages of the broker."""
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 from sqlalchemy import text
 from support.factories import SECRETS
@@ -12,6 +15,7 @@ from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
+from servicekit.kafka.publisher import Outgoing
 
 
 async def test_nothing_is_offered_to_nobody(steps: Steps, dispatcher: Dispatcher, published: Published) -> None:
@@ -49,6 +53,31 @@ async def test_what_is_marked_and_not_published_is_offered_again(
     published.away = False
     await steps.due(-1)
     await Dispatcher(database, published, runner.terms, SECRETS).offer()  # type: ignore[arg-type]
+    assert [event.execution_id for event in published.events] == [steps.execution_id]
+
+
+async def test_what_is_marked_is_published_although_the_jobstore_stops(
+    steps: Steps, published: Published, database: Database, runner: CommandRunner
+) -> None:
+    """Else it would wait until it is offered again, in whichever jobstore."""
+    marked, may_publish, publish = asyncio.Event(), asyncio.Event(), published.publish_records
+
+    async def publish_later(records: Sequence[Outgoing]) -> None:
+        marked.set()
+        await may_publish.wait()
+        await publish(records)
+
+    published.publish_records = publish_later  # type: ignore[method-assign]
+    await steps.requested()
+    await seen(database, ExecutionStage.EXECUTING, 1)
+    dispatcher = Dispatcher(database, published, runner.terms, SECRETS)  # type: ignore[arg-type]
+    running = asyncio.create_task(dispatcher.run(runner))
+    await marked.wait()
+    running.cancel()
+    await asyncio.sleep(0)
+    may_publish.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
     assert [event.execution_id for event in published.events] == [steps.execution_id]
 
 

@@ -1,7 +1,7 @@
 """An execution is offered by the transaction that requests it, then published, and offered again if that is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from sqlalchemy import text
@@ -18,6 +18,7 @@ from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from jobstore.storage.work.recorded import Recorded
 from servicekit.errors import TransientError
 
 
@@ -63,6 +64,21 @@ async def test_nothing_is_offered_with_its_request_while_no_dispatcher_runs(
     later = await Steps(database, runner).requested()
     row = await later.row()
     assert (row.state, row.offers) == ("QUEUED", 0)
+
+
+async def test_what_was_under_way_as_the_dispatcher_ended_is_published_at_last(
+    steps: Steps, dispatcher: Dispatcher, published: Published, runner: CommandRunner
+) -> None:
+    def stop(rows: Sequence[Recorded]) -> None:
+        if rows[0].kind == "requested":  # that is committed by now
+            runner.on_offered = None
+
+    runner.on_recorded = stop
+    await steps.requested()
+    runner.on_recorded = None
+    assert published.events == []
+    await dispatcher.close()
+    assert [event.execution_id for event in published.events] == [steps.execution_id]
 
 
 async def test_no_more_is_offered_than_there_is_room_for_and_then_nothing_overtakes(

@@ -75,5 +75,6 @@ def test_jobs_are_spread_over_agents_with_the_same_load() -> None:
 def test_the_words() -> None:
     assert describe_missing("ba", []) == 'no enabled agent has "a", "b"'
     assert describe_missing("abc", [agent("x", "a")]) == 'no enabled agent has "b", "c"'
+    assert describe_missing("abc", [agent("x", "c"), agent("y", "ab")]).endswith('the nearest lacks "c"'), "not x"
     agents = [agent("x", "a"), agent("y", "bc"), agent("z", "ab")]
     assert describe_missing("abc", agents) == 'no enabled agent has all of "a", "b", "c": the nearest lacks "a"'

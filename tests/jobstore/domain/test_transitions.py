@@ -23,7 +23,7 @@ from support.jobstore.builders import (
 
 from contracts.status import JobLogStatus, JobStatus
 from jobstore.domain.model import Decision, Execution, ExecutionStage, ExecutionState, Refusal, TransitionKind
-from jobstore.domain.transitions import RULES, VALIDATORS_LOST_MAX, decide
+from jobstore.domain.transitions import decide
 
 S = JobStatus
 IN_PROGRESS = (S.IN_PROGRESS, JobLogStatus.IN_PROGRESS)
@@ -46,7 +46,8 @@ EXECUTIONS: dict[str, Execution | None] = {
 RECORDED: dict[tuple[JobStatus, str, TransitionKind], tuple[JobStatus, JobLogStatus | None]] = {
     **{
         (status, execution, TransitionKind.ASSIGNED): (S.ASSIGNED, JobLogStatus.ASSIGNED)
-        for status, execution in product(RULES[TransitionKind.ASSIGNED].sources, ("none", "done", "cancelled"))
+        for status in (S.PENDING, S.ASSIGNED, S.FAILED, S.REJECTED, S.RESUBMISSION_REQUIRED)
+        for execution in ("none", "done", "cancelled")
     },
     **{
         (status, execution, kind): (S.ASSIGNED, JobLogStatus.ASSIGNED)
@@ -64,7 +65,7 @@ RECORDED: dict[tuple[JobStatus, str, TransitionKind], tuple[JobStatus, JobLogSta
     },
     **{
         (status, "queued", TransitionKind.REQUESTED): (S.ASSIGNED, JobLogStatus.ASSIGNED)
-        for status in RULES[TransitionKind.REQUESTED].sources
+        for status in (S.ASSIGNED, S.FAILED, S.RESUBMISSION_REQUIRED)
     },
     **{
         (status, execution, TransitionKind.CLAIMED): IN_PROGRESS
@@ -281,7 +282,7 @@ def test_a_result_that_ends_every_process_that_judges_it_fails_its_job_at_last()
         if decision.entry is not None:
             break
         execution = replace(decision.execution, state=ExecutionState.LEASED, lease=execution.lease + 1, due_at=NOW)
-    assert (lapses, decision.job.status, decision.entry.report.code) == (VALIDATORS_LOST_MAX, S.FAILED, "judging_lost")
+    assert (lapses, decision.job.status, decision.entry.report.code) == (10, S.FAILED, "judging_lost")
 
 
 def test_work_begun_on_an_agent_called_at_most_once_is_not_handed_back() -> None:

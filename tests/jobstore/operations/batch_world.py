@@ -6,12 +6,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 from support.factories import SECRETS
-from support.jobstore.steps import CRITERIA, Published, Steps
+from support.jobstore.steps import CRITERIA, Published, Steps, verdict
 from support.jobstore.terms import IDS
 
-from contracts.messages.convert import operation_of
+from contracts.messages import JSON_AS_TEXT
+from contracts.messages.operations import operation_of
 from contracts.resources import Operation
-from contracts.status import ReportKind
+from contracts.status import Outcome, ReportKind
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.dispatching.dispatcher import Dispatcher
@@ -28,6 +29,16 @@ from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
 
 NOBODY: Any = None
+
+
+class Caller:
+    """The context of a call whose caller wants JSON as text."""
+
+    def invocation_metadata(self) -> Any:
+        return (JSON_AS_TEXT,)
+
+
+CALLER: Any = Caller()
 
 
 class World:
@@ -111,3 +122,12 @@ async def ended(job: Steps, kind: ReportKind = ReportKind.FAILED) -> None:
     answer = await job.claim()
     assert answer.execution is not None
     await job.report(answer.execution.lease, kind)
+
+
+async def judged(job: Steps, outcome: Outcome) -> None:
+    """The job's execution has a result, and a verdict of its one criterion."""
+    claimed = await job.claim()
+    assert claimed.execution is not None
+    judging = await job.claim_judging(claimed.execution.lease)
+    assert judging.execution is not None
+    await job.report(judging.execution.lease, ReportKind.VERDICT, verdict=verdict(outcome))

@@ -4,15 +4,15 @@ from uuid import UUID, uuid4
 
 import pytest
 from batch_world import NOBODY, World, asked, ended, new
-from support.jobstore.terms import IDS
 
-from contracts.messages.convert import new_job_of, operation_of
+from contracts.messages.convert import new_job_of
+from contracts.messages.operations import operation_of
 from contracts.status import ReportKind
-from jobstore.commands.executions import CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
+from jobstore.commands.operations import CarryOutItem
+from jobstore.commands.rows import Item
 from jobstore.domain.limits import batch_limit
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.operations import repository
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
@@ -54,11 +54,10 @@ async def test_a_paused_batch_of_which_nothing_is_left_has_ended(world: World) -
 
 
 async def test_what_is_not_asked_for_yet_waits_while_a_batch_is_paused(world: World) -> None:
-    batch_id = await world.crashed(jobs_pb.ExecuteJobsRequest(jobs=[new() for _ in range(2)], idempotency_key="p"))
-    await world.sql("DELETE FROM executions")
+    batch_id = await world.crashed(jobs_pb.ExecuteJobsRequest(jobs=[new() for _ in range(4)], idempotency_key="p"))
     await world.doors.PauseOperation(asked(pb.PauseOperationRequest, batch_id), NOBODY)
     await world.worked()
-    assert (await world.stands(batch_id)).counts == {"WAITING": 2}
+    assert (await world.stands(batch_id)).counts == {"ASSIGNED": 2, "WAITING": 2}
     await world.doors.ResumeOperation(asked(pb.ResumeOperationRequest, batch_id), NOBODY)
     await world.worked()
     assert "WAITING" not in (await world.stands(batch_id)).counts
@@ -67,7 +66,6 @@ async def test_what_is_not_asked_for_yet_waits_while_a_batch_is_paused(world: Wo
 async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(world: World) -> None:
     request = jobs_pb.ExecuteJobsRequest(jobs=[new(id=f"c-{n}-{uuid4().hex}") for n in range(5)])
     batch_id = await world.crashed(request)
-    await world.operator.work()
     assert (await world.stands(batch_id)).counts == {"ASSIGNED": 2, "WAITING": 3}
     await world.doors.PauseOperation(asked(pb.PauseOperationRequest, batch_id), NOBODY)
 
@@ -77,7 +75,7 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
         assert operation_of(answer.operation).state == "CANCELLING"
     await world.worked()
     cancelled = await world.stands(batch_id)
-    assert (cancelled.state, cancelled.counts) == ("CANCELLED", {"ASSIGNED": 2, "REFUSED": 3})
+    assert (cancelled.state, cancelled.counts) == ("CANCELLED", {"CANCELLED": 5})
     assert cancelled.finished_at is not None
     message = await world.batches.get_batch(str(batch_id))
     assert [item.code for item in message.items] == [None, None, "cancelled", "cancelled", "cancelled"]
@@ -86,12 +84,10 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     logs = await world.sql("SELECT message FROM job_logs WHERE job_id = :id ORDER BY seq", id=request.jobs[0].id)
     assert logs[-1].message == "cancelled by ada: no more"
 
-    late_id = request.jobs[4].id  # a process that was slow, and asks now
-    execution = ExecuteJob(late_id, repository.derive_execution_id(IDS, batch_id, late_id), chosen=True)
-    late = CreateAndExecute(CreateJob(new_job_of(request.jobs[4]), late_id), execution)
-    with pytest.raises(RefusedError) as refused:
-        await world.runner.submit.run_one(late)
-    assert refused.value.code == "cancelled"
+    item = Item(4, request.jobs[4].id)  # a process that was slow, and asks now
+    late = CarryOutItem(batch_id, item, CreateJob(new_job_of(request.jobs[4]), item.job_id))
+    await world.runner.submit.run_one(late)
+    assert await world.sql("SELECT 1 FROM jobs WHERE id = :id", id=item.job_id) == []
 
 
 async def test_what_failed_of_a_batch_runs_again_as_a_batch(world: World) -> None:

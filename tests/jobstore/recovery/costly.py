@@ -8,7 +8,6 @@ from support.jobstore.steps import Steps, result, verdict
 from contracts.resources import NewAgent, Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
-from jobstore.commands.granting import BUDGET_EXHAUSTED, RESULT_REUSED, VERDICT_REUSED
 from jobstore.runner import CommandRunner
 
 
@@ -20,7 +19,7 @@ async def costly_and_reused(life: Callable[[str], Steps], runner: CommandRunner)
     lease = await steps.running(policy={"budget_usd": 0.3})
     await steps.report(lease, ReportKind.CALL_FAILED, seq=2, usage=Usage(input_tokens=7, cost_usd=0.1))
     await steps.result(lease, "costly", usage=Usage(output_tokens=5, cost_usd=0.2))
-    assert (await steps.claim_judging(lease, value="costly")).code == BUDGET_EXHAUSTED
+    assert (await steps.claim_judging(lease, value="costly")).code == "budget_exhausted"
 
     asked = {"agent_id": "sure", "payload": {"nul": "\0"}}
     first, second = life("deterministic"), life("result and verdict reused")
@@ -29,7 +28,7 @@ async def costly_and_reused(life: Callable[[str], Steps], runner: CommandRunner)
     judged = await runner.claim.run_one(claim)
     await first.report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL), judge="a judge")
     await second.requested(**asked)
-    assert (await second.claim()).code == RESULT_REUSED
+    assert (await second.claim()).code == "result_reused"
     lease = (await second.row()).result_lease
     again = ClaimJudging(result(second.execution_id, second.job_id, lease), second.validator, 1, judge="a judge")
-    assert (await runner.claim.run_one(again)).code == VERDICT_REUSED
+    assert (await runner.claim.run_one(again)).code == "verdict_reused"

@@ -1,6 +1,7 @@
 """A jobstore does not run on a database that is older than its facts."""
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from told_lives import claimed_and_judged
 from contracts.fact_keys import FactKeys
 from contracts.signing import SIGNATURE_HEADER
 from contracts.status import Outcome
+from jobstore.publishing.fact_signer import FactSigner
+from jobstore.publishing.relay import Relay
 from jobstore.recovery import rebuild
-from jobstore.recovery.database_age import check_age
+from jobstore.recovery.database_age import check_age, refuse_older_database
 from jobstore.recovery.rebuild import OpenHistory
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -55,6 +58,23 @@ async def test_a_database_that_lacks_what_a_fact_tells_is_refused(
         await judged(older, CommandRunner(older, runner.terms))  # however far it goes on by itself
         with pytest.raises(PermanentError, match=steps.job_id):
             await check(older)
+
+
+async def test_a_relay_that_begins_to_lead_asks_again(
+    database: Database, database_url: str, runner: CommandRunner, facts: Facts, kafka: str
+) -> None:
+    """A standby may have taken over since the process started; it then publishes nothing, and the process ends."""
+    check = partial(refuse_older_database, kafka, database, KEYS)
+    async with older_copy(database_url, "head") as older:
+        await older.migrate()
+        steps = await judged(database, runner)
+        await facts.relay(database)
+        await check()
+        check = partial(refuse_older_database, kafka, older, KEYS)
+        relay = Relay(older, facts.publisher, FactSigner(KEYS), facts.topics.end_offsets, check, check)
+        with pytest.raises(PermanentError, match=steps.job_id) as refused:
+            await relay.run()
+        assert refused.value.code == "database_older_than_facts"
 
 
 async def test_a_database_that_has_told_more_than_it_knows_of_is_taken(

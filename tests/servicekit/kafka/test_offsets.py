@@ -167,3 +167,16 @@ async def test_a_broker_that_does_not_know_a_consumer_takes_no_offsets_of_it(pla
         coordinator.reset_generation()
         with pytest.raises(CommitFailedError):
             await consumer.commit(dict.fromkeys(consumer.assignment(), 1))
+
+
+async def test_a_consumer_that_joins_a_group_again_commits_nothing_until_it_has_its_partitions(place, handler):
+    """It has the new generation before: a broker that came back empty would take offsets of records that are gone."""
+    commit_as_member_alone()
+    async with subscribed(place, handler) as subscription:
+        consumer = subscription.consumer()
+        await until(consumer.assignment)
+        await consumer.commit(dict.fromkeys(consumer.assignment(), 0))
+        coordinator = consumer._coordinator
+        coordinator.generation += 1
+        with pytest.raises(CommitFailedError):
+            await consumer.commit(dict.fromkeys(consumer.assignment(), 1))

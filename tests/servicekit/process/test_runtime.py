@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from servicekit.errors import TransientError
-from servicekit.process.runtime import allow_connections, run_forever, run_until_first, wait_for_wake
+from servicekit.process.runtime import allow_connections, finish, run_forever, run_until_first, wait_for_wake
 
 SERVICE = Path(__file__).parent / "signalled.py"
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -165,3 +165,35 @@ async def test_an_error_that_nobody_expected_ends_a_loop():
     loop = Loop(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         await asyncio.wait_for(loop.task, 10)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_step_that_is_to_be_finished_ends_although_its_loop_is_cancelled(fails: bool) -> None:
+    began, may_end, ended = asyncio.Event(), asyncio.Event(), False
+
+    async def step() -> None:
+        nonlocal ended
+        began.set()
+        await may_end.wait()
+        ended = True
+        if fails:
+            raise RuntimeError
+
+    loop = asyncio.create_task(finish(step(), 10.0))
+    await began.wait()
+    loop.cancel()
+    await asyncio.sleep(0)
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await loop
+    assert ended
+
+
+async def test_a_step_that_does_not_end_is_cancelled_in_the_end() -> None:
+    step = asyncio.create_task(asyncio.Event().wait())
+    loop = asyncio.create_task(finish(step, 0.01))
+    await asyncio.sleep(0)
+    loop.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await loop
+    assert step.cancelled()

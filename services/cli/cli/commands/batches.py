@@ -1,54 +1,48 @@
 """The group `signoff batches`."""
 
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.commands.jobs import Cursor, Limit
-from cli.options import parse_pairs, read_json_file, validate_model
+from cli.options import read_json_file
+from cli.parameters.job_filter import check_filter, with_filter
 from cli.parameters.lookups import BatchId, find_batch_id
 from cli.session import Session, command, make_app
-from contracts.client import JobStoreClient
-from contracts.status import JobStatus, OperationState
+from cli.watching import has_completed, show_until_ended
+from contracts.status import BATCH_KINDS, JobStatus
 
 if TYPE_CHECKING:
-    from contracts.resources import NewJob, Operation
+    from contracts.resources import NewJob
 
 app = make_app("Execute many jobs at once.")
 
 Statuses = Annotated[list[JobStatus] | None, typer.Option("--status", case_sensitive=False, help="May be repeated.")]
+Name = Annotated[str | None, typer.Option("--name", help="Of the batch.")]
 Key = Annotated[str | None, typer.Option("--idempotency-key", help="The same key is the same batch.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show how it goes to its end; succeed if all COMPLETED.")]
 
 
 @command(app, "create")
-async def create(  # noqa: PLR0913, PLR0917 - each is an option
+@with_filter
+async def create(  # noqa: PLR0917 - each is an option
     cli: Session,
+    conditions: dict[str, Any],
     job_ids: Annotated[list[str] | None, typer.Argument(metavar="[JOB]...", help="Jobs that exist.")] = None,
     file: Annotated[str | None, typer.Option(help="New jobs as a JSON array, or -.")] = None,
-    status: Statuses = None,
-    agent: Annotated[str | None, typer.Option(help="Jobs of this agent.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Jobs of this tenant.")] = None,
-    label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Jobs with all of them.")] = None,
-    batch: Annotated[str | None, typer.Option(help="Jobs whose last execution is of this batch.")] = None,
+    name: Name = None,
     key: Key = None,
     wait: Wait = False,
 ) -> None:
     """Execute jobs: those named, those in a file, or those that match; succeed if all were accepted."""
-    from contracts.resources import JobFilter  # noqa: PLC0415 - heavy, and only needed here
-
-    labels = parse_pairs(label, "--label") if label else None
-    conditions = {"statuses": status, "agent_id": agent, "tenant": tenant, "labels": labels, "batch_id": batch}
-    conditions = {name: value for name, value in conditions.items() if value is not None}
     if [bool(job_ids), bool(file), bool(conditions)].count(True) != 1:
         raise typer.BadParameter("give either jobs, --file, or what the jobs must be", param_hint="JOB")
-    job_filter = validate_model(JobFilter, conditions, "what the jobs must be") if conditions else None
+    job_filter = check_filter(conditions) if conditions else None
     jobs = _validate_new_jobs(read_json_file(file, "--file")) if file else []
     async with cli.jobstore() as jobstore:
-        created = await jobstore.execute_jobs(job_ids or [], jobs, filter=job_filter, idempotency_key=key)
+        created = await jobstore.execute_jobs(job_ids or [], jobs, filter=job_filter, name=name, idempotency_key=key)
         if wait:
-            await _watch(cli, jobstore, str(created.id), as_json=False)
+            await show_until_ended(cli, jobstore, str(created.id), as_json=False)
             created = await jobstore.get_batch(created.id)
     cli.out.show_batch(created)
     _exit_unless(has_completed(created) if wait else all(item.accepted for item in created.items))
@@ -58,7 +52,7 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
 async def list_(cli: Session, limit: Limit = 50, cursor: Cursor = "") -> None:
     """List batches, newest first."""
     async with cli.jobstore() as jobstore:
-        page = await jobstore.list_operations(limit=limit, page_token=cursor)
+        page = await jobstore.list_operations(BATCH_KINDS, limit=limit, page_token=cursor)
     cli.out.show_operations(*page)
 
 
@@ -73,7 +67,8 @@ async def get(cli: Session, batch_id: BatchId) -> None:
 async def watch(cli: Session, batch_id: BatchId) -> None:
     """Show how a batch goes to its end; succeed if all its jobs COMPLETED."""
     async with cli.jobstore() as jobstore:
-        _exit_unless(has_completed(await _watch(cli, jobstore, await find_batch_id(jobstore, batch_id))))
+        batch_id = await find_batch_id(jobstore, batch_id)
+        _exit_unless(has_completed(await show_until_ended(cli, jobstore, batch_id)))
 
 
 @command(app, "pause")
@@ -107,33 +102,22 @@ async def cancel(
 
 
 @command(app, "retry")
-async def retry(cli: Session, batch_id: BatchId, status: Statuses = None, key: Key = None, wait: Wait = False) -> None:
-    """Execute the jobs of a batch that FAILED, or stand at --status, as a new batch; succeed if all were accepted."""
+async def retry(
+    cli: Session,
+    batch_id: BatchId,
+    status: Statuses = None,
+    name: Name = None,
+    key: Key = None,
+    wait: Wait = False,
+) -> None:
+    """Execute what FAILED of a batch, or ended at --status, as a new batch; succeed if all were accepted."""
     async with cli.jobstore() as jobstore:
-        created = await jobstore.retry_operation(
-            await find_batch_id(jobstore, batch_id), status or [], idempotency_key=key
-        )
+        batch_id = await find_batch_id(jobstore, batch_id)
+        created = await jobstore.retry_operation(batch_id, status or [], name=name, idempotency_key=key)
         if wait:
-            created = await _watch(cli, jobstore, str(created.id), as_json=False)
+            created = await show_until_ended(cli, jobstore, str(created.id), as_json=False)
     cli.out.show_operation(created)
     _exit_unless(has_completed(created) if wait else "REFUSED" not in created.counts)
-
-
-def has_completed(operation: "Operation") -> bool:
-    """Return whether an operation is done and all its jobs are COMPLETED."""
-    is_done = operation.state is OperationState.DONE
-    return is_done and 0 < operation.total == operation.counts.get(JobStatus.COMPLETED, 0)
-
-
-async def _watch(cli: Session, jobstore: JobStoreClient, batch_id: str, *, as_json: bool = True) -> "Operation":
-    """Show an operation until it has ended, as JSON only with `as_json`; return its last state."""
-    last = await jobstore.get_operation(batch_id)
-    async with aclosing(jobstore.watch_operation(batch_id)) as operations:
-        async for last in operations:
-            if as_json or not cli.out.as_json:
-                cli.out.show_progress(last)
-    cli.out.end_progress()
-    return last
 
 
 def _exit_unless(is_good: bool) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from cli import topic_records
-from cli.commands.replay import BATCH, parse_execution_id, require_kafka, select, send, start_publisher
+from cli.commands.replay import BATCH, open_history, parse_execution_id, require_kafka, select, send, start_publisher
 from cli.errors import CommandError
 from cli.session import Session, command, make_app
 from cli.topic_records import Selection, TopicRecord
@@ -54,8 +54,6 @@ async def redrive(  # noqa: PLR0917 - each is an option
     What the jobstore remembers of their executions (unknown_job, unknown_agent) is forgotten first, as its log says.
     An execution that ran meanwhile does not run again. Of dead letters that were cut nothing is published.
     """
-    from servicekit.kafka.history import History  # noqa: PLC0415 - heavy, and only needed here
-
     topic = topic_records.get_topic(topic_name)
     if topic.dlq is None:
         raise CommandError(f"{topic_name} has no dead letters: name the topic that they came from", code="no_dlq")
@@ -67,7 +65,7 @@ async def redrive(  # noqa: PLR0917 - each is an option
         job_id=job,
         execution_id=parse_execution_id(execution),
     )
-    async with History(require_kafka(cli), topic.dlq) as history:
+    async with open_history(cli, topic.dlq) as history:
         offsets = selection.limit_offsets(await history.offsets())
 
         async def choose() -> AsyncIterator[TopicRecord]:

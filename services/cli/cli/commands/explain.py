@@ -1,6 +1,7 @@
 """The command `signoff explain`."""
 
 from cli.session import Session, command, make_app
+from cli.views.waiting import show_waiting_sums
 
 app = make_app()
 
@@ -9,4 +10,4 @@ app = make_app()
 async def explain(cli: Session) -> None:
     """Show why jobs wait: how many for what, whose move it is, and what lifts it."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_waiting_sums((await jobstore.get_overview()).waiting)
+        show_waiting_sums(cli.out, (await jobstore.get_overview()).waiting)

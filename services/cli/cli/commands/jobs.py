@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.commands import job_views
-from cli.options import parse_future_time, parse_pairs, parse_past_time, read_json, read_json_file, validate_model
+from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
+from cli.parameters.job_filter import make_filter, with_filter
 from cli.parameters.lookups import JobId, find_agent_id, find_job_id
 from cli.parameters.policy import BudgetUsd, PolicyFields, parse_policy
 from cli.session import Session, command, make_app
+from cli.views.waiting import show_waiting
 from cli.watching import show_until_rest, succeed_if_completed
 from contracts.client import UNCHANGED, JobStoreClient
-from contracts.status import RESTING, JobOrder, JobStatus
+from contracts.status import RESTING, JobOrder
 
 if TYPE_CHECKING:
-    from contracts.resources import Job, JobFilter
+    from contracts.resources import Job
 
 app = make_app("Create, execute and follow jobs.")
 app.registered_commands += job_views.app.registered_commands
@@ -107,29 +109,14 @@ async def get(cli: Session, job_id: JobId) -> None:
 async def explain(cli: Session, job_id: JobId) -> None:
     """Show why a job waits: what holds it back, whose move it is, and what lifts it."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_waiting(await jobstore.explain_job(await find_job_id(jobstore, job_id)))
+        show_waiting(cli.out, await jobstore.explain_job(await find_job_id(jobstore, job_id)))
 
 
 @command(app, "list")
-async def list_(  # noqa: PLR0913, PLR0917 - each is an option
+@with_filter
+async def list_(
     cli: Session,
-    status: Annotated[
-        list[JobStatus] | None, typer.Option(case_sensitive=False, help="At this status. May be repeated: any of them.")
-    ] = None,
-    agent: Annotated[str | None, typer.Option(help="Assigned to the agent of this id.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="With this label. May be repeated: all of them.")
-    ] = None,
-    batch: Annotated[str | None, typer.Option(help="Executed last by this batch.")] = None,
-    text: Annotated[str | None, typer.Option(help="With this text in the id or the title.")] = None,
-    created_after: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Created at this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago."),
-    ] = None,
-    created_before: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Created before this time, given likewise.")
-    ] = None,
+    conditions: dict[str, Any],
     sort: Annotated[
         JobOrder, typer.Option(help="By what to sort; after `-`, the newest come first.")
     ] = JobOrder.CREATED_DESC,
@@ -137,17 +124,7 @@ async def list_(  # noqa: PLR0913, PLR0917 - each is an option
     cursor: Cursor = "",
 ) -> None:
     """List jobs, newest first unless sorted otherwise."""
-    conditions = {
-        "statuses": status,
-        "agent_id": agent,
-        "tenant": tenant,
-        "labels": parse_pairs(label, "--label") if label else None,
-        "batch_id": batch,
-        "text": text,
-        "created_after": parse_past_time(created_after, "--created-after"),
-        "created_before": parse_past_time(created_before, "--created-before"),
-    }
-    job_filter = _make_filter({name: value for name, value in conditions.items() if value is not None})
+    job_filter = make_filter(conditions)
     async with cli.jobstore() as jobstore:
         page = await jobstore.list_matching(job_filter, limit=limit, page_token=cursor, order=sort, with_last_log=True)
     cli.out.show_jobs(page.jobs, page.next_page_token)
@@ -317,15 +294,6 @@ async def _show(
         succeed_if_completed(cli, job)
     else:
         await show_until_rest(cli, jobstore, job.id, after_version=before, timeout_s=timeout_s)
-
-
-def _make_filter(conditions: dict[str, Any]) -> "JobFilter | dict[str, Any]":
-    """Return a filter, checked if anything in it may be wrong. Raise BadParameter with what is."""
-    if not conditions.keys() & {"batch_id", "text", "created_after", "created_before"}:
-        return conditions
-    from contracts.resources import JobFilter  # noqa: PLC0415 - heavy, and only needed here
-
-    return validate_model(JobFilter, conditions, "the filter")
 
 
 def _require_object(value: Any) -> dict[str, Any]:

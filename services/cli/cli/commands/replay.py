@@ -84,9 +84,7 @@ def _parse_record_time(text: str | None, option: str) -> datetime | None:
 
 
 async def _replay(cli: Session, selection: Selection, *, headers: bool, publish: bool, asks: bool) -> None:
-    from servicekit.kafka.history import History  # noqa: PLC0415 - heavy, and only needed here
-
-    async with History(require_kafka(cli), selection.topic.name) as history:
+    async with open_history(cli, selection.topic.name) as history:
         offsets = selection.limit_offsets(await history.offsets(selection.since))
         if not publish:
             await _show(cli, selection, select(history, selection, offsets), headers=headers)
@@ -200,6 +198,15 @@ async def send(publisher: "Publisher", batch: "list[Outgoing]", published: int) 
 def _show_counts(cli: Session, published: int, skipped: int) -> None:
     cli.out.print_json({"published": published, "skipped": skipped})
     cli.out.print_line(f"{published} published again" + (f"; {skipped} skipped, replays themselves" if skipped else ""))
+
+
+def open_history(cli: Session, topic: str) -> "History":
+    """Return the history of a topic, to be read. Raise CommandError if nobody says where Kafka is."""
+    from servicekit.kafka.history import History  # noqa: PLC0415 - heavy, and only needed here
+    from servicekit.kafka.uvloop_patch import survive_lost_connections  # noqa: PLC0415 - same
+
+    survive_lost_connections()
+    return History(require_kafka(cli), topic)
 
 
 def require_kafka(cli: Session) -> str:

@@ -1,5 +1,6 @@
 """Read the caller's token, from the Authorization header or the session cookie. The jobstore decides what it may do."""
 
+import asyncio
 import re
 import time
 from typing import Annotated
@@ -65,14 +66,28 @@ class KnownTokens:
     def __init__(self, jobstore: JobStoreClient) -> None:
         self._jobstore = jobstore
         self._known_until: dict[str, float] = {}
+        self._asking: dict[str, asyncio.Task[None]] = {}
 
     async def check(self, token: str) -> None:
-        """Ask the jobstore about a token, unless it accepted it just now. JobStoreError: it does not."""
+        """Ask the jobstore about a token, unless it accepted it just now. JobStoreError: it does not.
+
+        Many who come at once with the same token, as viewers do after a restart, ask once.
+        """
         now = time.monotonic()
         if self._known_until.get(token, now) <= now:
+            if token not in self._asking:
+                self._asking[token] = asyncio.create_task(self._ask(token))
+                self._asking[token].add_done_callback(lambda asked: asked.cancelled() or asked.exception())
+            await asyncio.shield(self._asking[token])
+
+    async def _ask(self, token: str) -> None:
+        try:
             await self._jobstore.with_token(token).list_jobs(limit=1)
-            self._known_until = {known: until for known, until in self._known_until.items() if until > now}
-            self._known_until[token] = now + KNOWN_FOR_S
+        finally:
+            del self._asking[token]
+        now = time.monotonic()
+        self._known_until = {known: until for known, until in self._known_until.items() if until > now}
+        self._known_until[token] = now + KNOWN_FOR_S
 
 
 async def _jobstore(request: Request, _: Annotated[object, Depends(_bearer)]) -> JobStoreClient:

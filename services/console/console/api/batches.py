@@ -1,29 +1,19 @@
 """REST endpoints of batches, and their event streams."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
 from console.api.auth import CallersJobStore
-from console.api.events import EventStream, open_stream
+from console.api.events import EventStream
 from console.api.json_body import ManyJsonRoute
+from console.api.operations import STREAM, cancel_operation, watch_operation
 from console.api.schemas import Cancellation, IdempotencyKey, NewBatch, Page, PageQuery, Retry
-from console.live.changes import make_frame
-from contracts.client import JobStoreClient
 from contracts.messages.views import Batch
 from contracts.resources import Operation
+from contracts.status import BATCH_KINDS
 
 router = APIRouter(prefix="/api/batches", tags=["batches"], route_class=ManyJsonRoute)
-
-_STREAM = {
-    "description": (
-        "`operation` with the Operation as it stands, and whenever it changed, at most twice a second; `ping` every "
-        "15 s. The stream ends when the batch has ended."
-    ),
-    "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/Operation"}}},
-}
 
 
 @router.post("", status_code=201)
@@ -31,7 +21,9 @@ async def create_batch(
     jobstore: CallersJobStore, batch: NewBatch, response: Response, key: IdempotencyKey = None
 ) -> Batch:
     """Execute many jobs; the answer says job by job what was accepted. The same key is the same batch."""
-    created = await jobstore.execute_jobs(batch.job_ids, batch.jobs, filter=batch.filter, idempotency_key=key)
+    created = await jobstore.execute_jobs(
+        batch.job_ids, batch.jobs, filter=batch.filter, name=batch.name, idempotency_key=key
+    )
     response.headers["Location"] = f"/api/batches/{created.id}"
     return created
 
@@ -39,7 +31,7 @@ async def create_batch(
 @router.get("")
 async def list_batches(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Page[Operation]:
     """Batches, newest first, without their items."""
-    page = await jobstore.list_operations(limit=query.limit or 0, page_token=query.cursor)
+    page = await jobstore.list_operations(BATCH_KINDS, limit=query.limit or 0, page_token=query.cursor)
     return Page[Operation].of(page)
 
 
@@ -64,9 +56,7 @@ async def resume_batch(jobstore: CallersJobStore, batch_id: str) -> Operation:
 @router.post("/{batch_id}/cancel")
 async def cancel_batch(jobstore: CallersJobStore, batch_id: str, cancellation: Cancellation | None = None) -> Operation:
     """Let nothing more of it begin, and cancel what is live of it."""
-    cancellation = cancellation or Cancellation()
-    reason, requested_by = cancellation.reason, cancellation.requested_by
-    return await jobstore.cancel_operation(batch_id, reason, requested_by=requested_by)
+    return await cancel_operation(jobstore, batch_id, cancellation)
 
 
 @router.post("/{batch_id}/retry", status_code=201)
@@ -74,21 +64,13 @@ async def retry_batch(
     jobstore: CallersJobStore, batch_id: str, response: Response, retry: Retry | None = None, key: IdempotencyKey = None
 ) -> Batch:
     """Execute its jobs that failed, as a new batch. The same key is the same new batch."""
-    statuses = retry.statuses if retry else []
-    created = await jobstore.retry_operation(batch_id, statuses, idempotency_key=key)
+    retry = retry or Retry()
+    created = await jobstore.retry_operation(batch_id, retry.statuses, name=retry.name, idempotency_key=key)
     response.headers["Location"] = f"/api/batches/{created.id}"
     return await jobstore.get_batch(created.id)
 
 
-@router.get("/{batch_id}/events", status_code=200, response_class=EventStream, responses={200: _STREAM})
+@router.get("/{batch_id}/events", status_code=200, response_class=EventStream, responses={200: STREAM})
 async def watch_batch(request: Request, jobstore: CallersJobStore, batch_id: str) -> EventStream:
     """How a batch goes, as it goes."""
-    await jobstore.get_operation(batch_id)
-    live = request.app.state.live
-    return open_stream(live, lambda: live.follow(_make_frames(jobstore, batch_id)))
-
-
-async def _make_frames(jobstore: JobStoreClient, batch_id: str) -> AsyncGenerator[bytes]:
-    async with aclosing(jobstore.watch_operation(batch_id)) as operations:
-        async for operation in operations:
-            yield make_frame("operation", operation.model_dump(mode="json"))
+    return await watch_operation(request, jobstore, batch_id)

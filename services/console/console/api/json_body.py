@@ -1,5 +1,6 @@
-"""Read request bodies: bounded, and parsed as JSON like in every part of Signoff."""
+"""Read request bodies: bounded in size and time, and parsed as JSON like in every part of Signoff."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -7,6 +8,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from console.api.auth import SAFE_METHODS, token_of
+from console.client_limits import ClientLimits
 from console.errors import ProblemError
 from contracts.jsontext import parse_json
 
@@ -15,6 +17,7 @@ class JsonRequest(Request):
     """A request whose body is read up to a limit, and only if it is sent as JSON."""
 
     body_factor = 1  # times payload_max_bytes
+    body_bytes = 0  # read so far
 
     async def body(self) -> bytes:
         """Return the body. Raise ProblemError, before it is read where that shows, if it is too long or no JSON."""
@@ -38,12 +41,33 @@ class JsonRequest(Request):
         too_large = ProblemError(413, "payload_too_large", f"The body has more than {max_bytes} bytes.")
         if length > max_bytes:
             raise too_large
-        body = bytearray()
-        async for chunk in self.stream():
-            body += chunk
-            if len(body) > max_bytes:
-                raise too_large
+        limits, under_way, body = self.app.state.client_limits, self.app.state.bodies, bytearray()
+        try:
+            async with asyncio.timeout(limits.patience_s) as patience:
+                begun_at = asyncio.get_running_loop().time()
+                async for chunk in self.stream():
+                    body += chunk
+                    if len(body) > max_bytes:
+                        raise too_large
+                    self.body_bytes += len(chunk)
+                    under_way.take(len(chunk))
+                    patience.reschedule(begun_at + limits.patience_s + len(body) / limits.slowest_bytes_s)
+        except TimeoutError:
+            raise ProblemError(408, "request_timeout", "The body comes too slowly.") from None
         return bytes(body)
+
+
+class Bodies:
+    """Count the bytes of all bodies under way."""
+
+    def __init__(self, limits: ClientLimits) -> None:
+        self._max = self._left = limits.bodies_max_bytes
+
+    def take(self, count: int) -> None:
+        """Take so many bytes, or, if count is negative, give them back. Raise ProblemError if there are too many."""
+        self._left -= count
+        if self._left < 0:
+            raise ProblemError(429, "too_many_bytes", f"Bodies of {self._max} bytes are under way; try again later.")
 
 
 class ManyJsonRequest(JsonRequest):
@@ -64,7 +88,11 @@ class JsonRoute(APIRoute):
         async def handle_json(request: Request) -> Response:
             if request.method not in SAFE_METHODS:  # the framework reads the body before it asks who calls
                 await request.app.state.known_tokens.check(token_of(request))
-            return await handle(self.request_class(request.scope, request.receive))
+            own = self.request_class(request.scope, request.receive)
+            try:
+                return await handle(own)
+            finally:
+                request.app.state.bodies.take(-own.body_bytes)
 
         return handle_json
 

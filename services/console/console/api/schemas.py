@@ -8,11 +8,11 @@ from uuid import UUID
 from fastapi import Header
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from contracts.fields import AgentId, Model, Moment, StrictModel, Tenant, Text
+from contracts.fields import AgentId, Model, Moment, OperationName, StrictModel, Tenant, Text
 from contracts.jsontext import Json
 from contracts.messages.views import AgentStats
 from contracts.resources import Job, JobEdit, JobFilter, Limit, NewJob
-from contracts.status import JobOrder, JobStatus
+from contracts.status import JobOrder, JobStatus, OperationKind
 
 Item = TypeVar("Item")
 
@@ -211,6 +211,7 @@ class NewBatch(Model):
     jobs: list[NewJob] = Field(default_factory=list, max_length=10_000)
 
     filter: JobFilter | None = None
+    name: OperationName | None = None
 
     @model_validator(mode="after")
     def _check_exactly_one(self) -> Self:
@@ -220,10 +221,24 @@ class NewBatch(Model):
         return self
 
 
-class Retry(Model):
-    """Which jobs of a batch to execute again."""
+class OperationsQuery(PageQuery):
+    """Which operations to list."""
 
-    statuses: list[JobStatus] = Field(default_factory=list, description="where they stand; FAILED when not said")
+    kind: list[OperationKind] = Field(default_factory=list, description="may be repeated; all without one")
+
+
+class ItemsQuery(PageQuery):
+    """Which items of an operation to list."""
+
+    outcome: list[str] = Field(default_factory=list, description="may be repeated; all without one")
+
+
+class Retry(Model):
+    """Which items of a batch to execute again."""
+
+    name: OperationName | None = Field(None, description="of the new one")
+
+    statuses: list[JobStatus] = Field(default_factory=list, description="how they ended; FAILED when not said")
 
 
 class Limits(Model):

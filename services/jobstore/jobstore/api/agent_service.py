@@ -25,7 +25,7 @@ class AgentService(AgentServiceServicer):
     """Serve the agents that jobs are assigned to."""
 
     def __init__(self, database: Database, runner: CommandRunner) -> None:
-        self._database = database
+        self._database, self._read = database, database.for_callers()
         self._runner = runner
 
     async def CreateAgent(self, request: agent_pb.CreateAgentRequest, context: Context) -> agent_pb.CreateAgentResponse:
@@ -43,7 +43,7 @@ class AgentService(AgentServiceServicer):
         del context
         limit = parse_page_size(request.page_size, 100)
         after = parse_page_token(request.page_token, lambda name, agent_id: (str(name), str(agent_id)))
-        async with self._database.session() as session:
+        async with self._read.session() as session:
             agents = await list_agents(session, limit=limit, after=after)
         last = (agents[-1].name, agents[-1].id) if len(agents) == limit else None
         messages = [_to_message(agent) for agent in agents]

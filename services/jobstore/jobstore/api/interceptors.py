@@ -1,10 +1,12 @@
 """Admit each call before it is read, and answer its errors as gRPC statuses."""
 
+import asyncio
 import inspect
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
@@ -21,6 +23,7 @@ from jobstore.errors import (
     NotFoundError,
     RefusedError,
     TooManyCallsError,
+    TooSlowError,
     UnauthenticatedError,
     UnknownCursorError,
 )
@@ -42,6 +45,7 @@ _STATUS: dict[type[SignoffError], grpc.StatusCode] = {
     UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
     ForbiddenError: grpc.StatusCode.PERMISSION_DENIED,
     TooManyCallsError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    TooSlowError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DatabaseFaultError: grpc.StatusCode.INTERNAL,
     DoubtfulError: grpc.StatusCode.INTERNAL,
     TransientError: grpc.StatusCode.UNAVAILABLE,
@@ -53,12 +57,22 @@ _OURS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL})
 ID_MAX = 200
 
 
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """What clients may take; docs/operations.md tells it. The first two are how many each role may have under way."""
+
+    calls_max: int = 1_000
+    watches_max: int = 10_000
+    #: Seconds for a request to come, once its call is admitted, and for one response of a stream to be taken.
+    request_s: float = 60.0
+    response_s: float = 30.0
+
+
 class CallSlots:
     """Count each role's calls, so that no role's load refuses another's; those that last, such as watches, apart."""
 
-    def __init__(self, calls_max: int, watches_max: int) -> None:
-        """`calls_max` and `watches_max` are how many each role may have under way."""
-        self._limits = {False: calls_max, True: watches_max}
+    def __init__(self, limits: CallLimits) -> None:
+        self._limits = {False: limits.calls_max, True: limits.watches_max}
         self._under_way: Counter[tuple[Role, bool]] = Counter()
 
     @contextmanager
@@ -78,9 +92,10 @@ class CallSlots:
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Admit calls by their token and their number, and answer errors as a status, a message and a stable code."""
 
-    def __init__(self, tokens: Tokens, slots: CallSlots) -> None:
+    def __init__(self, tokens: Tokens, limits: CallLimits) -> None:
         self._tokens = tokens
-        self._slots = slots
+        self._limits = limits
+        self._slots = CallSlots(limits)
 
     async def intercept_service(
         self,
@@ -103,8 +118,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 if handler is None:
                     await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"there is no method {method}")
                 with self._slots.hold(role, lasting=handler.response_streaming):
-                    request = requests if handler.request_streaming else await _read(role, context)
-                    return await _carry_out(handler, request, context)
+                    request = requests if handler.request_streaming else await self._read(role, context)
+                    return await self._carry_out(handler, request, context)
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # noqa: BLE001 - a bug is answered and logged, with the id of its job, too
@@ -121,26 +136,36 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         kind = grpc.stream_stream_rpc_method_handler if is_stream else grpc.stream_unary_rpc_method_handler
         return kind(handle, handler.request_deserializer, handler.response_serializer)
 
+    async def _read(self, role: Role, context: Context) -> object:
+        async with _within(self._limits.request_s, "the request did not come"):
+            request = await context.read()
+        if request is grpc.aio.EOF:
+            raise InvalidError("the call has no request")
+        check_kind(role, request)
+        return request
 
-async def _read(role: Role, context: Context) -> object:
-    request = await context.read()
-    if request is grpc.aio.EOF:
-        raise InvalidError("the call has no request")
-    check_kind(role, request)
-    return request
+    async def _carry_out(self, handler: Any, request: object, context: Context) -> object:
+        """Carry out an admitted call: return its response, or write its stream of responses."""
+        if handler.unary_unary:
+            return await handler.unary_unary(request, context)
+        responses = (handler.unary_stream or handler.stream_stream)(request, context)
+        if inspect.isawaitable(responses):  # health's Watch, which writes by itself
+            return await responses
+        async with aclosing(responses):
+            async for response in responses:
+                async with _within(self._limits.response_s, "a response was not taken"):
+                    await context.write(response)
+        return None
 
 
-async def _carry_out(handler: Any, request: object, context: Context) -> object:
-    """Carry out an admitted call: return its response, or write its stream of responses."""
-    if handler.unary_unary:
-        return await handler.unary_unary(request, context)
-    responses = (handler.unary_stream or handler.stream_stream)(request, context)
-    if inspect.isawaitable(responses):  # health's Watch, which writes by itself
-        return await responses
-    async with aclosing(responses):
-        async for response in responses:
-            await context.write(response)
-    return None
+@asynccontextmanager
+async def _within(seconds: float, what: str) -> AsyncIterator[None]:
+    """Wait for a client so long. TooSlowError: it takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise TooSlowError(f"{what} within {seconds:g} s") from None
 
 
 async def abort_with(context: Context, error: Exception, method: str, request: object) -> None:

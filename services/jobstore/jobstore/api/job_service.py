@@ -10,7 +10,7 @@ from contracts.criteria import find_warnings, parse_stored_criteria
 from contracts.identity import new_execution_id
 from contracts.messages import convert
 from contracts.messages.job_requests import edit_of, job_filter_of, order_of, warning_message
-from contracts.messages.views import batch_message
+from contracts.messages.operations import batch_message
 from contracts.messages.waiting import waiting_message
 from contracts.resources import JobFilter, NewJob
 from contracts.status import JobOrder
@@ -24,6 +24,7 @@ from jobstore.api.requests import (
     parse_page_token,
     parse_uuid,
     read_key,
+    read_name,
     reject_nul,
     wants_text,
 )
@@ -59,7 +60,7 @@ class JobService(JobServiceServicer):
     def __init__(
         self, database: Database, runner: CommandRunner, watches: Watches, batches: Batches, payload_max_bytes: int
     ) -> None:
-        self._database = database
+        self._database = database.for_callers()
         self._runner = runner
         self._ids = runner.terms.ids
         self._watches = watches
@@ -192,7 +193,8 @@ class JobService(JobServiceServicer):
         check_batch_size(len(request.job_ids) + len(request.jobs))
         chosen = _parse_filter(request)
         new = await self._convert_jobs(request)
-        batch = await self._batches.execute(request.job_ids, new, chosen, read_key(request), CALLER.get())
+        name, key = read_name(request), read_key(request)
+        batch = await self._batches.execute(request.job_ids, new, chosen, name, key, CALLER.get())
         return pb.ExecuteJobsResponse(batch=batch_message(batch))
 
     async def _convert_jobs(self, request: pb.ExecuteJobsRequest) -> list[NewJob]:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from contracts.fields import LimitName
 from contracts.messages import convert
+from contracts.messages.operations import item_message, new_operation_of, operation_message
 from contracts.messages.views import DeadLetters, agent_stats_message, dead_letters_message, overview_message
 from contracts.status import JobStatus, OperationState
 from jobstore.api.auth import CALLER
@@ -21,7 +22,9 @@ from jobstore.api.requests import (
     parse_page_token,
     parse_uuid,
     read_key,
+    read_name,
     reject_nul,
+    wants_text,
 )
 from jobstore.commands.executions import ForgetAnswer
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
@@ -31,7 +34,7 @@ from jobstore.errors import InvalidError
 from jobstore.insights import overview
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.insights.waiting_sums import WaitingSums
-from jobstore.operations import repository
+from jobstore.operations import progress
 from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
@@ -68,7 +71,7 @@ class OperationsService(OperationsServiceServicer):
     ) -> None:
         self._dead_letters = dead_letters
         self._waiting = waiting
-        self._database = database
+        self._database = database.for_callers()
         self._runner = runner
         self._watches = watches
         self._upstreams = upstreams
@@ -77,16 +80,47 @@ class OperationsService(OperationsServiceServicer):
     async def GetOperation(self, request: pb.GetOperationRequest, context: Context) -> pb.GetOperationResponse:
         del context
         operation = await self._batches.get_operation(request.operation_id)
-        return pb.GetOperationResponse(operation=convert.operation_message(operation))
+        return pb.GetOperationResponse(operation=operation_message(operation))
+
+    async def PreviewOperation(
+        self, request: pb.PreviewOperationRequest, context: Context
+    ) -> pb.PreviewOperationResponse:
+        preview = await self._batches.preview(new_operation_of(request.operation))
+        as_text = wants_text(context)
+        return pb.PreviewOperationResponse(
+            total=preview.total,
+            items_max=preview.items_max,
+            counts=preview.counts,
+            sample=[convert.job_message(view, as_text=as_text) for view in preview.sample],
+            cost_usd=preview.cost_usd,
+            cost_of=preview.cost_of,
+        )
+
+    async def CreateOperation(self, request: pb.CreateOperationRequest, context: Context) -> pb.CreateOperationResponse:
+        del context
+        new = new_operation_of(request.operation)
+        operation = await self._batches.create(new, read_key(request), CALLER.get())
+        return pb.CreateOperationResponse(operation=operation_message(operation))
+
+    async def ListOperationItems(
+        self, request: pb.ListOperationItemsRequest, context: Context
+    ) -> pb.ListOperationItemsResponse:
+        del context
+        limit, after = parse_page_size(request.page_size, 50), parse_page_token(request.page_token, int)
+        items = await self._batches.list_items(
+            request.operation_id, limit, -1 if after is None else after, request.outcomes
+        )
+        token = make_page_token((items[-1].item,) if len(items) == limit else None)
+        return pb.ListOperationItemsResponse(items=[item_message(item) for item in items], next_page_token=token)
 
     async def ListOperations(self, request: pb.ListOperationsRequest, context: Context) -> pb.ListOperationsResponse:
         del context
         limit = parse_page_size(request.page_size, 50)
         before = parse_page_token(request.page_token, lambda at, id_: (datetime.fromisoformat(at), UUID(id_)))
         async with self._database.session() as session:
-            operations = await repository.list_operations(session, limit, before)
+            operations = await progress.list_operations(session, limit, before, request.kinds)
         last = (operations[-1].created_at.isoformat(), str(operations[-1].id)) if len(operations) == limit else None
-        messages = [convert.operation_message(operation) for operation in operations]
+        messages = [operation_message(operation) for operation in operations]
         return pb.ListOperationsResponse(operations=messages, next_page_token=make_page_token(last))
 
     async def WatchOperation(
@@ -99,7 +133,7 @@ class OperationsService(OperationsServiceServicer):
             shown = operation.model_dump(exclude={"rate_per_s", "ends_at"}), round(operation.rate_per_s, 1)
             if shown != last_sent:
                 last_sent = shown
-                yield pb.WatchOperationResponse(operation=convert.operation_message(operation))
+                yield pb.WatchOperationResponse(operation=operation_message(operation))
             if operation.state in ENDED:
                 return
             await self._watches.wait_for_change(WATCH_MIN_S, WATCH_MAX_S)
@@ -107,24 +141,25 @@ class OperationsService(OperationsServiceServicer):
     async def PauseOperation(self, request: pb.PauseOperationRequest, context: Context) -> pb.PauseOperationResponse:
         del context
         operation = await self._batches.move(request.operation_id, OperationState.PAUSED, CALLER.get())
-        return pb.PauseOperationResponse(operation=convert.operation_message(operation))
+        return pb.PauseOperationResponse(operation=operation_message(operation))
 
     async def ResumeOperation(self, request: pb.ResumeOperationRequest, context: Context) -> pb.ResumeOperationResponse:
         del context
         operation = await self._batches.move(request.operation_id, OperationState.RUNNING, CALLER.get())
-        return pb.ResumeOperationResponse(operation=convert.operation_message(operation))
+        return pb.ResumeOperationResponse(operation=operation_message(operation))
 
     async def CancelOperation(self, request: pb.CancelOperationRequest, context: Context) -> pb.CancelOperationResponse:
         del context
         said = {name: reject_nul(getattr(request, name)) or "" for name in ("reason", "requested_by")}
         operation = await self._batches.move(request.operation_id, OperationState.CANCELLING, CALLER.get(), **said)
-        return pb.CancelOperationResponse(operation=convert.operation_message(operation))
+        return pb.CancelOperationResponse(operation=operation_message(operation))
 
     async def RetryOperation(self, request: pb.RetryOperationRequest, context: Context) -> pb.RetryOperationResponse:
         del context
         statuses = [convert.status_of(status) for status in request.statuses] or [JobStatus.FAILED]
-        operation = await self._batches.retry(request.operation_id, statuses, read_key(request), CALLER.get())
-        return pb.RetryOperationResponse(operation=convert.operation_message(operation))
+        name, key = read_name(request), read_key(request)
+        operation = await self._batches.retry(request.operation_id, statuses, name, key, CALLER.get())
+        return pb.RetryOperationResponse(operation=operation_message(operation))
 
     async def ListLimits(self, request: pb.ListLimitsRequest, context: Context) -> pb.ListLimitsResponse:
         del request, context

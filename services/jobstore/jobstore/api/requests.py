@@ -4,11 +4,13 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 from uuid import UUID
 
 import grpc
+from pydantic import TypeAdapter
 
+from contracts.fields import OperationName
 from contracts.jsontext import json_text
 from contracts.messages import JSON_AS_TEXT
 from contracts.resources import NewJob
@@ -21,12 +23,21 @@ R = TypeVar("R")
 PAGE_MAX: Final = 500
 #: Characters of an idempotency key at most.
 KEY_MAX: Final = 255
+_NAME: Final[TypeAdapter[str]] = TypeAdapter(OperationName)
 
 
 class _Keyed(Protocol):
     """A request that may be repeated under a key."""
 
     idempotency_key: str
+
+
+class _Named(Protocol):
+    """A request that may give a name."""
+
+    name: str
+
+    def HasField(self, name: Literal["name"], /) -> bool: ...  # noqa: N802 - the word of protobuf
 
 
 def wants_text(context: Context) -> bool:
@@ -65,6 +76,11 @@ def read_key(request: _Keyed) -> str:
     if len(key) > KEY_MAX:
         raise InvalidError(f"idempotency_key has {len(key)} characters, and {KEY_MAX} at most")
     return key
+
+
+def read_name(request: _Named) -> str | None:
+    """Return the name that a request gives to a new operation, where it gives one. ValidationError: it is none."""
+    return _NAME.validate_python(request.name) if request.HasField("name") else None
 
 
 def parse_page_size(page_size: int, default: int) -> int:

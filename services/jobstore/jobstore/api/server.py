@@ -7,13 +7,20 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from jobstore.api.auth import Tokens
-from jobstore.api.interceptors import CallInterceptor, CallSlots
+from jobstore.api.interceptors import CallInterceptor, CallLimits
 from signoff.v1 import agent_service_pb2, job_service_pb2, operations_service_pb2, work_service_pb2
 
 log = logging.getLogger(__name__)
 
 #: A batch of new jobs is one message.
 MESSAGE_MAX_BYTES = 64 << 20
+#: Connections open at once; more are closed as they come.
+CONNECTIONS_MAX = 10_000
+#: How long a client may take to begin, how long its connection is kept without a call, and how long it is quiet until
+#: it is asked by a ping whether it is there, and then may take to answer; in milliseconds.
+HANDSHAKE_MAX_MS = 10_000
+IDLE_MAX_MS = 300_000
+KEEPALIVE_MS = 20_000
 SERVICES = [
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
     agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name,
@@ -34,12 +41,10 @@ class HealthService(health.aio.HealthServicer):  # type: ignore[misc] # grpcio-h
         return await super().Check(request, context)
 
 
-def create_server(
-    tokens: Tokens, *, calls_max: int = 1_000, watches_max: int = 10_000
-) -> tuple[grpc.aio.Server, HealthService]:
-    """Create a server with health and reflection; it is not serving yet. The bounds are each role's own."""
+def create_server(tokens: Tokens, limits: CallLimits | None = None) -> tuple[grpc.aio.Server, HealthService]:
+    """Create a server with health and reflection; it is not serving yet."""
     server = grpc.aio.server(
-        interceptors=[CallInterceptor(tokens, CallSlots(calls_max, watches_max))],
+        interceptors=[CallInterceptor(tokens, limits or CallLimits())],
         options=[
             ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
             ("grpc.max_send_message_length", MESSAGE_MAX_BYTES),
@@ -49,6 +54,15 @@ def create_server(
             ("grpc.keepalive_permit_without_calls", 1),
             # Clients ask once a second by a ping whether it is still there (contracts.channels).
             ("grpc.http2.min_ping_interval_without_data_ms", 500),
+            # A client that is frozen, or takes nothing that it is sent, answers no ping.
+            ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+            ("grpc.keepalive_timeout_ms", KEEPALIVE_MS),
+            ("grpc.http2.ping_timeout_ms", KEEPALIVE_MS),
+            ("grpc.http2.max_pings_without_data", 0),
+            # Strangers hold no connection for long: not before they speak HTTP/2, and none that makes no calls.
+            ("grpc.server_handshake_timeout_ms", HANDSHAKE_MAX_MS),
+            ("grpc.max_connection_idle_ms", IDLE_MAX_MS),
+            ("grpc.max_allowed_incoming_connections", CONNECTIONS_MAX),
         ],
     )
     servicer = HealthService()

@@ -118,16 +118,14 @@ class CancelJob(Command[JobView | None]):
     """Cancel a job's live execution; or one by its id, and no other, which may not have been requested yet.
 
     By id it is no error where there is nothing left to cancel. An id that is not known yet is remembered for a time,
-    and only so many are; `own`: the jobstore may request it itself, and it is kept for good. `by_call`: a caller waits,
-    who gets the job if it is known, and each refusal as RefusedError. A cancel by id that no caller waits for returns
-    None.
+    and only so many are. `by_call`: a caller waits, who gets the job if it is known, and each refusal as RefusedError.
+    A cancel by id that no caller waits for returns None.
     """
 
     job_id: str | None
     execution_id: UUID | None = None
     reason: str | None = None
     requested_by: str | None = None
-    own: bool = False
     by_call: bool = False
 
     def locks(self) -> Locks:
@@ -144,7 +142,7 @@ class CancelJob(Command[JobView | None]):
             return NOTHING
         execution = stored.executions.get(self.execution_id)
         if execution is None:
-            return NOTHING if self.own else Reads(early_cancels=True)
+            return Reads(early_cancels=True)
         shown = {execution.job_id} & stored.jobs.keys() if self.by_call else set()
         return Reads(specs=frozenset(shown - stored.specs.keys()))
 
@@ -168,12 +166,10 @@ class CancelJob(Command[JobView | None]):
 
     def _cancel_execution(self, uow: UnitOfWork, execution_id: UUID, report: Report) -> Decision | Refusal | None:
         execution = uow.executions.get(execution_id)
-        if execution is None and self.own:
-            uow.keep_answer(self.job_id, execution_id, CANCELLED, self.actor)
-        elif execution is None and uow.stored.cancel_room <= 0:
+        if execution is None and uow.stored.cancel_room <= 0:
             message = "as many cancels of executions that nobody has asked for yet are remembered as may be"
             return uow.refuse(self.job_id, report, Refusal("too_many_cancels", message))
-        elif execution is None:  # rule `cancel-before-arrival`
+        if execution is None:  # rule `cancel-before-arrival`
             uow.remember(self.job_id, execution_id, CANCELLED)
             uow.stored.cancel_room -= 1
         elif execution.job_id not in {self.job_id or execution.job_id, ""}:

@@ -1,20 +1,23 @@
 """Commands on operations: make, pause, resume, cancel and end one, and keep the answers to its items. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
+from contracts.messages.operations import NAMED_MAX
 from contracts.status import OperationState
-from jobstore.commands.base import Command, LimitsLock, Locks, Reads, raise_refusal
-from jobstore.commands.rows import Item, ItemAnswer, NewOperation, Stored, StoredOperation
+from jobstore.commands.base import Command, LimitsLock, Locks, Reads, raise_refusal, require_job
+from jobstore.commands.rows import Item, ItemAnswer, NewOperation, OperationSpec, Stored, StoredOperation
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.limits import batch_limit
-from jobstore.domain.model import Refusal
+from jobstore.domain.model import Job, Refusal
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from servicekit.errors import PermanentError
 
-#: Jobs that a batch holds at most.
-BATCH_MAX: Final = 10_000
+#: Jobs that may be named or given at once, and jobs that a filter may match.
+BATCH_MAX: Final = NAMED_MAX
+ITEMS_MAX: Final = 100_000
 _S = OperationState
 #: The states in which an operation may be paused, resumed and cancelled.
 _SOURCES: Final[Mapping[OperationState, frozenset[OperationState]]] = {
@@ -32,7 +35,7 @@ _ENDS: Final[Mapping[OperationState, OperationState]] = {
 
 @dataclass(frozen=True, slots=True)
 class CreateOperation(Command[None]):
-    """Make an operation with all its items, unless it is there.
+    """Make an operation with all its items, or with a snapshot of them, unless it is there.
 
     `request_hashes` are those of the request; the first is kept, the others are how older versions counted. `obstacle`
     is why it is refused unless it is there. ConflictError (`batch_conflict`): another request made it. InvalidError
@@ -41,13 +44,12 @@ class CreateOperation(Command[None]):
 
     operation_id: UUID
     request_hashes: Sequence[bytes]
-    items: Sequence[Item]
-    retry_of: UUID | None = None
-    obstacle: Refusal | None = None
+    spec: OperationSpec
+    obstacle: PermanentError | None = None
 
     @property
     def size(self) -> int:
-        return sum(len(item.spec or "") for item in self.items)
+        return sum(len(item.spec or "") for item in self.spec.items)
 
     def locks(self) -> Locks:
         return Locks(operations=frozenset({self.operation_id}))
@@ -55,10 +57,10 @@ class CreateOperation(Command[None]):
     def decide(self, uow: UnitOfWork) -> None:
         stored = uow.operations.get(self.operation_id)
         if stored is None:
-            check_batch_size(len(self.items))
-            raise_refusal(self.obstacle)
-            request_hash = self.request_hashes[0]
-            uow.add_operation(NewOperation(self.operation_id, self.actor, request_hash, self.items, self.retry_of))
+            check_batch_size(len(self.spec.items))
+            if self.obstacle is not None:
+                raise self.obstacle
+            uow.add_operation(NewOperation(self.operation_id, self.actor, self.request_hashes[0], self.spec))
         elif stored.request_hash not in {*self.request_hashes, None}:
             raise ConflictError(
                 "the idempotency key is that of a batch of other jobs: use another key", code="batch_conflict"
@@ -68,7 +70,7 @@ class CreateOperation(Command[None]):
 def check_batch_size(size: int) -> None:
     """Raise an InvalidError if a batch of so many jobs is too large."""
     if size > BATCH_MAX:
-        raise InvalidError(f"a batch holds {BATCH_MAX} jobs at most", code="batch_too_large")
+        raise InvalidError(f"{BATCH_MAX} jobs at most may be named at once", code="batch_too_large")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,50 @@ class AnswerItems(Command[None]):
         return Locks(operations=frozenset({self.operation_id}))
 
     def decide(self, uow: UnitOfWork) -> None:
-        uow.changes.item_answers.append((self.operation_id, self.answers))
+        uow.changes.item_answers[self.operation_id] += self.answers
+
+
+@dataclass(frozen=True, slots=True)
+class CarryOutItem(Command[None]):
+    """Carry out the command of an item, and keep its answer: both in one transaction, hence once.
+
+    Do nothing if the item has an answer, or while its operation does not run. `guard` refuses a job that has moved on
+    since the operation was made.
+    """
+
+    operation_id: UUID
+    item: Item
+    command: Command[object]
+    execution_id: UUID | None = None
+    guard: Callable[[Job], Refusal | None] | None = None
+
+    @property
+    def size(self) -> int:
+        return self.command.size
+
+    def locks(self) -> Locks:
+        return replace(self.command.locks(), operations=frozenset({self.operation_id}))
+
+    def reads(self, stored: Stored) -> Reads:
+        return replace(self.command.reads(stored), open_items=frozenset({(self.operation_id, self.item.item)}))
+
+    def late_reads(self, stored: Stored) -> Reads:
+        return self.command.late_reads(stored)
+
+    def decide(self, uow: UnitOfWork) -> None:
+        operation = uow.operations.get(self.operation_id)
+        is_open = (self.operation_id, self.item.item) in uow.stored.open_items
+        if operation is not None and operation.state is OperationState.RUNNING and is_open:
+            uow.changes.item_answers[self.operation_id].append(self._answer(uow))
+
+    def _answer(self, uow: UnitOfWork) -> ItemAnswer:
+        try:
+            if self.guard is not None:
+                raise_refusal(self.guard(require_job(uow, self.item.job_id)))
+            self.command.decide(uow)
+        except PermanentError as error:
+            return ItemAnswer(self.item.item, None, error.code, str(error))
+        return ItemAnswer(self.item.item, self.execution_id)
 
 
 @dataclass(frozen=True, slots=True)

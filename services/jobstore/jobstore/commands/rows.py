@@ -4,11 +4,11 @@ from collections import ChainMap, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from contracts.resources import Agent, Limit
-from contracts.status import OperationState
+from contracts.status import OperationKind, OperationState
 from jobstore.domain.actor import Actor
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.execution_states import Openings
@@ -109,11 +109,19 @@ class LimitChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A job of an operation; `spec` is the new job as JSON text, None where the job exists."""
+    """A job of an operation; `spec` is the new job as JSON text, None where the job exists.
+
+    `execution_id`: the execution that was live as the operation was made, where that matters to its kind.
+    """
 
     item: int
     job_id: str
     spec: str | None = None
+    execution_id: UUID | None = None
+
+
+#: A query of the items of an operation, which is read as they are written. Commands do not look into it.
+Snapshot: TypeAlias = object
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +141,25 @@ class StoredOperation(NamedTuple):
     request_hash: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class OperationSpec:
+    """What an operation is: its kind, its items, or a snapshot of them, and what its kind needs to know besides."""
+
+    kind: OperationKind = OperationKind.EXECUTE
+    items: Sequence[Item] = ()
+    snapshot: Snapshot | None = None
+    name: str | None = None
+    retry_of: UUID | None = None
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
 class NewOperation(NamedTuple):
-    """An operation with all its items."""
+    """An operation as it is stored first."""
 
     id: UUID
     actor: Actor
     request_hash: bytes
-    items: Sequence[Item]
-    retry_of: UUID | None
+    spec: OperationSpec
 
 
 class OperationMove(NamedTuple):
@@ -202,6 +221,8 @@ class Stored:
     limits: dict[str, Limit] = field(default_factory=dict)
     operations: dict[UUID, StoredOperation] = field(default_factory=dict)
     unfinished: Collection[UUID] = frozenset()
+    #: Items (operation, number) that have no answer yet.
+    open_items: Collection[tuple[UUID, int]] = frozenset()
 
 
 @dataclass(slots=True)
@@ -229,7 +250,7 @@ class Changes:
     limits: dict[str, LimitChange] = field(default_factory=dict)
     new_operations: list[NewOperation] = field(default_factory=list)
     moves: list[OperationMove] = field(default_factory=list)
-    item_answers: list[tuple[UUID, Sequence[ItemAnswer]]] = field(default_factory=list)
+    item_answers: defaultdict[UUID, list[ItemAnswer]] = field(default_factory=lambda: defaultdict(list))
 
     #: For logs and metrics: decisions by kind, refusals by job, and circuits that opened or closed.
     recorded_counts: defaultdict[TransitionKind, int] = field(default_factory=lambda: defaultdict(int))

@@ -1,6 +1,7 @@
 """Offer due work to the workers: mark it, commit, and only then publish (rule `mark-before-publish`)."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from jobstore.storage.database import Database
 from jobstore.storage.sql import Row
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher, to_record
-from servicekit.process.runtime import run_forever, run_until_first
+from servicekit.process.runtime import finish, run_forever, run_until_first
 
 #: Executions that one transaction marks as offered at most.
 OFFERS_MAX = 500
@@ -27,6 +28,8 @@ OFFER_AGAIN_MAX_S = 60.0
 POLL_S = 5.0
 #: The shortest wait in seconds between two passes that nothing has woken.
 AGAIN_MIN_S = 0.02
+#: How long a pass that is under way, and what was handed over, may take when the jobstore stops.
+LAST_S = 1.0
 
 
 class Dispatcher:
@@ -56,16 +59,24 @@ class Dispatcher:
     async def run(self, runner: CommandRunner) -> None:
         """Offer for ever; each commit that queues something wakes it.
 
-        Meanwhile `runner` offers executions with their requests, and at no other time: nobody would publish them.
+        Meanwhile `runner` offers executions with their requests, and at no other time: nobody would publish them. Where
+        this is cancelled, what is marked OFFERED by then is published: else it would wait until it is offered again.
         """
         runner.on_offered = self.hand_over
+        offer, publish = (lambda: finish(self.offer(), LAST_S)), (lambda: finish(self.publish_handed_over(), LAST_S))
         try:
             await run_until_first(
-                run_forever(self.offer, name="dispatcher", every_s=lambda: self._wait_s, wake=self.wake),
-                run_forever(self.publish_handed_over, name="offers", every_s=POLL_S, wake=self._hand_over),
+                run_forever(offer, name="dispatcher", every_s=lambda: self._wait_s, wake=self.wake),
+                run_forever(publish, name="offers", every_s=POLL_S, wake=self._hand_over),
             )
         finally:
             runner.on_offered = None
+
+    async def close(self) -> None:
+        """Publish what was handed over at last, where the broker takes it soon."""
+        with contextlib.suppress(TransientError, TimeoutError):
+            async with asyncio.timeout(LAST_S):
+                await self.publish_handed_over()
 
     def hand_over(self, executions: Sequence[Execution]) -> None:
         """Have executions published that were offered with their requests; that is committed.

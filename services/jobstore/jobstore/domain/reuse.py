@@ -47,5 +47,5 @@ def _hash(parts: Iterable[str]) -> bytes:
     digest = hashlib.sha256()
     for part in parts:
         text = part.encode()
-        digest.update(len(text).to_bytes(8, "big") + text)
+        digest.update(len(text).to_bytes(8) + text)
     return digest.digest()

@@ -108,8 +108,8 @@ def _change_agent(case: Case) -> Decision | Refusal:
 
 def _note_no_match(case: Case) -> Decision | Refusal:
     """Record which capabilities no agent has; the job stays PENDING."""
-    job, execution, report, _ = case
-    return record(job, execution, report, JobLogStatus.MATCHING_FAILED, job.status)
+    job, _, report, _ = case
+    return record(job, None, report, JobLogStatus.MATCHING_FAILED, job.status)
 
 
 def _edit(case: Case) -> Decision | Refusal:

@@ -1,4 +1,4 @@
-"""Accept batches of executions, and read them. A batch is stored whole before any of it is requested."""
+"""Accept operations, batches among them, and read them. All items are stored before any is carried out."""
 
 import hashlib
 import json
@@ -6,34 +6,42 @@ from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID, uuid4
 
 from contracts.jsontext import json_text
+from contracts.messages.operations import NewOperation, OperationItem
 from contracts.messages.views import Batch, BatchItem
 from contracts.resources import JobFilter, NewJob, Operation
-from contracts.status import JobStatus, OperationState
+from contracts.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
 from jobstore.commands.operations import (
     BATCH_MAX,
+    ITEMS_MAX,
     CreateOperation,
     MoveOperation,
     check_batch_size,
     make_unknown_batch_error,
 )
-from jobstore.commands.rows import Item
+from jobstore.commands.rows import OperationSpec
 from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.actor import Actor
-from jobstore.domain.model import Refusal
 from jobstore.domain.spec import hash_as_given, hash_spec
-from jobstore.operations import repository
+from jobstore.errors import InvalidError, RefusedError
+from jobstore.operations import progress, repository, snapshots
+from jobstore.operations.snapshots import Preview
 from jobstore.operations.worker import OperationWorker
+from jobstore.reads.agents import get_agent
 from jobstore.reads.waiting import sum_up_batch
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
-from jobstore.storage.sql import Row
+from servicekit.errors import PermanentError
 
 
 class Batches:
     """Accept batches and retries of batches, and read them with their progress."""
 
-    def __init__(self, database: Database, runner: CommandRunner, worker: OperationWorker) -> None:
-        self._database = database
+    def __init__(
+        self, database: Database, runner: CommandRunner, worker: OperationWorker, *, items_max: int = ITEMS_MAX
+    ) -> None:
+        """`items_max`: how many jobs the filter of an operation may match."""
+        self._items_max = items_max
+        self._database, self._read = database, database.for_callers()
         self._runner = runner
         self._worker = worker
 
@@ -42,6 +50,7 @@ class Batches:
         job_ids: Sequence[str],
         new: Sequence[NewJob],
         chosen: JobFilter | None,
+        name: str | None,
         idempotency_key: str,
         actor: Actor,
     ) -> Batch:
@@ -56,34 +65,86 @@ class Batches:
         hashes = [_hash_batch(job_ids, new, chosen, hash_job) for hash_job in (hash_spec, hash_as_given)]
         async with self._database.transaction() as session:
             tenants |= await repository.find_tenants(session, job_ids)
-            # One more than allowed, so that a filter that matches too many is refused and not cut.
-            left = BATCH_MAX + 1 - len(job_ids) - len(new)
-            matching = await repository.list_matching(session, chosen, left) if chosen is not None else []
+            matching = await snapshots.count_matching(session, chosen, BATCH_MAX) if chosen is not None else 0
         batch_id = self._derive_id("batch", *sorted(tenants), key=idempotency_key)
-        items = repository.make_items(self._worker.ids, batch_id, job_ids, new)
-        items += [Item(number, job_id) for number, job_id in enumerate(matching, len(items))]
-        is_in_vain = chosen is not None and not matching
-        obstacle = Refusal("nothing_matches", "no job matches the filter") if is_in_vain else None
-        await self._runner.administer.run_one(CreateOperation(batch_id, hashes, items, obstacle=obstacle, actor=actor))
-        await self._worker.run_until_answered(batch_id)
-        return await self.get_batch(str(batch_id))
+        spec = OperationSpec(
+            items=repository.make_items(self._worker.ids, batch_id, job_ids, new),
+            snapshot=snapshots.matching_items(OperationKind.EXECUTE, chosen, BATCH_MAX) if chosen is not None else None,
+            name=name,
+            parameters=_dump_filter(chosen),
+        )
+        obstacle = _refuse_number(matching, BATCH_MAX) if chosen is not None else None
+        await self._create(CreateOperation(batch_id, hashes, spec, obstacle, actor=actor))
+        return await _get_batch(self._database, batch_id)
 
     async def retry(
-        self, operation_id: str, statuses: Sequence[JobStatus], idempotency_key: str, actor: Actor
+        self, operation_id: str, statuses: Sequence[JobStatus], name: str | None, idempotency_key: str, actor: Actor
     ) -> Operation:
-        """Make a batch of those jobs of another that stand at one of the statuses. RefusedError: none does."""
+        """Make a batch of those items of another that ended at one of the statuses, and whose jobs still stand there.
+
+        RefusedError (`nothing_to_retry`): there are none.
+        """
         source_id = (await self.get_operation(operation_id)).id
         batch_id = self._derive_id("retry", str(source_id), key=idempotency_key)
-        async with self._database.session() as session:
-            job_ids = await repository.list_retried(session, source_id, statuses)
-        items = repository.make_items(self._worker.ids, batch_id, job_ids)
-        nothing = Refusal("nothing_to_retry", f"no job of the batch stands at {' or '.join(statuses)}")
-        hashes, obstacle = [_hash_request(sorted(set(statuses)))], None if job_ids else nothing
-        await self._runner.administer.run_one(
-            CreateOperation(batch_id, hashes, items, source_id, obstacle, actor=actor)
+        snapshot = snapshots.retried_items(source_id, statuses)
+        async with self._database.transaction() as session:
+            number = await snapshots.count_items(session, snapshot)
+        message = f"nothing of the batch ended as {' or '.join(statuses)} and still stands there"
+        spec = OperationSpec(
+            OperationKind.RETRY, (), snapshot, name, source_id, {"statuses": [status.value for status in statuses]}
         )
-        await self._worker.run_until_answered(batch_id)
-        return await self.get_operation(str(batch_id))
+        obstacle = None if number else RefusedError(message, code="nothing_to_retry")
+        await self._create(
+            CreateOperation(batch_id, [_hash_request(sorted(set(statuses)))], spec, obstacle, actor=actor)
+        )
+        return await _get_operation(self._database, batch_id)
+
+    async def create(self, new: NewOperation, idempotency_key: str, actor: Actor) -> Operation:
+        """Make an operation on the jobs that match now, or that are named. It is carried out from then on.
+
+        ConflictError: the key is that of another operation. RefusedError: no job matches. InvalidError: too many do.
+        """
+        tenant = (new.filter.tenant if new.filter else None) or ""
+        operation_id = self._derive_id("operation", tenant, key=idempotency_key)
+        chosen, retry_of = _limit_to_retried(new), None
+        obstacle: PermanentError | None = None
+        async with self._database.transaction() as session:
+            if chosen is not None:
+                obstacle = _refuse_number(
+                    await snapshots.count_matching(session, chosen, self._items_max), self._items_max
+                )
+            if new.agent_id is not None and await get_agent(session, new.agent_id) is None:
+                obstacle = InvalidError(f"no agent has the id {new.agent_id}", code="unknown_agent")
+            if chosen is not None and chosen.batch_id and new.kind is OperationKind.RETRY:
+                retry_of = await repository.find(session, chosen.batch_id)
+        snapshot = (
+            snapshots.matching_items(new.kind, chosen, self._items_max)
+            if chosen is not None
+            else snapshots.named_items(new.kind, list(dict.fromkeys(new.job_ids)))
+        )
+        said = new.model_dump(include={"agent_id", "comment", "reason", "requested_by"}, exclude_none=True)
+        if new.kind is OperationKind.RETRY:
+            said["statuses"] = [status.value for status in (chosen.statuses if chosen else [JobStatus.FAILED])]
+        spec = OperationSpec(new.kind, (), snapshot, new.name, retry_of, {**said, **_dump_filter(new.filter)})
+        hashes = [_hash_request(new.job_ids, new.model_dump(mode="json", exclude={"job_ids"}))]
+        await self._runner.administer.run_one(CreateOperation(operation_id, hashes, spec, obstacle, actor=actor))
+        self._worker.has_open = True
+        self._worker.wake.set()
+        return await _get_operation(self._database, operation_id)
+
+    async def preview(self, new: NewOperation) -> Preview:
+        """Return what an operation would be about, without making it."""
+        chosen = _limit_to_retried(new)
+        async with self._database.transaction() as session:
+            named = list(dict.fromkeys(new.job_ids))
+            return await snapshots.make_preview(
+                session, chosen or named, self._items_max, costs=new.kind in BATCH_KINDS
+            )
+
+    async def _create(self, command: CreateOperation) -> None:
+        """Store an operation, and carry it out before the caller is answered."""
+        await self._runner.administer.run_one(command)
+        await self._worker.run_until_answered(command.operation_id)
 
     async def move(
         self, operation_id: str, to: OperationState, actor: Actor, *, reason: str = "", requested_by: str = ""
@@ -99,20 +160,40 @@ class Batches:
 
     async def get_operation(self, operation_id: str) -> Operation:
         """Return an operation as it stands, and why it waits. NotFoundError: there is none of that id."""
-        async with self._database.session() as session:
-            operation = await repository.get(session, _parse_id(operation_id))
-            if operation is None:
-                raise make_unknown_batch_error(operation_id)
-            if operation.state not in ENDED:
+        operation = await _get_operation(self._read, _parse_id(operation_id))
+        if operation.state not in ENDED:
+            async with self._read.session() as session:
                 operation.waiting = await sum_up_batch(session, operation.id, self._runner.terms.alive_s)
         return operation
 
     async def get_batch(self, batch_id: str) -> Batch:
-        """Return a batch as it stands, with all its items. NotFoundError: there is none of that id."""
-        operation = await self.get_operation(batch_id)
-        async with self._database.session() as session:
-            rows = await repository.list_items(session, operation.id)
-        return Batch(**dict(operation), items=[_make_item(row) for row in rows])
+        """Return a batch as it stands, with its first items. NotFoundError: there is none of that id."""
+        return await _get_batch(self._read, _parse_id(batch_id))
+
+    async def list_items(
+        self, operation_id: str, limit: int, after: int, outcomes: Sequence[str]
+    ) -> list[OperationItem]:
+        """Return items of an operation after a number. NotFoundError: there is none of that id."""
+        async with self._read.session() as session:
+            items = await progress.list_items(session, _parse_id(operation_id), limit, after, outcomes)
+        if not items:
+            await self.get_operation(operation_id)
+        return items
+
+
+async def _get_operation(database: Database, operation_id: UUID) -> Operation:
+    async with database.session() as session:
+        operation = await progress.get(session, operation_id)
+    if operation is None:
+        raise make_unknown_batch_error(str(operation_id))
+    return operation
+
+
+async def _get_batch(database: Database, batch_id: UUID) -> Batch:
+    operation = await _get_operation(database, batch_id)
+    async with database.session() as session:
+        items = await progress.list_items(session, operation.id, BATCH_MAX)
+    return Batch(**dict(operation), items=[_make_item(item) for item in items])
 
 
 def _parse_id(operation_id: str) -> UUID:
@@ -123,14 +204,28 @@ def _parse_id(operation_id: str) -> UUID:
         raise make_unknown_batch_error(operation_id) from None
 
 
-def _make_item(row: Row) -> BatchItem:
-    return BatchItem(
-        job_id=row.job_id,
-        execution_id=row.execution_id,
-        accepted=row.answered and row.code is None,
-        code=row.code,
-        message=row.message,
-    )
+def _make_item(item: OperationItem) -> BatchItem:
+    fields = item.model_dump(include=BatchItem.model_fields.keys() - {"accepted"})
+    return BatchItem(**fields, accepted=item.code is None and item.outcome != progress.WAITING)
+
+
+def _refuse_number(matching: int, most: int) -> PermanentError | None:
+    """Return why an operation on so many jobs is refused, if it is."""
+    if matching > most:
+        message = f"more than {most} jobs match: choose fewer, as by when they were created"
+        return InvalidError(message, code="batch_too_large")
+    return None if matching else RefusedError("no job matches the filter", code="nothing_matches")
+
+
+def _limit_to_retried(new: NewOperation) -> JobFilter | None:
+    """Return the filter of an operation: a retry is of jobs at FAILED, unless its filter names statuses."""
+    if new.filter is None or new.kind is not OperationKind.RETRY or new.filter.statuses:
+        return new.filter
+    return new.filter.model_copy(update={"statuses": [JobStatus.FAILED]})
+
+
+def _dump_filter(chosen: JobFilter | None) -> dict[str, object]:
+    return {} if chosen is None else {"filter": chosen.model_dump(mode="json", exclude_defaults=True)}
 
 
 def _hash_batch(

@@ -1,29 +1,22 @@
-"""Carry out operations: request executions for items, cancel what is to be cancelled, finish what has ended.
+"""Carry out operations: each item as a command, cancel what is to be cancelled, finish what has ended.
 
-The id of each execution follows from the operation's, so that requesting again, after whatever crash, changes nothing.
+An item's answer is kept by the transaction that carries it out, so that none is twice, after whatever crash.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Sequence
 from uuid import UUID
 
-from pydantic import ValidationError
 from pydantic_core import from_json
 
-from contracts.fields import explain
-from contracts.resources import NewJob
-from contracts.status import OperationState
-from jobstore.commands.base import Command
-from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
-from jobstore.commands.jobs import CreateJob
-from jobstore.commands.operations import AnswerItems, EndOperation
-from jobstore.commands.requesting import ExecutionRequest
-from jobstore.commands.rows import Item, ItemAnswer
+from contracts.status import OperationKind, OperationState
+from jobstore.commands.executions import CancelJob
+from jobstore.commands.operations import AnswerItems, CarryOutItem, EndOperation
+from jobstore.commands.rows import ItemAnswer
 from jobstore.domain.actor import SIGNOFF, Actor
-from jobstore.errors import InvalidError
+from jobstore.domain.model import CANCELLED
 from jobstore.operations import repository
+from jobstore.operations.kinds import ClaimedOperation, make_command
 from jobstore.operations.repository import derive_execution_id
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -31,8 +24,10 @@ from jobstore.storage.sql import Row
 from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.process.runtime import run_forever
 
-#: Items requested in one go, so that other requests have their turn in between.
-ITEMS_MAX = 200
+#: Items carried out in one go, so that other requests have their turn in between.
+ITEMS_AT_ONCE = 200
+#: Items of a cancelled operation that are answered in one go.
+CANCELLED_AT_ONCE = 5_000
 POLL_S = 5.0
 #: Seconds between two looks at least, however many executions end meanwhile.
 REST_S = 0.2
@@ -40,40 +35,10 @@ REST_S = 0.2
 LOOK_AGAIN_S = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedOperation:
-    """An operation that this worker has claimed; `actor` asked for it. `extra` says who asked to cancel it, and why."""
-
-    id: UUID
-    kind: str
-    state: OperationState
-    extra: Mapping[str, str]
-    actor: Actor
-
-
-def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Command[object] | PermanentError:
-    actor, parameters = operation.actor, ExecutionRequest(batch_id=operation.id)
-    execution = ExecuteJob(item.job_id, execution_id, chosen=True, parameters=parameters, actor=actor)
-    if item.spec is None:
-        return execution
-    try:
-        new = NewJob.model_validate_json(item.spec)
-    except ValidationError as error:  # accepted by an older version, which knew fewer bounds
-        code, message = explain(error)
-        return InvalidError(message, code=code)
-    return CreateAndExecute(CreateJob(new, item.job_id, actor=actor), execution, actor=actor)
-
-
-#: How an item of each kind of operation becomes a command.
-COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item, UUID], Command[object] | PermanentError]]] = {
-    "execute": _make_command
-}
-
-
 class OperationWorker:
     """Carry out operations chunk by chunk. Several processes may: a claim keeps the others away."""
 
-    def __init__(self, database: Database, runner: CommandRunner, *, items_max: int = ITEMS_MAX) -> None:
+    def __init__(self, database: Database, runner: CommandRunner, *, items_max: int = ITEMS_AT_ONCE) -> None:
         self._database = database
         self._items_max = items_max
         self._runner = runner
@@ -106,7 +71,7 @@ class OperationWorker:
         return row is not None
 
     async def run_until_answered(self, operation_id: UUID) -> None:
-        """Request all items of an operation, unless another worker does, and wait until all are answered.
+        """Carry out all items of an operation, unless another worker does, and wait until all are answered.
 
         Return early if the operation is paused or cancelled meanwhile.
         """
@@ -125,46 +90,41 @@ class OperationWorker:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _carry_out(self, operation: ClaimedOperation) -> None:
+        if operation.state is OperationState.CANCELLING:
+            await self._cancel(operation)
+            return
         async with self._database.session() as session:
             items = await repository.list_next_items(session, operation.id, self._items_max)
-        if operation.state is OperationState.CANCELLING:
-            await self._cancel(operation, items)
-            return
         execution_ids = [derive_execution_id(self.ids, operation.id, item.job_id) for item in items]
-        commands = [COMMANDS[operation.kind](operation, *pair) for pair in zip(items, execution_ids, strict=True)]
-        done = iter(await self._runner.submit.run([each for each in commands if isinstance(each, Command)]))
-        results = [next(done) if isinstance(each, Command) else each for each in commands]
-        answered = [
-            (item, execution_id, result)
-            for item, execution_id, result in zip(items, execution_ids, results, strict=True)
-            if not isinstance(result, DoubtfulError)
-        ]
-        await self._answer(operation, [_make_answer(*one) for one in answered])
+        made = [make_command(operation, item, each) for item, each in zip(items, execution_ids, strict=True)]
+        done = iter(await self._runner.submit.run([each for each in made if isinstance(each, CarryOutItem)]))
+        results = [next(done) if isinstance(each, CarryOutItem) else each for each in made]
+        # What was carried out has its answer; the database, or an older version, is why the others have none.
+        failed = [(item, each) for item, each in zip(items, results, strict=True) if isinstance(each, PermanentError)]
+        if failed:
+            await self._answer(operation, [ItemAnswer(item.item, None, each.code, str(each)) for item, each in failed])
         for result in results:
             if isinstance(result, DoubtfulError):  # this item comes again
                 raise result
 
-    async def _cancel(self, operation: ClaimedOperation, items: Sequence[Item]) -> None:
+    async def _cancel(self, operation: ClaimedOperation) -> None:
         """Cancel an operation by one chunk: first items without an answer, then live executions, then the operation.
 
-        An item without an answer may be requested by a worker that is slow: a cancel of its id is kept as its answer.
+        No item is carried out any more: its command looks at the state of the operation, which it has locked.
         """
         async with self._database.session() as session:
+            items = await repository.list_next_items(session, operation.id, CANCELLED_AT_ONCE, specs=False)
             live = [] if items else await repository.list_live(session, operation.id, self._items_max)
-        targets: list[tuple[str | None, UUID]] = [
-            (i.job_id, derive_execution_id(self.ids, operation.id, i.job_id)) for i in items
-        ]
-        targets += [(None, execution_id) for execution_id in live]
-        reason, requested_by = operation.extra.get("reason"), operation.extra.get("requested_by")
-        actor = Actor(operation.extra.get("actor", SIGNOFF))
-        commands = [CancelJob(*target, reason, requested_by, own=True, actor=actor) for target in targets]
-        await self._runner.submit.run(commands)
-        answers = [ItemAnswer(item.item, None, "cancelled", "the batch was cancelled") for item in items]
-        await self._answer(operation, answers)
-        if not targets:
+        message = "the operation was cancelled before this was carried out"
+        await self._answer(operation, [ItemAnswer(item.item, None, CANCELLED, message) for item in items])
+        reason, requested_by = operation.said.get("reason"), operation.said.get("requested_by")
+        actor = Actor(operation.said.get("actor", SIGNOFF))
+        await self._runner.submit.run([CancelJob(None, each, reason, requested_by, actor=actor) for each in live])
+        if not items and not live:
             await self._end([operation.id])
 
     async def _answer(self, operation: ClaimedOperation, answers: Sequence[ItemAnswer]) -> None:
+        """Keep answers, and release the claim on the operation."""
         await self._runner.administer.run_one(AnswerItems(operation.id, answers))
 
     async def _end(self, operation_ids: Sequence[UUID]) -> None:
@@ -173,11 +133,11 @@ class OperationWorker:
 
 
 def _parse_claimed(row: Row) -> ClaimedOperation:
-    state, actor = OperationState(row.state), Actor(row.actor or SIGNOFF)
-    return ClaimedOperation(row.id, row.kind, state, from_json(row.about), actor)
-
-
-def _make_answer(item: Item, execution_id: UUID, result: object) -> ItemAnswer:
-    if isinstance(result, PermanentError):
-        return ItemAnswer(item.item, None, result.code, str(result))
-    return ItemAnswer(item.item, execution_id)
+    return ClaimedOperation(
+        id=row.id,
+        kind=OperationKind(row.kind),
+        state=OperationState(row.state),
+        parameters=from_json(row.parameters),
+        said=from_json(row.about),
+        actor=Actor(row.actor or SIGNOFF),
+    )

@@ -19,7 +19,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from aiokafka.structs import RecordMetadata
 from pydantic_core import from_json, to_json
@@ -30,7 +30,7 @@ from jobstore.publishing import fact_reader
 from jobstore.publishing.backlog import LAST, Backlog, Unseen, Writers
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.recent import Recent
-from jobstore.publishing.stubs import FACT_TOO_LARGE, Fact, Stubs
+from jobstore.publishing.stubs import FACT_TOO_LARGE, Fact, Progress, Stubs
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
@@ -87,12 +87,15 @@ class Relay:
         signer: FactSigner,
         end_offsets: EndOffsets,
         make_topics: Callable[[], Awaitable[None]],
+        check_age: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`check_age` raises a PermanentError where this must not lead: the database is older than its facts."""
         self._database = database
         self._publisher = publisher
         self._signer = signer
         self._end_offsets = end_offsets
         self._make_topics = make_topics
+        self._check_age = check_age
         self._unseen = Unseen(0)
         self._backlog = Backlog()
         self._writers: Writers | None = None
@@ -153,6 +156,8 @@ class Relay:
 
     async def _relay_for_ever(self, session: Connection) -> None:
         """Relay as the leader, for ever."""
+        if self._check_age is not None:  # another server may have taken over since this process looked
+            await self._check_age()
         for setting in _SETTINGS:
             await session.execute(text(setting))
         await self.load(session)
@@ -348,7 +353,7 @@ class Relay:
         """Publish records of facts, whole or stubs, signed: the one place through which each passes."""
         return await self._publisher.send([self._signer.sign(record) for record in records])
 
-    async def _publish(self, facts: Sequence[Fact]) -> "_Progress | None":
+    async def _publish(self, facts: Sequence[Fact]) -> Progress | None:
         """Publish facts in order, as stubs where their topics refuse them; None if an offset did not rise: a new topic.
 
         What follows a fact that was refused here is left to the next pass, since that may have been lost with it.
@@ -360,12 +365,12 @@ class Relay:
             if is_refused:
                 result = await self._publish_alone(fact, stubs)  # noqa: PLW2901 - it takes the place of the refusal
             if isinstance(result, Exception):
-                return _Progress(count, stubs, is_lost=True)
+                return Progress(count, stubs, is_lost=True)
             if result is not None and not self._note_offset(result):
                 return None
             if is_refused:
-                return _Progress(count + 1, stubs)
-        return _Progress(len(facts), stubs)
+                return Progress(count + 1, stubs)
+        return Progress(len(facts), stubs)
 
     async def _publish_alone(self, fact: Fact, stubs: dict[int, str]) -> Any:
         """Publish a fact that was refused, perhaps for what was in its batch; else its stub, which is added to `stubs`.
@@ -387,11 +392,3 @@ class Relay:
         if is_behind:
             self._offsets[partition] = place.offset
         return is_behind
-
-
-class _Progress(NamedTuple):
-    """How many facts, from the first, were acknowledged; stubs of these facts by code; whether one was lost."""
-
-    told: int
-    stubs: dict[int, str]
-    is_lost: bool = False

@@ -62,6 +62,14 @@ class Fact(NamedTuple):
         return make_stub(self.row, self.reverted, self.record, code)
 
 
+class Progress(NamedTuple):
+    """How many facts, from the first, were acknowledged; stubs of these facts by code; whether one was lost."""
+
+    told: int
+    stubs: dict[int, str]
+    is_lost: bool = False
+
+
 class Stubs:
     """Say what is published as a stub, and when stubs are tried again."""
 

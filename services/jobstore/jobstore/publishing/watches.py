@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from jobstore.errors import UnknownCursorError
@@ -15,6 +15,8 @@ from servicekit.process.runtime import run_forever
 POLL_S = 2.0
 #: Jobs, or entries of logs, that are read at once.
 PAGE = 200
+#: Entries of a watch's first page; each that is taken doubles the next. So little is held for those who read nothing.
+FIRST_PAGE = 10
 
 
 class Watches:
@@ -22,7 +24,7 @@ class Watches:
 
     def __init__(self, database: Database, recent: Recent | None = None) -> None:
         """`recent`: what the relay of this process has been handed, while it leads."""
-        self._database = database
+        self._database, self._read = database, database.for_callers(lasting=True)
         self._settled = 0
         self._more = asyncio.Event()
         self._recent = recent or Recent()
@@ -48,7 +50,7 @@ class Watches:
 
     async def resolve_cursor(self, after: int | None) -> int:
         """Return where a watch begins: at `after`, or now. UnknownCursorError: no entry was ever given that cursor."""
-        async with self._database.session() as session:
+        async with self._read.session() as session:
             settled, last = await get_cursors(session)
         if after is not None and after > last:
             raise UnknownCursorError(f"no entry here has the cursor {after}; watch anew")
@@ -70,9 +72,9 @@ class Watches:
     async def read_jobs(self, job_ids: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
         """Yield the jobs named, or all, as `job_message` takes them, by id."""
         last = ""
-        while True:
-            async with self._database.transaction() as connection:
-                page = await list_jobs_after(connection, last, PAGE, job_ids)
+        for limit in _choose_sizes():
+            async with self._read.transaction() as connection:
+                page = await list_jobs_after(connection, last, limit, job_ids)
             if not page:
                 return
             for job in page:
@@ -83,18 +85,29 @@ class Watches:
         self, after: int, job_ids: Sequence[str], *, payloads: bool
     ) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
         """Yield pages of log entries after a cursor, for ever, as they are settled; no page is empty."""
+        sizes = _choose_sizes()
+        limit = next(sizes)
         while True:
             until = await self._wait_beyond(after)
-            page, has_more = await self._list_changes(after, until, job_ids, payloads=payloads)
+            page, has_more = await self._list_changes(after, until, job_ids, limit, payloads=payloads)
             if page:
                 yield page
+                limit = next(sizes)
             after = page[-1]["cursor"] if has_more else until
 
     async def _list_changes(
-        self, after: int, until: int, job_ids: Sequence[str], *, payloads: bool
+        self, after: int, until: int, job_ids: Sequence[str], limit: int, *, payloads: bool
     ) -> tuple[Sequence[LogView], bool]:
-        if not payloads and (listed := self._recent.list_changes(after, until, job_ids, PAGE)):
+        if not payloads and (listed := self._recent.list_changes(after, until, job_ids, limit)):
             return listed
         # Bodies are read some at a time, which takes a transaction; without, one statement is enough.
-        async with self._database.transaction() if payloads else self._database.session() as connection:
-            return await list_changes(connection, after, until, job_ids=job_ids, payloads=payloads, limit=PAGE)
+        async with self._read.transaction() if payloads else self._read.session() as connection:
+            return await list_changes(connection, after, until, job_ids=job_ids, payloads=payloads, limit=limit)
+
+
+def _choose_sizes() -> Iterator[int]:
+    """Yield how many entries to read at once, each once the last have been taken."""
+    size = FIRST_PAGE
+    while True:
+        yield size
+        size = min(PAGE, 2 * size)

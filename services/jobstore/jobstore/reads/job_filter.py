@@ -3,7 +3,7 @@
 from typing import Final, TypeAlias
 
 from pydantic_core import to_json
-from sqlalchemy import ColumnCollection, ColumnElement, Select, Text, cast, literal, or_, text
+from sqlalchemy import ColumnCollection, ColumnElement, Select, Text, Uuid, bindparam, cast, literal, or_, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from contracts.resources import JobFilter
@@ -12,8 +12,18 @@ from jobstore.storage.tables import jobs
 #: A query of whatever columns.
 Query: TypeAlias = Select[*tuple[object, ...]]
 
-#: Plans anew for each filter: one that nearly all jobs match needs another plan than a rare one.
-PLAN_ANEW: Final = text("SET LOCAL plan_cache_mode = force_custom_plan")
+
+#: The items of an operation; where it is not known any more, as after a rebuild, the jobs that it executed last. An
+#: array, so that the planner looks these up by their ids, and never walks all jobs in their order to find them.
+_ITEMS: Final = text(
+    """
+    jobs.id = ANY (ARRAY(
+        SELECT job_id FROM operation_items WHERE operation_id = :batch_id
+        UNION ALL SELECT id FROM jobs AS known
+        WHERE known.batch_id = :batch_id AND NOT EXISTS (SELECT FROM operations WHERE id = :batch_id)
+    ))
+    """
+)
 
 
 def holds_text(columns: ColumnCollection[str, ColumnElement[str]], wanted: str | None) -> ColumnElement[bool]:
@@ -25,9 +35,11 @@ def where_matching(query: Query, chosen: JobFilter) -> Query:
     """Restrict a query to the jobs that match a filter."""
     if chosen.statuses:
         query = query.where(jobs.c.status.in_([status.value for status in chosen.statuses]))
-    for name in ("agent_id", "tenant", "batch_id"):
+    for name in ("agent_id", "tenant"):
         if (value := getattr(chosen, name)) is not None:
             query = query.where(jobs.c[name] == value)
+    if chosen.batch_id is not None:
+        query = query.where(_ITEMS.bindparams(bindparam("batch_id", chosen.batch_id, Uuid, unique=True)))
     if chosen.labels:  # the index has only jobs with labels
         labels = cast(literal(to_json(chosen.labels).decode(), Text), JSONB)
         query = query.where(jobs.c.labels.contains(labels), text("jobs.labels <> '{}'"))

@@ -11,10 +11,10 @@ from sqlalchemy.sql.roles import ColumnsClauseRole
 from contracts.resources import JobFilter
 from contracts.status import JobOrder, JobStatus
 from jobstore.commands.unit_of_work import JobView
-from jobstore.reads.job_filter import PLAN_ANEW, Query, holds_text, where_matching
+from jobstore.reads.job_filter import Query, holds_text, where_matching
 from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, TEXTS, make_job_view
 from jobstore.reads.page import fetch_page
-from jobstore.storage.sql import Connection, Row
+from jobstore.storage.sql import PLAN_ANEW, Connection, Row
 from jobstore.storage.tables import jobs
 
 #: Jobs of one status are counted up to this number; more cost time and tell nobody more.

@@ -15,9 +15,8 @@ from contracts.fact_keys import FactKey, FactKeys, is_marker
 from contracts.topics import TOPIC_OF
 from jobstore.recovery.fact_parsing import parse_fact
 from jobstore.storage.database import Database
-from servicekit.errors import PermanentError
+from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import History, Record
-from servicekit.retry import retry_transient
 
 _TOPIC: Final = TOPIC_OF[JobChanged]
 _PUBLISHED: Final = text("SELECT offsets::text, signers::text FROM relay WHERE id = 1")
@@ -32,17 +31,21 @@ _UNKNOWN: Final = text(
 
 
 async def refuse_older_database(kafka: str, database: Database, keys: FactKeys) -> None:
-    """Raise PermanentError (`database_older_than_facts`) if there is a fact whose entry the database does not have."""
+    """Raise PermanentError (`database_older_than_facts`) if there is a fact whose entry the database does not have.
 
-    async def check() -> None:
+    TransientError: nobody knows, also for want of the topic, which a broker that came back empty does not have.
+    """
+    try:
         async with History(kafka, _TOPIC) as history:
             await check_age(database, history, keys)
-
-    await retry_transient(check, on="kafka")
+    except PermanentError as error:
+        if error.code == "unknown_topic":
+            raise TransientError(str(error), code="kafka_unavailable") from error
+        raise
 
 
 async def check_age(database: Database, history: History, keys: FactKeys) -> None:
-    """Raise what `refuse_older_database` does, or a TransientError.
+    """Raise what `refuse_older_database` does.
 
     Only facts behind the last that the database knows to be published are read: few, unless it is an older one. What
     nobody vouches for, and what a secret signed that was replaced by then, counts for nothing.

@@ -19,13 +19,13 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from contracts.events import JobChanged, Requested
-from contracts.jsontext import parse_json
+from contracts.jsontext import LEVELS_MAX, parse_json
 from contracts.resources import Job, JobLog
 from jobstore.domain.spec import format_assignment, format_edit
 from jobstore.json_members import members
 
 #: Fields that are seldom given: where one is, pydantic reads the fact.
-_SELDOM: Final = frozenset({"before", "stub", "last_log"})
+_SELDOM: Final = frozenset({"stub", "last_log"})
 #: Types that msgspec reads as pydantic does, or refuses. Only of more than six digits of a second it rounds the rest.
 _NATIVE: Final = frozenset({str, int, float, bool, UUID, datetime, list[str], NoneType})
 #: Texts of each field that are remembered to be right: policies and agents are the same in many facts.
@@ -33,13 +33,14 @@ _REMEMBERED: Final = 256
 
 
 class Fact(Struct, frozen=True):
-    """A JobChanged; `log`, `job` and `requested` have the JSON texts that are to be stored as they were written."""
+    """A JobChanged; its parts have the JSON texts that are to be stored as they were written."""
 
     body: bytes
     event: JobChanged
     log: dict[str, str]
     job: Mapping[str, str]
     requested: Mapping[str, str]
+    before: Mapping[str, str] | None
 
     @property
     def is_whole(self) -> bool:
@@ -53,12 +54,12 @@ def parse_fact(body: bytes) -> Fact:
         fact = read_as_known(body)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         fact = read_by_pydantic(body)
-    event, log, job = fact.event, fact.log, fact.job
-    if "request_payload" not in log and event.before is not None:
-        before = members(members(body.decode())["before"])
+    log, before = fact.log, fact.before
+    if "request_payload" not in log and before is not None:
+        job = members(members(body.decode())["job"])  # of any member that was edited the text
         log["request_payload"] = format_edit(job["payload"], {name: job[name] for name in before}, before)
-    elif "request_payload" not in log and event.version == 1:
-        log["request_payload"] = format_assignment(job.get("payload", "null"))
+    elif "request_payload" not in log and fact.event.version == 1:
+        log["request_payload"] = format_assignment(fact.job.get("payload", "null"))
     return fact
 
 
@@ -68,15 +69,17 @@ def read_by_pydantic(body: bytes) -> Fact:
     event = JobChanged.model_validate_json(text)
     parts = members(text)
     requested = members(parts["requested"]) if event.requested else {}
-    return Fact(body, event, members(parts["log"]), members(parts["job"]), requested)
+    before = members(parts["before"]) if event.before is not None else None
+    return Fact(body, event, members(parts["log"]), members(parts["job"]), requested, before)
 
 
 def read_as_known(body: bytes) -> Fact:
     """Return a fact that has known members in their usual forms. MsgspecError, ValueError: pydantic has to read it."""
     event: Any = _CHANGED.decode(body.decode())  # msgspec does not see what is no UTF-8 in what it passes on
-    _CHANGED.check(event)
+    text = _CHANGED.check(event).get("before", "null")
+    before = members(text) if text != "null" else None
     requested = _REQUESTED.check(event.requested) if event.requested is not None else {}
-    return Fact(body, event, _LOG.check(event.log), _JOB.check(event.job), requested)
+    return Fact(body, event, _LOG.check(event.log), _JOB.check(event.job), requested, before)
 
 
 class _Shape:
@@ -129,7 +132,7 @@ def _make_field(name: str, type_: Any, field: FieldInfo) -> Any:
 
 def _make_text_check(field: FieldInfo) -> Callable[[str], object]:
     if field.annotation is Any:  # a stranger's, which is another in every fact
-        return parse_json
+        return _check_strangers_text
     adapter = _make_adapter(field)
 
     @lru_cache(_REMEMBERED)
@@ -140,11 +143,20 @@ def _make_text_check(field: FieldInfo) -> Callable[[str], object]:
     return check
 
 
+def _check_strangers_text(text: str) -> None:
+    """Raise ValueError for what `parse_json` refuses. Of what is not too deep msgspec takes no more than that does."""
+    if text.count("[") + text.count("{") > LEVELS_MAX:
+        parse_json(text)
+    else:
+        _decode_any(text)
+
+
 def _make_adapter(field: FieldInfo) -> TypeAdapter[object]:
     annotated: Any = Annotated[field.annotation, field]
     return TypeAdapter(annotated)
 
 
+_decode_any: Final = msgspec.json.Decoder().decode
 _LOG: Final = _Shape(JobLog)
 _JOB: Final = _Shape(Job)
 _REQUESTED: Final = _Shape(Requested)

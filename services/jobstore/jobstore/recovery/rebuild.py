@@ -46,6 +46,8 @@ LOADED: Final = ("jobs", "job_logs", "executions")
 TABLES: Final = ("agents", "jobs", "job_logs", "executions", "facts")
 #: Facts, and bytes of them, that are applied together.
 BATCH, BATCH_BYTES = 4_000, 16 << 20
+#: Facts that are parsed before PostgreSQL has its turn.
+TURN: Final = 100
 #: Live executions that are queued again together.
 LIVE_BATCH: Final = 500
 #: Jobs with missing versions that are remembered at most; where there are more, the topic is not what it should be.
@@ -178,7 +180,12 @@ class Rebuild:
         async for records in history.read(offsets):
             vouched = self._facts.select(records)
             for batch in chunk_by_size(vouched, lambda r: len(r.value or b""), limit=BATCH, bytes_max=BATCH_BYTES):
-                yield [fact for record in batch if (fact := self._parse_job_fact(record)) is not None]
+                facts: list[Fact] = []
+                for begin in range(0, len(batch), TURN):
+                    some = batch[begin : begin + TURN]
+                    facts += [fact for record in some if (fact := self._parse_job_fact(record)) is not None]
+                    await asyncio.sleep(0)  # what waits to be sent to PostgreSQL goes there meanwhile
+                yield facts
             self._report_progress(JOBS, len(records))
 
     def _note_gaps(self, names: Sequence[str], count: int) -> None:

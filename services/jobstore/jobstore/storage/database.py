@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import copy
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import asyncpg
 from sqlalchemy import Connection as SyncConnection
@@ -11,6 +12,7 @@ from sqlalchemy import NullPool, make_url
 from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from jobstore.errors import TooManyCallsError
 from jobstore.storage.epochs import SESSION_NAME, Epochs
 from jobstore.storage.migrations import migration
 from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, number_handed_over, settled_cursor
@@ -32,6 +34,10 @@ COMMAND_TIMEOUT_S = 35.0
 _BY_KEY = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
 #: Seconds that a transaction waits for a free connection of the pool.
 POOL_TIMEOUT_S = 10.0
+#: Seconds that a call of a person or program waits for one.
+CALLERS_TIMEOUT_S = 2.0
+#: What share of the connections callers have at most, by whether their calls last: one in so many.
+_SHARES = {False: 3, True: 6}
 #: Seconds that connecting may take.
 CONNECT_TIMEOUT_S = 5.0
 #: Seconds after which a process asks again whether its turn to migrate has come.
@@ -69,9 +75,23 @@ class Database:
             **(_BY_KEY if bounded else {}),
         }
         self._pool_size = pool_size
-        self._pool: asyncpg.Pool[Row] | None = None
+        self._pools: list[asyncpg.Pool[Row]] = []  # one, once it is open; shared with the view for callers
+        self._callers = {lasting: asyncio.Semaphore(max(1, pool_size // share)) for lasting, share in _SHARES.items()}
+        self._places: asyncio.Semaphore | None = None
+        self._places_timeout_s: float | None = None
         self.epochs = Epochs()
         self.availability = Availability(lambda: self._connect(SESSION_NAME), self.epochs.renew)
+
+    def for_callers(self, *, lasting: bool = False) -> Self:
+        """Return a view for what people and programs read, which never takes all connections of the pool.
+
+        However many callers there are, half of them are left to what is recorded, to workers and to loops: a third is
+        for calls, which are refused where they wait too long (TooManyCallsError), and a sixth for those that last, such
+        as watches, which wait.
+        """
+        view = copy.copy(self)
+        view._places, view._places_timeout_s = self._callers[lasting], None if lasting else CALLERS_TIMEOUT_S  # noqa: SLF001 - its own
+        return view
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -83,25 +103,41 @@ class Database:
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncIterator[Connection]:
         """Open a connection on which each statement is a transaction of its own."""
-        with self.availability.watching(), _stay_cancelled():
-            pool = await self._open_pool()
-            driver = await _acquire(pool)
-            connection = Connection(driver)
-            try:
-                with _close_if_cancelled(connection):
-                    yield connection
-            except asyncpg.PostgresError as error:
-                if error.sqlstate == READ_ONLY:  # a session that began so stays so, when the database no longer is
-                    driver.terminate()
-                raise
-            finally:
-                await pool.release(driver)
+        async with self._hold_place():
+            with self.availability.watching(), _stay_cancelled():
+                pool = await self._open_pool()
+                driver = await _acquire(pool)
+                connection = Connection(driver)
+                try:
+                    with _close_if_cancelled(connection):
+                        yield connection
+                except asyncpg.PostgresError as error:
+                    if error.sqlstate == READ_ONLY:  # a session that began so stays so, when the database no longer is
+                        driver.terminate()
+                    raise
+                finally:
+                    await pool.release(driver)
+
+    @contextlib.asynccontextmanager
+    async def _hold_place(self) -> AsyncIterator[None]:
+        if self._places is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(self._places_timeout_s):
+                await self._places.acquire()
+        except TimeoutError:
+            raise TooManyCallsError("too much is read at once; try again later") from None
+        try:
+            yield
+        finally:
+            self._places.release()
 
     async def _open_pool(self) -> "asyncpg.Pool[Row]":
-        if self._pool is None:
+        if not self._pools:
             bounds: dict[str, int] = {"min_size": 0, "max_size": self._pool_size, "max_queries": QUERIES_MAX}
-            self._pool = asyncpg.create_pool(**bounds, reset=_keep, connect=self._open, record_class=Row)
-        return await self._pool
+            self._pools.append(asyncpg.create_pool(**bounds, reset=_keep, connect=self._open, record_class=Row))
+        return await self._pools[0]
 
     async def _open(self, *_: object, **__: object) -> "asyncpg.Connection[Row]":
         """Open a session of this process's epoch, and of none before it has one."""
@@ -172,8 +208,8 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self.availability.close()
-        if self._pool is not None:
-            self._pool.terminate()
+        for pool in self._pools:
+            pool.terminate()
 
 
 async def _acquire(pool: "asyncpg.Pool[Row]") -> "asyncpg.Connection[Row]":

@@ -23,6 +23,10 @@ Parameters: TypeAlias = Mapping[str, object]
 Values: TypeAlias = dict[str, Any]
 
 
+#: Plans anew for each value, until the commit: a filter that nearly all jobs match needs another plan than a rare one.
+PLAN_ANEW: Final = text("SET LOCAL plan_cache_mode = force_custom_plan")
+
+
 class Row(asyncpg.Record):  # type: ignore[misc] # asyncpg has no types
     """A row. Its columns are attributes, too."""
 

@@ -315,11 +315,21 @@ operations = Table(
     Column("request_hash", LargeBinary, doc="the same for the same request"),
     Column("retry_of", Uuid),
     Column("finished_at", _TIME),
-    Column("due_at", _TIME, nullable=False, server_default=func.signoff_now(), doc="no worker takes it before"),
+    Column(
+        "due_at",
+        _TIME,
+        nullable=False,
+        server_default=func.signoff_now(),
+        doc="read by workers of older versions, which know no kind but execute: never, of the others",
+    ),
     Column("actor", Text, doc="who asked for it"),
+    Column("name", Text),
+    Column("parameters", JSON, nullable=False, server_default="{}", doc="what its kind needs to know"),
+    Column("claimed_until", _TIME, nullable=False, server_default=func.signoff_now(), doc="by a worker"),
     CheckConstraint("state IN ('RUNNING', 'PAUSED', 'CANCELLING', 'CANCELLED', 'DONE')", name="state"),
     Index("operations_created_at_id_idx", "created_at", "id"),
     Index("operations_open_idx", "due_at", postgresql_where=text("state NOT IN ('CANCELLED', 'DONE')")),
+    Index("operations_retry_of_idx", "retry_of", postgresql_where=text("retry_of IS NOT NULL")),
 )
 
 operation_items = Table(
@@ -328,7 +338,7 @@ operation_items = Table(
     Column("operation_id", Uuid, ForeignKey("operations.id"), primary_key=True),
     Column("item", Integer, primary_key=True, autoincrement=False),
     Column("job_id", Text, nullable=False),
-    Column("execution_id", Uuid),
+    Column("execution_id", Uuid, doc="what was requested; until it is answered, what is to be cancelled"),
     Column("code", Text),
     Column("message", Text),
     Column("spec", JSON, doc="of a new job, until the item is answered"),

@@ -15,6 +15,8 @@ Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
 
 #: Records in one batch that is read.
 RECORDS_MAX = 4_000
+#: Bytes that are fetched at once of a partition: of twice as many a record takes a fifth more of CPU, by the copies.
+PARTITION_BYTES = 512 << 10
 #: The broker is taken to be out of reach when nothing arrives for so long although there is more.
 SILENCE_S = 15.0
 
@@ -30,6 +32,7 @@ class History:
             client_id="signoff-history",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            max_partition_fetch_bytes=PARTITION_BYTES,
             request_timeout_ms=int(silence_s * 1000),
         )
 

@@ -47,6 +47,9 @@ BEHIND_RECORDS = 500
 POLL_INTERVAL_MAX_MS = 24 * 3600 * 1000
 #: How long a poll waits for records: for ever, since FastStream sleeps after an empty one for as long as it took.
 POLL_TIMEOUT_MS = 10 * 365 * POLL_INTERVAL_MAX_MS
+#: A member of a group learns by its next heartbeat that another has left or joined. Partitions of one that has left are
+#: read by nobody until all have learnt it.
+HEARTBEAT_MS = 1_000
 #: How long the broker keeps a fetch that finds nothing. It answers at once when there is a record.
 FETCH_MAX_WAIT_MS = 500
 #: A group that was formed while its topic was missing, on a broker that came back empty, reads nothing until its leader
@@ -156,7 +159,7 @@ class Subscription(Generic[E]):
             ack_policy=AckPolicy.MANUAL,
             listener=self._offsets,
             session_timeout_ms=10_000,
-            heartbeat_interval_ms=3_000,
+            heartbeat_interval_ms=HEARTBEAT_MS,
             max_poll_interval_ms=POLL_INTERVAL_MAX_MS,
             parser=_records,
             decoder=_as_they_are,

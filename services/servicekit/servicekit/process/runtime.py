@@ -7,7 +7,7 @@ import logging
 import resource
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import uvloop
 
@@ -17,6 +17,8 @@ from servicekit.kafka.uvloop_patch import survive_lost_connections
 from servicekit.process import logs
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: The least time between two steps of a loop during an outage, however often it is woken.
 OUTAGE_PAUSE_S = 0.5
@@ -89,6 +91,18 @@ async def run_until_first(*running: Awaitable[object]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def finish(step: Awaitable[T], within_s: float) -> T:
+    """Wait for a step, and where that is cancelled, until the step has ended all the same, but not longer than that."""
+    task = asyncio.ensure_future(step)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=within_s)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 async def run_forever(

@@ -7,18 +7,26 @@ from uuid import uuid4
 import pytest
 from support.jobstore.terms import TERMS
 
-from contracts.resources import Agent, Limit, NewAgent, NewLimit
-from contracts.status import OperationState, Protocol
+from contracts.resources import Agent, Limit, NewAgent, NewJob, NewLimit
+from contracts.status import JobStatus, OperationState, Protocol
 from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.commands.base import Command, LimitsLock, Locks
+from jobstore.commands.jobs import CreateJob
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
-from jobstore.commands.operations import BATCH_MAX, AnswerItems, CreateOperation, EndOperation, MoveOperation
-from jobstore.commands.rows import Item, ItemAnswer, Stored, StoredOperation
+from jobstore.commands.operations import (
+    BATCH_MAX,
+    AnswerItems,
+    CarryOutItem,
+    CreateOperation,
+    EndOperation,
+    MoveOperation,
+)
+from jobstore.commands.rows import Item, ItemAnswer, OperationSpec, Stored, StoredOperation
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import ADMINISTRATOR
 from jobstore.domain.circuit_breaker import CLOSED, Breaker
 from jobstore.domain.limits import batch_limit
-from jobstore.domain.model import Clock, Refusal
+from jobstore.domain.model import Clock, Job, Refusal
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from servicekit.errors import PermanentError
 
@@ -52,6 +60,7 @@ def refused(command: Command[Any], error: type[PermanentError], code: str, **sto
     with pytest.raises(error) as caught:
         command.decide(uow)
     assert caught.value.code == code
+    assert " " in str(caught.value), "a sentence says why"
     assert uow.changes == unit_of_work().changes
 
 
@@ -144,27 +153,27 @@ def test_commands_of_one_transaction_see_each_other() -> None:
     RegisterAgent("writer", NEW).decide(uow)
     DisableAgent("writer").decide(uow)
     assert [(change.is_new, change.agent.enabled) for change in uow.changes.agents] == [(True, True), (False, False)]
-    CreateOperation(ID, [b"hash"], []).decide(uow)
-    CreateOperation(ID, [b"hash"], []).decide(uow)
+    CreateOperation(ID, [b"hash"], OperationSpec()).decide(uow)
+    CreateOperation(ID, [b"hash"], OperationSpec()).decide(uow)
     assert len(uow.changes.new_operations) == 1
 
 
 def test_an_operation_is_made_once_by_one_request() -> None:
-    command = CreateOperation(ID, [b"hash", b"older"], [Item(0, "a")], actor=ADMINISTRATOR)
+    command = CreateOperation(ID, [b"hash", b"older"], OperationSpec(items=[Item(0, "a")]), actor=ADMINISTRATOR)
     (new,) = decided(command).changes.new_operations
-    assert (new.id, new.actor, new.request_hash, new.items) == (ID, ADMINISTRATOR, b"hash", [Item(0, "a")])
+    assert (new.id, new.actor, new.request_hash, new.spec.items) == (ID, ADMINISTRATOR, b"hash", [Item(0, "a")])
     for kept in (b"hash", b"older", None):
         assert decided(command, **operation(OperationState.DONE, kept)).changes.new_operations == []
     refused(command, ConflictError, "batch_conflict", **operation(OperationState.RUNNING, b"another"))
 
 
 def test_an_operation_without_items_says_why_if_that_is_no_use() -> None:
-    obstacle = Refusal("nothing_matches", "no job matches the filter")
-    refused(CreateOperation(ID, [b"hash"], [], obstacle=obstacle), RefusedError, "nothing_matches")
-    repeated = CreateOperation(ID, [b"hash"], [], obstacle=obstacle)
+    obstacle = RefusedError("no job matches the filter", code="nothing_matches")
+    refused(CreateOperation(ID, [b"hash"], OperationSpec(), obstacle=obstacle), RefusedError, "nothing_matches")
+    repeated = CreateOperation(ID, [b"hash"], OperationSpec(), obstacle=obstacle)
     assert decided(repeated, **operation(OperationState.DONE)).changes.new_operations == []
-    many = [Item(number, "a") for number in range(BATCH_MAX + 1)]
-    refused(CreateOperation(ID, [b"hash"], many), InvalidError, "batch_too_large")
+    many = [Item(number, "a") for number in range(10_001)]
+    refused(CreateOperation(ID, [b"hash"], OperationSpec(items=many)), InvalidError, "batch_too_large")
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -219,15 +228,64 @@ def test_a_batch_ends_when_nothing_of_it_is_left(state: OperationState) -> None:
 
 def test_answers_to_items_are_kept() -> None:
     answers = [ItemAnswer(0, uuid4()), ItemAnswer(1, None, "unknown_job", "no job has the id a")]
-    assert decided(AnswerItems(ID, answers), **operation(OperationState.RUNNING)).changes.item_answers == [
-        (ID, answers)
-    ]
+    answered = decided(AnswerItems(ID, answers), **operation(OperationState.RUNNING))
+    assert answered.changes.item_answers == {ID: answers}
+
+
+ITEM = Item(3, "a")
+OPEN = {"open_items": {(ID, 3)}, "jobs": {"a": Job("a", JobStatus.ASSIGNED, 1, agent_id="writer")}}
+
+
+class Recorded(Command[None]):
+    """Records that it was carried out, in place of a change; or fails."""
+
+    def locks(self) -> Locks:
+        return Locks(jobs=frozenset({"a"}))
+
+    def decide(self, uow: UnitOfWork) -> None:
+        uow.put_limit("tenant:a", NewLimit(), self.actor)
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("open_items", [OPEN["open_items"], frozenset()])
+def test_an_item_is_carried_out_once_while_its_operation_runs(state: OperationState, open_items: Any) -> None:
+    execution_id = uuid4()
+    command = CarryOutItem(ID, ITEM, Recorded(), execution_id)
+    uow = decided(command, **operation(state), **{**OPEN, "open_items": open_items})
+    if state is OperationState.RUNNING and open_items:
+        assert uow.changes.item_answers == {ID: [ItemAnswer(3, execution_id)]}
+        assert set(uow.changes.limits) == {"tenant:a"}
+    else:
+        assert uow.changes == unit_of_work().changes
+    assert decided(command, **OPEN).changes == unit_of_work().changes  # there is no such operation
+
+
+def test_what_an_item_is_refused_is_its_answer() -> None:
+    stored = {**operation(OperationState.RUNNING), **OPEN}
+    unknown = decided(CarryOutItem(ID, ITEM, DisableAgent("nobody")), **stored).changes.item_answers[ID]
+    assert [(answer.item, answer.code) for answer in unknown] == [(3, "unknown_agent")]
+    guarded = CarryOutItem(ID, ITEM, Recorded(), guard=lambda job: Refusal("moved_on", f"it is {job.status}"))
+    uow = decided(guarded, **stored)
+    assert uow.changes.item_answers == {ID: [ItemAnswer(3, None, "moved_on", "it is ASSIGNED")]}
+    assert uow.changes.limits == {}
+    without_guard = CarryOutItem(ID, ITEM, Recorded(), guard=lambda _: None)
+    assert decided(without_guard, **stored).changes.item_answers == {ID: [ItemAnswer(3)]}
+
+
+def test_an_item_locks_and_reads_what_its_command_does_and_its_operation() -> None:
+    command = CarryOutItem(ID, ITEM, Recorded())
+    assert command.locks() == Locks(jobs=frozenset({"a"}), operations=frozenset({ID}))
+    stored = unit_of_work().stored
+    assert command.reads(stored).open_items == {(ID, 3)}
+    assert command.late_reads(stored) == command.command.late_reads(stored)
+    created = CreateJob(NewJob(title="A", acceptance_criteria="c"), "a")
+    assert CarryOutItem(ID, ITEM, created).size == created.size
 
 
 @pytest.mark.parametrize(
     ("command", "locks"),
     [
-        (CreateOperation(ID, [b"hash"], []), Locks(operations=frozenset({ID}))),
+        (CreateOperation(ID, [b"hash"], OperationSpec()), Locks(operations=frozenset({ID}))),
         (AnswerItems(ID, []), Locks(operations=frozenset({ID}))),
         (EndOperation(ID), Locks(operations=frozenset({ID}), named_limits=frozenset({batch_limit(ID)}))),
         (
@@ -246,7 +304,7 @@ def test_what_is_changed_is_locked(command: Command[Any], locks: Locks) -> None:
 
 def test_an_operation_weighs_what_its_new_jobs_do() -> None:
     items = [Item(0, "one", '{"title": "One"}'), Item(1, "two")]
-    assert CreateOperation(ID, [b"hash"], items).size == len('{"title": "One"}')
+    assert CreateOperation(ID, [b"hash"], OperationSpec(items=items)).size == len('{"title": "One"}')
 
 
 def test_the_strongest_lock_of_limits_counts() -> None:

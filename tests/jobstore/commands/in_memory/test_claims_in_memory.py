@@ -220,10 +220,22 @@ def test_a_result_under_another_jobs_name_is_judged_by_nobody(life: Life) -> Non
     assert life.execution.state is ExecutionState.OFFERED
 
 
+def test_a_validator_that_names_no_judge_reuses_nothing(life: Life) -> None:
+    event = result(life.execution_id, life.job_id, 1)
+    assert ClaimJudging(event, life.validator, 1) == ClaimJudging(event, life.validator, 1, size=0, judge="")
+
+
 def judged_before(jobstore: MemoryJobstore, *outcomes: Outcome) -> None:
     life = Life(jobstore).running()
     assert life.claim_judging(judge=JUDGE).outcome is G
     life.judged(*outcomes, judge=JUDGE)
+
+
+def test_the_verdict_on_a_result_that_an_older_version_recorded_without_its_hash_is_reused(life: Life) -> None:
+    judged_before(life.jobstore, Outcome.PASS)
+    life.running().result()
+    life.jobstore.executions[life.execution_id] = replace(life.execution, result_hash=None)
+    assert life.claim_judging(judge=JUDGE).code == "verdict_reused"
 
 
 @pytest.mark.parametrize("outcome", [Outcome.PASS, Outcome.FAIL])

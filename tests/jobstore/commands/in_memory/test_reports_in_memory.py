@@ -14,7 +14,6 @@ from contracts.status import JobStatus, Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.reports import EndLease, RecordReport, RecordResult
 from jobstore.domain.model import ExecutionState, Refusal, TransitionKind
-from jobstore.domain.transitions import MISJUDGED_MAX
 from servicekit.errors import PermanentError
 
 AUTOMATIC = {"resubmit": "automatic"}
@@ -85,13 +84,13 @@ def test_a_verdict_on_other_criteria_is_judged_again(life: Life) -> None:
 
 def test_a_judgement_that_fails_unexpectedly_is_made_again_and_at_last_fails_the_job(life: Life) -> None:
     life.judging()
-    for _ in range(MISJUDGED_MAX):
+    for _ in range(3):
         assert life.job.status is JobStatus.IN_PROGRESS
         life.report(ReportKind.MISJUDGED, code="validator_error", message="a bug", usage=Usage(input_tokens=2))
         life.claim_judging()
-    assert (life.job.status, life.job.spent_tokens) == (JobStatus.FAILED, 2 * MISJUDGED_MAX)
+    assert (life.job.status, life.job.spent_tokens) == (JobStatus.FAILED, 6)
     assert said_last(life) == ("validator_error", "a bug")
-    assert life.told[-MISJUDGED_MAX:] == ["misjudged"] * MISJUDGED_MAX
+    assert life.told[-3:] == ["misjudged"] * 3
 
 
 def test_only_a_judging_lease_is_misjudged(life: Life) -> None:
@@ -232,6 +231,17 @@ def test_a_job_is_handed_on_to_another_agent_that_has_not_had_it(jobstore: Memor
     third.claim_judging(value="green")
     third.judged(Outcome.FAIL)
     assert jobstore.agents["abler"].id == third.job.agent_id
+
+
+def test_who_repeats_itself_hands_the_job_on_where_another_agent_matches(jobstore: MemoryJobstore) -> None:
+    jobstore.register("able", "sing")
+    policy = {"hand_over_after": 2, "max_submissions": 5}
+    after = resubmitted(Life(jobstore), agent_id=None, capabilities=["sing"], policy=policy)
+    jobstore.register("abler", "sing")
+    after.claim()
+    after.claim_judging()
+    after.judged(Outcome.FAIL)
+    assert after.told[-2:] == ["handed_on", "requested"]
 
 
 def test_a_job_without_capabilities_is_handed_on_to_nobody(life: Life) -> None:

@@ -218,6 +218,13 @@ def test_a_call_that_cancels_what_nobody_has_asked_for_is_told_so() -> None:
     assert code_of(life.execute) == "cancelled"
 
 
+def test_cancels_of_one_transaction_share_the_room_that_is_left() -> None:
+    jobstore = MemoryJobstore(remembered_max=1)
+    jobstore.carry_out(*(CancelJob(None, uuid4()) for _ in range(3)))
+    assert jobstore.refused() == ["too_many_cancels"] * 2
+    assert len(jobstore.executions) == 1
+
+
 def test_a_cancel_that_comes_first_is_the_answer_once_its_execution_is_asked_for() -> None:
     jobstore = MemoryJobstore(remembered_max=1)
     life = Life(jobstore).created()
@@ -230,13 +237,6 @@ def test_a_cancel_that_comes_first_is_the_answer_once_its_execution_is_asked_for
     assert jobstore.changes.final_answers.keys() == {life.execution_id}
     assert code_of(life.execute) == "cancelled"
     assert jobstore.changes.final_answers == {}
-
-
-def test_a_cancel_of_the_jobstores_own_is_kept_for_good(life: Life) -> None:
-    life.created()
-    life.jobstore.run(CancelJob(life.job_id, life.execution_id, own=True))
-    assert life.execution.due_at is None
-    assert code_of(life.execute) == "cancelled"
 
 
 def test_a_request_is_offered_at_once_where_nothing_is_in_its_way(jobstore: MemoryJobstore) -> None:

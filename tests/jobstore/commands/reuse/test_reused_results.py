@@ -15,10 +15,7 @@ from contracts.identity import new_execution_id
 from contracts.status import Outcome
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.granting import (
-    RESULT_REUSED,
-    ClaimOutcome,
-)
+from jobstore.commands.granting import ClaimOutcome
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import ExecutionStage
 from jobstore.domain.reuse import ReuseTerms
@@ -34,12 +31,12 @@ async def test_an_identical_request_to_a_deterministic_agent_has_its_result_reus
     second = life()
     await second.requested(agent_id=sure, payload={"n": 2**70})
     answer = await second.claim(room=0)
-    assert (answer.outcome, answer.code) == (ClaimOutcome.DUPLICATE, RESULT_REUSED)
+    assert (answer.outcome, answer.code) == (ClaimOutcome.DUPLICATE, "result_reused")
 
     *_, claimed, reused = await second.logs()
-    assert (claimed.kind, claimed.code) == ("claimed", RESULT_REUSED)
+    assert (claimed.kind, claimed.code) == ("claimed", "result_reused")
     source = (await first.logs())[-1]
-    assert (reused.kind, reused.code, reused.status) == ("result", RESULT_REUSED, "IN_PROGRESS")
+    assert (reused.kind, reused.code, reused.status) == ("result", "result_reused", "IN_PROGRESS")
     assert reused.message == f"result reused of job {first.job_id} version {source.version}"
     assert reused.response_payload == source.response_payload
     assert (reused.lease, reused.attempt) == (claimed.lease, 1)
@@ -142,7 +139,7 @@ async def test_what_an_event_admits_is_reused_when_it_is_offered(life: Any, sure
     await second.created(agent_id=sure)
     admitted = await second.claim()
     assert (admitted.outcome, admitted.code) == (ClaimOutcome.QUEUED, "reusable")
-    assert (await second.claim()).code == RESULT_REUSED
+    assert (await second.claim()).code == "result_reused"
 
 
 async def test_the_circuit_of_an_agent_that_is_not_called_learns_nothing(
@@ -155,7 +152,7 @@ async def test_the_circuit_of_an_agent_that_is_not_called_learns_nothing(
     async with database.transaction() as connection:
         half_open = circuit.format("clock_timestamp() - interval '1 s'")
         await connection.execute(text(half_open), {"id": sure})
-    assert (await second.claim()).code == RESULT_REUSED
+    assert (await second.claim()).code == "result_reused"
     async with database.session() as session:
         (row,) = await session.execute(text("SELECT * FROM circuits WHERE agent_id = :id"), {"id": sure})
     assert (row.probe_id, row.failures) == (None, 5)

@@ -12,7 +12,7 @@ from contracts.resources import Usage
 from contracts.status import Outcome
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob
-from jobstore.commands.granting import VERDICT_REUSED, ClaimOutcome
+from jobstore.commands.granting import ClaimOutcome
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -25,12 +25,12 @@ async def test_a_verdict_on_the_identical_result_is_reused_and_says_so(
     first = await life().judged(outcome)
     second = life()
     answer = await second.at_judge()
-    assert (answer.outcome, answer.code) == (ClaimOutcome.DUPLICATE, VERDICT_REUSED)
+    assert (answer.outcome, answer.code) == (ClaimOutcome.DUPLICATE, "verdict_reused")
 
     source, logs = (await first.logs())[-1], await second.logs()
     assert [row.status for row in logs] == ["ASSIGNED", "ASSIGNED", "IN_PROGRESS", "IN_PROGRESS", status]
     last = logs[-1]
-    assert last.code == VERDICT_REUSED
+    assert last.code == "verdict_reused"
     assert last.message == f"verdict reused of job {first.job_id} version {source.version}: a reason"
     assert last.response_payload == source.response_payload
     assert last.lease > logs[-2].lease
@@ -41,7 +41,7 @@ async def test_a_verdict_on_the_identical_result_is_reused_and_says_so(
 
 async def test_it_needs_no_room_and_takes_none(life: Any) -> None:
     await life().judged()
-    assert (await life().at_judge(room=0)).code == VERDICT_REUSED
+    assert (await life().at_judge(room=0)).code == "verdict_reused"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ async def test_another_judge_and_one_that_does_not_say_who_it_is_are_asked(life:
 async def test_other_jobs_words_do_not_matter(life: Any) -> None:
     await life().judged(title="One", payload=1, tenant="a")
     fields = {"title": "Another", "payload": 2, "tenant": "a", "acceptance_criteria": f"\n  {CRITERIA} \n"}
-    assert (await life().at_judge(**fields)).code == VERDICT_REUSED
+    assert (await life().at_judge(**fields)).code == "verdict_reused"
 
 
 async def test_a_verdict_is_not_reused_by_another_tenant(life: Any) -> None:
@@ -118,7 +118,7 @@ async def test_many_results_at_once_and_those_that_came_before(life: Any, runner
         claims += [ClaimJudging(event, one.validator, 10, judge=JUDGE)] * (2 if n == 1 else 1)
     answers = await runner.carry_out(claims)
     codes = [answer.code or answer.outcome for answer in answers]
-    assert codes == [VERDICT_REUSED, VERDICT_REUSED, "illegal_transition", VERDICT_REUSED, ClaimOutcome.GRANTED]
+    assert codes == ["verdict_reused", "verdict_reused", "illegal_transition", "verdict_reused", ClaimOutcome.GRANTED]
     for one in lives[:3]:
         assert (await one.logs())[-1].response_payload["result"] == "blue"
 
@@ -147,14 +147,14 @@ async def test_a_verdict_is_reused_by_a_job_that_has_spent_its_budget(life: Any)
     other = life()
     lease = await other.running(policy={"budget_usd": 1.0})
     await other.result(lease, usage=Usage(cost_usd=2.0))
-    assert (await other.claim_judging(lease)).code == VERDICT_REUSED
+    assert (await other.claim_judging(lease)).code == "verdict_reused"
     assert (await other.job()).spent_usd == 2.0
 
 
 async def test_a_verdict_grows_old(life: Any, database: Database) -> None:
     await life().judged()
     await aged(database, 86_390)
-    assert (await life().at_judge()).code == VERDICT_REUSED
+    assert (await life().at_judge()).code == "verdict_reused"
     await aged(database, 20)
     assert (await life().at_judge()).outcome == ClaimOutcome.GRANTED
 

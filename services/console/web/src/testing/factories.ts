@@ -108,8 +108,14 @@ export function aBatch(fields: Partial<Batch> = {}): Batch {
     ends_at: null,
     created_at: AT,
     items: [
-      { job_id: "poem", accepted: true },
-      { job_id: "done", accepted: false, code: "illegal_transition", message: "the job is COMPLETED" },
+      { job_id: "poem", accepted: true, outcome: "COMPLETED" },
+      {
+        job_id: "done",
+        accepted: false,
+        outcome: "REFUSED",
+        code: "illegal_transition",
+        message: "the job is COMPLETED",
+      },
     ],
     ...fields,
   };

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Select, insert, literal, text
 
 from contracts.jsontext import json_text
 from contracts.resources import Agent, Limit
@@ -20,6 +20,8 @@ from jobstore.storage.sql import Connection
 _AGENT: Final = sql.columns(tables.agents)
 _LIMIT: Final = sql.columns(tables.limits)
 _ITEM: Final = sql.columns(tables.operation_items, only={"item", "job_id", "spec"})
+#: The columns of a snapshot, and those beside it.
+_SNAPSHOT: Final = ("item", "job_id", "execution_id", "operation_id", "answered")
 _ANSWER: Final = sql.columns(tables.operation_items, only={"item", "execution_id", "code", "message"})
 
 _LOCK_AGENTS: Final = text(
@@ -38,6 +40,12 @@ _UNFINISHED: Final = text(
     SELECT o.id FROM operations o WHERE o.id = ANY(CAST(:ids AS uuid[]))
         AND (EXISTS (SELECT FROM operation_items i WHERE i.operation_id = o.id AND NOT i.answered)
             OR EXISTS (SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE'))
+    """,
+)
+_OPEN_ITEMS: Final = text(
+    """
+    SELECT operation_id, item FROM operation_items JOIN unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[]))
+        AS wanted (operation_id, item) USING (operation_id, item) WHERE NOT answered
     """,
 )
 _INSERT_AGENT: Final = sql.insert("agents", _AGENT)
@@ -79,7 +87,11 @@ _TAKE_BACK: Final = text(
     """,
 )
 _INSERT_OPERATION: Final = text(
-    "INSERT INTO operations (id, actor, request_hash, retry_of) VALUES (:id, :actor, :request_hash, :retry_of)",
+    """
+    INSERT INTO operations (id, actor, request_hash, kind, name, retry_of, parameters, due_at)
+    VALUES (:id, :actor, :request_hash, :kind, :name, :retry_of, CAST(CAST(:parameters AS text) AS json),
+        CASE WHEN :kind = 'execute' THEN signoff_now() ELSE 'infinity' END)
+    """,
 )
 _INSERT_ITEMS: Final = text(
     f"INSERT INTO operation_items (operation_id, answered, item, job_id, spec) "  # noqa: S608 - names of our own
@@ -88,7 +100,8 @@ _INSERT_ITEMS: Final = text(
 #: Due at once, so that a worker goes on with it without waiting for the last claim to expire.
 _MOVE_OPERATION: Final = text(
     """
-    UPDATE operations SET state = :state, due_at = signoff_now(),
+    UPDATE operations SET state = :state, claimed_until = signoff_now(),
+        due_at = CASE WHEN kind = 'execute' THEN signoff_now() ELSE 'infinity' END,
         finished_at = CASE WHEN :has_ended THEN signoff_now() END,
         about = (CAST(about AS jsonb) || CAST(:said AS jsonb))::json
     WHERE id = :id
@@ -97,7 +110,7 @@ _MOVE_OPERATION: Final = text(
 #: Release the claim on the operation, too: its next items may be requested at once.
 _ANSWER_ITEMS: Final = text(
     f"""
-    WITH freed AS (UPDATE operations SET due_at = signoff_now() WHERE id = :id)
+    WITH freed AS (UPDATE operations SET claimed_until = signoff_now() WHERE id = :id)
     UPDATE operation_items SET answered = true, spec = NULL, execution_id = u.execution_id, code = u.code,
         message = u.message
     FROM {sql.unnest("u", _ANSWER, "u")}
@@ -136,6 +149,13 @@ async def find_unfinished(connection: Connection, operation_ids: Collection[UUID
     return set(await connection.scalars(_UNFINISHED, {"ids": list(operation_ids)}))
 
 
+async def find_open_items(connection: Connection, items: Collection[tuple[UUID, int]]) -> set[tuple[UUID, int]]:
+    """Return those items that have no answer yet; their operations are locked."""
+    operation_ids, numbers = zip(*items, strict=True)
+    rows = await connection.execute(_OPEN_ITEMS, {"ids": operation_ids, "numbers": numbers})
+    return {(row.operation_id, row.item) for row in rows}
+
+
 async def write(connection: Connection, changes: Changes) -> None:
     """Write the changes of limits, operations and agents, in the order in which rows are locked."""
     for name, change in sorted(changes.limits.items()):
@@ -144,7 +164,7 @@ async def write(connection: Connection, changes: Changes) -> None:
         await _insert_operation(connection, operation)
     for move in changes.moves:
         await _move_operation(connection, move)
-    for operation_id, answers in changes.item_answers:
+    for operation_id, answers in changes.item_answers.items():
         rows = [asdict(answer) for answer in answers]
         await connection.execute(_ANSWER_ITEMS, {"id": operation_id, **sql.arrays(_ANSWER, "u", rows)})
     for changed in changes.agents:
@@ -169,10 +189,17 @@ async def _write_limit(connection: Connection, name: str, limit: Limit | None) -
 
 async def _insert_operation(connection: Connection, new: NewOperation) -> None:
     """Insert an operation with its items. RaceError: another transaction has inserted it since."""
-    row = {"id": new.id, "actor": new.actor, "request_hash": new.request_hash, "retry_of": new.retry_of}
-    await connection.execute(_INSERT_OPERATION, row)
-    items = [asdict(item) for item in new.items]
-    await connection.execute(_INSERT_ITEMS, {"id": new.id, **sql.arrays(_ITEM, "u", items)})
+    spec = new.spec
+    row = {"id": new.id, "actor": new.actor, "request_hash": new.request_hash, "parameters": json_text(spec.parameters)}
+    named = {"kind": spec.kind.value, "name": spec.name, "retry_of": spec.retry_of}
+    await connection.execute(_INSERT_OPERATION, row | named)
+    if spec.items:
+        items = [asdict(item) for item in spec.items]
+        await connection.execute(_INSERT_ITEMS, {"id": new.id, **sql.arrays(_ITEM, "u", items)})
+    if isinstance(spec.snapshot, Select):
+        query = spec.snapshot.add_columns(literal(new.id), literal(False))
+        await connection.execute(sql.PLAN_ANEW)
+        await connection.execute(insert(tables.operation_items).from_select(_SNAPSHOT, query))
     await connection.execute(_NOTIFY_OPERATIONS)
 
 

@@ -43,6 +43,8 @@ async def _load_jobs(connection: Connection, stored: Stored, reads: Reads) -> No
             stored.specs[row.id] = to_spec(row)
     if reads.unfinished:
         stored.unfinished = await administration.find_unfinished(connection, reads.unfinished)
+    if reads.open_items:
+        stored.open_items = await administration.find_open_items(connection, reads.open_items)
     if reads.histories:
         stored.histories |= await candidates.load_histories(connection, reads.histories)
 

@@ -49,3 +49,18 @@ async def test_the_jobstore_is_asked_about_a_token_once_in_a_while(http, jobstor
         async with http.post("/api/jobs", json={"title": f"{number}", "acceptance_criteria": "c"}) as answer:
             assert answer.status == 201
     assert len(jobstore.asked(jobs_pb.ListJobsRequest)) == 1
+
+
+async def test_many_who_come_at_once_ask_about_their_token_once(http, jobstore):
+    async def watch():
+        async with http.get("/api/events") as answer:
+            assert answer.status in {200, 503}  # there is room for three
+
+    await asyncio.gather(*(watch() for _ in range(20)))
+    assert len(jobstore.asked(jobs_pb.ListJobsRequest)) == 1
+
+
+async def test_a_token_that_is_refused_is_asked_about_again(http):
+    for _ in range(2):
+        async with http.get("/api/events", headers={"Authorization": "Bearer unknown"}) as answer:
+            assert answer.status == 401

@@ -1,0 +1,184 @@
+"""Operations on many jobs: what is asked for, what it would be about, what became of each job; their gRPC messages."""
+
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from contracts.fields import AgentId, Model, OperationName, StrictModel, Text
+from contracts.messages.convert import fields_of, job_of, time_of
+from contracts.messages.filters import job_filter_message
+from contracts.messages.job_requests import job_filter_of
+from contracts.messages.views import Batch, BatchItem
+from contracts.resources import Job, JobFilter, Operation
+from contracts.status import OperationKind, OperationState
+from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import operations_service_pb2 as operations_pb
+from signoff.v1 import resources_pb2 as pb
+
+_STATE = "OPERATION_STATE_"
+#: Jobs that may be named at most; a filter may match more.
+NAMED_MAX = 10_000
+
+#: What goes with which kinds.
+_KINDS_OF = {
+    "agent_id": {OperationKind.ASSIGN},
+    "comment": {OperationKind.RESUBMIT},
+    "reason": {OperationKind.CANCEL},
+    "requested_by": {OperationKind.CANCEL},
+}
+
+
+class NewOperation(StrictModel):
+    """What to do to many jobs: those that exist and match a filter as the operation is made, or those named."""
+
+    kind: OperationKind = Field(
+        description="each job gets what one call of that name would do to it; `retry` executes jobs that stand at "
+        "FAILED, or at one of the statuses of the filter"
+    )
+    name: OperationName | None = None
+    filter: JobFilter | None = Field(None, description="with one condition at least; 100,000 jobs at most may match")
+    job_ids: list[str] = Field(default_factory=list, max_length=NAMED_MAX, description="instead of a filter")
+    agent_id: AgentId | None = Field(None, description="of `assign`: to whom")
+    comment: Text | None = Field(None, description="of `resubmit`: told to the agents beside the verdict's feedback")
+    reason: Text | None = Field(None, description="of `cancel`")
+    requested_by: Text | None = Field(None, description="of `cancel`: who asks, as the logs tell it")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if bool(self.job_ids) == (self.filter is not None):
+            msg = "give either a filter or job_ids"
+            raise ValueError(msg)
+        if self.filter is not None and not self.filter.model_dump(exclude_defaults=True):
+            msg = "the filter has no condition: it would take every job; name one, such as created_before"
+            raise ValueError(msg)
+        for name, kinds in _KINDS_OF.items():
+            if getattr(self, name) is not None and self.kind not in kinds:
+                msg = f"{name} goes with {' or '.join(kinds)}"
+                raise ValueError(msg)
+        if self.kind is OperationKind.ASSIGN and self.agent_id is None:
+            msg = "agent_id is missing: say to whom the jobs are assigned"
+            raise ValueError(msg)
+        return self
+
+
+class OperationItem(Model):
+    """One job of an operation."""
+
+    item: int = Field(description="its number within the operation, from 0")
+    job_id: str
+    title: str = ""
+    outcome: str = Field(
+        description="`WAITING` until it is carried out, `REFUSED` with a code, or `CANCELLED` with the operation. Of "
+        "what was executed: how that goes, or went, with all that followed by policy, as JobStatus says it, or "
+        "`CANCELLED`; what is done to the job later changes nothing here. `DONE` of all else"
+    )
+    code: str | None = None
+    message: str | None = None
+    execution_id: UUID | None = Field(None, description="what was requested, or cancelled")
+    retried_by: UUID | None = Field(None, description="the operation that retried it,")
+    retry_execution_id: UUID | None = Field(None, description="and the execution that this requested")
+
+
+class OperationPreview(Model):
+    """What an operation would be about."""
+
+    total: int = Field(description="of jobs; more than items_max are refused, and counted no further")
+    items_max: int
+    counts: dict[str, int] = Field(default_factory=dict, description="by status")
+    sample: list[Job] = Field(default_factory=list, description="five at most, without description, criteria, payload")
+    cost_usd: float | None = Field(
+        None,
+        description="an estimate of what executing them costs: what the last jobs of the same agents spent on average; "
+        "None where nothing is executed, or nothing is known",
+    )
+    cost_of: int = Field(0, description="of how many of the jobs that is; what the others cost is not known")
+
+
+def operation_message(operation: Operation) -> pb.Operation:
+    """Return an operation as it is sent."""
+    fields = operation.model_dump(include=Operation.model_fields.keys() - {"id", "state", "retry_of", "filter"})
+    return pb.Operation(
+        **fields,
+        id=str(operation.id),
+        state=pb.OperationState.Value(_STATE + operation.state),
+        retry_of=str(operation.retry_of) if operation.retry_of else None,
+        filter=job_filter_message(operation.filter) if operation.filter else None,
+    )
+
+
+def operation_of(message: pb.Operation) -> Operation:
+    """Return an operation as received."""
+    return Operation(
+        **fields_of(message, {"id", "kind", "retry_of", "name", "agent_id", "actor"}),
+        state=OperationState(pb.OperationState.Name(message.state).removeprefix(_STATE)),
+        total=message.total,
+        counts=dict(message.counts),
+        rate_per_s=message.rate_per_s,
+        ends_at=time_of(message, "ends_at"),
+        created_at=time_of(message, "created_at"),
+        finished_at=time_of(message, "finished_at"),
+        filter=job_filter_of(message.filter) if message.HasField("filter") else None,
+    )
+
+
+def batch_of(message: jobs_pb.Batch) -> Batch:
+    """Return a batch as received."""
+    items = [BatchItem(**{"job_id": "", "accepted": False, **_set_fields(item)}) for item in message.items]
+    return Batch(**dict(operation_of(message.operation)), items=items)
+
+
+def batch_message(batch: Batch) -> jobs_pb.Batch:
+    """Return a batch as it is sent."""
+    message = jobs_pb.Batch(
+        id=str(batch.id),
+        state=batch.state,
+        total=batch.total,
+        counts=batch.counts,
+        operation=operation_message(batch),
+    )
+    for item in batch.items:
+        message.items.add(**item.model_dump(exclude_none=True, mode="json"))
+    return message
+
+
+def new_operation_message(new: NewOperation) -> pb.NewOperation:
+    """Return what is asked for as it is sent."""
+    fields = new.model_dump(exclude_none=True, exclude={"filter"})
+    return pb.NewOperation(**fields, filter=job_filter_message(new.filter) if new.filter else None)
+
+
+def new_operation_of(message: pb.NewOperation) -> NewOperation:
+    """Return what is asked for as received. Raise ValidationError if it is malformed."""
+    chosen = job_filter_of(message.filter) if message.HasField("filter") else None
+    return NewOperation(
+        **fields_of(message, {"kind", "name", "agent_id", "comment", "reason", "requested_by"}),
+        job_ids=list(message.job_ids),
+        filter=chosen,
+    )
+
+
+def item_message(item: OperationItem) -> pb.OperationItem:
+    """Return an item as it is sent."""
+    return pb.OperationItem(**item.model_dump(exclude_none=True, mode="json"))
+
+
+def item_of(message: pb.OperationItem) -> OperationItem:
+    """Return an item as received."""
+    return OperationItem(**{"item": 0, **_set_fields(message)})
+
+
+def preview_of(message: operations_pb.PreviewOperationResponse) -> OperationPreview:
+    """Return a preview as received."""
+    return OperationPreview(
+        total=message.total,
+        items_max=message.items_max,
+        counts=dict(message.counts),
+        sample=[job_of(job) for job in message.sample],
+        cost_usd=message.cost_usd if message.HasField("cost_usd") else None,
+        cost_of=message.cost_of,
+    )
+
+
+def _set_fields(message: Any) -> dict[str, Any]:
+    return {field.name: value for field, value in message.ListFields()}

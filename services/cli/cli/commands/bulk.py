@@ -1,0 +1,177 @@
+"""The group `signoff bulk`."""
+
+import sys
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from cli.commands.jobs import Cursor, Limit
+from cli.options import validate_model
+from cli.parameters.job_filter import check_filter, read_conditions
+from cli.parameters.lookups import find_batch_id
+from cli.session import Session, command, make_app, with_options
+from cli.watching import has_completed, show_until_ended
+from contracts.status import OperationKind
+
+app = make_app("Do something to all jobs that match: execute, cancel, resubmit, assign, retry.")
+
+Reason = Annotated[str | None, typer.Option("--reason", help="As the logs tell it.")]
+RequestedBy = Annotated[str | None, typer.Option("--by", envvar="USER", help="Who asks, as the logs tell it.")]
+OperationId = Annotated[str, typer.Argument(metavar="OPERATION", help="Its id, or the beginning or end of it.")]
+
+
+@dataclass(frozen=True)
+class How:
+    """What is said of every operation beside what it does, and by which filter."""
+
+    job_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[JOB]...", help="These jobs, instead of all that match.")
+    ] = None
+    name: Annotated[str | None, typer.Option("--name", help="Of the operation, for those who look at it.")] = None
+    key: Annotated[str | None, typer.Option("--idempotency-key", help="The same key is the same operation.")] = None
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how many jobs, some of them, and what they may cost.")
+    ] = False
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False
+    wait: Annotated[bool, typer.Option("--wait", help="Show how it goes to its end; succeed if all went well.")] = False
+
+
+with_choice = with_options(conditions=read_conditions, how=How)
+
+
+@command(app, "execute")
+@with_choice
+async def execute(cli: Session, conditions: dict[str, Any], how: How) -> None:
+    """Execute all jobs that match."""
+    await _make(cli, OperationKind.EXECUTE, conditions, how)
+
+
+@command(app, "cancel")
+@with_choice
+async def cancel(
+    cli: Session, conditions: dict[str, Any], how: How, reason: Reason = None, requested_by: RequestedBy = None
+) -> None:
+    """Cancel what is live of all jobs that match; what begins after that goes on."""
+    await _make(cli, OperationKind.CANCEL, conditions, how, reason=reason, requested_by=requested_by)
+
+
+@command(app, "resubmit")
+@with_choice
+async def resubmit(
+    cli: Session,
+    conditions: dict[str, Any],
+    how: How,
+    comment: Annotated[str | None, typer.Option(help="Told to the agents beside the verdict's feedback.")] = None,
+) -> None:
+    """Let the agents try again, with the verdict's feedback, all jobs that match and were not accepted."""
+    await _make(cli, OperationKind.RESUBMIT, conditions, how, comment=comment)
+
+
+@command(app, "assign")
+@with_choice
+async def assign(
+    cli: Session,
+    conditions: dict[str, Any],
+    how: How,
+    to: Annotated[str, typer.Option("--to", metavar="AGENT", help="To whom.")],
+) -> None:
+    """Assign all jobs that match to an agent."""
+    await _make(cli, OperationKind.ASSIGN, conditions, how, agent_id=to)
+
+
+@command(app, "retry")
+@with_choice
+async def retry(cli: Session, conditions: dict[str, Any], how: How) -> None:
+    """Execute again all jobs that match and FAILED, or stand at --status."""
+    await _make(cli, OperationKind.RETRY, conditions, how)
+
+
+@command(app, "list")
+async def list_(
+    cli: Session,
+    kind: Annotated[list[OperationKind] | None, typer.Option(help="May be repeated; all without one.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = "",
+) -> None:
+    """List operations, newest first."""
+    async with cli.jobstore() as jobstore:
+        page = await jobstore.list_operations(kind or [], limit=limit, page_token=cursor)
+    cli.out.show_operations(*page)
+
+
+@command(app, "get")
+async def get(cli: Session, operation_id: OperationId) -> None:
+    """Show how an operation stands."""
+    async with cli.jobstore() as jobstore:
+        cli.out.show_operation(await jobstore.get_operation(await find_batch_id(jobstore, operation_id)))
+
+
+@command(app, "report")
+async def report(
+    cli: Session,
+    operation_id: OperationId,
+    outcome: Annotated[
+        list[str] | None, typer.Option(help="Such as REFUSED; may be repeated, all without one.")
+    ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = "",
+) -> None:
+    """Show what became of each job of an operation, and why it was refused."""
+    outcomes = [word.upper() for word in outcome or []]
+    async with cli.jobstore() as jobstore:
+        operation_id = await find_batch_id(jobstore, operation_id)
+        page = await jobstore.list_operation_items(operation_id, outcomes, limit=limit, page_token=cursor)
+    cli.out.show_items(*page)
+
+
+@command(app, "pause")
+async def pause(cli: Session, operation_id: OperationId) -> None:
+    """Let nothing more of an operation begin; what is with an agent goes on."""
+    async with cli.jobstore() as jobstore:
+        cli.out.show_operation(await jobstore.pause_operation(await find_batch_id(jobstore, operation_id)))
+
+
+@command(app, "resume")
+async def resume(cli: Session, operation_id: OperationId) -> None:
+    """Let a paused operation go on."""
+    async with cli.jobstore() as jobstore:
+        cli.out.show_operation(await jobstore.resume_operation(await find_batch_id(jobstore, operation_id)))
+
+
+@command(app, "abort")
+async def abort(
+    cli: Session, operation_id: OperationId, reason: Reason = None, requested_by: RequestedBy = None
+) -> None:
+    """Let nothing more of an operation begin, and cancel what is live of its executions; what is done stays done."""
+    async with cli.jobstore() as jobstore:
+        operation_id = await find_batch_id(jobstore, operation_id)
+        cli.out.show_operation(await jobstore.cancel_operation(operation_id, reason, requested_by=requested_by))
+
+
+async def _make(
+    cli: Session, kind: OperationKind, conditions: dict[str, Any], how: How, **parameters: str | None
+) -> None:
+    """Show what an operation is about, make it if that is wanted, and show how it goes."""
+    from contracts.messages.operations import NewOperation  # noqa: PLC0415 - heavy, and only needed here
+
+    if bool(how.job_ids) == bool(conditions):
+        raise typer.BadParameter("give either jobs, or what the jobs must be, such as --status", param_hint="JOB")
+    is_asked = not (how.dry_run or how.yes)
+    if is_asked and (cli.out.as_json or not sys.stdin.isatty()):
+        raise typer.BadParameter(
+            "is needed where nobody can be asked; --dry-run shows what it would do", param_hint="--yes"
+        )
+    chosen = {"filter": check_filter(conditions)} if conditions else {"job_ids": how.job_ids}
+    new = validate_model(NewOperation, {"kind": kind, "name": how.name, **parameters, **chosen}, "the operation")
+    async with cli.jobstore() as jobstore:
+        if not how.yes:
+            cli.out.show_preview(kind, await jobstore.preview_operation(new))
+        if how.dry_run or (is_asked and not typer.confirm(f"{kind} them?")):
+            return
+        made = await jobstore.create_operation(new, idempotency_key=how.key)
+        if how.wait:
+            made = await show_until_ended(cli, jobstore, str(made.id), as_json=False)
+    cli.out.show_operation(made)
+    if how.wait and not has_completed(made):
+        raise typer.Exit(1)

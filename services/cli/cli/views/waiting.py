@@ -1,0 +1,50 @@
+"""Show why jobs wait, and what lifts that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cli.output import Output, format_time
+from cli.terminal import Styled
+
+if TYPE_CHECKING:
+    from contracts.waiting.reasons import Reason, Waiting, WaitingSum
+
+
+def show_waiting(out: Output, waiting: Waiting) -> None:
+    """Show why a job waits: each thing that holds it back, and below it what lifts that."""
+    out.print_json(waiting)
+    if not waiting.reasons:
+        out.print_line("it does not wait: nothing is asked for that has not begun")
+        return
+    about = [f"it waits since {format_time(waiting.since)}"] if waiting.since else ["it waits"]
+    about += [f"its turn: {waiting.place}"] if waiting.place else []
+    about += [f"it begins at {format_time(waiting.starts_at)}"] if waiting.starts_at else []
+    out.print_line(", ".join(about))
+    for reason in waiting.reasons:
+        _print_reason(out, describe_reason(reason), reason)
+
+
+def show_waiting_sums(out: Output, sums: Sequence[WaitingSum]) -> None:
+    """Show how many executions wait for what, and below each what lifts it."""
+    out.print_json({"waiting": sums})
+    out.print_line(f"{sum(each.count for each in sums)} wait")
+    for each in sums:
+        until = f", until {format_time(each.until)} at the earliest" if each.until else ""
+        _print_reason(out, f"{each.count} for {each.code} {each.name}".rstrip() + until, each)
+
+
+def describe_reason(reason: Reason) -> str:
+    """Return what holds an execution back, in numbers: `limit_concurrency tenant:press, 5 of 5`."""
+    words = [f"{reason.code} {reason.name}".rstrip()]
+    if reason.used is not None:
+        words.append(f"{reason.used} of {reason.allowed}" if reason.allowed is not None else f"{reason.used} in a row")
+    words += [f"since {format_time(reason.since)}"] if reason.since else []
+    words += [f"until {format_time(reason.until)}"] if reason.until else []
+    return ", ".join(words)
+
+
+def _print_reason(out: Output, words: str, reason: Reason | WaitingSum) -> None:
+    out.print_line("  ", Styled(words, "bold"))
+    out.print_line(f"    {reason.owner}: {reason.remedy}")

@@ -1,0 +1,118 @@
+"""REST endpoints of operations on many jobs. A batch is one of them."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from console.api.auth import CallersJobStore
+from console.api.events import EventStream, open_stream
+from console.api.json_body import ManyJsonRoute
+from console.api.schemas import Cancellation, IdempotencyKey, ItemsQuery, OperationsQuery, Page, Retry
+from console.live.changes import make_frame
+from contracts.client import JobStoreClient
+from contracts.messages.operations import NewOperation, OperationItem, OperationPreview
+from contracts.resources import Operation
+
+router = APIRouter(prefix="/api/operations", tags=["operations"], route_class=ManyJsonRoute)
+
+#: What a stream of events of an operation is, as OpenAPI says it.
+STREAM: Final[dict[str, Any]] = {
+    "description": (
+        "`operation` with the Operation as it stands, and whenever it changed, at most twice a second; `ping` every "
+        "15 s. The stream ends when the operation has ended."
+    ),
+    "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/Operation"}}},
+}
+
+
+@router.post("/preview")
+async def preview_operation(jobstore: CallersJobStore, operation: NewOperation) -> OperationPreview:
+    """How many jobs an operation would be about, some of them, and what they may cost; nothing is made."""
+    return await jobstore.preview_operation(operation)
+
+
+@router.post("", status_code=201)
+async def create_operation(
+    jobstore: CallersJobStore, operation: NewOperation, response: Response, key: IdempotencyKey = None
+) -> Operation:
+    """Do something to many jobs: those that match now. It is carried out from then on. The same key is the same one."""
+    created = await jobstore.create_operation(operation, idempotency_key=key)
+    response.headers["Location"] = f"/api/operations/{created.id}"
+    return created
+
+
+@router.get("")
+async def list_operations(jobstore: CallersJobStore, query: Annotated[OperationsQuery, Query()]) -> Page[Operation]:
+    """Operations, newest first."""
+    page = await jobstore.list_operations(query.kind, limit=query.limit or 0, page_token=query.cursor)
+    return Page[Operation].of(page)
+
+
+@router.get("/{operation_id}")
+async def get_operation(jobstore: CallersJobStore, operation_id: str) -> Operation:
+    """How an operation stands."""
+    return await jobstore.get_operation(operation_id)
+
+
+@router.get("/{operation_id}/items")
+async def list_operation_items(
+    jobstore: CallersJobStore, operation_id: str, query: Annotated[ItemsQuery, Query()]
+) -> Page[OperationItem]:
+    """Its jobs, in the order in which they are carried out, with what became of each."""
+    page = await jobstore.list_operation_items(
+        operation_id, query.outcome, limit=query.limit or 0, page_token=query.cursor
+    )
+    return Page[OperationItem].of(page)
+
+
+@router.post("/{operation_id}/pause")
+async def pause_operation(jobstore: CallersJobStore, operation_id: str) -> Operation:
+    """Let nothing more of it begin; what is with an agent goes on."""
+    return await jobstore.pause_operation(operation_id)
+
+
+@router.post("/{operation_id}/resume")
+async def resume_operation(jobstore: CallersJobStore, operation_id: str) -> Operation:
+    """Let it go on."""
+    return await jobstore.resume_operation(operation_id)
+
+
+@router.post("/{operation_id}/cancel")
+async def cancel_operation(
+    jobstore: CallersJobStore, operation_id: str, cancellation: Cancellation | None = None
+) -> Operation:
+    """Let nothing more of it begin, and cancel what is live of its executions."""
+    cancellation = cancellation or Cancellation()
+    reason, requested_by = cancellation.reason, cancellation.requested_by
+    return await jobstore.cancel_operation(operation_id, reason, requested_by=requested_by)
+
+
+@router.post("/{operation_id}/retry", status_code=201)
+async def retry_operation(
+    jobstore: CallersJobStore,
+    operation_id: str,
+    response: Response,
+    retry: Retry | None = None,
+    key: IdempotencyKey = None,
+) -> Operation:
+    """Execute its jobs that failed, as a new operation. The same key is the same new one."""
+    retry = retry or Retry()
+    created = await jobstore.retry_operation(operation_id, retry.statuses, name=retry.name, idempotency_key=key)
+    response.headers["Location"] = f"/api/operations/{created.id}"
+    return created
+
+
+@router.get("/{operation_id}/events", status_code=200, response_class=EventStream, responses={200: STREAM})
+async def watch_operation(request: Request, jobstore: CallersJobStore, operation_id: str) -> EventStream:
+    """How an operation goes, as it goes."""
+    await jobstore.get_operation(operation_id)
+    live = request.app.state.live
+    return open_stream(live, lambda: live.follow(_make_frames(jobstore, operation_id)))
+
+
+async def _make_frames(jobstore: JobStoreClient, operation_id: str) -> AsyncGenerator[bytes]:
+    async with aclosing(jobstore.watch_operation(operation_id)) as operations:
+        async for operation in operations:
+            yield make_frame("operation", operation.model_dump(mode="json"))

@@ -1,0 +1,25 @@
+"""State what clients may take of the console: connections, time and memory."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLimits:
+    """The limits; docs/operations.md tells them."""
+
+    #: Connections open at once; more are answered with 503, and closed.
+    connections_max: int = 10_000
+    #: Requests that are worked on at once; more are answered with 429. As many more take longer than a client waits.
+    requests_max: int = 500
+    #: Seconds for which a connection may stand idle between two requests: longer than in the pools of most clients,
+    #: whose request fails that crosses with the end of its connection.
+    idle_s: int = 75
+    #: Seconds for the head of a request, from its first byte, or for the first one from the connection's begin.
+    head_s: float = 10.0
+    #: Bytes of a head, counted as HTTP/2 does: each field's name and value, and 32 more.
+    head_max_bytes: int = 32 << 10
+    #: Seconds that a body may take to come, and one more for each so many bytes; an answer is to be taken as fast.
+    patience_s: float = 10.0
+    slowest_bytes_s: int = 1 << 10
+    #: Bytes of all bodies together that are under way; more are answered with 429.
+    bodies_max_bytes: int = 256 << 20

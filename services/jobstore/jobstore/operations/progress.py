@@ -1,0 +1,178 @@
+"""Read operations with their progress, and their items with what became of each."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from pydantic_core import from_json
+from sqlalchemy import column, func, select, text, tuple_
+from sqlalchemy.sql.roles import ColumnsClauseRole
+
+from contracts.messages.operations import OperationItem
+from contracts.resources import JobFilter, Operation
+from contracts.status import BATCH_KINDS, JobStatus, OperationState
+from jobstore.reads.job_filter import Query
+from jobstore.storage.sql import Connection, Row
+from jobstore.storage.tables import operations
+
+#: Seconds over which an operation's rate is taken; of a younger one its age, but no less than the second.
+RATE_OVER_S: Final = 60.0
+RATE_OVER_MIN_S: Final = 1.0
+#: Outcomes of items that are no status of a job.
+WAITING, REFUSED, CANCELLED, DONE = "WAITING", "REFUSED", "CANCELLED", "DONE"
+
+_BATCH_KINDS: Final = ", ".join(f"'{kind}'" for kind in BATCH_KINDS)
+# ruff: noqa: S608 - all below is of words of our own
+#: The last execution that an item led to: the one that was requested, or what followed it by policy. OFFSET 0 keeps the
+#: planner at the executions of the job, which are few.
+_LAST: Final = f"""
+    LEFT JOIN LATERAL (
+        SELECT e.execution_id, e.state <> 'DONE' AS live, CASE WHEN e.state = 'DONE' THEN upper(e.answer)
+            WHEN e.stage = 'EXECUTING' AND e.attempt = 0 THEN '{JobStatus.ASSIGNED}'
+            ELSE '{JobStatus.IN_PROGRESS}' END AS stand
+        FROM (SELECT * FROM executions WHERE job_id = i.job_id OFFSET 0) AS e
+        WHERE e.batch_id = i.operation_id ORDER BY e.request_version DESC NULLS LAST LIMIT 1
+    ) AS last ON i.answered AND i.code IS NULL AND o.kind IN ({_BATCH_KINDS})
+"""
+#: Of a job that was executed before executions knew their batch, it is where the job stands.
+_OUTCOME: Final = f"""
+    CASE WHEN NOT i.answered THEN '{WAITING}' WHEN i.code = 'cancelled' THEN '{CANCELLED}'
+        WHEN i.code IS NOT NULL THEN '{REFUSED}' WHEN o.kind NOT IN ({_BATCH_KINDS}) THEN '{DONE}'
+        ELSE coalesce(last.stand, j.status) END
+"""
+_PROGRESS: Final = text(
+    f"""
+    SELECT i.operation_id, count(*) AS number, {_OUTCOME} AS word,
+        count(*) FILTER (WHERE i.answered AND NOT coalesce(last.live, false)) AS rested,
+        count(*) FILTER (WHERE i.answered AND NOT last.live AND j.updated_at > o.since
+            AND j.execution_id = last.execution_id) AS lately
+    FROM (
+        SELECT id, kind, signoff_now() - make_interval(secs => :over_s) AS since
+        FROM operations WHERE id = ANY(CAST(:ids AS uuid[]))
+    ) AS o
+    JOIN operation_items i ON i.operation_id = o.id {_LAST}
+    LEFT JOIN jobs j ON j.id = i.job_id AND i.answered AND i.code IS NULL AND o.kind IN ({_BATCH_KINDS})
+    GROUP BY i.operation_id, word
+    """,
+)
+_ITEMS: Final = text(
+    f"""
+    SELECT i.item, i.job_id, i.execution_id, i.code, i.message, i.answered, j.title, {_OUTCOME} AS outcome
+    FROM operations o JOIN operation_items i ON i.operation_id = o.id {_LAST} LEFT JOIN jobs j ON j.id = i.job_id
+    WHERE o.id = :id AND i.item > :after
+        AND (CAST(:outcomes AS text[]) = '{{}}' OR {_OUTCOME} = ANY(CAST(:outcomes AS text[])))
+    ORDER BY i.item LIMIT :limit
+    """,
+)
+#: Of each job, what retried it last.
+_RETRIES: Final = text(
+    """
+    SELECT DISTINCT ON (i.job_id) i.job_id, o.id AS operation_id, i.execution_id
+    FROM operations o JOIN operation_items i ON i.operation_id = o.id
+    WHERE o.retry_of = :id AND i.job_id = ANY(CAST(:job_ids AS text[])) ORDER BY i.job_id, o.created_at DESC
+    """,
+)
+#: Items that ended at one of the statuses, of jobs that still stand there; each job once, in the order of the items.
+_RETRIED: Final = f"""
+    SELECT min(i.item) AS item, i.job_id
+    FROM operations o JOIN operation_items i ON i.operation_id = o.id {_LAST} JOIN jobs j ON j.id = i.job_id
+    WHERE o.id = :retry_of AND j.status = ANY(CAST(:statuses AS text[])) AND NOT j.live
+        AND {_OUTCOME} = ANY(CAST(:statuses AS text[]))
+    GROUP BY i.job_id
+"""
+_COLUMNS: Final[Sequence[ColumnsClauseRole]] = (
+    *(operations.c[name] for name in ("id", "kind", "state", "name", "actor")),
+    *(operations.c[name] for name in ("created_at", "finished_at", "retry_of")),
+    text("parameters::text AS parameters"),
+)
+
+
+async def get(connection: Connection, operation_id: UUID) -> Operation | None:
+    """Return an operation with its progress, or None where there is none of that id."""
+    rows = await _fetch_operations(connection, select(*_COLUMNS).where(operations.c.id == operation_id))
+    return rows[0] if rows else None
+
+
+async def list_operations(
+    connection: Connection, limit: int, before: tuple[datetime, UUID] | None = None, kinds: Sequence[str] = ()
+) -> list[Operation]:
+    """Return operations, newest first, from before (created_at, id), of all kinds unless some are named."""
+    query = select(*_COLUMNS).order_by(operations.c.created_at.desc(), operations.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(operations.c.created_at, operations.c.id) < tuple_(*before))
+    if kinds:
+        query = query.where(operations.c.kind.in_(kinds))
+    return await _fetch_operations(connection, query)
+
+
+async def list_items(
+    connection: Connection, operation_id: UUID, limit: int, after: int = -1, outcomes: Iterable[str] = ()
+) -> list[OperationItem]:
+    """Return items of an operation after a number, in order, with what became of each and what retried it."""
+    wanted = {"id": operation_id, "limit": limit, "after": after, "outcomes": list(outcomes)}
+    rows = await connection.execute(_ITEMS, wanted)
+    job_ids = [row.job_id for row in rows]
+    retries = {
+        row.job_id: {"retried_by": row.operation_id, "retry_execution_id": row.execution_id}
+        for row in await connection.execute(_RETRIES, {"id": operation_id, "job_ids": job_ids})
+    }
+    return [
+        OperationItem(
+            item=row.item,
+            job_id=row.job_id,
+            title=row.title or "",
+            outcome=row.outcome,
+            code=row.code,
+            message=row.message,
+            execution_id=row.execution_id if row.answered else None,
+            **retries.get(row.job_id, {}),
+        )
+        for row in rows
+    ]
+
+
+def retried_jobs(retry_of: UUID, statuses: Sequence[JobStatus]) -> Query:
+    """Return the query of (item, job_id) of what an operation would retry of another."""
+    asked = text(_RETRIED).bindparams(retry_of=retry_of, statuses=[status.value for status in statuses])
+    found = asked.columns(column("item"), column("job_id")).subquery()
+    return select(found.c.item, found.c.job_id)
+
+
+async def _fetch_operations(connection: Connection, query: Query) -> list[Operation]:
+    rows = await connection.execute(query.add_columns(func.signoff_now().label("now")))
+    progress: dict[UUID, list[Row]] = {row.id: [] for row in rows}
+    if rows:
+        for part in await connection.execute(_PROGRESS, {"ids": list(progress), "over_s": RATE_OVER_S}):
+            progress[part.operation_id].append(part)
+    return [_make_operation(row, progress[row.id]) for row in rows]
+
+
+def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
+    counts: Mapping[str, int] = {part.word: part.number for part in parts}
+    total, rested = sum(counts.values()), sum(part.rested for part in parts)
+    age_s, over_s = ((row.finished_at or row.now) - row.created_at).total_seconds(), RATE_OVER_S
+    lately = sum(part.lately for part in parts)
+    if row.finished_at is not None or row.kind not in BATCH_KINDS:  # of what is done at once nobody keeps when
+        lately, over_s = rested, age_s
+    rate = lately / max(min(age_s, over_s), RATE_OVER_MIN_S)
+    ends_at = None
+    if row.state == OperationState.RUNNING and rate and rested < total:
+        ends_at = row.now + timedelta(seconds=(total - rested) / rate)
+    parameters = from_json(row.parameters)
+    return Operation(
+        id=row.id,
+        kind=row.kind,
+        name=row.name,
+        state=OperationState(row.state),
+        total=total,
+        counts=dict(sorted(counts.items())),
+        rate_per_s=rate,
+        ends_at=ends_at,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+        retry_of=row.retry_of,
+        filter=JobFilter(**parameters["filter"]) if "filter" in parameters else None,
+        agent_id=parameters.get("agent_id"),
+        actor=row.actor,
+    )

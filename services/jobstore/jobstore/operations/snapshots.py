@@ -1,0 +1,129 @@
+"""Choose the jobs of operations: how many there are, what they may cost, and the query that fixes them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, case, cast, func, literal, null, select, text
+
+from contracts.resources import JobFilter
+from contracts.status import JobStatus, OperationKind
+from jobstore.commands.unit_of_work import JobView
+from jobstore.operations.progress import retried_jobs
+from jobstore.reads.job_filter import Query, where_matching
+from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, make_job_view
+from jobstore.storage.sql import PLAN_ANEW, Connection
+from jobstore.storage.tables import jobs
+
+#: Jobs that are shown of what an operation would be about.
+SAMPLE: Final = 5
+#: The cost of a job is the mean of so many that its agent ended last, among its newest.
+ENDED_MAX: Final = 200
+NEWEST_MAX: Final = 20_000
+
+_MEAN_COSTS: Final = text(
+    """
+    SELECT a.id, avg(ended.spent_usd) AS usd FROM unnest(CAST(:agent_ids AS text[])) AS a (id) CROSS JOIN LATERAL (
+        SELECT spent_usd FROM (
+            SELECT status, spent_usd FROM jobs WHERE agent_id = a.id ORDER BY created_at DESC, id DESC LIMIT :newest
+        ) AS newest WHERE status IN ('COMPLETED', 'FAILED', 'REJECTED', 'RESUBMISSION_REQUIRED') LIMIT :ended
+    ) AS ended GROUP BY a.id HAVING sum(ended.spent_usd) > 0
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an operation would be about: how many jobs, by status, and some of them as `job_message` takes them.
+
+    `cost_usd`: what executing `cost_of` of them may cost; None where nothing is known.
+    """
+
+    total: int
+    items_max: int
+    counts: Mapping[str, int] = field(default_factory=dict)
+    sample: Sequence[JobView] = ()
+    cost_usd: float | None = None
+    cost_of: int = 0
+
+
+def matching_items(kind: OperationKind, chosen: JobFilter, most: int) -> Query:
+    """Return the query of items (number, job, execution): the jobs that match a filter, oldest first, up to `most`."""
+    number = func.row_number().over(order_by=(jobs.c.created_at, jobs.c.id)) - 1
+    query = where_matching(select(number, jobs.c.id, _get_target(kind)), chosen)
+    return query.order_by(jobs.c.created_at, jobs.c.id).limit(most)
+
+
+def named_items(kind: OperationKind, job_ids: Sequence[str]) -> Query:
+    """Return the query of named jobs, in their order, whether they exist or not."""
+    named = func.unnest(literal(list(job_ids), ARRAY(Text))).table_valued("id", with_ordinality="n").render_derived()
+    query = select(named.c.n - 1, named.c.id, _get_target(kind))
+    return query.select_from(named.outerjoin(jobs, jobs.c.id == named.c.id))
+
+
+def retried_items(retry_of: UUID, statuses: Sequence[JobStatus]) -> Query:
+    """Return the query of what an operation would retry of another."""
+    found = retried_jobs(retry_of, statuses).subquery()
+    number = func.row_number().over(order_by=found.c.item) - 1
+    return select(number, found.c.job_id, cast(null(), Uuid))
+
+
+def _get_target(kind: OperationKind) -> ColumnElement[UUID | None]:
+    """Return the column of what is to be cancelled: what is live now."""
+    return case((jobs.c.live, jobs.c.execution_id)) if kind is OperationKind.CANCEL else cast(null(), Uuid)
+
+
+async def count_matching(connection: Connection, chosen: JobFilter, most: int) -> int:
+    """Return how many jobs match, up to one more than `most`; call within a transaction."""
+    return await count_items(connection, where_matching(select(jobs.c.id), chosen).limit(most + 1))
+
+
+async def count_items(connection: Connection, items: Query) -> int:
+    """Return how many items a query has; call within a transaction."""
+    await connection.execute(PLAN_ANEW)
+    return int(await connection.scalar(select(func.count()).select_from(items.subquery())))
+
+
+async def make_preview(connection: Connection, chosen: JobFilter | Sequence[str], most: int, *, costs: bool) -> Preview:
+    """Return what an operation on these jobs, `most` at most, would be about; call within a transaction."""
+    await connection.execute(PLAN_ANEW)
+    columns = (jobs.c.status, jobs.c.agent_id)
+    found = _where_chosen(select(*columns), chosen).limit(most + 1).subquery()
+    groups = await connection.execute(select(found, func.count().label("number")).group_by(*found.c))
+    counts: dict[str, int] = {}
+    for group in groups:
+        counts[group.status] = counts.get(group.status, 0) + group.number
+    sample = [
+        make_job_view(row)
+        for row in await connection.execute(_make_sample_query(chosen, are_few=sum(counts.values()) <= most))
+    ]
+    means: dict[str, float] = {}
+    if costs and (agent_ids := sorted({group.agent_id for group in groups if group.agent_id})):
+        asked = {"agent_ids": agent_ids, "newest": NEWEST_MAX, "ended": ENDED_MAX}
+        means = {row.id: row.usd for row in await connection.execute(_MEAN_COSTS, asked)}
+    known = [(group.number, means[group.agent_id]) for group in groups if group.agent_id in means]
+    return Preview(
+        total=sum(counts.values()) if isinstance(chosen, JobFilter) else len(chosen),
+        items_max=most,
+        counts=dict(sorted(counts.items())),
+        sample=sample,
+        cost_usd=sum(number * mean for number, mean in known) if known else None,
+        cost_of=sum(number for number, _ in known),
+    )
+
+
+def _make_sample_query(chosen: JobFilter | Sequence[str], *, are_few: bool) -> Query:
+    """Return the query of the oldest jobs that match: few are sorted, and many are met soon in the order of age."""
+    ids = _where_chosen(select(jobs.c.id, jobs.c.created_at), chosen)
+    # OFFSET 0: all that match are found first, by whatever index serves the filter.
+    found = (ids.offset(0) if are_few else ids).subquery()
+    oldest = select(found.c.id).order_by(found.c.created_at, found.c.id).limit(SAMPLE).subquery()
+    query = select(*JOB_COLUMNS, *NO_TEXTS).join(oldest, oldest.c.id == jobs.c.id)
+    return query.order_by(jobs.c.created_at, jobs.c.id)
+
+
+def _where_chosen(query: Query, chosen: JobFilter | Sequence[str]) -> Query:
+    if isinstance(chosen, JobFilter):
+        return where_matching(query, chosen)
+    return query.where(jobs.c.id.in_(chosen))

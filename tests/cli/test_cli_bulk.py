@@ -1,0 +1,99 @@
+"""Operations on all jobs that match, from the command line: seen first, done once it is wanted, reported job by job."""
+
+import json
+
+import pytest
+from support.fake_operations import id_of
+
+from contracts.resources import NewJob
+from signoff.v1 import operations_service_pb2 as pb
+
+K = id_of("k")
+
+
+@pytest.fixture(autouse=True)
+async def jobs(jobstore):
+    """Three of tenant a, which end as they are named, and one of another."""
+    known = [("a", "COMPLETED", "t"), ("b", "FAILED", "t"), ("c", "COMPLETED", "t"), ("d", None, "u")]
+    for job_id, ends, tenant in known:
+        about = {"id": job_id, "tenant": tenant, "payload": ends and {"ends": ends}}
+        new = NewJob(**about, title=job_id, acceptance_criteria="c", agent_id="writer")
+        await jobstore.add(new)
+
+
+async def test_a_dry_run_tells_how_many_and_what_they_may_cost_and_changes_nothing(signoff, jobstore):
+    shown = await signoff("bulk", "execute", "--tenant", "t", "--dry-run")
+    assert (shown.status, shown.out.splitlines()[0]) == (0, "execute: 3 jobs: 3 ASSIGNED")
+    assert "estimated cost: $2.50 for 1 of them" in shown.out
+    told = await signoff("bulk", "execute", "--tenant", "t", "--dry-run", "--json")
+    assert (told.json["total"], [job["id"] for job in told.json["sample"]]) == (3, ["a", "b", "c"])
+    assert not jobstore.asked(pb.CreateOperationRequest)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "counts"),
+    [(["--tenant", "t"], 1, {"COMPLETED": 2, "FAILED": 1}), (["a", "c"], 0, {"COMPLETED": 2})],
+)
+async def test_what_is_waited_for_succeeds_when_all_of_it_does(signoff, arguments, status, counts):
+    ran = await signoff("bulk", "execute", *arguments, "--yes", "--wait", "--name", "nightly", "--json")
+    assert (ran.status, ran.json["counts"], ran.json["name"]) == (status, counts, "nightly")
+
+
+@pytest.mark.parametrize(
+    ("command", "fields"),
+    [
+        (["cancel", "--reason", "r", "--by", "ada"], {"kind": "cancel", "reason": "r", "requested_by": "ada"}),
+        (["resubmit", "--comment", "c"], {"kind": "resubmit", "comment": "c"}),
+        (["assign", "--to", "other"], {"kind": "assign", "agent_id": "other"}),
+        (["retry"], {"kind": "retry"}),
+    ],
+)
+async def test_each_kind_says_what_goes_with_it(signoff, jobstore, command, fields):
+    options = ["--tenant", "t", "--status", "assigned", "--label", "n=1", "--created-after", "2026-01-01T00:00:00Z"]
+    ran = await signoff("bulk", *command, *options, "--yes", "--idempotency-key", "k")
+    assert ran.status == 0, ran.err
+    (asked,) = jobstore.asked(pb.CreateOperationRequest)
+    said = asked.operation
+    assert {name: getattr(said, name) for name in fields} == fields
+    assert (said.filter.tenant, dict(said.filter.labels), said.filter.HasField("created_after")) == (
+        "t", {"n": "1"}, True
+    )  # fmt: skip
+    assert said.filter.statuses == [2]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["execute"],
+        ["execute", "--tenant", "t"],  # nobody can be asked
+        ["execute", "a", "--tenant", "t", "--yes"],
+        ["execute", "--batch", "no uuid", "--yes"],
+        ["assign", "a", "--yes"],
+        ["execute", "a", "--name", " ", "--yes"],
+    ],
+)
+async def test_what_is_said_wrong_is_bad_usage_and_does_nothing(signoff, jobstore, arguments):
+    assert (await signoff("bulk", *arguments)).status == 2
+    assert not jobstore.operations
+
+
+async def test_an_operation_is_listed_paused_resumed_aborted_and_reported(signoff, jobstore):
+    await signoff("bulk", "execute", "d", "unknown", "--yes", "--idempotency-key", "k")
+    await signoff("bulk", "cancel", "a", "--yes")
+    assert (await signoff("bulk", "pause", K, "--json")).json["state"] == "PAUSED"
+    assert (await signoff("bulk", "resume", K, "--json")).json["state"] == "RUNNING"
+    await signoff("bulk", "abort", K, "--reason", "no more", "--by", "ada")
+    (cancel,) = jobstore.asked(pb.CancelOperationRequest)
+    assert (cancel.reason, cancel.requested_by) == ("no more", "ada")
+    assert (await signoff("bulk", "get", K, "--json")).json["state"] == "CANCELLED"
+    listed = await signoff("bulk", "list", "--kind", "execute", "--json")
+    assert [each["id"] for each in listed.json["items"]] == [K]
+    assert len((await signoff("bulk", "list", "--json")).json["items"]) == 2
+    assert [each["kind"] for each in (await signoff("batches", "list", "--json")).json["items"]] == ["execute"]
+
+    report = await signoff("bulk", "report", K, "--outcome", "refused", "--json")
+    assert [(item["job_id"], item["code"]) for item in report.json["items"]] == [("unknown", "unknown_job")]
+    shown = await signoff("bulk", "report", K)
+    assert (shown.status, "unknown_job" in shown.out) == (0, True)
+    nothing = await signoff("bulk", "get", id_of("nothing"), "--json")
+    assert (nothing.status, json.loads(nothing.err)["error"]["code"]) == (1, "unknown_batch")

@@ -1,0 +1,166 @@
+"""What each client wants, and what may come of it: drawn from the seed, and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from contracts.resources import NewJob, NewLimit, Policy
+from contracts.status import Resubmit
+from faults.checking.observed import Model
+from faults.stack.strangers import CRITERIA, DEAR, HABITS, LUNAR, MOON, SKY, SKY_AGENTS, STEADY, SUBMISSIONS
+
+DOORS = ("grpc", "rest", "rest key", "cli", "event", "event inline", "batch", "rest batch", "filter")
+CANCEL_DOORS = ("grpc", "rest", "event", "grpc execution", "rest execution")
+#: Doors that take companions along.
+MANY_DOORS = ("batch", "rest batch", "filter")
+#: Doors of jobs that are there before they are asked for, and of which nobody else says what they are.
+_EDITED_DOORS = ("grpc", "rest", "rest key", "cli")
+_DOOR_WEIGHTS = (6, 6, 6, 1, 6, 6, 4, 4, 3)
+JOBS_A_WISH = 1 + 2 * sum(
+    weight for door, weight in zip(DOORS, _DOOR_WEIGHTS, strict=True) if door in MANY_DOORS
+) / sum(_DOOR_WEIGHTS)
+#: Kinds of jobs of agents that are not the steady one, and how often in a hundred.
+KINDS = {"plain": 47, "matched": 14, "moonlit": 5, "automatic": 13, "handed over": 9, "budgeted": 8, "large": 4}
+#: Of a job and all that stands around its payload; the limit is 1 MiB.
+PADDING_MAX_BYTES = (1 << 20) - 4_096
+BUDGET_TOKENS = 250
+#: To whom a job goes that is assigned anew after it was rejected.
+ASSIGNED_ANEW = "slow"
+PRESS, BOOKS = "press", 4
+LIMITS = {
+    "agent:slow": NewLimit(concurrency=6),
+    f"tenant:{PRESS}": NewLimit(rate=12, weight=2),
+    "label:book=*": NewLimit(concurrency=2),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one client wants."""
+
+    job_id: str
+    execution_id: UUID
+    door: str
+    agent: str | None
+    repeats: int
+    lacking: int
+    cancel_door: str | None
+    cancel_after_s: float
+    capabilities: tuple[str, ...] = ()
+    policy: Policy = field(default_factory=Policy)
+    padding: str = ""
+    tenant: str = "default"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    #: When the job is edited: before it is asked for, while it is live, and once it rests, to be executed again.
+    edits: frozenset[str] = frozenset()
+    #: What is done to its batch: paused and resumed, cancelled, or retried.
+    control: str | None = None
+
+    @property
+    def job(self) -> NewJob:
+        return self._job(self.job_id)
+
+    @property
+    def companions(self) -> list[NewJob]:
+        """New jobs that are asked for in the same batch."""
+        return [self._job(f"{self.job_id}-{number}") for number in (1, 2)]
+
+    @property
+    def bulk(self) -> dict[str, str]:
+        """The labels by which the job and its companions are found."""
+        return {"bulk": self.job_id}
+
+    def payload(self, edition: int) -> dict[str, Any]:
+        """What the agent is sent; `edition` counts the edits."""
+        says = {"agent": self.agent or "", "lacking": self.lacking, "edition": edition}
+        return {**says, **({"padding": self.padding} if self.padding else {})}
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """By job, what may come of it."""
+        ids = [self.job_id, *(job.id or "" for job in self.companions if self.door in MANY_DOORS)]
+        agents = {self.agent} if self.agent else SKY_AGENTS if SKY in self.capabilities else {LUNAR}
+        model = Model(
+            agents=frozenset({*agents, *({ASSIGNED_ANEW} if "after" in self.edits else ())}),
+            lacking=self.lacking,
+            max_submissions=self.policy.max_submissions or SUBMISSIONS,
+            automatic=self.policy.resubmit is Resubmit.AUTOMATIC,
+            budget_tokens=self.policy.budget_tokens,
+            tenant=self.tenant,
+            book=self.labels.get("book"),
+            is_large=bool(self.padding),
+        )
+        return dict.fromkeys(ids, model)
+
+    def _job(self, job_id: str) -> NewJob:
+        return NewJob(
+            id=job_id,
+            title=f"Describe the sky, for {self.agent or 'whoever can'}",
+            acceptance_criteria=CRITERIA,
+            agent_id=self.agent,
+            capabilities=list(self.capabilities),
+            payload=self.payload(0),
+            policy=self.policy,
+            tenant=self.tenant,
+            labels={**self.labels, **(self.bulk if self.door == "filter" else {})},
+        )
+
+
+def wish(seed: int, number: int) -> Wish:
+    """The wish with a number."""
+    random = Random(f"crowd/{seed}/{number}")
+    is_steady = random.random() < 0.3
+    execution_id = UUID(int=random.getrandbits(128), version=4)
+    (door,) = random.choices(DOORS, _DOOR_WEIGHTS)
+    own = {"agent": STEADY, "lacking": 0} if is_steady else _drawn(random)
+    if MOON in own.get("capabilities", ()):
+        door = random.choice(_EDITED_DOORS)
+    edits = frozenset(when for when in ("before", "live", "after") if random.random() < 0.15)
+    return Wish(
+        job_id=f"storm-{seed}-{number}",
+        execution_id=execution_id,
+        door=door,
+        repeats=0 if door == "cli" else random.choice((0, 0, 0, 1, 2)),
+        cancel_door=random.choice(CANCEL_DOORS) if random.random() < 0.15 else None,
+        cancel_after_s=random.choice((0.0, 0.05, 0.2, 1.0, 3.0)),
+        edits=edits if door in _EDITED_DOORS and not is_steady else frozenset(),
+        control=random.choice((None, "pause", "cancel", "retry")) if door in MANY_DOORS and not is_steady else None,
+        **own,
+    )
+
+
+def _drawn(random: Random) -> dict[str, Any]:
+    """Whose the job is, how it is run, and what holds it back."""
+    (kind,) = random.choices(tuple(KINDS), tuple(KINDS.values()))
+    lacking = random.choice((0, 0, 0, 0, 1, 2))
+    agent = random.choice([name for name in HABITS if name not in {STEADY, LUNAR, DEAR}])
+    automatic = Policy(resubmit=Resubmit.AUTOMATIC, max_submissions=3)
+    own: dict[str, Any] = {
+        "plain": {"agent": agent},
+        "matched": {"agent": None, "capabilities": (SKY,)},
+        "moonlit": {"agent": None, "capabilities": (MOON,)},
+        "automatic": {"agent": agent, "policy": automatic, "lacking": random.choice((1, 2, 3))},
+        "handed over": {
+            "agent": None,
+            "capabilities": (SKY,),
+            "policy": automatic.model_copy(update={"hand_over_after": 1}),
+            "lacking": random.choice((1, 2, 3)),
+        },
+        "budgeted": {
+            "agent": DEAR,
+            "policy": automatic.model_copy(update={"max_submissions": 9, "budget_tokens": BUDGET_TOKENS}),
+            "lacking": 9,
+        },
+        "large": {"agent": agent, "padding": _padding(random)},
+    }[kind]
+    tenant = PRESS if random.random() < 0.25 else "default"
+    labels = {"book": str(random.randrange(BOOKS))} if random.random() < 0.2 else {}
+    return {"lacking": lacking, "tenant": tenant, "labels": labels, **own}
+
+
+def _padding(random: Random) -> str:
+    """Text that does not compress well, of 4 KiB to nearly all that a job may have."""
+    size = int(4_096 * (PADDING_MAX_BYTES / 4_096) ** random.random())
+    return random.randbytes(size // 2).hex()

@@ -1,0 +1,48 @@
+"""Work under a lease, as a test has it begin and end."""
+
+import asyncio
+import time
+
+from support.factories import lease
+
+from servicekit.leasing.worker import HeldLease, Worker
+
+
+class Work:
+    """Work that lasts until `finish`, and what became of it."""
+
+    def __init__(self) -> None:
+        self.finish = asyncio.Event()
+        self.reported = 0
+        self.report_errors: list[Exception] = []
+        self.report_hangs = False
+        self.begun: list[HeldLease] = []
+        self.aborted = 0
+        self.given_up: list[Exception] = []
+        self.give_up_fails = False
+
+    async def __call__(self, held: HeldLease):
+        held.begun = True
+        self.begun.append(held)
+        try:
+            await self.finish.wait()
+        except asyncio.CancelledError:
+            self.aborted += 1
+            raise
+        return self.report
+
+    async def give_up(self, _: HeldLease, bug: Exception) -> None:
+        self.given_up.append(bug)
+        if self.give_up_fails:
+            raise ZeroDivisionError
+
+    async def report(self) -> None:
+        self.reported += 1
+        if self.report_hangs:
+            await asyncio.Event().wait()
+        if self.report_errors:
+            raise self.report_errors.pop(0)
+
+
+def begin(worker: Worker, work: Work, a_lease=None, *, runs_for_s: float = 60.0) -> bool:
+    return worker.start_work(a_lease or lease(), "job-1", time.monotonic() + runs_for_s, work, work.give_up)

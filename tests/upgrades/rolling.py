@@ -1,0 +1,209 @@
+"""Replace two of each service, one after the other, while executions are live, and say what that cost whom."""
+
+import asyncio
+import json
+import math
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+from aiohttp import web
+from faults.checking.reading import quiet, topics
+from support.system import Judge, served
+
+from contracts.client import JobStoreClient
+from contracts.resources import NewAgent, NewJob, Policy
+from contracts.status import RESTING
+from upgrades.pairs import KINDS, PAIRS, Pairs, pairs
+
+#: How much longer than the longest before it a job may wait.
+LONGER_S = 5.0
+#: Of so many clients one is at the consoles, the others at the jobstores.
+REST_SHARE = 5
+#: Within this a call at some console is answered; one that is refused goes to the other.
+REST_WAIT_S = 10.0
+REST_POLL_S = 0.25
+#: Within so many seconds everything is at rest after the last client has asked.
+QUIET_S = 90.0
+
+
+@dataclass
+class Life:
+    """When a job was asked for, its agent was called, answered, and the job was seen at rest."""
+
+    asked: float
+    called: float = 0.0
+    answered: float = 0.0
+    ended: float = 0.0
+
+    @property
+    def waits(self) -> tuple[float, float]:
+        """Until the agent was called, and from its answer until the job was at rest."""
+        return self.called - self.asked, self.ended - self.answered
+
+
+@dataclass
+class Load:
+    """Clients that ask for one job after the other, and the agent of all."""
+
+    call_s: tuple[float, float]
+    lives: dict[str, Life] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
+    ends: bool = False
+    _random: random.Random = field(default_factory=lambda: random.Random(1))
+
+    async def on_call(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.calls[body["execution_id"]] += 1
+        life = self.lives[body["job_id"]]
+        life.called = life.called or time.monotonic()
+        await asyncio.sleep(self._random.uniform(*self.call_s))
+        life.answered = time.monotonic()
+        return web.json_response({"text": f"The sky is blue, says {body['job_id']}."})
+
+    async def live(self, ask: Callable[[NewJob], Awaitable[None]]) -> None:
+        """Ask for one job after the other."""
+        while not self.ends:
+            job_id = f"job-{uuid4().hex}"
+            policy = Policy(max_submissions=1)
+            self.lives[job_id] = Life(time.monotonic())
+            await ask(
+                NewJob(id=job_id, title="A job", acceptance_criteria='Says "blue"', agent_id="agent", policy=policy)
+            )
+            self.lives[job_id].ended = time.monotonic()
+
+    def longest(self, since: float, until: float) -> tuple[float, float]:
+        """The longest waits of the jobs that ended within a time."""
+        waits = [life.waits for life in self.lives.values() if since < life.ended < until]
+        return max(wait for wait, _ in waits), max(wait for _, wait in waits)
+
+
+def by_grpc(client: JobStoreClient) -> Callable[[NewJob], Awaitable[None]]:
+    """Return what creates a job, executes it and watches it to its end, at whichever jobstore answers."""
+
+    async def ask(job: NewJob) -> None:
+        assert job.id is not None
+        await client.create_job(job)
+        await client.execute_job(job.id)
+        async for event in client.watch_jobs([job.id]):
+            status = event.job.status if event.job else event.log.status if event.log else None
+            if status in RESTING:
+                return
+
+    return ask
+
+
+def by_rest(http: aiohttp.ClientSession, consoles: list[str]) -> Callable[[NewJob], Awaitable[None]]:
+    """Return what does the same by polling, at whichever console answers."""
+
+    async def call(method: str, path: str, **options: Any) -> Any:
+        async with asyncio.timeout(REST_WAIT_S):
+            while True:
+                consoles.reverse()
+                with suppress(aiohttp.ClientConnectionError):
+                    async with http.request(method, f"http://{consoles[0]}/api/jobs{path}", **options) as answer:
+                        if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                            assert answer.ok, await answer.text()
+                            return await answer.json()
+                await asyncio.sleep(0.1)
+
+    async def ask(job: NewJob) -> None:
+        await call("POST", "", json=job.model_dump(mode="json", exclude_unset=True))
+        await call("POST", f"/{job.id}/execute", headers={"Idempotency-Key": f"{job.id} once"})
+        while (await call("GET", f"/{job.id}"))["status"] not in RESTING:  # noqa: ASYNC110 - as clients do
+            await asyncio.sleep(REST_POLL_S)
+
+    return ask
+
+
+@asynccontextmanager
+async def loaded(running: Pairs, load: Load, live: int) -> AsyncIterator[None]:
+    """Keep so many executions live; all have ended in the end."""
+    token = running.addresses.token
+    app = web.Application()
+    app.router.add_post("/", load.on_call)
+    async with (
+        served(app) as url,
+        JobStoreClient(",".join(running.dialled("jobstore")), token) as client,
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as http,
+    ):
+        await client.create_agent(NewAgent(id="agent", name="agent", url=url))
+        rest = by_rest(http, running.dialled("console"))
+        asks = [rest if number % REST_SHARE == 0 else by_grpc(client) for number in range(live)]
+        async with asyncio.TaskGroup() as tasks:
+            for ask in asks:
+                tasks.create_task(load.live(ask))
+            yield
+            load.ends = True
+
+
+@dataclass
+class Report:
+    """What a roll cost."""
+
+    jobs: int
+    before: tuple[float, float]
+    meanwhile: tuple[float, float]
+    leaders: list[str]
+    problems: list[str]
+
+    def __str__(self) -> str:
+        names = ("until the agent was called", "from its answer to the end")
+        waits = zip(names, self.before, self.meanwhile, strict=True)
+        told = [f"{name}: at most {then:.2f} s before, {now:.2f} s meanwhile" for name, then, now in waits]
+        return "; ".join([f"{self.jobs} jobs", *told, f"facts by {', '.join(self.leaders)}", *self.problems[:10]])
+
+
+async def roll(
+    directory: Path, commits: Mapping[str, str], *, live: int, call_s: tuple[float, float], around_s: float
+) -> Report:
+    """Replace each process: by another of today, in place; an older jobstore by one of today that was ready before."""
+    judge, load = Judge(), Load(call_s)
+    await judge.start()
+    try:
+        async with pairs(directory, f"http://127.0.0.1:{judge.port}", commits) as running:
+            async with loaded(running, load, live):
+                await asyncio.sleep(around_s)
+                began = time.monotonic()
+                for name in (name for kind in KINDS for name in PAIRS[kind]):
+                    is_older_jobstore = name in commits and name in PAIRS["jobstore"]
+                    await (running.replace(name) if is_older_jobstore else running.restart(name))
+                await asyncio.sleep(around_s)
+            problems = await find_problems(running, load, judge)
+            before, meanwhile = load.longest(0.0, began), load.longest(began, math.inf)
+    finally:
+        await judge.stop()
+    problems += [
+        f"a job waited {now:.1f} s, and before no longer than {then:.1f} s"
+        for then, now in zip(before, meanwhile, strict=True)
+        if now > then + LONGER_S
+    ]
+    return Report(len(load.lives), before, meanwhile, running.leaders, problems)
+
+
+async def find_problems(running: Pairs, load: Load, judge: Judge) -> list[str]:
+    """Say which call was repeated, which job is not COMPLETED, and which fact is missing or out of order."""
+    problems = [f"{count} calls of {execution}" for execution, count in load.calls.items() if count > 1]
+    if left := await quiet(running.tables, running.addresses.kafka, QUIET_S):
+        problems.append(left)
+    jobs = {job.id: job for job in await running.tables.jobs()}
+    problems += [f"{job.id} is {job.status}" for job in jobs.values() if job.status != "COMPLETED"]
+    problems += [f"{job_id} is unknown" for job_id in load.lives.keys() - jobs.keys()]
+    if judge.asked != len(load.lives):
+        problems.append(f"the judge was asked {judge.asked} times of {len(load.lives)} results")
+    told: dict[str, list[int]] = {}
+    for record in (await topics(running.addresses.kafka))["job-changed"]:
+        if record.key and record.value:
+            told.setdefault(record.key.decode(), []).append(json.loads(record.value)["version"])
+    for job_id, job in jobs.items():
+        if list(dict.fromkeys(told.get(job_id, []))) != list(range(1, job.version + 1)):
+            problems.append(f"the facts of {job_id} have versions {told.get(job_id)} of {job.version}")
+    return problems
