@@ -7,7 +7,7 @@ import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { findCurrentError, JobErrorPanel } from "@/jobs/detail/errors/JobErrorPanel";
 import { JobHeader } from "@/jobs/detail/header/JobHeader";
-import { JobHistory } from "@/jobs/detail/history/JobHistory";
+import { HistoryTabs } from "@/jobs/detail/history/HistoryTabs";
 import { ResultSection } from "@/jobs/detail/result/ResultSection";
 import { findNeighbours, recallSearch, rememberOpened } from "@/jobs/list/state/list-memory";
 import { logsQuery, milestonesQuery } from "@/jobs/model/logs";
@@ -98,7 +98,7 @@ export function JobPage({ id }: { id: string }) {
             <h2 className="pb-2 text-lg font-semibold">History</h2>
             {logs.error && !logs.data && <LoadError error={logs.error} onRetry={() => void logs.refetch()} />}
             {logs.isPending && <Skeleton className="h-40" />}
-            {logs.data && <JobHistory jobId={id} newest={newest} known={submissions} />}
+            {logs.data && <HistoryTabs job={job.data} newest={newest} known={known} submissions={submissions} />}
           </section>
         </>
       )}
