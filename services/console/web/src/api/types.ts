@@ -21,7 +21,11 @@ export type Agent = Schemas["Agent"];
 export type NewAgent = Partial<Schemas["NewAgent"]> & Pick<Schemas["NewAgent"], "name" | "url">;
 export type OperationState = Schemas["OperationState"];
 export type Operation = Schemas["Operation"];
-export type Batch = Operation & Partial<Pick<Schemas["Batch"], "items">>;
+export type OperationKind = Schemas["OperationKind"];
+/** What is to be done to many jobs: those named, or all that match. */
+export type NewOperation = Partial<Schemas["NewOperation"]> & Pick<Schemas["NewOperation"], "kind">;
+export type OperationPreview = Schemas["OperationPreview"];
+export type OperationItem = Schemas["OperationItem"];
 export type JobFilter = Partial<Schemas["JobFilter"]>;
 export type NewLimit = Partial<Schemas["NewLimit"]>;
 export type Limit = Schemas["Limit"];
