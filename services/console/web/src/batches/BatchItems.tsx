@@ -3,14 +3,14 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useAgentNames } from "@/api/agents";
 import { ProblemState } from "@/api/ProblemState";
-import type { JobLogStatus, Operation, OperationItem } from "@/api/types";
+import type { Job, JobLogStatus, Operation, OperationItem } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { formatCode, formatReason } from "@/jobs/model/logs";
 import { STATUS_LOOKS } from "@/jobs/model/status";
 import { pluralize, shortenId } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { Skeleton } from "@/ui/display/states";
-import { countItems, itemsQuery, type Outcomes } from "./queries";
+import { countItems, endedJobsQuery, itemsQuery, NOT_MET, type Outcomes } from "./queries";
 
 const SHOWN_AT_FIRST = 20;
 const SHOWN_MAX = 500;
@@ -30,6 +30,7 @@ export function BatchItems({ batch, outcomes, name, title, hint, none }: BatchIt
   const [limit, setLimit] = useState(SHOWN_AT_FIRST);
   const number = countItems(batch, outcomes);
   const items = useQuery({ ...itemsQuery(batch, outcomes, limit), enabled: number > 0 });
+  const ended = useQuery({ ...endedJobsQuery(batch, outcomes), enabled: number > 0 && outcomes === NOT_MET }).data;
   const shown = items.data?.items ?? [];
   if (number === 0 && none === undefined) return null;
   return (
@@ -45,7 +46,7 @@ export function BatchItems({ batch, outcomes, name, title, hint, none }: BatchIt
       {shown.length > 0 && (
         <ul className="divide-y border-y">
           {shown.map((item) => (
-            <Item key={item.item} item={item} />
+            <Item key={item.item} item={item} job={ended?.items.find(({ id }) => id === item.job_id)} />
           ))}
         </ul>
       )}
@@ -59,9 +60,11 @@ export function BatchItems({ batch, outcomes, name, title, hint, none }: BatchIt
   );
 }
 
-function Item({ item }: { item: OperationItem }) {
+/** Item of a batch; `job` as it stands now tells why it ended so, unless it has moved on since. */
+function Item({ item, job }: { item: OperationItem; job?: Job }) {
   const { nameAllIn } = useAgentNames();
-  const { job_id: id, title, outcome, code, message, retried_by: retriedBy } = item;
+  const { job_id: id, title, outcome, retried_by: retriedBy } = item;
+  const { code, message } = item.code || job?.status !== outcome ? item : (job?.last_log ?? item);
   return (
     <li className="flex min-h-10 flex-wrap items-center gap-x-3 gap-y-1 py-1.5">
       {outcome in STATUS_LOOKS && <JobStatusBadge status={outcome as JobLogStatus} />}

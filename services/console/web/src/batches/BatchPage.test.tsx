@@ -1,10 +1,10 @@
 import { act, render, screen, waitFor, within } from "@testing-library/react";
 import { expect, it, vi } from "vitest";
 import type { OperationState } from "@/api/types";
-import { aBatch, anItem } from "@/testing/factories";
+import { aBatch, aJob, aLog, anItem } from "@/testing/factories";
 import { FakeEventSource } from "@/testing/fake-event-source";
 import { renderPage } from "@/testing/render";
-import { items, json, on, onPost, problem } from "@/testing/server";
+import { items, json, on, onPost, problem, serveJobs } from "@/testing/server";
 import { BatchesPage } from "./BatchesPage";
 import { formatRate } from "./BatchFacts";
 import { BatchPage } from "./BatchPage";
@@ -43,6 +43,7 @@ it("does not say that none failed where some are counted, and reads them", async
   const counts = { COMPLETED: 1, FAILED: 5 };
   const read = (...all: object[]) => on("get", "/api/operations/batch-1/items", () => items(...all));
   read();
+  serveJobs([]);
   on("get", "/api/operations/batch-1", () => json(aBatch({ counts })));
   const { client } = await renderPage(<BatchPage id="batch-1" />);
   expect(await screen.findByText("5 jobs, being read.")).toBeVisible();
@@ -113,17 +114,13 @@ it("says that there are none, and that they could not be read", async () => {
   expect(await screen.findByText("not with this token")).toBeVisible();
 });
 
-const FAILED = anItem({
-  job_id: "broken",
-  title: "Broken",
-  code: "agent_status",
-  message: "it answered 400",
-  retried_by: "b-2",
-});
+const FAILED = anItem({ job_id: "broken", title: "Broken", retried_by: "b-2" });
 const REFUSED = anItem({ item: 2, outcome: "REFUSED", code: "illegal_transition", message: "the job is COMPLETED" });
 
 async function batchPage(batch = aBatch()) {
   const asked = on("get", "/api/operations/batch-1", () => json(batch));
+  const last = aLog({ job_id: "broken", status: "FAILED", code: "agent_status", message: "it answered 400" });
+  serveJobs([aJob({ id: "broken", status: "FAILED", last_log: last })]);
   on("get", "/api/operations/batch-1/items", (request) => {
     const isRefused = new URL(request.url).searchParams.getAll("outcome").includes("REFUSED");
     return isRefused

@@ -1,6 +1,6 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
-import type { Operation, OperationItem, Page } from "@/api/types";
+import type { Job, Operation, OperationItem, Page } from "@/api/types";
 
 const PAGE_SIZE = 50;
 
@@ -51,5 +51,19 @@ export function itemsQuery(batch: Operation, outcomes: Outcomes, limit: number) 
         query: { outcome: outcomes, limit },
         signal,
       }),
+  });
+}
+
+const REASONS_MAX = 100;
+
+/** Query of the jobs of a batch that stand where they ended, for the reason: items tell that of a refusal alone. */
+export function endedJobsQuery(batch: Operation, outcomes: Outcomes) {
+  return queryOptions({
+    queryKey: [...batchKeys.items(batch.id, outcomes), "jobs", Math.min(countItems(batch, outcomes), REASONS_MAX)],
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }): Promise<Page<Job>> => {
+      const query = { batch_id: batch.id, status: outcomes, limit: REASONS_MAX, fields: "summary" };
+      return api.get("/api/jobs", { query, signal });
+    },
   });
 }

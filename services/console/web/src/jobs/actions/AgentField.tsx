@@ -43,7 +43,7 @@ function describeObstacles(agent: Agent, job: Asked): string[] {
   return [
     ...(agent.enabled ? [] : ["disabled"]),
     ...(agent.paused ? ["paused"] : []),
-    ...(agent.circuit === "closed" ? [] : [agent.circuit === "open" ? "circuit open" : "on trial"]),
+    ...(agent.circuit === "closed" ? [] : [agent.circuit === "open" ? "circuit open" : "being tried again"]),
     ...(lacks.length > 0 ? [`lacks ${isolateText(lacks.join(", "))}`] : []),
   ];
 }

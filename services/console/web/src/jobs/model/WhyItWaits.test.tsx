@@ -76,6 +76,7 @@ it("the overview and a batch say how many wait for what", async () => {
   expect(await screen.findByRole("region", { name: "Why executions wait" })).toHaveTextContent(text);
   unmount();
   on("get", "/api/operations/batch-1/items", () => items());
+  on("get", "/api/jobs", () => items());
   on("get", "/api/operations/batch-1", () => json(aBatch({ waiting })));
   await renderPage(<BatchPage id="batch-1" />);
   expect((await screen.findByText(/^Of 412 waiting/)).textContent).toBe(text);

@@ -118,6 +118,6 @@ function LogBodyContent({ name, log, part }: LogBodyProps) {
   const entry = useQuery(entryQuery(log.job_id, log.version));
   if (entry.isPending) return <Skeleton className="h-6" />;
   const value = entry.data?.[part];
-  if (value == null) return entry.error ? <ProblemState error={entry.error} /> : <p>Nothing was said.</p>;
+  if (value == null) return entry.error ? <ProblemState error={entry.error} /> : <p>It is empty.</p>;
   return <JsonTree value={value} label={name} />;
 }

@@ -69,5 +69,5 @@ it("a wait that goes on is told with its reason", async () => {
 it("a job that nobody executed says so", async () => {
   serveJob(aJob(), LIFE.slice(0, 1));
   await renderPage(<JobPage id="poem" />);
-  expect(await screen.findByText("Nobody has executed it yet.")).toBeVisible();
+  expect(await screen.findByText("It has not been executed yet.")).toBeVisible();
 });

@@ -41,7 +41,7 @@ export function Waterfall({ job, logs, onOpen }: WaterfallProps) {
   const waiting = useQuery({ ...waitingQuery(job), enabled: job.live === true }).data;
   const now = useNow();
   const calls = makeCalls(logs).filter(({ spans }) => spans.length > 0);
-  if (calls.length === 0) return <p className="text-muted">Nobody has executed it yet.</p>;
+  if (calls.length === 0) return <p className="text-muted">It has not been executed yet.</p>;
   const reason = currentReasons(job, waiting)[0];
   const shown = calls.slice(-limit);
   const spans = shown.flatMap((call) => call.spans);

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useAgentNames } from "@/api/agents";
 import type { Job, OperationKind } from "@/api/types";
 import { describeSearch, type JobsSearch } from "@/jobs/list/filters/jobs-search";
@@ -10,9 +10,11 @@ import { Button } from "@/ui/controls/button";
 import { toIntlZone, useZone } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { BulkProgress } from "./BulkProgress";
-import { OperationDialog } from "./OperationDialog";
 import { describeMatching, explainNone, KIND_VERBS, KINDS } from "./operation";
 import { type BulkAction, explainRefusalOfAll, listAllowed, useBulkAction } from "./use-bulk-action";
+
+/** Read when it is first opened: most visits do nothing to many jobs. */
+const OperationDialog = lazy(() => import("./OperationDialog"));
 
 const BULK: BulkAction[] = ["execute", "cancel", "resubmit"];
 
@@ -71,15 +73,17 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
         Clear selection
       </Button>
       {operation && (
-        <OperationDialog
-          kind={operation.kind}
-          search={search}
-          selected={operation.ofAll ? null : selected}
-          onClose={(isMade) => {
-            setOperation(null);
-            if (isMade) onClear();
-          }}
-        />
+        <Suspense fallback={null}>
+          <OperationDialog
+            kind={operation.kind}
+            search={search}
+            selected={operation.ofAll ? null : selected}
+            onClose={(isMade) => {
+              setOperation(null);
+              if (isMade) onClear();
+            }}
+          />
+        </Suspense>
       )}
       {dialogAction && (
         <AlertDialog

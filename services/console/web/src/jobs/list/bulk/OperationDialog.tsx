@@ -25,7 +25,7 @@ type OperationDialogProps = {
 type Details = Pick<NewOperation, "name" | "agent_id" | "reason" | "comment">;
 
 /** Dialog that confirms something done to many jobs: to how many, which, and at what cost; then opens its page. */
-export function OperationDialog({ kind, search, selected, onClose }: OperationDialogProps) {
+export default function OperationDialog({ kind, search, selected, onClose }: OperationDialogProps) {
   const zone = toIntlZone(useZone()[0]);
   const { nameOf } = useAgentNames();
   const create = useCreateOperation();

@@ -85,7 +85,7 @@ export function explainNone(kind: OperationKind, counts: JobCounts | undefined, 
 
 const NONE: Record<OperationKind, string> = {
   execute: "None of the jobs that match can be executed as they stand.",
-  cancel: "Nothing that matches is asked for or under way.",
+  cancel: "None of the jobs that match is queued or under way.",
   resubmit: "None of the jobs that match requires resubmission.",
   assign: "None of the jobs that match can be assigned as they stand.",
   retry: "None of the jobs that match failed.",
