@@ -7,6 +7,7 @@ import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { findCurrentError, JobErrorPanel } from "@/jobs/detail/errors/JobErrorPanel";
 import { JobHeader } from "@/jobs/detail/header/JobHeader";
+import { HISTORY_ID } from "@/jobs/detail/header/JobProgress";
 import { HistoryTabs } from "@/jobs/detail/history/HistoryTabs";
 import { ResultSection } from "@/jobs/detail/result/ResultSection";
 import { findNeighbours, recallSearch, rememberOpened } from "@/jobs/list/state/list-memory";
@@ -94,7 +95,7 @@ export function JobPage({ id }: { id: string }) {
             onWide={() => setWide(!isWide)}
           />
           <JobInputs job={job.data} isHidden={isWide} />
-          <section aria-label="History" hidden={isWide}>
+          <section id={HISTORY_ID} aria-label="History" hidden={isWide}>
             <h2 className="pb-2 text-lg font-semibold">History</h2>
             {logs.error && !logs.data && <LoadError error={logs.error} onRetry={() => void logs.refetch()} />}
             {logs.isPending && <Skeleton className="h-40" />}

@@ -10,6 +10,9 @@ import { formatPercent, pluralize } from "@/lib/format";
 import { Countdown, Duration } from "@/ui/display/duration";
 import { ExactTime, Time } from "@/ui/display/time";
 
+/** Id of the part of the page that tells where the time went. */
+export const HISTORY_ID = "history";
+
 type JobProgressProps = {
   job: Job;
   logs: readonly JobLog[];
@@ -42,7 +45,9 @@ function LastExecution({ last }: { last?: Submission }) {
       {last?.endedAt ? (
         <>
           <span className="font-medium text-text">{last.name}</span>
-          <span>{formatTimes(measureTimes(last.logs, Date.parse(last.endedAt)))}</span>
+          <a href={`#${HISTORY_ID}`} title="Show where the time went" className="underline hover:text-text">
+            {formatTimes(measureTimes(last.logs, Date.parse(last.endedAt)))}
+          </a>
           {last.calls > 0 && <span>{pluralize(last.calls, "call")}</span>}
           <Time at={last.endedAt} before="ended " />
         </>

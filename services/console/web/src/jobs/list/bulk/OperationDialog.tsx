@@ -95,7 +95,7 @@ function Preview({ total = 0, sample = [], cost_usd: cost, cost_of: costOf = 0 }
   const more = total - sample.length;
   return (
     <>
-      <ul aria-label="Some of them" className="list-disc pl-5">
+      <ul aria-label="Some of them">
         {sample.map(({ id, title }) => (
           <li key={id} className="truncate" title={id}>
             <bdi>{title}</bdi>
