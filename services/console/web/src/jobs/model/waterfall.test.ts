@@ -52,6 +52,14 @@ it("a call that failed is followed by the wait until the next, and a duration te
   expect(makeCalls(logs).map(({ number }) => number)).toEqual([1, 2]);
 });
 
+it("a beginning that was recorded only as the call ended is where its duration says", () => {
+  const logs = [entry("requested", 0), entry("call_begun", 3), entry("call_failed", 3.001, { duration_s: 2 })];
+  expect(lengths(logs)[0]).toEqual([
+    ["queue", 1.001],
+    ["agent", 2],
+  ]);
+});
+
 it("a lost validator is no call of the agent, and a late result no judging", () => {
   const logs = [entry("requested", 0), entry("call_begun", 1), entry("result", 2), entry("lapsed", 5), entry("met", 9)];
   expect(lengths(logs)).toEqual([

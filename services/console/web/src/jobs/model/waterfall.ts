@@ -95,16 +95,26 @@ function addEntry(call: Call, log: JobLog, at: number): void {
   if (follows) call.spans.push({ kind: follows, begin: at, end: null, version });
 }
 
-/** Say of the span that an entry ends from when on it was done: before, it waited for a worker. */
+/**
+ * Say of the span that an entry ends from when on it was done: before, it waited for a worker. That a call has begun may
+ * be recorded only as it ends.
+ */
 function splitLast({ spans }: Call, { duration_s: seconds }: JobLog, at: number): void {
-  const last = spans.at(-1);
-  if (!last || last.end !== null || seconds == null || last.kind === "agent") return;
+  let last = spans.at(-1);
+  if (!last || last.end !== null || seconds == null) return;
+  const before = spans.at(-2);
+  const beganWith = last.version;
+  if (last.kind === "agent" && before?.kind === "queue") {
+    spans.pop();
+    last = before;
+  }
+  if (last.kind === "agent") return;
   const { begin, version } = last;
   const began = Math.max(begin, at - seconds * 1_000);
   const [waited, done] = last.kind === "judge" ? (["judgeQueue", "judge"] as const) : ([last.kind, "agent"] as const);
   spans.pop();
   if (began > begin) spans.push({ kind: waited, begin, end: began, version });
-  spans.push({ kind: done, begin: began, end: null, version });
+  spans.push({ kind: done, begin: began, end: null, version: beganWith });
 }
 
 /** Sum up how long each kind of span took, until a moment where one goes on. */
