@@ -210,7 +210,7 @@ async def test_the_overview_and_the_agents_are_shown(real: RealConsole, web: aio
     await Rollups(real.database).sample()
     async with web.get("/api/overview", params={"range": "6h"}) as answer:
         shown = await answer.json()
-    assert set(shown) == {"points", "totals", "now", "upstreams_sign", "signing_secret"}
+    assert set(shown) == {"points", "totals", "now", "upstreams_sign", "signing_secret", "waiting"}
     assert len(shown["points"]) in {60, 61}
     assert shown["now"]["dead_letters"] == {}
     depths = {f"{name}_max": shown["now"][name] for name in ("queued", "running", "judging")}

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import aiohttp
 from aiohttp import web
-from faults.checking.reading import quiet, topics
+from faults.checking.reading import all_jobs, quiet, topics
 from support.system import Judge, served
 
 from contracts.client import JobStoreClient
@@ -194,7 +194,8 @@ async def find_problems(running: Pairs, load: Load, judge: Judge) -> list[str]:
     problems = [f"{count} calls of {execution}" for execution, count in load.calls.items() if count > 1]
     if left := await quiet(running.tables, running.addresses.kafka, QUIET_S):
         problems.append(left)
-    jobs = {job.id: job for job in await running.tables.jobs()}
+    async with JobStoreClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
+        jobs = {job.id: job for job in await all_jobs(client)}
     problems += [f"{job.id} is {job.status}" for job in jobs.values() if job.status != "COMPLETED"]
     problems += [f"{job_id} is unknown" for job_id in load.lives.keys() - jobs.keys()]
     if judge.asked != len(load.lives):

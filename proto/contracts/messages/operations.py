@@ -165,7 +165,7 @@ def item_message(item: OperationItem) -> pb.OperationItem:
 
 def item_of(message: pb.OperationItem) -> OperationItem:
     """Return an item as received."""
-    return OperationItem(**{"item": 0, **_set_fields(message)})
+    return OperationItem(**{"item": 0, "job_id": "", **_set_fields(message)})
 
 
 def preview_of(message: operations_pb.PreviewOperationResponse) -> OperationPreview:

@@ -96,7 +96,14 @@ def row(spec: Spec, kind: TransitionKind, version: int = 7, **fields: Any) -> An
     columns |= {"message": "\x01" * MESSAGE_MAX_CHARS, "progress_message": "\x01" * MESSAGE_MAX_CHARS}
     columns |= dict.fromkeys(("created_at", "job_created_at", "job_not_before", "next_attempt_at"), NOW)
     columns |= dict.fromkeys(("deadline_at", "not_before", "requested_at"), NOW)
-    columns |= {"title": spec.title, "priority": 9, "tenant": spec.tenant, "spent_usd": 1e6, "spec_hash": "f" * 64}
+    columns |= {
+        "title": spec.title,
+        "priority": 9,
+        "tenant": spec.tenant,
+        "spent_usd": 1e6,
+        "duration_s": 0.1 + 0.2,
+        "spec_hash": "f" * 64,
+    }
     columns |= {"description": spec.description, "acceptance_criteria": spec.acceptance_criteria}
     columns |= {"labels": json.dumps(spec.labels, ensure_ascii=False), "capabilities": spec.capabilities}
     columns |= {"policy": POLICY.model_dump_json(), "frozen_policy": POLICY.model_dump_json(), "reuse_key": "f" * 64}

@@ -14,7 +14,6 @@ from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
 from jobstore.commands.operations import (
-    BATCH_MAX,
     AnswerItems,
     CarryOutItem,
     CreateOperation,
