@@ -56,7 +56,7 @@ export function WhyButton({ waiting, reasons }: { waiting: Waiting; reasons: rea
   const { nameOf } = useAgentNames();
   const { place, starts_at: startsAt } = waiting;
   const trigger = (
-    <Button kind="quiet" size="small" className="-my-1 h-6">
+    <Button kind="quiet" size="small" className="h-6">
       Why{reasons.length > 1 && ` (${reasons.length} reasons)`}
     </Button>
   );

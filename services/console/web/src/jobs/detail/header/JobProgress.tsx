@@ -29,7 +29,7 @@ export function JobProgress({ job, logs, last, waiting }: JobProgressProps) {
   if (phase) return <RunningProgress job={job} logs={logs} phase={phase} waiting={waiting} />;
   if (!waiting || !reasons[0]) return <LastExecution last={last} />;
   return (
-    <p className="flex min-h-6.5 flex-wrap items-end gap-x-3 text-xs text-muted">
+    <p className="flex min-h-8.5 flex-wrap items-end gap-x-3 text-xs text-muted">
       <span className="font-medium text-text">
         <ReasonLine reason={reasons[0]} />
       </span>
@@ -41,7 +41,7 @@ export function JobProgress({ job, logs, last, waiting }: JobProgressProps) {
 /** How the last execution went, in the place of the progress of one. */
 function LastExecution({ last }: { last?: Submission }) {
   return (
-    <p className="flex min-h-6.5 flex-wrap items-end gap-x-3 text-xs text-muted">
+    <p className="flex min-h-8.5 flex-wrap items-end gap-x-3 text-xs text-muted">
       {last?.endedAt ? (
         <>
           <span className="font-medium text-text">{last.name}</span>
@@ -71,7 +71,7 @@ function RunningProgress({ job, logs, phase, waiting }: JobProgressProps & { pha
   const end = requestedAt && deadline ? new Date(Date.parse(requestedAt) + deadline * 1_000).toISOString() : null;
   const progressText = [share === undefined ? null : formatPercent(share), word, call].filter(Boolean).join(", ");
   return (
-    <div className="min-h-6.5 space-y-1">
+    <div className="min-h-8.5 space-y-1">
       <div
         role="progressbar"
         aria-label="Progress"
@@ -83,7 +83,7 @@ function RunningProgress({ job, logs, phase, waiting }: JobProgressProps & { pha
       >
         <Bar phase={phase} />
       </div>
-      <p className="flex gap-x-3 text-xs text-muted max-lg:flex-wrap lg:overflow-hidden lg:whitespace-nowrap">
+      <p className="flex min-h-6 items-center gap-x-3 text-xs text-muted max-lg:flex-wrap lg:overflow-hidden lg:whitespace-nowrap">
         <span className="font-medium text-running">{reason ? <ReasonLine reason={reason} /> : word}</span>
         {waiting && reason && <WhyButton waiting={waiting} reasons={reasons} />}
         {until && !reason && <Countdown to={until} />}
