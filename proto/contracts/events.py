@@ -8,14 +8,15 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from contracts.fields import AgentId, JobId, Model, Text
+from contracts.fields import AgentId, JobId, Model, Text, matches
 from contracts.identity import event_id, fact_id
 from contracts.jsontext import Json, json_text
 from contracts.resources import Agent, Job, JobLog, NewJob, Usage, Verdict
 from contracts.status import ReportKind
 
 _BEGAN_AT = "when the first call of the attempt began; it is recorded as `call_begun`, unless that was reported before"
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+_CODE_PATTERN = matches(r"^[a-z][a-z0-9_]{0,63}$", "must be an error code, such as agent_timeout")
+Code = Annotated[str, StringConstraints(pattern=_CODE_PATTERN)]
 
 
 class Event(Model):

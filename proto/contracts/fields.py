@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Final, get_args
 
 from pydantic import (
     AfterValidator,
@@ -34,11 +34,28 @@ def _check_limit_name(text: str) -> str:
     return text
 
 
+#: By pattern, what a text that does not match is told.
+_WORDS_OF_PATTERNS: Final[dict[str, str]] = {}
+
+
+def matches(pattern: str, words: str) -> str:
+    """Return a pattern for the constraints of a text, once it is known how to say in words what it asks for."""
+    _WORDS_OF_PATTERNS[pattern] = words
+    return pattern
+
+
+_ID_PATTERN = matches(
+    r"^[A-Za-z0-9][A-Za-z0-9._:-]*$",
+    "must begin with a letter or digit, and have only letters, digits and . _ : - in it",
+)
+_FAILURE_CODE_PATTERN = matches(
+    r"^([a-z][a-z0-9_]{0,63}|[1-5][0-9]{2})$", "must be an error code, such as agent_timeout, or an HTTP status"
+)
 Text = Annotated[str, AfterValidator(_refuse_nul)]
-JobId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+JobId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_ID_PATTERN)]
 AgentId = JobId
 #: An error code of a call, or the HTTP status that the agent answered with.
-FailureCode = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,63}|[1-5][0-9]{2})$")]
+FailureCode = Annotated[str, StringConstraints(pattern=_FAILURE_CODE_PATTERN)]
 FailureCodes = Annotated[list[FailureCode], Field(min_length=1, max_length=64)]
 Label = Annotated[Text, StringConstraints(max_length=200)]
 Tenant = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
@@ -61,9 +78,58 @@ def code_of(problem: Mapping[str, Any]) -> str | None:
     return getattr(problem.get("ctx", {}).get("error"), "code", None)
 
 
+_A_TIME: Final = "must be a time of RFC 3339 with its zone, such as 2026-05-01T12:00:00Z"
+_A_NUMBER: Final = "must be a number"
+_A_WHOLE_NUMBER: Final = "must be a whole number"
+_TRUE_OR_FALSE: Final = "must be true or false"
+#: By the type of a problem that pydantic finds, or the first word of it: what is said in place of pydantic's words.
+_WORDS: Final = {
+    "missing": "must be given",
+    "extra_forbidden": "cannot be given here: leave it out",
+    "finite_number": "must be a finite number",
+    "too_short": "must have at least {min_length} {unit}",
+    "too_long": "must have at most {max_length} {unit}, not {actual_length}",
+    "string_too_short": "must have at least {min_length} {unit}",
+    "string_too_long": "must have at most {max_length} {unit}",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "string": "must be a text",
+    "int": _A_WHOLE_NUMBER,
+    "float": _A_NUMBER,
+    "bool": _TRUE_OR_FALSE,
+    "uuid": "must be a UUID",
+    "url": "must be a URL that begins with http:// or https://",
+    "datetime": _A_TIME,
+    "timezone": _A_TIME,
+    "enum": "must be {expected}",
+    "literal": "must be {expected}",
+    "list": "must be a list",
+    "dict": "must be an object of names and values",
+    "model": "must be an object of names and values",
+    "json": "must be JSON: {error}",
+}
+
+
 def message_of(problem: Mapping[str, Any]) -> str:
-    """Return what a problem in a ValidationError is, in words for whoever sent it."""
-    return str(problem["msg"]).removeprefix("Value error, ")
+    """Return what a problem in a ValidationError is and what to do, in words for whoever sent it."""
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "string_pattern_mismatch":
+        return _WORDS_OF_PATTERNS.get(context["pattern"], f"must match {context['pattern']}")
+    if context.get("min_length") == 1:
+        return "must not be empty"
+    words = _WORDS.get(kind) or _WORDS.get(kind.partition("_")[0])
+    if words is None:
+        return str(problem["msg"]).removeprefix("Value error, ")
+    is_text = kind.startswith("string_") or context.get("field_type") == "Value"
+    known = {"unit": "characters" if is_text else "items", **{name: _plain(value) for name, value in context.items()}}
+    return words.format(**known)
+
+
+def _plain(value: Any) -> Any:
+    """Return a bound as people write it: 1, not 1.0, and names without quotes."""
+    return int(value) if isinstance(value, float) and value.is_integer() else str(value).replace("'", "")
 
 
 def describe_problem(problem: Mapping[str, Any]) -> str:
@@ -94,19 +160,18 @@ def _is_moment(value: Any) -> bool:
 
 def _check_moment(value: Any) -> Any:
     if not _is_moment(value):
-        msg = "must be a time of RFC 3339"
-        raise ValueError(msg)
+        raise ValueError(_A_TIME)
     return value
 
 
 #: A time of RFC 3339; a number is refused, since pydantic would take it for seconds since 1970.
 Moment = Annotated[AwareDatetime, BeforeValidator(_check_moment)]
-#: By type, whether a JSON value may stand for it: JSON tells numbers, texts and booleans apart.
-_MAY_STAND_FOR: dict[Any, Callable[[Any], bool]] = {
-    bool: lambda value: isinstance(value, bool),
-    int: lambda value: not isinstance(value, bool | str),
-    float: lambda value: not isinstance(value, bool | str),
-    AwareDatetime: _is_moment,
+#: By type, whether a JSON value may stand for it, and what to say if not: JSON tells numbers, texts and booleans apart.
+_MAY_STAND_FOR: dict[Any, tuple[Callable[[Any], bool], str]] = {
+    bool: (lambda value: isinstance(value, bool), _TRUE_OR_FALSE),
+    int: (lambda value: not isinstance(value, bool | str), _A_WHOLE_NUMBER),
+    float: (lambda value: not isinstance(value, bool | str), _A_NUMBER),
+    AwareDatetime: (_is_moment, _A_TIME),
 }
 
 
@@ -116,16 +181,17 @@ class StrictModel(Model):
     @field_validator("*", mode="before")
     @classmethod
     def _check_type(cls, value: Any, info: ValidationInfo) -> Any:
-        may_stand = None if value is None else _find_check(cls, info.field_name or "")
-        if may_stand is not None and not may_stand(value):
-            msg = "is of another type"
-            raise ValueError(msg)
+        check = None if value is None else _find_check(cls, info.field_name or "")
+        if check is not None:
+            may_stand, words = check
+            if not may_stand(value):
+                raise ValueError(words)
         return value
 
 
 @cache
-def _find_check(model: type[StrictModel], name: str) -> Callable[[Any], bool] | None:
-    """Return how to tell whether a JSON value may stand for that of a field; None if any may."""
+def _find_check(model: type[StrictModel], name: str) -> tuple[Callable[[Any], bool], str] | None:
+    """Return how to tell whether a JSON value may stand for that of a field, and the words if not; None if any may."""
     annotation = model.model_fields[name].annotation
     types = (type_ for type_ in get_args(annotation) or (annotation,) if type_ in _MAY_STAND_FOR)
     return next((_MAY_STAND_FOR[type_] for type_ in types), None)

@@ -1,14 +1,12 @@
-"""Agents, limits and dead letters from the command line, and the watch of everything."""
+"""Agents, limits and dead letters from the command line."""
 
-import asyncio
 import json
-import os
-import signal
-import sys
+import re
 from datetime import UTC, datetime
 
 from contracts.resources import NewAgent, NewJob
 from contracts.status import Circuit, JobLogStatus
+from signoff.v1 import operations_service_pb2 as operations_pb
 
 
 def job(job_id, ends=None):
@@ -98,28 +96,50 @@ async def test_limits_are_set_replaced_paused_and_removed(signoff):
     assert (await signoff("limits", "set", "tenant:a", "--rate", "0")).status == 2
 
 
-async def test_the_watch_of_everything_ends_when_interrupted(jobstore, env):
-    await jobstore.add(job("a"))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli", "watch", "--json", "--after", "0",
-        env=os.environ | {name: value for name, value in env.items() if value},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout is not None
-    async with asyncio.timeout(30):
-        first = json.loads(await process.stdout.readline())
-        await jobstore.record("a", JobLogStatus.IN_PROGRESS)
-        second = json.loads(await process.stdout.readline())
-        process.send_signal(signal.SIGINT)
-        out, err = await process.communicate()
-    assert [(log["job_id"], log["cursor"]) for log in (first, second)] == [("a", 1), ("a", 2)]
-    assert (process.returncode, out, err) == (130, b"", b"")
-
-
 async def test_dead_letters_are_counted_and_the_newest_shown(signoff):
     listed = await signoff("dlq", "list", "--limit", "1", "--json")
     assert (listed.status, listed.json["counts"]) == (0, {"a-dlq": 2, "b-dlq": 0})
     assert [letter["source_offset"] for letter in listed.json["items"]] == [2]
     shown = (await signoff("dlq", "list")).out
     assert "a-dlq: 2" in shown
-    assert "a-dlq/0/2" in shown
+    header, newest, _ = shown.splitlines()[2:]
+    assert re.split("  +", header) == ["dead letter", "time", "code", "came from", "key", "why"]
+    at = f"{datetime.now().astimezone():%Y-%m-%d}" + r" \d\d:\d\d:\d\d \S+"
+    assert re.fullmatch(rf"a-dlq/0/2 +{at} +malformed +a/\?/2 *", newest)
+
+
+async def test_the_overview_says_what_waits_what_ended_and_how_agents_do(signoff, jobstore):
+    shown = (await signoff("overview", "--range", "2d")).out.splitlines()
+    assert [re.split("  +", line.rstrip()) for line in shown] == [
+        ["now", "3 wait, the oldest for 1m 15s; 1 run; 0 are judged"],
+        ["dead letters", "2: see `signoff dlq list`"],
+        ["last 2d", "12 created, 7 completed, 2 failed"],
+        ["spent", "0.25 USD"],
+        ["wait", "p50 0.50 s"],
+        [""],
+        ["agent", "runs", "waits", "completed in 24h", "takes"],
+        ["writer", "1", "0", "90%"],
+    ]
+    (asked,) = jobstore.asked(operations_pb.GetOverviewRequest)
+    assert asked.range_s == 172_800
+    told = (await signoff("overview", "--json")).json
+    assert (told["overview"]["now"]["queued"], told["agents"][0]["agent_id"]) == (3, "writer")
+    assert (await signoff("overview", "--range", "long")).status == 2
+
+
+async def test_a_pipe_is_given_whole_texts(signoff, jobstore):
+    """A terminal is shown the beginning: see test_cli_terminal.py."""
+    message, payload = "why " * 200 + "end", {"text": "x" * 1_000 + "end"}
+    await jobstore.add(NewJob(id="j" * 60, title="t", acceptance_criteria="c", agent_id="writer", payload=payload))
+    await jobstore.record("j" * 60, JobLogStatus.FAILED, message=message)
+    assert message in (await signoff("jobs", "logs", "j" * 60)).out
+    shown = (await signoff("jobs", "get", "j" * 60)).out
+    assert (message in shown, payload["text"] in shown) == (True, True)
+
+
+async def test_limits_are_listed_by_what_they_limit(signoff):
+    assert (await signoff("limits", "list")).out == "nothing is limited: `signoff limits set` sets a limit\n"
+    await signoff("limits", "set", "tenant:press", "--rate", "5", "--per-s", "60", "--weight", "1.5", "--paused")
+    header, row = (await signoff("limits", "list")).out.splitlines()
+    assert re.split("  +", header) == ["name", "at once", "rate", "may wait", "weight", "paused"]
+    assert row.split() == ["tenant:press", "5", "in", "60", "s", "1.5", "yes"]

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -101,8 +102,9 @@ async def test_records_are_selected_by_time(replay, producer, job_id):
 async def test_a_table_shows_each_record_and_its_headers_on_demand(replay, producer, job_id):
     await put(producer, job_id, 1, note="a [red]\x1b[2J note")
     table = (await replay(TOPIC, "--job", job_id)).out.splitlines()
-    assert table[0].split()[:4] == ["part", "offset", "time", "job"]
-    assert job_id in table[1]
+    assert table[0].split()[:4] == ["partition", "offset", "time", "job"]
+    at = re.escape(f"{datetime.now().astimezone():%Y-%m-%d}") + r" \d\d:\d\d:\d\d\.\d{3} \S+ "
+    assert re.search(rf"^ +3 +\d+  {at} +{job_id} ", table[1])
     assert table[-1] == "1 record"
     shown = (await replay(TOPIC, "--job", job_id, "--headers")).out
     assert "note: a [red]" in shown

@@ -1,10 +1,21 @@
-"""What people see: tables, styles where they are shown, and nothing that steers their terminal."""
+"""What people see: tables, styles where they are shown, help in plain words, and nothing that steers their terminal."""
 
 import io
+import re
+import sys
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
+from support.commands import list_commands
 
+from cli.output import Output
 from cli.terminal import Styled, render_line, render_table
+from contracts.resources import NewJob
+
+COMMANDS = list_commands()
+#: Words that say how something came to be here rather than what it does.
+UNCLEAR = re.compile(r"\b(?:said|likewise|or then|the same is|yours)\b", re.IGNORECASE)
 
 
 class Terminal(io.StringIO):
@@ -51,3 +62,49 @@ def test_the_last_column_is_wrapped_on_a_terminal_alone():
 
 def test_a_table_without_rows_shows_its_columns():
     assert render_table(["id", "status"], [], io.StringIO()) == "id  status\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "has_styles"),
+    [
+        ([], {"FORCE_COLOR": "1"}, True),
+        ([], {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        (["--plain"], {"FORCE_COLOR": "1"}, False),
+        ([], {}, False),
+    ],
+)
+async def test_whoever_wants_no_colours_gets_none(signoff, jobstore, env, arguments, environment, has_styles):
+    await jobstore.add(NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes", agent_id="writer"))
+    env.update(environment)
+    ran = [await signoff("jobs", *words, *arguments) for words in (["list"], ["get", "nothing"])]
+    assert [("\x1b" in each.out + each.err) for each in ran] == [has_styles] * 2
+
+
+def test_a_long_message_is_cut_on_a_terminal_alone_and_not_where_it_is_plain(monkeypatch):
+    at = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    nothing = dict.fromkeys(("attempt", "code", "progress", "spent_usd", "spent_tokens"))
+    log = SimpleNamespace(created_at=at, version=1, status="FAILED", message="why " * 100 + "end", **nothing)
+    shown = []
+    for stream, plain in ((Terminal(), False), (Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stdout", stream)
+        Output(as_json=False, plain=plain).show_log(log)
+        shown.append(stream.getvalue().rstrip())
+    assert [line.endswith("end") for line in shown] == [False, True, True]
+    assert shown[0].endswith("why…")
+    assert re.match(r"2026-11-2\d \d\d:\d\d:00\.000 \S+  v1 ", shown[2])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_argument_and_no_option_lacks_its_help(name: str) -> None:
+    helps = {parameter.opts[-1]: parameter.help for parameter in COMMANDS[name].params} | {"": COMMANDS[name].help}
+    assert [
+        option for option, text in helps.items() if not text or len(text.split()) < 2 or not text.endswith(".")
+    ] == []
+    assert [text for text in helps.values() if UNCLEAR.search(text)] == []
+
+
+async def test_help_names_what_an_option_takes_as_people_do(signoff):
+    shown = (await signoff("jobs", "create", "--help")).out
+    assert re.search(r"--priority N +9 comes first", shown)
+    assert "<str>" not in shown
+    assert shown.index("Connection:") > shown.index("--plain")

@@ -231,3 +231,31 @@ async def test_one_connection_serves_callers_with_different_tokens(client):
         await client.with_token("unknown").list_jobs()
     assert (refused.value.code, refused.value.grpc_status) == ("unauthenticated", Status.UNAUTHENTICATED)
     assert await client.list_jobs() == ([], "")
+
+
+async def test_what_is_wrong_is_told_in_words_that_say_what_to_do(http):
+    wrong = {"title": "", "priority": "5", "not_before": "tomorrow", "policy": {"delivery": "once"}, "labels": []}
+    async with http.post("/api/jobs", json=NEW | wrong) as answer:
+        told = await problem(answer, 422, "invalid_request")
+    assert {error["pointer"]: error["message"] for error in told["errors"]} == {
+        "#/title": "must not be empty",
+        "#/priority": "must be a whole number",
+        "#/not_before": "must be a time of RFC 3339 with its zone, such as 2026-05-01T12:00:00Z",
+        "#/policy/delivery": "must be at_least_once or at_most_once",
+        "#/labels": "must be an object of names and values",
+    }
+    assert told["detail"].endswith("; and 2 more in `errors`")
+    async with http.get("/api/jobs", params={"limit": "all", "label": "a"}) as answer:
+        told = await problem(answer, 422, "invalid_request")
+    assert told["detail"] == "limit: must be a whole number; label: must be name:value"
+    async with http.post("/api/jobs", json=[]) as answer:
+        assert (await answer.json())["detail"] == "the body: must be an object of names and values"
+
+
+async def test_an_address_or_a_method_that_is_none_says_which_are(http):
+    async with http.get("/api/nothing") as answer:
+        told = await problem(answer, 404, "not_found")
+    assert told["detail"] == "There is nothing at this address; /docs lists what there is."
+    async with http.delete("/api/jobs") as answer:
+        told = await problem(answer, 405, "method_not_allowed")
+    assert told["detail"] == "This address does not take DELETE: use GET, POST."

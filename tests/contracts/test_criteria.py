@@ -318,7 +318,7 @@ def test_an_edit_of_criteria_is_one_change_in_whatever_form() -> None:
         ({"criteria": [{"text": "a"}] * 101}, "criteria_too_many", "criteria: a job has"),
         ({"criteria": [{"text": "a"}], "acceptance_criteria": "b"}, "criteria_conflict", "acceptance_criteria and"),
         ({"criteria": [{"text": "a\0"}]}, None, "criteria.0.text: must not contain the character U+0000"),
-        ({"criteria": [{"text": "a", "required": "true"}]}, None, "criteria.0.required: is of another type"),
+        ({"criteria": [{"text": "a", "required": "true"}]}, None, "criteria.0.required: must be true or false"),
     ],
 )
 def test_a_refusal_of_criteria_has_a_code_and_says_where(

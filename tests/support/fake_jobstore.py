@@ -339,7 +339,9 @@ class Server:
         return f"127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        self._server = grpc.aio.server(interceptors=[Edge(self.store)], options=[("grpc.so_reuseport", 0)])
+        pings = [("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.min_ping_interval_without_data_ms", 500)]
+        options = [("grpc.so_reuseport", 0), *pings]  # as jobstore.api.server has them
+        self._server = grpc.aio.server(interceptors=[Edge(self.store)], options=options)
         add_JobServiceServicer_to_server(self.store, self._server)
         add_AgentServiceServicer_to_server(self.store, self._server)
         add_OperationsServiceServicer_to_server(self.store, self._server)

@@ -50,8 +50,16 @@ class FakeOperations(OperationsServiceServicer):
         self.waiting_sums: list[WaitingSum] = []
 
     async def GetOverview(self, request, context):
-        sums = [waiting_sum_message(each) for each in self.waiting_sums]
-        return pb.GetOverviewResponse(upstreams_sign=self.upstreams_sign, signing_secret="2026-11", waiting=sums)
+        return pb.GetOverviewResponse(
+            totals=pb.OverviewPoint(created=12, completed=7, failed=2, cost_usd=0.25, wait=pb.Percentiles(p50=0.5)),
+            now=pb.OverviewNow(queued=3, running=1, oldest_wait_s=75.0, dead_letters={"a-dlq": 2}),
+            upstreams_sign=self.upstreams_sign,
+            signing_secret="2026-11",
+            waiting=map(waiting_sum_message, self.waiting_sums),
+        )
+
+    async def GetAgentStats(self, request, context):
+        return pb.GetAgentStatsResponse(agents=[pb.AgentStats(agent_id="writer", running=1, success_rate=0.9)])
 
     async def ListDeadLetters(self, request, context):
         about = {"topic": "a-dlq", "code": "malformed", "source_topic": "a", "at": datetime.now(UTC)}

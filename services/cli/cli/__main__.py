@@ -32,6 +32,9 @@ COMMANDS: Final = {
     "demo": Entry(
         "demo", "Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."
     ),
+    "overview": Entry(
+        "overview", "Show how everything goes: what waits and runs now, what ended of late, and how agents do."
+    ),
     "watch": Entry("watch", "Show everything that happens to all jobs, until interrupted."),
     "explain": Entry("explain", "Show why jobs wait: how many for what, whose move it is, and what lifts it."),
     "replay": Entry(
@@ -57,7 +60,7 @@ COMMANDS: Final = {
     "bulk": Entry("bulk", "Do something to all jobs that match: execute, cancel, resubmit, assign, retry."),
     "limits": Entry(
         "limits",
-        "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each without one.",
+        "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one.",
     ),
     "dlq": Entry("dlq", "Dead letters: what could not be processed, as it was, and why."),
 }

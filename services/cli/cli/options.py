@@ -58,6 +58,13 @@ def parse_past_time(text: str | None, option: str) -> datetime | None:
     return _parse_time(text, option, -1, "ago")
 
 
+def parse_seconds(text: str, option: str) -> int:
+    """Return a length of time (`90s`, `15m`, `1h`, `2d`) in whole seconds."""
+    if (duration := _DURATION.fullmatch(text)) is None:
+        raise typer.BadParameter(f"{text!r} is no length of time (90s, 15m, 1h, 2d)", param_hint=option)
+    return round(float(duration[1]) * _SECONDS[duration[2]])
+
+
 def _parse_time(text: str | None, option: str, sign: int, way: str) -> datetime | None:
     if text is None:
         return None

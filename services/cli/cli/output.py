@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cli.short_ids import find_short_ends
-from cli.terminal import Styled, render_line, render_table, replace_line
+from cli.terminal import Styled, cut, render_line, render_table, replace_line
 from contracts.status import Circuit, JobLogStatus, OperationState
 
 if TYPE_CHECKING:
     from contracts.criteria import Criterion, CriterionWarning
     from contracts.messages.operations import OperationItem, OperationPreview
-    from contracts.messages.views import Batch, DeadLetters
+    from contracts.messages.views import Batch, DeadLetter, DeadLetters
     from contracts.resources import Agent, Job, JobLog, Limit, Operation, Policy
 
 STYLES = {
@@ -32,7 +32,7 @@ STYLES = {
     "PAUSED": "yellow",
     "CANCELLING": "magenta",
 }
-#: Longer messages and payloads are cut for people; JSON holds them whole.
+#: On a terminal longer messages and payloads are cut, unless it is to be `plain`.
 MESSAGE_MAX_CHARS = 300
 
 
@@ -46,6 +46,15 @@ def format_time(moment: datetime, *, with_ms: bool = False) -> str:
     local = moment.astimezone()
     fraction = f".{local.microsecond // 1000:03}" if with_ms else ""
     return f"{local:%Y-%m-%d %H:%M:%S}{fraction} {local:%Z}"
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a length of time as people read it."""
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02}m {rest:02}s" if hours else f"{minutes}m {rest:02}s"
 
 
 def format_percent(progress: float | None) -> str:
@@ -113,6 +122,12 @@ def _to_plain(value: Any) -> Any:
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else vars(value)
 
 
+def _name_source(letter: DeadLetter) -> str:
+    """Return where a dead letter came from, as far as it says so."""
+    parts = (letter.source_topic, letter.source_partition, letter.source_offset)
+    return "/".join("?" if part is None else str(part) for part in parts) if letter.source_topic else ""
+
+
 class Output:
     """The output of one command: JSON, or text for people."""
 
@@ -150,6 +165,11 @@ class Output:
         line = to_json(document) if self.as_json else render_line([text], sys.stderr, plain=self.plain)
         _write(sys.stderr, line + "\n")
 
+    def _shorten(self, text: str | None) -> str:
+        """Return a text as long as a terminal shows it; whole where it is not for a terminal."""
+        is_whole = self.plain or not sys.stdout.isatty()
+        return text or "" if is_whole else cut(text or "", MESSAGE_MAX_CHARS)
+
     def show_job(self, job: Job) -> None:
         """Show a job."""
         self.print_json(job)
@@ -165,9 +185,9 @@ class Output:
             ("the agent says", job.progress_message),
             ("spent", format_spent(job.spent_usd, job.spent_tokens)),
             ("code", _last_code(job)),
-            ("last", job.last_log and job.last_log.message and job.last_log.message[:MESSAGE_MAX_CHARS]),
+            ("last", job.last_log and self._shorten(job.last_log.message)),
             *(("criterion", format_criterion(criterion)) for criterion in job.criteria),
-            ("payload", to_json(job.payload)[:MESSAGE_MAX_CHARS]),
+            ("payload", self._shorten(to_json(job.payload))),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
             ("policy", format_policy(job.policy)),
         ]
@@ -202,7 +222,7 @@ class Output:
     def show_log(self, log: JobLog, name: str = "") -> None:
         """Show a transition as a line of a timeline."""
         self.print_json(log)
-        message = (log.message or "")[:MESSAGE_MAX_CHARS]
+        message = self._shorten(log.message)
         attempt = f"attempt {log.attempt}" if log.attempt and not message.startswith("attempt") else ""
         progress = format_percent(log.progress) if log.status is JobLogStatus.IN_PROGRESS else ""
         what = " · ".join(part for part in (attempt, log.code or "", progress, message) if part)
@@ -210,7 +230,7 @@ class Output:
             what += f" ({cost} so far)"
         self.print_line(
             f"{format_time(log.created_at, with_ms=True)}  {name}v{log.version:<3} ",
-            style_status(f"{log.status:<22}"),
+            style_status(f"{log.status:<22}" if what else log.status),
             what,
         )
 
@@ -319,18 +339,22 @@ class Output:
                 f"{letter.topic}/{letter.partition}/{letter.offset}",
                 format_time(letter.at),
                 letter.code,
-                f"{letter.source_topic}/{letter.source_partition}/{letter.source_offset}",
+                _name_source(letter),
+                letter.key,
                 letter.message,
             )
             for letter in letters.items
         ]
         if rows:
-            self.print_table(["letter", "at", "code", "from", "why"], rows)
+            self.print_table(["dead letter", "time", "code", "came from", "key", "why"], rows)
 
     def show_limits(self, limits: Sequence[Limit]) -> None:
         """Show all limits."""
         self.print_json({"items": limits})
-        self._print_limits(limits)
+        if limits:
+            self._print_limits(limits)
+        else:
+            self.print_line("nothing is limited: `signoff limits set` sets a limit")
 
     def _print_limits(self, limits: Sequence[Limit]) -> None:
         rows = [
@@ -340,11 +364,11 @@ class Output:
                 None if limit.rate is None else f"{limit.rate} in {limit.rate_period_s:g} s",
                 limit.queue_max,
                 limit.weight,
-                Styled("paused", "yellow") if limit.paused else "",
+                Styled("yes", "yellow") if limit.paused else "no",
             )
             for limit in limits
         ]
-        self.print_table(["name", "at once", "rate", "may wait", "weight", ""], rows)
+        self.print_table(["name", "at once", "rate", "may wait", "weight", "paused"], rows)
 
     def _print_agents(self, agents: Sequence[Agent]) -> None:
         rows = [

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -13,7 +13,7 @@ from cli.errors import CommandError
 from cli.session import Session
 from cli.terminal import Styled
 from contracts.client import JobStoreClient
-from contracts.status import RESTING, JobLogStatus, JobStatus, OperationState
+from contracts.status import BATCH_KINDS, RESTING, JobLogStatus, JobStatus, OperationState
 
 if TYPE_CHECKING:
     from contracts.resources import Job, JobLog, Operation
@@ -39,19 +39,30 @@ async def show_until_rest(
 ) -> None:
     """Show the transitions of a job until it rests; the command succeeds only if the job is COMPLETED then."""
     try:
-        async with asyncio.timeout(timeout_s):
-            logs = watch_transitions(jobstore, job_id, after_version=after_version, with_payloads=cli.out.as_json)
-            async with aclosing(logs):
-                async for log in logs:
-                    cli.out.show_log(log)
-    except asyncio.CancelledError:
-        again = f"signoff jobs watch {job_id}"
-        cli.out.print_aside({"job_id": job_id, "goes_on": True}, Styled(f"{job_id} goes on: look again by `{again}`"))
-        raise
+        with told_that_it_goes_on(cli, {"job_id": job_id}, f"signoff jobs watch {job_id}"):
+            async with asyncio.timeout(timeout_s):
+                logs = watch_transitions(jobstore, job_id, after_version=after_version, with_payloads=cli.out.as_json)
+                async with aclosing(logs):
+                    async for log in logs:
+                        cli.out.show_log(log)
     except TimeoutError:
         job = await jobstore.get_job(job_id)
         raise CommandError(f"{job_id} is still {job.status} after {timeout_s} s", code="timeout") from None
     succeed_if_completed(cli, await jobstore.get_job(job_id))
+
+
+@contextmanager
+def told_that_it_goes_on(cli: Session, named: dict[str, str], again: str) -> Iterator[None]:
+    """Say, where looking is interrupted, that what is looked at goes on, and by what command to look again."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        (name,) = named.values()
+        cli.out.end_progress()
+        cli.out.print_aside(
+            {**named, "goes_on": True, "look_again": again}, Styled(f"{name} goes on: look again by `{again}`")
+        )
+        raise
 
 
 def succeed_if_completed(cli: Session, job: Job) -> None:
@@ -66,10 +77,12 @@ async def show_until_ended(
 ) -> Operation:
     """Show an operation until it has ended, as JSON only with `as_json`; return its last state."""
     last = await jobstore.get_operation(operation_id)
-    async with aclosing(jobstore.watch_operation(operation_id)) as operations:
-        async for last in operations:
-            if as_json or not cli.out.as_json:
-                cli.out.show_progress(last)
+    named, look = ("batch_id", "batches watch") if last.kind in BATCH_KINDS else ("operation_id", "bulk get")
+    with told_that_it_goes_on(cli, {named: operation_id}, f"signoff {look} {operation_id}"):
+        async with aclosing(jobstore.watch_operation(operation_id)) as operations:
+            async for last in operations:
+                if as_json or not cli.out.as_json:
+                    cli.out.show_progress(last)
     cli.out.end_progress()
     return last
 

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "1"
+#: Fields that a detail names; `errors` has all.
+FIELDS_MAX = 3
 #: Characters of a path in a log line.
 PATH_MAX = 200
 
@@ -100,17 +102,23 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problems = error.errors()
     errors = [_make_field_problem(problem) for problem in problems]
-    detail = "; ".join(f"{field.pointer or field.parameter}: {field.message}" for field in errors[:3])
+    detail = "; ".join(map(_describe, errors[:FIELDS_MAX]))
+    if len(errors) > FIELDS_MAX:
+        detail += f"; and {len(errors) - FIELDS_MAX} more in `errors`"
     return make_problem(request, 422, code_of(problems[0]) or "invalid_request", detail, errors)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = error.code if isinstance(error, ProblemError) else http.HTTPStatus(error.status_code).name.lower()
-    response = make_problem(request, error.status_code, code, error.detail)
-    response.headers.update(error.headers or {})
+    detail, headers = error.detail, dict(error.headers or {})
     if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names one route's methods only
-        response.headers["Allow"] = ", ".join(_list_methods(request))
+        headers["Allow"] = ", ".join(_list_methods(request))
+        detail = f"This address does not take {request.method}: use {headers['Allow']}."
+    elif error.status_code == http.HTTPStatus.NOT_FOUND and detail == http.HTTPStatus.NOT_FOUND.phrase:
+        detail = "There is nothing at this address; /docs lists what there is."
+    response = make_problem(request, error.status_code, code, detail)
+    response.headers.update(headers)
     return response
 
 
@@ -175,6 +183,11 @@ def _log_failure(request: Request, status: int, code: str, reason: str) -> None:
 def _is_for_people(request: Request) -> bool:
     is_page = not request.url.path.startswith(("/api/", "/assets/"))
     return is_page and request.method == "GET" and "text/html" in request.headers.get("accept", "")
+
+
+def _describe(field: FieldProblem) -> str:
+    where = "the body" if field.pointer == "#" else field.pointer or field.parameter
+    return f"{where}: {field.message}"
 
 
 def _make_field_problem(problem: Mapping[str, Any]) -> FieldProblem:

@@ -16,7 +16,7 @@ from contracts.status import Protocol
 
 app = make_app("Register and change agents.")
 
-Capability = Annotated[list[str] | None, typer.Option("--capability", help="May be repeated.")]
+Capability = Annotated[list[str] | None, typer.Option("--capability", help="What it is able to do. May be repeated.")]
 Deterministic = Annotated[
     bool | None,
     typer.Option("--deterministic/--no-deterministic", help="Its result may be reused for an identical request."),
@@ -25,7 +25,9 @@ Concurrency = Annotated[
     int | None, typer.Option(min=0, help="Executions that it has at once; `signoff limits` has the rest of its limit.")
 ]
 Rate = Annotated[int | None, typer.Option(min=1, help="Executions that it begins in each --per-s.")]
-PerS = Annotated[float | None, typer.Option("--per-s", metavar="SECONDS", help="1 when not given.")]
+PerS = Annotated[
+    float | None, typer.Option("--per-s", metavar="SECONDS", help="The period of --rate; 1 when not given.")
+]
 Header = Annotated[
     list[str] | None,
     typer.Option(
@@ -40,10 +42,10 @@ Header = Annotated[
 @command(app, "create")
 async def create(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
-    name: Annotated[str, typer.Option(help="As people call it.")],
-    url: Annotated[str, typer.Option(help="Where it is called.")],
+    name: Annotated[str, typer.Option(help="The name that people see.")],
+    url: Annotated[str, typer.Option(help="The address that it is called at.")],
     agent_id: Annotated[str | None, typer.Option("--id", help="Its id; one is made when not given.")] = None,
-    protocol: Annotated[Protocol, typer.Option(help="How it is called.")] = Protocol.HTTP,
+    protocol: Annotated[Protocol, typer.Option(help="How executors talk to it.")] = Protocol.HTTP,
     capability: Capability = None,
     deterministic: Deterministic = None,
     header: Header = None,
@@ -110,9 +112,9 @@ async def get(cli: Session, agent_id: AgentId) -> None:
 async def update(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
     agent_id: AgentId,
-    name: Annotated[str | None, typer.Option(help="As people call it.")] = None,
-    url: Annotated[str | None, typer.Option(help="Where it is called.")] = None,
-    protocol: Annotated[Protocol | None, typer.Option(help="How it is called.")] = None,
+    name: Annotated[str | None, typer.Option(help="The name that people see.")] = None,
+    url: Annotated[str | None, typer.Option(help="The address that it is called at.")] = None,
+    protocol: Annotated[Protocol | None, typer.Option(help="How executors talk to it.")] = None,
     capability: Capability = None,
     enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="Whether it gets work.")] = None,
     deterministic: Deterministic = None,

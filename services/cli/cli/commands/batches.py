@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 app = make_app("Execute many jobs at once.")
 
-Statuses = Annotated[list[JobStatus] | None, typer.Option("--status", case_sensitive=False, help="May be repeated.")]
-Name = Annotated[str | None, typer.Option("--name", help="Of the batch.")]
-Key = Annotated[str | None, typer.Option("--idempotency-key", help="The same key is the same batch.")]
+Statuses = Annotated[
+    list[JobStatus] | None, typer.Option("--status", case_sensitive=False, help="At this status. May be repeated.")
+]
+Name = Annotated[str | None, typer.Option("--name", help="What the batch is called, for whoever looks at it.")]
+Key = Annotated[str | None, typer.Option("--idempotency-key", help="Asked for twice with one key, it is one batch.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show how it goes to its end; succeed if all COMPLETED.")]
 
 
@@ -89,7 +91,7 @@ async def resume(cli: Session, batch_id: BatchId) -> None:
 async def cancel(
     cli: Session,
     batch_id: BatchId,
-    reason: Annotated[str | None, typer.Option()] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, as the logs tell it.")] = None,
     requested_by: Annotated[
         str | None, typer.Option("--by", envvar="USER", help="Who asks, as the logs tell it.")
     ] = None,

@@ -16,7 +16,7 @@ from contracts.status import OperationKind
 
 app = make_app("Do something to all jobs that match: execute, cancel, resubmit, assign, retry.")
 
-Reason = Annotated[str | None, typer.Option("--reason", help="As the logs tell it.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Why, as the logs tell it.")]
 RequestedBy = Annotated[str | None, typer.Option("--by", envvar="USER", help="Who asks, as the logs tell it.")]
 OperationId = Annotated[str, typer.Argument(metavar="OPERATION", help="Its id, or the beginning or end of it.")]
 
@@ -28,8 +28,12 @@ class How:
     job_ids: Annotated[
         list[str] | None, typer.Argument(metavar="[JOB]...", help="These jobs, instead of all that match.")
     ] = None
-    name: Annotated[str | None, typer.Option("--name", help="Of the operation, for those who look at it.")] = None
-    key: Annotated[str | None, typer.Option("--idempotency-key", help="The same key is the same operation.")] = None
+    name: Annotated[
+        str | None, typer.Option("--name", help="What the operation is called, for whoever looks at it.")
+    ] = None
+    key: Annotated[
+        str | None, typer.Option("--idempotency-key", help="Asked for twice with one key, it is one operation.")
+    ] = None
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show how many jobs, some of them, and what they may cost.")
     ] = False
@@ -74,7 +78,7 @@ async def assign(
     cli: Session,
     conditions: dict[str, Any],
     how: How,
-    to: Annotated[str, typer.Option("--to", metavar="AGENT", help="To whom.")],
+    to: Annotated[str, typer.Option("--to", metavar="AGENT", help="The agent that gets them.")],
 ) -> None:
     """Assign all jobs that match to an agent."""
     await _make(cli, OperationKind.ASSIGN, conditions, how, agent_id=to)
@@ -90,7 +94,9 @@ async def retry(cli: Session, conditions: dict[str, Any], how: How) -> None:
 @command(app, "list")
 async def list_(
     cli: Session,
-    kind: Annotated[list[OperationKind] | None, typer.Option(help="May be repeated; all without one.")] = None,
+    kind: Annotated[
+        list[OperationKind] | None, typer.Option(help="Operations of this kind. May be repeated; all when not given.")
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> None:
@@ -112,7 +118,8 @@ async def report(
     cli: Session,
     operation_id: OperationId,
     outcome: Annotated[
-        list[str] | None, typer.Option(help="Such as REFUSED; may be repeated, all without one.")
+        list[str] | None,
+        typer.Option(help="Items with this outcome, such as REFUSED. May be repeated; all when not given."),
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = "",

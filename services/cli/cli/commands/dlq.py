@@ -31,7 +31,7 @@ app = make_app("Dead letters: what could not be processed, as it was, and why.")
 async def list_(
     cli: Session, limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="How many of the newest.")] = 50
 ) -> None:
-    """Count them by topic, and show the newest."""
+    """Count dead letters by topic, and show the newest."""
     async with cli.jobstore() as jobstore:
         cli.out.show_dead_letters(await jobstore.list_dead_letters(limit=limit))
 

@@ -22,8 +22,9 @@ async def doctor(cli: Session) -> None:
         cli.out.print_line(mark, f"{check.part}: {check.found}")
         if check.remedy:
             cli.out.print_line(f"         {check.remedy}")
-    cli.out.print_line(
-        "all is well" if is_well else f"{sum(not check.ok for check in checks)} of {len(checks)} checks failed"
-    )
+    warned = sum(check.ok and bool(check.remedy) for check in checks)
+    failed = sum(not check.ok for check in checks)
+    told = "all is well" if is_well else f"{failed} of {len(checks)} checks failed"
+    cli.out.print_line(told + (f"; to be warned of: {warned}" if warned else ""))
     if not is_well:
         raise typer.Exit(1)

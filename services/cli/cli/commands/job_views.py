@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 app = make_app("Show all of one job.")
 
-Submission = Annotated[int | None, typer.Option("--submission", min=1, help="The last with a result when not given.")]
+Submission = Annotated[
+    int | None, typer.Option("--submission", min=1, help="Show this one; the last with a result when not given.")
+]
 #: Entries of a log that are read at most.
 _ENTRIES_MAX = 50_000
 
@@ -37,7 +39,7 @@ async def show(
     cli: Session,
     job_id: JobId,
     submission: Submission = None,
-    full: Annotated[bool, typer.Option("--full", help="The whole result.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show the whole result.")] = False,
 ) -> None:
     """Show a job: the verdict criterion by criterion, the result, and where the time went."""
     from cli.views import job_view  # noqa: PLC0415 - only needed here
@@ -52,8 +54,8 @@ async def show(
 async def diff(
     cli: Session,
     job_id: JobId,
-    first: Annotated[int | None, typer.Argument(metavar="[FROM]", min=1, help="A submission.")] = None,
-    second: Annotated[int | None, typer.Argument(metavar="[TO]", min=1, help="Another one.")] = None,
+    first: Annotated[int | None, typer.Argument(metavar="[FROM]", min=1, help="The number of a submission.")] = None,
+    second: Annotated[int | None, typer.Argument(metavar="[TO]", min=1, help="The number of another one.")] = None,
 ) -> None:
     """Compare the results and verdicts of two submissions, the last two when none are given."""
     from cli.views import job_view  # noqa: PLC0415 - only needed here

@@ -7,7 +7,7 @@ import typer
 from cli.commands import job_views
 from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
 from cli.parameters.job_filter import make_filter, with_filter
-from cli.parameters.lookups import JobId, find_agent_id, find_job_id
+from cli.parameters.lookups import AgentId, JobId, find_agent_id, find_job_id
 from cli.parameters.policy import BudgetUsd, PolicyFields, parse_policy
 from cli.session import Session, command, make_app
 from cli.views.waiting import show_waiting
@@ -22,9 +22,13 @@ app = make_app("Create, execute and follow jobs.")
 app.registered_commands += job_views.app.registered_commands
 
 Wait = Annotated[bool, typer.Option("--wait", help="Show what happens until the job rests; succeed if it COMPLETED.")]
-Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="Wait no longer.")]
-ExecutionId = Annotated[str | None, typer.Option("--execution-id", help="A UUID; the same is one execution.")]
-Payload = Annotated[str | None, typer.Option("--payload", metavar="JSON", help="JSON, @file, or - (standard input).")]
+Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="Wait no longer than this.")]
+ExecutionId = Annotated[
+    str | None, typer.Option("--execution-id", metavar="UUID", help="Its id: asked for twice, it is one execution.")
+]
+Payload = Annotated[
+    str | None, typer.Option("--payload", metavar="JSON", help="What the agent is given: JSON, @file or - (stdin).")
+]
 NotBefore = Annotated[
     str | None, typer.Option("--not-before", metavar="TIME", help="Begin no earlier: ISO 8601, or in 90s, 15m, 1h, 2d.")
 ]
@@ -39,15 +43,17 @@ Criteria = Annotated[
     ),
 ]
 Priority = Annotated[int | None, typer.Option(min=0, max=9, help="9 comes first; 5 when not given.")]
-Labels = Annotated[list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="May be repeated.")]
+Labels = Annotated[list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="A label. May be repeated.")]
 Capabilities = Annotated[
     list[str] | None,
     typer.Option(
         "--capability", help="What the agent must be able to do; without --agent, one is matched. May be repeated."
     ),
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=500)]
-Cursor = Annotated[str, typer.Option("--cursor", help="Where the page before said to go on.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="How many to show.")]
+Cursor = Annotated[
+    str, typer.Option("--cursor", help="Go on where the page before ended: what it shows after `more:`.")
+]
 
 
 @command(app, "create")
@@ -184,16 +190,17 @@ async def watch(cli: Session, job_id: JobId, timeout_s: Timeout = None) -> None:
 @command(app, "cancel")
 async def cancel(
     cli: Session,
-    job_id: Annotated[str | None, typer.Argument(metavar="JOB", help="May be left out with --execution-id.")] = None,
+    job_id: Annotated[str | None, typer.Argument(metavar="JOB", help="Its id, or the beginning or end of it.")] = None,
     execution_id: Annotated[
-        str | None, typer.Option("--execution-id", metavar="UUID", help="This one, and no other that is live since.")
+        str | None,
+        typer.Option("--execution-id", metavar="UUID", help="Cancel this execution, and none that began later."),
     ] = None,
-    reason: Annotated[str | None, typer.Option()] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, as the log tells it.")] = None,
     requested_by: Annotated[
         str | None, typer.Option("--by", envvar="USER", help="Who asks, as the log tells it.")
     ] = None,
 ) -> None:
-    """Cancel what is asked for or under way; or one execution, also one that nobody has asked for yet."""
+    """Cancel what waits or runs of a job; or one execution by its id, even before anybody has asked for it."""
     if job_id is None and execution_id is None:
         raise typer.BadParameter("is missing; or give --execution-id", param_hint="JOB")
     async with cli.jobstore() as jobstore:
@@ -211,9 +218,7 @@ async def cancel(
 
 
 @command(app, "assign")
-async def assign(
-    cli: Session, job_id: JobId, agent: Annotated[str, typer.Argument(metavar="AGENT")], payload: Payload = None
-) -> None:
+async def assign(cli: Session, job_id: JobId, agent: AgentId, payload: Payload = None) -> None:
     """Assign an agent, and a new payload if one is given."""
     value = UNCHANGED if payload is None else read_json(payload, "--payload")
     async with cli.jobstore() as jobstore:

@@ -8,10 +8,16 @@ from cli.options import validate_model
 from cli.session import Session, command, make_app
 
 app = make_app(
-    "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each without one."
+    "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one."
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="agent:<id>, tenant:<name> or label:<key>=<value>.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="agent:<id>, tenant:<name> or label:<key>=<value>; * for each that has no limit of its own.",
+    ),
+]
 
 
 @command(app, "list")
@@ -27,12 +33,14 @@ async def set_(  # noqa: PLR0917 - each is an option
     name: Name,
     concurrency: Annotated[int | None, typer.Option(help="How many executions run at once.")] = None,
     rate: Annotated[int | None, typer.Option(help="How many executions begin in each --per-s.")] = None,
-    per_s: Annotated[float | None, typer.Option("--per-s", metavar="SECONDS", help="1 when not given.")] = None,
+    per_s: Annotated[
+        float | None, typer.Option("--per-s", metavar="SECONDS", help="The period of --rate; 1 when not given.")
+    ] = None,
     queue_max: Annotated[int | None, typer.Option(help="Of a tenant: how many executions may wait.")] = None,
     weight: Annotated[
         float | None, typer.Option(help="Of a tenant: its share beside other tenants, 1 when not given.")
     ] = None,
-    paused: Annotated[bool, typer.Option("--paused/--no-paused", help="Whether nothing of it begins.")] = False,
+    paused: Annotated[bool, typer.Option("--paused/--no-paused", help="Let nothing begin that it applies to.")] = False,
 ) -> None:
     """Set a limit, and replace the one before whole; it applies at once, also to what waits."""
     from contracts.resources import NewLimit  # noqa: PLC0415 - heavy, and only needed here
@@ -68,6 +76,6 @@ async def pause(cli: Session, name: Name) -> None:
 
 @command(app, "resume")
 async def resume(cli: Session, name: Name) -> None:
-    """Let it begin again, within the rest of its limit."""
+    """Let what was paused begin again, within the rest of its limit."""
     async with cli.jobstore() as jobstore:
         cli.out.show_limit(await jobstore.resume(name))

@@ -12,6 +12,7 @@ from cli import topic_records
 from cli.errors import CommandError
 from cli.fact_key_settings import HOW_TO_GIVE, find_fact_keys
 from cli.options import parse_past_time
+from cli.output import format_time
 from cli.session import Session, command, make_app
 from cli.topic_records import Selection, TopicRecord
 from contracts.fact_keys import FactKeys, Unvouched
@@ -38,7 +39,7 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="At this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago.")
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time, given likewise.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time; as --since.")] = None,
     job: Annotated[str | None, typer.Option(metavar="JOB", help="Only records of this job.")] = None,
     event_id: Annotated[str | None, typer.Option(help="Only the record with this event id.")] = None,
     execution: Annotated[str | None, typer.Option(metavar="UUID", help="Only records of this execution.")] = None,
@@ -114,7 +115,7 @@ async def _show(cli: Session, selection: Selection, selected: AsyncIterator[Topi
             continue
         cli.out.print_line(_ROW.format(*_make_row(record)), *(f" ({words})" for words in signature.values()))
         for name, value in record.headers.items() if headers else ():
-            cli.out.print_line(f"{'':>11} {name}: {value}")
+            cli.out.print_line(f"{'':>19}  {name}: {value}")
     cli.out.print_line("1 record" if count == 1 else f"{count} records")
     if has_facts and keys is None:
         cli.out.print_line(f"signatures are not checked: {HOW_TO_GIVE}")
@@ -127,8 +128,8 @@ def _describe_signature(record: TopicRecord, keys: FactKeys | None) -> str:
     return signer.value if isinstance(signer, Unvouched) else f"signed by {signer.secret_id}"
 
 
-_COLUMNS = ("part", "offset", "time", "job", "execution", "bytes", "what")
-_ROW = "{:>4} {:>9}  {:<23}  {:<24}  {:<36}  {:>7}  {}"
+_COLUMNS = ("partition", "offset", "time", "job", "execution", "bytes", "what")
+_ROW = "{:>9} {:>9}  {:<28}  {:<24}  {:<36}  {:>7}  {}"
 
 
 def _make_row(record: TopicRecord) -> tuple[object, ...]:
@@ -137,7 +138,7 @@ def _make_row(record: TopicRecord) -> tuple[object, ...]:
     what = " ".join(words) if record.is_json else "marker" if record.is_marker else "no JSON"
     if record.is_replay:
         what = f"{what} (replayed)"
-    at = record.at.astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]
+    at = format_time(record.at, with_ms=True)
     job, execution = record.get_field("job_id") or record.key or "", record.get_field("execution_id") or ""
     raw = record.record
     return raw.partition, raw.offset, at, job, execution, len(raw.value or b""), what.strip()

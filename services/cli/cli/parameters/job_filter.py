@@ -17,7 +17,7 @@ def read_conditions(
     status: Annotated[
         list[JobStatus] | None, typer.Option(case_sensitive=False, help="At this status. May be repeated: any of them.")
     ] = None,
-    agent: Annotated[str | None, typer.Option(help="Assigned to the agent of this id.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Assigned to this agent.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
     label: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="With this label. May be repeated: all of them.")
@@ -29,7 +29,7 @@ def read_conditions(
         typer.Option(metavar="TIME", help="Created at this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago."),
     ] = None,
     created_before: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Created before this time, given likewise.")
+        str | None, typer.Option(metavar="TIME", help="Created before this time; as --created-after.")
     ] = None,
 ) -> dict[str, Any]:
     """Return what was said of the jobs that a filter chooses."""

@@ -32,7 +32,7 @@ PolicyFields = Annotated[
 ]
 BudgetUsd = Annotated[
     float | None,
-    typer.Option("--budget-usd", metavar="USD", min=0, help="What all calls may cost: --policy budget_usd=USD."),
+    typer.Option("--budget-usd", metavar="USD", min=0, help="What all calls may cost; as --policy budget_usd=USD."),
 ]
 
 

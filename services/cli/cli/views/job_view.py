@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from cli.output import Output, format_criterion, format_spent, format_time, style_status
+from cli.output import Output, format_criterion, format_seconds, format_spent, format_time, style_status
 from cli.terminal import Styled, columns_of
 from cli.views import waterfall
 
@@ -127,7 +127,7 @@ def show_waterfall(out: Output, calls: Sequence[waterfall.Call]) -> None:
     out.print_line(
         Styled("time", "bold"),
         "  ",
-        ", ".join(f"{what} {_format_s(took.total_seconds())}" for what, took in sums.items()),
+        ", ".join(f"{what} {format_seconds(took.total_seconds())}" for what, took in sums.items()),
     )
     names = [f"submission {call.submission}, call {call.call}" for call in calls]
     width = max(map(len, names))
@@ -138,19 +138,13 @@ def show_waterfall(out: Output, calls: Sequence[waterfall.Call]) -> None:
         end = (call.spans[-1].end or now) - call.spans[0].begin
         outcome = call.outcome if call.spans[-1].end else f"{call.spans[-1].what} ..."
         out.print_line(
-            f"  {name:<{width}}  ", *parts, " " * (columns + 2 - used), f"{_format_s(end.total_seconds())}  {outcome}"
+            f"  {name:<{width}}  ",
+            *parts,
+            " " * (columns + 2 - used),
+            f"{format_seconds(end.total_seconds())}  {outcome}",
         )
     legend = {what: text[0] for bar in waterfall.draw(calls, now, columns) for what, text in bar if what and text}
     out.print_line("  ", ", ".join(f"{sign} {what}" for what, sign in legend.items()))
-
-
-def _format_s(seconds: float) -> str:
-    """Return a length of time as people read it."""
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes:02}m {rest:02}s" if hours else f"{minutes}m {rest:02}s"
 
 
 def show_diff(out: Output, logs: Sequence[JobLog], first: int, second: int) -> bool:

@@ -48,7 +48,9 @@ def token_of(request: Request) -> str:
         if request.method not in SAFE_METHODS and not _is_same_origin(request):
             raise ProblemError(403, "cross_origin", "With a session cookie, requests must come from the same origin.")
     if not is_token(token):
-        raise ProblemError(401, "unauthenticated", "A token is needed: Authorization: Bearer <token>, or /login?token=")
+        raise ProblemError(
+            401, "unauthenticated", "A token is needed: `Authorization: Bearer <token>`, or /login?token=<token>"
+        )
     return token
 
 

@@ -40,5 +40,9 @@ def version_of(if_match: str | None, version: int | None) -> int | None:
         return version
     tag = _TAG.fullmatch(if_match.strip())  # [1]: weak, which If-Match never matches; [2]: the version
     if tag is None or tag[1] or not _VERSION.fullmatch(tag[2]) or version not in {None, int(tag[2])}:
-        raise ProblemError(412, "version_conflict", "If-Match: no version of a job has this entity tag.")
+        raise ProblemError(
+            412,
+            "version_conflict",
+            "If-Match: no version of a job has this entity tag; send the ETag of its last answer.",
+        )
     return int(tag[2])

@@ -76,7 +76,7 @@ async def watch_job(
 def _open_job_stream(live: LiveHub, job_id: str | None, after: int | None, last_event_id: str | None) -> EventStream:
     if last_event_id is not None:
         if not (last_event_id.isascii() and last_event_id.isdigit()):
-            raise ProblemError(422, "invalid_request", "Last-Event-ID: must be an id of this stream")
+            raise ProblemError(422, "invalid_request", "Last-Event-ID: must be the id of one of this stream's events")
         after = int(last_event_id)
     return open_stream(live, lambda: live.enter(job_id, after))
 

@@ -26,7 +26,9 @@ class JsonRequest(Request):
             media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
             has_body = length != "0" or "transfer-encoding" in self.headers
             if has_body and not (media_type == "application/json" or media_type.endswith("+json")):
-                raise ProblemError(415, "unsupported_media_type", "The body must be application/json.")
+                raise ProblemError(
+                    415, "unsupported_media_type", "The body must be JSON: send it with Content-Type: application/json."
+                )
             self._body = await self._read_body(int(length), self.app.state.payload_max_bytes * self.body_factor)
         return self._body
 
@@ -35,10 +37,10 @@ class JsonRequest(Request):
         try:
             return parse_json(await self.body())
         except ValueError as error:
-            raise ProblemError(400, "malformed_json", str(error)) from None
+            raise ProblemError(400, "malformed_json", f"The body must be JSON: {error}.") from None
 
     async def _read_body(self, length: int, max_bytes: int) -> bytes:
-        too_large = ProblemError(413, "payload_too_large", f"The body has more than {max_bytes} bytes.")
+        too_large = ProblemError(413, "payload_too_large", f"The body must have at most {max_bytes} bytes.")
         if length > max_bytes:
             raise too_large
         limits, under_way, body = self.app.state.client_limits, self.app.state.bodies, bytearray()

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Header
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from contracts.fields import AgentId, Model, Moment, OperationName, StrictModel, Tenant, Text
+from contracts.fields import AgentId, Model, Moment, OperationName, StrictModel, Tenant, Text, matches
 from contracts.jsontext import Json
 from contracts.messages.views import AgentStats
 from contracts.resources import Job, JobEdit, JobFilter, Limit, NewJob
@@ -20,6 +20,10 @@ IdempotencyKey = Annotated[
     str | None,
     Header(alias="Idempotency-Key", min_length=1, max_length=255, description="the same key asks for the same thing"),
 ]
+
+
+_LABEL_PATTERN = matches(r"^[^:\x00]+:[^\x00]*$", "must be name:value")
+_KIND_PATTERN = matches(r"^[a-z_]{1,40}$", "must be a kind of entry, such as claimed")
 
 
 class PageQuery(Model):
@@ -41,7 +45,7 @@ class JobsFilter(Model):
     agent_id: AgentId | None = None
     tenant: Tenant | None = None
     batch_id: UUID | None = None
-    label: list[Annotated[str, StringConstraints(pattern=r"^[^:\x00]+:[^\x00]*$")]] = Field(
+    label: list[Annotated[str, StringConstraints(pattern=_LABEL_PATTERN)]] = Field(
         default_factory=list, max_length=64, description="`name:value`; all of them must be on the job"
     )
     created_after: Moment | None = Field(None, description="or at this time")
@@ -93,7 +97,7 @@ class LogsQuery(PageQuery):
     from_: Annotated[int | None, Field(alias="from", ge=1, le=2**63 - 1, description="the first entry's version")] = (
         None
     )
-    kind: list[Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]] = Field(
+    kind: list[Annotated[str, StringConstraints(pattern=_KIND_PATTERN)]] = Field(
         default_factory=list, max_length=40, description="any of them"
     )
     fields: Fields | None = Field(None, description="`summary` leaves out requests and responses")

@@ -86,7 +86,7 @@ def read_name(request: _Named) -> str | None:
 def parse_page_size(page_size: int, default: int) -> int:
     """Return how many items a page has. InvalidError: more than PAGE_MAX are asked for."""
     if not 0 <= page_size <= PAGE_MAX:
-        raise InvalidError(f"page_size is between 0 and {PAGE_MAX}")
+        raise InvalidError(f"page_size must be between 0 and {PAGE_MAX}")
     return page_size or default
 
 

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from pydantic import ValidationError
 
 from contracts.events import ExecuteRequested, ResultProduced
+from contracts.fields import explain
 from contracts.messages import convert
 from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
@@ -182,7 +183,7 @@ class WorkService(WorkServiceServicer):
         try:
             event = ResultProduced.model_validate_json(claim.result)
         except ValidationError as error:
-            return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", str(error)[:1000])
+            return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", explain(error)[1][:1000])
         if (event.execution_id, event.lease) != (signature.execution_id, signature.lease):
             return _NOT_SIGNED
         return ClaimJudging(event, owner, request.room, len(claim.result), request.judge, actor=CALLER.get())

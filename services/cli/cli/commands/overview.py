@@ -1,0 +1,25 @@
+"""The command `signoff overview`."""
+
+from typing import Annotated
+
+import typer
+
+from cli.options import parse_seconds
+from cli.session import Session, command, make_app
+
+app = make_app()
+
+
+@command(app, "overview")
+async def overview(
+    cli: Session,
+    range_: Annotated[
+        str, typer.Option("--range", metavar="LENGTH", help="How far back to look: 90s, 15m, 1h, 2d, at most 30d.")
+    ] = "1h",
+) -> None:
+    """Show how everything goes: what waits and runs now, what ended of late, and how agents do."""
+    from cli.views.overview_view import show_overview  # noqa: PLC0415 - only needed here
+
+    range_s = parse_seconds(range_, "--range")
+    async with cli.jobstore() as jobstore:
+        show_overview(cli.out, range_, await jobstore.get_overview(range_s), await jobstore.get_agent_stats())

@@ -1,0 +1,52 @@
+"""Show how everything goes: now, of late, and by agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from cli.output import Output, format_percent, format_seconds, format_spent
+from cli.terminal import Styled
+
+if TYPE_CHECKING:
+    from contracts.messages.views import AgentStats, Overview, Percentiles
+
+_ENDS: Final = ("completed", "resubmission_required", "rejected", "failed", "cancelled")
+
+
+def show_overview(out: Output, range_: str, overview: Overview, agents: Sequence[AgentStats]) -> None:
+    """Show an overview, and how each agent does."""
+    out.print_json({"overview": overview, "agents": agents})
+    now, totals = overview.now, overview.totals
+    oldest = f", the oldest for {format_seconds(now.oldest_wait_s)}" if now.oldest_wait_s is not None else ""
+    ends = ", ".join(f"{count} {name}" for name in _ENDS if (count := getattr(totals, name)))
+    rows: list[tuple[str, object]] = [
+        ("now", f"{now.queued} wait{oldest}; {now.running} run; {now.judging} are judged"),
+        ("dead letters", _describe_letters(now.dead_letters)),
+        (f"last {range_}", f"{totals.created} created" + (f", {ends}" if ends else "")),
+        ("spent", format_spent(totals.cost_usd, totals.tokens)),
+        ("wait", _format_percentiles(totals.wait)),
+        ("to the end", _format_percentiles(totals.duration)),
+    ]
+    out.print_table(["", ""], [row for row in rows if row[1]])
+    if agents:
+        out.print_line()
+        columns = ["agent", "runs", "waits", "completed in 24h", "takes"]
+        out.print_table(columns, [_make_row(agent) for agent in agents])
+
+
+def _describe_letters(counts: Mapping[str, int]) -> str | Styled:
+    if not counts:
+        return Styled("not known: Kafka is out of reach", "yellow")
+    count = sum(counts.values())
+    return Styled(f"{count}: see `signoff dlq list`", "red") if count else "none"
+
+
+def _format_percentiles(times: Percentiles | None) -> str:
+    measured = {} if times is None else {name: getattr(times, name) for name in ("p50", "p95", "p99")}
+    return ", ".join(f"{name} {format_seconds(value)}" for name, value in measured.items() if value is not None)
+
+
+def _make_row(agent: AgentStats) -> tuple[object, ...]:
+    took = "" if agent.mean_duration_s is None else format_seconds(agent.mean_duration_s)
+    return agent.agent_id, agent.running, agent.queued, format_percent(agent.success_rate), took
