@@ -50,6 +50,12 @@ def test_a_call_that_failed_is_followed_by_the_wait_until_the_next():
     assert (first.call, second.call, second.outcome) == (1, 2, "agent_status")
 
 
+def test_a_beginning_that_was_recorded_only_as_the_call_ended_is_where_its_duration_says():
+    logs = [entry("requested", 0), entry("call_begun", 3), entry("failed", 3, duration_s=2)]
+    (call,) = waterfall.make_calls(logs)
+    assert lengths(call) == [("queue", 1), ("agent", 2)]
+
+
 def test_a_lost_validator_is_no_call_of_the_agent():
     kinds = [("requested", 0), ("call_begun", 1), ("result", 2), ("lapsed", 5), ("met", 9)]
     (call,) = waterfall.make_calls(entry(kind, at) for kind, at in kinds)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from playwright.async_api import Page, Route, expect
 from support.system import Agent, System
-from visitor import Visitor, badge, confirm
+from visitor import Visitor, badge, confirm, open_entries
 
 from contracts.status import JobStatus
 
@@ -92,7 +92,7 @@ async def test_a_running_job_is_cancelled_with_a_reason(page: Page, system: Syst
     await dialog.get_by_label("Reason").fill("it is cloudy")
     await dialog.get_by_role("button", name="Cancel", exact=True).click()
     await expect(page.get_by_role("progressbar", name="Progress")).to_have_count(0)
-    history = page.get_by_role("region", name="History")
+    history = await open_entries(page)
     await expect(history).to_contain_text("it is cloudy")
     await expect(page.get_by_role("button", name="Execute", exact=True)).not_to_have_attribute("aria-disabled", "true")
 

@@ -6,7 +6,7 @@ import re
 from aiohttp import web
 from playwright.async_api import Page, expect
 from support.system import Agent, System
-from visitor import badge
+from visitor import badge, found_by_axe, keep
 
 NUMBER = 6
 
@@ -41,3 +41,24 @@ async def test_a_batch_shows_how_far_it_is_and_what_failed(page: Page, system: S
     await expect(bar).to_have_attribute("aria-valuenow", str(NUMBER))
     await expect(main).to_contain_text(re.compile(r"5\s*completed", re.IGNORECASE))
     assert await page.evaluate("window.isTheSame")
+
+
+async def test_all_that_match_are_asked_for_in_three_clicks(page: Page, system: System):
+    for number in range(NUMBER):
+        await system.create(title=f"Sweep floor {number}", labels={"floor": "yes"})
+    await page.goto("/?label=floor:yes")
+    clicks = [
+        page.get_by_role("checkbox", name="Select all that are shown"),
+        page.get_by_role("button", name=f"Execute all {NUMBER} jobs that match"),
+    ]
+    for each in clicks:
+        await each.click()
+    dialog = page.get_by_role("alertdialog", name=f"Execute {NUMBER} jobs?")
+    await expect(dialog).to_contain_text("Sweep floor")
+    await expect(dialog).to_contain_text("and 1 more")
+    assert await found_by_axe(page) == []
+    await keep(page, "operation")
+    await dialog.get_by_role("button", name="Execute").click()
+    await expect(page.get_by_role("heading", name=f"Batch of {NUMBER} jobs")).to_be_visible()
+    bar = page.get_by_role("main").get_by_role("progressbar").first
+    await expect(bar).to_have_attribute("aria-valuenow", str(NUMBER))

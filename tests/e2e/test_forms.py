@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import Dialog, Locator, Page, expect
 from support.system import System
-from visitor import Visitor, badge, keep, settled
+from visitor import Visitor, badge, keep, open_entries, settled
 
 from contracts.resources import JobEdit
 from contracts.status import JobStatus
@@ -135,7 +135,7 @@ async def test_an_edit_is_saved_beside_anothers(page: Page, visitor: Visitor, sy
     await expect(page.get_by_role("heading", name="Paint the fence")).to_be_visible()
     edited = await system.client.get_job(job.id)
     assert (edited.version, edited.description, edited.payload) == (3, "Both sides.", {"colour": "green"})
-    await expect(page.get_by_role("region", name="History")).to_contain_text("edited: payload, title")
+    await expect(await open_entries(page)).to_contain_text("edited: payload, title")
 
 
 async def test_the_criteria_are_edited_by_keyboard(page: Page, system: System):

@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import Page, Request, expect
 from support.system import Agent, System
-from visitor import keep
+from visitor import keep, open_entries
 
 from contracts.resources import JobEdit
 
@@ -23,7 +23,7 @@ async def test_a_long_history_is_read_as_far_as_one_looks(page: Page, system: Sy
     asked: list[Request] = []
     page.on("request", lambda request: asked.append(request) if "/logs?" in request.url else None)
     await page.goto(f"/jobs/{job.id}")
-    history = page.get_by_role("region", name="History")
+    history = await open_entries(page)
     older = history.get_by_role("button", name=re.compile("older"))
     await expect(older).to_have_text(f"Show 500 of {latest.version - 100} older")
     await expect(page.get_by_role("region", name="Criteria and verdict")).to_contain_text("Submission 1: not met")

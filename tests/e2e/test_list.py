@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 from support.system import System
-from visitor import PHONE, Visitor, badge, confirm, overflowing, row, settled
+from visitor import PHONE, Visitor, badge, confirm, open_entries, overflowing, row, settled
 
 from contracts.status import JobStatus
 
@@ -111,9 +111,8 @@ async def test_times_are_shown_in_the_zone_that_was_chosen(page: Page, system: S
     await page.get_by_role("button", name="Settings").click()
     await page.get_by_role("radio", name="UTC").check()
     await page.reload()
-    await expect(page.get_by_role("region", name="History").locator("[data-version] time").first).to_contain_text(
-        f"{job.created_at:%H:%M:%S}"
-    )
+    entry = (await open_entries(page)).locator("[data-version] time").first
+    await expect(entry).to_contain_text(f"{job.created_at:%H:%M:%S}")
     await expect(page.locator("header time").first).to_have_attribute("title", re.compile(r"\bUTC$"))
 
 

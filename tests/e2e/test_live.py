@@ -1,6 +1,7 @@
 """What happens elsewhere is seen here, without a reload; and when it cannot be, the page says so."""
 
 import asyncio
+import re
 
 from aiohttp import web
 from playwright.async_api import Page, expect
@@ -95,15 +96,19 @@ async def test_nothing_moves_while_a_run_is_watched(visitor: Visitor, system: Sy
     page = await visitor.arrive(f"/jobs/{job.id}")
     await settled(page)
     await expect(page.locator("[data-live=live]")).to_be_visible()
+    history = page.get_by_role("region", name="History")
     await system.client.execute_job(job.id)
-    seen = ["submission 1 was requested", "Submission 1", "call 1 of 3", "Submission 2"]
+    seen = [f"Submission {submission}, call {call}" for submission, call in [(1, 1), (2, 1), (2, 2), (3, 1)]]
     for call, text in enumerate(seen):
         await asyncio.wait_for(asked[call].wait(), 30)
         await expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
-        await expect(page.get_by_role("region", name="History")).to_contain_text(text)
+        await expect(history).to_contain_text(text)
         answer[call].set()
         if told[call].status == 503:
             await expect(page.get_by_text("waits for its next call")).to_be_visible()
     await expect(page.get_by_role("region", name="Error")).to_contain_text("the planner is out of paper")
     await expect(badge(page.get_by_role("main"), "Failed").first).to_be_visible()
     assert await shifted(page) == []
+    await history.get_by_role("button", name=re.compile("before the next call")).focus()
+    await page.keyboard.press("Enter")
+    await expect(history.locator("[data-version]:focus")).to_contain_text("the planner sleeps")

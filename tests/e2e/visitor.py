@@ -135,6 +135,13 @@ async def confirm(page: Page, verb: str) -> None:
     await expect(dialog).to_have_count(0)
 
 
+async def open_entries(page: Page) -> Locator:
+    """Turn from where a job's time went to the entries of its log; return the history."""
+    history = page.get_by_role("region", name="History")
+    await history.get_by_role("tab", name="Entries").click()
+    return history
+
+
 def badge(page: Page | Locator, status: str) -> Locator:
     """The badge of a status, by its words."""
     return page.locator("[data-status]").get_by_text(status, exact=True)

@@ -97,9 +97,17 @@ def _add(calls: Sequence[Call], log: JobLog) -> None:
 
 
 def _split(call: Call, log: JobLog) -> None:
-    """Say of the span that an entry ends from when on it was done: before, it waited for a worker."""
+    """Say of the span that an entry ends from when on it was done: before, it waited for a worker.
+
+    That a call has begun may be recorded only as it ends.
+    """
     last = call.spans[-1] if call.spans else None
-    if last is None or last.end is not None or log.duration_s is None or last.what == AGENT:
+    if last is None or last.end is not None or log.duration_s is None:
+        return
+    if last.what == AGENT and len(call.spans) > 1 and call.spans[-2].what == QUEUE:
+        call.spans.pop()
+        last = call.spans[-1]
+    if last.what == AGENT:
         return
     began = max(last.begin, log.created_at - timedelta(seconds=log.duration_s))
     waited, done = (QUEUE_FOR_JUDGE, JUDGE) if last.what == JUDGE else (last.what, AGENT)

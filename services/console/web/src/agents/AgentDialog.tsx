@@ -33,7 +33,7 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
       open
       onOpenChange={(open) => !open && leave()}
       title={agent ? `Edit ${agent.name}` : "Register an agent"}
-      description="Whoever does the work: how it is called, and what it can do."
+      description="The service that does the work: how it is called, and what it can do."
     >
       <FormProvider {...form}>
         <form onSubmit={submit} className="space-y-3" noValidate>
@@ -68,14 +68,14 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
           </Field>
           <Field
             label="Capabilities"
-            hint="One a line; jobs that ask for them may be matched with it."
+            hint="One per line. Jobs that ask for them can be matched with this agent."
             error={wrong("capabilities")}
           >
             {(control) => <TextArea {...control} {...register("capabilities")} />}
           </Field>
           <Field
             label="Headers"
-            hint="Sent with every call, one a line: Authorization=env:SIGNOFF_AGENT_NAME, or X-Key=file:path. The values stay with the executors."
+            hint="Sent with every call, one per line: Authorization=env:SIGNOFF_AGENT_NAME, or X-Key=file:path. The values stay with the executors."
             error={wrong("headers")}
           >
             {(control) => (

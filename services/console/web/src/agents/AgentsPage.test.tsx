@@ -10,7 +10,7 @@ import { AgentsPage } from "./AgentsPage";
 const HEALTHS: [string, Partial<Agent>][] = [
   ["Ready", {}],
   ["Circuit open", { circuit: "open", circuit_open_until: "2026-11-25T00:00:30Z" }],
-  ["On trial", { circuit: "half_open" }],
+  ["Trying again", { circuit: "half_open" }],
   ["Paused", { paused: true }],
   ["Disabled", { enabled: false, paused: true }],
 ];
@@ -130,7 +130,7 @@ it("shows where the values of headers are found, and saves what is changed of it
   expect(field).toHaveValue("Authorization=env:SIGNOFF_AGENT_WRITER\nX-Key=file:a=b");
   await user.type(field, "{Enter}X-New");
   await user.click(screen.getByRole("button", { name: "Save" }));
-  await waitFor(() => expect(field).toHaveAccessibleDescription(/Each line is a name/));
+  await waitFor(() => expect(field).toHaveAccessibleDescription(/Write one per line/));
   expect(asked).toHaveLength(0);
   await user.type(field, "=env:SIGNOFF_AGENT_NEW{Enter}{Enter}");
   await user.click(screen.getByRole("button", { name: "Save" }));

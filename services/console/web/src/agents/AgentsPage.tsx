@@ -73,7 +73,7 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
       )}
       {agents.data?.length === 0 && (
         <EmptyState title="No agents yet">
-          <p>Register whoever does the work: a service that is called over HTTP, A2A or the OpenAI protocol.</p>
+          <p>An agent is a service that does the work, called over HTTP, A2A or the OpenAI protocol.</p>
         </EmptyState>
       )}
       {agents.data && agents.data.length > 0 && (

@@ -57,7 +57,7 @@ export function toNewAgent({ id, capabilities, headers, policy, ...values }: Age
 }
 
 export const explainInvalidHeaders = (text: string) =>
-  splitLines(text).every((line) => line.includes("=")) || "Each line is a name, =, and where the value is found.";
+  splitLines(text).every((line) => line.includes("=")) || "Write one per line: name=where the value is found.";
 
 const splitLines = (text: string) =>
   text

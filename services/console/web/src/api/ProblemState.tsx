@@ -11,8 +11,8 @@ export function ProblemState({ error, placed = [] }: { error: Error | null; plac
   const isPlaced = fields.length > 0 && others.length === 0;
   return (
     <ErrorState
-      title={isPlaced ? "Something in the form is not right" : title}
-      detail={isPlaced ? "It is said at the fields." : rest || detail}
+      title={isPlaced ? "The form has an error" : title}
+      detail={isPlaced ? "See the messages beside the fields." : rest || detail}
       code={code}
       requestId={requestId}
     />

@@ -21,10 +21,18 @@ export type Agent = Schemas["Agent"];
 export type NewAgent = Partial<Schemas["NewAgent"]> & Pick<Schemas["NewAgent"], "name" | "url">;
 export type OperationState = Schemas["OperationState"];
 export type Operation = Schemas["Operation"];
-export type Batch = Operation & Partial<Pick<Schemas["Batch"], "items">>;
+export type OperationKind = Schemas["OperationKind"];
+/** What is to be done to many jobs: those named, or all that match. */
+export type NewOperation = Partial<Schemas["NewOperation"]> & Pick<Schemas["NewOperation"], "kind">;
+export type OperationPreview = Schemas["OperationPreview"];
+export type OperationItem = Schemas["OperationItem"];
 export type JobFilter = Partial<Schemas["JobFilter"]>;
 export type NewLimit = Partial<Schemas["NewLimit"]>;
 export type Limit = Schemas["Limit"];
+/** Why an execution waits; and how many of many wait for one reason. */
+export type Waiting = Schemas["Waiting"];
+export type WaitReason = Schemas["Reason"];
+export type WaitingSum = Schemas["WaitingSum"];
 /** Edit of a job. Absent fields stay as they are. */
 export type JobEdit = Partial<Schemas["Edit"]>;
 export type JobsQuery = NonNullable<paths["/api/jobs"]["get"]["parameters"]["query"]>;

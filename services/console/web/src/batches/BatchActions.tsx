@@ -45,7 +45,7 @@ export function BatchActions({ batch }: { batch: Operation }) {
           <Act
             key={action}
             action={action}
-            reason={act.isPending ? "Something is being asked for already." : explainRefusal(action, batch)}
+            reason={act.isPending ? "Another action is under way already." : explainRefusal(action, batch)}
             onClick={() => choose(action)}
           />
         ))}

@@ -1,90 +1,28 @@
-import { act, render, screen, waitFor, within } from "@testing-library/react";
+import { act, screen, waitFor, within } from "@testing-library/react";
 import { expect, it, vi } from "vitest";
-import type { OperationState } from "@/api/types";
-import { aBatch, aJob, aLog } from "@/testing/factories";
+import { aBatch, aJob, aLog, anItem } from "@/testing/factories";
 import { FakeEventSource } from "@/testing/fake-event-source";
 import { renderPage } from "@/testing/render";
 import { items, json, on, onPost, problem, serveJobs } from "@/testing/server";
 import { BatchesPage } from "./BatchesPage";
-import { formatRate } from "./BatchFacts";
 import { BatchPage } from "./BatchPage";
-import { BatchBar, BatchLegend, share } from "./BatchProgress";
-import { BatchStateBadge } from "./BatchStateBadge";
-import { BATCH_ACTIONS, explainRefusal, STATE_LOOKS } from "./batch-state";
-
-const ALLOWED: Record<OperationState, string[]> = {
-  RUNNING: ["pause", "cancel"],
-  PAUSED: ["resume", "cancel"],
-  CANCELLING: [],
-  CANCELLED: ["retry"],
-  DONE: ["retry"],
-};
-
-it.each(Object.entries(ALLOWED))("a batch that is %s can be treated so: %s", (state, allowed) => {
-  const batch = aBatch({ state: state as OperationState });
-  expect(BATCH_ACTIONS.filter((action) => explainRefusal(action, batch) === null)).toEqual(allowed);
-});
-
-it.each(Object.entries(STATE_LOOKS))("%s is told in words", (state, { word }) => {
-  render(<BatchStateBadge batch={aBatch({ state: state as OperationState, counts: { COMPLETED: 10 } })} />);
-  expect(screen.getByText(word)).toBeVisible();
-});
-
-it.each([
-  [{ COMPLETED: 9, FAILED: 1 }, "Done, in part"],
-  [{ FAILED: 10 }, "Done, none completed"],
-  [{ COMPLETED: 10 }, "Done"],
-])("a batch that ended with %j looks like it: %s", (counts, word) => {
-  render(<BatchStateBadge batch={aBatch({ state: "DONE", counts })} />);
-  expect(screen.getByText(word)).toBeVisible();
-});
 
 it("does not say that none failed where some are counted, and reads them", async () => {
   const counts = { COMPLETED: 1, FAILED: 5 };
-  on("get", "/api/jobs", () => items());
-  on("get", "/api/batches/batch-1", () => json(aBatch({ counts })));
+  const read = (...all: object[]) => on("get", "/api/operations/batch-1/items", () => items(...all));
+  read();
+  serveJobs([]);
+  on("get", "/api/operations/batch-1", () => json(aBatch({ counts })));
   const { client } = await renderPage(<BatchPage id="batch-1" />);
   expect(await screen.findByText("5 jobs, being read.")).toBeVisible();
   expect(screen.queryByText(/^None/)).not.toBeInTheDocument();
-  serveJobs([aJob({ id: "broken", title: "Broken", status: "FAILED" })]);
+  read(anItem({ title: "Broken" }));
   act(() => void client.setQueryData(["batch", "batch-1"], aBatch({ counts: { ...counts, FAILED: 6 } })));
   expect(await screen.findByRole("link", { name: "Broken" })).toBeVisible();
 });
 
-it("has nothing to retry where nothing failed", () => {
-  expect(explainRefusal("retry", aBatch({ state: "DONE", counts: { COMPLETED: 10 } }))).toBe(
-    "None of its jobs failed.",
-  );
-});
-
-it("says how far it is in words, whatever the bar looks like", () => {
-  const batch = aBatch({ counts: { COMPLETED: 4, FAILED: 1, REFUSED: 1, WAITING: 3, STRANGE: 1 } });
-  render(
-    <>
-      <BatchBar batch={batch} />
-      <BatchLegend batch={batch} />
-    </>,
-  );
-  const bar = screen.getByRole("progressbar", { name: "Progress" });
-  expect(bar).toHaveAttribute("aria-valuenow", "6");
-  expect(bar).toHaveAttribute("aria-valuetext", expect.stringContaining("6 of 10 jobs at rest: 4 completed"));
-  expect(bar.children).toHaveLength(5);
-  for (const text of ["completed", "failed", "refused", "not asked for yet", "strange"]) {
-    expect(screen.getByText(text)).toBeVisible();
-  }
-});
-
-it("never calls all but one of many all", () => {
-  expect(share(aBatch({ total: 1_000, counts: { COMPLETED: 999, ASSIGNED: 1 } }))).toBe("99 %");
-  expect(share(aBatch({ state: "DONE", total: 10, counts: { COMPLETED: 10 } }))).toBe("100 %");
-});
-
-it("tells the rate in the unit that says most", () => {
-  expect([0, 12, 2.5, 0.5, 0.001].map(formatRate)).toEqual(["–", "12 jobs/s", "2.5 jobs/s", "30 jobs/min", "4 jobs/h"]);
-});
-
 it("lists batches with what went wrong, and leads on to older ones", async () => {
-  on("get", "/api/batches", (request) => {
+  on("get", "/api/operations", (request) => {
     const isFirst = !new URL(request.url).searchParams.get("cursor");
     const batch = isFirst ? aBatch() : aBatch({ id: "older", total: 3, state: "DONE", counts: { COMPLETED: 3 } });
     return json({ items: [batch], next_cursor: isFirst ? "2" : null });
@@ -92,24 +30,32 @@ it("lists batches with what went wrong, and leads on to older ones", async () =>
   const { user } = await renderPage(<BatchesPage />);
   expect(await screen.findByText("1 failed, 1 refused")).toBeVisible();
   await user.click(screen.getByRole("button", { name: "Older batches" }));
-  expect(await screen.findByRole("link", { name: /^3 jobs/ })).toHaveAttribute("href", "/batches/older");
+  expect(await screen.findByRole("link", { name: /^Batch of 3 jobs/ })).toHaveAttribute("href", "/batches/older");
 });
 
 it("says that there are none, and that they could not be read", async () => {
-  on("get", "/api/batches", () => items());
+  on("get", "/api/operations", () => items());
   const { unmount } = await renderPage(<BatchesPage />);
   expect(await screen.findByText("No batches yet")).toBeVisible();
   unmount();
-  on("get", "/api/batches", () => problem(403, "forbidden", "not with this token"));
+  on("get", "/api/operations", () => problem(403, "forbidden", "not with this token"));
   await renderPage(<BatchesPage />);
   expect(await screen.findByText("not with this token")).toBeVisible();
 });
 
+const FAILED = anItem({ job_id: "broken", title: "Broken", retried_by: "b-2" });
+const REFUSED = anItem({ item: 2, outcome: "REFUSED", code: "illegal_transition", message: "the job is COMPLETED" });
+
 async function batchPage(batch = aBatch()) {
-  const asked = on("get", "/api/batches/batch-1", () => json(batch));
+  const asked = on("get", "/api/operations/batch-1", () => json(batch));
   const last = aLog({ job_id: "broken", status: "FAILED", code: "agent_status", message: "it answered 400" });
-  const failed = aJob({ id: "broken", title: "Broken", status: "FAILED", last_log: last });
-  serveJobs([failed, aJob({ id: "unmet", title: "Unmet", status: "REJECTED" })]);
+  serveJobs([aJob({ id: "broken", status: "FAILED", last_log: last })]);
+  on("get", "/api/operations/batch-1/items", (request) => {
+    const isRefused = new URL(request.url).searchParams.getAll("outcome").includes("REFUSED");
+    return isRefused
+      ? items(REFUSED)
+      : items(FAILED, anItem({ item: 1, job_id: "unmet", title: "Unmet", outcome: "REJECTED" }));
+  });
   const view = await renderPage(<BatchPage id="batch-1" />);
   await screen.findByRole("heading", { level: 1, name: "Batch of 10 jobs" });
   return { ...view, asked };
@@ -121,14 +67,15 @@ it("shows what failed and what was refused, each with its code", async () => {
   expect(await within(failures).findByText("agent_status")).toBeVisible();
   expect(within(failures).getByRole("link", { name: "Unmet" })).toHaveAttribute("href", "/jobs/unmet");
   const refusals = screen.getByRole("region", { name: "Refusals" });
-  expect(refusals).toHaveTextContent("illegal_transition");
+  expect(await within(refusals).findByText("illegal_transition")).toBeVisible();
+  expect(within(failures).getByRole("link", { name: "Retried by b-2" })).toHaveAttribute("href", "/batches/b-2");
   expect(refusals).toHaveTextContent("the job is COMPLETED");
   expect(screen.getByRole("link", { name: "Its jobs in the list" })).toHaveAttribute("href", "/?batch=batch-1");
 });
 
 it("pauses at once, and shows it", async () => {
-  const { items: _, ...operation } = aBatch({ state: "PAUSED" });
-  const asked = onPost("/api/batches/batch-1/pause", () => json(operation));
+  const operation = aBatch({ state: "PAUSED" });
+  const asked = onPost("/api/operations/batch-1/pause", () => json(operation));
   const { user } = await batchPage();
   await user.click(screen.getByRole("button", { name: "Pause" }));
   await waitFor(() => expect(document.querySelector("[data-state]")).toHaveTextContent("Paused"));
@@ -137,7 +84,7 @@ it("pauses at once, and shows it", async () => {
 
 it("cancels once it is confirmed, with a reason; a refusal stays in the dialog", async () => {
   let answer = problem(409, "illegal_transition", "the batch is done");
-  const asked = onPost("/api/batches/batch-1/cancel", () => answer);
+  const asked = onPost("/api/operations/batch-1/cancel", () => answer);
   const { user } = await batchPage();
   await user.click(screen.getByRole("button", { name: "Cancel" }));
   const dialog = screen.getByRole("alertdialog", { name: "Cancel this batch?" });
@@ -145,7 +92,7 @@ it("cancels once it is confirmed, with a reason; a refusal stays in the dialog",
   await user.type(within(dialog).getByLabelText("Reason"), "too late");
   await user.click(within(dialog).getByRole("button", { name: "Cancel" }));
   expect(await within(dialog).findByText("the batch is done")).toBeVisible();
-  const { items: _, ...operation } = aBatch({ state: "CANCELLING" });
+  const operation = aBatch({ state: "CANCELLING" });
   answer = json(operation);
   await user.click(within(dialog).getByRole("button", { name: "Cancel" }));
   await waitFor(() => expect(screen.queryByRole("alertdialog")).not.toBeInTheDocument());
@@ -154,7 +101,7 @@ it("cancels once it is confirmed, with a reason; a refusal stays in the dialog",
 });
 
 it("a retry leads to the new batch", async () => {
-  onPost("/api/batches/batch-1/retry", () => json(aBatch({ id: "again", retry_of: "batch-1" }), 201));
+  onPost("/api/operations/batch-1/retry", () => json(aBatch({ id: "again", retry_of: "batch-1" }), 201));
   const { user, router } = await batchPage(aBatch({ state: "DONE", finished_at: "2026-11-25T00:01:00Z" }));
   await user.click(screen.getByRole("button", { name: "Retry what failed" }));
   const dialog = screen.getByRole("alertdialog");
@@ -166,9 +113,9 @@ it("a retry leads to the new batch", async () => {
 it("follows its events while it goes, and lets go of them when it has ended", async () => {
   vi.stubGlobal("EventSource", FakeEventSource);
   const { asked } = await batchPage();
-  await waitFor(() => expect(FakeEventSource.last.address).toBe("/api/batches/batch-1/events"));
+  await waitFor(() => expect(FakeEventSource.last.address).toBe("/api/operations/batch-1/events"));
   const source = FakeEventSource.last;
-  const { items: _, ...operation } = aBatch({ counts: { COMPLETED: 7, FAILED: 1, REFUSED: 1, IN_PROGRESS: 1 } });
+  const operation = aBatch({ counts: { COMPLETED: 7, FAILED: 1, REFUSED: 1, IN_PROGRESS: 1 } });
   act(() => {
     source.emitOpen();
     source.emit("operation", operation);
@@ -182,7 +129,7 @@ it("follows its events while it goes, and lets go of them when it has ended", as
 });
 
 it("tells the server's own words where there is no such batch", async () => {
-  on("get", "/api/batches/batch-1", () => problem(404, "unknown_batch", "no batch has this id"));
+  on("get", "/api/operations/batch-1", () => problem(404, "unknown_batch", "no batch has this id"));
   await renderPage(<BatchPage id="batch-1" />);
   expect(await screen.findByText("no batch has this id")).toBeVisible();
 });

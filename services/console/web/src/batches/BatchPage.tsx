@@ -2,17 +2,18 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { toApiError } from "@/api/problem";
-import { pluralize, shortenId } from "@/lib/format";
+import { WaitingSums } from "@/jobs/model/WaitingSums";
+import { shortenId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
 import { CopyButton } from "@/ui/controls/copy-button";
 import { ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { BatchActions } from "./BatchActions";
 import { BatchFacts } from "./BatchFacts";
-import { BatchFailures, BatchRefusals } from "./BatchFailures";
+import { BatchItems } from "./BatchItems";
 import { BatchBar, BatchLegend, share } from "./BatchProgress";
 import { BatchStateBadge } from "./BatchStateBadge";
-import { hasEnded } from "./batch-state";
-import { batchQuery } from "./queries";
+import { describeOperation, hasEnded } from "./batch-state";
+import { batchQuery, NOT_MET, REFUSED } from "./queries";
 import { useBatchEvents } from "./use-batch-events";
 
 const ASKED_EVERY_MS = 2_000;
@@ -56,7 +57,14 @@ export function BatchPage({ id }: { id: string }) {
             <div className="flex flex-wrap items-start justify-between gap-3">
               <div className="flex flex-wrap items-center gap-2">
                 <BatchStateBadge batch={batch} />
-                <h1 className="text-xl font-semibold">Batch of {pluralize(batch.total, "job")}</h1>
+                <h1 className="text-xl font-semibold wrap-anywhere">
+                  {batch.name && (
+                    <>
+                      <bdi>{batch.name}</bdi>:{" "}
+                    </>
+                  )}
+                  {describeOperation(batch)}
+                </h1>
                 <span className="flex items-center font-mono text-xs text-muted" title={id}>
                   {shortenId(id)}
                   <CopyButton text={id} label="Copy the id" />
@@ -69,13 +77,26 @@ export function BatchPage({ id }: { id: string }) {
               <span className="w-12 text-right font-medium">{share(batch)}</span>
             </div>
             <BatchLegend batch={batch} />
+            {!hasEnded(batch) && <WaitingSums sums={batch.waiting ?? []} />}
             <BatchFacts batch={batch} />
             <Link to="/" search={{ batch: id }} className="inline-flex min-h-6 items-center text-accent underline">
               Its jobs in the list
             </Link>
           </header>
-          <BatchFailures batch={batch} />
-          <BatchRefusals batch={batch} />
+          <BatchItems
+            batch={batch}
+            outcomes={NOT_MET}
+            name="Failures"
+            title="Not met, or failed"
+            none={hasEnded(batch) ? "None." : "None so far."}
+          />
+          <BatchItems
+            batch={batch}
+            outcomes={REFUSED}
+            name="Refusals"
+            title="Refused"
+            hint="These stay as they were: their status, or a limit, did not allow it."
+          />
         </>
       )}
     </div>

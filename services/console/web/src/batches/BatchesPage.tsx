@@ -2,7 +2,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { toApiError } from "@/api/problem";
 import type { Operation } from "@/api/types";
-import { formatCount, pluralize, shortenId } from "@/lib/format";
+import { formatCount, shortenId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
 import { Button } from "@/ui/controls/button";
 import { LabelledValue } from "@/ui/display/labelled-value";
@@ -11,7 +11,7 @@ import { Time } from "@/ui/display/time";
 import { BatchEnd, formatRate } from "./BatchFacts";
 import { BatchBar, share } from "./BatchProgress";
 import { BatchStateBadge } from "./BatchStateBadge";
-import { hasEnded } from "./batch-state";
+import { describeOperation, hasEnded } from "./batch-state";
 import { batchesQuery } from "./queries";
 
 const ASKED_EVERY_MS = 2_000;
@@ -92,7 +92,12 @@ function Row({ batch }: { batch: Operation }) {
       </td>
       <td className={CELL}>
         <Link to="/batches/$id" params={{ id: batch.id }} className="font-medium hover:underline">
-          {pluralize(batch.total, "job")} <span className="font-mono text-xs text-muted">{shortenId(batch.id)}</span>
+          {batch.name && (
+            <>
+              <bdi>{batch.name}</bdi>:{" "}
+            </>
+          )}
+          {describeOperation(batch)} <span className="font-mono text-xs text-muted">{shortenId(batch.id)}</span>
         </Link>
         {batch.retry_of && <span className="text-xs text-muted"> · a retry</span>}
       </td>

@@ -29,7 +29,7 @@ export function describeState({ state, counts }: Operation): Look {
   if (state !== "DONE") return STATE_LOOKS[state];
   const bad = sumOf(counts, ["FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "REFUSED"]);
   if (bad === 0) return STATE_LOOKS.DONE;
-  if (sumOf(counts, ["COMPLETED"]) > 0) return { ...STATE_LOOKS.DONE, word: "Done, in part", ...IN_PART };
+  if (sumOf(counts, ["COMPLETED", "DONE"]) > 0) return { ...STATE_LOOKS.DONE, word: "Done, in part", ...IN_PART };
   return { word: "Done, none completed", icon: OctagonAlert, ink: "text-failed", tint: "bg-failed-tint" };
 }
 
@@ -45,6 +45,8 @@ const PARTS: Part[] = [
   toPart("REJECTED", "bg-rejected", true),
   toPart("RESUBMISSION_REQUIRED", "bg-resubmit", true),
   toPart("FAILED", "bg-failed", true),
+  { key: "DONE", word: "Done", icon: CircleCheck, ink: "text-completed", bar: "bg-completed", isAtRest: true },
+  toPart("CANCELLED", "bg-pending striped", true),
   { key: "REFUSED", word: "Refused", icon: Ban, ink: "text-failed", bar: "bg-failed striped", isAtRest: true },
   toPart("IN_PROGRESS", "bg-running", false),
   toPart("ASSIGNED", "bg-assigned", false),
@@ -71,6 +73,14 @@ export function countAtRest(operation: Operation): number {
   return countParts(operation).reduce((sum, { isAtRest, number }) => sum + (isAtRest ? number : 0), 0);
 }
 
+/** Operations that execute: batches. */
+const BATCH_KINDS: readonly string[] = ["execute", "resubmit", "retry"];
+const TITLES: Record<string, string> = { cancel: "Cancellation", assign: "Assignment" };
+
+/** Describe what is done to how many: "Batch of 12 jobs", "Cancellation of 1 job". */
+export const describeOperation = ({ kind, total }: Operation) =>
+  `${BATCH_KINDS.includes(kind) ? "Batch" : (TITLES[kind] ?? kind)} of ${pluralize(total, "job")}`;
+
 export const hasEnded = ({ state }: Operation) => state === "DONE" || state === "CANCELLED";
 
 /** "120 of 400 at rest: 100 completed, 20 failed". */
@@ -95,6 +105,7 @@ export function explainRefusal(action: BatchAction, batch: Operation): string | 
         ? null
         : `A batch that is ${word} cannot be cancelled.`;
     case "retry":
+      if (!BATCH_KINDS.includes(batch.kind)) return "It executed nothing that could be retried.";
       if (!hasEnded(batch)) return "It is still under way: what failed can be retried once it has ended.";
       return batch.counts.FAILED ? null : "None of its jobs failed.";
   }

@@ -1,21 +1,20 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
-import type { Batch, Job, JobStatus, Operation, Page } from "@/api/types";
+import type { Job, Operation, OperationItem, Page } from "@/api/types";
 
 const PAGE_SIZE = 50;
-const FAILURES_SHOWN = 20;
 
-/** Query keys of batches. A batch with its items has a key apart: it may be large, and has events of its own. */
+/** Query keys of batches, and of what else is done to many jobs. One has a key apart, since it has events of its own. */
 export const batchKeys = {
   list: ["batches", "list"] as const,
-  failures: (id: string, number: number) => ["batches", "failures", id, number] as const,
+  items: (id: string, outcomes: readonly string[]) => ["batches", "items", id, outcomes] as const,
   detail: (id: string) => ["batch", id] as const,
 };
 
 export const batchesQuery = infiniteQueryOptions({
   queryKey: batchKeys.list,
   queryFn: ({ pageParam, signal }): Promise<Page<Operation>> =>
-    api.get("/api/batches", { query: { limit: PAGE_SIZE, cursor: pageParam }, signal }),
+    api.get("/api/operations", { query: { limit: PAGE_SIZE, cursor: pageParam }, signal }),
   initialPageParam: "",
   getNextPageParam: (page) => page.next_cursor ?? undefined,
 });
@@ -23,26 +22,47 @@ export const batchesQuery = infiniteQueryOptions({
 export function batchQuery(id: string) {
   return queryOptions({
     queryKey: batchKeys.detail(id),
-    queryFn: ({ signal }): Promise<Batch> => api.get("/api/batches/{batch_id}", { path: { batch_id: id }, signal }),
+    queryFn: ({ signal }): Promise<Operation> =>
+      api.get("/api/operations/{operation_id}", { path: { operation_id: id }, signal }),
   });
 }
 
-export const NOT_MET: JobStatus[] = ["FAILED", "REJECTED", "RESUBMISSION_REQUIRED"];
+export const NOT_MET = ["FAILED", "REJECTED", "RESUBMISSION_REQUIRED"] as const;
+export const REFUSED = ["REFUSED"] as const;
 
-/** Count the jobs of a batch that did not end well. */
-export const countNotMet = ({ counts }: Operation) => NOT_MET.reduce((sum, status) => sum + (counts[status] ?? 0), 0);
+export type Outcomes = readonly string[];
+
+/** Count the items of a batch by some outcomes. */
+export const countItems = ({ counts }: Operation, outcomes: Outcomes) =>
+  outcomes.reduce((sum, outcome) => sum + (counts[outcome] ?? 0), 0);
 
 /**
- * Query of the first jobs of a batch that did not end well, oldest first, so that a new one moves none. As long as fewer
- * are read than are counted, each that is counted more is read.
+ * Query of the first items of a batch with some outcomes. As long as fewer are read than are counted, each that is counted
+ * more is read.
  */
-export function failuresQuery(batch: Operation) {
+export function itemsQuery(batch: Operation, outcomes: Outcomes, limit: number) {
   const { id } = batch;
   return queryOptions({
-    queryKey: batchKeys.failures(id, Math.min(countNotMet(batch), FAILURES_SHOWN)),
+    queryKey: [...batchKeys.items(id, outcomes), limit, Math.min(countItems(batch, outcomes), limit)],
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }): Promise<Page<OperationItem>> =>
+      api.get("/api/operations/{operation_id}/items", {
+        path: { operation_id: id },
+        query: { outcome: outcomes, limit },
+        signal,
+      }),
+  });
+}
+
+const REASONS_MAX = 100;
+
+/** Query of the jobs of a batch that stand where they ended, for the reason: items tell that of a refusal alone. */
+export function endedJobsQuery(batch: Operation, outcomes: Outcomes) {
+  return queryOptions({
+    queryKey: [...batchKeys.items(batch.id, outcomes), "jobs", Math.min(countItems(batch, outcomes), REASONS_MAX)],
     placeholderData: keepPreviousData,
     queryFn: ({ signal }): Promise<Page<Job>> => {
-      const query = { batch_id: id, status: NOT_MET, sort: "updated_at", limit: FAILURES_SHOWN, fields: "summary" };
+      const query = { batch_id: batch.id, status: outcomes, limit: REASONS_MAX, fields: "summary" };
       return api.get("/api/jobs", { query, signal });
     },
   });

@@ -1,6 +1,6 @@
 import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import type { Batch, Operation } from "@/api/types";
+import type { Operation } from "@/api/types";
 import { hasEnded } from "./batch-state";
 import { batchKeys } from "./queries";
 
@@ -13,7 +13,7 @@ export function useBatchEvents(id: string, isFollowed: boolean): boolean {
   const [isOpen, setOpen] = useState(false);
   useEffect(() => {
     if (!isFollowed || typeof EventSource === "undefined") return;
-    const source = new EventSource(`/api/batches/${encodeURIComponent(id)}/events`);
+    const source = new EventSource(`/api/operations/${encodeURIComponent(id)}/events`);
     source.onopen = () => setOpen(true);
     source.onerror = () => setOpen(false);
     source.addEventListener("operation", (event) => {
@@ -29,14 +29,9 @@ export function useBatchEvents(id: string, isFollowed: boolean): boolean {
   return isOpen;
 }
 
-/**
- * Write an event's state of a batch to the cache. Items change only by refusals and at the end: only then is the batch
- * read again.
- */
+/** Write an event's state of a batch to the cache. At the end it is read again. */
 function applyOperation(client: QueryClient, operation: Operation): void {
   const queryKey = batchKeys.detail(operation.id);
-  const known = client.getQueryData<Batch>(queryKey);
-  client.setQueryData<Batch>(queryKey, (batch) => batch && { ...batch, ...operation });
-  const refused = (known?.items ?? []).filter((item) => !item.accepted).length;
-  if (hasEnded(operation) || (operation.counts.REFUSED ?? 0) > refused) void client.invalidateQueries({ queryKey });
+  client.setQueryData<Operation>(queryKey, (batch) => batch && { ...batch, ...operation });
+  if (hasEnded(operation)) void client.invalidateQueries({ queryKey });
 }

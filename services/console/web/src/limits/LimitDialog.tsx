@@ -92,7 +92,7 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
             <Field label="Executions that may wait" error={wrong("queue_max")}>
               {(control) => <Input {...control} {...numeric} {...register("queue_max")} />}
             </Field>
-            <Field label="Weight" hint="Its share; 1 unless set." error={wrong("weight")}>
+            <Field label="Weight" hint="Its share against others; 1 by default." error={wrong("weight")}>
               {(control) => <Input {...control} {...numeric} {...register("weight")} />}
             </Field>
           </div>

@@ -29,8 +29,8 @@ export function DeadLettersPage() {
       </nav>
       <h1 className="text-xl font-semibold">Dead letters</h1>
       <p className="max-w-prose text-muted">
-        An event that can never be handled is set aside here, so that it holds up no other. Mend what its code says, and
-        send it again with the tools of the broker.
+        An event that can never be processed is kept here, so that it blocks no other. Fix what its code says, and
+        publish it again with <code className="font-mono text-xs">signoff dlq redrive</code>.
       </p>
       {error && (
         <ErrorState
@@ -47,7 +47,7 @@ export function DeadLettersPage() {
       )}
       {letters.data && total === 0 && items.length === 0 && (
         <EmptyState title="No dead letters">
-          <p>Every event was handled.</p>
+          <p>Every event was processed.</p>
         </EmptyState>
       )}
       {counts.length > 0 && (

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 import { toApiError } from "@/api/problem";
+import { WaitingSums } from "@/jobs/model/WaitingSums";
 import { cn } from "@/lib/cn";
 import { useTitle } from "@/lib/use-title";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
@@ -62,6 +63,9 @@ export function OverviewPage({ search }: { search: OverviewSearch }) {
       {overview.data && (
         <div className={cn("space-y-4", overview.isPlaceholderData && "opacity-60")} aria-busy={overview.isFetching}>
           <Tiles overview={overview.data} />
+          <section aria-label="Why executions wait">
+            <WaitingSums sums={overview.data.waiting ?? []} />
+          </section>
           {points.length === 0 ? (
             <EmptyState title="Nothing happened in this range">
               <p>Look further back, or execute a job.</p>

@@ -37,17 +37,17 @@ const formatSeconds = (value: number) => formatDuration(value * 1_000);
 
 function percentiles(of: "wait" | "duration"): Series[] {
   return [
-    { key: "p50", word: "Half (p50)", ink: "var(--running-ink)", of: (point) => point[of]?.p50 ?? null },
+    { key: "p50", word: "Median (p50)", ink: "var(--running-ink)", of: (point) => point[of]?.p50 ?? null },
     {
       key: "p95",
-      word: "95 % (p95)",
+      word: "95th percentile (p95)",
       ink: "var(--resubmit-ink)",
       dashes: "6 3",
       of: (point) => point[of]?.p95 ?? null,
     },
     {
       key: "p99",
-      word: "99 % (p99)",
+      word: "99th percentile (p99)",
       ink: "var(--rejected-ink)",
       dashes: "2 3",
       of: (point) => point[of]?.p99 ?? null,
@@ -58,7 +58,7 @@ function percentiles(of: "wait" | "duration"): Series[] {
 export const CHARTS: ChartLook[] = [
   {
     title: "Throughput",
-    hint: "Jobs that came to an end, by how.",
+    hint: "Jobs that ended, by outcome.",
     kind: "bar",
     format: formatCount,
     series: [
@@ -115,7 +115,7 @@ export const CHARTS: ChartLook[] = [
   },
   {
     title: "Cost",
-    hint: "Of agents and judges, as far as they told it.",
+    hint: "Of agents and judges, as far as they reported it.",
     kind: "bar",
     format: formatMoney,
     tick: (value) => `$${Number(value.toPrecision(2))}`, // so that steps below a cent differ

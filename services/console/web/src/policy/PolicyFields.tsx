@@ -4,7 +4,7 @@ import { POLICY_FIELDS, type PolicyValues } from "@/policy/policy";
 import { Field, Input, Select } from "@/ui/controls/field";
 
 /** Fields of the policy of a form with one; folded, and opened when one is not valid. `unset`: what holds else. */
-export function PolicyFields({ unset = "the agent's, or the service's own" }: { unset?: string }) {
+export function PolicyFields({ unset = "the agent's, or else the service's default" }: { unset?: string }) {
   const { register, formState } = useFormContext<{ policy: PolicyValues }>();
   const wrong = formState.errors.policy;
   const fold = useRef<HTMLDetailsElement>(null);

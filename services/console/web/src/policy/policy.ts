@@ -6,8 +6,8 @@ type Field = { key: keyof Policy; label: string; hint?: string; kind: Kind; choi
 /** Fields of a policy, in the order of the form. Empty: the agent's value, or the service's default. */
 export const POLICY_FIELDS = [
   { key: "max_submissions", label: "Submissions", hint: "Not-met verdicts before it is rejected.", kind: "whole" },
-  { key: "max_attempts", label: "Calls of the agent", hint: "In all, lost ones included.", kind: "whole" },
-  { key: "attempt_timeout_s", label: "A call, in seconds", kind: "number" },
+  { key: "max_attempts", label: "Calls of the agent", hint: "In total, lost ones included.", kind: "whole" },
+  { key: "attempt_timeout_s", label: "Time for a call, in seconds", kind: "number" },
   { key: "deadline_s", label: "Deadline, in seconds", hint: "All calls and the judgement.", kind: "number" },
   {
     key: "resubmit",
@@ -41,15 +41,20 @@ export const POLICY_FIELDS = [
     kind: "choice",
     choices: { at_least_once: "Call the agent again", at_most_once: "Never call it twice" },
   },
-  { key: "queue_timeout_s", label: "Waiting, in seconds", hint: "Due, and taken by no executor.", kind: "number" },
-  { key: "connect_timeout_s", label: "Connecting, in seconds", kind: "number" },
-  { key: "heartbeat_timeout_s", label: "Silence, in seconds", hint: "Of an asynchronous agent.", kind: "number" },
-  { key: "judging_timeout_s", label: "Judging, in seconds", kind: "number" },
+  { key: "queue_timeout_s", label: "Longest wait, in seconds", hint: "Until an executor takes it.", kind: "number" },
+  { key: "connect_timeout_s", label: "Time to connect, in seconds", kind: "number" },
+  {
+    key: "heartbeat_timeout_s",
+    label: "Longest silence, in seconds",
+    hint: "Of an asynchronous agent.",
+    kind: "number",
+  },
+  { key: "judging_timeout_s", label: "Time for judging, in seconds", kind: "number" },
   { key: "backoff_first_s", label: "First backoff, in seconds", kind: "number" },
   { key: "backoff_max_s", label: "Longest backoff, in seconds", kind: "number" },
   { key: "backoff_factor", label: "Backoff factor", kind: "number" },
-  { key: "retry_codes", label: "Call again after", hint: "Codes, apart by spaces.", kind: "words" },
-  { key: "no_retry_codes", label: "Never call again after", hint: "Codes, apart by spaces.", kind: "words" },
+  { key: "retry_codes", label: "Call again after", hint: "Codes, separated by spaces.", kind: "words" },
+  { key: "no_retry_codes", label: "Never call again after", hint: "Codes, separated by spaces.", kind: "words" },
 ] as const satisfies readonly Field[];
 
 type Key = (typeof POLICY_FIELDS)[number]["key"];

@@ -1,4 +1,4 @@
-import type { Agent, Batch, Job, JobChange, JobLog, Limit, Overview, Verdict } from "@/api/types";
+import type { Agent, Job, JobChange, JobLog, Limit, Operation, OperationItem, Overview, Verdict } from "@/api/types";
 
 const AT = "2026-11-25T00:00:00Z";
 
@@ -98,7 +98,7 @@ export function aLimit(fields: Partial<Limit> = {}): Limit {
   return { name: "agent:writer", concurrency: 4, rate_period_s: 1, paused: false, updated_at: AT, ...fields };
 }
 
-export function aBatch(fields: Partial<Batch> = {}): Batch {
+export function aBatch(fields: Partial<Operation> = {}): Operation {
   return {
     id: "batch-1",
     kind: "execute",
@@ -108,18 +108,12 @@ export function aBatch(fields: Partial<Batch> = {}): Batch {
     rate_per_s: 2,
     ends_at: null,
     created_at: AT,
-    items: [
-      { job_id: "poem", accepted: true, outcome: "COMPLETED" },
-      {
-        job_id: "done",
-        accepted: false,
-        outcome: "REFUSED",
-        code: "illegal_transition",
-        message: "the job is COMPLETED",
-      },
-    ],
     ...fields,
   };
+}
+
+export function anItem(fields: Partial<OperationItem> = {}): OperationItem {
+  return { item: 0, job_id: "poem", title: "A poem", outcome: "FAILED", ...fields };
 }
 
 export function anOverview(fields: Partial<Overview> = {}): Overview {

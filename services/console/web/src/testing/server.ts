@@ -9,6 +9,7 @@ export const server = setupServer(
   http.get(`${BASE}/api/agents`, () =>
     HttpResponse.json({ items: [anAgent(), anAgent({ id: "ocr", name: "ocr" })], next_cursor: null }),
   ),
+  http.get(`${BASE}/api/jobs/:id/waiting`, () => HttpResponse.json({ reasons: [] })),
   http.get(`${BASE}/api/job-counts`, () => HttpResponse.json({ counts: {}, capped_at: 10_000 })),
 );
 

@@ -107,7 +107,7 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
             />
             <Command.List className="max-h-80 overflow-auto p-2">
               {text.trim().length < SEARCH_MIN_CHARS && (
-                <Command.Empty className="p-4 text-muted">No command is called so.</Command.Empty>
+                <Command.Empty className="p-4 text-muted">There is no such command.</Command.Empty>
               )}
               <Command.Group heading="Commands" className={HEADED_GROUP}>
                 {offered.map(({ name, run: act }) => (

@@ -22,7 +22,7 @@ export function LivePill() {
   const [zone] = useZone();
   const heardAt = view.lastEventAt && formatTimeOfDay(view.lastEventAt, toIntlZone(zone));
   const word = view.state === "database-away" ? view.problem : WORDS[view.state];
-  const heard = heardAt ? `Last heard of at ${heardAt}` : "Nothing was heard yet";
+  const heard = heardAt ? `Last heard of at ${heardAt}` : "No event received yet";
   useEffect(() => {
     if (view.state !== "live" && view.state !== "connecting") announce(word);
   }, [view.state, word]);

@@ -4,7 +4,10 @@ import type { Agent, Job } from "@/api/types";
 import { isolateText } from "@/lib/isolate-text";
 import { Field, Select } from "@/ui/controls/field";
 
-type AgentFieldProps = { job: Job; value: string; onChange: (id: string) => void };
+/** What of a job, or of many at once, tells which agent can do it. */
+type Asked = Partial<Pick<Job, "agent_id" | "capabilities">>;
+
+type AgentFieldProps = { job: Asked; value: string; onChange: (id: string) => void };
 
 /** Select of the agent to assign a job to; each option says what keeps the agent from doing the job. */
 export function AgentField({ job, value, onChange }: AgentFieldProps) {
@@ -32,20 +35,20 @@ export function AgentField({ job, value, onChange }: AgentFieldProps) {
   );
 }
 
-const listMissingCapabilities = (agent: Agent, job: Job) =>
+const listMissingCapabilities = (agent: Agent, job: Asked) =>
   (job.capabilities ?? []).filter((each) => !(agent.capabilities ?? []).includes(each));
 
-function describeObstacles(agent: Agent, job: Job): string[] {
+function describeObstacles(agent: Agent, job: Asked): string[] {
   const lacks = listMissingCapabilities(agent, job);
   return [
     ...(agent.enabled ? [] : ["disabled"]),
     ...(agent.paused ? ["paused"] : []),
-    ...(agent.circuit === "closed" ? [] : [agent.circuit === "open" ? "circuit open" : "on trial"]),
+    ...(agent.circuit === "closed" ? [] : [agent.circuit === "open" ? "circuit open" : "being tried again"]),
     ...(lacks.length > 0 ? [`lacks ${isolateText(lacks.join(", "))}`] : []),
   ];
 }
 
-function describeConsequence(agent: Agent, job: Job): string | undefined {
+function describeConsequence(agent: Agent, job: Asked): string | undefined {
   if (listMissingCapabilities(agent, job).length > 0)
     return "It does not say that it can do all that the job asks for.";
   if (agent.paused) return "It is paused: what is executed waits until it is resumed.";

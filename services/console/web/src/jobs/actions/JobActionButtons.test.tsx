@@ -54,7 +54,7 @@ it.each(["PENDING", "ASSIGNED"] as const)(
     const { user } = await renderPage(<JobActionButtons job={aJob({ status, live: false })} />);
     await user.click(button("Cancel"));
     expect(screen.queryByRole("alertdialog")).not.toBeInTheDocument();
-    expect(button("Cancel")).toHaveAccessibleDescription("Nothing is asked for that could be cancelled.");
+    expect(button("Cancel")).toHaveAccessibleDescription("There is no execution that could be cancelled.");
   },
 );
 

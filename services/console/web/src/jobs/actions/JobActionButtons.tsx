@@ -42,7 +42,7 @@ export function JobActionButtons({ job, openByKey, onOpenedByKey, children }: Jo
           verb={ACTION_VERBS[each]}
           isPrimary={each === primary}
           isPending={pending === each}
-          reason={pending ? "Something is being asked for already." : explainRefusal(each, job)}
+          reason={pending ? "Another action is under way already." : explainRefusal(each, job)}
           onClick={() => open(each)}
         />
       ))}

@@ -8,11 +8,11 @@ export function JobInputs({ job, isHidden }: { job: Job; isHidden: boolean }) {
   return (
     <section aria-label="Inputs" hidden={isHidden} className="space-y-2 border-y py-3">
       <Fold name="Payload">
-        {job.payload == null ? <p>It has none.</p> : <JsonTree value={job.payload} label="Payload" />}
+        {job.payload == null ? <p>No payload.</p> : <JsonTree value={job.payload} label="Payload" />}
       </Fold>
       <Fold name="Policy">
         {Object.keys(policy).length === 0 ? (
-          <p>The agent's, or the service's own.</p>
+          <p>Default: the agent's, or else the service's.</p>
         ) : (
           <JsonTree value={policy} label="Policy" />
         )}

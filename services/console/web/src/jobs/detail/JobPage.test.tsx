@@ -107,6 +107,7 @@ it("a job's page shows it all, and leads from a quote to its place in the result
   expect(result.querySelector("mark[aria-current]")).toHaveTextContent("moon and June");
   await user.click(within(result).getByRole("tab", { name: "Diff with submission 1" }));
   expect(within(result).getByRole("region", { name: /^This one compared/ })).toHaveTextContent("− and so on");
+  await user.click(screen.getByRole("tab", { name: "Entries" }));
   expect(container.querySelectorAll("[data-version]").length).toBe(2);
 });
 

@@ -7,7 +7,8 @@ import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { findCurrentError, JobErrorPanel } from "@/jobs/detail/errors/JobErrorPanel";
 import { JobHeader } from "@/jobs/detail/header/JobHeader";
-import { JobHistory } from "@/jobs/detail/history/JobHistory";
+import { HISTORY_ID } from "@/jobs/detail/header/JobProgress";
+import { HistoryTabs } from "@/jobs/detail/history/HistoryTabs";
 import { ResultSection } from "@/jobs/detail/result/ResultSection";
 import { findNeighbours, recallSearch, rememberOpened } from "@/jobs/list/state/list-memory";
 import { logsQuery, milestonesQuery } from "@/jobs/model/logs";
@@ -94,11 +95,11 @@ export function JobPage({ id }: { id: string }) {
             onWide={() => setWide(!isWide)}
           />
           <JobInputs job={job.data} isHidden={isWide} />
-          <section aria-label="History" hidden={isWide}>
+          <section id={HISTORY_ID} aria-label="History" hidden={isWide}>
             <h2 className="pb-2 text-lg font-semibold">History</h2>
             {logs.error && !logs.data && <LoadError error={logs.error} onRetry={() => void logs.refetch()} />}
             {logs.isPending && <Skeleton className="h-40" />}
-            {logs.data && <JobHistory jobId={id} newest={newest} known={submissions} />}
+            {logs.data && <HistoryTabs job={job.data} newest={newest} known={known} submissions={submissions} />}
           </section>
         </>
       )}

@@ -67,7 +67,7 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
           <Button
             kind="primary"
             unavailable={create.isPending || isForNobody}
-            title={isForNobody ? "It needs somebody to do it first." : undefined}
+            title={isForNobody ? "It needs an agent first." : undefined}
             aria-busy={create.isPending}
             onClick={() => void submit(true)}
           >

@@ -78,10 +78,10 @@ it("a job that was created but not executed is there all the same", async () => 
 
 it("nobody's job can be created, and not executed", async () => {
   const { user } = await form();
-  await user.click(screen.getByRole("radio", { name: "Nobody yet" }));
+  await user.click(screen.getByRole("radio", { name: "None yet" }));
   expect(screen.getByRole("button", { name: "Create and execute" })).toHaveAttribute("aria-disabled", "true");
   expect(screen.queryByLabelText("Agent")).not.toBeInTheDocument();
-  await user.click(screen.getByRole("radio", { name: "Whoever can do it" }));
+  await user.click(screen.getByRole("radio", { name: "Any agent that can do it" }));
   expect(screen.getByLabelText("Capabilities")).toBeVisible();
 });
 
@@ -99,7 +99,7 @@ it("what the server does not take stands at its field, also where that is folded
   await user.type(screen.getByLabelText("Calls of the agent"), "9");
   await waitFor(() => expect(screen.getByLabelText("Calls of the agent")).toBeValid());
   expect(screen.getByLabelText("Calls of the agent").closest("details")).toHaveAttribute("open");
-  expect(screen.getByText("It is said at the fields.")).toBeVisible();
+  expect(screen.getByText("See the messages beside the fields.")).toBeVisible();
 });
 
 it("what belongs to no field is told in the server's own words", async () => {

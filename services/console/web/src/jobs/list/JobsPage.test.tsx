@@ -1,12 +1,11 @@
 import { act, screen, waitFor, within } from "@testing-library/react";
 import { http } from "msw";
 import { expect, it, vi } from "vitest";
-import { describeMatching, toBatchFilter } from "@/jobs/list/bulk/create-batch";
 import { parseJobsSearch, toJobsQuery } from "@/jobs/list/filters/jobs-search";
 import { applyJobs } from "@/live/apply-changes";
-import { aBatch, aChange, aJob } from "@/testing/factories";
+import { aChange, aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
-import { json, on, onPost, problem, serveJobs, server } from "@/testing/server";
+import { json, onPost, problem, serveJobs, server } from "@/testing/server";
 import { JobsPage } from "./JobsPage";
 
 const JOBS = [
@@ -85,64 +84,6 @@ it("does one thing to many jobs: says how many can be, and which were refused", 
   await user.click(screen.getByRole("button", { name: "Close" }));
   expect(screen.getByRole("checkbox", { name: "Select Beta" })).toBeChecked();
   expect(screen.getByRole("checkbox", { name: "Select Alpha" })).not.toBeChecked();
-});
-
-it("does not offer to execute none", async () => {
-  serveJobs(JOBS);
-  on("get", "/api/job-counts", () => json({ counts: { COMPLETED: 3 }, capped_at: 10_000 }));
-  const { user } = await page("/");
-  await screen.findByText("Alpha");
-  await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
-  const button = await screen.findByRole("button", { name: "Execute the jobs that match", description: /^None of/ });
-  expect(button).toHaveAttribute("aria-disabled", "true");
-  expect(screen.queryByText(/\b0 jobs/)).not.toBeInTheDocument();
-});
-
-it("makes a batch of all that match, and restates the filter before", async () => {
-  serveJobs(JOBS);
-  on("get", "/api/job-counts", () => json({ counts: { FAILED: 7, COMPLETED: 10_000 }, capped_at: 10_000 }));
-  const asked = onPost("/api/batches", () => json(aBatch({ id: "made" }), 201));
-  const { user, router } = await page("/?status=FAILED&agent=writer&label=team:a");
-  await screen.findByText("Alpha");
-  await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
-  await user.click(await screen.findByRole("button", { name: "Execute all 7 jobs that match" }));
-  const dialog = await screen.findByRole("alertdialog", { name: "Execute all 7 jobs as a batch?" });
-  expect(dialog).toHaveTextContent("All that match: status FAILED, agent writer, label team:a.");
-  await user.click(within(dialog).getByRole("button", { name: "Execute" }));
-  await waitFor(() => expect(router.state.location.pathname).toBe("/batches/made"));
-  const filter = { statuses: ["FAILED"], agent_id: "writer", labels: { team: "a" } };
-  expect(await asked[0]?.json()).toEqual({ filter });
-  expect(asked[0]?.headers.get("Idempotency-Key")).toBeTruthy();
-});
-
-it("makes a batch of what is selected, and says why it could not", async () => {
-  serveJobs(JOBS);
-  const asked = onPost("/api/batches", () => problem(429, "queue_full", "the queue of default is full"));
-  const { user } = await page();
-  await screen.findByText("Alpha");
-  await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
-  await user.click(screen.getByRole("button", { name: "Execute as a batch" }));
-  const dialog = screen.getByRole("alertdialog", { name: "Execute 3 jobs as a batch?" });
-  expect(dialog).toHaveTextContent("1 job of them cannot be executed");
-  await user.click(within(dialog).getByRole("button", { name: "Execute" }));
-  expect(await within(dialog).findByText("the queue of default is full")).toBeVisible();
-  expect(await asked[0]?.json()).toEqual({ job_ids: ["a", "b", "c"] });
-});
-
-it("a batch of all is one of those that can be executed, unless a status is asked for", () => {
-  expect(toBatchFilter({}, NOW)).toEqual({ statuses: ["PENDING", "ASSIGNED", "FAILED"] });
-  expect(toBatchFilter({ text: "x", period: "1h", status: ["FAILED"] }, NOW)).toEqual({
-    statuses: ["FAILED"],
-    created_after: "2026-11-25T00:00:00.000Z",
-    text: "x",
-  });
-  expect(describeMatching(undefined, {})).toBe("all jobs");
-  expect(describeMatching({ counts: { FAILED: 100, COMPLETED: 5 }, capped_at: 100, cancelled: 0 }, {})).toBe(
-    "all of at least 100 jobs",
-  );
-  expect(describeMatching({ counts: { FAILED: 2 }, capped_at: 100, searched: 10, cancelled: 0 }, {})).toBe(
-    "all of at least 2 jobs",
-  );
 });
 
 it("keeps a view under a name", async () => {

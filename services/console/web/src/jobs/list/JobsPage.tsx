@@ -14,6 +14,7 @@ import { countsQuery } from "@/jobs/list/state/queries";
 import { useCurrentRow } from "@/jobs/list/state/use-current-row";
 import { useJobs } from "@/jobs/list/state/use-jobs";
 import { useNewJobCount } from "@/jobs/list/state/use-new-jobs";
+import { useReadWaiting, WaitingNow } from "@/jobs/list/state/use-waiting";
 import { ColumnChoice } from "@/jobs/list/table/ColumnChoice";
 import { type ColumnId, HIDDEN_BY_DEFAULT } from "@/jobs/list/table/columns";
 import { JobsTable } from "@/jobs/list/table/JobsTable";
@@ -34,6 +35,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
   const list = useJobs(search);
   const { jobs, query } = list;
   const counts = useQuery(countsQuery(search)).data;
+  const waiting = useReadWaiting(search, jobs);
   const [hidden, setHidden] = useStoredChoice<ColumnId[]>("columns.hidden", HIDDEN_BY_DEFAULT);
   const isNarrow = useMedia("(max-width: 640px)");
   const place = useCurrentRow(search, jobs);
@@ -101,24 +103,26 @@ export function JobsPage({ search }: { search: JobsSearch }) {
             <ListError error={query.error} onRetry={() => void query.refetch()} onClear={clear} />
           )}
           {(query.isPending || jobs.length > 0) && (
-            <JobsTable
-              key={isNarrow ? "cards" : "rows"}
-              jobs={jobs}
-              search={search}
-              hidden={hidden}
-              isNarrow={isNarrow}
-              selected={selection.ids}
-              current={current}
-              onCurrent={place.setCurrent}
-              wanted={place.wanted}
-              onFocused={place.onFocused}
-              top={place.left?.top ?? 0}
-              onSelect={selection.select}
-              onChoose={selection.choose}
-              onSort={sort}
-              onNearEnd={list.more}
-              box={box}
-            />
+            <WaitingNow value={waiting}>
+              <JobsTable
+                key={isNarrow ? "cards" : "rows"}
+                jobs={jobs}
+                search={search}
+                hidden={hidden}
+                isNarrow={isNarrow}
+                selected={selection.ids}
+                current={current}
+                onCurrent={place.setCurrent}
+                wanted={place.wanted}
+                onFocused={place.onFocused}
+                top={place.left?.top ?? 0}
+                onSelect={selection.select}
+                onChoose={selection.choose}
+                onSort={sort}
+                onNearEnd={list.more}
+                box={box}
+              />
+            </WaitingNow>
           )}
           {query.isPending && <RowPlaceholders />}
           {query.data && jobs.length === 0 && list.searched === undefined && (

@@ -51,13 +51,13 @@ export function olderLogsQuery(id: string, before: number) {
   });
 }
 
-/** Query of the entries that begin an execution or a call, or hold a result: few, however many report progress. */
+/** Query of the entries that begin or end something, or hold a result: few, however many report progress. */
 export function milestonesQuery(id: string) {
   return queryOptions({
     queryKey: [...jobKeys.logs(id), "milestones"],
     queryFn: async ({ signal }): Promise<JobLogs> => {
       const query = {
-        kind: ["requested", "claimed", "call_failed", "attempt_failed", ...RESULTS],
+        kind: MILESTONES,
         order: "desc",
         limit: MILESTONES_MAX,
       };
@@ -88,6 +88,10 @@ const readSummaries = (id: string, query: Query, signal: AbortSignal) =>
 const REQUESTS = ["created", "assigned", "matched", "handed_on", "requested", "edited"];
 const FAILURES = ["call_failed", "attempt_failed", "lapsed", "matching_failed"];
 const RESULTS = ["result", "met", "not_met"];
+const MILESTONES = [
+  ...["requested", "claimed", "call_begun", "call_failed", "attempt_failed", "given_back", "lapsed", "judging_claimed"],
+  ...["misjudged", "failed", "declined", "deadline", "cancelled", "over_budget", ...RESULTS],
+];
 
 export const hasRequest = ({ kind }: JobLog) => REQUESTS.includes(kind ?? "");
 /** Whether an entry holds an agent's result; null is a result too. */

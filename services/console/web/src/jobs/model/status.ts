@@ -71,7 +71,7 @@ export const STATUS_LOOKS = {
     icon: CircleSlash,
     ink: "text-pending",
     tint: "bg-pending-tint",
-    hint: "What was asked for was cancelled.",
+    hint: "Its last execution was cancelled.",
   },
   MATCHING_FAILED: {
     word: "No agent matches",
@@ -108,7 +108,7 @@ const ALLOWED: Record<Action, readonly JobStatus[]> = {
   assign: ["PENDING", "ASSIGNED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"],
 };
 
-const NOTHING_LIVE = "Nothing is asked for that could be cancelled.";
+const NOTHING_LIVE = "There is no execution that could be cancelled.";
 
 /** Explain why an action on a job is refused now; null when it is allowed. The jobstore has the last word. */
 export function explainRefusal(action: Action, job: Pick<Job, "status" | "live" | "capabilities">): string | null {
@@ -116,7 +116,7 @@ export function explainRefusal(action: Action, job: Pick<Job, "status" | "live" 
   const isMatched = action === "execute" && job.status === "PENDING" && (job.capabilities ?? []).length > 0;
   if (!isMatched && !ALLOWED[action].includes(job.status))
     return REASONS[action](STATUS_LOOKS[job.status].word.toLowerCase());
-  if (action !== "cancel" && job.live) return "An execution is asked for already.";
+  if (action !== "cancel" && job.live) return "An execution has been requested already.";
   return action === "cancel" && job.status !== "IN_PROGRESS" && job.live === false ? NOTHING_LIVE : null;
 }
 
@@ -130,7 +130,7 @@ export const liveExecution = ({ live, execution_id: executionId }: Pick<Job, "li
 /** Explain why a job cannot be edited now; null when it can. */
 export function explainEditRefusal({ status, live }: Pick<Job, "status" | "live">): string | null {
   if (status === "COMPLETED") return "A job that is completed cannot be edited; it can be duplicated.";
-  return status === "IN_PROGRESS" || live ? "It is being executed, and can be edited afterwards." : null;
+  return status === "IN_PROGRESS" || live ? "It is being executed; it can be edited afterwards." : null;
 }
 
 const REASONS: Record<Action, (word: string) => string> = {

@@ -2,12 +2,13 @@
 type Advice = { means: string; todo: string };
 
 const EXECUTE_AGAIN = "Execute again, or assign another agent.";
-const MEND_AGENT = "The agent must be mended; nothing was judged.";
+const MEND_AGENT = "The agent has to be fixed; nothing was judged.";
 const ASK_AGAIN = "Execute again; if it stays so, use another model as the judge.";
 const EDIT_CRITERIA = "Edit the job's criteria; then execute again.";
 const NOTHING = "Nothing.";
-const WORKER = "See whether all workers run the jobstore's version, and look at the dead letters; then execute again.";
-const BUG = "Have the workers' log read, which says why, and the error mended; then execute again.";
+const WORKER =
+  "Check whether all workers run the jobstore's version, and look at the dead letters; then execute again.";
+const BUG = "Read the workers' log, which says why, and fix the error; then execute again.";
 
 /** Advice for each code that the services record (tests/console/test_console_advice.py compares). */
 const ADVICE: Record<string, Advice> = {
@@ -25,7 +26,7 @@ const ADVICE: Record<string, Advice> = {
   },
   agent_connect_timeout: {
     means: "No connection to the agent came about in time.",
-    todo: "See whether the agent runs and can be reached from the executor; then execute again.",
+    todo: "Check whether the agent runs and can be reached from the executor; then execute again.",
   },
   agent_unreachable: {
     means: "The agent could not be reached at its address.",
@@ -37,7 +38,7 @@ const ADVICE: Record<string, Advice> = {
   },
   agent_heartbeat_timeout: {
     means: "An asynchronous agent was silent for longer than agreed.",
-    todo: "See whether the agent still works; then execute again.",
+    todo: "Check whether the agent still works; then execute again.",
   },
   agent_work_lost: {
     means: "The agent no longer knows of the work it was given.",
@@ -51,7 +52,7 @@ const ADVICE: Record<string, Advice> = {
   agent_error: { means: "The call of the agent failed.", todo: EXECUTE_AGAIN },
   agent_invalid_json: { means: "What the agent answered is not JSON.", todo: MEND_AGENT },
   agent_invalid_status: { means: "What the agent said of its work's status is not understood.", todo: MEND_AGENT },
-  agent_invalid_location: { means: "The agent did not say where its work can be asked after.", todo: MEND_AGENT },
+  agent_invalid_location: { means: "The agent did not say where the state of its work can be read.", todo: MEND_AGENT },
   agent_invalid_url: {
     means: "The agent's address cannot be called.",
     todo: "Correct the agent's address; then execute again.",
@@ -62,7 +63,7 @@ const ADVICE: Record<string, Advice> = {
   },
   agent_header_unresolved: {
     means: "The executor could not read the value of a header that the agent is sent; nothing was sent.",
-    todo: "Set the variable, or put the file, that the message names where the executors run; then execute again.",
+    todo: "Provide the variable or file that the message names where the executors run; then execute again.",
   },
   agent_disabled: { means: "The agent is disabled.", todo: "Enable it, or assign another agent." },
   unknown_protocol: {
@@ -83,11 +84,11 @@ const ADVICE: Record<string, Advice> = {
   },
   queue_timeout: {
     means: "No executor took the work in time.",
-    todo: "See whether executors run and keep up, and whether the agent is paused; then execute again.",
+    todo: "Check whether executors run and keep up, and whether the agent is paused; then execute again.",
   },
   judging_timeout: {
     means: "The result was not judged in time.",
-    todo: "See whether validators run and the judge's model answers; then execute again.",
+    todo: "Check whether validators run and the judge's model answers; then execute again.",
   },
   lease_lapsed: {
     means: "The worker that held the job disappeared.",
@@ -97,8 +98,8 @@ const ADVICE: Record<string, Advice> = {
     means: "The worker stopped while it called an agent that may be called only once.",
     todo: "Find out whether the agent did the work; then execute again.",
   },
-  executor_error: { means: "An executor failed by an error of its own that nobody expected.", todo: BUG },
-  validator_error: { means: "Validators failed by an error of their own that nobody expected.", todo: BUG },
+  executor_error: { means: "An executor failed with an unexpected error of its own.", todo: BUG },
+  validator_error: { means: "Validators failed with an unexpected error of their own.", todo: BUG },
   judging_lost: { means: "Ten validators ended while they judged this.", todo: "See why; then execute again." },
   handed_over: { means: "The worker stopped; another one goes on with the job.", todo: NOTHING },
   rebuilt: {
@@ -107,7 +108,7 @@ const ADVICE: Record<string, Advice> = {
   },
   verdict_mismatch: {
     means: "What a validator reported is no verdict on this job's criteria, several times.",
-    todo: "See whether all validators run the jobstore's version; then execute again. If they do, one may not be yours.",
+    todo: "Check whether all validators run the jobstore's version; then execute again. If they do, one may not be yours.",
   },
   malformed_json: { means: "What a worker reported of the job is not JSON.", todo: WORKER },
   schema_mismatch: { means: "What a worker reported of the job has another shape than agreed.", todo: WORKER },
@@ -117,7 +118,7 @@ const ADVICE: Record<string, Advice> = {
   },
   database_error: {
     means: "The database failed for ten minutes at what was reported of the job, and at nothing else.",
-    todo: "Have the jobstore's log read, which says why, and the dead letters looked at; then execute again.",
+    todo: "Read the jobstore's log, which says why, and the dead letters; then execute again.",
   },
   budget_exhausted: { means: "The job has spent its budget.", todo: "Raise the budget in the policy, or leave it." },
   no_progress: {

@@ -1,3 +1,4 @@
+import { useQuery } from "@tanstack/react-query";
 import { Pencil } from "lucide-react";
 import { useState } from "react";
 import type { Job, JobLog } from "@/api/types";
@@ -5,6 +6,7 @@ import { ActionButton, JobActionButtons } from "@/jobs/actions/JobActionButtons"
 import { usePendingAction } from "@/jobs/actions/mutations";
 import { EditJobDialog, type Part } from "@/jobs/form/EditJobDialog";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
+import { waitingQuery } from "@/jobs/model/queries";
 import { type Action, explainEditRefusal } from "@/jobs/model/status";
 import type { Submission } from "@/jobs/model/submissions";
 import { JobFacts } from "./JobFacts";
@@ -25,6 +27,7 @@ export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, on
   const pending = usePendingAction(job.id);
   const [editing, edit] = useState<Part | null>(null);
   const reason = explainEditRefusal(job);
+  const waiting = useQuery({ ...waitingQuery(job), enabled: job.live ?? job.status === "IN_PROGRESS" }).data;
   return (
     <header className="space-y-3 border-b pb-4">
       <div className="flex flex-wrap items-end justify-between gap-3">
@@ -49,6 +52,7 @@ export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, on
       <JobProgress
         job={job}
         logs={logs}
+        waiting={waiting}
         last={submissions.findLast(({ number, isLate }) => number !== null && !isLate)}
       />
     </header>

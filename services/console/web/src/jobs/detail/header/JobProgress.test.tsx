@@ -84,7 +84,13 @@ it("tells of a job that is over where the time of its last execution went", () =
     ["met", 27],
   ] as const;
   const logs = steps.map(([kind, second], version) =>
-    aLog({ version, kind, created_at: at(second), status: kind === "met" ? "COMPLETED" : "IN_PROGRESS" }),
+    aLog({
+      version,
+      kind,
+      created_at: at(second),
+      duration_s: kind === "result" ? 4 : null,
+      status: kind === "met" ? "COMPLETED" : "IN_PROGRESS",
+    }),
   );
   const { rerender } = render(<JobProgress job={aJob({ status: "COMPLETED" })} logs={[]} />);
   expect(screen.getByText("Not executed yet")).toBeVisible();

@@ -1,33 +1,53 @@
-import type { Job, JobLog } from "@/api/types";
+import { useAgentNames } from "@/api/agents";
+import type { Job, JobLog, Waiting } from "@/api/types";
 import { derivePhase, findRequestTime, type Phase } from "@/jobs/model/phase";
 import type { Submission } from "@/jobs/model/submissions";
 import { formatTimes, measureTimes } from "@/jobs/model/times";
+import { ReasonLine, WhyButton } from "@/jobs/model/WhyItWaits";
+import { currentReasons, describeCause } from "@/jobs/model/waiting";
 import { useNow } from "@/lib/clock";
 import { formatPercent, pluralize } from "@/lib/format";
 import { Countdown, Duration } from "@/ui/display/duration";
 import { ExactTime, Time } from "@/ui/display/time";
+
+/** Id of the part of the page that tells where the time went. */
+export const HISTORY_ID = "history";
 
 type JobProgressProps = {
   job: Job;
   logs: readonly JobLog[];
   /** The newest execution, whether it has ended or not. */
   last?: Submission;
+  /** Why it waits, where that is known. */
+  waiting?: Waiting;
 };
 
 /** Where a job stands: its phase while it runs or waits, else how its last execution went. It keeps its height. */
-export function JobProgress({ job, logs, last }: JobProgressProps) {
+export function JobProgress({ job, logs, last, waiting }: JobProgressProps) {
   const phase = derivePhase(job, logs, useNow());
-  return phase ? <RunningProgress job={job} logs={logs} phase={phase} /> : <LastExecution last={last} />;
+  const reasons = currentReasons(job, waiting);
+  if (phase) return <RunningProgress job={job} logs={logs} phase={phase} waiting={waiting} />;
+  if (!waiting || !reasons[0]) return <LastExecution last={last} />;
+  return (
+    <p className="flex min-h-8.5 flex-wrap items-end gap-x-3 text-xs text-muted">
+      <span className="font-medium text-text">
+        <ReasonLine reason={reasons[0]} />
+      </span>
+      <WhyButton waiting={waiting} reasons={reasons} />
+    </p>
+  );
 }
 
 /** How the last execution went, in the place of the progress of one. */
 function LastExecution({ last }: { last?: Submission }) {
   return (
-    <p className="flex min-h-6.5 flex-wrap items-end gap-x-3 text-xs text-muted">
+    <p className="flex min-h-8.5 flex-wrap items-end gap-x-3 text-xs text-muted">
       {last?.endedAt ? (
         <>
           <span className="font-medium text-text">{last.name}</span>
-          <span>{formatTimes(measureTimes(last.logs, Date.parse(last.endedAt)))}</span>
+          <a href={`#${HISTORY_ID}`} title="Show where the time went" className="underline hover:text-text">
+            {formatTimes(measureTimes(last.logs, Date.parse(last.endedAt)))}
+          </a>
           {last.calls > 0 && <span>{pluralize(last.calls, "call")}</span>}
           <Time at={last.endedAt} before="ended " />
         </>
@@ -39,15 +59,19 @@ function LastExecution({ last }: { last?: Submission }) {
 }
 
 /** Progress of a job that runs or waits: phase, call, times, and what the agent reported of this call. */
-function RunningProgress({ job, logs, phase }: JobProgressProps & { phase: Phase }) {
-  const { word, since, until, share, highest = 0, message } = phase;
+function RunningProgress({ job, logs, phase, waiting }: JobProgressProps & { phase: Phase }) {
+  const { since, until, share, highest = 0, message } = phase;
+  const { nameOf } = useAgentNames();
+  const reasons = currentReasons(job, waiting);
+  const reason = reasons[0];
+  const word = reason ? describeCause(reason, nameOf) : phase.word;
   const call = phase.call === undefined ? null : `call ${phase.call}${phase.calls ? ` of ${phase.calls}` : ""}`;
   const { max_submissions: submissions, deadline_s: deadline } = job.policy ?? {};
   const requestedAt = findRequestTime(job, logs);
   const end = requestedAt && deadline ? new Date(Date.parse(requestedAt) + deadline * 1_000).toISOString() : null;
   const progressText = [share === undefined ? null : formatPercent(share), word, call].filter(Boolean).join(", ");
   return (
-    <div className="min-h-6.5 space-y-1">
+    <div className="min-h-8.5 space-y-1">
       <div
         role="progressbar"
         aria-label="Progress"
@@ -59,9 +83,10 @@ function RunningProgress({ job, logs, phase }: JobProgressProps & { phase: Phase
       >
         <Bar phase={phase} />
       </div>
-      <p className="flex gap-x-3 text-xs text-muted max-lg:flex-wrap lg:overflow-hidden lg:whitespace-nowrap">
-        <span className="font-medium text-running">{word}</span>
-        {until && <Countdown to={until} />}
+      <p className="flex min-h-6 items-center gap-x-3 text-xs text-muted max-lg:flex-wrap lg:overflow-hidden lg:whitespace-nowrap">
+        <span className="font-medium text-running">{reason ? <ReasonLine reason={reason} /> : word}</span>
+        {waiting && reason && <WhyButton waiting={waiting} reasons={reasons} />}
+        {until && !reason && <Countdown to={until} />}
         {call && <span>{call}</span>}
         {share !== undefined && (
           <span>

@@ -57,6 +57,7 @@ it("the history can be narrowed to one kind", async () => {
 it("a long history begins with its newest entries, without bodies, and goes back to the first one", async () => {
   const asked = serveJob(aJob({ status: "RESUBMISSION_REQUIRED", version: 240, execution_id: "e-2" }), long(120));
   const { user } = await renderPage(<JobPage id="poem" />);
+  await user.click(await screen.findByRole("tab", { name: "Entries" }));
   await screen.findByLabelText("Order");
   expect(shownItems()).toHaveLength(100);
   await user.click(screen.getByText("Show 140 older"));

@@ -1,5 +1,5 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { JobLog, JobLogStatus } from "@/api/types";
 import { OLDER_SIZE, olderLogsQuery } from "@/jobs/model/logs";
@@ -17,6 +17,8 @@ type JobHistoryProps = {
   newest: readonly JobLog[];
   /** The submissions as far as they are known: they have their names from here, however far the history was read. */
   known?: readonly Submission[];
+  /** Version of the entry that is to be shown. */
+  wanted?: number | null;
 };
 
 // What is appended moves nothing that somebody reads.
@@ -24,13 +26,19 @@ const NEWEST_FIRST = false;
 const NONE: readonly Submission[] = [];
 
 /** History of a job by submission; older entries are read on demand. */
-export function JobHistory({ jobId, newest, known = NONE }: JobHistoryProps) {
+export function JobHistory({ jobId, newest, known = NONE, wanted = null }: JobHistoryProps) {
   const older = useInfiniteQuery(olderLogsQuery(jobId, newest[0]?.version ?? 1));
   const logs = useMemo(() => {
     const before = older.data?.pages.flatMap((page) => page.items) ?? [];
     return [...before.reverse(), ...newest];
   }, [older.data, newest]);
-  const left = (logs[0]?.version ?? 1) - 1;
+  const first = logs[0]?.version ?? 1;
+  const left = first - 1;
+  const { isFetching, isError, fetchNextPage } = older;
+  const isOlder = wanted !== null && wanted < first && !isFetching && !isError;
+  useEffect(() => {
+    if (isOlder) void fetchNextPage();
+  }, [isOlder, fetchNextPage]);
   const [newestFirst, setNewestFirst] = useStoredChoice("history.newest-first", NEWEST_FIRST);
   const [kind, setKind] = useState<JobLogStatus | "">("");
   const submissions = groupBySubmission(logs);
@@ -85,6 +93,7 @@ export function JobHistory({ jobId, newest, known = NONE }: JobHistoryProps) {
           isCut={left > 0 && submission.key === submissions[0]?.key}
           isOpen={submission.key === last || submissions.length <= 2}
           newestFirst={newestFirst}
+          wanted={wanted}
         />
       ))}
       {newestFirst && more}

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { ChevronRight, OctagonAlert, Pencil } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { AgentName } from "@/api/AgentName";
 import { useAgentNames } from "@/api/agents";
 import { ProblemState } from "@/api/ProblemState";
@@ -22,18 +22,29 @@ type JobLogItemProps = {
   /** Entry before it, from which its duration is counted. */
   before?: JobLog;
   isLast?: boolean;
+  /** Whether it takes the focus, since somebody was led to it. */
+  isWanted?: boolean;
 };
 
 /** Entry of a job's log, with its request and response on demand. */
-export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
+export function JobLogItem({ log, before, isLast = false, isWanted = false }: JobLogItemProps) {
+  const item = useRef<HTMLLIElement>(null);
+  useEffect(() => {
+    if (isWanted) item.current?.focus(); // the browser scrolls to it
+  }, [isWanted]);
   const { word, icon, ink } = log.kind === "edited" ? EDITED_LOOK : STATUS_LOOKS[log.status];
   const { nameAllIn } = useAgentNames();
   const Icon = isFailure(log) ? OctagonAlert : icon;
   const took = before ? Date.parse(log.created_at) - Date.parse(before.created_at) : null;
   return (
-    <li data-version={log.version} className="relative flex gap-3 pb-3">
+    <li
+      ref={item}
+      data-version={log.version}
+      tabIndex={isWanted ? -1 : undefined}
+      className={cn("relative flex gap-3 pb-3", isWanted && "rounded bg-running-tint outline-none")}
+    >
       {!isLast && <span aria-hidden className="absolute top-5 bottom-0 left-[7px] border-l" />}
-      <Icon aria-hidden size={15} className={cn("relative mt-0.5 shrink-0 bg-surface", ink)} />
+      <Icon aria-hidden size={15} className={cn("relative mt-0.5 shrink-0", !isWanted && "bg-surface", ink)} />
       <div className="min-w-0 grow">
         <p className="flex flex-wrap items-baseline gap-x-2">
           <LogTime at={log.created_at} />
@@ -107,6 +118,6 @@ function LogBodyContent({ name, log, part }: LogBodyProps) {
   const entry = useQuery(entryQuery(log.job_id, log.version));
   if (entry.isPending) return <Skeleton className="h-6" />;
   const value = entry.data?.[part];
-  if (value == null) return entry.error ? <ProblemState error={entry.error} /> : <p>Nothing was said.</p>;
+  if (value == null) return entry.error ? <ProblemState error={entry.error} /> : <p>It is empty.</p>;
   return <JsonTree value={value} label={name} />;
 }

@@ -1,5 +1,5 @@
 import { ChevronRight } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { AgentName } from "@/api/AgentName";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import type { Submission } from "@/jobs/model/submissions";
@@ -17,17 +17,27 @@ type SubmissionGroupProps = {
   isCut: boolean;
   isOpen: boolean;
   newestFirst: boolean;
+  /** Version of the entry that is to be shown; it may be of another group. */
+  wanted: number | null;
 };
 
 const ENTRIES_SHOWN = 100;
 
 /** Submission in the history: agent, duration, outcome and log entries. */
-export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newestFirst }: SubmissionGroupProps) {
-  const [isOpen, setOpen] = useState(isOpenAtFirst);
+export function SubmissionGroup(props: SubmissionGroupProps) {
+  const { submission, isCut, newestFirst, wanted } = props;
+  const [isOpen, setOpen] = useState(props.isOpen);
   const [limit, setLimit] = useState(ENTRIES_SHOWN);
   const { logs, agent, startedAt, endedAt, outcome, reason, number, calls, costUsd, isLate } = submission;
   const shown = (newestFirst ? logs.toReversed() : logs).slice(0, limit);
   const left = logs.length - shown.length;
+  const place = wanted === null ? -1 : logs.findIndex(({ version }) => version === wanted);
+  useEffect(() => {
+    if (place < 0) return;
+    setOpen(true);
+    const shownBefore = newestFirst ? logs.length - place : place + 1;
+    setLimit((now) => Math.max(now, Math.ceil(shownBefore / ENTRIES_SHOWN) * ENTRIES_SHOWN));
+  }, [place, newestFirst, logs.length]);
   return (
     <section className="border-t py-2 first:border-t-0">
       <h3>
@@ -60,6 +70,7 @@ export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newe
               log={log}
               before={logs[newestFirst ? logs.length - index - 2 : index - 1]}
               isLast={index === shown.length - 1}
+              isWanted={log.version === wanted}
             />
           ))}
           {left > 0 && (

@@ -6,8 +6,8 @@ import { Field, Select, TextArea } from "@/ui/controls/field";
 
 const MODE_WORDS: Record<AssignmentMode, string> = {
   agent: "This agent",
-  capabilities: "Whoever can do it",
-  later: "Nobody yet",
+  capabilities: "Any agent that can do it",
+  later: "None yet",
 };
 
 /** Choice of who does the job: an agent, any with given capabilities, or nobody yet. */

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useAgentNames } from "@/api/agents";
-import type { Job } from "@/api/types";
+import type { Job, OperationKind } from "@/api/types";
 import { describeSearch, type JobsSearch } from "@/jobs/list/filters/jobs-search";
 import { countsQuery } from "@/jobs/list/state/queries";
 import { ACTION_VERBS } from "@/jobs/model/status";
@@ -9,12 +9,13 @@ import { pluralize } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { toIntlZone, useZone } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
-import { BatchDialog } from "./BatchDialog";
 import { BulkProgress } from "./BulkProgress";
-import { describeMatching, hasExecutable } from "./create-batch";
+import { describeMatching, explainNone, KIND_VERBS, KINDS } from "./operation";
 import { type BulkAction, explainRefusalOfAll, listAllowed, useBulkAction } from "./use-bulk-action";
 
-const NONE_EXECUTABLE = "None of the jobs that match can be executed as they stand.";
+/** Read when it is first opened: most visits do nothing to many jobs. */
+const OperationDialog = lazy(() => import("./OperationDialog"));
+
 const BULK: BulkAction[] = ["execute", "cancel", "resubmit"];
 
 type BulkActionsProps = {
@@ -31,7 +32,7 @@ type BulkActionsProps = {
 /** Actions on the selected jobs: for how many of them, then their progress. */
 export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkActionsProps) {
   const [dialogAction, setDialogAction] = useState<BulkAction | null>(null);
-  const [batchOf, setBatchOf] = useState<"selected" | "all" | null>(null);
+  const [operation, setOperation] = useState<{ kind: OperationKind; ofAll: boolean } | null>(null);
   const { progress, run, abort, dismiss } = useBulkAction((done) => onDone(done.map(({ id }) => id)));
   const counts = useQuery({ ...countsQuery(search), enabled: isAll }).data;
   const zone = toIntlZone(useZone()[0]);
@@ -40,6 +41,7 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
   if (selected.length === 0) return null;
   const affected = dialogAction ? listAllowed(dialogAction, selected) : [];
   const others = selected.length - affected.length;
+  const matching = describeMatching(counts, search);
   return (
     <section aria-label="Bulk actions" className="flex flex-wrap items-center gap-2 border-t bg-sunken px-4 py-2">
       <span role="status" className="font-medium">
@@ -51,24 +53,37 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
           {ACTION_VERBS[action]}
         </Button>
       ))}
-      <Button onClick={() => setBatchOf("selected")}>Execute as a batch</Button>
+      <Button onClick={() => setOperation({ kind: "execute", ofAll: false })}>Execute as a batch</Button>
       {isAll && (
-        <Button reason={hasExecutable(counts, search) ? null : NONE_EXECUTABLE} onClick={() => setBatchOf("all")}>
-          Execute {describeMatching(counts, search)} that match
-        </Button>
+        <div role="group" aria-label="All that match" className="flex flex-wrap items-center gap-2 border-l pl-3">
+          <span className="font-medium first-letter:uppercase">{matching} that match:</span>
+          {KINDS.map((kind) => (
+            <Button
+              key={kind}
+              aria-label={`${KIND_VERBS[kind]} ${matching} that match`}
+              reason={explainNone(kind, counts, search)}
+              onClick={() => setOperation({ kind, ofAll: true })}
+            >
+              {KIND_VERBS[kind]}
+            </Button>
+          ))}
+        </div>
       )}
       <Button kind="quiet" onClick={onClear}>
         Clear selection
       </Button>
-      {batchOf && (
-        <BatchDialog
-          search={search}
-          selected={batchOf === "selected" ? selected : null}
-          onClose={(isMade) => {
-            setBatchOf(null);
-            if (isMade) onClear();
-          }}
-        />
+      {operation && (
+        <Suspense fallback={null}>
+          <OperationDialog
+            kind={operation.kind}
+            search={search}
+            selected={operation.ofAll ? null : selected}
+            onClose={(isMade) => {
+              setOperation(null);
+              if (isMade) onClear();
+            }}
+          />
+        </Suspense>
       )}
       {dialogAction && (
         <AlertDialog

@@ -28,7 +28,7 @@ export function TimeFilter({ search, onChange }: TimeFilterProps) {
     (other: string | undefined, isOrdered: (moment: number, other: number) => boolean) => (text: string) => {
       const moment = fromWallTime(text, zone);
       if (text === "") return null;
-      if (moment === undefined) return "It is no time yet.";
+      if (moment === undefined) return "Enter a date and a time.";
       return !other || isOrdered(Date.parse(moment), Date.parse(other)) ? null : "It ends before it begins.";
     };
   const words = zone ?? "local time";

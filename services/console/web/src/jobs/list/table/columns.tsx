@@ -6,8 +6,10 @@ import { useAgentNames } from "@/api/agents";
 import type { Job } from "@/api/types";
 import { usePendingAction } from "@/jobs/actions/mutations";
 import type { Sort } from "@/jobs/list/filters/jobs-search";
+import { useReasons } from "@/jobs/list/state/use-waiting";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { formatCode, formatReason } from "@/jobs/model/logs";
+import { ReasonLine } from "@/jobs/model/WhyItWaits";
 import { cn } from "@/lib/cn";
 import { formatMoney, formatPercent, shortenId } from "@/lib/format";
 import { Time } from "@/ui/display/time";
@@ -111,9 +113,12 @@ function StatusDetail({ job }: { job: Job }) {
   return job.progress == null ? null : formatPercent(job.progress);
 }
 
-/** Message of the newest entry; the status tells its code. */
-function LastEntry({ job: { last_log: last } }: { job: Job }) {
+/** Why a job waits, or else the message of its newest entry; the status tells its code. */
+function LastEntry({ job }: { job: Job }) {
   const { nameAllIn } = useAgentNames();
+  const [reason] = useReasons(job);
+  if (reason) return <ReasonLine reason={reason} />;
+  const last = job.last_log;
   return last && <bdi title={last.message ?? ""}>{nameAllIn(formatReason(last))}</bdi>;
 }
 

@@ -1,0 +1,74 @@
+import { render, screen } from "@testing-library/react";
+import { expect, it } from "vitest";
+import type { OperationState } from "@/api/types";
+import { aBatch } from "@/testing/factories";
+import { formatRate } from "./BatchFacts";
+import { BatchBar, BatchLegend, share } from "./BatchProgress";
+import { BatchStateBadge } from "./BatchStateBadge";
+import { BATCH_ACTIONS, describeOperation, describeState, explainRefusal, STATE_LOOKS } from "./batch-state";
+
+const ALLOWED: Record<OperationState, string[]> = {
+  RUNNING: ["pause", "cancel"],
+  PAUSED: ["resume", "cancel"],
+  CANCELLING: [],
+  CANCELLED: ["retry"],
+  DONE: ["retry"],
+};
+
+it.each(Object.entries(ALLOWED))("a batch that is %s can be treated so: %s", (state, allowed) => {
+  const batch = aBatch({ state: state as OperationState });
+  expect(BATCH_ACTIONS.filter((action) => explainRefusal(action, batch) === null)).toEqual(allowed);
+});
+
+it.each(Object.entries(STATE_LOOKS))("%s is told in words", (state, { word }) => {
+  render(<BatchStateBadge batch={aBatch({ state: state as OperationState, counts: { COMPLETED: 10 } })} />);
+  expect(screen.getByText(word)).toBeVisible();
+});
+
+it.each([
+  [{ COMPLETED: 9, FAILED: 1 }, "Done, in part"],
+  [{ FAILED: 10 }, "Done, none completed"],
+  [{ COMPLETED: 10 }, "Done"],
+])("a batch that ended with %j looks like it: %s", (counts, word) => {
+  render(<BatchStateBadge batch={aBatch({ state: "DONE", counts })} />);
+  expect(screen.getByText(word)).toBeVisible();
+});
+
+it("what is done to many jobs is named by what it does, and only what was executed is retried", () => {
+  const cancellation = aBatch({ kind: "cancel", state: "DONE", counts: { DONE: 9, REFUSED: 1 } });
+  expect(describeOperation(cancellation)).toBe("Cancellation of 10 jobs");
+  expect(describeState(cancellation).word).toBe("Done, in part");
+  expect(explainRefusal("retry", cancellation)).toBe("It executed nothing that could be retried.");
+});
+
+it("has nothing to retry where nothing failed", () => {
+  expect(explainRefusal("retry", aBatch({ state: "DONE", counts: { COMPLETED: 10 } }))).toBe(
+    "None of its jobs failed.",
+  );
+});
+
+it("says how far it is in words, whatever the bar looks like", () => {
+  const batch = aBatch({ counts: { COMPLETED: 4, FAILED: 1, REFUSED: 1, WAITING: 3, STRANGE: 1 } });
+  render(
+    <>
+      <BatchBar batch={batch} />
+      <BatchLegend batch={batch} />
+    </>,
+  );
+  const bar = screen.getByRole("progressbar", { name: "Progress" });
+  expect(bar).toHaveAttribute("aria-valuenow", "6");
+  expect(bar).toHaveAttribute("aria-valuetext", expect.stringContaining("6 of 10 jobs at rest: 4 completed"));
+  expect(bar.children).toHaveLength(5);
+  for (const text of ["completed", "failed", "refused", "not asked for yet", "strange"]) {
+    expect(screen.getByText(text)).toBeVisible();
+  }
+});
+
+it("never calls all but one of many all", () => {
+  expect(share(aBatch({ total: 1_000, counts: { COMPLETED: 999, ASSIGNED: 1 } }))).toBe("99 %");
+  expect(share(aBatch({ state: "DONE", total: 10, counts: { COMPLETED: 10 } }))).toBe("100 %");
+});
+
+it("tells the rate in the unit that says most", () => {
+  expect([0, 12, 2.5, 0.5, 0.001].map(formatRate)).toEqual(["–", "12 jobs/s", "2.5 jobs/s", "30 jobs/min", "4 jobs/h"]);
+});

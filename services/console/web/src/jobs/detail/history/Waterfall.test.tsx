@@ -1,0 +1,73 @@
+import { screen, waitFor, within } from "@testing-library/react";
+import { expect, it } from "vitest";
+import type { JobLog } from "@/api/types";
+import { JobPage } from "@/jobs/detail/JobPage";
+import { aJob, aLog } from "@/testing/factories";
+import { renderPage } from "@/testing/render";
+import { json, on, serveJob } from "@/testing/server";
+
+const BEGIN = Date.parse("2026-11-25T00:00:00Z");
+const entry = (version: number, kind: string, seconds: number, fields: Partial<JobLog> = {}) =>
+  aLog({ version, kind, created_at: new Date(BEGIN + seconds * 1_000).toISOString(), message: kind, ...fields });
+const AGAIN = new Date(BEGIN + 10_000).toISOString();
+const LIFE = [
+  entry(1, "created", -1, { execution_id: null, submission: null, status: "ASSIGNED" }),
+  entry(2, "requested", 0, { status: "ASSIGNED" }),
+  entry(3, "call_begun", 1),
+  entry(4, "call_failed", 3, { next_attempt_at: AGAIN, duration_s: 2, code: "agent_timeout" }),
+  entry(5, "call_begun", 12),
+  entry(6, "progress", 13, { progress: 0.5 }),
+  entry(7, "result", 14, { duration_s: 2 }),
+  entry(8, "met", 20, { status: "COMPLETED", job_status: "COMPLETED", duration_s: 1 }),
+];
+
+it("shows where the time of a job went: a row a call, exact times for all, in the order of time", async () => {
+  serveJob(aJob({ status: "COMPLETED", version: 8, execution_id: "execution-1" }), LIFE);
+  await renderPage(<JobPage id="poem" />);
+  const [first, second, ...more] = within(await screen.findByRole("list", { name: "Calls" })).getAllByRole("listitem");
+  expect(more).toHaveLength(0);
+  expect(first).toHaveTextContent("Submission 1, call 1 · writer");
+  const names = (row?: HTMLElement) =>
+    within(row as HTMLElement)
+      .getAllByRole("button")
+      .map((bar) => bar.getAttribute("aria-label")?.split(", from")[0]);
+  expect(names(first)).toEqual(["1.0 s in the queue", "2.0 s with the agent"]);
+  expect(names(second)).toEqual([
+    ...["7.0 s before the next call", "2.0 s in the queue", "2.0 s with the agent"],
+    ...["5.0 s in the queue for the judge", "1.0 s with the judge"],
+  ]);
+  const agent = within(second as HTMLElement).getByRole("button", { name: /with the agent/ });
+  expect(agent).toHaveAttribute("title", expect.stringMatching(/from 25 Nov 2026, 00:00:12 .* to .*00:00:14/s));
+  expect(agent).toHaveAttribute("title", expect.stringMatching(/50 % reported at/));
+  expect(agent).toHaveStyle({ left: "60%" });
+  expect(screen.getByRole("list", { name: "In all" })).toHaveTextContent("7.0 s before the next call");
+});
+
+it("a span leads to the entry with which it began, however old it is", async () => {
+  const reports = Array.from({ length: 300 }, (_, at) => entry(5 + at, "progress", 13, { progress: 0.5 }));
+  const logs = [...LIFE.slice(0, 4), ...reports];
+  serveJob(aJob({ status: "IN_PROGRESS", version: 304, execution_id: "execution-1", live: true }), logs);
+  on("get", "/api/jobs/poem/waiting", () => json({ reasons: [] }));
+  const { user } = await renderPage(<JobPage id="poem" />);
+  await user.click(await screen.findByRole("button", { name: /^2.0 s with the agent/ }));
+  expect(screen.getByRole("tab", { name: "Entries", selected: true })).toBeVisible();
+  const message = await screen.findByText("call_begun");
+  await waitFor(() => expect(message.closest("[data-version]")).toHaveFocus());
+});
+
+it("a wait that goes on is told with its reason", async () => {
+  const requested = { ...LIFE[1], created_at: new Date(Date.now() - 5_000).toISOString() } as JobLog;
+  serveJob(aJob({ live: true, version: 2, execution_id: "execution-1" }), [requested]);
+  const reason = { code: "no_worker", name: "executor", owner: "operator", remedy: "start one" };
+  on("get", "/api/jobs/poem/waiting", () => json({ since: requested.created_at, reasons: [reason] }));
+  await renderPage(<JobPage id="poem" />);
+  expect(
+    await screen.findByRole("button", { name: /in the queue, from .* until now, no executor is running/ }),
+  ).toBeVisible();
+});
+
+it("a job that nobody executed says so", async () => {
+  serveJob(aJob(), LIFE.slice(0, 1));
+  await renderPage(<JobPage id="poem" />);
+  expect(await screen.findByText("It has not been executed yet.")).toBeVisible();
+});

@@ -1,0 +1,104 @@
+import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { api } from "@/api/client";
+import { withIdempotencyKey } from "@/api/idempotency";
+import type {
+  JobCounts,
+  JobFilter,
+  JobStatus,
+  NewOperation,
+  Operation,
+  OperationKind,
+  OperationPreview,
+} from "@/api/types";
+import { findCreatedAfter, type JobsSearch, parseLabel } from "@/jobs/list/filters/jobs-search";
+import { formatCount, pluralize } from "@/lib/format";
+
+/** What can be done to all that match, in the order of the buttons. */
+export const KINDS = ["execute", "cancel", "resubmit", "assign", "retry"] as const satisfies readonly OperationKind[];
+
+export const KIND_VERBS = {
+  execute: "Execute",
+  cancel: "Cancel",
+  resubmit: "Resubmit",
+  assign: "Assign",
+  retry: "Retry",
+} as const satisfies Record<OperationKind, string>;
+
+/** Statuses of jobs that each kind can be done to, so that nothing is refused needlessly. */
+export const STATUSES: Record<OperationKind, readonly JobStatus[]> = {
+  execute: ["PENDING", "ASSIGNED", "FAILED"],
+  cancel: ["PENDING", "ASSIGNED", "IN_PROGRESS"],
+  resubmit: ["RESUBMISSION_REQUIRED"],
+  assign: ["PENDING", "ASSIGNED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"],
+  retry: ["FAILED"],
+};
+
+/** Query of how many jobs an operation would be about, some of them, and what they may cost: read once, when it is asked. */
+export function previewQuery(body: NewOperation) {
+  return queryOptions({
+    queryKey: ["operation-preview", body],
+    staleTime: 0,
+    gcTime: 0,
+    retry: false,
+    queryFn: ({ signal }): Promise<OperationPreview> => api.post("/api/operations/preview", { body, signal }),
+  });
+}
+
+export function useCreateOperation() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationKey: ["batches", "create"],
+    mutationFn: (body: NewOperation): Promise<Operation> =>
+      withIdempotencyKey(`operation/${JSON.stringify(body)}`, (idempotencyKey) =>
+        api.post("/api/operations", { body, idempotencyKey }),
+      ),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["batches"] }),
+  });
+}
+
+/** Of the statuses that were chosen, or of all, those that a kind can be done to. */
+const findStatuses = (kind: OperationKind, { status }: JobsSearch) =>
+  STATUSES[kind].filter((each) => !status || status.includes(each));
+
+/** Convert the search to the filter of an operation; a period becomes the time when it began. */
+export function toFilter(kind: OperationKind, search: JobsSearch, now: number): JobFilter {
+  const labels = search.label?.map(parseLabel);
+  return {
+    statuses: findStatuses(kind, search),
+    ...(search.agent && { agent_id: search.agent }),
+    ...(search.tenant && { tenant: search.tenant }),
+    ...(search.batch && { batch_id: search.batch }),
+    ...(labels && { labels: Object.fromEntries(labels) }),
+    ...((search.period || search.from) && { created_after: findCreatedAfter(search, now) }),
+    ...(search.to && { created_before: new Date(search.to).toISOString() }),
+    ...(search.text && { text: search.text }),
+  };
+}
+
+/** Explain why a kind cannot be done to anything that matches, as far as that is counted; null where it can. */
+export function explainNone(kind: OperationKind, counts: JobCounts | undefined, search: JobsSearch): string | null {
+  const statuses = findStatuses(kind, search);
+  const isKnown = counts !== undefined && counts.searched == null;
+  const hasSome = statuses.some((each) => !isKnown || (counts.counts[each] ?? 0) > 0);
+  return hasSome ? null : NONE[kind];
+}
+
+const NONE: Record<OperationKind, string> = {
+  execute: "None of the jobs that match can be executed as they stand.",
+  cancel: "None of the jobs that match is queued or under way.",
+  resubmit: "None of the jobs that match requires resubmission.",
+  assign: "None of the jobs that match can be assigned as they stand.",
+  retry: "None of the jobs that match failed.",
+};
+
+/** Describe how many jobs match, as far as they are counted: "all 412 jobs". */
+export function describeMatching(counts: JobCounts | undefined, search: JobsSearch): string {
+  if (!counts) return "all jobs";
+  const numbers = Object.entries(counts.counts)
+    .filter(([status]) => !search.status || search.status.includes(status as JobStatus))
+    .map(([, number]) => number);
+  const sum = numbers.reduce((total, number) => total + number, 0);
+  const isAtLeast = counts.searched != null || numbers.some((number) => number >= counts.capped_at);
+  if (isAtLeast) return `all of at least ${formatCount(sum)} jobs`;
+  return sum === 1 ? "the 1 job" : `all ${pluralize(sum, "job")}`;
+}

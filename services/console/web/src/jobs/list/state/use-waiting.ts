@@ -1,0 +1,53 @@
+import { useQuery } from "@tanstack/react-query";
+import { createContext, use } from "react";
+import { api } from "@/api/client";
+import type { Job, JobsPage, Waiting, WaitReason } from "@/api/types";
+import { type JobsSearch, toJobsQuery } from "@/jobs/list/filters/jobs-search";
+import { currentReasons } from "@/jobs/model/waiting";
+import { PAGE_SIZE } from "./queries";
+
+const EVERY_MS = 10_000;
+/** How soon it is asked for where an event told that a job waits, and none tells why. */
+const SOON_MS = 2_000;
+
+export type WaitingById = ReadonlyMap<string, Waiting>;
+const UNKNOWN: WaitingById = new Map();
+
+/** Why the jobs of the list wait, by id, where that was read since the list was. */
+export const WaitingNow = createContext(UNKNOWN);
+
+/**
+ * Read anew why the first jobs of the list wait, as long as one does: no event tells of it. Rows stay where they are.
+ */
+export function useReadWaiting(search: JobsSearch, jobs: readonly Job[]): WaitingById {
+  const first = jobs.slice(0, PAGE_SIZE).filter(isQueued);
+  const isOpen = (now: WaitingById) => first.some((job) => findReasons(job, now).length === 0);
+  const { data = UNKNOWN } = useQuery<WaitingById>({
+    queryKey: ["jobs-waiting", search],
+    enabled: first.length > 0,
+    initialData: UNKNOWN, // what the list said is as new
+    staleTime: Number.POSITIVE_INFINITY,
+    structuralSharing: false,
+    retry: false,
+    refetchInterval: ({ state }) => (isOpen(state.data ?? UNKNOWN) ? SOON_MS : EVERY_MS),
+    queryFn: async ({ signal }) => {
+      const query = { ...toJobsQuery(search, Date.now()), fields: "summary" as const, limit: PAGE_SIZE };
+      const page: JobsPage = await api.get("/api/jobs", { query, signal });
+      return new Map(page.items.flatMap(({ id, waiting }) => (waiting ? [[id, waiting]] : [])));
+    },
+  });
+  return data;
+}
+
+/** Whether a job has asked for something that nobody does yet, as far as its row tells. */
+const isQueued = ({ status, live }: Job) => status === "ASSIGNED" && live === true;
+
+/** Return what a job of the list waits for, the first thing first. */
+export function useReasons(job: Job): WaitReason[] {
+  return findReasons(job, use(WaitingNow));
+}
+
+function findReasons(job: Job, now: WaitingById): WaitReason[] {
+  const reasons = currentReasons(job, now.get(job.id));
+  return reasons.length > 0 ? reasons : currentReasons(job, job.waiting);
+}

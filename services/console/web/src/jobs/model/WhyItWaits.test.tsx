@@ -1,0 +1,83 @@
+import { act, screen } from "@testing-library/react";
+import { expect, it } from "vitest";
+import type { Waiting, WaitReason } from "@/api/types";
+import { BatchPage } from "@/batches/BatchPage";
+import { JobPage } from "@/jobs/detail/JobPage";
+import { JobsPage } from "@/jobs/list/JobsPage";
+import { applyJobs } from "@/live/apply-changes";
+import { OverviewPage } from "@/overview/OverviewPage";
+import { aBatch, aChange, aJob, aLog, anOverview } from "@/testing/factories";
+import { renderPage } from "@/testing/render";
+import { items, json, on, serveJob, serveJobs } from "@/testing/server";
+
+const UNTIL = new Date(Date.now() + 90_500).toISOString();
+const FULL: WaitReason = {
+  code: "limit_concurrency",
+  name: "tenant:press",
+  used: 5,
+  allowed: 5,
+  owner: "operator",
+  remedy: "raise it: signoff limits set tenant:press --concurrency 10",
+};
+const OPEN: WaitReason = {
+  code: "circuit_open",
+  name: "writer",
+  used: 5,
+  until: UNTIL,
+  owner: "agent",
+  remedy: "mend the agent",
+};
+const ASKED = aLog({ kind: "requested", status: "ASSIGNED", message: "submission 1 was requested" });
+const QUEUED = aJob({ live: true, execution_id: "execution-1", last_log: ASKED });
+const WAITING: Waiting = { execution_id: "execution-1", since: ASKED.created_at, reasons: [OPEN, FULL], place: 3 };
+const WORDS = "limit tenant:press is reached: 5 of 5 running";
+
+it("a row of the list says why its job waits, until its next entry, and leads to what lifts it", async () => {
+  serveJobs([{ ...QUEUED, waiting: { ...WAITING, reasons: [FULL, OPEN] } }]);
+  const { client } = await renderPage((search) => <JobsPage search={search} />);
+  const link = await screen.findByRole("link", { name: WORDS });
+  expect(link).toHaveAttribute("href", "/limits");
+  expect(screen.getByTitle(/An operator can lift it: raise it: signoff limits set/)).toBeVisible();
+  act(() => applyJobs(client, new Map([["poem", [aChange({ version: 2, log: { message: "is being called" } })]]])));
+  expect(await screen.findByText("is being called")).toBeVisible();
+  expect(screen.queryByText(WORDS)).not.toBeInTheDocument();
+});
+
+it("what a row waits for is read anew, and no row moves", async () => {
+  serveJobs([QUEUED]);
+  await renderPage((search) => <JobsPage search={search} />);
+  await screen.findByText("submission 1 was requested");
+  serveJobs([aJob({ id: "newer", title: "Newer" }), { ...QUEUED, waiting: { ...WAITING, reasons: [FULL] } }]);
+  expect(await screen.findByText(WORDS)).toBeVisible();
+  expect(screen.queryByText("Newer")).not.toBeInTheDocument();
+});
+
+it("a job's page says the first reason, and all of them with what lifts each", async () => {
+  serveJob(QUEUED, [ASKED]);
+  on("get", "/api/jobs/poem/waiting", () => json(WAITING));
+  const { user } = await renderPage(<JobPage id="poem" />);
+  expect(await screen.findByText("circuit of writer is open after 5 failures")).toBeVisible();
+  expect(screen.queryByText("waits for a worker")).not.toBeInTheDocument();
+  expect(screen.getByText(/^in 1m/)).toBeVisible();
+  await user.click(screen.getByRole("button", { name: "Why (2 reasons)" }));
+  const all = screen.getByRole("dialog", { name: "Why it waits" });
+  for (const words of [WORDS, /until .*in 1m/, "An operator can lift it: raise it", "Its place in the queue: 3."])
+    expect(all).toHaveTextContent(words);
+});
+
+it("the overview and a batch say how many wait for what", async () => {
+  const waiting = [
+    { code: FULL.code, name: FULL.name, count: 390, owner: FULL.owner, remedy: FULL.remedy },
+    { code: "queue", name: "", count: 22, owner: "signoff", remedy: "its turn comes" },
+  ];
+  const text = "Of 412 waiting, 390: limit tenant:press is reached; 22: its turn comes";
+  on("get", "/api/overview", () => json(anOverview({ waiting })));
+  const { unmount } = await renderPage(<OverviewPage search={{}} />);
+  expect(await screen.findByRole("region", { name: "Why executions wait" })).toHaveTextContent(text);
+  unmount();
+  on("get", "/api/operations/batch-1/items", () => items());
+  on("get", "/api/jobs", () => items());
+  on("get", "/api/operations/batch-1", () => json(aBatch({ waiting })));
+  await renderPage(<BatchPage id="batch-1" />);
+  expect((await screen.findByText(/^Of 412 waiting/)).textContent).toBe(text);
+});

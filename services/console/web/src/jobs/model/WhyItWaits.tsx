@@ -1,0 +1,107 @@
+import { Link } from "@tanstack/react-router";
+import { useAgentNames } from "@/api/agents";
+import type { Waiting, WaitReason } from "@/api/types";
+import { cn } from "@/lib/cn";
+import { formatCount, formatExactTime } from "@/lib/format";
+import { Button } from "@/ui/controls/button";
+import { Countdown } from "@/ui/display/duration";
+import { ExactTime, Time, toIntlZone, useZone } from "@/ui/display/time";
+import { Popover } from "@/ui/overlays/popover";
+import { describeCause, describeOwner, findRemedyPage } from "./waiting";
+
+/** The place from which on the jobstore counts no further. */
+const PLACE_MAX = 10_001;
+
+/** What a reason of one job and of many has in common. */
+type AnyReason = Pick<WaitReason, "code" | "name" | "owner" | "remedy"> & Partial<WaitReason>;
+
+/** Reason why something waits, in a line: in words, until when, and all else on hover. */
+export function ReasonLine({ reason }: { reason: AnyReason }) {
+  const { nameOf } = useAgentNames();
+  const [zone] = useZone();
+  const exact = (at: string) => formatExactTime(Date.parse(at), toIntlZone(zone));
+  const { since, until, owner, remedy } = reason;
+  const words = describeCause(reason, nameOf);
+  const title = [
+    words,
+    since && `since ${exact(since)}`,
+    until && `until ${exact(until)}`,
+    `${describeOwner(owner)}: ${remedy}`,
+  ];
+  return (
+    <span title={title.filter(Boolean).join("\n")}>
+      <RemedyLink reason={reason} className="hover:underline">
+        {words}
+      </RemedyLink>
+      {until && (
+        <>
+          {" "}
+          <Countdown to={until} />
+        </>
+      )}
+    </span>
+  );
+}
+
+/** Link to the page that can lift a reason; without such a page, its children alone. */
+function RemedyLink({ reason, ...props }: { reason: AnyReason; className?: string; children: string }) {
+  const page = findRemedyPage(reason);
+  if (!page) return <bdi>{props.children}</bdi>;
+  if (page.to === "/batches/$id") return <Link to={page.to} params={{ id: page.id }} {...props} />;
+  return <Link to={page.to} search={{}} {...props} />;
+}
+
+/** Button that opens all that holds a job back: since when, until when, whose move it is, and what lifts it. */
+export function WhyButton({ waiting, reasons }: { waiting: Waiting; reasons: readonly WaitReason[] }) {
+  const { nameOf } = useAgentNames();
+  const { place, starts_at: startsAt } = waiting;
+  const trigger = (
+    <Button kind="quiet" size="small" className="h-6">
+      Why{reasons.length > 1 && ` (${reasons.length} reasons)`}
+    </Button>
+  );
+  return (
+    <Popover trigger={trigger} label="Why it waits">
+      <ol className="max-w-md space-y-3">
+        {reasons.map((reason) => {
+          const { code, name, since, until, owner, remedy } = reason;
+          const page = findRemedyPage(reason);
+          return (
+            <li key={`${code} ${name}`} className="space-y-1">
+              <p className="font-medium wrap-anywhere first-letter:uppercase">{describeCause(reason, nameOf)}</p>
+              <p className="text-xs text-muted">
+                {since && <Time at={since} before="since " />}
+                {since && until && ", "}
+                {until && (
+                  <>
+                    until <ExactTime at={until} /> (<Countdown to={until} />)
+                  </>
+                )}
+              </p>
+              <p className="wrap-anywhere">
+                {describeOwner(owner)}: {remedy}.
+              </p>
+              {page && (
+                <RemedyLink reason={reason} className="inline-flex min-h-6 items-center text-accent underline">
+                  {`Open ${page.name}`}
+                </RemedyLink>
+              )}
+            </li>
+          );
+        })}
+      </ol>
+      {(place != null || startsAt) && (
+        <p className={cn("border-t pt-2", reasons.length > 0 && "mt-3")}>
+          {place != null &&
+            `Its place in the queue: ${place >= PLACE_MAX ? `after ${formatCount(PLACE_MAX - 1)}` : formatCount(place)}. `}
+          {startsAt && (
+            <>
+              It begins at <ExactTime at={startsAt} /> (<Countdown to={startsAt} />
+              ).
+            </>
+          )}
+        </p>
+      )}
+    </Popover>
+  );
+}

@@ -1,0 +1,39 @@
+import { expect, it } from "vitest";
+import { aJob, aLog } from "@/testing/factories";
+import { countWaiting, currentReasons, describeCause, findRemedyPage } from "./waiting";
+
+const nameOf = (id: string) => (id === "a-1" ? "writer" : id);
+
+it.each([
+  ["limit_concurrency", "tenant:press", "limit tenant:press is reached: 5 of 5 running", "/limits"],
+  ["limit_rate", "agent:a-1", "rate of agent:writer is reached: 5 of 5 started", "/limits"],
+  ["limit_paused", "agent:a-1", "agent:writer is paused", "/agents"],
+  ["limit_paused", "batch:b-1", "batch:b-1 is paused", "/batches/$id"],
+  ["limit_paused", "batch:*", "batch:* is paused", "/limits"],
+  ["circuit_open", "a-1", "circuit of writer is open after 5 failures", "/agents"],
+  ["agent_disabled", "a-1", "writer is disabled", "/agents"],
+  ["no_room", "executor", "executors are full: 5 of 5 taken", undefined],
+  ["queue", "", "its turn comes", undefined],
+  ["something_new", "x", "something new x", undefined],
+])("%s of %s is told in words, with the page that lifts it", (code, name, words, page) => {
+  expect(describeCause({ code, name, used: 5, allowed: 5 }, nameOf)).toBe(words);
+  expect(findRemedyPage({ code, name })?.to).toBe(page);
+});
+
+it("what was read before the newest entry is not told any more", () => {
+  const reasons = [{ code: "queue", name: "", owner: "signoff", remedy: "its turn comes" }];
+  const job = aJob({ last_log: aLog({ created_at: "2026-11-25T00:00:05.250Z" }) });
+  expect(currentReasons(job, { since: "2026-11-25T00:00:05.250123Z", reasons })).toEqual(reasons);
+  expect(currentReasons(job, { since: "2026-11-25T00:00:04Z", reasons })).toEqual([]);
+  expect(currentReasons(job, null)).toEqual([]);
+});
+
+it("sums are counted once each", () => {
+  const sum = { name: "", owner: "signoff", remedy: "" };
+  expect(
+    countWaiting([
+      { ...sum, code: "queue", count: 22 },
+      { ...sum, code: "no_room", count: 390 },
+    ]),
+  ).toBe(412);
+});

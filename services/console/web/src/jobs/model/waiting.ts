@@ -1,0 +1,79 @@
+import type { Job, Waiting, WaitingSum, WaitReason } from "@/api/types";
+import { formatCount, shortenId } from "@/lib/format";
+
+type NameOf = (id: string) => string;
+/** What is the same of a reason and of a sum. */
+type Cause = Pick<WaitReason, "code" | "name"> & Partial<Pick<WaitReason, "used" | "allowed">>;
+
+/** The words of each code, in numbers where it has some. */
+const WORDS: Record<string, (cause: Cause, about: string) => string> = {
+  not_before: () => "waits for its time",
+  retry_backoff: () => "waits for its next call",
+  limit_paused: (_, about) => `${about} is paused`,
+  limit_concurrency: (cause, about) => `limit ${about} is reached${formatUse(cause, "running")}`,
+  limit_rate: (cause, about) => `rate of ${about} is reached${formatUse(cause, "started")}`,
+  circuit_open: ({ used }, about) => `circuit of ${about} is open${used ? ` after ${formatCount(used)} failures` : ""}`,
+  circuit_probing: (_, about) => `one call finds out whether ${about} answers`,
+  no_worker: () => "no executor is running",
+  no_room: (cause) => `executors are full${formatUse(cause, "taken")}`,
+  queue: () => "its turn comes",
+  offered: (_, about) => `offered to ${about === "validator" ? "validators" : "executors"}`,
+  judge_missing: () => "no validator is running",
+  judge_no_room: (cause) => `validators are full${formatUse(cause, "taken")}`,
+  no_agent_matches: (_, about) => `no agent has ${about}`,
+  agent_disabled: (_, about) => `${about} is disabled`,
+  agent_missing: () => "no agent is assigned",
+};
+
+const OWNERS: Record<string, string> = {
+  operator: "An operator can lift it",
+  caller: "Whoever asked for it can lift it",
+  agent: "The agent has to answer again",
+  time: "It lifts by itself",
+  signoff: "Nothing holds it back",
+};
+
+const formatUse = ({ used, allowed }: Cause, word: string) =>
+  used == null || allowed == null ? "" : `: ${formatCount(used)} of ${formatCount(allowed)} ${word}`;
+
+/** Name what a reason is about: `agent:…` by the agent's name, `batch:…` by the end of its id. */
+function nameAbout(name: string, nameOf: NameOf): string {
+  const [kind, ...rest] = name.split(":");
+  const value = rest.join(":");
+  if (kind === "agent" && value) return `agent:${nameOf(value)}`;
+  return kind === "batch" && value ? `batch:${shortenId(value)}` : nameOf(name);
+}
+
+/** Describe in words what an execution waits for: "limit tenant:press is reached: 5 of 5 running". */
+export function describeCause(cause: Cause, nameOf: NameOf): string {
+  const about = nameAbout(cause.name, nameOf);
+  return WORDS[cause.code]?.(cause, about) ?? [cause.code.replaceAll("_", " "), about].filter(Boolean).join(" ");
+}
+
+/** Describe whose move it is. */
+export const describeOwner = (owner: string) => OWNERS[owner] ?? owner;
+
+/** Where in the page the cause can be lifted. */
+export type RemedyPage = { to: "/limits" | "/agents"; name: string } | { to: "/batches/$id"; id: string; name: string };
+
+/** Find the page that has what lifts a cause; null where no page does. */
+export function findRemedyPage({ code, name }: Pick<WaitReason, "code" | "name">): RemedyPage | null {
+  if (code.startsWith("limit_")) {
+    if (name.startsWith("batch:") && name !== "batch:*")
+      return { to: "/batches/$id", id: name.slice(6), name: "Batch" };
+    return code === "limit_paused" && name.startsWith("agent:")
+      ? { to: "/agents", name: "Agents" }
+      : { to: "/limits", name: "Limits" };
+  }
+  const isOfAgents = code.startsWith("circuit_") || code === "agent_disabled" || code === "no_agent_matches";
+  return isOfAgents ? { to: "/agents", name: "Agents" } : null;
+}
+
+/** Return what a job waits for, the first thing first: nothing where an entry was recorded since that was read. */
+export function currentReasons({ last_log: last }: Pick<Job, "last_log">, waiting?: Waiting | null): WaitReason[] {
+  const isOld = last && waiting?.since && Date.parse(last.created_at) > Date.parse(waiting.since);
+  return isOld ? [] : (waiting?.reasons ?? []);
+}
+
+/** Count all that wait. */
+export const countWaiting = (sums: readonly WaitingSum[]) => sums.reduce((all, { count }) => all + count, 0);

@@ -1,0 +1,84 @@
+import { expect, it } from "vitest";
+import type { JobLog } from "@/api/types";
+import { aLog } from "@/testing/factories";
+import { makeCalls, sumSpans } from "./waterfall";
+
+const BEGIN = Date.parse("2026-11-25T00:00:00Z");
+const at = (seconds: number) => new Date(BEGIN + seconds * 1_000).toISOString();
+const entry = (kind: string, seconds: number, fields: Partial<JobLog> = {}) =>
+  aLog({ kind, created_at: at(seconds), ...fields });
+const lengths = (logs: JobLog[]) =>
+  makeCalls(logs).map(({ spans }) =>
+    spans.map(({ kind, begin, end }) => [kind, end === null ? null : (end - begin) / 1_000]),
+  );
+
+it("a life is a wait, a call and a judging, with ticks for the progress", () => {
+  const logs = [
+    entry("created", -1, { execution_id: null }),
+    ...[entry("requested", 0), entry("claimed", 2), entry("call_begun", 2.5), entry("progress", 3, { progress: 0.5 })],
+    ...[entry("result", 5), entry("met", 9, { duration_s: 1, status: "COMPLETED" })],
+  ];
+  expect(lengths(logs)).toEqual([
+    [
+      ["queue", 2.5],
+      ["agent", 2.5],
+      ["judgeQueue", 3],
+      ["judge", 1],
+    ],
+  ]);
+  expect(makeCalls(logs)[0]?.ticks).toEqual([{ at: BEGIN + 3_000, share: 0.5 }]);
+});
+
+it("a call that failed is followed by the wait until the next, and a duration tells when it began", () => {
+  const logs = [
+    ...[
+      entry("requested", 0),
+      entry("claimed", 1),
+      entry("call_failed", 3, { next_attempt_at: at(10), duration_s: 2 }),
+    ],
+    ...[entry("claimed", 12), entry("failed", 15, { duration_s: 2, code: "agent_status", status: "FAILED" })],
+  ];
+  expect(lengths(logs)).toEqual([
+    [
+      ["queue", 1],
+      ["agent", 2],
+    ],
+    [
+      ["backoff", 7],
+      ["queue", 3],
+      ["agent", 2],
+    ],
+  ]);
+  expect(makeCalls(logs).map(({ number }) => number)).toEqual([1, 2]);
+});
+
+it("a beginning that was recorded only as the call ended is where its duration says", () => {
+  const logs = [entry("requested", 0), entry("call_begun", 3), entry("call_failed", 3.001, { duration_s: 2 })];
+  expect(lengths(logs)[0]).toEqual([
+    ["queue", 1.001],
+    ["agent", 2],
+  ]);
+});
+
+it("a lost validator is no call of the agent, and a late result no judging", () => {
+  const logs = [entry("requested", 0), entry("call_begun", 1), entry("result", 2), entry("lapsed", 5), entry("met", 9)];
+  expect(lengths(logs)).toEqual([
+    [
+      ["queue", 1],
+      ["agent", 1],
+      ["judge", 7],
+    ],
+  ]);
+  const late = [entry("requested", 0), entry("cancelled", 2), entry("result", 5, { status: "CANCELLED" })];
+  expect(lengths(late)).toEqual([[["queue", 2]]]);
+});
+
+it("what goes on has no end, and counts until now", () => {
+  const calls = makeCalls([entry("requested", 0)]);
+  expect(calls[0]?.spans[0]?.end).toBeNull();
+  expect(sumSpans(calls, BEGIN + 7_000)).toEqual({ queue: 7_000 });
+});
+
+it("the entries of an execution whose request is not known have no place", () => {
+  expect(makeCalls([entry("progress", 0), entry("result", 1)])).toEqual([]);
+});

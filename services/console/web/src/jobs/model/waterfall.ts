@@ -1,0 +1,127 @@
+import type { JobLog } from "@/api/types";
+import { isLate } from "./logs";
+
+/** What is done or waited for: the words of a span of time. */
+export const SPAN_WORDS = {
+  queue: "in the queue",
+  agent: "with the agent",
+  backoff: "before the next call",
+  judgeQueue: "in the queue for the judge",
+  judge: "with the judge",
+} as const;
+export type SpanKind = keyof typeof SPAN_WORDS;
+
+/** Time spent on one thing, in milliseconds; without an end while it goes on. `version` is the entry with which it began. */
+export type Span = { kind: SpanKind; begin: number; end: number | null; version: number };
+
+/** One call of the agent, with the wait before it, and the judging of its result after it. */
+export type Call = {
+  submission: number;
+  number: number;
+  agent: string | null;
+  spans: Span[];
+  /** When the agent reported progress, and how far it was. */
+  ticks: { at: number; share: number }[];
+};
+
+/** What goes on after an entry of each kind; after any other that belongs to an execution, nothing does. */
+const FOLLOWS: Record<string, SpanKind> = {
+  requested: "queue",
+  claimed: "queue",
+  call_begun: "agent",
+  progress: "agent",
+  call_failed: "backoff",
+  attempt_failed: "backoff",
+  given_back: "queue",
+  lapsed: "queue",
+  result: "judge",
+  judging_claimed: "judge",
+  misjudged: "judge",
+};
+/** Kinds of entries after which the agent is called once more. */
+const ENDS_CALL: readonly string[] = ["call_failed", "attempt_failed", "given_back", "lapsed"];
+
+/** Make the calls of a job, oldest first, from the entries of its log, oldest first: as the command line does. */
+export function makeCalls(logs: readonly JobLog[]): Call[] {
+  const calls: Call[] = [];
+  const numbers = new Map<string, number>();
+  for (const log of logs) {
+    const { execution_id: id, kind, agent_id: agent } = log;
+    if (id == null || isLate(log)) continue;
+    const at = Date.parse(log.created_at);
+    const submission = log.submission ?? 1;
+    if (kind === "requested") {
+      numbers.set(id, 1);
+      calls.push({ submission, number: 1, agent: agent ?? null, spans: [], ticks: [] });
+    }
+    const call = calls.at(-1);
+    const number = numbers.get(id);
+    if (!call || number === undefined) continue;
+    const endsCall = ENDS_CALL.includes(kind ?? "");
+    // A validator that was lost or gave the result back calls no agent: the result is judged once more.
+    if (endsCall && isJudged(call)) continue;
+    addEntry(call, log, at);
+    if (!endsCall) continue;
+    numbers.set(id, number + 1);
+    calls.push(followingCall(call, log, at, number + 1));
+  }
+  return calls;
+}
+
+const isJudged = ({ spans }: Call) => ["judge", "judgeQueue"].includes(spans.at(-1)?.kind ?? "");
+
+/** Make the call that follows an entry which ends one: it may have to wait for its time before it is queued. */
+function followingCall({ submission, agent }: Call, log: JobLog, at: number, number: number): Call {
+  const { version, next_attempt_at: next } = log;
+  const begin = next ? Math.max(at, Date.parse(next)) : at;
+  const spans: Span[] = begin > at ? [{ kind: "backoff", begin: at, end: begin, version }] : [];
+  spans.push({ kind: "queue", begin, end: null, version });
+  return { submission, number, agent, spans, ticks: [] };
+}
+
+/** Add an entry to its call: it ends what went on, and says what goes on from then. */
+function addEntry(call: Call, log: JobLog, at: number): void {
+  const { kind, progress, version } = log;
+  call.agent = log.agent_id ?? call.agent;
+  if (kind === "progress" && progress != null) call.ticks.push({ at, share: progress });
+  const follows = ENDS_CALL.includes(kind ?? "") ? undefined : FOLLOWS[kind ?? ""];
+  splitLast(call, log, at);
+  const last = call.spans.at(-1);
+  if (last && last.end === null) {
+    if (last.kind === follows) return;
+    last.end = Math.max(last.begin, at);
+    if (last.end === last.begin) call.spans.pop();
+  }
+  if (follows) call.spans.push({ kind: follows, begin: at, end: null, version });
+}
+
+/**
+ * Say of the span that an entry ends from when on it was done: before, it waited for a worker. That a call has begun may
+ * be recorded only as it ends.
+ */
+function splitLast({ spans }: Call, { duration_s: seconds }: JobLog, at: number): void {
+  let last = spans.at(-1);
+  if (!last || last.end !== null || seconds == null) return;
+  const before = spans.at(-2);
+  const beganWith = last.version;
+  if (last.kind === "agent" && before?.kind === "queue") {
+    spans.pop();
+    last = before;
+  }
+  if (last.kind === "agent") return;
+  const { begin, version } = last;
+  const began = Math.max(begin, at - seconds * 1_000);
+  const [waited, done] = last.kind === "judge" ? (["judgeQueue", "judge"] as const) : ([last.kind, "agent"] as const);
+  spans.pop();
+  if (began > begin) spans.push({ kind: waited, begin, end: began, version });
+  spans.push({ kind: done, begin: began, end: null, version: beganWith });
+}
+
+/** Sum up how long each kind of span took, until a moment where one goes on. */
+export function sumSpans(calls: readonly Call[], now: number): Partial<Record<SpanKind, number>> {
+  const sums: Partial<Record<SpanKind, number>> = {};
+  for (const { kind, begin, end } of calls.flatMap(({ spans }) => spans)) {
+    sums[kind] = (sums[kind] ?? 0) + Math.max(0, Math.min(end ?? now, now) - begin);
+  }
+  return sums;
+}
