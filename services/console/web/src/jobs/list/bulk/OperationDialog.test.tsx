@@ -99,5 +99,7 @@ it("what is done to all is done to those that allow it, and match", () => {
   expect(describeMatching({ counts: { FAILED: 100, COMPLETED: 5 }, capped_at: 100, cancelled: 0 }, {})).toBe(
     "all of at least 105 jobs",
   );
-  expect(describeMatching({ counts: { FAILED: 2 }, capped_at: 100, cancelled: 0, searched: 10 }, {})).toBe("all of at least 2 jobs");
+  expect(describeMatching({ counts: { FAILED: 2 }, capped_at: 100, cancelled: 0, searched: 10 }, {})).toBe(
+    "all of at least 2 jobs",
+  );
 });
