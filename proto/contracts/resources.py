@@ -282,7 +282,7 @@ class JobFilter(StrictModel):
     created_after: AwareDatetime | None = Field(None, description="or at this time")
     created_before: AwareDatetime | None = None
     text: Annotated[Text, StringConstraints(max_length=200)] | None = Field(
-        None, description="stands in the id or the title, in whatever case"
+        None, description="its words, or how they begin; or what stands in the id or the title of the newest"
     )
     cancelled: bool | None = Field(None, description="whether the last execution was cancelled")
     codes: list[Annotated[Text, StringConstraints(max_length=64)]] = Field(

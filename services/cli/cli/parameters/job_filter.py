@@ -23,7 +23,9 @@ def read_conditions(  # noqa: PLR0913 - each is an option
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="With this label. May be repeated: all of them.")
     ] = None,
     batch: Annotated[str | None, typer.Option(help="The items of this batch, or of another operation.")] = None,
-    text: Annotated[str | None, typer.Option(help="With this text in the id or the title.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="With these words, or how they begin; or with this in the id or the title.")
+    ] = None,
     created_after: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Created at this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago."),

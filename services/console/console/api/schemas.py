@@ -51,7 +51,7 @@ class JobsFilter(Model):
     created_after: Moment | None = Field(None, description="or at this time")
     created_before: Moment | None = None
     q: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = Field(
-        None, description="stands in the id or the title, in whatever case"
+        None, description="its words, or how they begin; or what stands in the id or the title of the newest"
     )
     cancelled: bool | None = Field(None, description="whether the last execution was cancelled")
     code: list[Annotated[Text, StringConstraints(max_length=64)]] = Field(

@@ -116,7 +116,7 @@ async def _find_by_parts(
 ) -> list[Row]:
     """Return the ids of a page of jobs, and what they are sorted by."""
     rows: list[Row] = []
-    for part in _PARTS.get(order, _WHOLE):
+    for part in _PARTS[order]:
         query = where_matching(select(*get_order_columns(order)).where(part), chosen)
         rows += await connection.execute(_sort_and_seek(query, order, after).limit(limit - len(rows)))
         if len(rows) == limit:

@@ -1529,7 +1529,7 @@ export interface components {
             created_before?: string | null;
             /**
              * Text
-             * @description stands in the id or the title, in whatever case
+             * @description its words, or how they begin; or what stands in the id or the title of the newest
              */
             text?: string | null;
             /**
@@ -2839,7 +2839,7 @@ export interface operations {
                 /** @description or at this time */
                 created_after?: string | null;
                 created_before?: string | null;
-                /** @description stands in the id or the title, in whatever case */
+                /** @description its words, or how they begin; or what stands in the id or the title of the newest */
                 q?: string | null;
                 /** @description whether the last execution was cancelled */
                 cancelled?: boolean | null;
@@ -6960,7 +6960,7 @@ export interface operations {
                 /** @description or at this time */
                 created_after?: string | null;
                 created_before?: string | null;
-                /** @description stands in the id or the title, in whatever case */
+                /** @description its words, or how they begin; or what stands in the id or the title of the newest */
                 q?: string | null;
                 /** @description whether the last execution was cancelled */
                 cancelled?: boolean | null;
