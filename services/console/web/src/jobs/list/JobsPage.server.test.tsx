@@ -89,3 +89,20 @@ it("says how far a text was searched for, and searches on when told so", async (
   expect(await screen.findByText("3 jobs loaded")).toBeVisible();
   expect(screen.queryByRole("button", { name: "Search on" })).not.toBeInTheDocument();
 });
+
+it("a cancelled job is shown, counted and found as that, and not as assigned", async () => {
+  const asked = serveJobs([aJob({ id: "a", title: "Alpha", cancelled: true })]);
+  on("get", "/api/job-counts", () => json({ counts: { ASSIGNED: 7 }, cancelled: 3, capped_at: 10_000 }));
+  const { user, router } = await page();
+  await screen.findByText("Alpha");
+  expect(row("Alpha")).toHaveTextContent("Cancelled");
+  const cancelled = await screen.findByRole("button", { name: /cancelled/ });
+  await waitFor(() => expect(cancelled).toHaveTextContent("3cancelled"));
+  expect(screen.getByRole("button", { name: /assigned/ })).toHaveTextContent("4assigned");
+  await user.click(cancelled);
+  await waitFor(() => expect(router.state.location.searchStr).toBe("?cancelled=true"));
+  await waitFor(() => expect(asked.at(-1)?.searchParams.get("cancelled")).toBe("true"));
+  await user.click(screen.getByRole("button", { name: /cancelled/ }));
+  await user.click(screen.getByRole("button", { name: /assigned/ }));
+  await waitFor(() => expect(asked.at(-1)?.searchParams.get("cancelled")).toBe("false"));
+});

@@ -87,7 +87,13 @@ export function JobsPage({ search }: { search: JobsSearch }) {
             </Link>
           </div>
         </div>
-        <StatusCounts counts={counts} chosen={search.status ?? []} onToggle={toggle} />
+        <StatusCounts
+          counts={counts}
+          chosen={search.status ?? []}
+          onToggle={toggle}
+          isCancelled={search.cancelled === true}
+          onCancelled={() => change({ cancelled: search.cancelled ? undefined : true })}
+        />
       </div>
       <div className="relative min-h-0 grow border-t">
         <NewRowsPill number={useNewJobCount(search, jobs)} onShow={showNew} />

@@ -15,12 +15,15 @@ type JobStatusBadgeProps = {
   pending?: Action | null;
   /** Whether an execution runs or is queued. */
   isLive?: boolean | null;
+  /** Whether the last execution was cancelled, and nothing was asked for since: shown in place of where the job stands. */
+  isCancelled?: boolean;
   className?: string;
 };
 
 /** Badge of a status: word, icon and colour. */
-export function JobStatusBadge({ status, pending, isLive, className }: JobStatusBadgeProps) {
-  const shown = pending === "execute" || pending === "resubmit" ? "IN_PROGRESS" : status;
+export function JobStatusBadge({ status, pending, isLive, isCancelled, className }: JobStatusBadgeProps) {
+  const shown =
+    pending === "execute" || pending === "resubmit" ? "IN_PROGRESS" : isCancelled && !isLive ? "CANCELLED" : status;
   const { word, icon: Icon, ink, tint, hint } = STATUS_LOOKS[shown];
   const isQueued = status === "ASSIGNED" && isLive && !pending;
   return (

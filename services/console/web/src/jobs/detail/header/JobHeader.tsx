@@ -32,7 +32,7 @@ export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, on
     <header className="space-y-3 border-b pb-4">
       <div className="flex flex-wrap items-end justify-between gap-3">
         <div className="min-w-0 grow basis-96 space-y-1">
-          <JobStatusBadge status={job.status} pending={pending} isLive={job.live} />
+          <JobStatusBadge status={job.status} pending={pending} isLive={job.live} isCancelled={job.cancelled} />
           <h1 className="text-xl font-semibold wrap-anywhere">
             <bdi>{job.title}</bdi>
           </h1>

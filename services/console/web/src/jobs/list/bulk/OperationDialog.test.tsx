@@ -55,7 +55,7 @@ it.each([
   if ("agent_id" in said) await user.selectOptions(within(dialog).getByLabelText("Agent"), said.agent_id as string);
   await user.click(within(dialog).getByRole("button", { name: verb }));
   await waitFor(() => expect(router.state.location.pathname).toBe("/batches/made"));
-  const filter = { statuses: ["ASSIGNED"], agent_id: "writer", labels: { team: "a" } };
+  const filter = { statuses: ["ASSIGNED"], cancelled: false, agent_id: "writer", labels: { team: "a" } };
   expect(await asked[0]?.json()).toEqual({ kind, filter, name: "tidy up", ...said });
   expect(asked[0]?.headers.get("Idempotency-Key")).toBeTruthy();
 });

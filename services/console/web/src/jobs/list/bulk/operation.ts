@@ -10,7 +10,7 @@ import type {
   OperationKind,
   OperationPreview,
 } from "@/api/types";
-import { findCreatedAfter, type JobsSearch, parseLabel } from "@/jobs/list/filters/jobs-search";
+import { findCancelled, findCreatedAfter, type JobsSearch, parseLabel } from "@/jobs/list/filters/jobs-search";
 import { formatCount, pluralize } from "@/lib/format";
 
 /** What can be done to all that match, in the order of the buttons. */
@@ -63,8 +63,10 @@ const findStatuses = (kind: OperationKind, { status }: JobsSearch) =>
 /** Convert the search to the filter of an operation; a period becomes the time when it began. */
 export function toFilter(kind: OperationKind, search: JobsSearch, now: number): JobFilter {
   const labels = search.label?.map(parseLabel);
+  const cancelled = findCancelled(search);
   return {
     statuses: findStatuses(kind, search),
+    ...(cancelled !== undefined && { cancelled }),
     ...(search.agent && { agent_id: search.agent }),
     ...(search.tenant && { tenant: search.tenant }),
     ...(search.batch && { batch_id: search.batch }),
@@ -94,9 +96,10 @@ const NONE: Record<OperationKind, string> = {
 /** Describe how many jobs match, as far as they are counted: "all 412 jobs". */
 export function describeMatching(counts: JobCounts | undefined, search: JobsSearch): string {
   if (!counts) return "all jobs";
-  const numbers = Object.entries(counts.counts)
+  const byStatus = Object.entries(counts.counts)
     .filter(([status]) => !search.status || search.status.includes(status as JobStatus))
     .map(([, number]) => number);
+  const numbers = search.cancelled ? [counts.cancelled] : byStatus;
   const sum = numbers.reduce((total, number) => total + number, 0);
   const isAtLeast = counts.searched != null || numbers.some((number) => number >= counts.capped_at);
   if (isAtLeast) return `all of at least ${formatCount(sum)} jobs`;

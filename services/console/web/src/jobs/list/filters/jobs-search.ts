@@ -14,6 +14,8 @@ export type Sort = (typeof SORTS)[number];
 /** Search parameters of the list's address. */
 export type JobsSearch = {
   status?: JobStatus[];
+  /** Only those whose last execution was cancelled. */
+  cancelled?: true;
   agent?: string;
   tenant?: string;
   batch?: string;
@@ -42,6 +44,7 @@ export function parseJobsSearch(raw: RawSearch): JobsSearch {
   const sort = toText(raw.sort);
   return {
     status: statuses.length > 0 ? statuses : undefined,
+    cancelled: String(toText(raw.cancelled)) === "true" ? true : undefined,
     agent: toText(raw.agent),
     tenant: toText(raw.tenant),
     batch: toText(raw.batch),
@@ -72,6 +75,7 @@ export function toJobsQuery(search: JobsSearch, now: number): JobsQuery {
   const isFirst = sort === "created" && !ascending;
   return withoutUndefined({
     status: search.status,
+    cancelled: findCancelled(search),
     agent_id: search.agent,
     tenant: search.tenant,
     batch_id: search.batch,
@@ -82,6 +86,10 @@ export function toJobsQuery(search: JobsSearch, now: number): JobsQuery {
     sort: isFirst ? undefined : (`${ascending ? "" : "-"}${sort}_at` as const),
   });
 }
+
+/** What is chosen of cancelled jobs: they stand at a status, mostly ASSIGNED, but are not shown as that. */
+export const findCancelled = ({ status, cancelled }: JobsSearch) =>
+  cancelled ?? (status?.includes("ASSIGNED") ? false : undefined);
 
 export function findCreatedAfter({ period, from }: JobsSearch, now: number): string | undefined {
   if (from) return new Date(from).toISOString();
@@ -97,6 +105,9 @@ export function matches(job: Job, search: JobsSearch, now: number): boolean {
 export function explainMismatch(job: Job, search: JobsSearch, now: number): string | null {
   const { status, agent, tenant, batch, label = [], text = "" } = search;
   if (status && !status.includes(job.status)) return "its status is another";
+  const cancelled = findCancelled(search);
+  if (cancelled !== undefined && job.cancelled !== cancelled)
+    return cancelled ? "it is not cancelled any more" : "it was cancelled";
   if (agent && job.agent_id !== agent) return "its agent is another";
   if (tenant && job.tenant !== tenant) return "its tenant is another";
   if (batch && job.batch_id !== batch.toLowerCase()) return "its batch is another";
@@ -132,6 +143,7 @@ export function isFiltered(search: JobsSearch): boolean {
 export function describeSearch(search: JobsSearch, zone: string | undefined, nameOf = (id: string) => id): string {
   const words = [
     search.status && `status ${search.status.join(" or ")}`,
+    search.cancelled && "cancelled",
     search.agent && `agent ${nameOf(search.agent)}`,
     search.tenant && `tenant ${search.tenant}`,
     search.batch && `batch ${search.batch}`,

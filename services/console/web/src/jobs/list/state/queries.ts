@@ -23,7 +23,7 @@ export function jobsQuery(search: JobsSearch) {
 
 /** Query of how many jobs match by status, whatever status is chosen. Nothing waits for it. */
 export function countsQuery(search: JobsSearch) {
-  const { status: _, ...filters } = withoutSort(search);
+  const { status: _, cancelled: __, ...filters } = withoutSort(search);
   return queryOptions({
     queryKey: [...jobKeys.counts, filters],
     retry: false,

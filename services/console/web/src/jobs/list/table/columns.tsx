@@ -95,7 +95,7 @@ export function Status({ job }: { job: Job }) {
   const pending = usePendingAction(job.id);
   return (
     <span className="inline-flex items-center gap-2">
-      <JobStatusBadge status={job.status} pending={pending} isLive={job.live} />
+      <JobStatusBadge status={job.status} pending={pending} isLive={job.live} isCancelled={job.cancelled} />
       <span className="truncate text-xs text-muted">
         <StatusDetail job={job} />
       </span>
