@@ -201,7 +201,7 @@ async def test_lists_are_sorted_counted_and_without_bodies(web: aiohttp.ClientSe
         found = await answer.json()
     assert ([job["id"] for job in found["items"]], found["searched"]) == ([ids[1]], 20_000)
     async with web.get("/api/job-counts", params={"tenant": "lists"}) as answer:
-        assert await answer.json() == {"counts": {"ASSIGNED": 3}, "capped_at": 10_000, "searched": None}
+        assert await answer.json() == {"counts": {"ASSIGNED": 3}, "capped_at": 10_000, "searched": None, "cancelled": 0}
 
 
 async def test_the_overview_and_the_agents_are_shown(real: RealConsole, web: aiohttp.ClientSession) -> None:

@@ -1,6 +1,6 @@
 """Whoever reads a transaction goes from module to module, and back to none."""
 
-from carry_out import trace_claim
+from tracing.carry_out import trace_claim
 
 from jobstore.runner import CommandRunner
 

@@ -19,6 +19,8 @@ BATCH_MAX = 500
 #: The shortest and the longest wait in seconds between two sweeps. Between, they come when the next lease lapses or the
 #: next time is up; of what another jobstore has written since the last sweep, that may be noticed late by the longest.
 SWEEP_MIN_S, SWEEP_MAX_S = 0.1, 2.0
+#: A timer may be early by so much: it is not set again for the rest.
+EARLY_S = 0.01
 #: How often it is looked whether what may hold an outcome was read by now.
 READ_AGAIN_S = 0.5
 
@@ -81,7 +83,7 @@ class Sweeper:
 
     async def _sweep_in_time(self) -> None:
         """Sweep, unless it was woken to come sooner, and not at once."""
-        if self._find_wait_s() > 0:
+        if self._find_wait_s() > EARLY_S:
             return
         self._sweep_at = time.monotonic() + self._period_s  # if it fails, and for what is told meanwhile
         await self.sweep()
