@@ -26,8 +26,8 @@ from upgrades.pairs import KINDS, PAIRS, Pairs, pairs
 
 #: How much longer than the longest before it a job may wait.
 LONGER_S = 5.0
-#: The same beside an older version: its consumers notice every 3 s alone who has left or joined their group, and what it
-#: leaves unpublished as it stops is offered again after 4 s.
+#: The same beside an older version: its consumers notice every 3 s alone who has left or joined their group, and what
+#: it leaves unpublished as it stops is offered again after 4 s.
 LONGER_BESIDE_OLDER_S = 10.0
 #: Of so many clients one is at the consoles, the others at the jobstores.
 REST_SHARE = 5
