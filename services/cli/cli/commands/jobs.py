@@ -86,12 +86,9 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
 
     if wait and not execute:
         raise typer.BadParameter("goes with --execute", param_hint="--wait")
-    fields = _require_object(read_json_file(file, "--file")) if file else {}
-    if criteria:
-        fields.pop("criteria", None)
     given = {"agent_id": agent, "id": job_id, "tenant": tenant}
+    fields = _read_fields(file, title, description, criteria, payload, priority, label, capability, not_before)
     fields |= {name: value for name, value in given.items() if value is not None}
-    fields |= _read_fields(title, description, criteria, payload, priority, label, capability, not_before)
     fields |= {"policy": {**(fields.get("policy") or {}), **parse_policy(policy, budget_usd)}}
     new = validate_model(NewJob, fields, "--file" if file else "the job")
     async with cli.jobstore() as jobstore:
@@ -248,10 +245,7 @@ async def edit(  # noqa: PLR0913, PLR0917 - each is an option
     """Change what a job asks for, and leave the rest; labels, criteria and capabilities replace all that it had."""
     from contracts.resources import JobEdit  # noqa: PLC0415 - heavy, and only needed here
 
-    fields = _require_object(read_json_file(file, "--file")) if file else {}
-    if criteria:
-        fields.pop("criteria", None)
-    fields |= _read_fields(title, description, criteria, payload, priority, label, capability, not_before)
+    fields = _read_fields(file, title, description, criteria, payload, priority, label, capability, not_before)
     policy_fields = parse_policy(policy, budget_usd)
     if not (fields or policy_fields):
         raise typer.BadParameter("give at least one option that changes the job", param_hint="JOB")
@@ -265,7 +259,8 @@ async def edit(  # noqa: PLR0913, PLR0917 - each is an option
     cli.out.show_job(saved)
 
 
-def _read_fields(  # noqa: PLR0917 - each is an option
+def _read_fields(  # noqa: PLR0913, PLR0917 - each is an option
+    file: str | None,
     title: str | None,
     description: str | None,
     criteria: list[str] | None,
@@ -275,7 +270,10 @@ def _read_fields(  # noqa: PLR0917 - each is an option
     capability: list[str] | None,
     not_before: str | None,
 ) -> dict[str, Any]:
-    """Return the fields of a job that options give."""
+    """Return the fields of a job that a file gives, and over them those that options give."""
+    fields = _require_object(read_json_file(file, "--file")) if file else {}
+    if criteria:
+        fields.pop("criteria", None)
     options = {
         "title": title,
         "description": description,
@@ -285,7 +283,7 @@ def _read_fields(  # noqa: PLR0917 - each is an option
         "capabilities": capability,
         "not_before": parse_future_time(not_before, "--not-before"),
     }
-    fields = {name: value for name, value in options.items() if value is not None}
+    fields |= {name: value for name, value in options.items() if value is not None}
     return fields if payload is None else fields | {"payload": read_json(payload, "--payload")}
 
 
