@@ -26,6 +26,8 @@ from jobstore.storage.outages import DRIVER_ERRORS
 #: A part that was ended is ready again within this, from when it has the broker and the database.
 BACK_S = 240.0
 LOOK_S = 0.5
+#: A link where nothing passes keeps its fault for so many looks more, until it meets something.
+QUIET_LOOKS = 40
 BACKING = ("kafka", "postgres")
 #: Who waits for a lock on the table longer than this holds up whoever comes after.
 SLOW_DISK = """
@@ -224,6 +226,10 @@ class Injector:
         before = link.acted[planned.kind]
         link.set(planned.kind)
         await asyncio.sleep(planned.lasts_s)
+        for _ in range(QUIET_LOOKS):
+            if link.acted[planned.kind] > before:
+                break
+            await asyncio.sleep(LOOK_S)
         link.set("open")
         return Done(acted=link.acted[planned.kind] - before)
 
