@@ -3,7 +3,7 @@
 import copy
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import grpc
 from grpc import ChannelCredentials as Credentials
@@ -20,6 +20,10 @@ WATCH_BACKOFF_FIRST_S = 0.1
 WATCH_BACKOFF_MAX_S = 5.0
 
 
+#: Where the name of a status is the code of a refusal, too: an execution that was cancelled answers `cancelled`.
+_STATUS_CODES: Final = {grpc.StatusCode.CANCELLED: "call_cancelled"}
+
+
 class JobStoreError(Exception):
     """The jobstore refused a call, or did not answer. `code` is stable; `grpc_status` gives the class of error."""
 
@@ -34,7 +38,8 @@ class JobStoreError(Exception):
         """Return the error with which a gRPC call ended."""
         status = error.code()
         code = dict(error.trailing_metadata() or ()).get("signoff-code")
-        return cls(str(code or status.name.lower()), error.details() or status.name, status)
+        code = code or _STATUS_CODES.get(status, status.name.lower())
+        return cls(str(code), error.details() or status.name, status)
 
 
 class Connection:

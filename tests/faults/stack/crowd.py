@@ -33,7 +33,9 @@ PATIENCE_S = 300.0
 PAUSED_S = 1.5
 CLI_S = 60.0
 #: What the command line says when it could not find out.
-_CLI_AGAIN = frozenset({"unavailable", "deadline_exceeded", "cancelled", "aborted", "resource_exhausted"})
+_CLI_AGAIN = frozenset(
+    {"unavailable", "deadline_exceeded", "call_cancelled", "aborted", "resource_exhausted", "too_many_calls"}
+)
 
 
 class RefusedError(Exception):
