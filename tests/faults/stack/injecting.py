@@ -119,7 +119,7 @@ class Injector:
         stopping = asyncio.create_task(self._kill(planned, signal.SIGTERM))
         stop = await self.world.told_to_stop(planned.target, pid, told_at)
         if stop.took_s is None:
-            os.kill(pid, signal.SIGKILL)
+            _signalled(pid, signal.SIGKILL)
         await stopping
         return Done(pid)
 
