@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from contracts.events import hash_result
+from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdict
 from contracts.receipts.envelope import encode, sign
 from contracts.receipts.keys import PublicKeys, ReceiptKey, derive_keys
 from contracts.receipts.statement import Statement
-from contracts.resources import CriterionVerdict, Verdict
 from contracts.signing import Secrets, make_secret
 from contracts.status import JobStatus, Outcome
 
@@ -33,6 +33,22 @@ VERDICT = Verdict.of(
     ],
     "one of two, and that one is required",
     "a-judge",
+)
+#: As it is judged by a policy: with its stages, and what each ask of a model said and cost.
+BY_POLICY = VERDICT.model_copy(
+    update={
+        "policy": "strict@3",
+        "submission": 2,
+        "submissions": 5,
+        "stages": [
+            StageVerdict(
+                kind="single",
+                outcomes="pf",
+                asks=[Ask(model="a-judge", prompt=4, outcomes="pf", cost_usd=0.25, request_id="req-1", latency_s=2.5)],
+            ),
+            StageVerdict(kind="refute", outcomes="p-", asks=[Ask(model="another", role="refute")]),
+        ],
+    }
 )
 
 

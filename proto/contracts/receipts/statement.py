@@ -14,10 +14,10 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 from contracts.criteria import Criterion
 from contracts.fields import Model, describe_problem
 from contracts.jsontext import json_text
+from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.receipts.envelope import open_envelope, parse_unambiguous
 from contracts.receipts.errors import ReceiptError
 from contracts.receipts.keys import PublicKey, PublicKeys
-from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import JobStatus, Outcome
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
@@ -50,10 +50,29 @@ class JudgedCriterion(Model):
     outcome: Outcome
 
 
-class Judge(Model):
-    """Who judged."""
+class StatedAsk(Model):
+    """One ask of a model, without what it cost."""
 
+    model: str
+    role: str
+    prompt: int | None = None
+    outcomes: str | None = None
+
+
+class StatedStage(Model):
+    """What one stage of judging decided: a letter for each criterion, as in the log."""
+
+    kind: str
+    outcomes: str
+    asks: list[StatedAsk]
+
+
+class Judge(Model):
+    """Who judged, and how."""
+
+    policy: str | None = Field(None, description="the judge policy and its version, such as `strict@3`")
     model: str | None = None
+    stages: list[StatedStage] | None = None
 
 
 class VerdictPredicate(Model):
@@ -64,6 +83,7 @@ class VerdictPredicate(Model):
     tenant: str
     execution_id: UUID
     submission: int
+    submissions: int | None = Field(None, description="how many there might be")
     status: JobStatus = Field(description="of the job, by this verdict")
     is_valid: bool
     criteria_sha256: Sha256 = Field(description="of the text form of all criteria, a line for each")
@@ -87,7 +107,9 @@ class Statement(Model):
     def of(cls, verdict: Verdict, result_hash: bytes, *, with_texts: bool = True, **fields: Any) -> Self:
         """State a verdict on the result with this hash; `fields` are those of the predicate that the log has."""
         lines = [_format_line(one) for one in verdict.criteria]
+        judged_by = verdict.model_dump(include={"policy", "model", "stages"})  # of which a part is stated
         predicate = VerdictPredicate(
+            submissions=verdict.submissions,
             is_valid=verdict.is_valid,
             criteria_sha256=_hash("\n".join(lines)),
             criteria=[
@@ -100,7 +122,7 @@ class Statement(Model):
                 )
                 for one, line in zip(verdict.criteria, lines, strict=True)
             ],
-            judge=Judge(model=verdict.model),
+            judge=Judge.model_validate(judged_by),
             **fields,
         )
         name = f"{predicate.job_id}/{predicate.execution_id}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.receipts_to_forge import (
+    BY_POLICY,
     NEW,
     OLD,
     RECEIPT,
@@ -25,11 +26,11 @@ from support.receipts_to_forge import (
 from contracts.criteria import Criterion, format_criteria
 from contracts.events import hash_result
 from contracts.fact_keys import FactKeys
+from contracts.judging.verdict import Verdict
 from contracts.receipts.envelope import ENVELOPE_MAX_BYTES, encode
 from contracts.receipts.errors import ReceiptError
 from contracts.receipts.keys import PublicKeys, derive_keys
 from contracts.receipts.statement import verify
-from contracts.resources import Verdict
 from contracts.signing import Secrets, make_secret
 
 VECTORS = json.loads((Path(__file__).parents[3] / "proto/signing/receipt_vectors.json").read_text())
@@ -74,6 +75,23 @@ def test_a_receipt_says_what_was_judged_by_whom_and_nothing_of_the_result() -> N
     ]
     text = base64.b64decode(json.loads(RECEIPT)["payload"]).decode()
     assert not [word for word in ("blue", "The sea", "it does", "one of two") if word in text]
+
+
+def test_how_it_was_judged_is_stated_and_not_what_that_cost() -> None:
+    statement = verify(signed(state(BY_POLICY).encode()), TRUSTED)[1]
+    assert json.loads(statement.encode())["predicate"]["judge"] == {
+        "policy": "strict@3",
+        "model": "a-judge",
+        "stages": [
+            {
+                "kind": "single",
+                "outcomes": "pf",
+                "asks": [{"model": "a-judge", "role": "judge", "prompt": 4, "outcomes": "pf"}],
+            },
+            {"kind": "refute", "outcomes": "p-", "asks": [{"model": "another", "role": "refute"}]},
+        ],
+    }
+    assert (statement.predicate.submission, statement.predicate.submissions) == (2, 5)
 
 
 def test_the_hashes_of_criteria_are_of_their_text_form() -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from contracts.events import hash_result
-from contracts.resources import Verdict
+from contracts.judging.verdict import Verdict
 from contracts.status import JobStatus
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.json_members import members
