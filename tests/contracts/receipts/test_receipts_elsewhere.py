@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from contracts.receipts.keys import PublicKey, PublicKeys
 from contracts.receipts.statement import verify
 
 OPENSSL = "openssl"
+DOCS = (Path(__file__).parents[3] / "docs" / "receipts.md").read_text()
 #: Before the 32 bytes of a key, what makes it one that openssl reads (RFC 8410).
 DER = bytes.fromhex("302a300506032b6570032100")
 
@@ -46,6 +48,18 @@ def test_what_another_implementation_signs_with_a_trusted_key_is_a_receipt() -> 
     envelope.sign(CryptoSigner(private, read_by_peer(public)))
     receipt = json.dumps(envelope.to_dict()).encode()
     assert verify(receipt, PublicKeys([public])) == (public, STATEMENT)
+
+
+def test_the_example_of_the_page_verifies_a_receipt_and_no_other(tmp_path: Path) -> None:
+    example = DOCS.split("```python\n")[1].partition("```")[0]
+    (tmp_path / "keys.json").write_text(json.dumps({"items": [key.model_dump(mode="json") for key in TRUSTED]}))
+    (tmp_path / "receipt.json").write_bytes(RECEIPT)
+    command = [sys.executable, "-c", example]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, "'is_valid': True" in ran.stdout) == (0, True), ran.stderr
+    (tmp_path / "receipt.json").write_bytes(altered(payload="e30="))
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, "InvalidSignature" in ran.stderr) == (1, "", True)
 
 
 def test_openssl_verifies_a_receipt(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ async def verify(
     receipt: Annotated[str, typer.Argument(metavar="FILE", help="The receipt, or - for standard input.")],
     keys_file: Annotated[
         Path | None,
-        typer.Option("--keys", help="The keys that you trust: what `receipt keys` or GET /api/receipt-keys said."),
+        typer.Option("--keys", help="A file of the keys that you trust, as `receipt keys` prints them."),
     ] = None,
     key: Annotated[str | None, typer.Option("--key", metavar="BASE64", help="The one key that you trust.")] = None,
     result: Annotated[
