@@ -49,6 +49,9 @@ class JudgedCriterion(Model):
     required: bool
     outcome: Outcome
 
+    def __str__(self) -> str:
+        return f"sha256:{self.sha256}" if self.text is None else _format_line(self.text, self)
+
 
 class StatedAsk(Model):
     """One ask of a model, without what it cost."""
@@ -106,7 +109,7 @@ class Statement(Model):
     @classmethod
     def of(cls, verdict: Verdict, result_hash: bytes, *, with_texts: bool = True, **fields: Any) -> Self:
         """State a verdict on the result with this hash; `fields` are those of the predicate that the log has."""
-        lines = [_format_line(one) for one in verdict.criteria]
+        lines = [_format_line(one.text, one) for one in verdict.criteria]
         judged_by = verdict.model_dump(include={"policy", "model", "stages"})  # of which a part is stated
         predicate = VerdictPredicate(
             submissions=verdict.submissions,
@@ -156,8 +159,9 @@ def _read_statement(value: Mapping[str, Any]) -> Statement:
         raise ReceiptError(f"the statement cannot be read: {wrong}", code="malformed_receipt") from None
 
 
-def _format_line(one: CriterionVerdict) -> str:
-    return str(Criterion.model_construct(text=one.text, required=one.required, kind=one.kind))
+def _format_line(text: str, one: CriterionVerdict | JudgedCriterion) -> str:
+    """Return a criterion as its line in the text form."""
+    return str(Criterion.model_construct(text=text, required=one.required, kind=one.kind))
 
 
 def _hash(text: str) -> str:

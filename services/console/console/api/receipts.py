@@ -43,10 +43,6 @@ _RECEIPT: Final[dict[str, Any]] = {
         }
     },
 }
-_NO_VERDICT: Final[dict[str, Any]] = {
-    "description": "The job did not end with a verdict (`no_verdict`), there is none there, or no such job",
-    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
 _UNJUDGED: Final[dict[str, Any]] = {
     "description": "The judge did not judge the result, so that there is nothing to state (`unjudged`)",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -76,11 +72,7 @@ class KeptKeys:
         self._until = time.monotonic() + KEPT_S
 
 
-@router.get(
-    "/jobs/{job_id}/receipt",
-    response_class=Response,
-    responses={200: _RECEIPT, 404: _NO_VERDICT, 409: _UNJUDGED},
-)
+@router.get("/jobs/{job_id}/receipt", response_class=Response, responses={200: _RECEIPT, 409: _UNJUDGED})
 async def get_receipt(jobstore: CallersJobStore, job_id: str, query: Annotated[ReceiptQuery, Query()]) -> Response:
     """A signed statement about the verdict that ended a job, or about the one that is chosen."""
     receipt = await jobstore.get_receipt(
