@@ -24,6 +24,7 @@ from contracts.messages.convert import (
 )
 from contracts.messages.job_requests import warning_message
 from contracts.messages.waiting import waiting_message
+from contracts.receipts.keys import PublicKey
 from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob
 from contracts.status import JobLogStatus, JobStatus
 from contracts.waiting.reasons import Waiting
@@ -32,17 +33,21 @@ from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer, add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer, add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
+from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
 from support.fake_operations import FakeOperations, Refusal, id_of
+from support.fake_receipts import FakeReceipts
 
 TOKEN = "a-token-of-at-least-32-characters"
 Status = grpc.StatusCode
 
 
-class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
+class FakeJobStore(FakeOperations, FakeReceipts, JobServiceServicer, AgentServiceServicer):
     """A job whose payload is {"ends": <status>} ends so as soon as it is executed; with null it stays under way."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.receipts: dict[str, str] = {}
+        self.receipt_keys: list[PublicKey] = []
         self.jobs: dict[str, Job] = {}
         self.agents: dict[str, Agent] = {}
         self.agents_page = 500
@@ -345,6 +350,7 @@ class Server:
         add_JobServiceServicer_to_server(self.store, self._server)
         add_AgentServiceServicer_to_server(self.store, self._server)
         add_OperationsServiceServicer_to_server(self.store, self._server)
+        add_ReceiptServiceServicer_to_server(self.store, self._server)
         self._server.add_generic_rpc_handlers((Health(self.store),))
         self.port = self._server.add_insecure_port(self.address)
         await self._server.start()

@@ -13,11 +13,13 @@ from console.api.sessions import Sessions
 from console.app import Server, create_app
 from console.live.hub import LiveHub
 from contracts.client import JobStoreClient
+from contracts.receipts.keys import derive_keys
 from contracts.resources import NewAgent, Policy
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
+from jobstore.api.receipt_service import ReceiptService
 from jobstore.api.server import create_server, set_serving
 from jobstore.domain.ids import IdKey
 from jobstore.domain.terms import ExecutionTerms
@@ -28,9 +30,12 @@ from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from jobstore.storage.receipt_keys import add_keys
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
+from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
+from support.factories import SECRETS
 from support.jobstore.administered import put_agent
 
 TOKEN = "the-administrators-of-32-letters"
@@ -79,6 +84,10 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
         add_OperationsServiceServicer_to_server(
             OperationsService(database, runner, watches, batches, WaitingSums(database, 60.0), dead_letters), server
         )
+        keys = derive_keys(SECRETS)
+        async with database.session() as session:
+            await add_keys(session, [key.public for key in keys])
+        add_ReceiptServiceServicer_to_server(ReceiptService(database, keys), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         stack.push_async_callback(server.stop, None)

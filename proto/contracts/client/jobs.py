@@ -1,4 +1,4 @@
-"""The jobstore's client: calls on jobs and agents, besides those on operations."""
+"""The jobstore's client: calls on jobs and agents, besides those on operations and receipts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import grpc
 from contracts import messages
 from contracts.client.connection import JobStoreError, watch_backoffs_s
 from contracts.client.operations import OperationsClient
+from contracts.client.receipts import ReceiptsClient
 from contracts.identity import new_execution_id
 from contracts.messages.filters import flat_fields, job_filter_message
 from contracts.status import JobOrder, JobStatus
@@ -55,7 +56,7 @@ class JobPage:
     searched: int | None = None
 
 
-class JobStoreClient(OperationsClient):
+class JobStoreClient(OperationsClient, ReceiptsClient):
     """Call a jobstore. One client serves a whole process.
 
         async with JobStoreClient("localhost:50051", token) as jobstore:

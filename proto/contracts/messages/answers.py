@@ -6,10 +6,12 @@ from typing import Any, Final
 from contracts.messages.convert import agent_of, job_log_of, job_of, limit_of
 from contracts.messages.job_requests import job_counts_of, saved_job_of
 from contracts.messages.operations import batch_of, item_of, operation_of, preview_of
+from contracts.messages.receipts import receipt_key_of
 from contracts.messages.views import agent_stats_of, dead_letters_of, overview_of
 from contracts.messages.waiting import waiting_of
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
+from signoff.v1 import receipt_service_pb2 as receipts_pb
 from signoff.v1 import resources_pb2 as pb
 
 _READERS: Final[Mapping[type, Callable[[Any], Any]]] = {
@@ -24,6 +26,7 @@ _READERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     jobs_pb.UpdateJobResponse: saved_job_of,
     jobs_pb.CountJobsResponse: job_counts_of,
     pb.OperationItem: item_of,
+    receipts_pb.ReceiptKey: receipt_key_of,
     operations_pb.PreviewOperationResponse: preview_of,
     operations_pb.AgentStats: agent_stats_of,
     operations_pb.GetOverviewResponse: overview_of,

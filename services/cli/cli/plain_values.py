@@ -55,6 +55,16 @@ class PlainGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
 
+class DefaultGroup(PlainGroup):
+    """A group whose first command needs no name: what begins with no command is that command's."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the name of the first command before arguments that name none."""
+        if args and args[0] not in {*self.commands, "--help"}:
+            args = [next(iter(self.commands)), *args]
+        return super().parse_args(ctx, args)
+
+
 def _convert_plain_values(command: TyperCommand | TyperGroup, ctx: Any) -> None:
     for parameter in command.get_params(ctx):
         if hasattr(parameter, "type_descriptor"):  # no public name: a Typer without it converts all values itself

@@ -17,7 +17,7 @@ import typer
 from cli.config import Target, find_target, read_token
 from cli.errors import CommandError
 from cli.output import Output
-from cli.plain_values import PlainCommand, PlainGroup
+from cli.plain_values import DefaultGroup, PlainCommand, PlainGroup
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.client.records import read_record
 from servicekit.errors import SignoffError
@@ -94,10 +94,18 @@ class _Command(PlainCommand):
     connection_options = frozenset(_CONNECTION_OPTIONS) - {"as_json", "plain"}
 
 
-def make_app(help: str | None = None) -> typer.Typer:  # noqa: A002 - Typer's word
-    """Make the Typer of one command, or of a group of commands, which has a help of its own."""
+def make_app(
+    help: str | None = None,  # noqa: A002 - Typer's word
+    *,
+    has_default: bool = False,
+) -> typer.Typer:
+    """Make the Typer of one command, or of a group of commands, which has a help of its own.
+
+    `has_default`: what names no command of the group is meant for its first one.
+    """
+    group = DefaultGroup if has_default else PlainGroup
     return typer.Typer(
-        cls=PlainGroup, add_completion=False, rich_markup_mode=None, no_args_is_help=help is not None, help=help
+        cls=group, add_completion=False, rich_markup_mode=None, no_args_is_help=help is not None, help=help
     )
 
 

@@ -10,12 +10,14 @@ import grpc
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from contracts.fact_keys import FactKeys
+from contracts.receipts.keys import ReceiptKey, derive_keys
 from contracts.signing import Secrets
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens
 from jobstore.api.interceptors import CallLimits
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
+from jobstore.api.receipt_service import ReceiptService
 from jobstore.api.server import MESSAGE_MAX_BYTES, HealthService, create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
@@ -38,7 +40,7 @@ from jobstore.publishing.watches import Watches
 from jobstore.recovery.database_age import refuse_older_database
 from jobstore.recovery.unsigned_backlog import handle_unsigned_backlog
 from jobstore.runner import CommandRunner
-from jobstore.storage import facts, reusable, room
+from jobstore.storage import facts, receipt_keys, reusable, room
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import Wake
 from servicekit.kafka.forgeries import Forgeries
@@ -52,6 +54,7 @@ from servicekit.retry import retry_transient
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
+from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
 from signoff.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 
 #: Prefix of the consumer groups, one for each topic: consumers of one group would rebalance one another.
@@ -101,17 +104,17 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         if settings.health_address:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
             stack.push_async_callback((await health.serve(settings.health_address, checks)).cleanup)
-        await run_until_first(database.prepare(), database.availability.run())
+        keys = derive_keys(secrets)
+        await run_until_first(_prepare(database, keys), database.availability.run())
         batches = Batches(database, runner, operation_worker)
         server, servicer = _make_server(settings)
+        _add_small_services(server, database, runner, secrets, upstreams, keys)
         jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
         add_JobServiceServicer_to_server(jobs, server)
-        add_AgentServiceServicer_to_server(AgentService(database, runner), server)
         operations = OperationsService(
             database, runner, watches, batches, _sum_waiting(stack, database, terms), dead_letters, upstreams=upstreams
         )
         add_OperationsServiceServicer_to_server(operations, server)
-        add_WorkServiceServicer_to_server(WorkService(database, runner, secrets, upstreams=upstreams), server)
 
         def wake(reasons: Wake, handed_over: int | None) -> None:
             if Wake.RECORDED in reasons:
@@ -184,6 +187,17 @@ async def _make_topics(settings: Settings) -> None:
         await ensure_topics(settings.kafka, settings.topic_replication)
 
 
+async def _prepare(database: Database, keys: Sequence[ReceiptKey]) -> None:
+    """Prepare the database, and add the keys of receipts of all secrets that this jobstore has."""
+    await database.prepare()
+
+    async def add_keys() -> None:
+        async with database.session() as session:
+            await receipt_keys.add_keys(session, [key.public for key in keys])
+
+    await retry_transient(add_keys, on="postgres")
+
+
 def _make_readers(stack: contextlib.AsyncExitStack, kafka: str, groups: Mapping[str, str]) -> Readers:
     readers = Readers(kafka, groups)
     stack.push_async_callback(readers.close)
@@ -232,6 +246,20 @@ def _make_server(settings: Settings) -> tuple[grpc.aio.Server, HealthService]:
         Role.VALIDATOR: settings.validator_token.values,
     }
     return create_server(Tokens(tokens), CallLimits(calls_max=settings.calls_max, watches_max=settings.watches_max))
+
+
+def _add_small_services(
+    server: grpc.aio.Server,
+    database: Database,
+    runner: CommandRunner,
+    secrets: Secrets,
+    upstreams: Upstreams,
+    keys: Sequence[ReceiptKey],
+) -> None:
+    """Add the services that need none of the loops."""
+    add_AgentServiceServicer_to_server(AgentService(database, runner), server)
+    add_WorkServiceServicer_to_server(WorkService(database, runner, secrets, upstreams=upstreams), server)
+    add_ReceiptServiceServicer_to_server(ReceiptService(database, keys), server)
 
 
 async def _serve_until(

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_
 from contracts.fields import AgentId, Model, Moment, OperationName, StrictModel, Tenant, Text, matches
 from contracts.jsontext import Json
 from contracts.messages.views import AgentStats
+from contracts.receipts.keys import PublicKey
 from contracts.resources import Amount, Job, JobEdit, JobFilter, Limit, NewJob
 from contracts.status import JobOrder, JobStatus, OperationKind
 
@@ -123,6 +124,24 @@ class LogsQuery(PageQuery):
         default_factory=list, max_length=40, description="any of them"
     )
     fields: Fields | None = Field(None, description="`summary` leaves out requests and responses")
+
+
+class ReceiptQuery(Model):
+    """Query parameters of a receipt: which verdict it is about, and how much it says."""
+
+    version: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = Field(
+        None, description="of the entry that holds the verdict; without it and a submission: the one that ended the job"
+    )
+    submission: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
+        None, description="the last verdict on this one"
+    )
+    texts: bool = Field(True, description="`false` leaves out the texts of criteria, of which hashes stay")
+
+
+class ReceiptKeys(Model):
+    """The keys that verify receipts."""
+
+    items: list[PublicKey]
 
 
 class Range(StrEnum):

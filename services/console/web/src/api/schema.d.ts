@@ -215,6 +215,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Receipt
+         * @description A signed statement about the verdict that ended a job, or about the one that is chosen.
+         */
+        get: operations["get_receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/receipt-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Receipt Keys
+         * @description The public keys that receipts are and were signed with, the newest first; needs no token.
+         */
+        get: operations["list_receipt_keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/batches": {
         parameters: {
             query?: never;
@@ -2452,6 +2492,38 @@ export interface components {
          */
         Protocol: "http" | "http_async" | "a2a" | "openai";
         /**
+         * PublicKey
+         * @description A key that verifies receipts. Its id follows from it, so that no other key can pass for it.
+         */
+        PublicKey: {
+            /**
+             * Keyid
+             * @description SHA-256 of the 32 bytes of the key, hexadecimal
+             */
+            keyid: string;
+            /**
+             * Algorithm
+             * @default ed25519
+             * @constant
+             */
+            algorithm: "ed25519";
+            /**
+             * Public Key
+             * @description the 32 bytes of the key, in base64
+             */
+            public_key: string;
+            /**
+             * Secret Id
+             * @description of the secret from which it is derived
+             */
+            secret_id?: string | null;
+            /**
+             * Added At
+             * @description when a jobstore first had the secret
+             */
+            added_at?: string | null;
+        };
+        /**
          * Range
          * @description How far back an overview looks.
          * @enum {string}
@@ -2497,6 +2569,14 @@ export interface components {
              * @description what lifts it, in a sentence
              */
             remedy: string;
+        };
+        /**
+         * ReceiptKeys
+         * @description The keys that verify receipts.
+         */
+        ReceiptKeys: {
+            /** Items */
+            items: components["schemas"]["PublicKey"][];
         };
         /**
          * Resubmission
@@ -3999,6 +4079,116 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_receipt: {
+        parameters: {
+            query?: {
+                /** @description of the entry that holds the verdict; without it and a submission: the one that ended the job */
+                version?: number | null;
+                /** @description the last verdict on this one */
+                submission?: number | null;
+                /** @description `false` leaves out the texts of criteria, of which hashes stay */
+                texts?: boolean;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A DSSE envelope of an in-toto statement, signed with Ed25519 (docs/receipts.md) */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.in-toto.verdict+dsse": {
+                        payload: string;
+                        payloadType: string;
+                        signatures: {
+                            keyid: string;
+                            sig: string;
+                        }[];
+                    };
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The judge did not judge the result, so that there is nothing to state (`unjudged`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_receipt_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiptKeys"];
                 };
             };
         };

@@ -58,4 +58,11 @@ export type CriterionVerdict = {
   /** Where the evidence stands in the result as it is served: from and to, in Unicode characters. */
   evidence_spans?: [number, number][];
 };
-export type Verdict = { is_valid: boolean; reason: string; criteria: CriterionVerdict[]; model?: string | null };
+export type Verdict = {
+  is_valid: boolean;
+  reason: string;
+  criteria: CriterionVerdict[];
+  model?: string | null;
+  /** Code of what the judge did instead of judging. */
+  judge_error?: string | null;
+};

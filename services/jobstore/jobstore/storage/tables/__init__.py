@@ -1,6 +1,6 @@
 """The tables, as SQLAlchemy knows them. Migrations create them; a test compares the two."""
 
-from jobstore.storage.tables.derived import agent_rollups, job_texts, rollup, rollups, text_index
+from jobstore.storage.tables.derived import agent_rollups, job_texts, receipt_keys, rollup, rollups, text_index
 from jobstore.storage.tables.state import (
     agents,
     circuits,
@@ -35,6 +35,7 @@ __all__ = [
     "metadata",
     "operation_items",
     "operations",
+    "receipt_keys",
     "relay",
     "reusable",
     "rollup",

@@ -1,4 +1,4 @@
-"""The tables of what is derived, and no fact tells: words to search by, and counts of what happened."""
+"""The tables of what is derived, and no fact tells: words to search by, and counts of what happened, keys."""
 
 from sqlalchemy import (
     ARRAY,
@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
+    LargeBinary,
     SmallInteger,
     Table,
     Text,
@@ -76,4 +77,13 @@ rollup = Table(
     Column("seq", BigInteger, nullable=False, doc="every entry of a log up to it is counted"),
     Column("sampled_at", TIME, doc="when somebody last set out to sample the gauges"),
     CheckConstraint("id = 1", name="one"),
+)
+
+#: The public keys of receipts, one for each secret that ever was: no secret is asked for to verify what it signed.
+receipt_keys = Table(
+    "receipt_keys",
+    metadata,
+    Column("public_key", LargeBinary, primary_key=True),
+    Column("secret_id", Text, nullable=False),
+    Column("added_at", TIME, nullable=False, server_default=func.signoff_now()),
 )

@@ -73,6 +73,7 @@ it("a verdict shows every criterion, those that passed too, with evidence and co
   const onQuote = vi.fn();
   render(
     <VerdictPanel
+      source={{ jobId: "poem", version: 4 }}
       verdict={FIRST}
       focused={null}
       onQuote={onQuote}

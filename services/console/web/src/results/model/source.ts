@@ -14,3 +14,7 @@ export const buildDownloadAddress = (source: Source) =>
 /** Build the address of a result as an HTML document that runs no script and fetches nothing. */
 export const buildHtmlAddress = (source: Source) =>
   buildAddress("/api/jobs/{job_id}/logs/{version}/html", { path: toPath(source) });
+
+/** Build the address that downloads a signed statement about the verdict in a log entry. */
+export const buildReceiptAddress = ({ jobId, version }: Source) =>
+  buildAddress("/api/jobs/{job_id}/receipt", { path: { job_id: jobId }, query: { version } });

@@ -39,7 +39,7 @@ export function ResultSection({ job, submissions, isPending, error, isWide, onWi
   /** Show the first place of a quote in the result; called again, the next. */
   const showEvidence = (id: string) => setFocus({ id, turn: focus?.id === id ? focus.turn + 1 : 0 });
   if (!result.wasRead) return <Placeholder />;
-  const { hasResult, isRead, verdict } = result;
+  const { hasResult, isRead, verdict, entry } = result;
   // Beside a result, only what ended with it: the error of a call that is made again would push the verdict down.
   const isExplained =
     hasResult && result.isNewest && (verdict ? !job.live && job.status !== "IN_PROGRESS" : job.status === "FAILED");
@@ -52,9 +52,10 @@ export function ResultSection({ job, submissions, isPending, error, isWide, onWi
         </div>
         <div tabIndex={0} className="min-h-0 -outline-offset-2 lg:grow lg:overflow-auto">
           {isExplained && error}
-          {verdict ? (
+          {verdict && entry ? (
             <VerdictPanel
               verdict={verdict}
+              source={{ jobId: job.id, version: entry.version }}
               compared={result.comparedVerdict}
               focused={focus?.id ?? null}
               onQuote={showEvidence}

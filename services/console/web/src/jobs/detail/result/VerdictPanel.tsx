@@ -1,11 +1,14 @@
 import { Gavel } from "lucide-react";
 import type { CriterionVerdict, Verdict } from "@/api/types";
 import { cn } from "@/lib/cn";
+import { buildReceiptAddress, type Source } from "@/results/model/source";
 import { CriterionMarks, hasOtherOutcome, OUTCOME_LOOKS, OutcomeMark } from "./CriteriaList";
 import { describeMetCount } from "./log-response";
 
 type VerdictPanelProps = {
   verdict: Verdict;
+  /** Log entry that holds it. */
+  source: Source;
   /** Verdict to compare with, and its name. */
   compared?: { name: string; verdict: Verdict };
   focused: string | null;
@@ -14,7 +17,7 @@ type VerdictPanelProps = {
 };
 
 /** Verdict as a table: every criterion with outcome, evidence and comment. */
-export function VerdictPanel({ verdict, compared, focused, onQuote }: VerdictPanelProps) {
+export function VerdictPanel({ verdict, source, compared, focused, onQuote }: VerdictPanelProps) {
   return (
     <div>
       <p className="flex flex-wrap items-center gap-2 pb-2">
@@ -27,6 +30,16 @@ export function VerdictPanel({ verdict, compared, focused, onQuote }: VerdictPan
           <span className="text-muted wrap-anywhere">
             judged by <bdi>{verdict.model}</bdi>
           </span>
+        )}
+        {!verdict.judge_error && (
+          <a
+            href={buildReceiptAddress(source)}
+            download
+            title="A signed statement of this verdict, which anybody can verify"
+            className="ml-auto underline"
+          >
+            Receipt
+          </a>
         )}
       </p>
       {verdict.reason && (

@@ -1,0 +1,169 @@
+"""Commands of `signoff receipt`: signed statements about verdicts, and whether one is genuine."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.errors import CommandError
+from cli.output import to_json
+from cli.parameters.lookups import JobId, find_job_id
+from cli.session import Session, command, make_app
+
+if TYPE_CHECKING:
+    from contracts.receipts.keys import PublicKey, PublicKeys
+    from contracts.receipts.statement import Statement
+
+app = make_app("Signed statements about verdicts: `signoff receipt JOB` prints one.", has_default=True)
+
+
+@command(app, "get")
+async def get(
+    cli: Session,
+    job_id: JobId,
+    submission: Annotated[
+        int | None, typer.Option("--submission", min=1, help="The last verdict on this one, though the job went on.")
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, help="The verdict in the log's entry of this version.")
+    ] = None,
+    without_texts: Annotated[
+        bool, typer.Option("--without-texts", help="State hashes of the criteria alone, not their texts.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to this file.")] = None,
+) -> None:
+    """Print the receipt of the verdict that ended a job: `signoff receipt JOB` is enough.
+
+    It is a DSSE envelope of an in-toto statement, signed by the jobstore. It holds hashes of the result and of the
+    criteria, the criteria themselves unless left out, and the outcome of each; no word of the result.
+    """
+    async with cli.jobstore() as jobstore:
+        job_id = await find_job_id(jobstore, job_id)
+        receipt = await jobstore.get_receipt(
+            job_id, version=version, submission=submission, with_texts=not without_texts
+        )
+    if out is None:
+        cli.out.print_json(json.loads(receipt.envelope))
+        cli.out.print_line(receipt.envelope)
+        return
+    try:
+        out.write_text(receipt.envelope + "\n", "utf-8")
+    except OSError as error:
+        raise CommandError(f"cannot write the receipt: {error}", code="unwritable") from None
+    cli.out.print_json({"file": str(out), "job_id": job_id, "version": receipt.version})
+    cli.out.print_line(f"the receipt of {job_id}, version {receipt.version}, is in {out}")
+
+
+@command(app, "keys")
+async def keys(cli: Session) -> None:
+    """Print the public keys that receipts are and were signed with, as `verify --keys` takes them.
+
+    Keep them with the receipts: a database that is rebuilt has those alone whose secrets are still set.
+    """
+    async with cli.jobstore() as jobstore:
+        document = {"items": await jobstore.list_receipt_keys()}
+    cli.out.print_json(document)
+    cli.out.print_line(to_json(document))
+
+
+@command(app, "verify")
+async def verify(
+    cli: Session,
+    receipt: Annotated[str, typer.Argument(metavar="FILE", help="The receipt, or - for standard input.")],
+    keys_file: Annotated[
+        Path | None,
+        typer.Option("--keys", help="A file of the keys that you trust, as `receipt keys` prints them."),
+    ] = None,
+    key: Annotated[str | None, typer.Option("--key", metavar="BASE64", help="The one key that you trust.")] = None,
+    result: Annotated[
+        Path | None, typer.Option("--result", help="Also check that the receipt is about the result in this file.")
+    ] = None,
+) -> None:
+    """Verify a receipt, and say what it states; succeed if it is genuine.
+
+    Only the public key is needed, and no running Signoff. Without --keys or --key the keys are asked of the jobstore
+    that is known.
+    """
+    from contracts.receipts.errors import ReceiptError  # noqa: PLC0415 - with the next ones heavy, and only needed here
+    from contracts.receipts.statement import verify  # noqa: PLC0415
+
+    try:
+        signer, statement = verify(_read(receipt, "the receipt"), await _find_keys(cli, keys_file, key))
+    except ReceiptError as error:
+        raise CommandError(f"not valid: {error}", code=error.code) from None
+    if result is not None and statement.result_sha256 not in _hash_forms(_read(str(result), "the result")):
+        message = f"the receipt is genuine, and about another result than the one in {result}"
+        raise CommandError(message, code="other_result")
+    _show(cli, signer, statement, result)
+
+
+async def _find_keys(cli: Session, file: Path | None, key: str | None) -> "PublicKeys":
+    from contracts.receipts.keys import PublicKeys  # noqa: PLC0415 - heavy, and only needed here
+
+    if file is not None and key is not None:
+        raise CommandError("give --keys or --key, not both", code="two_keys")
+    if file is not None:
+        return PublicKeys.parse(_read(str(file), "the keys"))
+    if key is not None:
+        return PublicKeys.parse_one(key)
+    if cli.target.jobstore is None:
+        message = "no key is known: give --keys or --key, or the address of the jobstore that signed (--jobstore)"
+        raise CommandError(message, code="no_receipt_keys")
+    async with cli.jobstore() as jobstore:
+        return PublicKeys.parse(to_json({"items": await jobstore.list_receipt_keys()}).encode())
+
+
+def _read(path: str, name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise CommandError(f"cannot read {name}: {error}", code="unreadable") from None
+
+
+def _hash_forms(content: bytes) -> set[str]:
+    """Return the hashes that a result may have that was kept in a file: as JSON, however laid out, or as a text."""
+    from contracts.events import hash_result  # noqa: PLC0415 - heavy, and only needed here
+    from contracts.jsontext import json_text, parse_json  # noqa: PLC0415
+
+    forms = []
+    try:
+        text = content.decode()
+        forms = [text, json_text(text), json_text(text.removesuffix("\n"))]
+        forms.append(json_text(parse_json(content)))
+    except ValueError:
+        pass  # it is no JSON, or no text at all
+    return {hash_result(form).hex() for form in forms}
+
+
+def _show(cli: Session, signer: "PublicKey", statement: "Statement", result: Path | None) -> None:
+    stated = statement.predicate
+    cli.out.print_json(
+        {
+            "valid": True,
+            "keyid": signer.keyid,
+            "secret_id": signer.secret_id,
+            "result_compared": result is not None,
+            "statement": statement.model_dump(mode="json", by_alias=True, exclude_none=True),
+        }
+    )
+    cli.out.print_line(f"valid: signed with the key {signer.keyid}")
+    rows: list[tuple[str, object]] = [
+        ("job", stated.job_id),
+        ("version", stated.version),
+        ("tenant", stated.tenant),
+        ("execution", stated.execution_id),
+        ("submission", f"{stated.submission} of {stated.submissions}" if stated.submissions else stated.submission),
+        ("verdict", "accepted" if stated.is_valid else "not accepted"),
+        ("job's status", stated.status),
+        ("judged at", stated.judged_at.isoformat()),
+        ("judged by", " ".join(filter(None, [stated.judge.policy, stated.judge.model]))),
+        ("criteria", stated.criteria_sha256),
+        *((one.outcome, str(one)) for one in stated.criteria),
+        (
+            "result",
+            statement.result_sha256 + (f", which is {result}" if result else ", which was not compared (--result)"),
+        ),
+    ]
+    cli.out.print_table(["", ""], rows)

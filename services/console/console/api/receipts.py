@@ -1,0 +1,90 @@
+"""REST endpoints of receipts, and of the keys that verify them, which are everybody's."""
+
+import asyncio
+import time
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from console.api.auth import CallersJobStore
+from console.api.json_body import JsonRoute
+from console.api.schemas import ReceiptKeys, ReceiptQuery
+from console.errors import MEDIA_TYPE
+from contracts.client import JobStoreClient
+
+router = APIRouter(prefix="/api", tags=["receipts"], route_class=JsonRoute)
+
+#: As in-toto names the type of an envelope about this kind of predicate.
+RECEIPT_TYPE: Final = "application/vnd.in-toto.verdict+dsse"
+#: Seconds for which the keys are answered without asking the jobstore, and for which readers may keep them. A key is
+#: added before it signs.
+KEPT_S: Final = 60
+
+_RECEIPT: Final[dict[str, Any]] = {
+    "description": "A DSSE envelope of an in-toto statement, signed with Ed25519 (docs/receipts.md)",
+    "content": {
+        RECEIPT_TYPE: {
+            "schema": {
+                "type": "object",
+                "required": ["payload", "payloadType", "signatures"],
+                "properties": {
+                    "payload": {"type": "string"},
+                    "payloadType": {"type": "string"},
+                    "signatures": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["keyid", "sig"],
+                            "properties": {"keyid": {"type": "string"}, "sig": {"type": "string"}},
+                        },
+                    },
+                },
+            }
+        }
+    },
+}
+_UNJUDGED: Final[dict[str, Any]] = {
+    "description": "The judge did not judge the result, so that there is nothing to state (`unjudged`)",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+
+class KeptKeys:
+    """Keep the keys of receipts for a moment: who has no token costs the jobstore one call in `KEPT_S` at most."""
+
+    def __init__(self, jobstore: JobStoreClient) -> None:
+        self._jobstore = jobstore
+        self._keys = ReceiptKeys(items=[])
+        self._until = 0.0
+        self._asking: asyncio.Task[None] | None = None
+
+    async def get(self) -> ReceiptKeys:
+        """Return the keys. Those who come while they are asked for wait for the same answer."""
+        if self._until <= time.monotonic():
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._ask())
+                self._asking.add_done_callback(lambda asked: asked.cancelled() or asked.exception())
+            await asyncio.shield(self._asking)
+        return self._keys
+
+    async def _ask(self) -> None:
+        self._keys = ReceiptKeys(items=await self._jobstore.list_receipt_keys())
+        self._until = time.monotonic() + KEPT_S
+
+
+@router.get("/jobs/{job_id}/receipt", response_class=Response, responses={200: _RECEIPT, 409: _UNJUDGED})
+async def get_receipt(jobstore: CallersJobStore, job_id: str, query: Annotated[ReceiptQuery, Query()]) -> Response:
+    """A signed statement about the verdict that ended a job, or about the one that is chosen."""
+    receipt = await jobstore.get_receipt(
+        job_id, version=query.version, submission=query.submission, with_texts=query.texts
+    )
+    headers = {"Content-Disposition": f'attachment; filename="{job_id}-{receipt.version}.receipt.json"'}
+    return Response(receipt.envelope.encode(), media_type=RECEIPT_TYPE, headers=headers)
+
+
+@router.get("/receipt-keys")
+async def list_receipt_keys(request: Request, response: Response) -> ReceiptKeys:
+    """The public keys that receipts are and were signed with, the newest first; needs no token."""
+    kept: KeptKeys = request.app.state.receipt_keys
+    response.headers["Cache-Control"] = f"public, max-age={KEPT_S}"
+    return await kept.get()

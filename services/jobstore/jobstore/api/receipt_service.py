@@ -1,0 +1,53 @@
+"""Serve ReceiptService over gRPC: sign what the log says of a verdict, and show the keys that verify it."""
+
+from collections.abc import Sequence
+
+from contracts.messages.receipts import receipt_key_message
+from contracts.receipts.envelope import sign
+from contracts.receipts.keys import ReceiptKey
+from contracts.receipts.statement import Statement
+from jobstore.api.requests import Context
+from jobstore.reads.verdicts import get_verdict
+from jobstore.storage import receipt_keys
+from jobstore.storage.database import Database
+from signoff.v1 import receipt_service_pb2 as pb
+from signoff.v1.receipt_service_pb2_grpc import ReceiptServiceServicer
+
+
+class ReceiptService(ReceiptServiceServicer):
+    """Serve receipts, signed with the first of the keys. Nothing is kept of them: one verdict has one receipt."""
+
+    def __init__(self, database: Database, keys: Sequence[ReceiptKey]) -> None:
+        self._database = database.for_callers()
+        self._signing = keys[0]
+
+    async def GetReceipt(self, request: pb.GetReceiptRequest, context: Context) -> pb.GetReceiptResponse:
+        del context
+        async with self._database.session() as session:
+            recorded = await get_verdict(
+                session,
+                request.job_id,
+                version=request.version if request.HasField("version") else None,
+                submission=request.submission if request.HasField("submission") else None,
+            )
+        statement = Statement.of(
+            recorded.verdict,
+            recorded.result_hash,
+            with_texts=not request.without_texts,
+            job_id=recorded.job_id,
+            version=recorded.version,
+            tenant=recorded.tenant,
+            execution_id=recorded.execution_id,
+            submission=recorded.submission,
+            status=recorded.status,
+            requested_at=recorded.requested_at,
+            judged_at=recorded.judged_at,
+        )
+        envelope = sign(self._signing, statement.encode())
+        return pb.GetReceiptResponse(envelope_json=envelope, version=recorded.version)
+
+    async def ListReceiptKeys(self, request: pb.ListReceiptKeysRequest, context: Context) -> pb.ListReceiptKeysResponse:
+        del request, context
+        async with self._database.session() as session:
+            keys = await receipt_keys.list_keys(session)
+        return pb.ListReceiptKeysResponse(keys=map(receipt_key_message, keys))

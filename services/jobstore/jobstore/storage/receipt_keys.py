@@ -1,0 +1,36 @@
+"""Keep the public keys of receipts: also of secrets that are gone, since what they signed is still shown around."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import text
+
+from contracts.receipts.keys import PublicKey
+from jobstore.storage.sql import Connection
+
+#: Keys that are listed at most, the newest: one for each secret that there ever was.
+KEYS_MAX: Final = 1_000
+
+# Jobstores that start at once, or with secrets in another order, add the same keys, whichever of them is first.
+_ADD: Final = text(
+    """
+    INSERT INTO receipt_keys (public_key, secret_id)
+    SELECT * FROM unnest(CAST(:public_keys AS bytea[]), CAST(:secret_ids AS text[])) AS added (public_key, secret_id)
+    ORDER BY public_key ON CONFLICT DO NOTHING
+    """
+)
+_LIST: Final = text(
+    "SELECT public_key, secret_id, added_at FROM receipt_keys ORDER BY added_at DESC, public_key LIMIT :limit"
+)
+
+
+async def add_keys(connection: Connection, keys: Sequence[PublicKey]) -> None:
+    """Add the keys that are not there yet."""
+    parameters = {"public_keys": [key.value for key in keys], "secret_ids": [key.secret_id for key in keys]}
+    await connection.execute(_ADD, parameters)
+
+
+async def list_keys(connection: Connection) -> list[PublicKey]:
+    """Return the keys, the newest first."""
+    rows = await connection.execute(_LIST, {"limit": KEYS_MAX})
+    return [PublicKey.of(row.public_key, row.secret_id, row.added_at) for row in rows]

@@ -1,0 +1,26 @@
+"""The doors of receipts of the jobstore in memory."""
+
+# ruff: noqa: ARG002, N802 - the names and arguments are gRPC's
+
+import grpc
+
+from contracts.messages.receipts import receipt_key_message
+from contracts.receipts.keys import PublicKey
+from signoff.v1 import receipt_service_pb2 as pb
+from signoff.v1.receipt_service_pb2_grpc import ReceiptServiceServicer
+from support.fake_operations import Refusal
+
+
+class FakeReceipts(ReceiptServiceServicer):
+    """`receipts` are the envelopes that there are, by job."""
+
+    receipts: dict[str, str]
+    receipt_keys: list[PublicKey]
+
+    async def GetReceipt(self, request, context):
+        if request.job_id not in self.receipts:
+            raise Refusal(grpc.StatusCode.NOT_FOUND, "no_verdict")
+        return pb.GetReceiptResponse(envelope_json=self.receipts[request.job_id], version=7)
+
+    async def ListReceiptKeys(self, request, context):
+        return pb.ListReceiptKeysResponse(keys=map(receipt_key_message, self.receipt_keys))
