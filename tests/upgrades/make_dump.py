@@ -46,6 +46,7 @@ COMMITS = {
     "0014": "7e8dd69",
     "0017": "e82c686",
     "0019": "86803bd",
+    "0020": "4b31917",
 }
 #: What the older jobstore says.
 LOG = Path(tempfile.gettempdir()) / "signoff-older-jobstore.log"
