@@ -1,7 +1,7 @@
 """Reuse: the keys under which results and verdicts are found again instead of a call. Pure."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,6 +35,17 @@ def verdict_key(tenant: str, result_hash: bytes, acceptance_criteria: str, judge
     """Return the key of a verdict: of a result, the list of criteria, however it is spelled, and who judges."""
     criteria = map(str, parse_stored_criteria(acceptance_criteria))
     return _hash(("verdict", tenant, result_hash.hex(), "\n".join(criteria), judge))
+
+
+def name_judge(judge: str, policy: Mapping[str, object] | None) -> str:
+    """Return who judges an execution: a judge, by the versions that the execution's policy froze."""
+    named = [str(reference) for name in ("judge", "criteria_set") if (reference := (policy or {}).get(name))]
+    return "\n".join([judge, *named])
+
+
+def may_reuse(verdict: Verdict, submission: int) -> bool:
+    """Return whether a verdict may stand for one on a submission: a later one needs more to pass than an earlier."""
+    return not verdict.is_valid or submission <= (verdict.submission or 1)
 
 
 def result_key(tenant: str, agent_id: str, changed_at: datetime, request: str) -> bytes:
