@@ -42,7 +42,8 @@ class Grant:
     """A result to be judged, under this lease for `lease_s` seconds, and within what is left of its job's budget.
 
     `result_hash` is the SHA-256 of the JSON text of the result that is recorded: no other may be judged. `judge_empty`:
-    whether the judge is asked about an empty one, too.
+    whether the judge is asked about an empty one, too. `judge_policy_json`: empty for the validator's own settings.
+    `submission` of `submissions` is judged. `payload_json` and `previous_result_hash` are for checks that look at them.
     """
 
     lease: Lease
@@ -52,6 +53,11 @@ class Grant:
     title: str
     result_hash: bytes
     judge_empty: bool = False
+    judge_policy_json: str = ""
+    submission: int = 1
+    submissions: int = 0
+    payload_json: str | None = None
+    previous_result_hash: bytes = b""
 
 
 class Judgings(Protocol):

@@ -9,7 +9,14 @@ from contracts.resources import NewJob
 from contracts.status import ReportKind
 from jobstore.commands.assigning import create_job, read_for_creation
 from jobstore.commands.base import NOTHING, REFUSED, Command, LimitsLock, Locks, Reads, optional, read_circuit
-from jobstore.commands.granting import RESULT_REUSED, VERDICT_REUSED, ClaimAnswer, ClaimOutcome, find_missing, try_grant
+from jobstore.commands.granting import (
+    RESULT_REUSED,
+    VERDICT_REUSED,
+    ClaimAnswer,
+    ClaimOutcome,
+    find_judging_obstacle,
+    try_grant,
+)
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.commands.requesting import ExecutionRequest, request_execution
 from jobstore.commands.resubmission import read_for_resubmission
@@ -184,6 +191,7 @@ class ClaimJudging(Command[ClaimAnswer]):
     """Claim a result for a validator: record it, unless it is recorded already, and lease it.
 
     `judge` identifies the judge and its settings if its verdicts may be reused. `size` is the record's, in bytes.
+    `applies_policies`: whether the validator judges by the policy that it is granted, which an older one does not.
     """
 
     event: ResultProduced
@@ -191,6 +199,7 @@ class ClaimJudging(Command[ClaimAnswer]):
     room: int
     size: int = 0
     judge: str = ""
+    applies_policies: bool = True
 
     def locks(self) -> Locks:
         job_ids, execution_ids = frozenset({self.event.job_id}), frozenset({self.event.execution_id})
@@ -253,8 +262,8 @@ class ClaimJudging(Command[ClaimAnswer]):
         if execution.result_hash is None:  # recorded by a version that kept none
             execution = replace(execution, result_hash=self.event.result_hash)
             uow.put_execution(execution)
-        if (missing := find_missing(uow, execution)) is not None:
-            return missing
+        if (waiting := find_judging_obstacle(uow, execution, applies_policies=self.applies_policies)) is not None:
+            return waiting
         reused = self._find_reusable(uow.stored)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_verdict(uow, execution, reused)

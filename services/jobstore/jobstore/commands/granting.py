@@ -113,18 +113,26 @@ def _find_context(uow: UnitOfWork, execution: Execution) -> JudgingContext | Non
     return JudgingContext(uow.specs[execution.job_id].payload, history.result_hash)
 
 
-def find_missing(uow: UnitOfWork, execution: Execution) -> ClaimAnswer | None:
-    """Return the answer QUEUED to a claim of a result whose frozen policy or criteria are not known, else None.
+def find_judging_obstacle(uow: UnitOfWork, execution: Execution, *, applies_policies: bool) -> ClaimAnswer | None:
+    """Return the answer QUEUED to a claim of a result that cannot be judged by what was frozen with it, else None.
 
-    That is so where a database was made anew, until somebody puts them back under their numbers; it is offered again.
+    Where a database was made anew, that is so until the versions are put back under their numbers; and of an older
+    validator always. The result is offered again after a while.
     """
-    missing = next((each for each in list_frozen(execution.policy) if uow.stored.versions.get(each) is None), None)
-    if missing is None or execution.state is ExecutionState.LEASED:
+    if execution.state is ExecutionState.LEASED:
+        return None
+    frozen = list(list_frozen(execution.policy))
+    missing = next((each for each in frozen if uow.stored.versions.get(each) is None), None)
+    if missing is not None:
+        message = f"the {missing.kind.words} {missing.reference} is not known: put it back under that number"
+        code = f"unknown_{missing.kind.word}"
+    elif not applies_policies and any(each.kind is Kind.JUDGE for each in frozen):
+        code, message = "validator_too_old", "the validator does not judge by policies: replace it by a newer one"
+    else:
         return None
     later = uow.clock.now + timedelta(seconds=uow.clock.offer_again_s)
     uow.put_execution(decline_offer(execution, later))
-    message = f"the {missing.kind.words} {missing.reference} is not known: put it back under that number"
-    return ClaimAnswer(ClaimOutcome.QUEUED, f"unknown_{missing.kind.word}", message)
+    return ClaimAnswer(ClaimOutcome.QUEUED, code, message)
 
 
 def _find_reason_to_wait(
