@@ -53,9 +53,9 @@ def _read_answer(answer: pb.JudgingAnswer) -> Grant | ClaimDenied:
             answer.judge_empty,
             answer.judge_policy_json,
             answer.submission or 1,
-            answer.submissions,
+            answer.submissions or None,
             answer.payload_json if answer.HasField("payload_json") else None,
-            answer.previous_result_hash,
+            answer.previous_result_hash or None,
         )
     return read_denial(answer)
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts.events import JobStatusReported, ResultProduced
+from contracts.judging.policy import name_judging
 from contracts.resources import NewJob
 from contracts.status import ReportKind
 from jobstore.commands.assigning import create_job, read_for_creation
@@ -24,10 +25,10 @@ from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import UPSTREAM, Actor
 from jobstore.domain.judging.criteria import needs_context
-from jobstore.domain.judging.versions import list_frozen
+from jobstore.domain.judging.versions import Kind, list_frozen
 from jobstore.domain.limits import is_held_back, tenant_limit
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
-from jobstore.domain.reuse import Reusable, may_reuse, name_judge, verdict_key
+from jobstore.domain.reuse import Reusable, may_reuse, verdict_key
 from jobstore.domain.spec import is_same
 
 
@@ -243,8 +244,10 @@ class ClaimJudging(Command[ClaimAnswer]):
             return None
         is_recorded = execution.stage is ExecutionStage.JUDGING and execution.result_hash is not None
         result_hash = execution.result_hash if is_recorded else self.event.result_hash
-        judge = name_judge(self.judge, execution.policy)
-        return verdict_key(question.tenant, result_hash or b"", question.acceptance_criteria, judge)
+        policies = (each.reference for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
+        judge = name_judging(self.judge, next(policies, None))
+        asked = (question.tenant, result_hash or b"", question.acceptance_criteria)
+        return verdict_key(*asked, judge, execution.policy)
 
     def _find_reusable(self, stored: Stored) -> Reusable | None:
         """Return the loaded verdict that may be reused for this result."""

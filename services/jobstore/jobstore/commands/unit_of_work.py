@@ -41,7 +41,7 @@ from jobstore.domain.model import (
     Report,
     TransitionKind,
 )
-from jobstore.domain.reuse import Reusable, name_judge, verdict_key
+from jobstore.domain.reuse import Reusable, verdict_key
 from jobstore.domain.spec import Spec
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.transitions import decide
@@ -140,8 +140,8 @@ class UnitOfWork:
             own, judged_by = self.stored.questions[execution.job_id], self.stored.find_question(execution)
             assert judged_by is not None  # else the verdict was refused
             if not needs_context(judged_by.acceptance_criteria):
-                judge = name_judge(report.judge, execution.policy)
-                key = verdict_key(own.tenant, execution.result_hash, own.acceptance_criteria, judge)
+                asked = (own.tenant, execution.result_hash, own.acceptance_criteria)
+                key = verdict_key(*asked, report.judge, execution.policy)
                 self.changes.verdicts[key] = entry
 
     def _count_judged(self, execution: Execution, report: Report) -> None:

@@ -31,16 +31,16 @@ class Reusable:
         return f"job {self.job_id} version {self.version}"
 
 
-def verdict_key(tenant: str, result_hash: bytes, acceptance_criteria: str, judge: str) -> bytes:
-    """Return the key of a verdict: of a result, the list of criteria, however it is spelled, and who judges."""
+def verdict_key(
+    tenant: str, result_hash: bytes, acceptance_criteria: str, judge: str, policy: Mapping[str, object] | None = None
+) -> bytes:
+    """Return the key of a verdict: of a result, the list of criteria, however it is spelled, and who judges.
+
+    `judge` names the judge policy, too, if there is one (`name_judging`). A criteria set is in the execution's policy.
+    """
     criteria = map(str, parse_stored_criteria(acceptance_criteria))
-    return _hash(("verdict", tenant, result_hash.hex(), "\n".join(criteria), judge))
-
-
-def name_judge(judge: str, policy: Mapping[str, object] | None) -> str:
-    """Return who judges an execution: a judge, by the versions that the execution's policy froze."""
-    named = [str(reference) for name in ("judge", "criteria_set") if (reference := (policy or {}).get(name))]
-    return "\n".join([judge, *named])
+    of_set = [str(reference)] if policy and (reference := policy.get("criteria_set")) else []
+    return _hash(("verdict", tenant, result_hash.hex(), "\n".join(criteria), judge, *of_set))
 
 
 def may_reuse(verdict: Verdict, submission: int) -> bool:

@@ -9,7 +9,7 @@ from support.jobstore.steps import CRITERIA, new_job, result, verdict
 
 from contracts.criteria import CRITERIA_MAX
 from contracts.identity import new_execution_id
-from contracts.judging.policy import JudgePolicy
+from contracts.judging.policy import JudgePolicy, name_judging
 from contracts.judging.verdict import Verdict
 from contracts.resources import Agent, JobEdit, NewAgent, Usage
 from contracts.status import JobStatus, Outcome, ReportKind
@@ -60,7 +60,10 @@ def answered(life: Life, value: Any = "blue", **policy: Any) -> Life:
 
 
 def finished(life: Life, *outcomes: Outcome, **fields: Any) -> Any:
-    return life.report(ReportKind.VERDICT, verdict=judged(*outcomes, **fields), judge=JUDGE, usage=Usage(cost_usd=0.5))
+    """The verdict of a validator that names who judged as it does."""
+    verdict = judged(*outcomes, **fields)
+    judge = name_judging(JUDGE, (life.execution.policy or {}).get("judge"))
+    return life.report(ReportKind.VERDICT, verdict=verdict, judge=judge, usage=Usage(cost_usd=0.5))
 
 
 def test_a_request_freezes_versions_and_sends_the_agent_all_criteria(life: Life) -> None:
