@@ -22,9 +22,12 @@ class Jobstore:
     def __init__(self, *answers: str | None) -> None:
         self.answers = list(answers)
         self.requests: list[pb.ReportJudgeRequest] = []
+        self.enough, self.until = asyncio.Event(), 0
 
     async def ReportJudge(self, request: pb.ReportJudgeRequest, **_: Any) -> pb.ReportJudgeResponse:  # noqa: N802
         self.requests.append(request)
+        if len(self.requests) > self.until:
+            self.enough.set()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if answer is None:
             none = grpc.aio.Metadata()
@@ -33,10 +36,10 @@ class Jobstore:
 
 
 async def reported(jobstore: Jobstore, report: SettingsReport, times: int) -> None:
+    jobstore.until = times
     running = asyncio.create_task(report.run())
     async with asyncio.timeout(10):
-        while len(jobstore.requests) < times:
-            await asyncio.sleep(0)
+        await jobstore.enough.wait()
     running.cancel()
 
 
@@ -46,7 +49,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings_report, "AGAIN_S", 0)
 
 
-async def test_settings_are_told_again_and_again_and_their_version_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_settings_are_told_again_and_again_and_their_version_is_known() -> None:
     jobstore, owner = Jobstore(None, "default@1", None, "default@2"), uuid4()
     config = JudgeConfig(model="m", api_key="sk-SECRET", base_url="http://user:s3cret@127.0.0.1:1/v1?key=s3cret")
     stub: Any = jobstore
