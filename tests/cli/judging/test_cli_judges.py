@@ -42,6 +42,16 @@ async def test_a_policy_is_read_from_what_was_shown(signoff, tmp_path):
     assert (await signoff("judges", "set")).status == 2
 
 
+async def test_a_policy_may_be_written_as_yaml(signoff, tmp_path):
+    file = tmp_path / "strict.yaml"
+    file.write_text("name: strict\nstages:\n  - kind: quorum\n    votes: 3\n")
+    await signoff("judges", "set", "--file", str(file))
+    assert (await signoff("judges", "show", "strict", "--json")).json["policy"]["stages"][0]["votes"] == 3
+    for wrong in ("name: [", "name: strict\nstages: 2026-01-01", "!!python/object:os.system {}"):
+        file.write_text(wrong)
+        assert (await signoff("judges", "set", "--file", str(file))).status == 2
+
+
 async def test_two_versions_are_compared(signoff):
     await signoff("judges", "set", "strict", "--model", "a")
     await signoff("judges", "set", "strict", "--model", "b")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.errors import CommandError
-from cli.options import read_json_file
+from cli.options import read_document
 from cli.session import Session, command, make_app
 from cli.views.judges_view import show_judge_policies, show_judge_policy, show_saved_policy
 
@@ -48,7 +48,9 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Its name, where no file says it.")] = None,
     file: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="JSON of the whole policy, as `show --json` has it; - for standard input."),
+        typer.Option(
+            metavar="FILE", help="The whole policy, as `show --json` has it, or as YAML; - for standard input."
+        ),
     ] = None,
     models: Annotated[
         list[str] | None,
@@ -138,7 +140,7 @@ async def _get_version(jobstore: Any, name: str, number: int) -> Any:
 
 def _read_policy(file: str, name: str | None) -> Any:
     """Return the policy in a file: one that was shown, with its versions, means the one that it shows."""
-    policy = read_json_file(file, "--file")
+    policy = read_document(file, "--file")
     if isinstance(policy, dict) and "policy" in policy:
         policy = policy["policy"]
     if not isinstance(policy, dict):
