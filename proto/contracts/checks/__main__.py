@@ -1,0 +1,69 @@
+"""Run checks in a process of their own, within bounds of time and memory.
+
+Two lines of stdin are a job: a list of checks' texts, and `{"result", "known", "is_repeated"}`. An answer is a line
+`[outcome, evidence, comment]` for each check, written as soon as it is known. A check that takes more than CHECK_CPU_S
+ends the process, as may one that takes more memory than MEMORY_MAX_BYTES: whoever reads sees how many were answered.
+Time is that of the CPU, so that a busy machine changes no outcome.
+"""
+
+import json
+import resource
+import signal
+import sys
+import time
+from typing import Final
+
+from contracts.checks import Finding, Subject, read_check
+from contracts.checks.paths import TooManyValuesError
+from contracts.status import Outcome
+
+CHECK_CPU_S: Final = 2.0
+#: Of all checks of a job together; those that come after it are not made.
+JOB_CPU_S: Final = 5.0
+MEMORY_MAX_BYTES: Final = 1 << 30
+
+
+def run() -> None:
+    """Answer until stdin ends."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX_BYTES, MEMORY_MAX_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    while checks := sys.stdin.buffer.readline():
+        line = sys.stdin.buffer.readline()
+        began = time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, CHECK_CPU_S)  # SIGPROF ends the process
+        subject = _read_subject(line)
+        for text in json.loads(checks):
+            is_late = time.process_time() - began > JOB_CPU_S
+            answer = json.dumps(_cannot("the checks before it took too long") if is_late else _find(text, subject))
+            sys.stdout.write(f"{answer}\n")
+            sys.stdout.flush()
+            signal.setitimer(signal.ITIMER_PROF, CHECK_CPU_S)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _read_subject(line: bytes) -> Subject | None:
+    try:
+        return Subject(**json.loads(line))
+    except (ValueError, RecursionError):  # such as a number of more digits than Python reads
+        return None
+
+
+def _find(text: str, subject: Subject | None) -> Finding:
+    if subject is None:
+        return _cannot("the result has a value that is too large to be checked")
+    try:
+        return read_check(text).find(subject)
+    except (TooManyValuesError, MemoryError, RecursionError):
+        return _cannot("the result is too large for it")
+    except BaseException as error:  # whatever a library does with it, a panic too, the other checks go on
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        return _cannot(f"it cannot be made of this result ({type(error).__name__})")
+
+
+def _cannot(why: str) -> Finding:
+    return Finding(Outcome.CANNOT_ASSESS, None, f"the check was not made: {why}")
+
+
+if __name__ == "__main__":
+    run()
