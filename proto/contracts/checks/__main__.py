@@ -1,9 +1,10 @@
 """Run checks in a process of their own, within bounds of time and memory.
 
-Two lines of stdin are a job: a list of checks' texts, and `{"result", "known", "is_repeated"}`. An answer is a line
-`[outcome, evidence, comment]` for each check, written as soon as it is known. A check that takes more than CHECK_CPU_S
-ends the process, as may one that takes more memory than MEMORY_MAX_BYTES: whoever reads sees how many were answered.
-Time is that of the CPU, so that a busy machine changes no outcome.
+The first line of stdout says that it is ready. Two lines of stdin are a job: a list of checks' texts, and
+`{"result", "known", "is_repeated"}`. An answer is a line `[outcome, evidence, comment]` for each check, written as soon
+as it is known. A check that takes more than CHECK_CPU_S ends the process, as may one that takes more memory than
+MEMORY_MAX_BYTES: whoever reads sees how many were answered. Time is that of the CPU, so that a busy machine changes no
+outcome.
 """
 
 import json
@@ -27,6 +28,8 @@ def run() -> None:
     """Answer until stdin ends."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX_BYTES, MEMORY_MAX_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     while checks := sys.stdin.buffer.readline():
         line = sys.stdin.buffer.readline()
         began = time.process_time()

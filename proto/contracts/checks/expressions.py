@@ -17,8 +17,9 @@ VARIABLES: Final = frozenset({"result", "payload", "submission"})
 
 _TYPES: Final = frozenset({"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"})
 _FUNCTIONS: Final = frozenset(
-    "bytes contains double duration dyn endsWith getDate getDayOfMonth getDayOfWeek getDayOfYear getFullYear getHours"
-    " getMilliseconds getMinutes getMonth getSeconds int matches size startsWith string timestamp type uint".split()  # noqa: SIM905
+    {"bytes", "contains", "double", "duration", "dyn", "endsWith", "getDate", "getDayOfMonth", "getDayOfWeek"}
+    | {"getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getSeconds", "int"}
+    | {"matches", "size", "startsWith", "string", "timestamp", "type", "uint"}
 )
 _BOUND: Final = re.compile(r"\b(?:all|exists|exists_one|filter|map)\s*\(\s*([A-Za-z_]\w*)\s*,")
 _PLACE: Final = re.compile(r"<input>:\d+:(\d+): (.*)")
@@ -51,7 +52,7 @@ class Expression:
             words = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
             return Finding.of(False, "no value", f"the expression has no value: {words}")
         evidence = describe(value) if value is None or isinstance(value, bool | dict | list | str) else repr(value)
-        return Finding.of(value is True, evidence, "the expression is true" if value is True else "it must be true")
+        return Finding.of(value is True, evidence, f"the value of the expression is {evidence}")
 
 
 def read_expression(name: str, words: str) -> Expression:

@@ -154,8 +154,10 @@ class Count:
     def find(self, subject: Subject) -> Finding:
         """Count."""
         count = len(self.path.select(subject.result))
-        asked = f"there must be {_IN_WORDS[self.comparison]}{self.number:,} at `{self.path.text}`"
-        return Finding.of(_COMPARE[self.comparison](count, self.number), count_of(count, "value"), asked)
+        has, asked = count_of(count, "value"), f"{_IN_WORDS[self.comparison]}{self.number:,}"
+        return Finding.of(
+            _COMPARE[self.comparison](count, self.number), has, f"`{self.path.text}` has {has}, of {asked} asked for"
+        )
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,8 @@ class Equals:
         wanted = json.dumps(self.wanted, ensure_ascii=False)
         for pointer, value in (nodes := self.path.select(subject.result)):
             if not is_equal(value, self.wanted):
-                return Finding.of(False, _shorten(value), f"{name_pointer(pointer)} must be {wanted}")
+                is_other = f"{name_pointer(pointer)} is {_shorten(value)}"
+                return Finding.of(False, _shorten(value), f"{is_other}, and must be {wanted}")
         if not nodes:
             return Finding.of(False, "not found", f"nothing stands at `{self.path.text}`, which must be {wanted}")
         return Finding.of(True, _shorten(nodes[0][1]), f"so it stands at {name_pointer(nodes[0][0])}")

@@ -78,10 +78,8 @@ class Length:
         texts = (place.text for place in iterate_places(subject.result) if not place.is_name)
         count = sum(map(_UNITS[self.unit], texts))
         is_met = count <= self.limit if self.is_maximum else count >= self.limit
-        asked = f"{'at most' if self.is_maximum else 'at least'} {count_of(self.limit, self.unit)}"
-        return Finding.of(
-            is_met, count_of(count, self.unit), f"it may have {asked}" if self.is_maximum else f"it needs {asked}"
-        )
+        has, asked = count_of(count, self.unit), f"{'at most' if self.is_maximum else 'at least'} {self.limit:,}"
+        return Finding.of(is_met, has, f"it has {has}; {asked} {'are allowed' if self.is_maximum else 'are needed'}")
 
 
 def read_length(name: str, words: str) -> Length:

@@ -14,6 +14,7 @@ from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.worker import HeldLease, Lease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
+from validator.checking import CheckProcesses
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judges.patient import PatientJudge
@@ -38,12 +39,14 @@ class Handlers:
         judge: Judge,
         config: JudgeConfig,
         publisher: Publisher,
+        checks: CheckProcesses | None = None,
     ) -> None:
         self._worker = worker
         self._judgings = judgings
         self._judge = judge
         self._config = config
         self._publisher = publisher
+        self._checks = checks
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[SignoffError | None]:
         """Claim a batch in one call, and start what was granted; what was replayed is not claimed.
@@ -86,7 +89,12 @@ class Handlers:
         started = time.monotonic()
         try:
             verdict = await validate_agent_response(
-                event.result, grant.acceptance_criteria, self._config, judge=judge, judge_empty=grant.judge_empty
+                event.result,
+                grant.acceptance_criteria,
+                self._config,
+                judge=judge,
+                judge_empty=grant.judge_empty,
+                checks=self._checks,
             )
         except JudgmentError as error:
             log.warning(

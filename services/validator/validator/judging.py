@@ -10,6 +10,7 @@ from contracts.criteria import Criterion, parse_stored_criteria
 from contracts.evidence import Evidence, is_empty
 from contracts.judging.verdict import Verdict
 from contracts.verdict_check import find_mismatch
+from validator.checking import CheckContext, CheckProcesses, conclude_checks, join_checks, run_checks
 from validator.errors import JudgeAnswerError, JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judges.openai import OpenAIJudge
@@ -34,12 +35,17 @@ async def validate_agent_response(
     *,
     judge: Judge | None = None,
     judge_empty: bool = False,
+    judge_after_checks: bool = False,
+    context: CheckContext | None = None,
+    checks: CheckProcesses | None = None,
 ) -> ValidationResult:
     """Judge a result against criteria: a list of them, or their text form, one a line.
 
     `config`, which may name only some of JudgeConfig's fields, makes a judge for this one call. A caller that judges
     often passes its own as `judge`, and then only the limits of `config` count. The verdict's `model` names model and
-    prompt. A result without content is not met and no judge is asked, unless `judge_empty`.
+    prompt. A result without content is not met and no judge is asked, unless `judge_empty`. Nor is one asked where a
+    required check is not met, unless `judge_after_checks`. Checks look at the result and at `context`; a caller that
+    judges often passes its own processes as `checks`, too.
 
     Raise JudgeUnavailableError if the judge did not answer: nothing is decided, ask again later. Raise JudgmentError if
     this result cannot be judged, and ValueError if the config is wrong.
@@ -51,17 +57,25 @@ async def validate_agent_response(
         raise JudgmentError("there is no criterion to judge by", code="no_criteria")
     if not any(criterion.required for criterion in criteria):
         raise JudgmentError("no criterion is required: any result would do", code="no_required_criterion")
-    questions = _write_bounded(criteria, result, limits.document_max_chars)
     if is_empty(result) and not judge_empty:
         verdict = refuse_empty(criteria)
-    elif judge is not None:
-        verdict = await _Judgement(judge, questions, limits.max_asks).judge(criteria, result)
     else:
-        async with OpenAIJudge(limits) as own:
-            verdict = await _Judgement(own, questions, limits.max_asks).judge(criteria, result)
+        checked = await run_checks(criteria, result, context or CheckContext(), checks)
+        others = [criterion for place, criterion in enumerate(criteria) if place not in checked]
+        verdict = conclude_checks(criteria, checked, judge_after_checks=judge_after_checks) or join_checks(
+            criteria, checked, await _judge(others, result, limits, judge)
+        )
     if (mismatch := find_mismatch(criteria, verdict)) is not None:
         raise JudgmentError(mismatch, code="verdict_mismatch")
     return verdict
+
+
+async def _judge(criteria: Sequence[Criterion], result: JsonValue, limits: JudgeConfig, judge: Judge | None) -> Verdict:
+    questions = _write_bounded(criteria, result, limits.document_max_chars)
+    if judge is not None:
+        return await _Judgement(judge, questions, limits.max_asks).judge(criteria, result)
+    async with OpenAIJudge(limits) as own:
+        return await _Judgement(own, questions, limits.max_asks).judge(criteria, result)
 
 
 def _write_bounded(criteria: Sequence[Criterion], result: JsonValue, max_chars: int) -> Questions:
