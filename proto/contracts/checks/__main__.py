@@ -2,8 +2,8 @@
 
 The first line of stdout says that it is ready. Two lines of stdin are a job: a list of checks' texts, and
 `{"result", "known", "is_repeated"}`. An answer is a line `[outcome, evidence, comment]` for each check, written as soon
-as it is known. A check that takes more than CHECK_CPU_S ends the process, as may one that takes more memory than
-MEMORY_MAX_BYTES: whoever reads sees how many were answered. Time is that of the CPU, so that a busy machine changes no
+as it is known. A check that takes more seconds than the first argument says ends the process, as may one that takes
+more memory than MEMORY_MAX_BYTES: whoever reads sees how many were answered. Time is that of the CPU, so that a busy machine changes no
 outcome.
 """
 
@@ -18,13 +18,12 @@ from contracts.checks import Finding, Subject, read_check
 from contracts.checks.paths import TooManyValuesError
 from contracts.status import Outcome
 
-CHECK_CPU_S: Final = 2.0
-#: Of all checks of a job together; those that come after it are not made.
-JOB_CPU_S: Final = 5.0
+#: All checks of a job together may take so many times as long; those that come after it are not made.
+JOB_FACTOR: Final = 2.5
 MEMORY_MAX_BYTES: Final = 1 << 30
 
 
-def run() -> None:
+def run(check_cpu_s: float) -> None:
     """Answer until stdin ends."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX_BYTES, MEMORY_MAX_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -33,14 +32,14 @@ def run() -> None:
     while checks := sys.stdin.buffer.readline():
         line = sys.stdin.buffer.readline()
         began = time.process_time()
-        signal.setitimer(signal.ITIMER_PROF, CHECK_CPU_S)  # SIGPROF ends the process
+        signal.setitimer(signal.ITIMER_PROF, check_cpu_s)  # SIGPROF ends the process
         subject = _read_subject(line)
         for text in json.loads(checks):
-            is_late = time.process_time() - began > JOB_CPU_S
+            is_late = time.process_time() - began > JOB_FACTOR * check_cpu_s
             answer = json.dumps(_cannot("the checks before it took too long") if is_late else _find(text, subject))
             sys.stdout.write(f"{answer}\n")
             sys.stdout.flush()
-            signal.setitimer(signal.ITIMER_PROF, CHECK_CPU_S)
+            signal.setitimer(signal.ITIMER_PROF, check_cpu_s)
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
@@ -69,4 +68,4 @@ def _cannot(why: str) -> Finding:
 
 
 if __name__ == "__main__":
-    run()
+    run(float(sys.argv[1]))

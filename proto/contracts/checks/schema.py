@@ -100,11 +100,9 @@ def compile_schema(schema: dict[str, Any]) -> Any:
     import jsonschema_rs  # noqa: PLC0415 - only where there is a schema
 
     patterns = jsonschema_rs.RegexOptions(size_limit=PATTERN_MAX_BYTES, dfa_size_limit=PATTERN_CACHE_MAX_BYTES)
-    default = jsonschema_rs.Draft202012Validator
-    find_class = jsonschema_rs.validator_cls_for if "$schema" in schema else lambda _: default
     try:
         with panics_as_errors():
-            return find_class(schema)(
+            return jsonschema_rs.validator_for(
                 schema,
                 pattern_options=patterns,
                 offline=True,

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -20,11 +22,16 @@ from contracts.status import Outcome
 from validator.errors import JudgmentError
 from validator.verdict import NO_JUDGE
 
+#: Seconds of CPU that a check may take.
+CHECK_CPU_S: Final = 2.0
 #: Processes that make checks at once, so that one result that takes long does not keep all others waiting.
 PROCESSES_MAX: Final = 2
 #: Checks of one judgement that may end their process; those that come after them are not made.
 ENDED_MAX: Final = 3
+#: How often checks are made again in another process, since somebody ended theirs.
+LOST_MAX: Final = 2
 
+_FOREIGN_ENDS: Final = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 _TOO_MUCH: Final = Finding(Outcome.CANNOT_ASSESS, None, "the check takes too much time or memory on this result")
 _NOT_MADE: Final = Finding(Outcome.CANNOT_ASSESS, None, "the check was not made: those before it took too long")
 _LETTERS: Final = {Outcome.PASS: "p", Outcome.FAIL: "f", Outcome.CANNOT_ASSESS: "c"}
@@ -52,10 +59,11 @@ class CheckContext:
 class CheckProcesses:
     """Processes that make checks, started when they are first needed; two at most.
 
-    They know no secret, and one that needs too much time or memory ends alone.
+    They know no secret, and one that needs too much time or memory ends alone: a check may take `check_cpu_s`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, check_cpu_s: float = CHECK_CPU_S) -> None:
+        self._check_cpu_s = check_cpu_s
         self._turns = asyncio.Semaphore(PROCESSES_MAX)
         self._idle: list[Process] = []
 
@@ -72,45 +80,63 @@ class CheckProcesses:
     async def find(self, checks: Sequence[str], subject: str) -> list[Finding]:
         """Return what each check found."""
         findings: list[Finding] = []
+        ended = lost = 0
         async with self._turns:
-            for _ in range(ENDED_MAX):
-                findings += await self._find_some(checks[len(findings) :], subject)
+            while len(findings) < len(checks) and ended < ENDED_MAX:
+                process = await self._take()
+                try:
+                    findings += await _exchange(process, checks[len(findings) :], subject)
+                finally:
+                    if len(findings) == len(checks):
+                        self._idle.append(process)
+                    else:
+                        await _end(process)
                 if len(findings) == len(checks):
-                    return findings
-                findings.append(_TOO_MUCH)
+                    break
+                if process.returncode in _FOREIGN_ENDS and lost < LOST_MAX:
+                    lost += 1
+                else:
+                    ended += 1
+                    findings.append(_TOO_MUCH)
         return findings + [_NOT_MADE] * (len(checks) - len(findings))
 
-    async def _find_some(self, checks: Sequence[str], subject: str) -> list[Finding]:
-        """Return what the first checks found: those that were made before one ended the process."""
-        findings: list[Finding] = []
-        if not checks:
-            return findings
-        process = self._idle.pop() if self._idle else await _start()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            process.stdin.write(f"{json.dumps(checks)}\n{subject}\n".encode())
-            await process.stdin.drain()
-            while len(findings) < len(checks) and (line := await process.stdout.readline()):
-                outcome, evidence, comment = json.loads(line)
-                findings.append(Finding(Outcome(outcome), evidence, comment))
-        except ConnectionError:
-            pass  # it ended
-        finally:
-            if len(findings) < len(checks):
-                await _end(process)
-            else:
-                self._idle.append(process)
-        return findings
+    async def _take(self) -> Process:
+        """Return a process that waits for work."""
+        while self._idle:
+            process = self._idle.pop()
+            if process.returncode is None:
+                return process
+        return await _start(self._check_cpu_s)
 
 
-async def _start() -> Process:
-    """Start a process, and wait until it is ready."""
-    command = [sys.executable, "-I", "-m", "contracts.checks"]
-    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={})
+async def _exchange(process: Process, checks: Sequence[str], subject: str) -> list[Finding]:
+    """Return what the first checks found: those that were made before one ended the process."""
+    assert process.stdin is not None
     assert process.stdout is not None
-    if not await process.stdout.readline():
-        await _end(process)
+    findings: list[Finding] = []
+    with suppress(ConnectionError):  # it ended
+        process.stdin.write(f"{json.dumps(checks)}\n{subject}\n".encode())
+        await process.stdin.drain()
+        while len(findings) < len(checks) and (line := await process.stdout.readline()):
+            outcome, evidence, comment = json.loads(line)
+            findings.append(Finding(Outcome(outcome), evidence, comment))
+    return findings
+
+
+async def _start(check_cpu_s: float) -> Process:
+    """Start a process, and wait until it is ready. What is sent to this one's group does not reach it."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-m", "contracts.checks", str(check_cpu_s),
+        stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    is_ready = b""
+    try:
+        is_ready = await process.stdout.readline()
+    finally:
+        if not is_ready:
+            await _end(process)
+    if not is_ready:
         raise RuntimeError("the process that makes checks does not start: is the package of the contracts whole?")
     return process
 
