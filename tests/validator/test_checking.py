@@ -173,8 +173,8 @@ async def test_many_that_take_long_are_not_all_tried(processes: CheckProcesses) 
     [
         "x" * 1_000_000,
         "\u0000\U0001f600\u202e" * 50_000,
-        [[]] * 300_000,
-        {f"k{n}": n for n in range(100_000)},
+        [[]] * 100_000,
+        {f"k{n}": n for n in range(50_000)},
         [10**5_000],
         [1e308, -1e308, 2**63, -(2**64)],
         {"a": {"$ref": "http://127.0.0.1/"}},
@@ -184,7 +184,7 @@ async def test_many_that_take_long_are_not_all_tried(processes: CheckProcesses) 
 async def test_whatever_the_result_each_check_has_an_outcome(result: Any, processes: CheckProcesses) -> None:
     texts = [
         "max_words 3",
-        'not_contains "k99999"',
+        'not_contains "k49999"',
         "matches /(x+)+y/",
         "url",
         "json_path $..* count 3",

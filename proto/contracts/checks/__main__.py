@@ -3,8 +3,8 @@
 The first line of stdout says that it is ready. Two lines of stdin are a job: a list of checks' texts, and
 `{"result", "known", "is_repeated"}`. An answer is a line `[outcome, evidence, comment]` for each check, written as soon
 as it is known. A check that takes more seconds than the first argument says ends the process, as may one that takes
-more memory than MEMORY_MAX_BYTES: whoever reads sees how many were answered. Time is that of the CPU, so that a busy machine changes no
-outcome.
+more memory than MEMORY_MAX_BYTES: whoever reads sees how many were answered. Time is that of the CPU, so that a busy
+machine changes no outcome.
 """
 
 import json

@@ -16,11 +16,11 @@ EXPRESSION_MAX_CHARS: Final = 2_000
 VARIABLES: Final = frozenset({"result", "payload", "submission"})
 
 _TYPES: Final = frozenset({"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"})
-_FUNCTIONS: Final = frozenset(
-    {"bytes", "contains", "double", "duration", "dyn", "endsWith", "getDate", "getDayOfMonth", "getDayOfWeek"}
-    | {"getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getSeconds", "int"}
-    | {"matches", "size", "startsWith", "string", "timestamp", "type", "uint"}
+_FUNCTION_NAMES: Final = (
+    "bytes contains double duration dyn endsWith getDate getDayOfMonth getDayOfWeek getDayOfYear getFullYear getHours"
+    " getMilliseconds getMinutes getMonth getSeconds int matches size startsWith string timestamp type uint"
 )
+_FUNCTIONS: Final = frozenset(_FUNCTION_NAMES.split())
 _BOUND: Final = re.compile(r"\b(?:all|exists|exists_one|filter|map)\s*\(\s*([A-Za-z_]\w*)\s*,")
 _PLACE: Final = re.compile(r"<input>:\d+:(\d+): (.*)")
 

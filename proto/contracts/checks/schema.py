@@ -19,20 +19,19 @@ LEVELS_MAX: Final = 100
 FAULTS_MAX: Final = 3
 
 # By what stands under them: one schema or several, schemas by name, anything else.
-_OF_SCHEMAS: Final = frozenset(
-    {"additionalItems", "additionalProperties", "allOf", "anyOf", "contains", "contentSchema", "else", "if", "items"}
-    | {"not", "oneOf", "prefixItems", "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties"}
+_OF_SCHEMAS_WORDS: Final = (
+    "additionalItems additionalProperties allOf anyOf contains contentSchema else if items not oneOf prefixItems"
+    " propertyNames then unevaluatedItems unevaluatedProperties"
 )
-_OF_NAMED: Final = frozenset(
-    {"$defs", "definitions", "dependentSchemas", "dependencies", "patternProperties", "properties"}
+_OF_NAMED_WORDS: Final = "$defs definitions dependentSchemas dependencies patternProperties properties"
+_OTHER_WORDS: Final = (
+    "$anchor $comment $dynamicAnchor $dynamicRef $id $recursiveAnchor $recursiveRef $ref $schema $vocabulary const"
+    " contentEncoding contentMediaType default dependentRequired deprecated description enum examples exclusiveMaximum"
+    " exclusiveMinimum format id maxContains maxItems maxLength maxProperties maximum minContains minItems minLength"
+    " minProperties minimum multipleOf pattern readOnly required title type uniqueItems writeOnly"
 )
-_OTHER: Final = frozenset(
-    {"$anchor", "$comment", "$dynamicAnchor", "$dynamicRef", "$id", "$recursiveAnchor", "$recursiveRef", "$ref"}
-    | {"$schema", "$vocabulary", "const", "contentEncoding", "contentMediaType", "default", "dependentRequired"}
-    | {"deprecated", "description", "enum", "examples", "exclusiveMaximum", "exclusiveMinimum", "format", "id"}
-    | {"maxContains", "maxItems", "maxLength", "maxProperties", "maximum", "minContains", "minItems", "minLength"}
-    | {"minProperties", "minimum", "multipleOf", "pattern", "readOnly", "required", "title", "type", "uniqueItems"}
-    | {"writeOnly"}
+_OF_SCHEMAS, _OF_NAMED, _OTHER = (
+    frozenset(words.split()) for words in (_OF_SCHEMAS_WORDS, _OF_NAMED_WORDS, _OTHER_WORDS)
 )
 _KEYWORDS: Final = _OF_SCHEMAS | _OF_NAMED | _OTHER
 
