@@ -13,7 +13,7 @@ from cli.terminal import Styled, cut, render_line, render_table, replace_line
 from contracts.status import Circuit, JobLogStatus, OperationState
 
 if TYPE_CHECKING:
-    from contracts.criteria import CriterionWarning
+    from contracts.criteria import Criterion, CriterionWarning
     from contracts.messages.operations import OperationItem, OperationPreview
     from contracts.messages.views import Batch, DeadLetter, DeadLetters
     from contracts.resources import Agent, Job, JobLog, Limit, Operation, Policy
@@ -71,6 +71,11 @@ def format_spent(usd: float | None, tokens: int | None) -> str:
     """Return what a job has spent so far; "" if nothing is known to be spent."""
     words = [f"{usd:.6g} USD"] if usd else []
     return ", ".join([*words, *([f"{tokens} tokens"] if tokens else [])])
+
+
+def format_criterion(one: Criterion) -> str:
+    """Return a criterion as its line in the text form."""
+    return ": ".join([*["optional"] * (not one.required), *[one.kind] * (one.kind != "meets"), one.text])
 
 
 def _last_code(job: Job) -> str | None:
@@ -156,9 +161,9 @@ class Output:
 
     def print_warnings(self, warnings: Sequence[CriterionWarning]) -> None:
         """Print what might be meant otherwise, on standard error."""
-        for warning in warnings:
-            instead = "".join(f"\n  instead: {line}" for line in (warning.suggestion or "").splitlines())
-            self.print_aside({"warning": warning}, Styled(f"warning: {warning.message}{instead}", "yellow"))
+        for one in warnings:
+            lines = [f"warning: {one.message}", *(one.suggestion or "").splitlines()]
+            self.print_aside({"warning": one}, Styled("; instead: ".join(lines), "yellow"))
 
     def print_aside(self, document: Any, text: Styled) -> None:
         """Print what is not the command's answer, on standard error."""
@@ -186,7 +191,7 @@ class Output:
             ("spent", format_spent(job.spent_usd, job.spent_tokens)),
             ("code", _last_code(job)),
             ("last", job.last_log and self._shorten(job.last_log.message)),
-            *(("criterion", str(criterion)) for criterion in job.criteria),
+            *(("criterion", format_criterion(criterion)) for criterion in job.criteria),
             ("payload", self._shorten(to_json(job.payload))),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
             ("policy", format_policy(job.policy)),

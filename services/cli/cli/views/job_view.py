@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from cli.output import Output, format_seconds, format_spent, format_time, style_status_of
+from cli.output import Output, format_criterion, format_seconds, format_spent, format_time, style_status_of
 from cli.terminal import Styled, columns_of
 from cli.views import waterfall
 
@@ -88,7 +88,7 @@ def _show_head(out: Output, job: Job) -> None:
 def _show_criteria(out: Output, job: Job) -> None:
     out.print_line()
     out.print_line(Styled("criteria", "bold"))
-    out.print_table(["", ""], [("", str(criterion)) for criterion in job.criteria])
+    out.print_table(["", ""], [("", format_criterion(criterion)) for criterion in job.criteria])
 
 
 def _show_verdict(out: Output, job: Job, submission: int, verdict: dict[str, Any] | None) -> None:
