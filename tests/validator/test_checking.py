@@ -16,7 +16,7 @@ from contracts.jsontext import json_text
 from contracts.judging.verdict import Verdict
 from contracts.status import Outcome
 from validator import checking
-from validator.checking import CheckContext, CheckProcesses
+from validator.checking import CheckProcesses
 from validator.errors import JudgmentError
 from validator.judging import validate_agent_response
 from validator.ports import Reply
@@ -59,12 +59,12 @@ async def test_a_failed_check_asks_no_judge_and_says_what_was_found() -> None:
     assert stand_in.asked == []
     assert not verdict.is_valid
     assert [one.outcome for one in verdict.criteria] == [Outcome.CANNOT_ASSESS, Outcome.FAIL, Outcome.FAIL]
-    assert verdict.criteria[0].comment.startswith("not judged: a check is not met")
+    assert verdict.criteria[0].comment == "no judge was asked, since a required check did not pass"
     assert (verdict.criteria[1].evidence, verdict.criteria[1].comment) == (
         "7 words",
         "it has 7 words; at most 5 are allowed",
     )
-    assert verdict.reason == "a check is not met: `max_words 5`: it has 7 words; at most 5 are allowed"
+    assert verdict.reason == "max_words 5: it has 7 words; at most 5 are allowed"
     assert verdict.model == NO_JUDGE
     assert [(stage.kind, stage.outcomes) for stage in verdict.stages or ()] == [("checks", "-ff")]
 
@@ -91,7 +91,7 @@ async def test_a_job_of_checks_alone_asks_nobody_and_can_be_met() -> None:
     assert verdict.is_valid
     assert stand_in.asked == []
     assert all(one.evidence for one in verdict.criteria)
-    assert (verdict.reason, verdict.model) == ("every required check is met", NO_JUDGE)
+    assert verdict.model == NO_JUDGE
 
 
 @pytest.mark.parametrize("result", [None, "", " \n", {}, {"a": [""]}])
@@ -113,16 +113,16 @@ async def test_the_context_says_what_came_before() -> None:
     criteria = 'check: differs\ncheck: cel result.startsWith("The") && payload.about == "sea" && submission == 2'
     payload = {"about": "sea"}
     same, other = hash_result(json_text(WORDS)), hash_result(json_text("another"))
-    for context, outcomes in [
-        (CheckContext(payload, 2, other), "pp"),
-        (CheckContext(payload, 2, same), "fp"),
-        (CheckContext(payload, 2), "cp"),
-        (CheckContext(payload, 1), "pf"),
-        (CheckContext(payload), "cc"),
-        (CheckContext({"about": "x"}, 2, other), "pf"),
+    for known, outcomes in [
+        ({"payload": payload, "submission": 2, "previous_result_hash": other}, "pp"),
+        ({"payload": payload, "submission": 2, "previous_result_hash": same}, "fp"),
+        ({"payload": payload, "submission": 2}, "cp"),
+        ({"payload": payload, "submission": 1}, "pf"),
+        ({"payload": {"about": "x"}, "submission": 2, "previous_result_hash": other}, "pf"),
+        ({"submission": 2}, "cf"),
     ]:
-        verdict, _ = await judge(criteria, context=context)
-        assert [stage.outcomes for stage in verdict.stages or ()] == [outcomes], context
+        verdict, _ = await judge(criteria, **known)
+        assert [stage.outcomes for stage in verdict.stages or ()] == [outcomes], known
         assert not is_reusable(verdict, WORDS)
 
 
@@ -153,7 +153,7 @@ async def test_a_check_that_takes_long_is_ended_and_the_others_are_made(
     check: str, result: Any, processes: CheckProcesses
 ) -> None:
     criteria = parse_criteria(f"check: min_chars 1\ncheck: {check}\ncheck: max_chars 2000000")
-    verdict, stand_in = await judge(criteria, result, checks=processes)
+    verdict, stand_in = await judge(criteria, result, run_checks=processes.run)
     assert [one.outcome for one in verdict.criteria] == [Outcome.PASS, Outcome.CANNOT_ASSESS, Outcome.PASS]
     assert "too much time or memory" in verdict.criteria[1].comment
     assert stand_in.asked == []
@@ -162,7 +162,7 @@ async def test_a_check_that_takes_long_is_ended_and_the_others_are_made(
 async def test_many_that_take_long_are_not_all_tried(processes: CheckProcesses) -> None:
     check, result = LONG[0]
     criteria = [Criterion(text=check, kind="check")] * 40
-    verdict, _ = await judge(criteria, result, checks=processes)
+    verdict, _ = await judge(criteria, result, run_checks=processes.run)
     comments = [one.comment for one in verdict.criteria]
     assert len(set(comments[: checking.ENDED_MAX])) == 1
     assert set(comments[checking.ENDED_MAX :]) == {"the check was not made: those before it took too long"}
@@ -194,10 +194,10 @@ async def test_whatever_the_result_each_check_has_an_outcome(result: Any, proces
         "differs",
     ]
     criteria = [Criterion(text=text, kind="check") for text in texts]
-    verdict, _ = await judge(criteria, result, checks=processes, judge_empty=True)
+    verdict, _ = await judge(criteria, result, run_checks=processes.run, judge_empty=True)
     assert len(verdict.criteria) == len(texts)
     assert not verdict.is_valid
-    again, _ = await judge("check: min_words 1", checks=processes)
+    again, _ = await judge("check: min_words 1", run_checks=processes.run)
     assert again.is_valid
 
 
@@ -209,7 +209,7 @@ async def test_a_deep_result_breaks_nothing(processes: CheckProcesses) -> None:
         "check: json_path $..* count 149\ncheck: cel size(result) == 1\ncheck: max_words 1"
         '\ncheck: json_schema {"items": {"$ref": "#"}, "additionalProperties": {"$ref": "#"}}',
         result,
-        checks=processes,
+        run_checks=processes.run,
     )
     assert verdict.is_valid, verdict
 
@@ -218,13 +218,13 @@ async def test_a_process_that_somebody_ends_costs_no_verdict(processes: CheckPro
     """What is decided is decided by the result alone: not by whom memory was taken from, or by Ctrl+C."""
     check, result = LONG[0]
     for _ in range(2):  # one that waits, and one that works
-        await judge("check: max_words 9", checks=processes)
+        await judge("check: max_words 9", run_checks=processes.run)
         (process,) = processes._idle
         os.kill(process.pid, signal.SIGKILL)
-        verdict, _ = await judge("check: max_words 9\ncheck: min_words 1", checks=processes)
+        verdict, _ = await judge("check: max_words 9\ncheck: min_words 1", run_checks=processes.run)
         assert verdict.is_valid, verdict
     (process,) = processes._idle
-    work = asyncio.ensure_future(judge(f"check: min_words 1\ncheck: {check}", result, checks=processes))
+    work = asyncio.ensure_future(judge(f"check: min_words 1\ncheck: {check}", result, run_checks=processes.run))
     await asyncio.sleep(0)  # until it has been taken
     os.kill(process.pid, signal.SIGTERM)
     verdict, _ = await work
@@ -234,7 +234,7 @@ async def test_a_process_that_somebody_ends_costs_no_verdict(processes: CheckPro
 async def test_a_judgement_that_is_cancelled_leaves_no_process_behind(processes: CheckProcesses) -> None:
     check, result = LONG[0]
     before = _list_children()
-    work = asyncio.ensure_future(judge([Criterion(text=check, kind="check")], result, checks=processes))
+    work = asyncio.ensure_future(judge([Criterion(text=check, kind="check")], result, run_checks=processes.run))
     await until(lambda: _list_children() - before)
     started = _list_children() - before
     work.cancel()
@@ -247,7 +247,7 @@ async def test_a_judgement_that_is_cancelled_leaves_no_process_behind(processes:
 async def test_one_process_serves_many_judgements_and_ends_with_its_owner() -> None:
     async with CheckProcesses() as started:
         for _ in range(3):
-            await judge("check: max_words 9", checks=started)
+            await judge("check: max_words 9", run_checks=started.run)
         (process,) = started._idle
     assert process.returncode is not None
 
@@ -256,7 +256,7 @@ async def test_processes_that_make_checks_know_no_secret(
     processes: CheckProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    await judge("check: max_words 9", checks=processes)
+    await judge("check: max_words 9", run_checks=processes.run)
     (process,) = processes._idle
     assert "secret" not in _read(f"/proc/{process.pid}/environ")
 

@@ -21,7 +21,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         judge = await context.stack.enter_async_context(OpenAIJudge(config))
         checks = await context.stack.enter_async_context(CheckProcesses())
         judgings = GrpcJudgings(context.stub, context.metadata, config.judge_name)
-        handlers = Handlers(context.worker, judgings, judge, config, context.publisher, checks)
+        handlers = Handlers(context.worker, judgings, judge, config, context.publisher, checks.run)
         return Subscription(
             context.publisher,
             ResultProduced,

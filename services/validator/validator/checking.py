@@ -7,19 +7,16 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from pydantic import JsonValue
-
 from contracts.checks import Finding
 from contracts.criteria import Criterion
-from contracts.events import hash_result
 from contracts.jsontext import json_text
 from contracts.judging.verdict import CriterionVerdict, StageVerdict, Verdict
 from contracts.status import Outcome
 from validator.errors import JudgmentError
+from validator.ports import RunChecks, Subject
 from validator.verdict import NO_JUDGE
 
 #: Seconds of CPU that a check may take.
@@ -34,26 +31,8 @@ LOST_MAX: Final = 2
 _FOREIGN_ENDS: Final = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 _TOO_MUCH: Final = Finding(Outcome.CANNOT_ASSESS, None, "the check takes too much time or memory on this result")
 _NOT_MADE: Final = Finding(Outcome.CANNOT_ASSESS, None, "the check was not made: those before it took too long")
+_NOT_ASKED: Final = Finding(Outcome.CANNOT_ASSESS, None, "no judge was asked, since a required check did not pass")
 _LETTERS: Final = {Outcome.PASS: "p", Outcome.FAIL: "f", Outcome.CANNOT_ASSESS: "c"}
-
-
-@dataclass(frozen=True, slots=True)
-class CheckContext:
-    """What checks may look at besides the result. What is not known, no check that needs it passes by."""
-
-    payload: JsonValue = None
-    submission: int | None = None
-    previous_result_hash: bytes | None = None
-
-    def describe(self, result: JsonValue) -> str:
-        """Return the JSON text of all that checks look at. Raise ValueError if the result cannot be written as JSON."""
-        known = {"payload": self.payload}
-        if self.submission is not None:
-            known["submission"] = self.submission
-        is_repeated: bool | None = False if self.submission == 1 else None
-        if self.previous_result_hash is not None:
-            is_repeated = hash_result(json_text(result)) == self.previous_result_hash
-        return json_text({"result": result, "known": known, "is_repeated": is_repeated})
 
 
 class CheckProcesses:
@@ -77,15 +56,19 @@ class CheckProcesses:
             await _end(process)
         self._idle.clear()
 
-    async def find(self, checks: Sequence[str], subject: str) -> list[Finding]:
-        """Return what each check found."""
+    async def run(self, checks: Sequence[str], subject: Subject) -> list[Finding]:
+        """Make checks, given by their texts, and return what each found.
+
+        Raise JudgmentError if the subject cannot be written as JSON.
+        """
+        told = _tell(subject)
         findings: list[Finding] = []
         ended = lost = 0
         async with self._turns:
             while len(findings) < len(checks) and ended < ENDED_MAX:
                 process = await self._take()
                 try:
-                    findings += await _exchange(process, checks[len(findings) :], subject)
+                    findings += await _exchange(process, checks[len(findings) :], told)
                 finally:
                     if len(findings) == len(checks):
                         self._idle.append(process)
@@ -107,6 +90,16 @@ class CheckProcesses:
             if process.returncode is None:
                 return process
         return await _start(self._check_cpu_s)
+
+
+def _tell(subject: Subject) -> str:
+    """Return the JSON text of what checks look at; a first submission repeats none. Raise JudgmentError."""
+    is_repeated = False if subject.submission == 1 else subject.is_repeated
+    known = {"payload": subject.payload, "submission": subject.submission}
+    try:
+        return json_text({"result": subject.result, "known": known, "is_repeated": is_repeated})
+    except ValueError as error:
+        raise JudgmentError("the result cannot be written as JSON", code="result_not_json") from error
 
 
 async def _exchange(process: Process, checks: Sequence[str], subject: str) -> list[Finding]:
@@ -148,37 +141,18 @@ async def _end(process: Process) -> None:
     await process.wait()
 
 
-async def run_checks(
-    criteria: Sequence[Criterion], result: JsonValue, context: CheckContext, processes: CheckProcesses | None
+async def make_checks(
+    criteria: Sequence[Criterion], subject: Subject, run: RunChecks | None
 ) -> dict[int, CriterionVerdict]:
-    """Return the verdicts on the criteria that are checks, by their place.
-
-    Raise JudgmentError if the result cannot be written as JSON.
-    """
+    """Return the verdicts on the criteria that are checks, by their place."""
     checks = {place: one for place, one in enumerate(criteria) if one.kind == "check"}
     if not checks:
         return {}
-    try:
-        subject = context.describe(result)
-    except ValueError as error:
-        raise JudgmentError("the result cannot be written as JSON", code="result_not_json") from error
-    texts = [one.text for one in checks.values()]
-    if processes is not None:
-        findings = await processes.find(texts, subject)
-    else:
+    if run is None:
         async with CheckProcesses() as own:
-            findings = await own.find(texts, subject)
-    return {
-        place: CriterionVerdict(
-            text=one.text,
-            required=one.required,
-            kind=one.kind,
-            outcome=found.outcome,
-            evidence=found.evidence,
-            comment=found.comment,
-        )
-        for (place, one), found in zip(checks.items(), findings, strict=True)
-    }
+            return await make_checks(criteria, subject, own.run)
+    findings = await run([one.text for one in checks.values()], subject)
+    return {place: _judge(one, found) for (place, one), found in zip(checks.items(), findings, strict=True)}
 
 
 def conclude_checks(
@@ -188,9 +162,8 @@ def conclude_checks(
     broken = [one for one in checked.values() if one.required and one.outcome is not Outcome.PASS]
     if len(checked) < len(criteria) and (judge_after_checks or not broken):
         return None
-    words = "; ".join(f"`{one.text}`: {one.comment}" for one in broken)
-    reason = f"a check is not met: {words}" if broken else "every required check is met"
-    verdicts = [checked.get(place) or _leave_unjudged(one) for place, one in enumerate(criteria)]
+    reason = "\n".join(f"{one.text}: {one.comment}" for one in broken) or "every required check is met"
+    verdicts = [checked.get(place) or _judge(one, _NOT_ASKED) for place, one in enumerate(criteria)]
     verdict = Verdict.of(verdicts, reason, NO_JUDGE)
     return verdict.model_copy(update={"stages": [_tell_stage(criteria, checked)]})
 
@@ -206,13 +179,14 @@ def join_checks(criteria: Sequence[Criterion], checked: Mapping[int, CriterionVe
     return judged.model_copy(update={"criteria": verdicts, "is_valid": is_valid, "stages": stages})
 
 
-def _leave_unjudged(criterion: Criterion) -> CriterionVerdict:
+def _judge(criterion: Criterion, found: Finding) -> CriterionVerdict:
     return CriterionVerdict(
         text=criterion.text,
         required=criterion.required,
         kind=criterion.kind,
-        outcome=Outcome.CANNOT_ASSESS,
-        comment="not judged: a check is not met, and no judge is asked before it is",
+        outcome=found.outcome,
+        evidence=found.evidence,
+        comment=found.comment,
     )
 
 

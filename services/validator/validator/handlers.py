@@ -14,13 +14,12 @@ from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.worker import HeldLease, Lease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
-from validator.checking import CheckProcesses
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judges.patient import PatientJudge
 from validator.judges.spending import SpendingJudge
 from validator.judging import validate_agent_response
-from validator.ports import Claim, Grant, Judge, Judgings
+from validator.ports import Claim, Grant, Judge, Judgings, RunChecks
 from validator.verdict import is_reusable, to_storable
 
 log = logging.getLogger(__name__)
@@ -39,14 +38,14 @@ class Handlers:
         judge: Judge,
         config: JudgeConfig,
         publisher: Publisher,
-        checks: CheckProcesses | None = None,
+        run_checks: RunChecks | None = None,
     ) -> None:
         self._worker = worker
         self._judgings = judgings
         self._judge = judge
         self._config = config
         self._publisher = publisher
-        self._checks = checks
+        self._run_checks = run_checks
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[SignoffError | None]:
         """Claim a batch in one call, and start what was granted; what was replayed is not claimed.
@@ -94,7 +93,7 @@ class Handlers:
                 self._config,
                 judge=judge,
                 judge_empty=grant.judge_empty,
-                checks=self._checks,
+                run_checks=self._run_checks,
             )
         except JudgmentError as error:
             log.warning(
