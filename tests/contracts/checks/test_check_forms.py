@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from contracts.checks import CHECK_MAX_CHARS, Subject, find_fault, needs_context, read_check
 from contracts.criteria import (
@@ -14,6 +15,7 @@ from contracts.criteria import (
     parse_criteria,
     parse_stored_criteria,
 )
+from contracts.judging.policy import LoopStep
 from contracts.status import Outcome
 
 FORMS = [
@@ -211,3 +213,9 @@ def test_what_a_list_of_checks_may_take_is_bounded_with_its_characters() -> None
         format_criteria(many)
     assert error.value.code == "criterion_too_long"
     assert format_criteria(many[: CRITERIA_MAX // 2])
+
+
+def test_a_policy_names_no_check_that_cannot_be_read() -> None:
+    assert LoopStep(check="differs").check == "differs"
+    with pytest.raises(ValidationError, match="did you mean `max_words`"):
+        LoopStep(check="max_wrods 5")
