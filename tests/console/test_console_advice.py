@@ -23,6 +23,8 @@ NAMED = {"result_reused", "verdict_reused", "matched", "handed_on"}
 #: Of outcomes that cannot be recorded: what `decode` says of a record, or the database of a value.
 NAMED |= {"malformed_json", "schema_mismatch", "unstorable"}
 NAMED |= {"verdict_mismatch", "validator_error", "database_error"}
+#: As CheckError says them, of a job whose criteria an older version stored.
+NAMED |= {"check_invalid", "check_unknown"}
 
 
 def test_the_page_has_words_for_every_code_and_for_no_other() -> None:
