@@ -25,6 +25,8 @@ NAMED |= {"malformed_json", "schema_mismatch", "unstorable"}
 NAMED |= {"verdict_mismatch", "validator_error", "database_error"}
 #: By the kind of what is not known.
 NAMED |= {"unknown_judge_policy", "unknown_criteria_set"}
+#: As CheckError says them, of a job whose criteria an older version stored.
+NAMED |= {"check_invalid", "check_unknown"}
 
 
 def test_the_page_has_words_for_every_code_and_for_no_other() -> None:

@@ -6,6 +6,7 @@ from contracts.events import ResultProduced
 from servicekit.kafka.subscription import Subscription, bury_none
 from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.v1 import work_service_pb2 as pb
+from validator.checking import CheckProcesses
 from validator.config import Settings
 from validator.handlers import Handlers
 from validator.judges.openai import OpenAIJudge
@@ -19,11 +20,14 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
     async def subscribe(context: WorkerContext) -> Subscription[ResultProduced]:
         config = settings.judge_config
         judge = await context.stack.enter_async_context(OpenAIJudge(config))
+        checks = await context.stack.enter_async_context(CheckProcesses())
         judgings = GrpcJudgings(context.stub, context.metadata, config.judge_name)
         report = SettingsReport(context.stub, context.metadata, context.worker.owner, config.policy)
         reporting = asyncio.create_task(report.run())
         context.stack.callback(reporting.cancel)
-        handlers = Handlers(context.worker, judgings, judge, config, context.publisher, lambda: report.policy)
+        handlers = Handlers(
+            context.worker, judgings, judge, config, context.publisher, lambda: report.policy, checks.run
+        )
         return Subscription(
             context.publisher,
             ResultProduced,

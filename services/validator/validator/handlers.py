@@ -19,7 +19,7 @@ from validator.judge_config import JudgeConfig
 from validator.judges.patient import PatientJudge
 from validator.judges.spending import SpendingJudge
 from validator.judging import validate_agent_response
-from validator.ports import Claim, Grant, Judge, Judgings
+from validator.ports import Claim, Grant, Judge, Judgings, RunChecks
 from validator.verdict import is_reusable, to_storable
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class Handlers:
         config: JudgeConfig,
         publisher: Publisher,
         name_own: Callable[[], str | None] = lambda: None,
+        run_checks: RunChecks | None = None,
     ) -> None:
         """`name_own` names the version of the policy `default` that the validator's own settings are."""
         self._worker = worker
@@ -47,6 +48,7 @@ class Handlers:
         self._config = config
         self._publisher = publisher
         self._name_own = name_own
+        self._run_checks = run_checks
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[SignoffError | None]:
         """Claim a batch in one call, and start what was granted; what was replayed is not claimed.
@@ -89,7 +91,12 @@ class Handlers:
         started = time.monotonic()
         try:
             verdict = await validate_agent_response(
-                event.result, grant.acceptance_criteria, self._config, judge=judge, judge_empty=grant.judge_empty
+                event.result,
+                grant.acceptance_criteria,
+                self._config,
+                judge=judge,
+                judge_empty=grant.judge_empty,
+                run_checks=self._run_checks,
             )
         except JudgmentError as error:
             log.warning(

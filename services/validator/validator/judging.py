@@ -7,13 +7,16 @@ from typing import Any, Final, TypeVar
 from pydantic import JsonValue
 
 from contracts.criteria import Criterion, parse_stored_criteria
+from contracts.events import hash_result
 from contracts.evidence import Evidence, is_empty
+from contracts.jsontext import json_text
 from contracts.judging.verdict import Verdict
 from contracts.verdict_check import find_mismatch
+from validator.checking import conclude_checks, join_checks, make_checks
 from validator.errors import JudgeAnswerError, JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judges.openai import OpenAIJudge
-from validator.ports import Judge
+from validator.ports import Judge, RunChecks, Subject
 from validator.prompt import CRITERIA_MAX, PROMPT_VERSION, Questions
 from validator.verdict import Answer, Hearing, make_verdict, read_answer, refuse_empty
 
@@ -27,19 +30,27 @@ INLINE_MAX_CHARS: Final = 20_000
 _HARMLESS: Final = {"answer": "Two and two are four."}
 
 
-async def validate_agent_response(
+async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend on, each by its name
     result: JsonValue,
     acceptance_criteria: str | Sequence[Criterion],
     config: JudgeConfig | Mapping[str, Any] | None = None,
     *,
     judge: Judge | None = None,
     judge_empty: bool = False,
+    judge_after_checks: bool = False,
+    submission: int = 1,
+    payload: JsonValue = None,
+    previous_result_hash: bytes | None = None,
+    run_checks: RunChecks | None = None,
 ) -> ValidationResult:
     """Judge a result against criteria: a list of them, or their text form, one a line.
 
     `config`, which may name only some of JudgeConfig's fields, makes a judge for this one call. A caller that judges
     often passes its own as `judge`, and then only the limits of `config` count. The verdict's `model` names model and
-    prompt. A result without content is not met and no judge is asked, unless `judge_empty`.
+    prompt. A result without content is not met and no judge is asked, unless `judge_empty`. Nor is one asked where a
+    required check is not met, unless `judge_after_checks`. Checks look at the result, and may look at `submission`, at
+    `payload` and at the hash of the submission's result before; a caller that judges often passes the `run` of its own
+    CheckProcesses as `run_checks`, too.
 
     Raise JudgeUnavailableError if the judge did not answer: nothing is decided, ask again later. Raise JudgmentError if
     this result cannot be judged, and ValueError if the config is wrong.
@@ -51,17 +62,33 @@ async def validate_agent_response(
         raise JudgmentError("there is no criterion to judge by", code="no_criteria")
     if not any(criterion.required for criterion in criteria):
         raise JudgmentError("no criterion is required: any result would do", code="no_required_criterion")
-    questions = _write_bounded(criteria, result, limits.document_max_chars)
     if is_empty(result) and not judge_empty:
         verdict = refuse_empty(criteria)
-    elif judge is not None:
-        verdict = await _Judgement(judge, questions, limits.max_asks).judge(criteria, result)
     else:
-        async with OpenAIJudge(limits) as own:
-            verdict = await _Judgement(own, questions, limits.max_asks).judge(criteria, result)
+        is_repeated = None if previous_result_hash is None else previous_result_hash == _hash(result)
+        checked = await make_checks(criteria, Subject(result, payload, submission, is_repeated), run_checks)
+        others = [criterion for place, criterion in enumerate(criteria) if place not in checked]
+        verdict = conclude_checks(criteria, checked, judge_after_checks=judge_after_checks) or join_checks(
+            criteria, checked, await _judge(others, result, limits, judge)
+        )
     if (mismatch := find_mismatch(criteria, verdict)) is not None:
         raise JudgmentError(mismatch, code="verdict_mismatch")
     return verdict
+
+
+def _hash(result: JsonValue) -> bytes:
+    try:
+        return hash_result(json_text(result))
+    except ValueError as error:
+        raise JudgmentError("the result cannot be written as JSON", code="result_not_json") from error
+
+
+async def _judge(criteria: Sequence[Criterion], result: JsonValue, limits: JudgeConfig, judge: Judge | None) -> Verdict:
+    questions = _write_bounded(criteria, result, limits.document_max_chars)
+    if judge is not None:
+        return await _Judgement(judge, questions, limits.max_asks).judge(criteria, result)
+    async with OpenAIJudge(limits) as own:
+        return await _Judgement(own, questions, limits.max_asks).judge(criteria, result)
 
 
 def _write_bounded(criteria: Sequence[Criterion], result: JsonValue, max_chars: int) -> Questions:

@@ -1,10 +1,11 @@
 """Declare what the validator needs of the outside: a judge, and the jobstore's grants."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
+from contracts.checks import Finding
 from contracts.resources import Usage
 from contracts.spending import Budget
 from servicekit.leasing.claims import ClaimDenied
@@ -27,6 +28,23 @@ class Judge(Protocol):
     async def ask(self, question: Question) -> Reply:
         """Ask once. Raise JudgeUnavailableError or JudgeAnswerError."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What checks look at: a result, and what is known about it.
+
+    `is_repeated` says whether the submission before had the same result; None if there was none, or nobody knows.
+    """
+
+    result: Any
+    payload: Any = None
+    submission: int = 1
+    is_repeated: bool | None = None
+
+
+#: Make checks, given by their texts, and return what each found.
+RunChecks = Callable[[Sequence[str], Subject], Awaitable[Sequence[Finding]]]
 
 
 @dataclass(frozen=True, slots=True)

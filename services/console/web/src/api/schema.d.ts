@@ -1387,7 +1387,7 @@ export interface components {
             required: boolean;
             /**
              * Kind
-             * @description `meets`, or `never`: what the result must not have or do; more may follow
+             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
              * @default meets
              */
             kind: string;
@@ -1406,6 +1406,11 @@ export interface components {
             criterion: number;
             /** Message */
             message: string;
+            /**
+             * Suggestion
+             * @description what could stand there instead: one line of the text form or more
+             */
+            suggestion?: string | null;
         };
         /**
          * DeadLetter
@@ -1478,7 +1483,7 @@ export interface components {
             description?: string;
             /**
              * Acceptance Criteria
-             * @description the text form of `criteria`: one a line, `optional:` and then `never:` before its text
+             * @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text
              */
             acceptance_criteria?: string;
             /**
@@ -2346,7 +2351,7 @@ export interface components {
             description: string;
             /**
              * Acceptance Criteria
-             * @description the text form of `criteria`: one a line, `optional:` and then `never:` before its text
+             * @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text
              * @default
              */
             acceptance_criteria: string;
