@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.criteria import Criterion
 from contracts.evidence import FALSE_QUOTE, Evidence, is_empty
-from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.judging.verdict import CriterionVerdict, StageVerdict, Verdict
 from contracts.status import Outcome
 from validator.errors import JudgeAnswerError
 
@@ -20,6 +20,8 @@ NO_JUDGE: Final = "no judge was asked"
 
 _HELP: Final = "words that must appear literally can be put in quotation marks in the criterion"
 _EMPTY: Final = "the result is empty"
+_REFUTED: Final = "it passed, and was refuted when it was asked about again"
+_UNPROVEN: Final = "it passed, and was doubted when it was asked about again, without words of the result that break it"
 
 # Lone surrogates and NUL can be neither sent nor stored; the other control and direction characters steer terminals.
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -89,6 +91,24 @@ def _to_members(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
     return members
 
 
+class Ballot(NamedTuple):
+    """What one or several judges hold of one criterion in the end.
+
+    `fault` is why a pass does not count. `is_sure`: whether nothing was doubtful, neither the answers nor what they
+    quote. `silence` is the code of what came instead of an answer.
+    """
+
+    verdict: CriterionVerdict
+    fault: str | None = None
+    is_sure: bool = True
+    silence: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome that counts."""
+        return self.verdict.outcome
+
+
 class Hearing:
     """What the judge has said of one criterion, and what follows.
 
@@ -96,8 +116,9 @@ class Hearing:
     makes the criterion pass: so asking again cannot turn a doubt into a pass by luck.
     """
 
-    def __init__(self, criterion: Criterion) -> None:
+    def __init__(self, criterion: Criterion, place: int = 0) -> None:
         self.criterion = criterion
+        self.place = place  # among the criteria of the job
         self.decided: CriterionVerdict | None = None
         self.fault: str | None = None  # of the last pass without evidence
         self.is_answered = False
@@ -120,44 +141,69 @@ class Hearing:
                 return
         elif quote and not evidence.is_quoted(quote):
             quote, comment = "", _prepend_note(FALSE_QUOTE, comment)
+            self._is_doubtful = True
         self.decided = self._conclude(answer.outcome, comment, quote)
 
     def doubt(self) -> None:
         """Take into account that there was no sound answer."""
         self._is_doubtful = True
 
-    def conclude(self, without_answer: str) -> CriterionVerdict:
-        """Return the judgement when nobody is asked any more; `without_answer` says why there was no answer at all."""
+    def conclude(self, nonsense: JudgeAnswerError | None = None) -> Ballot:
+        """Return what is held when the judge is asked no more; `nonsense` is what it did where it did not answer."""
         if self.decided is not None:
-            return self.decided
+            is_sure = not self._is_doubtful and self.decided.outcome is not Outcome.CANNOT_ASSESS
+            return Ballot(self.decided, is_sure=is_sure)
         if not self.is_answered:
-            return self._conclude(Outcome.CANNOT_ASSESS, without_answer)
+            comment = f"the judge does not judge this result: {nonsense}"
+            code = JudgeAnswerError.code if nonsense is None else nonsense.code
+            return Ballot(self._conclude(Outcome.CANNOT_ASSESS, comment), is_sure=False, silence=code)
         note = f"{self.fault} ({_HELP})" if self.fault else "the judge's answers were doubtful, and it passed only once"
-        return self._conclude(Outcome.CANNOT_ASSESS, _prepend_note(note, self._comment))
+        verdict = self._conclude(Outcome.CANNOT_ASSESS, _prepend_note(note, self._comment))
+        return Ballot(verdict, self.fault, is_sure=False)
 
     def _conclude(self, outcome: Outcome, comment: str, quote: str = "") -> CriterionVerdict:
-        return _to_verdict(self.criterion, outcome, comment, quote)
+        return judge_criterion(self.criterion, outcome, comment, quote)
+
+
+class Refutation(Hearing):
+    """What a judge says of one criterion that passed before, when it is told to refute that.
+
+    It must be as well evidenced as a pass: what refutes without words of the result leaves the criterion undecided, and
+    so does a judge that cannot say. Neither is a pass.
+    """
+
+    def hear(self, answer: CriterionAnswer, evidence: Evidence) -> None:
+        """Take an answer into account."""
+        super().hear(answer, evidence)
+        if self.decided is None or self.decided.outcome is Outcome.PASS:
+            return
+        if self.decided.evidence is None:
+            self.decided = self._conclude(Outcome.CANNOT_ASSESS, _prepend_note(_UNPROVEN, answer.comment.strip()))
+        else:
+            comment = _prepend_note(_REFUTED, self.decided.comment)
+            self.decided = self._conclude(self.decided.outcome, comment, self.decided.evidence)
 
 
 def make_verdict(
-    hearings: Sequence[Hearing], reasons: Sequence[str], model: str | None, nonsense: JudgeAnswerError | None
+    ballots: Sequence[Ballot], reasons: Sequence[str], model: str | None, stages: list[StageVerdict] | None = None
 ) -> Verdict:
-    """Return the verdict that follows; `nonsense` is what the judge did where it answered nothing."""
-    unanswered = None if nonsense is None or all(one.is_answered for one in hearings) else nonsense
-    verdicts = [one.conclude(f"the judge does not judge this result: {nonsense}") for one in hearings]
+    """Return the verdict that follows from what is held of each criterion."""
+    silent = next((one for one in ballots if one.silence), None)
     reason = "\n".join(filter(None, map(str.strip, reasons))) or "the judge gave no reason"
-    if fault := next((one.fault for one in hearings if one.decided is None and one.fault), None):
+    if fault := next((one.fault for one in ballots if one.fault), None):
         reason = _prepend_note(f"a pass does not count, for {fault}", reason)
-    if unanswered is not None:
-        reason = _prepend_note(f"the judge does not judge this result: {unanswered}", "; ".join(reasons))
-    code = None if unanswered is None else unanswered.code
-    return Verdict.of(verdicts, to_storable(reason), None if model is None else to_storable(model), code)
+    if silent is not None:
+        reason = _prepend_note(silent.verdict.comment, "; ".join(reasons))
+    verdicts = [one.verdict for one in ballots]
+    code = None if silent is None else silent.silence
+    model = None if model is None else to_storable(model)
+    return Verdict.of(verdicts, to_storable(reason), model, code, stages)
 
 
 def refuse_empty(criteria: Sequence[Criterion]) -> Verdict:
     """Return the verdict on an empty result: it meets nothing, and whether it breaks anything nobody can say."""
     outcomes = {"meets": Outcome.FAIL}
-    verdicts = [_to_verdict(one, outcomes.get(one.kind, Outcome.CANNOT_ASSESS), _EMPTY) for one in criteria]
+    verdicts = [judge_criterion(one, outcomes.get(one.kind, Outcome.CANNOT_ASSESS), _EMPTY) for one in criteria]
     return Verdict.of(verdicts, f"{_EMPTY}: it has no number, no truth value, and no letter or digit", NO_JUDGE)
 
 
@@ -171,7 +217,8 @@ def to_storable(text: str) -> str:
     return _UNSTORABLE.sub("", text[:TEXT_MAX])
 
 
-def _to_verdict(criterion: Criterion, outcome: Outcome, comment: str, quote: str = "") -> CriterionVerdict:
+def judge_criterion(criterion: Criterion, outcome: Outcome, comment: str, quote: str = "") -> CriterionVerdict:
+    """Return the verdict on one criterion, in words that may be stored."""
     return CriterionVerdict(
         text=criterion.text,
         required=criterion.required,
