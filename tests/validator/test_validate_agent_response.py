@@ -247,7 +247,7 @@ async def test_an_api_that_bounds_no_strings_is_asked_without_bounds(server: Fak
 async def test_what_a_judge_may_write_is_bounded(server: FakeJudge, config: JudgeConfig) -> None:
     await judge(config, thinking_tokens=100)
     body = server.asked[0]
-    assert body.get("max_completion_tokens", body.get("max_output_tokens")) == 100 + 3 * 500
+    assert body.get("max_tokens", body.get("max_output_tokens")) == 100 + 3 * 250
 
 
 async def test_many_criteria_are_asked_in_parts(server: FakeJudge, config: JudgeConfig) -> None:

@@ -1,5 +1,7 @@
 """Declare the validator's settings."""
 
+from typing import Literal
+
 from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
 
@@ -22,10 +24,10 @@ class Settings(WorkerSettings):
     validator_token: SecretSetting
     capacity: int = 200
     judge_model: str = JudgeConfig().model
-    judge_api: ApiName = "chat"
+    judge_api: ApiName | Literal["auto"] = "chat"
     judge_timeout_s: float = 120.0
     judge_max_asks: int = JudgeConfig().max_asks
-    judge_thinking_tokens: int = JudgeConfig().thinking_tokens
+    judge_thinking_tokens: int | None = None
 
     @property
     def judge_config(self) -> JudgeConfig:
@@ -35,7 +37,7 @@ class Settings(WorkerSettings):
             api_key=openai.api_key.get_secret_value() if openai.api_key else None,
             base_url=openai.base_url,
             model=self.judge_model,
-            api=self.judge_api,
+            api=None if self.judge_api == "auto" else self.judge_api,
             timeout_s=self.judge_timeout_s,
             max_asks=self.judge_max_asks,
             thinking_tokens=self.judge_thinking_tokens,

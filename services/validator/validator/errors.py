@@ -19,12 +19,16 @@ class JudgeAnswerError(SignoffError):
 
     Codes: judge_refused, judge_content_filter, judge_incomplete (cut off), judge_invalid_json, judge_wrong_shape,
     judge_criteria_mismatch, judge_canary (it did what the result told it to), judge_failed, judge_request_rejected
-    (400, 413, 422; final: asking again is no use). `usage` is what the answer consumed all the same.
+    (400, 413, 422; final: asking again is no use). `usage` is what the answer consumed all the same, under which id and
+    in how long. `needs_room`: it was cut off by the thoughts before it.
     """
 
     code = "judge_wrong_shape"
     usage: Usage | None = None
+    request_id: str | None = None
+    latency_s: float | None = None
     is_final = False
+    needs_room = False
 
 
 class JudgmentError(PermanentError):

@@ -14,11 +14,16 @@ from validator.prompt import Question
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A judge's text as yet unread, the model that it says it is, and what it consumed."""
+    """A judge's text as yet unread, the model that it says it is, and what it consumed.
+
+    `request_id` is the server's own; `latency_s` is how long it took, without the wait for its turn.
+    """
 
     text: str
     model: str | None = None
     usage: Usage | None = None
+    request_id: str | None = None
+    latency_s: float | None = None
 
 
 class Judge(Protocol):

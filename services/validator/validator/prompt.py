@@ -17,7 +17,7 @@ CRITERIA_MAX: Final = 20
 #: Characters of a string in an answer, where the judge's API can bound them: a small model may write one for ever.
 EVIDENCE_MAX, COMMENT_MAX, REASON_MAX = 600, 300, 600
 #: Tokens of what is said of one criterion, and of the reason, in whatever script.
-_TOKENS: Final = 500
+_TOKENS: Final = 250
 
 RULES: Final = """\
 You judge whether the result of a piece of work meets its acceptance criteria, and answer with one JSON object.
