@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from contracts.criteria import Criterion
 from contracts.evidence import Evidence
 from validator.judge_config import ApiName
+from validator.judges.forms import Form
 from validator.judges.shapes import APIS, Request
-from validator.prompt import CRITERIA_MAX, READ, RULES, Questions, write_schema
+from validator.prompt import CRITERIA_MAX, READ, Questions, write_schema
+from validator.wordings import RULES
 
 CRITERIA = [Criterion(text="It is short"), Criterion(text="It is rude", kind="never")]
 
@@ -28,7 +30,7 @@ JSON = st.recursive(
 
 def write(api: ApiName, questions: Questions, criteria: list[Criterion]) -> dict[str, Any]:
     question = questions.ask(criteria)
-    return APIS[api].write(Request("m", question, write_schema(question.count), question.tokens_max))
+    return APIS[api].write(Request("m", question, question.tokens_max, Form(api)))
 
 
 def without_random_words(text: str) -> str:

@@ -152,7 +152,8 @@ class JudgePolicy(_Frozen):
         None, description="a longer result is judged by sections of so many characters; when not set, the validator's"
     )
     result_max_chars: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="of criteria and result as JSON; when not set, the validator's: by default all that doors take"
+        None,
+        description="of criteria and result as JSON; when not set, the validator's: by default all that doors take",
     )
     prompt: Annotated[int, Field(ge=1)] | None = Field(
         None, description="the version of the prompt; when not set, the validator's"

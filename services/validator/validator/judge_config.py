@@ -1,6 +1,6 @@
 """Declare how to reach a judge, and the limits of one judgement."""
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +17,10 @@ DOCUMENT_MAX_CHARS: Final = LIMIT_MAX_BYTES + CRITERIA_MAX * CRITERION_MAX_CHARS
 ApiName = Literal["chat", "responses"]
 
 
+#: Tokens for the thoughts of a model that was found to need them.
+THINKING_TOKENS: Final = 4_096
+
+
 class JudgeConfig(BaseModel):
     """How to reach a judge, and the limits of one judgement.
 
@@ -28,11 +32,16 @@ class JudgeConfig(BaseModel):
     api_key: str | None = Field(None, repr=False)
     base_url: str | None = None
     model: str = "gpt-5.4-mini"
-    api: ApiName = "chat"
+    api: ApiName | None = Field("chat", description="None: found out")
+    parameters: dict[str, Any] = Field(
+        default_factory=dict, description="sent with every question, such as temperature"
+    )
     timeout_s: float = Field(120.0, gt=0, description="of one whole call; a drip of bytes does not extend it")
     connect_timeout_s: float = Field(5.0, gt=0)
     max_asks: int = Field(4, ge=1, description="calls for one criterion, where the answers are nonsense or doubtful")
-    thinking_tokens: int = Field(4_096, ge=0, description="of an answer, beyond what the verdict itself needs")
+    thinking_tokens: int | None = Field(
+        None, ge=0, description="of an answer, beyond what the verdict itself needs; None: if the model needs them"
+    )
     document_max_chars: int = Field(
         DOCUMENT_MAX_CHARS, ge=1, description="of criteria and result together, as JSON; by default all that doors take"
     )
@@ -47,7 +56,7 @@ class JudgeConfig(BaseModel):
         OpenAI's, since others give their models the same names.
         """
         host = f" at {urlsplit(self.base_url).netloc.rpartition('@')[2]}" if self.base_url else ""
-        return f"{self.model}{host} ({self.api}, prompt {PROMPT_VERSION})"
+        return f"{self.model}{host} ({self.api or 'any API'}, prompt {PROMPT_VERSION})"
 
     @property
     def policy(self) -> JudgePolicy:

@@ -1,4 +1,4 @@
-"""Decide with which key a policy's model is asked, and where: a key goes nowhere but to the URLs that its operator named."""
+"""Decide with which key a policy's model is asked, and where: a key goes only to the URLs that an operator named."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +14,7 @@ from validator.judge_config import JudgeConfig
 
 #: What is sent where a policy names a URL and no key: servers without keys take any.
 NO_KEY: Final = "none"
+_OPENAI_URL: Final = "https://api.openai.com/v1"
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -44,8 +45,7 @@ class JudgeKeys:
 
     def is_own(self, base_url: str | None) -> bool:
         """Return whether a base URL is the one that the operator named for the validator's own judge."""
-        own = self._own.base_url
-        return base_url is None or (own is not None and _normalize(base_url) == _normalize(own))
+        return base_url is None or _normalize(base_url) == _normalize(self._own.base_url or _OPENAI_URL)
 
     def resolve(self, model: JudgeModel) -> JudgeConfig:
         """Return how a model is reached. Raise JudgeUnavailableError if it may not be: an operator can mend that."""
@@ -59,9 +59,17 @@ class JudgeKeys:
             api_key = self._read(model.key, named.key)
         elif self.is_own(base_url):
             base_url, api_key = self._own.base_url, self._own.api_key or ""
-        changes = {"model": model.model, "base_url": base_url, "api_key": api_key or None}
-        given = {"api": model.api, "timeout_s": model.timeout_s, "thinking_tokens": model.thinking_tokens}
-        return self._own.model_copy(update=changes | {name: value for name, value in given.items() if value is not None})
+        given = {"timeout_s": model.timeout_s, "thinking_tokens": model.thinking_tokens}
+        changes = {
+            "model": model.model,
+            "base_url": base_url,
+            "api_key": api_key or None,
+            "api": model.api,
+            "parameters": model.parameters,
+        }
+        return self._own.model_copy(
+            update=changes | {name: value for name, value in given.items() if value is not None}
+        )
 
     def _find(self, name: str) -> JudgeKey:
         if name not in self._keys:

@@ -1,6 +1,8 @@
 """Judge one result: the story from criteria and result to verdict."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from pydantic import JsonValue
@@ -9,7 +11,7 @@ from contracts.criteria import Criterion, parse_stored_criteria
 from contracts.events import hash_result
 from contracts.evidence import is_empty
 from contracts.jsontext import json_text
-from contracts.judging.policy import DEFAULT_POLICY, JudgePolicy
+from contracts.judging.policy import DEFAULT_POLICY, JudgeModel, JudgePolicy
 from contracts.judging.verdict import Verdict
 from contracts.verdict_check import find_mismatch
 from validator.errors import JudgmentError
@@ -69,15 +71,14 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
     else:
         is_repeated = None if previous_result_hash is None else previous_result_hash == hash_result(json_text(result))
         subject = Subject(result, payload, submission, is_repeated)
-        if judge is not None or judge_of is not None:
-            judging = Judgement(document, rules, judge_of or (lambda _: judge), limits.max_asks)
-            verdict = await _carry_out(judging, run_checks, subject)
-        else:
-            async with OpenAIJudge(limits) as own:
-                judging = Judgement(document, rules, lambda _: own, limits.max_asks)
-                verdict = await _carry_out(judging, run_checks, subject)
+        async with contextlib.AsyncExitStack() as stack:
+            if judge_of is None:
+                one: Judge = judge or await stack.enter_async_context(OpenAIJudge(limits))
+                judge_of = partial(_choose, one)
+            judgement = Judgement(document, rules, judge_of, limits.max_asks)
+            verdict = await _carry_out(judgement, run_checks, subject)
     verdict.submission, verdict.submissions = submission, submissions
-    verdict.policy = policy and policy.reference
+    verdict.policy = None if policy is None else policy.reference
     if (mismatch := find_mismatch(criteria, verdict)) is not None:
         raise JudgmentError(mismatch, code="verdict_mismatch")
     return verdict
@@ -88,7 +89,9 @@ def _write_bounded(
 ) -> Document:
     version = policy.prompt or PROMPT_VERSION
     if (prompt := PROMPTS.get(version)) is None:
-        message = f"the policy names version {version} of the prompt, and this validator has {min(PROMPTS)} to {max(PROMPTS)}"
+        message = (
+            f"the policy names version {version} of the prompt, and this validator has {min(PROMPTS)} to {max(PROMPTS)}"
+        )
         raise JudgmentError(message, code="judge_prompt_unknown")
     try:
         document = Document(result, criteria, prompt, policy.section_chars or limits.section_chars)
@@ -102,10 +105,14 @@ def _write_bounded(
     return document
 
 
-async def _carry_out(judging: Judgement, run_checks: RunChecks | None, subject: Subject) -> Verdict:
+def _choose(judge: Judge, _: JudgeModel | None) -> Judge:
+    return judge
+
+
+async def _carry_out(judgement: Judgement, run_checks: RunChecks | None, subject: Subject) -> Verdict:
     """Judge by stages: what is free first, then by judges, and then what a pass of this submission needs besides."""
-    await judging.check(run_checks, subject)
-    await judging.judge()
-    await judging.doubt(run_checks, subject)
-    ballots = [judging.ballots[place] for place in sorted(judging.ballots)]
-    return make_verdict(ballots, judging.reasons, judging.model or NO_JUDGE, judging.stages)
+    await judgement.check(run_checks, subject)
+    await judgement.judge()
+    await judgement.doubt(run_checks, subject)
+    ballots = [judgement.ballots[place] for place in range(len(judgement.ballots))]
+    return make_verdict(ballots, judgement.reasons, judgement.model or NO_JUDGE, judgement.stages)

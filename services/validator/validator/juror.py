@@ -162,7 +162,7 @@ class Juror:
 
 
 async def run_all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run coroutines at once, and return what each returns; where one fails the others are stopped, and it is raised."""
+    """Run coroutines at once, and return what each returns; where one fails the others are stopped."""
     todo = list(work)
     if len(todo) == 1:
         return [await todo[0]]

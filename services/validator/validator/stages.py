@@ -74,7 +74,9 @@ class Judgement:
         criteria = self._document.criteria
         places = [place for place, criterion in enumerate(criteria) if criterion.kind != CHECK]
         checks_first = self._policy.stages[0].kind == "checks" and not self._policy.judge_after_checks
-        if checks_first and any(one.verdict.required and one.outcome is not Outcome.PASS for one in self.ballots.values()):
+        if checks_first and any(
+            one.verdict.required and one.outcome is not Outcome.PASS for one in self.ballots.values()
+        ):
             self.ballots |= {place: self._note(place, _AFTER_CHECKS) for place in places}
             return
         if not places:

@@ -6,7 +6,7 @@ from typing import Final
 from contracts.status import Outcome
 from validator.verdict import Ballot, to_storable
 
-#: Outcomes from the weakest to the one that decides: one section shows that something is there, or breaks what never may.
+#: Outcomes from the weakest to the one that decides: one section shows what is there, or breaks what must never be.
 _PRESENCE: Final = (Outcome.FAIL, Outcome.CANNOT_ASSESS, Outcome.PASS)
 _ABSENCE: Final = (Outcome.PASS, Outcome.CANNOT_ASSESS, Outcome.FAIL)
 

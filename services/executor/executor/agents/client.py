@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from contracts.jsontext import parse_json
 from contracts.resources import Usage
 from contracts.sizes import measure
-from executor.agents.guard import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
 from executor.agents.header_values import HeaderValues
 from executor.errors import (
     AgentAnswerError,
@@ -25,6 +24,7 @@ from executor.errors import (
     AgentUnreachableError,
 )
 from executor.ports import Call
+from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
 from servicekit.clock import read_retry_after
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,10 @@ class HttpClient:
         self._result_max_bytes = result_max_bytes
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0, ttl_dns_cache=30, socket_factory=make_socket_factory(allowed), enable_cleanup_closed=True
+                limit=0,
+                ttl_dns_cache=30,
+                socket_factory=make_socket_factory(allowed, "SIGNOFF_AGENT_NETWORKS"),
+                enable_cleanup_closed=True,
             ),
             timeout=aiohttp.ClientTimeout(total=None),
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -5,10 +5,10 @@ from typing import Final, Self
 
 from contracts.judging.policy import JudgeModel
 from servicekit.addresses import HostPort, Network
-from validator.errors import JudgeUnavailableError
 from validator.judge_config import JudgeConfig
 from validator.judge_keys import JudgeKeys
 from validator.judges.openai import OpenAIJudge
+from validator.judges.servers import Servers
 from validator.ports import Judge, Reply
 from validator.prompt import Question
 
@@ -23,7 +23,8 @@ class JudgeRoster:
 
     def __init__(self, own: JudgeConfig, keys: JudgeKeys, allowed: list[Network | HostPort]) -> None:
         """Raise JudgeUnavailableError if the validator's own judge is not configured."""
-        self._own = OpenAIJudge(own)
+        self._servers = Servers()
+        self._own = OpenAIJudge(own, self._servers)
         self._keys = keys
         self._allowed = allowed
         self._judges: OrderedDict[str, _KeptJudge] = OrderedDict()
@@ -45,9 +46,9 @@ class JudgeRoster:
         name = model.model_dump_json(exclude=_ASIDE)
         if (kept := self._judges.get(name)) is None:
             config = self._keys.resolve(model)
-            # Where the operator's own judge is, is the operator's word; a policy is held to the public internet.
-            guarded_by = None if self._keys.is_own(config.base_url) else self._allowed
-            kept = self._judges[name] = _KeptJudge(OpenAIJudge(config, guarded_by))
+            # Where the validator's own judge is, is the operator's word; a policy is held to the public internet.
+            allowed = None if self._keys.is_own(config.base_url) else self._allowed
+            kept = self._judges[name] = _KeptJudge(OpenAIJudge(config, self._servers, allowed))
             if len(self._judges) > JUDGES_MAX:
                 await self._judges.popitem(last=False)[1].retire()
         self._judges.move_to_end(name)
