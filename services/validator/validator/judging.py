@@ -73,8 +73,8 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
         subject = Subject(result, payload, submission, is_repeated)
         async with contextlib.AsyncExitStack() as stack:
             if judge_of is None:
-                one: Judge = judge or await stack.enter_async_context(OpenAIJudge(limits))
-                judge_of = partial(_choose, one)
+                own = judge if judge is not None else await stack.enter_async_context(OpenAIJudge(limits))
+                judge_of = partial(_choose, own)
             judgement = Judgement(document, rules, judge_of, limits.max_asks)
             verdict = await _carry_out(judgement, run_checks, subject)
     verdict.submission, verdict.submissions = submission, submissions

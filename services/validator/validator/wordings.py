@@ -47,8 +47,8 @@ does; `fail` if the result shows that it is not, or does not have what is asked 
 - evidence: the words of the result that decide it; of a `never` that passes, the passage nearest to breaking it. \
 Verbatim, unbroken, short, in the language of the result, in whole words: at least three of them, or a whole line, \
 table row or string; a number, true or false together with its name, as in "name": 5; or exactly what the criterion \
-has in quotation marks. Each quotation is looked up, and without one a `pass` is not counted. null only if the outcome is \
-another and there are no words that show it.
+has in quotation marks. Each quotation is looked up, and without one a `pass` is not counted. null only if the outcome \
+is another and there are no words that show it.
 - comment: why that follows, in one sentence.
 - reason: in three sentences at most, what is missing, for the author; or that nothing is.
 
