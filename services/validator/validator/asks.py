@@ -13,7 +13,7 @@ from validator.verdict import to_storable
 #: Asks of one judgement that are kept one by one; of more the sum is.
 ASKS_MAX: Final = 240
 #: Characters of a model's name, and of a request's id.
-_NAME_MAX_CHARS: Final = 200
+_NAME_MAX_CHARS: Final = 100
 #: A letter for each outcome; NOT_ASKED where nobody was asked.
 _LETTERS: Final = {Outcome.PASS: "p", Outcome.FAIL: "f", Outcome.CANNOT_ASSESS: "c"}
 NOT_ASKED: Final = "-"

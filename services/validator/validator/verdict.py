@@ -15,6 +15,8 @@ from validator.errors import JudgeAnswerError
 
 #: Characters of a reason, a comment or a piece of evidence; what is longer is cut.
 TEXT_MAX: Final = 2_000
+#: Characters of all comments of a verdict, and of all evidence, so that it fits a record (contracts.sizes).
+WORDS_MAX: Final = 80_000
 #: Who judged, where nobody had to.
 NO_JUDGE: Final = "no judge was asked"
 
@@ -195,6 +197,9 @@ def make_verdict(
     if silent is not None:
         reason = _prepend_note(silent.verdict.comment, "; ".join(reasons))
     verdicts = [one.verdict for one in ballots]
+    if (most := WORDS_MAX // len(verdicts)) < TEXT_MAX:
+        for one in verdicts:
+            one.comment, one.evidence = one.comment[:most], one.evidence and _cut_words(one.evidence, most)
     code = None if silent is None else silent.silence
     model = None if model is None else to_storable(model)
     return Verdict.of(verdicts, to_storable(reason), model, code, stages)
@@ -227,6 +232,11 @@ def judge_criterion(criterion: Criterion, outcome: Outcome, comment: str, quote:
         evidence=to_storable(quote) or None,
         comment=to_storable(comment),
     )
+
+
+def _cut_words(text: str, most: int) -> str:
+    """Return a quotation, or its first words: not within one, since it is looked for by words."""
+    return text if len(text) <= most else text[:most].rsplit(maxsplit=1)[0]
 
 
 def _prepend_note(note: str, words: str) -> str:
