@@ -130,3 +130,11 @@ def test_the_schema_is_one_that_strict_mode_takes(count: int, is_bounded: bool) 
 
 def test_the_judge_says_that_it_read_the_result_so_that_roles_alternate() -> None:
     assert "data" in READ
+
+
+@given(st.text(alphabet=st.characters(codec="ascii")))
+def test_a_text_is_shown_alike_whether_or_not_it_was_searched(text: str) -> None:
+    shown = Questions(text, nonce="a0" * 16).ask([]).result.split("\n")[1]
+    assert json.loads(shown) == text
+    searched = Questions(f"{text}\u00e9", nonce="a0" * 16).ask([]).result.split("\n")[1]
+    assert searched == f'{shown[:-1]}\u00e9"'

@@ -110,13 +110,14 @@ class Evidence:
         return None if None in faults else faults[0]
 
     def _find_fault(self, quote: str, criterion: str) -> str | None:
-        phrase, literal = Phrase(quote), find_quoted(criterion)
+        phrase = Phrase(quote)
+        in_values = phrase.has_letters and phrase in self._values
+        if in_values and sum(phrase.weights) >= WEIGHT_MIN:
+            return None
+        literal = find_quoted(criterion)
         if not phrase.has_letters:
             is_literal = quote.strip() in literal and quote.strip() in self._pieces.text
             return None if is_literal or self._is_whole_result(quote) else TOO_SHORT
-        in_values = phrase in self._values
-        if in_values and sum(phrase.weights) >= WEIGHT_MIN:
-            return None
         is_quoted = in_values or phrase in self._names_and_values
         if is_quoted and any(phrase.marked == Phrase(quoted).marked for quoted in literal):
             return None

@@ -1,6 +1,6 @@
 """Verdicts: the judgement of a result, by criterion and by stage, and every ask of a model that it rests on."""
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -84,13 +84,11 @@ class Verdict(Model):
         reason: str,
         model: str | None = None,
         judge_error: str | None = None,
-        stages: list[StageVerdict] | None = None,
+        **terms: Any,
     ) -> Self:
-        """Make a verdict; the result is valid if every required criterion passed."""
+        """Make a verdict; the result is valid if every required criterion passed. `terms` are its other fields."""
         is_valid = all(c.outcome is Outcome.PASS for c in criteria if c.required)
-        return cls(
-            is_valid=is_valid, reason=reason, criteria=criteria, model=model, judge_error=judge_error, stages=stages
-        )
+        return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model, judge_error=judge_error, **terms)
 
     @model_validator(mode="after")
     def _check_is_valid(self) -> Self:

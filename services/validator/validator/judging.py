@@ -1,6 +1,5 @@
 """Judge one result: the story from criteria and result to verdict."""
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -66,19 +65,23 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
         raise JudgmentError("no criterion is required: any result would do", code="no_required_criterion")
     rules = policy or DEFAULT
     document = _write_bounded(criteria, result, limits, rules)
+    terms = {
+        "submission": submission,
+        "submissions": submissions,
+        "policy": None if policy is None else policy.reference,
+    }
     if is_empty(result) and not judge_empty:
-        verdict = refuse_empty(criteria)
+        verdict = refuse_empty(criteria, **terms)
     else:
         is_repeated = None if previous_result_hash is None else previous_result_hash == hash_result(json_text(result))
         subject = Subject(result, payload, submission, is_repeated)
-        async with contextlib.AsyncExitStack() as stack:
-            if judge_of is None:
-                own = judge if judge is not None else await stack.enter_async_context(OpenAIJudge(limits))
-                judge_of = partial(_choose, own)
-            judgement = Judgement(document, rules, judge_of, limits.max_asks)
-            verdict = await _carry_out(judgement, run_checks, subject)
-    verdict.submission, verdict.submissions = submission, submissions
-    verdict.policy = None if policy is None else policy.reference
+        if judge is None and judge_of is None:
+            async with OpenAIJudge(limits) as own:
+                judgement = Judgement(document, rules, partial(_choose, own), limits.max_asks)
+                verdict = await _carry_out(judgement, run_checks, subject, terms)
+        else:
+            judgement = Judgement(document, rules, judge_of or partial(_choose, judge), limits.max_asks)
+            verdict = await _carry_out(judgement, run_checks, subject, terms)
     if (mismatch := find_mismatch(criteria, verdict)) is not None:
         raise JudgmentError(mismatch, code="verdict_mismatch")
     return verdict
@@ -105,14 +108,17 @@ def _write_bounded(
     return document
 
 
-def _choose(judge: Judge, _: JudgeModel | None) -> Judge:
+def _choose(judge: Judge | None, _: JudgeModel | None) -> Judge:
+    assert judge is not None
     return judge
 
 
-async def _carry_out(judgement: Judgement, run_checks: RunChecks | None, subject: Subject) -> Verdict:
+async def _carry_out(
+    judgement: Judgement, run_checks: RunChecks | None, subject: Subject, terms: Mapping[str, Any]
+) -> Verdict:
     """Judge by stages: what is free first, then by judges, and then what a pass of this submission needs besides."""
     await judgement.check(run_checks, subject)
     await judgement.judge()
     await judgement.doubt(run_checks, subject)
     ballots = [judgement.ballots[place] for place in range(len(judgement.ballots))]
-    return make_verdict(ballots, judgement.reasons, judgement.model or NO_JUDGE, judgement.stages)
+    return make_verdict(ballots, judgement.reasons, judgement.model or NO_JUDGE, stages=judgement.stages, **terms)

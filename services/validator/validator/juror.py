@@ -7,7 +7,6 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from contracts.criteria import Criterion
 from contracts.evidence import Evidence
-from contracts.judging.verdict import Ask
 from validator.asks import AskLog
 from validator.errors import JudgeAnswerError, JudgmentError
 from validator.ports import Judge
@@ -122,40 +121,45 @@ class Juror:
         size = self._terms.criteria_max
         groups = [hearings[start : start + size] for start in range(0, len(hearings), size)]
         at_once = _AT_ONCE if size == 1 else 1
+        if at_once == 1:
+            for group in groups:
+                await self._ask_about(questions, group)
+            return
         for start in range(0, len(groups), at_once):
             await run_all(self._ask_about(questions, group) for group in groups[start : start + at_once])
 
     async def _ask_about(self, questions: Questions, hearings: Sequence[Hearing]) -> None:
         question = questions.ask([one.criterion for one in hearings], self._terms.manner)
+        section = None if questions.part is None else questions.part[0]
         try:
-            ask, answer = await self._ask(question, self._terms.role, questions.part)
+            ask, answer = await self._ask(question, role=self._terms.role, section=section)
         except JudgeAnswerError as error:
             self._nonsense = error
             for one in hearings:
                 one.doubt()
             return
-        self._log.read(ask, ((one.place, said.outcome) for one, said in zip(hearings, answer.criteria, strict=True)))
+        self._log.read(ask, [(one.place, said.outcome) for one, said in zip(hearings, answer.criteria, strict=True)])
         if not all(one.is_answered for one in hearings):
             part = "" if questions.part is None else "part {} of {}: ".format(*questions.part)
             self.reasons.append(part + answer.reason)
         for one, said in zip(hearings, answer.criteria, strict=True):
             await self._document.compute(one.hear, said, self._document.evidence)
 
-    async def _ask(self, question: Question, role: str, part: tuple[int, int] | None = None) -> tuple[Ask, Answer]:
+    async def _ask(self, question: Question, **fields: Any) -> tuple[dict[str, Any], Answer]:
         begun = time.monotonic()
         try:
             reply = await self._judge.ask(question)
         except JudgeAnswerError as error:
-            self._log.note(error, time.monotonic() - begun, role=role, vote=self._terms.vote, part=part)
+            self._log.note(error, time.monotonic() - begun, vote=self._terms.vote, **fields)
             raise
-        ask = self._log.note(reply, time.monotonic() - begun, role=role, vote=self._terms.vote, part=part)
+        ask = self._log.note(reply, time.monotonic() - begun, vote=self._terms.vote, **fields)
         return ask, read_answer(reply.text, question.count, question.canary)
 
     async def _require_answer(self, criteria: Sequence[Criterion], nonsense: JudgeAnswerError) -> None:
         """Raise JudgmentError if the judge does not answer about a harmless result either."""
         question = Questions(_HARMLESS, prompt=self._document.prompt).ask(criteria, self._terms.manner)
         try:
-            await self._ask(question, "control")
+            await self._ask(question, role="control")
         except JudgeAnswerError as error:
             message = f"the judge answered nonsense, asked {self._terms.asks_max} times at most: {nonsense}"
             raise JudgmentError(message, code=nonsense.code) from error

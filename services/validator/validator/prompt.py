@@ -36,6 +36,8 @@ _UNSEEN: Final = (
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _SHOWN: Final = re.compile(f"{_UNSEEN}|{_CONTROL}", re.IGNORECASE)
+#: An ASCII text without these has none of them, and is not searched for them.
+_MARKS: Final = ("<", "[", "|>", "\x7f")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,9 @@ class Questions:
 
     def _show(self, text: str) -> str:
         """Return a JSON text of the same value, with JSON's escapes for what must not be taken for more than text."""
-        return _SHOWN.sub(lambda match: _escape_first(match[0]), text).replace(self._nonce, _escape_first(self._nonce))
+        if not text.isascii() or any(mark in text for mark in _MARKS):
+            text = _SHOWN.sub(lambda match: _escape_first(match[0]), text)
+        return text.replace(self._nonce, _escape_first(self._nonce)) if self._nonce in text else text
 
 
 def _escape_first(text: str) -> str:

@@ -180,11 +180,10 @@ class Judgement:
             if ballot is not self.ballots.get(place):
                 ballot.verdict.by = kind
                 self.ballots[place] = ballot
-        outcomes = to_letters(
-            ((place, ballot.outcome) for place, ballot in zip(places, ballots, strict=True)),
-            len(self._document.criteria),
-        )
-        self.stages.append(StageVerdict.model_construct(kind=kind, outcomes=outcomes, asks=self._log.take()))
+        outcomes = [(place, ballot.outcome) for place, ballot in zip(places, ballots, strict=True)]
+        letters = to_letters(outcomes, len(self._document.criteria))
+        stage = {"kind": kind, "outcomes": letters, "asks": self._log.take()}
+        self.stages.append(StageVerdict.model_validate(stage))
 
 
 async def _poll(juror: Juror, places: Sequence[int]) -> list[Ballot] | JudgmentError:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.criteria import Criterion
 from contracts.evidence import FALSE_QUOTE, Evidence, is_empty
-from contracts.judging.verdict import CriterionVerdict, StageVerdict, Verdict
+from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.status import Outcome
 from validator.errors import JudgeAnswerError
 
@@ -186,10 +186,8 @@ class Refutation(Hearing):
             self.decided = self._conclude(self.decided.outcome, comment, self.decided.evidence)
 
 
-def make_verdict(
-    ballots: Sequence[Ballot], reasons: Sequence[str], model: str | None, stages: list[StageVerdict] | None = None
-) -> Verdict:
-    """Return the verdict that follows from what is held of each criterion."""
+def make_verdict(ballots: Sequence[Ballot], reasons: Sequence[str], model: str | None, **terms: Any) -> Verdict:
+    """Return the verdict that follows from what is held of each criterion; `terms` are its other fields."""
     silent = next((one for one in ballots if one.silence), None)
     reason = "\n".join(filter(None, map(str.strip, reasons))) or "the judge gave no reason"
     if fault := next((one.fault for one in ballots if one.fault), None):
@@ -202,14 +200,16 @@ def make_verdict(
             one.comment, one.evidence = one.comment[:most], one.evidence and _cut_words(one.evidence, most)
     code = None if silent is None else silent.silence
     model = None if model is None else to_storable(model)
-    return Verdict.of(verdicts, to_storable(reason), model, code, stages)
+    return Verdict.of(verdicts, to_storable(reason), model, code, **terms)
 
 
-def refuse_empty(criteria: Sequence[Criterion]) -> Verdict:
+def refuse_empty(criteria: Sequence[Criterion], **terms: Any) -> Verdict:
     """Return the verdict on an empty result: it meets nothing, and whether it breaks anything nobody can say."""
     outcomes = {"meets": Outcome.FAIL}
     verdicts = [judge_criterion(one, outcomes.get(one.kind, Outcome.CANNOT_ASSESS), _EMPTY) for one in criteria]
-    return Verdict.of(verdicts, f"{_EMPTY}: it has no number, no truth value, and no letter or digit", NO_JUDGE)
+    return Verdict.of(
+        verdicts, f"{_EMPTY}: it has no number, no truth value, and no letter or digit", NO_JUDGE, **terms
+    )
 
 
 def is_reusable(verdict: Verdict, result: Any) -> bool:

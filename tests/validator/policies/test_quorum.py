@@ -116,7 +116,7 @@ async def test_a_judge_that_is_away_delays_and_never_decides() -> None:
     class Away:
         name = "c"
 
-        async def ask(self, question: Question) -> Reply:
+        async def ask(self, _: Question) -> Reply:
             raise JudgeUnavailableError("away", code="judge_unreachable")
 
     with pytest.raises(JudgeUnavailableError):
