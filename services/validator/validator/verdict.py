@@ -73,7 +73,7 @@ def read_answer(text: str, count: int, canary: str = "") -> Answer:
     if canary and canary in text.casefold():
         raise JudgeAnswerError("the judge wrote the word that it must never write", code="judge_canary")
     read_json(_Names, text)
-    members: dict[str, Any] = json.loads(text, object_pairs_hook=_to_members)
+    members: dict[str, Any] = _DECODER.decode(text)
     names = [f"c{number}" for number in range(1, count + 1)]
     if set(members) - {"reason"} != set(names):
         message = f"the judge did not answer each of {count} criteria once, and nothing else"
@@ -91,6 +91,9 @@ def _to_members(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
     if len(members) != len(pairs):
         raise JudgeAnswerError("the judge answered something twice", code="judge_criteria_mismatch")
     return members
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_to_members)
 
 
 class Ballot(NamedTuple):
