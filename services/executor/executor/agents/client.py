@@ -39,6 +39,8 @@ RETRY_AFTER_MAX_S = 24 * 3600.0
 #: Sent with every call: the number of the grant, and that of the call over all attempts.
 ATTEMPT_HEADER = "Signoff-Attempt"
 CALL_HEADER = "Signoff-Call"
+#: Sent with the call: the bytes of the largest result that is taken, so that an agent knows before it works.
+RESULT_MAX_HEADER = "Signoff-Result-Max-Bytes"
 #: Sent by an agent: why it will not do the job, and what the call consumed.
 DECLINED_HEADER = "Signoff-Declined"
 USAGE_HEADER = "Signoff-Usage"
@@ -110,6 +112,7 @@ class HttpClient:
         """Send a call's request, and return the response. Raise AgentError if there is none, or one too large."""
         grant = call.grant
         data, headers = grant.request.encode(), build_headers(call)
+        headers[RESULT_MAX_HEADER] = str(self._result_max_bytes)
         return await self.request(call, "POST", grant.url, grant.policy.connect_timeout_s, data=data, headers=headers)
 
     async def request(
