@@ -13,6 +13,7 @@ from contracts.verdict_check import find_mismatch
 from validator.errors import JudgeAnswerError, JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judges.openai import OpenAIJudge
+from validator.patience import Patience
 from validator.ports import Judge
 from validator.prompt import CRITERIA_MAX, PROMPT_VERSION, Questions
 from validator.verdict import Answer, Hearing, make_verdict, read_answer, refuse_empty
@@ -55,10 +56,10 @@ async def validate_agent_response(
     if is_empty(result) and not judge_empty:
         verdict = refuse_empty(criteria)
     elif judge is not None:
-        verdict = await _Judgement(judge, questions, limits.max_asks).judge(criteria, result)
+        verdict = await _Judgement(judge, questions, limits).judge(criteria, result)
     else:
         async with OpenAIJudge(limits) as own:
-            verdict = await _Judgement(own, questions, limits.max_asks).judge(criteria, result)
+            verdict = await _Judgement(own, questions, limits).judge(criteria, result)
     if (mismatch := find_mismatch(criteria, verdict)) is not None:
         raise JudgmentError(mismatch, code="verdict_mismatch")
     return verdict
@@ -80,10 +81,11 @@ def _write_bounded(criteria: Sequence[Criterion], result: JsonValue, max_chars: 
 class _Judgement:
     """Ask a judge about one result until each criterion is decided, or the asks run out."""
 
-    def __init__(self, judge: Judge, questions: Questions, max_asks: int) -> None:
+    def __init__(self, judge: Judge, questions: Questions, limits: JudgeConfig) -> None:
         self._judge = judge
         self._questions = questions
-        self._max_asks = max_asks
+        self._max_asks = limits.max_asks
+        self._patience = Patience(limits.asks_within_s)
         self._reasons: list[str] = []
         self._model: str | None = None
         self._nonsense: JudgeAnswerError | None = None
@@ -93,14 +95,18 @@ class _Judgement:
         texts = [criterion.text for criterion in criteria]
         evidence = await self._compute(Evidence, result, texts)
         hearings = [Hearing(criterion) for criterion in criteria]
-        for _ in range(self._max_asks):
+        for asked in range(self._max_asks):
             undecided = [one for one in hearings if one.decided is None]
             if not undecided or (self._nonsense is not None and self._nonsense.is_final):
+                break
+            if asked and not self._patience.may_ask_again:
                 break
             for start in range(0, len(undecided), CRITERIA_MAX):
                 await self._hear(undecided[start : start + CRITERIA_MAX], evidence)
         unanswered = [one.criterion for one in hearings if not one.is_answered]
         if self._nonsense is not None and unanswered:
+            if not self._patience.may_ask_again:
+                raise JudgmentError(f"{self._patience}: {self._nonsense}", code=self._nonsense.code)
             await self._require_answer(unanswered[:CRITERIA_MAX], self._nonsense)
         return make_verdict(hearings, self._reasons, self._model, self._nonsense)
 
@@ -119,7 +125,12 @@ class _Judgement:
 
     async def _ask(self, questions: Questions, criteria: Sequence[Criterion]) -> Answer:
         question = questions.ask(criteria)
-        reply = await self._judge.ask(question)
+        try:
+            reply = await self._judge.ask(question)
+        except JudgeAnswerError as error:
+            self._patience.spend(error.latency_s)
+            raise
+        self._patience.spend(reply.latency_s)
         self._model = f"{reply.model or 'unnamed'} (prompt {PROMPT_VERSION})"
         return read_answer(reply.text, question.count, question.canary)
 
