@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import psutil
 import pytest
 from aiohttp import ClientSession
-from peers_servers import HERE, START_S, Mock, installed, process, until_it_answers
+from peers_servers import HERE, START_S, Mock, Model, installed, process, until_it_answers
 from support.free_ports import free_port
 
 
@@ -20,9 +21,10 @@ async def llmock() -> AsyncIterator[Mock]:
 
 
 @pytest.fixture(scope="module")
-async def model() -> AsyncIterator[str]:
-    """llama.cpp with SmolLM2 on one thread, at its base URL."""
+async def model() -> AsyncIterator[Model]:
+    """llama.cpp with SmolLM2 on one thread."""
     async with process(installed("model"), HERE / "model_server.py") as server:
         assert server.stdout is not None
         async with asyncio.timeout(START_S):
-            yield f"{(await server.stdout.readline()).decode().strip()}/v1"
+            address = (await server.stdout.readline()).decode().strip()
+        yield Model(f"{address}/v1", psutil.Process(server.pid))

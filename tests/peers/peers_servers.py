@@ -7,9 +7,11 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from aiohttp import ClientError, ClientSession
 from support.free_ports import free_port
 
@@ -56,6 +58,20 @@ async def until_it_answers(url: str) -> None:
                     return
             except ClientError:
                 await asyncio.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model's server at its base URL."""
+
+    url: str
+    process: psutil.Process
+
+    @property
+    def worked_s(self) -> float:
+        """The processor time that it took until now: what it would take alone, however busy the machine is."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
 
 
 class Mock:
