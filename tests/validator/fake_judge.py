@@ -154,6 +154,18 @@ def raw(body: Any) -> Step:
     return step
 
 
+def cut_off() -> Step:
+    """The first half of a good answer, as its own JSON, with 200."""
+
+    async def step(request: web.Request, body: dict[str, Any]) -> web.Response:
+        response = await ok()(request, body)
+        assert isinstance(response, web.Response)
+        text = response.text or ""
+        return web.Response(text=text[: len(text) // 2], content_type="application/json")
+
+    return step
+
+
 def hangs() -> Step:
     async def step(_: web.Request, __: dict[str, Any]) -> web.Response:
         await asyncio.Event().wait()

@@ -34,6 +34,7 @@ class Settings(WorkerSettings):
     judge_api: ApiName | Literal["auto"] = "chat"
     judge_timeout_s: float = 120.0
     judge_max_asks: int = JudgeConfig().max_asks
+    judge_asks_within_s: float = JudgeConfig().asks_within_s
     judge_thinking_tokens: int | None = None
     judge_result_max_chars: int = JudgeConfig().document_max_chars
     judge_section_chars: int = JudgeConfig().section_chars
@@ -69,6 +70,7 @@ class Settings(WorkerSettings):
             api=None if self.judge_api == "auto" else self.judge_api,
             timeout_s=self.judge_timeout_s,
             max_asks=self.judge_max_asks,
+            asks_within_s=self.judge_asks_within_s,
             thinking_tokens=self.judge_thinking_tokens,
             document_max_chars=self.judge_result_max_chars,
             section_chars=self.judge_section_chars,

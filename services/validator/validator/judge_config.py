@@ -39,6 +39,9 @@ class JudgeConfig(BaseModel):
     timeout_s: float = Field(120.0, gt=0, description="of one whole call; a drip of bytes does not extend it")
     connect_timeout_s: float = Field(5.0, gt=0)
     max_asks: int = Field(4, ge=1, description="calls for one criterion, where the answers are nonsense or doubtful")
+    asks_within_s: float = Field(
+        30.0, gt=0, description="of answers about one result; what is doubtful then is not asked about again"
+    )
     thinking_tokens: int | None = Field(
         None, ge=0, description="of an answer, beyond what the verdict itself needs; None: if the model needs them"
     )

@@ -9,6 +9,7 @@ from contracts.criteria import Criterion
 from contracts.evidence import Evidence
 from validator.asks import AskLog
 from validator.errors import JudgeAnswerError, JudgmentError
+from validator.patience import Patience
 from validator.ports import Judge
 from validator.prompt import CRITERIA_MAX, PLAIN, Manner, Question, Questions
 from validator.sections import cut_result
@@ -64,7 +65,7 @@ class Document:
 
 
 class Terms(NamedTuple):
-    """How a juror is asked: in which role and manner, how many criteria at once, and how often about each at most.
+    """How a juror is asked: in which role and manner, how many criteria at once, how often at most and for how long.
 
     `is_tried`: whether its silence may be its own fault, which is found out by a harmless result.
     """
@@ -74,6 +75,7 @@ class Terms(NamedTuple):
     vote: int | None = None
     criteria_max: int = CRITERIA_MAX
     asks_max: int = 0
+    asks_within_s: float = 0.0
     is_tried: bool = True
 
 
@@ -86,6 +88,7 @@ class Juror:
         self._log = log
         self._terms = terms
         self._nonsense: JudgeAnswerError | None = None
+        self._patience = Patience(terms.asks_within_s)
         self.reasons: list[str] = []
 
     async def judge(self, places: Sequence[int]) -> list[Ballot]:
@@ -107,13 +110,18 @@ class Juror:
         make = Refutation if terms.manner.refutes else Hearing
         hearings = terms.manner.arrange([make(criteria[place], place) for place in places])
         self._nonsense = None
-        for _ in range(terms.asks_max):
+        self._patience = patience = Patience(terms.asks_within_s)
+        for asked in range(terms.asks_max):
             undecided = [one for one in hearings if one.decided is None]
             if not undecided or (self._nonsense is not None and self._nonsense.is_final):
+                break
+            if asked and not patience.may_ask_again:
                 break
             await self._ask_all(questions, undecided)
         silent = [one for one in hearings if not one.is_answered]
         if silent and terms.is_tried and self._nonsense is not None:
+            if not patience.may_ask_again:
+                raise JudgmentError(f"{patience}: {self._nonsense}", code=self._nonsense.code)
             await self._require_answer([one.criterion for one in silent[:CRITERIA_MAX]], self._nonsense)
         return {one.place: one.conclude(self._nonsense) for one in hearings}
 
@@ -150,8 +158,10 @@ class Juror:
         try:
             reply = await self._judge.ask(question)
         except JudgeAnswerError as error:
+            self._patience.spend(error.latency_s)
             self._log.note(error, time.monotonic() - begun, vote=self._terms.vote, **fields)
             raise
+        self._patience.spend(reply.latency_s)
         ask = self._log.note(reply, time.monotonic() - begun, vote=self._terms.vote, **fields)
         return ask, read_answer(reply.text, question.count, question.canary)
 

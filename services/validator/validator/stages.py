@@ -8,6 +8,7 @@ from contracts.judging.verdict import StageVerdict
 from contracts.status import Outcome
 from validator.asks import AskLog, to_letters
 from validator.errors import BudgetExhaustedError, JudgmentError
+from validator.judge_config import JudgeConfig
 from validator.juror import Document, Juror, Terms, run_all
 from validator.ports import JudgeOf, RunChecks, Subject
 from validator.prompt import CRITERIA_MAX, Manner
@@ -25,11 +26,11 @@ _AFTER_CHECKS: Final = "no judge was asked, since a required check did not pass"
 class Judgement:
     """The judgement of one document, stage by stage. `ballots` has what is held of each criterion, by its place."""
 
-    def __init__(self, document: Document, policy: JudgePolicy, judge_of: JudgeOf, asks_max: int) -> None:
+    def __init__(self, document: Document, policy: JudgePolicy, judge_of: JudgeOf, limits: JudgeConfig) -> None:
         self._document = document
         self._policy = policy
         self._judge_of = judge_of
-        self._asks_max = asks_max
+        self._limits = limits
         self._log = AskLog(len(document.criteria), document.prompt.version)
         self.ballots: dict[int, Ballot] = {}
         self.stages: list[StageVerdict] = []
@@ -168,7 +169,11 @@ class Judgement:
 
     def _call(self, model: JudgeModel | None, terms: Terms) -> Juror:
         criteria_max = 1 if self._policy.asks == "each" else CRITERIA_MAX
-        terms = terms._replace(criteria_max=criteria_max, asks_max=terms.asks_max or self._asks_max)
+        terms = terms._replace(
+            criteria_max=criteria_max,
+            asks_max=terms.asks_max or self._limits.max_asks,
+            asks_within_s=self._limits.asks_within_s,
+        )
         return Juror(self._judge_of(model), self._document, self._log, terms)
 
     def _note(self, place: int, why: str) -> Ballot:

@@ -278,8 +278,10 @@ def thinks(api: ApiName, sign: str) -> Step:
 
 @pytest.mark.parametrize(
     ("api", "sign"),
-    [("chat", "empty"), ("chat", "text"), ("chat", "count"), ("chat", "field")]
-    + [("responses", "empty"), ("responses", "text"), ("responses", "count"), ("responses", "item")],
+    [
+        *(("chat", sign) for sign in ("empty", "text", "count", "field")),
+        *(("responses", sign) for sign in ("empty", "text", "count", "item")),
+    ],
 )
 async def test_a_model_that_thinks_is_given_room_for_it(server: FakeJudge, api: ApiName, sign: str) -> None:
     server.plays(thinks(api, sign))

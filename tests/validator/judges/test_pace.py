@@ -111,6 +111,35 @@ def test_whatever_a_server_says_one_is_asked_now_and_then(said: Said) -> None:
         now += PAUSE_MAX_S
 
 
+def test_a_share_is_halved_by_a_refusal_and_doubled_by_a_minute() -> None:
+    """Several validators believe each that the quota is theirs."""
+    pace = Pace()
+    first, second = begin(pace, 2, 0.0)
+    pace.answered(first, tell(59, 60, 1), 0.0)
+    pace.refused(second, tell(0, 60, 60), 0.0, 0.0, 0.0)
+    assert pace.wait_s(1.0, 0.0) == pytest.approx(2.0)  # half of one a second
+    (third,) = begin(pace, 1, 60.0)
+    pace.answered(third, tell(40, 60, 20), 60.0)
+    assert pace.wait_s(1.0, 60.0) == 0.0
+    (fourth,) = begin(pace, 1, 60.0)
+    pace.refused(fourth, tell(0, 60, 60), 60.0, 0.0, 0.0)
+    assert pace.wait_s(1.0, 60.0) == pytest.approx(2.0)
+
+
+def test_a_quota_is_learned_from_what_was_taken_until_a_refusal() -> None:
+    pace = Pace()
+    for now in range(10):
+        (turn,) = begin(pace, 1, now)
+        pace.answered(turn, NOTHING, now)
+    (turn,) = begin(pace, 1, 10.0)
+    pace.refused(turn, NOTHING, 10.0, 10.0, 0.0)  # ten in twenty seconds
+    assert pace.wait_s(1.0, 10.0) == pytest.approx(10.0)
+    for now in (20.0, 1_000.0):
+        (turn,) = begin(pace, 1, now)
+        pace.answered(turn, NOTHING, now)
+    assert pace.wait_s(1.0, 1_000.1) == 0.0
+
+
 def test_what_ended_without_an_answer_makes_room() -> None:
     pace = Pace()
     begin(pace, 1_000, 0.0)

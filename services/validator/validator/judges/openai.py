@@ -26,6 +26,7 @@ from validator.judge_config import THINKING_TOKENS, JudgeConfig
 from validator.judges.forms import FORMS_MAX, Form, Refusal, concede
 from validator.judges.gate import Gate
 from validator.judges.pace import Turn
+from validator.judges.probing import Capabilities, Sample, describe, make_harmless_question, read_sample
 from validator.judges.quotas import Said, read_headers, read_id, read_pause_s
 from validator.judges.servers import Memory, Servers
 from validator.judges.shapes import APIS, Api, Request
@@ -97,6 +98,27 @@ class OpenAIJudge:
             self._memory.thinks |= error.needs_room
             raise
 
+    async def probe(self) -> Capabilities:
+        """Ask about a harmless result, and say what the server can do.
+
+        Raise JudgeUnavailableError if it did not answer, and JudgeAnswerError if it takes a request in no form.
+        """
+        question = make_harmless_question()
+        said = await self._hear(question)
+        if isinstance(said, JudgeAnswerError) and said.needs_room:
+            said = await self._hear(question)
+        sample = read_sample(question, said) if isinstance(said, Reply) else Sample(fault=said.code)
+        memory = self._memory
+        return describe(memory.form, memory.told, sample, said, thinks=memory.thinks)
+
+    async def _hear(self, question: Question) -> Reply | JudgeAnswerError:
+        try:
+            return await self.ask(question)
+        except JudgeAnswerError as error:
+            if error.is_final:
+                raise
+            return error
+
     async def _ask_in_form(self, question: Question, room: int) -> Reply:
         form = self._memory.choose()
         try:
@@ -148,7 +170,7 @@ class OpenAIJudge:
         except BaseException:
             self._gate.leave()
             raise
-        said = read_headers(response.headers.raw)
+        said = self._memory.told = read_headers(response.headers.raw)
         self._gate.answered(turn, said)
         if form is not self._memory.form or not self._memory.is_proven:
             self._learn(form)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from validator.judge_config import ApiName
 from validator.judges.forms import Form
 from validator.judges.gate import Gate
+from validator.judges.quotas import Said
 
 #: What a server could not do is tried again after this time, by one request.
 TRY_AGAIN_S = 3_600.0
@@ -33,6 +34,7 @@ class Memory:
         self.form = best
         self.is_proven = False  # whether the server took a request of that form
         self.thinks = False  # whether the model needs room to think before it answers
+        self.told = Said()  # by the headers of the last answer
         self._best = best
         self._given_up_at = self._failed_at = float("-inf")
 
