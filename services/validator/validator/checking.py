@@ -5,19 +5,16 @@ import json
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
 from contracts.checks import Finding
-from contracts.criteria import Criterion
 from contracts.jsontext import json_text
-from contracts.judging.verdict import CriterionVerdict, StageVerdict, Verdict
 from contracts.status import Outcome
 from validator.errors import JudgmentError
-from validator.ports import RunChecks, Subject
-from validator.verdict import NO_JUDGE
+from validator.ports import Subject
 
 #: Seconds of CPU that a check may take.
 CHECK_CPU_S: Final = 2.0
@@ -31,8 +28,6 @@ LOST_MAX: Final = 2
 _FOREIGN_ENDS: Final = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 _TOO_MUCH: Final = Finding(Outcome.CANNOT_ASSESS, None, "the check takes too much time or memory on this result")
 _NOT_MADE: Final = Finding(Outcome.CANNOT_ASSESS, None, "the check was not made: those before it took too long")
-_NOT_ASKED: Final = Finding(Outcome.CANNOT_ASSESS, None, "no judge was asked, since a required check did not pass")
-_LETTERS: Final = {Outcome.PASS: "p", Outcome.FAIL: "f", Outcome.CANNOT_ASSESS: "c"}
 
 
 class CheckProcesses:
@@ -141,55 +136,7 @@ async def _end(process: Process) -> None:
     await process.wait()
 
 
-async def make_checks(
-    criteria: Sequence[Criterion], subject: Subject, run: RunChecks | None
-) -> dict[int, CriterionVerdict]:
-    """Return the verdicts on the criteria that are checks, by their place."""
-    checks = {place: one for place, one in enumerate(criteria) if one.kind == "check"}
-    if not checks:
-        return {}
-    if run is None:
-        async with CheckProcesses() as own:
-            return await make_checks(criteria, subject, own.run)
-    findings = await run([one.text for one in checks.values()], subject)
-    return {place: _judge(one, found) for (place, one), found in zip(checks.items(), findings, strict=True)}
-
-
-def conclude_checks(
-    criteria: Sequence[Criterion], checked: Mapping[int, CriterionVerdict], *, judge_after_checks: bool
-) -> Verdict | None:
-    """Return the verdict that follows from checks alone, or None if a judge has to be asked."""
-    broken = [one for one in checked.values() if one.required and one.outcome is not Outcome.PASS]
-    if len(checked) < len(criteria) and (judge_after_checks or not broken):
-        return None
-    reason = "\n".join(f"{one.text}: {one.comment}" for one in broken) or "every required check is met"
-    verdicts = [checked.get(place) or _judge(one, _NOT_ASKED) for place, one in enumerate(criteria)]
-    verdict = Verdict.of(verdicts, reason, NO_JUDGE)
-    return verdict.model_copy(update={"stages": [_tell_stage(criteria, checked)]})
-
-
-def join_checks(criteria: Sequence[Criterion], checked: Mapping[int, CriterionVerdict], judged: Verdict) -> Verdict:
-    """Return the verdict on all criteria: what checks found, and what was judged of the others, in their order."""
-    if not checked:
-        return judged
-    others = iter(judged.criteria)
-    verdicts = [checked.get(place) or next(others) for place in range(len(criteria))]
-    is_valid = all(one.outcome is Outcome.PASS for one in verdicts if one.required)
-    stages = [_tell_stage(criteria, checked), *(judged.stages or ())]
-    return judged.model_copy(update={"criteria": verdicts, "is_valid": is_valid, "stages": stages})
-
-
-def _judge(criterion: Criterion, found: Finding) -> CriterionVerdict:
-    return CriterionVerdict(
-        text=criterion.text,
-        required=criterion.required,
-        kind=criterion.kind,
-        outcome=found.outcome,
-        evidence=found.evidence,
-        comment=found.comment,
-    )
-
-
-def _tell_stage(criteria: Sequence[Criterion], checked: Mapping[int, CriterionVerdict]) -> StageVerdict:
-    letters = (_LETTERS[checked[place].outcome] if place in checked else "-" for place in range(len(criteria)))
-    return StageVerdict(kind="checks", outcomes="".join(letters))
+async def run_checks_alone(checks: Sequence[str], subject: Subject) -> list[Finding]:
+    """Make the checks of one judgement in processes of its own."""
+    async with CheckProcesses() as own:
+        return await own.run(checks, subject)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from contracts.checks import Finding
+from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from contracts.spending import Budget
 from servicekit.leasing.claims import ClaimDenied
@@ -15,11 +16,16 @@ from validator.prompt import Question
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A judge's text as yet unread, the model that it says it is, and what it consumed."""
+    """A judge's text as yet unread, the model that it says it is, and what it consumed.
+
+    `request_id` is the server's own; `latency_s` is how long it took, without the wait for its turn.
+    """
 
     text: str
     model: str | None = None
     usage: Usage | None = None
+    request_id: str | None = None
+    latency_s: float | None = None
 
 
 class Judge(Protocol):
@@ -28,6 +34,10 @@ class Judge(Protocol):
     async def ask(self, question: Question) -> Reply:
         """Ask once. Raise JudgeUnavailableError or JudgeAnswerError."""
         ...
+
+
+#: The judge of a policy's model; of None, the validator's own. One that may not be asked raises JudgeUnavailableError.
+JudgeOf = Callable[[JudgeModel | None], Judge]
 
 
 @dataclass(frozen=True, slots=True)

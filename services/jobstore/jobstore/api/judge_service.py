@@ -5,8 +5,9 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from contracts.criteria import CriteriaError, Criterion, find_warnings, format_criteria, join_forms
+from contracts.criteria import CriteriaError, Criterion, format_criteria, join_forms
 from contracts.judging.policy import JudgeModel, JudgePolicy, Name
+from contracts.lint import find_warnings
 from contracts.messages.convert import criteria_of
 from contracts.messages.job_requests import warning_message
 from contracts.messages.judging import criteria_set_message, judge_policy_message
