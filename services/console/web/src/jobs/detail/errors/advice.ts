@@ -171,7 +171,7 @@ const ADVICE: Record<string, Advice> = {
   criterion_ambiguous: { means: "A criterion begins as if it were marked twice.", todo: EDIT_CRITERIA },
   no_criteria: { means: "There is no criterion to judge by.", todo: EDIT_CRITERIA },
   result_not_json: { means: "The result cannot be written as JSON.", todo: MEND_AGENT },
-  result_too_large_to_judge: { means: "The result is larger than what can be judged.", todo: "Ask the agent for less." },
+  result_too_large_to_judge: { means: "The result is too large to be judged.", todo: "Ask the agent for less." },
   verdict_too_large: {
     means: "The verdict is larger than what can be stored.",
     todo: "Use fewer criteria, or a judge that says less; then execute again.",
