@@ -17,7 +17,7 @@ from contracts.judging.verdict import CriterionVerdict, StageVerdict, Verdict
 from contracts.status import Outcome
 from validator.errors import JudgmentError
 from validator.ports import RunChecks, Subject
-from validator.verdict import NO_JUDGE, to_storable
+from validator.verdict import NO_JUDGE
 
 #: Seconds of CPU that a check may take.
 CHECK_CPU_S: Final = 2.0
@@ -164,7 +164,7 @@ def conclude_checks(
         return None
     reason = "\n".join(f"{one.text}: {one.comment}" for one in broken) or "every required check is met"
     verdicts = [checked.get(place) or _judge(one, _NOT_ASKED) for place, one in enumerate(criteria)]
-    verdict = Verdict.of(verdicts, to_storable(reason), NO_JUDGE)
+    verdict = Verdict.of(verdicts, reason, NO_JUDGE)
     return verdict.model_copy(update={"stages": [_tell_stage(criteria, checked)]})
 
 
