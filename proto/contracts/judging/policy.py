@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.agents.urls import check_http_url, has_userinfo
-from contracts.checks import find_fault
+from contracts.checks import CheckError, find_fault
 from contracts.fields import StrictModel, Text, matches
 from contracts.jsontext import Json, json_text
 
@@ -66,7 +66,7 @@ def _check_parameters(parameters: dict[str, Json]) -> dict[str, Json]:
 
 def _check_check(text: str) -> str:
     if (fault := find_fault(text)) is not None:
-        raise fault
+        raise CheckError(str(fault), fault.at, fault.code)  # that one is kept
     return text
 
 

@@ -170,7 +170,7 @@ const ADVICE: Record<string, Advice> = {
   payload_too_large: { means: "With the criteria of its set the job is too large.", todo: "Shorten it, or the set." },
   no_criteria: { means: "There is no criterion to judge by.", todo: EDIT_CRITERIA },
   result_not_json: { means: "The result cannot be written as JSON.", todo: MEND_AGENT },
-  result_too_large_to_judge: { means: "The result is larger than what can be judged.", todo: "Ask the agent for less." },
+  result_too_large_to_judge: { means: "The result is too large to be judged.", todo: "Ask the agent for less." },
   verdict_too_large: {
     means: "The verdict is larger than what can be stored.",
     todo: "Use fewer criteria, or a judge that says less; then execute again.",
