@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from contracts.messages.convert import agent_of, job_log_of, job_of, limit_of
-from contracts.messages.job_requests import job_counts_of, saved_job_of
+from contracts.messages.job_requests import job_counts_of, job_facets_of, saved_job_of
 from contracts.messages.operations import batch_of, item_of, operation_of, preview_of
 from contracts.messages.views import agent_stats_of, dead_letters_of, overview_of
 from contracts.messages.waiting import waiting_of
@@ -23,6 +23,7 @@ _READERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     jobs_pb.CreateJobResponse: saved_job_of,
     jobs_pb.UpdateJobResponse: saved_job_of,
     jobs_pb.CountJobsResponse: job_counts_of,
+    jobs_pb.ListJobFacetsResponse: job_facets_of,
     pb.OperationItem: item_of,
     operations_pb.PreviewOperationResponse: preview_of,
     operations_pb.AgentStats: agent_stats_of,

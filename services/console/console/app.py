@@ -65,7 +65,8 @@ def create_app(
     errors.install(app)
     for part in (jobs, logs, batches, operations, agents, limits, overview, events, pages):
         app.include_router(part.router)
-    for router in (jobs.counts_router, jobs.executions_router, agents.stats_router, limits.tenants_router):
+    more = (jobs.counts_router, jobs.facets_router, jobs.executions_router, agents.stats_router, limits.tenants_router)
+    for router in more:
         app.include_router(router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app
