@@ -10,15 +10,14 @@ const PERIOD = /^(\d{1,4})([smhd])$/;
 const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** By what the list is sorted. Only jobs whose last execution ended have a place by cost or duration. */
-export const SORTS = ["created", "updated", "priority", "cost", "duration"] as const;
-export type Sort = (typeof SORTS)[number];
-export const SORT_FIELDS = {
+const SORTS = {
   created: "created_at",
   updated: "updated_at",
   priority: "priority",
   cost: "spent_usd",
   duration: "duration_s",
-} as const satisfies Record<Sort, string>;
+} as const;
+export type Sort = keyof typeof SORTS;
 
 /** Search parameters of the list's address. */
 export type JobsSearch = {
@@ -59,7 +58,7 @@ type RawSearch = Record<string, Raw>;
 export function parseJobsSearch(raw: RawSearch): JobsSearch {
   const [from, to] = [toTime(raw.from), toTime(raw.to)];
   const period = from || to ? undefined : toText(raw.period);
-  const sort = toText(raw.sort) as Sort;
+  const sort = (toText(raw.sort) ?? "") as Sort;
   return {
     status: orNone(toList(raw.status).filter((word): word is JobStatus => JOB_STATUSES.includes(word as JobStatus))),
     cancelled: isTrue(raw.cancelled),
@@ -77,7 +76,7 @@ export function parseJobsSearch(raw: RawSearch): JobsSearch {
     from,
     to,
     text: toText(raw.text),
-    sort: SORTS.includes(sort) ? sort : undefined,
+    sort: Object.hasOwn(SORTS, sort) ? sort : undefined,
     ascending: sort === "priority" ? undefined : isTrue(raw.ascending),
   };
 }
@@ -127,7 +126,7 @@ export function toJobsQuery(search: JobsSearch, now: number): JobsQuery {
     q: search.text,
     created_after: findCreatedAfter(search, now),
     created_before: search.to && new Date(search.to).toISOString(),
-    sort: isFirst ? undefined : (`${ascending ? "" : "-"}${SORT_FIELDS[sort]}` as JobsQuery["sort"]),
+    sort: isFirst ? undefined : (`${ascending ? "" : "-"}${SORTS[sort]}` as JobsQuery["sort"]),
   });
 }
 
