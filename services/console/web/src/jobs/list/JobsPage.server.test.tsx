@@ -112,10 +112,10 @@ it("is sorted by cost, duration and priority, which has one direction", async ()
   const { user, router } = await page("/?status=FAILED");
   await screen.findByText("Alpha");
   for (const [words, address, sort] of [
-    ["Most expensive first", "?status=FAILED&sort=cost", "-spent_usd"],
-    ["Fastest first", "?status=FAILED&sort=duration&ascending=true", "duration_s"],
-    ["Most urgent first", "?status=FAILED&sort=priority", "-priority"],
-    ["Longest unchanged first", "?status=FAILED&sort=updated&ascending=true", "updated_at"],
+    ["Most expensive", "?status=FAILED&sort=cost", "-spent_usd"],
+    ["Fastest", "?status=FAILED&sort=duration&ascending=true", "duration_s"],
+    ["Most urgent", "?status=FAILED&sort=priority", "-priority"],
+    ["Longest unchanged", "?status=FAILED&sort=updated&ascending=true", "updated_at"],
   ] as const) {
     await user.selectOptions(screen.getByLabelText("Sort"), words);
     await waitFor(() => expect(router.state.location.searchStr).toBe(address));

@@ -79,8 +79,9 @@ export function JobsPage({ search }: { search: JobsSearch }) {
       <div className="space-y-1 px-4 pt-3">
         <h1 className="sr-only">Jobs</h1>
         <div className="flex flex-wrap items-start justify-between gap-2">
-          <FilterBar search={search} isNarrow={isNarrow} onChange={change} onClear={clear} textRef={text} />
+          <FilterBar search={search} onChange={change} onClear={clear} textRef={text} />
           <div className="flex gap-2">
+            {isNarrow && <SortChoice search={search} onChange={change} />}
             <SavedViews search={search} onOpen={show} />
             {!isNarrow && <ColumnChoice hidden={hidden} onChange={setHidden} />}
             <Link to="/new" search={{}} className={NEW_JOB}>
@@ -96,7 +97,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
             isCancelled={search.cancelled === true}
             onCancelled={() => change({ cancelled: search.cancelled ? undefined : true })}
           />
-          <SortChoice search={search} onChange={change} />
+          {!isNarrow && <SortChoice search={search} onChange={change} />}
         </div>
       </div>
       <div className="relative min-h-0 grow border-t">

@@ -1,6 +1,7 @@
-import { SlidersHorizontal, X } from "lucide-react";
+import { SlidersHorizontal } from "lucide-react";
 import { type RefObject, useState } from "react";
-import { isFiltered, type JobsSearch } from "@/jobs/list/search/jobs-search";
+import type { JobsSearch } from "@/jobs/list/search/jobs-search";
+import { useMedia } from "@/lib/use-media";
 import { Button } from "@/ui/controls/button";
 import { FilterChips } from "./FilterChips";
 import { FilterMenus } from "./FilterMenus";
@@ -8,8 +9,6 @@ import { QueryField } from "./QueryField";
 
 type FilterBarProps = {
   search: JobsSearch;
-  /** Whether all filters but the search are behind a button. */
-  isNarrow: boolean;
   /** Changes the filters. Typing replaces the address, choosing adds to the history. */
   onChange: (change: Partial<JobsSearch>, replace?: boolean) => void;
   onClear: () => void;
@@ -17,31 +16,28 @@ type FilterBarProps = {
 };
 
 /** Bar of filters; their values are the address. */
-export function FilterBar({ search, isNarrow, onChange, onClear, textRef }: FilterBarProps) {
+export function FilterBar({ search, onChange, onClear, textRef }: FilterBarProps) {
+  const isFolded = useMedia("(max-width: 1023px)"); // the menus are behind a button
   const [isOpen, setOpen] = useState(false);
   const [clears, setClears] = useState(0);
   return (
     <search className="flex min-w-0 grow basis-0 flex-wrap items-start gap-2 max-sm:basis-full">
-      <QueryField key={clears} search={search} onChange={onChange} inputRef={textRef} />
-      {isNarrow && (
+      <QueryField
+        key={clears}
+        search={search}
+        onChange={onChange}
+        onClear={() => {
+          setClears(clears + 1); // discard drafts, too
+          onClear();
+        }}
+        inputRef={textRef}
+      />
+      {isFolded && (
         <Button aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
           <SlidersHorizontal aria-hidden size={14} /> Filters
         </Button>
       )}
-      {(isOpen || !isNarrow) && <FilterMenus search={search} onChange={onChange} />}
-      <Button
-        kind="quiet"
-        size="icon"
-        aria-label="Clear the filters"
-        title="Clear the filters"
-        className={isFiltered(search) ? "" : "invisible max-sm:hidden"}
-        onClick={() => {
-          setClears(clears + 1); // discard drafts, too
-          onClear();
-        }}
-      >
-        <X aria-hidden size={14} />
-      </Button>
+      {(isOpen || !isFolded) && <FilterMenus search={search} onChange={onChange} />}
       <FilterChips search={search} onChange={onChange} />
     </search>
   );

@@ -1,10 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
-import { Search } from "lucide-react";
+import { Search, X } from "lucide-react";
 import { type KeyboardEvent, lazy, type RefObject, Suspense, useId, useRef, useState } from "react";
 import { agentsQuery } from "@/api/agents";
-import { type JobsSearch, TEXT_MAX } from "@/jobs/list/search/jobs-search";
+import { isFiltered, type JobsSearch, TEXT_MAX } from "@/jobs/list/search/jobs-search";
 import { isQuery } from "@/jobs/list/search/split-query";
 import { useDraft } from "@/lib/use-draft";
+import { Button } from "@/ui/controls/button";
 import { Input } from "@/ui/controls/field";
 import { toIntlZone, useZone } from "@/ui/display/time";
 
@@ -17,6 +18,7 @@ const QUERY_MAX = 1_000;
 type QueryFieldProps = {
   search: JobsSearch;
   onChange: (change: Partial<JobsSearch>, replace?: boolean) => void;
+  onClear: () => void;
   inputRef: RefObject<HTMLInputElement | null>;
 };
 
@@ -24,7 +26,7 @@ type QueryFieldProps = {
  * Field of what is searched for. Words take effect while they are typed; a query such as `status:failed cost>0.1` with
  * Enter, or when the field is left: its fields become filters, and its words stay.
  */
-export function QueryField({ search, onChange, inputRef }: QueryFieldProps) {
+export function QueryField({ search, onChange, onClear, inputRef }: QueryFieldProps) {
   const id = useId();
   const zone = toIntlZone(useZone()[0]);
   const agents = useQuery(agentsQuery).data ?? [];
@@ -76,7 +78,7 @@ export function QueryField({ search, onChange, inputRef }: QueryFieldProps) {
         spellCheck={false}
         placeholder="Search, or status:failed cost>0.1  /"
         maxLength={QUERY_MAX}
-        className="pl-7"
+        className="pr-8 pl-7 pointer-coarse:pr-11"
         value={draft.text}
         onFocus={() => {
           setFocus(true);
@@ -89,6 +91,18 @@ export function QueryField({ search, onChange, inputRef }: QueryFieldProps) {
         }}
         onKeyDown={onKeyDown}
       />
+      {isFiltered(search) && (
+        <Button
+          kind="quiet"
+          size="icon"
+          aria-label="Clear the filters"
+          title="Clear the filters"
+          className="absolute top-0 right-0"
+          onClick={onClear}
+        >
+          <X aria-hidden size={14} />
+        </Button>
+      )}
       {hasFocus && draft.isTyping && (
         <Suspense fallback={null}>
           <Suggestions

@@ -4,7 +4,7 @@ import { Select } from "@/ui/controls/field";
 type Order = Pick<JobsSearch, "sort" | "ascending">;
 type SortChoiceProps = { search: JobsSearch; onChange: (order: Order) => void };
 
-/** Orders by what each begins with; those of ended jobs show no others. */
+/** Orders by what comes first; those of ended jobs show no others. */
 const ORDERS: readonly (readonly [sort: Sort, words: string, ascendingWords?: string])[] = [
   ["created", "Newest", "Oldest"],
   ["updated", "Last updated", "Longest unchanged"],
@@ -19,7 +19,7 @@ export function SortChoice({ search, onChange }: SortChoiceProps) {
   return (
     <Select
       aria-label="Sort"
-      className="w-auto shrink-0"
+      className="w-auto min-w-0 shrink-0 max-sm:shrink max-sm:grow"
       value={`${sort}${ascending ? "+" : ""}`}
       onChange={({ target: { value } }) => {
         const chosen = value.replace("+", "") as Sort;
@@ -31,11 +31,11 @@ export function SortChoice({ search, onChange }: SortChoiceProps) {
     >
       {ORDERS.flatMap(([each, words, ascendingWords]) => [
         <option key={each} value={each}>
-          {words} first
+          {words}
         </option>,
         ascendingWords && (
           <option key={`${each}+`} value={`${each}+`}>
-            {ascendingWords} first
+            {ascendingWords}
           </option>
         ),
       ])}

@@ -27,6 +27,12 @@ export function splitQuery(text: string): QueryPart[] {
   });
 }
 
+/** List the words of a typed query, without its fields. */
+export const listWords = (text: string) =>
+  splitQuery(text)
+    .filter(({ field }) => field === undefined)
+    .map(({ value }) => value);
+
 function unquote(raw: string): Pick<QueryPart, "value" | "isOpen"> {
   let isOpen = false;
   const value = raw.replace(QUOTED, (_, inner: string, end: string) => {

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, type RefObject, useEffect, useState } from "react";
 import { facetsQuery } from "@/jobs/list/search/facets";
 import type { JobsSearch } from "@/jobs/list/search/jobs-search";
+import { listWords } from "@/jobs/list/search/split-query";
 import { findSuggestedField, suggest } from "@/jobs/list/search/suggest";
 import { cn } from "@/lib/cn";
 import { formatCapped } from "./ValueMenu";
@@ -24,7 +25,8 @@ export default function Suggestions({ id, text, search, onTake, onActive, onKeyR
   const [chosen, choose] = useState({ at: -1, of: text });
   const [closedOf, close] = useState<string>();
   const field = findSuggestedField(text);
-  const { data } = useQuery({ ...facetsQuery(field ?? "", search), enabled: field !== undefined });
+  const words = listWords(text).join(" ") || undefined; // what was searched for is being typed anew
+  const { data } = useQuery({ ...facetsQuery(field ?? "", { ...search, text: words }), enabled: field !== undefined });
   const shown = closedOf === text ? [] : suggest(text, data?.facets ?? []);
   const at = chosen.of === text ? Math.min(chosen.at, shown.length - 1) : -1;
   const active = at < 0 ? "" : `${id}-${at}`;

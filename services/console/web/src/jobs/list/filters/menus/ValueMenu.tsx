@@ -58,29 +58,28 @@ export function ValueMenu({ field, search, chosen, onChoose, isFree = true, plac
         onValueChange={setText}
         className="h-8 w-full rounded border border-control bg-surface px-2 pointer-coarse:h-11"
       />
-      <Command.List className="mt-2 max-h-72 min-h-24 overflow-auto">
+      <div className="mt-2 max-h-72 min-h-24 overflow-auto">
         {!data && !error && <Skeleton className="h-24" />}
-        {data && !isNew && (
-          <Command.Empty className="p-2 text-muted">{facets.length > 0 ? NO_SUCH : NONE}</Command.Empty>
+        <Command.List label={`Values of ${field}`}>
+          {data && missing.map((value) => item(value, undefined, "0"))}
+          {data && facets.map(({ value, name, count }) => item(value, name, formatCapped(count, data)))}
+          {isNew && (
+            <Command.Item forceMount value={`\n${typed}`} className={ITEM} onSelect={() => onChoose(typed)}>
+              <span className="wrap-anywhere">
+                Use “<bdi>{typed}</bdi>”
+              </span>
+            </Command.Item>
+          )}
+        </Command.List>
+        {data && facets.length + missing.length === 0 && !isNew && (
+          <p className="p-2 text-muted">No job that matches has one.</p>
         )}
-        {data && missing.map((value) => item(value, undefined, "0"))}
-        {data && facets.map(({ value, name, count }) => item(value, name, formatCapped(count, data)))}
-        {isNew && (
-          <Command.Item forceMount value={`\n${typed}`} className={ITEM} onSelect={() => onChoose(typed)}>
-            <span className="wrap-anywhere">
-              Use “<bdi>{typed}</bdi>”
-            </span>
-          </Command.Item>
-        )}
-      </Command.List>
+      </div>
       <ProblemState error={error} />
       <p className="px-2 text-xs text-muted empty:hidden">{data && describeBounds(data)}</p>
     </Command>
   );
 }
-
-const NONE = "No job that matches has one.";
-const NO_SUCH = "No such value among those that are listed.";
 
 /** Whether a value or its name contains what is typed; the order stays that of the counts. */
 const contains = (value: string, sought: string, keywords: string[] = []) =>
