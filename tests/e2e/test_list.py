@@ -139,6 +139,7 @@ async def test_several_jobs_are_executed_at_once(page: Page, system: System):
 async def test_jobs_are_filtered_by_menus_and_by_a_query_and_a_reload_keeps_the_view(
     page: Page, system: System, label: str
 ):
+    assert label == "shelf:left"
     dusted, painted = row(page, "Dust the shelf"), row(page, "Paint the shelf")
     await page.get_by_role("button", name="Label").click()
     await page.get_by_role("option", name="shelf").click()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import ColumnElement, CompoundSelect, Table, Text, cast, func, select, text, true
 
@@ -27,10 +27,10 @@ class _Field:
     these says it; `make_values`: the values of found jobs; `names`: a table whose rows name the values.
     """
 
-    column: ColumnElement[Any]
+    column: ColumnElement[object]
     conditions: Mapping[str, object]
     wanted: str | None = None
-    make_values: Callable[[ColumnElement[Any]], ColumnElement[Any]] = lambda column: column
+    make_values: Callable[[ColumnElement[object]], ColumnElement[object]] = lambda column: column
     names: Table | None = None
 
 
