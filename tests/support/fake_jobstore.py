@@ -59,6 +59,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         self.nonsense: dict[str, Any] = {}  # answered instead, likewise
         self.first_cursor = 0  # what lies before is forgotten
         self.waiting: dict[str, Waiting] = {}
+        self.facets = jobs_pb.ListJobFacetsResponse(capped_at=10_000)
         self.watches = 0
         self.outage: str | None = None  # why health checks are not answered SERVING
         self.held: asyncio.Event | None = None  # what lists wait for
@@ -156,6 +157,9 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
             if request.with_waiting and job.id in self.waiting:
                 job.waiting.CopyFrom(waiting_message(self.waiting[job.id]))
         return jobs_pb.ListJobsResponse(jobs=jobs, next_page_token=token)
+
+    async def ListJobFacets(self, request, context):
+        return self.facets
 
     def _job(self, job_id, with_last_log):
         job = self.job(job_id)

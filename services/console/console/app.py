@@ -66,8 +66,8 @@ def create_app(
     errors.install(app)
     for part in (jobs, logs, receipts, batches, operations, agents, judges, limits, overview, events, pages):
         app.include_router(part.router)
-    others = (jobs.counts_router, jobs.executions_router, agents.stats_router, limits.tenants_router)
-    for router in (*others, judges.sets_router, judges.criteria_router):
+    more = (jobs.counts_router, jobs.facets_router, jobs.executions_router, agents.stats_router, limits.tenants_router)
+    for router in (*more, judges.sets_router, judges.criteria_router):
         app.include_router(router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

@@ -939,6 +939,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/job-facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Job Facets
+         * @description How many jobs match, by the values of a field, the most frequent first; what is said of it is ignored.
+         */
+        get: operations["list_job_facets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/executions/{execution_id}/cancel": {
         parameters: {
             query?: never;
@@ -1732,6 +1752,48 @@ export interface components {
              * @default 0
              */
             cancelled: number;
+        };
+        /**
+         * JobFacet
+         * @description A value of a field, and how many jobs have it.
+         */
+        JobFacet: {
+            /**
+             * Value
+             * @description `CANCELLED` of a status: whose last execution was, at whatever status they are
+             */
+            value: string;
+            /** Count */
+            count: number;
+            /**
+             * Name
+             * @description of the agent or the batch, where it has one
+             */
+            name?: string | null;
+        };
+        /**
+         * JobFacets
+         * @description How many jobs match, by the values of a field, the most frequent first.
+         */
+        JobFacets: {
+            /** Facets */
+            facets: components["schemas"]["JobFacet"][];
+            /**
+             * Capped At
+             * @description a count that has reached it may be more
+             */
+            capped_at: number;
+            /**
+             * Searched
+             * @description so many of the newest jobs that match were counted, and no more; not given: all were
+             */
+            searched?: number | null;
+            /**
+             * Has More
+             * @description whether there are values that are less frequent
+             * @default false
+             */
+            has_more: boolean;
         };
         /**
          * JobFilter
@@ -8317,6 +8379,95 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobCounts"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_job_facets: {
+        parameters: {
+            query: {
+                agent_id?: string | null;
+                tenant?: string | null;
+                batch_id?: string | null;
+                /** @description `name:value`; all of them must be on the job */
+                label?: string[];
+                /** @description or at this time */
+                created_after?: string | null;
+                created_before?: string | null;
+                /** @description its words, or how they begin; or what stands in the id or the title of the newest */
+                q?: string | null;
+                /** @description whether the last execution was cancelled */
+                cancelled?: boolean | null;
+                /** @description any of them: why the last execution was not completed */
+                code?: string[];
+                /** @description the text of a required criterion that the last verdict did not pass */
+                criterion?: string | null;
+                /** @description USD, or more; of jobs whose last execution ended */
+                spent_min?: number | null;
+                /** @description USD, or less */
+                spent_max?: number | null;
+                /** @description seconds, or more; of jobs whose last execution ended */
+                duration_min?: number | null;
+                /** @description seconds, or less */
+                duration_max?: number | null;
+                /** @description how the id begins or ends */
+                id_part?: string | null;
+                /** @description status, agent, tenant, batch, code, criterion, label (its names), or `label:NAME` (its values) */
+                field: string;
+                /** @description any of them */
+                status?: components["schemas"]["JobStatus"][];
+                /** @description values at most; 20 when not given */
+                limit?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobFacets"];
                 };
             };
             /** @description No token, or one that the jobstore does not know */

@@ -5,7 +5,8 @@ import { useAgentNames } from "@/api/agents";
 import { ProblemState } from "@/api/ProblemState";
 import type { Job, NewOperation, OperationKind, OperationPreview } from "@/api/types";
 import { AgentField } from "@/jobs/actions/AgentField";
-import { describeSearch, type JobsSearch } from "@/jobs/list/filters/jobs-search";
+import { describeSearch } from "@/jobs/list/search/describe-search";
+import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { STATUS_LOOKS } from "@/jobs/model/status";
 import { formatCount, formatMoney, pluralize } from "@/lib/format";
 import { Field, Input } from "@/ui/controls/field";
@@ -13,6 +14,7 @@ import { Skeleton } from "@/ui/display/states";
 import { toIntlZone, useZone } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { KIND_VERBS, previewQuery, STATUSES, toFilter, useCreateOperation } from "./operation";
+import { listAllowed } from "./selected";
 
 type OperationDialogProps = {
   kind: OperationKind;
@@ -31,9 +33,11 @@ export default function OperationDialog({ kind, search, selected, onClose }: Ope
   const create = useCreateOperation();
   const navigate = useNavigate();
   const [details, setDetails] = useState<Details>({});
+  const [allowed] = useState(() => selected && listAllowed(kind, selected));
   const [jobs] = useState(() =>
-    selected ? { job_ids: selected.map(({ id }) => id) } : { filter: toFilter(kind, search, Date.now()) },
+    allowed ? { job_ids: allowed.map(({ id }) => id) } : { filter: toFilter(kind, search, Date.now()) },
   );
+  const others = selected && allowed ? selected.length - allowed.length : 0;
   const preview = useQuery(previewQuery({ kind, ...jobs }));
   const { total = 0, items_max: most = 0 } = preview.data ?? {};
   const isTooMany = preview.data !== undefined && total > most;
@@ -76,6 +80,9 @@ export default function OperationDialog({ kind, search, selected, onClose }: Ope
       <div className="min-h-28">
         {preview.isPending ? <Skeleton className="h-28" /> : <Preview {...preview.data} />}
       </div>
+      {others > 0 && (
+        <p className="text-muted">{pluralize(others, "job")} of the selection cannot be, and stay as they are.</p>
+      )}
       {isTooMany && (
         <p className="text-failed">{pluralize(most, "job")} at most can be treated at once: filter further.</p>
       )}

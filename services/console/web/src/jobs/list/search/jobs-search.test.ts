@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
 import { aJob } from "@/testing/factories";
-import { describeSearch, explainMismatch, type JobsSearch, matches, parseJobsSearch, toJobsQuery } from "./jobs-search";
+import { describeSearch } from "./describe-search";
+import { type JobsSearch, parseJobsSearch, toJobsQuery } from "./jobs-search";
+import { explainMismatch } from "./mismatch";
 
 const HOUR_MS = 3_600_000;
 const BATCH = "0199d5a8-0000-7000-8000-00000000000a";
@@ -14,6 +16,7 @@ const JOB = aJob({
   labels: { team: "a", link: "https://x" },
 });
 const CREATED = Date.parse(JOB.created_at);
+const matches = (...asked: Parameters<typeof explainMismatch>) => explainMismatch(...asked) === null;
 
 it.each<[JobsSearch, boolean]>([
   [{}, true],
@@ -68,4 +71,23 @@ it("says which filter a job does not pass", () => {
   expect(explainMismatch(JOB, { agent: "writer" }, CREATED)).toBe("its agent is another");
   expect(explainMismatch(JOB, { label: ["team:b"] }, CREATED)).toBe("its labels are others");
   expect(explainMismatch(JOB, { agent: "scribe" }, CREATED)).toBeNull();
+});
+
+it("how jobs ended is asked for, restated, and read from the address", () => {
+  const search = parseJobsSearch({
+    ...{ code: ["agent_timeout", ""], criterion: "It rhymes", costMin: "0.1", costMax: "-1", durationMax: "60" },
+    ...{ period: "90m", sort: "duration", ascending: "true" },
+  });
+  expect(toJobsQuery(search, CREATED + HOUR_MS)).toEqual({
+    ...{ code: ["agent_timeout"], criterion: "It rhymes", spent_min: 0.1, duration_max: 60, sort: "duration_s" },
+    created_after: "2026-11-24T23:30:00.000Z",
+  });
+  expect(describeSearch(search, "UTC")).toBe(
+    "code agent_timeout, criterion not met “It rhymes”, cost at least $0.1, duration at most 60 s, created within 90m",
+  );
+  expect(explainMismatch(JOB, { code: ["x"] }, CREATED)).toBeNull(); // no event tells of a code
+  expect(explainMismatch({ ...JOB, live: true }, { costMin: 1 }, CREATED)).toBe("it runs again");
+  expect(parseJobsSearch({ period: "1y", costMin: "much", sort: "priority", ascending: "true" })).toEqual({
+    sort: "priority",
+  });
 });
