@@ -35,12 +35,13 @@ async def test_a_job_is_created_from_options(signoff, jobstore):
 async def test_criteria_are_shown_with_what_they_are_and_warned_of_beside(signoff, tmp_path):
     text = json.dumps({"title": "a poem", "criteria": [{"text": "replaced"}]})
     (tmp_path / "job.json").write_text(text)
-    criteria = ["--criterion", "It rhymes", "--criteria", "- Optional: NEVER: is long", "--criteria", "Without a title"]
+    criteria = ["--criterion", "It rhymes", "--criteria", "- Optional: NEVER: is long", "--criteria", "Has no title"]
     ran = await signoff("jobs", "create", "--file", "job.json", *criteria)
     assert ran.status == 0, ran.err
-    for line in ("It rhymes", "optional: never: is long", "Without a title"):
+    for line in ("It rhymes", "optional: never: is long", "Has no title"):
         assert re.search(rf"^criterion +{line} *$", ran.out, re.MULTILINE)
     assert re.match(r"warning: criterion 3 reads as if something must be absent", ran.err)
+    assert ran.err.endswith("; instead: never: title\n")
     ran = await signoff("jobs", "create", "--file", "job.json", *criteria, "--json")
     assert json.loads(ran.err)["warning"] == ran.json["warnings"][0]
 

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 
 import grpc
 
-from contracts.criteria import find_warnings
 from contracts.jsontext import json_text, parse_json
+from contracts.lint import find_warnings
 from contracts.messages.convert import (
     agent_message,
     get_json,

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.agents.urls import check_http_url, has_userinfo
+from contracts.checks import find_fault
 from contracts.fields import StrictModel, Text, matches
 from contracts.jsontext import Json, json_text
 
@@ -61,6 +62,12 @@ def _check_parameters(parameters: dict[str, Json]) -> dict[str, Json]:
         msg = f"must have at most {PARAMETERS_MAX_BYTES} bytes as JSON"
         raise ValueError(msg)
     return parameters
+
+
+def _check_check(text: str) -> str:
+    if (fault := find_fault(text)) is not None:
+        raise fault
+    return text
 
 
 class _Frozen(StrictModel):
@@ -132,7 +139,9 @@ class LoopStep(_Frozen):
     from_submission: Annotated[int, Field(ge=2, le=100)] = 2
     asks: Annotated[int, Field(ge=0, le=VOTES_MAX)] = 1
     judge: JudgeModel | None = Field(None, description="best of another family; when not set, the last stage's")
-    check: Text | None = Field(None, description="the text of a criterion of kind `check`")
+    check: Annotated[Text, AfterValidator(_check_check)] | None = Field(
+        None, description="the text of a criterion of kind `check`"
+    )
 
 
 class JudgePolicy(_Frozen):

@@ -50,10 +50,17 @@ def warning_message(warning: CriterionWarning) -> pb.CriterionWarning:
     return pb.CriterionWarning(**warning.model_dump())
 
 
+def warning_of(message: pb.CriterionWarning) -> CriterionWarning:
+    """Return a warning as received."""
+    suggestion = message.suggestion if message.HasField("suggestion") else None
+    return CriterionWarning(
+        code=message.code, criterion=message.criterion, message=message.message, suggestion=suggestion
+    )
+
+
 def saved_job_of(message: jobs_pb.CreateJobResponse | jobs_pb.UpdateJobResponse) -> SavedJob:
     """Return a job with the warnings of its criteria, as received."""
-    read = [CriterionWarning(code=one.code, criterion=one.criterion, message=one.message) for one in message.warnings]
-    return SavedJob(**dict(job_of(message.job)), warnings=read)
+    return SavedJob(**dict(job_of(message.job)), warnings=[warning_of(one) for one in message.warnings])
 
 
 def job_counts_of(message: jobs_pb.CountJobsResponse) -> JobCounts:

@@ -8,6 +8,7 @@ from servicekit.addresses import parse_allowed
 from servicekit.kafka.subscription import Subscription, bury_none
 from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.v1 import work_service_pb2 as pb
+from validator.checking import CheckProcesses
 from validator.config import Settings
 from validator.handlers import Handlers
 from validator.judge_keys import JudgeKeys
@@ -24,8 +25,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         roster = await context.stack.enter_async_context(
             JudgeRoster(config, keys, parse_allowed(settings.judge_networks))
         )
+        checks = await context.stack.enter_async_context(CheckProcesses())
         judgings = GrpcJudgings(context.stub, context.metadata, config.judge_name)
-        handlers = Handlers(context.worker, judgings, roster.judge_of, config, context.publisher)
+        handlers = Handlers(context.worker, judgings, roster.judge_of, config, context.publisher, checks.run)
         return Subscription(
             context.publisher,
             ResultProduced,

@@ -22,7 +22,7 @@ from validator.judge_config import JudgeConfig
 from validator.judges.patient import PatientJudge
 from validator.judges.spending import Purse, SpendingJudge
 from validator.judging import validate_agent_response
-from validator.ports import Claim, Grant, JudgeOf, Judgings
+from validator.ports import Claim, Grant, JudgeOf, Judgings, RunChecks
 from validator.verdict import is_reusable, to_storable
 
 log = logging.getLogger(__name__)
@@ -41,12 +41,14 @@ class Handlers:
         judge_of: JudgeOf,
         config: JudgeConfig,
         publisher: Publisher,
+        run_checks: RunChecks | None = None,
     ) -> None:
         self._worker = worker
         self._judgings = judgings
         self._judge_of = judge_of
         self._config = config
         self._publisher = publisher
+        self._run_checks = run_checks
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[SignoffError | None]:
         """Claim a batch in one call, and start what was granted; what was replayed is not claimed.
@@ -98,6 +100,7 @@ class Handlers:
                 submissions=grant.submissions,
                 payload=None if grant.payload is None else parse_json(grant.payload),
                 previous_result_hash=grant.previous_result_hash,
+                run_checks=self._run_checks,
             )
         except JudgmentError as error:
             log.warning(

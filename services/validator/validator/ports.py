@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
+from contracts.checks import Finding
 from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from contracts.spending import Budget
-from contracts.status import Outcome
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.worker import Lease
 from validator.prompt import Question
@@ -38,14 +38,6 @@ class Judge(Protocol):
 
 #: The judge of a policy's model; of None, the validator's own. One that may not be asked raises JudgeUnavailableError.
 JudgeOf = Callable[[JudgeModel | None], Judge]
-
-
-class Finding(NamedTuple):
-    """What a check found, and where, or why it could not be made."""
-
-    outcome: Outcome
-    evidence: str | None
-    comment: str
 
 
 @dataclass(frozen=True, slots=True)

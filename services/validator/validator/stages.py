@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
+from contracts.criteria import Criterion
 from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
 from contracts.judging.verdict import StageVerdict
 from contracts.status import Outcome
 from validator.asks import AskLog, to_letters
+from validator.checking import make_checks
 from validator.errors import BudgetExhaustedError, JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.juror import Document, Juror, Terms, run_all
@@ -19,7 +21,6 @@ from validator.votes import count_votes
 CHECK: Final = "check"
 #: The kind of the stage in which passes are to be refuted.
 _REFUTE: Final = "refute"
-_NO_CHECKS: Final = "nobody here can make checks"
 _AFTER_CHECKS: Final = "no judge was asked, since a required check did not pass"
 
 
@@ -54,20 +55,11 @@ class Judgement:
 
     async def check(self, run_checks: RunChecks | None, subject: Subject) -> None:
         """Make the checks among the criteria."""
-        criteria = self._document.criteria
-        places = [place for place, criterion in enumerate(criteria) if criterion.kind == CHECK]
-        if not places:
+        checked = await make_checks(self._document.criteria, subject, run_checks)
+        if not checked:
             return
-        if run_checks is None:
-            self._decide("checks", places, [self._note(place, _NO_CHECKS) for place in places])
-            return
-        findings = await run_checks([criteria[place].text for place in places], subject)
-        verdicts = [
-            judge_criterion(criteria[place], found.outcome, found.comment, found.evidence or "")
-            for place, found in zip(places, findings, strict=True)
-        ]
-        self._decide("checks", places, [Ballot(verdict) for verdict in verdicts])
-        failed = [one for one in verdicts if one.required and one.outcome is not Outcome.PASS]
+        self._decide("checks", list(checked), [Ballot(verdict) for verdict in checked.values()])
+        failed = [one for one in checked.values() if one.required and one.outcome is not Outcome.PASS]
         self.reasons += [f"{one.text}: {one.comment}" for one in failed]
 
     async def judge(self) -> None:
@@ -81,6 +73,7 @@ class Judgement:
             self.ballots |= {place: self._note(place, _AFTER_CHECKS) for place in places}
             return
         if not places:
+            self.reasons = self.reasons or ["every required check is met"]
             return
         await self._document.open()
         stage = self._policy.stages[-1]
@@ -154,15 +147,11 @@ class Judgement:
 
     async def _check_besides(self, text: str, run_checks: RunChecks | None, subject: Subject) -> None:
         """Make a check that no criterion names: where it is not passed nothing that is required is."""
-        if run_checks is None:
-            outcome, comment = Outcome.CANNOT_ASSESS, _NO_CHECKS
-        else:
-            found = (await run_checks([text], subject))[0]
-            outcome, comment = found.outcome, found.comment
-        if outcome is Outcome.PASS:
+        (found,) = (await make_checks([Criterion(text=text, kind=CHECK)], subject, run_checks)).values()
+        if found.outcome is Outcome.PASS:
             self._decide("checks", [], [])
             return
-        reason = f"from this submission on a pass needs the check {text}: {comment}"
+        reason = f"from this submission on a pass needs the check {text}: {found.comment}"
         places = [place for place, criterion in enumerate(self._document.criteria) if criterion.required]
         self._decide("checks", places, [self._note(place, reason) for place in places])
         self.reasons.insert(0, reason)

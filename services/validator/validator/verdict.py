@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from contracts.checks import needs_context
 from contracts.criteria import Criterion
 from contracts.evidence import FALSE_QUOTE, Evidence, is_empty
 from contracts.judging.verdict import CriterionVerdict, Verdict
@@ -216,8 +217,12 @@ def refuse_empty(criteria: Sequence[Criterion], **terms: Any) -> Verdict:
 
 
 def is_reusable(verdict: Verdict, result: Any) -> bool:
-    """Return whether a verdict is a judge's word alone: not if the judge did not answer, or a policy had its say."""
-    return verdict.judge_error is None and not is_empty(result)
+    """Return whether a verdict holds for this result wherever it comes again.
+
+    Not if the judge did not answer, a policy had its say, or a check looked at more than the result.
+    """
+    is_bound = any(one.kind == "check" and needs_context(one.text) for one in verdict.criteria)
+    return verdict.judge_error is None and not is_empty(result) and not is_bound
 
 
 def to_storable(text: str) -> str:

@@ -39,7 +39,7 @@ Criteria = Annotated[
     typer.Option(
         "--criteria",
         "--criterion",
-        help="What the result must be or do, after `optional:` or `never:` if it is that. May be repeated.",
+        help="What the result must be or do, after `optional:`, `never:` or `check:` if it is that. May be repeated.",
     ),
 ]
 Priority = Annotated[int | None, typer.Option(min=0, max=9, help="9 comes first; 5 when not given.")]

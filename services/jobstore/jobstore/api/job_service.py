@@ -6,8 +6,9 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from contracts.criteria import find_warnings, parse_stored_criteria
+from contracts.criteria import parse_stored_criteria
 from contracts.identity import new_execution_id
+from contracts.lint import find_warnings
 from contracts.messages import convert
 from contracts.messages.job_requests import edit_of, job_filter_of, order_of, warning_message
 from contracts.messages.operations import batch_message

@@ -1159,7 +1159,7 @@ export interface components {
             required: boolean;
             /**
              * Kind
-             * @description `meets`, or `never`: what the result must not have or do; more may follow
+             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
              * @default meets
              */
             kind: string;
@@ -1178,6 +1178,11 @@ export interface components {
             criterion: number;
             /** Message */
             message: string;
+            /**
+             * Suggestion
+             * @description what could stand there instead: one line of the text form or more
+             */
+            suggestion?: string | null;
         };
         /**
          * DeadLetter
@@ -1250,7 +1255,7 @@ export interface components {
             description?: string;
             /**
              * Acceptance Criteria
-             * @description the text form of `criteria`: one a line, `optional:` and then `never:` before its text
+             * @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text
              */
             acceptance_criteria?: string;
             /**
@@ -1824,7 +1829,7 @@ export interface components {
             description: string;
             /**
              * Acceptance Criteria
-             * @description the text form of `criteria`: one a line, `optional:` and then `never:` before its text
+             * @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text
              * @default
              */
             acceptance_criteria: string;
