@@ -110,7 +110,7 @@ class Handlers:
             fields: dict[str, Any] = {"kind": ReportKind.FAILED, "code": error.code, "message": to_storable(str(error))}
         else:
             fields = {"kind": ReportKind.VERDICT, "verdict": verdict}
-            if is_reusable(verdict, event.result):
+            if is_reusable(verdict, event.result, policy):
                 fields["judge"] = name_judging(self._config.judge_name, None if policy is None else policy.reference)
         outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=purse.usage, **fields)
         return lambda: self._publisher.publish_report(outcome, held.lease)
