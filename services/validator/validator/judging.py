@@ -15,10 +15,10 @@ from contracts.judging.verdict import Verdict
 from contracts.verdict_check import find_mismatch
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
+from validator.judgement.juror import Document
+from validator.judgement.stages import Judgement
 from validator.judges.openai import OpenAIJudge
-from validator.juror import Document
 from validator.ports import Judge, JudgeOf, RunChecks, Subject
-from validator.stages import Judgement
 from validator.verdict import NO_JUDGE, make_verdict, refuse_empty
 from validator.wordings import PROMPT_VERSION, PROMPTS
 

@@ -17,8 +17,8 @@ from contracts.resources import Usage
 from contracts.sizes import JUDGED_MAX_BYTES, measure
 from contracts.status import Outcome
 from contracts.verdict_check import find_mismatch
-from validator.asks import ASKS_MAX
 from validator.errors import JudgmentError
+from validator.judgement.asks import ASKS_MAX
 from validator.judging import validate_agent_response
 from validator.prompt import CRITERIA_MAX
 

@@ -7,15 +7,15 @@ from contracts.criteria import Criterion
 from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
 from contracts.judging.verdict import StageVerdict
 from contracts.status import Outcome
-from validator.asks import AskLog, to_letters
 from validator.checking import make_checks
 from validator.errors import BudgetExhaustedError, JudgmentError
 from validator.judge_config import JudgeConfig
-from validator.juror import Document, Juror, Terms, run_all
+from validator.judgement.asks import AskLog, to_letters
+from validator.judgement.juror import Document, Juror, Terms, run_all
+from validator.judgement.votes import count_votes
 from validator.ports import JudgeOf, RunChecks, Subject
 from validator.prompt import CRITERIA_MAX, Manner
 from validator.verdict import Ballot, judge_criterion
-from validator.votes import count_votes
 
 #: The kind of criteria that no model is asked about.
 CHECK: Final = "check"
