@@ -13,6 +13,7 @@ from support.fakes import until
 from contracts.criteria import Criterion, parse_criteria
 from contracts.events import hash_result
 from contracts.jsontext import json_text
+from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import Verdict
 from contracts.status import Outcome
 from validator import checking
@@ -70,7 +71,9 @@ async def test_a_failed_check_asks_no_judge_and_says_what_was_found() -> None:
 
 
 async def test_a_policy_may_ask_the_judge_all_the_same() -> None:
-    verdict, stand_in = await judge("It is about the sea\ncheck: max_words 5", judge_after_checks=True)
+    verdict, stand_in = await judge(
+        "It is about the sea\ncheck: max_words 5", policy=JudgePolicy(name="p", judge_after_checks=True)
+    )
     assert len(stand_in.asked) == 1
     assert [one.outcome for one in verdict.criteria] == [Outcome.PASS, Outcome.FAIL]
     assert not verdict.is_valid

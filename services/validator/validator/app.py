@@ -28,7 +28,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         )
         checks = await context.stack.enter_async_context(CheckProcesses())
         judgings = GrpcJudgings(context.stub, context.metadata, config.judge_name)
-        report = SettingsReport(context.stub, context.metadata, context.worker.owner, config.policy)
+        base_urls = {name: key.base_urls for name, key in settings.keys.items()}
+        report = SettingsReport(context.stub, context.metadata, context.worker.owner, config.policy, base_urls)
         reporting = asyncio.create_task(report.run())
         context.stack.callback(reporting.cancel)
         handlers = Handlers(

@@ -11,10 +11,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from contracts.checks import Finding
+from contracts.criteria import Criterion
 from contracts.jsontext import json_text
+from contracts.judging.verdict import CriterionVerdict
 from contracts.status import Outcome
 from validator.errors import JudgmentError
-from validator.ports import Subject
+from validator.ports import RunChecks, Subject
 
 #: Seconds of CPU that a check may take.
 CHECK_CPU_S: Final = 2.0
@@ -136,7 +138,26 @@ async def _end(process: Process) -> None:
     await process.wait()
 
 
-async def run_checks_alone(checks: Sequence[str], subject: Subject) -> list[Finding]:
-    """Make the checks of one judgement in processes of its own."""
-    async with CheckProcesses() as own:
-        return await own.run(checks, subject)
+async def make_checks(
+    criteria: Sequence[Criterion], subject: Subject, run: RunChecks | None
+) -> dict[int, CriterionVerdict]:
+    """Return the verdicts on the criteria that are checks, by their place."""
+    checks = {place: one for place, one in enumerate(criteria) if one.kind == "check"}
+    if not checks:
+        return {}
+    if run is None:
+        async with CheckProcesses() as own:
+            return await make_checks(criteria, subject, own.run)
+    findings = await run([one.text for one in checks.values()], subject)
+    return {place: _judge(one, found) for (place, one), found in zip(checks.items(), findings, strict=True)}
+
+
+def _judge(criterion: Criterion, found: Finding) -> CriterionVerdict:
+    return CriterionVerdict(
+        text=criterion.text,
+        required=criterion.required,
+        kind=criterion.kind,
+        outcome=found.outcome,
+        evidence=found.evidence,
+        comment=found.comment,
+    )

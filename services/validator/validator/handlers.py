@@ -17,7 +17,6 @@ from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.worker import HeldLease, Lease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
-from validator.checking import run_checks_alone
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judges.patient import PatientJudge
@@ -44,7 +43,7 @@ class Handlers:
         publisher: Publisher,
         *,
         name_own: Callable[[], str | None] = lambda: None,
-        run_checks: RunChecks = run_checks_alone,
+        run_checks: RunChecks | None = None,
     ) -> None:
         """`name_own` names the version of the policy `default` that the validator's own settings are."""
         self._worker = worker
@@ -116,7 +115,7 @@ class Handlers:
         else:
             verdict.policy = verdict.policy or self._name_own()
             fields = {"kind": ReportKind.VERDICT, "verdict": verdict}
-            if is_reusable(verdict, event.result):
+            if is_reusable(verdict, event.result, policy):
                 fields["judge"] = name_judging(self._config.judge_name, None if policy is None else policy.reference)
         outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=purse.usage, **fields)
         return lambda: self._publisher.publish_report(outcome, held.lease)

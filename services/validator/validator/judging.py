@@ -13,13 +13,12 @@ from contracts.jsontext import json_text
 from contracts.judging.policy import DEFAULT_POLICY, JudgeModel, JudgePolicy
 from contracts.judging.verdict import Verdict
 from contracts.verdict_check import find_mismatch
-from validator.checking import run_checks_alone
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
+from validator.judgement.juror import Document
+from validator.judgement.stages import Judgement
 from validator.judges.openai import OpenAIJudge
-from validator.juror import Document
 from validator.ports import Judge, JudgeOf, RunChecks, Subject
-from validator.stages import Judgement
 from validator.verdict import NO_JUDGE, make_verdict, refuse_empty
 from validator.wordings import PROMPT_VERSION, PROMPTS
 
@@ -42,7 +41,7 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
     submissions: int | None = None,
     payload: JsonValue = None,
     previous_result_hash: bytes | None = None,
-    run_checks: RunChecks = run_checks_alone,
+    run_checks: RunChecks | None = None,
 ) -> ValidationResult:
     """Judge a result against criteria: a list of them, or their text form, one a line.
 
@@ -52,8 +51,7 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
     is not met and no judge is asked, unless `judge_empty`.
 
     `policy` says by which stages it is judged, and what the pass of a later `submission` (of so many) needs besides.
-    `payload` and the hash of the submission's result before are for checks, which `run_checks` makes: by default in a
-    process of this call alone.
+    `payload` and the hash of the submission's result before are for checks, which `run_checks` makes.
 
     Raise JudgeUnavailableError if a judge did not answer: nothing is decided, ask again later. Raise JudgmentError if
     this result cannot be judged, and ValueError if the config is wrong.
@@ -116,7 +114,7 @@ def _choose(judge: Judge | None, _: JudgeModel | None) -> Judge:
 
 
 async def _carry_out(
-    judgement: Judgement, run_checks: RunChecks, subject: Subject, terms: Mapping[str, Any]
+    judgement: Judgement, run_checks: RunChecks | None, subject: Subject, terms: Mapping[str, Any]
 ) -> Verdict:
     """Judge by stages: what is free first, then by judges, and then what a pass of this submission needs besides."""
     await judgement.check(run_checks, subject)

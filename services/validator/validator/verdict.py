@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from contracts.checks import needs_context
 from contracts.criteria import Criterion
 from contracts.evidence import FALSE_QUOTE, Evidence, is_empty
+from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.status import Outcome
 from validator.errors import JudgeAnswerError
@@ -216,13 +217,15 @@ def refuse_empty(criteria: Sequence[Criterion], **terms: Any) -> Verdict:
     )
 
 
-def is_reusable(verdict: Verdict, result: Any) -> bool:
+def is_reusable(verdict: Verdict, result: Any, policy: JudgePolicy | None = None) -> bool:
     """Return whether a verdict holds for this result wherever it comes again.
 
     Not if the judge did not answer, a policy had its say, or a check looked at more than the result.
     """
-    is_bound = any(one.kind == "check" and needs_context(one.text) for one in verdict.criteria)
-    return verdict.judge_error is None and not is_empty(result) and not is_bound
+    checks = [one.text for one in verdict.criteria if one.kind == "check"]
+    if policy is not None:
+        checks += [step.check for step in policy.loop if step.check is not None]
+    return verdict.judge_error is None and not is_empty(result) and not any(map(needs_context, checks))
 
 
 def to_storable(text: str) -> str:

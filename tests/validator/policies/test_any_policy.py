@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stand_ins import RESULT, TRUE, Said, StandIn, policy_of
 
+from contracts.checks import Finding
 from contracts.criteria import Criterion
 from contracts.evidence import Evidence
 from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
@@ -16,10 +17,9 @@ from contracts.resources import Usage
 from contracts.sizes import JUDGED_MAX_BYTES, measure
 from contracts.status import Outcome
 from contracts.verdict_check import find_mismatch
-from validator.asks import ASKS_MAX
 from validator.errors import JudgmentError
+from validator.judgement.asks import ASKS_MAX
 from validator.judging import validate_agent_response
-from validator.ports import Finding
 from validator.prompt import CRITERIA_MAX
 
 CRITERIA = [

@@ -18,7 +18,7 @@ from support.fakes import FakeLeases, FakePublisher, until
 
 from contracts.criteria import Criterion
 from contracts.events import ResultProduced
-from contracts.judging.policy import JudgeModel, name_judging
+from contracts.judging.policy import JudgeModel, LoopStep, name_judging
 from contracts.signing import KeyUse
 from contracts.spending import Budget
 from contracts.status import ReportKind
@@ -242,6 +242,15 @@ class TestGrants:
         other = await report_of(StandIn(PASS), policy=policy_of("single", "a").model_dump_json())
         assert plain.judge == OWN.judge_name
         assert other.judge == name_judging(OWN.judge_name, "tried@3") == f"{OWN.judge_name} by tried@3"
+
+    @pytest.mark.parametrize(("check", "is_bound"), [("differs", True), ("max_words 200", False)])
+    async def test_a_pass_that_rests_on_what_came_before_is_not_reused(self, check: str, is_bound: bool) -> None:
+        policy = policy_of("single", "a", loop=[LoopStep(asks=0, check=check)])
+        report = await report_of(
+            StandIn(PASS), policy=policy.model_dump_json(), submission=2, previous_result_hash=b"another"
+        )
+        assert report.verdict.is_valid
+        assert (report.judge is None) == is_bound
 
     async def test_a_policy_that_this_version_cannot_read_decides_nothing(self) -> None:
         report = await report_of(StandIn(PASS), policy='{"name": "new", "stages": [{"kind": "person"}]}')

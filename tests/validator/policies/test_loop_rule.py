@@ -20,12 +20,12 @@ from stand_ins import (
     policy_of,
 )
 
+from contracts.checks import Finding
 from contracts.criteria import Criterion
 from contracts.judging.policy import JudgeModel, LoopStep
 from contracts.status import Outcome
 from validator.errors import JudgmentError
 from validator.judging import validate_agent_response
-from validator.ports import Finding
 
 SINGLE = policy_of("single", "a", loop=LOOP)
 
@@ -138,7 +138,7 @@ async def test_without_a_rule_nothing_more_is_asked() -> None:
 
 @pytest.mark.parametrize("outcome", list(Outcome))
 async def test_a_check_may_be_what_a_later_pass_needs(outcome) -> None:
-    policy = SINGLE.model_copy(update={"loop": [LoopStep(asks=0, check="differs_from_last")]})
+    policy = SINGLE.model_copy(update={"loop": [LoopStep(asks=0, check="differs")]})
     seen = []
 
     async def run_checks(texts, subject):
@@ -149,7 +149,7 @@ async def test_a_check_may_be_what_a_later_pass_needs(outcome) -> None:
         policy, StandIn(PASS, "a"), submission=3, run_checks=run_checks, previous_result_hash=b"another"
     )
     assert verdict.is_valid == (outcome is Outcome.PASS)
-    assert seen == [(["differs_from_last"], False, 3)]
+    assert seen == [(["differs"], False, 3)]
     if not verdict.is_valid:
         assert {one.outcome for one in verdict.criteria} == {Outcome.CANNOT_ASSESS}
         assert "it is the same" in verdict.reason

@@ -9,7 +9,7 @@ from stand_ins import FAIL, LOOP, UNSURE, Said, StandIn, judge, letters, policy_
 
 from contracts.criteria import Criterion
 from validator.errors import JudgmentError
-from validator.sections import OVERLAP_CHARS, cut_result, cut_text
+from validator.judgement.sections import OVERLAP_CHARS, cut_result, cut_text
 
 CHARS = 2_000
 SECTIONED = policy_of("single", "a", section_chars=CHARS)

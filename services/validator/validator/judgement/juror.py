@@ -7,14 +7,14 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from contracts.criteria import Criterion
 from contracts.evidence import Evidence
-from validator.asks import AskLog
 from validator.errors import JudgeAnswerError, JudgmentError
+from validator.judgement.asks import AskLog
+from validator.judgement.sections import cut_result
+from validator.judgement.votes import is_settled, join_sections
 from validator.patience import Patience
 from validator.ports import Judge
 from validator.prompt import CRITERIA_MAX, PLAIN, Manner, Question, Questions
-from validator.sections import cut_result
 from validator.verdict import Answer, Ballot, Hearing, Refutation, read_answer
-from validator.votes import is_settled, join_sections
 from validator.wordings import Prompt
 
 T = TypeVar("T")

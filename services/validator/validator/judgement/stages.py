@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from typing import Final
 
+from contracts.criteria import Criterion
 from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
 from contracts.judging.verdict import StageVerdict
 from contracts.status import Outcome
-from validator.asks import AskLog, to_letters
+from validator.checking import make_checks
 from validator.errors import BudgetExhaustedError, JudgmentError
 from validator.judge_config import JudgeConfig
-from validator.juror import Document, Juror, Terms, run_all
+from validator.judgement.asks import AskLog, to_letters
+from validator.judgement.juror import Document, Juror, Terms, run_all
+from validator.judgement.votes import count_votes
 from validator.ports import JudgeOf, RunChecks, Subject
 from validator.prompt import CRITERIA_MAX, Manner
 from validator.verdict import Ballot, judge_criterion
-from validator.votes import count_votes
 
 #: The kind of criteria that no model is asked about.
 CHECK: Final = "check"
@@ -51,19 +53,13 @@ class Judgement:
             if criterion.required
         )
 
-    async def check(self, run_checks: RunChecks, subject: Subject) -> None:
+    async def check(self, run_checks: RunChecks | None, subject: Subject) -> None:
         """Make the checks among the criteria."""
-        criteria = self._document.criteria
-        places = [place for place, criterion in enumerate(criteria) if criterion.kind == CHECK]
-        if not places:
+        checked = await make_checks(self._document.criteria, subject, run_checks)
+        if not checked:
             return
-        findings = await run_checks([criteria[place].text for place in places], subject)
-        verdicts = [
-            judge_criterion(criteria[place], found.outcome, found.comment, found.evidence or "")
-            for place, found in zip(places, findings, strict=True)
-        ]
-        self._decide("checks", places, [Ballot(verdict) for verdict in verdicts])
-        failed = [one for one in verdicts if one.required and one.outcome is not Outcome.PASS]
+        self._decide("checks", list(checked), [Ballot(verdict) for verdict in checked.values()])
+        failed = [one for one in checked.values() if one.required and one.outcome is not Outcome.PASS]
         self.reasons += [f"{one.text}: {one.comment}" for one in failed]
 
     async def judge(self) -> None:
@@ -77,13 +73,14 @@ class Judgement:
             self.ballots |= {place: self._note(place, _AFTER_CHECKS) for place in places}
             return
         if not places:
+            self.reasons = self.reasons or ["every required check is met"]
             return
         await self._document.open()
         stage = self._policy.stages[-1]
         carry_out = {"single": self._ask_one, "quorum": self._ask_several, "cascade": self._ask_in_turn}[stage.kind]
         self._decide(stage.kind, places, await carry_out(stage, places))
 
-    async def doubt(self, run_checks: RunChecks, subject: Subject) -> None:
+    async def doubt(self, run_checks: RunChecks | None, subject: Subject) -> None:
         """Take what a pass of this submission needs besides, until one thing is missing."""
         for step in self._policy.loop:
             if subject.submission < step.from_submission or not self.passes:
@@ -148,9 +145,9 @@ class Judgement:
         if not self.passes:
             self.reasons[:0] = juror.reasons
 
-    async def _check_besides(self, text: str, run_checks: RunChecks, subject: Subject) -> None:
+    async def _check_besides(self, text: str, run_checks: RunChecks | None, subject: Subject) -> None:
         """Make a check that no criterion names: where it is not passed nothing that is required is."""
-        (found,) = await run_checks([text], subject)
+        (found,) = (await make_checks([Criterion(text=text, kind=CHECK)], subject, run_checks)).values()
         if found.outcome is Outcome.PASS:
             self._decide("checks", [], [])
             return
