@@ -16,6 +16,7 @@ CLAIM_S: Final = 10.0
 
 _UNANSWERED: Final = "SELECT FROM operation_items i WHERE i.operation_id = o.id AND NOT i.answered"
 _LIVE: Final = "SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE'"
+_JUDGED: Final = "SELECT FROM judgings g WHERE g.group_id = o.id AND g.state <> 'DONE'"
 #: SKIP LOCKED: the operation that another worker claims just now is not waited for.
 _CLAIM: Final = text(
     f"""
@@ -28,6 +29,10 @@ _CLAIM: Final = text(
     )
     RETURNING id, kind, state, parameters::text AS parameters, about, actor
     """,  # noqa: S608 - fragments of our own
+)
+_NEXT: Final = text(
+    f"SELECT extract(epoch FROM min(claimed_until) - signoff_now())::float8 FROM operations o "  # noqa: S608
+    f"WHERE state = 'RUNNING' AND claimed_until > signoff_now() AND EXISTS ({_UNANSWERED})"
 )
 _HAS_OPEN: Final = text("SELECT EXISTS (SELECT FROM operations WHERE state NOT IN ('CANCELLED', 'DONE'))")
 _HAS_UNANSWERED: Final = text(
@@ -42,7 +47,7 @@ _LIST_LIVE: Final = text(
 )
 _LIST_ENDED: Final = text(
     f"SELECT id FROM operations o WHERE state IN ('RUNNING', 'PAUSED') "  # noqa: S608 - fragments of our own
-    f"AND NOT EXISTS ({_UNANSWERED}) AND NOT EXISTS ({_LIVE})",
+    f"AND NOT EXISTS ({_UNANSWERED}) AND NOT EXISTS ({_LIVE}) AND NOT EXISTS ({_JUDGED})",
 )
 _FIND: Final = text("SELECT id FROM operations WHERE id = :id")
 _TENANTS: Final = text("SELECT DISTINCT tenant FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
@@ -82,6 +87,12 @@ async def claim(connection: Connection, operation_id: UUID | None = None) -> Row
     """
     parameters = {"id": operation_id, "claim_s": CLAIM_S}
     return (await connection.execute(_CLAIM, parameters)).one_or_none()
+
+
+async def find_next(connection: Connection) -> float | None:
+    """Return in how many seconds the claim on an operation ends that has items left; None where there is none."""
+    seconds: float | None = await connection.scalar(_NEXT)
+    return seconds
 
 
 async def has_open(connection: Connection) -> bool:

@@ -2052,7 +2052,7 @@ export interface components {
          * @description What an operation does to each of its jobs.
          * @enum {string}
          */
-        OperationKind: "execute" | "cancel" | "resubmit" | "assign" | "retry";
+        OperationKind: "execute" | "cancel" | "resubmit" | "assign" | "retry" | "rejudge";
         /**
          * OperationPreview
          * @description What an operation would be about.

@@ -39,7 +39,8 @@ _UNFINISHED: Final = text(
     """
     SELECT o.id FROM operations o WHERE o.id = ANY(CAST(:ids AS uuid[]))
         AND (EXISTS (SELECT FROM operation_items i WHERE i.operation_id = o.id AND NOT i.answered)
-            OR EXISTS (SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE'))
+            OR EXISTS (SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE')
+            OR EXISTS (SELECT FROM judgings g WHERE g.group_id = o.id AND g.state <> 'DONE'))
     """,
 )
 _OPEN_ITEMS: Final = text(
@@ -107,10 +108,12 @@ _MOVE_OPERATION: Final = text(
     WHERE id = :id
     """,
 )
-#: Release the claim on the operation, too: its next items may be requested at once.
+#: Release the claim on the operation, too: its next items may be requested then.
 _ANSWER_ITEMS: Final = text(
     f"""
-    WITH freed AS (UPDATE operations SET claimed_until = signoff_now() WHERE id = :id)
+    WITH freed AS (
+        UPDATE operations SET claimed_until = signoff_now() + make_interval(secs => :rest_s) WHERE id = :id
+    )
     UPDATE operation_items SET answered = true, spec = NULL, execution_id = u.execution_id, code = u.code,
         message = u.message
     FROM {sql.unnest("u", _ANSWER, "u")}
@@ -166,7 +169,8 @@ async def write(connection: Connection, changes: Changes) -> None:
         await _move_operation(connection, move)
     for operation_id, answers in changes.item_answers.items():
         rows = [asdict(answer) for answer in answers]
-        await connection.execute(_ANSWER_ITEMS, {"id": operation_id, **sql.arrays(_ANSWER, "u", rows)})
+        about = {"id": operation_id, "rest_s": changes.rests_s.get(operation_id, 0.0)}
+        await connection.execute(_ANSWER_ITEMS, {**about, **sql.arrays(_ANSWER, "u", rows)})
     for changed in changes.agents:
         await _write_agent(connection, changed)
 
