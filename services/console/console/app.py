@@ -65,13 +65,8 @@ def create_app(
     errors.install(app)
     for part in (jobs, logs, batches, operations, judgings, agents, limits, overview, events, pages):
         app.include_router(part.router)
-    for router in (
-        judgings.reports_router,
-        jobs.counts_router,
-        jobs.executions_router,
-        agents.stats_router,
-        limits.tenants_router,
-    ):
+    others = (jobs.counts_router, jobs.executions_router, agents.stats_router, limits.tenants_router)
+    for router in (*others, judgings.reports_router):
         app.include_router(router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

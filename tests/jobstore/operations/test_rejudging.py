@@ -311,7 +311,7 @@ async def test_a_verdict_that_cannot_be_stored_is_a_failure(world: World, valida
 
 
 async def test_one_of_which_no_job_matches_is_refused(world: World) -> None:
+    new = NewOperation(kind="rejudge", filter={"tenant": uuid4().hex}, shadow=True)
+    request = operations_pb.CreateOperationRequest(operation=new_operation_message(new))
     with pytest.raises(RefusedError, match="no job matches"):
-        new = NewOperation(kind="rejudge", filter={"tenant": uuid4().hex}, shadow=True)
-        request = operations_pb.CreateOperationRequest(operation=new_operation_message(new))
         await world.doors.CreateOperation(request, NOBODY)

@@ -36,7 +36,7 @@ Policy = Annotated[
 
 def add_commands(app: typer.Typer) -> None:
     """Add these commands to a group."""
-    for name, function in (("try", try_), ("test", test_judge), ("draft", draft), ("report", report)):
+    for name, function in (("try", try_), ("test", probe), ("draft", draft), ("report", report)):
         command(app, name)(function)
 
 
@@ -70,7 +70,7 @@ async def try_(
         raise typer.Exit(1)
 
 
-async def test_judge(cli: Session, policy: Policy = None) -> None:
+async def probe(cli: Session, policy: Policy = None) -> None:
     """Have a judge judge something harmless, and print what it said and what its API can."""
     async with cli.jobstore() as jobstore:
         made = await _judge(jobstore, {"kind": "test", "cases": [SAMPLE], **_read_policy(policy)})
