@@ -8,9 +8,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
+from contracts import messages
 from contracts.client.connection import Connection, watch_backoffs_s
 from contracts.identity import new_execution_id
-from contracts.messages import judgings as messages
 from signoff.v1 import judging_service_pb2 as pb
 from signoff.v1.judging_service_pb2_grpc import JudgingServiceStub
 
@@ -28,7 +28,7 @@ class JudgingsClient(Connection):
 
     async def create_judgings(self, new: NewJudgings, *, idempotency_key: str | None = None) -> UUID:
         """Queue judgings, which validators make when they have room, and return their id. One key is one id."""
-        request = messages.new_judgings_message(new, idempotency_key or str(new_execution_id()))
+        request = messages.judgings.new_judgings_message(new, idempotency_key or str(new_execution_id()))
         return UUID((await self._call(self._judgings.CreateJudgings, request)).group_id)
 
     async def get_judgings(
@@ -37,7 +37,7 @@ class JudgingsClient(Connection):
         """Return a page of judgings in the order of their cases, and the next page's token or ""; NOT_FOUND."""
         request = pb.GetJudgingsRequest(group_id=str(group_id), page_size=limit, page_token=page_token)
         response = await self._call(self._judgings.GetJudgings, request)
-        return [messages.judging_of(judging) for judging in response.judgings], response.next_page_token
+        return [messages.judgings.judging_of(judging) for judging in response.judgings], response.next_page_token
 
     async def watch_judgings(self, group_id: UUID | str) -> AsyncGenerator[JudgingProgress]:
         """Yield how many are answered, and after each change, until all are. A lost stream is opened again."""
@@ -46,7 +46,7 @@ class JudgingsClient(Connection):
             async with aclosing(self._stream(self._judgings.WatchJudgings, request)) as responses:
                 async for response in responses:
                     backoffs_s = watch_backoffs_s()
-                    yield messages.progress_of(response)
+                    yield messages.judgings.progress_of(response)
                     if response.answered == response.total:
                         return
             await asyncio.sleep(next(backoffs_s))
@@ -56,4 +56,4 @@ class JudgingsClient(Connection):
     ) -> RejudgeReport:
         """Return what judging jobs again has come to by now, with a page of its flips; NOT_FOUND."""
         request = pb.GetRejudgeReportRequest(operation_id=str(operation_id), page_size=limit, page_token=page_token)
-        return messages.report_of(await self._call(self._judgings.GetRejudgeReport, request))
+        return messages.judgings.report_of(await self._call(self._judgings.GetRejudgeReport, request))

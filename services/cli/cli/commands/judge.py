@@ -1,6 +1,6 @@
 """The group `signoff judge`."""
 
-from cli.commands.judge_trials import add_commands
+from cli.commands.judging.trials import add_commands
 from cli.session import make_app
 
 app = make_app("Try judges, and criteria, without a job.")

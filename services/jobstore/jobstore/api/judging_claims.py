@@ -10,7 +10,8 @@ from pydantic_core import from_json
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES, cut_message
 from contracts.status import EmptyResult
-from jobstore.commands.judgings import FinishJudging
+from jobstore.api.auth import CALLER
+from jobstore.commands.judging.judgings import FinishJudging
 from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.json_members import members
 from jobstore.runner import CommandRunner
@@ -139,6 +140,7 @@ def _make_command(token: _Lease, outcome: pb.JudgingOutcome, real: Row | None) -
         duration_s=outcome.duration_s,
         execution_id=real.execution_id if real is not None else None,
         job_id=real.job_id if real is not None else None,
+        actor=CALLER.get(),
     )
 
 

@@ -15,7 +15,7 @@ from contracts.status import JobStatus, JudgingKind, OperationKind, OperationSta
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
-from jobstore.commands.judgings import QueueRejudging
+from jobstore.commands.judging.judgings import QueueRejudging
 from jobstore.commands.operations import CarryOutItem
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.commands.rows import Item, NewJudging

@@ -11,7 +11,7 @@ from support.jobstore.steps import verdict
 from contracts.judging.verdict import Verdict
 from contracts.status import JobStatus, JudgingKind, JudgingState, Outcome
 from jobstore.commands.jobs import AssignAgent
-from jobstore.commands.judgings import FinishJudging, QueueJudgings, QueueRejudging
+from jobstore.commands.judging.judgings import FinishJudging, QueueJudgings, QueueRejudging
 from jobstore.commands.rows import NewJudging
 from jobstore.domain.actor import ADMINISTRATOR
 from jobstore.errors import NotFoundError, RefusedError

@@ -48,7 +48,7 @@ async def rejudge(
         bool, typer.Option("--shadow", help="Change nothing: put verdicts beside verdicts, and report what flips.")
     ] = False,
 ) -> None:
-    """Judge results again that jobs have, by a shadow that changes nothing, or for real.
+    """Judge results of jobs again, as a shadow that changes nothing, or for real.
 
     No agent is called, and nothing is submitted again. For real, each verdict takes the place of the one before; a job
     that is live by then, or has another result, is left as it is. `signoff judge report` says what came of it.

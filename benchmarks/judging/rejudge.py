@@ -4,7 +4,7 @@ A validator is killed on the way: what it held is asked for again, and nothing i
 aborted: how long the judge is still asked. Prints a JSON line; ends with status 1 unless every result has one verdict,
 and the judge was asked no more often than there are results and what was under way.
 
-    .venv/bin/python benchmarks/rejudge.py [--jobs 100000]
+    make bench OF=judging/rejudge ARGS="--jobs 100000"
 """
 
 import argparse

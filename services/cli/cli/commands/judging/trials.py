@@ -7,7 +7,7 @@ import typer
 
 from cli.commands.bulk import How, OperationId, make_operation
 from cli.commands.jobs import Cursor, Limit
-from cli.commands.rejudge import Judging, read_judging
+from cli.commands.judging.rejudge import Judging, read_judging
 from cli.errors import CommandError
 from cli.options import read_json, read_text, validate_model
 from cli.parameters.job_filter import make_filter, read_conditions
@@ -71,7 +71,7 @@ async def try_(
 
 
 async def probe(cli: Session, policy: Policy = None) -> None:
-    """Have a judge judge something harmless, and print what it said and what its API can."""
+    """Have a judge judge something harmless, and print what it answered and what its API can."""
     async with cli.jobstore() as jobstore:
         made = await _judge(jobstore, {"kind": "test", "cases": [SAMPLE], **_read_policy(policy)})
     show_judging(cli.out, made)

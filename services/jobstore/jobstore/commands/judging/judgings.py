@@ -14,7 +14,6 @@ from contracts.verdict_check import find_mismatch
 from jobstore.commands.base import Command, Locks, Reads, optional, raise_refusal, require_job
 from jobstore.commands.rows import JudgingAnswer, NewJudging, Stored, StoredJudging
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.actor import VALIDATOR
 from jobstore.domain.decisions import REJUDGED, list_not_met
 from jobstore.domain.model import Decision, Execution, Job, Refusal, Report, TransitionKind
 from jobstore.domain.reports import format_feedback
@@ -183,7 +182,7 @@ class FinishJudging(Command[bool]):
             cost_usd=self.cost_usd,
             tokens=self.tokens,
             duration_s=self.duration_s,
-            actor=VALIDATOR,
+            actor=self.actor,
         )
         uow.record(job.id, decision.execution, report)
         return None
