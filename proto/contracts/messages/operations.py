@@ -81,6 +81,9 @@ class NewOperation(StrictModel):
         if (self.criteria is not None or self.criteria_set is not None) and not self.shadow:
             msg = "other criteria need shadow: to judge by them for good, edit the criteria of the jobs first"
             raise ValueError(msg)
+        if self.criteria is not None and self.criteria_set is not None:
+            msg = "give either criteria or criteria_set"
+            raise ValueError(msg)
         if self.criteria is not None and not parse_criteria(self.criteria):
             msg = "criteria must have one criterion at least"
             raise ValueError(msg)

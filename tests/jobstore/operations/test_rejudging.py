@@ -20,7 +20,7 @@ from jobstore.api.judging_service import JudgingService
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
 from jobstore.dispatching.judging_queue import JudgingQueue
-from jobstore.errors import NotFoundError, RefusedError
+from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.storage import judgings
 from signoff.v1 import judging_service_pb2 as judging_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
@@ -244,6 +244,15 @@ async def test_nothing_of_a_paused_operation_begins_and_an_aborted_one_ends_at_o
     assert (ended.state, ended.counts) == ("CANCELLED", {"CANCELLED": 2, "DONE": 1})
 
 
+async def test_a_worker_of_an_older_version_never_meets_one(world: World, validator: Validator) -> None:
+    """It claims what `claimed_until` lets it, and would end by a kind that it does not know."""
+    operation = await made(world, [await rested(world) for _ in range(3)], shadow=True)
+    claimed = "SELECT claimed_until = 'infinity' AS never FROM operations WHERE id = :id"
+    assert (await world.sql(claimed, id=operation.id))[0].never
+    await world.sql("UPDATE operations SET state = 'DONE' WHERE id = :id", id=operation.id)  # it holds that all is done
+    assert await validator.say(await validator.take(), MET) == ["RECORDED"] * 3
+
+
 async def test_money_and_rate_are_limited(world: World, validator: Validator) -> None:
     jobs = [await rested(world) for _ in range(4)]
     operation = await made(world, jobs, shadow=True, budget_usd=0.6, rate_per_s=1)
@@ -251,7 +260,7 @@ async def test_money_and_rate_are_limited(world: World, validator: Validator) ->
     await validator.say(await validator.take(), MET, cost_usd=0.3)
 
     async def on() -> None:
-        await world.sql("UPDATE operations SET claimed_until = now()")
+        await world.sql("UPDATE operations SET turn_at = now()")
         await world.worked()
 
     await on()
@@ -310,7 +319,12 @@ async def test_a_verdict_that_cannot_be_stored_is_a_failure(world: World, valida
     assert {row.code for row in await world.sql("SELECT code FROM judgings")} == {"verdict_mismatch"}
 
 
-async def test_one_of_which_no_job_matches_is_refused(world: World) -> None:
+async def test_one_that_names_what_is_not_there_is_refused(world: World) -> None:
+    for name in ("judge", "criteria_set"):
+        unknown = NewOperation(kind="rejudge", job_ids=["any"], shadow=True, **{name: "nobody-put-it"})
+        request = operations_pb.CreateOperationRequest(operation=new_operation_message(unknown))
+        with pytest.raises(InvalidError, match="put it first"):
+            await world.doors.CreateOperation(request, NOBODY)
     new = NewOperation(kind="rejudge", filter={"tenant": uuid4().hex}, shadow=True)
     request = operations_pb.CreateOperationRequest(operation=new_operation_message(new))
     with pytest.raises(RefusedError, match="no job matches"):

@@ -1,4 +1,4 @@
-"""Fix by which judge policy judgings without a job are made, as they are asked for."""
+"""Fix by which judge policy and criteria judgings without a job are made, as they are asked for."""
 
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.operations import NewOperation
@@ -14,15 +14,28 @@ async def freeze_policy(connection: Connection, reference: str | None, body: Jud
     """
     del connection
     if reference is not None:
-        raise InvalidError(f"no judge policy has the name {reference}", code="unknown_judge")
+        raise InvalidError(f"no judge policy has the name {reference}: put it first", code="unknown_judge")
     return None if body is None else body.model_dump_json(exclude_defaults=True)
+
+
+async def freeze_criteria(connection: Connection, reference: str | None) -> str | None:
+    """Return the criteria of a set as they stand now, in their text form.
+
+    InvalidError (`unknown_criteria`): no set has the name, or that version.
+    """
+    del connection
+    if reference is not None:
+        raise InvalidError(f"no criteria set has the name {reference}: put it first", code="unknown_criteria")
+    return None
 
 
 async def freeze_parameters(connection: Connection, new: NewOperation) -> dict[str, object]:
     """Return by what an operation `rejudge` judges, as it stands now; nothing of other kinds."""
     if new.kind is not OperationKind.REJUDGE:
         return {}
-    policy = await freeze_policy(connection, new.judge)
-    if policy is None:
-        return {}
-    return {"judge_policy": policy, "judge": JudgePolicy.model_validate_json(policy).reference}
+    frozen: dict[str, object] = {}
+    if (criteria := await freeze_criteria(connection, new.criteria_set)) is not None:
+        frozen["criteria"] = criteria
+    if (policy := await freeze_policy(connection, new.judge)) is not None:
+        frozen |= {"judge_policy": policy, "judge": JudgePolicy.model_validate_json(policy).reference}
+    return frozen

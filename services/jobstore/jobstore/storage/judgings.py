@@ -68,8 +68,9 @@ _LOCK: Final = text(
 )
 _GROUPS: Final = text("SELECT DISTINCT group_id FROM judgings WHERE group_id = ANY(CAST(:ids AS uuid[]))")
 _COUNT_KEPT: Final = text(f"SELECT count(*) FROM (SELECT FROM judgings WHERE {_FREE} LIMIT :most) AS kept")  # noqa: S608
-#: Nothing of an operation that is paused, or ends, begins.
-_RUNS: Final = "NOT EXISTS (SELECT FROM operations o WHERE o.id = g.group_id AND o.state <> 'RUNNING')"
+#: Nothing of an operation that is paused, or cancelled, begins. An older jobstore may hold one DONE that is not.
+_STOPPED: Final = "('PAUSED', 'CANCELLING', 'CANCELLED')"
+_RUNS: Final = f"NOT EXISTS (SELECT FROM operations o WHERE o.id = g.group_id AND o.state IN {_STOPPED})"
 #: A result is where its execution says; the verdict of the submission before is of the execution before.
 _GRANT: Final = text(
     f"""

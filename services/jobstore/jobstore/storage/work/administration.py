@@ -89,9 +89,10 @@ _TAKE_BACK: Final = text(
 )
 _INSERT_OPERATION: Final = text(
     """
-    INSERT INTO operations (id, actor, request_hash, kind, name, retry_of, parameters, due_at)
+    INSERT INTO operations (id, actor, request_hash, kind, name, retry_of, parameters, due_at, claimed_until)
     VALUES (:id, :actor, :request_hash, :kind, :name, :retry_of, CAST(CAST(:parameters AS text) AS json),
-        CASE WHEN :kind = 'execute' THEN signoff_now() ELSE 'infinity' END)
+        CASE WHEN :kind = 'execute' THEN signoff_now() ELSE 'infinity' END,
+        CASE WHEN :kind = 'rejudge' THEN 'infinity' ELSE signoff_now() END)
     """,
 )
 _INSERT_ITEMS: Final = text(
@@ -101,7 +102,8 @@ _INSERT_ITEMS: Final = text(
 #: Due at once, so that a worker goes on with it without waiting for the last claim to expire.
 _MOVE_OPERATION: Final = text(
     """
-    UPDATE operations SET state = :state, claimed_until = signoff_now(),
+    UPDATE operations SET state = :state, turn_at = signoff_now(),
+        claimed_until = CASE WHEN kind = 'rejudge' THEN claimed_until ELSE signoff_now() END,
         due_at = CASE WHEN kind = 'execute' THEN signoff_now() ELSE 'infinity' END,
         finished_at = CASE WHEN :has_ended THEN signoff_now() END,
         about = (CAST(about AS jsonb) || CAST(:said AS jsonb))::json
@@ -112,7 +114,8 @@ _MOVE_OPERATION: Final = text(
 _ANSWER_ITEMS: Final = text(
     f"""
     WITH freed AS (
-        UPDATE operations SET claimed_until = signoff_now() + make_interval(secs => :rest_s) WHERE id = :id
+        UPDATE operations SET turn_at = signoff_now() + make_interval(secs => :rest_s), claimed_until = CASE
+            WHEN kind = 'rejudge' THEN claimed_until ELSE signoff_now() END WHERE id = :id
     )
     UPDATE operation_items SET answered = true, spec = NULL, execution_id = u.execution_id, code = u.code,
         message = u.message

@@ -39,7 +39,8 @@ CREATE TABLE judgings (
 CREATE UNIQUE INDEX judgings_group_id_item_key ON judgings (group_id, item);
 CREATE INDEX judgings_queue_idx ON judgings (urgency, created_at, item) WHERE state = 'QUEUED';
 CREATE INDEX judgings_open_idx ON judgings (group_id) WHERE state <> 'DONE';
-CREATE INDEX judgings_kept_idx ON judgings (created_at) WHERE kind NOT IN ('shadow', 'rejudge')
+CREATE INDEX judgings_kept_idx ON judgings (created_at) WHERE kind NOT IN ('shadow', 'rejudge');
+ALTER TABLE operations ADD COLUMN turn_at TIMESTAMP WITH TIME ZONE DEFAULT signoff_now() NOT NULL
 """
 
 
