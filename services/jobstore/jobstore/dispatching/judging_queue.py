@@ -10,6 +10,8 @@ from servicekit.process.runtime import run_forever
 
 #: The longest wait between two looks while none is open: commits notify of what they queue.
 POLL_S: Final = 60.0
+#: Seconds between two looks at least, however many are queued meanwhile.
+REST_S: Final = 0.2
 
 
 class JudgingQueue:
@@ -27,7 +29,11 @@ class JudgingQueue:
 
     async def run(self) -> None:
         """Count for ever; each commit that queues a judging wakes it."""
-        await run_forever(self.look, name="judgings", every_s=self._find_wait_s, wake=self.wake)
+        await run_forever(self._look_and_rest, name="judgings", every_s=self._find_wait_s, wake=self.wake)
+
+    async def _look_and_rest(self) -> None:
+        await self.look()
+        await asyncio.sleep(REST_S)
 
     def _find_wait_s(self) -> float:
         return self._lease_s / 4 if self.has_open else POLL_S

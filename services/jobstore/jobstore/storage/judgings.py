@@ -71,15 +71,23 @@ _COUNT_KEPT: Final = text(f"SELECT count(*) FROM (SELECT FROM judgings WHERE {_F
 #: Nothing of an operation that is paused, or cancelled, begins. An older jobstore may hold one DONE that is not.
 _STOPPED: Final = "('PAUSED', 'CANCELLING', 'CANCELLED')"
 _RUNS: Final = f"NOT EXISTS (SELECT FROM operations o WHERE o.id = g.group_id AND o.state IN {_STOPPED})"
-#: A result is where its execution says; the verdict of the submission before is of the execution before.
+#: What belongs to a judging of a job: its result is where its execution says.
+_OF_JOB: Final = """
+    LEFT JOIN executions e ON e.execution_id = g.execution_id
+    LEFT JOIN jobs j ON j.id = e.job_id
+    LEFT JOIN job_logs r ON r.job_id = e.job_id AND r.version = e.result_version
+"""
+#: Only checks look at the payload.
+_PAYLOAD: Final = (
+    "CASE WHEN strpos(coalesce(g.asked::text, j.acceptance_criteria), 'check:') > 0 THEN j.payload::text END"
+)
+#: The result of the submission before is of the execution before.
 _GRANT: Final = text(
     f"""
     WITH due AS MATERIALIZED (
-        SELECT g.id, g.urgency, g.created_at, g.item, coalesce(octet_length(g.asked::text), 0) + coalesce((
-            SELECT octet_length(l.response_payload::text)
-            FROM executions e JOIN job_logs l ON l.job_id = e.job_id AND l.version = e.result_version
-            WHERE e.execution_id = g.execution_id), 0) AS bytes
-        FROM judgings g WHERE g.state = 'QUEUED' AND {_RUNS}
+        SELECT g.id, g.urgency, g.created_at, g.item, coalesce(octet_length(g.asked::text), 0)
+            + coalesce(octet_length(r.response_payload::text), 0) + coalesce(octet_length({_PAYLOAD}), 0) AS bytes
+        FROM judgings g {_OF_JOB} WHERE g.state = 'QUEUED' AND {_RUNS}
         ORDER BY g.urgency, g.created_at, g.item LIMIT :take FOR UPDATE OF g SKIP LOCKED
     ), fitting AS (
         SELECT id FROM (
@@ -91,12 +99,9 @@ _GRANT: Final = text(
         WHERE g.id = ANY(ARRAY(SELECT id FROM fitting))
         RETURNING g.id, g.lease, g.kind, g.asked::text AS asked, g.judge_policy::text AS judge_policy, g.execution_id
     )
-    SELECT g.*, j.title, j.acceptance_criteria, j.payload::text AS payload, r.response_payload::text AS response,
+    SELECT g.*, j.title, j.acceptance_criteria, {_PAYLOAD} AS payload, r.response_payload::text AS response,
         e.submission, e.policy::text AS policy, p.result_hash AS previous_hash
-    FROM granted g LEFT JOIN executions e ON e.execution_id = g.execution_id
-        LEFT JOIN jobs j ON j.id = e.job_id
-        LEFT JOIN job_logs r ON r.job_id = e.job_id AND r.version = e.result_version
-        LEFT JOIN LATERAL (
+    FROM granted g {_OF_JOB} LEFT JOIN LATERAL (
             SELECT result_hash FROM executions WHERE job_id = e.job_id AND submission = e.submission - 1
             ORDER BY request_version DESC NULLS LAST LIMIT 1
         ) AS p ON true
