@@ -1,19 +1,25 @@
 """Judgings without a job: taken while any wait, beside live jobs and behind them, reported together, given back."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from support.factories import lease
 from support.fakes import until
 
+from contracts.resources import Usage
 from contracts.status import JudgingKind
 from servicekit.errors import TransientError
 from servicekit.leasing.worker import Lease, Worker
 from validator import free_judgings
-from validator.free_judgings import VALIDATOR_ERROR, FreeJudgingWorker
-from validator.ports import FreeGrant, FreeOutcome
+from validator.errors import JudgeUnavailableError
+from validator.free_judgings import VALIDATOR_ERROR, FreeJudgingWorker, judge_free
+from validator.judge_config import JudgeConfig
+from validator.ports import FreeGrant, FreeOutcome, Reply
+from validator.prompt import Question
 
 
 class Store:
@@ -185,3 +191,45 @@ async def test_a_validator_that_stops_gives_back_what_is_under_way() -> None:
     assert set(store.given_back) == leases
     assert judge.aborted == 3
     assert worker.on_waiting is None
+
+
+class AwayJudge:
+    """Is away once, and then says what it is asked nothing of."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def ask(self, question: Question) -> Reply:
+        self.asked += 1
+        if self.asked == 1:
+            raise JudgeUnavailableError("away", code="judge_unreachable")
+        names = [f"c{number}" for number in range(1, question.count + 1)]
+        failed = {"evidence": None, "comment": "", "outcome": "fail"}
+        return Reply(
+            json.dumps(dict.fromkeys(names, failed) | {"reason": "no"}), "m", Usage(input_tokens=3, cost_usd=0.5)
+        )
+
+
+async def judged(kind: JudgingKind, **fields: Any) -> FreeOutcome:
+    grant = FreeGrant(lease(uuid4()), 10.0, kind, **{"result": "blue", "acceptance_criteria": "A\nB", **fields})
+    return await judge_free(AwayJudge(), JudgeConfig(), grant)
+
+
+async def test_whoever_waits_is_told_that_the_judge_is_away_and_a_shadow_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNOFF_BACKOFF_FIRST_S", "0.01")
+    tried = await judged(JudgingKind.TRY)
+    assert (tried.verdict, tried.code) == (None, "judge_unreachable")
+    shadow = await judged(JudgingKind.SHADOW)
+    assert not json.loads(shadow.verdict or "")["is_valid"]
+    assert (shadow.cost_usd, shadow.tokens, shadow.code) == (0.5, 3, "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"acceptance_criteria": "optional: A"}, "no_required_criterion"),
+        ({"policy": "{}"}, "judge_policy_not_supported"),
+    ],
+)
+async def test_what_cannot_be_judged_says_why(fields: dict[str, Any], code: str) -> None:
+    assert (await judged(JudgingKind.SHADOW, **fields)).code == code

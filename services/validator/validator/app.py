@@ -8,8 +8,8 @@ from servicekit.kafka.subscription import Subscription, bury_none
 from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.v1 import work_service_pb2 as pb
 from validator.config import Settings
-from validator.free_judgings import FreeJudgingWorker
-from validator.handlers import Handlers, judge_free
+from validator.free_judgings import FreeJudgingWorker, judge_free
+from validator.handlers import Handlers
 from validator.judges.openai import OpenAIJudge
 from validator.judgings import GrpcFreeJudgings, GrpcJudgings
 

@@ -10,10 +10,18 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from contracts.spending import Budget
+from contracts.status import JudgingKind
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.worker import Lease, Worker
 from servicekit.retry import backoffs_s
-from validator.ports import FreeGrant, FreeJudgings, FreeOutcome
+from validator.errors import JudgeUnavailableError, JudgmentError
+from validator.judge_config import JudgeConfig
+from validator.judges.patient import PatientJudge
+from validator.judges.spending import SpendingJudge
+from validator.judging import validate_agent_response
+from validator.ports import FreeGrant, FreeJudgings, FreeOutcome, Judge
+from validator.verdict import to_storable
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +39,29 @@ AGAIN_MAX_S: Final = 1.0
 STOP_S: Final = 2.0
 #: The code of a judging that failed by an unexpected error.
 VALIDATOR_ERROR: Final = "validator_error"
+
+
+#: Judgings for which somebody waits.
+_AWAITED: Final = frozenset({JudgingKind.TRY, JudgingKind.TEST})
+
+
+async def judge_free(judge: Judge, config: JudgeConfig, grant: FreeGrant) -> FreeOutcome:
+    """Make a judging without a job. Where somebody waits for it, a judge that is away is an answer."""
+    if grant.policy:
+        message = "this validator judges by its own settings alone: bring it up to date"
+        return FreeOutcome(code="judge_policy_not_supported", message=message)
+    spending = SpendingJudge(judge if grant.kind in _AWAITED else PatientJudge(judge), Budget())
+    started = time.monotonic()
+    verdict, code, message = None, "", ""
+    try:
+        made = await validate_agent_response(
+            grant.result, grant.acceptance_criteria, config, judge=spending, judge_empty=grant.judge_empty
+        )
+        verdict = made.model_dump_json(exclude_defaults=True)
+    except (JudgmentError, JudgeUnavailableError) as error:
+        code, message = error.code, to_storable(str(error))
+    cost_usd, tokens = (spending.usage.cost_usd or 0.0, spending.usage.tokens) if spending.usage else (0.0, 0)
+    return FreeOutcome(verdict, code, message, cost_usd, tokens, time.monotonic() - started)
 
 
 class FreeJudgingWorker:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from contracts.events import JobStatusReported, ResultProduced
-from contracts.spending import Budget
-from contracts.status import JudgingKind, ReportKind
+from contracts.status import ReportKind
 from servicekit import clock
 from servicekit.errors import SignoffError
 from servicekit.kafka.publisher import Publisher
@@ -15,20 +14,18 @@ from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.worker import HeldLease, Lease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
-from validator.errors import JudgeUnavailableError, JudgmentError
+from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judges.patient import PatientJudge
 from validator.judges.spending import SpendingJudge
 from validator.judging import validate_agent_response
-from validator.ports import Claim, FreeGrant, FreeOutcome, Grant, Judge, Judgings
+from validator.ports import Claim, Grant, Judge, Judgings
 from validator.verdict import is_reusable, to_storable
 
 log = logging.getLogger(__name__)
 
 #: The code of a judgement that failed by an unexpected error.
 VALIDATOR_ERROR = "validator_error"
-#: Judgings without a job for which somebody waits.
-_AWAITED = frozenset({JudgingKind.TRY, JudgingKind.TEST})
 
 
 class Handlers:
@@ -109,25 +106,6 @@ class Handlers:
         message = f"the validator failed unexpectedly ({type(bug).__name__}), and its log says how"
         fields = {"kind": ReportKind.MISJUDGED, "code": VALIDATOR_ERROR, "message": message}
         await self._publisher.publish_report(_to_report(event, held.lease, usage=judge.usage, **fields), held.lease)
-
-
-async def judge_free(judge: Judge, config: JudgeConfig, grant: FreeGrant) -> FreeOutcome:
-    """Make a judging without a job. Where somebody waits for it, a judge that is away is an answer."""
-    if grant.policy:
-        message = "this validator judges by its own settings alone: bring it up to date"
-        return FreeOutcome(code="judge_policy_not_supported", message=message)
-    spending = SpendingJudge(judge if grant.kind in _AWAITED else PatientJudge(judge), Budget())
-    started = time.monotonic()
-    verdict, code, message = None, "", ""
-    try:
-        made = await validate_agent_response(
-            grant.result, grant.acceptance_criteria, config, judge=spending, judge_empty=grant.judge_empty
-        )
-        verdict = made.model_dump_json(exclude_defaults=True)
-    except (JudgmentError, JudgeUnavailableError) as error:
-        code, message = error.code, to_storable(str(error))
-    cost_usd, tokens = (spending.usage.cost_usd or 0.0, spending.usage.tokens) if spending.usage else (0.0, 0)
-    return FreeOutcome(verdict, code, message, cost_usd, tokens, time.monotonic() - started)
 
 
 def _to_report(event: ResultProduced, lease: Lease, **fields: Any) -> JobStatusReported:
