@@ -212,7 +212,8 @@ class AwayJudge:
 
 async def judged(kind: JudgingKind, **fields: Any) -> FreeOutcome:
     grant = FreeGrant(lease(uuid4()), 10.0, kind, **{"result": "blue", "acceptance_criteria": "A\nB", **fields})
-    return await judge_free(AwayJudge(), JudgeConfig(), grant)
+    away = AwayJudge()
+    return await judge_free(lambda _: away, JudgeConfig(), grant)
 
 
 async def test_whoever_waits_is_told_that_the_judge_is_away_and_a_shadow_waits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,19 @@
 """Wire the validator: the sole reader of its settings."""
 
 import asyncio
+import os
 from functools import partial
 
 from contracts.events import ResultProduced
+from servicekit.addresses import parse_allowed
 from servicekit.kafka.subscription import Subscription, bury_none
 from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.v1 import work_service_pb2 as pb
 from validator.config import Settings
 from validator.free_judgings import FreeJudgingWorker, judge_free
 from validator.handlers import Handlers
-from validator.judges.openai import OpenAIJudge
+from validator.judge_keys import JudgeKeys
+from validator.judges.roster import JudgeRoster
 from validator.judgings import GrpcFreeJudgings, GrpcJudgings
 
 
@@ -19,11 +22,16 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
 
     async def subscribe(context: WorkerContext) -> Subscription[ResultProduced]:
         config = settings.judge_config
-        judge = await context.stack.enter_async_context(OpenAIJudge(config))
+        keys = JudgeKeys(config, settings.keys, os.environ)
+        roster = await context.stack.enter_async_context(
+            JudgeRoster(config, keys, parse_allowed(settings.judge_networks))
+        )
         judgings = GrpcJudgings(context.stub, context.metadata, config.judge_name)
-        handlers = Handlers(context.worker, judgings, judge, config, context.publisher)
+        handlers = Handlers(context.worker, judgings, roster.judge_of, config, context.publisher)
         free = GrpcFreeJudgings(context.stub, context.metadata)
-        without_job = FreeJudgingWorker(context.worker, free, partial(judge_free, judge, config), settings.capacity)
+        without_job = FreeJudgingWorker(
+            context.worker, free, partial(judge_free, roster.judge_of, config), settings.capacity
+        )
         without_job.start()
         context.stack.push_async_callback(without_job.stop)
         return Subscription(

@@ -10,6 +10,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from pydantic import ValidationError
+
+from contracts.fields import explain
+from contracts.judging.policy import JudgeModel, JudgePolicy
 from contracts.spending import Budget
 from contracts.status import JudgingKind
 from servicekit.errors import PermanentError, TransientError
@@ -18,9 +22,9 @@ from servicekit.retry import backoffs_s
 from validator.errors import JudgeUnavailableError, JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judges.patient import PatientJudge
-from validator.judges.spending import SpendingJudge
+from validator.judges.spending import Purse, SpendingJudge
 from validator.judging import validate_agent_response
-from validator.ports import FreeGrant, FreeJudgings, FreeOutcome, Judge
+from validator.ports import FreeGrant, FreeJudgings, FreeOutcome, Judge, JudgeOf
 from validator.verdict import to_storable
 
 log = logging.getLogger(__name__)
@@ -45,22 +49,37 @@ VALIDATOR_ERROR: Final = "validator_error"
 _AWAITED: Final = frozenset({JudgingKind.TRY, JudgingKind.TEST})
 
 
-async def judge_free(judge: Judge, config: JudgeConfig, grant: FreeGrant) -> FreeOutcome:
+async def judge_free(judge_of: JudgeOf, config: JudgeConfig, grant: FreeGrant) -> FreeOutcome:
     """Make a judging without a job. Where somebody waits for it, a judge that is away is an answer."""
-    if grant.policy:
-        message = "this validator judges by its own settings alone: bring it up to date"
-        return FreeOutcome(code="judge_policy_not_supported", message=message)
-    spending = SpendingJudge(judge if grant.kind in _AWAITED else PatientJudge(judge), Budget())
-    started = time.monotonic()
+    purse, started = Purse(Budget()), time.monotonic()
     verdict, code, message = None, "", ""
+
+    def find_judge(model: JudgeModel | None) -> Judge:
+        judge = judge_of(model)
+        return SpendingJudge(judge if grant.kind in _AWAITED else PatientJudge(judge), purse, model)
+
     try:
         made = await validate_agent_response(
-            grant.result, grant.acceptance_criteria, config, judge=spending, judge_empty=grant.judge_empty
+            grant.result,
+            grant.acceptance_criteria,
+            config,
+            judge_of=find_judge,
+            judge_empty=grant.judge_empty,
+            policy=JudgePolicy.model_validate_json(grant.policy) if grant.policy else None,
+            submission=grant.submission or 1,
+            submissions=grant.submissions or None,
+            payload=grant.payload,
+            previous_result_hash=grant.previous_result_hash,
         )
         verdict = made.model_dump_json(exclude_defaults=True)
     except (JudgmentError, JudgeUnavailableError) as error:
         code, message = error.code, to_storable(str(error))
-    cost_usd, tokens = (spending.usage.cost_usd or 0.0, spending.usage.tokens) if spending.usage else (0.0, 0)
+    except ValidationError as error:  # of a later version
+        code, message = (
+            "judge_policy_not_supported",
+            f"this validator cannot read the judge policy: {explain(error)[1]}",
+        )
+    cost_usd, tokens = (purse.usage.cost_usd or 0.0, purse.usage.tokens) if purse.usage else (0.0, 0)
     return FreeOutcome(verdict, code, message, cost_usd, tokens, time.monotonic() - started)
 
 
