@@ -99,7 +99,7 @@ async def count_done(bench: Bench, operation_id: str) -> int:
 async def until_done(bench: Bench, operation_id: str, number: float) -> None:
     """Wait until so many verdicts are recorded."""
     while await count_done(bench, operation_id) < number:  # noqa: ASYNC110 - told by no event
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
 
 
 async def until_ended(bench: Bench, operation_id: str) -> None:

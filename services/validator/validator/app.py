@@ -29,9 +29,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         judgings = GrpcJudgings(context.stub, context.metadata, config.judge_name)
         handlers = Handlers(context.worker, judgings, roster.judge_of, config, context.publisher)
         free = GrpcFreeJudgings(context.stub, context.metadata)
-        without_job = FreeJudgingWorker(
-            context.worker, free, partial(judge_free, roster.judge_of, config), settings.capacity
-        )
+        judge_case = partial(judge_free, roster.judge_of, config)
+        without_job = FreeJudgingWorker(context.worker, free, judge_case, settings.capacity)
         without_job.start()
         context.stack.push_async_callback(without_job.stop)
         return Subscription(

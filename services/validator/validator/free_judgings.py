@@ -77,7 +77,7 @@ async def judge_free(judge_of: JudgeOf, config: JudgeConfig, grant: FreeGrant) -
     except ValidationError as error:  # of a later version
         code, message = (
             "judge_policy_not_supported",
-            f"this validator cannot read the judge policy: {explain(error)[1]}",
+            f"the validator cannot read the policy: {explain(error)[1]}",
         )
     cost_usd, tokens = (purse.usage.cost_usd or 0.0, purse.usage.tokens) if purse.usage else (0.0, 0)
     return FreeOutcome(verdict, code, message, cost_usd, tokens, time.monotonic() - started)
