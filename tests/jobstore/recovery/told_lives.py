@@ -9,9 +9,9 @@ from costly import costly_and_reused
 from sqlalchemy import text
 from support.jobstore.administered import disable_agent, put_agent
 from support.jobstore.edited import edited_lives
-from support.jobstore.rejudged import rejudged
 from support.jobstore.steps import Steps, able_agents, verdict
 from support.jobstore.terms import IDS
+from support.rejudged import rejudged
 
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent

@@ -52,6 +52,7 @@ class MemoryJobstore:
         self.judgings: dict[UUID, StoredJudging] = {}
         self.answers: dict[UUID, JudgingAnswer] = {}
         self.judging_room = 10
+        self.judging_groups: set[UUID] = set()
         self.changes = Changes()
         self.register("writer")
 
@@ -120,8 +121,8 @@ class MemoryJobstore:
         keys = {each: self.executions[each].reuse_key or b"" for each in reads.results}
         stored.results |= {each: self.reusable[key] for each, key in keys.items() if key in self.reusable}
         if reads.judging_groups:
-            groups = {judging.group_id for judging in self.judgings.values()}
-            stored.judging_groups, stored.judging_room = groups & reads.judging_groups, self.judging_room
+            stored.judging_groups = self.judging_groups & reads.judging_groups
+            stored.judging_room = self.judging_room
         stored.judgings |= {each: self._locked(each) for each in reads.judgings & self.judgings.keys()}
         if reads.early_cancels:
             stored.cancel_room = self.terms.remembered_max - sum(e.is_early_cancel for e in self.executions.values())
@@ -155,13 +156,12 @@ class MemoryJobstore:
         self.circuits |= changes.circuits
         self.entries += changes.entries
         for new in changes.new_judgings:
+            self.judging_groups.add(new.group_id)
             self.judgings[new.id] = StoredJudging(
                 new.id,
                 new.kind,
-                new.group_id,
                 JudgingState.LEASED,
                 1,
-                None,
                 new.execution_id,
                 new.job_id,
                 None,

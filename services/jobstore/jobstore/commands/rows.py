@@ -163,14 +163,15 @@ _URGENCIES: Final = {JudgingKind.TRY: 0, JudgingKind.TEST: 0, JudgingKind.DRAFT:
 
 
 class StoredJudging(NamedTuple):
-    """A judging that is locked. `before` is the response of the entry of the job's verdict before, as JSON text."""
+    """A judging that is locked. `kind` may be one of a later version.
+
+    `before` is the response of the entry of the job's verdict before, as JSON text.
+    """
 
     id: UUID
-    kind: JudgingKind
-    group_id: UUID
+    kind: str
     state: JudgingState
     lease: int
-    owner: UUID | None
     execution_id: UUID | None
     job_id: str | None
     before: str | None

@@ -59,7 +59,7 @@ _NOTIFY_ANSWERED: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
 #: Beside a judging that is locked the verdict before, where a job is judged again: its entry has the result, too.
 _LOCK: Final = text(
     """
-    SELECT g.id, g.kind, g.group_id, g.state, g.lease, g.owner, g.execution_id, g.job_id, g.actor, (
+    SELECT g.id, g.kind, g.state, g.lease, g.execution_id, g.job_id, g.actor, (
         SELECT l.response_payload::text FROM job_logs l WHERE l.job_id = g.job_id AND l.version <= g.job_version
             AND l.kind IN ('met', 'not_met') AND l.execution_id = g.execution_id ORDER BY l.version DESC LIMIT 1
     ) AS before
@@ -169,11 +169,9 @@ async def load(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Stor
     return {
         row.id: StoredJudging(
             row.id,
-            JudgingKind(row.kind),
-            row.group_id,
+            row.kind,
             JudgingState(row.state),
             row.lease,
-            row.owner,
             row.execution_id,
             row.job_id,
             row.before,

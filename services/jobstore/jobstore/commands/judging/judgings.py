@@ -125,7 +125,7 @@ class FinishJudging(Command[bool]):
             tokens=self.tokens,
             duration_s=self.duration_s,
         )
-        if self.verdict is not None and judging.kind is JudgingKind.TEST:
+        if self.verdict is not None and judging.kind == JudgingKind.TEST:
             answer = replace(answer, answer=self.verdict)
         elif self.verdict is not None:
             answer = self._judge(uow, judging, answer, self.verdict)
@@ -139,7 +139,7 @@ class FinishJudging(Command[bool]):
         except ValidationError:
             return replace(answer, code="verdict_mismatch", message="the validator's verdict is malformed")
         refusal = None
-        if judging.kind is JudgingKind.REJUDGE:
+        if judging.kind == JudgingKind.REJUDGE:
             refusal = self._record(uow, judging, verdict)
         elif verdict.judge_error is not None:
             refusal = Refusal(verdict.judge_error, verdict.reason)
