@@ -33,9 +33,11 @@ from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer, add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer, add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
+from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
 from support.fake_judges import FakeJudges
+from support.fake_judgings import FakeJudgings
 from support.fake_operations import FakeOperations, Refusal, id_of
 from support.fake_receipts import FakeReceipts
 
@@ -61,6 +63,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         self.waiting: dict[str, Waiting] = {}
         self.facets = jobs_pb.ListJobFacetsResponse(capped_at=10_000)
         self.watches = 0
+        self.judging = FakeJudgings()
         self.outage: str | None = None  # why health checks are not answered SERVING
         self.held: asyncio.Event | None = None  # what lists wait for
         self._executions: set[str] = set()
@@ -358,6 +361,7 @@ class Server:
         add_OperationsServiceServicer_to_server(self.store, self._server)
         add_ReceiptServiceServicer_to_server(self.store, self._server)
         add_JudgeServiceServicer_to_server(self.store, self._server)
+        add_JudgingServiceServicer_to_server(self.store.judging, self._server)
         self._server.add_generic_rpc_handlers((Health(self.store),))
         self.port = self._server.add_insecure_port(self.address)
         await self._server.start()

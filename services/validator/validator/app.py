@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from functools import partial
 
 from contracts.events import ResultProduced
 from servicekit.addresses import parse_allowed
@@ -10,10 +11,11 @@ from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.v1 import work_service_pb2 as pb
 from validator.checking import CheckProcesses
 from validator.config import Settings
+from validator.free_judgings import FreeJudgingWorker, judge_free
 from validator.handlers import Handlers
 from validator.judge_keys import JudgeKeys
 from validator.judges.roster import JudgeRoster
-from validator.judgings import GrpcJudgings
+from validator.judgings import GrpcFreeJudgings, GrpcJudgings
 from validator.settings_report import SettingsReport
 
 
@@ -41,6 +43,11 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             name_own=lambda: report.policy,
             run_checks=checks.run,
         )
+        free = GrpcFreeJudgings(context.stub, context.metadata)
+        judge_case = partial(judge_free, roster.judge_of, config)
+        without_job = FreeJudgingWorker(context.worker, free, judge_case, settings.capacity)
+        without_job.start()
+        context.stack.push_async_callback(without_job.stop)
         return Subscription(
             context.publisher,
             ResultProduced,
