@@ -11,7 +11,7 @@ import re
 import time
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import aiohttp
 import httpx2
@@ -163,7 +163,7 @@ class OpenAIJudge:
         except BaseException:
             self._gate.leave()
             raise
-        said = self._memory.told = read_headers(response.headers.raw)
+        said = self._memory.told = read_headers(response.headers)
         self._gate.answered(turn, said)
         if form is not self._memory.form or not self._memory.is_proven:
             self._learn(form)
@@ -186,7 +186,7 @@ class OpenAIJudge:
     def _note_status(self, error: APIStatusError, turn: Turn, form: Form) -> Exception:
         """Tell the gate of a status, and return the error that it means."""
         headers = error.response.headers
-        said, pause_s = read_headers(headers.raw), read_pause_s(headers)
+        said, pause_s = read_headers(headers), read_pause_s(headers)
         if error.status_code in _TOO_MUCH:
             self._gate.refused(turn, said, pause_s)
         else:
@@ -204,9 +204,12 @@ class OpenAIJudge:
         self._memory.learn(form)
 
     def _read(self, api: Api, body: bytes, said: Said, latency_s: float) -> Reply:
-        usage = _read_usage(api, body)
+        parsed, fault = api.parse(body)
+        usage = _read_usage(api, parsed)
         try:
-            reply = api.read(body)
+            if fault is not None:
+                raise fault
+            reply = api.read(parsed)
         except JudgeAnswerError as error:
             error.usage, error.request_id, error.latency_s = usage, said.request_id, latency_s
             raise
@@ -224,9 +227,9 @@ class _FormRefusedError(Exception):
         self.form = form
 
 
-def _read_usage(api: Api, body: bytes) -> Usage | None:
+def _read_usage(api: Api, parsed: Any) -> Usage | None:
     try:
-        return api.read_usage(body)
+        return api.read_usage(parsed)
     except ValueError as error:
         log.warning("the judge's usage is ignored", extra={"reason": str(error)[:500]})
         return None
