@@ -99,7 +99,9 @@ async def test_each_job_ends(model: Model, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("SIGNOFF_JUDGE_TIMEOUT_S", str(TIMEOUT_S))
     agent = Agent(answers={name: lambda _, result=result: result for name, result in RESULTS.items()})
     port = int(model.url.removesuffix("/v1").rpartition(":")[2])
-    async with agent.serving(), running(tmp_path / "signoff", Judge(port=port)) as system:
+    data = tmp_path / "signoff"
+    data.mkdir()
+    async with agent.serving(), running(data, Judge(port=port)) as system:
         await system.client.create_agent(NewAgent(id="agent", name="agent", url=agent.url))
         for name, result in RESULTS.items():
             begun, worked_s = time.monotonic(), model.worked_s

@@ -114,15 +114,16 @@ class OpenAIJudge:
 
     async def _ask_in_form(self, question: Question, room: int) -> Reply:
         form = self._memory.choose()
+        is_trial = form is not self._memory.form or not self._memory.is_proven
         try:
-            return await self._post(question, form, room)
+            return await self._post(question, form, room, teaches=is_trial)
         except _FormRefusedError as refused:
             refusal = refused
         async with self._memory.finding:  # one looks for another form, the others wait for what it finds
             if self._memory.form != form:
                 form = self._memory.form
                 try:
-                    return await self._post(question, form, room)
+                    return await self._post(question, form, room, teaches=False)
                 except _FormRefusedError as refused:
                     refusal = refused
             return await self._find_form(question, form, room, refusal)
@@ -142,14 +143,17 @@ class OpenAIJudge:
                 break
             form = lower
             try:
-                return await self._post(question, form, room)
+                return await self._post(question, form, room, teaches=True)
             except _FormRefusedError as again:
                 refused = again
         self._memory.fail()
         raise first.error from first
 
-    async def _post(self, question: Question, form: Form, room: int) -> Reply:
-        """Ask in a form, when it is this question's turn. Raise _FormRefusedError if another form may be taken."""
+    async def _post(self, question: Question, form: Form, room: int, *, teaches: bool) -> Reply:
+        """Ask in a form, when it is this question's turn; that it is taken is remembered if it `teaches`.
+
+        Raise _FormRefusedError if another form may be taken.
+        """
         api = APIS[form.api]
         tokens_max = question.tokens_max + room
         request = Request(self._config.model, question, tokens_max, form, self._config.parameters)
@@ -165,7 +169,7 @@ class OpenAIJudge:
             raise
         said = self._memory.told = read_headers(response.headers)
         self._gate.answered(turn, said)
-        if form is not self._memory.form or not self._memory.is_proven:
+        if teaches:
             self._learn(form)
         return self._read(api, response.content, said, time.monotonic() - begun)
 
