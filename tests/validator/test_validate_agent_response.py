@@ -244,20 +244,6 @@ async def test_a_result_that_the_judge_rejects_is_not_assessed(server: FakeJudge
     assert "content_filter" in verdict.reason
 
 
-async def test_an_api_that_bounds_no_strings_is_asked_without_bounds(server: FakeJudge, config: JudgeConfig) -> None:
-    async def refuse_bounds(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        if "maxLength" in json.dumps(body):
-            message = "Invalid schema for response_format 'verdict': 'maxLength' is not permitted."
-            return web.json_response({"error": {"message": message, "code": None}}, status=400)
-        return await fake.ok()(request, body)
-
-    server.plays(refuse_bounds)
-    async with OpenAIJudge(config) as own:
-        for _ in range(2):
-            assert (await validate_agent_response(RESULT, CRITERIA, config, judge=own)).is_valid
-    assert ["maxLength" in json.dumps(body) for body in server.asked] == [True, False, False]
-
-
 async def test_what_a_judge_may_write_is_bounded(server: FakeJudge, config: JudgeConfig) -> None:
     await judge(config, thinking_tokens=100)
     body = server.asked[0]

@@ -9,6 +9,7 @@ import fake_judge as fake
 import pytest
 from aiohttp import web
 from fake_judge import FakeJudge, Step
+from support.fakes import until
 
 from contracts.criteria import Criterion
 from contracts.status import Outcome
@@ -205,6 +206,32 @@ async def test_what_was_given_up_is_tried_again_by_one(server: FakeJudge, monkey
         *("json_schema", "json_object"),
         "json_schema",
     ]
+
+
+async def test_what_was_asked_before_does_not_undo_what_was_found_since(
+    server: FakeJudge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow answer in the weaker form comes after the best form was taken again."""
+    server.plays(fake.picky(fake.ok(), NO_SCHEMA))
+    config, held = config_of(server, "chat"), asyncio.Event()
+
+    async def hold_the_weaker(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        if describe(body)["output"] == "json_object":
+            await held.wait()
+        return await fake.ok()(request, body)
+
+    async with OpenAIJudge(config) as own:
+        assert (await judge(config, own)).is_valid
+        server.plays(hold_the_weaker)
+        slow = asyncio.create_task(judge(config, own))
+        await until(lambda: len(server.asked) == 3)
+        with monkeypatch.context() as later:
+            later.setattr(servers, "TRY_AGAIN_S", -1.0)
+            assert (await judge(config, own)).is_valid
+        held.set()
+        await slow
+        assert (await judge(config, own)).is_valid
+    assert describe(server.asked[-1])["output"] == "json_schema"
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -9,13 +9,13 @@ from validator.judges.quotas import Quota, Said, read_headers, read_id, read_pau
 
 
 def read(**headers: str) -> Said:
-    return read_headers([(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()])
+    return read_headers({name.replace("_", "-"): value for name, value in headers.items()})
 
 
 def test_openai_says_what_is_left() -> None:
     said = read(
         x_request_id="req_1",
-        X_RateLimit_Limit_Requests="60",
+        x_ratelimit_limit_requests="60",
         x_ratelimit_remaining_requests="59",
         x_ratelimit_reset_requests="1s",
         x_ratelimit_limit_tokens="150000",

@@ -13,6 +13,7 @@ from contracts.status import EmptyResult
 from jobstore.api.auth import CALLER
 from jobstore.commands.judging.judgings import FinishJudging
 from jobstore.dispatching.judging_queue import JudgingQueue
+from jobstore.domain.judging.criteria import join_criteria
 from jobstore.json_members import members
 from jobstore.runner import CommandRunner
 from jobstore.storage import judgings
@@ -59,7 +60,7 @@ class JudgingClaims:
             outcome=pb.CLAIM_OUTCOME_GRANTED,
             lease=pb.LeaseKey(execution_id=str(row.id), lease=row.lease, secret_id=key.secret_id, key=key.key),
             lease_s=self._lease_s,
-            acceptance_criteria=said.get("acceptance_criteria", row.acceptance_criteria or ""),
+            acceptance_criteria=said.get("acceptance_criteria") or _join_criteria(row),
             title=said.get("title", row.title or ""),
             result_json=result,
             judging_kind=row.kind,
@@ -146,3 +147,8 @@ def _make_command(token: _Lease, outcome: pb.JudgingOutcome, real: Row | None) -
 
 def _token(lease: pb.Lease) -> _Lease:
     return UUID(lease.execution_id), lease.lease
+
+
+def _join_criteria(row: Row) -> str:
+    own = row.acceptance_criteria or ""
+    return join_criteria(own, row.criteria_of_set) if row.criteria_of_set else own

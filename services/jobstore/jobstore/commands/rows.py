@@ -313,6 +313,10 @@ class Stored:
     versions: dict[Wanted, Version | None] = field(default_factory=dict)
     #: All that is known of judge policies and criteria sets that are to be changed.
     names: dict[Named, Versions] = field(default_factory=dict)
+    judgings: dict[UUID, StoredJudging] = field(default_factory=dict)
+    #: Whether a group of judgings is there already, and for how many more there is room.
+    judging_groups: Collection[UUID] = frozenset()
+    judging_room: int = 0
 
     def find_question(self, execution: Execution) -> Question | None:
         """Return by what a result of an execution is judged, with the criteria of the set that it froze.
@@ -326,11 +330,6 @@ class Stored:
         if version is None:
             return None
         return question._replace(acceptance_criteria=join_criteria(question.acceptance_criteria, version.body))
-
-    judgings: dict[UUID, StoredJudging] = field(default_factory=dict)
-    #: Whether a group of judgings is there already, and for how many more there is room.
-    judging_groups: Collection[UUID] = frozenset()
-    judging_room: int = 0
 
 
 @dataclass(slots=True)

@@ -3,30 +3,37 @@
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.operations import NewOperation
 from contracts.status import OperationKind
+from jobstore.domain.judging.versions import Kind, Version, Wanted
 from jobstore.errors import InvalidError
+from jobstore.storage.judging import load_versions
 from jobstore.storage.sql import Connection
 
 
 async def freeze_policy(connection: Connection, reference: str | None, body: JudgePolicy | None = None) -> str | None:
     """Return a judge policy as it stands now, as JSON text; None stands for the validators' own settings.
 
-    InvalidError (`unknown_judge`): no policy has the name, or that version.
+    InvalidError (`unknown_judge_policy`): no policy has the name, or that version, or it is retired.
     """
-    del connection
     if reference is not None:
-        raise InvalidError(f"no judge policy has the name {reference}: put it first", code="unknown_judge")
+        return (await _find(connection, Wanted(Kind.JUDGE, reference))).policy_json
     return None if body is None else body.model_dump_json(exclude_defaults=True)
 
 
 async def freeze_criteria(connection: Connection, reference: str | None) -> str | None:
     """Return the criteria of a set as they stand now, in their text form.
 
-    InvalidError (`unknown_criteria`): no set has the name, or that version.
+    InvalidError (`unknown_criteria_set`): no set has the name, or that version, or it is retired.
     """
-    del connection
-    if reference is not None:
-        raise InvalidError(f"no criteria set has the name {reference}: put it first", code="unknown_criteria")
-    return None
+    return None if reference is None else (await _find(connection, Wanted(Kind.CRITERIA, reference))).body
+
+
+async def _find(connection: Connection, wanted: Wanted) -> Version:
+    version = (await load_versions(connection, [wanted])).get(wanted)
+    if version is None or version.is_retired:
+        why = "is not known" if version is None else "is retired"
+        message = f"the {wanted.kind.words} {wanted.reference} {why}: name another one, or put it first"
+        raise InvalidError(message, code=wanted.kind.unknown)
+    return version
 
 
 async def freeze_parameters(connection: Connection, new: NewOperation) -> dict[str, object]:

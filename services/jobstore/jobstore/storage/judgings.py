@@ -77,9 +77,14 @@ _OF_JOB: Final = """
     LEFT JOIN jobs j ON j.id = e.job_id
     LEFT JOIN job_logs r ON r.job_id = e.job_id AND r.version = e.result_version
 """
+#: The criteria of the set that the execution froze.
+_OF_SET: Final = """
+    LEFT JOIN judging_versions s ON s.kind = 'criteria' AND s.name = split_part(e.policy ->> 'criteria_set', '@', 1)
+        AND s.version = CAST(nullif(split_part(e.policy ->> 'criteria_set', '@', 2), '') AS int)
+"""
 #: Only checks look at the payload.
 _PAYLOAD: Final = (
-    "CASE WHEN strpos(coalesce(g.asked::text, j.acceptance_criteria), 'check:') > 0 THEN j.payload::text END"
+    "CASE WHEN strpos(coalesce(g.asked::text, concat(j.acceptance_criteria, s.body)), 'check:') > 0 THEN j.payload::text END"
 )
 #: The result of the submission before is of the execution before.
 _GRANT: Final = text(
@@ -87,7 +92,7 @@ _GRANT: Final = text(
     WITH due AS MATERIALIZED (
         SELECT g.id, g.urgency, g.created_at, g.item, coalesce(octet_length(g.asked::text), 0)
             + coalesce(octet_length(r.response_payload::text), 0) + coalesce(octet_length({_PAYLOAD}), 0) AS bytes
-        FROM judgings g {_OF_JOB} WHERE g.state = 'QUEUED' AND {_RUNS}
+        FROM judgings g {_OF_JOB} {_OF_SET} WHERE g.state = 'QUEUED' AND {_RUNS}
         ORDER BY g.urgency, g.created_at, g.item LIMIT :take FOR UPDATE OF g SKIP LOCKED
     ), fitting AS (
         SELECT id FROM (
@@ -99,9 +104,9 @@ _GRANT: Final = text(
         WHERE g.id = ANY(ARRAY(SELECT id FROM fitting))
         RETURNING g.id, g.lease, g.kind, g.asked::text AS asked, g.judge_policy::text AS judge_policy, g.execution_id
     )
-    SELECT g.*, j.title, j.acceptance_criteria, {_PAYLOAD} AS payload, r.response_payload::text AS response,
+    SELECT g.*, j.title, j.acceptance_criteria, s.body AS criteria_of_set, {_PAYLOAD} AS payload, r.response_payload::text AS response,
         e.submission, e.policy::text AS policy, p.result_hash AS previous_hash
-    FROM granted g {_OF_JOB} LEFT JOIN LATERAL (
+    FROM granted g {_OF_JOB} {_OF_SET} LEFT JOIN LATERAL (
             SELECT result_hash FROM executions WHERE job_id = e.job_id AND submission = e.submission - 1
             ORDER BY request_version DESC NULLS LAST LIMIT 1
         ) AS p ON true

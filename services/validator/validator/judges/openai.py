@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import aiohttp
 import httpx2
@@ -121,15 +121,16 @@ class OpenAIJudge:
 
     async def _ask_in_form(self, question: Question, room: int) -> Reply:
         form = self._memory.choose()
+        is_trial = form is not self._memory.form or not self._memory.is_proven
         try:
-            return await self._post(question, form, room)
+            return await self._post(question, form, room, teaches=is_trial)
         except _FormRefusedError as refused:
             refusal = refused
         async with self._memory.finding:  # one looks for another form, the others wait for what it finds
             if self._memory.form != form:
                 form = self._memory.form
                 try:
-                    return await self._post(question, form, room)
+                    return await self._post(question, form, room, teaches=False)
                 except _FormRefusedError as refused:
                     refusal = refused
             return await self._find_form(question, form, room, refusal)
@@ -149,14 +150,17 @@ class OpenAIJudge:
                 break
             form = lower
             try:
-                return await self._post(question, form, room)
+                return await self._post(question, form, room, teaches=True)
             except _FormRefusedError as again:
                 refused = again
         self._memory.fail()
         raise first.error from first
 
-    async def _post(self, question: Question, form: Form, room: int) -> Reply:
-        """Ask in a form, when it is this question's turn. Raise _FormRefusedError if another form may be taken."""
+    async def _post(self, question: Question, form: Form, room: int, *, teaches: bool) -> Reply:
+        """Ask in a form, when it is this question's turn; that it is taken is remembered if it `teaches`.
+
+        Raise _FormRefusedError if another form may be taken.
+        """
         api = APIS[form.api]
         tokens_max = question.tokens_max + room
         request = Request(self._config.model, question, tokens_max, form, self._config.parameters)
@@ -170,9 +174,9 @@ class OpenAIJudge:
         except BaseException:
             self._gate.leave()
             raise
-        said = self._memory.told = read_headers(response.headers.raw)
+        said = self._memory.told = read_headers(response.headers)
         self._gate.answered(turn, said)
-        if form is not self._memory.form or not self._memory.is_proven:
+        if teaches:
             self._learn(form)
         return self._read(api, response.content, said, time.monotonic() - begun)
 
@@ -195,7 +199,7 @@ class OpenAIJudge:
     def _note_status(self, error: APIStatusError, turn: Turn, form: Form) -> Exception:
         """Tell the gate of a status, and return the error that it means."""
         headers = error.response.headers
-        said, pause_s = read_headers(headers.raw), read_pause_s(headers)
+        said, pause_s = read_headers(headers), read_pause_s(headers)
         if error.status_code in _TOO_MUCH:
             self._gate.refused(turn, said, pause_s)
         else:
@@ -213,9 +217,12 @@ class OpenAIJudge:
         self._memory.learn(form)
 
     def _read(self, api: Api, body: bytes, said: Said, latency_s: float) -> Reply:
-        usage = _read_usage(api, body)
+        parsed, fault = api.parse(body)
+        usage = _read_usage(api, parsed)
         try:
-            reply = api.read(body)
+            if fault is not None:
+                raise fault
+            reply = api.read(parsed)
         except JudgeAnswerError as error:
             error.usage, error.request_id, error.latency_s = usage, said.request_id, latency_s
             raise
@@ -233,9 +240,9 @@ class _FormRefusedError(Exception):
         self.form = form
 
 
-def _read_usage(api: Api, body: bytes) -> Usage | None:
+def _read_usage(api: Api, parsed: Any) -> Usage | None:
     try:
-        return api.read_usage(body)
+        return api.read_usage(parsed)
     except ValueError as error:
         log.warning("the judge's usage is ignored", extra={"reason": str(error)[:500]})
         return None

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -40,27 +40,23 @@ class Said(NamedTuple):
 
 _NOTHING: Final = Said()
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,200}")
-#: By the end of a header's name what it is about.
-_ABOUT: Final = re.compile(
-    rb"(?:x-|anthropic-)ratelimit-(?:(?P<what>remaining|limit|reset)-(?P<of>requests|tokens)"
-    rb"|(?P<of2>requests|tokens)-(?P<what2>remaining|limit|reset))"
-)
+#: How headers of quotas are named, by OpenAI and by Anthropic: of what is left, of how much, and when it is full again.
+_NAMES: Final = {
+    of: [
+        (f"x-ratelimit-remaining-{of}", f"x-ratelimit-limit-{of}", f"x-ratelimit-reset-{of}"),
+        (f"anthropic-ratelimit-{of}-remaining", f"anthropic-ratelimit-{of}-limit", f"anthropic-ratelimit-{of}-reset"),
+    ]
+    for of in ("requests", "tokens")
+}
+_LEFT: Final = {left for names in _NAMES.values() for left, *_ in names}
 
 
-def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Said:
-    """Return what the headers of an answer say, in OpenAI's form or in Anthropic's."""
-    request_id = None
-    found: dict[bytes, dict[bytes, str]] | None = None
-    for name, value in raw:
-        lower = name.lower()
-        if lower in {b"x-request-id", b"request-id"}:
-            request_id = read_id(value.decode("latin-1"))
-        elif b"ratelimit" in lower and (about := _ABOUT.fullmatch(lower)):
-            found = found or {b"requests": {}, b"tokens": {}}
-            found[about["of"] or about["of2"]][about["what"] or about["what2"]] = value.decode("latin-1").strip()
-    if found is None:
-        return _NOTHING if request_id is None else Said(request_id=request_id)
-    return Said(_to_quota(found[b"requests"]), _to_quota(found[b"tokens"]), request_id)
+def read_headers(headers: Mapping[str, str]) -> Said:
+    """Return what the headers of an answer say, in OpenAI's form or in Anthropic's; they are found by small letters."""
+    request_id = read_id(headers.get("x-request-id") or headers.get("request-id"))
+    if _LEFT.isdisjoint(headers):
+        return Said(request_id=request_id) if request_id else _NOTHING
+    return Said(_read_quota(headers, "requests"), _read_quota(headers, "tokens"), request_id)
 
 
 def read_id(value: Any) -> str | None:
@@ -76,12 +72,13 @@ def read_pause_s(headers: Mapping[str, str]) -> float | None:
     return read_retry_after(headers, RETRY_AFTER_MAX_S)
 
 
-def _to_quota(said: Mapping[bytes, str]) -> Quota | None:
-    left, most = said.get(b"remaining", ""), said.get(b"limit", "")
-    if not _NUMBER.fullmatch(left):
-        return None
-    most_left = float(most) if _NUMBER.fullmatch(most) else 0.0
-    return Quota(float(left), max(most_left, float(left), 1.0), _read_reset_s(said.get(b"reset", "")))
+def _read_quota(headers: Mapping[str, str], of: str) -> Quota | None:
+    for names in _NAMES[of]:
+        left, most, reset = (headers.get(name, "").strip() for name in names)
+        if _NUMBER.fullmatch(left):
+            all_of_it = float(most) if _NUMBER.fullmatch(most) else 0.0
+            return Quota(float(left), max(all_of_it, float(left), 1.0), _read_reset_s(reset))
+    return None
 
 
 def _read_reset_s(value: str) -> float:

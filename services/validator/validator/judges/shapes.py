@@ -90,6 +90,8 @@ class Request(NamedTuple):
 
     def finish(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return a body with the operator's parameters, and without what the server does not take."""
+        if not self.parameters and not self.form.without:
+            return body
         added = {name: value for name, value in self.parameters.items() if name not in _OWN_FIELDS}
         without = self.form.without
         return {name: value for name, value in {**added, **body}.items() if name not in without}
@@ -136,8 +138,7 @@ def _write_chat(request: Request) -> dict[str, Any]:
     return request.finish(body)
 
 
-def _read_chat(body: bytes) -> Reply:
-    completion = read_json(_ChatCompletion, body)
+def _read_chat(completion: _ChatCompletion) -> Reply:
     choice, message = completion.choices[0], completion.choices[0].message
     if choice.finish_reason in _CUT_OFF:
         thinks = bool(message.reasoning_content or message.reasoning) or _counts_thoughts(completion.usage)
@@ -178,8 +179,7 @@ def _write_responses(request: Request) -> dict[str, Any]:
     return request.finish({**body, "max_output_tokens": request.tokens_max, "store": False})
 
 
-def _read_responses(body: bytes) -> Reply:
-    response = read_json(_Response, body)
+def _read_responses(response: _Response) -> Reply:
     parts = [part for item in response.output if item.type == "message" for part in item.content or []]
     text = _join(parts, "output_text")
     if response.status == "incomplete":
@@ -230,39 +230,40 @@ class _Consumed(BaseModel):
     usage: Any = None
 
 
-def _make_usage_reader(input_name: str, output_name: str) -> Callable[[bytes], Usage | None]:
-    def read_usage(body: bytes) -> Usage | None:
-        try:
-            consumed = read_json(_Consumed, body)
-        except JudgeAnswerError:
-            return None
-        if consumed.usage is None:
-            return None
-        if not isinstance(consumed.usage, dict):
-            raise ValueError("usage is no object")  # noqa: TRY004 - a stranger's value, not one of our types
-        usage = consumed.usage
-        tokens = {"input_tokens": usage.get(input_name, 0), "output_tokens": usage.get(output_name, 0)}
-        return Usage.model_validate({**tokens, "model": consumed.model})
-
-    return read_usage
-
-
 class Api(NamedTuple):
     """One shape of the API: the path below its base URL, and how to write a request and read the body that is answered.
 
-    `read` raises JudgeAnswerError if there is nothing to read. `read_usage` returns
-    what the body says of tokens, whatever else is in it, and raises ValueError if that cannot be understood.
+    `read` raises JudgeAnswerError if there is nothing to read in what `parse` returned.
     """
 
     path: str
     write: Callable[[Request], dict[str, Any]]
-    read: Callable[[bytes], Reply]
-    read_usage: Callable[[bytes], Usage | None]
+    body: type[BaseModel]
+    read: Callable[[Any], Reply]
+    usage_names: tuple[str, str]
+
+    def parse(self, body: bytes) -> tuple[Any, JudgeAnswerError | None]:
+        """Return a body parsed, as far as it tells of what it consumed, and what is wrong with its shape."""
+        try:
+            return read_json(self.body, body), None
+        except JudgeAnswerError as fault:
+            try:
+                return read_json(_Consumed, body), fault
+            except JudgeAnswerError:
+                return _Consumed(), fault
+
+    def read_usage(self, parsed: Any) -> Usage | None:
+        """Return what a parsed body says of tokens, whatever else is in it; raise ValueError if that is no usage."""
+        usage = parsed.usage
+        if usage is None:
+            return None
+        if not isinstance(usage, dict):
+            raise ValueError("usage is no object")  # noqa: TRY004 - a stranger's value, not one of our types
+        tokens = dict(zip(("input_tokens", "output_tokens"), map(usage.get, self.usage_names, (0, 0)), strict=True))
+        return Usage.model_validate({**tokens, "model": parsed.model})
 
 
 APIS: dict[ApiName, Api] = {
-    "chat": Api("chat/completions", _write_chat, _read_chat, _make_usage_reader("prompt_tokens", "completion_tokens")),
-    "responses": Api(
-        "responses", _write_responses, _read_responses, _make_usage_reader("input_tokens", "output_tokens")
-    ),
+    "chat": Api("chat/completions", _write_chat, _ChatCompletion, _read_chat, ("prompt_tokens", "completion_tokens")),
+    "responses": Api("responses", _write_responses, _Response, _read_responses, ("input_tokens", "output_tokens")),
 }

@@ -15,6 +15,7 @@ from jobstore.commands.base import Command, Locks, Reads, optional, raise_refusa
 from jobstore.commands.rows import JudgingAnswer, NewJudging, Stored, StoredJudging
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.decisions import REJUDGED, list_not_met
+from jobstore.domain.judging.versions import list_frozen
 from jobstore.domain.model import Decision, Execution, Job, Refusal, Report, TransitionKind
 from jobstore.domain.reports import format_feedback
 from jobstore.errors import RefusedError
@@ -110,8 +111,9 @@ class FinishJudging(Command[bool]):
         return Locks(executions=_one(self.execution_id), questions=optional(self.job_id))
 
     def reads(self, stored: Stored) -> Reads:
-        del stored
-        return Reads(judgings=frozenset({self.judging_id}))
+        execution = stored.executions.get(self.execution_id) if self.execution_id else None
+        references = frozenset(list_frozen(execution.policy)) if execution is not None else frozenset()
+        return Reads(judgings=frozenset({self.judging_id}), references=references)
 
     def decide(self, uow: UnitOfWork) -> bool:
         judging = uow.stored.judgings.get(self.judging_id)
@@ -163,7 +165,10 @@ class FinishJudging(Command[bool]):
             return refusal
         if verdict.judge_error is not None:
             return Refusal(verdict.judge_error, verdict.reason)
-        question = uow.stored.questions[job.id]
+        assert execution is not None  # else the job is not found by it
+        question = uow.stored.find_question(execution)
+        if question is None:
+            return Refusal("unknown_criteria_set", "the criteria set that the execution froze is not known")
         mismatch = find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)
         if mismatch is not None:  # another list than the job's now: it was edited meanwhile, or the validator is wrong
             return Refusal("verdict_mismatch", mismatch)
