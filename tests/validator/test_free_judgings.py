@@ -7,9 +7,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import JsonValue
 from support.factories import lease
 from support.fakes import until
 
+from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from contracts.status import JudgingKind
 from servicekit.errors import TransientError
@@ -213,7 +215,11 @@ class AwayJudge:
 async def judged(kind: JudgingKind, **fields: Any) -> FreeOutcome:
     grant = FreeGrant(lease(uuid4()), 10.0, kind, **{"result": "blue", "acceptance_criteria": "A\nB", **fields})
     away = AwayJudge()
-    return await judge_free(lambda _: away, JudgeConfig(), grant)
+    return await judge_free(lambda _: away, JudgeConfig(), grant, probe=_probe)
+
+
+async def _probe(model: JudgeModel | None) -> JsonValue:
+    return {"model": model and model.model}
 
 
 async def test_whoever_waits_is_told_that_the_judge_is_away_and_a_shadow_waits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,21 +10,23 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
+from pydantic_core import from_json
 
 from contracts.fields import explain
+from contracts.jsontext import json_text
 from contracts.judging.policy import JudgeModel, JudgePolicy
 from contracts.spending import Budget
 from contracts.status import JudgingKind
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.worker import Lease, Worker
 from servicekit.retry import backoffs_s
-from validator.errors import JudgeUnavailableError, JudgmentError
+from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judges.patient import PatientJudge
 from validator.judges.spending import Purse, SpendingJudge
 from validator.judging import validate_agent_response
-from validator.ports import FreeGrant, FreeJudgings, FreeOutcome, Judge, JudgeOf
+from validator.ports import FreeGrant, FreeJudgings, FreeOutcome, Judge, JudgeOf, RunChecks
 from validator.verdict import to_storable
 
 log = logging.getLogger(__name__)
@@ -44,13 +46,20 @@ STOP_S: Final = 2.0
 #: The code of a judging that failed by an unexpected error.
 VALIDATOR_ERROR: Final = "validator_error"
 
+#: Find out what the server of a policy's model can; of None, that of the validator's own.
+Probe = Callable[[JudgeModel | None], Awaitable[JsonValue]]
 
 #: Judgings for which somebody waits.
 _AWAITED: Final = frozenset({JudgingKind.TRY, JudgingKind.TEST})
 
 
-async def judge_free(judge_of: JudgeOf, config: JudgeConfig, grant: FreeGrant) -> FreeOutcome:
-    """Make a judging without a job. Where somebody waits for it, a judge that is away is an answer."""
+async def judge_free(
+    judge_of: JudgeOf, config: JudgeConfig, grant: FreeGrant, *, run_checks: RunChecks | None = None, probe: Probe
+) -> FreeOutcome:
+    """Make a judging without a job. Where somebody waits for it, a judge that is away is an answer.
+
+    That of a test says of each judge besides what its server can, as `judges`.
+    """
     purse, started = Purse(Budget()), time.monotonic()
     verdict, code, message = None, "", ""
 
@@ -59,20 +68,26 @@ async def judge_free(judge_of: JudgeOf, config: JudgeConfig, grant: FreeGrant) -
         return SpendingJudge(judge if grant.kind in _AWAITED else PatientJudge(judge), purse, model)
 
     try:
+        policy = JudgePolicy.model_validate_json(grant.policy) if grant.policy else None
         made = await validate_agent_response(
             grant.result,
             grant.acceptance_criteria,
             config,
             judge_of=find_judge,
             judge_empty=grant.judge_empty,
-            policy=JudgePolicy.model_validate_json(grant.policy) if grant.policy else None,
+            policy=policy,
             submission=grant.submission or 1,
             submissions=grant.submissions or None,
             payload=grant.payload,
             previous_result_hash=grant.previous_result_hash,
+            run_checks=run_checks,
         )
         verdict = made.model_dump_json(exclude_defaults=True)
-    except (JudgmentError, JudgeUnavailableError) as error:
+        if grant.kind == JudgingKind.TEST:
+            models: list[JudgeModel | None] = [*_list_models(policy)] or [None]
+            judges = [await probe(model) for model in models]
+            verdict = json_text(from_json(verdict) | {"judges": judges})
+    except (JudgmentError, JudgeUnavailableError, JudgeAnswerError) as error:
         code, message = error.code, to_storable(str(error))
     except ValidationError as error:  # of a later version
         code, message = (
@@ -81,6 +96,10 @@ async def judge_free(judge_of: JudgeOf, config: JudgeConfig, grant: FreeGrant) -
         )
     cost_usd, tokens = (purse.usage.cost_usd or 0.0, purse.usage.tokens) if purse.usage else (0.0, 0)
     return FreeOutcome(verdict, code, message, cost_usd, tokens, time.monotonic() - started)
+
+
+def _list_models(policy: JudgePolicy | None) -> list[JudgeModel]:
+    return [] if policy is None else [judge for stage in policy.stages for judge in stage.judges]
 
 
 class FreeJudgingWorker:

@@ -25,6 +25,8 @@ def show_judging(out: Output, judging: Judging) -> None:
         out.print_table(["criterion", "outcome", "evidence", "comment"], _make_rows(verdict["criteria"]))
     else:
         out.print_table(["", ""], [(name, str(value)) for name, value in verdict.items()])
+    for judge in verdict.get("judges", ()):
+        out.print_table(["the judge", ""], [(name, str(value)) for name, value in judge.items()])
     spent = format_spent(judging.cost_usd, judging.tokens)
     took = "" if judging.duration_s is None else format_seconds(judging.duration_s)
     out.print_line(", ".join(filter(None, (verdict.get("model"), took, spent))))

@@ -83,9 +83,7 @@ _OF_SET: Final = """
         AND s.version = CAST(nullif(split_part(e.policy ->> 'criteria_set', '@', 2), '') AS int)
 """
 #: Only checks look at the payload.
-_PAYLOAD: Final = (
-    "CASE WHEN strpos(coalesce(g.asked::text, concat(j.acceptance_criteria, s.body)), 'check:') > 0 THEN j.payload::text END"
-)
+_PAYLOAD: Final = "CASE WHEN strpos(coalesce(g.asked::text, concat(j.acceptance_criteria, s.body)), 'check:') > 0 THEN j.payload::text END"
 #: The result of the submission before is of the execution before.
 _GRANT: Final = text(
     f"""
@@ -104,7 +102,8 @@ _GRANT: Final = text(
         WHERE g.id = ANY(ARRAY(SELECT id FROM fitting))
         RETURNING g.id, g.lease, g.kind, g.asked::text AS asked, g.judge_policy::text AS judge_policy, g.execution_id
     )
-    SELECT g.*, j.title, j.acceptance_criteria, s.body AS criteria_of_set, {_PAYLOAD} AS payload, r.response_payload::text AS response,
+    SELECT g.*, j.title, j.acceptance_criteria, s.body AS criteria_of_set, {_PAYLOAD} AS payload,
+        r.response_payload::text AS response,
         e.submission, e.policy::text AS policy, p.result_hash AS previous_hash
     FROM granted g {_OF_JOB} {_OF_SET} LEFT JOIN LATERAL (
             SELECT result_hash FROM executions WHERE job_id = e.job_id AND submission = e.submission - 1

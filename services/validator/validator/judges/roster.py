@@ -1,13 +1,18 @@
 """Keep a judge for each model that policies name, and their connections as long as they are asked."""
 
 from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final, Self
+
+from pydantic import JsonValue
 
 from contracts.judging.policy import JudgeModel
 from servicekit.addresses import HostPort, Network
 from validator.judge_config import JudgeConfig
 from validator.judge_keys import JudgeKeys
 from validator.judges.openai import OpenAIJudge
+from validator.judges.probing import Capabilities
 from validator.judges.servers import Servers
 from validator.ports import Judge, Reply
 from validator.prompt import Question
@@ -40,6 +45,11 @@ class JudgeRoster:
     def judge_of(self, model: JudgeModel | None) -> Judge:
         """Return the judge of a policy's model; of None, the validator's own."""
         return self._own if model is None else _Named(self, model)
+
+    async def probe(self, model: JudgeModel | None) -> JsonValue:
+        """Return what the server of a model can, as JSON. Raise as OpenAIJudge.probe does."""
+        judge = self._own if model is None else await self.find(model)
+        return (await judge.probe()).model_dump(mode="json", exclude_none=True)
 
     async def find(self, model: JudgeModel) -> "_KeptJudge":
         """Return the judge that is kept for a model. Raise JudgeUnavailableError if it may not be asked."""
@@ -76,9 +86,18 @@ class _KeptJudge:
         self._is_retired = False
 
     async def ask(self, question: Question) -> Reply:
+        async with self._kept():
+            return await self._judge.ask(question)
+
+    async def probe(self) -> Capabilities:
+        async with self._kept():
+            return await self._judge.probe()
+
+    @asynccontextmanager
+    async def _kept(self) -> AsyncIterator[None]:
         self._asks += 1
         try:
-            return await self._judge.ask(question)
+            yield
         finally:
             self._asks -= 1
             if self._is_retired and not self._asks:
