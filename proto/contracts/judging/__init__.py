@@ -1,0 +1,1 @@
+"""How results are judged: policies of judging, and verdicts."""
