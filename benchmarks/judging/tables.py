@@ -58,16 +58,11 @@ def describe_votes(votes: Mapping[str, Votes], chosen: Chosen) -> list[str]:
 
     for family in dict.fromkeys((chosen.family, "ChatGPT")):
         for prompt in dict.fromkeys((chosen.prompt, f"{chosen.prompt}_NoRules")):
-            if all(f"{family}/{prompt}" in some.votes for some in votes.values()):
-                add(
-                    f"{family}/{prompt}, wrong %: one ask; both orders (correlation)",
-                    _in_both_orders(f"{family}/{prompt}"),
-                )
-    panels = {
-        f"{len(chosen.families)} families, prompt {chosen.prompt}": [
-            f"{one}/{chosen.prompt}" for one in chosen.families
-        ]
-    }
+            judge = f"{family}/{prompt}"
+            if all(judge in some.votes for some in votes.values()):
+                add(f"{judge}, wrong %: one ask; both orders (correlation)", _in_both_orders(judge))
+    panel = [f"{family}/{chosen.prompt}" for family in chosen.families]
+    panels = {f"{len(panel)} families, prompt {chosen.prompt}": panel}
     some = next(iter(votes.values()))
     if prompts := some.list_choosing_prompts(chosen.family):
         panels[f"{chosen.family} by {len(prompts)} prompts"] = prompts
@@ -114,10 +109,9 @@ def describe_loop(votes: Mapping[str, Votes], chosen: Chosen) -> list[str]:
             asks = [Ask(chosen.judge, GIVEN), *further]
             loops = run_loop(some, asks[0], further, good=0.0)
             each = [judge_submission(some, asks, good=is_good).asks for is_good in (False, True)]
-            shares = [_side_by_side(loops, lambda one: percent(one.reported)), percent(find_inflation(loops))]
-            bad.append(
-                (what, *shares, _side_by_side(loops, lambda one: f"{one.asks:.2f}"), f"{each[0]:.2f}; {each[1]:.2f}")
-            )
+            accepted = " / ".join(percent(one.reported) for one in loops)
+            asked = " / ".join(f"{one.asks:.2f}" for one in loops)
+            bad.append((what, accepted, percent(find_inflation(loops)), asked, f"{each[0]:.2f}; {each[1]:.2f}"))
             mixed = run_loop(some, asks[0], further, good=HALF)
             half.append((what, *(f"{percent(one.reported)}, {percent(one.true)}, {one.asks:.2f}" for one in mixed)))
         header = (
@@ -131,10 +125,6 @@ def describe_loop(votes: Mapping[str, Votes], chosen: Chosen) -> list[str]:
         header = (f"{name}, half of the work good", *(f"after {k}: reported %, true %, asks" for k in SUBMISSIONS))
         lines += make_table(header, half)
     return lines
-
-
-def _side_by_side(outcomes: Iterable[object], describe: Callable[..., str]) -> str:
-    return " / ".join(map(describe, outcomes))
 
 
 def describe_standins() -> list[str]:
