@@ -128,7 +128,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, float(2 * tail / (1 << total)))
 
 
-def correlate(first: Sequence[bool], second: Sequence[bool]) -> float | None:
+def correlate(first: Sequence[int], second: Sequence[int]) -> float | None:
     """Return the correlation of two rows of errors (phi); None where one of them is all right or all wrong."""
     n = len(first)
     a, b = sum(first), sum(second)
@@ -163,7 +163,7 @@ class Panel:
         return self.majority_wrong >= min(self.wrong)
 
 
-def judge_panel(errors: Sequence[Sequence[bool]]) -> Panel:
+def judge_panel(errors: Sequence[Sequence[int]]) -> Panel:
     """Return what votes are worth: `errors` has a row a vote, and in it whether each case was judged wrongly.
 
     No answer is an error. A pair of which one never errs, or always, has no correlation and is left out.

@@ -1,0 +1,253 @@
+"""Count what policies made of labelled cases, case by case, and report how good they are."""
+
+from array import array
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from contracts.judging.calibration.cases import Case
+from contracts.judging.calibration.statistics import Confusion, Interval, Panel, judge_panel, mcnemar, quantile, wilson
+
+#: Criteria that are told apart, and those of them that a report lists: the ones with the most labels.
+CRITERIA_MAX, LISTED_MAX = 10_000, 100
+#: Cases that a report holds to be read.
+DISAGREEMENTS_MAX: Final = 200
+PASS, UNSURE, NOTHING = "p", "c", "-"
+
+Json = dict[str, Any]
+
+
+class Asked(NamedTuple):
+    """One ask of a model: what it said of each criterion, None if nonsense; what it took, None where nobody said."""
+
+    role: str
+    outcomes: str | None
+    cost_usd: float | None = None
+    latency_s: float | None = None
+    tokens: int | None = None
+
+
+class Judged(NamedTuple):
+    """What a policy made of a case, once: a letter a criterion (p, f, c or -), and whether the result was accepted.
+
+    With an `error` nothing was decided.
+    """
+
+    outcomes: str
+    accepted: bool
+    asks: Sequence[Asked] = ()
+    error: str | None = None
+
+
+class Evaluation:
+    """Everything that is counted of some policies on the same cases."""
+
+    def __init__(self, policies: Sequence[str]) -> None:
+        if len(set(policies)) != len(policies) or not policies:
+            msg = "give one or more policies, each once"
+            raise ValueError(msg)
+        self._counts = {policy: _PolicyCounts() for policy in policies}
+        self._pairs = {policy: Counter[tuple[bool, bool]]() for policy in policies[1:]}
+        self._first = policies[0]
+        self._cases = 0
+        self._disagreements: list[Json] = []
+        self._disagreeing = 0
+
+    def add(self, case: Case, judged: Mapping[str, Sequence[Judged]]) -> None:
+        """Count a case, judged once or more by each policy: how good one is, its first judgement says."""
+        self._cases += 1
+        for policy, counts in self._counts.items():
+            counts.add(case, judged[policy])
+        if case.label is not None:
+            right = {policy: _is_right(case.label, judged[policy][0]) for policy in self._counts}
+            for policy, pairs in self._pairs.items():
+                first, second = right[self._first], right[policy]
+                if first is not None and second is not None:
+                    pairs[first, second] += 1
+        self._note_disagreement(case, judged)
+
+    def _note_disagreement(self, case: Case, judged: Mapping[str, Sequence[Judged]]) -> None:
+        firsts = {policy: judged[policy][0] for policy in self._counts}
+        if not any(_disagrees(case, one) for one in firsts.values()):
+            return
+        self._disagreeing += 1
+        if len(self._disagreements) < DISAGREEMENTS_MAX:
+            self._disagreements.append(
+                {
+                    "id": case.id,
+                    "title": case.title,
+                    "result": case.result,
+                    "label": case.label,
+                    "criteria": [str(criterion) for criterion in case.criteria],
+                    "labels": case.labels,
+                    "judged": {policy: _describe(one) for policy, one in firsts.items()},
+                }
+            )
+
+    def report(self) -> Json:
+        """Return everything as JSON."""
+        return {
+            "cases": self._cases,
+            "policies": [{"policy": policy, **counts.report()} for policy, counts in self._counts.items()],
+            "comparisons": [self._compare(policy, pairs) for policy, pairs in self._pairs.items()],
+            "disagreements": {"total": self._disagreeing, "items": self._disagreements},
+        }
+
+    def _compare(self, policy: str, pairs: Mapping[tuple[bool, bool], int]) -> Json:
+        only_first, only_second = pairs[True, False], pairs[False, True]
+        return {
+            "first": self._first,
+            "second": policy,
+            "both_right": pairs[True, True],
+            "only_first_right": only_first,
+            "only_second_right": only_second,
+            "both_wrong": pairs[False, False],
+            "p": mcnemar(only_first, only_second),
+        }
+
+
+class _PolicyCounts:
+    """Everything that is counted of one policy."""
+
+    def __init__(self) -> None:
+        self._overall = Confusion()
+        self._all = Confusion()
+        self._criteria: dict[str, Confusion] = {}
+        self._not_told_apart = 0
+        self._errors = Counter[str]()
+        self._flips = Counter[str]()
+        self._asks = Counter[str]()
+        self._cost_usd = 0.0
+        self._latencies = array("d")
+        self._votes: dict[int, list[bytearray]] = {}
+
+    def add(self, case: Case, judged: Sequence[Judged]) -> None:
+        for one in judged:
+            for ask in one.asks:
+                self._add_ask(ask)
+        sound = [one for one in judged if one.error is None]
+        if len(sound) > 1:
+            self._add_repeats(sound)
+        first = judged[0]
+        if first.error is not None:
+            self._errors[first.error] += 1
+            return
+        if len(first.outcomes) != len(case.criteria):
+            msg = f"case {case.id!r} has {len(case.criteria)} criteria, and {len(first.outcomes)} were judged"
+            raise ValueError(msg)
+        if case.label is not None:
+            unsure = not first.accepted and "f" not in first.outcomes
+            self._overall.add(label=case.label, passed=first.accepted, unsure=unsure)
+        for place, (label, criterion) in enumerate(zip(case.labels, case.criteria, strict=True)):
+            if label is not None:
+                self._add_criterion(str(criterion), label, first.outcomes[place])
+                self._add_votes(label, [ask.outcomes for ask in first.asks if ask.role == "vote"], place)
+
+    def _add_ask(self, ask: Asked) -> None:
+        self._asks["total"] += 1
+        self._asks["tokens"] += ask.tokens or 0
+        self._asks["of_unknown_cost"] += ask.cost_usd is None
+        self._cost_usd += ask.cost_usd or 0.0
+        if ask.latency_s is not None:
+            self._latencies.append(ask.latency_s)
+
+    def _add_repeats(self, sound: Sequence[Judged]) -> None:
+        self._flips["cases_repeated"] += 1
+        self._flips["cases"] += len({one.accepted for one in sound}) > 1
+        columns = list(zip(*(one.outcomes for one in sound), strict=True))
+        self._flips["criteria_repeated"] += len(columns)
+        self._flips["criteria"] += sum(len({letter == PASS for letter in column}) > 1 for column in columns)
+
+    def _add_criterion(self, criterion: str, label: bool, letter: str) -> None:
+        known = criterion in self._criteria or len(self._criteria) < CRITERIA_MAX
+        self._not_told_apart += not known
+        for confusion in (self._all, *((self._criteria.setdefault(criterion, Confusion()),) if known else ())):
+            confusion.add(label=label, passed=letter == PASS, unsure=letter in UNSURE + NOTHING)
+
+    def _add_votes(self, label: bool, votes: Sequence[str | None], place: int) -> None:
+        """Count votes of a quorum, by how many there were: no answer is an error."""
+        if len(votes) > 1:
+            rows = self._votes.setdefault(len(votes), [bytearray() for _ in votes])
+            for row, outcomes in zip(rows, votes, strict=True):
+                letter = outcomes[place] if outcomes is not None else NOTHING
+                row.append(letter == NOTHING or (letter == PASS) is not label)
+
+    def report(self) -> Json:
+        ranked = sorted(self._criteria.items(), key=lambda item: -item[1].total)
+        asked = self._asks["total"]
+        flips = self._flips
+        return {
+            "overall": _measure(self._overall),
+            "all_criteria": _measure(self._all),
+            "criteria": [{"criterion": name, **_measure(one)} for name, one in ranked[:LISTED_MAX]],
+            "criteria_not_listed": max(0, len(ranked) - LISTED_MAX),
+            "labels_not_told_apart": self._not_told_apart,
+            "unjudged": dict(self._errors),
+            "flips": {
+                "cases": _interval(wilson(flips["cases"], flips["cases_repeated"]), flips["cases"]),
+                "criteria": _interval(wilson(flips["criteria"], flips["criteria_repeated"]), flips["criteria"]),
+            },
+            "asks": asked,
+            "tokens": self._asks["tokens"],
+            "cost_usd": None if asked and self._asks["of_unknown_cost"] == asked else self._cost_usd,
+            "asks_of_unknown_cost": self._asks["of_unknown_cost"],
+            "latency_s": {"median": quantile(self._latencies, 0.5), "p95": quantile(self._latencies, 0.95)},
+            "quorum": [
+                _describe_panel(judge_panel([[*map(bool, row)] for row in rows])) for rows in self._votes.values()
+            ],
+        }
+
+
+def _is_right(label: bool, judged: Judged) -> bool | None:
+    return None if judged.error is not None else judged.accepted is label
+
+
+def _disagrees(case: Case, judged: Judged) -> bool:
+    if judged.error is not None:
+        return False
+    pairs = zip(case.labels, judged.outcomes, strict=True)
+    by_criterion = any(label is not None and (letter == PASS) is not label for label, letter in pairs)
+    return by_criterion or (case.label is not None and judged.accepted is not case.label)
+
+
+def _describe(judged: Judged) -> Json:
+    if judged.error is not None:
+        return {"error": judged.error}
+    return {"accepted": judged.accepted, "outcomes": judged.outcomes}
+
+
+def _interval(interval: Interval, count: int) -> Json:
+    return {"count": count, **interval._asdict()}
+
+
+def _measure(confusion: Confusion) -> Json:
+    return {
+        "labelled": confusion.total,
+        "good": confusion.positives,
+        "bad": confusion.negatives,
+        "true_accepts": confusion.true_accepts,
+        "false_accepts": confusion.false_accepts,
+        "true_rejects": confusion.true_rejects,
+        "false_rejects": confusion.false_rejects,
+        "unsure": confusion.unsure,
+        "kappa": confusion.kappa,
+        **{
+            name: getattr(confusion, name)._asdict()
+            for name in (
+                *("agreement", "true_positive_rate", "true_negative_rate"),
+                *("false_accept_rate", "false_reject_rate"),
+            )
+        },
+    }
+
+
+def _describe_panel(panel: Panel) -> Json:
+    return {
+        "votes": panel.votes,
+        "labels": panel.cases,
+        "correlation": panel.correlation,
+        "worth_votes": panel.effective,
+        "majority_wrong": panel.majority_wrong,
+        "best_wrong": min(panel.wrong),
+        "adds_nothing": panel.adds_nothing,
+    }

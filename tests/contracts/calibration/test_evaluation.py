@@ -1,0 +1,226 @@
+"""What is counted of policies on labelled cases, and what a golden set makes of it."""
+
+import pytest
+
+from contracts.judging.calibration.cases import make_case
+from contracts.judging.calibration.evaluation import (
+    CRITERIA_MAX,
+    DISAGREEMENTS_MAX,
+    LISTED_MAX,
+    Asked,
+    Evaluation,
+    Judged,
+)
+from contracts.judging.calibration.golden import GoldenSet, find_refusal
+
+
+def make(name="a", label=True, criteria=("It rhymes",), labels=None):
+    fields = {"id": name, "result": "words", "acceptance_criteria": "\n".join(criteria), "label": label}
+    return make_case({**fields, "labels": labels})
+
+
+def judged(outcomes, *asks, error=None):
+    return Judged(outcomes, set(outcomes) == {"p"}, asks, error)
+
+
+def evaluate(*pairs, policy="a@1"):
+    """Return the report of one policy: pairs of a label and outcomes of one criterion, each case judged once."""
+    evaluation = Evaluation([policy])
+    for number, (label, outcomes) in enumerate(pairs):
+        evaluation.add(make(f"{number}", label, labels=[label]), {policy: [judged(outcomes)]})
+    return evaluation.report()
+
+
+def test_each_judgement_is_counted_by_criterion_and_in_all():
+    evaluation = Evaluation(["a@1"])
+    both = ("It rhymes", "never: It swears")
+    evaluation.add(make("1", criteria=both, labels=[True, True]), {"a@1": [judged("pp")]})
+    evaluation.add(make("2", None, both, [True, False]), {"a@1": [judged("pp")]})
+    evaluation.add(make("3", None, both, [False, None]), {"a@1": [judged("cp")]})
+    evaluation.add(make("4", None, ("It rhymes",), [True]), {"a@1": [judged("f")]})
+    (report,) = evaluation.report()["policies"]
+    counted = ("labelled", "true_accepts", "false_accepts", "true_rejects", "false_rejects", "unsure")
+    assert [report["overall"][name] for name in counted] == [4, 1, 1, 1, 1, 1]
+    assert [report["all_criteria"][name] for name in counted] == [6, 3, 1, 1, 1, 1]
+    first, second = report["criteria"]
+    assert (first["criterion"], [first[name] for name in counted]) == ("It rhymes", [4, 2, 0, 1, 1, 1])
+    assert (second["criterion"], [second[name] for name in counted]) == ("never: It swears", [2, 1, 1, 0, 0, 0])
+    assert report["overall"]["false_accept_rate"] == pytest.approx(
+        {"share": 0.5, "low": 0.0945, "high": 0.9055}, abs=1e-4
+    )
+    assert report["overall"]["kappa"] == 0
+
+
+def test_of_one_label_alone_kappa_and_the_other_rate_are_undefined():
+    overall = evaluate((True, "p"), (True, "p"))["policies"][0]["overall"]
+    assert overall["kappa"] is None
+    assert overall["true_negative_rate"] == {"share": None, "low": None, "high": None}
+
+
+def test_of_no_cases_nothing_is_said():
+    (report,) = Evaluation(["a@1"]).report()["policies"]
+    assert report["overall"]["agreement"]["share"] is None
+    assert (report["asks"], report["cost_usd"], report["latency_s"]["median"]) == (0, 0.0, None)
+
+
+def test_what_was_not_judged_is_told_and_not_counted():
+    evaluation = Evaluation(["a@1"])
+    evaluation.add(make("1"), {"a@1": [judged("-", error="judge_invalid_json")]})
+    evaluation.add(make("2"), {"a@1": [judged("p")]})
+    report = evaluation.report()
+    assert report["policies"][0]["unjudged"] == {"judge_invalid_json": 1}
+    assert report["policies"][0]["overall"]["labelled"] == 1
+    assert report["disagreements"]["total"] == 0
+
+
+def test_outcomes_of_other_criteria_are_a_bug_and_not_counted():
+    with pytest.raises(ValueError, match="has 1 criteria, and 2 were judged"):
+        Evaluation(["a@1"]).add(make("1"), {"a@1": [judged("pp")]})
+
+
+def test_the_first_of_repeats_counts_and_flips_are_told():
+    evaluation = Evaluation(["a@1"])
+    evaluation.add(make("1"), {"a@1": [judged("p"), judged("f"), judged("p")]})
+    evaluation.add(make("2"), {"a@1": [judged("p"), judged("p"), judged("p")]})
+    evaluation.add(make("3"), {"a@1": [judged("p"), judged("-", error="x"), judged("p")]})
+    evaluation.add(make("4"), {"a@1": [judged("f"), judged("-", error="x"), judged("-", error="x")]})
+    (report,) = evaluation.report()["policies"]
+    assert report["overall"]["labelled"] == 4
+    assert (report["flips"]["cases"]["count"], report["flips"]["cases"]["share"]) == (1, pytest.approx(1 / 3))
+    assert report["flips"]["criteria"]["count"] == 1
+
+
+def test_unsure_and_failed_are_no_flip():
+    evaluation = Evaluation(["a@1"])
+    evaluation.add(make("1"), {"a@1": [judged("c"), judged("f")]})
+    assert evaluation.report()["policies"][0]["flips"]["criteria"]["count"] == 0
+
+
+def test_cost_and_latency_are_of_all_asks_and_what_is_unknown_is_told():
+    evaluation = Evaluation(["a@1"])
+    asks = [Asked("cheap", "c", 0.1, 1.0, 10), Asked("strong", "p", 0.5, 3.0, 20), Asked("strong", None, None, None)]
+    evaluation.add(make("1"), {"a@1": [judged("p", *asks), judged("p", asks[0])]})
+    (report,) = evaluation.report()["policies"]
+    assert (report["asks"], report["tokens"], report["asks_of_unknown_cost"]) == (4, 40, 1)
+    assert report["cost_usd"] == pytest.approx(0.7)
+    assert report["latency_s"] == {"median": 1.0, "p95": 3.0}
+    free = Evaluation(["a@1"])
+    free.add(make("1"), {"a@1": [judged("p", Asked("judge", "p"))]})
+    assert free.report()["policies"][0]["cost_usd"] is None
+
+
+def test_two_policies_are_compared_on_the_cases_that_both_judged():
+    evaluation = Evaluation(["a@1", "a@2"])
+    for number in range(6):
+        evaluation.add(make(f"{number}", label=False), {"a@1": [judged("p")], "a@2": [judged("f")]})
+    evaluation.add(make("both"), {"a@1": [judged("p")], "a@2": [judged("p")]})
+    evaluation.add(make("lost"), {"a@1": [judged("p")], "a@2": [judged("-", error="x")]})
+    (comparison,) = evaluation.report()["comparisons"]
+    assert comparison == {
+        "first": "a@1",
+        "second": "a@2",
+        "both_right": 1,
+        "only_first_right": 0,
+        "only_second_right": 6,
+        "both_wrong": 0,
+        "p": 0.03125,
+    }
+
+
+def test_policies_are_told_apart():
+    for policies in ([], ["a@1", "a@1"]):
+        with pytest.raises(ValueError, match="each once"):
+            Evaluation(policies)
+
+
+def test_votes_of_a_quorum_are_worth_what_their_errors_say():
+    evaluation = Evaluation(["a@1"])
+    for number, said in enumerate(["ppf", "ppp", "fff", "ppp"]):
+        votes = [Asked("vote", letter) for letter in said]
+        evaluation.add(make(f"{number}", labels=[True]), {"a@1": [judged("p", *votes, Asked("refute", "p"))]})
+    evaluation.add(make("lost", labels=[True]), {"a@1": [judged("p", *[Asked("vote", None)] * 3)]})
+    ((quorum,),) = [report["quorum"] for report in evaluation.report()["policies"]]
+    assert (quorum["votes"], quorum["labels"], quorum["majority_wrong"], quorum["best_wrong"]) == (3, 5, 2, 2)
+    assert quorum["adds_nothing"]
+    assert 1 < quorum["worth_votes"] < 3
+
+
+def test_disagreements_are_kept_to_be_read_and_no_more_than_can_be():
+    report = evaluate((False, "p"), (True, "p"), *[(False, "p")] * DISAGREEMENTS_MAX)
+    assert report["disagreements"]["total"] == DISAGREEMENTS_MAX + 1
+    assert len(report["disagreements"]["items"]) == DISAGREEMENTS_MAX
+    first = report["disagreements"]["items"][0]
+    assert (first["id"], first["label"], first["judged"]["a@1"]) == ("0", False, {"accepted": True, "outcomes": "p"})
+
+
+def test_a_criterion_alone_may_disagree():
+    evaluation = Evaluation(["a@1"])
+    case = make("1", False, ("It rhymes", "It is short"), [True, False])
+    evaluation.add(case, {"a@1": [judged("fp")]})
+    assert evaluation.report()["disagreements"]["total"] == 1
+
+
+def test_a_report_lists_the_criteria_with_the_most_labels_and_counts_the_others():
+    evaluation = Evaluation(["a@1"])
+    for number in range(LISTED_MAX + 5):
+        evaluation.add(make(f"{number}", criteria=[f"It says {number}"], labels=[True]), {"a@1": [judged("p")]})
+    evaluation.add(make("again", criteria=["It says 77"], labels=[True]), {"a@1": [judged("f")]})
+    (report,) = evaluation.report()["policies"]
+    assert report["criteria"][0]["criterion"] == "It says 77"
+    assert (len(report["criteria"]), report["criteria_not_listed"]) == (LISTED_MAX, 5)
+
+
+def test_criteria_without_number_do_not_fill_the_memory():
+    evaluation = Evaluation(["a@1"])
+    case = make("a", labels=[True])
+    for number in range(CRITERIA_MAX + 3):
+        case.criteria[0] = case.criteria[0].model_copy(update={"text": f"{number}"})
+        evaluation.add(case, {"a@1": [judged("p")]})
+    (report,) = evaluation.report()["policies"]
+    assert (report["labels_not_told_apart"], report["all_criteria"]["labelled"]) == (3, CRITERIA_MAX + 3)
+
+
+GOLDEN = GoldenSet(cases_hash="0" * 64, cases=4)
+
+
+def on_golden(*pairs, policy="strict@2"):
+    return {**evaluate(*pairs, policy=policy), "cases_hash": GOLDEN.cases_hash}
+
+
+def test_a_version_that_is_right_takes_over():
+    report = on_golden((True, "p"), (True, "p"), (False, "f"), (False, "c"))
+    assert find_refusal(GOLDEN, "strict@2", report) is None
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([(True, "p"), (True, "p"), (False, "p"), (False, "f")], "0.500 of the bad results are refused, less than 0.9"),
+        ([(True, "f"), (True, "p"), (False, "f"), (False, "f")], "0.500 of the good results pass, less than 0.9"),
+        ([(True, "p"), (True, "p"), (False, "f")], "1 of 4 cases have no verdict or no label"),
+        ([(True, "p")] * 4, "no case says how many bad results are refused"),
+        ([(False, "f")] * 4, "no case says how many good results pass"),
+        ([], "4 of 4 cases have no verdict"),
+    ],
+)
+def test_a_version_that_is_not_good_enough_is_refused_with_the_reason(pairs, message):
+    refusal = find_refusal(GOLDEN, "strict@2", on_golden(*pairs))
+    assert refusal.code == "golden_failed"
+    assert message in refusal.message
+
+
+def test_a_report_of_other_cases_or_another_version_passes_nothing():
+    report = on_golden((True, "p"), (True, "p"), (False, "f"), (False, "f"))
+    assert find_refusal(GOLDEN, "strict@3", report).code == "golden_other_version"
+    assert find_refusal(GOLDEN, "strict@2", {**report, "cases_hash": "1" * 64}).code == "golden_other_cases"
+    del report["cases_hash"]
+    assert find_refusal(GOLDEN, "strict@2", report).code == "golden_other_cases"
+
+
+def test_flips_are_looked_at_where_the_set_says_so():
+    steady = GOLDEN.model_copy(update={"flips_max": 0.2})
+    report = on_golden((True, "p"), (True, "p"), (False, "f"), (False, "f"))
+    assert "evaluate with --repeats 2" in find_refusal(steady, "strict@2", report).message
+    report["policies"][0]["flips"]["cases"] = {"count": 1, "share": 0.25, "low": 0.0, "high": 1.0}
+    assert "0.250 of the cases flipped" in find_refusal(steady, "strict@2", report).message
+    assert find_refusal(steady.model_copy(update={"flips_max": 0.25}), "strict@2", report) is None
