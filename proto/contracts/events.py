@@ -11,7 +11,8 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 from contracts.fields import AgentId, JobId, Model, Text, matches
 from contracts.identity import event_id, fact_id
 from contracts.jsontext import Json, json_text
-from contracts.resources import Agent, Job, JobLog, NewJob, Usage, Verdict
+from contracts.judging.verdict import Verdict
+from contracts.resources import Agent, Job, JobLog, NewJob, Usage
 from contracts.status import ReportKind
 
 _BEGAN_AT = "when the first call of the attempt began; it is recorded as `call_begun`, unless that was reported before"

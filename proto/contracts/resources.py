@@ -31,6 +31,7 @@ from contracts.fields import (
     Title,
 )
 from contracts.jsontext import Json
+from contracts.judging.policy import Reference
 from contracts.status import (
     Circuit,
     Delivery,
@@ -38,7 +39,6 @@ from contracts.status import (
     JobLogStatus,
     JobStatus,
     OperationState,
-    Outcome,
     Protocol,
     Resubmit,
 )
@@ -74,6 +74,12 @@ class Policy(StrictModel):
     reuse_verdict: bool | None = Field(None, description="whether a verdict on the identical result may be reused")
     empty_result: EmptyResult | None = Field(
         None, description="what becomes of a result without content; when not set it is not met, and no judge is asked"
+    )
+    judge: Reference | None = Field(
+        None, description="the judge policy, by name or `name@version`; `default` when not set"
+    )
+    criteria_set: Reference | None = Field(
+        None, description="the criteria set that is judged by besides, by name or `name@version`"
     )
 
     def over(self, other: "Policy") -> "Policy":
@@ -343,45 +349,3 @@ class Usage(Model):
     def tokens(self) -> int:
         """Input and output tokens together."""
         return self.input_tokens + self.output_tokens
-
-
-class CriterionVerdict(Model):
-    """The judgement of one criterion."""
-
-    text: str
-    outcome: Outcome
-    required: bool = True
-    kind: str = Field("meets", description="the criterion's: `meets` or `never`")
-    evidence: str | None = Field(None, description="words quoted from the result; None where none stand there")
-    comment: str = ""
-
-
-class Verdict(Model):
-    """The judgement of one result. `is_valid` is computed from the criteria, never taken from a model."""
-
-    is_valid: bool
-    reason: str
-    criteria: list[CriterionVerdict]
-    model: str | None = None
-    judge_error: str | None = Field(
-        None, description="the code of what the judge did instead of judging this result; it is not submitted again"
-    )
-
-    @classmethod
-    def of(
-        cls,
-        criteria: list[CriterionVerdict],
-        reason: str,
-        model: str | None = None,
-        judge_error: str | None = None,
-    ) -> Self:
-        """Make a verdict; the result is valid if every required criterion passed."""
-        is_valid = all(c.outcome is Outcome.PASS for c in criteria if c.required)
-        return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model, judge_error=judge_error)
-
-    @model_validator(mode="after")
-    def _check_is_valid(self) -> Self:
-        if self.is_valid and any(c.outcome is not Outcome.PASS for c in self.criteria if c.required):
-            msg = "is_valid although a required criterion did not pass"
-            raise ValueError(msg)
-        return self

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from contracts.criteria import Criterion
-from contracts.resources import CriterionVerdict, Verdict
+from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.status import Outcome
 
 #: Kinds whose pass rests on words of the result: what meets it, or what comes nearest to breaking it.

@@ -12,7 +12,7 @@ from support.real_console import RealConsole, real_console
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
-from contracts.resources import CriterionVerdict, Verdict
+from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import ExecuteJob

@@ -68,6 +68,8 @@ policies = st.builds(
     budget_tokens=maybe(st.integers(0, 2**53)),
     reuse_verdict=maybe(st.booleans()),
     empty_result=maybe(st.sampled_from(EmptyResult)),
+    judge=maybe(st.from_regex(r"[a-z][a-z0-9-]{0,20}(@[1-9])?", fullmatch=True)),
+    criteria_set=maybe(st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)),
 )
 labels = st.dictionaries(texts(), texts(), max_size=4)
 new_jobs = st.builds(

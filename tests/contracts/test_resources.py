@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from contracts.events import ExecuteRequested, JobStatusReported
 from contracts.identity import new_execution_id
-from contracts.resources import CriterionVerdict, Job, NewAgent, NewJob, Policy, Verdict
+from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.resources import Job, NewAgent, NewJob, Policy
 from contracts.status import Delivery, Outcome, ReportKind
 
 criteria = st.lists(

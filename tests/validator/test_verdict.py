@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contracts.criteria import Criterion
 from contracts.evidence import FALSE_QUOTE, NOT_QUOTED, TOO_SHORT, Evidence
-from contracts.resources import Verdict
+from contracts.judging.verdict import Verdict
 from contracts.status import Outcome
 from validator.errors import JudgeAnswerError
 from validator.verdict import (

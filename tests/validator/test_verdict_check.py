@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from contracts.criteria import Criterion
-from contracts.resources import CriterionVerdict, Verdict
+from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.status import Outcome
 from contracts.verdict_check import find_mismatch
 

@@ -229,6 +229,8 @@ class Policy(_message.Message):
     BUDGET_TOKENS_FIELD_NUMBER: _builtins.int
     REUSE_VERDICT_FIELD_NUMBER: _builtins.int
     EMPTY_RESULT_FIELD_NUMBER: _builtins.int
+    JUDGE_FIELD_NUMBER: _builtins.int
+    CRITERIA_SET_FIELD_NUMBER: _builtins.int
     max_submissions: _builtins.int
     max_attempts: _builtins.int
     attempt_timeout_s: _builtins.float
@@ -253,6 +255,10 @@ class Policy(_message.Message):
     """Whether a verdict on the identical result may be reused."""
     empty_result: Global___EmptyResult.ValueType
     """What becomes of a result without content; when not set it is not met, and no judge is asked."""
+    judge: _builtins.str
+    """The judge policy, by name or `name@version`; `default` when not set."""
+    criteria_set: _builtins.str
+    """The criteria set that is judged by besides, by name or `name@version`."""
     @_builtins.property
     def retry_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Error codes, or HTTP statuses, after which an agent is always, or never, called again."""
@@ -282,10 +288,12 @@ class Policy(_message.Message):
         budget_tokens: _builtins.int | None = ...,
         reuse_verdict: _builtins.bool | None = ...,
         empty_result: Global___EmptyResult.ValueType = ...,
+        judge: _builtins.str | None = ...,
+        criteria_set: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_connect_timeout_s", b"_connect_timeout_s", "_deadline_s", b"_deadline_s", "_hand_over_after", b"_hand_over_after", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "_reuse_verdict", b"_reuse_verdict", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "connect_timeout_s", b"connect_timeout_s", "deadline_s", b"deadline_s", "hand_over_after", b"hand_over_after", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "queue_timeout_s", b"queue_timeout_s", "reuse_verdict", b"reuse_verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_connect_timeout_s", b"_connect_timeout_s", "_criteria_set", b"_criteria_set", "_deadline_s", b"_deadline_s", "_hand_over_after", b"_hand_over_after", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judge", b"_judge", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "_reuse_verdict", b"_reuse_verdict", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "connect_timeout_s", b"connect_timeout_s", "criteria_set", b"criteria_set", "deadline_s", b"deadline_s", "hand_over_after", b"hand_over_after", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judge", b"judge", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "queue_timeout_s", b"queue_timeout_s", "reuse_verdict", b"reuse_verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_connect_timeout_s", b"_connect_timeout_s", "_deadline_s", b"_deadline_s", "_hand_over_after", b"_hand_over_after", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "_reuse_verdict", b"_reuse_verdict", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "connect_timeout_s", b"connect_timeout_s", "deadline_s", b"deadline_s", "delivery", b"delivery", "empty_result", b"empty_result", "hand_over_after", b"hand_over_after", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "no_retry_codes", b"no_retry_codes", "queue_timeout_s", b"queue_timeout_s", "resubmit", b"resubmit", "retry_codes", b"retry_codes", "reuse_verdict", b"reuse_verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_connect_timeout_s", b"_connect_timeout_s", "_criteria_set", b"_criteria_set", "_deadline_s", b"_deadline_s", "_hand_over_after", b"_hand_over_after", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judge", b"_judge", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "_reuse_verdict", b"_reuse_verdict", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "connect_timeout_s", b"connect_timeout_s", "criteria_set", b"criteria_set", "deadline_s", b"deadline_s", "delivery", b"delivery", "empty_result", b"empty_result", "hand_over_after", b"hand_over_after", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judge", b"judge", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "no_retry_codes", b"no_retry_codes", "queue_timeout_s", b"queue_timeout_s", "resubmit", b"resubmit", "retry_codes", b"retry_codes", "reuse_verdict", b"reuse_verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__attempt_timeout_s: _TypeAlias = _typing.Literal["attempt_timeout_s"]  # noqa: Y015
     _WhichOneofArgType__attempt_timeout_s: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s"]  # noqa: Y015
@@ -301,12 +309,16 @@ class Policy(_message.Message):
     _WhichOneofArgType__budget_usd: _TypeAlias = _typing.Literal["_budget_usd", b"_budget_usd"]  # noqa: Y015
     _WhichOneofReturnType__connect_timeout_s: _TypeAlias = _typing.Literal["connect_timeout_s"]  # noqa: Y015
     _WhichOneofArgType__connect_timeout_s: _TypeAlias = _typing.Literal["_connect_timeout_s", b"_connect_timeout_s"]  # noqa: Y015
+    _WhichOneofReturnType__criteria_set: _TypeAlias = _typing.Literal["criteria_set"]  # noqa: Y015
+    _WhichOneofArgType__criteria_set: _TypeAlias = _typing.Literal["_criteria_set", b"_criteria_set"]  # noqa: Y015
     _WhichOneofReturnType__deadline_s: _TypeAlias = _typing.Literal["deadline_s"]  # noqa: Y015
     _WhichOneofArgType__deadline_s: _TypeAlias = _typing.Literal["_deadline_s", b"_deadline_s"]  # noqa: Y015
     _WhichOneofReturnType__hand_over_after: _TypeAlias = _typing.Literal["hand_over_after"]  # noqa: Y015
     _WhichOneofArgType__hand_over_after: _TypeAlias = _typing.Literal["_hand_over_after", b"_hand_over_after"]  # noqa: Y015
     _WhichOneofReturnType__heartbeat_timeout_s: _TypeAlias = _typing.Literal["heartbeat_timeout_s"]  # noqa: Y015
     _WhichOneofArgType__heartbeat_timeout_s: _TypeAlias = _typing.Literal["_heartbeat_timeout_s", b"_heartbeat_timeout_s"]  # noqa: Y015
+    _WhichOneofReturnType__judge: _TypeAlias = _typing.Literal["judge"]  # noqa: Y015
+    _WhichOneofArgType__judge: _TypeAlias = _typing.Literal["_judge", b"_judge"]  # noqa: Y015
     _WhichOneofReturnType__judging_timeout_s: _TypeAlias = _typing.Literal["judging_timeout_s"]  # noqa: Y015
     _WhichOneofArgType__judging_timeout_s: _TypeAlias = _typing.Literal["_judging_timeout_s", b"_judging_timeout_s"]  # noqa: Y015
     _WhichOneofReturnType__max_attempts: _TypeAlias = _typing.Literal["max_attempts"]  # noqa: Y015
@@ -332,11 +344,15 @@ class Policy(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__connect_timeout_s) -> _WhichOneofReturnType__connect_timeout_s | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__criteria_set) -> _WhichOneofReturnType__criteria_set | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__deadline_s) -> _WhichOneofReturnType__deadline_s | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__hand_over_after) -> _WhichOneofReturnType__hand_over_after | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__heartbeat_timeout_s) -> _WhichOneofReturnType__heartbeat_timeout_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__judge) -> _WhichOneofReturnType__judge | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__judging_timeout_s) -> _WhichOneofReturnType__judging_timeout_s | None: ...
     @_typing.overload

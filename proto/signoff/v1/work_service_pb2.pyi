@@ -425,6 +425,11 @@ class JudgingAnswer(_message.Message):
     BUDGET_LEFT_TOKENS_FIELD_NUMBER: _builtins.int
     BUDGET_USD_FIELD_NUMBER: _builtins.int
     BUDGET_TOKENS_FIELD_NUMBER: _builtins.int
+    JUDGE_POLICY_JSON_FIELD_NUMBER: _builtins.int
+    SUBMISSION_FIELD_NUMBER: _builtins.int
+    SUBMISSIONS_FIELD_NUMBER: _builtins.int
+    PAYLOAD_JSON_FIELD_NUMBER: _builtins.int
+    PREVIOUS_RESULT_HASH_FIELD_NUMBER: _builtins.int
     outcome: Global___ClaimOutcome.ValueType
     code: _builtins.str
     message: _builtins.str
@@ -443,6 +448,14 @@ class JudgingAnswer(_message.Message):
     budget_usd: _builtins.float
     """The job's whole budget; not set where it has none."""
     budget_tokens: _builtins.int
+    judge_policy_json: _builtins.str
+    """The judge policy as it was frozen with the execution, as JSON; empty: the validator's own settings."""
+    submission: _builtins.int
+    """Which submission of how many is judged."""
+    submissions: _builtins.int
+    payload_json: _builtins.str
+    """What checks look at; set only where a check of the job does. SHA-256 of the JSON text of the submission's before."""
+    previous_result_hash: _builtins.bytes
     @_builtins.property
     def lease(self) -> Global___LeaseKey: ...
     def __init__(
@@ -461,10 +474,15 @@ class JudgingAnswer(_message.Message):
         budget_left_tokens: _builtins.int | None = ...,
         budget_usd: _builtins.float | None = ...,
         budget_tokens: _builtins.int | None = ...,
+        judge_policy_json: _builtins.str = ...,
+        submission: _builtins.int = ...,
+        submissions: _builtins.int = ...,
+        payload_json: _builtins.str | None = ...,
+        previous_result_hash: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "lease", b"lease"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "lease", b"lease", "payload_json", b"payload_json"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "acceptance_criteria", b"acceptance_criteria", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "judge_empty", b"judge_empty", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome", "result_hash", b"result_hash", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "judge_empty", b"judge_empty", "judge_policy_json", b"judge_policy_json", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome", "payload_json", b"payload_json", "previous_result_hash", b"previous_result_hash", "result_hash", b"result_hash", "submission", b"submission", "submissions", b"submissions", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
     _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015
@@ -474,6 +492,8 @@ class JudgingAnswer(_message.Message):
     _WhichOneofArgType__budget_tokens: _TypeAlias = _typing.Literal["_budget_tokens", b"_budget_tokens"]  # noqa: Y015
     _WhichOneofReturnType__budget_usd: _TypeAlias = _typing.Literal["budget_usd"]  # noqa: Y015
     _WhichOneofArgType__budget_usd: _TypeAlias = _typing.Literal["_budget_usd", b"_budget_usd"]  # noqa: Y015
+    _WhichOneofReturnType__payload_json: _TypeAlias = _typing.Literal["payload_json"]  # noqa: Y015
+    _WhichOneofArgType__payload_json: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_left_tokens) -> _WhichOneofReturnType__budget_left_tokens | None: ...
     @_typing.overload
@@ -482,6 +502,8 @@ class JudgingAnswer(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_tokens) -> _WhichOneofReturnType__budget_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_usd) -> _WhichOneofReturnType__budget_usd | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__payload_json) -> _WhichOneofReturnType__payload_json | None: ...
 
 Global___JudgingAnswer: _TypeAlias = JudgingAnswer  # noqa: Y015
 

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from contracts.criteria import Criterion, parse_stored_criteria
 from contracts.evidence import Evidence, is_empty
-from contracts.resources import Verdict
+from contracts.judging.verdict import Verdict
 from contracts.verdict_check import find_mismatch
 from validator.errors import JudgeAnswerError, JudgmentError
 from validator.judge_config import JudgeConfig

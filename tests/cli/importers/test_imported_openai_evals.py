@@ -56,7 +56,7 @@ def test_a_completion_without_a_label_that_is_known_is_skipped(read):
 def test_a_log_joins_what_was_asked_with_how_it_ended(read):
     log = [
         {"spec": {"eval_name": "capitals.dev.v0"}},
-        {"run_id": "r", "event_id": 0, "sample_id": "s.1", "type": "sampling", "data": {"prompt": QUESTION, "sampled": "x"}},
+        {"run_id": "r", "event_id": 0, "sample_id": "s.1", "type": "sampling", "data": {"prompt": QUESTION}},
         {"run_id": "r", "event_id": 1, "sample_id": "s.1", "type": "match",
          "data": {"correct": False, "expected": "Lima", "sampled": "Cusco", "options": ["Lima", "Lima, Peru"]}},
         {"run_id": "r", "event_id": 2, "sample_id": "s.1", "type": "metrics", "data": {"score": 1}},

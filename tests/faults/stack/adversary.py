@@ -17,7 +17,8 @@ from aiokafka.errors import KafkaError
 
 from contracts.criteria import parse_criteria
 from contracts.events import CancelRequested, Event, ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.resources import CriterionVerdict, NewJob, Verdict
+from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.resources import NewJob
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature, make_secret
 from contracts.status import JobStatus, Outcome, ReportKind
 from contracts.topics import REPLAY_HEADER, TOPICS

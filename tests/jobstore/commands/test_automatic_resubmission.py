@@ -12,7 +12,8 @@ from support.jobstore.steps import Steps, reported, result, verdict
 from support.jobstore.terms import IDS
 
 from contracts.identity import new_execution_id
-from contracts.resources import NewAgent, NewLimit, Verdict
+from contracts.judging.verdict import Verdict
+from contracts.resources import NewAgent, NewLimit
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob

@@ -6,7 +6,7 @@ import pytest
 from support.jobstore.edited import edited
 from support.jobstore.steps import CRITERIA, Steps, new_job
 
-from contracts.resources import CriterionVerdict, Verdict
+from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.sizes import LIMIT_MAX_BYTES, MESSAGE_MAX_CHARS, PAYLOAD_MAX_BYTES, measure_job
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob

@@ -8,7 +8,7 @@ import pytest
 from support.jobstore.builders import NOW, TIMES, done, job, judging, queued, report, running
 from support.jobstore.steps import verdict
 
-from contracts.resources import CriterionVerdict, Verdict
+from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.status import JobStatus, Outcome
 from jobstore.domain.decisions import CODE_MAX_CHARS, CRITERION_MAX_CHARS, NO_ENDING, cut_criterion, list_not_met
 from jobstore.domain.model import Decision, Execution, Job, TransitionKind

@@ -20,7 +20,8 @@ from support.jobstore.builders import (
 )
 from support.jobstore.steps import reported
 
-from contracts.resources import CriterionVerdict, Policy, Usage, Verdict
+from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.resources import Policy, Usage
 from contracts.spending import Budget
 from contracts.status import Outcome, ReportKind
 from jobstore.domain import execution_states, limits

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.resources import CriterionVerdict, NewAgent, NewJob, Policy, Usage, Verdict
+from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.resources import NewAgent, NewJob, Policy, Usage
 from contracts.sizes import (
     JUDGED_MAX_BYTES,
     LIMIT_MAX_BYTES,

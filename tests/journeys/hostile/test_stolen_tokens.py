@@ -16,7 +16,8 @@ from support.system import WAIT_S, Agent, Judge, System
 
 from contracts.criteria import parse_criteria
 from contracts.events import Event, ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.resources import CriterionVerdict, JobLog, Verdict
+from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.resources import JobLog
 from contracts.signing import SIGNATURE_HEADER, SigningKey
 from contracts.status import JobStatus, Outcome, ReportKind
 from localstack.datadir import DataDir

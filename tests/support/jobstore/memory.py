@@ -5,7 +5,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from contracts.identity import new_execution_id
-from contracts.resources import Agent, NewAgent, Policy, Verdict
+from contracts.judging.verdict import Verdict
+from contracts.resources import Agent, NewAgent, Policy
 from contracts.status import Delivery, Outcome, ReportKind
 from jobstore.commands.base import Command, Locks, Reads
 from jobstore.commands.claims import ClaimExecution, ClaimJudging

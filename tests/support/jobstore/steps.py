@@ -11,7 +11,8 @@ from sqlalchemy import text
 from contracts.criteria import parse_stored_criteria
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
-from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
+from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.resources import NewAgent, NewJob
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Signature
 from contracts.status import Outcome, ReportKind
 from contracts.topics import TOPIC_OF

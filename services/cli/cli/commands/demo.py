@@ -19,7 +19,8 @@ from cli.session import Session, command, connect, make_app
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
-from contracts.resources import Job, JobLog, NewAgent, Verdict
+from contracts.judging.verdict import Verdict
+from contracts.resources import Job, JobLog, NewAgent
 from contracts.signing import KeyUse, Secrets
 from contracts.status import JobLogStatus, Protocol
 

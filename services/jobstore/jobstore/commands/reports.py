@@ -5,7 +5,7 @@ from uuid import UUID
 
 from contracts.criteria import parse_stored_criteria
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
-from contracts.resources import Verdict
+from contracts.judging.verdict import Verdict
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
 from contracts.status import JobStatus, ReportKind
 from contracts.verdict_check import find_mismatch

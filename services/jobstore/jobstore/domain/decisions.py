@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from contracts.resources import Verdict
+from contracts.judging.verdict import Verdict
 from contracts.status import RESTING, JobLogStatus, JobStatus, Outcome
 from jobstore.domain.model import (
     Clock,

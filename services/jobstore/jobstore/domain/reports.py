@@ -2,7 +2,8 @@
 
 from contracts.events import JobStatusReported
 from contracts.jsontext import json_text
-from contracts.resources import Usage, Verdict
+from contracts.judging.verdict import Verdict
+from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.domain.model import Report, TransitionKind, replace
 

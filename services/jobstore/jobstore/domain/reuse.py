@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.criteria import parse_stored_criteria
-from contracts.resources import Verdict
+from contracts.judging.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import Final
 
 from contracts.events import JobChanged, hash_result
-from contracts.resources import Verdict
+from contracts.judging.verdict import Verdict
 from contracts.status import JobLogStatus
 from jobstore.domain.decisions import NO_ENDING, change_ending, is_end, list_not_met, make_ending
 from jobstore.domain.limits import agent_limit

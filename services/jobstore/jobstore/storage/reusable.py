@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from contracts.resources import Verdict
+from contracts.judging.verdict import Verdict
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.reuse import Reusable, ReuseTerms, verdict_key
 from jobstore.json_members import members

@@ -2434,6 +2434,16 @@ export interface components {
             reuse_verdict?: boolean | null;
             /** @description what becomes of a result without content; when not set it is not met, and no judge is asked */
             empty_result?: components["schemas"]["EmptyResult"] | null;
+            /**
+             * Judge
+             * @description the judge policy, by name or `name@version`; `default` when not set
+             */
+            judge?: string | null;
+            /**
+             * Criteria Set
+             * @description the criteria set that is judged by besides, by name or `name@version`
+             */
+            criteria_set?: string | null;
         };
         /**
          * Protocol

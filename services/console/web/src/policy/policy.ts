@@ -1,6 +1,6 @@
 import type { Policy } from "@/api/types";
 
-type Kind = "whole" | "number" | "choice" | "words";
+type Kind = "whole" | "number" | "choice" | "words" | "text";
 type Field = { key: keyof Policy; label: string; hint?: string; kind: Kind; choices?: Record<string, string> };
 
 /** Fields of a policy, in the order of the form. Empty: the agent's value, or the service's default. */
@@ -41,6 +41,8 @@ export const POLICY_FIELDS = [
     kind: "choice",
     choices: { at_least_once: "Call the agent again", at_most_once: "Never call it twice" },
   },
+  { key: "judge", label: "Judge policy", hint: "A name, or name@version; empty: default.", kind: "text" },
+  { key: "criteria_set", label: "Criteria set", hint: "Judged by besides: a name, or name@version.", kind: "text" },
   { key: "queue_timeout_s", label: "Longest wait, in seconds", hint: "Until an executor takes it.", kind: "number" },
   { key: "connect_timeout_s", label: "Time to connect, in seconds", kind: "number" },
   {
@@ -86,6 +88,8 @@ function parseValue(kind: Kind, text: string): unknown {
       return Number(text);
     case "words":
       return text.split(/[\s,]+/);
+    case "text":
+      return text;
     case "choice":
       return text === "true" || text === "false" ? text === "true" : text;
   }

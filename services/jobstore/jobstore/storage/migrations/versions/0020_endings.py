@@ -6,7 +6,7 @@ from typing import Final
 from alembic import op
 from sqlalchemy import Row, text
 
-from contracts.resources import Verdict
+from contracts.judging.verdict import Verdict
 from contracts.status import JobLogStatus
 from jobstore.domain.decisions import NO_ENDING, Ending, change_ending, is_end, list_not_met, make_ending
 from jobstore.domain.model import TransitionKind

@@ -1,0 +1,160 @@
+"""Declare judge policies: the stages of judging, the models that they ask, and what a resubmission needs."""
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from contracts.agents.urls import check_http_url, has_userinfo
+from contracts.fields import StrictModel, Text, matches
+from contracts.jsontext import Json, json_text
+
+#: The policy of all that names none: what validators report of their settings.
+DEFAULT_POLICY: Final = "default"
+#: Votes of a quorum; a stage asks as many models at most.
+VOTES_MIN: Final = 2
+VOTES_MAX: Final = 9
+STAGES_MAX: Final = 8
+#: Bytes of the parameters of a model, as JSON.
+PARAMETERS_MAX_BYTES: Final = 4_000
+
+_NAME: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
+_NAME_PATTERN: Final = matches(
+    f"^{_NAME}$", "must be a name of small letters, digits and . _ -, which begins with a letter or digit"
+)
+_REFERENCE_PATTERN: Final = matches(
+    f"^{_NAME}(@[1-9][0-9]{{0,8}})?$", "must be a name of small letters, digits and . _ -, or one version: name@3"
+)
+#: The name of a judge policy, a criteria set or a key.
+Name = Annotated[str, StringConstraints(pattern=_NAME_PATTERN)]
+#: A name, or one version of what has it: `strict` or `strict@3`.
+Reference = Annotated[str, StringConstraints(pattern=_REFERENCE_PATTERN)]
+Price = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+
+
+def split_reference(reference: str) -> tuple[str, int | None]:
+    """Return the name and the version in a reference; None stands for the newest that is current."""
+    name, _, version = reference.partition("@")
+    return name, int(version) if version else None
+
+
+def join_reference(name: str, version: int) -> str:
+    """Return the reference to one version."""
+    return f"{name}@{version}"
+
+
+def _check_base_url(url: str) -> str:
+    check_http_url(url)
+    if has_userinfo(url) or "?" in url or "#" in url:
+        msg = "must have no user, password, query or fragment: a key is named in `key`"
+        raise ValueError(msg)
+    return url
+
+
+def _check_parameters(parameters: dict[str, Json]) -> dict[str, Json]:
+    if len(json_text(parameters).encode()) > PARAMETERS_MAX_BYTES:
+        msg = f"must have at most {PARAMETERS_MAX_BYTES} bytes as JSON"
+        raise ValueError(msg)
+    return parameters
+
+
+class _Frozen(StrictModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class JudgeModel(_Frozen):
+    """A model that judges, and where it is. What is not set is taken from the validator's own settings."""
+
+    model: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+    family: Annotated[Text, StringConstraints(max_length=64)] | None = Field(
+        None, description="models of one family err alike; a further ask is best made of another"
+    )
+    api: Literal["chat", "responses"] | None = Field(None, description="found out when not set")
+    base_url: Annotated[Text, StringConstraints(max_length=2_000), AfterValidator(_check_base_url)] | None = None
+    key: Name | None = Field(None, description="the name of a key in the validators' settings, never the key itself")
+    parameters: Annotated[dict[str, Json], Field(max_length=16), AfterValidator(_check_parameters)] = Field(
+        default_factory=dict, description="sent with every ask, such as temperature"
+    )
+    input_usd: Price | None = Field(None, description="the price of a million tokens; when not set, as it is known")
+    output_usd: Price | None = None
+    timeout_s: Annotated[float, Field(gt=0, le=3_600)] | None = None
+    thinking_tokens: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+
+
+class Stage(_Frozen):
+    """One step of judging.
+
+    `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+    and the second where the first is unsure or its quotations fail.
+    """
+
+    kind: Literal["checks", "single", "quorum", "cascade"]
+    judges: Annotated[list[JudgeModel], Field(max_length=VOTES_MAX)] = Field(
+        default_factory=list, description="none: the validator's own"
+    )
+    votes: Annotated[int, Field(ge=1, le=VOTES_MAX)] | None = Field(
+        None, description="of a quorum: as many asks, over the judges in turn, in other order and wording"
+    )
+
+    @model_validator(mode="after")
+    def _check_judges(self) -> Self:
+        bounds = {"checks": (0, 0), "single": (0, 1), "quorum": (0, VOTES_MAX), "cascade": (2, 2)}
+        least, most = bounds[self.kind]
+        if not least <= len(self.judges) <= most:
+            msg = f"a stage `{self.kind}` names {least} to {most} judges"
+            raise ValueError(msg)
+        if self.votes is not None and self.kind != "quorum":
+            msg = "only a quorum has votes"
+            raise ValueError(msg)
+        if self.kind == "quorum" and (self.votes or len(self.judges)) < VOTES_MIN:
+            msg = "a quorum needs two votes at least"
+            raise ValueError(msg)
+        if self.votes is not None and self.votes < len(self.judges):
+            msg = "a quorum has a vote for each of its judges at least"
+            raise ValueError(msg)
+        return self
+
+
+class LoopStep(_Frozen):
+    """What a pass needs besides, from some submission on: asks that are told to refute it, or a check."""
+
+    from_submission: Annotated[int, Field(ge=2, le=100)] = 2
+    asks: Annotated[int, Field(ge=0, le=VOTES_MAX)] = 1
+    judge: JudgeModel | None = Field(None, description="best of another family; when not set, the last stage's")
+    check: Text | None = Field(None, description="the text of a criterion of kind `check`")
+
+
+class JudgePolicy(_Frozen):
+    """How results are judged, by name and version. A version never changes."""
+
+    name: Name
+    version: int = Field(0, ge=0, le=999_999_999, description="given by the jobstore; 0: not stored yet")
+    stages: Annotated[list[Stage], Field(min_length=1, max_length=STAGES_MAX)] = Field(
+        default_factory=lambda: [Stage(kind="checks"), Stage(kind="single")]
+    )
+    asks: Literal["all", "each"] = Field("all", description="one ask for all criteria, or one for each")
+    judge_after_checks: bool = Field(False, description="whether a model is asked where a required check fails")
+    loop: Annotated[list[LoopStep], Field(max_length=STAGES_MAX)] = Field(
+        default_factory=lambda: [LoopStep()], description="what later submissions need; empty: nothing more"
+    )
+    section_chars: Annotated[int, Field(ge=2_000, le=1_000_000)] | None = Field(
+        None, description="a longer result is judged by sections of so many characters"
+    )
+    prompt: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="the version of the prompt; when not set, the validator's"
+    )
+
+    @model_validator(mode="after")
+    def _check_stages(self) -> Self:
+        kinds = [stage.kind for stage in self.stages]
+        if "checks" in kinds[1:]:
+            msg = "`checks` is the first stage or none: they are free, and run before any judge is paid"
+            raise ValueError(msg)
+        if len(kinds) - kinds.count("checks") != 1:
+            msg = "a policy has one stage that asks judges, after `checks`: single, quorum or cascade"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def reference(self) -> str:
+        """The name and version, as jobs and verdicts name it."""
+        return join_reference(self.name, self.version)

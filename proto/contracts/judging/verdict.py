@@ -1,0 +1,93 @@
+"""Verdicts: the judgement of a result, by criterion and by stage, and every ask of a model that it rests on."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from contracts.fields import Model
+from contracts.status import Outcome
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class CriterionVerdict(Model):
+    """The judgement of one criterion."""
+
+    text: str
+    outcome: Outcome
+    required: bool = True
+    kind: str = Field("meets", description="the criterion's: `meets`, `never` or `check`")
+    evidence: str | None = Field(
+        None, description="words quoted from the result, or what a check found; None where none stand there"
+    )
+    comment: str = ""
+
+
+class Ask(Model):
+    """One ask of a model, as the log keeps it."""
+
+    model: str
+    role: str = Field("judge", description="`judge`, `vote`, `cheap`, `strong`, or `refute`: a pass was to be refuted")
+    prompt: int | None = Field(None, exclude_if=_is_none, description="the version of the prompt")
+    input_tokens: int | None = Field(None, exclude_if=_is_none)
+    output_tokens: int | None = Field(None, exclude_if=_is_none)
+    cost_usd: float | None = Field(None, exclude_if=_is_none)
+    latency_s: float | None = Field(None, exclude_if=_is_none)
+    request_id: str | None = Field(None, exclude_if=_is_none, description="as the judge's API names the request")
+    outcomes: str | None = Field(
+        None,
+        exclude_if=_is_none,
+        description="a letter for each criterion of the job: p (pass), f (fail), c (cannot assess), - (not asked); "
+        "None where the answer was nonsense",
+    )
+
+
+class StageVerdict(Model):
+    """What one stage of judging decided."""
+
+    kind: str = Field(description="`checks`, `single`, `quorum`, `cascade` or `refute`; more may follow")
+    outcomes: str = Field(description="a letter for each criterion, as in Ask: what it decided")
+    asks: list[Ask] = Field(default_factory=list)
+
+
+class Verdict(Model):
+    """The judgement of one result. `is_valid` is computed from the criteria, never taken from a model."""
+
+    is_valid: bool
+    reason: str
+    criteria: list[CriterionVerdict]
+    model: str | None = None
+    judge_error: str | None = Field(
+        None, description="the code of what the judge did instead of judging this result; it is not submitted again"
+    )
+    policy: str | None = Field(
+        None, exclude_if=_is_none, description="the judge policy and its version, such as `strict@3`"
+    )
+    submission: int | None = Field(
+        None, exclude_if=_is_none, description="which submission of the job this is the judgement of"
+    )
+    submissions: int | None = Field(None, exclude_if=_is_none, description="how many there may be")
+    stages: list[StageVerdict] | None = Field(
+        None, exclude_if=_is_none, description="how it was judged; not given in older verdicts"
+    )
+
+    @classmethod
+    def of(
+        cls,
+        criteria: list[CriterionVerdict],
+        reason: str,
+        model: str | None = None,
+        judge_error: str | None = None,
+    ) -> Self:
+        """Make a verdict; the result is valid if every required criterion passed."""
+        is_valid = all(c.outcome is Outcome.PASS for c in criteria if c.required)
+        return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model, judge_error=judge_error)
+
+    @model_validator(mode="after")
+    def _check_is_valid(self) -> Self:
+        if self.is_valid and any(c.outcome is not Outcome.PASS for c in self.criteria if c.required):
+            msg = "is_valid although a required criterion did not pass"
+            raise ValueError(msg)
+        return self
