@@ -7,11 +7,14 @@ from contracts.judging.calibration.evaluation import (
     CRITERIA_MAX,
     DISAGREEMENTS_MAX,
     LISTED_MAX,
+    RESULT_MAX_CHARS,
     Asked,
     Evaluation,
     Judged,
 )
 from contracts.judging.calibration.golden import GoldenSet, find_refusal
+from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdict
+from contracts.status import Outcome
 
 
 def make(name="a", label=True, criteria=("It rhymes",), labels=None):
@@ -150,7 +153,27 @@ def test_disagreements_are_kept_to_be_read_and_no_more_than_can_be():
     assert report["disagreements"]["total"] == DISAGREEMENTS_MAX + 1
     assert len(report["disagreements"]["items"]) == DISAGREEMENTS_MAX
     first = report["disagreements"]["items"][0]
-    assert (first["id"], first["label"], first["judged"]["a@1"]) == ("0", False, {"accepted": True, "outcomes": "p"})
+    assert (first["id"], first["label"], first["result"]["text"]) == ("0", False, "words")
+    assert first["judged"]["a@1"] == {"accepted": True, "outcomes": "p", "reason": ""}
+
+
+def test_a_long_result_is_cut_and_says_so():
+    evaluation = Evaluation(["a@1"])
+    fields = {"id": "a", "acceptance_criteria": "It rhymes", "label": False}
+    evaluation.add(make_case({**fields, "result": ["x" * RESULT_MAX_CHARS]}), {"a@1": [judged("p")]})
+    (item,) = evaluation.report()["disagreements"]["items"]
+    assert (len(item["result"]["text"]), item["result"]["chars_left_out"]) == (RESULT_MAX_CHARS, 4)
+
+
+def test_a_verdict_says_what_each_criterion_and_ask_did():
+    criteria = [CriterionVerdict(text=f"{outcome}", outcome=outcome) for outcome in Outcome]
+    ask = Ask(model="m", role="vote", outcomes="pf-", cost_usd=0.1, latency_s=2.0, input_tokens=3, output_tokens=4)
+    stage = StageVerdict(kind="quorum", outcomes="pf-", asks=[ask, Ask(model="m", input_tokens=1), Ask(model="m")])
+    verdict = Verdict(is_valid=False, reason="no", criteria=criteria, stages=[stage])
+    asks = [Asked("vote", "pf-", 0.1, 2.0, 7), Asked("judge", None, None, None, 1), Asked("judge", None)]
+    assert Judged.of(verdict) == Judged("pfc", False, asks, None, "no")
+    older = Verdict(is_valid=False, reason="", criteria=criteria, judge_error="judge_canary")
+    assert Judged.of(older) == Judged("pfc", False, [], "judge_canary")
 
 
 def test_a_criterion_alone_may_disagree():

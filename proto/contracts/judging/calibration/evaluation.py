@@ -3,16 +3,22 @@
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
+from contracts.jsontext import json_text
 from contracts.judging.calibration.cases import Case
 from contracts.judging.calibration.statistics import Confusion, Interval, Panel, judge_panel, mcnemar, quantile, wilson
+from contracts.judging.verdict import Ask, Verdict
+from contracts.status import Outcome
 
 #: Criteria that are told apart, and those of them that a report lists: the ones with the most labels.
 CRITERIA_MAX, LISTED_MAX = 10_000, 100
 #: Cases that a report holds to be read.
 DISAGREEMENTS_MAX: Final = 200
-PASS, UNSURE, NOTHING = "p", "c", "-"
+#: Characters of a result that is to be read.
+RESULT_MAX_CHARS: Final = 20_000
+PASS, FAIL, UNSURE, NOTHING = "p", "f", "c", "-"
+_LETTERS: Final = {Outcome.PASS: PASS, Outcome.FAIL: FAIL, Outcome.CANNOT_ASSESS: UNSURE}
 
 Json = dict[str, Any]
 
@@ -37,6 +43,19 @@ class Judged(NamedTuple):
     accepted: bool
     asks: Sequence[Asked] = ()
     error: str | None = None
+    reason: str = ""
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        """Return what a verdict says. Where the judge misbehaved, the case was not judged."""
+        outcomes = "".join(_LETTERS[one.outcome] for one in verdict.criteria)
+        asks = [_read_ask(ask) for stage in verdict.stages or () for ask in stage.asks]
+        return cls(outcomes, verdict.is_valid, asks, verdict.judge_error, verdict.reason)
+
+
+def _read_ask(ask: Ask) -> Asked:
+    counts = [count for count in (ask.input_tokens, ask.output_tokens) if count is not None]
+    return Asked(ask.role, ask.outcomes, ask.cost_usd, ask.latency_s, sum(counts) if counts else None)
 
 
 class Evaluation:
@@ -76,7 +95,7 @@ class Evaluation:
                 {
                     "id": case.id,
                     "title": case.title,
-                    "result": case.result,
+                    "result": _shorten(case.result),
                     "label": case.label,
                     "criteria": [str(criterion) for criterion in case.criteria],
                     "labels": case.labels,
@@ -136,7 +155,7 @@ class _PolicyCounts:
             msg = f"case {case.id!r} has {len(case.criteria)} criteria, and {len(first.outcomes)} were judged"
             raise ValueError(msg)
         if case.label is not None:
-            unsure = not first.accepted and "f" not in first.outcomes
+            unsure = not first.accepted and FAIL not in first.outcomes
             self._overall.add(label=case.label, passed=first.accepted, unsure=unsure)
         for place, (label, criterion) in enumerate(zip(case.labels, case.criteria, strict=True)):
             if label is not None:
@@ -213,7 +232,13 @@ def _disagrees(case: Case, judged: Judged) -> bool:
 def _describe(judged: Judged) -> Json:
     if judged.error is not None:
         return {"error": judged.error}
-    return {"accepted": judged.accepted, "outcomes": judged.outcomes}
+    return {"accepted": judged.accepted, "outcomes": judged.outcomes, "reason": judged.reason}
+
+
+def _shorten(result: Any) -> Json:
+    """Return a result as a text that a report has room for, and how many characters are missing of it."""
+    text = result if isinstance(result, str) else json_text(result)
+    return {"text": text[:RESULT_MAX_CHARS], "chars_left_out": max(0, len(text) - RESULT_MAX_CHARS)}
 
 
 def _interval(interval: Interval, count: int) -> Json:

@@ -1,0 +1,19 @@
+"""Let the jobstore have cases judged: as judgings without a job, which validators claim."""
+
+from collections.abc import Sequence
+
+from cli.errors import CommandError
+from cli.evaluating.run import JudgeCases
+from contracts.client import JobStoreClient
+from contracts.judging.calibration.cases import Case
+from contracts.judging.calibration.evaluation import Judged
+
+
+def judge_through(jobstore: JobStoreClient) -> JudgeCases:
+    """Return what judges cases through a jobstore."""
+
+    async def judge(cases: Sequence[Case], policy: str) -> Sequence[Judged]:
+        message = f"the jobstore at hand judges nothing without a job: {len(cases)} cases by {policy}, {jobstore}"
+        raise CommandError(message, code="not_available")
+
+    return judge
