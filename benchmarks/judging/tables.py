@@ -1,6 +1,5 @@
 """Make the tables of docs/judging.md."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from judging.standins import POLICIES, TABLES, Total, add_up
 from judging.votes import GIVEN, SWAPPED, Ask, Votes
 
 PAGE: Final = ROOT / "docs" / "judging.md"
-_BODY: Final = re.compile(r"(<!-- begin bench judging -->\n).*?(\n<!-- end bench judging -->)", re.DOTALL)
+BEGIN, END = "<!-- begin judging -->", "<!-- end judging -->"
 #: A share of good work among the submissions, at which true acceptance is shown beside what is reported.
 HALF: Final = 0.5
 
@@ -142,12 +141,13 @@ def describe_standins() -> list[str]:
 
 def write_page(lines: Iterable[str], page: Path = PAGE) -> None:
     """Put the tables into their place on the page."""
-    body = "\n".join(lines)
-    page.write_text(_BODY.sub(lambda found: found[1] + body + found[2], page.read_text("utf-8")), "utf-8")
+    text = page.read_text("utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    assert begin + end == BEGIN + END, f"{page} has no place for the tables: {BEGIN} and {END}"
+    page.write_text("\n".join([before + begin, *lines, end + after]), "utf-8")
 
 
-def read_page(page: Path = PAGE) -> str:
-    """Return the tables that stand on the page."""
-    found = _BODY.search(page.read_text("utf-8"))
-    assert found is not None, f"{page} has no place for the tables"
-    return found[0].partition("\n")[2].rpartition("\n")[0]
+def read_page(page: Path = PAGE) -> list[str]:
+    """Return the lines of the tables that stand on the page."""
+    return page.read_text("utf-8").partition(BEGIN)[2].partition(END)[0].splitlines()[1:]

@@ -8,7 +8,7 @@ import pytest
 from judging.__main__ import VOTES
 from judging.loop import SUBMISSIONS, find_inflation, judge_submission, list_further_asks, run_loop
 from judging.standins import POLICIES, TABLES, add_up
-from judging.tables import Chosen, describe_loop, describe_standins, describe_votes
+from judging.tables import BEGIN, END, Chosen, describe_loop, describe_standins, describe_votes, read_page, write_page
 from judging.votes import GIVEN, SWAPPED, Ask, VotesError, read_votes
 
 JUDGE, OTHER = Chosen.judge, Chosen.other
@@ -214,3 +214,20 @@ def test_with_errors_independent_of_doubt_the_cascade_lets_more_through():
     table = TABLES["errors are independent of doubt"]
     assert add_up(table, POLICIES["cascade"]).false_accepts > add_up(table, POLICIES["single"]).false_accepts
     assert "| cascade | 40.0 | 51 | 27 |" in describe_standins()
+
+
+def test_the_page_holds_the_tables_as_they_are_printed(votes):
+    lines = [*describe_votes(votes, Chosen()), *describe_loop(votes, Chosen()), *describe_standins()]
+    assert read_page() == lines, "docs/judging.md is not what `make bench OF=judging` prints: ARGS=--write writes it"
+
+
+def test_a_page_keeps_what_stands_around_the_tables(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    for _ in range(2):
+        write_page(["", "| new |"], page)
+        assert read_page(page) == ["", "| new |"]
+        assert page.read_text() == f"before\n\n{BEGIN}\n\n| new |\n{END}\n\nafter\n"
+    page.write_text("nothing")
+    with pytest.raises(AssertionError, match="no place for the tables"):
+        write_page([], page)
