@@ -192,6 +192,8 @@ def test_a_configuration_that_nobody_judged_has_no_labels(read):
         ("a: &a [*a]", "something in it contains itself"),
         ("description: nothing", "is no result, test or configuration of promptfoo"),
         ("", "is no result, test or configuration of promptfoo"),
+        ("a: &a {tests: [x]}\n<<: *a", "its tests are elsewhere: import x by itself"),
+        ("tests: [y]\ntests: [x, ]", "its tests are elsewhere: import x by itself"),
         ("tests: file://tests.csv", "its tests are elsewhere: import file://tests.csv by itself"),
         ("[" * 3_000 + "]" * 3_000, "is no YAML that can be read"),
     ],

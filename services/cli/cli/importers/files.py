@@ -10,7 +10,8 @@ from cli.importers.openai_evals import OpenAIEvals
 from cli.importers.promptfoo import Promptfoo
 from contracts.judging.calibration.cases import LINE_MAX_BYTES
 
-#: Values of a YAML document, each alias counted as what it stands for.
+#: Bytes of a YAML document, and its values, each alias counted as what it stands for.
+YAML_MAX_BYTES: Final = 8 << 20
 VALUES_MAX: Final = 1_000_000
 _OF_PROMPTFOO: Final = {"testCase", "gradingResult", "vars", "assert", "tests", "evalId", "providerOutput"}
 
@@ -95,16 +96,16 @@ def _read_yaml(path: Path) -> Iterator[tuple[str, Any]]:
     """Return the tests of a configuration, each with its line."""
     import yaml  # noqa: PLC0415 - only needed here
 
+    with path.open("rb") as file:
+        text = file.read(YAML_MAX_BYTES + 1)
+    if len(text) > YAML_MAX_BYTES:
+        yield "the file", _Unread(f"is longer than {YAML_MAX_BYTES} bytes")
+        return
     try:
-        with path.open("rb") as file:
-            text = file.read(DOCUMENT_MAX_BYTES + 1)
-        loader = yaml.CSafeLoader(text) if len(text) <= LINE_MAX_BYTES else None
-        if loader is None:
-            yield "the file", _Unread(f"is longer than {LINE_MAX_BYTES} bytes")
-            return
+        loader = yaml.CSafeLoader(text)
         root = loader.get_single_node()
         _check_size(root)
-        value = loader.construct_document(root) if root is not None else None
+        value = None if root is None else loader.construct_document(root)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         yield "the file", _Unread(f"is no YAML that can be read: {' '.join(str(error).split())}")
         return
@@ -112,14 +113,14 @@ def _read_yaml(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _place_tests(root: Any, value: Any) -> Iterator[tuple[str, Any]]:
-    is_config = isinstance(value, dict) and isinstance(value.get("tests"), list)
-    tests = value["tests"] if is_config else value if isinstance(value, list) else None
-    if tests is None:
-        yield f"line {root.start_mark.line + 1 if root is not None else 1}", value
+    shared, tests, nodes = {}, value, root
+    if isinstance(value, dict):
+        shared, tests = {"defaultTest": value.get("defaultTest")}, value.get("tests")
+        nodes = {key.value: node for key, node in root.value}.get("tests")  # the last of several, as in `value`
+    if not isinstance(tests, list) or nodes is None:
+        yield "the file", value
         return
-    nodes = next((node for key, node in root.value if key.value == "tests"), root) if is_config else root
     for node, test in zip(nodes.value, tests, strict=True):
-        shared = {"defaultTest": value.get("defaultTest")} if is_config else {}
         yield f"line {node.start_mark.line + 1}", {**shared, "tests": [test]}
 
 
