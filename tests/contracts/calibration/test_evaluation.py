@@ -148,6 +148,38 @@ def test_votes_of_a_quorum_are_worth_what_their_errors_say():
     assert 1 < quorum["worth_votes"] < 3
 
 
+@pytest.mark.parametrize(
+    ("criterion", "asks", "wrong"),
+    [
+        # The first vote was asked twice, since its first answer was nonsense; the second is of no opinion.
+        ("It rhymes", [(1, None), (1, "p"), (2, "-")], [0, 1]),
+        # One ask a criterion: each answers one of them.
+        ("It rhymes", [(1, "p"), (1, "-"), (2, "-"), (2, "f")], [0, 1]),
+        # Of a result in parts, one part shows that the first says yes.
+        ("It rhymes", [(1, "f"), (1, "p"), (1, "f"), (2, "f"), (2, "c")], [0, 1]),
+        ("never: It swears", [(1, "p"), (1, "f"), (1, "p"), (2, "p"), (2, "p")], [1, 0]),
+    ],
+)
+def test_a_vote_may_take_several_asks(criterion, asks, wrong):
+    evaluation = Evaluation(["a@1"])
+    votes = [Asked("vote", outcomes, vote=vote) for vote, outcomes in asks]
+    for number in range(3):
+        evaluation.add(make(f"{number}", criteria=[criterion], labels=[True]), {"a@1": [judged("p", *votes)]})
+    ((quorum,),) = [report["quorum"] for report in evaluation.report()["policies"]]
+    assert (quorum["votes"], quorum["labels"], quorum["best_wrong"]) == (2, 3, 0)
+    assert quorum["majority_wrong"] == 0
+    assert [3 * one for one in wrong].count(3) == 1
+
+
+def test_asks_that_are_told_as_a_sum_count_as_many_and_have_no_latency_of_their_own():
+    evaluation = Evaluation(["a@1"])
+    evaluation.add(
+        make("1"), {"a@1": [judged("p", Asked("judge", "p", None, 1.0), Asked("judge", None, 2.0, 9.0, 5, None, 4))]}
+    )
+    (report,) = evaluation.report()["policies"]
+    assert (report["asks"], report["asks_of_unknown_cost"], report["latency_s"]["p95"]) == (5, 1, 1.0)
+
+
 def test_disagreements_are_kept_to_be_read_and_no_more_than_can_be():
     report = evaluate((False, "p"), (True, "p"), *[(False, "p")] * DISAGREEMENTS_MAX)
     assert report["disagreements"]["total"] == DISAGREEMENTS_MAX + 1

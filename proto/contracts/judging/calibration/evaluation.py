@@ -24,13 +24,18 @@ Json = dict[str, Any]
 
 
 class Asked(NamedTuple):
-    """One ask of a model: what it said of each criterion, None if nonsense; what it took, None where nobody said."""
+    """One ask of a model: what it said of each criterion, None if nonsense; what it took, None where nobody said.
+
+    `vote`: of a quorum, which vote it was part of. `together`: how many asks these are.
+    """
 
     role: str
     outcomes: str | None
     cost_usd: float | None = None
     latency_s: float | None = None
     tokens: int | None = None
+    vote: int | None = None
+    together: int = 1
 
 
 class Judged(NamedTuple):
@@ -55,7 +60,26 @@ class Judged(NamedTuple):
 
 def _read_ask(ask: Ask) -> Asked:
     counts = [count for count in (ask.input_tokens, ask.output_tokens) if count is not None]
-    return Asked(ask.role, ask.outcomes, ask.cost_usd, ask.latency_s, sum(counts) if counts else None)
+    tokens = sum(counts) if counts else None
+    vote, together = getattr(ask, "vote", None), getattr(ask, "sum_of", None) or 1
+    return Asked(ask.role, ask.outcomes, ask.cost_usd, ask.latency_s, tokens, vote, together)
+
+
+def _list_votes(asks: Sequence[Asked], place: int, kind: str) -> list[str]:
+    """Return what each vote of a quorum said of a criterion: a letter, NOTHING where it gave no sound answer.
+
+    Of several asks of one vote the last counts, of parts of a long result that which shows most: one part shows that
+    something is there, or that there is what never may be.
+    """
+    votes: dict[int, str] = {}
+    decisive = FAIL if kind == "never" else PASS
+    for number, ask in enumerate(asks):
+        if ask.role == "vote":
+            vote = number if ask.vote is None else ask.vote
+            said = NOTHING if ask.outcomes is None else ask.outcomes[place]
+            if votes.setdefault(vote, said) != decisive and said != NOTHING:
+                votes[vote] = said
+    return [votes[vote] for vote in sorted(votes)]
 
 
 class Evaluation:
@@ -160,14 +184,15 @@ class _PolicyCounts:
         for place, (label, criterion) in enumerate(zip(case.labels, case.criteria, strict=True)):
             if label is not None:
                 self._add_criterion(str(criterion), label, first.outcomes[place])
-                self._add_votes(label, [ask.outcomes for ask in first.asks if ask.role == "vote"], place)
+                if criterion.kind != "check":  # which nobody is asked about
+                    self._add_votes(label, _list_votes(first.asks, place, criterion.kind))
 
     def _add_ask(self, ask: Asked) -> None:
-        self._asks["total"] += 1
+        self._asks["total"] += ask.together
         self._asks["tokens"] += ask.tokens or 0
-        self._asks["of_unknown_cost"] += ask.cost_usd is None
+        self._asks["of_unknown_cost"] += ask.together if ask.cost_usd is None else 0
         self._cost_usd += ask.cost_usd or 0.0
-        if ask.latency_s is not None:
+        if ask.latency_s is not None and ask.together == 1:
             self._latencies.append(ask.latency_s)
 
     def _add_repeats(self, sound: Sequence[Judged]) -> None:
@@ -183,12 +208,11 @@ class _PolicyCounts:
         for confusion in (self._all, *((self._criteria.setdefault(criterion, Confusion()),) if known else ())):
             confusion.add(label=label, passed=letter == PASS, unsure=letter in UNSURE + NOTHING)
 
-    def _add_votes(self, label: bool, votes: Sequence[str | None], place: int) -> None:
+    def _add_votes(self, label: bool, votes: Sequence[str]) -> None:
         """Count votes of a quorum, by how many there were: no answer is an error."""
         if len(votes) > 1:
             rows = self._votes.setdefault(len(votes), [bytearray() for _ in votes])
-            for row, outcomes in zip(rows, votes, strict=True):
-                letter = outcomes[place] if outcomes is not None else NOTHING
+            for row, letter in zip(rows, votes, strict=True):
                 row.append(letter == NOTHING or (letter == PASS) is not label)
 
     def report(self) -> Json:
@@ -274,5 +298,6 @@ def _describe_panel(panel: Panel) -> Json:
         "worth_votes": panel.effective,
         "majority_wrong": panel.majority_wrong,
         "best_wrong": min(panel.wrong),
+        "wrong": list(panel.wrong),
         "adds_nothing": panel.adds_nothing,
     }
