@@ -115,6 +115,13 @@ async def test_the_page_needs_nothing_else_and_nothing_in_it_is_markup(signoff, 
     assert "because p" in parser.text
 
 
+async def test_a_page_that_cannot_be_written_costs_nothing(signoff, cases, judge):
+    ran = await signoff("judge", "evaluate", str(cases({})), "--html", "no/such/folder/page.html")
+    assert ran.status == 1
+    assert "page.html cannot be written: No such file or directory" in ran.err
+    assert judge.asked == []
+
+
 async def test_an_import_writes_cases_and_tells_what_it_could_not_take_over(signoff, judge, tmp_path):
     source = tmp_path / "samples.jsonl"
     source.write_text('{"input": "2 + 2?", "ideal": "4"}\n{"input": "?"}\n')

@@ -198,9 +198,9 @@ def test_a_verdict_says_what_each_criterion_and_ask_did():
     criteria = [CriterionVerdict(text=f"{outcome}", outcome=outcome) for outcome in Outcome]
     ask = Ask(model="m", role="vote", outcomes="pf-", cost_usd=0.1, latency_s=2.0, input_tokens=3, output_tokens=4)
     stage = StageVerdict(kind="quorum", outcomes="pf-", asks=[ask, Ask(model="m", input_tokens=1), Ask(model="m")])
-    verdict = Verdict(is_valid=False, reason="no", criteria=criteria, stages=[stage])
+    verdict = Verdict(is_valid=False, reason="no", criteria=criteria, stages=[stage], policy="strict@3")
     asks = [Asked("vote", "pf-", 0.1, 2.0, 7), Asked("judge", None, None, None, 1), Asked("judge", None)]
-    assert Judged.of(verdict) == Judged("pfc", False, asks, None, "no")
+    assert Judged.of(verdict) == Judged("pfc", False, asks, None, "no", "strict@3")
     older = Verdict(is_valid=False, reason="", criteria=criteria, judge_error="judge_canary")
     assert Judged.of(older) == Judged("pfc", False, [], "judge_canary")
 
@@ -267,6 +267,30 @@ def test_a_report_of_other_cases_or_another_version_passes_nothing():
     assert find_refusal(GOLDEN, "strict@2", {**report, "cases_hash": "1" * 64}).code == "golden_other_cases"
     del report["cases_hash"]
     assert find_refusal(GOLDEN, "strict@2", report).code == "golden_other_cases"
+
+
+@pytest.mark.parametrize(
+    ("versions", "code"),
+    [
+        (["strict@2"] * 4, None),
+        (["strict@2"] * 3 + ["strict@3"], "golden_other_version"),
+        (["strict@1"] * 4, "golden_other_version"),
+    ],
+)
+def test_the_version_that_judged_counts_and_not_the_name_that_was_asked_for(versions, code):
+    evaluation = Evaluation(["strict"])
+    for number, version in enumerate(versions):
+        good = number % 2 == 0
+        said = judged("p" if good else "f")._replace(version=version)
+        evaluation.add(make(f"{number}", good), {"strict": [said]})
+    refusal = find_refusal(GOLDEN, "strict@2", {**evaluation.report(), "cases_hash": GOLDEN.cases_hash})
+    assert (refusal and refusal.code) == code
+
+
+def test_an_optional_criterion_that_fails_makes_no_verdict_sure():
+    evaluation = Evaluation(["a@1"])
+    evaluation.add(make("1", True, ("It rhymes", "optional: It is short")), {"a@1": [judged("cf")]})
+    assert evaluation.report()["policies"][0]["overall"]["unsure"] == 1
 
 
 def test_flips_are_looked_at_where_the_set_says_so():

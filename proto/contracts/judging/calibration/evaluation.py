@@ -41,7 +41,7 @@ class Asked(NamedTuple):
 class Judged(NamedTuple):
     """What a policy made of a case, once: a letter a criterion (p, f, c or -), and whether the result was accepted.
 
-    With an `error` nothing was decided.
+    With an `error` nothing was decided. `version`: the policy's name and version, as the verdict names it.
     """
 
     outcomes: str
@@ -49,13 +49,14 @@ class Judged(NamedTuple):
     asks: Sequence[Asked] = ()
     error: str | None = None
     reason: str = ""
+    version: str | None = None
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
         """Return what a verdict says. Where the judge misbehaved, the case was not judged."""
         outcomes = "".join(_LETTERS[one.outcome] for one in verdict.criteria)
         asks = [_read_ask(ask) for stage in verdict.stages or () for ask in stage.asks]
-        return cls(outcomes, verdict.is_valid, asks, verdict.judge_error, verdict.reason)
+        return cls(outcomes, verdict.is_valid, asks, verdict.judge_error, verdict.reason, verdict.policy)
 
 
 def _read_ask(ask: Ask) -> Asked:
@@ -159,6 +160,7 @@ class _PolicyCounts:
         self._not_told_apart = 0
         self._errors = Counter[str]()
         self._flips = Counter[str]()
+        self._versions = Counter[str]()
         self._asks = Counter[str]()
         self._cost_usd = 0.0
         self._latencies = array("d")
@@ -166,6 +168,7 @@ class _PolicyCounts:
 
     def add(self, case: Case, judged: Sequence[Judged]) -> None:
         for one in judged:
+            self._versions.update([one.version] if one.version else [])
             for ask in one.asks:
                 self._add_ask(ask)
         sound = [one for one in judged if one.error is None]
@@ -179,8 +182,9 @@ class _PolicyCounts:
             msg = f"case {case.id!r} has {len(case.criteria)} criteria, and {len(first.outcomes)} were judged"
             raise ValueError(msg)
         if case.label is not None:
-            unsure = not first.accepted and FAIL not in first.outcomes
-            self._overall.add(label=case.label, passed=first.accepted, unsure=unsure)
+            pairs = zip(case.criteria, first.outcomes, strict=True)
+            fails = any(criterion.required and letter == FAIL for criterion, letter in pairs)
+            self._overall.add(label=case.label, passed=first.accepted, unsure=not fails)
         for place, (label, criterion) in enumerate(zip(case.labels, case.criteria, strict=True)):
             if label is not None:
                 self._add_criterion(str(criterion), label, first.outcomes[place])
@@ -220,6 +224,7 @@ class _PolicyCounts:
         asked = self._asks["total"]
         flips = self._flips
         return {
+            "versions": dict(self._versions),
             "overall": _measure(self._overall),
             "all_criteria": _measure(self._all),
             "criteria": [{"criterion": name, **_measure(one)} for name, one in ranked[:LISTED_MAX]],

@@ -42,14 +42,20 @@ def find_refusal(golden: GoldenSet, reference: str, report: Mapping[str, Any]) -
     if report.get("cases_hash") != golden.cases_hash:
         message = "the report is of other cases than the golden set: evaluate the version on the golden set itself"
         return GoldenRefusal("golden_other_cases", message)
-    reports = {one["policy"]: one for one in report["policies"]}
-    if reference not in reports:
-        message = f"the report is of {', '.join(reports)}: evaluate {reference} on the golden set"
+    own = next((one for one in report["policies"] if _find_versions(one) == {reference}), None)
+    if own is None:
+        found = ", ".join(sorted({name for one in report["policies"] for name in _find_versions(one)}))
+        message = f"the report is of {found}, and not of {reference} alone: evaluate that on the golden set"
         return GoldenRefusal("golden_other_version", message)
-    faults = _find_faults(golden, reports[reference])
+    faults = _find_faults(golden, own)
     if not faults:
         return None
     return GoldenRefusal("golden_failed", f"{reference} does not pass the golden set: {'; '.join(faults)}")
+
+
+def _find_versions(report: Mapping[str, Any]) -> set[str]:
+    """Return the versions of a policy that judged, or the name that was asked for where no verdict says one."""
+    return set(report["versions"]) or {report["policy"]}
 
 
 def _find_faults(golden: GoldenSet, report: Mapping[str, Any]) -> list[str]:

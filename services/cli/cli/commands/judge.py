@@ -40,6 +40,11 @@ async def evaluate(
 
     policies = list(dict.fromkeys(policy or ["default"]))
     file = check_file(cases, skip_bad=skip_bad)
+    if html is not None:
+        try:
+            html.touch()  # before a judge is paid
+        except OSError as error:
+            raise CommandError(f"{html} cannot be written: {error.strerror}", code="unwritable") from error
     async with cli.jobstore() as jobstore:
         report = await run(file, policies, repeats, judge_through(jobstore))
     if html is not None:
