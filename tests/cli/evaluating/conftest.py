@@ -37,7 +37,7 @@ class FakeJudge:
 @pytest.fixture
 def judge(monkeypatch):
     judge = FakeJudge()
-    monkeypatch.setattr("cli.evaluating.judgings.judge_through", lambda _: judge)
+    monkeypatch.setattr("cli.evaluating.judgings.judge_through", lambda *_: judge)
     return judge
 
 

@@ -20,6 +20,19 @@ def add_commands(app: typer.Typer) -> None:
         command(app, name)(function)
 
 
+@dataclass(frozen=True)
+class How:
+    """How the cases of a file are judged."""
+
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="How often each case is judged.")] = 1
+    submission: Annotated[
+        int,
+        typer.Option(min=1, max=100, help="Judge each as this submission of its job: later ones need more to pass."),
+    ] = 1
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out lines that are no cases; say so.")] = False
+
+
+@with_options(how=How)
 async def evaluate(
     cli: Session,
     cases: Annotated[Path, typer.Argument(metavar="CASES.jsonl", help="Labelled cases, one a line: docs/judging.md.")],
@@ -27,8 +40,7 @@ async def evaluate(
         list[str] | None,
         typer.Option(metavar="NAME[@VERSION]", help="A judge policy. May be repeated; `default` when not given."),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, max=100, help="How often each case is judged.")] = 1,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out lines that are no cases; say so.")] = False,
+    how: How = How(),
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with all disagreements.")] = None,
 ) -> None:
     """Judge labelled cases by policies, and say how often each is right.
@@ -42,14 +54,14 @@ async def evaluate(
     from cli.evaluating.run import evaluate as run  # noqa: PLC0415 - same
 
     policies = list(dict.fromkeys(policy or ["default"]))
-    file = check_file(cases, skip_bad=skip_bad)
+    file = check_file(cases, skip_bad=how.skip_bad)
     if html is not None:
         try:
             html.touch()  # before a judge is paid
         except OSError as error:
             raise CommandError(f"{html} cannot be written: {error.strerror}", code="unwritable") from error
     async with cli.jobstore() as jobstore:
-        report = await run(file, policies, repeats, judge_through(jobstore))
+        report = await run(file, policies, how.repeats, judge_through(jobstore, how.submission))
     if html is not None:
         from cli.evaluating.page import write_page  # noqa: PLC0415 - same
 

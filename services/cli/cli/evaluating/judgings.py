@@ -9,11 +9,11 @@ from contracts.judging.calibration.cases import Case
 from contracts.judging.calibration.evaluation import Judged
 
 
-def judge_through(jobstore: JobStoreClient) -> JudgeCases:
-    """Return what judges cases through a jobstore."""
+def judge_through(jobstore: JobStoreClient, submission: int = 1) -> JudgeCases:
+    """Return what judges cases through a jobstore, each as if it were this submission of its job."""
 
     async def judge(cases: Sequence[Case], policy: str) -> Sequence[Judged]:
-        message = f"the jobstore at hand judges nothing without a job: {len(cases)} cases by {policy}, {jobstore}"
+        message = f"the jobstore at hand judges nothing without a job: {len(cases)} cases by {policy}, {jobstore}, {submission}"
         raise CommandError(message, code="not_available")
 
     return judge

@@ -1,5 +1,6 @@
 """Judge the cases of a file by policies: all lines are looked at before the first judge is paid."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,9 +61,11 @@ async def evaluate(file: Checked, policies: Sequence[str], repeats: int, judge: 
     evaluation = Evaluation(policies)
     cases = (one.case for one in _read(file.path) if isinstance(one, NumberedCase))
     while batch := list(islice(cases, BATCH)):
-        judged = {policy: [await judge(batch, policy) for _ in range(repeats)] for policy in policies}
+        rounds = [policy for policy in policies for _ in range(repeats)]
+        judged = list(zip(rounds, await asyncio.gather(*(judge(batch, policy) for policy in rounds)), strict=True))
         for place, case in enumerate(batch):
-            evaluation.add(case, {policy: [each[place] for each in all_] for policy, all_ in judged.items()})
+            own = {policy: [made[place] for by, made in judged if by == policy] for policy in policies}
+            evaluation.add(case, own)
     return {
         "cases_hash": file.cases_hash,
         "repeats": repeats,
