@@ -13,7 +13,7 @@ def judge_through(jobstore: JobStoreClient, submission: int = 1) -> JudgeCases:
     """Return what judges cases through a jobstore, each as if it were this submission of its job."""
 
     async def judge(cases: Sequence[Case], policy: str) -> Sequence[Judged]:
-        message = f"the jobstore at hand judges nothing without a job: {len(cases)} cases by {policy}, {jobstore}, {submission}"
-        raise CommandError(message, code="not_available")
+        asked = f"{len(cases)} cases by {policy}, submission {submission}"
+        raise CommandError(f"{jobstore} judges nothing without a job: {asked}", code="not_available")
 
     return judge
