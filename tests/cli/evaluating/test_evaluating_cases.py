@@ -5,7 +5,7 @@ import pytest
 from cli.errors import CommandError
 from cli.evaluating.run import BATCH, check_file, evaluate
 from contracts.judging.calibration.cases import hash_cases, make_case
-from contracts.judging.calibration.golden import GoldenSet, find_refusal
+from contracts.judging.calibration.golden import GoldenSet, Report, find_refusal
 
 BAD = {"label": False}
 
@@ -70,4 +70,4 @@ async def test_a_report_passes_the_golden_set_that_it_is_of(cases, judge):
     plain = {"result": "words", "criteria": [{"text": "It rhymes"}]}
     values = [{**plain, "id": "case-1", "label": True}, {**plain, "id": "case-2", "label": False}]
     own = hash_cases([make_case(value) for value in values])
-    assert find_refusal(GoldenSet(cases_hash=own, cases=2), "strict@2", report) is None
+    assert find_refusal(GoldenSet(cases_hash=own, cases=2), "strict@2", Report.model_validate(report)) is None

@@ -1,6 +1,7 @@
 """What is counted of policies on labelled cases, and what a golden set makes of it."""
 
 import pytest
+from pydantic import ValidationError
 
 from contracts.judging.calibration.cases import make_case
 from contracts.judging.calibration.evaluation import (
@@ -12,7 +13,7 @@ from contracts.judging.calibration.evaluation import (
     Evaluation,
     Judged,
 )
-from contracts.judging.calibration.golden import GoldenSet, find_refusal
+from contracts.judging.calibration.golden import GoldenSet, Report, find_refusal
 from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdict
 from contracts.status import Outcome
 
@@ -236,7 +237,11 @@ GOLDEN = GoldenSet(cases_hash="0" * 64, cases=4)
 
 
 def on_golden(*pairs, policy="strict@2"):
-    return {**evaluate(*pairs, policy=policy), "cases_hash": GOLDEN.cases_hash}
+    return as_report(evaluate(*pairs, policy=policy))
+
+
+def as_report(report, **more):
+    return Report.model_validate({"cases_hash": GOLDEN.cases_hash, **report, **more})
 
 
 def test_a_version_that_is_right_takes_over():
@@ -249,10 +254,10 @@ def test_a_version_that_is_right_takes_over():
     [
         ([(True, "p"), (True, "p"), (False, "p"), (False, "f")], "0.500 of the bad results are refused, less than 0.9"),
         ([(True, "f"), (True, "p"), (False, "f"), (False, "f")], "0.500 of the good results pass, less than 0.9"),
-        ([(True, "p"), (True, "p"), (False, "f")], "1 of 4 cases have no verdict or no label"),
+        ([(True, "p"), (True, "p"), (False, "f")], "3 of 4 cases have a verdict and a label"),
         ([(True, "p")] * 4, "no case says how many bad results are refused"),
         ([(False, "f")] * 4, "no case says how many good results pass"),
-        ([], "4 of 4 cases have no verdict"),
+        ([], "0 of 4 cases have a verdict"),
     ],
 )
 def test_a_version_that_is_not_good_enough_is_refused_with_the_reason(pairs, message):
@@ -264,9 +269,10 @@ def test_a_version_that_is_not_good_enough_is_refused_with_the_reason(pairs, mes
 def test_a_report_of_other_cases_or_another_version_passes_nothing():
     report = on_golden((True, "p"), (True, "p"), (False, "f"), (False, "f"))
     assert find_refusal(GOLDEN, "strict@3", report).code == "golden_other_version"
-    assert find_refusal(GOLDEN, "strict@2", {**report, "cases_hash": "1" * 64}).code == "golden_other_cases"
-    del report["cases_hash"]
-    assert find_refusal(GOLDEN, "strict@2", report).code == "golden_other_cases"
+    other = report.model_copy(update={"cases_hash": "1" * 64})
+    assert find_refusal(GOLDEN, "strict@2", other).code == "golden_other_cases"
+    empty = report.model_copy(update={"policies": []})
+    assert "the report is of nothing" in find_refusal(GOLDEN, "strict@2", empty).message
 
 
 @pytest.mark.parametrize(
@@ -283,7 +289,7 @@ def test_the_version_that_judged_counts_and_not_the_name_that_was_asked_for(vers
         good = number % 2 == 0
         said = judged("p" if good else "f")._replace(version=version)
         evaluation.add(make(f"{number}", good), {"strict": [said]})
-    refusal = find_refusal(GOLDEN, "strict@2", {**evaluation.report(), "cases_hash": GOLDEN.cases_hash})
+    refusal = find_refusal(GOLDEN, "strict@2", as_report(evaluation.report()))
     assert (refusal and refusal.code) == code
 
 
@@ -297,6 +303,18 @@ def test_flips_are_looked_at_where_the_set_says_so():
     steady = GOLDEN.model_copy(update={"flips_max": 0.2})
     report = on_golden((True, "p"), (True, "p"), (False, "f"), (False, "f"))
     assert "evaluate with --repeats 2" in find_refusal(steady, "strict@2", report).message
-    report["policies"][0]["flips"]["cases"] = {"count": 1, "share": 0.25, "low": 0.0, "high": 1.0}
+    report.policies[0].flips.cases.share = 0.25
     assert "0.250 of the cases flipped" in find_refusal(steady, "strict@2", report).message
     assert find_refusal(steady.model_copy(update={"flips_max": 0.25}), "strict@2", report) is None
+
+
+def test_a_share_is_not_taken_at_its_word():
+    report = evaluate((True, "p"), (True, "p"), (False, "p"), (False, "p"), policy="strict@2")
+    report["policies"][0]["overall"]["true_negative_rate"] = {"share": 1.0, "low": 1.0, "high": 1.0}
+    assert "0.000 of the bad results are refused" in find_refusal(GOLDEN, "strict@2", as_report(report)).message
+
+
+@pytest.mark.parametrize("broken", [{"policies": [{}]}, {"policies": None}, {"cases_hash": 7}])
+def test_a_report_of_another_shape_is_none(broken):
+    with pytest.raises(ValidationError):
+        as_report(evaluate((True, "p")), **broken)

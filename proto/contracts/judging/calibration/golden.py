@@ -1,16 +1,18 @@
 """Decide whether a version of a policy may take over: by its report on the policy's golden set."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, NamedTuple
+from collections.abc import Iterator
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import ConfigDict, Field
 
-from contracts.fields import StrictModel
+from contracts.fields import Model, StrictModel
+from contracts.judging.calibration.statistics import Confusion
 
 #: What is asked of a judge before its figures are used at all: 90 % of the good pass, and 90 % of the bad do not.
 RATE_MIN: Final = 0.9
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
 
 
 class GoldenSet(StrictModel):
@@ -34,49 +36,85 @@ class GoldenRefusal(NamedTuple):
     message: str
 
 
-def find_refusal(golden: GoldenSet, reference: str, report: Mapping[str, Any]) -> GoldenRefusal | None:
+class Counts(Model):
+    """How many were judged rightly and wrongly."""
+
+    true_accepts: Count
+    false_accepts: Count
+    true_rejects: Count
+    false_rejects: Count
+
+    def total(self) -> Confusion:
+        """Return them with what follows from them: no share is taken at its word."""
+        return Confusion(self.true_accepts, self.false_accepts, self.true_rejects, self.false_rejects)
+
+
+class _Flips(Model):
+    count: Count
+    share: Share | None
+
+
+class _AllFlips(Model):
+    cases: _Flips
+
+
+class PolicyReport(Model):
+    """What is looked at of the report of one policy."""
+
+    policy: str
+    versions: dict[str, int] = Field(default_factory=dict)
+    overall: Counts
+    flips: _AllFlips
+
+    def judges(self) -> set[str]:
+        """Return the versions that judged, or the name that was asked for where no verdict says one."""
+        return set(self.versions) or {self.policy}
+
+
+class Report(Model):
+    """What is looked at of a report by `signoff judge evaluate`."""
+
+    cases_hash: str
+    policies: list[PolicyReport]
+
+
+def find_refusal(golden: GoldenSet, reference: str, report: Report) -> GoldenRefusal | None:
     """Return why a version, `name@version`, may not take over by this report; None: it may.
 
     What the report does not say counts against it: a set without good or bad cases, or a case without a verdict.
     """
-    if report.get("cases_hash") != golden.cases_hash:
+    if report.cases_hash != golden.cases_hash:
         message = "the report is of other cases than the golden set: evaluate the version on the golden set itself"
         return GoldenRefusal("golden_other_cases", message)
-    own = next((one for one in report["policies"] if _find_versions(one) == {reference}), None)
+    own = next((one for one in report.policies if one.judges() == {reference}), None)
     if own is None:
-        found = ", ".join(sorted({name for one in report["policies"] for name in _find_versions(one)}))
-        message = f"the report is of {found}, and not of {reference} alone: evaluate that on the golden set"
+        found = ", ".join(sorted({name for one in report.policies for name in one.judges()}))
+        message = (
+            f"the report is of {found or 'nothing'}, and not of {reference} alone: evaluate that one"
+        )
         return GoldenRefusal("golden_other_version", message)
-    faults = _find_faults(golden, own)
+    faults = list(_find_faults(golden, own))
     if not faults:
         return None
     return GoldenRefusal("golden_failed", f"{reference} does not pass the golden set: {'; '.join(faults)}")
 
 
-def _find_versions(report: Mapping[str, Any]) -> set[str]:
-    """Return the versions of a policy that judged, or the name that was asked for where no verdict says one."""
-    return set(report["versions"]) or {report["policy"]}
-
-
-def _find_faults(golden: GoldenSet, report: Mapping[str, Any]) -> list[str]:
-    faults = []
-    overall = report["overall"]
-    if open_ := golden.cases - overall["labelled"]:
-        faults.append(f"{open_} of {golden.cases} cases have no verdict or no label")
-    for name, words, least in (
-        ("true_positive_rate", "good results pass", golden.true_positive_rate_min),
-        ("true_negative_rate", "bad results are refused", golden.true_negative_rate_min),
+def _find_faults(golden: GoldenSet, report: PolicyReport) -> Iterator[str]:
+    overall = report.overall.total()
+    if overall.total != golden.cases:
+        yield f"{overall.total} of {golden.cases} cases have a verdict and a label"
+    for words, rate, least in (
+        ("good results pass", overall.true_positive_rate, golden.true_positive_rate_min),
+        ("bad results are refused", overall.true_negative_rate, golden.true_negative_rate_min),
     ):
-        rate = overall[name]
-        if rate["share"] is None:
-            faults.append(f"no case says how many {words}")
-        elif rate["share"] < least:
-            between = f"95 % interval {rate['low']:.3f} to {rate['high']:.3f}"
-            faults.append(f"{rate['share']:.3f} of the {words}, less than {least:g} ({between})")
+        if rate.share is None:
+            yield f"no case says how many {words}"
+        elif rate.share < least:
+            between = f"95 % interval {rate.low:.3f} to {rate.high:.3f}"
+            yield f"{rate.share:.3f} of the {words}, less than {least:g} ({between})"
     if golden.flips_max is not None:
-        flips = report["flips"]["cases"]
-        if flips["share"] is None:
-            faults.append("nothing was judged twice, and flips are looked at: evaluate with --repeats 2 or more")
-        elif flips["share"] > golden.flips_max:
-            faults.append(f"{flips['share']:.3f} of the cases flipped between repeats, more than {golden.flips_max:g}")
-    return faults
+        flips = report.flips.cases
+        if flips.share is None:
+            yield "nothing was judged twice, and flips are looked at: evaluate with --repeats 2 or more"
+        elif flips.share > golden.flips_max:
+            yield f"{flips.share:.3f} of the cases flipped between repeats, more than {golden.flips_max:g}"
