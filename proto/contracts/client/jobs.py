@@ -14,6 +14,7 @@ import grpc
 
 from contracts import messages
 from contracts.client.connection import JobStoreError, watch_backoffs_s
+from contracts.client.judges import JudgesClient
 from contracts.client.operations import OperationsClient
 from contracts.identity import new_execution_id
 from contracts.messages.filters import flat_fields, job_filter_message
@@ -55,7 +56,7 @@ class JobPage:
     searched: int | None = None
 
 
-class JobStoreClient(OperationsClient):
+class JobStoreClient(OperationsClient, JudgesClient):
     """Call a jobstore. One client serves a whole process.
 
         async with JobStoreClient("localhost:50051", token) as jobstore:
