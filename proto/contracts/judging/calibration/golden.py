@@ -1,11 +1,12 @@
 """Decide whether a version of a policy may take over: by its report on the policy's golden set."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Final, NamedTuple
 
 from pydantic import ConfigDict, Field
 
 from contracts.fields import Model, StrictModel
+from contracts.judging.calibration.cases import BadLine, hash_cases, read_cases
 from contracts.judging.calibration.statistics import Confusion
 
 #: What is asked of a judge before its figures are used at all: 90 % of the good pass, and 90 % of the bad do not.
@@ -27,6 +28,33 @@ class GoldenSet(StrictModel):
     flips_max: Share | None = Field(
         None, description="the share of cases whose repeats may differ; None: not looked at"
     )
+
+
+def make_golden(lines: Iterable[bytes], **least: float | None) -> tuple[GoldenSet, str]:
+    """Return a golden set of lines of cases, and its body: what is asked for in a line, and a case in each other.
+
+    Raise ValueError if a line is no case, if a case says nothing of the whole, or if none is good, or none bad.
+    """
+    cases = []
+    for one in read_cases(lines):
+        if isinstance(one, BadLine):
+            msg = f"line {one.line} {one.reason}"
+            raise ValueError(msg)  # noqa: TRY004 - the line is no case, whatever its type
+        if one.case.label is None:
+            msg = f"line {one.line} says nothing of the whole: give label, or labels of all required criteria"
+            raise ValueError(msg)
+        cases.append(one.case)
+    if len({case.label for case in cases}) < len((True, False)):
+        msg = "a golden set needs good results and bad ones: without them it says nothing of what a judge lets pass"
+        raise ValueError(msg)
+    golden = GoldenSet.model_validate({"cases_hash": hash_cases(cases), "cases": len(cases), **least})
+    return golden, "\n".join([golden.model_dump_json(), *(case.write() for case in cases)])
+
+
+def read_golden(body: str) -> tuple[GoldenSet, str]:
+    """Return what a body asks for, and its cases, one a line."""
+    first, _, cases = body.partition("\n")
+    return GoldenSet.model_validate_json(first), cases
 
 
 class GoldenRefusal(NamedTuple):
@@ -89,9 +117,7 @@ def find_refusal(golden: GoldenSet, reference: str, report: Report) -> GoldenRef
     own = next((one for one in report.policies if one.judges() == {reference}), None)
     if own is None:
         found = ", ".join(sorted({name for one in report.policies for name in one.judges()}))
-        message = (
-            f"the report is of {found or 'nothing'}, and not of {reference} alone: evaluate that one"
-        )
+        message = f"the report is of {found or 'nothing'}, and not of {reference} alone: evaluate that one"
         return GoldenRefusal("golden_other_version", message)
     faults = list(_find_faults(golden, own))
     if not faults:

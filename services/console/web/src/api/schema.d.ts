@@ -680,7 +680,7 @@ export interface paths {
         };
         /**
          * Get Judge Policy
-         * @description A judge policy with its versions, newest first; its `ETag` is the newest.
+         * @description One judge policy with its versions, newest first; its `ETag` is the newest.
          */
         get: operations["get_judge_policy"];
         /**
@@ -1008,7 +1008,7 @@ export interface paths {
         };
         /**
          * Get Criteria Set
-         * @description A criteria set with its versions, newest first; its `ETag` is the newest.
+         * @description One criteria set with its versions, newest first; its `ETag` is the newest.
          */
         get: operations["get_criteria_set"];
         /**
@@ -1034,7 +1034,7 @@ export interface paths {
         put?: never;
         /**
          * Lint Criteria
-         * @description What might be meant otherwise in criteria, or judged better; nothing is stored.
+         * @description Say what might be meant otherwise in criteria, or judged better; nothing is stored.
          */
         post: operations["lint_criteria"];
         delete?: never;
