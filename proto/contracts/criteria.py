@@ -200,8 +200,7 @@ def _check_length(criteria: Any) -> Any:
 
 
 def _check_list(criteria: list[Criterion]) -> list[Criterion]:
-    if criteria:
-        format_criteria(criteria)
+    format_criteria(criteria)
     return criteria
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Self
 
 from contracts.client.connection import Connection
-from contracts.jsontext import json_text
 from signoff.v1 import judge_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources_pb
 from signoff.v1.judge_service_pb2_grpc import JudgeServiceStub
@@ -48,7 +48,7 @@ class JudgesClient(Connection):
     ) -> SavedJudgePolicy:
         """Add a version of a judge policy, given as its JSON, unless the newest says the same."""
         request = pb.PutJudgePolicyRequest(
-            policy_json=json_text(policy), expected_version=expected_version, note=note or None
+            policy_json=json.dumps(policy), expected_version=expected_version, note=note or None
         )
         return self._read(await self._call(self._judges.PutJudgePolicy, request))
 

@@ -125,7 +125,7 @@ def find_judging_obstacle(uow: UnitOfWork, execution: Execution, *, applies_poli
     missing = next((each for each in frozen if uow.stored.versions.get(each) is None), None)
     if missing is not None:
         message = f"the {missing.kind.words} {missing.reference} is not known: put it back under that number"
-        code = f"unknown_{missing.kind.word}"
+        code = missing.kind.unknown
     elif not applies_policies and any(each.kind is Kind.JUDGE for each in frozen):
         code, message = "validator_too_old", "the validator does not judge by policies: replace it by a newer one"
     else:

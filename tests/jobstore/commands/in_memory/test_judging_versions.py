@@ -23,7 +23,7 @@ from jobstore.domain.judging.versions import (
 )
 from servicekit.errors import PermanentError
 
-STRICT, HOUSE = Named(Kind.JUDGE, "strict"), Named(Kind.CRITERIA, "house")
+STRICT, POLITE = Named(Kind.JUDGE, "strict"), Named(Kind.CRITERIA, "house")
 BODY, OTHER = '{"asks":"all"}', '{"asks":"each"}'
 
 
@@ -43,22 +43,22 @@ def test_the_first_version_of_a_policy_is_current_and_a_later_one_once_it_is_pro
 
 
 def test_the_newest_version_of_a_set_is_current(jobstore: MemoryJobstore) -> None:
-    assert [jobstore.put(*HOUSE, f"Says {word}") for word in ("red", "blue", "red")] == [1, 2, 3]
-    assert jobstore.names[HOUSE].current == 3
+    assert [jobstore.put(*POLITE, f"Says {word}") for word in ("red", "blue", "red")] == [1, 2, 3]
+    assert jobstore.names[POLITE].current == 3
 
 
 def test_what_says_the_same_is_no_new_version_whatever_was_expected(jobstore: MemoryJobstore) -> None:
     for expected in (None, 0, 1, 7):
         assert jobstore.put(*STRICT, BODY, expected=expected if jobstore.names else None) == 1
-    assert jobstore.put(*HOUSE, BODY) == 1, "another kind has names of its own"
+    assert jobstore.put(*POLITE, BODY) == 1, "another kind has names of its own"
 
 
 def test_who_changed_another_version_is_told(jobstore: MemoryJobstore) -> None:
     jobstore.put(*STRICT, BODY)
-    jobstore.put(*HOUSE, BODY)
+    jobstore.put(*POLITE, BODY)
     for expected in (0, 2):
         assert code_of(jobstore, PutVersion(STRICT, OTHER, expected=expected)) == "judge_policy_conflict"
-    assert code_of(jobstore, PutVersion(HOUSE, OTHER, expected=0)) == "criteria_set_conflict"
+    assert code_of(jobstore, PutVersion(POLITE, OTHER, expected=0)) == "criteria_set_conflict"
     assert jobstore.put(*STRICT, OTHER, expected=1) == 2
 
 
@@ -80,7 +80,7 @@ def test_a_retired_name_can_be_promoted_again(jobstore: MemoryJobstore) -> None:
 
 def test_what_is_not_there_cannot_be_promoted_or_retired(jobstore: MemoryJobstore) -> None:
     assert code_of(jobstore, PromoteVersion(STRICT, 1)) == "unknown_judge_policy"
-    assert code_of(jobstore, RetireName(HOUSE)) == "unknown_criteria_set"
+    assert code_of(jobstore, RetireName(POLITE)) == "unknown_criteria_set"
     jobstore.put(*STRICT, BODY)
     assert code_of(jobstore, PromoteVersion(STRICT, 2)) == "unknown_judge_policy"
 
@@ -88,7 +88,7 @@ def test_what_is_not_there_cannot_be_promoted_or_retired(jobstore: MemoryJobstor
 def test_a_lost_name_is_put_back_under_its_number(jobstore: MemoryJobstore) -> None:
     assert jobstore.put(*STRICT, BODY, expected=17) == 17
     assert jobstore.put(*STRICT, OTHER) == 18
-    assert code_of(jobstore, PutVersion(HOUSE, BODY, expected=VERSION_MAX + 1)) == "too_many_versions"
+    assert code_of(jobstore, PutVersion(POLITE, BODY, expected=VERSION_MAX + 1)) == "too_many_versions"
 
 
 def test_nothing_grows_without_bounds(jobstore: MemoryJobstore) -> None:
@@ -97,7 +97,7 @@ def test_nothing_grows_without_bounds(jobstore: MemoryJobstore) -> None:
     assert code_of(jobstore, PutVersion(STRICT, BODY)) == "too_many_versions"
     jobstore.names = {Named(Kind.JUDGE, str(n)): Versions({1: b""}, 1, 1) for n in range(NAMES_MAX)}
     assert code_of(jobstore, PutVersion(STRICT, BODY)) == "too_many_names"
-    assert jobstore.put(*HOUSE, BODY) == 1
+    assert jobstore.put(*POLITE, BODY) == 1
     assert code_of(jobstore, PutVersion(STRICT, "x" * (POLICY_MAX_BYTES + 1))) == "payload_too_large"
 
 

@@ -56,7 +56,7 @@ async def set_(
     name: Name,
     criteria: Criteria = None,
     file: File = None,
-    note: Annotated[str | None, typer.Option(help="What is to be said of the version.")] = None,
+    note: Annotated[str | None, typer.Option(help="A note on the version, for people.")] = None,
     expected_version: Annotated[
         int | None, typer.Option(min=0, help="The newest version that you know; fail if there is another.")
     ] = None,

@@ -64,7 +64,7 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
         bool, typer.Option("--cascade", help="Ask the second model only where the first is unsure.")
     ] = False,
     each: Annotated[bool, typer.Option("--each", help="Ask about each criterion by itself.")] = False,
-    note: Annotated[str | None, typer.Option(help="What is to be said of the version.")] = None,
+    note: Annotated[str | None, typer.Option(help="A note on the version, for people.")] = None,
     expected_version: Annotated[
         int | None, typer.Option(min=0, help="The newest version that you know; fail if there is another.")
     ] = None,
@@ -88,7 +88,7 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
 async def diff(
     cli: Session,
     name: Name,
-    before: Annotated[int, typer.Argument(metavar="VERSION", min=1)],
+    before: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="The number of a version.")],
     after: Annotated[int | None, typer.Argument(metavar="VERSION", min=1, help="The newest when not given.")] = None,
 ) -> None:
     """Show what differs between two versions of a judge policy."""
@@ -106,7 +106,7 @@ async def diff(
 async def promote(
     cli: Session,
     name: Name,
-    version: Annotated[int, typer.Argument(metavar="VERSION", min=1)],
+    version: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="The number of a version.")],
     report: Annotated[
         str | None, typer.Option(metavar="FILE", help="What `judge evaluate --json` printed of the golden set.")
     ] = None,

@@ -80,4 +80,4 @@ def _refuse(stored: Stored, wanted: Wanted) -> Refusal | None:
     version = stored.versions.get(wanted)
     why = "is not known" if version is None else "is retired" if version.is_retired else "cannot be held to a version"
     message = f"the {wanted.kind.words} {wanted.reference} {why}: name another one, or put it first"
-    return Refusal(f"unknown_{wanted.kind.word}", message)
+    return Refusal(wanted.kind.unknown, message)

@@ -162,7 +162,7 @@ def _require_name(uow: UnitOfWork, named: Named) -> Versions:
 
 def make_unknown_error(kind: Kind, reference: str) -> NotFoundError:
     """Return the error of a reference to nothing."""
-    return NotFoundError(f"there is no {kind.words} {reference}", code=f"unknown_{kind.word}")
+    return NotFoundError(f"there is no {kind.words} {reference}", code=kind.unknown)
 
 
 def _check_room(named: Named, known: Versions, number: int) -> None:

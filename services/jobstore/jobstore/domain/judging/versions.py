@@ -32,6 +32,11 @@ class Kind(StrEnum):
         return "judge_policy" if self is Kind.JUDGE else f"{self}_set"
 
     @property
+    def unknown(self) -> str:
+        """The code for a reference to nothing."""
+        return f"unknown_{self.word}"
+
+    @property
     def words(self) -> str:
         """The words for people."""
         return self.word.replace("_", " ")
