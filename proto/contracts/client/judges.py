@@ -56,7 +56,7 @@ class JudgesClient(Connection):
         self, name: str, version: int, *, report: Mapping[str, Json] | None = None, force_reason: str | None = None
     ) -> NamedJudgePolicy:
         """Let new executions be judged by a version, which passes the golden set by this report; NOT_FOUND."""
-        text = None if report is None else json_text(report)
+        text = None if report is None else json.dumps(report)
         request = pb.PromoteJudgePolicyRequest(
             name=name, version=version, report_json=text, force_reason=force_reason or None
         )
