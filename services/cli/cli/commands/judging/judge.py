@@ -1,6 +1,6 @@
 """The group `signoff judge`."""
 
-from cli.commands import judge_cases
+from cli.commands.judging import judge_cases
 from cli.session import make_app
 
 app = make_app("Try judges, and criteria, without a job.")
