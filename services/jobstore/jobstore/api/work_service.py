@@ -141,8 +141,8 @@ class WorkService(WorkServiceServicer):
         message.judge_empty = (execution.policy or {}).get("empty_result") == EmptyResult.JUDGE
         _set_given(message, budget_left_usd=budget.left_usd, budget_left_tokens=budget.left_tokens)
         _set_given(message, budget_usd=budget.usd, budget_tokens=budget.tokens)
-        policy = Policy.model_construct(**execution.policy or {}).over(self._runner.terms.policy)
-        message.submission, message.submissions = execution.submission, policy.max_submissions or 0
+        message.submission = execution.submission
+        message.submissions = (execution.policy or {}).get("max_submissions") or 0
         message.judge_policy_json = answer.judge_policy
         if answer.context is not None:
             message.payload_json = answer.context.payload

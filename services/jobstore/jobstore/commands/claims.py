@@ -15,7 +15,7 @@ from jobstore.commands.granting import (
     VERDICT_REUSED,
     ClaimAnswer,
     ClaimOutcome,
-    find_judging_obstacle,
+    postpone_judging,
     try_grant,
 )
 from jobstore.commands.reports import RecordReport, RecordResult
@@ -265,7 +265,7 @@ class ClaimJudging(Command[ClaimAnswer]):
         if execution.result_hash is None:  # recorded by a version that kept none
             execution = replace(execution, result_hash=self.event.result_hash)
             uow.put_execution(execution)
-        if (waiting := find_judging_obstacle(uow, execution, applies_policies=self.applies_policies)) is not None:
+        if (waiting := postpone_judging(uow, execution, applies_policies=self.applies_policies)) is not None:
             return waiting
         reused = self._find_reusable(uow.stored)
         if reused is not None and execution.state is not ExecutionState.LEASED:

@@ -113,7 +113,7 @@ def _find_context(uow: UnitOfWork, execution: Execution) -> JudgingContext | Non
     return JudgingContext(uow.specs[execution.job_id].payload, history.result_hash)
 
 
-def find_judging_obstacle(uow: UnitOfWork, execution: Execution, *, applies_policies: bool) -> ClaimAnswer | None:
+def postpone_judging(uow: UnitOfWork, execution: Execution, *, applies_policies: bool) -> ClaimAnswer | None:
     """Return the answer QUEUED to a claim of a result that cannot be judged by what was frozen with it, else None.
 
     Where a database was made anew, that is so until the versions are put back under their numbers; and of an older

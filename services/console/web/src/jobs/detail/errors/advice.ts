@@ -124,7 +124,7 @@ const ADVICE: Record<string, Advice> = {
     means: "The new result was the one before, and lacks the same: it is not submitted again by itself.",
     todo: "Change the criteria or the payload, or resubmit it with a comment for the agent.",
   },
-  execution_conflict: { means: "Its next submission was cancelled, or asked for.", todo: "Resubmit it if still wanted." },
+  execution_conflict: { means: "Its next submission was cancelled, or asked for.", todo: "Resubmit it if wanted." },
   no_agent_matches: {
     means: "No enabled agent has the capabilities that the job asks for.",
     todo: "Register such an agent, or assign one by hand.",
