@@ -138,7 +138,7 @@ async def golden(  # noqa: PLR0917 - each is an option
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write its cases, to evaluate versions on.")
     ] = None,
-    note: Annotated[str | None, typer.Option(help="What is to be said of it.")] = None,
+    note: Annotated[str | None, typer.Option(help="A note on the set.")] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Let versions take over without one.")] = False,
 ) -> None:
     """Show the labelled cases that a new version of a policy must pass before it takes over, or replace them."""
