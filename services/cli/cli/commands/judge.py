@@ -1,8 +1,8 @@
 """The group `signoff judge`."""
 
-from cli.commands.judging import judge_cases
+from cli.commands.judging import cases
 from cli.session import make_app
 
 app = make_app("Try judges, and criteria, without a job.")
 
-judge_cases.add_commands(app)
+cases.add_commands(app)
