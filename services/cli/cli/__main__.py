@@ -65,6 +65,7 @@ COMMANDS: Final = {
         "limits",
         "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one.",
     ),
+    "judge": Entry("judge", "Try judges, and criteria, without a job."),
     "judges": Entry(
         "judging.judges", "Say by what results are judged: policies by name and version, such as strict@3."
     ),

@@ -336,6 +336,9 @@ class Promotion(StrictModel):
     """A version to make current."""
 
     version: int = Field(ge=1, le=999_999_999)
+    report: dict[str, Json] | None = Field(
+        None, description="of `signoff judge evaluate --json` on the policy's golden set, where it has one"
+    )
     force_reason: Note | None = Field(None, description="why, although something speaks against it; it is kept")
 
 

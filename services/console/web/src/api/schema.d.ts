@@ -3353,6 +3353,13 @@ export interface components {
             /** Version */
             version: number;
             /**
+             * Report
+             * @description of `signoff judge evaluate --json` on the policy's golden set, where it has one
+             */
+            report?: {
+                [key: string]: unknown;
+            } | null;
+            /**
              * Force Reason
              * @description why, although something speaks against it; it is kept
              */
