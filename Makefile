@@ -96,7 +96,7 @@ format: $(READY) $(WEB)/node_modules/ready ## Format the code and fix what can b
 	$(NPM) run --silent format
 
 bench: $(READY) $(PAGE) ## Measure a life and all around it in 12 minutes; OF=growth, lives, page, rebuild, start, .. measures that
-	$(BIN)/python benchmarks/$(if $(wildcard benchmarks/$(OF)/__main__.py),$(OF),$(or $(OF),table).py) $(ARGS)
+	PYTHONPATH=benchmarks $(BIN)/python benchmarks/$(if $(wildcard benchmarks/$(OF)/__main__.py),$(OF),$(or $(OF),table).py) $(ARGS)
 
 bench-peers: $(READY) $(PAGE) ## Measure DBOS and Signoff in turn; DBOS is fetched into a folder of its own
 	$(BIN)/python benchmarks/peers.py $(ARGS)

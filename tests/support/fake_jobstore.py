@@ -31,7 +31,9 @@ from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer, add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer, add_JobServiceServicer_to_server
+from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
+from support.fake_judgings import FakeJudgings
 from support.fake_operations import FakeOperations, Refusal, id_of
 
 TOKEN = "a-token-of-at-least-32-characters"
@@ -53,6 +55,7 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         self.first_cursor = 0  # what lies before is forgotten
         self.waiting: dict[str, Waiting] = {}
         self.watches = 0
+        self.judging = FakeJudgings()
         self.outage: str | None = None  # why health checks are not answered SERVING
         self.held: asyncio.Event | None = None  # what lists wait for
         self._executions: set[str] = set()
@@ -345,6 +348,7 @@ class Server:
         add_JobServiceServicer_to_server(self.store, self._server)
         add_AgentServiceServicer_to_server(self.store, self._server)
         add_OperationsServiceServicer_to_server(self.store, self._server)
+        add_JudgingServiceServicer_to_server(self.store.judging, self._server)
         self._server.add_generic_rpc_handlers((Health(self.store),))
         self.port = self._server.add_insecure_port(self.address)
         await self._server.start()

@@ -39,6 +39,8 @@ class WorkServiceStub:
     """Claims results to judge, and records them."""
     RenewLeases: _grpc.UnaryUnaryMultiCallable[_work_service_pb2.RenewLeasesRequest, _work_service_pb2.RenewLeasesResponse]
     """Renews leases, gives leases back, and asks for outcomes. Says of each lease: keep, recorded, lost or cancelled."""
+    FinishJudgings: _grpc.UnaryUnaryMultiCallable[_work_service_pb2.FinishJudgingsRequest, _work_service_pb2.FinishJudgingsResponse]
+    """Reports judgings without a job, renews the leases of those under way, and gives leases back."""
 
 @_typing.type_check_only
 class WorkServiceAsyncStub(WorkServiceStub):
@@ -51,6 +53,8 @@ class WorkServiceAsyncStub(WorkServiceStub):
     """Claims results to judge, and records them."""
     RenewLeases: _aio.UnaryUnaryMultiCallable[_work_service_pb2.RenewLeasesRequest, _work_service_pb2.RenewLeasesResponse]  # type: ignore[assignment]
     """Renews leases, gives leases back, and asks for outcomes. Says of each lease: keep, recorded, lost or cancelled."""
+    FinishJudgings: _aio.UnaryUnaryMultiCallable[_work_service_pb2.FinishJudgingsRequest, _work_service_pb2.FinishJudgingsResponse]  # type: ignore[assignment]
+    """Reports judgings without a job, renews the leases of those under way, and gives leases back."""
 
 class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
     """Leases, for executors and validators only: each kind's token opens what its own kind of work needs."""
@@ -78,5 +82,13 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_work_service_pb2.RenewLeasesResponse, _abc.Awaitable[_work_service_pb2.RenewLeasesResponse]]:
         """Renews leases, gives leases back, and asks for outcomes. Says of each lease: keep, recorded, lost or cancelled."""
+
+    @_abc_1.abstractmethod
+    def FinishJudgings(
+        self,
+        request: _work_service_pb2.FinishJudgingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_work_service_pb2.FinishJudgingsResponse, _abc.Awaitable[_work_service_pb2.FinishJudgingsResponse]]:
+        """Reports judgings without a job, renews the leases of those under way, and gives leases back."""
 
 def add_WorkServiceServicer_to_server(servicer: WorkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -28,6 +28,14 @@ def read_json(text: str, option: str) -> Any:
         raise typer.BadParameter(f"is no JSON: {error}", param_hint=option) from error
 
 
+def read_text(text: str, option: str) -> str:
+    """Return a text, that in `@file`, or that on standard input (`-`)."""
+    try:
+        return _read(text.removeprefix("@")).decode() if text == "-" or text.startswith("@") else text
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"cannot be read: {error}", param_hint=option) from error
+
+
 def read_json_file(path: str, option: str) -> Any:
     """Return the value of the JSON in a file, or on standard input (`-`)."""
     return read_json(path if path == "-" else f"@{path}", option)

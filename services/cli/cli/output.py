@@ -303,7 +303,7 @@ class Output:
             self.print_line(f"  and {preview.total - len(preview.sample)} more")
         if preview.cost_usd is not None:
             of = "" if preview.cost_of == preview.total else f" for {preview.cost_of} of them"
-            self.print_line(f"estimated cost: ${preview.cost_usd:.2f}{of}, by what their agents' last jobs spent")
+            self.print_line(f"estimated cost: ${preview.cost_usd:.2f}{of}, by what the like has cost of late")
 
     def show_items(self, items: Sequence[OperationItem], next_cursor: str) -> None:
         """Show a page of the items of an operation."""

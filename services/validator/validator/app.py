@@ -1,15 +1,17 @@
 """Wire the validator: the sole reader of its settings."""
 
 import asyncio
+from functools import partial
 
 from contracts.events import ResultProduced
 from servicekit.kafka.subscription import Subscription, bury_none
 from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.v1 import work_service_pb2 as pb
 from validator.config import Settings
+from validator.free_judgings import FreeJudgingWorker, judge_free
 from validator.handlers import Handlers
 from validator.judges.openai import OpenAIJudge
-from validator.judgings import GrpcJudgings
+from validator.judgings import GrpcFreeJudgings, GrpcJudgings
 
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:
@@ -20,6 +22,10 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         judge = await context.stack.enter_async_context(OpenAIJudge(config))
         judgings = GrpcJudgings(context.stub, context.metadata, config.judge_name)
         handlers = Handlers(context.worker, judgings, judge, config, context.publisher)
+        free = GrpcFreeJudgings(context.stub, context.metadata)
+        without_job = FreeJudgingWorker(context.worker, free, partial(judge_free, judge, config), settings.capacity)
+        without_job.start()
+        context.stack.push_async_callback(without_job.stop)
         return Subscription(
             context.publisher,
             ResultProduced,

@@ -1,9 +1,12 @@
 """Declare what the validator needs of the outside: a judge, and the jobstore's grants."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
+
+from pydantic import JsonValue
 
 from contracts.resources import Usage
 from contracts.spending import Budget
@@ -52,6 +55,60 @@ class Grant:
     title: str
     result_hash: bytes
     judge_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FreeGrant:
+    """A judging without a job, under this lease for `lease_s` seconds, with all that is judged.
+
+    `kind` is a JudgingKind of this version or a later one; `policy` is JSON text, and stands for this validator's own
+    settings where it is empty; `submission` and `submissions` are 0 where they are not said.
+    """
+
+    lease: Lease
+    lease_s: float
+    kind: str
+    result: JsonValue
+    acceptance_criteria: str
+    policy: str = ""
+    judge_empty: bool = False
+    submission: int = 0
+    submissions: int = 0
+    payload: JsonValue = None
+    previous_result_hash: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FreeOutcome:
+    """What came of a judging without a job: a verdict as JSON text, or why there is none."""
+
+    verdict: str | None = None
+    code: str = ""
+    message: str = ""
+    cost_usd: float = 0.0
+    tokens: int = 0
+    duration_s: float = 0.0
+
+
+class FreeJudgings(Protocol):
+    """The jobstore, where judgings without a job are taken and reported."""
+
+    async def take(self, owner: UUID, room: int) -> Sequence[FreeGrant]:
+        """Take up to `room` of those that wait. Raise TransientError if the jobstore is out of reach."""
+        ...
+
+    async def finish(
+        self,
+        owner: UUID,
+        outcomes: Mapping[Lease, FreeOutcome],
+        held: Sequence[Lease],
+        given_back: Sequence[Lease],
+    ) -> AbstractSet[Lease]:
+        """Report outcomes, renew leases and give some back. Return the leases held that are kept.
+
+        Raise TransientError if the jobstore is out of reach.
+        """
+        ...
 
 
 class Judgings(Protocol):

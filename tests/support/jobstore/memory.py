@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from contracts.identity import new_execution_id
 from contracts.judging.verdict import Verdict
 from contracts.resources import Agent, NewAgent, Policy
-from contracts.status import Delivery, Outcome, ReportKind
+from contracts.status import Delivery, JudgingState, Outcome, ReportKind
 from jobstore.commands.base import Command, Locks, Reads
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import ExecuteJob
@@ -15,7 +15,7 @@ from jobstore.commands.granting import ClaimAnswer
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.commands.resubmission import HISTORY_KINDS, HistoryRow, build_history
-from jobstore.commands.rows import Changes, Grant, Question, Stored
+from jobstore.commands.rows import Changes, Grant, JudgingAnswer, Question, Stored, StoredJudging
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.execution_states import Openings
@@ -49,6 +49,9 @@ class MemoryJobstore:
         self.limit_names: set[str] = set()
         self.queue_room: dict[str, int] = {}
         self.openings = Openings()
+        self.judgings: dict[UUID, StoredJudging] = {}
+        self.answers: dict[UUID, JudgingAnswer] = {}
+        self.judging_room = 10
         self.changes = Changes()
         self.register("writer")
 
@@ -116,6 +119,10 @@ class MemoryJobstore:
         stored.verdicts |= {key: self.reusable[key] for key in reads.verdicts & self.reusable.keys()}
         keys = {each: self.executions[each].reuse_key or b"" for each in reads.results}
         stored.results |= {each: self.reusable[key] for each, key in keys.items() if key in self.reusable}
+        if reads.judging_groups:
+            groups = {judging.group_id for judging in self.judgings.values()}
+            stored.judging_groups, stored.judging_room = groups & reads.judging_groups, self.judging_room
+        stored.judgings |= {each: self._locked(each) for each in reads.judgings & self.judgings.keys()}
         if reads.early_cancels:
             stored.cancel_room = self.terms.remembered_max - sum(e.is_early_cancel for e in self.executions.values())
         if reads.wrong_records:
@@ -123,6 +130,13 @@ class MemoryJobstore:
             stored.wrong_room = self.terms.remembered_max - wrong
         stored.queue_room |= {each: self.queue_room[each] for each in reads.queues & self.queue_room.keys()}
         stored.circuits |= {each: self.circuits[each] for each in reads.circuits & self.circuits.keys()}
+
+    def _locked(self, judging_id: UUID) -> StoredJudging:
+        """A judging with the verdict before of its job, as the entry has it."""
+        judging = self.judgings[judging_id]
+        verdicts = [e for e in self.log(judging.job_id or "") if e.report.kind in {"met", "not_met"}]
+        before = f'{{"result":0,"verdict":{verdicts[-1].report.response}}}' if verdicts else None
+        return judging._replace(before=before)
 
     def _history_of(self, job_id: str) -> list[HistoryRow]:
         return [
@@ -140,6 +154,22 @@ class MemoryJobstore:
             del self.executions[execution_id]
         self.circuits |= changes.circuits
         self.entries += changes.entries
+        for new in changes.new_judgings:
+            self.judgings[new.id] = StoredJudging(
+                new.id,
+                new.kind,
+                new.group_id,
+                JudgingState.LEASED,
+                1,
+                None,
+                new.execution_id,
+                new.job_id,
+                None,
+                new.actor,
+            )
+        for answer in changes.judging_answers:
+            self.judgings[answer.id] = self.judgings[answer.id]._replace(state=JudgingState.DONE)
+            self.answers[answer.id] = answer
         for key, entry in changes.results.items():
             self.reusable[key] = replace(entry, result_hash=self.hash_at(entry))
         for entry, result_hash, judge in changes.verdicts:

@@ -73,8 +73,8 @@ class Reads(_Joined):
     these items of operations that are locked have no answer; `agents`;
     `capabilities`, and those that `match_jobs` need, for which an agent may be matched; `verdicts` by their keys, and
     `results` that these executions may reuse; `early_cancels` and `wrong_records`: of how many more the
-    answers may be remembered; `queues` of tenants,
-    and `circuits` of agents, which are locked in this order.
+    answers may be remembered; `judgings` without a job, which are locked, and whether
+    `judging_groups` are there; `queues` of tenants, and `circuits` of agents, which are locked in this order.
     """
 
     specs: frozenset[str] = frozenset()
@@ -86,6 +86,8 @@ class Reads(_Joined):
     match_jobs: frozenset[str] = frozenset()
     verdicts: frozenset[bytes] = frozenset()
     results: frozenset[UUID] = frozenset()
+    judgings: frozenset[UUID] = frozenset()
+    judging_groups: frozenset[UUID] = frozenset()
     early_cancels: bool = False
     wrong_records: bool = False
     queues: frozenset[str] = frozenset()

@@ -4,12 +4,12 @@ from collections import ChainMap, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from contracts.resources import Agent, Limit
-from contracts.status import OperationKind, OperationState
-from jobstore.domain.actor import Actor
+from contracts.status import JudgingKind, JudgingState, OperationKind, OperationState
+from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.execution_states import Openings
 from jobstore.domain.matching import Candidate
@@ -134,6 +134,65 @@ class ItemAnswer:
     message: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NewJudging:
+    """A judging without a job as it is queued. `asked` and `judge_policy` are JSON texts.
+
+    Of a job judged again: the execution whose result it is, and the job's version. `asked` then has what is judged by
+    instead of what the job says.
+    """
+
+    id: UUID
+    kind: JudgingKind
+    group_id: UUID
+    item: int
+    asked: str | None = None
+    judge_policy: str | None = None
+    execution_id: UUID | None = None
+    job_id: str | None = None
+    job_version: int | None = None
+    actor: Actor = SIGNOFF
+
+    @property
+    def urgency(self) -> int:
+        """Its turn: somebody waits for a try; an evaluation is smaller than most operations."""
+        return _URGENCIES.get(self.kind, 2)
+
+
+_URGENCIES: Final = {JudgingKind.TRY: 0, JudgingKind.TEST: 0, JudgingKind.DRAFT: 1, JudgingKind.EVALUATE: 1}
+
+
+class StoredJudging(NamedTuple):
+    """A judging that is locked. `before` is the response of the entry of the job's verdict before, as JSON text."""
+
+    id: UUID
+    kind: JudgingKind
+    group_id: UUID
+    state: JudgingState
+    lease: int
+    owner: UUID | None
+    execution_id: UUID | None
+    job_id: str | None
+    before: str | None
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingAnswer:
+    """What is kept of a judging that is done: `answer` is its verdict as JSON text, `before` as the column has it."""
+
+    id: UUID
+    answer: str | None = None
+    before: str | None = None
+    was_valid: bool | None = None
+    is_valid: bool | None = None
+    code: str | None = None
+    message: str | None = None
+    cost_usd: float = 0.0
+    tokens: int = 0
+    duration_s: float | None = None
+
+
 class StoredOperation(NamedTuple):
     """The state of an operation, and the hash of the request that made it; None where an older version did."""
 
@@ -223,6 +282,10 @@ class Stored:
     unfinished: Collection[UUID] = frozenset()
     #: Items (operation, number) that have no answer yet.
     open_items: Collection[tuple[UUID, int]] = frozenset()
+    judgings: dict[UUID, StoredJudging] = field(default_factory=dict)
+    #: Whether a group of judgings is there already, and for how many more there is room.
+    judging_groups: Collection[UUID] = frozenset()
+    judging_room: int = 0
 
 
 @dataclass(slots=True)
@@ -251,6 +314,13 @@ class Changes:
     new_operations: list[NewOperation] = field(default_factory=list)
     moves: list[OperationMove] = field(default_factory=list)
     item_answers: defaultdict[UUID, list[ItemAnswer]] = field(default_factory=lambda: defaultdict(list))
+    #: In how many seconds the next items of operations have their turn.
+    rests_s: dict[UUID, float] = field(default_factory=dict)
+
+    #: Judgings without a job: queued, answered, and those of operations that are cancelled.
+    new_judgings: list[NewJudging] = field(default_factory=list)
+    judging_answers: list[JudgingAnswer] = field(default_factory=list)
+    cancelled_judgings: list[UUID] = field(default_factory=list)
 
     #: For logs and metrics: decisions by kind, refusals by job, and circuits that opened or closed.
     recorded_counts: defaultdict[TransitionKind, int] = field(default_factory=lambda: defaultdict(int))

@@ -543,6 +543,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/judgings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Judgings
+         * @description Judge results without a job: validators do when they have room. They are kept for a day.
+         */
+        post: operations["create_judgings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/judgings/{judgings_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Judgings
+         * @description Judgings in the order of their cases, each with its verdict once there is one.
+         */
+        get: operations["get_judgings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/agents": {
         parameters: {
             query?: never;
@@ -895,6 +935,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operations/{operation_id}/rejudge-report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Rejudge Report
+         * @description Verdicts before and after jobs were judged again, by criterion, and those that flip, as it stands by now.
+         */
+        get: operations["get_rejudge_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1065,6 +1125,16 @@ export interface components {
              */
             agent_id?: string | null;
             /**
+             * Judge
+             * @description of `rejudge`: by which judge policy and version
+             */
+            judge?: string | null;
+            /**
+             * Shadow
+             * @description of `rejudge`: whether nothing changes
+             */
+            shadow?: boolean | null;
+            /**
              * Actor
              * @description who asked for it
              */
@@ -1163,6 +1233,35 @@ export interface components {
              * @default meets
              */
             kind: string;
+        };
+        /**
+         * CriterionChange
+         * @description A criterion whose outcome is another than before.
+         */
+        CriterionChange: {
+            /** Text */
+            text: string;
+            before: components["schemas"]["Outcome"];
+            after: components["schemas"]["Outcome"];
+        };
+        /**
+         * CriterionDiff
+         * @description How the outcomes of a criterion changed; criteria are the same where their text is.
+         */
+        CriterionDiff: {
+            /** Text */
+            text: string;
+            /** Judged */
+            judged: number;
+            /** Changed */
+            changed: number;
+            /**
+             * Outcomes
+             * @description how often, by `before > after`, as `pass > fail`
+             */
+            outcomes: {
+                [key: string]: number;
+            };
         };
         /**
          * CriterionWarning
@@ -1308,6 +1407,32 @@ export interface components {
          * @enum {string}
          */
         Fields: "summary";
+        /**
+         * Flip
+         * @description A verdict that is another than before, on the same result.
+         */
+        Flip: {
+            /** Item */
+            item: number;
+            /** Job Id */
+            job_id: string;
+            /**
+             * Title
+             * @default
+             */
+            title: string;
+            /** Was Valid */
+            was_valid: boolean;
+            /** Is Valid */
+            is_valid: boolean;
+            /** Criteria */
+            criteria?: components["schemas"]["CriterionChange"][];
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
         /**
          * Health
          * @description What the console can reach.
@@ -1701,6 +1826,184 @@ export interface components {
             searched?: number | null;
         };
         /**
+         * JudgeModel
+         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
+         */
+        JudgeModel: {
+            /** Model */
+            model: string;
+            /**
+             * Family
+             * @description models of one family err alike; a further ask is best made of another
+             */
+            family?: string | null;
+            /**
+             * Api
+             * @description found out when not set
+             */
+            api?: ("chat" | "responses") | null;
+            /** Base Url */
+            base_url?: string | null;
+            /**
+             * Key
+             * @description the name of a key in the validators' settings, never the key itself
+             */
+            key?: string | null;
+            /**
+             * Parameters
+             * @description sent with every ask, such as temperature
+             */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Input Usd
+             * @description the price of a million tokens; when not set, as it is known
+             */
+            input_usd?: number | null;
+            /** Output Usd */
+            output_usd?: number | null;
+            /** Timeout S */
+            timeout_s?: number | null;
+            /** Thinking Tokens */
+            thinking_tokens?: number | null;
+        };
+        /**
+         * JudgePolicy
+         * @description How results are judged, by name and version. A version never changes.
+         */
+        JudgePolicy: {
+            /** Name */
+            name: string;
+            /**
+             * Version
+             * @description given by the jobstore; 0: not stored yet
+             * @default 0
+             */
+            version: number;
+            /** Stages */
+            stages?: components["schemas"]["Stage"][];
+            /**
+             * Asks
+             * @description one ask for all criteria, or one for each
+             * @default all
+             * @enum {string}
+             */
+            asks: "all" | "each";
+            /**
+             * Judge After Checks
+             * @description whether a model is asked where a required check fails
+             * @default false
+             */
+            judge_after_checks: boolean;
+            /**
+             * Loop
+             * @description what later submissions need; empty: nothing more
+             */
+            loop?: components["schemas"]["LoopStep"][];
+            /**
+             * Section Chars
+             * @description a longer result is judged by sections of so many characters
+             */
+            section_chars?: number | null;
+            /**
+             * Prompt
+             * @description the version of the prompt; when not set, the validator's
+             */
+            prompt?: number | null;
+        };
+        /**
+         * Judging
+         * @description A judging without a job, and its verdict once there is one.
+         */
+        Judging: {
+            /**
+             * Item
+             * @description the number of its case, from 0
+             */
+            item: number;
+            /** Kind */
+            kind: string;
+            state: components["schemas"]["JudgingState"];
+            /**
+             * Verdict
+             * @description a Verdict without what is as usual; of a `test`, what the judge was found to do
+             */
+            verdict?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Code
+             * @description why there is no verdict
+             */
+            code?: string | null;
+            /** Message */
+            message?: string | null;
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: number;
+            /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+            /** Duration S */
+            duration_s?: number | null;
+            /** Job Id */
+            job_id?: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Answered At */
+            answered_at?: string | null;
+        };
+        /**
+         * JudgingCase
+         * @description A result, and what it is judged by.
+         */
+        JudgingCase: {
+            /** Result */
+            result: unknown;
+            /**
+             * Acceptance Criteria
+             * @description the text form, one a line
+             */
+            acceptance_criteria: string;
+            /** Title */
+            title?: string | null;
+            /** Submission */
+            submission?: number | null;
+            /** Submissions */
+            submissions?: number | null;
+            /**
+             * Payload
+             * @description what checks look at
+             */
+            payload?: unknown;
+            /**
+             * Judge Empty
+             * @description whether the judge is asked about an empty result, too
+             * @default false
+             */
+            judge_empty: boolean;
+        };
+        /**
+         * JudgingKind
+         * @description What a judging without a job is for; `shadow` and `rejudge` judge jobs again, and belong to operations.
+         * @enum {string}
+         */
+        JudgingKind: "try" | "test" | "draft" | "evaluate" | "shadow" | "rejudge";
+        /**
+         * JudgingState
+         * @description Where a judging without a job stands.
+         * @enum {string}
+         */
+        JudgingState: "QUEUED" | "LEASED" | "DONE";
+        /**
          * Limit
          * @description A limit that applies.
          */
@@ -1757,6 +2060,29 @@ export interface components {
          * @enum {string}
          */
         LogOrder: "asc" | "desc";
+        /**
+         * LoopStep
+         * @description What a pass needs besides, from some submission on: asks that are told to refute it, or a check.
+         */
+        LoopStep: {
+            /**
+             * From Submission
+             * @default 2
+             */
+            from_submission: number;
+            /**
+             * Asks
+             * @default 1
+             */
+            asks: number;
+            /** @description best of another family; when not set, the last stage's */
+            judge?: components["schemas"]["JudgeModel"] | null;
+            /**
+             * Check
+             * @description the text of a criterion of kind `check`
+             */
+            check?: string | null;
+        };
         /**
          * NewAgent
          * @description An agent to register.
@@ -1864,6 +2190,23 @@ export interface components {
             policy?: components["schemas"]["Policy"];
         };
         /**
+         * NewJudgings
+         * @description Judgings to queue, by a stored judge policy, by one that is not stored, or by the validators' own settings.
+         */
+        NewJudgings: {
+            /** @default try */
+            kind: components["schemas"]["JudgingKind"];
+            /** Cases */
+            cases: components["schemas"]["JudgingCase"][];
+            /**
+             * Judge
+             * @description a judge policy: its name, or one version of it
+             */
+            judge?: string | null;
+            /** @description one that is not stored, instead */
+            judge_policy?: components["schemas"]["JudgePolicy"] | null;
+        };
+        /**
          * NewLimit
          * @description What holds back the executions that a name applies to; what is not set holds back nothing.
          */
@@ -1904,7 +2247,7 @@ export interface components {
          * @description What to do to many jobs: those that exist and match a filter as the operation is made, or those named.
          */
         NewOperation: {
-            /** @description each job gets what one call of that name would do to it; `retry` executes jobs that stand at FAILED, or at one of the statuses of the filter */
+            /** @description each job gets what one call of that name would do to it; `retry` executes jobs that stand at FAILED, or at one of the statuses of the filter; `rejudge` judges their results again, and calls no agent */
             kind: components["schemas"]["OperationKind"];
             /** Name */
             name?: string | null;
@@ -1935,6 +2278,36 @@ export interface components {
              * @description of `cancel`: who asks, as the logs tell it
              */
             requested_by?: string | null;
+            /**
+             * Judge
+             * @description of `rejudge`: the judge policy, or one version; when not set, the validators' own settings
+             */
+            judge?: string | null;
+            /**
+             * Criteria
+             * @description of `rejudge` as a shadow: judged by instead of the jobs' own
+             */
+            criteria?: string | null;
+            /**
+             * Criteria Set
+             * @description of `rejudge` as a shadow: the set instead of the jobs'
+             */
+            criteria_set?: string | null;
+            /**
+             * Shadow
+             * @description of `rejudge`: whether nothing changes; else the verdicts become those of the jobs
+             */
+            shadow?: boolean | null;
+            /**
+             * Rate Per S
+             * @description of `rejudge`: how many results a second are judged at most
+             */
+            rate_per_s?: number | null;
+            /**
+             * Budget Usd
+             * @description of `rejudge`: what judging may cost; nothing more begins once it would be exceeded
+             */
+            budget_usd?: number | null;
         };
         /**
          * Operation
@@ -1995,6 +2368,16 @@ export interface components {
              */
             agent_id?: string | null;
             /**
+             * Judge
+             * @description of `rejudge`: by which judge policy and version
+             */
+            judge?: string | null;
+            /**
+             * Shadow
+             * @description of `rejudge`: whether nothing changes
+             */
+            shadow?: boolean | null;
+            /**
              * Actor
              * @description who asked for it
              */
@@ -2052,7 +2435,7 @@ export interface components {
          * @description What an operation does to each of its jobs.
          * @enum {string}
          */
-        OperationKind: "execute" | "cancel" | "resubmit" | "assign" | "retry";
+        OperationKind: "execute" | "cancel" | "resubmit" | "assign" | "retry" | "rejudge";
         /**
          * OperationPreview
          * @description What an operation would be about.
@@ -2095,6 +2478,12 @@ export interface components {
          * @enum {string}
          */
         OperationState: "RUNNING" | "PAUSED" | "CANCELLING" | "CANCELLED" | "DONE";
+        /**
+         * Outcome
+         * @description What the judge says of one criterion.
+         * @enum {string}
+         */
+        Outcome: "pass" | "fail" | "cannot_assess";
         /**
          * Overview
          * @description How it went of late, and how much is there now.
@@ -2313,6 +2702,13 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** Page[Judging] */
+        Page_Judging_: {
+            /** Items */
+            items: components["schemas"]["Judging"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** Page[OperationItem] */
         Page_OperationItem_: {
             /** Items */
@@ -2452,6 +2848,17 @@ export interface components {
          */
         Protocol: "http" | "http_async" | "a2a" | "openai";
         /**
+         * QueuedJudgings
+         * @description Judgings that were queued.
+         */
+        QueuedJudgings: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+        };
+        /**
          * Range
          * @description How far back an overview looks.
          * @enum {string}
@@ -2497,6 +2904,57 @@ export interface components {
              * @description what lifts it, in a sentence
              */
             remedy: string;
+        };
+        /**
+         * RejudgeReport
+         * @description What judging jobs again came to.
+         */
+        RejudgeReport: {
+            /**
+             * Judged
+             * @description results that are judged again
+             */
+            judged: number;
+            /**
+             * Judged Before
+             * @description those of them that had a verdict
+             */
+            judged_before: number;
+            /** Accepted Before */
+            accepted_before: number;
+            /** Accepted After */
+            accepted_after: number;
+            /** Flipped */
+            flipped: number;
+            /**
+             * Failed
+             * @description why others were not judged, by code
+             */
+            failed?: {
+                [key: string]: number;
+            };
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: number;
+            /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+            /**
+             * Criteria
+             * @description what changed most, 100 at most
+             */
+            criteria?: components["schemas"]["CriterionDiff"][];
+            /** Flips */
+            flips?: components["schemas"]["Flip"][];
+            /**
+             * Next Page Token
+             * @default
+             */
+            next_page_token: string;
         };
         /**
          * Resubmission
@@ -2657,6 +3115,30 @@ export interface components {
              * @description what `acceptance_criteria` says
              */
             readonly criteria: components["schemas"]["Criterion"][];
+        };
+        /**
+         * Stage
+         * @description One step of judging.
+         *
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
+         */
+        Stage: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "checks" | "single" | "quorum" | "cascade";
+            /**
+             * Judges
+             * @description none: the validator's own
+             */
+            judges?: components["schemas"]["JudgeModel"][];
+            /**
+             * Votes
+             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
+             */
+            votes?: number | null;
         };
         /**
          * Waiting
@@ -5708,6 +6190,186 @@ export interface operations {
             };
         };
     };
+    create_judgings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key asks for the same thing */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewJudgings"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueuedJudgings"];
+                };
+            };
+            /** @description The body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Contradicts what stands; `code` says what */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_judgings: {
+        parameters: {
+            query?: {
+                /** @description items a page */
+                limit?: number | null;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                judgings_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Judging_"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_agents: {
         parameters: {
             query?: {
@@ -7420,6 +8082,78 @@ export interface operations {
             };
             /** @description Too much at once */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_rejudge_report: {
+        parameters: {
+            query?: {
+                /** @description items a page */
+                limit?: number | null;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                operation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RejudgeReport"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,6 +1,7 @@
 """The tables, as SQLAlchemy knows them. Migrations create them; a test compares the two."""
 
 from jobstore.storage.tables.derived import agent_rollups, job_texts, rollup, rollups, text_index
+from jobstore.storage.tables.judgings import judgings
 from jobstore.storage.tables.state import (
     agents,
     circuits,
@@ -31,6 +32,7 @@ __all__ = [
     "job_logs",
     "job_texts",
     "jobs",
+    "judgings",
     "limits",
     "metadata",
     "operation_items",
