@@ -64,7 +64,6 @@ COMMANDS: Final = {
         "limits",
         "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one.",
     ),
-    "judge": Entry("judge", "Try judges, and criteria, without a job."),
     "dlq": Entry("dlq", "Dead letters: what could not be processed, as it was, and why."),
 }
 
