@@ -15,8 +15,8 @@ from validator.errors import JudgeUnavailableError, JudgmentError
 from validator.judge_config import ApiName, JudgeConfig
 from validator.judges.openai import OpenAIJudge
 from validator.judging import ValidationResult, validate_agent_response
-from validator.prompt import PROMPT_VERSION
 from validator.verdict import NO_JUDGE
+from validator.wordings import PROMPT_VERSION
 
 CRITERIA = "- It greets\noptional: It is kind"
 RESULT = {"text": "Hello, world"}
@@ -247,7 +247,7 @@ async def test_an_api_that_bounds_no_strings_is_asked_without_bounds(server: Fak
 async def test_what_a_judge_may_write_is_bounded(server: FakeJudge, config: JudgeConfig) -> None:
     await judge(config, thinking_tokens=100)
     body = server.asked[0]
-    assert body.get("max_completion_tokens", body.get("max_output_tokens")) == 100 + 3 * 500
+    assert body.get("max_tokens", body.get("max_output_tokens")) == 100 + 3 * 250
 
 
 async def test_many_criteria_are_asked_in_parts(server: FakeJudge, config: JudgeConfig) -> None:

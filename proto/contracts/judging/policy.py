@@ -17,6 +17,7 @@ STAGES_MAX: Final = 8
 #: Bytes of the parameters of a model, as JSON.
 PARAMETERS_MAX_BYTES: Final = 4_000
 
+_MILLION: Final = 1_000_000
 _NAME: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
 _NAME_PATTERN: Final = matches(
     f"^{_NAME}$", "must be a name of small letters, digits and . _ -, which begins with a letter or digit"
@@ -40,6 +41,11 @@ def split_reference(reference: str) -> tuple[str, int | None]:
 def join_reference(name: str, version: int) -> str:
     """Return the reference to one version."""
     return f"{name}@{version}"
+
+
+def name_judging(judge: str, policy: str | None) -> str:
+    """Return the name under which verdicts may be reused: of a validator's own judge, and of the policy, if any."""
+    return judge if policy is None else f"{judge} by {policy}"
 
 
 def _check_base_url(url: str) -> str:
@@ -78,6 +84,12 @@ class JudgeModel(_Frozen):
     output_usd: Price | None = None
     timeout_s: Annotated[float, Field(gt=0, le=3_600)] | None = None
     thinking_tokens: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+
+    def price(self, input_tokens: int, output_tokens: int) -> float | None:
+        """Return what so many tokens cost in USD; None where the policy names no price."""
+        if self.input_usd is None and self.output_usd is None:
+            return None
+        return (input_tokens * (self.input_usd or 0.0) + output_tokens * (self.output_usd or 0.0)) / _MILLION
 
 
 class Stage(_Frozen):
@@ -137,7 +149,11 @@ class JudgePolicy(_Frozen):
         default_factory=lambda: [LoopStep()], description="what later submissions need; empty: nothing more"
     )
     section_chars: Annotated[int, Field(ge=2_000, le=1_000_000)] | None = Field(
-        None, description="a longer result is judged by sections of so many characters"
+        None, description="a longer result is judged by sections of so many characters; when not set, the validator's"
+    )
+    result_max_chars: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="of criteria and result as JSON; when not set, the validator's: by default all that doors take",
     )
     prompt: Annotated[int, Field(ge=1)] | None = Field(
         None, description="the version of the prompt; when not set, the validator's"
@@ -156,5 +172,5 @@ class JudgePolicy(_Frozen):
 
     @property
     def reference(self) -> str:
-        """The name and version, as jobs and verdicts name it."""
-        return join_reference(self.name, self.version)
+        """The name and version, as jobs and verdicts name it; the name alone where it is not stored."""
+        return join_reference(self.name, self.version) if self.version else self.name

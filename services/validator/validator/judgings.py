@@ -49,6 +49,11 @@ def _read_answer(answer: pb.JudgingAnswer) -> Grant | ClaimDenied:
             answer.title,
             answer.result_hash,
             answer.judge_empty,
+            answer.judge_policy_json,
+            answer.submission or 1,
+            answer.submissions or None,
+            answer.payload_json if answer.HasField("payload_json") else None,
+            answer.previous_result_hash or None,
         )
     return read_denial(answer)
 

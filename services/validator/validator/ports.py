@@ -1,12 +1,14 @@
 """Declare what the validator needs of the outside: a judge, and the jobstore's grants."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from contracts.spending import Budget
+from contracts.status import Outcome
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.worker import Lease
 from validator.prompt import Question
@@ -14,11 +16,16 @@ from validator.prompt import Question
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A judge's text as yet unread, the model that it says it is, and what it consumed."""
+    """A judge's text as yet unread, the model that it says it is, and what it consumed.
+
+    `request_id` is the server's own; `latency_s` is how long it took, without the wait for its turn.
+    """
 
     text: str
     model: str | None = None
     usage: Usage | None = None
+    request_id: str | None = None
+    latency_s: float | None = None
 
 
 class Judge(Protocol):
@@ -27,6 +34,35 @@ class Judge(Protocol):
     async def ask(self, question: Question) -> Reply:
         """Ask once. Raise JudgeUnavailableError or JudgeAnswerError."""
         ...
+
+
+#: The judge of a policy's model; of None, the validator's own. One that may not be asked raises JudgeUnavailableError.
+JudgeOf = Callable[[JudgeModel | None], Judge]
+
+
+class Finding(NamedTuple):
+    """What a check found, and where, or why it could not be made."""
+
+    outcome: Outcome
+    evidence: str | None
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What checks look at: a result, and what is known about it.
+
+    `is_repeated` says whether the submission before had the same result; None if there was none, or nobody knows.
+    """
+
+    result: Any
+    payload: Any = None
+    submission: int = 1
+    is_repeated: bool | None = None
+
+
+#: Make checks, given by their texts, and return what each found.
+RunChecks = Callable[[Sequence[str], Subject], Awaitable[Sequence[Finding]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +78,8 @@ class Grant:
     """A result to be judged, under this lease for `lease_s` seconds, and within what is left of its job's budget.
 
     `result_hash` is the SHA-256 of the JSON text of the result that is recorded: no other may be judged. `judge_empty`:
-    whether the judge is asked about an empty one, too.
+    whether the judge is asked about an empty one, too. `policy` is the judge policy as JSON; empty: the validator's
+    own. `payload`, as JSON, and the hash of the submission's result before are there only where a check looks at them.
     """
 
     lease: Lease
@@ -52,6 +89,11 @@ class Grant:
     title: str
     result_hash: bytes
     judge_empty: bool = False
+    policy: str = ""
+    submission: int = 1
+    submissions: int | None = None
+    payload: str | None = None
+    previous_result_hash: bytes | None = None
 
 
 class Judgings(Protocol):

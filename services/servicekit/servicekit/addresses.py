@@ -31,9 +31,6 @@ _INNER = [
     ip_network(net) for net in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7")
 ]
 
-#: One text for every address: of several failures that differ, aiohttp shows none as what it is.
-FORBIDDEN = "the address is in a network in which no agent may be called; SIGNOFF_AGENT_NETWORKS can allow it"
-
 #: What the running task calls: the connection is made in it, or in a task of its own that inherits this.
 _called: ContextVar[HostPort | None] = ContextVar("called", default=None)
 
@@ -60,20 +57,31 @@ def _parse_part(text: str) -> Network | HostPort:
 
 def note_called(url: str) -> None:
     """Note which URL this task calls now. Raise ValueError if it is none."""
+    _called.set(read_host_port(url))
+
+
+def read_host_port(url: str) -> HostPort:
+    """Return the host and port that a URL names. Raise ValueError if it is none."""
     parsed = URL(url)
-    _called.set(HostPort(parsed.raw_host or "", parsed.port or 0))
+    return HostPort(parsed.raw_host or "", parsed.port or 0)
 
 
-def make_socket_factory(allowed: Iterable[Network | HostPort]) -> Callable[[Any], socket.socket]:
+def make_socket_factory(
+    allowed: Iterable[Network | HostPort], setting: str, called: HostPort | None = None
+) -> Callable[[Any], socket.socket]:
     """Return a socket factory for aiohttp that checks the address which is really connected to.
 
-    A check of the URL would not do: what its name resolves to may change before the connection.
+    A check of the URL would not do: what its name resolves to may change before the connection. `setting` is where an
+    operator allows more; `called` is what all connections are for, else each task notes it.
     """
     allowed = list(allowed)
+    # One text for every address: of several failures that differ, aiohttp shows none as what it is.
+    message = f"the address is in a network that may not be called; {setting} can allow it"
 
     def open_socket(address_info: Any) -> socket.socket:
         family, kind, protocol, _, address = address_info
-        check_address(str(address[0]), allowed, _called.get())
+        if not is_allowed(str(address[0]), allowed, called or _called.get()):
+            raise ForbiddenAddressError(message)
         opened = socket.socket(family=family, type=kind, proto=protocol)
         opened.setblocking(False)
         return opened
@@ -81,21 +89,20 @@ def make_socket_factory(allowed: Iterable[Network | HostPort]) -> Callable[[Any]
     return open_socket
 
 
-def check_address(host: str, allowed: Iterable[Network | HostPort], called: HostPort | None = None) -> None:
-    """Raise ForbiddenAddressError unless the address is on the public internet or in an allowed network.
+def is_allowed(host: str, allowed: Iterable[Network | HostPort], called: HostPort | None = None) -> bool:
+    """Return whether an address is on the public internet or in an allowed network.
 
-    Or host and port that are called, as the URL names them, are an allowed pair.
+    Or whether host and port that are called, as the URL names them, are an allowed pair that may lead there.
     """
     address = ip_address(host.partition("%")[0])
     if isinstance(address, IPv6Address):
         address = _extract_ipv4(address) or address
     if _is_in_any(address, (network for network in allowed if not isinstance(network, HostPort))):
-        return
+        return True
     if called is not None and called in allowed and _may_lead_to(called.host, address):
-        return
+        return True
     public = address.is_global and not address.is_multicast and not _is_in_any(address, _NEVER)
-    if not public or (isinstance(address, IPv6Address) and address not in _UNICAST):
-        raise ForbiddenAddressError(FORBIDDEN)
+    return public and not (isinstance(address, IPv6Address) and address not in _UNICAST)
 
 
 def _may_lead_to(host: str, address: IPv4Address | IPv6Address) -> bool:

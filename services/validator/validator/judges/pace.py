@@ -1,0 +1,130 @@
+"""Decide when the next request may go to a server that limits its rate. Pure: it is told the time.
+
+Requests at once are bounded by a window, as TCP does it: it opens by one with each answer, slower from where a refusal
+showed the limit to be; after a refusal it is one. What the server says of its quotas bounds the rate as well.
+"""
+
+from typing import Final
+
+from validator.judges.quotas import Quota, Said
+
+#: Requests at once to a server of which nothing is known yet, and at most.
+WINDOW_FIRST: Final = 32.0
+WINDOW_MAX: Final = 1_000.0
+#: The first pause after a refusal that names none; each is twice the one before.
+PAUSE_FIRST_S: Final = 0.5
+#: The longest time without a request while some wait, whatever a server says.
+PAUSE_MAX_S: Final = 30.0
+
+
+class _Bucket:
+    """What is left of a quota by now, if it fills evenly."""
+
+    def __init__(self, quota: Quota, spent: float, at: float) -> None:
+        self._most = quota.most
+        self._level = quota.left - spent
+        self._rate = (quota.most - quota.left) / quota.reset_s if quota.reset_s else float("inf")
+        self._at = at
+
+    def wait_s(self, amount: float, now: float) -> float:
+        """Return the seconds until `amount` may be taken; of more than there ever is, all."""
+        missing = min(amount, self._most) - self._refill(now)
+        if missing <= 0:
+            return 0.0
+        return missing / self._rate if self._rate else PAUSE_MAX_S
+
+    def take(self, amount: float, now: float) -> None:
+        self._level = self._refill(now) - amount
+
+    def _refill(self, now: float) -> float:
+        if now > self._at:
+            self._level = min(self._most, self._level + self._rate * (now - self._at))
+            self._at = now
+        return self._level
+
+
+class Pace:
+    """The pace at which one server is asked with one key."""
+
+    def __init__(self) -> None:
+        self.window = WINDOW_FIRST
+        self.under_way = 0
+        self.refusals = 0  # one after the other
+        self._threshold = WINDOW_MAX
+        self._begun = 0  # requests, ever
+        self._first_since_refusal = 0  # the number of the first request after the last refusal
+        self._opens_at = 0.0
+        self._last_at = float("-inf")
+        self._requests: _Bucket | None = None
+        self._tokens: _Bucket | None = None
+        self._heard_of = -1  # the number of the request whose answer told the quotas
+        self._tokens_begun = 0.0
+
+    def wait_s(self, tokens: float, now: float) -> float | None:
+        """Return the seconds until a request of so many tokens may begin; None: once another one has ended."""
+        if self.under_way >= self.window:
+            return None
+        wait_s = self._opens_at - now
+        if self._requests is not None:
+            wait_s = max(wait_s, self._requests.wait_s(1.0, now))
+        if self._tokens is not None:
+            wait_s = max(wait_s, self._tokens.wait_s(tokens, now))
+        return max(0.0, min(wait_s, self._last_at + PAUSE_MAX_S - now))
+
+    def begin(self, tokens: float, now: float) -> "Turn":
+        """Take note of a request that begins."""
+        self.under_way += 1
+        self._begun += 1
+        self._tokens_begun += tokens
+        self._last_at = now
+        if self._requests is not None:
+            self._requests.take(1.0, now)
+        if self._tokens is not None:
+            self._tokens.take(tokens, now)
+        return Turn(self._begun, self._tokens_begun)
+
+    def end(self) -> None:
+        """Take note of a request that ended without an answer."""
+        self.under_way -= 1
+
+    def answered(self, turn: "Turn", said: Said, now: float) -> None:
+        """Take note of an answer."""
+        if self.under_way * 2 >= self.window and turn.number >= self._first_since_refusal:
+            self.window = min(WINDOW_MAX, self.window + (1.0 if self.window < self._threshold else 1.0 / self.window))
+        if turn.number >= self._first_since_refusal:
+            self.refusals = 0
+        self.end()
+        self._hear(turn, said, now)
+
+    def refused(self, turn: "Turn", said: Said, now: float, pause_s: float | None, jitter: float) -> None:
+        """Take note of a refusal, which asks for a pause or not; `jitter`, from 0 to 1, tells validators apart."""
+        self.end()
+        self._hear(turn, said, now)
+        if turn.number >= self._first_since_refusal:  # else it says what is known already
+            self._threshold = max(1.0, self.window / 2)
+            self.window = 1.0
+            self._first_since_refusal = self._begun + 1
+            self.refusals += 1
+        if pause_s is None:
+            pause_s = PAUSE_FIRST_S * 2.0 ** min(self.refusals - 1, 10)
+        self._opens_at = max(self._opens_at, now + min(pause_s * (1 + jitter / 10) + jitter / 10, PAUSE_MAX_S))
+
+    def _hear(self, turn: "Turn", said: Said, now: float) -> None:
+        """Remember quotas: they do not count what was begun after the request that they answer."""
+        if turn.number <= self._heard_of or (said.requests is None and said.tokens is None):
+            return
+        self._heard_of = turn.number
+        if said.requests is not None:
+            self._requests = _Bucket(said.requests, self._begun - turn.number, now)
+        if said.tokens is not None:
+            self._tokens = _Bucket(said.tokens, self._tokens_begun - turn.tokens, now)
+
+
+class Turn:
+    """A request that was begun: its number, and the tokens of all until then."""
+
+    __slots__ = ("number", "tokens")
+
+    def __init__(self, number: int, tokens: float) -> None:
+        self.number = number
+        self.tokens = tokens
