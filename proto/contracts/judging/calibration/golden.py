@@ -89,9 +89,7 @@ def find_refusal(golden: GoldenSet, reference: str, report: Report) -> GoldenRef
     own = next((one for one in report.policies if one.judges() == {reference}), None)
     if own is None:
         found = ", ".join(sorted({name for one in report.policies for name in one.judges()}))
-        message = (
-            f"the report is of {found or 'nothing'}, and not of {reference} alone: evaluate that one"
-        )
+        message = f"the report is of {found or 'nothing'}, and not of {reference} alone: evaluate that one"
         return GoldenRefusal("golden_other_version", message)
     faults = list(_find_faults(golden, own))
     if not faults:

@@ -11,9 +11,10 @@ from contracts.judging.calibration.evaluation import Judged
 
 def judge_through(jobstore: JobStoreClient, submission: int = 1) -> JudgeCases:
     """Return what judges cases through a jobstore, each as if it were this submission of its job."""
+    del jobstore, submission
 
     async def judge(cases: Sequence[Case], policy: str) -> Sequence[Judged]:
-        asked = f"{len(cases)} cases by {policy}, submission {submission}"
-        raise CommandError(f"{jobstore} judges nothing without a job: {asked}", code="not_available")
+        message = f"this jobstore judges nothing without a job: neither {len(cases)} cases nor one, by {policy}"
+        raise CommandError(message, code="not_available")
 
     return judge
