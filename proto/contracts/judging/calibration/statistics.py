@@ -5,9 +5,9 @@ A positive is a result that is good, or a criterion that is met. What a judge ca
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 #: Standard deviations on either side of the mean that hold 95 % of a normal distribution.
 Z_95: Final = 1.959963984540054
@@ -52,11 +52,6 @@ class Confusion:
         else:
             self.true_rejects, self.false_rejects = self.true_rejects + (not label), self.false_rejects + label
             self.unsure += unsure
-
-    def __iadd__(self, other: "Confusion") -> Self:
-        for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
-        return self
 
     @property
     def positives(self) -> int:
