@@ -38,13 +38,13 @@ class Settings(WorkerSettings):
     judge_thinking_tokens: int | None = None
     judge_result_max_chars: int = JudgeConfig().document_max_chars
     judge_section_chars: int = JudgeConfig().section_chars
-    judge_keys: str = ""
+    judge_keys: str | None = None
     judge_networks: str = ""
 
     @field_validator("judge_keys")
     @classmethod
-    def _check_keys(cls, keys: str) -> str:
-        if keys:
+    def _check_keys(cls, keys: str | None) -> str | None:
+        if keys is not None:
             parse_keys(keys)
         return keys
 
@@ -57,7 +57,7 @@ class Settings(WorkerSettings):
     @property
     def keys(self) -> dict[str, JudgeKey]:
         """The keys that policies may name."""
-        return parse_keys(self.judge_keys) if self.judge_keys else {}
+        return parse_keys(self.judge_keys) if self.judge_keys is not None else {}
 
     @property
     def judge_config(self) -> JudgeConfig:
