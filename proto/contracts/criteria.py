@@ -188,7 +188,8 @@ def _check_criterion(one: Criterion, name: str) -> None:
 
 
 def _check_text(text: str) -> str:
-    parse_criteria(text)
+    if text:  # none are given, which a job with a criteria set may do
+        parse_criteria(text)
     return text
 
 

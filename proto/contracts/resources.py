@@ -108,7 +108,9 @@ class NewJob(StrictModel):
 
     @model_validator(mode="after")
     def _complete_criteria(self) -> Self:
-        self.acceptance_criteria, self.criteria = join_forms(*_given_criteria(self))
+        given = _given_criteria(self)
+        if self.policy.criteria_set is None or any(given):  # else those of its set are enough
+            self.acceptance_criteria, self.criteria = join_forms(*given)
         return self
 
 
@@ -129,9 +131,11 @@ class JobEdit(StrictModel):
     @model_validator(mode="after")
     def _complete_criteria(self) -> Self:
         given = _given_criteria(self)
-        if given != (None, None):
+        if any(given) or (given != (None, None) and self.policy.criteria_set is None):
             self.acceptance_criteria, self.criteria = join_forms(*given)
-            self.model_fields_set.discard("criteria")  # they are one thing that is edited, named by its text form
+        if given != (None, None):  # they are one thing that is edited, named by its text form
+            self.model_fields_set.add("acceptance_criteria")
+            self.model_fields_set.discard("criteria")
         return self
 
 

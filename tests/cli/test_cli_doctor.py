@@ -6,11 +6,14 @@ import os
 from contextlib import asynccontextmanager
 
 import aiohttp
+import grpc
 import pytest
 from aiohttp import web
+from support.fake_operations import Refusal
 
 from contracts.resources import NewAgent
 from servicekit.outages import DATABASE_OUTAGES
+from signoff.v1.judge_service_pb2 import Validator
 
 
 @asynccontextmanager
@@ -37,6 +40,9 @@ async def gone_pid():
     return process.pid
 
 
+VALIDATORS = [("a", "default@1"), ("b", "default@2"), ("c", "")]
+
+
 def checks(ran):
     return {check["part"]: check for check in ran.json["checks"]}
 
@@ -54,6 +60,19 @@ async def test_what_is_well_is_said_to_be(signoff, env, jobstore, jobstore_serve
         "agent writer", "judge",
     }  # fmt: skip
     assert found["kafka"]["remedy"]
+
+
+@pytest.mark.usefixtures("env")
+async def test_validators_that_are_set_differently_are_named(signoff, jobstore):
+    one, other, silent = (Validator(owner=name, judge=judge) for name, judge in VALIDATORS)
+    jobstore.validators = [one]
+    assert checks(await signoff("doctor", "--json"))["validators"]["found"] == "1 judge by default@1"
+    jobstore.validators = [one, other, silent]
+    check = checks(await signoff("doctor", "--json"))["validators"]
+    assert check["found"] == "they are set differently: default@1: a; default@2: b; unknown: c"
+    assert (check["ok"], "signoff judges diff default" in check["remedy"]) == (True, True)
+    jobstore.refusals["ListJudgePolicies"] = Refusal(grpc.StatusCode.UNIMPLEMENTED, None)
+    assert "validators" not in checks(await signoff("doctor", "--json")), "an older jobstore knows nothing of it"
 
 
 @pytest.mark.usefixtures("env")

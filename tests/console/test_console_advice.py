@@ -17,12 +17,14 @@ MAKERS = re.compile(r"Report|replace|Refusal|(Agent\w*|JudgeAnswer|Judgment|Budg
 #: Answers to whoever asks, and why a judgement waits; none of them is recorded.
 UNRECORDED = {"illegal_transition", "execution_live", "lease_runs", "deadline_ahead", "repeat", "fenced", "begun"}
 UNRECORDED |= {"unknown_execution", "job_conflict", "concluded", "judge_quota_exceeded", "judge_unavailable"}
-UNRECORDED |= {"too_many_cancels", "criteria_conflict"}
+UNRECORDED |= {"too_many_cancels", "criteria_conflict", "validator_too_old"}
 #: As constants of the jobstore, or as kinds of reports.
 NAMED = {"result_reused", "verdict_reused", "matched", "handed_on"}
 #: Of outcomes that cannot be recorded: what `decode` says of a record, or the database of a value.
 NAMED |= {"malformed_json", "schema_mismatch", "unstorable"}
 NAMED |= {"verdict_mismatch", "validator_error", "database_error"}
+#: By the kind of what is not known.
+NAMED |= {"unknown_judge_policy", "unknown_criteria_set"}
 
 
 def test_the_page_has_words_for_every_code_and_for_no_other() -> None:

@@ -14,7 +14,7 @@ from jobstore.commands.base import Command
 JOBSTORE = Path(__file__).parents[2] / "services" / "jobstore" / "jobstore"
 #: Where the runner's commands are written, and what makes the tables.
 ENGINE = ("storage/work/", "storage/migrations/")
-TABLE = "(?P<table>jobs|job_logs|agents|limits|operations|operation_items|executions)"
+TABLE = "(?P<table>jobs|job_logs|agents|limits|operations|operation_items|executions|judging_versions|judging_moves)"
 #: In SQL, by SQLAlchemy's methods and functions, by our own `sql.insert`, and as records that are copied.
 WRITES = re.compile(
     rf"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+(?:ONLY\s+)?{TABLE}\b"

@@ -66,6 +66,14 @@ async def test_the_example_of_many_jobs_and_limits(home: Path, system: System) -
     await system.client.remove_limit("tenant:press")
 
 
+async def test_the_example_of_what_results_are_judged_by(home: Path) -> None:
+    """The example of criteria by name completes a job by its own criteria and those of the set."""
+    output = await run(home, "bash", "-ec", example("By what results are judged", "sh"))
+    assert "COMPLETED" in output
+    assert "careful@1 is current" in output
+    assert "default@1" in output
+
+
 async def test_the_example_of_replay_and_rebuild(home: Path, system: System) -> None:
     """The example of replay and rebuild ends with two equal databases."""
     await system.calm()

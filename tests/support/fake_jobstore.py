@@ -32,8 +32,10 @@ from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer, add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer, add_JobServiceServicer_to_server
+from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
+from support.fake_judges import FakeJudges
 from support.fake_operations import FakeOperations, Refusal, id_of
 from support.fake_receipts import FakeReceipts
 
@@ -41,7 +43,7 @@ TOKEN = "a-token-of-at-least-32-characters"
 Status = grpc.StatusCode
 
 
-class FakeJobStore(FakeOperations, FakeReceipts, JobServiceServicer, AgentServiceServicer):
+class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer, AgentServiceServicer):
     """A job whose payload is {"ends": <status>} ends so as soon as it is executed; with null it stays under way."""
 
     def __init__(self) -> None:
@@ -351,6 +353,7 @@ class Server:
         add_AgentServiceServicer_to_server(self.store, self._server)
         add_OperationsServiceServicer_to_server(self.store, self._server)
         add_ReceiptServiceServicer_to_server(self.store, self._server)
+        add_JudgeServiceServicer_to_server(self.store, self._server)
         self._server.add_generic_rpc_handlers((Health(self.store),))
         self.port = self._server.add_insecure_port(self.address)
         await self._server.start()

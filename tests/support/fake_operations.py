@@ -43,6 +43,7 @@ class FakeOperations(OperationsServiceServicer):
     changed: asyncio.Condition
 
     def __init__(self) -> None:
+        super().__init__()
         self.items: dict[str, list[jobs_pb.BatchItem]] = {}
         self.operations: dict[str, Operation] = {}
         self.limits: dict[str, Limit] = {}

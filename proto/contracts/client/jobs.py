@@ -14,6 +14,7 @@ import grpc
 
 from contracts import messages
 from contracts.client.connection import JobStoreError, watch_backoffs_s
+from contracts.client.judges import JudgesClient
 from contracts.client.operations import OperationsClient
 from contracts.client.receipts import ReceiptsClient
 from contracts.identity import new_execution_id
@@ -56,7 +57,7 @@ class JobPage:
     searched: int | None = None
 
 
-class JobStoreClient(OperationsClient, ReceiptsClient):
+class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
     """Call a jobstore. One client serves a whole process.
 
         async with JobStoreClient("localhost:50051", token) as jobstore:

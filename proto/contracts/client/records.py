@@ -10,6 +10,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from contracts import status
 from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import judge_service_pb2 as judges_pb
 from signoff.v1 import resources_pb2 as pb
 
 #: What follows the name of a field in the name of the field beside it that holds the same JSON as text.
@@ -26,6 +27,10 @@ def read_record(message: Any) -> SimpleNamespace:
             return _join(message.operation, items=message.items)
         case jobs_pb.CreateJobResponse() | jobs_pb.UpdateJobResponse():
             return _join(message.job, warnings=message.warnings)
+        case judges_pb.PutJudgePolicyResponse():
+            return _join(message.policy, version=message.version, warnings=message.warnings)
+        case judges_pb.PutCriteriaSetResponse():
+            return _join(message.set, version=message.version, warnings=message.warnings)
     fields = message.DESCRIPTOR.fields_by_name
     values = {
         name: _read_json(message, name) if f"{name}{_JSON}" in fields else _read_field(message, field)
@@ -37,9 +42,10 @@ def read_record(message: Any) -> SimpleNamespace:
     return SimpleNamespace(**values)
 
 
-def _join(message: Any, **lists: Any) -> SimpleNamespace:
-    """Return the record of a message with the records of lists that were sent beside it."""
-    return SimpleNamespace(**vars(read_record(message)), **{name: _read_all(each) for name, each in lists.items()})
+def _join(message: Any, **others: Any) -> SimpleNamespace:
+    """Return the record of a message with what was sent beside it: numbers, and the records of lists."""
+    beside = {name: each if isinstance(each, int) else _read_all(each) for name, each in others.items()}
+    return SimpleNamespace(**vars(read_record(message)), **beside)
 
 
 def _read_all(messages: Any) -> list[SimpleNamespace]:

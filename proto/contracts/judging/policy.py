@@ -42,6 +42,11 @@ def join_reference(name: str, version: int) -> str:
     return f"{name}@{version}"
 
 
+def name_judging(judge: str, policy: str | None) -> str:
+    """Return the name under which verdicts may be reused: of a validator's own judge, and of the policy, if any."""
+    return judge if policy is None else f"{judge} by {policy}"
+
+
 def _check_base_url(url: str) -> str:
     check_http_url(url)
     if has_userinfo(url) or "?" in url or "#" in url:

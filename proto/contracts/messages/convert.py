@@ -155,8 +155,8 @@ def new_job_of(message: pb.NewJob) -> NewJob:
     )
 
 
-def criteria_of(message: pb.NewJob) -> list[Criterion]:
-    """Return the list of criteria of a new job as received, or one more than a job may have.
+def criteria_of(message: Any) -> list[Criterion]:
+    """Return the list of criteria of a new job, or a set, as received, or one more than a job may have.
 
     Raise ValidationError if a text is malformed.
     """

@@ -52,8 +52,12 @@ def warning_message(warning: CriterionWarning) -> pb.CriterionWarning:
 
 def saved_job_of(message: jobs_pb.CreateJobResponse | jobs_pb.UpdateJobResponse) -> SavedJob:
     """Return a job with the warnings of its criteria, as received."""
-    read = [CriterionWarning(code=one.code, criterion=one.criterion, message=one.message) for one in message.warnings]
-    return SavedJob(**dict(job_of(message.job)), warnings=read)
+    return SavedJob(**dict(job_of(message.job)), warnings=[warning_of(one) for one in message.warnings])
+
+
+def warning_of(message: pb.CriterionWarning) -> CriterionWarning:
+    """Return a warning as received."""
+    return CriterionWarning(code=message.code, criterion=message.criterion, message=message.message)
 
 
 def job_counts_of(message: jobs_pb.CountJobsResponse) -> JobCounts:

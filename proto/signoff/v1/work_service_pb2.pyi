@@ -104,6 +104,78 @@ WORK_KIND_JUDGING: WorkKind.ValueType  # 2
 Global___WorkKind: _TypeAlias = WorkKind  # noqa: Y015
 
 @_typing.final
+class ReportJudgeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_FIELD_NUMBER: _builtins.int
+    POLICY_JSON_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    owner: _builtins.str
+    policy_json: _builtins.str
+    """The settings as JSON of contracts.judging.policy.JudgePolicy, without any key."""
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgeKey]:
+        """The names of the keys that the validator has, and the base URLs that each may be sent to."""
+
+    def __init__(
+        self,
+        *,
+        owner: _builtins.str = ...,
+        policy_json: _builtins.str = ...,
+        keys: _abc.Iterable[Global___JudgeKey] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys", "owner", b"owner", "policy_json", b"policy_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportJudgeRequest: _TypeAlias = ReportJudgeRequest  # noqa: Y015
+
+@_typing.final
+class JudgeKey(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BASE_URLS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    @_builtins.property
+    def base_urls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        base_urls: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_urls", b"base_urls", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JudgeKey: _TypeAlias = JudgeKey  # noqa: Y015
+
+@_typing.final
+class ReportJudgeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    """The version of `default` that says these settings: verdicts of jobs that name no policy are by it."""
+    def __init__(
+        self,
+        *,
+        policy: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportJudgeResponse: _TypeAlias = ReportJudgeResponse  # noqa: Y015
+
+@_typing.final
 class BeginExecutionsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -343,10 +415,13 @@ class BeginJudgingsRequest(_message.Message):
     ROOM_FIELD_NUMBER: _builtins.int
     CLAIMS_FIELD_NUMBER: _builtins.int
     JUDGE_FIELD_NUMBER: _builtins.int
+    APPLIES_POLICIES_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     room: _builtins.int
     judge: _builtins.str
     """The judge's model and prompt: a verdict of the same judge on the identical result may be reused."""
+    applies_policies: _builtins.bool
+    """Whether the validator judges by the policy that it is granted; one that does not is granted nothing that names one."""
     @_builtins.property
     def claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgingClaim]: ...
     def __init__(
@@ -356,10 +431,11 @@ class BeginJudgingsRequest(_message.Message):
         room: _builtins.int = ...,
         claims: _abc.Iterable[Global___JudgingClaim] | None = ...,
         judge: _builtins.str = ...,
+        applies_policies: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "judge", b"judge", "owner", b"owner", "room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applies_policies", b"applies_policies", "claims", b"claims", "judge", b"judge", "owner", b"owner", "room", b"room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -50,6 +50,11 @@ class WorkServiceStub:
                 request_serializer=signoff_dot_v1_dot_work__service__pb2.RenewLeasesRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_work__service__pb2.RenewLeasesResponse.FromString,
                 _registered_method=True)
+        self.ReportJudge = channel.unary_unary(
+                '/signoff.v1.WorkService/ReportJudge',
+                request_serializer=signoff_dot_v1_dot_work__service__pb2.ReportJudgeRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_work__service__pb2.ReportJudgeResponse.FromString,
+                _registered_method=True)
 
 
 class WorkServiceServicer:
@@ -77,6 +82,14 @@ class WorkServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportJudge(self, request, context):
+        """A validator says what it is set to, at its start and now and then. Settings that no version of the policy `default`
+        says make the next one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +107,11 @@ def add_WorkServiceServicer_to_server(servicer, server):
                     servicer.RenewLeases,
                     request_deserializer=signoff_dot_v1_dot_work__service__pb2.RenewLeasesRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_work__service__pb2.RenewLeasesResponse.SerializeToString,
+            ),
+            'ReportJudge': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportJudge,
+                    request_deserializer=signoff_dot_v1_dot_work__service__pb2.ReportJudgeRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_work__service__pb2.ReportJudgeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +196,33 @@ class WorkService:
             '/signoff.v1.WorkService/RenewLeases',
             signoff_dot_v1_dot_work__service__pb2.RenewLeasesRequest.SerializeToString,
             signoff_dot_v1_dot_work__service__pb2.RenewLeasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportJudge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.WorkService/ReportJudge',
+            signoff_dot_v1_dot_work__service__pb2.ReportJudgeRequest.SerializeToString,
+            signoff_dot_v1_dot_work__service__pb2.ReportJudgeResponse.FromString,
             options,
             channel_credentials,
             insecure,

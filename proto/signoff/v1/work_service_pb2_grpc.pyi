@@ -39,6 +39,10 @@ class WorkServiceStub:
     """Claims results to judge, and records them."""
     RenewLeases: _grpc.UnaryUnaryMultiCallable[_work_service_pb2.RenewLeasesRequest, _work_service_pb2.RenewLeasesResponse]
     """Renews leases, gives leases back, and asks for outcomes. Says of each lease: keep, recorded, lost or cancelled."""
+    ReportJudge: _grpc.UnaryUnaryMultiCallable[_work_service_pb2.ReportJudgeRequest, _work_service_pb2.ReportJudgeResponse]
+    """A validator says what it is set to, at its start and now and then. Settings that no version of the policy `default`
+    says make the next one.
+    """
 
 @_typing.type_check_only
 class WorkServiceAsyncStub(WorkServiceStub):
@@ -51,6 +55,10 @@ class WorkServiceAsyncStub(WorkServiceStub):
     """Claims results to judge, and records them."""
     RenewLeases: _aio.UnaryUnaryMultiCallable[_work_service_pb2.RenewLeasesRequest, _work_service_pb2.RenewLeasesResponse]  # type: ignore[assignment]
     """Renews leases, gives leases back, and asks for outcomes. Says of each lease: keep, recorded, lost or cancelled."""
+    ReportJudge: _aio.UnaryUnaryMultiCallable[_work_service_pb2.ReportJudgeRequest, _work_service_pb2.ReportJudgeResponse]  # type: ignore[assignment]
+    """A validator says what it is set to, at its start and now and then. Settings that no version of the policy `default`
+    says make the next one.
+    """
 
 class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
     """Leases, for executors and validators only: each kind's token opens what its own kind of work needs."""
@@ -78,5 +86,15 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_work_service_pb2.RenewLeasesResponse, _abc.Awaitable[_work_service_pb2.RenewLeasesResponse]]:
         """Renews leases, gives leases back, and asks for outcomes. Says of each lease: keep, recorded, lost or cancelled."""
+
+    @_abc_1.abstractmethod
+    def ReportJudge(
+        self,
+        request: _work_service_pb2.ReportJudgeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_work_service_pb2.ReportJudgeResponse, _abc.Awaitable[_work_service_pb2.ReportJudgeResponse]]:
+        """A validator says what it is set to, at its start and now and then. Settings that no version of the policy `default`
+        says make the next one.
+        """
 
 def add_WorkServiceServicer_to_server(servicer: WorkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

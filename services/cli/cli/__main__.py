@@ -63,6 +63,13 @@ COMMANDS: Final = {
         "limits",
         "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one.",
     ),
+    "judges": Entry(
+        "judging.judges", "Say by what results are judged: policies by name and version, such as strict@3."
+    ),
+    "criteria": Entry(
+        "judging.criteria",
+        "Keep criteria that jobs choose by name, with versions, and look for what may be meant otherwise.",
+    ),
     "dlq": Entry("dlq", "Dead letters: what could not be processed, as it was, and why."),
 }
 

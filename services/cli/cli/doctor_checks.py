@@ -3,9 +3,9 @@
 import asyncio
 import os
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -17,6 +17,9 @@ from contracts.client import JobStoreClient, JobStoreError
 from contracts.resources import Agent
 from contracts.topics import TOPICS, Topic
 from servicekit.outages import DATABASE_OUTAGES
+
+if TYPE_CHECKING:
+    from contracts.messages.judging import Validator
 
 TIMEOUT_S = 5.0  # of each question to a part
 SIGNED = "signed: who asks or cancels by a topic needs a secret (SIGNOFF_UPSTREAM_SECRETS)"
@@ -86,6 +89,7 @@ async def check_grpc(target: Target) -> list[Check]:
         try:
             agents = await _list_agents(jobstore)
             overview = await jobstore.get_overview()
+            validators = await _list_validators(jobstore)
         except JobStoreError as error:
             if error.code in DATABASE_OUTAGES:  # which tells nothing of the token
                 return served
@@ -96,7 +100,32 @@ async def check_grpc(target: Target) -> list[Check]:
     upstreams = Check("upstreams", True, SIGNED if overview.upstreams_sign else OPEN)
     found = [_check_agent(agent.id, hide_userinfo(agent.url)) for agent in agents if agent.enabled]
     warnings = [_warn_of_userinfo(agent.id) for agent in agents if has_userinfo(agent.url)]
-    return [*served, Check("token", True, "accepted"), secrets, upstreams, *await asyncio.gather(*found), *warnings]
+    parts = [Check("token", True, "accepted"), secrets, upstreams, *_check_validators(validators)]
+    return [*served, *parts, *await asyncio.gather(*found), *warnings]
+
+
+async def _list_validators(jobstore: JobStoreClient) -> "Sequence[Validator]":
+    try:
+        return (await jobstore.list_judge_policies(limit=1)).validators
+    except JobStoreError as error:
+        if error.code != "unimplemented":  # by an older jobstore
+            raise
+        return []
+
+
+def _check_validators(validators: "Sequence[Validator]") -> list[Check]:
+    """Check whether all validators judge alike where a job names no policy. An older one does not say."""
+    said: dict[str, list[str]] = {}
+    for each in validators:
+        said.setdefault(each.judge or "unknown", []).append(each.owner)
+    if len(said) <= 1:
+        return [Check("validators", True, f"{len(each)} judge by {judge}") for judge, each in said.items()]
+    found = "; ".join(f"{judge}: {', '.join(owners)}" for judge, owners in sorted(said.items()))
+    remedy = (
+        "how strict a job is judged depends on who comes first: give all of them the same settings, or name a policy; "
+        "`signoff judges diff default VERSION VERSION` shows what differs"
+    )
+    return [Check("validators", True, f"they are set differently: {found}", remedy)]
 
 
 def _check_database(code: str | None) -> Check:

@@ -42,7 +42,10 @@ _HTTP_OF_GRPC = {
     grpc.StatusCode.CANCELLED: 503,
 }
 # These codes say more than their gRPC status.
-_HTTP_OF_CODE = {"payload_too_large": 413, "version_conflict": 412}
+_HTTP_OF_CODE = {
+    "payload_too_large": 413,
+    **dict.fromkeys(("version_conflict", "judge_policy_conflict", "criteria_set_conflict"), 412),
+}
 HEADERS = {
     401: {"WWW-Authenticate": "Bearer"},
     408: {"Connection": "close"},

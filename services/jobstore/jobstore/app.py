@@ -16,6 +16,7 @@ from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens
 from jobstore.api.interceptors import CallLimits
 from jobstore.api.job_service import JobService
+from jobstore.api.judge_service import JudgeService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.receipt_service import ReceiptService
 from jobstore.api.server import MESSAGE_MAX_BYTES, HealthService, create_server, set_serving
@@ -53,6 +54,7 @@ from servicekit.process.runtime import run_until_first, tune_gc
 from servicekit.retry import retry_transient
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
+from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
 from signoff.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
@@ -99,8 +101,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         watches = Watches(database, relay.recent)
         readers = _make_readers(stack, settings.kafka, {each.topic.name: each.group for each in subscriptions})
         operation_worker = OperationWorker(database, runner)
-        dead_letters = DeadLetterTopics(settings.kafka)
-        stack.push_async_callback(dead_letters.close)
+        dead_letters = _read_dead_letters(stack, settings.kafka)
         if settings.health_address:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
             stack.push_async_callback((await health.serve(settings.health_address, checks)).cleanup)
@@ -115,6 +116,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             database, runner, watches, batches, _sum_waiting(stack, database, terms), dead_letters, upstreams=upstreams
         )
         add_OperationsServiceServicer_to_server(operations, server)
+        add_JudgeServiceServicer_to_server(JudgeService(database, runner, settings.payload_max_bytes), server)
 
         def wake(reasons: Wake, handed_over: int | None) -> None:
             if Wake.RECORDED in reasons:
@@ -202,6 +204,12 @@ def _make_readers(stack: contextlib.AsyncExitStack, kafka: str, groups: Mapping[
     readers = Readers(kafka, groups)
     stack.push_async_callback(readers.close)
     return readers
+
+
+def _read_dead_letters(stack: contextlib.AsyncExitStack, kafka: str) -> DeadLetterTopics:
+    dead_letters = DeadLetterTopics(kafka)
+    stack.push_async_callback(dead_letters.close)
+    return dead_letters
 
 
 def _sum_waiting(stack: contextlib.AsyncExitStack, database: Database, terms: ExecutionTerms) -> WaitingSums:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr, field_validator
 
+from contracts.judging.policy import Reference
 from contracts.resources import Policy
 from contracts.signing import Secrets
 from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
@@ -59,6 +60,9 @@ class Settings(ServiceSettings):
     backoff_first_s: float = 1.0
     backoff_max_s: float = 60.0
     backoff_factor: float = 2.0
+    #: By name, or `name@version`: what every job is judged by unless it or its agent says otherwise.
+    judge_policy: Reference | None = None
+    criteria_set: Reference | None = None
     circuit_failures: int = 5
     circuit_open_first_s: float = 5.0
     circuit_open_max_s: float = 300.0
@@ -113,6 +117,8 @@ class Settings(ServiceSettings):
             backoff_max_s=self.backoff_max_s,
             backoff_factor=self.backoff_factor,
             delivery=Delivery.AT_LEAST_ONCE,
+            judge=self.judge_policy,
+            criteria_set=self.criteria_set,
         )
 
 

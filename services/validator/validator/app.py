@@ -10,6 +10,7 @@ from validator.config import Settings
 from validator.handlers import Handlers
 from validator.judges.openai import OpenAIJudge
 from validator.judgings import GrpcJudgings
+from validator.settings_report import SettingsReport
 
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:
@@ -19,7 +20,10 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         config = settings.judge_config
         judge = await context.stack.enter_async_context(OpenAIJudge(config))
         judgings = GrpcJudgings(context.stub, context.metadata, config.judge_name)
-        handlers = Handlers(context.worker, judgings, judge, config, context.publisher)
+        report = SettingsReport(context.stub, context.metadata, context.worker.owner, config.policy)
+        reporting = asyncio.create_task(report.run())
+        context.stack.callback(reporting.cancel)
+        handlers = Handlers(context.worker, judgings, judge, config, context.publisher, lambda: report.policy)
         return Subscription(
             context.publisher,
             ResultProduced,

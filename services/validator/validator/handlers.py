@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from contracts.events import JobStatusReported, ResultProduced
@@ -38,12 +38,15 @@ class Handlers:
         judge: Judge,
         config: JudgeConfig,
         publisher: Publisher,
+        name_own: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`name_own` names the version of the policy `default` that the validator's own settings are."""
         self._worker = worker
         self._judgings = judgings
         self._judge = judge
         self._config = config
         self._publisher = publisher
+        self._name_own = name_own
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[SignoffError | None]:
         """Claim a batch in one call, and start what was granted; what was replayed is not claimed.
@@ -95,6 +98,7 @@ class Handlers:
             )
             fields: dict[str, Any] = {"kind": ReportKind.FAILED, "code": error.code, "message": to_storable(str(error))}
         else:
+            verdict.policy = verdict.policy or self._name_own()
             fields = {"kind": ReportKind.VERDICT, "verdict": verdict}
             if is_reusable(verdict, event.result):
                 fields["judge"] = self._config.judge_name

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.judging.policy import DEFAULT_POLICY, JudgeModel, JudgePolicy, Stage
 from validator.prompt import PROMPT_VERSION
 
 #: The two shapes of OpenAI's API that a judge may speak.
@@ -39,3 +40,21 @@ class JudgeConfig(BaseModel):
         """
         host = f" at {urlsplit(self.base_url).netloc.rpartition('@')[2]}" if self.base_url else ""
         return f"{self.model}{host} ({self.api}, prompt {PROMPT_VERSION})"
+
+    @property
+    def policy(self) -> JudgePolicy:
+        """What validators report as the policy `default`: these settings, and nothing that is secret."""
+        url = urlsplit(self.base_url or "")
+        base_url = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}" if self.base_url else None
+        model = JudgeModel(
+            model=self.model,
+            api=self.api,
+            base_url=base_url,
+            timeout_s=min(self.timeout_s, 3_600),
+            thinking_tokens=min(self.thinking_tokens, 1_000_000),
+        )
+        return JudgePolicy(
+            name=DEFAULT_POLICY,
+            stages=[Stage(kind="checks"), Stage(kind="single", judges=[model])],
+            prompt=PROMPT_VERSION,
+        )

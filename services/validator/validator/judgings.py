@@ -32,7 +32,9 @@ class GrpcJudgings:
         for chunk in chunk_by_size(claims, lambda c: len(c.result), limit=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES):
             free = room - sum(isinstance(answer, Grant) for answer in answers)
             messages = [pb.JudgingClaim(result=claim.result, signature=claim.signature) for claim in chunk]
-            request = pb.BeginJudgingsRequest(owner=str(owner), room=free, claims=messages, judge=self._judge)
+            request = pb.BeginJudgingsRequest(
+                owner=str(owner), room=free, claims=messages, judge=self._judge, applies_policies=True
+            )
             with translate_errors():
                 answer = await self._stub.BeginJudgings(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
             answers += [_read_answer(a) for a in answer.answers]
@@ -49,6 +51,11 @@ def _read_answer(answer: pb.JudgingAnswer) -> Grant | ClaimDenied:
             answer.title,
             answer.result_hash,
             answer.judge_empty,
+            answer.judge_policy_json,
+            answer.submission or 1,
+            answer.submissions or None,
+            answer.payload_json if answer.HasField("payload_json") else None,
+            answer.previous_result_hash or None,
         )
     return read_denial(answer)
 

@@ -42,7 +42,8 @@ class Grant:
     """A result to be judged, under this lease for `lease_s` seconds, and within what is left of its job's budget.
 
     `result_hash` is the SHA-256 of the JSON text of the result that is recorded: no other may be judged. `judge_empty`:
-    whether the judge is asked about an empty one, too.
+    whether the judge is asked about an empty one, too. `policy` is the judge policy as JSON; empty: the validator's
+    own. `payload`, as JSON, and the hash of the submission's result before are there only where a check looks at them.
     """
 
     lease: Lease
@@ -52,6 +53,11 @@ class Grant:
     title: str
     result_hash: bytes
     judge_empty: bool = False
+    policy: str = ""
+    submission: int = 1
+    submissions: int | None = None
+    payload: str | None = None
+    previous_result_hash: bytes | None = None
 
 
 class Judgings(Protocol):

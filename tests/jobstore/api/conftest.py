@@ -12,6 +12,7 @@ from support.factories import SECRETS
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Tokens
 from jobstore.api.job_service import JobService
+from jobstore.api.judge_service import JudgeService
 from jobstore.api.server import create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.operations.batches import Batches
@@ -21,6 +22,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from signoff.v1.agent_service_pb2_grpc import AgentServiceStub, add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceStub, add_JobServiceServicer_to_server
+from signoff.v1.judge_service_pb2_grpc import JudgeServiceStub, add_JudgeServiceServicer_to_server
 from signoff.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 
 
@@ -38,6 +40,7 @@ async def channel(database: Database, runner: CommandRunner, watches: Watches) -
     batches = Batches(database, runner, OperationWorker(database, runner))
     add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
     add_AgentServiceServicer_to_server(AgentService(database, runner), server)
+    add_JudgeServiceServicer_to_server(JudgeService(database, runner, PAYLOAD_MAX), server)
     add_WorkServiceServicer_to_server(WorkService(database, runner, SECRETS), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -50,6 +53,11 @@ async def channel(database: Database, runner: CommandRunner, watches: Watches) -
 @pytest.fixture
 def jobs(channel: grpc.aio.Channel) -> Any:
     return JobServiceStub(channel)
+
+
+@pytest.fixture
+def judges(channel: grpc.aio.Channel) -> Any:
+    return JudgeServiceStub(channel)
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """A jobstore in memory: it locks, loads, decides and writes as the engine does, on tables that are dicts."""
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 from contracts.identity import new_execution_id
+from contracts.judging.policy import split_reference
 from contracts.judging.verdict import Verdict
 from contracts.resources import Agent, NewAgent, Policy
 from contracts.status import Delivery, Outcome, ReportKind
@@ -13,16 +15,18 @@ from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.granting import ClaimAnswer
 from jobstore.commands.jobs import CreateJob
+from jobstore.commands.judging.versions import PutVersion
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.commands.resubmission import HISTORY_KINDS, HistoryRow, build_history
-from jobstore.commands.rows import Changes, Grant, Question, Stored
+from jobstore.commands.rows import Changes, Grant, JudgedCount, Question, Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.execution_states import Openings
 from jobstore.domain.ids import IdKey
+from jobstore.domain.judging.versions import Kind, Named, Version, Versions, Wanted
 from jobstore.domain.matching import Candidate
 from jobstore.domain.model import Clock, Execution, Job, LogEntry
-from jobstore.domain.reuse import Reusable, verdict_key
+from jobstore.domain.reuse import Reusable
 from jobstore.domain.spec import Spec
 from jobstore.domain.terms import ExecutionTerms
 from servicekit.errors import PermanentError
@@ -46,9 +50,12 @@ class MemoryJobstore:
         self.agents: dict[str, Agent] = {}
         self.circuits: dict[str, Breaker] = {}
         self.reusable: dict[bytes, Reusable] = {}
+        self.versions: dict[Named, dict[int, str]] = {}
+        self.names: dict[Named, Versions] = {}
         self.limit_names: set[str] = set()
         self.queue_room: dict[str, int] = {}
         self.openings = Openings()
+        self.judged: list[JudgedCount] = []
         self.changes = Changes()
         self.register("writer")
 
@@ -88,6 +95,7 @@ class MemoryJobstore:
             has_circuits=bool(self.circuits),
             openings=replace(self.openings) if locks.offers else Openings(),
             jobs=jobs,
+            agents={each: self.agents[each] for each in locks.agents & self.agents.keys()},
             executions={each: self.executions[each] for each in ids & self.executions.keys()},
             specs={each: self.specs[each] for each in locks.specs & jobs.keys()},
             questions={each: self._question_of(each) for each in locks.questions & jobs.keys()},
@@ -113,6 +121,11 @@ class MemoryJobstore:
             if wanted.intersection(agent.capabilities) and agent.enabled:
                 stored.agents[agent.id] = agent
                 stored.candidates[agent.id] = Candidate(agent.id, frozenset(agent.capabilities))
+        wanted = (reads.references - stored.versions.keys()) | uow.list_wanted()
+        stored.versions |= {each: self.find_version(each) for each in wanted}
+        of_kind = Counter(named.kind for named in self.names)
+        known = {each: self.names.get(each, Versions()) for each in reads.names}
+        stored.names |= {each: replace(found, names=of_kind[each.kind]) for each, found in known.items()}
         stored.verdicts |= {key: self.reusable[key] for key in reads.verdicts & self.reusable.keys()}
         keys = {each: self.executions[each].reuse_key or b"" for each in reads.results}
         stored.results |= {each: self.reusable[key] for each, key in keys.items() if key in self.reusable}
@@ -123,6 +136,19 @@ class MemoryJobstore:
             stored.wrong_room = self.terms.remembered_max - wrong
         stored.queue_room |= {each: self.queue_room[each] for each in reads.queues & self.queue_room.keys()}
         stored.circuits |= {each: self.circuits[each] for each in reads.circuits & self.circuits.keys()}
+
+    def find_version(self, wanted: Wanted) -> Version | None:
+        name, version = split_reference(wanted.reference)
+        named = Named(wanted.kind, name)
+        known = self.names.get(named, Versions())
+        number = version or known.current
+        body = self.versions.get(named, {}).get(number or 0)
+        return None if body is None or number is None else Version(name, number, body, known.current is None)
+
+    def put(self, kind: Kind, name: str, body: str, **fields: Any) -> int:
+        """Put a version of a judge policy or a criteria set."""
+        number: int = self.run(PutVersion(Named(kind, name), body, **fields))
+        return number
 
     def _history_of(self, job_id: str) -> list[HistoryRow]:
         return [
@@ -136,16 +162,19 @@ class MemoryJobstore:
         self.jobs |= changes.jobs
         self.specs |= changes.specs
         self.executions |= changes.executions
+        self.agents |= {change.agent.id: change.agent for change in changes.agents}
         for execution_id in changes.forgotten:
             del self.executions[execution_id]
         self.circuits |= changes.circuits
         self.entries += changes.entries
         for key, entry in changes.results.items():
             self.reusable[key] = replace(entry, result_hash=self.hash_at(entry))
-        for entry, result_hash, judge in changes.verdicts:
-            question = self._question_of(entry.job_id)
-            key = verdict_key(question.tenant, result_hash, question.acceptance_criteria, judge)
+        for key, entry in changes.verdicts.items():
             self.reusable[key] = replace(entry, verdict=self.verdict_at(entry))
+        for new in changes.new_versions:
+            self.versions.setdefault(new.named, {})[new.version] = new.body
+        self.names |= {each: uow.names[each] for each in uow.names if uow.names[each].hashes}
+        self.judged += changes.judged
 
     def hash_at(self, entry: Reusable) -> bytes | None:
         return self._at(entry).report.result_hash

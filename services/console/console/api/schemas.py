@@ -8,8 +8,11 @@ from uuid import UUID
 from fastapi import Header
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from contracts.criteria import CriteriaList, CriteriaText, CriterionWarning, join_forms
 from contracts.fields import AgentId, Model, Moment, OperationName, StrictModel, Tenant, Text, matches
 from contracts.jsontext import Json
+from contracts.judging.policy import JudgePolicy
+from contracts.messages.judging import NamedJudgePolicy, Validator
 from contracts.messages.views import AgentStats
 from contracts.receipts.keys import PublicKey
 from contracts.resources import Amount, Job, JobEdit, JobFilter, Limit, NewJob
@@ -290,6 +293,72 @@ class Limits(Model):
     """All limits."""
 
     items: list[Limit]
+
+
+class Judges(Model):
+    """A page of judge policies, and the validators that are there."""
+
+    items: list[NamedJudgePolicy]
+    next_cursor: str | None = None
+    validators: list[Validator]
+
+
+class VersionsQuery(Model):
+    """Which versions of a name."""
+
+    limit: Annotated[int | None, Field(ge=1, le=50, description="versions; 50 when not given")] = None
+    before: Annotated[int | None, Field(ge=1, le=999_999_999, description="only versions below this one")] = None
+
+
+Note = Annotated[Text, StringConstraints(max_length=1_000)]
+
+
+class NewJudgePolicy(StrictModel):
+    """A version of a judge policy to add."""
+
+    policy: JudgePolicy = Field(
+        description="`name` as in the address; `version`, if it is given, is the newest that is known"
+    )
+    note: Note | None = Field(None, description="what is to be said of the version")
+
+
+class Promotion(StrictModel):
+    """A version to make current."""
+
+    version: int = Field(ge=1, le=999_999_999)
+    force_reason: Note | None = Field(None, description="why, although something speaks against it; it is kept")
+
+
+class Retirement(StrictModel):
+    """Why a name is retired."""
+
+    reason: Note | None = None
+
+
+class NewCriteria(StrictModel):
+    """Criteria, in either form, or in both where they say the same."""
+
+    acceptance_criteria: CriteriaText = ""
+    criteria: CriteriaList = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _join(self) -> Self:
+        given = self.model_fields_set
+        text = self.acceptance_criteria if "acceptance_criteria" in given else None
+        _, self.criteria = join_forms(text, self.criteria if "criteria" in given else None)
+        return self
+
+
+class NewCriteriaSet(NewCriteria):
+    """A version of a criteria set to add."""
+
+    note: Note | None = Field(None, description="what is to be said of the version")
+
+
+class CriteriaWarnings(Model):
+    """What might be meant otherwise in criteria."""
+
+    warnings: list[CriterionWarning]
 
 
 class Health(Model):

@@ -1,29 +1,34 @@
 """Serve WorkService over gRPC: grant, renew and take back the leases of executors and validators."""
 
 from collections.abc import Sequence
+from typing import Annotated, Final
 from uuid import UUID
 
 from google.protobuf.message import Message
-from pydantic import ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from contracts.events import ExecuteRequested, ResultProduced
-from contracts.fields import explain
+from contracts.fields import Text, explain
+from contracts.judging.policy import JudgePolicy, Name, join_reference
 from contracts.messages import convert
 from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.status import EmptyResult, Protocol
 from jobstore.api.auth import CALLER
-from jobstore.api.requests import Context
+from jobstore.api.requests import Context, check_text_size
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
+from jobstore.commands.judging.versions import ReportDefault
 from jobstore.domain.actor import UPSTREAM
+from jobstore.domain.judging.versions import POLICY_MAX_BYTES, RESERVED, format_body
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.errors import InvalidError
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
+from jobstore.storage.judging import note_validator
 from jobstore.storage.sql import Row
 from jobstore.storage.work.writing import note_worker
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
@@ -36,6 +41,13 @@ _OUTCOMES = {outcome: pb.ClaimOutcome.Value(f"CLAIM_OUTCOME_{outcome}") for outc
 _USES = {ExecutionStage.EXECUTING: KeyUse.EXECUTING, ExecutionStage.JUDGING: KeyUse.JUDGING}
 #: The answer to a claim of a result that nobody signed: the jobstore's own consumer of results sees to the record.
 _NOT_SIGNED = ClaimAnswer(ClaimOutcome.REFUSED, BAD_SIGNATURE, "the result is not signed with the key of its lease")
+#: The keys that a validator says it has: base URLs by name.
+_KEYS: Final[TypeAdapter[dict[str, list[str]]]] = TypeAdapter(
+    Annotated[
+        dict[Name, Annotated[list[Annotated[Text, StringConstraints(max_length=2_000)]], Field(max_length=20)]],
+        Field(max_length=100),
+    ]
+)
 _STAGES = {pb.WORK_KIND_EXECUTING: ExecutionStage.EXECUTING, pb.WORK_KIND_JUDGING: ExecutionStage.JUDGING}
 
 
@@ -129,7 +141,24 @@ class WorkService(WorkServiceServicer):
         message.judge_empty = (execution.policy or {}).get("empty_result") == EmptyResult.JUDGE
         _set_given(message, budget_left_usd=budget.left_usd, budget_left_tokens=budget.left_tokens)
         _set_given(message, budget_usd=budget.usd, budget_tokens=budget.tokens)
+        message.submission = execution.submission
+        message.submissions = (execution.policy or {}).get("max_submissions") or 0
+        message.judge_policy_json = answer.judge_policy
+        if answer.context is not None:
+            message.payload_json = answer.context.payload
+            message.previous_result_hash = answer.context.previous_result_hash or b""
         return message
+
+    async def ReportJudge(self, request: pb.ReportJudgeRequest, context: Context) -> pb.ReportJudgeResponse:
+        del context
+        keys = _KEYS.validate_python({key.name: list(key.base_urls) for key in request.keys})
+        check_text_size(request.policy_json, 4 * POLICY_MAX_BYTES)
+        body = format_body(JudgePolicy.model_validate_json(request.policy_json))
+        version = await self._runner.administer.run_one(ReportDefault(RESERVED, body, actor=CALLER.get()))
+        reference = join_reference(RESERVED.name, version)
+        async with self._database.session() as session:
+            await note_validator(session, UUID(request.owner), reference, keys)
+        return pb.ReportJudgeResponse(policy=reference)
 
     async def RenewLeases(self, request: pb.RenewLeasesRequest, context: Context) -> pb.RenewLeasesResponse:
         del context
@@ -186,7 +215,15 @@ class WorkService(WorkServiceServicer):
             return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", explain(error)[1][:1000])
         if (event.execution_id, event.lease) != (signature.execution_id, signature.lease):
             return _NOT_SIGNED
-        return ClaimJudging(event, owner, request.room, len(claim.result), request.judge, actor=CALLER.get())
+        return ClaimJudging(
+            event,
+            owner,
+            request.room,
+            len(claim.result),
+            request.judge,
+            request.applies_policies,
+            actor=CALLER.get(),
+        )
 
 
 def _token(lease: pb.Lease) -> tuple[UUID, int]:

@@ -8,6 +8,7 @@ from contracts.agents.urls import has_userinfo, hide_userinfo
 from contracts.resources import Agent, NewAgent
 from contracts.status import CALLABLE_PROTOCOLS
 from jobstore.commands.base import Command, Locks, Reads
+from jobstore.commands.judging.freezing import check_named, read_named
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.circuit_breaker import CLOSED
@@ -32,16 +33,22 @@ class _ChangeAgent(Command[None]):
 class RegisterAgent(_ChangeAgent):
     """Register an agent, unless it is registered so already.
 
-    ConflictError (`agent_conflict`): another agent has the id. InvalidError (`unknown_protocol`, `url_has_userinfo`).
+    ConflictError (`agent_conflict`): another agent has the id. InvalidError (`unknown_protocol`, `url_has_userinfo`,
+    `unknown_judge_policy`, `unknown_criteria_set`).
     """
 
     new: NewAgent
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return read_named(self.new.policy)
 
     def decide(self, uow: UnitOfWork) -> None:
         _check_callable(self.new)
         stored = uow.agents.get(self.agent_id)
         if stored is None:
             _check_url(self.new, stored=None)
+            check_named(uow, self.new.policy)
             now = uow.clock.now
             given = self.new.model_dump(include=set(_GIVEN))
             uow.put_agent(Agent(**given, id=self.agent_id, created_at=now, updated_at=now), self.actor)
@@ -56,10 +63,15 @@ class RegisterAgent(_ChangeAgent):
 class UpdateAgent(_ChangeAgent):
     """Replace what is said of an agent, and close its circuit.
 
-    NotFoundError (`unknown_agent`). InvalidError (`unknown_protocol`, `url_has_userinfo`).
+    NotFoundError (`unknown_agent`). InvalidError (`unknown_protocol`, `url_has_userinfo`, `unknown_judge_policy`,
+    `unknown_criteria_set`).
     """
 
     new: NewAgent
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return read_named(self.new.policy)
 
     def late_reads(self, stored: Stored) -> Reads:
         return Reads(circuits=frozenset({self.agent_id} if stored.has_circuits else ()))
@@ -69,6 +81,8 @@ class UpdateAgent(_ChangeAgent):
         stored = _require_agent(uow, self.agent_id)
         given = self.new.model_copy(update={"url": stored.url} if _is_as_shown(self.new, stored) else {})
         _check_url(given, stored=stored.url)
+        if given.policy != stored.policy:
+            check_named(uow, given.policy)
         changes = {name: getattr(given, name) for name in _GIVEN} | {"updated_at": uow.clock.now}
         uow.put_agent(stored.model_copy(update=changes), self.actor)
         if self.agent_id in uow.circuits:

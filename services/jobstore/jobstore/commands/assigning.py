@@ -9,14 +9,17 @@ from contracts.status import JobStatus
 from jobstore.commands.base import Reads, optional
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
+from jobstore.domain.judging.versions import list_wanted
 from jobstore.domain.matching import describe_missing, find_best
 from jobstore.domain.model import Decision, Job, Refusal, Report, TransitionKind
 from jobstore.domain.spec import Spec, format_assignment, hash_spec
 
 
 def read_for_creation(new: NewJob) -> Reads:
-    """Return what the creation of a job needs: its agent, or those that it may be matched to."""
-    return Reads(agents=optional(new.agent_id), capabilities=frozenset(() if new.agent_id else new.capabilities))
+    """Return what the creation of a job needs: its agent, or those it may be matched to, and what its policy names."""
+    capabilities = frozenset(() if new.agent_id else new.capabilities)
+    references = frozenset(list_wanted(new.policy))
+    return Reads(agents=optional(new.agent_id), capabilities=capabilities, references=references)
 
 
 def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
@@ -30,7 +33,7 @@ def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
     spec = Spec(
         title=new.title,
         description=new.description,
-        acceptance_criteria=format_criteria(new.criteria),
+        acceptance_criteria=format_criteria(new.criteria) if new.criteria else "",
         payload=json_text(new.payload),
         priority=new.priority,
         tenant=new.tenant,

@@ -10,6 +10,7 @@ from uuid import UUID
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import SIGNOFF, Actor
+from jobstore.domain.judging.versions import Named, Wanted
 from jobstore.domain.model import Job, Refusal
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 
@@ -73,8 +74,9 @@ class Reads(_Joined):
     these items of operations that are locked have no answer; `agents`;
     `capabilities`, and those that `match_jobs` need, for which an agent may be matched; `verdicts` by their keys, and
     `results` that these executions may reuse; `early_cancels` and `wrong_records`: of how many more the
-    answers may be remembered; `queues` of tenants,
-    and `circuits` of agents, which are locked in this order.
+    answers may be remembered; `references` to versions of judge policies and criteria sets, beside those that the
+    policies of what is loaded give; all that is known of `names` of those; `queues` of tenants, and `circuits` of
+    agents, which are locked in this order.
     """
 
     specs: frozenset[str] = frozenset()
@@ -88,6 +90,8 @@ class Reads(_Joined):
     results: frozenset[UUID] = frozenset()
     early_cancels: bool = False
     wrong_records: bool = False
+    references: frozenset[Wanted] = frozenset()
+    names: frozenset[Named] = frozenset()
     queues: frozenset[str] = frozenset()
     circuits: frozenset[str] = frozenset()
 

@@ -5,20 +5,30 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts.events import JobStatusReported, ResultProduced
+from contracts.judging.policy import name_judging
 from contracts.resources import NewJob
 from contracts.status import ReportKind
 from jobstore.commands.assigning import create_job, read_for_creation
 from jobstore.commands.base import NOTHING, REFUSED, Command, LimitsLock, Locks, Reads, optional, read_circuit
-from jobstore.commands.granting import RESULT_REUSED, VERDICT_REUSED, ClaimAnswer, ClaimOutcome, try_grant
+from jobstore.commands.granting import (
+    RESULT_REUSED,
+    VERDICT_REUSED,
+    ClaimAnswer,
+    ClaimOutcome,
+    postpone_judging,
+    try_grant,
+)
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.commands.requesting import ExecutionRequest, request_execution
 from jobstore.commands.resubmission import read_for_resubmission
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import UPSTREAM, Actor
+from jobstore.domain.judging.criteria import needs_context
+from jobstore.domain.judging.versions import Kind, list_frozen
 from jobstore.domain.limits import is_held_back, tenant_limit
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
-from jobstore.domain.reuse import Reusable, verdict_key
+from jobstore.domain.reuse import Reusable, may_reuse, verdict_key
 from jobstore.domain.spec import is_same
 
 
@@ -182,6 +192,7 @@ class ClaimJudging(Command[ClaimAnswer]):
     """Claim a result for a validator: record it, unless it is recorded already, and lease it.
 
     `judge` identifies the judge and its settings if its verdicts may be reused. `size` is the record's, in bytes.
+    `applies_policies`: whether the validator judges by the policy that it is granted, which an older one does not.
     """
 
     event: ResultProduced
@@ -189,6 +200,7 @@ class ClaimJudging(Command[ClaimAnswer]):
     room: int
     size: int = 0
     judge: str = ""
+    applies_policies: bool = True
 
     def locks(self) -> Locks:
         job_ids, execution_ids = frozenset({self.event.job_id}), frozenset({self.event.execution_id})
@@ -202,14 +214,24 @@ class ClaimJudging(Command[ClaimAnswer]):
         )
 
     def reads(self, stored: Stored) -> Reads:
-        key = self._find_verdict_key(stored)
-        return NOTHING if key is None else Reads(verdicts=frozenset({key}))
+        key, execution = self._find_verdict_key(stored), stored.executions.get(self.event.execution_id)
+        references = frozenset(list_frozen(execution.policy)) if execution is not None else frozenset()
+        return Reads(verdicts=frozenset({key} if key else ()), references=references) if key or references else NOTHING
 
     def late_reads(self, stored: Stored) -> Reads:
         circuit, reused = read_circuit(stored, self.event.execution_id), self._find_reusable(stored)
+        if self._needs_context(stored):
+            job_ids = frozenset({self.event.job_id})
+            circuit = Reads.join([circuit, Reads(specs=job_ids - stored.specs.keys(), histories=job_ids)])
         if reused is None or reused.verdict is None or reused.verdict.is_valid:
             return circuit
         return Reads.join([circuit, read_for_resubmission(stored, self.event.execution_id)])
+
+    def _needs_context(self, stored: Stored) -> bool:
+        """Return whether the result is judged by more than itself: no other verdict stands for one on it then."""
+        execution = stored.executions.get(self.event.execution_id)
+        question = None if execution is None else stored.find_question(execution)
+        return question is not None and needs_context(question.acceptance_criteria)
 
     def _find_verdict_key(self, stored: Stored) -> bytes | None:
         """Return the key of the verdicts that may be reused for this result, or None if none may."""
@@ -222,11 +244,17 @@ class ClaimJudging(Command[ClaimAnswer]):
             return None
         is_recorded = execution.stage is ExecutionStage.JUDGING and execution.result_hash is not None
         result_hash = execution.result_hash if is_recorded else self.event.result_hash
-        return verdict_key(question.tenant, result_hash or b"", question.acceptance_criteria, self.judge)
+        policies = (each.reference for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
+        judge = name_judging(self.judge, next(policies, None))
+        asked = (question.tenant, result_hash or b"", question.acceptance_criteria)
+        return verdict_key(*asked, judge, execution.policy)
 
     def _find_reusable(self, stored: Stored) -> Reusable | None:
         """Return the loaded verdict that may be reused for this result."""
-        return stored.verdicts.get(self._find_verdict_key(stored) or b"") if stored.verdicts else None
+        found = stored.verdicts.get(self._find_verdict_key(stored) or b"") if stored.verdicts else None
+        if found is None or found.verdict is None or self._needs_context(stored):
+            return None
+        return found if may_reuse(found.verdict, stored.executions[self.event.execution_id].submission) else None
 
     def decide(self, uow: UnitOfWork) -> ClaimAnswer:
         refusal = RecordResult(self.event).decide(uow)
@@ -237,6 +265,8 @@ class ClaimJudging(Command[ClaimAnswer]):
         if execution.result_hash is None:  # recorded by a version that kept none
             execution = replace(execution, result_hash=self.event.result_hash)
             uow.put_execution(execution)
+        if (waiting := postpone_judging(uow, execution, applies_policies=self.applies_policies)) is not None:
+            return waiting
         reused = self._find_reusable(uow.stored)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_verdict(uow, execution, reused)
@@ -250,6 +280,11 @@ class ClaimJudging(Command[ClaimAnswer]):
             return ClaimAnswer(ClaimOutcome.DUPLICATE, claimed.code, claimed.message)
         assert claimed.execution is not None
         assert reused.verdict is not None
+        verdict = reused.verdict
+        if verdict.submission is not None:
+            submissions = (execution.policy or {}).get("max_submissions")
+            about = {"submission": execution.submission, "submissions": submissions}
+            verdict = verdict.model_copy(update=about)
         report = JobStatusReported(
             execution_id=execution.execution_id,
             job_id=execution.job_id,
@@ -258,8 +293,8 @@ class ClaimJudging(Command[ClaimAnswer]):
             lease=claimed.execution.lease,
             seq=1,
             code=VERDICT_REUSED,
-            message=f"verdict reused of {reused}: {reused.verdict.reason}",
-            verdict=reused.verdict,
+            message=f"verdict reused of {reused}: {verdict.reason}",
+            verdict=verdict,
             reported_at=uow.clock.now,
         )
         RecordReport(report).decide(uow)

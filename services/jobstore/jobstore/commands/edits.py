@@ -7,7 +7,8 @@ from contracts.jsontext import json_text
 from contracts.resources import JobEdit
 from contracts.status import JobStatus
 from jobstore.commands.assigning import match_agent
-from jobstore.commands.base import NOTHING, Command, Locks, Reads, raise_refusal, require_job
+from jobstore.commands.base import Command, Locks, Reads, raise_refusal, require_job
+from jobstore.commands.judging.freezing import check_criteria, check_named, read_named
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import JobView, UnitOfWork
 from jobstore.domain.model import Job, Report, TransitionKind
@@ -31,7 +32,8 @@ class EditJob(Command[JobView]):
 
     def reads(self, stored: Stored) -> Reads:
         may_be_matched = self._may_be_matched(stored.jobs.get(self.job_id))
-        return Reads(capabilities=frozenset(self.edit.capabilities)) if may_be_matched else NOTHING
+        named = read_named(self.edit.policy)
+        return replace(named, capabilities=frozenset(self.edit.capabilities)) if may_be_matched else named
 
     def _may_be_matched(self, job: Job | None) -> bool:
         return job is not None and job.status is JobStatus.PENDING and "capabilities" in self.edit.model_fields_set
@@ -44,6 +46,9 @@ class EditJob(Command[JobView]):
         if not changed:
             return uow.show_job(self.job_id)
         uow.check_spec_size(after)
+        check_criteria(after)
+        if "policy" in changed:
+            check_named(uow, after.policy)
         if self.version is not None and self.version != job.version:
             raise RefusedError(f"the job is at version {job.version}, not {self.version}", code="version_conflict")
         new, old = ({name: _field_json(spec, name) for name in changed} for spec in (after, before))
@@ -63,7 +68,8 @@ def _apply_edit(before: Spec, edit: JobEdit) -> Spec:
         after = replace(after, payload=json_text(edit.payload))
     if "acceptance_criteria" in edit.model_fields_set:
         is_same = edit.criteria == parse_stored_criteria(before.acceptance_criteria)  # perhaps spelled otherwise
-        criteria = before.acceptance_criteria if is_same else format_criteria(edit.criteria)
+        given = format_criteria(edit.criteria) if edit.criteria else ""
+        criteria = before.acceptance_criteria if is_same else given
         after = replace(after, acceptance_criteria=criteria)
     return after
 

@@ -1,7 +1,9 @@
 """Answer claims: grant a lease, or say why none is granted. Pure."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from contracts.spending import Budget
@@ -10,6 +12,7 @@ from jobstore.commands.rows import Grant, Question
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
 from jobstore.domain.execution_states import decline_offer, renew
+from jobstore.domain.judging.versions import Kind, list_frozen
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind, budget_of
 
 
@@ -24,11 +27,19 @@ class ClaimOutcome(StrEnum):
     DOUBTFUL = "DOUBTFUL"  # the database fails at this claim alone: it is made again
 
 
+class JudgingContext(NamedTuple):
+    """What checks look at beside a result: the job's payload as JSON text, and the hash of the result judged last."""
+
+    payload: str
+    previous_result_hash: bytes | None
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimAnswer:
     """The answer to a claim.
 
-    If GRANTED, `execution` is set, and `grant` if the lease is for executing, `question` if it is for judging.
+    If GRANTED, `execution` is set, and `grant` if the lease is for executing, `question` if it is for judging; then
+    `judge_policy` is JSON text, empty for the validator's own settings, and `context` what checks look at.
     """
 
     outcome: ClaimOutcome
@@ -38,6 +49,8 @@ class ClaimAnswer:
     grant: Grant | None = None
     question: Question | None = None
     budget: Budget = field(default_factory=Budget)
+    judge_policy: str = ""
+    context: JudgingContext | None = None
 
 
 #: Codes that the jobstore records, beside those of workers.
@@ -78,14 +91,48 @@ def try_grant(
 
 
 def _grant(uow: UnitOfWork, execution: Execution, budget: Budget) -> ClaimAnswer:
-    is_executing = execution.stage is ExecutionStage.EXECUTING
+    if execution.stage is ExecutionStage.EXECUTING:
+        grant = uow.grants[execution.execution_id]
+        return ClaimAnswer(ClaimOutcome.GRANTED, execution=execution, grant=grant, budget=budget)
+    policies = (uow.stored.versions.get(each) for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
     return ClaimAnswer(
         ClaimOutcome.GRANTED,
         execution=execution,
-        grant=uow.grants[execution.execution_id] if is_executing else None,
-        question=None if is_executing else uow.stored.questions[execution.job_id],
+        question=uow.stored.find_question(execution),
         budget=budget,
+        judge_policy="".join(version.policy_json for version in policies if version is not None),
+        context=_find_context(uow, execution),
     )
+
+
+def _find_context(uow: UnitOfWork, execution: Execution) -> JudgingContext | None:
+    """Return what the checks of an execution look at, if it was loaded: only where one of them does."""
+    history = uow.stored.histories.get(execution.job_id)
+    if history is None or execution.job_id not in uow.specs:
+        return None
+    return JudgingContext(uow.specs[execution.job_id].payload, history.result_hash)
+
+
+def postpone_judging(uow: UnitOfWork, execution: Execution, *, applies_policies: bool) -> ClaimAnswer | None:
+    """Return the answer QUEUED to a claim of a result that cannot be judged by what was frozen with it, else None.
+
+    Where a database was made anew, that is so until the versions are put back under their numbers; and of an older
+    validator always. The result is offered again after a while.
+    """
+    if execution.state is ExecutionState.LEASED:
+        return None
+    frozen = list(list_frozen(execution.policy))
+    missing = next((each for each in frozen if uow.stored.versions.get(each) is None), None)
+    if missing is not None:
+        message = f"the {missing.kind.words} {missing.reference} is not known: put it back under that number"
+        code = missing.kind.unknown
+    elif not applies_policies and any(each.kind is Kind.JUDGE for each in frozen):
+        code, message = "validator_too_old", "the validator does not judge by policies: replace it by a newer one"
+    else:
+        return None
+    later = uow.clock.now + timedelta(seconds=uow.clock.offer_again_s)
+    uow.put_execution(decline_offer(execution, later))
+    return ClaimAnswer(ClaimOutcome.QUEUED, code, message)
 
 
 def _find_reason_to_wait(

@@ -6,6 +6,7 @@ from contracts.resources import NewJob
 from contracts.status import JobStatus
 from jobstore.commands.assigning import assign_agent, create_job, match_agent, read_for_creation
 from jobstore.commands.base import NOTHING, Command, Locks, Reads, raise_refusal, require_agent, require_job
+from jobstore.commands.judging.freezing import check_named
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import JobView, UnitOfWork
 from jobstore.domain.model import Job
@@ -17,7 +18,8 @@ from jobstore.errors import ConflictError
 class CreateJob(Command[JobView]):
     """Create a job, or return the one of this id.
 
-    ConflictError (`job_conflict`): another job has the id. InvalidError (`unknown_agent`).
+    ConflictError (`job_conflict`): another job has the id. InvalidError (`unknown_agent`, `unknown_judge_policy`,
+    `unknown_criteria_set`).
     """
 
     new: NewJob
@@ -39,6 +41,7 @@ class CreateJob(Command[JobView]):
                 raise ConflictError(f"another job has the id {self.job_id}", code="job_conflict")
             return uow.show_job(self.job_id)
         require_agent(uow, self.new.agent_id)
+        check_named(uow, self.new.policy)
         create_job(uow, self.new, self.job_id, self.actor)
         return uow.show_job(self.job_id)
 

@@ -17,6 +17,7 @@ from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain import reports
 from jobstore.domain.actor import EXECUTOR, VALIDATOR, Actor
 from jobstore.domain.decisions import list_not_met
+from jobstore.domain.judging.versions import Kind, list_frozen
 from jobstore.domain.model import (
     Decision,
     Execution,
@@ -92,7 +93,10 @@ class RecordReport(Command[Refusal | None]):
         return verdict is not None and not verdict.is_valid and verdict.judge_error is None
 
     def reads(self, stored: Stored) -> Reads:
-        return read_for_resubmission(stored, self.event.execution_id) if self._may_resubmit else NOTHING
+        reads = read_for_resubmission(stored, self.event.execution_id) if self._may_resubmit else NOTHING
+        execution = stored.executions.get(self.event.execution_id) if self.event.verdict is not None else None
+        references = frozenset(list_frozen(execution.policy)) if execution is not None else frozenset()
+        return Reads.join([reads, Reads(references=references)]) if references else reads
 
     def late_reads(self, stored: Stored) -> Reads:
         return read_circuit(stored, self.event.execution_id)
@@ -137,9 +141,19 @@ class RecordReport(Command[Refusal | None]):
         return VALIDATOR if is_judging else EXECUTOR
 
     def _find_mismatch(self, uow: UnitOfWork, verdict: Verdict) -> str | None:
-        """Return why a verdict is none on the job's criteria, which were frozen with the execution."""
-        question = uow.stored.questions.get(self.event.job_id)
-        return None if question is None else find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)
+        """Return why a verdict is none on the criteria and by the policy that were frozen with the execution."""
+        execution = uow.executions.get(self.event.execution_id)
+        if self.event.job_id not in uow.stored.questions or execution is None:
+            return None  # which is refused, whatever it judges
+        question = uow.stored.find_question(execution)
+        if question is None:
+            return "the criteria set that was frozen with the execution is not known any more"
+        frozen = [each.reference for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE]
+        if frozen and verdict.policy not in frozen:
+            return f"the verdict was made by the judge policy {verdict.policy}, and not by {frozen[0]}"
+        if verdict.submission not in {None, execution.submission}:
+            return f"the verdict is of submission {verdict.submission}, and the result of {execution.submission}"
+        return find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)
 
     def _judge_again(self, uow: UnitOfWork, mismatch: str) -> Refusal | None:
         event = self.event

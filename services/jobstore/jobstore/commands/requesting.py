@@ -1,14 +1,14 @@
 """Request an execution of a job, with what it will run frozen, or say why none may be requested. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from contracts.criteria import CriteriaError, parse_criteria
 from contracts.resources import Agent, Policy
 from contracts.spending import Budget
 from contracts.status import JobStatus
+from jobstore.commands.judging.freezing import find_criteria, find_judging_obstacle, freeze
 from jobstore.commands.rows import Grant
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
@@ -45,7 +45,10 @@ def request_execution(
     """
     job, spec = uow.jobs[job_id], uow.specs[job_id]
     agent = uow.stored.agents.get(job.agent_id or "")
-    policy = spec.policy.over(agent.policy if agent else Policy()).over(uow.terms.policy)
+    policy = _merge_policies(uow, spec, agent)
+    if policy.criteria_set is not None:
+        spec = replace(spec, acceptance_criteria=find_criteria(uow.stored, spec, policy))
+    policy = freeze(uow.stored, policy)
     not_before = max((t for t in (spec.not_before, parameters.not_before) if t), default=None)
     starts_at = max(uow.stored.clock.now, not_before or uow.stored.clock.now)
     execution = Execution(
@@ -90,21 +93,18 @@ def find_obstacle(uow: UnitOfWork, job: Job, parameters: ExecutionRequest) -> Re
     spec, agent = uow.specs[job.id], uow.stored.agents.get(job.agent_id or "")
     if job.status is JobStatus.PENDING and spec.capabilities:
         return Refusal("no_agent_matches", f"no agent was found that has all of {', '.join(spec.capabilities)}")
-    try:
-        parse_criteria(spec.acceptance_criteria)
-    except CriteriaError as error:  # of a job that is older than these bounds
-        return Refusal(error.code, f"the job's criteria cannot be judged by: {error}; edit them, then execute again")
+    policy = _merge_policies(uow, spec, agent)
+    if (obstacle := find_judging_obstacle(uow, spec, policy)) is not None:
+        return obstacle
     if agent is not None and not agent.enabled:
         return Refusal("agent_disabled", f"the agent {agent.id} is disabled")
     if uow.stored.queue_room.get(spec.tenant, 1) <= 0 and not parameters.policy_note:
         return Refusal("queue_full", f"as many executions of tenant {spec.tenant} wait as its limit allows")
-    if used_up := _budget_of(uow, job, spec, agent).used_up:
+    if used_up := Budget(policy.budget_usd, policy.budget_tokens, job.spent_usd, job.spent_tokens).used_up:
         return Refusal("budget_exhausted", f"the job's budget is used up: {used_up}")
     return None
 
 
-def _budget_of(uow: UnitOfWork, job: Job, spec: Spec, agent: Agent | None) -> Budget:
-    policies = [spec.policy, *([agent.policy] if agent else []), uow.terms.policy]
-    usd = next((p.budget_usd for p in policies if p.budget_usd is not None), None)
-    tokens = next((p.budget_tokens for p in policies if p.budget_tokens is not None), None)
-    return Budget(usd, tokens, job.spent_usd, job.spent_tokens)
+def _merge_policies(uow: UnitOfWork, spec: Spec, agent: Agent | None) -> Policy:
+    """Return the policy of a job, over its agent's, over the service's."""
+    return spec.policy.over(agent.policy if agent else Policy()).over(uow.terms.policy)

@@ -12,6 +12,8 @@ from contracts.status import OperationKind, OperationState
 from jobstore.domain.actor import Actor
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.execution_states import Openings
+from jobstore.domain.judging.criteria import join_criteria
+from jobstore.domain.judging.versions import Kind, Named, Version, Versions, Wanted
 from jobstore.domain.matching import Candidate
 from jobstore.domain.model import (
     Clock,
@@ -77,12 +79,36 @@ class Grant(NamedTuple):
     headers: Mapping[str, str]
 
 
-class JudgedResult(NamedTuple):
-    """A verdict that may be reused: the log entry that holds it, the hash of the result, and who judged it."""
+class NewVersion(NamedTuple):
+    """A version of a judge policy or a criteria set, as it is stored once and for all."""
 
-    entry: Reusable
-    result_hash: bytes
-    judge: str
+    named: Named
+    version: int
+    body: str
+    note: str | None
+    actor: Actor
+
+
+class NameMove(NamedTuple):
+    """Which version of a name is current from now on; None: no new execution may be judged by the name."""
+
+    named: Named
+    move: int
+    version: int | None
+    reason: str | None
+    actor: Actor
+
+
+class JudgedCount(NamedTuple):
+    """What came of one verdict, counted for a version that it was made by."""
+
+    kind: Kind
+    reference: str
+    met: int
+    not_met: int
+    unjudged: int
+    cost_usd: float
+    tokens: int
 
 
 class AgentChange(NamedTuple):
@@ -223,6 +249,23 @@ class Stored:
     unfinished: Collection[UUID] = frozenset()
     #: Items (operation, number) that have no answer yet.
     open_items: Collection[tuple[UUID, int]] = frozenset()
+    #: The versions that were wanted; None: there is none.
+    versions: dict[Wanted, Version | None] = field(default_factory=dict)
+    #: All that is known of judge policies and criteria sets that are to be changed.
+    names: dict[Named, Versions] = field(default_factory=dict)
+
+    def find_question(self, execution: Execution) -> Question | None:
+        """Return by what a result of an execution is judged, with the criteria of the set that it froze.
+
+        None: neither the job nor the set is known.
+        """
+        question, policy = self.questions.get(execution.job_id), execution.policy or {}
+        if question is None or (reference := policy.get("criteria_set")) is None:
+            return question
+        version = self.versions.get(Wanted(Kind.CRITERIA, str(reference)))
+        if version is None:
+            return None
+        return question._replace(acceptance_criteria=join_criteria(question.acceptance_criteria, version.body))
 
 
 @dataclass(slots=True)
@@ -239,9 +282,9 @@ class Changes:
     forgotten: dict[UUID, ForgottenAnswer] = field(default_factory=dict)
     entries: list[LogEntry] = field(default_factory=list)
     circuits: dict[str, Breaker] = field(default_factory=dict)
-    #: What may be reused from now on: results by `result_key`.
+    #: What may be reused from now on: results by `result_key`, verdicts by `verdict_key`.
     results: dict[bytes, Reusable] = field(default_factory=dict)
-    verdicts: list[JudgedResult] = field(default_factory=list)
+    verdicts: dict[bytes, Reusable] = field(default_factory=dict)
     #: How many more leases each worker of this transaction takes, by its owner.
     rooms: dict[UUID, WorkerRoom] = field(default_factory=dict)
 
@@ -251,6 +294,10 @@ class Changes:
     new_operations: list[NewOperation] = field(default_factory=list)
     moves: list[OperationMove] = field(default_factory=list)
     item_answers: defaultdict[UUID, list[ItemAnswer]] = field(default_factory=lambda: defaultdict(list))
+
+    new_versions: list[NewVersion] = field(default_factory=list)
+    name_moves: list[NameMove] = field(default_factory=list)
+    judged: list[JudgedCount] = field(default_factory=list)
 
     #: For logs and metrics: decisions by kind, refusals by job, and circuits that opened or closed.
     recorded_counts: defaultdict[TransitionKind, int] = field(default_factory=lambda: defaultdict(int))

@@ -1,7 +1,7 @@
 """The unit of work: what one transaction has read, and what it will write. Pure: commands decide on it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid4
 
@@ -13,9 +13,11 @@ from jobstore.commands.rows import (
     Changes,
     ForgottenAnswer,
     Grant,
-    JudgedResult,
+    JudgedCount,
     LimitChange,
+    NameMove,
     NewOperation,
+    NewVersion,
     OperationMove,
     Overlay,
     Stored,
@@ -25,6 +27,8 @@ from jobstore.commands.rows import (
 from jobstore.domain import execution_states
 from jobstore.domain.actor import Actor
 from jobstore.domain.circuit_breaker import CLOSED, Breaker
+from jobstore.domain.judging.criteria import needs_context
+from jobstore.domain.judging.versions import Named, Versions, Wanted, hash_body, list_frozen, list_wanted
 from jobstore.domain.model import (
     Clock,
     Decision,
@@ -37,7 +41,7 @@ from jobstore.domain.model import (
     Report,
     TransitionKind,
 )
-from jobstore.domain.reuse import Reusable
+from jobstore.domain.reuse import Reusable, verdict_key
 from jobstore.domain.spec import Spec
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.transitions import decide
@@ -47,6 +51,7 @@ from jobstore.errors import check_size
 JobView: TypeAlias = dict[str, Any]
 #: The states of operations of which nothing is left.
 ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
+_VERDICTS: Final = frozenset({TransitionKind.MET, TransitionKind.NOT_MET})
 #: While a job rests after a verdict, its submission is the one that was judged, not the next.
 _AFTER_A_VERDICT: Final = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
 
@@ -71,6 +76,7 @@ class UnitOfWork:
     agents: Overlay[str, Agent] = field(init=False)
     limits: Overlay[str, Limit | None] = field(init=False)
     operations: Overlay[UUID, StoredOperation] = field(init=False)
+    names: Overlay[Named, Versions] = field(init=False)
 
     def __post_init__(self) -> None:
         self.jobs = Overlay(self.changes.jobs, self.stored.jobs)
@@ -81,6 +87,7 @@ class UnitOfWork:
         self.agents = Overlay({}, self.stored.agents)
         self.limits = Overlay({}, dict(self.stored.limits))
         self.operations = Overlay({}, self.stored.operations)
+        self.names = Overlay({}, self.stored.names)
 
     @property
     def clock(self) -> Clock:
@@ -108,6 +115,7 @@ class UnitOfWork:
             self.changes.entries.append(decision.entry)
         if execution is not None:
             self._keep_reusable(decision, execution, report)
+            self._count_judged(execution, report)
         if execution is not None and execution.stage is ExecutionStage.EXECUTING and report.reused is None:
             self._update_circuit(execution, report)
         return decision
@@ -129,7 +137,21 @@ class UnitOfWork:
         if is_own_result and execution.reuse_key is not None:
             self.changes.results[execution.reuse_key] = entry
         if report.judge and execution.result_hash is not None and self.terms.reuse.verdict_age_s:
-            self.changes.verdicts.append(JudgedResult(entry, execution.result_hash, report.judge))
+            own, judged_by = self.stored.questions[execution.job_id], self.stored.find_question(execution)
+            assert judged_by is not None  # else the verdict was refused
+            if not needs_context(judged_by.acceptance_criteria):
+                asked = (own.tenant, execution.result_hash, own.acceptance_criteria)
+                key = verdict_key(*asked, report.judge, execution.policy)
+                self.changes.verdicts[key] = entry
+
+    def _count_judged(self, execution: Execution, report: Report) -> None:
+        """Count a verdict for the versions that it was made by, where the execution names any."""
+        if report.kind not in _VERDICTS:
+            return
+        is_met = report.kind is TransitionKind.MET
+        counts = (int(is_met), int(not is_met and not report.is_unjudged), int(report.is_unjudged))
+        for kind, reference in list_frozen(execution.policy):
+            self.changes.judged.append(JudgedCount(kind, reference, *counts, report.cost_usd, report.tokens))
 
     def breaker_of(self, execution: Execution) -> Breaker:
         """Return the breaker of the agent that is called for an execution."""
@@ -217,6 +239,26 @@ class UnitOfWork:
         """Move an operation to another state, and keep what is said of it."""
         self.operations[operation_id] = self.operations[operation_id]._replace(state=state)
         self.changes.moves.append(OperationMove(operation_id, state, state in ENDED, said))
+
+    def put_version(self, named: Named, version: int, body: str, note: str | None, actor: Actor) -> None:
+        """Add a version of a judge policy or a criteria set."""
+        known = self.names.get(named) or Versions()
+        self.names[named] = replace(known, hashes={**known.hashes, version: hash_body(body)})
+        self.changes.new_versions.append(NewVersion(named, version, body, note, actor))
+
+    def move_name(self, named: Named, version: int | None, reason: str | None, actor: Actor) -> None:
+        """Make a version the current one of its name; None retires the name."""
+        known = self.names[named]
+        after = self.names[named] = replace(known, current=version, moves=known.moves + 1)
+        self.changes.name_moves.append(NameMove(named, after.moves, version, reason, actor))
+
+    def list_wanted(self) -> set[Wanted]:
+        """Return the versions that the policies name by which a loaded job may be executed, as far as none is known."""
+        policies = [spec.policy for spec in self.stored.specs.values()]
+        policies += [agent.policy for agent in self.stored.agents.values()]
+        if policies:
+            policies.append(self.terms.policy)
+        return {wanted for policy in policies for wanted in list_wanted(policy)} - self.stored.versions.keys()
 
     def check_spec_size(self, spec: Spec) -> None:
         """Raise an InvalidError (`payload_too_large`) if a job would ask for more bytes than the limit allows."""

@@ -1,7 +1,7 @@
 """Reuse: the keys under which results and verdicts are found again instead of a call. Pure."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,10 +31,21 @@ class Reusable:
         return f"job {self.job_id} version {self.version}"
 
 
-def verdict_key(tenant: str, result_hash: bytes, acceptance_criteria: str, judge: str) -> bytes:
-    """Return the key of a verdict: of a result, the list of criteria, however it is spelled, and who judges."""
+def verdict_key(
+    tenant: str, result_hash: bytes, acceptance_criteria: str, judge: str, policy: Mapping[str, object] | None = None
+) -> bytes:
+    """Return the key of a verdict: of a result, the list of criteria, however it is spelled, and who judges.
+
+    `judge` names the judge policy, too, if there is one (`name_judging`). A criteria set is in the execution's policy.
+    """
     criteria = map(str, parse_stored_criteria(acceptance_criteria))
-    return _hash(("verdict", tenant, result_hash.hex(), "\n".join(criteria), judge))
+    of_set = [str(reference)] if policy and (reference := policy.get("criteria_set")) else []
+    return _hash(("verdict", tenant, result_hash.hex(), "\n".join(criteria), judge, *of_set))
+
+
+def may_reuse(verdict: Verdict, submission: int) -> bool:
+    """Return whether a verdict may stand for one on a submission: a later one needs more to pass than an earlier."""
+    return not verdict.is_valid or submission <= (verdict.submission or 1)
 
 
 def result_key(tenant: str, agent_id: str, changed_at: datetime, request: str) -> bytes:

@@ -37,7 +37,7 @@ def hash_spec(new: NewJob) -> bytes:
     The order of its JSON does not change the hash, nor how its criteria are spelled, nor a field that is added to the
     contract with a default.
     """
-    return _hash_fields(new, acceptance_criteria=format_criteria(new.criteria))
+    return _hash_fields(new, acceptance_criteria=format_criteria(new.criteria) if new.criteria else "")
 
 
 def hash_as_given(new: NewJob) -> bytes:

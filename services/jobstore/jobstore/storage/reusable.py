@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from contracts.judging.verdict import Verdict
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.reuse import Reusable, ReuseTerms, verdict_key
+from jobstore.domain.reuse import Reusable, ReuseTerms
 from jobstore.json_members import members
 from jobstore.storage import sql
 from jobstore.storage.sql import Connection
@@ -74,10 +74,7 @@ async def load_results(connection: Connection, execution_ids: Collection[UUID], 
 
 def make_rows(uow: UnitOfWork) -> list[sql.Values]:
     """Return the rows of what may be reused from now on."""
-    entries = dict(uow.changes.results)
-    for entry, result_hash, judge in uow.changes.verdicts:
-        question = uow.stored.questions[entry.job_id]
-        entries[verdict_key(question.tenant, result_hash, question.acceptance_criteria, judge)] = entry
+    entries = uow.changes.results | uow.changes.verdicts
     return [{"key": key, "job_id": entry.job_id, "version": entry.version} for key, entry in entries.items()]
 
 

@@ -691,6 +691,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/judges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Judge Policies
+         * @description Judge policies by name, each with the version that is current and without its body; and what validators say.
+         */
+        get: operations["list_judge_policies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/judges/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Judge Policy
+         * @description One judge policy with its versions, newest first; its `ETag` is the newest.
+         */
+        get: operations["get_judge_policy"];
+        /**
+         * Put Judge Policy
+         * @description Add a version, unless the newest says the same. The first is current; later ones once they are promoted.
+         */
+        put: operations["put_judge_policy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/judges/{name}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote Judge Policy
+         * @description Let new executions be judged by a version; what is under way stays as it is.
+         */
+        post: operations["promote_judge_policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/judges/{name}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retire Judge Policy
+         * @description Let no new execution be judged by it; its versions stay, and promoting one brings it back.
+         */
+        post: operations["retire_judge_policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/limits": {
         parameters: {
             query?: never;
@@ -929,6 +1013,70 @@ export interface paths {
          * @description Let it go on.
          */
         post: operations["resume_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/criteria-sets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Criteria Sets
+         * @description Criteria sets by name, each with the version that is current, and without its criteria.
+         */
+        get: operations["list_criteria_sets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/criteria-sets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Criteria Set
+         * @description One criteria set with its versions, newest first; its `ETag` is the newest.
+         */
+        get: operations["get_criteria_set"];
+        /**
+         * Put Criteria Set
+         * @description Add a version, which is current at once, unless the newest says the same.
+         */
+        put: operations["put_criteria_set"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/criteria/lint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lint Criteria
+         * @description Say what might be meant otherwise in criteria, or judged better; nothing is stored.
+         */
+        post: operations["lint_criteria"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1184,6 +1332,46 @@ export interface components {
          * @enum {string}
          */
         Circuit: "closed" | "open" | "half_open";
+        /**
+         * CriteriaSetVersion
+         * @description One version of a criteria set, which never changes.
+         */
+        CriteriaSetVersion: {
+            /** Version */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Actor
+             * @description who made it, by their credentials
+             */
+            actor: string;
+            /** Note */
+            note?: string | null;
+            judged?: components["schemas"]["JudgedCounts"];
+            /**
+             * Acceptance Criteria
+             * @description not in lists
+             * @default
+             */
+            acceptance_criteria: string;
+            /**
+             * Criteria
+             * @description what `acceptance_criteria` says
+             */
+            readonly criteria: components["schemas"]["Criterion"][];
+        };
+        /**
+         * CriteriaWarnings
+         * @description What might be meant otherwise in criteria.
+         */
+        CriteriaWarnings: {
+            /** Warnings */
+            warnings: components["schemas"]["CriterionWarning"][];
+        };
         /**
          * Criterion
          * @description One criterion of a job. Its string is its line of the text form.
@@ -1741,6 +1929,170 @@ export interface components {
             searched?: number | null;
         };
         /**
+         * JudgeModel
+         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
+         */
+        JudgeModel: {
+            /** Model */
+            model: string;
+            /**
+             * Family
+             * @description models of one family err alike; a further ask is best made of another
+             */
+            family?: string | null;
+            /**
+             * Api
+             * @description found out when not set
+             */
+            api?: ("chat" | "responses") | null;
+            /** Base Url */
+            base_url?: string | null;
+            /**
+             * Key
+             * @description the name of a key in the validators' settings, never the key itself
+             */
+            key?: string | null;
+            /**
+             * Parameters
+             * @description sent with every ask, such as temperature
+             */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Input Usd
+             * @description the price of a million tokens; when not set, as it is known
+             */
+            input_usd?: number | null;
+            /** Output Usd */
+            output_usd?: number | null;
+            /** Timeout S */
+            timeout_s?: number | null;
+            /** Thinking Tokens */
+            thinking_tokens?: number | null;
+        };
+        /**
+         * JudgePolicy
+         * @description How results are judged, by name and version. A version never changes.
+         */
+        JudgePolicy: {
+            /** Name */
+            name: string;
+            /**
+             * Version
+             * @description given by the jobstore; 0: not stored yet
+             * @default 0
+             */
+            version: number;
+            /** Stages */
+            stages?: components["schemas"]["Stage"][];
+            /**
+             * Asks
+             * @description one ask for all criteria, or one for each
+             * @default all
+             * @enum {string}
+             */
+            asks: "all" | "each";
+            /**
+             * Judge After Checks
+             * @description whether a model is asked where a required check fails
+             * @default false
+             */
+            judge_after_checks: boolean;
+            /**
+             * Loop
+             * @description what later submissions need; empty: nothing more
+             */
+            loop?: components["schemas"]["LoopStep"][];
+            /**
+             * Section Chars
+             * @description a longer result is judged by sections of so many characters
+             */
+            section_chars?: number | null;
+            /**
+             * Prompt
+             * @description the version of the prompt; when not set, the validator's
+             */
+            prompt?: number | null;
+        };
+        /**
+         * JudgePolicyVersion
+         * @description One version of a judge policy, which never changes.
+         */
+        JudgePolicyVersion: {
+            /** Version */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Actor
+             * @description who made it, by their credentials
+             */
+            actor: string;
+            /** Note */
+            note?: string | null;
+            judged?: components["schemas"]["JudgedCounts"];
+            /** @description not in lists */
+            policy?: components["schemas"]["JudgePolicy"] | null;
+        };
+        /**
+         * JudgedCounts
+         * @description What came of verdicts by a version; reused ones are among them.
+         */
+        JudgedCounts: {
+            /**
+             * Met
+             * @default 0
+             */
+            met: number;
+            /**
+             * Not Met
+             * @default 0
+             */
+            not_met: number;
+            /**
+             * Unjudged
+             * @description the judge did something else than judge
+             * @default 0
+             */
+            unjudged: number;
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: number;
+            /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+        };
+        /**
+         * Judges
+         * @description A page of judge policies, and the validators that are there.
+         */
+        Judges: {
+            /** Items */
+            items: components["schemas"]["NamedJudgePolicy"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Validators */
+            validators: components["schemas"]["Validator"][];
+        };
+        /**
+         * JudgingWarning
+         * @description What should be looked at, and is accepted as it is.
+         */
+        JudgingWarning: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+        };
+        /**
          * Limit
          * @description A limit that applies.
          */
@@ -1798,6 +2150,97 @@ export interface components {
          */
         LogOrder: "asc" | "desc";
         /**
+         * LoopStep
+         * @description What a pass needs besides, from some submission on: asks that are told to refute it, or a check.
+         */
+        LoopStep: {
+            /**
+             * From Submission
+             * @default 2
+             */
+            from_submission: number;
+            /**
+             * Asks
+             * @default 1
+             */
+            asks: number;
+            /** @description best of another family; when not set, the last stage's */
+            judge?: components["schemas"]["JudgeModel"] | null;
+            /**
+             * Check
+             * @description the text of a criterion of kind `check`
+             */
+            check?: string | null;
+        };
+        /**
+         * NameMove
+         * @description Which version was current from then on.
+         */
+        NameMove: {
+            /**
+             * Version
+             * @description None: the name was retired
+             */
+            version?: number | null;
+            /**
+             * Reason
+             * @description why, although something spoke against it
+             */
+            reason?: string | null;
+            /** Actor */
+            actor: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * NamedCriteriaSet
+         * @description A criteria set by its name.
+         */
+        NamedCriteriaSet: {
+            /** Name */
+            name: string;
+            /**
+             * Current
+             * @description the version by which new executions are judged; None: it is retired
+             */
+            current?: number | null;
+            /** Newest */
+            newest: number;
+            /**
+             * Versions
+             * @description newest first; in lists the current one alone
+             */
+            versions?: components["schemas"]["CriteriaSetVersion"][];
+        };
+        /**
+         * NamedJudgePolicy
+         * @description A judge policy by its name.
+         */
+        NamedJudgePolicy: {
+            /** Name */
+            name: string;
+            /**
+             * Current
+             * @description the version by which new executions are judged; None: it is retired
+             */
+            current?: number | null;
+            /** Newest */
+            newest: number;
+            /**
+             * Versions
+             * @description newest first; in lists the current one alone
+             */
+            versions?: components["schemas"]["JudgePolicyVersion"][];
+            /**
+             * Moves
+             * @description newest first; not in lists
+             */
+            moves?: components["schemas"]["NameMove"][];
+        };
+        /**
          * NewAgent
          * @description An agent to register.
          */
@@ -1844,6 +2287,45 @@ export interface components {
             filter?: components["schemas"]["JobFilter"] | null;
             /** Name */
             name?: string | null;
+        };
+        /**
+         * NewCriteria
+         * @description Criteria, in either form, or in both where they say the same.
+         */
+        NewCriteria: {
+            /**
+             * Acceptance Criteria
+             * @description the text form of `criteria`: one a line, `optional:` and then `never:` before its text
+             * @default
+             */
+            acceptance_criteria: string;
+            /**
+             * Criteria
+             * @description give these, `acceptance_criteria`, or the same in both
+             */
+            criteria?: components["schemas"]["Criterion"][];
+        };
+        /**
+         * NewCriteriaSet
+         * @description A version of a criteria set to add.
+         */
+        NewCriteriaSet: {
+            /**
+             * Acceptance Criteria
+             * @description the text form of `criteria`: one a line, `optional:` and then `never:` before its text
+             * @default
+             */
+            acceptance_criteria: string;
+            /**
+             * Criteria
+             * @description give these, `acceptance_criteria`, or the same in both
+             */
+            criteria?: components["schemas"]["Criterion"][];
+            /**
+             * Note
+             * @description what is to be said of the version
+             */
+            note?: string | null;
         };
         /**
          * NewJob
@@ -1902,6 +2384,19 @@ export interface components {
                 [key: string]: string;
             };
             policy?: components["schemas"]["Policy"];
+        };
+        /**
+         * NewJudgePolicy
+         * @description A version of a judge policy to add.
+         */
+        NewJudgePolicy: {
+            /** @description `name` as in the address; `version`, if it is given, is the newest that is known */
+            policy: components["schemas"]["JudgePolicy"];
+            /**
+             * Note
+             * @description what is to be said of the version
+             */
+            note?: string | null;
         };
         /**
          * NewLimit
@@ -2353,6 +2848,13 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** Page[NamedCriteriaSet] */
+        Page_NamedCriteriaSet_: {
+            /** Items */
+            items: components["schemas"]["NamedCriteriaSet"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** Page[OperationItem] */
         Page_OperationItem_: {
             /** Items */
@@ -2486,6 +2988,19 @@ export interface components {
             criteria_set?: string | null;
         };
         /**
+         * Promotion
+         * @description A version to make current.
+         */
+        Promotion: {
+            /** Version */
+            version: number;
+            /**
+             * Force Reason
+             * @description why, although something speaks against it; it is kept
+             */
+            force_reason?: string | null;
+        };
+        /**
          * Protocol
          * @description How an agent is called.
          * @enum {string}
@@ -2598,6 +3113,14 @@ export interface components {
          */
         Resubmit: "by_hand" | "automatic";
         /**
+         * Retirement
+         * @description Why a name is retired.
+         */
+        Retirement: {
+            /** Reason */
+            reason?: string | null;
+        };
+        /**
          * Retry
          * @description Which items of a batch to execute again.
          */
@@ -2612,6 +3135,36 @@ export interface components {
              * @description how they ended; FAILED when not said
              */
             statuses?: components["schemas"]["JobStatus"][];
+        };
+        /**
+         * SavedCriteriaSet
+         * @description A criteria set as the answer to putting a version shows it.
+         */
+        SavedCriteriaSet: {
+            /** Name */
+            name: string;
+            /**
+             * Current
+             * @description the version by which new executions are judged; None: it is retired
+             */
+            current?: number | null;
+            /** Newest */
+            newest: number;
+            /**
+             * Versions
+             * @description newest first; in lists the current one alone
+             */
+            versions?: components["schemas"]["CriteriaSetVersion"][];
+            /**
+             * Version
+             * @description that was added, or says the same
+             */
+            version: number;
+            /**
+             * Warnings
+             * @description of its criteria, which were accepted
+             */
+            warnings?: components["schemas"]["CriterionWarning"][];
         };
         /**
          * SavedJob
@@ -2737,6 +3290,80 @@ export interface components {
              * @description what `acceptance_criteria` says
              */
             readonly criteria: components["schemas"]["Criterion"][];
+        };
+        /**
+         * SavedJudgePolicy
+         * @description A judge policy as the answer to putting a version shows it.
+         */
+        SavedJudgePolicy: {
+            /** Name */
+            name: string;
+            /**
+             * Current
+             * @description the version by which new executions are judged; None: it is retired
+             */
+            current?: number | null;
+            /** Newest */
+            newest: number;
+            /**
+             * Versions
+             * @description newest first; in lists the current one alone
+             */
+            versions?: components["schemas"]["JudgePolicyVersion"][];
+            /**
+             * Moves
+             * @description newest first; not in lists
+             */
+            moves?: components["schemas"]["NameMove"][];
+            /**
+             * Version
+             * @description that was added, or says the same
+             */
+            version: number;
+            /** Warnings */
+            warnings?: components["schemas"]["JudgingWarning"][];
+        };
+        /**
+         * Stage
+         * @description One step of judging.
+         *
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
+         */
+        Stage: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "checks" | "single" | "quorum" | "cascade";
+            /**
+             * Judges
+             * @description none: the validator's own
+             */
+            judges?: components["schemas"]["JudgeModel"][];
+            /**
+             * Votes
+             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
+             */
+            votes?: number | null;
+        };
+        /**
+         * Validator
+         * @description A validator that is there.
+         */
+        Validator: {
+            /** Owner */
+            owner: string;
+            /**
+             * Judge
+             * @description the version of the policy `default` that it is set to; empty: it has not said
+             */
+            judge: string;
+            /**
+             * Keys
+             * @description the names of the keys that it has
+             */
+            keys?: string[];
         };
         /**
          * Waiting
@@ -6586,6 +7213,499 @@ export interface operations {
             };
         };
     };
+    list_judge_policies: {
+        parameters: {
+            query?: {
+                /** @description items a page */
+                limit?: number | null;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Judges"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_judge_policy: {
+        parameters: {
+            query?: {
+                /** @description versions; 50 when not given */
+                limit?: number | null;
+                /** @description only versions below this one */
+                before?: number | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NamedJudgePolicy"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_judge_policy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewJudgePolicy"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedJudgePolicy"];
+                };
+            };
+            /** @description The body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Contradicts what stands; `code` says what */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another version is the newest; `code` is `judge_policy_conflict` or `criteria_set_conflict` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    promote_judge_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Promotion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NamedJudgePolicy"];
+                };
+            };
+            /** @description The body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Contradicts what stands; `code` says what */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retire_judge_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Retirement"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NamedJudgePolicy"];
+                };
+            };
+            /** @description The body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Contradicts what stands; `code` says what */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_limits: {
         parameters: {
             query?: never;
@@ -7565,6 +8685,372 @@ export interface operations {
             };
             /** @description There is none of that id */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Contradicts what stands; `code` says what */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_criteria_sets: {
+        parameters: {
+            query?: {
+                /** @description items a page */
+                limit?: number | null;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_NamedCriteriaSet_"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_criteria_set: {
+        parameters: {
+            query?: {
+                /** @description versions; 50 when not given */
+                limit?: number | null;
+                /** @description only versions below this one */
+                before?: number | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NamedCriteriaSet"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_criteria_set: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCriteriaSet"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedCriteriaSet"];
+                };
+            };
+            /** @description The body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Contradicts what stands; `code` says what */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another version is the newest; `code` is `judge_policy_conflict` or `criteria_set_conflict` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lint_criteria: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCriteria"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CriteriaWarnings"];
+                };
+            };
+            /** @description The body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -256,6 +256,8 @@ workers = Table(
     Column("stage", Text, nullable=False),
     Column("room", Integer, nullable=False),
     Column("seen_at", TIME, nullable=False),
+    Column("judge", Text, doc="the version of the policy `default` that a validator's settings are"),
+    Column("judge_keys", JSON, doc="the names of keys that it has, and the base URLs of each"),
     Index("workers_stage_idx", "stage"),
     prefixes=["UNLOGGED"],
 )

@@ -1,6 +1,6 @@
 """Lock and write what administrators change: agents, limits and operations."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -11,7 +11,7 @@ from contracts.jsontext import json_text
 from contracts.resources import Agent, Limit
 from contracts.status import OperationState
 from jobstore.commands.base import Locks
-from jobstore.commands.rows import AgentChange, Changes, NewOperation, OperationMove, StoredOperation
+from jobstore.commands.rows import AgentChange, Changes, JudgedCount, NewOperation, OperationMove, StoredOperation
 from jobstore.domain.limits import wildcard
 from jobstore.storage import agents, facts, sql, tables
 from jobstore.storage.notifications import Wake, notify
@@ -20,6 +20,9 @@ from jobstore.storage.sql import Connection
 _AGENT: Final = sql.columns(tables.agents)
 _LIMIT: Final = sql.columns(tables.limits)
 _ITEM: Final = sql.columns(tables.operation_items, only={"item", "job_id", "spec"})
+#: What is counted of verdicts by a version, and the columns of a JudgedCount.
+COUNTED: Final = ("met", "not_met", "unjudged", "cost_usd", "tokens")
+_COUNT: Final = {"kind": "text", "reference": "text"} | sql.columns(tables.judging_counts, only=set(COUNTED))
 #: The columns of a snapshot, and those beside it.
 _SNAPSHOT: Final = ("item", "job_id", "execution_id", "operation_id", "answered")
 _ANSWER: Final = sql.columns(tables.operation_items, only={"item", "execution_id", "code", "message"})
@@ -117,6 +120,24 @@ _ANSWER_ITEMS: Final = text(
     WHERE operation_id = :id AND operation_items.item = u.item AND NOT answered
     """,  # noqa: S608 - names of our own
 )
+_INSERT_VERSION: Final = text(
+    "INSERT INTO judging_versions (kind, name, version, body, note, actor) "
+    "VALUES (:kind, :name, :version, :body, :note, :actor)"
+)
+_INSERT_MOVE: Final = text(
+    "INSERT INTO judging_moves (kind, name, move, version, reason, actor) "
+    "VALUES (:kind, :name, :move, :version, :reason, :actor)"
+)
+_COUNT_JUDGED: Final = text(
+    f"""
+    INSERT INTO judging_counts (kind, name, version, met, not_met, unjudged, cost_usd, tokens)
+    SELECT kind, split_part(reference, '@', 1), CAST(split_part(reference, '@', 2) AS int), sum(met), sum(not_met),
+        sum(unjudged), sum(cost_usd), sum(tokens)
+    FROM {sql.unnest("u", _COUNT, "u")} GROUP BY kind, reference ORDER BY 1, 2, 3
+    ON CONFLICT (kind, name, version) DO UPDATE SET
+        {", ".join(f"{name} = judging_counts.{name} + excluded.{name}" for name in COUNTED)}
+    """,  # noqa: S608 - names of our own
+)
 _NOTIFY_LIMITS: Final = text(f"SELECT {notify(Wake.QUEUED | Wake.AGENTS)}")
 _NOTIFY_OPERATIONS: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
 
@@ -169,6 +190,15 @@ async def write(connection: Connection, changes: Changes) -> None:
         await connection.execute(_ANSWER_ITEMS, {"id": operation_id, **sql.arrays(_ANSWER, "u", rows)})
     for changed in changes.agents:
         await _write_agent(connection, changed)
+    for version in changes.new_versions:
+        await connection.execute(_INSERT_VERSION, version._asdict() | version.named._asdict())
+    for name_move in changes.name_moves:
+        await connection.execute(_INSERT_MOVE, name_move._asdict() | name_move.named._asdict())
+
+
+async def count_judged(connection: Connection, judged: Sequence[JudgedCount]) -> None:
+    """Count what came of verdicts, for the versions that they were made by; last of all, since all count there."""
+    await connection.execute(_COUNT_JUDGED, sql.arrays(_COUNT, "u", [count._asdict() for count in judged]))
 
 
 async def _write_limit(connection: Connection, name: str, limit: Limit | None) -> None:

@@ -9,7 +9,7 @@ from jobstore.commands.base import NOTHING, Command, Reads
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.matching import LOAD_MAX
-from jobstore.storage import agents, candidates, circuits, facts, limits, reusable
+from jobstore.storage import agents, candidates, circuits, facts, judging, limits, reusable
 from jobstore.storage.sql import Connection
 from jobstore.storage.work import administration
 from jobstore.storage.work.row_mapping import SPEC_COLUMNS, to_spec
@@ -33,6 +33,7 @@ async def _load(connection: Connection, uow: UnitOfWork, wishes: Collection[Read
     reads = Reads.join([wish for wish in wishes if wish is not NOTHING])
     await _load_jobs(connection, uow.stored, reads)
     await _load_agents(connection, uow.stored, reads)
+    await _load_judging(connection, uow, reads)
     await _load_reusable(connection, uow, reads)
     await _load_bounds(connection, uow, reads)
 
@@ -59,6 +60,15 @@ async def _load_agents(connection: Connection, stored: Stored, reads: Reads) -> 
         )
         for agent, candidate in found:
             stored.agents[agent.id], stored.candidates[agent.id] = agent, candidate
+
+
+async def _load_judging(connection: Connection, uow: UnitOfWork, reads: Reads) -> None:
+    """Load versions that are named, and names that are to be changed: nothing where no policy names any."""
+    stored = uow.stored
+    if wanted := (reads.references - stored.versions.keys()) | uow.list_wanted():
+        stored.versions |= dict.fromkeys(wanted) | await judging.load_versions(connection, wanted)
+    if reads.names:
+        stored.names |= await judging.load_names(connection, reads.names)
 
 
 async def _load_reusable(connection: Connection, uow: UnitOfWork, reads: Reads) -> None:

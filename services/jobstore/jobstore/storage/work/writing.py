@@ -156,6 +156,8 @@ async def write(connection: Connection, uow: UnitOfWork, *, hands_over: bool = F
     if edited := sorted(changes.specs.keys() - new_jobs):
         edits = [row_mapping.edited_row(job_id, changes.specs[job_id]) for job_id in edited]
         await connection.execute(_EDIT, sql.arrays(EDITED_COLUMNS, "u", edits))
+    if changes.judged:
+        await administration.count_judged(connection, changes.judged)
     return make_recorded(uow, entries, rows["entries"], returned) if hands_over else []
 
 

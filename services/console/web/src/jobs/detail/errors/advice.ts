@@ -6,8 +6,7 @@ const MEND_AGENT = "The agent has to be fixed; nothing was judged.";
 const ASK_AGAIN = "Execute again; if it stays so, use another model as the judge.";
 const EDIT_CRITERIA = "Edit the job's criteria; then execute again.";
 const NOTHING = "Nothing.";
-const WORKER =
-  "Check whether all workers run the jobstore's version, and look at the dead letters; then execute again.";
+const WORKER = "Check whether all workers run the jobstore's version, read the dead letters; then execute again.";
 const BUG = "Read the workers' log, which says why, and fix the error; then execute again.";
 
 /** Advice for each code that the services record (tests/console/test_console_advice.py compares). */
@@ -125,10 +124,7 @@ const ADVICE: Record<string, Advice> = {
     means: "The new result was the one before, and lacks the same: it is not submitted again by itself.",
     todo: "Change the criteria or the payload, or resubmit it with a comment for the agent.",
   },
-  execution_conflict: {
-    means: "Its next submission was cancelled or asked for already.",
-    todo: "Resubmit it if it is still wanted.",
-  },
+  execution_conflict: { means: "Its next submission was cancelled, or asked for.", todo: "Resubmit it if wanted." },
   no_agent_matches: {
     means: "No enabled agent has the capabilities that the job asks for.",
     todo: "Register such an agent, or assign one by hand.",
@@ -167,6 +163,9 @@ const ADVICE: Record<string, Advice> = {
   no_required_criterion: { means: "All criteria are optional, so that any result would do.", todo: EDIT_CRITERIA },
   criterion_reserved: { means: "A criterion begins with a word that is reserved (`check:`).", todo: EDIT_CRITERIA },
   criterion_ambiguous: { means: "A criterion begins as if it were marked twice.", todo: EDIT_CRITERIA },
+  unknown_judge_policy: { means: "The judge policy is not known, or retired.", todo: "Name another in the policy." },
+  unknown_criteria_set: { means: "The criteria set is not known, or retired.", todo: "Name another in the policy." },
+  payload_too_large: { means: "With the criteria of its set the job is too large.", todo: "Shorten it, or the set." },
   no_criteria: { means: "There is no criterion to judge by.", todo: EDIT_CRITERIA },
   result_not_json: { means: "The result cannot be written as JSON.", todo: MEND_AGENT },
   result_too_large_to_judge: {

@@ -1,0 +1,106 @@
+"""The part of the jobstore's client for judge policies and criteria sets."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Self
+
+from contracts.client.connection import Connection
+from signoff.v1 import judge_service_pb2 as pb
+from signoff.v1 import resources_pb2 as resources_pb
+from signoff.v1.judge_service_pb2_grpc import JudgeServiceStub
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from contracts.criteria import Criterion, CriterionWarning
+    from contracts.jsontext import Json
+    from contracts.messages.judging import (
+        JudgePolicies,
+        NamedCriteriaSet,
+        NamedJudgePolicy,
+        SavedCriteriaSet,
+        SavedJudgePolicy,
+    )
+
+
+class JudgesClient(Connection):
+    """Call the jobstore about judge policies and criteria sets; a base of JobStoreClient."""
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self._judges = JudgeServiceStub(self._channel)
+        return self
+
+    async def list_judge_policies(self, *, limit: int = 0, page_token: str = "") -> JudgePolicies:
+        """Return a page of judge policies by name, without bodies, and the validators that are there."""
+        request = pb.ListJudgePoliciesRequest(page_size=limit, page_token=page_token)
+        return self._read(await self._call(self._judges.ListJudgePolicies, request))
+
+    async def get_judge_policy(self, name: str, *, limit: int = 0, before: int = 0) -> NamedJudgePolicy:
+        """Return a judge policy with its newest versions (50 at most), below `before` if that is given; NOT_FOUND."""
+        request = pb.GetJudgePolicyRequest(name=name, page_size=limit, before=before)
+        return self._read((await self._call(self._judges.GetJudgePolicy, request)).policy)
+
+    async def put_judge_policy(
+        self, policy: Mapping[str, Json], *, expected_version: int | None = None, note: str | None = None
+    ) -> SavedJudgePolicy:
+        """Add a version of a judge policy, given as its JSON, unless the newest says the same."""
+        request = pb.PutJudgePolicyRequest(
+            policy_json=json.dumps(policy), expected_version=expected_version, note=note or None
+        )
+        return self._read(await self._call(self._judges.PutJudgePolicy, request))
+
+    async def promote_judge_policy(
+        self, name: str, version: int, *, force_reason: str | None = None
+    ) -> NamedJudgePolicy:
+        """Let new executions be judged by a version; NOT_FOUND."""
+        request = pb.PromoteJudgePolicyRequest(name=name, version=version, force_reason=force_reason or None)
+        return self._read((await self._call(self._judges.PromoteJudgePolicy, request)).policy)
+
+    async def retire_judge_policy(self, name: str, *, reason: str | None = None) -> NamedJudgePolicy:
+        """Let no new execution be judged by a name; NOT_FOUND."""
+        request = pb.RetireJudgePolicyRequest(name=name, reason=reason or None)
+        return self._read((await self._call(self._judges.RetireJudgePolicy, request)).policy)
+
+    async def list_criteria_sets(self, *, limit: int = 0, page_token: str = "") -> tuple[list[NamedCriteriaSet], str]:
+        """Return a page of criteria sets by name, without criteria, and the next page's token or ""."""
+        request = pb.ListCriteriaSetsRequest(page_size=limit, page_token=page_token)
+        response = await self._call(self._judges.ListCriteriaSets, request)
+        return [self._read(each) for each in response.sets], response.next_page_token
+
+    async def get_criteria_set(self, name: str, *, limit: int = 0, before: int = 0) -> NamedCriteriaSet:
+        """Return a criteria set with its newest versions (50 at most), below `before` if that is given; NOT_FOUND."""
+        request = pb.GetCriteriaSetRequest(name=name, page_size=limit, before=before)
+        return self._read((await self._call(self._judges.GetCriteriaSet, request)).set)
+
+    async def put_criteria_set(
+        self,
+        name: str,
+        acceptance_criteria: str = "",
+        *,
+        criteria: Sequence[Criterion] = (),
+        expected_version: int | None = None,
+        note: str | None = None,
+    ) -> SavedCriteriaSet:
+        """Add a version of a criteria set, in either form, unless the newest says the same."""
+        request = pb.PutCriteriaSetRequest(
+            name=name,
+            acceptance_criteria=acceptance_criteria,
+            criteria=_criteria_messages(criteria),
+            expected_version=expected_version,
+            note=note or None,
+        )
+        return self._read(await self._call(self._judges.PutCriteriaSet, request))
+
+    async def lint_criteria(
+        self, acceptance_criteria: str = "", *, criteria: Sequence[Criterion] = ()
+    ) -> list[CriterionWarning]:
+        """Return what might be meant otherwise in criteria; nothing is stored."""
+        request = pb.LintCriteriaRequest(acceptance_criteria=acceptance_criteria, criteria=_criteria_messages(criteria))
+        response = await self._call(self._judges.LintCriteria, request)
+        return [self._read(warning) for warning in response.warnings]
+
+
+def _criteria_messages(criteria: Sequence[Criterion]) -> list[resources_pb.Criterion]:
+    return [resources_pb.Criterion(text=one.text, required=one.required, kind=one.kind) for one in criteria]

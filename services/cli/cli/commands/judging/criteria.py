@@ -1,0 +1,91 @@
+"""The group `signoff criteria`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.errors import CommandError
+from cli.session import Session, command, make_app
+from cli.views.judges_view import show_criteria_set, show_criteria_sets, show_saved_set, show_warnings
+
+app = make_app("Keep criteria that jobs choose by name, with versions, and look for what may be meant otherwise.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a criteria set.")]
+Criteria = Annotated[
+    list[str] | None,
+    typer.Option("--criteria", metavar="TEXT", help="A criterion, as of `jobs create`. May be repeated."),
+]
+File = Annotated[
+    str | None, typer.Option(metavar="FILE", help="A text with one criterion a line; - for standard input.")
+]
+
+
+@command(app, "list")
+async def list_(cli: Session) -> None:
+    """List criteria sets by name, and what came of the version that is current."""
+    async with cli.jobstore() as jobstore:
+        sets, cursor = await jobstore.list_criteria_sets(limit=500)
+        while cursor:
+            page, cursor = await jobstore.list_criteria_sets(limit=500, page_token=cursor)
+            sets += page
+    show_criteria_sets(cli.out, sets)
+
+
+@command(app, "show")
+async def show(
+    cli: Session,
+    name: Name,
+    version: Annotated[int | None, typer.Option(min=1, help="Another one than the current, or the newest.")] = None,
+) -> None:
+    """Show the criteria of a version, all versions, and what each accepted, failed and cost."""
+    async with cli.jobstore() as jobstore:
+        found = await jobstore.get_criteria_set(name)
+        number = version or found.current or found.newest
+        of_version = await jobstore.get_criteria_set(name, limit=1, before=number + 1)
+    shown = of_version.versions[0] if of_version.versions else None
+    if shown is None or shown.version != number:
+        raise CommandError(f"there is no criteria set {name}@{number}", code="unknown_criteria_set")
+    show_criteria_set(cli.out, found, shown)
+
+
+@command(app, "set")
+async def set_(
+    cli: Session,
+    name: Name,
+    criteria: Criteria = None,
+    file: File = None,
+    note: Annotated[str | None, typer.Option(help="A note on the version, for people.")] = None,
+    expected_version: Annotated[
+        int | None, typer.Option(min=0, help="The newest version that you know; fail if there is another.")
+    ] = None,
+) -> None:
+    """Add a version of a criteria set, which is current at once; what is under way is judged as it was asked for."""
+    async with cli.jobstore() as jobstore:
+        saved = await jobstore.put_criteria_set(
+            name, _read_criteria(criteria, file), expected_version=expected_version, note=note
+        )
+    show_saved_set(cli.out, saved)
+
+
+@command(app, "lint")
+async def lint(cli: Session, criteria: Criteria = None, file: File = None) -> None:
+    """Look for what may be meant otherwise in criteria, or judged better; succeed if there is nothing."""
+    async with cli.jobstore() as jobstore:
+        warnings: list[Any] = await jobstore.lint_criteria(_read_criteria(criteria, file))
+    show_warnings(cli.out, warnings)
+    if warnings:
+        raise typer.Exit(1)
+
+
+def _read_criteria(criteria: list[str] | None, file: str | None) -> str:
+    """Return the text form of criteria that are given as options or in a file."""
+    if (file is None) == (not criteria):
+        raise typer.BadParameter("give either --criteria or --file", param_hint="--criteria")
+    if file is None:
+        return "\n".join(criteria or ())
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"cannot be read: {error}", param_hint="--file") from error

@@ -1,0 +1,157 @@
+"""The group `signoff judges`."""
+
+import json
+from difflib import unified_diff
+from typing import Annotated, Any
+
+import typer
+
+from cli.errors import CommandError
+from cli.options import read_json_file
+from cli.session import Session, command, make_app
+from cli.views.judges_view import show_judge_policies, show_judge_policy, show_saved_policy
+
+app = make_app("Say by what results are judged: policies by name and version, such as strict@3.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a judge policy.")]
+
+
+@command(app, "list")
+async def list_(cli: Session) -> None:
+    """List judge policies by name, and by what each validator judges where a job names none."""
+    async with cli.jobstore() as jobstore:
+        page = await jobstore.list_judge_policies(limit=500)
+        policies, validators = page.policies, page.validators
+        while page.next_page_token:
+            page = await jobstore.list_judge_policies(limit=500, page_token=page.next_page_token)
+            policies += page.policies
+    show_judge_policies(cli.out, policies, validators)
+
+
+@command(app, "show")
+async def show(
+    cli: Session,
+    name: Name,
+    version: Annotated[int | None, typer.Option(min=1, help="Another one than the current, or the newest.")] = None,
+) -> None:
+    """Show a version of a judge policy, all its versions, and what came of them."""
+    async with cli.jobstore() as jobstore:
+        found = await jobstore.get_judge_policy(name)
+        number = version or found.current or found.newest
+        policy = await _get_version(jobstore, name, number)
+    show_judge_policy(cli.out, found, number, policy)
+
+
+@command(app, "set")
+async def set_(  # noqa: PLR0913, PLR0917 - each is an option
+    cli: Session,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Its name, where no file says it.")] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="JSON of the whole policy, as `show --json` has it; - for standard input."),
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="MODEL", help="A model that judges. May be repeated: a quorum of them."),
+    ] = None,
+    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Where the models are.")] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The name of a key in the validators' settings, never a key.")
+    ] = None,
+    votes: Annotated[int | None, typer.Option(min=2, max=9, help="A quorum of so many votes.")] = None,
+    cascade: Annotated[
+        bool, typer.Option("--cascade", help="Ask the second model only where the first is unsure.")
+    ] = False,
+    each: Annotated[bool, typer.Option("--each", help="Ask about each criterion by itself.")] = False,
+    note: Annotated[str | None, typer.Option(help="A note on the version, for people.")] = None,
+    expected_version: Annotated[
+        int | None, typer.Option(min=0, help="The newest version that you know; fail if there is another.")
+    ] = None,
+    promote: Annotated[bool, typer.Option("--promote", help="Make it current at once.")] = False,
+) -> None:
+    """Add a version of a judge policy; the first is current, later ones once they are promoted."""
+    if file is not None:
+        policy = _read_policy(file, name)
+    elif name is not None:
+        policy = _make_policy(name, models or [], base_url, key, votes, cascade=cascade, each=each)
+    else:
+        raise typer.BadParameter("name the policy, or give a file that does", param_hint="NAME")
+    async with cli.jobstore() as jobstore:
+        saved = await jobstore.put_judge_policy(policy, expected_version=expected_version, note=note)
+        if promote and saved.current != saved.version:
+            saved.current = (await jobstore.promote_judge_policy(saved.name, saved.version)).current
+    show_saved_policy(cli.out, saved)
+
+
+@command(app, "diff")
+async def diff(
+    cli: Session,
+    name: Name,
+    before: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="The number of a version.")],
+    after: Annotated[int | None, typer.Argument(metavar="VERSION", min=1, help="The newest when not given.")] = None,
+) -> None:
+    """Show what differs between two versions of a judge policy."""
+    async with cli.jobstore() as jobstore:
+        other = after or (await jobstore.get_judge_policy(name, limit=1)).newest
+        policies = [await _get_version(jobstore, name, number) for number in (before, other)]
+    old, new = (json.dumps(policy, indent=2, sort_keys=True).splitlines() for policy in policies)
+    lines = list(unified_diff(old, new, f"{name}@{before}", f"{name}@{other}", lineterm=""))
+    cli.out.print_json({"before": policies[0], "after": policies[1], "diff": lines})
+    for line in lines or [f"{name}@{before} and {name}@{other} say the same"]:
+        cli.out.print_line(line)
+
+
+@command(app, "promote")
+async def promote(
+    cli: Session,
+    name: Name,
+    version: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="The number of a version.")],
+    force: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Although something speaks against it; the reason is kept.")
+    ] = None,
+) -> None:
+    """Make a version current: what is executed from then on is judged by it, and what is under way is not."""
+    async with cli.jobstore() as jobstore:
+        found = await jobstore.promote_judge_policy(name, version, force_reason=force)
+    cli.out.print_json(found)
+    cli.out.print_line(f"{name}: version {found.current} is current")
+
+
+@command(app, "retire")
+async def retire(
+    cli: Session, name: Name, reason: Annotated[str | None, typer.Option(help="Why; it is kept.")] = None
+) -> None:
+    """Let nothing more be judged by a policy; its versions stay, and `promote` brings it back."""
+    async with cli.jobstore() as jobstore:
+        found = await jobstore.retire_judge_policy(name, reason=reason)
+    cli.out.print_json(found)
+    cli.out.print_line(f"{name}: retired")
+
+
+async def _get_version(jobstore: Any, name: str, number: int) -> Any:
+    """Return the policy of one version. Raise CommandError if there is none of that number."""
+    found = await jobstore.get_judge_policy(name, limit=1, before=number + 1)
+    if not found.versions or found.versions[0].version != number:
+        raise CommandError(f"there is no judge policy {name}@{number}", code="unknown_judge_policy")
+    return found.versions[0].policy
+
+
+def _read_policy(file: str, name: str | None) -> Any:
+    """Return the policy in a file: one that was shown, with its versions, means the one that it shows."""
+    policy = read_json_file(file, "--file")
+    if isinstance(policy, dict) and "policy" in policy:
+        policy = policy["policy"]
+    if not isinstance(policy, dict):
+        raise typer.BadParameter("is no judge policy: an object of its fields", param_hint="--file")
+    is_renamed = name is not None and name != policy.get("name")
+    return {**policy, "name": name, "version": 0} if is_renamed else policy
+
+
+def _make_policy(
+    name: str, models: list[str], base_url: str | None, key: str | None, votes: int | None, *, cascade: bool, each: bool
+) -> dict[str, Any]:
+    """Return the policy that options describe."""
+    judges = [{"model": model, "base_url": base_url, "key": key} for model in models]
+    kind = "cascade" if cascade else "quorum" if votes or len(judges) > 1 else "single"
+    asking = {"kind": kind, "judges": judges, "votes": votes}
+    return {"name": name, "stages": [{"kind": "checks"}, asking], "asks": "each" if each else "all"}

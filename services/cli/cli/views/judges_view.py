@@ -1,0 +1,98 @@
+"""Show judge policies and criteria sets, their versions, and what came of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from cli.output import Output, format_spent, format_time
+from cli.terminal import Styled
+
+if TYPE_CHECKING:
+    from contracts.criteria import CriterionWarning
+    from contracts.messages.judging import (
+        CriteriaSetVersion,
+        JudgePolicyVersion,
+        NamedCriteriaSet,
+        NamedJudgePolicy,
+        SavedCriteriaSet,
+        SavedJudgePolicy,
+        Validator,
+    )
+
+_VERSIONS = ["version", "", "met", "not met", "unjudged", "spent", "made", "by", "note"]
+
+
+def show_judge_policies(out: Output, policies: Sequence[NamedJudgePolicy], validators: Sequence[Validator]) -> None:
+    """Show judge policies, and by what validators judge."""
+    out.print_json({"policies": policies, "validators": validators})
+    out.print_table(["policy", *_VERSIONS], [(each.name, *_row(each, each.versions[0])) for each in policies])
+    if validators:
+        out.print_line()
+        rows = [(each.owner, each.judge or "has not said", ", ".join(each.keys)) for each in validators]
+        out.print_table(["validator", "is set to", "keys"], rows)
+
+
+def show_judge_policy(out: Output, found: NamedJudgePolicy, number: int, policy: Any) -> None:
+    """Show one version of a judge policy whole, and all that are there."""
+    out.print_json({**vars(found), "version": number, "policy": policy})
+    out.print_line(f"{found.name}@{number}")
+    out.print_line(json.dumps(policy, indent=2))
+    out.print_line()
+    out.print_table(_VERSIONS, [_row(found, version) for version in found.versions])
+    moves = [(format_time(move.created_at), _name_move(move.version), move.actor, move.reason) for move in found.moves]
+    out.print_line()
+    out.print_table(["since", "", "by", "reason"], moves)
+
+
+def show_saved_policy(out: Output, saved: SavedJudgePolicy) -> None:
+    """Show which version was added, and what should be looked at."""
+    out.print_json(saved)
+    is_current = saved.current == saved.version
+    how = "is current" if is_current else f"waits for `signoff judges promote {saved.name} {saved.version}`"
+    out.print_line(f"{saved.name}@{saved.version} {how}")
+    for warning in saved.warnings:
+        out.print_line(Styled(f"warning: {warning.message} ({warning.code})", "yellow"))
+
+
+def show_criteria_sets(out: Output, sets: Sequence[NamedCriteriaSet]) -> None:
+    """Show criteria sets."""
+    out.print_json({"sets": sets})
+    out.print_table(["set", *_VERSIONS], [(each.name, *_row(each, each.versions[0])) for each in sets])
+
+
+def show_criteria_set(out: Output, found: NamedCriteriaSet, shown: CriteriaSetVersion) -> None:
+    """Show the criteria of one version of a set, and all versions that are there."""
+    out.print_json({**vars(found), "version": shown.version, "acceptance_criteria": shown.acceptance_criteria})
+    out.print_line(f"{found.name}@{shown.version}")
+    for line in shown.acceptance_criteria.split("\n"):
+        out.print_line(f"  {line}")
+    out.print_line()
+    out.print_table(_VERSIONS, [_row(found, version) for version in found.versions])
+
+
+def show_saved_set(out: Output, saved: SavedCriteriaSet) -> None:
+    """Show which version was added, and what may be meant otherwise in it."""
+    out.print_json(saved)
+    out.print_line(f"{saved.name}@{saved.version} is current")
+    out.print_warnings(saved.warnings)
+
+
+def show_warnings(out: Output, warnings: Sequence[CriterionWarning]) -> None:
+    """Show what may be meant otherwise in criteria."""
+    out.print_json({"warnings": warnings})
+    out.print_warnings(warnings)
+    if not warnings:
+        out.print_line("nothing to say of these criteria")
+
+
+def _row(named: NamedJudgePolicy | NamedCriteriaSet, version: JudgePolicyVersion | CriteriaSetVersion) -> list[object]:
+    mark = "current" if version.version == named.current else "retired" if named.current is None else ""
+    judged = version.judged
+    counts: list[object] = [judged.met, judged.not_met, judged.unjudged, format_spent(judged.cost_usd, judged.tokens)]
+    return [version.version, mark, *counts, format_time(version.created_at), version.actor, version.note or ""]
+
+
+def _name_move(version: int | None) -> str:
+    return "retired" if version is None else f"version {version} is current"

@@ -1,0 +1,191 @@
+"""Serve JudgeService over gRPC: judge policies and criteria sets, and the lint of criteria."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from contracts.criteria import CriteriaError, Criterion, find_warnings, format_criteria, join_forms
+from contracts.judging.policy import JudgeModel, JudgePolicy, Name
+from contracts.messages.convert import criteria_of
+from contracts.messages.job_requests import warning_message
+from contracts.messages.judging import criteria_set_message, judge_policy_message
+from jobstore.api.auth import CALLER
+from jobstore.api.requests import (
+    Context,
+    check_text_size,
+    make_page_token,
+    parse_page_size,
+    parse_page_token,
+    reject_nul,
+)
+from jobstore.commands.judging.versions import PromoteVersion, PutVersion, RetireName, make_unknown_error
+from jobstore.domain.judging.versions import POLICY_MAX_BYTES, Kind, Named, format_body
+from jobstore.errors import InvalidError
+from jobstore.reads import judging
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+from jobstore.storage.judging import Validator, list_validators
+from signoff.v1 import judge_service_pb2 as pb
+from signoff.v1.judge_service_pb2_grpc import JudgeServiceServicer
+
+#: Characters that a note or a reason has at most.
+NOTE_MAX: Final = 1_000
+#: Validators that are told of at most.
+VALIDATORS_MAX: Final = 500
+_NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
+
+
+class JudgeService(JudgeServiceServicer):
+    """Serve what results are judged by."""
+
+    def __init__(self, database: Database, runner: CommandRunner, payload_max_bytes: int) -> None:
+        self._database, self._read = database, database.for_callers()
+        self._runner = runner
+        self._payload_max_bytes = payload_max_bytes
+
+    async def ListJudgePolicies(
+        self, request: pb.ListJudgePoliciesRequest, context: Context
+    ) -> pb.ListJudgePoliciesResponse:
+        del context
+        limit, after = parse_page_size(request.page_size, 100), parse_page_token(request.page_token, str)
+        async with self._read.session() as session:
+            policies = await judging.list_judge_policies(session, limit, after or "")
+        validators = [
+            pb.Validator(owner=str(each.owner), judge=each.judge, keys=sorted(each.keys))
+            for each in await self._list_validators()
+        ]
+        return pb.ListJudgePoliciesResponse(
+            policies=[judge_policy_message(each) for each in policies],
+            next_page_token=make_page_token((policies[-1].name,) if len(policies) == limit else None),
+            validators=validators,
+        )
+
+    async def GetJudgePolicy(self, request: pb.GetJudgePolicyRequest, context: Context) -> pb.GetJudgePolicyResponse:
+        del context
+        return pb.GetJudgePolicyResponse(
+            policy=await self._show_policy(request.name, request.page_size, request.before)
+        )
+
+    async def PutJudgePolicy(self, request: pb.PutJudgePolicyRequest, context: Context) -> pb.PutJudgePolicyResponse:
+        del context
+        check_text_size(request.policy_json, 4 * POLICY_MAX_BYTES)  # with white space, which is not stored
+        policy = JudgePolicy.model_validate_json(request.policy_json)
+        expected = request.expected_version if request.HasField("expected_version") else policy.version or None
+        note, actor = _read_note(request.note, "note"), CALLER.get()
+        put = PutVersion(Named(Kind.JUDGE, policy.name), format_body(policy), note, expected, actor=actor)
+        version = await self._runner.administer.run_one(put)
+        warnings = list(_find_key_warnings(policy, await self._list_validators()))
+        shown = await self._show_policy(policy.name)
+        return pb.PutJudgePolicyResponse(policy=shown, version=version, warnings=warnings)
+
+    async def PromoteJudgePolicy(
+        self, request: pb.PromoteJudgePolicyRequest, context: Context
+    ) -> pb.PromoteJudgePolicyResponse:
+        del context
+        named, reason = Named(Kind.JUDGE, request.name), _read_note(request.force_reason, "force_reason")
+        await self._runner.administer.run_one(PromoteVersion(named, request.version, reason, actor=CALLER.get()))
+        return pb.PromoteJudgePolicyResponse(policy=await self._show_policy(request.name))
+
+    async def RetireJudgePolicy(
+        self, request: pb.RetireJudgePolicyRequest, context: Context
+    ) -> pb.RetireJudgePolicyResponse:
+        del context
+        named, reason = Named(Kind.JUDGE, request.name), _read_note(request.reason, "reason")
+        await self._runner.administer.run_one(RetireName(named, reason, actor=CALLER.get()))
+        return pb.RetireJudgePolicyResponse(policy=await self._show_policy(request.name))
+
+    async def ListCriteriaSets(
+        self, request: pb.ListCriteriaSetsRequest, context: Context
+    ) -> pb.ListCriteriaSetsResponse:
+        del context
+        limit, after = parse_page_size(request.page_size, 100), parse_page_token(request.page_token, str)
+        async with self._read.session() as session:
+            sets = await judging.list_criteria_sets(session, limit, after or "")
+        token = make_page_token((sets[-1].name,) if len(sets) == limit else None)
+        return pb.ListCriteriaSetsResponse(sets=[criteria_set_message(each) for each in sets], next_page_token=token)
+
+    async def GetCriteriaSet(self, request: pb.GetCriteriaSetRequest, context: Context) -> pb.GetCriteriaSetResponse:
+        del context
+        return pb.GetCriteriaSetResponse(set=await self._show_set(request.name, request.page_size, request.before))
+
+    async def PutCriteriaSet(self, request: pb.PutCriteriaSetRequest, context: Context) -> pb.PutCriteriaSetResponse:
+        del context
+        name, criteria = _NAME.validate_python(request.name), _read_criteria(request)
+        body = format_criteria(criteria)
+        check_text_size(body, self._payload_max_bytes)
+        expected = request.expected_version if request.HasField("expected_version") else None
+        note = _read_note(request.note, "note")
+        put = PutVersion(Named(Kind.CRITERIA, name), body, note, expected, actor=CALLER.get())
+        version = await self._runner.administer.run_one(put)
+        warnings = [warning_message(warning) for warning in find_warnings(criteria)]
+        return pb.PutCriteriaSetResponse(set=await self._show_set(name), version=version, warnings=warnings)
+
+    async def LintCriteria(self, request: pb.LintCriteriaRequest, context: Context) -> pb.LintCriteriaResponse:
+        del context
+        return pb.LintCriteriaResponse(warnings=map(warning_message, find_warnings(_read_criteria(request))))
+
+    async def _show_policy(self, name: str, page_size: int = 0, before: int = 0) -> pb.JudgePolicy:
+        limit = _parse_versions_page(page_size, before)
+        async with self._database.session() as session:
+            found = await judging.get_judge_policy(session, name, limit, before)
+        if found is None:
+            raise make_unknown_error(Kind.JUDGE, name[:100])
+        return judge_policy_message(found)
+
+    async def _show_set(self, name: str, page_size: int = 0, before: int = 0) -> pb.CriteriaSet:
+        limit = _parse_versions_page(page_size, before)
+        async with self._database.session() as session:
+            found = await judging.get_criteria_set(session, name, limit, before)
+        if found is None:
+            raise make_unknown_error(Kind.CRITERIA, name[:100])
+        return criteria_set_message(found)
+
+    async def _list_validators(self) -> list[Validator]:
+        async with self._read.session() as session:
+            return await list_validators(session, self._runner.terms.alive_s, VALIDATORS_MAX)
+
+
+def _parse_versions_page(page_size: int, before: int) -> int:
+    if not 0 <= page_size <= judging.VERSIONS_PAGE or before < 0:
+        raise InvalidError(f"page_size is between 0 and {judging.VERSIONS_PAGE}, and before is no less than 0")
+    return page_size or judging.VERSIONS_PAGE
+
+
+def _read_note(text: str, field: str) -> str | None:
+    if len(text) > NOTE_MAX:
+        raise InvalidError(f"{field} has {len(text)} characters, and {NOTE_MAX} at most")
+    return reject_nul(text or None)
+
+
+def _read_criteria(request: pb.PutCriteriaSetRequest | pb.LintCriteriaRequest) -> list[Criterion]:
+    """Return the criteria that a request gives, in either form. InvalidError: a set cannot have them."""
+    text = reject_nul(request.acceptance_criteria or None)
+    try:
+        return join_forms(text, criteria_of(request) if request.criteria or text is None else None)[1]
+    except CriteriaError as error:
+        raise InvalidError(str(error), code=error.code) from error
+
+
+def _list_judges(policy: JudgePolicy) -> Iterator[JudgeModel]:
+    for stage in policy.stages:
+        yield from stage.judges
+    yield from (step.judge for step in policy.loop if step.judge is not None)
+
+
+def _find_key_warnings(policy: JudgePolicy, validators: Sequence[Validator]) -> Iterator[pb.JudgingWarning]:
+    """Yield what validators would refuse of a policy's keys, as far as they have said which they have."""
+    said = [validator.keys for validator in validators if validator.judge]
+    judges = [judge for judge in _list_judges(policy) if judge.key is not None] if said else []
+    for key, base_url in dict.fromkeys((judge.key or "", judge.base_url) for judge in judges):
+        lacking = sum(key not in keys for keys in said)
+        if lacking:
+            message = f"{lacking} of {len(said)} validators have no key {key}: name it in their SIGNOFF_JUDGE_KEYS"
+            yield pb.JudgingWarning(code="judge_key_unknown", message=message)
+        elif base_url is not None and not all(_may_be_sent(base_url, keys[key]) for keys in said):
+            message = f"the key {key} may not be sent to {base_url}: add that URL to it in SIGNOFF_JUDGE_KEYS"
+            yield pb.JudgingWarning(code="judge_key_elsewhere", message=message)
+
+
+def _may_be_sent(base_url: str, allowed: Sequence[str]) -> bool:
+    return base_url.rstrip("/") in {url.rstrip("/") for url in allowed}

@@ -1,0 +1,152 @@
+"""Commands on judge policies and criteria sets: put a version, say which is current, or retire a name. Pure."""
+
+from dataclasses import dataclass
+
+from contracts.judging.policy import DEFAULT_POLICY
+from jobstore.commands.base import Command, Locks, R_co, Reads
+from jobstore.commands.rows import Stored
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.judging.versions import (
+    NAMES_MAX,
+    POLICY_MAX_BYTES,
+    RESERVED,
+    VERSION_MAX,
+    VERSIONS_MAX,
+    Kind,
+    Named,
+    Versions,
+    hash_body,
+)
+from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError, check_size
+
+
+@dataclass(frozen=True, slots=True)
+class _ChangeName(Command[R_co]):
+    named: Named
+
+    def locks(self) -> Locks:
+        return Locks()  # two that add the same version race, and one of them decides again
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return Reads(names=frozenset({self.named}))
+
+    def check_name(self) -> None:
+        """Raise RefusedError (`judge_policy_reserved`) for the policy that validators report of their settings."""
+        if self.named == RESERVED:
+            raise RefusedError(
+                f"the policy {DEFAULT_POLICY} is what validators are set to: change their settings, or name another",
+                code="judge_policy_reserved",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PutVersion(_ChangeName[int]):
+    """Add a version, and return its number; or that of the newest one, which says the same.
+
+    Of a set the newest version is current; of a policy the first is, and later ones once they are promoted.
+    `expected`: the number of the newest version, as the caller knows it; of an unknown name, the number under which it
+    is put back. ConflictError (`judge_policy_conflict`, `criteria_set_conflict`); RefusedError (`too_many_versions`,
+    `too_many_names`, `judge_policy_reserved`); InvalidError (`payload_too_large`).
+    """
+
+    body: str
+    note: str | None = None
+    expected: int | None = None
+
+    def decide(self, uow: UnitOfWork) -> int:
+        self.check_name()
+        if self.named.kind is Kind.JUDGE:
+            check_size(len(self.body.encode()), POLICY_MAX_BYTES)
+        known = uow.names.get(self.named) or Versions()
+        newest = known.newest
+        if newest and known.hashes[newest] == hash_body(self.body):
+            return newest
+        if newest and self.expected is not None and self.expected != newest:
+            raise ConflictError(
+                f"the newest version of the {self.named.kind.words} {self.named.name} is {newest}, not "
+                f"{self.expected}: look at it, and change that one",
+                code=f"{self.named.kind.word}_conflict",
+            )
+        number = newest + 1 if newest else self.expected or 1
+        _check_room(self.named, known, number)
+        uow.put_version(self.named, number, self.body, self.note, self.actor)
+        if not newest or self.named.kind is Kind.CRITERIA:
+            uow.move_name(self.named, number, None, self.actor)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDefault(_ChangeName[int]):
+    """Return the version of the policy `default` that says what a validator is set to; the next one if none does."""
+
+    body: str
+
+    def decide(self, uow: UnitOfWork) -> int:
+        check_size(len(self.body.encode()), POLICY_MAX_BYTES)
+        known, reported = uow.names.get(self.named) or Versions(), hash_body(self.body)
+        if reported in known.hashes.values():
+            return max(version for version, hashed in known.hashes.items() if hashed == reported)
+        number = known.newest + 1
+        _check_room(self.named, known, number)
+        uow.put_version(self.named, number, self.body, None, self.actor)
+        uow.move_name(self.named, number, None, self.actor)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteVersion(_ChangeName[None]):
+    """Make a version the current one of its name, also of one that was retired; `reason` is kept.
+
+    NotFoundError (`unknown_judge_policy`, `unknown_criteria_set`).
+    """
+
+    version: int
+    reason: str | None = None
+
+    def decide(self, uow: UnitOfWork) -> None:
+        self.check_name()
+        known = _require_name(uow, self.named)
+        if self.version not in known.hashes:
+            raise make_unknown_error(self.named.kind, f"{self.named.name}@{self.version}")
+        if self.version != known.current:
+            uow.move_name(self.named, self.version, self.reason, self.actor)
+
+
+@dataclass(frozen=True, slots=True)
+class RetireName(_ChangeName[None]):
+    """Let no new execution be judged by a name; what is under way goes on, and its versions stay.
+
+    NotFoundError (`unknown_judge_policy`, `unknown_criteria_set`).
+    """
+
+    reason: str | None = None
+
+    def decide(self, uow: UnitOfWork) -> None:
+        self.check_name()
+        if _require_name(uow, self.named).current is not None:
+            uow.move_name(self.named, None, self.reason, self.actor)
+
+
+def _require_name(uow: UnitOfWork, named: Named) -> Versions:
+    known = uow.names.get(named)
+    if known is None or not known.newest:
+        raise make_unknown_error(named.kind, named.name)
+    return known
+
+
+def make_unknown_error(kind: Kind, reference: str) -> NotFoundError:
+    """Return the error of a reference to nothing."""
+    return NotFoundError(f"there is no {kind.words} {reference}", code=kind.unknown)
+
+
+def _check_room(named: Named, known: Versions, number: int) -> None:
+    """Raise RefusedError for a version or a name too many, InvalidError for a number that is too high."""
+    if number > VERSION_MAX:
+        raise InvalidError(f"a version has at most the number {VERSION_MAX}", code="too_many_versions")
+    if len(known.hashes) >= VERSIONS_MAX:
+        message = f"the {named.kind.words} {named.name} has {VERSIONS_MAX} versions, and no more: begin another name"
+        raise RefusedError(message, code="too_many_versions")
+    if not known.hashes and known.names >= NAMES_MAX:
+        message = f"there are {NAMES_MAX} names of this kind, and no more: put versions of one that is there"
+        raise RefusedError(message, code="too_many_names")

@@ -1,0 +1,128 @@
+"""Judge policies and criteria sets as named lists of versions, which never change. Pure."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from contracts.jsontext import json_text
+from contracts.judging.policy import DEFAULT_POLICY, JudgePolicy, join_reference
+from contracts.resources import Policy
+
+#: Names of one kind at most, and versions of one name.
+NAMES_MAX: Final = 1_000
+VERSIONS_MAX: Final = 1_000
+#: The highest number that a version may have: what a reference takes.
+VERSION_MAX: Final = 999_999_999
+#: Bytes of a judge policy, as it is stored.
+POLICY_MAX_BYTES: Final = 64 << 10
+
+
+class Kind(StrEnum):
+    """What has names and versions; as tables know it."""
+
+    JUDGE = "judge"
+    CRITERIA = "criteria"
+
+    @property
+    def word(self) -> str:
+        """The word in codes and messages."""
+        return "judge_policy" if self is Kind.JUDGE else "criteria_set"
+
+    @property
+    def unknown(self) -> str:
+        """The code for a reference to nothing."""
+        return f"unknown_{self.word}"
+
+    @property
+    def words(self) -> str:
+        """The words for people."""
+        return self.word.replace("_", " ")
+
+
+class Named(NamedTuple):
+    """The name of a judge policy or a criteria set."""
+
+    kind: Kind
+    name: str
+
+
+#: The name that only validators change, by their settings.
+RESERVED: Final = Named(Kind.JUDGE, DEFAULT_POLICY)
+
+
+class Wanted(NamedTuple):
+    """A reference that somebody gives, such as `strict` or `strict@3`."""
+
+    kind: Kind
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a name. `body`: a policy's JSON without name and version, or a set's criteria in their text form.
+
+    `is_retired`: no new execution may be judged by the name.
+    """
+
+    name: str
+    version: int
+    body: str
+    is_retired: bool = False
+
+    @property
+    def reference(self) -> str:
+        """The name and the version, as an execution freezes them."""
+        return join_reference(self.name, self.version)
+
+    @property
+    def policy_json(self) -> str:
+        """The whole policy as JSON text, of a judge policy."""
+        head = json_text({"name": self.name, "version": self.version})
+        return f"{head[:-1]},{self.body[1:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What is known of a name: hashes of its versions' bodies, which is current, how often that was moved.
+
+    `names` counts the names of its kind. A name without versions is not known.
+    """
+
+    hashes: Mapping[int, bytes] = field(default_factory=dict)
+    current: int | None = None
+    moves: int = 0
+    names: int = 0
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest version, 0 where there is none."""
+        return max(self.hashes, default=0)
+
+
+def hash_body(body: str) -> bytes:
+    """Return the hash by which bodies are told apart."""
+    return hashlib.sha256(body.encode()).digest()
+
+
+def format_body(policy: JudgePolicy) -> str:
+    """Return a judge policy as it is stored: with all that it leaves to defaults, so that a version never changes."""
+    return policy.model_dump_json(exclude={"name", "version"})
+
+
+def list_wanted(policy: Policy) -> Iterator[Wanted]:
+    """Yield the references that a policy gives. What validators are set to has no body that anybody is told."""
+    return _list(policy.judge, policy.criteria_set)
+
+
+def list_frozen(policy: Mapping[str, object] | None) -> Iterator[Wanted]:
+    """Yield the references that the policy of an execution froze."""
+    return _list(policy.get("judge"), policy.get("criteria_set")) if policy else iter(())
+
+
+def _list(judge: object, criteria_set: object) -> Iterator[Wanted]:
+    if judge is not None and judge != DEFAULT_POLICY:
+        yield Wanted(Kind.JUDGE, str(judge))
+    if criteria_set is not None:
+        yield Wanted(Kind.CRITERIA, str(criteria_set))

@@ -1,0 +1,121 @@
+"""Read judge policies and criteria sets with their versions, as people see them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import text
+
+from contracts.judging.policy import JudgePolicy
+from contracts.messages.judging import (
+    CriteriaSetVersion,
+    JudgedCounts,
+    JudgePolicyVersion,
+    NamedCriteriaSet,
+    NamedJudgePolicy,
+    NameMove,
+)
+from jobstore.domain.judging.versions import Kind, Named, Version
+from jobstore.storage.sql import Connection, Row
+
+#: Versions of one name that are read at once, and moves: of a large set that is as much as a message holds.
+VERSIONS_PAGE: Final = 50
+
+#: A version with what came of it.
+_VERSION: Final = """
+    v.version, v.note, v.actor, v.created_at, coalesce(c.met, 0) AS met, coalesce(c.not_met, 0) AS not_met,
+    coalesce(c.unjudged, 0) AS unjudged, coalesce(c.cost_usd, 0) AS cost_usd, coalesce(c.tokens, 0) AS tokens
+    FROM judging_versions v LEFT JOIN judging_counts c USING (kind, name, version)
+"""
+_NEWEST: Final = "(SELECT max(version) FROM judging_versions WHERE kind = :kind AND name = n.name) AS newest"
+_NAMES: Final = text(
+    f"""
+    SELECT n.name, n.version AS current, {_NEWEST}, shown.*
+    FROM (SELECT DISTINCT ON (name) name, version FROM judging_moves
+            WHERE kind = :kind AND name > :after ORDER BY name, move DESC LIMIT :limit) AS n
+        CROSS JOIN LATERAL (SELECT {_VERSION} WHERE v.kind = :kind AND v.name = n.name
+            AND (n.version IS NULL OR v.version = n.version) ORDER BY v.version DESC LIMIT 1) AS shown
+    ORDER BY n.name
+    """,  # noqa: S608 - names of our own
+)
+_NAME: Final = text(
+    f"""
+    SELECT n.name, n.version AS current, {_NEWEST} FROM judging_moves n
+    WHERE kind = :kind AND name = :name ORDER BY move DESC LIMIT 1
+    """,  # noqa: S608 - names of our own
+)
+_VERSIONS: Final = text(
+    f"""
+    SELECT v.body, {_VERSION} WHERE v.kind = :kind AND v.name = :name AND (:before = 0 OR v.version < :before)
+    ORDER BY v.version DESC LIMIT :limit
+    """,
+)
+_MOVES: Final = text(
+    """
+    SELECT version, reason, actor, created_at FROM judging_moves WHERE kind = :kind AND name = :name
+    ORDER BY move DESC LIMIT :limit
+    """,
+)
+
+
+async def list_judge_policies(connection: Connection, limit: int, after: str) -> list[NamedJudgePolicy]:
+    """Return a page of judge policies by name: of each the version that is current, without its body."""
+    rows = await _list_names(connection, Kind.JUDGE, limit, after)
+    return [NamedJudgePolicy(**_name(row), versions=[JudgePolicyVersion(**_version(row))]) for row in rows]
+
+
+async def list_criteria_sets(connection: Connection, limit: int, after: str) -> list[NamedCriteriaSet]:
+    """Return a page of criteria sets by name: of each the version that is current, without its criteria."""
+    rows = await _list_names(connection, Kind.CRITERIA, limit, after)
+    return [NamedCriteriaSet(**_name(row), versions=[CriteriaSetVersion(**_version(row))]) for row in rows]
+
+
+async def get_judge_policy(
+    connection: Connection, name: str, limit: int = VERSIONS_PAGE, before: int = 0
+) -> NamedJudgePolicy | None:
+    """Return a judge policy with a page of its versions, newest first; None where there is none."""
+    found = await _find_name(connection, Named(Kind.JUDGE, name))
+    if found is None:
+        return None
+    versions = []
+    for row in await _list_versions(connection, Named(Kind.JUDGE, name), limit, before):
+        whole = Version(name, row.version, row.body).policy_json
+        policy = JudgePolicy.model_validate_json(whole, extra="ignore")  # of a newer jobstore
+        versions.append(JudgePolicyVersion(**_version(row), policy=policy))
+    parameters = {"kind": Kind.JUDGE.value, "name": name, "limit": VERSIONS_PAGE}
+    moves = [NameMove(**dict(row)) for row in await connection.execute(_MOVES, parameters)]
+    return NamedJudgePolicy(**_name(found), versions=versions, moves=moves)
+
+
+async def get_criteria_set(
+    connection: Connection, name: str, limit: int = VERSIONS_PAGE, before: int = 0
+) -> NamedCriteriaSet | None:
+    """Return a criteria set with a page of its versions, newest first; None where there is none."""
+    found = await _find_name(connection, Named(Kind.CRITERIA, name))
+    if found is None:
+        return None
+    rows = await _list_versions(connection, Named(Kind.CRITERIA, name), limit, before)
+    versions = [CriteriaSetVersion(**_version(row), acceptance_criteria=row.body) for row in rows]
+    return NamedCriteriaSet(**_name(found), versions=versions)
+
+
+async def _list_names(connection: Connection, kind: Kind, limit: int, after: str) -> Sequence[Row]:
+    return await connection.execute(_NAMES, {"kind": kind.value, "limit": limit, "after": after})
+
+
+async def _find_name(connection: Connection, named: Named) -> Row | None:
+    rows = await connection.execute(_NAME, {"kind": named.kind.value, "name": named.name})
+    return rows[0] if rows else None
+
+
+async def _list_versions(connection: Connection, named: Named, limit: int, before: int) -> Sequence[Row]:
+    page = {"limit": limit, "before": before}
+    return await connection.execute(_VERSIONS, {"kind": named.kind.value, "name": named.name, **page})
+
+
+def _name(row: Row) -> dict[str, object]:
+    return {name: row[name] for name in ("name", "current", "newest")}
+
+
+def _version(row: Row) -> dict[str, object]:
+    counts = JudgedCounts(**{name: row[name] for name in JudgedCounts.model_fields})
+    return {**{name: row[name] for name in ("version", "note", "actor", "created_at")}, "judged": counts}

@@ -1,0 +1,46 @@
+"""The tables of judge policies and criteria sets. Versions and moves are added, and never changed."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, Table, Text, func
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
+
+from jobstore.storage.tables.state import TIME, metadata
+
+judging_versions = Table(
+    "judging_versions",
+    metadata,
+    Column("kind", Text, primary_key=True, doc="judge: of a policy; criteria: of a set"),
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False, doc="JSON of a policy without name and version, or the text form of criteria"),
+    Column("note", Text, doc="what whoever made it says of it"),
+    Column("actor", Text, nullable=False),
+    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
+    CheckConstraint("kind IN ('judge', 'criteria')", name="kind"),
+)
+
+#: The last move of a name says which version is current.
+judging_moves = Table(
+    "judging_moves",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("move", Integer, primary_key=True, autoincrement=False, doc="from 1, without a gap"),
+    Column("version", Integer, doc="current from then on; none: the name is retired"),
+    Column("reason", Text, doc="why it was forced, or whatever was said of it"),
+    Column("actor", Text, nullable=False),
+    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
+)
+
+#: What came of verdicts by a version; no fact tells it.
+judging_counts = Table(
+    "judging_counts",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("met", BigInteger, nullable=False),
+    Column("not_met", BigInteger, nullable=False),
+    Column("unjudged", BigInteger, nullable=False, doc="the judge did something else than judge"),
+    Column("cost_usd", DOUBLE_PRECISION, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+)

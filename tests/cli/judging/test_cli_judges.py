@@ -1,0 +1,80 @@
+"""Judge policies and criteria sets from the command line."""
+
+import json
+
+from signoff.v1 import judge_service_pb2 as pb
+
+
+async def test_a_policy_is_made_of_options_shown_and_promoted(signoff, jobstore):
+    jobstore.warnings = [pb.JudgingWarning(code="judge_key_unknown", message="2 of 2 validators have no key main")]
+    made = await signoff("judges", "set", "strict", "--model", "a", "--key", "main", "--note", "to begin with")
+    assert made.out.splitlines() == [
+        "strict@1 is current",
+        "warning: 2 of 2 validators have no key main (judge_key_unknown)",
+    ]
+    later = await signoff("judges", "set", "strict", "--model", "a", "--model", "b", "--votes", "3", "--each", "--json")
+    assert (later.json["version"], later.json["current"]) == (2, 1)
+    waits = await signoff("judges", "set", "strict", "--model", "a", "--model", "b", "--cascade")
+    assert "strict@3 waits for `signoff judges promote strict 3`" in waits.out
+    shown = await signoff("judges", "show", "strict", "--version", "2", "--json")
+    assert [stage["kind"] for stage in shown.json["policy"]["stages"]] == ["checks", "quorum"]
+    assert "to begin with" in (await signoff("judges", "show", "strict")).out
+    assert (await signoff("judges", "promote", "strict", "2", "--force", "in a hurry", "--json")).json["current"] == 2
+    assert jobstore.asked(pb.PromoteJudgePolicyRequest)[-1].force_reason == "in a hurry"
+    assert "retired" in (await signoff("judges", "retire", "strict", "--reason", "too dear")).out
+
+
+async def test_a_policy_is_read_from_what_was_shown(signoff, tmp_path):
+    await signoff("judges", "set", "strict", "--model", "a")
+    shown = (await signoff("judges", "show", "strict", "--json")).json
+    file = tmp_path / "strict.json"
+    file.write_text(json.dumps(shown | {"policy": shown["policy"] | {"asks": "each"}}))
+    made = await signoff("judges", "set", "--file", str(file), "--promote", "--json")
+    assert (made.json["version"], made.json["current"]) == (2, 2)
+    named = await signoff("judges", "set", "mild", "--file", str(file), "--json")
+    assert (named.json["name"], named.json["version"]) == ("mild", 1)
+    conflict = await signoff("judges", "set", "--file", str(file), "--expected-version", "1", "--json")
+    assert conflict.status == 1
+    assert "judge_policy_conflict" in conflict.err
+    for wrong in ("[]", "nonsense"):
+        file.write_text(wrong)
+        assert (await signoff("judges", "set", "--file", str(file))).status == 2
+    assert (await signoff("judges", "set")).status == 2
+
+
+async def test_two_versions_are_compared(signoff):
+    await signoff("judges", "set", "strict", "--model", "a")
+    await signoff("judges", "set", "strict", "--model", "b")
+    lines = (await signoff("judges", "diff", "strict", "1", "2")).out.splitlines()
+    assert [line for line in lines if '"model"' in line] == ['-          "model": "a",', '+          "model": "b",']
+    assert (await signoff("judges", "diff", "strict", "1", "--json")).json["after"]["version"] == 2
+    assert "say the same" in (await signoff("judges", "diff", "strict", "1", "1")).out
+    assert (await signoff("judges", "diff", "strict", "7")).status == 1
+
+
+async def test_policies_and_validators_are_listed(signoff, jobstore):
+    await signoff("judges", "set", "strict", "--model", "a")
+    jobstore.validators = [pb.Validator(owner="one", judge="default@2", keys=["main"]), pb.Validator(owner="two")]
+    out = (await signoff("judges", "list")).out
+    assert "strict" in out
+    assert "default@2" in out
+    assert "has not said" in out
+
+
+async def test_criteria_are_kept_by_name_and_linted(signoff, tmp_path):
+    made = await signoff("criteria", "set", "house", "--criteria", "Says red", "--criteria", "Must not be rude")
+    assert "house@1 is current" in made.out
+    assert "criterion 2 reads as if something must be absent" in made.err
+    file = tmp_path / "criteria.txt"
+    file.write_text("Says red\nnever: Is rude\n")
+    assert (await signoff("criteria", "set", "house", "--file", str(file), "--json")).json["version"] == 2
+    shown = await signoff("criteria", "show", "house")
+    assert "  never: Is rude" in shown.out.splitlines()
+    old = await signoff("criteria", "show", "house", "--version", "1", "--json")
+    assert old.json["acceptance_criteria"] == "Says red\nMust not be rude"
+    assert (await signoff("criteria", "show", "house", "--version", "9")).status == 1
+    assert "house" in (await signoff("criteria", "list")).out
+    assert (await signoff("criteria", "lint", "--file", str(file))).status == 0
+    assert (await signoff("criteria", "lint", "--criteria", "Must not be rude", "--json")).status == 1
+    for wrong in (["--file", str(tmp_path)], [], ["--criteria", "x", "--file", str(file)]):
+        assert (await signoff("criteria", "lint", *wrong)).status == 2

@@ -1,0 +1,64 @@
+"""Judge policies and criteria sets over REST."""
+
+from test_console_problems import problem
+
+POLICY = {"name": "strict", "stages": [{"kind": "single", "judges": [{"model": "a", "key": "main"}]}]}
+
+
+async def test_a_policy_is_put_by_its_version_and_shown(http):
+    async with http.put("/api/judges/strict", json={"policy": POLICY, "note": "to begin with"}) as answer:
+        made = await answer.json()
+        assert (answer.status, answer.headers["ETag"], made["version"], made["current"]) == (200, '"1"', 1, 1)
+    changed = {"policy": POLICY | {"asks": "each"}}
+    async with http.put("/api/judges/strict", json=changed, headers={"If-Match": '"7"'}) as answer:
+        await problem(answer, 412, "judge_policy_conflict")
+    async with http.put("/api/judges/strict", json=changed, headers={"If-Match": '"1"'}) as answer:
+        assert (await answer.json())["version"] == 2
+    async with http.get("/api/judges/strict?limit=1&before=2") as answer:
+        shown = await answer.json()
+        assert answer.headers["ETag"] == '"2"'
+    assert [(each["version"], each["note"], each["policy"]["asks"]) for each in shown["versions"]] == [
+        (1, "to begin with", "all")
+    ]
+    async with http.post("/api/judges/strict/promote", json={"version": 2, "force_reason": "in a hurry"}) as answer:
+        assert (await answer.json())["current"] == 2
+    async with http.post("/api/judges/strict/retire") as answer:
+        assert (await answer.json())["current"] is None
+    async with http.get("/api/judges") as answer:
+        listed = await answer.json()
+    assert ([each["name"] for each in listed["items"]], listed["validators"]) == (["strict"], [])
+
+
+async def test_a_policy_that_cannot_be_is_refused_with_its_place(http):
+    other = POLICY | {"name": "other"}
+    for policy, code in [(other, "invalid_request"), (POLICY | {"stages": []}, "invalid_request")]:
+        async with http.put("/api/judges/strict", json={"policy": policy}) as answer:
+            await problem(answer, 422, code)
+    secret = {"kind": "single", "judges": [{"model": "a", "key": "sk-SECRET"}]}
+    async with http.put("/api/judges/strict", json={"policy": POLICY | {"stages": [secret]}}) as answer:
+        body = await problem(answer, 422, "invalid_request")
+    assert body["errors"][0]["pointer"] == "#/policy/stages/0/judges/0/key"
+    assert "SECRET" not in str(body)
+    async with http.get("/api/judges/default@3") as answer:
+        await problem(answer, 422, "invalid_request")
+    async with http.get("/api/judges/nobody") as answer:
+        await problem(answer, 404, "unknown_judge_policy")
+
+
+async def test_criteria_sets_are_kept_and_linted(http):
+    async with http.put("/api/criteria-sets/house", json={"acceptance_criteria": "Must not be rude"}) as answer:
+        made = await answer.json()
+        assert (made["version"], [each["code"] for each in made["warnings"]]) == (1, ["criterion_reads_as_absence"])
+    criteria = [{"text": "Is rude", "kind": "never"}]
+    async with http.put("/api/criteria-sets/house", json={"criteria": criteria}, headers={"If-Match": '"1"'}) as answer:
+        assert (await answer.json())["versions"][0]["acceptance_criteria"] == "never: Is rude"
+    async with http.get("/api/criteria-sets/house") as answer:
+        assert [each["version"] for each in (await answer.json())["versions"]] == [2, 1]
+    async with http.get("/api/criteria-sets") as answer:
+        assert [each["name"] for each in (await answer.json())["items"]] == ["house"]
+    async with http.put("/api/criteria-sets/house", json={"criteria": []}) as answer:
+        await problem(answer, 422, "criteria_empty")
+    async with http.post("/api/criteria/lint", json={"acceptance_criteria": "Says red"}) as answer:
+        assert (await answer.json()) == {"warnings": []}
+    async with http.post("/api/criteria/lint", json={}) as answer:
+        await problem(answer, 422, "criteria_empty")

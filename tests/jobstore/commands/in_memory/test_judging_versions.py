@@ -1,0 +1,119 @@
+"""Versions of judge policies and criteria sets: put, promoted and retired, without a database."""
+
+import pytest
+from support.jobstore.memory import MemoryJobstore
+
+from contracts.judging.policy import JudgePolicy, Stage
+from jobstore.commands.judging.versions import PromoteVersion, PutVersion, ReportDefault, RetireName
+from jobstore.domain.judging.versions import (
+    NAMES_MAX,
+    POLICY_MAX_BYTES,
+    RESERVED,
+    VERSION_MAX,
+    VERSIONS_MAX,
+    Kind,
+    Named,
+    Version,
+    Versions,
+    format_body,
+    hash_body,
+)
+from servicekit.errors import PermanentError
+
+STRICT, POLITE = Named(Kind.JUDGE, "strict"), Named(Kind.CRITERIA, "house")
+BODY, OTHER = '{"asks":"all"}', '{"asks":"each"}'
+
+
+def code_of(jobstore: MemoryJobstore, command: PutVersion | PromoteVersion | RetireName | ReportDefault) -> str:
+    with pytest.raises(PermanentError) as caught:
+        jobstore.run(command)  # type: ignore[arg-type] # whatever it answers
+    return caught.value.code
+
+
+def test_the_first_version_of_a_policy_is_current_and_a_later_one_once_it_is_promoted(jobstore: MemoryJobstore) -> None:
+    assert jobstore.put(*STRICT, BODY) == 1
+    assert jobstore.put(*STRICT, OTHER, note="one ask for each") == 2
+    assert jobstore.names[STRICT].current == 1
+    jobstore.run(PromoteVersion(STRICT, 2, "better on the golden set"))
+    jobstore.run(PromoteVersion(STRICT, 2, "again"))
+    assert (jobstore.names[STRICT].current, jobstore.names[STRICT].moves) == (2, 2)
+
+
+def test_the_newest_version_of_a_set_is_current(jobstore: MemoryJobstore) -> None:
+    assert [jobstore.put(*POLITE, f"Says {word}") for word in ("red", "blue", "red")] == [1, 2, 3]
+    assert jobstore.names[POLITE].current == 3
+
+
+def test_what_says_the_same_is_no_new_version_whatever_was_expected(jobstore: MemoryJobstore) -> None:
+    for expected in (None, 0, 1, 7):
+        assert jobstore.put(*STRICT, BODY, expected=expected if jobstore.names else None) == 1
+    assert jobstore.put(*POLITE, BODY) == 1, "another kind has names of its own"
+
+
+def test_who_changed_another_version_is_told(jobstore: MemoryJobstore) -> None:
+    jobstore.put(*STRICT, BODY)
+    jobstore.put(*POLITE, BODY)
+    for expected in (0, 2):
+        assert code_of(jobstore, PutVersion(STRICT, OTHER, expected=expected)) == "judge_policy_conflict"
+    assert code_of(jobstore, PutVersion(POLITE, OTHER, expected=0)) == "criteria_set_conflict"
+    assert jobstore.put(*STRICT, OTHER, expected=1) == 2
+
+
+def test_of_two_that_put_at_once_each_has_a_version_of_its_own(jobstore: MemoryJobstore) -> None:
+    same, one, other = (PutVersion(STRICT, body) for body in (BODY, BODY, OTHER))
+    assert jobstore.carry_out(same, one, other) == [1, 1, 2]
+    told, late = jobstore.carry_out(PutVersion(STRICT, "{}", expected=2), PutVersion(STRICT, "[]", expected=2))
+    assert (told, late.code) == (3, "judge_policy_conflict")
+
+
+def test_a_retired_name_can_be_promoted_again(jobstore: MemoryJobstore) -> None:
+    jobstore.put(*STRICT, BODY)
+    for _ in range(2):
+        jobstore.run(RetireName(STRICT, "too dear"))
+    assert (jobstore.names[STRICT].current, jobstore.names[STRICT].moves) == (None, 2)
+    jobstore.run(PromoteVersion(STRICT, 1))
+    assert jobstore.names[STRICT].current == 1
+
+
+def test_what_is_not_there_cannot_be_promoted_or_retired(jobstore: MemoryJobstore) -> None:
+    assert code_of(jobstore, PromoteVersion(STRICT, 1)) == "unknown_judge_policy"
+    assert code_of(jobstore, RetireName(POLITE)) == "unknown_criteria_set"
+    jobstore.put(*STRICT, BODY)
+    assert code_of(jobstore, PromoteVersion(STRICT, 2)) == "unknown_judge_policy"
+
+
+def test_a_lost_name_is_put_back_under_its_number(jobstore: MemoryJobstore) -> None:
+    assert jobstore.put(*STRICT, BODY, expected=17) == 17
+    assert jobstore.put(*STRICT, OTHER) == 18
+    assert code_of(jobstore, PutVersion(POLITE, BODY, expected=VERSION_MAX + 1)) == "too_many_versions"
+
+
+def test_nothing_grows_without_bounds(jobstore: MemoryJobstore) -> None:
+    whole = {version: hash_body(str(version)) for version in range(1, VERSIONS_MAX + 1)}
+    jobstore.names = {STRICT: Versions(whole, 1, 1)}
+    assert code_of(jobstore, PutVersion(STRICT, BODY)) == "too_many_versions"
+    jobstore.names = {Named(Kind.JUDGE, str(n)): Versions({1: b""}, 1, 1) for n in range(NAMES_MAX)}
+    assert code_of(jobstore, PutVersion(STRICT, BODY)) == "too_many_names"
+    assert jobstore.put(*POLITE, BODY) == 1
+    assert code_of(jobstore, PutVersion(STRICT, "x" * (POLICY_MAX_BYTES + 1))) == "payload_too_large"
+
+
+def test_only_validators_change_what_is_their_own(jobstore: MemoryJobstore) -> None:
+    assert jobstore.run(ReportDefault(RESERVED, BODY)) == 1
+    for command in (PutVersion(RESERVED, OTHER), PromoteVersion(RESERVED, 1), RetireName(RESERVED)):
+        assert code_of(jobstore, command) == "judge_policy_reserved"
+
+
+def test_validators_of_two_settings_make_two_versions_however_often_they_report(jobstore: MemoryJobstore) -> None:
+    reports = [ReportDefault(RESERVED, body) for body in (BODY, OTHER) * 3]
+    assert [jobstore.run(report) for report in reports] == [1, 2] * 3
+    assert jobstore.names[RESERVED].current == 2
+    assert code_of(jobstore, ReportDefault(RESERVED, "x" * (POLICY_MAX_BYTES + 1))) == "payload_too_large"
+
+
+def test_a_version_has_all_that_it_leaves_to_defaults() -> None:
+    policy = JudgePolicy(name="strict", stages=[Stage(kind="single")])
+    version = Version("strict", 3, format_body(policy))
+    assert version.reference == "strict@3"
+    assert '"loop":[{"from_submission":2,"asks":1' in version.body
+    assert JudgePolicy.model_validate_json(version.policy_json) == policy.model_copy(update={"version": 3})

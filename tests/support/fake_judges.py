@@ -1,0 +1,122 @@
+"""The doors of judge policies and criteria sets of the jobstore in memory."""
+
+# ruff: noqa: ARG002, N802 - the names and arguments are gRPC's
+
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc
+
+from contracts.criteria import find_warnings, format_criteria, join_forms
+from contracts.judging.policy import JudgePolicy
+from contracts.messages.convert import criteria_of
+from contracts.messages.job_requests import warning_message
+from contracts.messages.judging import (
+    CriteriaSetVersion,
+    JudgePolicyVersion,
+    NamedCriteriaSet,
+    NamedJudgePolicy,
+    NameMove,
+    criteria_set_message,
+    judge_policy_message,
+)
+from signoff.v1 import judge_service_pb2 as pb
+from signoff.v1.judge_service_pb2_grpc import JudgeServiceServicer
+from support.fake_operations import Refusal
+
+Status = grpc.StatusCode
+
+
+class FakeJudges(JudgeServiceServicer):
+    """Policies and sets by name; what validators have said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.policies: dict[str, NamedJudgePolicy] = {}
+        self.sets: dict[str, NamedCriteriaSet] = {}
+        self.validators: list[pb.Validator] = []
+        self.warnings: list[pb.JudgingWarning] = []
+
+    async def ListJudgePolicies(self, request, context):
+        policies = [judge_policy_message(each) for each in self.policies.values()]
+        return pb.ListJudgePoliciesResponse(policies=policies, validators=self.validators)
+
+    async def GetJudgePolicy(self, request, context):
+        return pb.GetJudgePolicyResponse(policy=judge_policy_message(_page(self._policy(request.name), request)))
+
+    async def PutJudgePolicy(self, request, context):
+        policy = JudgePolicy.model_validate_json(request.policy_json)
+        known = self.policies.get(policy.name) or NamedJudgePolicy(name=policy.name, newest=0)
+        _check(known, request, "judge_policy_conflict")
+        number = known.newest + 1
+        made: dict[str, Any] = {"created_at": datetime.now(UTC), "actor": "administrator"}
+        version = JudgePolicyVersion(
+            version=number,
+            policy=policy.model_copy(update={"version": number}),
+            note=request.note if request.HasField("note") else None,
+            **made,
+        )
+        moves = [NameMove(version=number, **made), *known.moves] if number == 1 else known.moves
+        changes = {"newest": number, "versions": [version, *known.versions], "moves": moves}
+        self.policies[policy.name] = known.model_copy(update=changes | {"current": known.current or 1})
+        shown = judge_policy_message(self.policies[policy.name])
+        return pb.PutJudgePolicyResponse(policy=shown, version=number, warnings=self.warnings)
+
+    async def PromoteJudgePolicy(self, request, context):
+        known = self._policy(request.name)
+        if request.version > known.newest:
+            raise Refusal(Status.NOT_FOUND, "unknown_judge_policy")
+        self.policies[request.name] = known.model_copy(update={"current": request.version})
+        return pb.PromoteJudgePolicyResponse(policy=judge_policy_message(self.policies[request.name]))
+
+    async def RetireJudgePolicy(self, request, context):
+        self.policies[request.name] = self._policy(request.name).model_copy(update={"current": None})
+        return pb.RetireJudgePolicyResponse(policy=judge_policy_message(self.policies[request.name]))
+
+    async def ListCriteriaSets(self, request, context):
+        return pb.ListCriteriaSetsResponse(sets=[criteria_set_message(each) for each in self.sets.values()])
+
+    async def GetCriteriaSet(self, request, context):
+        if request.name not in self.sets:
+            raise Refusal(Status.NOT_FOUND, "unknown_criteria_set")
+        return pb.GetCriteriaSetResponse(set=criteria_set_message(_page(self.sets[request.name], request)))
+
+    async def PutCriteriaSet(self, request, context):
+        criteria = _read(request)
+        known = self.sets.get(request.name) or NamedCriteriaSet(name=request.name, newest=0)
+        _check(known, request, "criteria_set_conflict")
+        number = known.newest + 1
+        version = CriteriaSetVersion(
+            version=number,
+            acceptance_criteria=format_criteria(criteria),
+            created_at=datetime.now(UTC),
+            actor="administrator",
+        )
+        changes = {"newest": number, "current": number, "versions": [version, *known.versions]}
+        self.sets[request.name] = known.model_copy(update=changes)
+        warnings = map(warning_message, find_warnings(criteria))
+        shown = criteria_set_message(self.sets[request.name])
+        return pb.PutCriteriaSetResponse(set=shown, version=number, warnings=warnings)
+
+    async def LintCriteria(self, request, context):
+        return pb.LintCriteriaResponse(warnings=map(warning_message, find_warnings(_read(request))))
+
+    def _policy(self, name: str) -> NamedJudgePolicy:
+        if name not in self.policies:
+            raise Refusal(Status.NOT_FOUND, "unknown_judge_policy")
+        return self.policies[name]
+
+
+def _page(known: Any, request: Any) -> Any:
+    versions = [each for each in known.versions if not request.before or each.version < request.before]
+    return known.model_copy(update={"versions": versions[: request.page_size or 50]})
+
+
+def _check(known: Any, request: Any, code: str) -> None:
+    if request.HasField("expected_version") and request.expected_version != known.newest:
+        raise Refusal(Status.ALREADY_EXISTS, code)
+
+
+def _read(request: Any) -> Any:
+    text = request.acceptance_criteria or None
+    return join_forms(text, criteria_of(request) if request.criteria else None)[1]
