@@ -335,6 +335,8 @@ class Operation(Model):
     retry_of: UUID | None = Field(None, description="the operation of which it runs a part again")
     filter: JobFilter | None = Field(None, description="by which its jobs were chosen when it was made")
     agent_id: str | None = Field(None, description="to whom it assigns its jobs")
+    judge: str | None = Field(None, description="of `rejudge`: by which judge policy and version")
+    shadow: bool | None = Field(None, description="of `rejudge`: whether nothing changes")
     actor: str | None = Field(None, description="who asked for it")
     waiting: list[WaitingSum] = Field(
         default_factory=list, description="why its executions wait, the most first; not in lists"

@@ -25,10 +25,14 @@ _SIGNATURE: Final = re.compile(
 
 
 class KeyUse(StrEnum):
-    """What a key signs: the reports under a lease for executing or judging, or a request of an upstream."""
+    """What a key signs: the reports under a lease for executing or judging, or a request of an upstream.
+
+    JUDGING_ALONE: the outcome of a judging without a job.
+    """
 
     EXECUTING = "executing"
     JUDGING = "judging"
+    JUDGING_ALONE = "judging alone"
     EXECUTE = "execute"
     CANCEL = "cancel"
 

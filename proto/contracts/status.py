@@ -58,6 +58,7 @@ class OperationKind(StrEnum):
     RESUBMIT = "resubmit"
     ASSIGN = "assign"
     RETRY = "retry"
+    REJUDGE = "rejudge"
 
 
 #: Operations that request executions: batches.
@@ -71,6 +72,29 @@ class OperationState(StrEnum):
     PAUSED = "PAUSED"
     CANCELLING = "CANCELLING"
     CANCELLED = "CANCELLED"
+    DONE = "DONE"
+
+
+class JudgingKind(StrEnum):
+    """What a judging without a job is for; `shadow` and `rejudge` judge jobs again, and belong to operations."""
+
+    TRY = "try"
+    TEST = "test"
+    DRAFT = "draft"
+    EVALUATE = "evaluate"
+    SHADOW = "shadow"
+    REJUDGE = "rejudge"
+
+
+#: Those that anybody may ask for by themselves.
+FREE_JUDGINGS: Final = (JudgingKind.TRY, JudgingKind.TEST, JudgingKind.DRAFT, JudgingKind.EVALUATE)
+
+
+class JudgingState(StrEnum):
+    """Where a judging without a job stands."""
+
+    QUEUED = "QUEUED"
+    LEASED = "LEASED"
     DONE = "DONE"
 
 

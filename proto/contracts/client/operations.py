@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, Self
 from uuid import UUID
 
 from contracts import messages
-from contracts.client.connection import Connection, watch_backoffs_s
+from contracts.client.connection import watch_backoffs_s
+from contracts.client.judgings import JudgingsClient
 from contracts.identity import new_execution_id
 from contracts.messages.filters import job_filter_message
 from contracts.status import JobStatus, OperationState
@@ -29,7 +30,7 @@ ACCEPT_TIMEOUT_S: Final = 120.0
 ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 
 
-class OperationsClient(Connection):
+class OperationsClient(JudgingsClient):
     """Call the jobstore about batches, operations and limits; the base of JobStoreClient."""
 
     async def __aenter__(self) -> Self:

@@ -1,11 +1,13 @@
 """Operations on many jobs: what is asked for, what it would be about, what became of each job; their gRPC messages."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from contracts.criteria import parse_criteria
 from contracts.fields import AgentId, Model, OperationName, StrictModel, Text
+from contracts.judging.policy import Reference
 from contracts.messages.convert import fields_of, job_of, time_of
 from contracts.messages.filters import job_filter_message
 from contracts.messages.job_requests import job_filter_of
@@ -26,6 +28,12 @@ _KINDS_OF = {
     "comment": {OperationKind.RESUBMIT},
     "reason": {OperationKind.CANCEL},
     "requested_by": {OperationKind.CANCEL},
+    "judge": {OperationKind.REJUDGE},
+    "criteria": {OperationKind.REJUDGE},
+    "criteria_set": {OperationKind.REJUDGE},
+    "shadow": {OperationKind.REJUDGE},
+    "rate_per_s": {OperationKind.REJUDGE},
+    "budget_usd": {OperationKind.REJUDGE},
 }
 
 
@@ -34,7 +42,7 @@ class NewOperation(StrictModel):
 
     kind: OperationKind = Field(
         description="each job gets what one call of that name would do to it; `retry` executes jobs that stand at "
-        "FAILED, or at one of the statuses of the filter"
+        "FAILED, or at one of the statuses of the filter; `rejudge` judges their results again, and calls no agent"
     )
     name: OperationName | None = None
     filter: JobFilter | None = Field(None, description="with one condition at least; 100,000 jobs at most may match")
@@ -43,6 +51,20 @@ class NewOperation(StrictModel):
     comment: Text | None = Field(None, description="of `resubmit`: told to the agents beside the verdict's feedback")
     reason: Text | None = Field(None, description="of `cancel`")
     requested_by: Text | None = Field(None, description="of `cancel`: who asks, as the logs tell it")
+    judge: Reference | None = Field(
+        None, description="of `rejudge`: the judge policy, or one version; when not set, the validators' own settings"
+    )
+    criteria: Text | None = Field(None, description="of `rejudge` as a shadow: judged by instead of the jobs' own")
+    criteria_set: Reference | None = Field(None, description="of `rejudge` as a shadow: the set instead of the jobs'")
+    shadow: bool | None = Field(
+        None, description="of `rejudge`: whether nothing changes; else the verdicts become those of the jobs"
+    )
+    rate_per_s: Annotated[float, Field(gt=0, le=10_000)] | None = Field(
+        None, description="of `rejudge`: how many results a second are judged at most"
+    )
+    budget_usd: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
+        None, description="of `rejudge`: what judging may cost; nothing more begins once it would be exceeded"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -56,6 +78,15 @@ class NewOperation(StrictModel):
             if getattr(self, name) is not None and self.kind not in kinds:
                 msg = f"{name} goes with {' or '.join(kinds)}"
                 raise ValueError(msg)
+        if (self.criteria is not None or self.criteria_set is not None) and not self.shadow:
+            msg = "other criteria need shadow: to judge by them for good, edit the criteria of the jobs first"
+            raise ValueError(msg)
+        if self.criteria is not None and self.criteria_set is not None:
+            msg = "give either criteria or criteria_set"
+            raise ValueError(msg)
+        if self.criteria is not None and not parse_criteria(self.criteria):
+            msg = "criteria must have one criterion at least"
+            raise ValueError(msg)
         if self.kind is OperationKind.ASSIGN and self.agent_id is None:
             msg = "agent_id is missing: say to whom the jobs are assigned"
             raise ValueError(msg)
@@ -110,7 +141,7 @@ def operation_message(operation: Operation) -> pb.Operation:
 def operation_of(message: pb.Operation) -> Operation:
     """Return an operation as received."""
     return Operation(
-        **fields_of(message, {"id", "kind", "retry_of", "name", "agent_id", "actor"}),
+        **fields_of(message, {"id", "kind", "retry_of", "name", "agent_id", "actor", "judge", "shadow"}),
         state=OperationState(pb.OperationState.Name(message.state).removeprefix(_STATE)),
         total=message.total,
         counts=dict(message.counts),
@@ -152,7 +183,7 @@ def new_operation_of(message: pb.NewOperation) -> NewOperation:
     """Return what is asked for as received. Raise ValidationError if it is malformed."""
     chosen = job_filter_of(message.filter) if message.HasField("filter") else None
     return NewOperation(
-        **fields_of(message, {"kind", "name", "agent_id", "comment", "reason", "requested_by"}),
+        **fields_of(message, {"kind", "name", "agent_id", *_KINDS_OF}),
         job_ids=list(message.job_ids),
         filter=chosen,
     )

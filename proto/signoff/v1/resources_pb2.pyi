@@ -1439,6 +1439,8 @@ class Operation(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     AGENT_ID_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    JUDGE_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     kind: _builtins.str
     state: Global___OperationState.ValueType
@@ -1453,6 +1455,9 @@ class Operation(_message.Message):
     """To whom it assigns its jobs."""
     actor: _builtins.str
     """Who asked for it."""
+    judge: _builtins.str
+    """Of `rejudge`: by which judge policy and version, and whether nothing changes."""
+    shadow: _builtins.bool
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Items by their outcome: see OperationItem."""
@@ -1491,27 +1496,37 @@ class Operation(_message.Message):
         filter: Global___JobFilter | None = ...,
         agent_id: _builtins.str | None = ...,
         actor: _builtins.str | None = ...,
+        judge: _builtins.str | None = ...,
+        shadow: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_name", b"_name", "_retry_of", b"_retry_of", "actor", b"actor", "agent_id", b"agent_id", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "name", b"name", "retry_of", b"retry_of"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_judge", b"_judge", "_name", b"_name", "_retry_of", b"_retry_of", "_shadow", b"_shadow", "actor", b"actor", "agent_id", b"agent_id", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "judge", b"judge", "name", b"name", "retry_of", b"retry_of", "shadow", b"shadow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_name", b"_name", "_retry_of", b"_retry_of", "actor", b"actor", "agent_id", b"agent_id", "counts", b"counts", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "id", b"id", "kind", b"kind", "name", b"name", "rate_per_s", b"rate_per_s", "retry_of", b"retry_of", "state", b"state", "total", b"total", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_judge", b"_judge", "_name", b"_name", "_retry_of", b"_retry_of", "_shadow", b"_shadow", "actor", b"actor", "agent_id", b"agent_id", "counts", b"counts", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "id", b"id", "judge", b"judge", "kind", b"kind", "name", b"name", "rate_per_s", b"rate_per_s", "retry_of", b"retry_of", "shadow", b"shadow", "state", b"state", "total", b"total", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
     _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
+    _WhichOneofReturnType__judge: _TypeAlias = _typing.Literal["judge"]  # noqa: Y015
+    _WhichOneofArgType__judge: _TypeAlias = _typing.Literal["_judge", b"_judge"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
     _WhichOneofReturnType__retry_of: _TypeAlias = _typing.Literal["retry_of"]  # noqa: Y015
     _WhichOneofArgType__retry_of: _TypeAlias = _typing.Literal["_retry_of", b"_retry_of"]  # noqa: Y015
+    _WhichOneofReturnType__shadow: _TypeAlias = _typing.Literal["shadow"]  # noqa: Y015
+    _WhichOneofArgType__shadow: _TypeAlias = _typing.Literal["_shadow", b"_shadow"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__actor) -> _WhichOneofReturnType__actor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__judge) -> _WhichOneofReturnType__judge | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_of) -> _WhichOneofReturnType__retry_of | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shadow) -> _WhichOneofReturnType__shadow | None: ...
 
 Global___Operation: _TypeAlias = Operation  # noqa: Y015
 
@@ -1529,9 +1544,16 @@ class NewOperation(_message.Message):
     COMMENT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     REQUESTED_BY_FIELD_NUMBER: _builtins.int
+    JUDGE_FIELD_NUMBER: _builtins.int
+    CRITERIA_FIELD_NUMBER: _builtins.int
+    CRITERIA_SET_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
+    RATE_PER_S_FIELD_NUMBER: _builtins.int
+    BUDGET_USD_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """`execute`, `cancel`, `resubmit`, `assign` or `retry`: each job gets what one call of that name would do to it.
-    `retry` executes jobs that stand at FAILED, or at one of the statuses of its filter.
+    `retry` executes jobs that stand at FAILED, or at one of the statuses of its filter. `rejudge` judges the results of
+    jobs again, and calls no agent.
     """
     name: _builtins.str
     agent_id: _builtins.str
@@ -1541,6 +1563,15 @@ class NewOperation(_message.Message):
     reason: _builtins.str
     """Of `cancel`: why, and who asks, as the logs tell it."""
     requested_by: _builtins.str
+    judge: _builtins.str
+    """Of `rejudge`: the judge policy, the validators' own settings when not set; other criteria, or another criteria set,
+    as a shadow alone; whether nothing is to change; how many a second, and for how much money.
+    """
+    criteria: _builtins.str
+    criteria_set: _builtins.str
+    shadow: _builtins.bool
+    rate_per_s: _builtins.float
+    budget_usd: _builtins.float
     @_builtins.property
     def filter(self) -> Global___JobFilter:
         """With one condition at least; 100,000 jobs at most may match."""
@@ -1560,31 +1591,61 @@ class NewOperation(_message.Message):
         comment: _builtins.str | None = ...,
         reason: _builtins.str | None = ...,
         requested_by: _builtins.str | None = ...,
+        judge: _builtins.str | None = ...,
+        criteria: _builtins.str | None = ...,
+        criteria_set: _builtins.str | None = ...,
+        shadow: _builtins.bool | None = ...,
+        rate_per_s: _builtins.float | None = ...,
+        budget_usd: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_comment", b"_comment", "_name", b"_name", "_reason", b"_reason", "_requested_by", b"_requested_by", "agent_id", b"agent_id", "comment", b"comment", "filter", b"filter", "name", b"name", "reason", b"reason", "requested_by", b"requested_by"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_budget_usd", b"_budget_usd", "_comment", b"_comment", "_criteria", b"_criteria", "_criteria_set", b"_criteria_set", "_judge", b"_judge", "_name", b"_name", "_rate_per_s", b"_rate_per_s", "_reason", b"_reason", "_requested_by", b"_requested_by", "_shadow", b"_shadow", "agent_id", b"agent_id", "budget_usd", b"budget_usd", "comment", b"comment", "criteria", b"criteria", "criteria_set", b"criteria_set", "filter", b"filter", "judge", b"judge", "name", b"name", "rate_per_s", b"rate_per_s", "reason", b"reason", "requested_by", b"requested_by", "shadow", b"shadow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_comment", b"_comment", "_name", b"_name", "_reason", b"_reason", "_requested_by", b"_requested_by", "agent_id", b"agent_id", "comment", b"comment", "filter", b"filter", "job_ids", b"job_ids", "kind", b"kind", "name", b"name", "reason", b"reason", "requested_by", b"requested_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_budget_usd", b"_budget_usd", "_comment", b"_comment", "_criteria", b"_criteria", "_criteria_set", b"_criteria_set", "_judge", b"_judge", "_name", b"_name", "_rate_per_s", b"_rate_per_s", "_reason", b"_reason", "_requested_by", b"_requested_by", "_shadow", b"_shadow", "agent_id", b"agent_id", "budget_usd", b"budget_usd", "comment", b"comment", "criteria", b"criteria", "criteria_set", b"criteria_set", "filter", b"filter", "job_ids", b"job_ids", "judge", b"judge", "kind", b"kind", "name", b"name", "rate_per_s", b"rate_per_s", "reason", b"reason", "requested_by", b"requested_by", "shadow", b"shadow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
+    _WhichOneofReturnType__budget_usd: _TypeAlias = _typing.Literal["budget_usd"]  # noqa: Y015
+    _WhichOneofArgType__budget_usd: _TypeAlias = _typing.Literal["_budget_usd", b"_budget_usd"]  # noqa: Y015
     _WhichOneofReturnType__comment: _TypeAlias = _typing.Literal["comment"]  # noqa: Y015
     _WhichOneofArgType__comment: _TypeAlias = _typing.Literal["_comment", b"_comment"]  # noqa: Y015
+    _WhichOneofReturnType__criteria: _TypeAlias = _typing.Literal["criteria"]  # noqa: Y015
+    _WhichOneofArgType__criteria: _TypeAlias = _typing.Literal["_criteria", b"_criteria"]  # noqa: Y015
+    _WhichOneofReturnType__criteria_set: _TypeAlias = _typing.Literal["criteria_set"]  # noqa: Y015
+    _WhichOneofArgType__criteria_set: _TypeAlias = _typing.Literal["_criteria_set", b"_criteria_set"]  # noqa: Y015
+    _WhichOneofReturnType__judge: _TypeAlias = _typing.Literal["judge"]  # noqa: Y015
+    _WhichOneofArgType__judge: _TypeAlias = _typing.Literal["_judge", b"_judge"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__rate_per_s: _TypeAlias = _typing.Literal["rate_per_s"]  # noqa: Y015
+    _WhichOneofArgType__rate_per_s: _TypeAlias = _typing.Literal["_rate_per_s", b"_rate_per_s"]  # noqa: Y015
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
     _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
     _WhichOneofReturnType__requested_by: _TypeAlias = _typing.Literal["requested_by"]  # noqa: Y015
     _WhichOneofArgType__requested_by: _TypeAlias = _typing.Literal["_requested_by", b"_requested_by"]  # noqa: Y015
+    _WhichOneofReturnType__shadow: _TypeAlias = _typing.Literal["shadow"]  # noqa: Y015
+    _WhichOneofArgType__shadow: _TypeAlias = _typing.Literal["_shadow", b"_shadow"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_usd) -> _WhichOneofReturnType__budget_usd | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__comment) -> _WhichOneofReturnType__comment | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__criteria) -> _WhichOneofReturnType__criteria | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__criteria_set) -> _WhichOneofReturnType__criteria_set | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__judge) -> _WhichOneofReturnType__judge | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_per_s) -> _WhichOneofReturnType__rate_per_s | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__requested_by) -> _WhichOneofReturnType__requested_by | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shadow) -> _WhichOneofReturnType__shadow | None: ...
 
 Global___NewOperation: _TypeAlias = NewOperation  # noqa: Y015
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
-from console.api import agents, batches, events, jobs, judges, limits, logs, operations, overview, pages, receipts
+from console.api import agents, batches, events, jobs, judges, judgings, limits, logs, operations, overview, pages, receipts
 from console.api.auth import KnownTokens
 from console.api.json_body import Bodies
 from console.api.sessions import Sessions
@@ -64,10 +64,10 @@ def create_app(
     # Event streams are not compressed: the middleware leaves text/event-stream as it is.
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_MIN_BYTES, compresslevel=COMPRESSION_LEVEL)
     errors.install(app)
-    for part in (jobs, logs, receipts, batches, operations, agents, judges, limits, overview, events, pages):
+    for part in (jobs, logs, receipts, batches, operations, judgings, agents, judges, limits, overview, events, pages):
         app.include_router(part.router)
     others = (jobs.counts_router, jobs.executions_router, agents.stats_router, limits.tenants_router)
-    for router in (*others, judges.sets_router, judges.criteria_router):
+    for router in (*others, judges.sets_router, judges.criteria_router, judgings.reports_router):
         app.include_router(router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

@@ -583,6 +583,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/judgings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Judgings
+         * @description Judge results without a job: validators do when they have room. They are kept for a day.
+         */
+        post: operations["create_judgings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/judgings/{judgings_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Judgings
+         * @description Judgings in the order of their cases, each with its verdict once there is one.
+         */
+        get: operations["get_judgings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/agents": {
         parameters: {
             query?: never;
@@ -1083,6 +1123,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operations/{operation_id}/rejudge-report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Rejudge Report
+         * @description Verdicts before and after jobs were judged again, by criterion, and those that flip, as it stands by now.
+         */
+        get: operations["get_rejudge_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1253,6 +1313,16 @@ export interface components {
              */
             agent_id?: string | null;
             /**
+             * Judge
+             * @description of `rejudge`: by which judge policy and version
+             */
+            judge?: string | null;
+            /**
+             * Shadow
+             * @description of `rejudge`: whether nothing changes
+             */
+            shadow?: boolean | null;
+            /**
              * Actor
              * @description who asked for it
              */
@@ -1391,6 +1461,35 @@ export interface components {
              * @default meets
              */
             kind: string;
+        };
+        /**
+         * CriterionChange
+         * @description A criterion whose outcome is another than before.
+         */
+        CriterionChange: {
+            /** Text */
+            text: string;
+            before: components["schemas"]["Outcome"];
+            after: components["schemas"]["Outcome"];
+        };
+        /**
+         * CriterionDiff
+         * @description How the outcomes of a criterion changed; criteria are the same where their text is.
+         */
+        CriterionDiff: {
+            /** Text */
+            text: string;
+            /** Judged */
+            judged: number;
+            /** Changed */
+            changed: number;
+            /**
+             * Outcomes
+             * @description how often, by `before > after`, as `pass > fail`
+             */
+            outcomes: {
+                [key: string]: number;
+            };
         };
         /**
          * CriterionWarning
@@ -1536,6 +1635,32 @@ export interface components {
          * @enum {string}
          */
         Fields: "summary";
+        /**
+         * Flip
+         * @description A verdict that is another than before, on the same result.
+         */
+        Flip: {
+            /** Item */
+            item: number;
+            /** Job Id */
+            job_id: string;
+            /**
+             * Title
+             * @default
+             */
+            title: string;
+            /** Was Valid */
+            was_valid: boolean;
+            /** Is Valid */
+            is_valid: boolean;
+            /** Criteria */
+            criteria?: components["schemas"]["CriterionChange"][];
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
         /**
          * Health
          * @description What the console can reach.
@@ -2083,6 +2208,97 @@ export interface components {
             validators: components["schemas"]["Validator"][];
         };
         /**
+         * Judging
+         * @description A judging without a job, and its verdict once there is one.
+         */
+        Judging: {
+            /**
+             * Item
+             * @description the number of its case, from 0
+             */
+            item: number;
+            /** Kind */
+            kind: string;
+            state: components["schemas"]["JudgingState"];
+            /**
+             * Verdict
+             * @description a Verdict without what is as usual; of a `test`, what the judge was found to do
+             */
+            verdict?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Code
+             * @description why there is no verdict
+             */
+            code?: string | null;
+            /** Message */
+            message?: string | null;
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: number;
+            /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+            /** Duration S */
+            duration_s?: number | null;
+            /** Job Id */
+            job_id?: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Answered At */
+            answered_at?: string | null;
+        };
+        /**
+         * JudgingCase
+         * @description A result, and what it is judged by.
+         */
+        JudgingCase: {
+            /** Result */
+            result: unknown;
+            /**
+             * Acceptance Criteria
+             * @description the text form, one a line
+             */
+            acceptance_criteria: string;
+            /** Title */
+            title?: string | null;
+            /** Submission */
+            submission?: number | null;
+            /** Submissions */
+            submissions?: number | null;
+            /**
+             * Payload
+             * @description what checks look at
+             */
+            payload?: unknown;
+            /**
+             * Judge Empty
+             * @description whether the judge is asked about an empty result, too
+             * @default false
+             */
+            judge_empty: boolean;
+        };
+        /**
+         * JudgingKind
+         * @description What a judging without a job is for; `shadow` and `rejudge` judge jobs again, and belong to operations.
+         * @enum {string}
+         */
+        JudgingKind: "try" | "test" | "draft" | "evaluate" | "shadow" | "rejudge";
+        /**
+         * JudgingState
+         * @description Where a judging without a job stands.
+         * @enum {string}
+         */
+        JudgingState: "QUEUED" | "LEASED" | "DONE";
+        /**
          * JudgingWarning
          * @description What should be looked at, and is accepted as it is.
          */
@@ -2399,6 +2615,23 @@ export interface components {
             note?: string | null;
         };
         /**
+         * NewJudgings
+         * @description Judgings to queue, by a stored judge policy, by one that is not stored, or by the validators' own settings.
+         */
+        NewJudgings: {
+            /** @default try */
+            kind: components["schemas"]["JudgingKind"];
+            /** Cases */
+            cases: components["schemas"]["JudgingCase"][];
+            /**
+             * Judge
+             * @description a judge policy: its name, or one version of it
+             */
+            judge?: string | null;
+            /** @description one that is not stored, instead */
+            judge_policy?: components["schemas"]["JudgePolicy"] | null;
+        };
+        /**
          * NewLimit
          * @description What holds back the executions that a name applies to; what is not set holds back nothing.
          */
@@ -2439,7 +2672,7 @@ export interface components {
          * @description What to do to many jobs: those that exist and match a filter as the operation is made, or those named.
          */
         NewOperation: {
-            /** @description each job gets what one call of that name would do to it; `retry` executes jobs that stand at FAILED, or at one of the statuses of the filter */
+            /** @description each job gets what one call of that name would do to it; `retry` executes jobs that stand at FAILED, or at one of the statuses of the filter; `rejudge` judges their results again, and calls no agent */
             kind: components["schemas"]["OperationKind"];
             /** Name */
             name?: string | null;
@@ -2470,6 +2703,36 @@ export interface components {
              * @description of `cancel`: who asks, as the logs tell it
              */
             requested_by?: string | null;
+            /**
+             * Judge
+             * @description of `rejudge`: the judge policy, or one version; when not set, the validators' own settings
+             */
+            judge?: string | null;
+            /**
+             * Criteria
+             * @description of `rejudge` as a shadow: judged by instead of the jobs' own
+             */
+            criteria?: string | null;
+            /**
+             * Criteria Set
+             * @description of `rejudge` as a shadow: the set instead of the jobs'
+             */
+            criteria_set?: string | null;
+            /**
+             * Shadow
+             * @description of `rejudge`: whether nothing changes; else the verdicts become those of the jobs
+             */
+            shadow?: boolean | null;
+            /**
+             * Rate Per S
+             * @description of `rejudge`: how many results a second are judged at most
+             */
+            rate_per_s?: number | null;
+            /**
+             * Budget Usd
+             * @description of `rejudge`: what judging may cost; nothing more begins once it would be exceeded
+             */
+            budget_usd?: number | null;
         };
         /**
          * Operation
@@ -2530,6 +2793,16 @@ export interface components {
              */
             agent_id?: string | null;
             /**
+             * Judge
+             * @description of `rejudge`: by which judge policy and version
+             */
+            judge?: string | null;
+            /**
+             * Shadow
+             * @description of `rejudge`: whether nothing changes
+             */
+            shadow?: boolean | null;
+            /**
              * Actor
              * @description who asked for it
              */
@@ -2587,7 +2860,7 @@ export interface components {
          * @description What an operation does to each of its jobs.
          * @enum {string}
          */
-        OperationKind: "execute" | "cancel" | "resubmit" | "assign" | "retry";
+        OperationKind: "execute" | "cancel" | "resubmit" | "assign" | "retry" | "rejudge";
         /**
          * OperationPreview
          * @description What an operation would be about.
@@ -2630,6 +2903,12 @@ export interface components {
          * @enum {string}
          */
         OperationState: "RUNNING" | "PAUSED" | "CANCELLING" | "CANCELLED" | "DONE";
+        /**
+         * Outcome
+         * @description What the judge says of one criterion.
+         * @enum {string}
+         */
+        Outcome: "pass" | "fail" | "cannot_assess";
         /**
          * Overview
          * @description How it went of late, and how much is there now.
@@ -2848,6 +3127,13 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** Page[Judging] */
+        Page_Judging_: {
+            /** Items */
+            items: components["schemas"]["Judging"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** Page[NamedCriteriaSet] */
         Page_NamedCriteriaSet_: {
             /** Items */
@@ -3039,6 +3325,17 @@ export interface components {
             added_at?: string | null;
         };
         /**
+         * QueuedJudgings
+         * @description Judgings that were queued.
+         */
+        QueuedJudgings: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+        };
+        /**
          * Range
          * @description How far back an overview looks.
          * @enum {string}
@@ -3092,6 +3389,57 @@ export interface components {
         ReceiptKeys: {
             /** Items */
             items: components["schemas"]["PublicKey"][];
+        };
+        /**
+         * RejudgeReport
+         * @description What judging jobs again came to.
+         */
+        RejudgeReport: {
+            /**
+             * Judged
+             * @description results that are judged again
+             */
+            judged: number;
+            /**
+             * Judged Before
+             * @description those of them that had a verdict
+             */
+            judged_before: number;
+            /** Accepted Before */
+            accepted_before: number;
+            /** Accepted After */
+            accepted_after: number;
+            /** Flipped */
+            flipped: number;
+            /**
+             * Failed
+             * @description why others were not judged, by code
+             */
+            failed?: {
+                [key: string]: number;
+            };
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: number;
+            /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+            /**
+             * Criteria
+             * @description what changed most, 100 at most
+             */
+            criteria?: components["schemas"]["CriterionDiff"][];
+            /** Flips */
+            flips?: components["schemas"]["Flip"][];
+            /**
+             * Next Page Token
+             * @default
+             */
+            next_page_token: string;
         };
         /**
          * Resubmission
@@ -6525,6 +6873,186 @@ export interface operations {
             };
         };
     };
+    create_judgings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key asks for the same thing */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewJudgings"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueuedJudgings"];
+                };
+            };
+            /** @description The body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Contradicts what stands; `code` says what */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_judgings: {
+        parameters: {
+            query?: {
+                /** @description items a page */
+                limit?: number | null;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                judgings_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Judging_"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_agents: {
         parameters: {
             query?: {
@@ -9096,6 +9624,78 @@ export interface operations {
             };
             /** @description Too much at once */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_rejudge_report: {
+        parameters: {
+            query?: {
+                /** @description items a page */
+                limit?: number | null;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                operation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RejudgeReport"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

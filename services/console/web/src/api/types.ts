@@ -21,7 +21,8 @@ export type Agent = Schemas["Agent"];
 export type NewAgent = Partial<Schemas["NewAgent"]> & Pick<Schemas["NewAgent"], "name" | "url">;
 export type OperationState = Schemas["OperationState"];
 export type Operation = Schemas["Operation"];
-export type OperationKind = Schemas["OperationKind"];
+/** What is done to the jobs of a list; judging again is asked for elsewhere. */
+export type OperationKind = Exclude<Schemas["OperationKind"], "rejudge">;
 /** What is to be done to many jobs: those named, or all that match. */
 export type NewOperation = Partial<Schemas["NewOperation"]> & Pick<Schemas["NewOperation"], "kind">;
 export type OperationPreview = Schemas["OperationPreview"];

@@ -90,7 +90,7 @@ const FAILURES = ["call_failed", "attempt_failed", "lapsed", "matching_failed"];
 const RESULTS = ["result", "met", "not_met"];
 const MILESTONES = [
   ...["requested", "claimed", "call_begun", "call_failed", "attempt_failed", "given_back", "lapsed", "judging_claimed"],
-  ...["misjudged", "failed", "declined", "deadline", "cancelled", "over_budget", ...RESULTS],
+  ...["misjudged", "rejudged", "failed", "declined", "deadline", "cancelled", "over_budget", ...RESULTS],
 ];
 
 export const hasRequest = ({ kind }: JobLog) => REQUESTS.includes(kind ?? "");
