@@ -10,6 +10,7 @@ import { expect, it } from "vitest";
 const LAYERS: readonly (readonly string[])[][] = [
   [["."], ["testing"]],
   [["app", "app/shell", "app/palette"], ["docs"]],
+  [["judges"]],
   [
     ["agents", "limits"],
     ["batches"],
@@ -31,7 +32,7 @@ const LAYERS: readonly (readonly string[])[][] = [
       "jobs/actions",
     ],
   ],
-  [["jobs/model"], ["policy"]],
+  [["jobs/model"], ["policy"], ["judging"]],
   [["results", "results/views", "results/model"], ["live"]],
   [["api"]],
   [["ui/overlays"], ["ui/display"]],

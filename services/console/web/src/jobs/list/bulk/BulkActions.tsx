@@ -54,6 +54,7 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
         </Button>
       ))}
       <Button onClick={() => setOperation({ kind: "execute", ofAll: false })}>Execute as a batch</Button>
+      <Button onClick={() => setOperation({ kind: "rejudge", ofAll: false })}>{KIND_VERBS.rejudge}</Button>
       {isAll && (
         <div role="group" aria-label="All that match" className="flex flex-wrap items-center gap-2 border-l pl-3">
           <span className="font-medium first-letter:uppercase">{matching} that match:</span>
