@@ -5,10 +5,10 @@ import { useState } from "react";
 import { judgeQuery } from "@/api/judges";
 import type { JudgePolicyVersion, NamedJudgePolicy } from "@/api/types";
 import { DEFAULT_POLICY } from "@/judging/PolicyChoice";
-import { stringifyJson } from "@/lib/exact-json";
 import { useTitle } from "@/lib/use-title";
 import { Button } from "@/ui/controls/button";
 import { ExactTime } from "@/ui/display/time";
+import { formatPolicy } from "./format-policy";
 import { NamePage } from "./NamePage";
 import { PolicyDialog } from "./PolicyDialog";
 import { PromoteDialog, RetireDialog } from "./PromoteDialog";
@@ -85,7 +85,7 @@ export function JudgePage({ name, version }: { name: string; version?: number })
   );
 }
 
-const textOf = ({ policy }: JudgePolicyVersion) => stringifyJson(policy ?? null, 2);
+const textOf = ({ policy }: JudgePolicyVersion) => formatPolicy(policy ?? {});
 
 /** Which version was current from when on, and why where something spoke against it. */
 function Moves({ named: { moves = [] } }: { named: NamedJudgePolicy }) {

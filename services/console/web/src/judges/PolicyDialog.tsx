@@ -2,13 +2,14 @@ import { lazy, Suspense, useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import { type FieldError, toApiError } from "@/api/problem";
 import type { NamedJudgePolicy } from "@/api/types";
-import { parseJson, stringifyJson } from "@/lib/exact-json";
+import { parseJson } from "@/lib/exact-json";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { Skeleton } from "@/ui/display/states";
 import { toast } from "@/ui/feedback/toast";
 import { Dialog } from "@/ui/overlays/dialog";
 import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
+import { formatPolicy } from "./format-policy";
 import { usePutPolicy } from "./mutations";
 
 const JsonEditor = lazy(() => import("@/jobs/form/fields/JsonEditor"));
@@ -25,7 +26,7 @@ type PolicyDialogProps = {
 
 /** Form of a version of a judge policy, as JSON; what the service refuses is marked where it stands. */
 export function PolicyDialog({ named, onClose, onSaved }: PolicyDialogProps) {
-  const [before] = useState(() => stringifyJson(withoutName(named?.versions?.[0]?.policy ?? AT_FIRST), 2));
+  const [before] = useState(() => formatPolicy(named?.versions?.[0]?.policy ?? AT_FIRST));
   const [name, setName] = useState(named?.name ?? "");
   const [text, setText] = useState(before);
   const [note, setNote] = useState("");
@@ -80,7 +81,7 @@ export function PolicyDialog({ named, onClose, onSaved }: PolicyDialogProps) {
         )}
         <div>
           <span className="mb-1 block font-medium">Policy</span>
-          <div className="h-72">
+          <div className="h-60">
             <Suspense fallback={<Skeleton className="h-full" />}>
               <JsonEditor label="Policy" value={text} onChange={setText} describedBy={SAYS} problems={inPolicy} />
             </Suspense>
@@ -130,10 +131,4 @@ function parseObject(text: string): object | null {
   } catch {
     return null;
   }
-}
-
-/** Leave out what the address and the service say. */
-function withoutName(policy: object): object {
-  const { name: _, version: __, ...rest } = policy as { name?: string; version?: number };
-  return rest;
 }

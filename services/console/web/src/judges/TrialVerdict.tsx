@@ -47,10 +47,12 @@ export function TrialVerdict({ id, isOld, onQuote }: TrialVerdictProps) {
       {judging?.state === "DONE" && (
         <div role="status">
           {verdict && <VerdictPanel verdict={verdict} focused={focused} onQuote={quote} />}
-          <p className="pt-2 text-xs text-muted">
-            {formatMoney(judging.cost_usd ?? 0)}, {formatCount(judging.tokens ?? 0)} tokens
-            {judging.duration_s != null && `, ${formatDuration(judging.duration_s * 1_000)}`}
-          </p>
+          {!verdict?.stages?.length && (
+            <p className="pt-2 text-xs text-muted">
+              {formatMoney(judging.cost_usd ?? 0)}, {formatCount(judging.tokens ?? 0)} tokens
+              {judging.duration_s != null && `, ${formatDuration(judging.duration_s * 1_000)}`}
+            </p>
+          )}
         </div>
       )}
     </section>

@@ -180,7 +180,6 @@ const ADVICE: Record<string, Advice> = {
   verdict_reused: { means: "The verdict on an identical result was reused; no judge was asked.", todo: NOTHING },
   matched: { means: "An agent with the capabilities asked for was found.", todo: NOTHING },
   handed_on: { means: "The job was given to another agent after verdicts that were not met.", todo: NOTHING },
-  rejudged: { means: "The result was judged again, and this is the verdict now; no agent was called.", todo: NOTHING },
   edited: { means: "What the job asks for was changed.", todo: NOTHING },
 };
 

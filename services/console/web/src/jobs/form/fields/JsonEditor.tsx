@@ -69,6 +69,7 @@ export default function JsonEditor(props: JsonEditorProps) {
         extensions: [
           EditorView.cspNonce.of(getNonce() ?? ""),
           EditorView.contentAttributes.of({
+            tabindex: "0", // it can have the focus anyway; where it scrolls, this says so
             "aria-label": label,
             ...(describedBy && { "aria-describedby": describedBy }),
           }),

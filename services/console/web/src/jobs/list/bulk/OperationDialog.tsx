@@ -41,7 +41,8 @@ export default function OperationDialog(props: OperationDialogProps) {
   const preview = useQuery(previewQuery({ kind, ...jobs, ...INITIAL[kind] }));
   const { total = 0, items_max: most = 0 } = preview.data ?? {};
   const isTooMany = preview.data !== undefined && total > most;
-  const isReady = total > 0 && !isTooMany && (kind !== "assign" || Boolean(details.agent_id));
+  const isFilledIn = (kind !== "assign" || Boolean(details.agent_id)) && details.criteria?.trim() !== "";
+  const isReady = total > 0 && !isTooMany && isFilledIn;
   const confirm = () => {
     const said = Object.fromEntries(Object.entries(details).filter(([, value]) => value !== "" && value != null));
     create.mutate(
