@@ -2,7 +2,7 @@ import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/
 import { Shell } from "@/app/shell/Shell";
 import { parseJobsSearch } from "@/jobs/list/filters/jobs-search";
 import { JobsPage } from "@/jobs/list/JobsPage";
-import type { PlaygroundSearch } from "@/judges/playground";
+import type { PlaygroundSearch } from "@/judges/playground/trials";
 import { parseOverviewSearch } from "@/overview/queries";
 import { ErrorPage, NotFound } from "./ErrorPage";
 import { lazyPage } from "./lazy-page";
@@ -18,7 +18,7 @@ const LimitsPage = lazyPage(async () => (await import("@/limits/LimitsPage")).Li
 const JudgesPage = lazyPage(async () => (await import("@/judges/JudgesPage")).JudgesPage);
 const JudgePage = lazyPage(async () => (await import("@/judges/JudgePage")).JudgePage);
 const CriteriaSetPage = lazyPage(async () => (await import("@/judges/CriteriaSetPage")).CriteriaSetPage);
-const PlaygroundPage = lazyPage(async () => (await import("@/judges/PlaygroundPage")).PlaygroundPage);
+const PlaygroundPage = lazyPage(async () => (await import("@/judges/playground/PlaygroundPage")).PlaygroundPage);
 const OverviewPage = lazyPage(async () => (await import("@/overview/OverviewPage")).OverviewPage);
 const DeadLettersPage = lazyPage(async () => (await import("@/overview/DeadLettersPage")).DeadLettersPage);
 

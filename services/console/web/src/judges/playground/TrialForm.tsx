@@ -6,8 +6,8 @@ import { CriteriaLint } from "@/judging/CriteriaLint";
 import { PolicyChoice } from "@/judging/PolicyChoice";
 import { Button } from "@/ui/controls/button";
 import { Field, RadioGroup, TextArea } from "@/ui/controls/field";
-import { lastJobsQuery, readResult, type Trial, useTry } from "./playground";
 import { TrialVerdict } from "./TrialVerdict";
+import { lastJobsQuery, readResult, type Trial, useTry } from "./trials";
 
 const OperationDialog = lazy(() => import("@/jobs/list/bulk/OperationDialog"));
 

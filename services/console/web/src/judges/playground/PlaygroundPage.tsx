@@ -5,8 +5,8 @@ import { setQuery } from "@/api/judges";
 import { ProblemState } from "@/api/ProblemState";
 import { useTitle } from "@/lib/use-title";
 import { Loading, Skeleton } from "@/ui/display/states";
-import { judgedJobQuery, type PlaygroundSearch, toTrial } from "./playground";
 import { TrialForm } from "./TrialForm";
+import { judgedJobQuery, type PlaygroundSearch, toTrial } from "./trials";
 
 /** Page on which a result is judged without a job: typed in, or a job's, by its criteria, a set's or others. */
 export function PlaygroundPage({ search }: { search: PlaygroundSearch }) {

@@ -4,7 +4,7 @@ import { VerdictPanel } from "@/judging/VerdictPanel";
 import { toVerdict } from "@/judging/verdict";
 import { formatCount, formatDuration, formatMoney } from "@/lib/format";
 import { ErrorState, Loading, Skeleton } from "@/ui/display/states";
-import { useJudging } from "./playground";
+import { useJudging } from "./trials";
 
 type TrialVerdictProps = {
   /** The judgement that was asked for, if any was. */
