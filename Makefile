@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser test-fast coverage coverage-core lint breaking drift format bench bench-peers profile path faults mutants upgrade attacks model proto lock clean
+.PHONY: help setup demo up test browser test-fast test-model coverage coverage-core lint breaking drift format bench bench-peers profile path faults mutants upgrade attacks model proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,10 @@ endif
 # tests/conftest.py) runs out of time here.
 test-fast: $(READY) ## Run the tests that need no Kafka, PostgreSQL or browser: most of them, in less than a minute
 	$(BIN)/pytest -n 4 -m 'not real' --timeout=20 $(ARGS)
+
+# What so weak a model says is never twice the same, and takes its time: alone, and not among the other tests.
+test-model: $(READY) $(PAGE) ## Judge by a weak model on a real server, llama.cpp, which is fetched the first time (120 MB)
+	$(BIN)/pytest tests/peers/test_weak_model.py -m model -n 0 -s $(ARGS)
 
 coverage: $(READY) $(PAGE) browser ## Run the Python tests and say which lines of the services ran, in all processes
 	rm -f .coverage .coverage.*
@@ -96,7 +100,7 @@ format: $(READY) $(WEB)/node_modules/ready ## Format the code and fix what can b
 	$(NPM) run --silent format
 
 bench: $(READY) $(PAGE) ## Measure a life and all around it in 12 minutes; OF=growth, lives, page, rebuild, start, .. measures that
-	$(BIN)/python benchmarks/$(or $(OF),table).py $(ARGS)
+	PYTHONPATH=benchmarks $(BIN)/python benchmarks/$(if $(wildcard benchmarks/$(OF)/__main__.py),$(OF),$(or $(OF),table).py) $(ARGS)
 
 bench-peers: $(READY) $(PAGE) ## Measure DBOS and Signoff in turn; DBOS is fetched into a folder of its own
 	$(BIN)/python benchmarks/peers.py $(ARGS)
@@ -135,7 +139,7 @@ lock: $(READY) ## Make requirements.lock again; ARGS=--upgrade takes the newest 
 		pyproject.toml --group dev -o requirements.lock $(ARGS)
 
 clean: ## Remove .venv, the built page and all caches; data in .signoff stays
-	rm -rf $(WEB)/node_modules $(dir $(PAGE)) tests/e2e/node_modules $(CHROMIUM) tests/e2e/screenshots .venv .coverage .coverage.core htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(WEB)/node_modules $(dir $(PAGE)) tests/e2e/node_modules tests/peers/aimock/node_modules $(CHROMIUM) tests/e2e/screenshots .venv .coverage .coverage.core htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find benchmarks deploy proto services tests -name __pycache__ -prune -exec rm -rf {} +
 
 # uv comes in through pip, by the lock's own pin. Where only pip knows the way to the packages, it fetches all of them.

@@ -1,4 +1,4 @@
-"""Measure lists of a million jobs: each filter with each order, and twenty combinations of filters, over REST.
+"""Measure lists of a million jobs over REST: each filter with each order, twenty combinations of filters, and facets.
 
 Prints JSON lines: what was stored, then for each list the milliseconds of `--repeats` requests, the slowest first.
 
@@ -23,7 +23,7 @@ from jobstore.maintenance.texts import TextIndex
 from jobstore.storage.database import Database
 from localstack.backing import infrastructure
 
-FILTERS: Final[Mapping[str, Mapping[str, str]]] = {
+FILTERS: Final[dict[str, Mapping[str, str]]] = {
     "all": {},
     "status, many": {"status": "COMPLETED"},
     "status, few": {"status": "IN_PROGRESS"},
@@ -44,7 +44,7 @@ FILTERS: Final[Mapping[str, Mapping[str, str]]] = {
     "text, none": {"q": "nobody wrote this"},
     "part of an id": {"id_part": "00000777"},
 }
-COMBINATIONS: Final[Mapping[str, Mapping[str, str]]] = {
+COMBINATIONS: Final[dict[str, Mapping[str, str]]] = {
     "failed of an agent": {"status": "FAILED", "agent_id": "agent-2"},
     "failed of a tenant by code": {"status": "FAILED", "tenant": "tenant-2", "code": "agent_status"},
     "pending of a customer": {"status": "PENDING", "label": "customer:c77"},
@@ -67,6 +67,8 @@ COMBINATIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "two codes of a tenant": {"tenant": "tenant-2", "code": "agent_timeout", "created_after": "2020-01-01T00:00:00Z"},
 }
 
+FACETS: Final = ("agent", "tenant", "batch", "code", "criterion", "label", "label:team", "status")
+
 
 async def fill_index(url: str) -> float:
     """Index the texts of all jobs, and return the seconds that it took."""
@@ -88,6 +90,10 @@ async def main() -> None:
     chosen = parser.parse_args()
     lists = {f"{name}, by {order}": {**one, "sort": order} for (name, one), order in product(FILTERS.items(), JobOrder)}
     lists |= COMBINATIONS
+    facets = {
+        f"{name}, the values of {field}": {**one, "field": field}
+        for (name, one), field in product((FILTERS | COMBINATIONS).items(), FACETS)
+    }
     with infrastructure(short_lived=False) as servers:
         async with make_database(servers.postgres) as url:
             print(json.dumps({"seeded": await seed(url, chosen.jobs), "indexed_s": await fill_index(url)}), flush=True)
@@ -95,8 +101,9 @@ async def main() -> None:
                 headers = {"Authorization": f"Bearer {TOKEN}"}
                 async with aiohttp.ClientSession(f"http://{http}", headers=headers) as session:
                     took: dict[str, Any] = {}
-                    for name, parameters in lists.items():
-                        took[name] = await measure_list(session, "/api/jobs", parameters, chosen.repeats)
+                    for path, asked in (("/api/jobs", lists), ("/api/job-facets", facets)):
+                        for name, parameters in asked.items():
+                            took[name] = await measure_list(session, path, parameters, chosen.repeats)
     for name, one in sorted(took.items(), key=lambda item: -item[1]["p95"]):
         print(json.dumps({"list": name, **one}))
 

@@ -7,14 +7,17 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
+from contracts.checks import CHECK_MAX_CHARS, find_fault
 from contracts.fields import Model, StrictModel, Text
 
 #: Criteria of a job at most.
 CRITERIA_MAX: Final = 100
 #: Lines of a text form at most, blank ones included, so that no text takes long to read.
 LINES_MAX: Final = 10_000
-#: Characters of a criterion at most, without its prefixes.
+#: Characters of a criterion at most, without its prefixes; a check may have CHECK_MAX_CHARS.
 CRITERION_MAX_CHARS: Final = 2_000
+#: Characters of all checks of a job together at most, so that no list takes long to be read.
+CHECKS_MAX_CHARS: Final = 20_000
 #: Characters of a text whose criteria are kept in memory, once read: with a thousand of them, some MiB.
 KEPT_MAX_CHARS: Final = 2_000
 
@@ -26,27 +29,11 @@ _BLANK: Final = (
 )
 _LINE: Final = re.compile(r"[^\n]+")
 _PREFIXES: Final = re.compile(
-    rf"(?:(?:[-*+\u2022]|\d{{1,3}}[.)])(?:[{_BLANK}]+|\Z))?(optional:[{_BLANK}]*)?(never:[{_BLANK}]*)?", re.IGNORECASE
-)
-_RESERVED: Final = re.compile("check:", re.IGNORECASE)
-_MEETS, _NEVER = "meets", "never"
-
-# What a criterion quotes is no part of what it says.
-_QUOTED: Final = re.compile(
-    '"[^"]*"|`[^`]*`|\u201c[^\u201c\u201d]*\u201d|\u201e[^\u201c-\u201e]*.'
-    "|\xab[^\xab\xbb]*\xbb|\u300c[^\u300c\u300d]*\u300d"
-)
-# Words of absence in English, German, French, Spanish, Portuguese, Italian, Russian, Chinese, Japanese and Korean.
-# "No more than", "not only", "is not empty" and "yes or no" are none.
-_ABSENCE: Final = re.compile(
-    r"(?<!or )\b(?:no|not|nicht)(?!\s+(?:(?:more|less|\w+er)\s+than|only|empty|blank|exceed\w*|leer|nur)\b)\b(?![-.])"
-    r"|\b(?:cannot|\w+n['\u2019]t|never|none|without|avoids?|lacks?|kein\w*|ohne|niemals|vermeide\w*|jamais|aucune?"
-    r"|sans|nunca|ning\xfan|ningun\w*|n\xe3o|sem|senza|nessun\w*"
-    r"|\u043d\u0435|\u0431\u0435\u0437|\u043d\u0438\u043a\u043e\u0433\u0434\u0430)\b(?!-)"
-    "|\u4e0d[\u5f97\u8981\u80fd\u5e94\u53ef\u542b\u5305\u51fa\u4f7f]|\u6ca1\u6709|\u7981\u6b62|\u907f\u514d"
-    "|\u306a\u3044|\u307e\u305b\u3093|\uc5c6|\uc54a",
+    rf"(?:(?:[-*+\u2022]|\d{{1,3}}[.)])(?:[{_BLANK}]+|\Z))?(optional:[{_BLANK}]*)?(?:(never|check):[{_BLANK}]*)?",
     re.IGNORECASE,
 )
+_MEETS, _NEVER, _CHECK = "meets", "never", "check"
+_KINDS: Final = (_MEETS, _NEVER, _CHECK)
 
 
 class Criterion(StrictModel):
@@ -56,10 +43,13 @@ class Criterion(StrictModel):
 
     text: Text
     required: bool = Field(True, description="one that is not is judged and does not decide")
-    kind: str = Field(_MEETS, description="`meets`, or `never`: what the result must not have or do; more may follow")
+    kind: str = Field(
+        _MEETS,
+        description="`meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge",
+    )
 
     def __str__(self) -> str:
-        return ("" if self.required else "optional: ") + ("never: " if self.kind == _NEVER else "") + self.text
+        return ("" if self.required else "optional: ") + ("" if self.kind == _MEETS else f"{self.kind}: ") + self.text
 
 
 class CriterionWarning(Model):
@@ -68,6 +58,9 @@ class CriterionWarning(Model):
     code: str
     criterion: int = Field(description="its place in `criteria`, from 0")
     message: str
+    suggestion: str | None = Field(
+        None, description="what could stand there instead: one line of the text form or more"
+    )
 
 
 class CriteriaError(ValueError):
@@ -79,7 +72,7 @@ class CriteriaError(ValueError):
 
 
 def parse_criteria(text: str) -> list[Criterion]:
-    """Return the criteria in a text form: one a line, after its bullet, `optional:` and `never:`, in this order.
+    """Return the criteria in a text form: one a line, after its bullet, `optional:`, and `never:` or `check:`.
 
     Raise CriteriaError if a job cannot have them.
     """
@@ -112,19 +105,6 @@ def join_forms(text: str | None, criteria: Sequence[Criterion] | None) -> tuple[
     return text, parsed
 
 
-def find_warnings(criteria: Sequence[Criterion]) -> list[CriterionWarning]:
-    """Return a warning for each criterion that reads like one of absence and is not marked `never:`."""
-    message = (
-        "criterion {} reads as if something must be absent, which no quotation can prove: "
-        "write what must not be there after `never:` (kind `never`), and the judge looks for it"
-    )
-    return [
-        CriterionWarning(code="criterion_reads_as_absence", criterion=place, message=message.format(place + 1))
-        for place, one in enumerate(criteria)
-        if one.kind == _MEETS and _ABSENCE.search(_QUOTED.sub("", one.text))
-    ]
-
-
 @lru_cache(maxsize=1_000)
 def _read_kept(text: str) -> Sequence[Criterion]:
     """Read a short text once for all steps of a job's life, and for all jobs with the same criteria."""
@@ -142,15 +122,19 @@ def _read_lines(text: str) -> Iterator[Criterion]:
         prefixes = _PREFIXES.match(line)
         assert prefixes is not None  # each part of it may be missing
         if words := line[prefixes.end() :]:
-            kind = _MEETS if prefixes[2] is None else _NEVER
+            kind = _MEETS if prefixes[2] is None else prefixes[2].lower()
             yield Criterion.model_construct(text=words, required=prefixes[1] is None, kind=kind)
 
 
 def _check(criteria: Iterable[Criterion]) -> list[Criterion]:
     checked: list[Criterion] = []
+    chars = 0
     for place, one in enumerate(criteria, 1):
         _check_count(place)
         _check_criterion(one, f"criterion {place}")
+        if one.kind == _CHECK and (chars := chars + len(one.text)) > CHECKS_MAX_CHARS:
+            message = f"the checks have more than {CHECKS_MAX_CHARS} characters together, up to criterion {place}"
+            raise CriteriaError(message, code="criterion_too_long")
         checked.append(one)
     if not checked:
         raise CriteriaError("a job needs at least one criterion", code="criteria_empty")
@@ -170,21 +154,22 @@ def _check_criterion(one: Criterion, name: str) -> None:
     text, bare = one.text, one.text.strip(_BLANK)
     if not bare:
         raise CriteriaError(f"{name} has no words", code="criteria_empty")
-    if len(text) > CRITERION_MAX_CHARS:
-        message = f"{name} has {len(text)} characters, more than {CRITERION_MAX_CHARS}: shorten or divide it"
+    most = CHECK_MAX_CHARS if one.kind == _CHECK else CRITERION_MAX_CHARS
+    if len(text) > most:
+        message = f"{name} has {len(text)} characters, more than {most}: shorten or divide it"
         raise CriteriaError(message, code="criterion_too_long")
-    if one.kind not in {_MEETS, _NEVER} or _RESERVED.match(text):
-        message = (
-            f"{name} is of a kind that is reserved: a kind is {_MEETS} or {_NEVER}, and no text begins with `check:`"
-        )
+    if one.kind not in _KINDS:
+        message = f"{name} is of a kind that nobody knows: a kind is {_MEETS}, {_NEVER} or {_CHECK}"
         raise CriteriaError(message, code="criterion_reserved")
     prefixes = _PREFIXES.match(text)
     if text != bare or "\n" in text or (prefixes is not None and prefixes.end()):
         message = (
             f"{name} would read as another: its text may have no line break, no white space around it, and no bullet, "
-            "number, `optional:` or `never:` before it (once before a line, in this order, these are its prefixes)"
+            "number, `optional:`, `never:` or `check:` before it (these, once and in this order, are its prefixes)"
         )
         raise CriteriaError(message, code="criterion_ambiguous")
+    if one.kind == _CHECK and (fault := find_fault(text)) is not None:
+        raise CriteriaError(f"{name}, at character {fault.at + 1} of its check: {fault}", code=fault.code)
 
 
 def _check_text(text: str) -> str:
@@ -207,7 +192,9 @@ def _check_list(criteria: list[Criterion]) -> list[Criterion]:
 CriteriaText = Annotated[
     Text,
     AfterValidator(_check_text),
-    Field(description="the text form of `criteria`: one a line, `optional:` and then `never:` before its text"),
+    Field(
+        description="the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text"
+    ),
 ]
 CriteriaList = Annotated[
     list[Criterion],

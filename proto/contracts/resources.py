@@ -319,6 +319,25 @@ class JobCounts(Model):
     cancelled: int = Field(0, description="those whose last execution was cancelled, at whatever status they are")
 
 
+class JobFacet(Model):
+    """A value of a field, and how many jobs have it."""
+
+    value: str = Field(description="`CANCELLED` of a status: whose last execution was, at whatever status they are")
+    count: int
+    name: str | None = Field(None, description="of the agent or the batch, where it has one")
+
+
+class JobFacets(Model):
+    """How many jobs match, by the values of a field, the most frequent first."""
+
+    facets: list[JobFacet]
+    capped_at: int = Field(description="a count that has reached it may be more")
+    searched: int | None = Field(
+        None, description="so many of the newest jobs that match were counted, and no more; not given: all were"
+    )
+    has_more: bool = Field(False, description="whether there are values that are less frequent")
+
+
 class Operation(Model):
     """Something done to many jobs; a batch is one that executes them."""
 

@@ -50,6 +50,10 @@ class JobOrder(StrEnum):
     PRIORITY_DESC = "-priority"
 
 
+#: The fields of jobs of which the values are counted; of a label, `label:NAME`.
+FACET_FIELDS: Final = ("status", "agent", "tenant", "batch", "code", "criterion", "label")
+
+
 class OperationKind(StrEnum):
     """What an operation does to each of its jobs."""
 

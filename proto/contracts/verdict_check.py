@@ -6,8 +6,8 @@ from contracts.criteria import Criterion
 from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.status import Outcome
 
-#: Kinds whose pass rests on words of the result: what meets it, or what comes nearest to breaking it.
-_QUOTED_KINDS = frozenset({"meets", "never"})
+#: Kinds whose pass has evidence: words that meet it or come nearest to breaking it, or what a check found.
+_KNOWN_KINDS = frozenset({"meets", "never", "check"})
 
 
 def find_mismatch(criteria: Sequence[Criterion], verdict: Verdict) -> str | None:
@@ -34,7 +34,7 @@ def _find_fault(criterion: Criterion, judged: CriterionVerdict) -> str | None:
     if (judged.required, judged.kind) != (criterion.required, criterion.kind):
         return "is not required, or not of the kind, as the job says"
     if judged.outcome is Outcome.PASS:
-        if criterion.kind not in _QUOTED_KINDS:
+        if criterion.kind not in _KNOWN_KINDS:
             return f"passed, and nobody knows how to judge the kind {criterion.kind!r}"
         if not (judged.evidence or "").strip():
             return "passed without evidence"

@@ -11,6 +11,7 @@ from support.fake_jobstore import Refusal
 from contracts.resources import NewJob, SavedJob
 from contracts.status import JobLogStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import resources_pb2 as pb
 
 
 def poem(**fields):
@@ -35,12 +36,13 @@ async def test_a_job_is_created_from_options(signoff, jobstore):
 async def test_criteria_are_shown_with_what_they_are_and_warned_of_beside(signoff, tmp_path):
     text = json.dumps({"title": "a poem", "criteria": [{"text": "replaced"}]})
     (tmp_path / "job.json").write_text(text)
-    criteria = ["--criterion", "It rhymes", "--criteria", "- Optional: NEVER: is long", "--criteria", "Without a title"]
+    criteria = ["--criterion", "It rhymes", "--criteria", "- Optional: NEVER: is long", "--criteria", "Has no title"]
     ran = await signoff("jobs", "create", "--file", "job.json", *criteria)
     assert ran.status == 0, ran.err
-    for line in ("It rhymes", "optional: never: is long", "Without a title"):
+    for line in ("It rhymes", "optional: never: is long", "Has no title"):
         assert re.search(rf"^criterion +{line} *$", ran.out, re.MULTILINE)
     assert re.match(r"warning: criterion 3 reads as if something must be absent", ran.err)
+    assert ran.err.endswith("; instead: never: title\n")
     ran = await signoff("jobs", "create", "--file", "job.json", *criteria, "--json")
     assert json.loads(ran.err)["warning"] == ran.json["warnings"][0]
 
@@ -195,6 +197,24 @@ async def test_a_list_filters_by_how_jobs_ended_and_says_what_was_cancelled(sign
     assert (chosen.cancelled, list(chosen.codes), chosen.criterion_not_met) == (True, ["agent_status"], "It rhymes")
     assert (chosen.spent_usd_min, chosen.duration_s_max) == (0.5, 60.0)
     assert asked.order == jobs_pb.JOB_ORDER_DURATION_DESC
+
+
+async def test_jobs_are_counted_by_the_values_of_a_field(signoff, jobstore):
+    jobstore.facets.facets.add(value="agent_status", count=10_000)
+    jobstore.facets.facets.add(value="agent_timeout", count=7)
+    jobstore.facets.searched, jobstore.facets.has_more = 20_000, True
+    ran = await signoff("jobs", "facets", "code", "--status", "failed", "--limit", "2")
+    assert [line.split() for line in ran.out.splitlines()[:3]] == [
+        ["JOBS", "CODE", "NAME"],
+        ["10000+", "agent_status"],
+        ["7", "agent_timeout"],
+    ]
+    assert "of the newest 20000 that match" in ran.out
+    assert "--limit shows more" in ran.out
+    (asked,) = jobstore.asked(jobs_pb.ListJobFacetsRequest)
+    assert (asked.field, asked.page_size, list(asked.filter.statuses)) == ("code", 2, [pb.JOB_STATUS_FAILED])
+    ran = await signoff("jobs", "facets", "code", "--json")
+    assert ran.json["facets"][1] == {"value": "agent_timeout", "count": 7, "name": None}
 
 
 async def test_a_job_is_assigned_cancelled_and_shown(signoff, jobstore):

@@ -17,14 +17,23 @@ MAKERS = re.compile(r"Report|replace|Refusal|(Agent\w*|JudgeAnswer|Judgment|Budg
 #: Answers to whoever asks, and why a judgement waits; none of them is recorded.
 UNRECORDED = {"illegal_transition", "execution_live", "lease_runs", "deadline_ahead", "repeat", "fenced", "begun"}
 UNRECORDED |= {"unknown_execution", "job_conflict", "concluded", "judge_quota_exceeded", "judge_unavailable"}
-UNRECORDED |= {"too_many_cancels", "criteria_conflict", "validator_too_old"}
+UNRECORDED |= {
+    "too_many_cancels",
+    "criteria_conflict",
+    "validator_too_old",
+    "moved_on",
+    "nothing_to_judge",
+    "unknown_job",
+}
 #: As constants of the jobstore, or as kinds of reports.
-NAMED = {"result_reused", "verdict_reused", "matched", "handed_on"}
+NAMED = {"result_reused", "verdict_reused", "matched", "handed_on", "rejudged"}
 #: Of outcomes that cannot be recorded: what `decode` says of a record, or the database of a value.
 NAMED |= {"malformed_json", "schema_mismatch", "unstorable"}
 NAMED |= {"verdict_mismatch", "validator_error", "database_error"}
 #: By the kind of what is not known.
 NAMED |= {"unknown_judge_policy", "unknown_criteria_set"}
+#: As CheckError says them, of a job whose criteria an older version stored.
+NAMED |= {"check_invalid", "check_unknown"}
 
 
 def test_the_page_has_words_for_every_code_and_for_no_other() -> None:

@@ -202,6 +202,14 @@ async def test_lists_are_sorted_counted_and_without_bodies(web: aiohttp.ClientSe
     assert ([job["id"] for job in found["items"]], found["searched"]) == ([ids[1]], 20_000)
     async with web.get("/api/job-counts", params={"tenant": "lists"}) as answer:
         assert await answer.json() == {"counts": {"ASSIGNED": 3}, "capped_at": 10_000, "searched": None, "cancelled": 0}
+    async with web.get("/api/job-facets", params={"tenant": "lists", "field": "agent", "status": "ASSIGNED"}) as answer:
+        body = await answer.json()
+    assert [facet["count"] for facet in body.pop("facets")] == [3]
+    assert body == {"capped_at": 10_000, "searched": None, "has_more": False}
+    async with web.get("/api/job-facets", params={"field": "colour"}) as answer:
+        body = await answer.json()
+        assert (answer.status, body["code"]) == (422, "unknown_field")
+        assert "must be one of status, agent" in body["detail"]
 
 
 async def test_the_overview_and_the_agents_are_shown(real: RealConsole, web: aiohttp.ClientSession) -> None:

@@ -98,7 +98,7 @@ def test_locks_hold_hashes_and_no_addresses(files):
     assert "uv" in pinned
 
 
-@pytest.mark.parametrize("folder", ["services/console/web", "tests/e2e"])
+@pytest.mark.parametrize("folder", ["services/console/web", "tests/e2e", "tests/peers/aimock"])
 def test_a_lock_of_npm_holds_hashes_and_no_addresses(folder):
     packages = json.loads((ROOT / folder / "package-lock.json").read_text("utf-8"))["packages"]
     del packages[""]

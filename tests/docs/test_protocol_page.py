@@ -15,15 +15,25 @@ from signoff.v1 import (
     agent_service_pb2,
     job_service_pb2,
     judge_service_pb2,
+    judging_service_pb2,
     operations_service_pb2,
-    receipt_service_pb2, work_service_pb2,
+    receipt_service_pb2,
+    work_service_pb2,
 )
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 SERVICES = {
     service.name: service
-    for module in (agent_service_pb2, job_service_pb2, judge_service_pb2, operations_service_pb2, receipt_service_pb2, work_service_pb2)
+    for module in (
+        agent_service_pb2,
+        job_service_pb2,
+        judge_service_pb2,
+        judging_service_pb2,
+        operations_service_pb2,
+        receipt_service_pb2,
+        work_service_pb2,
+    )
     for service in module.DESCRIPTOR.services_by_name.values()
 }
 #: It asks whether the job's execution is live only after the table, which also lets IN_PROGRESS pass.

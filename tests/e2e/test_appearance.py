@@ -1,6 +1,7 @@
 """Every page in both themes: axe finds nothing, nothing overflows, and how it looks is kept."""
 
 import asyncio
+import re
 
 import pytest
 from aiohttp import web
@@ -126,6 +127,42 @@ async def test_nothing_moves_while_a_page_is_loaded(visitor: Visitor, pages: dic
         found[name] = await shifted(page)
         await page.context.close()
     assert {name: shifts for name, shifts in found.items() if shifts} == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1440, 900), (768, 900), PHONE])
+async def test_filters_are_accessible_and_fit(
+    visitor: Visitor, pages: dict[str, str], theme: Theme, size: tuple[int, int]
+):
+    assert pages
+    address = "/?label=harbour:yes&status=FAILED&status=COMPLETED&code=agent_status&costMin=0&period=24h&sort=cost"
+    page = await visitor.arrive(address, theme=theme, size=size)
+    await settled(page)
+    filters = page.get_by_role("button", name="Filters", exact=True)
+    if await filters.count():
+        await filters.click()
+    found = {}
+    name = f"{size[0]}-{theme}"
+    for menu in ("Agent", "Label", "Code", "Criterion", "Cost", "Created"):
+        await page.get_by_role("search").get_by_role("button", name=re.compile(f"^{menu}")).click()
+        await expect(page.get_by_role("dialog", name=menu)).to_be_visible()
+        await expect(page.locator("[role=dialog] .animate-pulse")).to_have_count(0)
+        await keep(page, f"filter-{menu.lower()}-{name}")
+        found[menu] = await found_by_axe(page) + await overflowing(page)
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+    await page.get_by_role("combobox", name="Search jobs").press_sequentially("harbour status:")
+    await expect(page.get_by_role("listbox", name="Suggestions")).to_be_visible()
+    await page.keyboard.press("ArrowDown")
+    await keep(page, f"filter-suggestions-{name}")
+    found["suggestions"] = await found_by_axe(page) + await overflowing(page)
+    await page.keyboard.press("Escape")
+    await page.keyboard.type("broken")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await keep(page, f"filter-problem-{name}")
+    found["problem"] = await found_by_axe(page) + await overflowing(page)
+    assert {part: problems for part, problems in found.items() if problems} == {}
 
 
 #: Cells of a row that reach into one another, or beyond their table.

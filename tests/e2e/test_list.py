@@ -31,15 +31,20 @@ async def test_the_address_is_the_filter(page: Page, label: str):
     await expect(painted).to_have_count(0)
     assert "status=COMPLETED" in page.url
     await expect(completed).to_have_attribute("aria-pressed", "true")
-    await page.get_by_role("searchbox", name="Tenant").fill("painters")
+    await page.get_by_role("combobox", name="Search jobs").fill("tenant:painters")
+    await page.keyboard.press("Enter")
     await expect(page.get_by_text("No job matches")).to_be_visible()
     await expect(page).to_have_url(re.compile("tenant=painters"))
+    await page.go_back()
+    await expect(dusted).to_be_visible()
     await page.go_back()
     await expect(painted).to_be_visible()
     await expect(dusted).to_be_visible()
     await page.go_forward()
+    await expect(painted).to_have_count(0)
+    await page.go_forward()
     await expect(page.get_by_text("No job matches")).to_be_visible()
-    await expect(page.get_by_role("searchbox", name="Tenant")).to_have_value("painters")
+    await expect(page.get_by_role("button", name="Remove the filter tenant painters")).to_be_visible()
 
 
 async def test_an_address_that_was_sent_shows_the_same(visitor: Visitor, label: str):
@@ -87,7 +92,7 @@ async def test_all_can_be_done_by_keyboard_alone(page: Page, system: System):
     await expect(page).to_have_url(re.compile(r"/\?status=REJECTED$"))
     await press("/")
     await page.keyboard.type("xjk?")
-    await expect(page.get_by_role("searchbox", name="Search jobs")).to_have_value("xjk?")
+    await expect(page.get_by_role("combobox", name="Search jobs")).to_have_value("xjk?")
 
 
 async def test_keys_can_be_switched_off(page: Page, system: System):
@@ -125,8 +130,58 @@ async def test_several_jobs_are_executed_at_once(page: Page, system: System):
     dialog = page.get_by_role("alertdialog", name="Execute 2 jobs?")
     await expect(dialog).to_contain_text("label bulk:yes")
     await dialog.get_by_role("button", name="Execute").click()
+    await expect(page).to_have_url(re.compile(r"/batches/[0-9a-f-]{36}$"))
+    await page.goto("/?label=bulk:yes")
     for number in (1, 2):
         await expect(badge(row(page, f"Tile {number}"), "Completed")).to_be_visible()
+
+
+async def test_jobs_are_filtered_by_menus_and_by_a_query_and_a_reload_keeps_the_view(
+    page: Page, system: System, label: str
+):
+    assert label == "shelf:left"
+    dusted, painted = row(page, "Dust the shelf"), row(page, "Paint the shelf")
+    await page.get_by_role("button", name="Label").click()
+    await page.get_by_role("option", name="shelf").click()
+    await expect(page.get_by_role("option", name="left")).to_contain_text("2")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(re.compile("label=shelf%3Aleft"))
+    await page.get_by_role("button", name="Tenant").click()
+    await expect(page.get_by_role("option", name="painters")).to_contain_text("1")
+    await page.keyboard.type("paint")
+    await page.keyboard.press("Enter")
+    await expect(dusted).to_have_count(0)
+    await expect(painted).to_be_visible()
+    await page.get_by_role("button", name="Remove the filter tenant painters").click()
+    query = page.get_by_role("combobox", name="Search jobs")
+    await expect(query).to_be_focused()
+    await page.keyboard.type("dust stat")
+    await page.get_by_role("option", name="status:").wait_for()
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("comp")
+    await expect(page.get_by_role("option", name="status:completed")).to_contain_text("1")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await page.keyboard.type(" duration<much")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("a duration is such as 60s")
+    await page.keyboard.type("duration<1h")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_have_count(0)
+    await page.get_by_label("Sort").select_option("Slowest")
+    await expect(page).to_have_url(re.compile("sort=duration"))
+    address = page.url
+    for part in ("label=shelf%3Aleft", "status=COMPLETED", "durationMax=3600", "text=dust"):
+        assert part in address
+    await page.reload()
+    await expect(dusted).to_be_visible()
+    await expect(painted).to_have_count(0)
+    await expect(query).to_have_value("dust")
+    await expect(page.get_by_label("Sort")).to_have_value("duration")
+    await expect(page.get_by_role("button", name="Remove the filter duration at most 3600 s")).to_be_visible()
+    assert page.url == address
+    assert (await system.client.list_job_facets("label:shelf", {})).facets[0].count == 2
 
 
 async def test_a_phone_shows_a_card_a_job_and_nothing_overflows(visitor: Visitor, system: System):

@@ -84,7 +84,7 @@ async def test_jobs_are_sought_between_exact_times(page: Page, system: System, l
     await page.get_by_role("button", name="Settings").click()
     await page.get_by_role("radio", name="UTC").check()
     await page.keyboard.press("Escape")
-    await page.get_by_label("Created").select_option("exact")
+    await page.get_by_role("button", name="Created", exact=True).first.click()
     since = page.get_by_label("Created from (UTC)")
     await since.fill(f"{job.created_at:%Y-%m-%dT%H:%M}")
     await since.press("Enter")

@@ -10,11 +10,11 @@ from support.fakes import FakeExecutions, FakeLeases, FakePublisher, until
 
 from contracts.status import Protocol as AgentProtocol
 from executor.agents.client import HttpClient
-from executor.agents.guard import parse_allowed
 from executor.agents.header_values import HeaderValues
 from executor.agents.http import HttpAgent
 from executor.agents.http_async import HttpAsyncAgent
 from executor.handlers import Handlers
+from servicekit.addresses import parse_allowed
 from servicekit.leasing.worker import Worker
 
 RESULT_MAX_BYTES = 100_000

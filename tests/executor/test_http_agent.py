@@ -213,6 +213,7 @@ async def test_every_attempt_has_the_same_key_and_body_and_its_own_number(agent,
     assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"] == str(a_lease.execution_id)
     assert [call.headers["Signoff-Attempt"] for call in agent.calls] == ["1", "2"]
     assert [call.headers["Signoff-Call"] for call in agent.calls] == ["1", "3"]
+    assert {call.headers["Signoff-Result-Max-Bytes"] for call in agent.calls} == {"100000"}
     assert first.body == second.body == grant(request=request).request.encode()
     assert first.headers["Content-Type"] == "application/json"
 

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 
 import grpc
 
-from contracts.criteria import find_warnings
 from contracts.jsontext import json_text, parse_json
+from contracts.lint import find_warnings
 from contracts.messages.convert import (
     agent_message,
     get_json,
@@ -33,9 +33,11 @@ from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer, add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer, add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
+from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
 from support.fake_judges import FakeJudges
+from support.fake_judgings import FakeJudgings
 from support.fake_operations import FakeOperations, Refusal, id_of
 from support.fake_receipts import FakeReceipts
 
@@ -59,7 +61,9 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         self.nonsense: dict[str, Any] = {}  # answered instead, likewise
         self.first_cursor = 0  # what lies before is forgotten
         self.waiting: dict[str, Waiting] = {}
+        self.facets = jobs_pb.ListJobFacetsResponse(capped_at=10_000)
         self.watches = 0
+        self.judging = FakeJudgings()
         self.outage: str | None = None  # why health checks are not answered SERVING
         self.held: asyncio.Event | None = None  # what lists wait for
         self._executions: set[str] = set()
@@ -156,6 +160,9 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
             if request.with_waiting and job.id in self.waiting:
                 job.waiting.CopyFrom(waiting_message(self.waiting[job.id]))
         return jobs_pb.ListJobsResponse(jobs=jobs, next_page_token=token)
+
+    async def ListJobFacets(self, request, context):
+        return self.facets
 
     def _job(self, job_id, with_last_log):
         job = self.job(job_id)
@@ -354,6 +361,7 @@ class Server:
         add_OperationsServiceServicer_to_server(self.store, self._server)
         add_ReceiptServiceServicer_to_server(self.store, self._server)
         add_JudgeServiceServicer_to_server(self.store, self._server)
+        add_JudgingServiceServicer_to_server(self.store.judging, self._server)
         self._server.add_generic_rpc_handlers((Health(self.store),))
         self.port = self._server.add_insecure_port(self.address)
         await self._server.start()

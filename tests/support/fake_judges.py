@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 
 from contracts.criteria import find_warnings, format_criteria, join_forms
+from contracts.judging.calibration.golden import Report, make_golden, read_golden
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.convert import criteria_of
 from contracts.messages.job_requests import warning_message
@@ -15,6 +16,7 @@ from contracts.messages.judging import (
     CriteriaSetVersion,
     JudgePolicyVersion,
     NamedCriteriaSet,
+    NamedGoldenSet,
     NamedJudgePolicy,
     NameMove,
     criteria_set_message,
@@ -34,6 +36,7 @@ class FakeJudges(JudgeServiceServicer):
         super().__init__()
         self.policies: dict[str, NamedJudgePolicy] = {}
         self.sets: dict[str, NamedCriteriaSet] = {}
+        self.golden: dict[str, NamedGoldenSet] = {}
         self.validators: list[pb.Validator] = []
         self.warnings: list[pb.JudgingWarning] = []
 
@@ -66,12 +69,39 @@ class FakeJudges(JudgeServiceServicer):
         known = self._policy(request.name)
         if request.version > known.newest:
             raise Refusal(Status.NOT_FOUND, "unknown_judge_policy")
+        golden = self.golden.get(request.name)
+        if golden and not golden.is_retired and not request.HasField("force_reason"):
+            if not request.HasField("report_json"):
+                raise Refusal(Status.FAILED_PRECONDITION, "golden_not_evaluated")
+            Report.model_validate_json(request.report_json)
         self.policies[request.name] = known.model_copy(update={"current": request.version})
         return pb.PromoteJudgePolicyResponse(policy=judge_policy_message(self.policies[request.name]))
 
     async def RetireJudgePolicy(self, request, context):
         self.policies[request.name] = self._policy(request.name).model_copy(update={"current": None})
         return pb.RetireJudgePolicyResponse(policy=judge_policy_message(self.policies[request.name]))
+
+    async def PutGoldenSet(self, request, context):
+        rates = {field.name: value for field, value in request.ListFields() if field.name.endswith(("_min", "_max"))}
+        rule, body = make_golden(request.cases_jsonl.encode().splitlines(), **rates)
+        known = self.golden.get(request.name)
+        made = {"name": request.name, "version": known.version + 1 if known else 1, "cases_jsonl": read_golden(body)[1]}
+        who = {"is_retired": False, "created_at": datetime.now(UTC), "actor": "administrator"}
+        self.golden[request.name] = NamedGoldenSet(**rule.model_dump(), **made, **who)
+        return pb.PutGoldenSetResponse(golden=self._golden_message(request.name))
+
+    async def GetGoldenSet(self, request, context):
+        return pb.GetGoldenSetResponse(golden=self._golden_message(request.name))
+
+    async def RetireGoldenSet(self, request, context):
+        self._golden_message(request.name)
+        self.golden[request.name] = self.golden[request.name].model_copy(update={"is_retired": True})
+        return pb.RetireGoldenSetResponse(golden=self._golden_message(request.name))
+
+    def _golden_message(self, name: str) -> pb.GoldenSet:
+        if name not in self.golden:
+            raise Refusal(Status.NOT_FOUND, "unknown_golden_set")
+        return pb.GoldenSet(**self.golden[name].model_dump(exclude_none=True))
 
     async def ListCriteriaSets(self, request, context):
         return pb.ListCriteriaSetsResponse(sets=[criteria_set_message(each) for each in self.sets.values()])

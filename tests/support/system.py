@@ -145,9 +145,9 @@ class System:
                     return job  # else its policy submitted it again
         raise AssertionError
 
-    async def logged(self, job_id: str, seen: Callable[[JobLog], bool]) -> JobLog:
+    async def logged(self, job_id: str, seen: Callable[[JobLog], bool], within_s: float = WAIT_S) -> JobLog:
         """The first entry of the job's log of which `seen` is true."""
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(within_s):
             async for event in self.client.watch_jobs([job_id], after=0):
                 if event.log is not None and seen(event.log):
                     return event.log

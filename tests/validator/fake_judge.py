@@ -63,9 +63,15 @@ class Asked(NamedTuple):
 
 
 def read_request(body: dict[str, Any]) -> Asked:
-    messages = body.get("messages") or [{"role": "system", "content": body["instructions"]}, *body["input"]]
-    assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
-    instructions, result, _, request = (message["content"] for message in messages)
+    messages = body.get("messages") or body["input"]
+    if "instructions" in body:
+        messages = [{"role": "system", "content": body["instructions"]}, *messages]
+    roles = [message["role"] for message in messages]
+    assert roles in (
+        *(["system", "user", "assistant", "user"], ["developer", "user", "assistant", "user"]),
+        ["user", "assistant", "user", "assistant", "user"],
+    )
+    instructions, (result, _, request) = messages[0]["content"], (message["content"] for message in messages[-3:])
     first, text, last = result.split("\n")
     return Asked(json.loads(text), json.loads(request.split("\n")[0]), [first, last], instructions, request)
 
@@ -119,6 +125,21 @@ def status(code: int, error_code: str | None = None, headers: dict[str, str] | N
     return step
 
 
+def picky(
+    said: Step, *faults: Callable[[str, dict[str, Any]], str | None], code: int = 400, error_code: str | None = None
+) -> Step:
+    """The same answer, once no fault is found in a request by its path and body: else a refusal in these words."""
+
+    async def step(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        for fault in faults:
+            if (message := fault(request.path, body)) is not None:
+                error = {"message": message, "type": "invalid_request_error", "code": error_code, "param": None}
+                return web.json_response({"error": error}, status=code)
+        return await said(request, body)
+
+    return step
+
+
 def html(code: int = 200) -> Step:
     async def step(_: web.Request, __: dict[str, Any]) -> web.Response:
         return web.Response(status=code, text="<!doctype html><title>Proxy</title>", content_type="text/html")
@@ -129,6 +150,18 @@ def html(code: int = 200) -> Step:
 def raw(body: Any) -> Step:
     async def step(_: web.Request, __: dict[str, Any]) -> web.Response:
         return web.json_response(body)
+
+    return step
+
+
+def cut_off() -> Step:
+    """The first half of a good answer, as its own JSON, with 200."""
+
+    async def step(request: web.Request, body: dict[str, Any]) -> web.Response:
+        response = await ok()(request, body)
+        assert isinstance(response, web.Response)
+        text = response.text or ""
+        return web.Response(text=text[: len(text) // 2], content_type="application/json")
 
     return step
 

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from contracts.criteria import Criterion
 from contracts.evidence import Evidence
 from validator.judge_config import ApiName
+from validator.judges.forms import Form
 from validator.judges.shapes import APIS, Request
-from validator.prompt import CRITERIA_MAX, READ, RULES, Questions, write_schema
+from validator.prompt import CRITERIA_MAX, READ, Questions, write_schema
+from validator.wordings import RULES
 
 CRITERIA = [Criterion(text="It is short"), Criterion(text="It is rude", kind="never")]
 
@@ -28,7 +30,7 @@ JSON = st.recursive(
 
 def write(api: ApiName, questions: Questions, criteria: list[Criterion]) -> dict[str, Any]:
     question = questions.ask(criteria)
-    return APIS[api].write(Request("m", question, write_schema(question.count), question.tokens_max))
+    return APIS[api].write(Request("m", question, question.tokens_max, Form(api)))
 
 
 def without_random_words(text: str) -> str:
@@ -128,3 +130,11 @@ def test_the_schema_is_one_that_strict_mode_takes(count: int, is_bounded: bool) 
 
 def test_the_judge_says_that_it_read_the_result_so_that_roles_alternate() -> None:
     assert "data" in READ
+
+
+@given(st.text(alphabet=st.characters(codec="ascii")))
+def test_a_text_is_shown_alike_whether_or_not_it_was_searched(text: str) -> None:
+    shown = Questions(text, nonce="a0" * 16).ask([]).result.split("\n")[1]
+    assert json.loads(shown) == text
+    searched = Questions(f"{text}\u00e9", nonce="a0" * 16).ask([]).result.split("\n")[1]
+    assert searched == f'{shown[:-1]}\u00e9"'

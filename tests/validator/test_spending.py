@@ -23,7 +23,7 @@ from validator.handlers import Handlers
 from validator.judge_config import ApiName, JudgeConfig
 from validator.judges.openai import OpenAIJudge
 from validator.ports import Claim, Grant
-from validator.prompt import PROMPT_VERSION
+from validator.wordings import PROMPT_VERSION
 
 MILLION = 1_000_000
 USD = 0.15 + 0.60  # of a million tokens read, and as many written
@@ -87,7 +87,7 @@ async def reported(worker: Worker, judgings: FakeJudgings, config: JudgeConfig) 
         return publisher.events[0]
 
     async with OpenAIJudge(config) as judge:
-        handlers = Handlers(worker, judgings, judge, config, publisher)  # type: ignore[arg-type]
+        handlers = Handlers(worker, judgings, lambda _: judge, config, publisher)  # type: ignore[arg-type]
         yield run
 
 

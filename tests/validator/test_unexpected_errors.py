@@ -47,7 +47,8 @@ class Judgings:
 
 async def test_an_unexpected_error_is_reported_as_misjudged_with_its_cost() -> None:
     publisher, worker = FakePublisher(), Worker("test", FakeLeases(), capacity=10, outcomes_max=100)
-    handlers = Handlers(worker, Judgings(), BuggyJudge(), JudgeConfig(api_key="sk-test"), publisher)  # type: ignore[arg-type]
+    judge, config = BuggyJudge(), JudgeConfig(api_key="sk-test")
+    handlers = Handlers(worker, Judgings(), lambda _: judge, config, publisher)  # type: ignore[arg-type]
     running = asyncio.create_task(worker.run())
     await handlers.on_result_produced([incoming(result_produced())])
     await until(lambda: publisher.events)

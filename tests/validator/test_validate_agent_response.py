@@ -15,8 +15,8 @@ from validator.errors import JudgeUnavailableError, JudgmentError
 from validator.judge_config import ApiName, JudgeConfig
 from validator.judges.openai import OpenAIJudge
 from validator.judging import ValidationResult, validate_agent_response
-from validator.prompt import PROMPT_VERSION
 from validator.verdict import NO_JUDGE
+from validator.wordings import PROMPT_VERSION
 
 CRITERIA = "- It greets\noptional: It is kind"
 RESULT = {"text": "Hello, world"}
@@ -107,6 +107,18 @@ class TestEmptyResults:
         (fake.says("Sure! Here is my verdict."), "judge_invalid_json"),
         (fake.says(FAIL_WITH_WRONG_SHAPE), "judge_wrong_shape"),
         (fake.says(""), "judge_wrong_shape"),
+        (fake.cut_off(), "judge_incomplete"),
+        (fake.says('{"c1": {"evidence" "x"}}'), "judge_invalid_json"),
+        (fake.says(json.dumps(fake.answer(2)) + "}"), "judge_invalid_json"),
+        (fake.says('{"c1":' * 10_000), "judge_invalid_json"),
+        (fake.says("null"), "judge_wrong_shape"),
+        (fake.says("[]"), "judge_wrong_shape"),
+        (fake.says(json.dumps({"verdict": fake.answer(2)})), "judge_criteria_mismatch"),
+        (fake.says(json.dumps(fake.answer(2, outcome="yes"))), "judge_wrong_shape"),
+        (fake.raw({"error": {"code": 502, "message": "no, sk-secret"}}), "judge_wrong_shape"),
+        (fake.raw({"choices": [], "output": None}), "judge_wrong_shape"),
+        (fake.raw({"choices": [{"message": None}], "output": [None]}), "judge_wrong_shape"),
+        (fake.raw({"choices": [{"message": {"content": {}}}], "output": "x"}), "judge_wrong_shape"),
         (fake.raw([]), "judge_wrong_shape"),
         (fake.raw({}), "judge_wrong_shape"),
         (fake.says(json.dumps(fake.answer(1))), "judge_criteria_mismatch"),
@@ -171,6 +183,8 @@ async def test_a_response_that_failed_with_200_is_nonsense(server: FakeJudge, st
         (fake.status(429, headers={"Retry-After": "7"}), "judge_rate_limited", 7.0),
         (fake.status(429, headers={"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}), "judge_rate_limited", 3600.0),
         (fake.status(429, headers={"Retry-After": "Mon, 01 Jan 2024 00:00:00 GMT"}), "judge_rate_limited", 0.0),
+        (fake.status(429, headers={"Retry-After": "999999999"}), "judge_rate_limited", 3600.0),
+        (fake.status(429, headers={"Retry-After-Ms": "250", "Retry-After": "9"}), "judge_rate_limited", 0.25),
         (fake.status(429, headers={"Retry-After": "nan"}), "judge_rate_limited", None),
         (fake.status(429, headers={"Retry-After": "soon"}), "judge_rate_limited", None),
         (fake.status(429, "insufficient_quota"), "judge_quota_exceeded", None),
@@ -230,24 +244,10 @@ async def test_a_result_that_the_judge_rejects_is_not_assessed(server: FakeJudge
     assert "content_filter" in verdict.reason
 
 
-async def test_an_api_that_bounds_no_strings_is_asked_without_bounds(server: FakeJudge, config: JudgeConfig) -> None:
-    async def refuse_bounds(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        if "maxLength" in json.dumps(body):
-            message = "Invalid schema for response_format 'verdict': 'maxLength' is not permitted."
-            return web.json_response({"error": {"message": message, "code": None}}, status=400)
-        return await fake.ok()(request, body)
-
-    server.plays(refuse_bounds)
-    async with OpenAIJudge(config) as own:
-        for _ in range(2):
-            assert (await validate_agent_response(RESULT, CRITERIA, config, judge=own)).is_valid
-    assert ["maxLength" in json.dumps(body) for body in server.asked] == [True, False, False]
-
-
 async def test_what_a_judge_may_write_is_bounded(server: FakeJudge, config: JudgeConfig) -> None:
     await judge(config, thinking_tokens=100)
     body = server.asked[0]
-    assert body.get("max_completion_tokens", body.get("max_output_tokens")) == 100 + 3 * 500
+    assert body.get("max_tokens", body.get("max_output_tokens")) == 100 + 3 * 250
 
 
 async def test_many_criteria_are_asked_in_parts(server: FakeJudge, config: JudgeConfig) -> None:

@@ -132,14 +132,14 @@ class TestHearings:
     def test_a_doubtful_criterion_needs_two_sound_passes(self, answers: list[Any], outcome: str | None) -> None:
         hearing = heard(*answers)
         assert (hearing.decided and hearing.decided.outcome) == outcome
-        assert hearing.conclude("no answer").outcome == (outcome or "cannot_assess")
+        assert hearing.conclude().outcome == (outcome or "cannot_assess")
 
     @pytest.mark.parametrize(
         ("evidence", "fault"), [(None, NOT_QUOTED), ("  ", NOT_QUOTED), ("goodbye", FALSE_QUOTE), ("hello", TOO_SHORT)]
     )
     @pytest.mark.parametrize("kind", ["meets", "never"])
     def test_what_is_told_is_the_rule_and_what_helps(self, evidence: str | None, fault: str, kind: str) -> None:
-        concluded = heard(said(evidence=evidence), kind=kind).conclude("")
+        concluded = heard(said(evidence=evidence), kind=kind).conclude().verdict
         assert concluded.outcome is Outcome.CANNOT_ASSESS
         assert concluded.evidence is None
         assert fault in concluded.comment
@@ -147,8 +147,8 @@ class TestHearings:
         assert concluded.comment.endswith("the judge said: so")
 
     def test_evidence_of_what_did_not_pass_is_kept_if_it_stands_there(self) -> None:
-        assert heard(said("fail", "hello")).conclude("").evidence == "hello"
-        invented = heard(said("fail", "goodbye")).conclude("")
+        assert heard(said("fail", "hello")).conclude().verdict.evidence == "hello"
+        invented = heard(said("fail", "goodbye")).conclude().verdict
         assert (invented.outcome, invented.evidence) == (Outcome.FAIL, None)
         assert FALSE_QUOTE in invented.comment
 
@@ -156,24 +156,24 @@ class TestHearings:
 class TestVerdicts:
     @given(st.lists(st.tuples(st.sampled_from(Outcome), st.booleans()), min_size=1))
     def test_valid_is_what_passed_every_required_criterion(self, pairs: list[tuple[Outcome, bool]]) -> None:
-        hearings = [heard(said(outcome), required=must) for outcome, must in pairs]
-        verdict = make_verdict(hearings, ["because"], "m", None)
+        ballots = [heard(said(outcome), required=must).conclude() for outcome, must in pairs]
+        verdict = make_verdict(ballots, ["because"], "m")
         assert verdict.is_valid == all(outcome is Outcome.PASS for outcome, must in pairs if must)
         assert [(c.outcome, c.required) for c in verdict.criteria] == pairs
         assert (verdict.reason, verdict.judge_error) == ("because", None)
 
     def test_a_pass_on_an_invented_quote_is_told_in_the_reason(self) -> None:
-        verdict = make_verdict([heard(INVENTED), heard(PASS)], ["because"], "m", None)
+        verdict = make_verdict([heard(INVENTED).conclude(), heard(PASS).conclude()], ["because"], "m")
         assert not verdict.is_valid
         assert FALSE_QUOTE in verdict.reason
 
     def test_what_was_never_answered_is_not_assessed_and_marked(self) -> None:
         nonsense = JudgeAnswerError("the judge refused to answer", code="judge_refused")
-        verdict = make_verdict([heard(PASS), heard(None)], ["because"], "m", nonsense)
+        verdict = make_verdict([heard(PASS).conclude(nonsense), heard(None).conclude(nonsense)], ["because"], "m")
         assert [c.outcome for c in verdict.criteria] == [Outcome.PASS, Outcome.CANNOT_ASSESS]
         assert verdict.judge_error == "judge_refused"
         assert "refused" in verdict.criteria[1].comment
-        assert make_verdict([heard(None, PASS)], ["because"], "m", nonsense).judge_error is None
+        assert make_verdict([heard(None, PASS).conclude(nonsense)], ["because"], "m").judge_error is None
 
     def test_an_empty_result_meets_nothing(self) -> None:
         kinds = [Criterion(text="a"), Criterion(text="b", kind="never"), Criterion(text="c", required=False)]
@@ -185,13 +185,13 @@ class TestVerdicts:
     def test_what_a_model_writes_can_be_stored(self, reason: str, comment: str, evidence: str, result: str) -> None:
         hearing = Hearing(Criterion(text="x"))
         hearing.hear(said("fail", evidence, comment), Evidence(result))
-        verdict = make_verdict([hearing], [reason], reason, None)
+        verdict = make_verdict([hearing.conclude()], [reason], reason)
         assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
         assert "\\u0000" not in json.dumps(verdict.model_dump(mode="json"))
 
     def test_control_characters_surrogates_and_lengths_are_cut(self) -> None:
         noisy = "a\x00b\x1b[31mc\u202ed\ud800e\nf"
-        verdict = make_verdict([heard(PASS)], [noisy + "x" * 5_000], "m\x00", None)
+        verdict = make_verdict([heard(PASS).conclude()], [noisy + "x" * 5_000], "m\x00")
         assert verdict.reason.startswith("ab[31mcde\nfx")
         assert len(verdict.reason) <= TEXT_MAX
         assert verdict.model == "m"

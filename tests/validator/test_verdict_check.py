@@ -58,11 +58,19 @@ def test_each_criterion_is_judged_once_and_in_order(order: tuple[int, ...]) -> N
 
 
 def test_a_pass_of_a_kind_that_nobody_can_judge_does_not_count() -> None:
-    criterion = Criterion(text="exits with 0", kind="check")
-    one = CriterionVerdict(text=criterion.text, kind="check", outcome=Outcome.PASS, evidence="It exits with 0")
-    assert "check" in (find_mismatch([criterion], Verdict.of([one], "because")) or "")
+    criterion = Criterion(text="exits with 0", kind="person")
+    one = CriterionVerdict(text=criterion.text, kind="person", outcome=Outcome.PASS, evidence="It exits with 0")
+    assert "person" in (find_mismatch([criterion], Verdict.of([one], "because")) or "")
     failed = one.model_copy(update={"outcome": Outcome.CANNOT_ASSESS})
     assert find_mismatch([criterion], Verdict.of([failed], "because")) is None
+
+
+def test_a_check_passes_by_what_it_found() -> None:
+    criterion = Criterion(text="max_words 9", kind="check")
+    one = CriterionVerdict(text=criterion.text, kind="check", outcome=Outcome.PASS, evidence="7 words")
+    assert find_mismatch([criterion], Verdict.of([one], "because")) is None
+    without = one.model_copy(update={"evidence": None})
+    assert "without evidence" in (find_mismatch([criterion], Verdict.of([without], "because")) or "")
 
 
 def test_something_must_be_required() -> None:

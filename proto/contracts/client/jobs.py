@@ -26,7 +26,18 @@ from signoff.v1.agent_service_pb2_grpc import AgentServiceStub
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
 
 if TYPE_CHECKING:
-    from contracts.resources import Agent, Job, JobCounts, JobEdit, JobFilter, JobLog, NewAgent, NewJob, SavedJob
+    from contracts.resources import (
+        Agent,
+        Job,
+        JobCounts,
+        JobEdit,
+        JobFacets,
+        JobFilter,
+        JobLog,
+        NewAgent,
+        NewJob,
+        SavedJob,
+    )
     from contracts.waiting.reasons import Waiting
 
 #: For `assign_agent`: the job keeps the payload that it has.
@@ -152,6 +163,17 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         """Count the jobs that match, by status and up to `capped_at`; the filter's own statuses are ignored."""
         request = jobs_pb.CountJobsRequest(filter=job_filter_message(job_filter))
         response = await self._call(self._jobs.CountJobs, request)
+        return self._read(response)
+
+    async def list_job_facets(
+        self, field: str, job_filter: JobFilter | Mapping[str, Any], *, limit: int = 0
+    ) -> JobFacets:
+        """Count the jobs that match by the values of a field, of FACET_FIELDS or `label:NAME`, the most frequent first.
+
+        What the filter says of the field itself is ignored.
+        """
+        request = jobs_pb.ListJobFacetsRequest(field=field, filter=job_filter_message(job_filter), page_size=limit)
+        response = await self._call(self._jobs.ListJobFacets, request)
         return self._read(response)
 
     async def list_job_logs(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from contracts.messages.judging import (
         JudgePolicies,
         NamedCriteriaSet,
+        NamedGoldenSet,
         NamedJudgePolicy,
         SavedCriteriaSet,
         SavedJudgePolicy,
@@ -52,16 +53,49 @@ class JudgesClient(Connection):
         return self._read(await self._call(self._judges.PutJudgePolicy, request))
 
     async def promote_judge_policy(
-        self, name: str, version: int, *, force_reason: str | None = None
+        self, name: str, version: int, *, report: Mapping[str, Json] | None = None, force_reason: str | None = None
     ) -> NamedJudgePolicy:
-        """Let new executions be judged by a version; NOT_FOUND."""
-        request = pb.PromoteJudgePolicyRequest(name=name, version=version, force_reason=force_reason or None)
+        """Let new executions be judged by a version, which passes the golden set by this report; NOT_FOUND."""
+        text = None if report is None else json.dumps(report)
+        request = pb.PromoteJudgePolicyRequest(
+            name=name, version=version, report_json=text, force_reason=force_reason or None
+        )
         return self._read((await self._call(self._judges.PromoteJudgePolicy, request)).policy)
 
     async def retire_judge_policy(self, name: str, *, reason: str | None = None) -> NamedJudgePolicy:
         """Let no new execution be judged by a name; NOT_FOUND."""
         request = pb.RetireJudgePolicyRequest(name=name, reason=reason or None)
         return self._read((await self._call(self._judges.RetireJudgePolicy, request)).policy)
+
+    async def put_golden_set(
+        self,
+        name: str,
+        cases_jsonl: str,
+        *,
+        least: float | None = None,
+        flips_max: float | None = None,
+        note: str | None = None,
+    ) -> NamedGoldenSet:
+        """Replace the golden set of a policy: a labelled case a line, and the share of each label to judge rightly."""
+        request = pb.PutGoldenSetRequest(
+            name=name,
+            cases_jsonl=cases_jsonl,
+            true_positive_rate_min=least,
+            true_negative_rate_min=least,
+            flips_max=flips_max,
+            note=note or None,
+        )
+        return self._read((await self._call(self._judges.PutGoldenSet, request)).golden)
+
+    async def get_golden_set(self, name: str) -> NamedGoldenSet:
+        """Return the golden set of a policy with its cases; NOT_FOUND."""
+        response = await self._call(self._judges.GetGoldenSet, pb.GetGoldenSetRequest(name=name))
+        return self._read(response.golden)
+
+    async def retire_golden_set(self, name: str, *, reason: str | None = None) -> NamedGoldenSet:
+        """Let versions of a policy take over without a golden set; NOT_FOUND."""
+        request = pb.RetireGoldenSetRequest(name=name, reason=reason or None)
+        return self._read((await self._call(self._judges.RetireGoldenSet, request)).golden)
 
     async def list_criteria_sets(self, *, limit: int = 0, page_token: str = "") -> tuple[list[NamedCriteriaSet], str]:
         """Return a page of criteria sets by name, without criteria, and the next page's token or ""."""

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice, pairwise
 from typing import Any, Final
 
@@ -25,6 +25,8 @@ __all__ = [
 
 #: Places looked at of one quotation, the first ones.
 PLACES_MAX: Final = 20
+#: Characters of a criterion that is kept in memory, once read.
+KEPT_MAX_CHARS: Final = 500
 #: What a quotation weighs at least that is no whole, see Phrase.
 WEIGHT_MIN: Final = 8
 
@@ -67,7 +69,7 @@ class Evidence:
 
     def __init__(self, result: Any, criteria: Iterable[str] = ()) -> None:
         self._result, self._pieces = result, Pieces(result)
-        self._criteria = [Phrase(criterion) for criterion in criteria]
+        self._criteria = [_keep_phrase(one) if len(one) <= KEPT_MAX_CHARS else Phrase(one) for one in criteria]
         # The longest first, since another one may stand in it.
         self._repeats = sorted((one for one in self._criteria if one.is_long), key=len, reverse=True)
         self._values = Words(self._pieces.values, self._repeats)
@@ -110,13 +112,14 @@ class Evidence:
         return None if None in faults else faults[0]
 
     def _find_fault(self, quote: str, criterion: str) -> str | None:
-        phrase, literal = Phrase(quote), find_quoted(criterion)
+        phrase = Phrase(quote)
+        in_values = phrase.has_letters and phrase in self._values
+        if in_values and sum(phrase.weights) >= WEIGHT_MIN:
+            return None
+        literal = find_quoted(criterion)
         if not phrase.has_letters:
             is_literal = quote.strip() in literal and quote.strip() in self._pieces.text
             return None if is_literal or self._is_whole_result(quote) else TOO_SHORT
-        in_values = phrase in self._values
-        if in_values and sum(phrase.weights) >= WEIGHT_MIN:
-            return None
         is_quoted = in_values or phrase in self._names_and_values
         if is_quoted and any(phrase.marked == Phrase(quoted).marked for quoted in literal):
             return None
@@ -159,6 +162,12 @@ class Evidence:
 
     def _index_of(self, at: int) -> int:
         return bisect_left(self._pieces.all, at, key=lambda piece: piece.start)
+
+
+@lru_cache(maxsize=1_000)
+def _keep_phrase(criterion: str) -> Phrase:
+    """Read a criterion once for all results of all jobs that have it."""
+    return Phrase(criterion)
 
 
 def _read_both_ways(quote: str) -> Iterator[str]:

@@ -157,7 +157,9 @@ class Phrase:
 
 
 def _weigh(word: str, kind: str) -> int:
-    return _WEIGHTS[kind] if kind in _WEIGHTS else sum(unicodedata.category(one)[0] in "LNM" for one in word)
+    if kind in _WEIGHTS:
+        return _WEIGHTS[kind]
+    return len(word) if word.isalnum() else sum(unicodedata.category(one)[0] in "LNM" for one in word)
 
 
 class Words:

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.agents.urls import check_http_url, has_userinfo
+from contracts.checks import CheckError, find_fault
 from contracts.fields import StrictModel, Text, matches
 from contracts.jsontext import Json, json_text
 
@@ -17,6 +18,7 @@ STAGES_MAX: Final = 8
 #: Bytes of the parameters of a model, as JSON.
 PARAMETERS_MAX_BYTES: Final = 4_000
 
+_MILLION: Final = 1_000_000
 _NAME: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
 _NAME_PATTERN: Final = matches(
     f"^{_NAME}$", "must be a name of small letters, digits and . _ -, which begins with a letter or digit"
@@ -62,6 +64,12 @@ def _check_parameters(parameters: dict[str, Json]) -> dict[str, Json]:
     return parameters
 
 
+def _check_check(text: str) -> str:
+    if (fault := find_fault(text)) is not None:
+        raise CheckError(str(fault), fault.at, fault.code)  # that one is kept
+    return text
+
+
 class _Frozen(StrictModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -83,6 +91,12 @@ class JudgeModel(_Frozen):
     output_usd: Price | None = None
     timeout_s: Annotated[float, Field(gt=0, le=3_600)] | None = None
     thinking_tokens: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+
+    def price(self, input_tokens: int, output_tokens: int) -> float | None:
+        """Return what so many tokens cost in USD; None where the policy names no price."""
+        if self.input_usd is None and self.output_usd is None:
+            return None
+        return (input_tokens * (self.input_usd or 0.0) + output_tokens * (self.output_usd or 0.0)) / _MILLION
 
 
 class Stage(_Frozen):
@@ -125,7 +139,9 @@ class LoopStep(_Frozen):
     from_submission: Annotated[int, Field(ge=2, le=100)] = 2
     asks: Annotated[int, Field(ge=0, le=VOTES_MAX)] = 1
     judge: JudgeModel | None = Field(None, description="best of another family; when not set, the last stage's")
-    check: Text | None = Field(None, description="the text of a criterion of kind `check`")
+    check: Annotated[Text, AfterValidator(_check_check)] | None = Field(
+        None, description="the text of a criterion of kind `check`"
+    )
 
 
 class JudgePolicy(_Frozen):
@@ -142,7 +158,11 @@ class JudgePolicy(_Frozen):
         default_factory=lambda: [LoopStep()], description="what later submissions need; empty: nothing more"
     )
     section_chars: Annotated[int, Field(ge=2_000, le=1_000_000)] | None = Field(
-        None, description="a longer result is judged by sections of so many characters"
+        None, description="a longer result is judged by sections of so many characters; when not set, the validator's"
+    )
+    result_max_chars: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="of criteria and result as JSON; when not set, the validator's: by default all that doors take",
     )
     prompt: Annotated[int, Field(ge=1)] | None = Field(
         None, description="the version of the prompt; when not set, the validator's"
@@ -161,5 +181,5 @@ class JudgePolicy(_Frozen):
 
     @property
     def reference(self) -> str:
-        """The name and version, as jobs and verdicts name it."""
-        return join_reference(self.name, self.version)
+        """The name and version, as jobs and verdicts name it; the name alone where it is not stored."""
+        return join_reference(self.name, self.version) if self.version else self.name

@@ -1,6 +1,6 @@
 """Verdicts: the judgement of a result, by criterion and by stage, and every ask of a model that it rests on."""
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -23,10 +23,11 @@ class CriterionVerdict(Model):
         None, description="words quoted from the result, or what a check found; None where none stand there"
     )
     comment: str = ""
+    by: str | None = Field(None, exclude_if=_is_none, description="the kind of the stage that decided it")
 
 
 class Ask(Model):
-    """One ask of a model, as the log keeps it."""
+    """One ask of a model, as the log keeps it; or, where there were very many, the sum of some."""
 
     model: str
     role: str = Field("judge", description="`judge`, `vote`, `cheap`, `strong`, or `refute`: a pass was to be refuted")
@@ -36,11 +37,14 @@ class Ask(Model):
     cost_usd: float | None = Field(None, exclude_if=_is_none)
     latency_s: float | None = Field(None, exclude_if=_is_none)
     request_id: str | None = Field(None, exclude_if=_is_none, description="as the judge's API names the request")
+    vote: int | None = Field(None, exclude_if=_is_none, description="of a quorum: which vote, from 1")
+    section: int | None = Field(None, exclude_if=_is_none, description="of a long result: which part, from 1")
+    sum_of: int | None = Field(None, exclude_if=_is_none, description="how many asks these are together, where not one")
     outcomes: str | None = Field(
         None,
         exclude_if=_is_none,
-        description="a letter for each criterion of the job: p (pass), f (fail), c (cannot assess), - (not asked); "
-        "None where the answer was nonsense",
+        description="what it said, a letter for each criterion of the job: p (pass), f (fail), c (cannot assess), "
+        "- (not asked); None where the answer was nonsense",
     )
 
 
@@ -80,10 +84,11 @@ class Verdict(Model):
         reason: str,
         model: str | None = None,
         judge_error: str | None = None,
+        **terms: Any,
     ) -> Self:
-        """Make a verdict; the result is valid if every required criterion passed."""
+        """Make a verdict; the result is valid if every required criterion passed. `terms` are its other fields."""
         is_valid = all(c.outcome is Outcome.PASS for c in criteria if c.required)
-        return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model, judge_error=judge_error)
+        return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model, judge_error=judge_error, **terms)
 
     @model_validator(mode="after")
     def _check_is_valid(self) -> Self:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from contracts.messages.convert import agent_of, job_log_of, job_of, limit_of
-from contracts.messages.job_requests import job_counts_of, saved_job_of, warning_of
+from contracts.messages.job_requests import job_counts_of, job_facets_of, saved_job_of, warning_of
 from contracts.messages.judging import (
     criteria_set_of,
+    golden_set_of,
     judge_policy_of,
     policies_of,
     saved_policy_of,
@@ -36,9 +37,11 @@ _READERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     pb.CriterionWarning: warning_of,
     judges_pb.JudgePolicy: judge_policy_of,
     judges_pb.CriteriaSet: criteria_set_of,
+    judges_pb.GoldenSet: golden_set_of,
     judges_pb.PutJudgePolicyResponse: saved_policy_of,
     judges_pb.PutCriteriaSetResponse: saved_set_of,
     judges_pb.ListJudgePoliciesResponse: policies_of,
+    jobs_pb.ListJobFacetsResponse: job_facets_of,
     pb.OperationItem: item_of,
     receipts_pb.ReceiptKey: receipt_key_of,
     operations_pb.PreviewOperationResponse: preview_of,

@@ -16,7 +16,7 @@ from contracts.messages.convert import (
     status_of,
     time_of,
 )
-from contracts.resources import JobCounts, JobEdit, JobFilter, SavedJob
+from contracts.resources import JobCounts, JobEdit, JobFacet, JobFacets, JobFilter, SavedJob
 from contracts.status import JobOrder
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as pb
@@ -50,14 +50,17 @@ def warning_message(warning: CriterionWarning) -> pb.CriterionWarning:
     return pb.CriterionWarning(**warning.model_dump())
 
 
+def warning_of(message: pb.CriterionWarning) -> CriterionWarning:
+    """Return a warning as received."""
+    suggestion = message.suggestion if message.HasField("suggestion") else None
+    return CriterionWarning(
+        code=message.code, criterion=message.criterion, message=message.message, suggestion=suggestion
+    )
+
+
 def saved_job_of(message: jobs_pb.CreateJobResponse | jobs_pb.UpdateJobResponse) -> SavedJob:
     """Return a job with the warnings of its criteria, as received."""
     return SavedJob(**dict(job_of(message.job)), warnings=[warning_of(one) for one in message.warnings])
-
-
-def warning_of(message: pb.CriterionWarning) -> CriterionWarning:
-    """Return a warning as received."""
-    return CriterionWarning(code=message.code, criterion=message.criterion, message=message.message)
 
 
 def job_counts_of(message: jobs_pb.CountJobsResponse) -> JobCounts:
@@ -65,6 +68,14 @@ def job_counts_of(message: jobs_pb.CountJobsResponse) -> JobCounts:
     searched = message.searched if message.HasField("searched") else None
     return JobCounts(
         counts=dict(message.counts), capped_at=message.capped_at, searched=searched, cancelled=message.cancelled
+    )
+
+
+def job_facets_of(message: jobs_pb.ListJobFacetsResponse) -> JobFacets:
+    """Return the values of a field with their counts, as received."""
+    facets = [JobFacet(value=one.value, count=one.count, **fields_of(one, {"name"})) for one in message.facets]
+    return JobFacets(
+        facets=facets, capped_at=message.capped_at, has_more=message.has_more, **fields_of(message, {"searched"})
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, computed_field
 from contracts.criteria import Criterion, CriterionWarning, parse_stored_criteria
 from contracts.fields import Model
 from contracts.jsontext import json_text
+from contracts.judging.calibration.golden import GoldenSet
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.convert import fields_of, get_json, put_json, time_of
 from contracts.messages.job_requests import warning_of
@@ -82,6 +83,18 @@ class NamedCriteriaSet(Model):
     )
 
 
+class NamedGoldenSet(GoldenSet):
+    """The golden set of a policy: labelled cases that a new version must pass before it takes over."""
+
+    name: str
+    version: int
+    is_retired: bool = Field(description="versions take over without it")
+    created_at: datetime
+    actor: str
+    note: str | None = None
+    cases_jsonl: str = Field(description="a labelled case a line")
+
+
 class JudgingWarning(Model):
     """What should be looked at, and is accepted as it is."""
 
@@ -147,6 +160,13 @@ def judge_policy_of(message: pb.JudgePolicy) -> NamedJudgePolicy:
 def criteria_set_of(message: pb.CriteriaSet) -> NamedCriteriaSet:
     """Return a criteria set as received."""
     return NamedCriteriaSet(**_set_fields(message))
+
+
+def golden_set_of(message: pb.GoldenSet) -> NamedGoldenSet:
+    """Return a golden set as received."""
+    return NamedGoldenSet(
+        **fields_of(message, NamedGoldenSet.model_fields.keys() - {"created_at"}), created_at=_at(message)
+    )
 
 
 def saved_policy_of(message: pb.PutJudgePolicyResponse) -> SavedJudgePolicy:

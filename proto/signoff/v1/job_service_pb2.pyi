@@ -416,6 +416,105 @@ class CountJobsResponse(_message.Message):
 Global___CountJobsResponse: _TypeAlias = CountJobsResponse  # noqa: Y015
 
 @_typing.final
+class ListJobFacetsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """status, agent, tenant, batch (the last that executed a job), code, criterion (that the last verdict did not pass),
+    label (its names), or label:NAME (its values). INVALID_ARGUMENT, `unknown_field`: it is none of these.
+    """
+    page_size: _builtins.int
+    """Values at most: 20 when not set, 500 at most."""
+    @_builtins.property
+    def filter(self) -> _resources_pb2.JobFilter:
+        """What it says of the field itself is ignored."""
+
+    def __init__(
+        self,
+        *,
+        filter: _resources_pb2.JobFilter | None = ...,
+        field: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "filter", b"filter", "page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListJobFacetsRequest: _TypeAlias = ListJobFacetsRequest  # noqa: Y015
+
+@_typing.final
+class ListJobFacetsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACETS_FIELD_NUMBER: _builtins.int
+    CAPPED_AT_FIELD_NUMBER: _builtins.int
+    SEARCHED_FIELD_NUMBER: _builtins.int
+    HAS_MORE_FIELD_NUMBER: _builtins.int
+    capped_at: _builtins.int
+    """A count that has reached it may be more."""
+    searched: _builtins.int
+    """So many of the newest jobs that match were counted, and no more. Not set: all were."""
+    has_more: _builtins.bool
+    """There are values that are less frequent."""
+    @_builtins.property
+    def facets(self) -> _containers.RepeatedCompositeFieldContainer[Global___JobFacet]:
+        """The most frequent first."""
+
+    def __init__(
+        self,
+        *,
+        facets: _abc.Iterable[Global___JobFacet] | None = ...,
+        capped_at: _builtins.int = ...,
+        searched: _builtins.int | None = ...,
+        has_more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_searched", b"_searched", "searched", b"searched"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_searched", b"_searched", "capped_at", b"capped_at", "facets", b"facets", "has_more", b"has_more", "searched", b"searched"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__searched: _TypeAlias = _typing.Literal["searched"]  # noqa: Y015
+    _WhichOneofArgType__searched: _TypeAlias = _typing.Literal["_searched", b"_searched"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__searched) -> _WhichOneofReturnType__searched | None: ...
+
+Global___ListJobFacetsResponse: _TypeAlias = ListJobFacetsResponse  # noqa: Y015
+
+@_typing.final
+class JobFacet(_message.Message):
+    """A value of a field, and how many jobs have it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    """Of a status its word without JOB_STATUS_; CANCELLED are those whose last execution was, at whatever status."""
+    count: _builtins.int
+    name: _builtins.str
+    """Of the agent or the batch, where it has one."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.str = ...,
+        count: _builtins.int = ...,
+        name: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "count", b"count", "name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+
+Global___JobFacet: _TypeAlias = JobFacet  # noqa: Y015
+
+@_typing.final
 class GetResultRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -60,6 +60,11 @@ class JobServiceStub:
                 request_serializer=signoff_dot_v1_dot_job__service__pb2.CountJobsRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_job__service__pb2.CountJobsResponse.FromString,
                 _registered_method=True)
+        self.ListJobFacets = channel.unary_unary(
+                '/signoff.v1.JobService/ListJobFacets',
+                request_serializer=signoff_dot_v1_dot_job__service__pb2.ListJobFacetsRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_job__service__pb2.ListJobFacetsResponse.FromString,
+                _registered_method=True)
         self.ListJobLogs = channel.unary_unary(
                 '/signoff.v1.JobService/ListJobLogs',
                 request_serializer=signoff_dot_v1_dot_job__service__pb2.ListJobLogsRequest.SerializeToString,
@@ -145,6 +150,13 @@ class JobServiceServicer:
 
     def CountJobs(self, request, context):
         """Counts the jobs that match, by status and up to `capped_at`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListJobFacets(self, request, context):
+        """Counts the jobs that match, by the values of a field: the most frequent values first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -247,6 +259,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.CountJobs,
                     request_deserializer=signoff_dot_v1_dot_job__service__pb2.CountJobsRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_job__service__pb2.CountJobsResponse.SerializeToString,
+            ),
+            'ListJobFacets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListJobFacets,
+                    request_deserializer=signoff_dot_v1_dot_job__service__pb2.ListJobFacetsRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_job__service__pb2.ListJobFacetsResponse.SerializeToString,
             ),
             'ListJobLogs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListJobLogs,
@@ -435,6 +452,33 @@ class JobService:
             '/signoff.v1.JobService/CountJobs',
             signoff_dot_v1_dot_job__service__pb2.CountJobsRequest.SerializeToString,
             signoff_dot_v1_dot_job__service__pb2.CountJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListJobFacets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.JobService/ListJobFacets',
+            signoff_dot_v1_dot_job__service__pb2.ListJobFacetsRequest.SerializeToString,
+            signoff_dot_v1_dot_job__service__pb2.ListJobFacetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,8 @@ class JobServiceStub:
     """Newest first, unless another order is asked for."""
     CountJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.CountJobsRequest, _job_service_pb2.CountJobsResponse]
     """Counts the jobs that match, by status and up to `capped_at`."""
+    ListJobFacets: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListJobFacetsRequest, _job_service_pb2.ListJobFacetsResponse]
+    """Counts the jobs that match, by the values of a field: the most frequent values first."""
     ListJobLogs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListJobLogsRequest, _job_service_pb2.ListJobLogsResponse]
     """Oldest first, unless asked for otherwise."""
     GetResult: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetResultRequest, _job_service_pb2.GetResultResponse]
@@ -79,6 +81,8 @@ class JobServiceAsyncStub(JobServiceStub):
     """Newest first, unless another order is asked for."""
     CountJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.CountJobsRequest, _job_service_pb2.CountJobsResponse]  # type: ignore[assignment]
     """Counts the jobs that match, by status and up to `capped_at`."""
+    ListJobFacets: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListJobFacetsRequest, _job_service_pb2.ListJobFacetsResponse]  # type: ignore[assignment]
+    """Counts the jobs that match, by the values of a field: the most frequent values first."""
     ListJobLogs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListJobLogsRequest, _job_service_pb2.ListJobLogsResponse]  # type: ignore[assignment]
     """Oldest first, unless asked for otherwise."""
     GetResult: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetResultRequest, _job_service_pb2.GetResultResponse]  # type: ignore[assignment]
@@ -143,6 +147,14 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.CountJobsResponse, _abc.Awaitable[_job_service_pb2.CountJobsResponse]]:
         """Counts the jobs that match, by status and up to `capped_at`."""
+
+    @_abc_1.abstractmethod
+    def ListJobFacets(
+        self,
+        request: _job_service_pb2.ListJobFacetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.ListJobFacetsResponse, _abc.Awaitable[_job_service_pb2.ListJobFacetsResponse]]:
+        """Counts the jobs that match, by the values of a field: the most frequent values first."""
 
     @_abc_1.abstractmethod
     def ListJobLogs(

@@ -487,24 +487,33 @@ class PromoteJudgePolicyRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     FORCE_REASON_FIELD_NUMBER: _builtins.int
+    REPORT_JSON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     version: _builtins.int
     force_reason: _builtins.str
     """Why, although something speaks against it; it is kept."""
+    report_json: _builtins.str
+    """Of `signoff judge evaluate` on the policy's golden set, if there is one and nothing is forced."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         version: _builtins.int = ...,
         force_reason: _builtins.str | None = ...,
+        report_json: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_force_reason", b"_force_reason", "force_reason", b"force_reason"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_force_reason", b"_force_reason", "_report_json", b"_report_json", "force_reason", b"force_reason", "report_json", b"report_json"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_force_reason", b"_force_reason", "force_reason", b"force_reason", "name", b"name", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_force_reason", b"_force_reason", "_report_json", b"_report_json", "force_reason", b"force_reason", "name", b"name", "report_json", b"report_json", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__force_reason: _TypeAlias = _typing.Literal["force_reason"]  # noqa: Y015
     _WhichOneofArgType__force_reason: _TypeAlias = _typing.Literal["_force_reason", b"_force_reason"]  # noqa: Y015
+    _WhichOneofReturnType__report_json: _TypeAlias = _typing.Literal["report_json"]  # noqa: Y015
+    _WhichOneofArgType__report_json: _TypeAlias = _typing.Literal["_report_json", b"_report_json"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__force_reason) -> _WhichOneofReturnType__force_reason | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__report_json) -> _WhichOneofReturnType__report_json | None: ...
 
 Global___PromoteJudgePolicyRequest: _TypeAlias = PromoteJudgePolicyRequest  # noqa: Y015
 
@@ -776,3 +785,225 @@ class LintCriteriaResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LintCriteriaResponse: _TypeAlias = LintCriteriaResponse  # noqa: Y015
+
+@_typing.final
+class GoldenSet(_message.Message):
+    """Labelled cases that a new version of a policy must pass before it takes over, and what it must reach on them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    IS_RETIRED_FIELD_NUMBER: _builtins.int
+    CASES_FIELD_NUMBER: _builtins.int
+    CASES_HASH_FIELD_NUMBER: _builtins.int
+    TRUE_POSITIVE_RATE_MIN_FIELD_NUMBER: _builtins.int
+    TRUE_NEGATIVE_RATE_MIN_FIELD_NUMBER: _builtins.int
+    FLIPS_MAX_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    CASES_JSONL_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The policy's."""
+    version: _builtins.int
+    """Newest: the one that counts, unless it is retired."""
+    is_retired: _builtins.bool
+    cases: _builtins.int
+    cases_hash: _builtins.str
+    """SHA-256 of the cases, as the report of an evaluation names them."""
+    true_positive_rate_min: _builtins.float
+    """Shares of the good ones that must pass, and of the bad ones that must not."""
+    true_negative_rate_min: _builtins.float
+    flips_max: _builtins.float
+    """Share of the cases whose repeats may differ; not looked at when not set."""
+    actor: _builtins.str
+    note: _builtins.str
+    cases_jsonl: _builtins.str
+    """One a line."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        version: _builtins.int = ...,
+        is_retired: _builtins.bool = ...,
+        cases: _builtins.int = ...,
+        cases_hash: _builtins.str = ...,
+        true_positive_rate_min: _builtins.float = ...,
+        true_negative_rate_min: _builtins.float = ...,
+        flips_max: _builtins.float | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        note: _builtins.str | None = ...,
+        cases_jsonl: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max", "_note", b"_note", "created_at", b"created_at", "flips_max", b"flips_max", "note", b"note"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max", "_note", b"_note", "actor", b"actor", "cases", b"cases", "cases_hash", b"cases_hash", "cases_jsonl", b"cases_jsonl", "created_at", b"created_at", "flips_max", b"flips_max", "is_retired", b"is_retired", "name", b"name", "note", b"note", "true_negative_rate_min", b"true_negative_rate_min", "true_positive_rate_min", b"true_positive_rate_min", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__flips_max: _TypeAlias = _typing.Literal["flips_max"]  # noqa: Y015
+    _WhichOneofArgType__flips_max: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max"]  # noqa: Y015
+    _WhichOneofReturnType__note: _TypeAlias = _typing.Literal["note"]  # noqa: Y015
+    _WhichOneofArgType__note: _TypeAlias = _typing.Literal["_note", b"_note"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__flips_max) -> _WhichOneofReturnType__flips_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__note) -> _WhichOneofReturnType__note | None: ...
+
+Global___GoldenSet: _TypeAlias = GoldenSet  # noqa: Y015
+
+@_typing.final
+class PutGoldenSetRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CASES_JSONL_FIELD_NUMBER: _builtins.int
+    TRUE_POSITIVE_RATE_MIN_FIELD_NUMBER: _builtins.int
+    TRUE_NEGATIVE_RATE_MIN_FIELD_NUMBER: _builtins.int
+    FLIPS_MAX_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    cases_jsonl: _builtins.str
+    """A labelled case a line, as docs/judging.md says; each says whether the whole is good, and some are good, some bad."""
+    true_positive_rate_min: _builtins.float
+    """0.9 when not set."""
+    true_negative_rate_min: _builtins.float
+    flips_max: _builtins.float
+    note: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        cases_jsonl: _builtins.str = ...,
+        true_positive_rate_min: _builtins.float | None = ...,
+        true_negative_rate_min: _builtins.float | None = ...,
+        flips_max: _builtins.float | None = ...,
+        note: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max", "_note", b"_note", "_true_negative_rate_min", b"_true_negative_rate_min", "_true_positive_rate_min", b"_true_positive_rate_min", "flips_max", b"flips_max", "note", b"note", "true_negative_rate_min", b"true_negative_rate_min", "true_positive_rate_min", b"true_positive_rate_min"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max", "_note", b"_note", "_true_negative_rate_min", b"_true_negative_rate_min", "_true_positive_rate_min", b"_true_positive_rate_min", "cases_jsonl", b"cases_jsonl", "flips_max", b"flips_max", "name", b"name", "note", b"note", "true_negative_rate_min", b"true_negative_rate_min", "true_positive_rate_min", b"true_positive_rate_min"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__flips_max: _TypeAlias = _typing.Literal["flips_max"]  # noqa: Y015
+    _WhichOneofArgType__flips_max: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max"]  # noqa: Y015
+    _WhichOneofReturnType__note: _TypeAlias = _typing.Literal["note"]  # noqa: Y015
+    _WhichOneofArgType__note: _TypeAlias = _typing.Literal["_note", b"_note"]  # noqa: Y015
+    _WhichOneofReturnType__true_negative_rate_min: _TypeAlias = _typing.Literal["true_negative_rate_min"]  # noqa: Y015
+    _WhichOneofArgType__true_negative_rate_min: _TypeAlias = _typing.Literal["_true_negative_rate_min", b"_true_negative_rate_min"]  # noqa: Y015
+    _WhichOneofReturnType__true_positive_rate_min: _TypeAlias = _typing.Literal["true_positive_rate_min"]  # noqa: Y015
+    _WhichOneofArgType__true_positive_rate_min: _TypeAlias = _typing.Literal["_true_positive_rate_min", b"_true_positive_rate_min"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__flips_max) -> _WhichOneofReturnType__flips_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__note) -> _WhichOneofReturnType__note | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__true_negative_rate_min) -> _WhichOneofReturnType__true_negative_rate_min | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__true_positive_rate_min) -> _WhichOneofReturnType__true_positive_rate_min | None: ...
+
+Global___PutGoldenSetRequest: _TypeAlias = PutGoldenSetRequest  # noqa: Y015
+
+@_typing.final
+class PutGoldenSetResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GOLDEN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def golden(self) -> Global___GoldenSet: ...
+    def __init__(
+        self,
+        *,
+        golden: Global___GoldenSet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["golden", b"golden"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["golden", b"golden"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutGoldenSetResponse: _TypeAlias = PutGoldenSetResponse  # noqa: Y015
+
+@_typing.final
+class GetGoldenSetRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetGoldenSetRequest: _TypeAlias = GetGoldenSetRequest  # noqa: Y015
+
+@_typing.final
+class GetGoldenSetResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GOLDEN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def golden(self) -> Global___GoldenSet: ...
+    def __init__(
+        self,
+        *,
+        golden: Global___GoldenSet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["golden", b"golden"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["golden", b"golden"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetGoldenSetResponse: _TypeAlias = GetGoldenSetResponse  # noqa: Y015
+
+@_typing.final
+class RetireGoldenSetRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "reason", b"reason"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "name", b"name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+
+Global___RetireGoldenSetRequest: _TypeAlias = RetireGoldenSetRequest  # noqa: Y015
+
+@_typing.final
+class RetireGoldenSetResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GOLDEN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def golden(self) -> Global___GoldenSet: ...
+    def __init__(
+        self,
+        *,
+        golden: Global___GoldenSet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["golden", b"golden"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["golden", b"golden"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireGoldenSetResponse: _TypeAlias = RetireGoldenSetResponse  # noqa: Y015

@@ -61,6 +61,21 @@ class JudgeServiceStub:
                 request_serializer=signoff_dot_v1_dot_judge__service__pb2.RetireJudgePolicyRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_judge__service__pb2.RetireJudgePolicyResponse.FromString,
                 _registered_method=True)
+        self.PutGoldenSet = channel.unary_unary(
+                '/signoff.v1.JudgeService/PutGoldenSet',
+                request_serializer=signoff_dot_v1_dot_judge__service__pb2.PutGoldenSetRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_judge__service__pb2.PutGoldenSetResponse.FromString,
+                _registered_method=True)
+        self.GetGoldenSet = channel.unary_unary(
+                '/signoff.v1.JudgeService/GetGoldenSet',
+                request_serializer=signoff_dot_v1_dot_judge__service__pb2.GetGoldenSetRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_judge__service__pb2.GetGoldenSetResponse.FromString,
+                _registered_method=True)
+        self.RetireGoldenSet = channel.unary_unary(
+                '/signoff.v1.JudgeService/RetireGoldenSet',
+                request_serializer=signoff_dot_v1_dot_judge__service__pb2.RetireGoldenSetRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_judge__service__pb2.RetireGoldenSetResponse.FromString,
+                _registered_method=True)
         self.ListCriteriaSets = channel.unary_unary(
                 '/signoff.v1.JudgeService/ListCriteriaSets',
                 request_serializer=signoff_dot_v1_dot_judge__service__pb2.ListCriteriaSetsRequest.SerializeToString,
@@ -123,6 +138,27 @@ class JudgeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutGoldenSet(self, request, context):
+        """Replaces the golden set of a policy.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetGoldenSet(self, request, context):
+        """With its cases.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireGoldenSet(self, request, context):
+        """Lets versions of the policy take over without one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListCriteriaSets(self, request, context):
         """By name, each without the criteria of its versions.
         """
@@ -178,6 +214,21 @@ def add_JudgeServiceServicer_to_server(servicer, server):
                     servicer.RetireJudgePolicy,
                     request_deserializer=signoff_dot_v1_dot_judge__service__pb2.RetireJudgePolicyRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_judge__service__pb2.RetireJudgePolicyResponse.SerializeToString,
+            ),
+            'PutGoldenSet': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutGoldenSet,
+                    request_deserializer=signoff_dot_v1_dot_judge__service__pb2.PutGoldenSetRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_judge__service__pb2.PutGoldenSetResponse.SerializeToString,
+            ),
+            'GetGoldenSet': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGoldenSet,
+                    request_deserializer=signoff_dot_v1_dot_judge__service__pb2.GetGoldenSetRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_judge__service__pb2.GetGoldenSetResponse.SerializeToString,
+            ),
+            'RetireGoldenSet': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireGoldenSet,
+                    request_deserializer=signoff_dot_v1_dot_judge__service__pb2.RetireGoldenSetRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_judge__service__pb2.RetireGoldenSetResponse.SerializeToString,
             ),
             'ListCriteriaSets': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCriteriaSets,
@@ -337,6 +388,87 @@ class JudgeService:
             '/signoff.v1.JudgeService/RetireJudgePolicy',
             signoff_dot_v1_dot_judge__service__pb2.RetireJudgePolicyRequest.SerializeToString,
             signoff_dot_v1_dot_judge__service__pb2.RetireJudgePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutGoldenSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.JudgeService/PutGoldenSet',
+            signoff_dot_v1_dot_judge__service__pb2.PutGoldenSetRequest.SerializeToString,
+            signoff_dot_v1_dot_judge__service__pb2.PutGoldenSetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGoldenSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.JudgeService/GetGoldenSet',
+            signoff_dot_v1_dot_judge__service__pb2.GetGoldenSetRequest.SerializeToString,
+            signoff_dot_v1_dot_judge__service__pb2.GetGoldenSetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireGoldenSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.JudgeService/RetireGoldenSet',
+            signoff_dot_v1_dot_judge__service__pb2.RetireGoldenSetRequest.SerializeToString,
+            signoff_dot_v1_dot_judge__service__pb2.RetireGoldenSetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,12 @@ class JudgeServiceStub:
     """Makes a version current: executions that are asked for from then on are judged by it."""
     RetireJudgePolicy: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.RetireJudgePolicyRequest, _judge_service_pb2.RetireJudgePolicyResponse]
     """Lets no new execution be judged by the name. Its versions stay, and promoting one brings it back."""
+    PutGoldenSet: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.PutGoldenSetRequest, _judge_service_pb2.PutGoldenSetResponse]
+    """Replaces the golden set of a policy."""
+    GetGoldenSet: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.GetGoldenSetRequest, _judge_service_pb2.GetGoldenSetResponse]
+    """With its cases."""
+    RetireGoldenSet: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.RetireGoldenSetRequest, _judge_service_pb2.RetireGoldenSetResponse]
+    """Lets versions of the policy take over without one."""
     ListCriteriaSets: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.ListCriteriaSetsRequest, _judge_service_pb2.ListCriteriaSetsResponse]
     """By name, each without the criteria of its versions."""
     GetCriteriaSet: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.GetCriteriaSetRequest, _judge_service_pb2.GetCriteriaSetResponse]
@@ -71,6 +77,12 @@ class JudgeServiceAsyncStub(JudgeServiceStub):
     """Makes a version current: executions that are asked for from then on are judged by it."""
     RetireJudgePolicy: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.RetireJudgePolicyRequest, _judge_service_pb2.RetireJudgePolicyResponse]  # type: ignore[assignment]
     """Lets no new execution be judged by the name. Its versions stay, and promoting one brings it back."""
+    PutGoldenSet: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.PutGoldenSetRequest, _judge_service_pb2.PutGoldenSetResponse]  # type: ignore[assignment]
+    """Replaces the golden set of a policy."""
+    GetGoldenSet: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.GetGoldenSetRequest, _judge_service_pb2.GetGoldenSetResponse]  # type: ignore[assignment]
+    """With its cases."""
+    RetireGoldenSet: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.RetireGoldenSetRequest, _judge_service_pb2.RetireGoldenSetResponse]  # type: ignore[assignment]
+    """Lets versions of the policy take over without one."""
     ListCriteriaSets: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.ListCriteriaSetsRequest, _judge_service_pb2.ListCriteriaSetsResponse]  # type: ignore[assignment]
     """By name, each without the criteria of its versions."""
     GetCriteriaSet: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.GetCriteriaSetRequest, _judge_service_pb2.GetCriteriaSetResponse]  # type: ignore[assignment]
@@ -124,6 +136,30 @@ class JudgeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_judge_service_pb2.RetireJudgePolicyResponse, _abc.Awaitable[_judge_service_pb2.RetireJudgePolicyResponse]]:
         """Lets no new execution be judged by the name. Its versions stay, and promoting one brings it back."""
+
+    @_abc_1.abstractmethod
+    def PutGoldenSet(
+        self,
+        request: _judge_service_pb2.PutGoldenSetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_judge_service_pb2.PutGoldenSetResponse, _abc.Awaitable[_judge_service_pb2.PutGoldenSetResponse]]:
+        """Replaces the golden set of a policy."""
+
+    @_abc_1.abstractmethod
+    def GetGoldenSet(
+        self,
+        request: _judge_service_pb2.GetGoldenSetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_judge_service_pb2.GetGoldenSetResponse, _abc.Awaitable[_judge_service_pb2.GetGoldenSetResponse]]:
+        """With its cases."""
+
+    @_abc_1.abstractmethod
+    def RetireGoldenSet(
+        self,
+        request: _judge_service_pb2.RetireGoldenSetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_judge_service_pb2.RetireGoldenSetResponse, _abc.Awaitable[_judge_service_pb2.RetireGoldenSetResponse]]:
+        """Lets versions of the policy take over without one."""
 
     @_abc_1.abstractmethod
     def ListCriteriaSets(

@@ -376,11 +376,13 @@ class Criterion(_message.Message):
     REQUIRED_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """Without a line break, and without what would read as a prefix in the text form: a bullet, `optional:`, `never:`."""
+    """Without a line break, and without what would read as a prefix in the text form: a bullet, `optional:`, `never:`,
+    `check:`.
+    """
     required: _builtins.bool
     """One that is not required is judged and does not decide; true when not set."""
     kind: _builtins.str
-    """`meets` when not set, or `never`: what the result must not have or do. More kinds may follow."""
+    """`meets` when not set; `never`: what the result must not have or do; `check`: a rule that needs no judge."""
     def __init__(
         self,
         *,
@@ -407,22 +409,28 @@ class CriterionWarning(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     CRITERION_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    SUGGESTION_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     criterion: _builtins.int
     """The place in `criteria`, from 0."""
     message: _builtins.str
+    suggestion: _builtins.str
+    """What could stand there instead: one line of the text form or more."""
     def __init__(
         self,
         *,
         code: _builtins.str = ...,
         criterion: _builtins.int = ...,
         message: _builtins.str = ...,
+        suggestion: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_suggestion", b"_suggestion", "suggestion", b"suggestion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "criterion", b"criterion", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_suggestion", b"_suggestion", "code", b"code", "criterion", b"criterion", "message", b"message", "suggestion", b"suggestion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__suggestion: _TypeAlias = _typing.Literal["suggestion"]  # noqa: Y015
+    _WhichOneofArgType__suggestion: _TypeAlias = _typing.Literal["_suggestion", b"_suggestion"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__suggestion) -> _WhichOneofReturnType__suggestion | None: ...
 
 Global___CriterionWarning: _TypeAlias = CriterionWarning  # noqa: Y015
 
@@ -476,7 +484,7 @@ class NewJob(_message.Message):
     title: _builtins.str
     description: _builtins.str
     acceptance_criteria: _builtins.str
-    """The text form of `criteria`: one a line, with `optional: ` and then `never: ` before its text."""
+    """The text form of `criteria`: one a line, with `optional: ` and then `never: ` or `check: ` before its text."""
     payload_json: _builtins.str
     agent_id: _builtins.str
     priority: _builtins.int

@@ -416,12 +416,15 @@ class BeginJudgingsRequest(_message.Message):
     CLAIMS_FIELD_NUMBER: _builtins.int
     JUDGE_FIELD_NUMBER: _builtins.int
     APPLIES_POLICIES_FIELD_NUMBER: _builtins.int
+    TAKE_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     room: _builtins.int
     judge: _builtins.str
     """The judge's model and prompt: a verdict of the same judge on the identical result may be reused."""
     applies_policies: _builtins.bool
     """Whether the validator judges by the policy that it is granted; one that does not is granted nothing that names one."""
+    take: _builtins.int
+    """How many judgings without a job the validator takes besides: see `judgings_waiting` of RenewLeasesResponse."""
     @_builtins.property
     def claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgingClaim]: ...
     def __init__(
@@ -432,10 +435,11 @@ class BeginJudgingsRequest(_message.Message):
         claims: _abc.Iterable[Global___JudgingClaim] | None = ...,
         judge: _builtins.str = ...,
         applies_policies: _builtins.bool = ...,
+        take: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applies_policies", b"applies_policies", "claims", b"claims", "judge", b"judge", "owner", b"owner", "room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applies_policies", b"applies_policies", "claims", b"claims", "judge", b"judge", "owner", b"owner", "room", b"room", "take", b"take"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -469,16 +473,22 @@ class BeginJudgingsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ANSWERS_FIELD_NUMBER: _builtins.int
+    TAKEN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgingAnswer]: ...
+    @_builtins.property
+    def taken(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgingAnswer]:
+        """Judgings without a job, all GRANTED, as many as wait and `take` allows."""
+
     def __init__(
         self,
         *,
         answers: _abc.Iterable[Global___JudgingAnswer] | None = ...,
+        taken: _abc.Iterable[Global___JudgingAnswer] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "taken", b"taken"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -506,6 +516,8 @@ class JudgingAnswer(_message.Message):
     SUBMISSIONS_FIELD_NUMBER: _builtins.int
     PAYLOAD_JSON_FIELD_NUMBER: _builtins.int
     PREVIOUS_RESULT_HASH_FIELD_NUMBER: _builtins.int
+    RESULT_JSON_FIELD_NUMBER: _builtins.int
+    JUDGING_KIND_FIELD_NUMBER: _builtins.int
     outcome: Global___ClaimOutcome.ValueType
     code: _builtins.str
     message: _builtins.str
@@ -532,6 +544,9 @@ class JudgingAnswer(_message.Message):
     payload_json: _builtins.str
     """What checks look at; set only where a check of the job does. SHA-256 of the JSON text of the submission's before."""
     previous_result_hash: _builtins.bytes
+    result_json: _builtins.str
+    """Of a judging without a job: the result, which stands in no record, and what the judging is for."""
+    judging_kind: _builtins.str
     @_builtins.property
     def lease(self) -> Global___LeaseKey: ...
     def __init__(
@@ -555,10 +570,12 @@ class JudgingAnswer(_message.Message):
         submissions: _builtins.int = ...,
         payload_json: _builtins.str | None = ...,
         previous_result_hash: _builtins.bytes = ...,
+        result_json: _builtins.str = ...,
+        judging_kind: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "lease", b"lease", "payload_json", b"payload_json"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "judge_empty", b"judge_empty", "judge_policy_json", b"judge_policy_json", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome", "payload_json", b"payload_json", "previous_result_hash", b"previous_result_hash", "result_hash", b"result_hash", "submission", b"submission", "submissions", b"submissions", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "judge_empty", b"judge_empty", "judge_policy_json", b"judge_policy_json", "judging_kind", b"judging_kind", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome", "payload_json", b"payload_json", "previous_result_hash", b"previous_result_hash", "result_hash", b"result_hash", "result_json", b"result_json", "submission", b"submission", "submissions", b"submissions", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
     _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015
@@ -682,7 +699,10 @@ class RenewLeasesResponse(_message.Message):
     OUTCOMES_FIELD_NUMBER: _builtins.int
     LEASE_S_FIELD_NUMBER: _builtins.int
     NEW_KEYS_FIELD_NUMBER: _builtins.int
+    JUDGINGS_WAITING_FIELD_NUMBER: _builtins.int
     lease_s: _builtins.float
+    judgings_waiting: _builtins.int
+    """How many judgings without a job wait, up to some thousands: a validator with room takes them by BeginJudgings."""
     @_builtins.property
     def held(self) -> _containers.RepeatedScalarFieldContainer[Global___LeaseState.ValueType]:
         """One for each lease held, in order."""
@@ -702,11 +722,121 @@ class RenewLeasesResponse(_message.Message):
         outcomes: _abc.Iterable[Global___LeaseState.ValueType] | None = ...,
         lease_s: _builtins.float = ...,
         new_keys: _abc.Iterable[Global___LeaseKey] | None = ...,
+        judgings_waiting: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "lease_s", b"lease_s", "new_keys", b"new_keys", "outcomes", b"outcomes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "judgings_waiting", b"judgings_waiting", "lease_s", b"lease_s", "new_keys", b"new_keys", "outcomes", b"outcomes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RenewLeasesResponse: _TypeAlias = RenewLeasesResponse  # noqa: Y015
+
+@_typing.final
+class JudgingOutcome(_message.Message):
+    """What came of a judging without a job: a verdict, or why there is none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_FIELD_NUMBER: _builtins.int
+    VERDICT_JSON_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    verdict_json: _builtins.str
+    """A Verdict as JSON; for a `test`, what the judge was found to do."""
+    code: _builtins.str
+    message: _builtins.str
+    cost_usd: _builtins.float
+    tokens: _builtins.int
+    duration_s: _builtins.float
+    @_builtins.property
+    def lease(self) -> Global___Lease: ...
+    def __init__(
+        self,
+        *,
+        lease: Global___Lease | None = ...,
+        verdict_json: _builtins.str | None = ...,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+        cost_usd: _builtins.float = ...,
+        tokens: _builtins.int = ...,
+        duration_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_verdict_json", b"_verdict_json", "lease", b"lease", "verdict_json", b"verdict_json"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_verdict_json", b"_verdict_json", "code", b"code", "cost_usd", b"cost_usd", "duration_s", b"duration_s", "lease", b"lease", "message", b"message", "tokens", b"tokens", "verdict_json", b"verdict_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__verdict_json: _TypeAlias = _typing.Literal["verdict_json"]  # noqa: Y015
+    _WhichOneofArgType__verdict_json: _TypeAlias = _typing.Literal["_verdict_json", b"_verdict_json"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__verdict_json) -> _WhichOneofReturnType__verdict_json | None: ...
+
+Global___JudgingOutcome: _TypeAlias = JudgingOutcome  # noqa: Y015
+
+@_typing.final
+class FinishJudgingsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_FIELD_NUMBER: _builtins.int
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    GIVEN_BACK_FIELD_NUMBER: _builtins.int
+    owner: _builtins.str
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgingOutcome]: ...
+    @_builtins.property
+    def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lease]:
+        """Work under way."""
+
+    @_builtins.property
+    def given_back(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lease]:
+        """Work that another validator is to do."""
+
+    def __init__(
+        self,
+        *,
+        owner: _builtins.str = ...,
+        outcomes: _abc.Iterable[Global___JudgingOutcome] | None = ...,
+        held: _abc.Iterable[Global___Lease] | None = ...,
+        given_back: _abc.Iterable[Global___Lease] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["given_back", b"given_back", "held", b"held", "outcomes", b"outcomes", "owner", b"owner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishJudgingsRequest: _TypeAlias = FinishJudgingsRequest  # noqa: Y015
+
+@_typing.final
+class FinishJudgingsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    LEASE_S_FIELD_NUMBER: _builtins.int
+    lease_s: _builtins.float
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedScalarFieldContainer[Global___LeaseState.ValueType]:
+        """One for each outcome, in order: RECORDED or LOST."""
+
+    @_builtins.property
+    def held(self) -> _containers.RepeatedScalarFieldContainer[Global___LeaseState.ValueType]:
+        """One for each lease held, in order: KEEP or LOST."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___LeaseState.ValueType] | None = ...,
+        held: _abc.Iterable[Global___LeaseState.ValueType] | None = ...,
+        lease_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "lease_s", b"lease_s", "outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishJudgingsResponse: _TypeAlias = FinishJudgingsResponse  # noqa: Y015

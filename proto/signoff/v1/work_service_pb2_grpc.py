@@ -55,6 +55,11 @@ class WorkServiceStub:
                 request_serializer=signoff_dot_v1_dot_work__service__pb2.ReportJudgeRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_work__service__pb2.ReportJudgeResponse.FromString,
                 _registered_method=True)
+        self.FinishJudgings = channel.unary_unary(
+                '/signoff.v1.WorkService/FinishJudgings',
+                request_serializer=signoff_dot_v1_dot_work__service__pb2.FinishJudgingsRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_work__service__pb2.FinishJudgingsResponse.FromString,
+                _registered_method=True)
 
 
 class WorkServiceServicer:
@@ -90,6 +95,13 @@ class WorkServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FinishJudgings(self, request, context):
+        """Reports judgings without a job, renews the leases of those under way, and gives leases back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -112,6 +124,11 @@ def add_WorkServiceServicer_to_server(servicer, server):
                     servicer.ReportJudge,
                     request_deserializer=signoff_dot_v1_dot_work__service__pb2.ReportJudgeRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_work__service__pb2.ReportJudgeResponse.SerializeToString,
+            ),
+            'FinishJudgings': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishJudgings,
+                    request_deserializer=signoff_dot_v1_dot_work__service__pb2.FinishJudgingsRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_work__service__pb2.FinishJudgingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -223,6 +240,33 @@ class WorkService:
             '/signoff.v1.WorkService/ReportJudge',
             signoff_dot_v1_dot_work__service__pb2.ReportJudgeRequest.SerializeToString,
             signoff_dot_v1_dot_work__service__pb2.ReportJudgeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishJudgings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.WorkService/FinishJudgings',
+            signoff_dot_v1_dot_work__service__pb2.FinishJudgingsRequest.SerializeToString,
+            signoff_dot_v1_dot_work__service__pb2.FinishJudgingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,8 @@ class WorkServiceStub:
     """A validator says what it is set to, at its start and now and then. Settings that no version of the policy `default`
     says make the next one.
     """
+    FinishJudgings: _grpc.UnaryUnaryMultiCallable[_work_service_pb2.FinishJudgingsRequest, _work_service_pb2.FinishJudgingsResponse]
+    """Reports judgings without a job, renews the leases of those under way, and gives leases back."""
 
 @_typing.type_check_only
 class WorkServiceAsyncStub(WorkServiceStub):
@@ -59,6 +61,8 @@ class WorkServiceAsyncStub(WorkServiceStub):
     """A validator says what it is set to, at its start and now and then. Settings that no version of the policy `default`
     says make the next one.
     """
+    FinishJudgings: _aio.UnaryUnaryMultiCallable[_work_service_pb2.FinishJudgingsRequest, _work_service_pb2.FinishJudgingsResponse]  # type: ignore[assignment]
+    """Reports judgings without a job, renews the leases of those under way, and gives leases back."""
 
 class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
     """Leases, for executors and validators only: each kind's token opens what its own kind of work needs."""
@@ -96,5 +100,13 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         """A validator says what it is set to, at its start and now and then. Settings that no version of the policy `default`
         says make the next one.
         """
+
+    @_abc_1.abstractmethod
+    def FinishJudgings(
+        self,
+        request: _work_service_pb2.FinishJudgingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_work_service_pb2.FinishJudgingsResponse, _abc.Awaitable[_work_service_pb2.FinishJudgingsResponse]]:
+        """Reports judgings without a job, renews the leases of those under way, and gives leases back."""
 
 def add_WorkServiceServicer_to_server(servicer: WorkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -59,10 +59,13 @@ COMMANDS: Final = {
     "agents": Entry("agents", "Register and change agents."),
     "batches": Entry("batches", "Execute many jobs at once."),
     "bulk": Entry("bulk", "Do something to all jobs that match: execute, cancel, resubmit, assign, retry."),
+    "rejudge": Entry("judging.rejudge", "Judge results of jobs again, as a shadow that changes nothing, or for real."),
+    "judge": Entry("judge", "Try judges, and criteria, without a job."),
     "limits": Entry(
         "limits",
         "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one.",
     ),
+    "judge": Entry("judge", "Try judges, and criteria, without a job."),
     "judges": Entry(
         "judging.judges", "Say by what results are judged: policies by name and version, such as strict@3."
     ),

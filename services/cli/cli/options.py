@@ -1,5 +1,6 @@
 """Read the values of options: JSON, pairs and times, as text, from a file or from standard input."""
 
+import json
 import re
 import sys
 from collections.abc import Iterable
@@ -28,9 +29,29 @@ def read_json(text: str, option: str) -> Any:
         raise typer.BadParameter(f"is no JSON: {error}", param_hint=option) from error
 
 
+def read_text(text: str, option: str) -> str:
+    """Return a text, that in `@file`, or that on standard input (`-`)."""
+    try:
+        return _read(text.removeprefix("@")).decode() if text == "-" or text.startswith("@") else text
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"cannot be read: {error}", param_hint=option) from error
+
+
 def read_json_file(path: str, option: str) -> Any:
     """Return the value of the JSON in a file, or on standard input (`-`)."""
     return read_json(path if path == "-" else f"@{path}", option)
+
+
+def read_document(path: str, option: str) -> Any:
+    """Return the value of the JSON in a file or on standard input (`-`), or of the YAML in one named so."""
+    if not path.endswith((".yaml", ".yml")):
+        return read_json_file(path, option)
+    import yaml  # noqa: PLC0415 - only needed here
+
+    try:
+        return json.loads(json.dumps(yaml.safe_load(_read(path)), allow_nan=False))  # which a date, say, is none of
+    except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise typer.BadParameter(f"is no YAML of JSON's values: {error}", param_hint=option) from error
 
 
 def _read(path: str) -> bytes:

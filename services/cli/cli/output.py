@@ -73,10 +73,9 @@ def format_spent(usd: float | None, tokens: int | None) -> str:
     return ", ".join([*words, *([f"{tokens} tokens"] if tokens else [])])
 
 
-def format_criterion(criterion: Criterion) -> str:
+def format_criterion(one: Criterion) -> str:
     """Return a criterion as its line in the text form."""
-    prefixes = ("" if criterion.required else "optional: ") + ("never: " if criterion.kind == "never" else "")
-    return prefixes + criterion.text
+    return ": ".join([*["optional"] * (not one.required), *[one.kind] * (one.kind != "meets"), one.text])
 
 
 def _last_code(job: Job) -> str | None:
@@ -162,8 +161,9 @@ class Output:
 
     def print_warnings(self, warnings: Sequence[CriterionWarning]) -> None:
         """Print what might be meant otherwise, on standard error."""
-        for warning in warnings:
-            self.print_aside({"warning": warning}, Styled(f"warning: {warning.message}", "yellow"))
+        for one in warnings:
+            lines = [f"warning: {one.message}", *(one.suggestion or "").splitlines()]
+            self.print_aside({"warning": one}, Styled("; instead: ".join(lines), "yellow"))
 
     def print_aside(self, document: Any, text: Styled) -> None:
         """Print what is not the command's answer, on standard error."""
@@ -303,7 +303,7 @@ class Output:
             self.print_line(f"  and {preview.total - len(preview.sample)} more")
         if preview.cost_usd is not None:
             of = "" if preview.cost_of == preview.total else f" for {preview.cost_of} of them"
-            self.print_line(f"estimated cost: ${preview.cost_usd:.2f}{of}, by what their agents' last jobs spent")
+            self.print_line(f"estimated cost: ${preview.cost_usd:.2f}{of}, by what the like has cost of late")
 
     def show_items(self, items: Sequence[OperationItem], next_cursor: str) -> None:
         """Show a page of the items of an operation."""

@@ -11,7 +11,20 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
-from console.api import agents, batches, events, jobs, judges, judgings, limits, logs, operations, overview, pages, receipts
+from console.api import (
+    agents,
+    batches,
+    events,
+    jobs,
+    judges,
+    judgings,
+    limits,
+    logs,
+    operations,
+    overview,
+    pages,
+    receipts,
+)
 from console.api.auth import KnownTokens
 from console.api.json_body import Bodies
 from console.api.sessions import Sessions
@@ -66,8 +79,8 @@ def create_app(
     errors.install(app)
     for part in (jobs, logs, receipts, batches, operations, judgings, agents, judges, limits, overview, events, pages):
         app.include_router(part.router)
-    others = (jobs.counts_router, jobs.executions_router, agents.stats_router, limits.tenants_router)
-    for router in (*others, judges.sets_router, judges.criteria_router, judgings.reports_router):
+    more = (jobs.counts_router, jobs.facets_router, jobs.executions_router, agents.stats_router, limits.tenants_router)
+    for router in (*more, judges.sets_router, judges.criteria_router, judgings.reports_router):
         app.include_router(router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

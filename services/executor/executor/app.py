@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contracts.events import ExecuteRequested
 from contracts.status import Protocol
 from executor.agents.client import HttpClient
-from executor.agents.guard import parse_allowed
 from executor.agents.header_values import HeaderValues
 from executor.agents.http import HttpAgent
 from executor.agents.http_async import HttpAsyncAgent
@@ -15,6 +14,7 @@ from executor.config import Settings
 from executor.executions import GrpcExecutions
 from executor.handlers import Handlers
 from executor.ports import Agent
+from servicekit.addresses import parse_allowed
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.subscription import Subscription, keep_body
 from servicekit.process.worker_service import WorkerContext, run_worker

@@ -17,12 +17,14 @@ from jobstore.api.auth import Role, Tokens
 from jobstore.api.interceptors import CallLimits
 from jobstore.api.job_service import JobService
 from jobstore.api.judge_service import JudgeService
+from jobstore.api.judging_service import JudgingService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.receipt_service import ReceiptService
 from jobstore.api.server import MESSAGE_MAX_BYTES, HealthService, create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.upstreams import Upstreams
 from jobstore.handlers import EventHandlers, check_cancel, read_report
@@ -41,7 +43,7 @@ from jobstore.publishing.watches import Watches
 from jobstore.recovery.database_age import refuse_older_database
 from jobstore.recovery.unsigned_backlog import handle_unsigned_backlog
 from jobstore.runner import CommandRunner
-from jobstore.storage import facts, receipt_keys, reusable, room
+from jobstore.storage import facts, judgings, receipt_keys, reusable, room
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import Wake
 from servicekit.kafka.forgeries import Forgeries
@@ -55,6 +57,7 @@ from servicekit.retry import retry_transient
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
+from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
 from signoff.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
@@ -109,24 +112,20 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         await run_until_first(_prepare(database, keys), database.availability.run())
         batches = Batches(database, runner, operation_worker)
         server, servicer = _make_server(settings)
-        _add_small_services(server, database, runner, secrets, upstreams, keys)
+        judging_queue = JudgingQueue(database, terms.lease_s)
+        work = WorkService(database, runner, secrets, upstreams=upstreams, judgings=judging_queue)
+        add_WorkServiceServicer_to_server(work, server)
+        _add_small_services(server, database, runner, keys)
+        add_JudgeServiceServicer_to_server(JudgeService(database, runner, settings.payload_max_bytes), server)
         jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
         add_JobServiceServicer_to_server(jobs, server)
         operations = OperationsService(
             database, runner, watches, batches, _sum_waiting(stack, database, terms), dead_letters, upstreams=upstreams
         )
         add_OperationsServiceServicer_to_server(operations, server)
-        add_JudgeServiceServicer_to_server(JudgeService(database, runner, settings.payload_max_bytes), server)
+        add_JudgingServiceServicer_to_server(JudgingService(database, runner), server)
 
-        def wake(reasons: Wake, handed_over: int | None) -> None:
-            if Wake.RECORDED in reasons:
-                relay.note_recorded(handed_over)
-            if Wake.AGENTS in reasons:
-                matcher.wake.set()
-            if Wake.QUEUED in reasons or (Wake.FREED in reasons and dispatcher.held_back):
-                dispatcher.wake.set()
-            if Wake.OPERATIONS in reasons or (Wake.FREED in reasons and operation_worker.has_open):
-                operation_worker.wake.set()
+        wake = partial(_wake, relay, matcher, dispatcher, operation_worker, judging_queue)
 
         async def tell_health(outage: str | None) -> None:
             await set_serving(servicer, ready=outage is None and not stop.is_set(), outage=outage)
@@ -142,6 +141,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             ).run(),
             Cleanup(database, "answer cleanup", facts.forget_remembered, facts.FORGET_BATCH).run(),
             Cleanup(database, "worker cleanup", room.forget_workers, room.FORGET_BATCH).run(),
+            Cleanup(database, "judging cleanup", judgings.forget, judgings.FORGET_BATCH).run(),
+            judging_queue.run(),
             matcher.run(),
             watches.run(),
             operation_worker.run(),
@@ -157,6 +158,28 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 close=dispatcher.close,
             ),
         )
+
+
+def _wake(  # noqa: PLR0917 - the loops, and what they are told
+    relay: Relay,
+    matcher: Matcher,
+    dispatcher: Dispatcher,
+    operation_worker: OperationWorker,
+    judging_queue: JudgingQueue,
+    reasons: Wake,
+    handed_over: int | None,
+) -> None:
+    """Wake the loops for which a commit has left something to do."""
+    if Wake.RECORDED in reasons:
+        relay.note_recorded(handed_over)
+    if Wake.AGENTS in reasons:
+        matcher.wake.set()
+    if Wake.QUEUED in reasons or (Wake.FREED in reasons and dispatcher.held_back):
+        dispatcher.wake.set()
+    if Wake.OPERATIONS in reasons or (Wake.FREED in reasons and operation_worker.has_open):
+        operation_worker.wake.set()
+    if Wake.JUDGINGS in reasons or (Wake.OPERATIONS in reasons and judging_queue.has_open):
+        judging_queue.wake.set()
 
 
 async def _run_on_kafka(
@@ -260,13 +283,10 @@ def _add_small_services(
     server: grpc.aio.Server,
     database: Database,
     runner: CommandRunner,
-    secrets: Secrets,
-    upstreams: Upstreams,
     keys: Sequence[ReceiptKey],
 ) -> None:
     """Add the services that need none of the loops."""
     add_AgentServiceServicer_to_server(AgentService(database, runner), server)
-    add_WorkServiceServicer_to_server(WorkService(database, runner, secrets, upstreams=upstreams), server)
     add_ReceiptServiceServicer_to_server(ReceiptService(database, keys), server)
 
 

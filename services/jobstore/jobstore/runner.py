@@ -51,6 +51,8 @@ class CommandRunner:
         self.submit = Lane(self._carry_out_or_give_up)
         self.claim = Lane(self._carry_out_or_give_up)
         self.record = Lane(self._carry_out_or_give_up)
+        #: Judgings without a job: neither jobs nor whoever judges these wait for the others.
+        self.judge = Lane(self._carry_out_or_give_up)
         self.match = Lane(self._carry_out_or_give_up)
         #: What administrators ask for, but for what changes limits, which waits for all that hold them.
         self.administer = Lane(self._carry_out_or_give_up)

@@ -1,15 +1,21 @@
 """Wire the validator: the sole reader of its settings."""
 
 import asyncio
+import os
+from functools import partial
 
 from contracts.events import ResultProduced
+from servicekit.addresses import parse_allowed
 from servicekit.kafka.subscription import Subscription, bury_none
 from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.v1 import work_service_pb2 as pb
+from validator.checking import CheckProcesses
 from validator.config import Settings
+from validator.free_judgings import FreeJudgingWorker, judge_free
 from validator.handlers import Handlers
-from validator.judges.openai import OpenAIJudge
-from validator.judgings import GrpcJudgings
+from validator.judge_keys import JudgeKeys
+from validator.judges.roster import JudgeRoster
+from validator.judgings import GrpcFreeJudgings, GrpcJudgings
 from validator.settings_report import SettingsReport
 
 
@@ -18,12 +24,30 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
 
     async def subscribe(context: WorkerContext) -> Subscription[ResultProduced]:
         config = settings.judge_config
-        judge = await context.stack.enter_async_context(OpenAIJudge(config))
+        keys = JudgeKeys(config, settings.keys, os.environ)
+        roster = await context.stack.enter_async_context(
+            JudgeRoster(config, keys, parse_allowed(settings.judge_networks))
+        )
+        checks = await context.stack.enter_async_context(CheckProcesses())
         judgings = GrpcJudgings(context.stub, context.metadata, config.judge_name)
-        report = SettingsReport(context.stub, context.metadata, context.worker.owner, config.policy)
+        base_urls = {name: key.base_urls for name, key in settings.keys.items()}
+        report = SettingsReport(context.stub, context.metadata, context.worker.owner, config.policy, base_urls)
         reporting = asyncio.create_task(report.run())
         context.stack.callback(reporting.cancel)
-        handlers = Handlers(context.worker, judgings, judge, config, context.publisher, lambda: report.policy)
+        handlers = Handlers(
+            context.worker,
+            judgings,
+            roster.judge_of,
+            config,
+            context.publisher,
+            name_own=lambda: report.policy,
+            run_checks=checks.run,
+        )
+        free = GrpcFreeJudgings(context.stub, context.metadata)
+        judge_case = partial(judge_free, roster.judge_of, config, run_checks=checks.run, probe=roster.probe)
+        without_job = FreeJudgingWorker(context.worker, free, judge_case, settings.capacity)
+        without_job.start()
+        context.stack.push_async_callback(without_job.stop)
         return Subscription(
             context.publisher,
             ResultProduced,

@@ -1,10 +1,14 @@
 """Declare the validator's settings."""
 
-from pydantic import SecretStr
+from typing import Literal
+
+from pydantic import SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from servicekit.addresses import parse_allowed
 from servicekit.process.settings import EnvironmentSettings, SecretSetting, WorkerSettings
 from validator.judge_config import ApiName, JudgeConfig
+from validator.judge_keys import JudgeKey, parse_keys
 
 
 class _OpenAI(EnvironmentSettings):
@@ -17,15 +21,43 @@ class _OpenAI(EnvironmentSettings):
 
 
 class Settings(WorkerSettings):
-    """Settings of the validator, each SIGNOFF_<NAME> in the environment, but OPENAI_API_KEY and OPENAI_BASE_URL."""
+    """Settings of the validator, each SIGNOFF_<NAME> in the environment, but OPENAI_API_KEY and OPENAI_BASE_URL.
+
+    `judge_keys` is JSON, {name: {"key": "env:NAME" or "file:PATH", "base_urls": [..]}}: the keys that judge policies
+    may name. `judge_networks` are the only places besides the public internet in which the judges of policies may be:
+    CIDR, and `host:port`, comma-separated.
+    """
 
     validator_token: SecretSetting
     capacity: int = 200
     judge_model: str = JudgeConfig().model
-    judge_api: ApiName = "chat"
+    judge_api: ApiName | Literal["auto"] = "chat"
     judge_timeout_s: float = 120.0
     judge_max_asks: int = JudgeConfig().max_asks
-    judge_thinking_tokens: int = JudgeConfig().thinking_tokens
+    judge_asks_within_s: float = JudgeConfig().asks_within_s
+    judge_thinking_tokens: int | None = None
+    judge_result_max_chars: int = JudgeConfig().document_max_chars
+    judge_section_chars: int = JudgeConfig().section_chars
+    judge_keys: SecretStr | None = None
+    judge_networks: str = ""
+
+    @field_validator("judge_keys")
+    @classmethod
+    def _check_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys is not None:
+            parse_keys(keys.get_secret_value())
+        return keys
+
+    @field_validator("judge_networks")
+    @classmethod
+    def _check_networks(cls, networks: str) -> str:
+        parse_allowed(networks)
+        return networks
+
+    @property
+    def keys(self) -> dict[str, JudgeKey]:
+        """The keys that policies may name."""
+        return parse_keys(self.judge_keys.get_secret_value()) if self.judge_keys else {}
 
     @property
     def judge_config(self) -> JudgeConfig:
@@ -35,8 +67,11 @@ class Settings(WorkerSettings):
             api_key=openai.api_key.get_secret_value() if openai.api_key else None,
             base_url=openai.base_url,
             model=self.judge_model,
-            api=self.judge_api,
+            api=None if self.judge_api == "auto" else self.judge_api,
             timeout_s=self.judge_timeout_s,
             max_asks=self.judge_max_asks,
+            asks_within_s=self.judge_asks_within_s,
             thinking_tokens=self.judge_thinking_tokens,
+            document_max_chars=self.judge_result_max_chars,
+            section_chars=self.judge_section_chars,
         )

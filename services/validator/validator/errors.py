@@ -8,7 +8,8 @@ class JudgeUnavailableError(TransientError):
     """The judge did not answer: the judgement waits, and nothing is decided.
 
     Codes: judge_unreachable, judge_timeout, judge_rate_limited, judge_unavailable (5xx), and those that only an
-    operator can mend: judge_unauthorized, judge_not_found, judge_quota_exceeded, judge_not_configured.
+    operator can mend: judge_unauthorized, judge_not_found, judge_quota_exceeded, judge_not_configured; and of a model
+    of a policy: judge_key_unknown, judge_key_not_allowed (not at this URL), judge_address_forbidden.
     """
 
     code = "judge_unavailable"
@@ -19,19 +20,24 @@ class JudgeAnswerError(SignoffError):
 
     Codes: judge_refused, judge_content_filter, judge_incomplete (cut off), judge_invalid_json, judge_wrong_shape,
     judge_criteria_mismatch, judge_canary (it did what the result told it to), judge_failed, judge_request_rejected
-    (400, 413, 422; final: asking again is no use). `usage` is what the answer consumed all the same.
+    (400, 413, 422; final: asking again is no use). `usage` is what the answer consumed all the same, under which id and
+    in how long. `needs_room`: it was cut off by the thoughts before it.
     """
 
     code = "judge_wrong_shape"
     usage: Usage | None = None
+    request_id: str | None = None
+    latency_s: float | None = None
     is_final = False
+    needs_room = False
 
 
 class JudgmentError(PermanentError):
     """This result cannot be judged: the validation has failed.
 
     Codes: those of JudgeAnswerError, where the judge does not answer about a harmless result either; no_criteria;
-    no_required_criterion; result_not_json; result_too_large_to_judge; budget_exhausted; verdict_mismatch (our fault).
+    no_required_criterion; result_not_json; result_too_large_to_judge; budget_exhausted; judge_prompt_unknown (a policy
+    names a version that this validator does not have); verdict_mismatch (our fault).
     """
 
     code = "judgment_failed"

@@ -3,9 +3,12 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from contracts.events import JobStatusReported, ResultProduced
+from contracts.jsontext import parse_json
+from contracts.judging.policy import JudgePolicy, name_judging
 from contracts.status import ReportKind
 from servicekit import clock
 from servicekit.errors import SignoffError
@@ -17,9 +20,9 @@ from servicekit.retry import retry_transient
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judges.patient import PatientJudge
-from validator.judges.spending import SpendingJudge
+from validator.judges.spending import Purse, SpendingJudge
 from validator.judging import validate_agent_response
-from validator.ports import Claim, Grant, Judge, Judgings
+from validator.ports import Claim, Grant, JudgeOf, Judgings, RunChecks
 from validator.verdict import is_reusable, to_storable
 
 log = logging.getLogger(__name__)
@@ -35,18 +38,21 @@ class Handlers:
         self,
         worker: Worker,
         judgings: Judgings,
-        judge: Judge,
+        judge_of: JudgeOf,
         config: JudgeConfig,
         publisher: Publisher,
+        *,
         name_own: Callable[[], str | None] = lambda: None,
+        run_checks: RunChecks | None = None,
     ) -> None:
         """`name_own` names the version of the policy `default` that the validator's own settings are."""
         self._worker = worker
         self._judgings = judgings
-        self._judge = judge
+        self._judge_of = judge_of
         self._config = config
         self._publisher = publisher
         self._name_own = name_own
+        self._run_checks = run_checks
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[SignoffError | None]:
         """Claim a batch in one call, and start what was granted; what was replayed is not claimed.
@@ -71,25 +77,34 @@ class Handlers:
             # The lease lapses, and the recorded result is offered again.
             log.error("another result than the recorded one is not judged", extra={"job_id": event.job_id})
             return None
-        judge = SpendingJudge(PatientJudge(self._judge), answer.budget)
+        purse = Purse(answer.budget)
         self._worker.start_work(
             answer.lease,
             event.job_id,
             asked_at + answer.lease_s,
-            lambda held: self._judge_result(event, answer, judge, held),
-            lambda held, bug: self._give_up(event, judge, held, bug),
+            lambda held: self._judge_result(event, answer, purse, held),
+            lambda held, bug: self._give_up(event, purse, held, bug),
         )
         return None
 
-    async def _judge_result(
-        self, event: ResultProduced, grant: Grant, judge: SpendingJudge, held: HeldLease
-    ) -> PublishOutcome:
+    async def _judge_result(self, event: ResultProduced, grant: Grant, purse: Purse, held: HeldLease) -> PublishOutcome:
         """Judge a result by the granted criteria, however long the judge is away; return what publishes the outcome."""
         held.begun = True
         started = time.monotonic()
         try:
+            policy = _read_policy(grant.policy) if grant.policy else None
             verdict = await validate_agent_response(
-                event.result, grant.acceptance_criteria, self._config, judge=judge, judge_empty=grant.judge_empty
+                event.result,
+                grant.acceptance_criteria,
+                self._config,
+                judge_of=lambda model: SpendingJudge(PatientJudge(self._judge_of(model)), purse, model),
+                judge_empty=grant.judge_empty,
+                run_checks=self._run_checks,
+                policy=policy,
+                submission=grant.submission,
+                submissions=grant.submissions,
+                payload=None if grant.payload is None else parse_json(grant.payload),
+                previous_result_hash=grant.previous_result_hash,
             )
         except JudgmentError as error:
             log.warning(
@@ -100,16 +115,22 @@ class Handlers:
         else:
             verdict.policy = verdict.policy or self._name_own()
             fields = {"kind": ReportKind.VERDICT, "verdict": verdict}
-            if is_reusable(verdict, event.result):
-                fields["judge"] = self._config.judge_name
-        outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=judge.usage, **fields)
+            if is_reusable(verdict, event.result, policy):
+                fields["judge"] = name_judging(self._config.judge_name, None if policy is None else policy.reference)
+        outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=purse.usage, **fields)
         return lambda: self._publisher.publish_report(outcome, held.lease)
 
-    async def _give_up(self, event: ResultProduced, judge: SpendingJudge, held: HeldLease, bug: Exception) -> None:
+    async def _give_up(self, event: ResultProduced, purse: Purse, held: HeldLease, bug: Exception) -> None:
         """Publish that judging failed by an unexpected error. Its words may be anyone's: the log alone has them."""
         message = f"the validator failed unexpectedly ({type(bug).__name__}), and its log says how"
         fields = {"kind": ReportKind.MISJUDGED, "code": VALIDATOR_ERROR, "message": message}
-        await self._publisher.publish_report(_to_report(event, held.lease, usage=judge.usage, **fields), held.lease)
+        await self._publisher.publish_report(_to_report(event, held.lease, usage=purse.usage, **fields), held.lease)
+
+
+@lru_cache(maxsize=100)
+def _read_policy(text: str) -> JudgePolicy:
+    """Return the policy in a JSON text: once for all jobs that have it."""
+    return JudgePolicy.model_validate_json(text)
 
 
 def _to_report(event: ResultProduced, lease: Lease, **fields: Any) -> JobStatusReported:

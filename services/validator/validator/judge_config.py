@@ -1,15 +1,24 @@
 """Declare how to reach a judge, and the limits of one judgement."""
 
-from typing import Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS
 from contracts.judging.policy import DEFAULT_POLICY, JudgeModel, JudgePolicy, Stage
-from validator.prompt import PROMPT_VERSION
+from contracts.sizes import LIMIT_MAX_BYTES
+from validator.wordings import PROMPT_VERSION
+
+#: Whatever passed the doors is judged in full.
+DOCUMENT_MAX_CHARS: Final = LIMIT_MAX_BYTES + CRITERIA_MAX * CRITERION_MAX_CHARS
 
 #: The two shapes of OpenAI's API that a judge may speak.
 ApiName = Literal["chat", "responses"]
+
+
+#: Tokens for the thoughts of a model that was found to need them.
+THINKING_TOKENS: Final = 4_096
 
 
 class JudgeConfig(BaseModel):
@@ -23,12 +32,23 @@ class JudgeConfig(BaseModel):
     api_key: str | None = Field(None, repr=False)
     base_url: str | None = None
     model: str = "gpt-5.4-mini"
-    api: ApiName = "chat"
+    api: ApiName | None = Field("chat", description="None: found out")
+    parameters: dict[str, Any] = Field(
+        default_factory=dict, description="sent with every question, such as temperature"
+    )
     timeout_s: float = Field(120.0, gt=0, description="of one whole call; a drip of bytes does not extend it")
     connect_timeout_s: float = Field(5.0, gt=0)
     max_asks: int = Field(4, ge=1, description="calls for one criterion, where the answers are nonsense or doubtful")
-    thinking_tokens: int = Field(4_096, ge=0, description="of an answer, beyond what the verdict itself needs")
-    document_max_chars: int = Field(400_000, ge=1, description="of criteria and result together, as JSON")
+    asks_within_s: float = Field(
+        30.0, gt=0, description="of answers about one result; what is doubtful then is not asked about again"
+    )
+    thinking_tokens: int | None = Field(
+        None, ge=0, description="of an answer, beyond what the verdict itself needs; None: if the model needs them"
+    )
+    document_max_chars: int = Field(
+        DOCUMENT_MAX_CHARS, ge=1, description="of criteria and result together, as JSON; by default all that doors take"
+    )
+    section_chars: int = Field(400_000, ge=2_000, description="a longer result is judged by sections of so many")
     answer_max_bytes: int = Field(1 << 20, ge=1, description="of a response's body; the rest is not read")
 
     @property
@@ -39,7 +59,7 @@ class JudgeConfig(BaseModel):
         OpenAI's, since others give their models the same names.
         """
         host = f" at {urlsplit(self.base_url).netloc.rpartition('@')[2]}" if self.base_url else ""
-        return f"{self.model}{host} ({self.api}, prompt {PROMPT_VERSION})"
+        return f"{self.model}{host} ({self.api or 'any API'}, prompt {PROMPT_VERSION})"
 
     @property
     def policy(self) -> JudgePolicy:
@@ -51,10 +71,12 @@ class JudgeConfig(BaseModel):
             api=self.api,
             base_url=base_url,
             timeout_s=min(self.timeout_s, 3_600),
-            thinking_tokens=min(self.thinking_tokens, 1_000_000),
+            thinking_tokens=None if self.thinking_tokens is None else min(self.thinking_tokens, 1_000_000),
         )
         return JudgePolicy(
             name=DEFAULT_POLICY,
             stages=[Stage(kind="checks"), Stage(kind="single", judges=[model])],
+            section_chars=self.section_chars,
+            result_max_chars=self.document_max_chars,
             prompt=PROMPT_VERSION,
         )

@@ -1,18 +1,82 @@
 """Claim judgings at the jobstore over gRPC."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from pydantic_core import from_json
+
 from contracts.spending import Budget
 from servicekit.leasing.claims import ClaimDenied, read_denial, read_lease
-from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translate_errors
+from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, prove, translate_errors
+from servicekit.leasing.worker import Lease
 from servicekit.retry import chunk_by_size
 from signoff.v1 import work_service_pb2 as pb
-from validator.ports import Claim, Grant
+from validator.ports import Claim, FreeGrant, FreeOutcome, Grant
 
 if TYPE_CHECKING:
     from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
+
+
+class GrpcFreeJudgings:
+    """Take judgings without a job over gRPC, and report them."""
+
+    def __init__(self, stub: "WorkServiceAsyncStub", metadata: tuple[tuple[str, str], ...]) -> None:
+        self._stub = stub
+        self._metadata = metadata
+
+    async def take(self, owner: UUID, room: int) -> list[FreeGrant]:
+        """Take up to `room` of those that wait. Raise TransientError if the jobstore is out of reach."""
+        request = pb.BeginJudgingsRequest(owner=str(owner), take=room)
+        with translate_errors():
+            answer = await self._stub.BeginJudgings(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
+        return [_read_free_grant(taken) for taken in answer.taken]
+
+    async def finish(
+        self,
+        owner: UUID,
+        outcomes: Mapping[Lease, FreeOutcome],
+        held: Sequence[Lease],
+        given_back: Sequence[Lease],
+    ) -> set[Lease]:
+        """Report outcomes, renew leases and give some back. Return the leases held that are kept."""
+        request = pb.FinishJudgingsRequest(
+            owner=str(owner),
+            outcomes=[_outcome_message(lease, outcome, owner) for lease, outcome in outcomes.items()],
+            held=[prove(lease, owner) for lease in held],
+            given_back=[prove(lease, owner) for lease in given_back],
+        )
+        with translate_errors():
+            answer = await self._stub.FinishJudgings(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
+        return {lease for lease, state in zip(held, answer.held, strict=True) if state == pb.LEASE_STATE_KEEP}
+
+
+def _outcome_message(lease: Lease, outcome: FreeOutcome, owner: UUID) -> pb.JudgingOutcome:
+    return pb.JudgingOutcome(
+        lease=prove(lease, owner),
+        verdict_json=outcome.verdict,
+        code=outcome.code,
+        message=outcome.message,
+        cost_usd=outcome.cost_usd,
+        tokens=outcome.tokens,
+        duration_s=outcome.duration_s,
+    )
+
+
+def _read_free_grant(answer: pb.JudgingAnswer) -> FreeGrant:
+    return FreeGrant(
+        read_lease(answer.lease),
+        answer.lease_s,
+        answer.judging_kind,
+        from_json(answer.result_json),
+        answer.acceptance_criteria,
+        answer.judge_policy_json,
+        answer.judge_empty,
+        answer.submission,
+        answer.submissions,
+        from_json(answer.payload_json) if answer.HasField("payload_json") else None,
+        answer.previous_result_hash or None,
+    )
 
 
 class GrpcJudgings:

@@ -1,10 +1,15 @@
 """Declare what the validator needs of the outside: a judge, and the jobstore's grants."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
+from pydantic import JsonValue
+
+from contracts.checks import Finding
+from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from contracts.spending import Budget
 from servicekit.leasing.claims import ClaimDenied
@@ -14,11 +19,16 @@ from validator.prompt import Question
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A judge's text as yet unread, the model that it says it is, and what it consumed."""
+    """A judge's text as yet unread, the model that it says it is, and what it consumed.
+
+    `request_id` is the server's own; `latency_s` is how long it took, without the wait for its turn.
+    """
 
     text: str
     model: str | None = None
     usage: Usage | None = None
+    request_id: str | None = None
+    latency_s: float | None = None
 
 
 class Judge(Protocol):
@@ -27,6 +37,27 @@ class Judge(Protocol):
     async def ask(self, question: Question) -> Reply:
         """Ask once. Raise JudgeUnavailableError or JudgeAnswerError."""
         ...
+
+
+#: The judge of a policy's model; of None, the validator's own. One that may not be asked raises JudgeUnavailableError.
+JudgeOf = Callable[[JudgeModel | None], Judge]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What checks look at: a result, and what is known about it.
+
+    `is_repeated` says whether the submission before had the same result; None if there was none, or nobody knows.
+    """
+
+    result: Any
+    payload: Any = None
+    submission: int = 1
+    is_repeated: bool | None = None
+
+
+#: Make checks, given by their texts, and return what each found.
+RunChecks = Callable[[Sequence[str], Subject], Awaitable[Sequence[Finding]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +89,60 @@ class Grant:
     submissions: int | None = None
     payload: str | None = None
     previous_result_hash: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FreeGrant:
+    """A judging without a job, under this lease for `lease_s` seconds, with all that is judged.
+
+    `kind` is a JudgingKind of this version or a later one; `policy` is JSON text, and stands for this validator's own
+    settings where it is empty; `submission` and `submissions` are 0 where they are not said.
+    """
+
+    lease: Lease
+    lease_s: float
+    kind: str
+    result: JsonValue
+    acceptance_criteria: str
+    policy: str = ""
+    judge_empty: bool = False
+    submission: int = 0
+    submissions: int = 0
+    payload: JsonValue = None
+    previous_result_hash: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FreeOutcome:
+    """What came of a judging without a job: a verdict as JSON text, or why there is none."""
+
+    verdict: str | None = None
+    code: str = ""
+    message: str = ""
+    cost_usd: float = 0.0
+    tokens: int = 0
+    duration_s: float = 0.0
+
+
+class FreeJudgings(Protocol):
+    """The jobstore, where judgings without a job are taken and reported."""
+
+    async def take(self, owner: UUID, room: int) -> Sequence[FreeGrant]:
+        """Take up to `room` of those that wait. Raise TransientError if the jobstore is out of reach."""
+        ...
+
+    async def finish(
+        self,
+        owner: UUID,
+        outcomes: Mapping[Lease, FreeOutcome],
+        held: Sequence[Lease],
+        given_back: Sequence[Lease],
+    ) -> AbstractSet[Lease]:
+        """Report outcomes, renew leases and give some back. Return the leases held that are kept.
+
+        Raise TransientError if the jobstore is out of reach.
+        """
+        ...
 
 
 class Judgings(Protocol):

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 EVERY_S: Final = 60.0
 #: Seconds until the next try, while nobody has heard of it.
 AGAIN_S: Final = 2.0
+#: What an older jobstore answers.
+_OLDER: Final = frozenset({"forbidden", "unimplemented"})
 
 
 class SettingsReport:
@@ -55,7 +57,8 @@ class SettingsReport:
                     )
             except SignoffError as error:
                 log.debug("the settings of the judge could not be told", extra={"code": error.code})
-                await asyncio.sleep(AGAIN_S if self.policy is None else EVERY_S)
+                is_soon = self.policy is None and error.code not in _OLDER
+                await asyncio.sleep(AGAIN_S if is_soon else EVERY_S)
                 continue
             if answer.policy != self.policy:
                 log.info("results are judged by these settings", extra={"policy": answer.policy})

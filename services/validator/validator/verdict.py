@@ -7,19 +7,25 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from contracts.checks import needs_context
 from contracts.criteria import Criterion
 from contracts.evidence import FALSE_QUOTE, Evidence, is_empty
+from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.status import Outcome
 from validator.errors import JudgeAnswerError
 
 #: Characters of a reason, a comment or a piece of evidence; what is longer is cut.
 TEXT_MAX: Final = 2_000
+#: Characters of all comments of a verdict, and of all evidence, so that it fits a record (contracts.sizes).
+WORDS_MAX: Final = 80_000
 #: Who judged, where nobody had to.
 NO_JUDGE: Final = "no judge was asked"
 
 _HELP: Final = "words that must appear literally can be put in quotation marks in the criterion"
 _EMPTY: Final = "the result is empty"
+_REFUTED: Final = "it passed, and was refuted when it was asked about again"
+_UNPROVEN: Final = "it passed, and was doubted when it was asked about again, without words of the result that break it"
 
 # Lone surrogates and NUL can be neither sent nor stored; the other control and direction characters steer terminals.
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -69,7 +75,7 @@ def read_answer(text: str, count: int, canary: str = "") -> Answer:
     if canary and canary in text.casefold():
         raise JudgeAnswerError("the judge wrote the word that it must never write", code="judge_canary")
     read_json(_Names, text)
-    members: dict[str, Any] = json.loads(text, object_pairs_hook=_to_members)
+    members: dict[str, Any] = _DECODER.decode(text)
     names = [f"c{number}" for number in range(1, count + 1)]
     if set(members) - {"reason"} != set(names):
         message = f"the judge did not answer each of {count} criteria once, and nothing else"
@@ -89,6 +95,27 @@ def _to_members(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
     return members
 
 
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_to_members)
+
+
+class Ballot(NamedTuple):
+    """What one or several judges hold of one criterion in the end.
+
+    `fault` is why a pass does not count. `is_sure`: whether nothing was doubtful, neither the answers nor what they
+    quote. `silence` is the code of what came instead of an answer.
+    """
+
+    verdict: CriterionVerdict
+    fault: str | None = None
+    is_sure: bool = True
+    silence: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome that counts."""
+        return self.verdict.outcome
+
+
 class Hearing:
     """What the judge has said of one criterion, and what follows.
 
@@ -96,8 +123,9 @@ class Hearing:
     makes the criterion pass: so asking again cannot turn a doubt into a pass by luck.
     """
 
-    def __init__(self, criterion: Criterion) -> None:
+    def __init__(self, criterion: Criterion, place: int = 0) -> None:
         self.criterion = criterion
+        self.place = place  # among the criteria of the job
         self.decided: CriterionVerdict | None = None
         self.fault: str | None = None  # of the last pass without evidence
         self.is_answered = False
@@ -120,50 +148,84 @@ class Hearing:
                 return
         elif quote and not evidence.is_quoted(quote):
             quote, comment = "", _prepend_note(FALSE_QUOTE, comment)
+            self._is_doubtful = True
         self.decided = self._conclude(answer.outcome, comment, quote)
 
     def doubt(self) -> None:
         """Take into account that there was no sound answer."""
         self._is_doubtful = True
 
-    def conclude(self, without_answer: str) -> CriterionVerdict:
-        """Return the judgement when nobody is asked any more; `without_answer` says why there was no answer at all."""
+    def conclude(self, nonsense: JudgeAnswerError | None = None) -> Ballot:
+        """Return what is held when the judge is asked no more; `nonsense` is what it did where it did not answer."""
         if self.decided is not None:
-            return self.decided
+            is_sure = not self._is_doubtful and self.decided.outcome is not Outcome.CANNOT_ASSESS
+            return Ballot(self.decided, is_sure=is_sure)
         if not self.is_answered:
-            return self._conclude(Outcome.CANNOT_ASSESS, without_answer)
+            comment = f"the judge does not judge this result: {nonsense}"
+            code = JudgeAnswerError.code if nonsense is None else nonsense.code
+            return Ballot(self._conclude(Outcome.CANNOT_ASSESS, comment), is_sure=False, silence=code)
         note = f"{self.fault} ({_HELP})" if self.fault else "the judge's answers were doubtful, and it passed only once"
-        return self._conclude(Outcome.CANNOT_ASSESS, _prepend_note(note, self._comment))
+        verdict = self._conclude(Outcome.CANNOT_ASSESS, _prepend_note(note, self._comment))
+        return Ballot(verdict, self.fault, is_sure=False)
 
     def _conclude(self, outcome: Outcome, comment: str, quote: str = "") -> CriterionVerdict:
-        return _to_verdict(self.criterion, outcome, comment, quote)
+        return judge_criterion(self.criterion, outcome, comment, quote)
 
 
-def make_verdict(
-    hearings: Sequence[Hearing], reasons: Sequence[str], model: str | None, nonsense: JudgeAnswerError | None
-) -> Verdict:
-    """Return the verdict that follows; `nonsense` is what the judge did where it answered nothing."""
-    unanswered = None if nonsense is None or all(one.is_answered for one in hearings) else nonsense
-    verdicts = [one.conclude(f"the judge does not judge this result: {nonsense}") for one in hearings]
+class Refutation(Hearing):
+    """What a judge says of one criterion that passed before, when it is told to refute that.
+
+    It must be as well evidenced as a pass: what refutes without words of the result leaves the criterion undecided, and
+    so does a judge that cannot say. Neither is a pass.
+    """
+
+    def hear(self, answer: CriterionAnswer, evidence: Evidence) -> None:
+        """Take an answer into account."""
+        super().hear(answer, evidence)
+        if self.decided is None or self.decided.outcome is Outcome.PASS:
+            return
+        if self.decided.evidence is None:
+            self.decided = self._conclude(Outcome.CANNOT_ASSESS, _prepend_note(_UNPROVEN, answer.comment.strip()))
+        else:
+            comment = _prepend_note(_REFUTED, self.decided.comment)
+            self.decided = self._conclude(self.decided.outcome, comment, self.decided.evidence)
+
+
+def make_verdict(ballots: Sequence[Ballot], reasons: Sequence[str], model: str | None, **terms: Any) -> Verdict:
+    """Return the verdict that follows from what is held of each criterion; `terms` are its other fields."""
+    silent = next((one for one in ballots if one.silence), None)
     reason = "\n".join(filter(None, map(str.strip, reasons))) or "the judge gave no reason"
-    if fault := next((one.fault for one in hearings if one.decided is None and one.fault), None):
+    if fault := next((one.fault for one in ballots if one.fault), None):
         reason = _prepend_note(f"a pass does not count, for {fault}", reason)
-    if unanswered is not None:
-        reason = _prepend_note(f"the judge does not judge this result: {unanswered}", "; ".join(reasons))
-    code = None if unanswered is None else unanswered.code
-    return Verdict.of(verdicts, to_storable(reason), None if model is None else to_storable(model), code)
+    if silent is not None:
+        reason = _prepend_note(silent.verdict.comment, "; ".join(reasons))
+    verdicts = [one.verdict for one in ballots]
+    if (most := WORDS_MAX // len(verdicts)) < TEXT_MAX:
+        for one in verdicts:
+            one.comment, one.evidence = one.comment[:most], one.evidence and _cut_words(one.evidence, most)
+    code = None if silent is None else silent.silence
+    model = None if model is None else to_storable(model)
+    return Verdict.of(verdicts, to_storable(reason), model, code, **terms)
 
 
-def refuse_empty(criteria: Sequence[Criterion]) -> Verdict:
+def refuse_empty(criteria: Sequence[Criterion], **terms: Any) -> Verdict:
     """Return the verdict on an empty result: it meets nothing, and whether it breaks anything nobody can say."""
     outcomes = {"meets": Outcome.FAIL}
-    verdicts = [_to_verdict(one, outcomes.get(one.kind, Outcome.CANNOT_ASSESS), _EMPTY) for one in criteria]
-    return Verdict.of(verdicts, f"{_EMPTY}: it has no number, no truth value, and no letter or digit", NO_JUDGE)
+    verdicts = [judge_criterion(one, outcomes.get(one.kind, Outcome.CANNOT_ASSESS), _EMPTY) for one in criteria]
+    return Verdict.of(
+        verdicts, f"{_EMPTY}: it has no number, no truth value, and no letter or digit", NO_JUDGE, **terms
+    )
 
 
-def is_reusable(verdict: Verdict, result: Any) -> bool:
-    """Return whether a verdict is a judge's word alone: not if the judge did not answer, or a policy had its say."""
-    return verdict.judge_error is None and not is_empty(result)
+def is_reusable(verdict: Verdict, result: Any, policy: JudgePolicy | None = None) -> bool:
+    """Return whether a verdict holds for this result wherever it comes again.
+
+    Not if the judge did not answer, a policy had its say, or a check looked at more than the result.
+    """
+    checks = [one.text for one in verdict.criteria if one.kind == "check"]
+    if policy is not None:
+        checks += [step.check for step in policy.loop if step.check is not None]
+    return verdict.judge_error is None and not is_empty(result) and not any(map(needs_context, checks))
 
 
 def to_storable(text: str) -> str:
@@ -171,7 +233,8 @@ def to_storable(text: str) -> str:
     return _UNSTORABLE.sub("", text[:TEXT_MAX])
 
 
-def _to_verdict(criterion: Criterion, outcome: Outcome, comment: str, quote: str = "") -> CriterionVerdict:
+def judge_criterion(criterion: Criterion, outcome: Outcome, comment: str, quote: str = "") -> CriterionVerdict:
+    """Return the verdict on one criterion, in words that may be stored."""
     return CriterionVerdict(
         text=criterion.text,
         required=criterion.required,
@@ -180,6 +243,11 @@ def _to_verdict(criterion: Criterion, outcome: Outcome, comment: str, quote: str
         evidence=to_storable(quote) or None,
         comment=to_storable(comment),
     )
+
+
+def _cut_words(text: str, most: int) -> str:
+    """Return a quotation, or its first words: not within one, since it is looked for by words."""
+    return text if len(text) <= most else text[:most].rsplit(maxsplit=1)[0]
 
 
 def _prepend_note(note: str, words: str) -> str:

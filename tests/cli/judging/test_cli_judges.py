@@ -24,6 +24,31 @@ async def test_a_policy_is_made_of_options_shown_and_promoted(signoff, jobstore)
     assert "retired" in (await signoff("judges", "retire", "strict", "--reason", "too dear")).out
 
 
+async def test_a_golden_set_is_set_written_and_must_be_passed(signoff, jobstore, tmp_path):
+    for model in ("a", "b"):
+        await signoff("judges", "set", "strict", "--model", model)
+    cases = tmp_path / "cases.jsonl"
+    plain = {"result": "words", "acceptance_criteria": "It rhymes"}
+    cases.write_text("".join(f"{json.dumps({'id': f'{n}', 'label': n == 0, **plain})}\n" for n in range(2)))
+    made = await signoff("judges", "golden", "strict", "--set", "cases.jsonl", "--least", "0.8")
+    assert "of the good ones must pass       80 %" in made.out
+    shown = await signoff("judges", "golden", "strict", "--output", "golden.jsonl", "--json")
+    assert shown.json["cases"] == 2
+    assert [json.loads(line)["label"] for line in (tmp_path / "golden.jsonl").read_text().splitlines()] == [True, False]
+    assert "golden_not_evaluated" in (await signoff("judges", "promote", "strict", "2", "--json")).err
+    counts = {"true_accepts": 1, "false_accepts": 0, "true_rejects": 1, "false_rejects": 0}
+    judged = {"policy": "strict@2", "versions": {}, "overall": counts, "flips": {"cases": {"count": 0, "share": None}}}
+    report = {"cases_hash": shown.json["cases_hash"], "policies": [judged], "disagreements": {"items": ["x" * 10_000]}}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    assert (await signoff("judges", "promote", "strict", "2", "--report", "report.json")).status == 0
+    assert len(jobstore.asked(pb.PromoteJudgePolicyRequest)[-1].report_json) < 1_000
+    assert "removed: versions take over without it" in (await signoff("judges", "golden", "strict", "--remove")).out
+    (tmp_path / "report.json").write_text("[]")
+    assert "is no report" in (await signoff("judges", "promote", "strict", "1", "--report", "report.json")).err
+    assert "cannot be read" in (await signoff("judges", "golden", "strict", "--set", "none.jsonl")).err
+    assert (await signoff("judges", "golden", "unknown", "--json")).status == 1
+
+
 async def test_a_policy_is_read_from_what_was_shown(signoff, tmp_path):
     await signoff("judges", "set", "strict", "--model", "a")
     shown = (await signoff("judges", "show", "strict", "--json")).json
@@ -40,6 +65,16 @@ async def test_a_policy_is_read_from_what_was_shown(signoff, tmp_path):
         file.write_text(wrong)
         assert (await signoff("judges", "set", "--file", str(file))).status == 2
     assert (await signoff("judges", "set")).status == 2
+
+
+async def test_a_policy_may_be_written_as_yaml(signoff, tmp_path):
+    file = tmp_path / "strict.yaml"
+    file.write_text("name: strict\nstages:\n  - kind: quorum\n    votes: 3\n")
+    await signoff("judges", "set", "--file", str(file))
+    assert (await signoff("judges", "show", "strict", "--json")).json["policy"]["stages"][0]["votes"] == 3
+    for wrong in ("name: [", "name: strict\nstages: 2026-01-01", "!!python/object:os.system {}"):
+        file.write_text(wrong)
+        assert (await signoff("judges", "set", "--file", str(file))).status == 2
 
 
 async def test_two_versions_are_compared(signoff):

@@ -94,4 +94,7 @@ class Operator:
             await asyncio.sleep(1)
 
     async def _see_through(self, operation: Callable[[], Awaitable[object]]) -> None:
-        await self.crowd.until_answered(operation)
+        try:
+            await self.crowd.until_answered(operation)
+        except TimeoutError:
+            self.crowd.odd.append("the operator was never answered")

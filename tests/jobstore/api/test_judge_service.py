@@ -76,6 +76,78 @@ async def test_a_policy_is_put_shown_promoted_and_retired(judges: Any) -> None:
     assert not retired.policy.HasField("current")
 
 
+def labelled(*labels: bool) -> str:
+    plain = {"result": "words", "acceptance_criteria": "It rhymes"}
+    return "\n".join(json.dumps({"id": f"{n}", "label": label, **plain}) for n, label in enumerate(labels))
+
+
+def report_on(golden: Any, reference: str, *, false_accepts: int = 0) -> str:
+    counts = {"true_accepts": 1, "false_accepts": false_accepts, "true_rejects": 1 - false_accepts, "false_rejects": 0}
+    judged = {"policy": reference, "overall": counts, "flips": {"cases": {"count": 0, "share": None}}}
+    return json.dumps({"cases_hash": golden.cases_hash, "policies": [judged]})
+
+
+async def test_a_version_takes_over_once_it_passes_the_golden_set_or_is_forced(judges: Any) -> None:
+    name = named()
+    await put(judges, name)
+    await put(judges, name, asks="each")
+    request = pb.PutGoldenSetRequest(name=name, cases_jsonl=labelled(True, False), flips_max=0.5, note="from July")
+    golden = (await judges.PutGoldenSet(request, metadata=ADMINISTRATOR)).golden
+    assert (golden.version, golden.cases, golden.true_positive_rate_min, golden.flips_max) == (1, 2, 0.9, 0.5)
+    await judges.PutGoldenSet(
+        pb.PutGoldenSetRequest(name=name, cases_jsonl=labelled(True, False)), metadata=ADMINISTRATOR
+    )
+    shown = (await judges.GetGoldenSet(pb.GetGoldenSetRequest(name=name), metadata=ADMINISTRATOR)).golden
+    assert (shown.version, shown.HasField("flips_max"), shown.actor) == (2, False, "administrator")
+    assert [json.loads(line)["label"] for line in shown.cases_jsonl.splitlines()] == [True, False]
+    promote = pb.PromoteJudgePolicyRequest(name=name, version=2)
+    assert (await refused(judges.PromoteJudgePolicy(promote, metadata=ADMINISTRATOR)))[:2] == (
+        Status.FAILED_PRECONDITION,
+        "golden_not_evaluated",
+    )
+    promote.report_json = report_on(shown, f"{name}@2", false_accepts=1)
+    assert (await refused(judges.PromoteJudgePolicy(promote, metadata=ADMINISTRATOR)))[:2] == (
+        Status.FAILED_PRECONDITION,
+        "golden_failed",
+    )
+    promote.report_json = report_on(shown, f"{name}@2")
+    promoted = await judges.PromoteJudgePolicy(promote, metadata=ADMINISTRATOR)
+    assert promoted.policy.current == 2
+    forced = pb.PromoteJudgePolicyRequest(name=name, version=1, force_reason="the others are at lunch")
+    promoted = await judges.PromoteJudgePolicy(forced, metadata=ADMINISTRATOR)
+    assert [(move.version, move.reason) for move in promoted.policy.moves][:2] == [
+        (1, "the others are at lunch"),
+        (2, ""),
+    ]
+    await judges.RetireGoldenSet(pb.RetireGoldenSetRequest(name=name), metadata=ADMINISTRATOR)
+    promoted = await judges.PromoteJudgePolicy(
+        pb.PromoteJudgePolicyRequest(name=name, version=2), metadata=ADMINISTRATOR
+    )
+    assert promoted.policy.current == 2
+
+
+@pytest.mark.parametrize("lines", ["", "{", labelled(True, True), labelled(False), labelled(True, False) + "\n[]"])
+async def test_a_golden_set_needs_good_and_bad_cases(judges: Any, lines: str) -> None:
+    request = pb.PutGoldenSetRequest(name=named(), cases_jsonl=lines)
+    assert (await refused(judges.PutGoldenSet(request, metadata=ADMINISTRATOR)))[:2] == (
+        Status.INVALID_ARGUMENT,
+        "golden_set_invalid",
+    )
+
+
+async def test_what_is_no_report_promotes_nothing(judges: Any) -> None:
+    name = named()
+    await put(judges, name)
+    for report in ("", "{}", '{"cases_hash": "", "policies": [{}]}'):
+        promote = pb.PromoteJudgePolicyRequest(name=name, version=1, report_json=report)
+        assert (await refused(judges.PromoteJudgePolicy(promote, metadata=ADMINISTRATOR)))[0] is Status.INVALID_ARGUMENT
+    unknown = pb.GetGoldenSetRequest(name=name)
+    assert (await refused(judges.GetGoldenSet(unknown, metadata=ADMINISTRATOR)))[:2] == (
+        Status.NOT_FOUND,
+        "unknown_golden_set",
+    )
+
+
 async def test_lists_have_each_name_once_in_order_and_by_pages(judges: Any) -> None:
     names = sorted(named(f"list-{n}") for n in range(3))
     for name in names:

@@ -88,7 +88,7 @@ async def test_an_edit_to_the_same_list_changes_nothing(steps: Steps) -> None:
         ("x" * 2_001, "criterion_too_long"),
         ("optional: a", "no_required_criterion"),
         ("-\n*", "criteria_empty"),
-        ("check: a", "criterion_reserved"),
+        ("check: a", "check_unknown"),
     ],
 )
 async def test_a_stored_job_that_breaks_the_bounds_says_so_when_it_is_executed(

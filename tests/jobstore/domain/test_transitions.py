@@ -60,6 +60,11 @@ RECORDED: dict[tuple[JobStatus, str, TransitionKind], tuple[JobStatus, JobLogSta
         for execution in ("none", "done", "cancelled")
     },
     **{
+        (status, execution, TransitionKind.REJUDGED): IN_PROGRESS
+        for status in (S.COMPLETED, S.FAILED, S.REJECTED, S.RESUBMISSION_REQUIRED)
+        for execution in ("done", "cancelled")
+    },
+    **{
         (S.PENDING, execution, TransitionKind.MATCHING_FAILED): (S.PENDING, JobLogStatus.MATCHING_FAILED)
         for execution in EXECUTIONS
     },

@@ -11,6 +11,7 @@ from support.jobstore.administered import disable_agent, put_agent
 from support.jobstore.edited import edited_lives
 from support.jobstore.steps import Steps, able_agents, verdict
 from support.jobstore.terms import IDS
+from support.rejudged import rejudged
 
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
@@ -34,6 +35,7 @@ async def every_life(database: Database, runner: CommandRunner) -> dict[str, Ste
 
     await _at_rest(life, runner)
     await edited_lives(life)
+    await _judged_again(life)
     await _live(life)
     await _by_policy(life, database)
     await _agents(database)
@@ -80,6 +82,26 @@ async def _at_rest(life: Callable[[str], Steps], runner: CommandRunner) -> None:
     await runner.submit.run_one(CancelJob(None, cancelled.execution_id))
     assert (await cancelled.claim()).code == "cancelled"
     await runner.submit.run_one(CancelJob(None, new_execution_id()))  # no fact, since nobody asks for it
+
+
+async def _judged_again(life: Callable[[str], Steps]) -> None:
+    """Jobs whose results are judged again: an acceptance and a rejection are taken back, and one job goes on."""
+    await _judged(life("rejected at last"), Outcome.PASS, policy={"max_submissions": 1})
+    await rejudged(life("rejected at last"), Outcome.FAIL)
+    steps = life("accepted at last")
+    await _judged(steps, Outcome.FAIL, policy={"max_submissions": 2})
+    steps.execution_id = new_execution_id()
+    request = ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True)
+    await steps.runner.submit.run_one(request)
+    await claimed_and_judged(steps, Outcome.FAIL)
+    await rejudged(steps, Outcome.FAIL)
+    await rejudged(steps, Outcome.PASS)
+    steps = life("judged again, and submitted again")
+    await _judged(steps, Outcome.PASS)
+    await rejudged(steps, Outcome.FAIL)
+    steps.execution_id = new_execution_id()
+    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
+    await claimed_and_judged(steps, Outcome.PASS)
 
 
 async def _live(life: Callable[[str], Steps]) -> None:

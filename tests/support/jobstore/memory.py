@@ -9,7 +9,7 @@ from contracts.identity import new_execution_id
 from contracts.judging.policy import split_reference
 from contracts.judging.verdict import Verdict
 from contracts.resources import Agent, NewAgent, Policy
-from contracts.status import Delivery, Outcome, ReportKind
+from contracts.status import Delivery, JudgingState, Outcome, ReportKind
 from jobstore.commands.base import Command, Locks, Reads
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import ExecuteJob
@@ -18,7 +18,7 @@ from jobstore.commands.jobs import CreateJob
 from jobstore.commands.judging.versions import PutVersion
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.commands.resubmission import HISTORY_KINDS, HistoryRow, build_history
-from jobstore.commands.rows import Changes, Grant, JudgedCount, Question, Stored
+from jobstore.commands.rows import Changes, Grant, JudgedCount, JudgingAnswer, Question, Stored, StoredJudging
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.execution_states import Openings
@@ -56,6 +56,10 @@ class MemoryJobstore:
         self.queue_room: dict[str, int] = {}
         self.openings = Openings()
         self.judged: list[JudgedCount] = []
+        self.judgings: dict[UUID, StoredJudging] = {}
+        self.answers: dict[UUID, JudgingAnswer] = {}
+        self.judging_room = 10
+        self.judging_groups: set[UUID] = set()
         self.changes = Changes()
         self.register("writer")
 
@@ -129,6 +133,10 @@ class MemoryJobstore:
         stored.verdicts |= {key: self.reusable[key] for key in reads.verdicts & self.reusable.keys()}
         keys = {each: self.executions[each].reuse_key or b"" for each in reads.results}
         stored.results |= {each: self.reusable[key] for each, key in keys.items() if key in self.reusable}
+        if reads.judging_groups:
+            stored.judging_groups = self.judging_groups & reads.judging_groups
+            stored.judging_room = self.judging_room
+        stored.judgings |= {each: self._locked(each) for each in reads.judgings & self.judgings.keys()}
         if reads.early_cancels:
             stored.cancel_room = self.terms.remembered_max - sum(e.is_early_cancel for e in self.executions.values())
         if reads.wrong_records:
@@ -150,6 +158,13 @@ class MemoryJobstore:
         number: int = self.run(PutVersion(Named(kind, name), body, **fields))
         return number
 
+    def _locked(self, judging_id: UUID) -> StoredJudging:
+        """A judging with the verdict before of its job, as the entry has it."""
+        judging = self.judgings[judging_id]
+        verdicts = [e for e in self.log(judging.job_id or "") if e.report.kind in {"met", "not_met"}]
+        before = f'{{"result":0,"verdict":{verdicts[-1].report.response}}}' if verdicts else None
+        return judging._replace(before=before)
+
     def _history_of(self, job_id: str) -> list[HistoryRow]:
         return [
             HistoryRow(e.report.kind, e.job.agent_id, e.execution.result_hash if e.execution else None)
@@ -167,6 +182,21 @@ class MemoryJobstore:
             del self.executions[execution_id]
         self.circuits |= changes.circuits
         self.entries += changes.entries
+        for new in changes.new_judgings:
+            self.judging_groups.add(new.group_id)
+            self.judgings[new.id] = StoredJudging(
+                new.id,
+                new.kind,
+                JudgingState.LEASED,
+                1,
+                new.execution_id,
+                new.job_id,
+                None,
+                new.actor,
+            )
+        for answer in changes.judging_answers:
+            self.judgings[answer.id] = self.judgings[answer.id]._replace(state=JudgingState.DONE)
+            self.answers[answer.id] = answer
         for key, entry in changes.results.items():
             self.reusable[key] = replace(entry, result_hash=self.hash_at(entry))
         for key, entry in changes.verdicts.items():

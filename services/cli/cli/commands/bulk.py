@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from cli.parameters.lookups import find_batch_id
 from cli.session import Session, command, make_app, with_options
 from cli.watching import has_completed, show_until_ended
 from contracts.status import OperationKind
+
+if TYPE_CHECKING:
+    from contracts.resources import Operation
 
 app = make_app("Do something to all jobs that match: execute, cancel, resubmit, assign, retry.")
 
@@ -48,7 +51,7 @@ with_choice = with_options(conditions=read_conditions, how=How)
 @with_choice
 async def execute(cli: Session, conditions: dict[str, Any], how: How) -> None:
     """Execute all jobs that match."""
-    await _make(cli, OperationKind.EXECUTE, conditions, how)
+    await make_operation(cli, OperationKind.EXECUTE, conditions, how)
 
 
 @command(app, "cancel")
@@ -57,7 +60,7 @@ async def cancel(
     cli: Session, conditions: dict[str, Any], how: How, reason: Reason = None, requested_by: RequestedBy = None
 ) -> None:
     """Cancel what is live of all jobs that match; what begins after that goes on."""
-    await _make(cli, OperationKind.CANCEL, conditions, how, reason=reason, requested_by=requested_by)
+    await make_operation(cli, OperationKind.CANCEL, conditions, how, reason=reason, requested_by=requested_by)
 
 
 @command(app, "resubmit")
@@ -69,7 +72,7 @@ async def resubmit(
     comment: Annotated[str | None, typer.Option(help="Told to the agents beside the verdict's feedback.")] = None,
 ) -> None:
     """Let the agents try again, with the verdict's feedback, all jobs that match and were not accepted."""
-    await _make(cli, OperationKind.RESUBMIT, conditions, how, comment=comment)
+    await make_operation(cli, OperationKind.RESUBMIT, conditions, how, comment=comment)
 
 
 @command(app, "assign")
@@ -81,14 +84,14 @@ async def assign(
     to: Annotated[str, typer.Option("--to", metavar="AGENT", help="The agent that gets them.")],
 ) -> None:
     """Assign all jobs that match to an agent."""
-    await _make(cli, OperationKind.ASSIGN, conditions, how, agent_id=to)
+    await make_operation(cli, OperationKind.ASSIGN, conditions, how, agent_id=to)
 
 
 @command(app, "retry")
 @with_choice
 async def retry(cli: Session, conditions: dict[str, Any], how: How) -> None:
     """Execute again all jobs that match and FAILED, or stand at --status."""
-    await _make(cli, OperationKind.RETRY, conditions, how)
+    await make_operation(cli, OperationKind.RETRY, conditions, how)
 
 
 @command(app, "list")
@@ -156,10 +159,10 @@ async def abort(
         cli.out.show_operation(await jobstore.cancel_operation(operation_id, reason, requested_by=requested_by))
 
 
-async def _make(
-    cli: Session, kind: OperationKind, conditions: dict[str, Any], how: How, **parameters: str | None
-) -> None:
-    """Show what an operation is about, make it if that is wanted, and show how it goes."""
+async def make_operation(
+    cli: Session, kind: OperationKind, conditions: dict[str, Any], how: How, **parameters: object
+) -> "Operation | None":
+    """Show what an operation is about, make it if that is wanted, and show how it goes; return it if it was made."""
     from contracts.messages.operations import NewOperation  # noqa: PLC0415 - heavy, and only needed here
 
     if bool(how.job_ids) == bool(conditions):
@@ -175,10 +178,11 @@ async def _make(
         if not how.yes:
             cli.out.show_preview(kind, await jobstore.preview_operation(new))
         if how.dry_run or (is_asked and not typer.confirm(f"{kind} them?")):
-            return
+            return None
         made = await jobstore.create_operation(new, idempotency_key=how.key)
         if how.wait:
             made = await show_until_ended(cli, jobstore, str(made.id), as_json=False)
     cli.out.show_operation(made)
     if how.wait and not has_completed(made):
         raise typer.Exit(1)
+    return made

@@ -13,7 +13,7 @@ from cli.session import Session, command, make_app
 from cli.views.waiting import show_waiting
 from cli.watching import show_until_rest, succeed_if_completed
 from contracts.client import UNCHANGED, JobStoreClient
-from contracts.status import RESTING, JobOrder
+from contracts.status import FACET_FIELDS, RESTING, JobOrder
 
 if TYPE_CHECKING:
     from contracts.resources import Job
@@ -39,7 +39,7 @@ Criteria = Annotated[
     typer.Option(
         "--criteria",
         "--criterion",
-        help="What the result must be or do, after `optional:` or `never:` if it is that. May be repeated.",
+        help="What the result must be or do, after `optional:`, `never:` or `check:` if it is that. May be repeated.",
     ),
 ]
 Priority = Annotated[int | None, typer.Option(min=0, max=9, help="9 comes first; 5 when not given.")]
@@ -131,6 +131,27 @@ async def list_(
     async with cli.jobstore() as jobstore:
         page = await jobstore.list_matching(job_filter, limit=limit, page_token=cursor, order=sort, with_last_log=True)
     cli.out.show_jobs(page.jobs, page.next_page_token)
+
+
+@command(app, "facets")
+@with_filter
+async def facets(
+    cli: Session,
+    field: Annotated[str, typer.Argument(help=f"One of: {', '.join(FACET_FIELDS)}; or label:NAME, for its values.")],
+    conditions: dict[str, Any],
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="How many values to show.")] = 20,
+) -> None:
+    """Count jobs by the values of a field, the most frequent first; what a filter says of that field is ignored."""
+    job_filter = make_filter(conditions)
+    async with cli.jobstore() as jobstore:
+        found = await jobstore.list_job_facets(field, job_filter, limit=limit)
+    cli.out.print_json(found)
+    rows = [(f"{one.count}{'+' * (one.count >= found.capped_at)}", one.value, one.name or "") for one in found.facets]
+    cli.out.print_table(("JOBS", field.upper(), "NAME"), rows)
+    if found.searched is not None:
+        cli.out.print_line(f"of the newest {found.searched} that match")
+    if found.has_more:
+        cli.out.print_line(f"there are more than {limit} values; --limit shows more")
 
 
 @command(app, "logs")

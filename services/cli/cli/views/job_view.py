@@ -100,8 +100,9 @@ def _show_verdict(out: Output, job: Job, submission: int, verdict: dict[str, Any
     rows: list[tuple[object, object]] = []
     for criterion in verdict.get("criteria", ()):
         word, style = _OUTCOMES.get(criterion.get("outcome", ""), (criterion.get("outcome"), ""))
-        optional = "" if criterion.get("required", True) else "optional: "
-        rows.append((Styled(str(word), style), optional + criterion.get("text", "")))
+        kind = criterion.get("kind", "meets")
+        marks = [*([] if criterion.get("required", True) else ["optional"]), *([] if kind == "meets" else [kind])]
+        rows.append((Styled(str(word), style), ": ".join([*marks, criterion.get("text", "")])))
         rows += [("", f'evidence: "{criterion["evidence"]}"')] if criterion.get("evidence") else []
         rows += [("", criterion["comment"])] if criterion.get("comment") else []
     out.print_table(["", ""], rows)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         CriteriaSetVersion,
         JudgePolicyVersion,
         NamedCriteriaSet,
+        NamedGoldenSet,
         NamedJudgePolicy,
         SavedCriteriaSet,
         SavedJudgePolicy,
@@ -54,6 +55,23 @@ def show_saved_policy(out: Output, saved: SavedJudgePolicy) -> None:
     out.print_line(f"{saved.name}@{saved.version} {how}")
     for warning in saved.warnings:
         out.print_line(Styled(f"warning: {warning.message} ({warning.code})", "yellow"))
+
+
+def show_golden_set(out: Output, found: NamedGoldenSet) -> None:
+    """Show what a new version of a policy must reach, and on which cases."""
+    out.print_json(found)
+    rows: list[tuple[str, object]] = [
+        ("cases", found.cases),
+        ("of the good ones must pass", f"{100 * found.true_positive_rate_min:g} %"),
+        ("of the bad ones must be refused", f"{100 * found.true_negative_rate_min:g} %"),
+        ("may flip", "" if found.flips_max is None else f"{100 * found.flips_max:g} %"),
+        ("their SHA-256", found.cases_hash),
+        ("set", f"{format_time(found.created_at)} by {found.actor}"),
+        ("note", found.note or ""),
+    ]
+    is_retired = Styled(" (removed: versions take over without it)", "yellow") if found.is_retired else ""
+    out.print_line(f"the golden set of {found.name}", is_retired)
+    out.print_table(["", ""], [row for row in rows if row[1] != ""])
 
 
 def show_criteria_sets(out: Output, sets: Sequence[NamedCriteriaSet]) -> None:

@@ -14,6 +14,7 @@ from console.api.schemas import (
     CancelledExecution,
     Edit,
     Execution,
+    FacetsQuery,
     Fields,
     IdempotencyKey,
     JobCancellation,
@@ -23,12 +24,13 @@ from console.api.schemas import (
     Resubmission,
 )
 from contracts.client import UNCHANGED
-from contracts.resources import Job, JobCounts, NewJob, SavedJob
+from contracts.resources import Job, JobCounts, JobFacets, NewJob, SavedJob
 from contracts.waiting.reasons import Waiting
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 #: Not below /api/jobs, where a job may have that id.
 counts_router = APIRouter(prefix="/api/job-counts", tags=["jobs"], route_class=JsonRoute)
+facets_router = APIRouter(prefix="/api/job-facets", tags=["jobs"], route_class=JsonRoute)
 executions_router = APIRouter(prefix="/api/executions", tags=["jobs"], route_class=JsonRoute)
 
 
@@ -61,6 +63,12 @@ async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query
 async def count_jobs(jobstore: CallersJobStore, query: Annotated[JobsFilter, Query()]) -> JobCounts:
     """How many jobs match, by status, each counted up to `capped_at`."""
     return await jobstore.count_jobs(query.to_job_filter())
+
+
+@facets_router.get("")
+async def list_job_facets(jobstore: CallersJobStore, query: Annotated[FacetsQuery, Query()]) -> JobFacets:
+    """How many jobs match, by the values of a field, the most frequent first; what is said of it is ignored."""
+    return await jobstore.list_job_facets(query.field, query.to_job_filter(query.status), limit=query.limit or 0)
 
 
 @router.get(

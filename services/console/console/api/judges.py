@@ -70,7 +70,8 @@ async def put_judge_policy(
 @router.post("/{name}/promote")
 async def promote_judge_policy(jobstore: CallersJobStore, name: NameInPath, promotion: Promotion) -> NamedJudgePolicy:
     """Let new executions be judged by a version; what is under way stays as it is."""
-    return await jobstore.promote_judge_policy(name, promotion.version, force_reason=promotion.force_reason)
+    reason, report = promotion.force_reason, promotion.report
+    return await jobstore.promote_judge_policy(name, promotion.version, report=report, force_reason=reason)
 
 
 @router.post("/{name}/retire")

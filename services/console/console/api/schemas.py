@@ -16,7 +16,7 @@ from contracts.messages.judging import NamedJudgePolicy, Validator
 from contracts.messages.views import AgentStats
 from contracts.receipts.keys import PublicKey
 from contracts.resources import Amount, Job, JobEdit, JobFilter, Limit, NewJob
-from contracts.status import JobOrder, JobStatus, OperationKind
+from contracts.status import FACET_FIELDS, JobOrder, JobStatus, OperationKind
 
 Item = TypeVar("Item")
 
@@ -106,6 +106,16 @@ class JobsQuery(JobsFilter, PageQuery):
     status: list[JobStatus] = Field(default_factory=list, description="any of them")
     sort: JobOrder = Field(JobOrder.CREATED_DESC, description="with `-` the newest, or the most, first")
     fields: Fields | None = Field(None, description="`summary` leaves out description, criteria and payload")
+
+
+class FacetsQuery(JobsFilter):
+    """Query parameters that choose jobs, and the field of which the values are counted."""
+
+    field: Annotated[Text, StringConstraints(max_length=256)] = Field(
+        description=f"{', '.join(FACET_FIELDS)} (its names), or `label:NAME` (its values)"
+    )
+    status: list[JobStatus] = Field(default_factory=list, description="any of them")
+    limit: Annotated[int | None, Field(ge=1, le=500, description="values at most; 20 when not given")] = None
 
 
 class LogOrder(StrEnum):
@@ -326,6 +336,9 @@ class Promotion(StrictModel):
     """A version to make current."""
 
     version: int = Field(ge=1, le=999_999_999)
+    report: dict[str, Json] | None = Field(
+        None, description="of `signoff judge evaluate --json` on the policy's golden set, where it has one"
+    )
     force_reason: Note | None = Field(None, description="why, although something speaks against it; it is kept")
 
 

@@ -26,6 +26,8 @@ const LAYERS: readonly (readonly string[])[][] = [
       "jobs/list/table",
       "jobs/list/state",
       "jobs/list/filters",
+      "jobs/list/filters/menus",
+      "jobs/list/search",
       "jobs/form",
       "jobs/form/fields",
       "jobs/form/model",

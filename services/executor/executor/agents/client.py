@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from contracts.jsontext import parse_json
 from contracts.resources import Usage
 from contracts.sizes import measure
-from executor.agents.guard import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
 from executor.agents.header_values import HeaderValues
 from executor.errors import (
     AgentAnswerError,
@@ -25,6 +24,7 @@ from executor.errors import (
     AgentUnreachableError,
 )
 from executor.ports import Call
+from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
 from servicekit.clock import read_retry_after
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,8 @@ RETRY_AFTER_MAX_S = 24 * 3600.0
 #: Sent with every call: the number of the grant, and that of the call over all attempts.
 ATTEMPT_HEADER = "Signoff-Attempt"
 CALL_HEADER = "Signoff-Call"
+#: Sent with the call: the bytes of the largest result that is taken, so that an agent knows before it works.
+RESULT_MAX_HEADER = "Signoff-Result-Max-Bytes"
 #: Sent by an agent: why it will not do the job, and what the call consumed.
 DECLINED_HEADER = "Signoff-Declined"
 USAGE_HEADER = "Signoff-Usage"
@@ -89,7 +91,10 @@ class HttpClient:
         self._result_max_bytes = result_max_bytes
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0, ttl_dns_cache=30, socket_factory=make_socket_factory(allowed), enable_cleanup_closed=True
+                limit=0,
+                ttl_dns_cache=30,
+                socket_factory=make_socket_factory(allowed, "SIGNOFF_AGENT_NETWORKS"),
+                enable_cleanup_closed=True,
             ),
             timeout=aiohttp.ClientTimeout(total=None),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -107,6 +112,7 @@ class HttpClient:
         """Send a call's request, and return the response. Raise AgentError if there is none, or one too large."""
         grant = call.grant
         data, headers = grant.request.encode(), build_headers(call)
+        headers[RESULT_MAX_HEADER] = str(self._result_max_bytes)
         return await self.request(call, "POST", grant.url, grant.policy.connect_timeout_s, data=data, headers=headers)
 
     async def request(

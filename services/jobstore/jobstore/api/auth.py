@@ -30,6 +30,7 @@ _WORK_SERVICE: Final = "/signoff.v1.WorkService/"
 _WORKERS: Final[Mapping[str, Collection[Role]]] = {
     "BeginExecutions": (Role.EXECUTOR,),
     "BeginJudgings": (Role.VALIDATOR,),
+    "FinishJudgings": (Role.VALIDATOR,),
     "RenewLeases": (Role.EXECUTOR, Role.VALIDATOR),
     "ReportJudge": (Role.VALIDATOR,),
 }

@@ -6,8 +6,9 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from contracts.criteria import find_warnings, parse_stored_criteria
+from contracts.criteria import parse_stored_criteria
 from contracts.identity import new_execution_id
+from contracts.lint import find_warnings
 from contracts.messages import convert
 from contracts.messages.job_requests import edit_of, job_filter_of, order_of, warning_message
 from contracts.messages.operations import batch_message
@@ -38,7 +39,7 @@ from jobstore.domain.ids import IdKey
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
-from jobstore.reads import job_list
+from jobstore.reads import job_facets, job_list
 from jobstore.reads.job_logs import LogFilter, get_result, list_job_logs
 from jobstore.reads.jobs import add_last_logs, add_waiting, get_job
 from jobstore.reads.page import PAGE_MAX_BYTES
@@ -121,6 +122,18 @@ class JobService(JobServiceServicer):
             capped_at=job_list.COUNTED_MAX,
             searched=counts.searched,
             cancelled=counts.cancelled,
+        )
+
+    async def ListJobFacets(self, request: pb.ListJobFacetsRequest, context: Context) -> pb.ListJobFacetsResponse:
+        del context
+        limit = parse_page_size(request.page_size, 20)
+        async with self._database.transaction() as connection:
+            found = await job_facets.list_job_facets(connection, request.field, job_filter_of(request.filter), limit)
+        return pb.ListJobFacetsResponse(
+            facets=[pb.JobFacet(value=each.value, count=each.count, name=each.name) for each in found.facets],
+            capped_at=job_list.COUNTED_MAX,
+            searched=found.searched,
+            has_more=found.has_more,
         )
 
     async def ListJobLogs(self, request: pb.ListJobLogsRequest, context: Context) -> pb.ListJobLogsResponse:

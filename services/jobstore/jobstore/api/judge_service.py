@@ -5,8 +5,10 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from contracts.criteria import CriteriaError, Criterion, find_warnings, format_criteria, join_forms
+from contracts.criteria import CriteriaError, Criterion, format_criteria, join_forms
+from contracts.judging.calibration.golden import Report, make_golden
 from contracts.judging.policy import JudgeModel, JudgePolicy, Name
+from contracts.lint import find_warnings
 from contracts.messages.convert import criteria_of
 from contracts.messages.job_requests import warning_message
 from contracts.messages.judging import criteria_set_message, judge_policy_message
@@ -84,7 +86,10 @@ class JudgeService(JudgeServiceServicer):
     ) -> pb.PromoteJudgePolicyResponse:
         del context
         named, reason = Named(Kind.JUDGE, request.name), _read_note(request.force_reason, "force_reason")
-        await self._runner.administer.run_one(PromoteVersion(named, request.version, reason, actor=CALLER.get()))
+        check_text_size(request.report_json, self._payload_max_bytes)
+        report = Report.model_validate_json(request.report_json) if request.HasField("report_json") else None
+        promote = PromoteVersion(named, request.version, reason, report, actor=CALLER.get())
+        await self._runner.administer.run_one(promote)
         return pb.PromoteJudgePolicyResponse(policy=await self._show_policy(request.name))
 
     async def RetireJudgePolicy(
@@ -94,6 +99,29 @@ class JudgeService(JudgeServiceServicer):
         named, reason = Named(Kind.JUDGE, request.name), _read_note(request.reason, "reason")
         await self._runner.administer.run_one(RetireName(named, reason, actor=CALLER.get()))
         return pb.RetireJudgePolicyResponse(policy=await self._show_policy(request.name))
+
+    async def PutGoldenSet(self, request: pb.PutGoldenSetRequest, context: Context) -> pb.PutGoldenSetResponse:
+        del context
+        name, note = _NAME.validate_python(request.name), _read_note(request.note, "note")
+        check_text_size(request.cases_jsonl, self._payload_max_bytes)
+        shares = {"true_positive_rate_min", "true_negative_rate_min", "flips_max"}
+        asked = {field.name: share for field, share in request.ListFields() if field.name in shares}
+        try:
+            _, body = make_golden(request.cases_jsonl.encode().splitlines(), **asked)
+        except ValueError as error:
+            raise InvalidError(f"no golden set: {error}", code="golden_set_invalid") from error
+        await self._runner.administer.run_one(PutVersion(Named(Kind.GOLDEN, name), body, note, actor=CALLER.get()))
+        return pb.PutGoldenSetResponse(golden=await self._show_golden(name))
+
+    async def GetGoldenSet(self, request: pb.GetGoldenSetRequest, context: Context) -> pb.GetGoldenSetResponse:
+        del context
+        return pb.GetGoldenSetResponse(golden=await self._show_golden(request.name))
+
+    async def RetireGoldenSet(self, request: pb.RetireGoldenSetRequest, context: Context) -> pb.RetireGoldenSetResponse:
+        del context
+        named, reason = Named(Kind.GOLDEN, request.name), _read_note(request.reason, "reason")
+        await self._runner.administer.run_one(RetireName(named, reason, actor=CALLER.get()))
+        return pb.RetireGoldenSetResponse(golden=await self._show_golden(request.name))
 
     async def ListCriteriaSets(
         self, request: pb.ListCriteriaSetsRequest, context: Context
@@ -132,6 +160,13 @@ class JudgeService(JudgeServiceServicer):
         if found is None:
             raise make_unknown_error(Kind.JUDGE, name[:100])
         return judge_policy_message(found)
+
+    async def _show_golden(self, name: str) -> pb.GoldenSet:
+        async with self._database.session() as session:
+            found = await judging.get_golden_set(session, name)
+        if found is None:
+            raise make_unknown_error(Kind.GOLDEN, name[:100])
+        return pb.GoldenSet(**found.model_dump(exclude_none=True))
 
     async def _show_set(self, name: str, page_size: int = 0, before: int = 0) -> pb.CriteriaSet:
         limit = _parse_versions_page(page_size, before)

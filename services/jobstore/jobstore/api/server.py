@@ -8,7 +8,15 @@ from grpc_reflection.v1alpha import reflection
 
 from jobstore.api.auth import Tokens
 from jobstore.api.interceptors import CallInterceptor, CallLimits
-from signoff.v1 import agent_service_pb2, job_service_pb2, judge_service_pb2, operations_service_pb2, receipt_service_pb2, work_service_pb2
+from signoff.v1 import (
+    agent_service_pb2,
+    job_service_pb2,
+    judge_service_pb2,
+    judging_service_pb2,
+    operations_service_pb2,
+    receipt_service_pb2,
+    work_service_pb2,
+)
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +34,7 @@ SERVICES = [
     agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name,
     operations_service_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name,
     judge_service_pb2.DESCRIPTOR.services_by_name["JudgeService"].full_name,
+    judging_service_pb2.DESCRIPTOR.services_by_name["JudgingService"].full_name,
     work_service_pb2.DESCRIPTOR.services_by_name["WorkService"].full_name,
     receipt_service_pb2.DESCRIPTOR.services_by_name["ReceiptService"].full_name,
 ]

@@ -15,11 +15,13 @@ from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.status import EmptyResult, Protocol
 from jobstore.api.auth import CALLER
+from jobstore.api.judging_claims import JudgingClaims
 from jobstore.api.requests import Context, check_text_size
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
 from jobstore.commands.judging.versions import ReportDefault
+from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.domain.actor import UPSTREAM
 from jobstore.domain.judging.versions import POLICY_MAX_BYTES, RESERVED, format_body
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
@@ -55,13 +57,21 @@ class WorkService(WorkServiceServicer):
     """Grant leases, renew them and take them back."""
 
     def __init__(
-        self, database: Database, runner: CommandRunner, secrets: Secrets, *, upstreams: Upstreams = OPEN
+        self,
+        database: Database,
+        runner: CommandRunner,
+        secrets: Secrets,
+        *,
+        upstreams: Upstreams = OPEN,
+        judgings: JudgingQueue | None = None,
     ) -> None:
         self._database = database
         self._upstreams = upstreams
         self._runner = runner
         self._secrets = secrets
         self._lease_s = runner.terms.lease_s
+        queue = judgings or JudgingQueue(database, self._lease_s)
+        self._judgings = JudgingClaims(database, runner, secrets, queue)
 
     async def BeginExecutions(self, request: pb.BeginExecutionsRequest, context: Context) -> pb.BeginExecutionsResponse:
         del context
@@ -98,7 +108,14 @@ class WorkService(WorkServiceServicer):
         owner = UUID(request.owner)
         claims = [self._parse_judging_claim(claim, owner, request) for claim in request.claims]
         answers = await self._run_claims(claims)
-        return pb.BeginJudgingsResponse(answers=[self._make_judging_answer(answer) for answer in answers])
+        return pb.BeginJudgingsResponse(
+            answers=[self._make_judging_answer(answer) for answer in answers],
+            taken=await self._judgings.grant(owner, request.take),
+        )
+
+    async def FinishJudgings(self, request: pb.FinishJudgingsRequest, context: Context) -> pb.FinishJudgingsResponse:
+        del context
+        return await self._judgings.finish(request)
 
     async def _run_claims(self, claims: Sequence[Command[ClaimAnswer] | ClaimAnswer]) -> list[ClaimAnswer]:
         """Run the claims that are well formed, and return all answers in order; INVALID: it fails for good."""
@@ -189,6 +206,7 @@ class WorkService(WorkServiceServicer):
             outcomes=[_get_outcome_state(standing.get(lease), lease[1]) for lease in outcomes],
             lease_s=self._lease_s,
             new_keys=[self._make_key(stage, *lease) for lease in sorted(kept) if proven[lease] != signing],
+            judgings_waiting=self._judgings.queue.waiting if stage is ExecutionStage.JUDGING else 0,
         )
 
     def _verify_proof(self, lease: pb.Lease, owner: UUID, stage: ExecutionStage) -> str | None:

@@ -75,8 +75,9 @@ class Reads(_Joined):
     `capabilities`, and those that `match_jobs` need, for which an agent may be matched; `verdicts` by their keys, and
     `results` that these executions may reuse; `early_cancels` and `wrong_records`: of how many more the
     answers may be remembered; `references` to versions of judge policies and criteria sets, beside those that the
-    policies of what is loaded give; all that is known of `names` of those; `queues` of tenants, and `circuits` of
-    agents, which are locked in this order.
+    policies of what is loaded give; all that is known of `names` of those; `judgings` without a job, which are locked,
+    and whether `judging_groups` are there; `queues` of tenants, and `circuits` of agents, which are locked in this
+    order.
     """
 
     specs: frozenset[str] = frozenset()
@@ -88,6 +89,8 @@ class Reads(_Joined):
     match_jobs: frozenset[str] = frozenset()
     verdicts: frozenset[bytes] = frozenset()
     results: frozenset[UUID] = frozenset()
+    judgings: frozenset[UUID] = frozenset()
+    judging_groups: frozenset[UUID] = frozenset()
     early_cancels: bool = False
     wrong_records: bool = False
     references: frozenset[Wanted] = frozenset()

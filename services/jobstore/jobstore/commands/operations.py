@@ -104,22 +104,26 @@ class MoveOperation(Command[None]):
             uow.remove_limit(name, self.actor)
         else:
             uow.pause_limit(name, self.actor, paused=True)
+        if self.to is OperationState.CANCELLING:
+            uow.changes.cancelled_judgings.append(self.operation_id)
         said = {"reason": self.reason, "requested_by": self.requested_by, "actor": self.actor}
         uow.move_operation(self.operation_id, self.to, {name: text for name, text in said.items() if text})
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerItems(Command[None]):
-    """Keep the answers to items of an operation, and release the claim on it. An item is answered once."""
+    """Keep the answers to items of an operation, and release the claim on it in `rest_s`. An item is answered once."""
 
     operation_id: UUID
     answers: Sequence[ItemAnswer]
+    rest_s: float = 0.0
 
     def locks(self) -> Locks:
         return Locks(operations=frozenset({self.operation_id}))
 
     def decide(self, uow: UnitOfWork) -> None:
         uow.changes.item_answers[self.operation_id] += self.answers
+        uow.changes.rests_s[self.operation_id] = self.rest_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ class CarryOutItem(Command[None]):
     """Carry out the command of an item, and keep its answer: both in one transaction, hence once.
 
     Do nothing if the item has an answer, or while its operation does not run. `guard` refuses a job that has moved on
-    since the operation was made.
+    since the operation was made. The operation's next items have their turn in `rest_s`.
     """
 
     operation_id: UUID
@@ -135,6 +139,7 @@ class CarryOutItem(Command[None]):
     command: Command[object]
     execution_id: UUID | None = None
     guard: Callable[[Job], Refusal | None] | None = None
+    rest_s: float = 0.0
 
     @property
     def size(self) -> int:
@@ -154,6 +159,7 @@ class CarryOutItem(Command[None]):
         is_open = (self.operation_id, self.item.item) in uow.stored.open_items
         if operation is not None and operation.state is OperationState.RUNNING and is_open:
             uow.changes.item_answers[self.operation_id].append(self._answer(uow))
+            uow.changes.rests_s[self.operation_id] = self.rest_s
 
     def _answer(self, uow: UnitOfWork) -> ItemAnswer:
         try:

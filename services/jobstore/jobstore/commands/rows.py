@@ -4,12 +4,12 @@ from collections import ChainMap, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from contracts.resources import Agent, Limit
-from contracts.status import OperationKind, OperationState
-from jobstore.domain.actor import Actor
+from contracts.status import JudgingKind, JudgingState, OperationKind, OperationState
+from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.execution_states import Openings
 from jobstore.domain.judging.criteria import join_criteria
@@ -160,6 +160,66 @@ class ItemAnswer:
     message: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NewJudging:
+    """A judging without a job as it is queued. `asked` and `judge_policy` are JSON texts.
+
+    Of a job judged again: the execution whose result it is, and the job's version. `asked` then has what is judged by
+    instead of what the job says.
+    """
+
+    id: UUID
+    kind: JudgingKind
+    group_id: UUID
+    item: int
+    asked: str | None = None
+    judge_policy: str | None = None
+    execution_id: UUID | None = None
+    job_id: str | None = None
+    job_version: int | None = None
+    actor: Actor = SIGNOFF
+
+    @property
+    def urgency(self) -> int:
+        """Its turn: somebody waits for a try; an evaluation is smaller than most operations."""
+        return _URGENCIES.get(self.kind, 2)
+
+
+_URGENCIES: Final = {JudgingKind.TRY: 0, JudgingKind.TEST: 0, JudgingKind.DRAFT: 1, JudgingKind.EVALUATE: 1}
+
+
+class StoredJudging(NamedTuple):
+    """A judging that is locked. `kind` may be one of a later version.
+
+    `before` is the response of the entry of the job's verdict before, as JSON text.
+    """
+
+    id: UUID
+    kind: str
+    state: JudgingState
+    lease: int
+    execution_id: UUID | None
+    job_id: str | None
+    before: str | None
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingAnswer:
+    """What is kept of a judging that is done: `answer` is its verdict as JSON text, `before` as the column has it."""
+
+    id: UUID
+    answer: str | None = None
+    before: str | None = None
+    was_valid: bool | None = None
+    is_valid: bool | None = None
+    code: str | None = None
+    message: str | None = None
+    cost_usd: float = 0.0
+    tokens: int = 0
+    duration_s: float | None = None
+
+
 class StoredOperation(NamedTuple):
     """The state of an operation, and the hash of the request that made it; None where an older version did."""
 
@@ -253,6 +313,10 @@ class Stored:
     versions: dict[Wanted, Version | None] = field(default_factory=dict)
     #: All that is known of judge policies and criteria sets that are to be changed.
     names: dict[Named, Versions] = field(default_factory=dict)
+    judgings: dict[UUID, StoredJudging] = field(default_factory=dict)
+    #: Whether a group of judgings is there already, and for how many more there is room.
+    judging_groups: Collection[UUID] = frozenset()
+    judging_room: int = 0
 
     def find_question(self, execution: Execution) -> Question | None:
         """Return by what a result of an execution is judged, with the criteria of the set that it froze.
@@ -294,6 +358,13 @@ class Changes:
     new_operations: list[NewOperation] = field(default_factory=list)
     moves: list[OperationMove] = field(default_factory=list)
     item_answers: defaultdict[UUID, list[ItemAnswer]] = field(default_factory=lambda: defaultdict(list))
+    #: In how many seconds the next items of operations have their turn.
+    rests_s: dict[UUID, float] = field(default_factory=dict)
+
+    #: Judgings without a job: queued, answered, and those of operations that are cancelled.
+    new_judgings: list[NewJudging] = field(default_factory=list)
+    judging_answers: list[JudgingAnswer] = field(default_factory=list)
+    cancelled_judgings: list[UUID] = field(default_factory=list)
 
     new_versions: list[NewVersion] = field(default_factory=list)
     name_moves: list[NameMove] = field(default_factory=list)

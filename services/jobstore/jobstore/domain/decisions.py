@@ -32,6 +32,8 @@ NO_ENDING: Final[Ending] = {"cancelled": False, "code": None, "duration_s": None
 #: Characters of a code, and of a criterion, that are kept: an entry of an index holds 2,700 bytes.
 CODE_MAX_CHARS: Final = 64
 CRITERION_MAX_CHARS: Final = 500
+#: The code of the entries of a verdict that was taken anew, without any call of the agent.
+REJUDGED: Final = TransitionKind.REJUDGED.value
 #: What makes a job begin anew.
 BEGINNINGS: Final = frozenset(
     {TransitionKind.ASSIGNED, TransitionKind.MATCHED, TransitionKind.HANDED_ON, TransitionKind.REQUESTED}
@@ -124,13 +126,15 @@ def make_ending(
 ) -> Ending:
     """Return how an execution ended; `requested_at` None: in the transaction that requested it."""
     is_completed = status is JobLogStatus.COMPLETED
-    return {
+    ending: dict[str, object] = {
         "cancelled": status is JobLogStatus.CANCELLED,
         "code": None if code is None or is_completed else code[:CODE_MAX_CHARS],
-        # The request's time is that of the statement that inserts it, which is later than the transaction's.
-        "duration_s": 0.0 if requested_at is None else max(0.0, (ended_at - requested_at).total_seconds()),
         "not_met_criteria": list(not_met) or None,
     }
+    if code != REJUDGED:  # judging again is no part of how long the execution took
+        # The request's time is that of the statement that inserts it, which is later than the transaction's.
+        ending["duration_s"] = 0.0 if requested_at is None else max(0.0, (ended_at - requested_at).total_seconds())
+    return ending
 
 
 def list_not_met(verdict: Verdict) -> list[str]:

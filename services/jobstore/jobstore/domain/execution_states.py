@@ -91,6 +91,11 @@ def lease(execution: Execution, owner: UUID | None, clock: Clock) -> Execution:
     )
 
 
+def reopen(execution: Execution, owner: UUID | None, clock: Clock) -> Execution:
+    """Return an execution that has ended, and whose result is judged again, as if it were being judged."""
+    return replace(lease(execution, owner, clock), stage=ExecutionStage.JUDGING, answer=None)
+
+
 def renew(execution: Execution, owner: UUID, clock: Clock) -> Execution:
     """Return the execution as held under its lease for another while (storage.leases).
 

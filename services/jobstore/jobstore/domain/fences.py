@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Final, TypeGuard
 
-from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState, Refusal, Report
+from jobstore.domain.model import (
+    Clock,
+    Execution,
+    ExecutionStage,
+    ExecutionState,
+    Refusal,
+    Report,
+    TransitionKind,
+)
 
 #: What a deadline cut short, by stage and state.
 _WAITING_FOR: Final[Mapping[tuple[ExecutionStage, ExecutionState], str]] = {
@@ -47,6 +55,18 @@ def is_current(execution: Execution | None, report: Report, stage: ExecutionStag
         and execution.lease == report.lease
         # Rule `judging-lease`: the lease under which the result came was for executing, and gives no verdict.
         and report.lease > (execution.result_lease or 0 if stage is ExecutionStage.JUDGING else 0)
+    )
+
+
+def is_late_result(execution: Execution | None, report: Report) -> TypeGuard[Execution]:
+    """Return whether the report is the result of a cancelled execution, which is kept in the log, once."""
+    return (
+        execution is not None
+        and report.kind is TransitionKind.RESULT
+        and execution.state is ExecutionState.DONE
+        and execution.answer == "cancelled"
+        and execution.result_lease is None
+        and execution.lease == report.lease
     )
 
 

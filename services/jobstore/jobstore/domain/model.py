@@ -85,6 +85,7 @@ class TransitionKind(StrEnum):
     OVER_BUDGET = "over_budget"
     MISJUDGED = "misjudged"
     EDITED = "edited"
+    REJUDGED = "rejudged"
 
 
 @dataclass(slots=True)

@@ -6,12 +6,12 @@ no status changes anywhere else.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final, NamedTuple, TypeGuard
+from typing import Final, NamedTuple
 
-from contracts.status import JobLogStatus, JobStatus
+from contracts.status import RESTING, JobLogStatus, JobStatus
 from jobstore.domain.decisions import conclude, fail, keep_in_progress, note_ending, record
-from jobstore.domain.execution_states import lease, queue
-from jobstore.domain.fences import describe_timeout, is_claimable, is_current, refuse_fenced
+from jobstore.domain.execution_states import lease, queue, reopen
+from jobstore.domain.fences import describe_timeout, is_claimable, is_current, is_late_result, refuse_fenced
 from jobstore.domain.model import (
     Clock,
     Decision,
@@ -36,6 +36,7 @@ _REQUEST_WORDS: Final[Mapping[TransitionKind, str]] = {
     TransitionKind.REQUESTED: "be executed",
     TransitionKind.CANCELLED: "be cancelled",
     TransitionKind.EDITED: "be edited",
+    TransitionKind.REJUDGED: "be judged again",
 }
 
 #: Added to lease numbers after a rebuild: the lost database may have granted leases that no fact tells of, and a
@@ -66,7 +67,7 @@ class Rule(NamedTuple):
 
 def decide(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """Return what to record of a report, or why nothing is. A refusal is a value, never an exception."""
-    if _is_late_result(execution, report):
+    if is_late_result(execution, report):
         kept = replace(execution, result_lease=report.lease, result_hash=report.result_hash)
         return record(job, kept, report, JobLogStatus.CANCELLED, job.status)
     rule = RULES.get(report.kind)
@@ -75,18 +76,6 @@ def decide(job: Job, execution: Execution | None, report: Report, clock: Clock) 
         return Refusal("illegal_transition", f"the job is {job.status} and cannot {request}")
     decision = rule.decide(Case(job, execution, report, clock))
     return decision if isinstance(decision, Refusal) else note_ending(decision, clock)
-
-
-def _is_late_result(execution: Execution | None, report: Report) -> TypeGuard[Execution]:
-    """Return whether the report is the result of a cancelled execution, which is kept in the log, once."""
-    return (
-        execution is not None
-        and report.kind is TransitionKind.RESULT
-        and execution.state is ExecutionState.DONE
-        and execution.answer == "cancelled"
-        and execution.result_lease is None
-        and execution.lease == report.lease
-    )
 
 
 def _assign(case: Case) -> Decision | Refusal:
@@ -234,6 +223,17 @@ def _send_back(case: Case) -> Decision | Refusal:
     counted = replace(job, not_met=job.not_met + 1, feedback=report.feedback)
     status = JobStatus.RESUBMISSION_REQUIRED if execution.has_submissions_left else JobStatus.REJECTED
     return conclude(counted, execution, report, JobLogStatus(status.value), status)
+
+
+def _rejudge(case: Case) -> Decision | Refusal:
+    """Take the verdict on a result back, for another one that the same transaction records: no submission counts."""
+    job, execution, report, clock = case
+    if job.live:
+        return Refusal("execution_live", "an execution of the job is live")
+    if execution is None or execution.execution_id != job.execution_id or execution.result_version is None:
+        return Refusal("nothing_to_judge", "the last execution of the job has no result")
+    unjudged = replace(job, live=True, not_met=execution.submission - 1, feedback=None)
+    return keep_in_progress(unjudged, reopen(execution, report.owner, clock), report)
 
 
 def _decline(case: Case) -> Decision | Refusal:
@@ -385,4 +385,5 @@ RULES: Final[Mapping[TransitionKind, Rule]] = {
     TransitionKind.OVER_BUDGET: Rule(frozenset({_S.ASSIGNED, _S.IN_PROGRESS}), _stop_over_budget),
     TransitionKind.MISJUDGED: Rule(_UNDER_WAY, _judge_again),
     TransitionKind.EDITED: Rule(_ANY - {_S.COMPLETED}, _edit),
+    TransitionKind.REJUDGED: Rule(RESTING, _rejudge),
 }

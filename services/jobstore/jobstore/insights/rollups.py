@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy import text
 
+from jobstore.domain.decisions import REJUDGED
 from jobstore.domain.model import TransitionKind
 from jobstore.insights import gauges, histogram
 from jobstore.reads.job_logs import SETTLED
@@ -49,7 +50,7 @@ _LOOK: Final = text(
 #: Spending is the job's total after the entry less that of the entry before; waits begin when the execution could.
 _ROWS: Final = text(
     """
-    SELECT l.seq, l.kind, l.status, l.agent_id, l.attempt, l.created_at,
+    SELECT l.seq, l.kind, l.status, l.code, l.agent_id, l.attempt, l.created_at,
         greatest(e.created_at, e.not_before) AS startable_at,
         coalesce(l.spent_usd, 0) - coalesce(p.spent_usd, 0) AS cost_usd,
         coalesce(l.spent_tokens, 0) - coalesce(p.spent_tokens, 0) AS tokens
@@ -121,7 +122,12 @@ class Counts:
 def _choose_column(row: Row) -> str | None:
     if row.kind == TransitionKind.CREATED:
         return "created"
-    return None if row.kind in _ENDS_NOTHING else _ENDS.get(row.status)
+    return None if row.kind in _ENDS_NOTHING or _is_rejudged(row) else _ENDS.get(row.status)
+
+
+def _is_rejudged(row: Row) -> bool:
+    """Return whether an entry is of a verdict that was taken anew: its execution has ended before."""
+    return row.code == REJUDGED and row.kind in {TransitionKind.MET, TransitionKind.NOT_MET}
 
 
 def _count_duration(counts: list[int], seconds: float) -> None:

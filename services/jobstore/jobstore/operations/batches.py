@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 from uuid import UUID, uuid4
 
 from contracts.jsontext import json_text
 from contracts.messages.operations import NewOperation, OperationItem
 from contracts.messages.views import Batch, BatchItem
 from contracts.resources import JobFilter, NewJob, Operation
-from contracts.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
+from contracts.status import RESTING, JobStatus, OperationKind, OperationState
 from jobstore.commands.operations import (
     BATCH_MAX,
     ITEMS_MAX,
@@ -24,6 +25,7 @@ from jobstore.domain.actor import Actor
 from jobstore.domain.spec import hash_as_given, hash_spec
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.operations import progress, repository, snapshots
+from jobstore.operations.judged_by import freeze_parameters
 from jobstore.operations.snapshots import Preview
 from jobstore.operations.worker import OperationWorker
 from jobstore.reads.agents import get_agent
@@ -31,6 +33,9 @@ from jobstore.reads.waiting import sum_up_batch
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
+
+#: What only judging again needs to know.
+_OF_JUDGING: Final = frozenset({"judge", "criteria", "criteria_set", "shadow", "rate_per_s", "budget_usd"})
 
 
 class Batches:
@@ -106,13 +111,14 @@ class Batches:
         """
         tenant = (new.filter.tenant if new.filter else None) or ""
         operation_id = self._derive_id("operation", tenant, key=idempotency_key)
-        chosen, retry_of = _limit_to_retried(new), None
+        chosen, retry_of = _limit_to_rested(new), None
         obstacle: PermanentError | None = None
         async with self._database.transaction() as session:
             if chosen is not None:
                 obstacle = _refuse_number(
                     await snapshots.count_matching(session, chosen, self._items_max), self._items_max
                 )
+            judged_by = await freeze_parameters(session, new)
             if new.agent_id is not None and await get_agent(session, new.agent_id) is None:
                 obstacle = InvalidError(f"no agent has the id {new.agent_id}", code="unknown_agent")
             if chosen is not None and chosen.batch_id and new.kind is OperationKind.RETRY:
@@ -122,11 +128,12 @@ class Batches:
             if chosen is not None
             else snapshots.named_items(new.kind, list(dict.fromkeys(new.job_ids)))
         )
-        said = new.model_dump(include={"agent_id", "comment", "reason", "requested_by"}, exclude_none=True)
+        said = new.model_dump(include={"agent_id", "comment", "reason", "requested_by", *_OF_JUDGING}) | judged_by
+        said = {name: value for name, value in said.items() if value is not None}
         if new.kind is OperationKind.RETRY:
             said["statuses"] = [status.value for status in (chosen.statuses if chosen else [JobStatus.FAILED])]
         spec = OperationSpec(new.kind, (), snapshot, new.name, retry_of, {**said, **_dump_filter(new.filter)})
-        hashes = [_hash_request(new.job_ids, new.model_dump(mode="json", exclude={"job_ids"}))]
+        hashes = [_hash_request(new.job_ids, _dump_request(new))]
         await self._runner.administer.run_one(CreateOperation(operation_id, hashes, spec, obstacle, actor=actor))
         self._worker.has_open = True
         self._worker.wake.set()
@@ -134,12 +141,10 @@ class Batches:
 
     async def preview(self, new: NewOperation) -> Preview:
         """Return what an operation would be about, without making it."""
-        chosen = _limit_to_retried(new)
+        chosen = _limit_to_rested(new)
         async with self._database.transaction() as session:
             named = list(dict.fromkeys(new.job_ids))
-            return await snapshots.make_preview(
-                session, chosen or named, self._items_max, costs=new.kind in BATCH_KINDS
-            )
+            return await snapshots.make_preview(session, new.kind, chosen or named, self._items_max)
 
     async def _create(self, command: CreateOperation) -> None:
         """Store an operation, and carry it out before the caller is answered."""
@@ -217,11 +222,21 @@ def _refuse_number(matching: int, most: int) -> PermanentError | None:
     return None if matching else RefusedError("no job matches the filter", code="nothing_matches")
 
 
-def _limit_to_retried(new: NewOperation) -> JobFilter | None:
-    """Return the filter of an operation: a retry is of jobs at FAILED, unless its filter names statuses."""
-    if new.filter is None or new.kind is not OperationKind.RETRY or new.filter.statuses:
+#: Of which jobs an operation is, unless its filter names statuses.
+_STATUSES: Final = {OperationKind.RETRY: [JobStatus.FAILED], OperationKind.REJUDGE: sorted(RESTING)}
+
+
+def _limit_to_rested(new: NewOperation) -> JobFilter | None:
+    """Return the filter of an operation: a retry is of jobs at FAILED, judging again of all that rest."""
+    if new.filter is None or new.kind not in _STATUSES or new.filter.statuses:
         return new.filter
-    return new.filter.model_copy(update={"statuses": [JobStatus.FAILED]})
+    return new.filter.model_copy(update={"statuses": _STATUSES[new.kind]})
+
+
+def _dump_request(new: NewOperation) -> dict[str, object]:
+    """Return what is hashed of a request: of what older versions did not know only what is given."""
+    dumped = new.model_dump(mode="json", exclude={"job_ids"})
+    return {name: value for name, value in dumped.items() if name not in _OF_JUDGING or value is not None}
 
 
 def _dump_filter(chosen: JobFilter | None) -> dict[str, object]:

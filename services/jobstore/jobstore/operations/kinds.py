@@ -9,14 +9,16 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from contracts.fields import explain
+from contracts.jsontext import json_text
 from contracts.resources import NewJob
-from contracts.status import JobStatus, OperationKind, OperationState
+from contracts.status import JobStatus, JudgingKind, OperationKind, OperationState
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
+from jobstore.commands.judging.judgings import QueueRejudging
 from jobstore.commands.operations import CarryOutItem
 from jobstore.commands.requesting import ExecutionRequest
-from jobstore.commands.rows import Item
+from jobstore.commands.rows import Item, NewJudging
 from jobstore.domain.actor import Actor
 from jobstore.domain.model import Job, Refusal
 from jobstore.errors import InvalidError
@@ -31,6 +33,12 @@ class Parameters(TypedDict, total=False):
     reason: str
     requested_by: str
     statuses: list[str]
+    judge: str
+    judge_policy: str
+    criteria: str
+    shadow: bool
+    rate_per_s: float
+    budget_usd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,22 @@ def _assign(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Carr
     return CarryOutItem(operation.id, item, command)
 
 
+def _rejudge(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem:
+    """Queue a result to be judged again. No execution is requested: the id that one would have is the judging's."""
+    asked = {"acceptance_criteria": criteria} if (criteria := operation.parameters.get("criteria")) else None
+    judging = NewJudging(
+        execution_id,
+        JudgingKind.SHADOW if operation.parameters.get("shadow") else JudgingKind.REJUDGE,
+        operation.id,
+        item.item,
+        asked=None if asked is None else json_text(asked),
+        judge_policy=operation.parameters.get("judge_policy"),
+        execution_id=item.execution_id,
+        job_id=item.job_id,
+    )
+    return CarryOutItem(operation.id, item, QueueRejudging(judging, actor=operation.actor))
+
+
 def _request(
     operation: ClaimedOperation,
     item: Item,
@@ -129,4 +153,5 @@ _KINDS: Final[Mapping[OperationKind, Callable[[ClaimedOperation, Item, UUID], Ca
     OperationKind.RETRY: _retry,
     OperationKind.CANCEL: _cancel,
     OperationKind.ASSIGN: _assign,
+    OperationKind.REJUDGE: _rejudge,
 }

@@ -11,7 +11,7 @@ from sqlalchemy.sql.roles import ColumnsClauseRole
 
 from contracts.messages.operations import OperationItem
 from contracts.resources import JobFilter, Operation
-from contracts.status import BATCH_KINDS, JobStatus, OperationState
+from contracts.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
 from jobstore.reads.job_filter import Query
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import operations
@@ -22,6 +22,8 @@ RATE_OVER_MIN_S: Final = 1.0
 #: Outcomes of items that are no status of a job.
 WAITING, REFUSED, CANCELLED, DONE = "WAITING", "REFUSED", "CANCELLED", "DONE"
 
+#: Of what these do it is known when each was done.
+_TIMED_KINDS: Final = (*BATCH_KINDS, OperationKind.REJUDGE)
 _BATCH_KINDS: Final = ", ".join(f"'{kind}'" for kind in BATCH_KINDS)
 # ruff: noqa: S608 - all below is of words of our own
 #: The last execution that an item led to: the one that was requested, or what followed it by policy. OFFSET 0 keeps the
@@ -34,19 +36,21 @@ _LAST: Final = f"""
         FROM (SELECT * FROM executions WHERE job_id = i.job_id OFFSET 0) AS e
         WHERE e.batch_id = i.operation_id ORDER BY e.request_version DESC NULLS LAST LIMIT 1
     ) AS last ON i.answered AND i.code IS NULL AND o.kind IN ({_BATCH_KINDS})
+    LEFT JOIN judgings g ON g.group_id = i.operation_id AND g.item = i.item AND o.kind = '{OperationKind.REJUDGE}'
 """
 #: Of a job that was executed before executions knew their batch, it is where the job stands.
 _OUTCOME: Final = f"""
-    CASE WHEN NOT i.answered THEN '{WAITING}' WHEN i.code = 'cancelled' THEN '{CANCELLED}'
-        WHEN i.code IS NOT NULL THEN '{REFUSED}' WHEN o.kind NOT IN ({_BATCH_KINDS}) THEN '{DONE}'
+    CASE WHEN NOT i.answered OR g.state <> 'DONE' THEN '{WAITING}'
+        WHEN coalesce(i.code, g.code) = 'cancelled' THEN '{CANCELLED}'
+        WHEN coalesce(i.code, g.code) IS NOT NULL THEN '{REFUSED}' WHEN o.kind NOT IN ({_BATCH_KINDS}) THEN '{DONE}'
         ELSE coalesce(last.stand, j.status) END
 """
 _PROGRESS: Final = text(
     f"""
     SELECT i.operation_id, count(*) AS number, {_OUTCOME} AS word,
-        count(*) FILTER (WHERE i.answered AND NOT coalesce(last.live, false)) AS rested,
+        count(*) FILTER (WHERE i.answered AND NOT coalesce(last.live, g.state <> 'DONE', false)) AS rested,
         count(*) FILTER (WHERE i.answered AND NOT last.live AND j.updated_at > o.since
-            AND j.execution_id = last.execution_id) AS lately
+            AND j.execution_id = last.execution_id OR g.answered_at > o.since) AS lately
     FROM (
         SELECT id, kind, signoff_now() - make_interval(secs => :over_s) AS since
         FROM operations WHERE id = ANY(CAST(:ids AS uuid[]))
@@ -58,7 +62,8 @@ _PROGRESS: Final = text(
 )
 _ITEMS: Final = text(
     f"""
-    SELECT i.item, i.job_id, i.execution_id, i.code, i.message, i.answered, j.title, {_OUTCOME} AS outcome
+    SELECT i.item, i.job_id, i.execution_id, i.answered,
+        coalesce(i.code, g.code) AS code, coalesce(i.message, g.message) AS message, j.title, {_OUTCOME} AS outcome
     FROM operations o JOIN operation_items i ON i.operation_id = o.id {_LAST} LEFT JOIN jobs j ON j.id = i.job_id
     WHERE o.id = :id AND i.item > :after
         AND (CAST(:outcomes AS text[]) = '{{}}' OR {_OUTCOME} = ANY(CAST(:outcomes AS text[])))
@@ -153,7 +158,7 @@ def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
     total, rested = sum(counts.values()), sum(part.rested for part in parts)
     age_s, over_s = ((row.finished_at or row.now) - row.created_at).total_seconds(), RATE_OVER_S
     lately = sum(part.lately for part in parts)
-    if row.finished_at is not None or row.kind not in BATCH_KINDS:  # of what is done at once nobody keeps when
+    if row.finished_at is not None or row.kind not in _TIMED_KINDS:  # of what is done at once nobody keeps when
         lately, over_s = rested, age_s
     rate = lately / max(min(age_s, over_s), RATE_OVER_MIN_S)
     ends_at = None
@@ -174,5 +179,7 @@ def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
         retry_of=row.retry_of,
         filter=JobFilter(**parameters["filter"]) if "filter" in parameters else None,
         agent_id=parameters.get("agent_id"),
+        judge=parameters.get("judge"),
+        shadow=parameters.get("shadow"),
         actor=row.actor,
     )

@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 from sqlalchemy import text
 
 from contracts.resources import NewJob
+from contracts.status import OperationKind
 from jobstore.commands.rows import Item
 from jobstore.domain.ids import VERSION, IdKey
 from jobstore.storage.sql import Connection, Row
@@ -16,18 +17,26 @@ CLAIM_S: Final = 10.0
 
 _UNANSWERED: Final = "SELECT FROM operation_items i WHERE i.operation_id = o.id AND NOT i.answered"
 _LIVE: Final = "SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE'"
+_JUDGED: Final = "SELECT FROM judgings g WHERE g.group_id = o.id AND g.state <> 'DONE'"
+#: When an operation may be claimed. A worker of an older version would end by a kind that it does not know.
+_TURN: Final = f"CASE WHEN kind = '{OperationKind.REJUDGE}' THEN turn_at ELSE claimed_until END"
 #: SKIP LOCKED: the operation that another worker claims just now is not waited for.
 _CLAIM: Final = text(
     f"""
-    UPDATE operations SET claimed_until = signoff_now() + make_interval(secs => :claim_s)
+    UPDATE operations SET turn_at = signoff_now() + make_interval(secs => :claim_s), claimed_until = CASE
+        WHEN kind = 'rejudge' THEN claimed_until ELSE signoff_now() + make_interval(secs => :claim_s) END
     WHERE id = (
-        SELECT id FROM operations o WHERE state NOT IN ('CANCELLED', 'DONE') AND claimed_until <= signoff_now()
+        SELECT id FROM operations o WHERE state NOT IN ('CANCELLED', 'DONE') AND {_TURN} <= signoff_now()
             AND (state = 'CANCELLING' OR state = 'RUNNING' AND EXISTS ({_UNANSWERED}))
             AND (CAST(:id AS uuid) IS NULL OR id = :id)
-        ORDER BY claimed_until LIMIT 1 FOR UPDATE SKIP LOCKED
+        ORDER BY {_TURN} LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING id, kind, state, parameters::text AS parameters, about, actor
     """,  # noqa: S608 - fragments of our own
+)
+_NEXT: Final = text(
+    f"SELECT extract(epoch FROM min({_TURN}) - signoff_now())::float8 FROM operations o "  # noqa: S608
+    f"WHERE state = 'RUNNING' AND {_TURN} > signoff_now() AND EXISTS ({_UNANSWERED})"
 )
 _HAS_OPEN: Final = text("SELECT EXISTS (SELECT FROM operations WHERE state NOT IN ('CANCELLED', 'DONE'))")
 _HAS_UNANSWERED: Final = text(
@@ -42,7 +51,7 @@ _LIST_LIVE: Final = text(
 )
 _LIST_ENDED: Final = text(
     f"SELECT id FROM operations o WHERE state IN ('RUNNING', 'PAUSED') "  # noqa: S608 - fragments of our own
-    f"AND NOT EXISTS ({_UNANSWERED}) AND NOT EXISTS ({_LIVE})",
+    f"AND NOT EXISTS ({_UNANSWERED}) AND NOT EXISTS ({_LIVE}) AND NOT EXISTS ({_JUDGED})",
 )
 _FIND: Final = text("SELECT id FROM operations WHERE id = :id")
 _TENANTS: Final = text("SELECT DISTINCT tenant FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
@@ -82,6 +91,12 @@ async def claim(connection: Connection, operation_id: UUID | None = None) -> Row
     """
     parameters = {"id": operation_id, "claim_s": CLAIM_S}
     return (await connection.execute(_CLAIM, parameters)).one_or_none()
+
+
+async def find_next(connection: Connection) -> float | None:
+    """Return in how many seconds the claim on an operation ends that has items left; None where there is none."""
+    seconds: float | None = await connection.scalar(_NEXT)
+    return seconds
 
 
 async def has_open(connection: Connection) -> bool:

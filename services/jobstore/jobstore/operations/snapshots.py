@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, case, cast, func, literal, null, select, text
 
 from contracts.resources import JobFilter
-from contracts.status import JobStatus, OperationKind
+from contracts.status import BATCH_KINDS, JobStatus, OperationKind
 from jobstore.commands.unit_of_work import JobView
 from jobstore.operations.progress import retried_jobs
 from jobstore.reads.job_filter import Query, where_matching
@@ -29,6 +29,19 @@ _MEAN_COSTS: Final = text(
             SELECT status, spent_usd FROM jobs WHERE agent_id = a.id ORDER BY created_at DESC, id DESC LIMIT :newest
         ) AS newest WHERE status IN ('COMPLETED', 'FAILED', 'REJECTED', 'RESUBMISSION_REQUIRED') LIMIT :ended
     ) AS ended GROUP BY a.id HAVING sum(ended.spent_usd) > 0
+    """,
+)
+
+
+#: What judging these jobs last cost, on average: what its entry added to what the job had spent.
+_MEAN_JUDGING: Final = text(
+    """
+    SELECT avg(l.spent_usd - coalesce(p.spent_usd, 0)) AS usd
+    FROM unnest(CAST(:job_ids AS text[])) AS a (id) CROSS JOIN LATERAL (
+        SELECT job_id, version, coalesce(spent_usd, 0) AS spent_usd FROM job_logs
+        WHERE job_id = a.id AND kind IN ('met', 'not_met') ORDER BY version DESC LIMIT 1
+    ) AS l LEFT JOIN job_logs p ON p.job_id = l.job_id AND p.version = l.version - 1
+    HAVING sum(l.spent_usd - coalesce(p.spent_usd, 0)) > 0
     """,
 )
 
@@ -70,7 +83,9 @@ def retried_items(retry_of: UUID, statuses: Sequence[JobStatus]) -> Query:
 
 
 def _get_target(kind: OperationKind) -> ColumnElement[UUID | None]:
-    """Return the column of what is to be cancelled: what is live now."""
+    """Return the column of what is to be cancelled, what is live now; or of whose result is to be judged again."""
+    if kind is OperationKind.REJUDGE:
+        return jobs.c.execution_id
     return case((jobs.c.live, jobs.c.execution_id)) if kind is OperationKind.CANCEL else cast(null(), Uuid)
 
 
@@ -85,7 +100,9 @@ async def count_items(connection: Connection, items: Query) -> int:
     return int(await connection.scalar(select(func.count()).select_from(items.subquery())))
 
 
-async def make_preview(connection: Connection, chosen: JobFilter | Sequence[str], most: int, *, costs: bool) -> Preview:
+async def make_preview(
+    connection: Connection, kind: OperationKind, chosen: JobFilter | Sequence[str], most: int
+) -> Preview:
     """Return what an operation on these jobs, `most` at most, would be about; call within a transaction."""
     await connection.execute(PLAN_ANEW)
     columns = (jobs.c.status, jobs.c.agent_id)
@@ -99,7 +116,11 @@ async def make_preview(connection: Connection, chosen: JobFilter | Sequence[str]
         for row in await connection.execute(_make_sample_query(chosen, are_few=sum(counts.values()) <= most))
     ]
     means: dict[str, float] = {}
-    if costs and (agent_ids := sorted({group.agent_id for group in groups if group.agent_id})):
+    if kind is OperationKind.REJUDGE:
+        sampled = await connection.scalars(_where_chosen(select(jobs.c.id), chosen).limit(ENDED_MAX))
+        mean = await connection.scalar(_MEAN_JUDGING, {"job_ids": sampled})
+        means = {} if mean is None else {group.agent_id: mean for group in groups}
+    elif kind in BATCH_KINDS and (agent_ids := sorted({group.agent_id for group in groups if group.agent_id})):
         asked = {"agent_ids": agent_ids, "newest": NEWEST_MAX, "ended": ENDED_MAX}
         means = {row.id: row.usd for row in await connection.execute(_MEAN_COSTS, asked)}
     known = [(group.number, means[group.agent_id]) for group in groups if group.agent_id in means]

@@ -5,6 +5,7 @@ An item's answer is kept by the transaction that carries it out, so that none is
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -17,6 +18,7 @@ from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.model import CANCELLED
 from jobstore.operations import repository
 from jobstore.operations.kinds import ClaimedOperation, make_command
+from jobstore.operations.pace import Pace, find_pace
 from jobstore.operations.repository import derive_execution_id
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -33,6 +35,9 @@ POLL_S = 5.0
 REST_S = 0.2
 #: Seconds between two looks at an operation whose items another worker is answering.
 LOOK_AGAIN_S = 0.05
+#: The code of items for which an operation has no money left.
+OVER_BUDGET = "budget_exhausted"
+_OVER_BUDGET_MESSAGE = "what the operation may cost is spent"
 
 
 class OperationWorker:
@@ -46,10 +51,11 @@ class OperationWorker:
         #: Whether any operation had not ended when this worker looked last: only then an execution's end is news to it.
         self.has_open = True
         self.wake = asyncio.Event()
+        self._wait_s = POLL_S
 
     async def run(self) -> None:
         """Carry out operations for ever; each change of an operation, and each end of an execution, wakes it."""
-        await run_forever(self._work_or_rest, name="operations", every_s=POLL_S, wake=self.wake)
+        await run_forever(self._work_or_rest, name="operations", every_s=lambda: self._wait_s, wake=self.wake)
 
     async def _work_or_rest(self) -> bool:
         has_more = await self.work()
@@ -60,11 +66,14 @@ class OperationWorker:
     async def work(self) -> bool:
         """Carry out one chunk of one operation, finish what has ended, and return whether there may be more to do."""
         async with self._database.session() as session:
-            self.has_open = await repository.has_open(session)
+            self.has_open, self._wait_s = await repository.has_open(session), POLL_S
             if not self.has_open:
                 return False
             row = await repository.claim(session)
             ended = await repository.list_ended(session)
+            if row is None:
+                next_in_s = await repository.find_next(session)
+                self._wait_s = min(POLL_S, max(0.0, POLL_S if next_in_s is None else next_in_s))
         await self._end(ended)
         if row is not None:
             await self._carry_out(_parse_claimed(row))
@@ -94,10 +103,19 @@ class OperationWorker:
             await self._cancel(operation)
             return
         async with self._database.session() as session:
-            items = await repository.list_next_items(session, operation.id, self._items_max)
+            pace = Pace(self._items_max)
+            if operation.kind is OperationKind.REJUDGE:
+                pace = await find_pace(session, operation.id, operation.parameters, self._items_max)
+            limit = CANCELLED_AT_ONCE if pace.is_spent else pace.room
+            items = await repository.list_next_items(session, operation.id, limit)
+        if pace.is_spent or not items:
+            answers = [ItemAnswer(item.item, None, OVER_BUDGET, _OVER_BUDGET_MESSAGE) for item in items]
+            await self._answer(operation, answers, pace.rest_s)
+            return
         execution_ids = [derive_execution_id(self.ids, operation.id, item.job_id) for item in items]
         made = [make_command(operation, item, each) for item, each in zip(items, execution_ids, strict=True)]
-        done = iter(await self._runner.submit.run([each for each in made if isinstance(each, CarryOutItem)]))
+        commands = [replace(each, rest_s=pace.rest_s) for each in made if isinstance(each, CarryOutItem)]
+        done = iter(await self._runner.submit.run(commands))
         results = [next(done) if isinstance(each, CarryOutItem) else each for each in made]
         # What was carried out has its answer; the database, or an older version, is why the others have none.
         failed = [(item, each) for item, each in zip(items, results, strict=True) if isinstance(each, PermanentError)]
@@ -123,9 +141,9 @@ class OperationWorker:
         if not items and not live:
             await self._end([operation.id])
 
-    async def _answer(self, operation: ClaimedOperation, answers: Sequence[ItemAnswer]) -> None:
-        """Keep answers, and release the claim on the operation."""
-        await self._runner.administer.run_one(AnswerItems(operation.id, answers))
+    async def _answer(self, operation: ClaimedOperation, answers: Sequence[ItemAnswer], rest_s: float = 0.0) -> None:
+        """Keep answers, and release the claim on the operation in `rest_s`."""
+        await self._runner.administer.run_one(AnswerItems(operation.id, answers, rest_s))
 
     async def _end(self, operation_ids: Sequence[UUID]) -> None:
         """End operations of which nothing is left."""

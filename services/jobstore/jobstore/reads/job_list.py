@@ -8,6 +8,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnCollection,
     ColumnElement,
+    CompoundSelect,
     Select,
     Subquery,
     Text,
@@ -168,6 +169,22 @@ def _select_newest(columns: Iterable[ColumnElement[object]], chosen: JobFilter, 
     return _sort_and_seek(query, JobOrder.CREATED_DESC, None).limit(SEARCHED_MAX).subquery()
 
 
+def select_found(columns: Sequence[ColumnElement[object]], chosen: JobFilter) -> CompoundSelect[*tuple[object, ...]]:
+    """Return what a search finds: the newest SEARCHED_MAX that hold it themselves, and what the index of texts has.
+
+    The id is among the columns, since a job may be found by both.
+    """
+    rest = chosen.model_copy(update=_NO_SEARCH)
+    newest = _select_newest(columns, rest)
+    holding = select(*(newest.c[str(column.key)] for column in columns)).where(holds(newest.c, chosen))
+    return union(holding, where_matching(select(*columns), rest).where(is_found(chosen)))
+
+
+def select_newest(columns: Sequence[ColumnElement[object]], chosen: JobFilter, limit: int) -> Query:
+    """Return the newest jobs that match, without a search."""
+    return _sort_and_seek(where_matching(select(*columns), chosen), JobOrder.CREATED_DESC, None).limit(limit)
+
+
 #: The conditions for which jobs are searched, left out.
 _NO_SEARCH: Final = {"text": None, "id_part": None}
 
@@ -193,16 +210,15 @@ async def count_jobs(connection: Connection, chosen: JobFilter) -> Counts:
     Without a search each count ends at COUNTED_MAX. Those that were cancelled are counted at their status, too.
     """
     await connection.execute(PLAN_ANEW)
-    rest = chosen.model_copy(update={**_NO_SEARCH, "statuses": []})
     if is_search(chosen):
-        columns = (jobs.c.id, jobs.c.status, jobs.c.cancelled)
-        newest = _select_newest(columns, rest)
-        holding = select(*(newest.c[column.key] for column in columns)).where(holds(newest.c, chosen))
-        both = union(holding, where_matching(select(*columns), rest).where(is_found(chosen))).subquery()
-        numbers = func.count(), func.count().filter(both.c.cancelled)
-        found = list(await connection.execute(select(both.c.status, *numbers).group_by(both.c.status)))
-        by_status = dict(sorted((status, count) for status, count, _ in found))
-        return Counts(by_status, sum(cancelled for _, _, cancelled in found), SEARCHED_MAX)
+        found = select_found(
+            (jobs.c.id, jobs.c.status, jobs.c.cancelled), chosen.model_copy(update={"statuses": []})
+        ).subquery()
+        numbers = func.count(), func.count().filter(found.c.cancelled)
+        rows_found = list(await connection.execute(select(found.c.status, *numbers).group_by(found.c.status)))
+        by_status = dict(sorted((status, count) for status, count, _ in rows_found))
+        return Counts(by_status, sum(cancelled for _, _, cancelled in rows_found), SEARCHED_MAX)
+    rest = chosen.model_copy(update={"statuses": []})
     counts = [_make_count_query(status.value, rest, statuses=[status]) for status in JobStatus]
     rows = await connection.execute(union_all(*counts, _make_count_query(_CANCELLED, rest, cancelled=True)))
     by_word = {word: count for word, count in rows if count}

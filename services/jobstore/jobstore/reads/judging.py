@@ -5,12 +5,14 @@ from typing import Final
 
 from sqlalchemy import text
 
+from contracts.judging.calibration.golden import read_golden
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.judging import (
     CriteriaSetVersion,
     JudgedCounts,
     JudgePolicyVersion,
     NamedCriteriaSet,
+    NamedGoldenSet,
     NamedJudgePolicy,
     NameMove,
 )
@@ -96,6 +98,18 @@ async def get_criteria_set(
     rows = await _list_versions(connection, Named(Kind.CRITERIA, name), limit, before)
     versions = [CriteriaSetVersion(**_version(row), acceptance_criteria=row.body) for row in rows]
     return NamedCriteriaSet(**_name(found), versions=versions)
+
+
+async def get_golden_set(connection: Connection, name: str) -> NamedGoldenSet | None:
+    """Return the newest golden set of a policy with its cases; None where it never had one."""
+    found = await _find_name(connection, Named(Kind.GOLDEN, name))
+    if found is None:
+        return None
+    (row,) = await _list_versions(connection, Named(Kind.GOLDEN, name), 1, 0)
+    golden, cases = read_golden(row.body)
+    made = {field: row[field] for field in ("version", "note", "actor", "created_at")}
+    is_retired = found.current is None
+    return NamedGoldenSet(name=name, is_retired=is_retired, cases_jsonl=cases, **golden.model_dump(), **made)
 
 
 async def _list_names(connection: Connection, kind: Kind, limit: int, after: str) -> Sequence[Row]:

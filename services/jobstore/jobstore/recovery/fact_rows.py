@@ -72,6 +72,8 @@ def make_job_change(fact: Fact, requested_at: datetime | None) -> Values:
         change |= {"not_met": 0, "feedback": None, "payload": members(fact.log["request_payload"])["payload"]}
     if event.kind == TransitionKind.EDITED:
         change |= _get_specification(fact)
+    if event.kind == TransitionKind.REJUDGED:
+        change |= {"live": True, "not_met": (log.submission or 1) - 1, "feedback": None}
     if event.kind == TransitionKind.NOT_MET:
         verdict = Verdict.model_validate_json(members(fact.log["response_payload"])["verdict"])
         change |= {"not_met": log.submission, "feedback": format_feedback(verdict)}
@@ -84,8 +86,9 @@ def make_job_change(fact: Fact, requested_at: datetime | None) -> Values:
         change["batch_id"] = event.requested.batch_id
     if is_conclusion(event):
         ending = make_ending(log.status, log.code, requested_at, log.created_at, not_met)
-        return {**change, "live": False, **ending}
-    return {**change, **change_ending(event.kind, log.code)}
+        return {**change, "live": False, **ending, "keeps_duration": "duration_s" not in ending}
+    ending = change_ending(event.kind, log.code)
+    return {**change, **ending, **({"keeps_duration": False} if ending else {})}
 
 
 def make_execution(fact: Fact) -> Values:
@@ -123,6 +126,8 @@ def make_execution_change(fact: Fact) -> Values:
         change["result_hash"] = hash_result(members(fact.log["response_payload"])["result"])
         if log.status is JobLogStatus.IN_PROGRESS:
             change["stage"] = ExecutionStage.JUDGING.value
+    if event.kind == TransitionKind.REJUDGED:
+        change["state"] = ExecutionState.QUEUED.value
     if is_conclusion(event):
         change |= {"state": ExecutionState.DONE.value, "answer": log.status.lower()}
     return change

@@ -27,7 +27,7 @@ _CHANGED: Final = ("stage", "state", "attempt", "lease", "spent", "answer", *_RE
 #: `feedback`, `not_before` and how it ended come with what they belong to, or stay as they were.
 _JOB_CHANGE: Final = {
     name: _JOB[name] for name in ("id", *_GIVEN, *_KEPT, *_EDITED, *NO_ENDING, "feedback", "not_before")
-}
+} | {"keeps_duration": "boolean"}
 _EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_CHANGED)}
 
 
@@ -44,7 +44,8 @@ _CHANGE_JOBS: Final = text(
         feedback = CASE WHEN u.not_met IS NULL THEN jobs.feedback ELSE u.feedback::json END,
         cancelled = coalesce(u.cancelled, jobs.cancelled),
         code = CASE WHEN u.cancelled IS NULL THEN coalesce(u.code, jobs.code) ELSE u.code END,
-        duration_s = CASE WHEN u.cancelled IS NULL THEN jobs.duration_s ELSE u.duration_s END,
+        duration_s = CASE WHEN u.cancelled IS NULL THEN jobs.duration_s
+            WHEN u.keeps_duration THEN coalesce(u.duration_s, jobs.duration_s) ELSE u.duration_s END,
         not_met_criteria = CASE WHEN u.cancelled IS NULL THEN jobs.not_met_criteria
             ELSE u.not_met_criteria::text[] END
     FROM {sql.unnest("u", _JOB_CHANGE, "u")} WHERE jobs.id = u.id

@@ -41,7 +41,10 @@ _HISTORIES: Final = text(
     """
     SELECT l.job_id, l.kind, l.agent_id, e.result_hash
     FROM job_logs l LEFT JOIN executions e ON e.execution_id = l.execution_id
-    WHERE l.job_id = ANY(CAST(:ids AS text[])) AND l.kind = ANY(CAST(:kinds AS text[])) ORDER BY l.job_id, l.version
+    WHERE l.job_id = ANY(CAST(:ids AS text[])) AND l.kind = ANY(CAST(:kinds AS text[])) AND NOT (l.kind = 'not_met'
+        AND EXISTS (SELECT FROM job_logs r WHERE r.job_id = l.job_id AND r.version > l.version
+            AND r.execution_id = l.execution_id AND r.kind = 'rejudged'))
+    ORDER BY l.job_id, l.version
     """,
 )
 

@@ -25,6 +25,7 @@ class Wake(Flag):
     FREED = auto()  # an execution ended or awaits its judge: what limits held back may be offered, a batch may be done
     AGENTS = auto()  # an agent or a limit changed: the matcher tries the jobs that wait for an agent
     OPERATIONS = auto()  # an operation was asked for, paused, resumed or cancelled: its worker goes on
+    JUDGINGS = auto()  # a judging without a job waits for a validator
 
     @property
     def payload(self) -> str:
@@ -41,9 +42,16 @@ class Wake(Flag):
         return wake
 
 
-_LETTERS = {Wake.RECORDED: "l", Wake.QUEUED: "q", Wake.FREED: "f", Wake.AGENTS: "a", Wake.OPERATIONS: "o"}
+_LETTERS = {
+    Wake.RECORDED: "l",
+    Wake.QUEUED: "q",
+    Wake.FREED: "f",
+    Wake.AGENTS: "a",
+    Wake.OPERATIONS: "o",
+    Wake.JUDGINGS: "j",
+}
 #: What a process assumes that it missed while its connection was lost. The others wake all loops that FREED wakes.
-EVERYTHING = Wake.RECORDED | Wake.QUEUED | Wake.AGENTS | Wake.OPERATIONS
+EVERYTHING = Wake.RECORDED | Wake.QUEUED | Wake.AGENTS | Wake.OPERATIONS | Wake.JUDGINGS
 
 
 def notify(wake: Wake) -> str:

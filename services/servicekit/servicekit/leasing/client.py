@@ -68,9 +68,9 @@ class GrpcLeases:
             owner=str(owner),
             kind=self._kind,
             room=room,
-            held=[_prove(lease, owner) for lease in held],
-            outcomes=[_prove(lease, owner) for lease in outcomes],
-            given_back=[pb.GivenBackLease(lease=_prove(one.lease, owner), begun=one.begun) for one in given_back],
+            held=[prove(lease, owner) for lease in held],
+            outcomes=[prove(lease, owner) for lease in outcomes],
+            given_back=[pb.GivenBackLease(lease=prove(one.lease, owner), begun=one.begun) for one in given_back],
         )
         with translate_errors():
             answer = await self._stub.RenewLeases(request, timeout=CALL_TIMEOUT_S, metadata=self.metadata)
@@ -79,9 +79,11 @@ class GrpcLeases:
             [_STATES[s] for s in answer.outcomes],
             answer.lease_s,
             [read_lease(key) for key in answer.new_keys],
+            answer.judgings_waiting,
         )
 
 
-def _prove(lease: Lease, owner: UUID) -> pb.Lease:
+def prove(lease: Lease, owner: UUID) -> pb.Lease:
+    """Return a lease with the proof that its owner holds it."""
     proof = lease.sign(str(owner).encode())
     return pb.Lease(execution_id=str(lease.execution_id), lease=lease.lease, proof=proof)

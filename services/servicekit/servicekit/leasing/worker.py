@@ -60,13 +60,14 @@ class GivenBackLease(NamedTuple):
 class Renewal:
     """The answer to a renewal: a state for each lease held and each outcome, in order; leases last `lease_s`.
 
-    `new_keys` are of leases whose key comes from a secret that no longer signs.
+    `new_keys` are of leases whose key comes from a secret that no longer signs. `judgings_waiting`: without a job.
     """
 
     held: Sequence[LeaseState]
     outcomes: Sequence[LeaseState]
     lease_s: float
     new_keys: Sequence[Lease] = ()
+    judgings_waiting: int = 0
 
 
 class Leases(Protocol):
@@ -132,6 +133,8 @@ class Worker:
     outcomes_max: int
     owner: UUID = field(default_factory=uuid4)
     report_again_s: float = REPORT_AGAIN_S
+    #: Is told, with each renewal, how many judgings without a job wait.
+    on_waiting: Callable[[int], None] | None = None
     _held: dict[UUID, HeldLease] = field(default_factory=dict)
     _awaited: dict[Lease, "AwaitedOutcome"] = field(default_factory=dict)
     _lease_s: float = 10.0
@@ -321,6 +324,8 @@ class Worker:
         self._signal_room()
         for key in answer.new_keys:
             self._take_key(key)
+        if self.on_waiting is not None:
+            self.on_waiting(answer.judgings_waiting)
 
     def _take_key(self, key: Lease) -> None:
         """Sign from now on with a lease's new key."""

@@ -1,5 +1,8 @@
 """Count what one judgement consumes, and stop at its budget."""
 
+from dataclasses import replace
+
+from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from contracts.spending import COST_MAX_USD, Budget, with_cost
 from validator.errors import BudgetExhaustedError, JudgeAnswerError
@@ -10,35 +13,54 @@ from validator.prompt import Question
 TOKENS_MAX = 2**53
 
 
-class SpendingJudge:
-    """Ask a judge for one judgement, but no more once the budget is used up.
+class Purse:
+    """What one judgement may spend, whoever is asked.
 
-    `usage` is what all asks consumed, also those that were answered with nonsense; None if the judge never said.
+    `usage` is what all asks consumed, also those that were answered with nonsense; None if no judge ever said.
     """
 
-    def __init__(self, judge: Judge, budget: Budget) -> None:
-        self._judge = judge
+    def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self.usage: Usage | None = None
 
-    async def ask(self, question: Question) -> Reply:
-        """Ask once, as the port says. Raise BudgetExhaustedError, and do not ask, if the budget is used up."""
+    def open(self) -> None:
+        """Raise BudgetExhaustedError if the budget is used up."""
         if used_up := self._budget.used_up:
             raise BudgetExhaustedError(f"{used_up}, and the judge is not asked again")
+
+    def spend(self, usage: Usage) -> None:
+        """Count what an ask consumed."""
+        self._budget.spend(usage)
+        self.usage = usage if self.usage is None else _add(self.usage, usage)
+
+
+class SpendingJudge:
+    """Ask a judge from a purse, but no more once it is empty; `model` says what its policy calls its price."""
+
+    def __init__(self, judge: Judge, purse: Purse, model: JudgeModel | None = None) -> None:
+        self._judge = judge
+        self._purse = purse
+        self._model = model
+
+    async def ask(self, question: Question) -> Reply:
+        """Ask once, as the port says. Raise BudgetExhaustedError, and do not ask, if the budget is used up."""
+        self._purse.open()
         try:
             reply = await self._judge.ask(question)
         except JudgeAnswerError as error:
-            self._spend(error.usage)
+            error.usage = self._spend(error.usage)
             raise
-        self._spend(reply.usage)
-        return reply
+        if reply.usage is None:
+            return reply
+        return replace(reply, usage=self._spend(reply.usage))
 
-    def _spend(self, usage: Usage | None) -> None:
+    def _spend(self, usage: Usage | None) -> Usage | None:
         if usage is None:
-            return
-        usage = with_cost(usage)
-        self._budget.spend(usage)
-        self.usage = usage if self.usage is None else _add(self.usage, usage)
+            return None
+        price = None if self._model is None else self._model.price(usage.input_tokens, usage.output_tokens)
+        usage = with_cost(usage) if price is None else usage.model_copy(update={"cost_usd": min(price, COST_MAX_USD)})
+        self._purse.spend(usage)
+        return usage
 
 
 def _add(one: Usage, other: Usage) -> Usage:

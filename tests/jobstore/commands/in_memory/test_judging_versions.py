@@ -1,8 +1,11 @@
 """Versions of judge policies and criteria sets: put, promoted and retired, without a database."""
 
+import json
+
 import pytest
 from support.jobstore.memory import MemoryJobstore
 
+from contracts.judging.calibration.golden import Report, make_golden
 from contracts.judging.policy import JudgePolicy, Stage
 from jobstore.commands.judging.versions import PromoteVersion, PutVersion, ReportDefault, RetireName
 from jobstore.domain.judging.versions import (
@@ -102,6 +105,79 @@ def test_only_validators_change_what_is_their_own(jobstore: MemoryJobstore) -> N
     assert jobstore.run(ReportDefault(RESERVED, BODY)) == 1
     for command in (PutVersion(RESERVED, OTHER), PromoteVersion(RESERVED, 1), RetireName(RESERVED)):
         assert code_of(jobstore, command) == "judge_policy_reserved"
+
+
+GOLDEN = Named(Kind.GOLDEN, "strict")
+
+
+def case(name: str, *, label: bool) -> bytes:
+    fields = {"id": name, "result": "words", "acceptance_criteria": "It rhymes", "label": label}
+    return json.dumps(fields).encode()
+
+
+SET, GOLDEN_BODY = make_golden([case("good", label=True), case("bad", label=False)])
+
+
+def report_on(reference: str, *, lets_pass: int = 0, cases_hash: str = SET.cases_hash) -> Report:
+    counts = {"true_accepts": 1, "false_accepts": lets_pass, "true_rejects": 1 - lets_pass, "false_rejects": 0}
+    judged = {"policy": reference, "overall": counts, "flips": {"cases": {"count": 0, "share": None}}}
+    return Report.model_validate({"cases_hash": cases_hash, "policies": [judged]})
+
+
+@pytest.fixture
+def guarded(jobstore: MemoryJobstore) -> MemoryJobstore:
+    """A policy whose second version waits, and a golden set."""
+    for body in (BODY, OTHER):
+        jobstore.put(*STRICT, body)
+    assert jobstore.put(*GOLDEN, GOLDEN_BODY) == 1
+    return jobstore
+
+
+def test_a_version_that_passes_the_golden_set_takes_over(guarded: MemoryJobstore) -> None:
+    guarded.run(PromoteVersion(STRICT, 2, report=report_on("strict@2")))
+    assert guarded.names[STRICT].current == 2
+
+
+@pytest.mark.parametrize(
+    ("report", "code"),
+    [
+        (None, "golden_not_evaluated"),
+        (report_on("strict@2", lets_pass=1), "golden_failed"),
+        (report_on("strict@1"), "golden_other_version"),
+        (report_on("strict@2", cases_hash="0" * 64), "golden_other_cases"),
+    ],
+)
+def test_a_version_that_does_not_is_refused_unless_it_is_forced_with_a_reason(
+    guarded: MemoryJobstore, report: Report | None, code: str
+) -> None:
+    assert code_of(guarded, PromoteVersion(STRICT, 2, report=report)) == code
+    assert guarded.names[STRICT].current == 1
+    guarded.run(PromoteVersion(STRICT, 2, "the set is old", report))
+    assert guarded.names[STRICT].current == 2
+
+
+def test_what_is_current_needs_no_report_and_a_retired_policy_does(guarded: MemoryJobstore) -> None:
+    guarded.run(PromoteVersion(STRICT, 1))
+    guarded.run(RetireName(STRICT))
+    assert code_of(guarded, PromoteVersion(STRICT, 1)) == "golden_not_evaluated"
+
+
+def test_a_golden_set_is_replaced_and_removed(guarded: MemoryJobstore) -> None:
+    _, other = make_golden([case("other", label=True), case("bad", label=False)])
+    assert guarded.put(*GOLDEN, other) == 2
+    assert code_of(guarded, PromoteVersion(STRICT, 2, report=report_on("strict@2"))) == "golden_other_cases"
+    guarded.run(RetireName(GOLDEN))
+    guarded.run(PromoteVersion(STRICT, 2))
+    assert guarded.names[STRICT].current == 2
+
+
+def test_a_golden_set_is_its_policys_alone(guarded: MemoryJobstore) -> None:
+    for kind, name in ((Kind.JUDGE, "mild"), (Kind.CRITERIA, "strict")):
+        for body in (BODY, OTHER):
+            guarded.put(kind, name, body)
+        guarded.run(PromoteVersion(Named(kind, name), 1))
+        guarded.run(PromoteVersion(Named(kind, name), 2))
+    assert code_of(guarded, PutVersion(Named(Kind.GOLDEN, "default"), GOLDEN_BODY)) == "judge_policy_reserved"
 
 
 def test_validators_of_two_settings_make_two_versions_however_often_they_report(jobstore: MemoryJobstore) -> None:

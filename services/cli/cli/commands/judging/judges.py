@@ -2,14 +2,15 @@
 
 import json
 from difflib import unified_diff
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.errors import CommandError
-from cli.options import read_json_file
+from cli.options import read_document
 from cli.session import Session, command, make_app
-from cli.views.judges_view import show_judge_policies, show_judge_policy, show_saved_policy
+from cli.views.judges_view import show_golden_set, show_judge_policies, show_judge_policy, show_saved_policy
 
 app = make_app("Say by what results are judged: policies by name and version, such as strict@3.")
 
@@ -48,7 +49,9 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Its name, where no file says it.")] = None,
     file: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="JSON of the whole policy, as `show --json` has it; - for standard input."),
+        typer.Option(
+            metavar="FILE", help="The whole policy, as `show --json` has it, or as YAML; - for standard input."
+        ),
     ] = None,
     models: Annotated[
         list[str] | None,
@@ -106,15 +109,51 @@ async def promote(
     cli: Session,
     name: Name,
     version: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="The number of a version.")],
+    report: Annotated[
+        str | None, typer.Option(metavar="FILE", help="What `judge evaluate --json` printed of the golden set.")
+    ] = None,
     force: Annotated[
         str | None, typer.Option(metavar="REASON", help="Although something speaks against it; the reason is kept.")
     ] = None,
 ) -> None:
-    """Make a version current: what is executed from then on is judged by it, and what is under way is not."""
+    """Make a version current: what is executed from then on is judged by it, and what is under way is not.
+
+    Where the policy has a golden set, the version must pass it, by the report of an evaluation.
+    """
+    said = None if report is None else _read_report(report)
     async with cli.jobstore() as jobstore:
-        found = await jobstore.promote_judge_policy(name, version, force_reason=force)
+        found = await jobstore.promote_judge_policy(name, version, report=said, force_reason=force)
     cli.out.print_json(found)
     cli.out.print_line(f"{name}: version {found.current} is current")
+
+
+@command(app, "golden")
+async def golden(  # noqa: PLR0917 - each is an option
+    cli: Session,
+    name: Name,
+    cases: Annotated[
+        Path | None, typer.Option("--set", metavar="CASES.jsonl", help="Replace it by these labelled cases.")
+    ] = None,
+    least: Annotated[
+        float | None, typer.Option(min=0, max=1, help="The share of good results that must pass, and of bad ones not.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write its cases, to evaluate versions on.")
+    ] = None,
+    note: Annotated[str | None, typer.Option(help="A note on the set.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Let versions take over without one.")] = False,
+) -> None:
+    """Show the labelled cases that a new version of a policy must pass before it takes over, or replace them."""
+    async with cli.jobstore() as jobstore:
+        if cases is not None:
+            found = await jobstore.put_golden_set(name, _read_cases(cases), least=least, note=note)
+        elif remove:
+            found = await jobstore.retire_golden_set(name)
+        else:
+            found = await jobstore.get_golden_set(name)
+    if output is not None:
+        output.write_text(found.cases_jsonl + "\n", "utf-8")
+    show_golden_set(cli.out, found)
 
 
 @command(app, "retire")
@@ -136,9 +175,26 @@ async def _get_version(jobstore: Any, name: str, number: int) -> Any:
     return found.versions[0].policy
 
 
+def _read_cases(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"cannot be read: {error}", param_hint="--set") from error
+
+
+def _read_report(file: str) -> dict[str, Any]:
+    """Return what is looked at of a report: its disagreements alone may be larger than a call."""
+    report = read_json_file(file, "--report")
+    if not isinstance(report, dict) or not isinstance(report.get("policies"), list):
+        raise typer.BadParameter("is no report of `signoff judge evaluate --json`", param_hint="--report")
+    looked_at = ("policy", "versions", "overall", "flips")
+    policies = [{name: one.get(name) for name in looked_at} for one in report["policies"] if isinstance(one, dict)]
+    return {"cases_hash": report.get("cases_hash"), "policies": policies}
+
+
 def _read_policy(file: str, name: str | None) -> Any:
     """Return the policy in a file: one that was shown, with its versions, means the one that it shows."""
-    policy = read_json_file(file, "--file")
+    policy = read_document(file, "--file")
     if isinstance(policy, dict) and "policy" in policy:
         policy = policy["policy"]
     if not isinstance(policy, dict):

@@ -979,6 +979,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/job-facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Job Facets
+         * @description How many jobs match, by the values of a field, the most frequent first; what is said of it is ignored.
+         */
+        get: operations["list_job_facets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/executions/{execution_id}/cancel": {
         parameters: {
             query?: never;
@@ -1457,7 +1477,7 @@ export interface components {
             required: boolean;
             /**
              * Kind
-             * @description `meets`, or `never`: what the result must not have or do; more may follow
+             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
              * @default meets
              */
             kind: string;
@@ -1505,6 +1525,11 @@ export interface components {
             criterion: number;
             /** Message */
             message: string;
+            /**
+             * Suggestion
+             * @description what could stand there instead: one line of the text form or more
+             */
+            suggestion?: string | null;
         };
         /**
          * DeadLetter
@@ -1577,7 +1602,7 @@ export interface components {
             description?: string;
             /**
              * Acceptance Criteria
-             * @description the text form of `criteria`: one a line, `optional:` and then `never:` before its text
+             * @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text
              */
             acceptance_criteria?: string;
             /**
@@ -1852,6 +1877,48 @@ export interface components {
              * @default 0
              */
             cancelled: number;
+        };
+        /**
+         * JobFacet
+         * @description A value of a field, and how many jobs have it.
+         */
+        JobFacet: {
+            /**
+             * Value
+             * @description `CANCELLED` of a status: whose last execution was, at whatever status they are
+             */
+            value: string;
+            /** Count */
+            count: number;
+            /**
+             * Name
+             * @description of the agent or the batch, where it has one
+             */
+            name?: string | null;
+        };
+        /**
+         * JobFacets
+         * @description How many jobs match, by the values of a field, the most frequent first.
+         */
+        JobFacets: {
+            /** Facets */
+            facets: components["schemas"]["JobFacet"][];
+            /**
+             * Capped At
+             * @description a count that has reached it may be more
+             */
+            capped_at: number;
+            /**
+             * Searched
+             * @description so many of the newest jobs that match were counted, and no more; not given: all were
+             */
+            searched?: number | null;
+            /**
+             * Has More
+             * @description whether there are values that are less frequent
+             * @default false
+             */
+            has_more: boolean;
         };
         /**
          * JobFilter
@@ -2131,9 +2198,14 @@ export interface components {
             loop?: components["schemas"]["LoopStep"][];
             /**
              * Section Chars
-             * @description a longer result is judged by sections of so many characters
+             * @description a longer result is judged by sections of so many characters; when not set, the validator's
              */
             section_chars?: number | null;
+            /**
+             * Result Max Chars
+             * @description of criteria and result as JSON; when not set, the validator's: by default all that doors take
+             */
+            result_max_chars?: number | null;
             /**
              * Prompt
              * @description the version of the prompt; when not set, the validator's
@@ -2511,7 +2583,7 @@ export interface components {
         NewCriteria: {
             /**
              * Acceptance Criteria
-             * @description the text form of `criteria`: one a line, `optional:` and then `never:` before its text
+             * @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text
              * @default
              */
             acceptance_criteria: string;
@@ -2528,7 +2600,7 @@ export interface components {
         NewCriteriaSet: {
             /**
              * Acceptance Criteria
-             * @description the text form of `criteria`: one a line, `optional:` and then `never:` before its text
+             * @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text
              * @default
              */
             acceptance_criteria: string;
@@ -2562,7 +2634,7 @@ export interface components {
             description: string;
             /**
              * Acceptance Criteria
-             * @description the text form of `criteria`: one a line, `optional:` and then `never:` before its text
+             * @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text
              * @default
              */
             acceptance_criteria: string;
@@ -3280,6 +3352,13 @@ export interface components {
         Promotion: {
             /** Version */
             version: number;
+            /**
+             * Report
+             * @description of `signoff judge evaluate --json` on the policy's golden set, where it has one
+             */
+            report?: {
+                [key: string]: unknown;
+            } | null;
             /**
              * Force Reason
              * @description why, although something speaks against it; it is kept
@@ -8840,6 +8919,95 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobCounts"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_job_facets: {
+        parameters: {
+            query: {
+                agent_id?: string | null;
+                tenant?: string | null;
+                batch_id?: string | null;
+                /** @description `name:value`; all of them must be on the job */
+                label?: string[];
+                /** @description or at this time */
+                created_after?: string | null;
+                created_before?: string | null;
+                /** @description its words, or how they begin; or what stands in the id or the title of the newest */
+                q?: string | null;
+                /** @description whether the last execution was cancelled */
+                cancelled?: boolean | null;
+                /** @description any of them: why the last execution was not completed */
+                code?: string[];
+                /** @description the text of a required criterion that the last verdict did not pass */
+                criterion?: string | null;
+                /** @description USD, or more; of jobs whose last execution ended */
+                spent_min?: number | null;
+                /** @description USD, or less */
+                spent_max?: number | null;
+                /** @description seconds, or more; of jobs whose last execution ended */
+                duration_min?: number | null;
+                /** @description seconds, or less */
+                duration_max?: number | null;
+                /** @description how the id begins or ends */
+                id_part?: string | null;
+                /** @description status, agent, tenant, batch, code, criterion, label (its names), or `label:NAME` (its values) */
+                field: string;
+                /** @description any of them */
+                status?: components["schemas"]["JobStatus"][];
+                /** @description values at most; 20 when not given */
+                limit?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobFacets"];
                 };
             };
             /** @description No token, or one that the jobstore does not know */

@@ -38,6 +38,8 @@ export type JobEdit = Partial<Schemas["Edit"]>;
 export type JobsQuery = NonNullable<paths["/api/jobs"]["get"]["parameters"]["query"]>;
 export type JobsPage = Schemas["JobsPage"];
 export type JobCounts = Schemas["JobCounts"];
+export type JobFacets = Schemas["JobFacets"];
+export type JobFacet = Schemas["JobFacet"];
 export type AgentStats = Schemas["AgentStats"];
 export type Overview = Schemas["Overview"];
 export type OverviewPoint = Schemas["OverviewPoint"];
@@ -96,7 +98,6 @@ export type NamedCriteriaSet = Schemas["NamedCriteriaSet"];
 export type SavedCriteriaSet = Schemas["SavedCriteriaSet"];
 export type CriteriaSetVersion = Schemas["CriteriaSetVersion"];
 export type JudgedCounts = Schemas["JudgedCounts"];
-/** What might be meant otherwise in a criterion, and lines of the text form that could stand in its place. */
-export type CriterionWarning = Schemas["CriterionWarning"] & { suggestion?: string | null };
+export type CriterionWarning = Schemas["CriterionWarning"];
 export type Judging = Schemas["Judging"];
 export type RejudgeReport = Schemas["RejudgeReport"];

@@ -1,7 +1,7 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
 import { Shell } from "@/app/shell/Shell";
-import { parseJobsSearch } from "@/jobs/list/filters/jobs-search";
 import { JobsPage } from "@/jobs/list/JobsPage";
+import { parseJobsSearch } from "@/jobs/list/search/jobs-search";
 import type { PlaygroundSearch } from "@/judges/playground/trials";
 import { parseOverviewSearch } from "@/overview/queries";
 import { ErrorPage, NotFound } from "./ErrorPage";

@@ -41,9 +41,9 @@ export function OutcomeMark({ outcome, withWord = false, ...named }: OutcomeMark
   );
 }
 
-/** Marks of a criterion that does not decide, or that says what must never be. */
+/** Marks of a criterion that does not decide, or that is of another kind than what the result must show. */
 export function CriterionMarks({ required = true, kind }: Pick<CriterionVerdict, "required" | "kind">) {
-  const marks = [!required && "optional", kind === "never" && "never"].filter((mark) => mark !== false);
+  const marks = [!required && "optional", kind !== "meets" && kind].filter((mark) => typeof mark === "string");
   return marks.map((mark) => (
     <span key={mark} className="shrink-0 rounded bg-pending-tint px-1 text-xs/5 text-pending">
       {mark}

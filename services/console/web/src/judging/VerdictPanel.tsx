@@ -91,7 +91,7 @@ type CriterionProps = {
 };
 
 function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
-  const { text, outcome, evidence, comment } = criterion;
+  const { text, outcome, evidence, comment, kind } = criterion;
   const other = before?.verdict.criteria.find((each) => each.text === text);
   return (
     <tr className="border-t align-top">
@@ -107,7 +107,8 @@ function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
             {before.name}: {OUTCOME_LOOKS[other.outcome].word.toLowerCase()}
           </p>
         )}
-        {evidence && (
+        {evidence && kind === "check" && <p className="mt-1 wrap-anywhere">{evidence}</p>}
+        {evidence && kind !== "check" && (
           <button
             type="button"
             aria-pressed={isFocused}

@@ -7,13 +7,15 @@ type Draft = {
   onCommit: (text: string) => void;
   /** Explains why a text is not valid; null when it is. */
   check?: (text: string) => string | null;
+  /** Whether a text takes no effect while it is typed, but as a whole: on Enter and on blur. */
+  isWhole?: (text: string) => boolean;
 };
 
 /**
  * State of a text field that commits after a pause in typing, on Enter and on blur. A text being typed is not
  * overwritten; else the field follows `value`.
  */
-export function useDraft({ value, onCommit, check = () => null }: Draft) {
+export function useDraft({ value, onCommit, check = () => null, isWhole = () => false }: Draft) {
   const [draft, setDraft] = useState<string | null>(null);
   const [isRefused, setRefused] = useState(false);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
@@ -51,11 +53,19 @@ export function useDraft({ value, onCommit, check = () => null }: Draft) {
   });
   return {
     text: draft ?? value,
+    isTyping: draft !== null,
     error,
     onChange: (text: string) => {
       setDraft(text);
       stop();
-      timer.current = setTimeout(() => commit(text), PAUSE_MS);
+      if (isWhole(text)) setRefused(false);
+      else timer.current = setTimeout(() => commit(text), PAUSE_MS);
+    },
+    /** Show `text` from now on, as if it had been committed. */
+    reset: (text: string) => {
+      sent.current = text;
+      setDraft(null);
+      setRefused(false);
     },
     onBlur: () => {
       if (draft !== null && commit(draft)) setDraft(null);

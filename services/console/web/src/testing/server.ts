@@ -11,6 +11,7 @@ export const server = setupServer(
   ),
   http.get(`${BASE}/api/jobs/:id/waiting`, () => HttpResponse.json({ reasons: [] })),
   http.get(`${BASE}/api/job-counts`, () => HttpResponse.json({ counts: {}, capped_at: 10_000 })),
+  http.get(`${BASE}/api/job-facets`, () => HttpResponse.json({ facets: [], capped_at: 10_000 })),
 );
 
 /** Serve a job and its log; return the queries of the log's requests. */

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from contracts.judging.policy import DEFAULT_POLICY
+from contracts.judging.calibration.golden import Report, find_refusal, read_golden
+from contracts.judging.policy import DEFAULT_POLICY, join_reference
 from jobstore.commands.base import Command, Locks, R_co, Reads
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -15,6 +16,7 @@ from jobstore.domain.judging.versions import (
     Kind,
     Named,
     Versions,
+    Wanted,
     hash_body,
 )
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError, check_size
@@ -33,7 +35,7 @@ class _ChangeName(Command[R_co]):
 
     def check_name(self) -> None:
         """Raise RefusedError (`judge_policy_reserved`) for the policy that validators report of their settings."""
-        if self.named == RESERVED:
+        if self.named.name == RESERVED.name and self.named.kind is not Kind.CRITERIA:
             raise RefusedError(
                 f"the policy {DEFAULT_POLICY} is what validators are set to: change their settings, or name another",
                 code="judge_policy_reserved",
@@ -44,7 +46,8 @@ class _ChangeName(Command[R_co]):
 class PutVersion(_ChangeName[int]):
     """Add a version, and return its number; or that of the newest one, which says the same.
 
-    Of a set the newest version is current; of a policy the first is, and later ones once they are promoted.
+    Of a set, also of a golden one, the newest version is current; of a policy the first is, and later ones once they
+    are promoted.
     `expected`: the number of the newest version, as the caller knows it; of an unknown name, the number under which it
     is put back. ConflictError (`judge_policy_conflict`, `criteria_set_conflict`); RefusedError (`too_many_versions`,
     `too_many_names`, `judge_policy_reserved`); InvalidError (`payload_too_large`).
@@ -71,7 +74,7 @@ class PutVersion(_ChangeName[int]):
         number = newest + 1 if newest else self.expected or 1
         _check_room(self.named, known, number)
         uow.put_version(self.named, number, self.body, self.note, self.actor)
-        if not newest or self.named.kind is Kind.CRITERIA:
+        if not newest or self.named.kind is not Kind.JUDGE:
             uow.move_name(self.named, number, None, self.actor)
         return number
 
@@ -98,11 +101,20 @@ class ReportDefault(_ChangeName[int]):
 class PromoteVersion(_ChangeName[None]):
     """Make a version the current one of its name, also of one that was retired; `reason` is kept.
 
-    NotFoundError (`unknown_judge_policy`, `unknown_criteria_set`).
+    A policy with a golden set needs a report on that, which the version passes, or a reason.
+
+    NotFoundError (`unknown_judge_policy`, `unknown_criteria_set`); RefusedError (`golden_not_evaluated`,
+    `golden_other_cases`, `golden_other_version`, `golden_failed`).
     """
 
     version: int
     reason: str | None = None
+    report: Report | None = None
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        golden = Wanted(Kind.GOLDEN, self.named.name)
+        return Reads(names=frozenset({self.named}), references=frozenset({golden}))
 
     def decide(self, uow: UnitOfWork) -> None:
         self.check_name()
@@ -110,7 +122,20 @@ class PromoteVersion(_ChangeName[None]):
         if self.version not in known.hashes:
             raise make_unknown_error(self.named.kind, f"{self.named.name}@{self.version}")
         if self.version != known.current:
+            if self.named.kind is Kind.JUDGE and self.reason is None:
+                self._check_golden(uow)
             uow.move_name(self.named, self.version, self.reason, self.actor)
+
+    def _check_golden(self, uow: UnitOfWork) -> None:
+        golden = uow.stored.versions.get(Wanted(Kind.GOLDEN, self.named.name))
+        if golden is None or golden.is_retired:
+            return
+        reference = join_reference(self.named.name, self.version)
+        if self.report is None:
+            message = f"evaluate {reference} on the policy's golden set and give the report, or a reason to force it"
+            raise RefusedError(message, code="golden_not_evaluated")
+        if (refusal := find_refusal(read_golden(golden.body)[0], reference, self.report)) is not None:
+            raise RefusedError(refusal.message, code=refusal.code)
 
 
 @dataclass(frozen=True, slots=True)

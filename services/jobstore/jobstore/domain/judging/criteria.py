@@ -1,5 +1,6 @@
 """By which criteria a result is judged: the job's own, and those of its set. Pure."""
 
+from contracts.checks import needs_context as is_bound
 from contracts.criteria import parse_stored_criteria
 
 
@@ -14,10 +15,4 @@ def needs_context(criteria: str) -> bool:
     """Return whether a check among the criteria looks at more than the result: at the payload, or what came before."""
     if "check:" not in criteria.lower():  # of most jobs, whose criteria are not read for this
         return False
-    return any(one.kind == "check" and _looks_beyond(one.text) for one in parse_stored_criteria(criteria))
-
-
-def _looks_beyond(check: str) -> bool:
-    return check.startswith("differs") or (
-        check.startswith("cel") and any(word in check for word in ("payload", "previous", "submission"))
-    )
+    return any(one.kind == "check" and is_bound(one.text) for one in parse_stored_criteria(criteria))

@@ -24,11 +24,12 @@ class Kind(StrEnum):
 
     JUDGE = "judge"
     CRITERIA = "criteria"
+    GOLDEN = "golden"  # of a policy, by the policy's name
 
     @property
     def word(self) -> str:
         """The word in codes and messages."""
-        return "judge_policy" if self is Kind.JUDGE else "criteria_set"
+        return "judge_policy" if self is Kind.JUDGE else f"{self}_set"
 
     @property
     def unknown(self) -> str:

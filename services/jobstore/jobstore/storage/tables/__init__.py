@@ -2,6 +2,7 @@
 
 from jobstore.storage.tables.derived import agent_rollups, job_texts, receipt_keys, rollup, rollups, text_index
 from jobstore.storage.tables.judging import judging_counts, judging_moves, judging_versions
+from jobstore.storage.tables.judgings import judgings
 from jobstore.storage.tables.state import (
     agents,
     circuits,
@@ -35,6 +36,7 @@ __all__ = [
     "judging_counts",
     "judging_moves",
     "judging_versions",
+    "judgings",
     "limits",
     "metadata",
     "operation_items",

@@ -8,14 +8,14 @@ from jobstore.storage.tables.state import TIME, metadata
 judging_versions = Table(
     "judging_versions",
     metadata,
-    Column("kind", Text, primary_key=True, doc="judge: of a policy; criteria: of a set"),
+    Column("kind", Text, primary_key=True, doc="judge: of a policy; criteria: of a set; golden: a policy's"),
     Column("name", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("body", Text, nullable=False, doc="JSON of a policy without name and version, or the text form of criteria"),
+    Column("body", Text, nullable=False, doc="a policy as JSON, criteria as text, or lines of JSON"),
     Column("note", Text, doc="what whoever made it says of it"),
     Column("actor", Text, nullable=False),
     Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
-    CheckConstraint("kind IN ('judge', 'criteria')", name="kind"),
+    CheckConstraint("kind IN ('judge', 'criteria', 'golden')", name="kind"),
 )
 
 #: The last move of a name says which version is current.

@@ -345,6 +345,13 @@ operations = Table(
     Column("name", Text),
     Column("parameters", JSON, nullable=False, server_default="{}", doc="what its kind needs to know"),
     Column("claimed_until", TIME, nullable=False, server_default=func.signoff_now(), doc="by a worker"),
+    Column(
+        "turn_at",
+        TIME,
+        nullable=False,
+        server_default=func.signoff_now(),
+        doc="when a `rejudge` goes on; workers of older versions, which do not know it, see no end of its claim",
+    ),
     CheckConstraint("state IN ('RUNNING', 'PAUSED', 'CANCELLING', 'CANCELLED', 'DONE')", name="state"),
     Index("operations_created_at_id_idx", "created_at", "id"),
     Index("operations_open_idx", "due_at", postgresql_where=text("state NOT IN ('CANCELLED', 'DONE')")),

@@ -42,7 +42,8 @@ _UNFINISHED: Final = text(
     """
     SELECT o.id FROM operations o WHERE o.id = ANY(CAST(:ids AS uuid[]))
         AND (EXISTS (SELECT FROM operation_items i WHERE i.operation_id = o.id AND NOT i.answered)
-            OR EXISTS (SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE'))
+            OR EXISTS (SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE')
+            OR EXISTS (SELECT FROM judgings g WHERE g.group_id = o.id AND g.state <> 'DONE'))
     """,
 )
 _OPEN_ITEMS: Final = text(
@@ -91,9 +92,10 @@ _TAKE_BACK: Final = text(
 )
 _INSERT_OPERATION: Final = text(
     """
-    INSERT INTO operations (id, actor, request_hash, kind, name, retry_of, parameters, due_at)
+    INSERT INTO operations (id, actor, request_hash, kind, name, retry_of, parameters, due_at, claimed_until)
     VALUES (:id, :actor, :request_hash, :kind, :name, :retry_of, CAST(CAST(:parameters AS text) AS json),
-        CASE WHEN :kind = 'execute' THEN signoff_now() ELSE 'infinity' END)
+        CASE WHEN :kind = 'execute' THEN signoff_now() ELSE 'infinity' END,
+        CASE WHEN :kind = 'rejudge' THEN 'infinity' ELSE signoff_now() END)
     """,
 )
 _INSERT_ITEMS: Final = text(
@@ -103,17 +105,21 @@ _INSERT_ITEMS: Final = text(
 #: Due at once, so that a worker goes on with it without waiting for the last claim to expire.
 _MOVE_OPERATION: Final = text(
     """
-    UPDATE operations SET state = :state, claimed_until = signoff_now(),
+    UPDATE operations SET state = :state, turn_at = signoff_now(),
+        claimed_until = CASE WHEN kind = 'rejudge' THEN claimed_until ELSE signoff_now() END,
         due_at = CASE WHEN kind = 'execute' THEN signoff_now() ELSE 'infinity' END,
         finished_at = CASE WHEN :has_ended THEN signoff_now() END,
         about = (CAST(about AS jsonb) || CAST(:said AS jsonb))::json
     WHERE id = :id
     """,
 )
-#: Release the claim on the operation, too: its next items may be requested at once.
+#: Release the claim on the operation, too: its next items may be requested then.
 _ANSWER_ITEMS: Final = text(
     f"""
-    WITH freed AS (UPDATE operations SET claimed_until = signoff_now() WHERE id = :id)
+    WITH freed AS (
+        UPDATE operations SET turn_at = signoff_now() + make_interval(secs => :rest_s), claimed_until = CASE
+            WHEN kind = 'rejudge' THEN claimed_until ELSE signoff_now() END WHERE id = :id
+    )
     UPDATE operation_items SET answered = true, spec = NULL, execution_id = u.execution_id, code = u.code,
         message = u.message
     FROM {sql.unnest("u", _ANSWER, "u")}
@@ -187,7 +193,8 @@ async def write(connection: Connection, changes: Changes) -> None:
         await _move_operation(connection, move)
     for operation_id, answers in changes.item_answers.items():
         rows = [asdict(answer) for answer in answers]
-        await connection.execute(_ANSWER_ITEMS, {"id": operation_id, **sql.arrays(_ANSWER, "u", rows)})
+        about = {"id": operation_id, "rest_s": changes.rests_s.get(operation_id, 0.0)}
+        await connection.execute(_ANSWER_ITEMS, {**about, **sql.arrays(_ANSWER, "u", rows)})
     for changed in changes.agents:
         await _write_agent(connection, changed)
     for version in changes.new_versions:

@@ -9,7 +9,7 @@ from jobstore.commands.base import NOTHING, Command, Reads
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.matching import LOAD_MAX
-from jobstore.storage import agents, candidates, circuits, facts, judging, limits, reusable
+from jobstore.storage import agents, candidates, circuits, facts, judging, judgings, limits, reusable
 from jobstore.storage.sql import Connection
 from jobstore.storage.work import administration
 from jobstore.storage.work.row_mapping import SPEC_COLUMNS, to_spec
@@ -88,5 +88,10 @@ async def _load_bounds(connection: Connection, uow: UnitOfWork, reads: Reads) ->
         stored.wrong_room = most - await facts.count_remembered(connection, most, cancelled=False)
     if reads.queues and stored.has_queue_caps and stored.limits_held:
         stored.queue_room = await limits.load_queue_room(connection, reads.queues)
+    if reads.judging_groups:
+        stored.judging_groups = await judgings.find_groups(connection, reads.judging_groups)
+        stored.judging_room = await judgings.count_room(connection)
+    if reads.judgings:
+        stored.judgings |= await judgings.load(connection, reads.judgings)
     if reads.circuits and stored.has_circuits:
         stored.circuits |= await circuits.lock(connection, reads.circuits)

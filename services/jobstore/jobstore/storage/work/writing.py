@@ -11,7 +11,7 @@ from sqlalchemy import TextClause, text
 from jobstore.commands.rows import Changes, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import ExecutionStage, ExecutionState, LogEntry
-from jobstore.storage import circuits, facts, reusable, sql
+from jobstore.storage import circuits, facts, judgings, reusable, sql
 from jobstore.storage.notifications import CHANNEL, HANDS_OVER, Wake
 from jobstore.storage.sql import Connection
 from jobstore.storage.work import administration, row_mapping
@@ -130,6 +130,7 @@ async def write(connection: Connection, uow: UnitOfWork, *, hands_over: bool = F
     """
     stored, changes = uow.stored, uow.changes
     await administration.write(connection, changes)
+    await judgings.write(connection, changes)
     if changes.circuits:
         await circuits.write(connection, stored.circuits, changes.circuits)
     new_jobs, new_executions = (

@@ -6,7 +6,7 @@ import { useRef, useState } from "react";
 import { agentsQuery } from "@/api/agents";
 import { signOut } from "@/api/session";
 import type { JobStatus } from "@/api/types";
-import { TEXT_MAX } from "@/jobs/list/filters/jobs-search";
+import { TEXT_MAX } from "@/jobs/list/search/jobs-search";
 import { JOB_STATUSES, STATUS_LOOKS } from "@/jobs/model/status";
 import { useOfferedCommands } from "@/lib/palette-commands";
 import type { Theme } from "@/lib/use-theme";

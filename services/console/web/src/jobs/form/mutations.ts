@@ -12,8 +12,12 @@ type CreateRequest = { body: NewJob; executesAtOnce: boolean };
 type CreatedJob = { job: Job; refused?: ApiError };
 
 /** Say what might be meant otherwise in the criteria, which were accepted. */
+function describeWarning({ message, suggestion }: NonNullable<SavedJob["warnings"]>[number]): string {
+  return suggestion ? `${message}; instead: ${suggestion.replaceAll("\n", "; and ")}` : message;
+}
+
 function showWarnings({ warnings = [] }: SavedJob): void {
-  if (warnings.length > 0) toast("Saved as it is", warnings.map(({ message }) => message).join("; "));
+  if (warnings.length > 0) toast("Saved as it is", warnings.map(describeWarning).join("; "));
 }
 
 /**

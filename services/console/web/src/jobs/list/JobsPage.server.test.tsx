@@ -1,4 +1,4 @@
-import { act, screen, waitFor } from "@testing-library/react";
+import { act, screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { applyJobs } from "@/live/apply-changes";
 import { aChange, aJob } from "@/testing/factories";
@@ -34,7 +34,7 @@ it("is sorted by the server, either way, and no row moves when its job changes",
   act(() => applyJobs(client, new Map([["b", [aChange({ job_id: "b", version: 2, status: "ASSIGNED" })]]])));
   await waitFor(() => expect(row("Beta")).toHaveTextContent("Assigned"));
   expect(titles()).toEqual(["Alpha", "Beta", "Gamma"]);
-  expect(screen.queryByRole("button", { name: "Agent" })).not.toBeInTheDocument();
+  expect(within(screen.getByRole("table")).queryByRole("button", { name: "Agent" })).not.toBeInTheDocument();
 });
 
 it("counts what matches, after the rows and whatever status is chosen", async () => {
@@ -105,4 +105,20 @@ it("a cancelled job is shown, counted and found as that, and not as assigned", a
   await user.click(screen.getByRole("button", { name: /cancelled/ }));
   await user.click(screen.getByRole("button", { name: /assigned/ }));
   await waitFor(() => expect(asked.at(-1)?.searchParams.get("cancelled")).toBe("false"));
+});
+
+it("is sorted by cost, duration and priority, which has one direction", async () => {
+  const asked = serveJobs(JOBS);
+  const { user, router } = await page("/?status=FAILED");
+  await screen.findByText("Alpha");
+  for (const [words, address, sort] of [
+    ["Most expensive", "?status=FAILED&sort=cost", "-spent_usd"],
+    ["Fastest", "?status=FAILED&sort=duration&ascending=true", "duration_s"],
+    ["Most urgent", "?status=FAILED&sort=priority", "-priority"],
+    ["Longest unchanged", "?status=FAILED&sort=updated&ascending=true", "updated_at"],
+  ] as const) {
+    await user.selectOptions(screen.getByLabelText("Sort"), words);
+    await waitFor(() => expect(router.state.location.searchStr).toBe(address));
+    await waitFor(() => expect(asked.at(-1)?.searchParams.get("sort")).toBe(sort));
+  }
 });

@@ -6,9 +6,10 @@ import type { JobStatus } from "@/api/types";
 import { BulkActions } from "@/jobs/list/bulk/BulkActions";
 import { useSelection } from "@/jobs/list/bulk/use-selection";
 import { FilterBar } from "@/jobs/list/filters/FilterBar";
-import { isFiltered, type JobsSearch, type Sort } from "@/jobs/list/filters/jobs-search";
 import { SavedViews } from "@/jobs/list/filters/SavedViews";
+import { SortChoice } from "@/jobs/list/filters/SortChoice";
 import { StatusCounts } from "@/jobs/list/filters/StatusCounts";
+import { isFiltered, type JobsSearch, type Sort } from "@/jobs/list/search/jobs-search";
 import { rememberList } from "@/jobs/list/state/list-memory";
 import { countsQuery } from "@/jobs/list/state/queries";
 import { useCurrentRow } from "@/jobs/list/state/use-current-row";
@@ -55,7 +56,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
     change({ status: next.length > 0 ? next : undefined });
   };
   const sort = (by: Sort) => {
-    const isTurned = (search.sort ?? "created") === by && !search.ascending;
+    const isTurned = (search.sort ?? "created") === by && !search.ascending && by !== "priority";
     change({ sort: by === "created" ? undefined : by, ascending: isTurned ? true : undefined });
   };
   const showNew = () => {
@@ -78,8 +79,9 @@ export function JobsPage({ search }: { search: JobsSearch }) {
       <div className="space-y-1 px-4 pt-3">
         <h1 className="sr-only">Jobs</h1>
         <div className="flex flex-wrap items-start justify-between gap-2">
-          <FilterBar search={search} isNarrow={isNarrow} onChange={change} onClear={clear} textRef={text} />
+          <FilterBar search={search} onChange={change} onClear={clear} textRef={text} />
           <div className="flex gap-2">
+            {isNarrow && <SortChoice search={search} onChange={change} />}
             <SavedViews search={search} onOpen={show} />
             {!isNarrow && <ColumnChoice hidden={hidden} onChange={setHidden} />}
             <Link to="/new" search={{}} className={NEW_JOB}>
@@ -87,13 +89,16 @@ export function JobsPage({ search }: { search: JobsSearch }) {
             </Link>
           </div>
         </div>
-        <StatusCounts
-          counts={counts}
-          chosen={search.status ?? []}
-          onToggle={toggle}
-          isCancelled={search.cancelled === true}
-          onCancelled={() => change({ cancelled: search.cancelled ? undefined : true })}
-        />
+        <div className="flex items-center justify-between gap-2">
+          <StatusCounts
+            counts={counts}
+            chosen={search.status ?? []}
+            onToggle={toggle}
+            isCancelled={search.cancelled === true}
+            onCancelled={() => change({ cancelled: search.cancelled ? undefined : true })}
+          />
+          {!isNarrow && <SortChoice search={search} onChange={change} />}
+        </div>
       </div>
       <div className="relative min-h-0 grow border-t">
         <NewRowsPill number={useNewJobCount(search, jobs)} onShow={showNew} />
@@ -141,7 +146,6 @@ export function JobsPage({ search }: { search: JobsSearch }) {
         isAll={jobs.length > 0 && selection.jobs.length === jobs.length}
         search={search}
         onClear={selection.clear}
-        onDone={(ids) => selection.select(ids, false)}
       />
       <ListFooter list={list} text={search.text} />
     </div>

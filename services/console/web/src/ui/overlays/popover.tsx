@@ -1,11 +1,18 @@
 import { Popover as Radix } from "radix-ui";
 import type { ReactNode } from "react";
 
-type PopoverProps = { trigger: ReactNode; label: string; children: ReactNode; align?: "start" | "center" | "end" };
+type PopoverProps = {
+  trigger: ReactNode;
+  label: string;
+  children: ReactNode;
+  align?: "start" | "center" | "end";
+  open?: boolean;
+  onOpenChange?: (open: boolean) => void;
+};
 
-export function Popover({ trigger, label, children, align = "start" }: PopoverProps) {
+export function Popover({ trigger, label, children, align = "start", open, onOpenChange }: PopoverProps) {
   return (
-    <Radix.Root>
+    <Radix.Root open={open} onOpenChange={onOpenChange}>
       <Radix.Trigger asChild>{trigger}</Radix.Trigger>
       <Radix.Portal>
         <Radix.Content

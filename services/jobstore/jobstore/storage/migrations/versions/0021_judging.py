@@ -15,7 +15,7 @@ CREATE TABLE judging_versions (
     actor TEXT NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT signoff_now() NOT NULL,
     CONSTRAINT judging_versions_pkey PRIMARY KEY (kind, name, version),
-    CONSTRAINT judging_versions_kind_check CHECK (kind IN ('judge', 'criteria'))
+    CONSTRAINT judging_versions_kind_check CHECK (kind IN ('judge', 'criteria', 'golden'))
 );
 CREATE TABLE judging_moves (
     kind TEXT NOT NULL,

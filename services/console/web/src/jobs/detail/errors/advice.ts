@@ -161,17 +161,16 @@ const ADVICE: Record<string, Advice> = {
   criteria_too_many: { means: "The job has more criteria than are judged at once.", todo: EDIT_CRITERIA },
   criterion_too_long: { means: "A criterion is longer than allowed.", todo: EDIT_CRITERIA },
   no_required_criterion: { means: "All criteria are optional, so that any result would do.", todo: EDIT_CRITERIA },
-  criterion_reserved: { means: "A criterion begins with a word that is reserved (`check:`).", todo: EDIT_CRITERIA },
+  criterion_reserved: { means: "A criterion is of a kind that nobody knows.", todo: EDIT_CRITERIA },
+  check_unknown: { means: "There is no check of that name.", todo: EDIT_CRITERIA },
+  check_invalid: { means: "A check cannot be read; the message says at which character.", todo: EDIT_CRITERIA },
   criterion_ambiguous: { means: "A criterion begins as if it were marked twice.", todo: EDIT_CRITERIA },
   unknown_judge_policy: { means: "The judge policy is not known, or retired.", todo: "Name another in the policy." },
   unknown_criteria_set: { means: "The criteria set is not known, or retired.", todo: "Name another in the policy." },
   payload_too_large: { means: "With the criteria of its set the job is too large.", todo: "Shorten it, or the set." },
   no_criteria: { means: "There is no criterion to judge by.", todo: EDIT_CRITERIA },
   result_not_json: { means: "The result cannot be written as JSON.", todo: MEND_AGENT },
-  result_too_large_to_judge: {
-    means: "The result is larger than what can be judged.",
-    todo: "Ask the agent for less; then execute again.",
-  },
+  result_too_large_to_judge: { means: "The result is too large to be judged.", todo: "Ask the agent for less." },
   verdict_too_large: {
     means: "The verdict is larger than what can be stored.",
     todo: "Use fewer criteria, or a judge that says less; then execute again.",
@@ -180,6 +179,7 @@ const ADVICE: Record<string, Advice> = {
   verdict_reused: { means: "The verdict on an identical result was reused; no judge was asked.", todo: NOTHING },
   matched: { means: "An agent with the capabilities asked for was found.", todo: NOTHING },
   handed_on: { means: "The job was given to another agent after verdicts that were not met.", todo: NOTHING },
+  rejudged: { means: "The result was judged again, and this is the verdict now; no agent was called.", todo: NOTHING },
   edited: { means: "What the job asks for was changed.", todo: NOTHING },
 };
 

@@ -6,7 +6,7 @@ import type { Job, JobLog } from "@/api/types";
 import { ActionButton, JobActionButtons } from "@/jobs/actions/JobActionButtons";
 import { usePendingAction } from "@/jobs/actions/mutations";
 import { EditJobDialog, type Part } from "@/jobs/form/EditJobDialog";
-import { STATUSES } from "@/jobs/list/bulk/operation";
+import { explainRefusalOfAll } from "@/jobs/list/bulk/selected";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { waitingQuery } from "@/jobs/model/queries";
 import { type Action, explainEditRefusal } from "@/jobs/model/status";
@@ -51,9 +51,7 @@ export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, on
             onEditCriteria={() => edit("criteria")}
             onDuplicate={onDuplicate}
             onTry={() => void navigate({ to: "/playground", search: { job: job.id } })}
-            rejudgeReason={
-              STATUSES.rejudge.includes(job.status) ? null : "It has no result that could be judged again."
-            }
+            rejudgeReason={explainRefusalOfAll("rejudge", [job])}
             onRejudge={() => rejudge(true)}
           />
         </JobActionButtons>

@@ -9,13 +9,17 @@ it("criteria are lines, and say which are optional and which must never be", () 
   const lines = toLines([
     { text: "It rhymes", required: true, kind: "meets" },
     { text: "it is long", required: false, kind: "never" },
+    { text: "max_words 9", required: true, kind: "check" },
   ]);
   expect(lines).toMatchObject([
-    { text: "It rhymes", isOptional: false, isNever: false },
-    { text: "it is long", isOptional: true, isNever: true },
+    { text: "It rhymes", isOptional: false, kind: "meets" },
+    { text: "it is long", isOptional: true, kind: "never" },
+    { text: "max_words 9", isOptional: false, kind: "check" },
   ]);
-  expect(formatCriteria([...lines, newCriterion(" ")])).toBe("It rhymes\noptional: never: it is long");
-  expect(toLines([])).toMatchObject([{ text: "", isOptional: false, isNever: false }]);
+  expect(formatCriteria([...lines, newCriterion(" ")])).toBe(
+    "It rhymes\noptional: never: it is long\ncheck: max_words 9",
+  );
+  expect(toLines([])).toMatchObject([{ text: "", isOptional: false, kind: "meets" }]);
   expect(formatCriteria(toLines([]))).toBe("");
 });
 
@@ -59,15 +63,15 @@ it("criteria are moved by Alt and arrows and by buttons, and keep the focus", as
   expect(screen.getByRole("button", { name: "Move criterion 3 down" })).toHaveAttribute("aria-disabled", "true");
 });
 
-it("a criterion says what must never be by its box and by its word", async () => {
+it("a criterion is of a kind by its choice and by its word", async () => {
   const { user, line, text } = criteriaEditor();
   await user.type(line(1), "optional: never: one");
-  expect(screen.getByRole("checkbox", { name: "Criterion 1 says what must never be" })).toBeChecked();
+  expect(screen.getByRole("combobox", { name: "Kind of criterion 1" })).toHaveValue("never");
   await user.type(line(1), "{Enter}");
-  await user.paste("two\nNEVER: three\n");
-  await user.click(screen.getByRole("checkbox", { name: "Criterion 2 says what must never be" }));
-  await user.click(screen.getByRole("checkbox", { name: "Criterion 3 says what must never be" }));
-  expect(text()).toBe("optional: never: one\nnever: two\nthree");
+  await user.paste("max_words 2\nNEVER: three\nCheck: url");
+  await user.selectOptions(screen.getByRole("combobox", { name: "Kind of criterion 2" }), "check");
+  await user.selectOptions(screen.getByRole("combobox", { name: "Kind of criterion 3" }), "shows");
+  expect(text()).toBe("optional: never: one\ncheck: max_words 2\nthree\ncheck: url");
 });
 
 it("a criterion is made optional by its box and by its word; pasted lines are criteria each", async () => {

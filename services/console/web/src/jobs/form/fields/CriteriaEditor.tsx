@@ -2,7 +2,7 @@ import { ArrowDown, ArrowUp, Plus, X } from "lucide-react";
 import { type ClipboardEvent, type KeyboardEvent, useEffect, useRef } from "react";
 import { type Criterion, changeCriterion, moveCriterion, newCriterion } from "@/jobs/form/model/criteria";
 import { Button } from "@/ui/controls/button";
-import { Checkbox, Input } from "@/ui/controls/field";
+import { Checkbox, Input, Select } from "@/ui/controls/field";
 import { announce } from "@/ui/feedback/announcer";
 
 type CriteriaEditorProps = {
@@ -65,7 +65,8 @@ export function CriteriaEditor({ value, onChange, error }: CriteriaEditorProps) 
       )}
       <p id="criteria-hint" className="my-1 text-xs text-muted">
         The result is judged by each. Optional ones are judged and do not decide; what must not be there is marked
-        never, and the judge looks for it. Alt+↑ and Alt+↓ move a line.
+        never, and the judge looks for it. A check needs no judge and comes first: max_words 200, contains "sea". Alt+↑
+        and Alt+↓ move a line.
       </p>
       <Button size="small" onClick={() => add(value.length)}>
         <Plus aria-hidden size={12} /> Add a criterion
@@ -80,7 +81,7 @@ type CriterionLineProps = {
   total: number;
   isWrong: boolean;
   onText: (text: string) => void;
-  onMark: (mark: Partial<Pick<Criterion, "isOptional" | "isNever">>) => void;
+  onMark: (mark: Partial<Pick<Criterion, "isOptional" | "kind">>) => void;
   onMove: (by: number) => void;
   onAdd: () => void;
   onRemove: () => void;
@@ -134,14 +135,16 @@ function CriterionLine({
         />
         optional
       </label>
-      <label className="flex h-8 items-center gap-1.5 px-1 text-muted">
-        <Checkbox
-          aria-label={`Criterion ${place} says what must never be`}
-          checked={criterion.isNever}
-          onChange={(event) => onMark({ isNever: event.target.checked })}
-        />
-        never
-      </label>
+      <Select
+        aria-label={`Kind of criterion ${place}`}
+        className="w-auto"
+        value={criterion.kind}
+        onChange={(event) => onMark({ kind: event.target.value })}
+      >
+        <option value="meets">shows</option>
+        <option value="never">never</option>
+        <option value="check">check</option>
+      </Select>
       <Button {...icon} aria-label={`Move criterion ${place} up`} unavailable={place === 1} onClick={() => onMove(-1)}>
         <ArrowUp aria-hidden size={14} />
       </Button>

@@ -1,20 +1,20 @@
 import type { Criterion as JobCriterion } from "@/api/types";
 
-/** Line of the editor: a criterion of the job, as it is typed. */
-export type Criterion = { id: string; text: string; isOptional: boolean; isNever: boolean };
+/** Line of the editor: a criterion of the job, as it is typed; `kind` is the job's, perhaps of a newer version. */
+export type Criterion = { id: string; text: string; isOptional: boolean; kind: string };
 
-const PREFIXES = /^\s*(optional:\s*)?(never:\s*)?/i;
+const PREFIXES = /^\s*(optional:\s*)?(?:(never|check):\s*)?/i;
 let lastId = 0;
 
-/** Make a line of the editor; the words `optional:` and `never:` before its text are its marks. */
+/** Make a line of the editor; the words `optional:`, and `never:` or `check:`, before its text are its marks. */
 export function newCriterion(line = ""): Criterion {
-  const [prefixes, optional, never] = PREFIXES.exec(line) ?? [""];
+  const [prefixes, optional, kind] = PREFIXES.exec(line) ?? [""];
   lastId += 1;
   return {
     id: `criterion-${lastId}`,
     text: line.slice(prefixes.length),
     isOptional: optional !== undefined,
-    isNever: never !== undefined,
+    kind: kind?.toLowerCase() ?? "meets",
   };
 }
 
@@ -25,7 +25,7 @@ export function toLines(criteria: readonly JobCriterion[]): Criterion[] {
     ...newCriterion(),
     text,
     isOptional: !required,
-    isNever: kind === "never",
+    kind,
   }));
 }
 
@@ -34,7 +34,8 @@ export function formatCriteria(criteria: readonly Criterion[]): string {
   return criteria
     .filter(({ text }) => text.trim() !== "")
     .map(
-      ({ text, isOptional, isNever }) => `${isOptional ? "optional: " : ""}${isNever ? "never: " : ""}${text.trim()}`,
+      ({ text, isOptional, kind }) =>
+        `${isOptional ? "optional: " : ""}${kind === "meets" ? "" : `${kind}: `}${text.trim()}`,
     )
     .join("\n");
 }
@@ -53,6 +54,6 @@ export function changeCriterion(criteria: readonly Criterion[], at: number, text
   const [first = "", ...more] = text.split(/\r?\n/);
   const typed = newCriterion(first);
   const isOptional = one.isOptional || typed.isOptional;
-  const kept = { ...typed, id: one.id, isOptional, isNever: one.isNever || typed.isNever };
+  const kept = { ...typed, id: one.id, isOptional, kind: typed.kind === "meets" ? one.kind : typed.kind };
   return criteria.toSpliced(at, 1, kept, ...more.filter((line) => line.trim() !== "").map(newCriterion));
 }

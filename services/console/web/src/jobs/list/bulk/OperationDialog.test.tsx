@@ -74,18 +74,47 @@ it("does nothing to more than can be treated at once", async () => {
   expect(asked).toHaveLength(0);
 });
 
-it("makes a batch of what is selected, and says why it could not", async () => {
+it("does to those selected jobs that allow it, as one operation, and says why it could not", async () => {
   serveJobs(JOBS);
-  onPost("/api/operations/preview", () => json({ total: 3, items_max: 10_000, cost_of: 0 }));
+  const previews = onPost("/api/operations/preview", () => json({ total: 2, items_max: 10_000, cost_of: 0 }));
   const asked = onPost("/api/operations", () => problem(429, "queue_full", "the queue of default is full"));
   const { user } = await page();
   await screen.findByText("Alpha");
   await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
-  await user.click(screen.getByRole("button", { name: "Execute as a batch" }));
-  const dialog = await screen.findByRole("alertdialog", { name: "Execute 3 jobs?" });
+  const bar = screen.getByRole("region", { name: "Bulk actions" });
+  await user.click(within(bar).getByRole("button", { name: "Execute" }));
+  const dialog = await screen.findByRole("alertdialog", { name: "Execute 2 jobs?" });
+  expect(dialog).toHaveTextContent("Selected among: all jobs.");
+  expect(dialog).toHaveTextContent("1 job of the selection cannot be, and stay as they are.");
   await user.click(within(dialog).getByRole("button", { name: "Execute" }));
   expect(await within(dialog).findByText("the queue of default is full")).toBeVisible();
-  expect(await asked[0]?.json()).toEqual({ kind: "execute", job_ids: ["a", "b", "c"] });
+  for (const request of [previews[0], asked[0]])
+    expect(await request?.json()).toEqual({ kind: "execute", job_ids: ["a", "b"] });
+});
+
+it("retries what failed of the selection, and shows how it goes", async () => {
+  serveJobs(JOBS);
+  onPost("/api/operations/preview", () => json({ total: 1, items_max: 10_000, cost_of: 0 }));
+  const asked = onPost("/api/operations", () => json(aBatch({ id: "made", kind: "retry" }), 201));
+  const { user, router } = await page();
+  await screen.findByText("Alpha");
+  await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
+  await user.click(within(screen.getByRole("region", { name: "Bulk actions" })).getByRole("button", { name: "Retry" }));
+  const dialog = await screen.findByRole("alertdialog", { name: "Retry 1 job?" });
+  await user.click(within(dialog).getByRole("button", { name: "Retry" }));
+  await waitFor(() => expect(router.state.location.pathname).toBe("/batches/made"));
+  expect(await asked[0]?.json()).toEqual({ kind: "retry", job_ids: ["b"] });
+});
+
+it("says why a button does nothing when it is pressed", async () => {
+  serveJobs([aJob({ title: "Job a", status: "COMPLETED" })]);
+  const { user } = await page();
+  await user.click(await screen.findByRole("checkbox", { name: "Select Job a" }));
+  const bar = screen.getByRole("region", { name: "Bulk actions" });
+  const button = within(bar).getByRole("button", { name: "Execute" });
+  expect(button).toHaveAccessibleDescription("A job that is completed cannot be executed.");
+  await user.click(button);
+  expect(screen.queryByRole("alertdialog")).not.toBeInTheDocument();
 });
 
 it("what is done to all is done to those that allow it, and match", () => {
@@ -94,6 +123,10 @@ it("what is done to all is done to those that allow it, and match", () => {
     statuses: ["FAILED"],
     created_after: "2026-11-25T00:00:00.000Z",
     text: "x",
+  });
+  const search = { code: ["x"], criterion: "y", costMin: 0, durationMax: 60 };
+  expect(toFilter("retry", search, NOW)).toEqual({
+    ...{ statuses: ["FAILED"], codes: ["x"], criterion_not_met: "y", spent_usd_min: 0, duration_s_max: 60 },
   });
   expect(describeMatching(undefined, {})).toBe("all jobs");
   expect(describeMatching({ counts: { FAILED: 100, COMPLETED: 5 }, capped_at: 100, cancelled: 0 }, {})).toBe(

@@ -4,7 +4,8 @@ import { useState } from "react";
 import { useAgentNames } from "@/api/agents";
 import { ProblemState } from "@/api/ProblemState";
 import type { Job, OperationKind, OperationPreview } from "@/api/types";
-import { describeSearch, type JobsSearch } from "@/jobs/list/filters/jobs-search";
+import { describeSearch } from "@/jobs/list/search/describe-search";
+import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { STATUS_LOOKS } from "@/jobs/model/status";
 import { formatCount, formatMoney, pluralize } from "@/lib/format";
 import { Skeleton } from "@/ui/display/states";
@@ -12,6 +13,7 @@ import { toIntlZone, useZone } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { type Details, OperationFields } from "./OperationFields";
 import { KIND_VERBS, previewQuery, STATUSES, toFilter, useCreateOperation } from "./operation";
+import { listAllowed } from "./selected";
 
 type OperationDialogProps = {
   kind: OperationKind;
@@ -35,9 +37,11 @@ export default function OperationDialog(props: OperationDialogProps) {
   const create = useCreateOperation();
   const navigate = useNavigate();
   const [details, setDetails] = useState(initial);
+  const [allowed] = useState(() => selected && listAllowed(kind, selected));
   const [jobs] = useState(() =>
-    selected ? { job_ids: selected.map(({ id }) => id) } : { filter: toFilter(kind, search, Date.now()) },
+    allowed ? { job_ids: allowed.map(({ id }) => id) } : { filter: toFilter(kind, search, Date.now()) },
   );
+  const others = selected && allowed ? selected.length - allowed.length : 0;
   const preview = useQuery(previewQuery({ kind, ...jobs, ...INITIAL[kind] }));
   const { total = 0, items_max: most = 0 } = preview.data ?? {};
   const isTooMany = preview.data !== undefined && total > most;
@@ -81,6 +85,9 @@ export default function OperationDialog(props: OperationDialogProps) {
       <div className="min-h-28">
         {preview.isPending ? <Skeleton className="h-28" /> : <Preview {...preview.data} />}
       </div>
+      {others > 0 && (
+        <p className="text-muted">{pluralize(others, "job")} of the selection cannot be, and stay as they are.</p>
+      )}
       {isTooMany && (
         <p className="text-failed">{pluralize(most, "job")} at most can be treated at once: filter further.</p>
       )}

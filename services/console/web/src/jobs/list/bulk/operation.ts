@@ -10,7 +10,13 @@ import type {
   OperationKind,
   OperationPreview,
 } from "@/api/types";
-import { findCancelled, findCreatedAfter, type JobsSearch, parseLabel } from "@/jobs/list/filters/jobs-search";
+import {
+  findCancelled,
+  findCreatedAfter,
+  type JobsSearch,
+  parseLabel,
+  withoutUndefined,
+} from "@/jobs/list/search/jobs-search";
 import { formatCount, pluralize } from "@/lib/format";
 
 /** What can be done to all that match, in the order of the buttons. */
@@ -83,6 +89,14 @@ export function toFilter(kind: OperationKind, search: JobsSearch, now: number): 
     ...((search.period || search.from) && { created_after: findCreatedAfter(search, now) }),
     ...(search.to && { created_before: new Date(search.to).toISOString() }),
     ...(search.text && { text: search.text }),
+    ...(search.code && { codes: search.code }),
+    ...(search.criterion && { criterion_not_met: search.criterion }),
+    ...withoutUndefined({
+      spent_usd_min: search.costMin,
+      spent_usd_max: search.costMax,
+      duration_s_min: search.durationMin,
+      duration_s_max: search.durationMax,
+    }),
   };
 }
 

@@ -1,71 +1,143 @@
-import { act, screen, waitFor } from "@testing-library/react";
+import { act, screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { JobsPage } from "@/jobs/list/JobsPage";
 import { aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
-import { on, problem, serveJobs } from "@/testing/server";
+import { json, on, problem, serveJobs } from "@/testing/server";
 
-const BATCH = "0199d5a8-0000-7000-8000-00000000000a";
 const page = async (address = "/") => {
   const asked = serveJobs([aJob({ title: "Alpha" })]);
   const shown = await renderPage((search) => <JobsPage search={search} />, { address });
   await screen.findByText("Alpha");
-  const searched = (text: string) => waitFor(() => expect(shown.router.state.location.searchStr).toBe(text));
+  const sorted = (text: string) => text.replace("?", "").split("&").toSorted();
+  const searched = (text: string) =>
+    waitFor(() => expect(sorted(shown.router.state.location.searchStr)).toEqual(sorted(text)));
   return { ...shown, asked, searched };
 };
 const field = (name: string) => screen.getByLabelText(name);
+const facets = (...values: [string, number, string?][]) =>
+  on("get", "/api/job-facets", () =>
+    json({ facets: values.map(([value, count, name = null]) => ({ value, count, name })), capped_at: 10_000 }),
+  );
 
-it("what is typed takes effect with Enter and when the field is left, and is not overwritten meanwhile", async () => {
+it("words take effect with Enter and when the field is left, and are not overwritten meanwhile", async () => {
   const { user, router, searched } = await page();
-  await user.type(field("Tenant"), "acme{Enter}");
-  await searched("?tenant=acme");
-  await user.type(field("Search jobs"), "moon");
+  await user.type(field("Search jobs"), "acme{Enter}");
+  await searched("?text=acme");
+  await user.type(field("Search jobs"), " moon");
   await act(() => router.navigate({ to: "/" as never, search: { status: ["FAILED"] } as never }));
-  expect(field("Search jobs")).toHaveValue("moon");
+  expect(field("Search jobs")).toHaveValue("acme moon");
   await user.tab();
-  await searched("?status=FAILED&text=moon");
-  expect(field("Tenant")).toHaveValue("");
+  await searched("?status=FAILED&text=acme+moon");
 });
 
-it("a label may hold colons and spaces; each is a chip, and half of one is told of", async () => {
-  const { user, searched } = await page();
-  await user.type(field("Label"), "team{Enter}");
-  expect(field("Label")).toBeInvalid();
-  expect(field("Label")).toHaveAccessibleDescription(/name:value/);
-  await user.type(field("Label"), ":a b:c{Enter}");
-  await searched("?label=team%3Aa+b%3Ac");
-  expect(field("Label")).toHaveValue("");
-  await user.type(field("Label"), "kind:x{Enter}");
-  await searched("?label=team%3Aa+b%3Ac&label=kind%3Ax");
-  await user.click(await screen.findByRole("button", { name: "Remove the filter label team:a b:c" }));
-  await searched("?label=kind%3Ax");
+it("a query takes effect with Enter: its fields are filters, and its words stay", async () => {
+  const { user, asked, searched } = await page("/?tenant=press");
+  await user.type(field("Search jobs"), 'moon status:failed cost>0.1 label:team="a b"{Enter}');
+  await searched("?status=FAILED&tenant=press&label=team%3Aa+b&costMin=0.1&text=moon");
+  expect(field("Search jobs")).toHaveValue("moon");
+  await waitFor(() => expect(asked.at(-1)?.searchParams.get("spent_min")).toBe("0.1"));
+  await user.click(screen.getByRole("button", { name: "Remove the filter cost at least $0.1" }));
+  await searched("?status=FAILED&tenant=press&label=team%3Aa+b&text=moon");
+  await user.clear(field("Search jobs"));
+  await user.type(field("Search jobs"), "status:rejected");
+  await user.tab();
+  await searched("?status=REJECTED&tenant=press&label=team%3Aa+b");
+  expect(field("Search jobs")).toHaveValue("");
 });
 
-it("a batch is a UUID, and nothing else is asked for", async () => {
+it("what is wrong with a query is said below it and marked in it, and nothing is asked for", async () => {
   const { user, asked, searched } = await page();
-  await user.type(field("Batch"), "nightly{Enter}");
-  expect(field("Batch")).toHaveAccessibleDescription("A batch is named by a UUID.");
+  const input = field("Search jobs") as HTMLInputElement;
+  await user.type(input, "moon cost>much{Enter}");
+  expect(await screen.findByRole("alert")).toHaveTextContent("cost>much: a cost is in dollars, such as 0.1.");
+  expect(input).toBeInvalid();
+  expect(input.value.slice(input.selectionStart ?? 0, input.selectionEnd ?? 0)).toBe("cost>much");
   expect(asked).toHaveLength(1);
-  await user.clear(field("Batch"));
-  await user.type(field("Batch"), `${BATCH}{Enter}`);
-  await searched(`?batch=${BATCH}`);
-  expect(field("Batch")).toBeValid();
+  await user.keyboard("cost>2{Enter}");
+  await searched("?costMin=2&text=moon");
+  expect(screen.queryByRole("alert")).not.toBeInTheDocument();
+});
+
+it("fields and values are suggested while they are typed, and taken by keyboard", async () => {
+  const asked = facets(["FAILED", 7], ["COMPLETED", 10_000]);
+  const { user, searched } = await page();
+  await user.type(field("Search jobs"), "sta");
+  await screen.findByRole("option", { name: "status:" });
+  expect(field("Search jobs")).toHaveAttribute("aria-expanded", "true");
+  await user.keyboard("{ArrowDown}{Tab}");
+  expect(field("Search jobs")).toHaveValue("status:");
+  const list = await screen.findByRole("listbox", { name: "Suggestions" });
+  const options = await within(list).findAllByRole("option");
+  expect(options.map((each) => each.textContent)).toEqual(["status:failed7", "status:completed10,000+"]);
+  await user.keyboard("{ArrowDown}");
+  expect(field("Search jobs")).toHaveAttribute("aria-activedescendant", options[0]?.id);
+  await user.keyboard("{Enter}{Enter}");
+  await searched("?status=FAILED");
+  expect(asked).toHaveLength(1);
+  expect(new URL(asked[0]?.url ?? "").search).toBe("?field=status&limit=100"); // and not "sta"
+});
+
+it("a menu has the values of a field with their counts, whatever is chosen of it", async () => {
+  const asked = facets(["writer", 10_000, "The writer"], ["ocr", 3]);
+  const { user, searched } = await page("/?agent=gone&status=FAILED&sort=cost");
+  await user.click(screen.getByRole("button", { name: /^Agent/ }));
+  const options = await within(await screen.findByRole("dialog")).findAllByRole("option");
+  expect(options.map((each) => each.textContent)).toEqual(["gone, chosen0", "The writer10,000+", "ocr3"]);
+  expect(Object.fromEntries(new URL(asked[0]?.url ?? "").searchParams)).toMatchObject({
+    field: "agent",
+    status: "FAILED",
+  });
+  await user.keyboard("oc{Enter}");
+  await searched("?status=FAILED&agent=ocr&sort=cost");
+  expect(screen.queryByRole("dialog")).not.toBeInTheDocument();
+  await user.click(screen.getByRole("button", { name: "Tenant" }));
+  await user.type(await screen.findByLabelText("Find a value of tenant"), "press{Enter}");
+  await searched("?status=FAILED&agent=ocr&tenant=press&sort=cost");
+});
+
+it("several codes may be chosen, and one value of each label", async () => {
+  facets(["x", 2], ["y", 1]);
+  const { user, searched } = await page("/?label=team:old&label=kind:z");
+  await user.click(screen.getByRole("button", { name: "Code" }));
+  for (const name of ["x", "y"]) await user.click(await screen.findByRole("option", { name: new RegExp(`^${name}`) }));
+  await searched("?label=team%3Aold&label=kind%3Az&code=x&code=y");
+  await user.keyboard("{Escape}");
+  facets(["team", 9]);
+  await user.click(screen.getByRole("button", { name: /^Label/ }));
+  facets(["new", 4]);
+  await user.click(await screen.findByRole("option", { name: /^team/ }));
+  await user.click(await screen.findByRole("option", { name: /^new/ }));
+  await searched("?label=kind%3Az&label=team%3Anew&code=x&code=y");
+});
+
+it("a range is applied as a whole, and what is no number is told of", async () => {
+  const { user, searched } = await page("/?durationMin=60");
+  await user.click(screen.getByRole("button", { name: /^Duration/ }));
+  expect(await screen.findByLabelText("At least")).toHaveValue("60s");
+  await user.type(field("At most"), "1x{Enter}");
+  expect(field("At most")).toHaveAccessibleDescription("a duration is such as 60s, 5m or 2h");
+  await user.clear(field("At most"));
+  await user.type(field("At most"), "5s{Enter}");
+  expect(field("At most")).toHaveAccessibleDescription("It is less than the least.");
+  await user.clear(field("At most"));
+  await user.type(field("At most"), "5m{Enter}");
+  await searched("?durationMin=60&durationMax=300");
+  expect(screen.getByRole("button", { name: "Remove the filter duration from 60 s to 300 s" })).toBeVisible();
 });
 
 it("exact times are read in the zone that was chosen, and stand in the address and among the chips", async () => {
   localStorage.setItem("signoff.zone", '"UTC"');
   const { user, searched, asked } = await page("/?period=1h");
-  await user.selectOptions(field("Created"), "From – to");
-  await searched("");
-  await user.type(field("Created from (UTC)"), "2026-11-24T10:00{Enter}");
+  await user.click(screen.getByRole("button", { name: /^Created/ }));
+  await user.type(await screen.findByLabelText("Created from (UTC)"), "2026-11-24T10:00{Enter}");
   await searched("?from=2026-11-24T10%3A00%3A00.000Z");
   await user.type(field("Created before (UTC)"), "2026-11-24T09:00{Enter}");
   expect(field("Created before (UTC)")).toHaveAccessibleDescription("It ends before it begins.");
-  const chip = await screen.findByRole("button", { name: "Remove the filter created from 24 Nov 2026, 10:00 UTC" });
   await waitFor(() => expect(asked.at(-1)?.searchParams.get("created_after")).toBe("2026-11-24T10:00:00.000Z"));
-  await user.click(chip);
-  await searched("?to=2026-11-24T09%3A00%3A00.000Z"); // nothing hinders it any more
-  await user.click(screen.getByRole("button", { name: "Clear the filters" }));
+  await user.click(within(screen.getByRole("dialog", { name: "Created" })).getByRole("button", { name: "Last 7d" }));
+  await searched("?period=7d");
+  await user.click(screen.getByRole("button", { name: "Remove the filter created within 7d" }));
   await searched("");
 });
 

@@ -1,11 +1,11 @@
 import { Bookmark, Check, Trash2 } from "lucide-react";
 import { useState } from "react";
+import { type JobsSearch, parseJobsSearch } from "@/jobs/list/search/jobs-search";
 import { useStoredChoice } from "@/lib/stored-choice";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { announce } from "@/ui/feedback/announcer";
 import { Popover } from "@/ui/overlays/popover";
-import { type JobsSearch, parseJobsSearch } from "./jobs-search";
 
 type View = { name: string; search: JobsSearch };
 const NONE: View[] = [];

@@ -16,7 +16,7 @@ type StatusCountsProps = {
 /** Number of jobs by status; each is a filter. */
 export function StatusCounts({ counts, chosen, onToggle, isCancelled, onCancelled }: StatusCountsProps) {
   return (
-    <div role="group" aria-label="Filter by status" className="flex items-center gap-1 overflow-x-auto py-1">
+    <div role="group" aria-label="Filter by status" className="flex min-w-0 items-center gap-1 overflow-x-auto py-1">
       {JOB_STATUSES.map((status) => (
         <Count
           key={status}

@@ -1,4 +1,4 @@
-import type { JobsSearch } from "@/jobs/list/filters/jobs-search";
+import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 
 /** Position in the list when it was left: search, scroll offset in px, current row and selection. */
 type ListPosition = { search: JobsSearch; top: number; current: string | null; selected: ReadonlySet<string> };

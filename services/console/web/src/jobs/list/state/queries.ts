@@ -2,7 +2,7 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { jobKeys } from "@/api/query-keys";
 import type { JobCounts, JobsPage } from "@/api/types";
-import { type JobsSearch, toJobsQuery, withoutSort } from "@/jobs/list/filters/jobs-search";
+import { type JobsSearch, toJobsQuery, withoutSort } from "@/jobs/list/search/jobs-search";
 
 export const PAGE_SIZE = 100;
 /** How long the list is cached while a job's page is read, in milliseconds. */

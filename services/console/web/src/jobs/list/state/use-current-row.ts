@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import type { Job } from "@/api/types";
-import type { JobsSearch } from "@/jobs/list/filters/jobs-search";
+import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { forgetOpened, recallOpened, recallPosition, rememberList } from "./list-memory";
 
 /** Current row of the list, restored as it was left, with the focus on the job that was opened. */

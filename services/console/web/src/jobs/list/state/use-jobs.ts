@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo } from "react";
 import type { JobsPage } from "@/api/types";
-import type { JobsSearch } from "@/jobs/list/filters/jobs-search";
+import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { rememberOrder } from "./list-memory";
 import { jobsQuery, PAGE_SIZE } from "./queries";
 

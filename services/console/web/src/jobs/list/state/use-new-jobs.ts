@@ -2,12 +2,15 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { api } from "@/api/client";
 import type { Job, JobsPage } from "@/api/types";
-import { isFiltered, type JobsSearch, toJobsQuery, withoutSort } from "@/jobs/list/filters/jobs-search";
+import { isFiltered, type JobsSearch, toJobsQuery, withoutSort } from "@/jobs/list/search/jobs-search";
 import { createThrottle } from "@/live/throttle";
 import { useUnseen } from "@/live/use-live";
 
 const ASK_EVERY_MS = 2_000;
 const COUNTED_MAX = 100;
+
+/** Whether new jobs come first, or soon; they have no place by cost or duration. */
+const isOnTop = ({ sort, ascending }: JobsSearch) => !ascending && sort !== "cost" && sort !== "duration";
 
 /**
  * Count the jobs created since the list was read that would be at its top. An event does not tell a job's title
@@ -20,7 +23,7 @@ export function useNewJobCount(search: JobsSearch, jobs: readonly Job[]): number
   useEffect(() => throttle("new", ASK_EVERY_MS, () => setSeenOf(unseen.size)), [unseen, throttle]);
   const found = useQuery({
     queryKey: ["new-jobs", search, seenOf],
-    enabled: isFiltered(search) && !search.ascending && seenOf > 0 && unseen.size > 0,
+    enabled: isFiltered(search) && isOnTop(search) && seenOf > 0 && unseen.size > 0,
     placeholderData: (before: JobsPage | undefined, query): JobsPage | undefined =>
       query?.queryKey[1] === search ? before : undefined,
     queryFn: ({ signal }): Promise<JobsPage> => {
@@ -28,7 +31,7 @@ export function useNewJobCount(search: JobsSearch, jobs: readonly Job[]): number
       return api.get("/api/jobs", { query, signal });
     },
   }).data;
-  if (search.ascending) return 0;
+  if (!isOnTop(search)) return 0;
   const known = new Set(jobs.map(({ id }) => id));
   const ids = isFiltered(search) ? (found?.items.map(({ id }) => id) ?? []) : [...unseen];
   return ids.filter((id) => unseen.has(id) && !known.has(id)).length;

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { createContext, use } from "react";
 import { api } from "@/api/client";
 import type { Job, JobsPage, Waiting, WaitReason } from "@/api/types";
-import { type JobsSearch, toJobsQuery } from "@/jobs/list/filters/jobs-search";
+import { type JobsSearch, toJobsQuery } from "@/jobs/list/search/jobs-search";
 import { currentReasons } from "@/jobs/model/waiting";
 import { PAGE_SIZE } from "./queries";
 

@@ -1,5 +1,5 @@
 import { ArrowDown, ArrowUp } from "lucide-react";
-import type { JobsSearch, Sort } from "@/jobs/list/filters/jobs-search";
+import type { JobsSearch, Sort } from "@/jobs/list/search/jobs-search";
 import { cn } from "@/lib/cn";
 import { Checkbox } from "@/ui/controls/field";
 import { COLUMN_LOOK, type ColumnId } from "./columns";

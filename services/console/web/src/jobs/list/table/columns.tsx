@@ -5,13 +5,13 @@ import { AgentName } from "@/api/AgentName";
 import { useAgentNames } from "@/api/agents";
 import type { Job } from "@/api/types";
 import { usePendingAction } from "@/jobs/actions/mutations";
-import type { Sort } from "@/jobs/list/filters/jobs-search";
+import type { Sort } from "@/jobs/list/search/jobs-search";
 import { useReasons } from "@/jobs/list/state/use-waiting";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { formatCode, formatReason } from "@/jobs/model/logs";
 import { ReasonLine } from "@/jobs/model/WhyItWaits";
 import { cn } from "@/lib/cn";
-import { formatMoney, formatPercent, shortenId } from "@/lib/format";
+import { formatDuration, formatMoney, formatPercent, shortenId } from "@/lib/format";
 import { Time } from "@/ui/display/time";
 
 export const features = tableFeatures({ columnVisibilityFeature });
@@ -26,6 +26,7 @@ export type ColumnId =
   | "tenant"
   | "priority"
   | "cost"
+  | "duration"
   | "labels"
   | "created"
   | "updated";
@@ -40,8 +41,9 @@ export const COLUMN_LOOK: Record<ColumnId, Look> = {
   agent: { name: "Agent", px: 120 },
   submission: { name: "Submission", px: 92 },
   tenant: { name: "Tenant", px: 112 },
-  priority: { name: "Priority", px: 72 },
-  cost: { name: "Cost", px: 72 },
+  priority: { name: "Priority", px: 80, sort: "priority" },
+  cost: { name: "Cost", px: 72, sort: "cost" },
+  duration: { name: "Duration", px: 92, sort: "duration" },
   labels: { name: "Labels", px: 192 },
   created: { name: "Created", px: 96, sort: "created" },
   updated: { name: "Updated", px: 96, sort: "updated" },
@@ -66,7 +68,7 @@ export function MismatchText() {
 /** Columns in the head above cards, for selecting all and sorting. */
 export const CARD_COLUMNS: ColumnId[] = ["title", "updated"];
 
-export const HIDDEN_BY_DEFAULT: ColumnId[] = ["tenant", "priority", "labels", "created"];
+export const HIDDEN_BY_DEFAULT: ColumnId[] = ["tenant", "priority", "duration", "labels", "created"];
 
 export const columns = helper.columns([
   helper.display({ id: "status", cell: ({ row }) => <Status job={row.original} /> }),
@@ -85,6 +87,10 @@ export const columns = helper.columns([
   helper.display({
     id: "cost",
     cell: ({ row: { original: job } }) => (job.spent_usd ? formatMoney(job.spent_usd) : "–"), // nothing told is not free
+  }),
+  helper.display({
+    id: "duration",
+    cell: ({ row: { original: job } }) => (job.duration_s == null ? "–" : formatDuration(job.duration_s * 1_000)),
   }),
   helper.display({ id: "labels", cell: ({ row }) => formatLabels(row.original) }),
   helper.display({ id: "created", cell: ({ row }) => <Time at={row.original.created_at} /> }),

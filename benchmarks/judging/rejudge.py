@@ -1,0 +1,191 @@
+"""Measure judging stored results again as a shadow, against a judge that answers at once.
+
+A validator is killed on the way: what it held is asked for again, and nothing is recorded twice. A second shadow is
+aborted: how long the judge is still asked. Prints a JSON line; ends with status 1 unless every result has one verdict,
+and the judge was asked no more often than there are results and what was under way.
+
+    make bench OF=judging/rejudge ARGS="--jobs 100000"
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+from aiohttp import web
+from lives import Bench, run_bench
+from measuring import seeding
+from measuring.host import compare, read_cpu
+
+from contracts.messages.operations import NewOperation
+from contracts.resources import JobFilter
+
+CRITERION: Final = "Names both parties"
+#: What every result was told before; now it is told the contrary.
+VERDICT: Final = {
+    "is_valid": True,
+    "reason": "it does",
+    "criteria": [{"text": CRITERION, "outcome": "pass", "required": True, "kind": "meets", "comment": ""}],
+}
+#: The part of the results after which the validator is killed, and the second shadow is aborted.
+KILLED_AFTER: Final = 0.3
+ABORTED_AFTER: Final = 0.1
+#: The most that a validator holds: half of its capacity.
+HELD_MAX: Final = 100
+
+
+class Judge:
+    """Fail the one criterion of every question, at once, and count."""
+
+    def __init__(self) -> None:
+        self.asked, self.asked_at = 0, 0.0
+        said = {"c1": {"evidence": None, "comment": "no", "outcome": "fail"}, "reason": "no"}
+        message = {"role": "assistant", "content": json.dumps(said)}
+        usage = {"prompt_tokens": 300, "completion_tokens": 30, "total_tokens": 330}
+        body = {"id": "x", "object": "chat.completion", "created": 1, "model": "at-once", "usage": usage}
+        self._body = json.dumps(body | {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer one question."""
+        await request.read()
+        self.asked, self.asked_at = self.asked + 1, time.monotonic()
+        return web.Response(text=self._body, content_type="application/json")
+
+
+async def serve(judge: Judge) -> web.AppRunner:
+    """Serve the judge, and have the validators of this benchmark ask it."""
+    app = web.Application(client_max_size=16 << 20)
+    app.router.add_post("/v1/chat/completions", judge.answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
+    os.environ["OPENAI_BASE_URL"] = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    os.environ["OPENAI_API_KEY"] = "of the benchmark"
+    return runner
+
+
+async def store(bench: Bench, jobs: int) -> None:
+    """Store jobs, each with a result and a verdict."""
+    await seeding.store_jobs(bench.database, jobs)
+    await bench.database.execute(
+        "UPDATE job_logs SET response_payload = ('{\"result\":' || (response_payload -> 'result')::text"
+        " || ',\"verdict\":' || $1 || '}')::json WHERE kind = 'met'",
+        json.dumps(VERDICT),
+        timeout=seeding.SQL_MAX_S,
+    )
+    await seeding.vacuum(bench.database)
+    await seeding.skip_facts(bench.database)
+
+
+async def begin(bench: Bench) -> str:
+    """Begin a shadow of all results, and return its id."""
+    chosen = JobFilter(created_after="2000-01-01T00:00:00Z")
+    made = await bench.client.create_operation(NewOperation(kind="rejudge", shadow=True, filter=chosen))
+    return str(made.id)
+
+
+async def count_done(bench: Bench, operation_id: str) -> int:
+    """Return how many verdicts are recorded."""
+    query = "SELECT count(*) FROM judgings WHERE group_id = $1::uuid AND is_valid IS NOT NULL"
+    return int(await bench.database.fetchval(query, operation_id))
+
+
+async def until_done(bench: Bench, operation_id: str, number: float) -> None:
+    """Wait until so many verdicts are recorded."""
+    while await count_done(bench, operation_id) < number:  # noqa: ASYNC110 - told by no event
+        await asyncio.sleep(0.5)
+
+
+async def until_ended(bench: Bench, operation_id: str) -> None:
+    """Wait until an operation has ended."""
+    async for _ in bench.client.watch_operation(operation_id):
+        pass
+
+
+async def measure_shadow(bench: Bench, judge: Judge) -> dict[str, Any]:
+    """Judge all again, and kill the validator on the way."""
+    processes = bench.endpoints["processes"]
+    before, asked, began = read_cpu(processes), judge.asked, time.monotonic()
+    operation_id = await begin(bench)
+    total = (await bench.client.get_operation(operation_id)).total
+    accepted_s = time.monotonic() - began
+    await until_done(bench, operation_id, total * KILLED_AFTER)
+    os.kill(processes["validator"], signal.SIGKILL)
+    killed_s = time.monotonic() - began
+    await until_ended(bench, operation_id)
+    took_s = time.monotonic() - began
+    report = await bench.client.get_rejudge_report(operation_id, limit=1)
+    used = compare(before, read_cpu(read_processes(bench)))
+    return {
+        "results": total,
+        "verdicts": report.judged,
+        "refused": report.failed,
+        "flipped": report.flipped,
+        "a_second": round(report.judged / took_s, 1),
+        "a_second_until_killed": round(report.judged * KILLED_AFTER / killed_s, 1),
+        "accepted_s": round(accepted_s, 2),
+        "took_s": round(took_s, 1),
+        "asked_twice": judge.asked - asked - report.judged,
+        "bytes_a_verdict": await measure_rows(bench, operation_id),
+        "foreign_cores": round(used.foreign / used.took_s, 2),
+    }
+
+
+async def measure_rows(bench: Bench, operation_id: str) -> int:
+    """Return the bytes that a judging takes in its row, on average."""
+    query = "SELECT avg(pg_column_size(g.*))::int FROM judgings g WHERE group_id = $1::uuid"
+    return int(await bench.database.fetchval(query, operation_id))
+
+
+async def measure_abort(bench: Bench, judge: Judge, total: int) -> dict[str, Any]:
+    """Abort a shadow, and say for how long the judge was still asked, and when it had ended."""
+    operation_id = await begin(bench)
+    await until_done(bench, operation_id, total * ABORTED_AFTER)
+    aborted_at = time.monotonic()
+    await bench.client.cancel_operation(operation_id)
+    answered_s = time.monotonic() - aborted_at
+    await until_ended(bench, operation_id)
+    ended_s = time.monotonic() - aborted_at
+    await asyncio.sleep(1.0)
+    return {
+        "abort_answered_s": round(answered_s, 2),
+        "abort_last_asked_s": round(max(0.0, judge.asked_at - aborted_at), 2),
+        "abort_ended_s": round(ended_s, 2),
+    }
+
+
+def read_processes(bench: Bench) -> dict[str, int]:
+    """Return the processes as they are now: one that was killed has a successor."""
+    processes: dict[str, int] = json.loads(Path(bench.endpoints["file"]).read_text())["processes"]
+    return processes
+
+
+async def main() -> None:
+    """Measure, print, and check."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=100_000)
+    arguments = parser.parse_args()
+    judge = Judge()
+    runner = await serve(judge)
+    async with run_bench() as bench:
+        await seeding.while_stopped(lambda: read_processes(bench), bench.client, lambda: store(bench, arguments.jobs))
+        bench.endpoints["processes"] = read_processes(bench)
+        figures = await measure_shadow(bench, judge)
+        figures |= await measure_abort(bench, judge, figures["verdicts"])
+    await runner.cleanup()
+    print(json.dumps(figures))
+    if (
+        figures["verdicts"] + sum(figures["refused"].values()) != figures["results"]
+        or figures["asked_twice"] > HELD_MAX
+    ):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

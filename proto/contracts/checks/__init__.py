@@ -1,0 +1,31 @@
+"""Check a result by rule: what a check may ask for, and what it finds, without any model.
+
+`find_fault` is for whoever takes a check in; it is quick whatever the text. What a check does with a result is not:
+`python -m contracts.checks` runs checks in a process that ends when one takes too much time or memory.
+"""
+
+from functools import lru_cache
+
+from contracts.checks.base import Check, CheckError, Finding, Subject
+from contracts.checks.parsing import CHECK_MAX_CHARS, read_check
+
+__all__ = ["CHECK_MAX_CHARS", "Check", "CheckError", "Finding", "Subject", "find_fault", "needs_context", "read_check"]
+
+
+@lru_cache(maxsize=500)
+def find_fault(text: str) -> CheckError | None:
+    """Return why a text is no check, or None if it is one; found once, for all jobs that have the check."""
+    try:
+        read_check(text)
+    except CheckError as error:
+        return error.with_traceback(None)
+    return None
+
+
+@lru_cache(maxsize=500)
+def needs_context(text: str) -> bool:
+    """Return whether the outcome of a check depends on more than the result: on the payload, or on what came before."""
+    try:
+        return read_check(text).needs_context
+    except CheckError:
+        return True

@@ -1,0 +1,117 @@
+"""Check a result by a JSON Schema: nothing is fetched, and patterns take linear time."""
+
+import difflib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from contracts.checks.base import CheckError, Finding, Subject, describe, panics_as_errors, refuse_constant
+from contracts.checks.paths import name_pointer
+from contracts.checks.texts import escape_name
+
+#: Bytes of what one pattern of a schema is compiled to, and of what is kept while it is searched for.
+PATTERN_MAX_BYTES: Final = 1 << 16
+PATTERN_CACHE_MAX_BYTES: Final = 1 << 20
+#: Levels of a schema at most.
+LEVELS_MAX: Final = 100
+#: Faults of a result that are told.
+FAULTS_MAX: Final = 3
+
+# By what stands under them: one schema or several, schemas by name, anything else.
+_OF_SCHEMAS_WORDS: Final = (
+    "additionalItems additionalProperties allOf anyOf contains contentSchema else if items not oneOf prefixItems"
+    " propertyNames then unevaluatedItems unevaluatedProperties"
+)
+_OF_NAMED_WORDS: Final = "$defs definitions dependentSchemas dependencies patternProperties properties"
+_OTHER_WORDS: Final = (
+    "$anchor $comment $dynamicAnchor $dynamicRef $id $recursiveAnchor $recursiveRef $ref $schema $vocabulary const"
+    " contentEncoding contentMediaType default dependentRequired deprecated description enum examples exclusiveMaximum"
+    " exclusiveMinimum format id maxContains maxItems maxLength maxProperties maximum minContains minItems minLength"
+    " minProperties minimum multipleOf pattern readOnly required title type uniqueItems writeOnly"
+)
+_OF_SCHEMAS, _OF_NAMED, _OTHER = (
+    frozenset(words.split()) for words in (_OF_SCHEMAS_WORDS, _OF_NAMED_WORDS, _OTHER_WORDS)
+)
+_KEYWORDS: Final = _OF_SCHEMAS | _OF_NAMED | _OTHER
+
+
+@dataclass(frozen=True)
+class JsonSchema:
+    """`json_schema {..}`: whether the result is valid by a schema: draft 2020-12 unless its `$schema` says another."""
+
+    schema: Any
+    needs_context = False
+
+    @cached_property
+    def _validator(self) -> Any:
+        return compile_schema(self.schema)
+
+    def find(self, subject: Subject) -> Finding:
+        """Validate, until there are faults enough."""
+        faults: list[str] = []
+        evidence = describe(subject.result)
+        for error in self._validator.iter_errors(subject.result):
+            where = _to_pointer(error.instance_path)
+            faults.append(f"{name_pointer(where)}: {error.message}")
+            if len(faults) == FAULTS_MAX:
+                break
+        return Finding.of(not faults, evidence, "; ".join(faults) or "it is valid by the schema")
+
+
+def read_json_schema(name: str, words: str) -> JsonSchema:
+    """Read a schema. Raise CheckError."""
+    try:
+        schema = json.loads(words, parse_constant=refuse_constant)
+    except (ValueError, RecursionError) as error:
+        at = error.pos if isinstance(error, json.JSONDecodeError) else 0
+        raise CheckError(f"`{name}` takes a JSON Schema on one line, and this is no JSON: {error}", at) from error
+    if not isinstance(schema, dict) or not schema:
+        raise CheckError(f'`{name}` takes a JSON object that asks for something: `{name} {{"type": "object"}}`')
+    _refuse_unknown(schema, "", LEVELS_MAX)
+    try:
+        compile_schema(schema)
+    except ValueError as error:
+        raise CheckError(f"this is no JSON Schema that can be used: {error}") from error
+    return JsonSchema(schema)
+
+
+def _refuse_unknown(schema: Any, pointer: str, levels: int) -> None:
+    """Raise CheckError where a keyword is unknown: JSON Schema passes over it, and a slip of the pen would pass all."""
+    if levels == 0:
+        raise CheckError(f"the schema has more than {LEVELS_MAX} levels")
+    for keyword, value in schema.items() if isinstance(schema, dict) else ():
+        here = f"{pointer}/{escape_name(keyword)}"
+        if keyword not in _KEYWORDS and not keyword.startswith("x-"):
+            near = difflib.get_close_matches(keyword[:50], _KEYWORDS, n=1)
+            hint = f": did you mean `{near[0]}`?" if near else ""
+            raise CheckError(f"the schema has an unknown keyword at `{here}`{hint}")
+        if keyword in _OF_NAMED and isinstance(value, dict):
+            for name, one in value.items():
+                _refuse_unknown(one, f"{here}/{escape_name(name)}", levels - 1)
+        elif keyword in _OF_SCHEMAS:
+            for one in value if isinstance(value, list) else [value]:
+                _refuse_unknown(one, here, levels - 1)
+
+
+def compile_schema(schema: dict[str, Any]) -> Any:
+    """Return a validator. Raise ValueError if there is none: a wrong schema, one that refers to another, a pattern."""
+    import jsonschema_rs  # noqa: PLC0415 - only where there is a schema
+
+    patterns = jsonschema_rs.RegexOptions(size_limit=PATTERN_MAX_BYTES, dfa_size_limit=PATTERN_CACHE_MAX_BYTES)
+    try:
+        with panics_as_errors():
+            return jsonschema_rs.validator_for(
+                schema,
+                pattern_options=patterns,
+                offline=True,
+                validate_formats=True,
+                ignore_unknown_formats=False,
+                mask="the value",
+            )
+    except jsonschema_rs.ValidationError as error:
+        raise ValueError(f"{error.message} (at `{_to_pointer(error.instance_path)}`)") from error
+
+
+def _to_pointer(path: list[str | int]) -> str:
+    return "".join(f"/{escape_name(str(part))}" for part in path)

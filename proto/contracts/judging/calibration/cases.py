@@ -1,0 +1,173 @@
+"""Read labelled cases: results, what they are judged by, and what people say of them; a JSON object a line.
+
+`{"id", "title", "result", "payload", "criteria" or "acceptance_criteria", "labels", "label", "labelled_by"}`: `labels`
+says of each criterion whether it is met, as a list in their order or by their text, null where nobody said; `label`
+says it of the whole result, and follows from the labels of the required criteria where it is not given.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, NamedTuple
+
+from pydantic import ConfigDict, StringConstraints, ValidationError
+
+from contracts.criteria import CriteriaList, CriteriaText, Criterion, join_forms
+from contracts.fields import StrictModel, Text, Title, describe_problem
+from contracts.jsontext import Json, json_text, parse_json
+
+#: Bytes of a line at most: more than any door takes as a job and its result.
+LINE_MAX_BYTES: Final = 8 << 20
+
+Label = bool | None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A result with its criteria, and what people say of it: of each criterion, in order, and of the whole."""
+
+    id: str
+    result: Any
+    criteria: list[Criterion]
+    labels: list[Label]
+    label: Label
+    title: str | None = None
+    payload: Any = None
+    labelled_by: str | None = None
+
+    def write(self) -> str:
+        """Return the case as its line."""
+        optional = {"title": self.title, "payload": self.payload, "label": self.label, "labelled_by": self.labelled_by}
+        criteria = [criterion.model_dump(exclude_defaults=True) for criterion in self.criteria]
+        known = {name: value for name, value in optional.items() if value is not None}
+        return json_text({"id": self.id, "result": self.result, "criteria": criteria, "labels": self.labels, **known})
+
+
+class _Line(StrictModel):
+    """A case as it is written."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+    title: Title | None = None
+    result: Json
+    payload: Json = None
+    acceptance_criteria: CriteriaText | None = None
+    criteria: CriteriaList | None = None
+    labels: list[Label] | dict[str, Label] | None = None
+    label: Label = None
+    labelled_by: Annotated[Text, StringConstraints(max_length=64)] | None = None
+
+    def to_case(self) -> Case:
+        """Return the case. Raise ValueError if its parts contradict one another."""
+        _, criteria = join_forms(self.acceptance_criteria, self.criteria)
+        labels = _read_labels(self.labels, criteria)
+        label = _derive(labels, criteria)
+        if label is None:
+            label = self.label
+        elif self.label not in (None, label):
+            msg = f"label is {json_text(self.label)}, and labels say {json_text(label)} of the required criteria"
+            raise ValueError(msg)
+        if label is None and labels.count(None) == len(labels):
+            msg = "has no label: give label, or labels of some criteria"
+            raise ValueError(msg)
+        return Case(self.id, self.result, criteria, labels, label, self.title, self.payload, self.labelled_by)
+
+
+def _read_labels(given: list[Label] | dict[str, Label] | None, criteria: list[Criterion]) -> list[Label]:
+    if given is None:
+        return [None] * len(criteria)
+    if isinstance(given, list):
+        if len(given) != len(criteria):
+            msg = f"labels has {len(given)} entries for {len(criteria)} criteria: give one for each, null where unknown"
+            raise ValueError(msg)
+        return given
+    names: dict[str, int] = {}
+    for place, criterion in enumerate(criteria):
+        for name in {criterion.text, str(criterion)}:
+            if names.setdefault(name, place) != place and name in given:
+                msg = f"labels names {name!r}, which two criteria are called: give labels as a list"
+                raise ValueError(msg)
+    if unknown := [name for name in given if name not in names]:
+        msg = f"labels names {unknown[0]!r}, which is none of the criteria"
+        raise ValueError(msg)
+    labels: list[Label] = [None] * len(criteria)
+    for name, label in given.items():
+        labels[names[name]] = label
+    return labels
+
+
+def _derive(labels: list[Label], criteria: list[Criterion]) -> Label:
+    """Return what the labels of the required criteria say of the whole; None where that is open."""
+    required = [label for label, criterion in zip(labels, criteria, strict=True) if criterion.required]
+    return False if False in required else None if None in required else True
+
+
+class BadLine(NamedTuple):
+    """A line that is no case."""
+
+    line: int
+    reason: str
+
+
+class NumberedCase(NamedTuple):
+    """A case, and where it stands."""
+
+    line: int
+    case: Case
+
+
+def read_cases(lines: Iterable[bytes]) -> Iterator[NumberedCase | BadLine]:
+    """Read lines one by one: of what was read, only the ids are kept. Blank lines are nothing."""
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        case = read_case(line)
+        if isinstance(case, str):
+            yield BadLine(number, case)
+        elif (first := seen.setdefault(case.id, number)) != number:
+            yield BadLine(number, f"id {case.id!r} is that of line {first}")
+        else:
+            yield NumberedCase(number, case)
+
+
+def read_case(line: bytes) -> Case | str:
+    """Return the case in a line, or why there is none."""
+    if len(line) > LINE_MAX_BYTES:
+        return f"is longer than {LINE_MAX_BYTES} bytes"
+    try:
+        value = parse_json(line)
+    except ValueError as error:
+        return f"is no JSON: {error}"
+    return make_case(value)
+
+
+def make_case(value: Any) -> Case | str:
+    """Return the case that a value describes, or why it describes none."""
+    if not isinstance(value, Mapping):
+        return "is no JSON object"
+    if (hint := _find_origin(value)) is not None:
+        return f"looks like {hint}: `signoff judge import` makes cases of it"
+    try:
+        return _Line.model_validate(value).to_case()
+    except ValidationError as error:
+        return "; ".join(map(describe_problem, error.errors()[:3]))
+    except ValueError as error:
+        return str(error)
+
+
+def _find_origin(value: Mapping[str, Any]) -> str | None:
+    if "result" in value:
+        return None
+    if {"input", "ideal"} <= value.keys() or "item" in value or "datasource_item" in value:
+        return "a case of OpenAI Evals"
+    return "a case of promptfoo" if "vars" in value or "testCase" in value else None
+
+
+def hash_cases(cases: Iterable[Case]) -> str:
+    """Return what names these cases, in this order, and no others."""
+    digest = hashlib.sha256()
+    for case in cases:
+        digest.update(case.write().encode() + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,308 @@
+"""Count what policies made of labelled cases, case by case, and report how good they are."""
+
+from array import array
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, Self
+
+from contracts.jsontext import json_text
+from contracts.judging.calibration.cases import Case
+from contracts.judging.calibration.statistics import Confusion, Interval, Panel, judge_panel, mcnemar, quantile, wilson
+from contracts.judging.verdict import Ask, Verdict
+from contracts.status import Outcome
+
+#: Criteria that are told apart, and those of them that a report lists: the ones with the most labels.
+CRITERIA_MAX, LISTED_MAX = 10_000, 100
+#: Cases that a report holds to be read.
+DISAGREEMENTS_MAX: Final = 200
+#: Characters of a result that is to be read.
+RESULT_MAX_CHARS: Final = 20_000
+PASS, FAIL, UNSURE, NOTHING = "p", "f", "c", "-"
+_LETTERS: Final = {Outcome.PASS: PASS, Outcome.FAIL: FAIL, Outcome.CANNOT_ASSESS: UNSURE}
+
+Json = dict[str, Any]
+
+
+class Asked(NamedTuple):
+    """One ask of a model: what it said of each criterion, None if nonsense; what it took, None where nobody said.
+
+    `vote`: of a quorum, which vote it was part of. `together`: how many asks these are.
+    """
+
+    role: str
+    outcomes: str | None
+    cost_usd: float | None = None
+    latency_s: float | None = None
+    tokens: int | None = None
+    vote: int | None = None
+    together: int = 1
+
+
+class Judged(NamedTuple):
+    """What a policy made of a case, once: a letter a criterion (p, f, c or -), and whether the result was accepted.
+
+    With an `error` nothing was decided. `version`: the policy's name and version, as the verdict names it.
+    """
+
+    outcomes: str
+    accepted: bool
+    asks: Sequence[Asked] = ()
+    error: str | None = None
+    reason: str = ""
+    version: str | None = None
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        """Return what a verdict says. Where the judge misbehaved, the case was not judged."""
+        outcomes = "".join(_LETTERS[one.outcome] for one in verdict.criteria)
+        asks = [_read_ask(ask) for stage in verdict.stages or () for ask in stage.asks]
+        return cls(outcomes, verdict.is_valid, asks, verdict.judge_error, verdict.reason, verdict.policy)
+
+
+def _read_ask(ask: Ask) -> Asked:
+    counts = [count for count in (ask.input_tokens, ask.output_tokens) if count is not None]
+    tokens = sum(counts) if counts else None
+    vote, together = getattr(ask, "vote", None), getattr(ask, "sum_of", None) or 1
+    return Asked(ask.role, ask.outcomes, ask.cost_usd, ask.latency_s, tokens, vote, together)
+
+
+def _list_votes(asks: Sequence[Asked], place: int, kind: str) -> list[str]:
+    """Return what each vote of a quorum said of a criterion: a letter, NOTHING where it gave no sound answer.
+
+    Of several asks of one vote the last counts, of parts of a long result that which shows most: one part shows that
+    something is there, or that there is what never may be.
+    """
+    votes: dict[int, str] = {}
+    decisive = FAIL if kind == "never" else PASS
+    for number, ask in enumerate(asks):
+        if ask.role == "vote":
+            vote = number if ask.vote is None else ask.vote
+            said = NOTHING if ask.outcomes is None else ask.outcomes[place]
+            if votes.setdefault(vote, said) != decisive and said != NOTHING:
+                votes[vote] = said
+    return [votes[vote] for vote in sorted(votes)]
+
+
+class Evaluation:
+    """Everything that is counted of some policies on the same cases."""
+
+    def __init__(self, policies: Sequence[str]) -> None:
+        if len(set(policies)) != len(policies) or not policies:
+            msg = "give one or more policies, each once"
+            raise ValueError(msg)
+        self._counts = {policy: _PolicyCounts() for policy in policies}
+        self._pairs = {policy: Counter[tuple[bool, bool]]() for policy in policies[1:]}
+        self._first = policies[0]
+        self._cases = 0
+        self._disagreements: list[Json] = []
+        self._disagreeing = 0
+
+    def add(self, case: Case, judged: Mapping[str, Sequence[Judged]]) -> None:
+        """Count a case, judged once or more by each policy: how good one is, its first judgement says."""
+        self._cases += 1
+        for policy, counts in self._counts.items():
+            counts.add(case, judged[policy])
+        if case.label is not None:
+            right = {policy: _is_right(case.label, judged[policy][0]) for policy in self._counts}
+            for policy, pairs in self._pairs.items():
+                first, second = right[self._first], right[policy]
+                if first is not None and second is not None:
+                    pairs[first, second] += 1
+        self._note_disagreement(case, judged)
+
+    def _note_disagreement(self, case: Case, judged: Mapping[str, Sequence[Judged]]) -> None:
+        firsts = {policy: judged[policy][0] for policy in self._counts}
+        if not any(_disagrees(case, one) for one in firsts.values()):
+            return
+        self._disagreeing += 1
+        if len(self._disagreements) < DISAGREEMENTS_MAX:
+            self._disagreements.append(
+                {
+                    "id": case.id,
+                    "title": case.title,
+                    "result": _shorten(case.result),
+                    "label": case.label,
+                    "criteria": [str(criterion) for criterion in case.criteria],
+                    "labels": case.labels,
+                    "judged": {policy: _describe(one) for policy, one in firsts.items()},
+                }
+            )
+
+    def report(self) -> Json:
+        """Return everything as JSON."""
+        return {
+            "cases": self._cases,
+            "policies": [{"policy": policy, **counts.report()} for policy, counts in self._counts.items()],
+            "comparisons": [self._compare(policy, pairs) for policy, pairs in self._pairs.items()],
+            "disagreements": {"total": self._disagreeing, "items": self._disagreements},
+        }
+
+    def _compare(self, policy: str, pairs: Mapping[tuple[bool, bool], int]) -> Json:
+        only_first, only_second = pairs[True, False], pairs[False, True]
+        return {
+            "first": self._first,
+            "second": policy,
+            "both_right": pairs[True, True],
+            "only_first_right": only_first,
+            "only_second_right": only_second,
+            "both_wrong": pairs[False, False],
+            "p": mcnemar(only_first, only_second),
+        }
+
+
+class _PolicyCounts:
+    """Everything that is counted of one policy."""
+
+    def __init__(self) -> None:
+        self._overall = Confusion()
+        self._all = Confusion()
+        self._criteria: dict[str, Confusion] = {}
+        self._not_told_apart = 0
+        self._errors = Counter[str]()
+        self._flips = Counter[str]()
+        self._versions = Counter[str]()
+        self._asks = Counter[str]()
+        self._cost_usd = 0.0
+        self._latencies = array("d")
+        self._votes: dict[int, list[bytearray]] = {}
+
+    def add(self, case: Case, judged: Sequence[Judged]) -> None:
+        for one in judged:
+            self._versions.update([one.version] if one.version else [])
+            for ask in one.asks:
+                self._add_ask(ask)
+        sound = [one for one in judged if one.error is None]
+        if len(sound) > 1:
+            self._add_repeats(sound)
+        first = judged[0]
+        if first.error is not None:
+            self._errors[first.error] += 1
+            return
+        if len(first.outcomes) != len(case.criteria):
+            msg = f"case {case.id!r} has {len(case.criteria)} criteria, and {len(first.outcomes)} were judged"
+            raise ValueError(msg)
+        if case.label is not None:
+            pairs = zip(case.criteria, first.outcomes, strict=True)
+            fails = any(criterion.required and letter == FAIL for criterion, letter in pairs)
+            self._overall.add(label=case.label, passed=first.accepted, unsure=not fails)
+        for place, (label, criterion) in enumerate(zip(case.labels, case.criteria, strict=True)):
+            if label is not None:
+                self._add_criterion(str(criterion), label, first.outcomes[place])
+                if criterion.kind != "check":  # which nobody is asked about
+                    self._add_votes(label, _list_votes(first.asks, place, criterion.kind))
+
+    def _add_ask(self, ask: Asked) -> None:
+        self._asks["total"] += ask.together
+        self._asks["tokens"] += ask.tokens or 0
+        self._asks["of_unknown_cost"] += ask.together if ask.cost_usd is None else 0
+        self._cost_usd += ask.cost_usd or 0.0
+        if ask.latency_s is not None and ask.together == 1:
+            self._latencies.append(ask.latency_s)
+
+    def _add_repeats(self, sound: Sequence[Judged]) -> None:
+        self._flips["cases_repeated"] += 1
+        self._flips["cases"] += len({one.accepted for one in sound}) > 1
+        columns = list(zip(*(one.outcomes for one in sound), strict=True))
+        self._flips["criteria_repeated"] += len(columns)
+        self._flips["criteria"] += sum(len({letter == PASS for letter in column}) > 1 for column in columns)
+
+    def _add_criterion(self, criterion: str, label: bool, letter: str) -> None:
+        known = criterion in self._criteria or len(self._criteria) < CRITERIA_MAX
+        self._not_told_apart += not known
+        for confusion in (self._all, *((self._criteria.setdefault(criterion, Confusion()),) if known else ())):
+            confusion.add(label=label, passed=letter == PASS, unsure=letter in UNSURE + NOTHING)
+
+    def _add_votes(self, label: bool, votes: Sequence[str]) -> None:
+        """Count votes of a quorum, by how many there were: no answer is an error."""
+        if len(votes) > 1:
+            rows = self._votes.setdefault(len(votes), [bytearray() for _ in votes])
+            for row, letter in zip(rows, votes, strict=True):
+                row.append(letter == NOTHING or (letter == PASS) is not label)
+
+    def report(self) -> Json:
+        ranked = sorted(self._criteria.items(), key=lambda item: -item[1].total)
+        asked = self._asks["total"]
+        flips = self._flips
+        return {
+            "versions": dict(self._versions),
+            "overall": _measure(self._overall),
+            "all_criteria": _measure(self._all),
+            "criteria": [{"criterion": name, **_measure(one)} for name, one in ranked[:LISTED_MAX]],
+            "criteria_not_listed": max(0, len(ranked) - LISTED_MAX),
+            "labels_not_told_apart": self._not_told_apart,
+            "unjudged": dict(self._errors),
+            "flips": {
+                "cases": _interval(wilson(flips["cases"], flips["cases_repeated"]), flips["cases"]),
+                "criteria": _interval(wilson(flips["criteria"], flips["criteria_repeated"]), flips["criteria"]),
+            },
+            "asks": asked,
+            "tokens": self._asks["tokens"],
+            "cost_usd": None if asked and self._asks["of_unknown_cost"] == asked else self._cost_usd,
+            "asks_of_unknown_cost": self._asks["of_unknown_cost"],
+            "latency_s": {"median": quantile(self._latencies, 0.5), "p95": quantile(self._latencies, 0.95)},
+            "quorum": [
+                _describe_panel(judge_panel([[*map(bool, row)] for row in rows])) for rows in self._votes.values()
+            ],
+        }
+
+
+def _is_right(label: bool, judged: Judged) -> bool | None:
+    return None if judged.error is not None else judged.accepted is label
+
+
+def _disagrees(case: Case, judged: Judged) -> bool:
+    if judged.error is not None:
+        return False
+    pairs = zip(case.labels, judged.outcomes, strict=True)
+    by_criterion = any(label is not None and (letter == PASS) is not label for label, letter in pairs)
+    return by_criterion or (case.label is not None and judged.accepted is not case.label)
+
+
+def _describe(judged: Judged) -> Json:
+    if judged.error is not None:
+        return {"error": judged.error}
+    return {"accepted": judged.accepted, "outcomes": judged.outcomes, "reason": judged.reason}
+
+
+def _shorten(result: Any) -> Json:
+    """Return a result as a text that a report has room for, and how many characters are missing of it."""
+    text = result if isinstance(result, str) else json_text(result)
+    return {"text": text[:RESULT_MAX_CHARS], "chars_left_out": max(0, len(text) - RESULT_MAX_CHARS)}
+
+
+def _interval(interval: Interval, count: int) -> Json:
+    return {"count": count, **interval._asdict()}
+
+
+def _measure(confusion: Confusion) -> Json:
+    return {
+        "labelled": confusion.total,
+        "good": confusion.positives,
+        "bad": confusion.negatives,
+        "true_accepts": confusion.true_accepts,
+        "false_accepts": confusion.false_accepts,
+        "true_rejects": confusion.true_rejects,
+        "false_rejects": confusion.false_rejects,
+        "unsure": confusion.unsure,
+        "kappa": confusion.kappa,
+        **{
+            name: getattr(confusion, name)._asdict()
+            for name in (
+                *("agreement", "true_positive_rate", "true_negative_rate"),
+                *("false_accept_rate", "false_reject_rate"),
+            )
+        },
+    }
+
+
+def _describe_panel(panel: Panel) -> Json:
+    return {
+        "votes": panel.votes,
+        "labels": panel.cases,
+        "correlation": panel.correlation,
+        "worth_votes": panel.effective,
+        "majority_wrong": panel.majority_wrong,
+        "best_wrong": min(panel.wrong),
+        "wrong": list(panel.wrong),
+        "adds_nothing": panel.adds_nothing,
+    }

@@ -1,0 +1,26 @@
+"""Read criteria as a careful colleague would, by rule and at once: what might be meant otherwise, and what to write."""
+
+from collections.abc import Iterator, Sequence
+
+from contracts.criteria import Criterion, CriterionWarning
+from contracts.lint.contradictions import find_contradictions
+from contracts.lint.rules import RULES
+
+__all__ = ["find_warnings"]
+
+
+def find_warnings(criteria: Sequence[Criterion]) -> list[CriterionWarning]:
+    """Return what might be meant otherwise in criteria, which are accepted as they are, in their order."""
+    warnings = [*_apply_rules(criteria), *find_contradictions(criteria)]
+    return sorted(warnings, key=lambda warning: warning.criterion)
+
+
+def _apply_rules(criteria: Sequence[Criterion]) -> Iterator[CriterionWarning]:
+    """Yield a warning for each criterion, by the first rule that has something to say."""
+    for place, one in enumerate(criteria):
+        found = None if one.kind == "check" else next(filter(None, (rule(one) for rule in RULES)), None)
+        if found is not None:
+            code, message, suggestion = found
+            yield CriterionWarning(
+                code=code, criterion=place, message=f"criterion {place + 1} {message}", suggestion=suggestion
+            )

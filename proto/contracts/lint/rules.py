@@ -1,0 +1,171 @@
+"""The rules of the lint that look at one criterion."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from contracts.criteria import Criterion
+from contracts.lint.lengths import list_lengths
+from contracts.lint.words import QUOTED, SUBJECT, WORD
+
+# Words of absence in English, German, French, Spanish, Portuguese, Italian, Russian, Chinese, Japanese and Korean.
+# "No more than", "not only", "is not empty" and "yes or no" are none.
+_ABSENCE: Final = re.compile(
+    r"(?<!or )\b(?:no|not|nicht)(?!\s+(?:(?:more|less|\w+er)\s+than|only|empty|blank|exceed\w*|leer|nur)\b)\b(?![-.])"
+    r"|\b(?:cannot|\w+n['\u2019]t|never|none|without|avoids?|lacks?|kein\w*|ohne|niemals|vermeide\w*|jamais|aucune?"
+    r"|sans|nunca|ning\xfan|ningun\w*|n\xe3o|sem|senza|nessun\w*"
+    r"|\u043d\u0435|\u0431\u0435\u0437|\u043d\u0438\u043a\u043e\u0433\u0434\u0430)\b(?!-)"
+    "|\u4e0d[\u5f97\u8981\u80fd\u5e94\u53ef\u542b\u5305\u51fa\u4f7f]|\u6ca1\u6709|\u7981\u6b62|\u907f\u514d"
+    "|\u306a\u3044|\u307e\u305b\u3093|\uc5c6|\uc54a",
+    re.IGNORECASE,
+)
+_NEGATED: Final = re.compile(
+    rf"(?:{SUBJECT}\s+)?(?:(?:must|should|may|can|shall|does|do|is|has)\s+(?:not|never)|cannot|never|avoids?|lacks?"
+    r"|(?:must|should|ca|does|do|is|has)n['\u2019]t|(?:has\s+|there\s+(?:is|are)\s+)?no|without)\s+(?:be\s+|have\s+)?(.+)",
+    re.IGNORECASE,
+)
+
+
+# What stands where somebody meant to write a criterion.
+_PLACEHOLDERS: Final = frozenset(
+    {
+        "",
+        "criteria",
+        "criterion",
+        "n a",
+        "na",
+        "none",
+        "tba",
+        "tbd",
+        "test",
+        "to be defined",
+        "to do",
+        "todo",
+        "x",
+        "xx",
+        "xxx",
+    }
+)
+
+#: By what is vague, what could be seen in its place.
+_VAGUE: Final = {
+    "accurate|correct|right": "Every name, number and date in it stands in the source",
+    "appropriate|suitable|adequate|proper|properly": "It addresses the readers whom the description names",
+    "clean|readable|well[- ]structured|well[- ]organi[sz]ed|organi[sz]ed": "Every section has a heading",
+    "clear|understandable|easy to understand|simple": "Every technical term in it is explained where it first stands",
+    "comprehensive|complete|thorough|detailed|in[- ]depth": "It answers each question that the description asks",
+    "concise|brief|short": "check: max_words 200",
+    "creative|engaging|interesting|compelling|exciting|catchy|fun": "It opens with a question, a scene or a surprise",
+    "good|great|nice|excellent|high[- ]quality|quality|decent|ok|okay|fine|perfect|best|better": (
+        "It answers each question that the description asks"
+    ),
+    "helpful|useful|relevant|meaningful|actionable": "It names one next step at least, and who takes it",
+    "natural|professional|polite|friendly|well[- ]written": "It addresses the reader by name and ends with a greeting",
+    "reasonable|sensible|acceptable|satisfactory|sufficient|efficient|robust": (
+        "It gives a reason for each of its recommendations"
+    ),
+}
+_VAGUE_WORD: Final = re.compile(rf"\b(?:{'|'.join(_VAGUE)})\b", re.IGNORECASE)
+# What is left of a vague criterion without its vague words: nothing that can be looked for.
+_FILLING_WORDS: Final = (
+    "a all an and answer are as article be code content contents document email enough essay format has have in is it"
+    " its language look looks manner must of output overall poem possible prose quality quite reply report response"
+    " result shall should sounds style summary text that the this to tone very way well work writing written"
+)
+_FILLING: Final = frozenset(_FILLING_WORDS.split())
+
+_VERB: Final = (
+    r"(?:is|are|has|have|must|should|shall|does|contains?|names?|mentions?|includes?|uses?|gives?|ends?|begins?|starts?"
+    r"|says?|rhymes?)"
+)
+_JOINED: Final = re.compile(
+    rf"\s*;\s+(?!(?:or|e\.g\.|i\.e\.|that)\b)(?=\w)|[.!]\s+(?=(?:{SUBJECT}|also|then|must|should|each|every|use|add|give)\b)"
+    rf"|,?\s+(?:and|but)\s+(?:also\s+)?(?={SUBJECT}\s+{_VERB}\b)|,?\s+and\s+also\s+",
+    re.IGNORECASE,
+)
+_CLAUSE_WORDS_MIN: Final = 2
+
+_LITERAL: Final = re.compile(
+    rf"(?:{SUBJECT}\s+)?(?:must\s+|should\s+)?(?:contains?|includes?|has|have)\s+(?:the\s+)?(?:exact\s+|literal\s+)?"
+    r"(?:words?|phrase|string|text|sentence)\s+[\"\u201c\u201e]([^\"\u201c\u201d]+)[\"\u201c\u201d]\s*\.?",
+    re.IGNORECASE,
+)
+_JSON: Final = re.compile(rf"(?:{SUBJECT}\s+)?(?:must\s+be|should\s+be|is)\s+(?:valid\s+)?json\.?", re.IGNORECASE)
+_URL: Final = re.compile(
+    rf"(?:{SUBJECT}\s+)?(?:must\s+be|should\s+be|is)\s+an?\s+(?:valid\s+)?(?:url|link)\.?", re.IGNORECASE
+)
+# The whole criterion asks for a length, so that a check can stand in its place.
+_LENGTH_ALONE_WORDS: Final = 12
+
+#: A code, what is said after the number of the criterion, and what could stand there instead.
+Warned = tuple[str, str, str | None]
+
+
+def _find_empty(one: Criterion) -> Warned | None:
+    words = " ".join(WORD.findall(one.text)).casefold()
+    if words not in _PLACEHOLDERS or re.search(r"\d", one.text):
+        return None
+    message = "says nothing that a result could be judged by: say what one must see in it"
+    return "criterion_says_nothing", message, "It answers each question that the description asks"
+
+
+def _find_check(one: Criterion) -> Warned | None:
+    checks = list(_suggest_checks(one)) if one.kind == "meets" else []
+    if not checks:
+        return None
+    optional = "" if one.required else "optional: "
+    message = "can be a check, which is certain and costs nothing"
+    return "criterion_better_as_check", message, "\n".join(f"{optional}check: {check}" for check in checks)
+
+
+def _suggest_checks(one: Criterion) -> Iterator[str]:
+    text = one.text
+    if match := _LITERAL.fullmatch(text):
+        yield f"contains {json.dumps(match[1], ensure_ascii=False)}"
+    elif _JSON.fullmatch(text):
+        yield 'json_schema {"type": ["object", "array"]}'
+    elif _URL.fullmatch(text):
+        yield "url"
+    elif len(WORD.findall(text)) <= _LENGTH_ALONE_WORDS:
+        yield from (f"{bound}_{unit} {number}" for bound, unit, number in list_lengths(one))
+
+
+def _find_joined(one: Criterion) -> Warned | None:
+    bare = QUOTED.sub(lambda match: "\0" * len(match[0]), one.text)
+    for match in _JOINED.finditer(bare):
+        first, second = one.text[: match.start()].strip(" ,.;"), one.text[match.end() :].strip()
+        if min(len(WORD.findall(first)), len(WORD.findall(second))) >= _CLAUSE_WORDS_MIN:
+            message = "asks for two things, of which a result may meet one: write two criteria"
+            prefixes = str(one)[: len(str(one)) - len(one.text)]
+            return "criterion_joins_two", message, f"{prefixes}{first}\n{prefixes}{second[0].upper()}{second[1:]}"
+    return None
+
+
+def _find_absence(one: Criterion) -> Warned | None:
+    if one.kind != "meets" or not _ABSENCE.search(QUOTED.sub("", one.text)):
+        return None
+    message = (
+        "reads as if something must be absent, which no quotation can prove: "
+        "write what must not be there after `never:` (kind `never`), and the judge looks for it"
+    )
+    negated = _NEGATED.fullmatch(one.text.rstrip("."))
+    optional = "" if one.required else "optional: "
+    return "criterion_reads_as_absence", message, f"{optional}never: {negated[1]}" if negated else None
+
+
+def _find_vague(one: Criterion) -> Warned | None:
+    said = [word.lower() for word in WORD.findall(_VAGUE_WORD.sub(" ", one.text))]
+    if any(word not in _FILLING for word in said) or re.search(r"\d", one.text) or QUOTED.search(one.text):
+        return None
+    if (vague := _VAGUE_WORD.search(one.text)) is None:
+        return None
+    instead = next(words for pattern, words in _VAGUE.items() if re.fullmatch(pattern, vague[0], re.IGNORECASE))
+    optional = "" if one.required else "optional: "
+    message = f"leaves to the judge what `{vague[0]}` is: say what one sees in a result that is so"
+    return "criterion_vague", message, f"{optional}{instead}"
+
+
+RULES: Final[Sequence[Callable[[Criterion], Warned | None]]] = (
+    _find_empty, _find_check, _find_joined, _find_absence, _find_vague,
+)  # fmt: skip

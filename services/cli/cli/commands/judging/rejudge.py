@@ -1,0 +1,67 @@
+"""The command `signoff rejudge`."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from cli.commands.bulk import How, make_operation
+from cli.options import read_text
+from cli.parameters.job_filter import read_conditions
+from cli.session import Session, command, make_app, with_options
+from contracts.status import OperationKind
+
+app = make_app()
+
+
+@dataclass(frozen=True)
+class Judging:
+    """By what results are judged again, and within which limits."""
+
+    policy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME[@VERSION]", help="By this judge policy; the validators' own settings if not given."),
+    ] = None
+    criteria: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="With --shadow, by these criteria, one a line; or by those in @file, or in - (stdin)."
+        ),
+    ] = None
+    criteria_set: Annotated[
+        str | None, typer.Option(metavar="NAME[@VERSION]", help="With --shadow, by the criteria of this set.")
+    ] = None
+    rate: Annotated[float | None, typer.Option(metavar="N", min=0.001, help="No more than so many a second.")] = None
+    budget: Annotated[
+        float | None, typer.Option(metavar="USD", min=0.0001, help="Begin none that would cost more in all.")
+    ] = None
+
+
+@command(app, "rejudge")
+@with_options(conditions=read_conditions, judging=Judging, how=How)
+async def rejudge(
+    cli: Session,
+    conditions: dict[str, Any],
+    judging: Judging,
+    how: How,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Change nothing: put verdicts beside verdicts, and report what flips.")
+    ] = False,
+) -> None:
+    """Judge results of jobs again, as a shadow that changes nothing, or for real.
+
+    No agent is called, and nothing is submitted again. For real, each verdict takes the place of the one before; a job
+    that is live by then, or has another result, is left as it is. `signoff judge report` says what came of it.
+    """
+    await make_operation(cli, OperationKind.REJUDGE, conditions, how, shadow=shadow, **read_judging(judging))
+
+
+def read_judging(judging: Judging) -> dict[str, Any]:
+    """Return what an operation is told of how it judges."""
+    return {
+        "judge": judging.policy,
+        "criteria": None if judging.criteria is None else read_text(judging.criteria, "--criteria"),
+        "criteria_set": judging.criteria_set,
+        "rate_per_s": judging.rate,
+        "budget_usd": judging.budget,
+    }

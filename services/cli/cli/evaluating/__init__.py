@@ -1,0 +1,1 @@
+"""Judging labelled cases by policies, and what comes of it for people to read."""

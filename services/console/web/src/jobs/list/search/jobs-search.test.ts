@@ -1,0 +1,93 @@
+import { expect, it } from "vitest";
+import { aJob } from "@/testing/factories";
+import { describeSearch } from "./describe-search";
+import { type JobsSearch, parseJobsSearch, toJobsQuery } from "./jobs-search";
+import { explainMismatch } from "./mismatch";
+
+const HOUR_MS = 3_600_000;
+const BATCH = "0199d5a8-0000-7000-8000-00000000000a";
+const JOB = aJob({
+  id: "board-7",
+  title: "Summarise the Minutes",
+  status: "FAILED",
+  agent_id: "scribe",
+  tenant: "board",
+  batch_id: BATCH,
+  labels: { team: "a", link: "https://x" },
+});
+const CREATED = Date.parse(JOB.created_at);
+const matches = (...asked: Parameters<typeof explainMismatch>) => explainMismatch(...asked) === null;
+
+it.each<[JobsSearch, boolean]>([
+  [{}, true],
+  [{ status: ["FAILED", "REJECTED"] }, true],
+  [{ status: ["REJECTED"] }, false],
+  [{ agent: "scribe" }, true],
+  [{ agent: "writer" }, false],
+  [{ tenant: "board" }, true],
+  [{ tenant: "default" }, false],
+  [{ batch: BATCH.toUpperCase() }, true],
+  [{ batch: "0199d5a8-0000-7000-8000-00000000000b" }, false],
+  [{ label: ["team:a", "link:https://x"] }, true],
+  [{ label: ["team:a", "kind:b"] }, false],
+  [{ label: ["team:"] }, false],
+  [{ text: "the minutes" }, true],
+  [{ text: "BOARD-7" }, true],
+  [{ text: "minutes of" }, false],
+  [{ period: "1h" }, true],
+  [{ tenant: "board", text: "minutes", status: ["PENDING"] }, false],
+  [{ sort: "updated", ascending: true }, true],
+  [{ from: "2026-11-25T00:00:00Z", to: "2026-11-25T00:00:01Z" }, true],
+  [{ from: "2026-11-25T00:00:01Z" }, false],
+  [{ from: "2026-11-25T01:00:00+01:00" }, true],
+  [{ to: "2026-11-25T00:00:00Z" }, false],
+])("a job against %j: %s", (search, isMatch) => {
+  expect(matches(JOB, search, CREATED + HOUR_MS)).toBe(isMatch);
+});
+
+it("a job grows out of a range of time", () => {
+  expect(matches(JOB, { period: "1h" }, CREATED + HOUR_MS + 1)).toBe(false);
+  expect(matches(JOB, { period: "24h" }, CREATED + HOUR_MS + 1)).toBe(true);
+});
+
+it("a job that belongs to no batch or agent is in none that is asked for", () => {
+  const job = aJob({ agent_id: null, batch_id: null });
+  expect(matches(job, { batch: BATCH }, CREATED)).toBe(false);
+  expect(matches(job, { agent: "writer" }, CREATED)).toBe(false);
+});
+
+it("exact times stand in the address, and are what is asked for; a period gives way to them", () => {
+  const search = parseJobsSearch({ from: "2026-11-24T23:00:00+01:00", to: "2026-11-25", period: "1h" });
+  expect(search).toEqual({ from: "2026-11-24T23:00:00+01:00", to: "2026-11-25" });
+  expect(toJobsQuery(search, CREATED)).toEqual({
+    created_after: "2026-11-24T22:00:00.000Z",
+    created_before: "2026-11-25T00:00:00.000Z",
+  });
+  expect(describeSearch(search, "UTC")).toBe("created from 24 Nov 2026, 22:00 UTC until 25 Nov 2026, 00:00 UTC");
+  expect(parseJobsSearch({ from: "yesterday", period: "1h" })).toEqual({ period: "1h" });
+});
+
+it("says which filter a job does not pass", () => {
+  expect(explainMismatch(JOB, { agent: "writer" }, CREATED)).toBe("its agent is another");
+  expect(explainMismatch(JOB, { label: ["team:b"] }, CREATED)).toBe("its labels are others");
+  expect(explainMismatch(JOB, { agent: "scribe" }, CREATED)).toBeNull();
+});
+
+it("how jobs ended is asked for, restated, and read from the address", () => {
+  const search = parseJobsSearch({
+    ...{ code: ["agent_timeout", ""], criterion: "It rhymes", costMin: "0.1", costMax: "-1", durationMax: "60" },
+    ...{ period: "90m", sort: "duration", ascending: "true" },
+  });
+  expect(toJobsQuery(search, CREATED + HOUR_MS)).toEqual({
+    ...{ code: ["agent_timeout"], criterion: "It rhymes", spent_min: 0.1, duration_max: 60, sort: "duration_s" },
+    created_after: "2026-11-24T23:30:00.000Z",
+  });
+  expect(describeSearch(search, "UTC")).toBe(
+    "code agent_timeout, criterion not met “It rhymes”, cost at least $0.1, duration at most 60 s, created within 90m",
+  );
+  expect(explainMismatch(JOB, { code: ["x"] }, CREATED)).toBeNull(); // no event tells of a code
+  expect(explainMismatch({ ...JOB, live: true }, { costMin: 1 }, CREATED)).toBe("it runs again");
+  expect(parseJobsSearch({ period: "1y", costMin: "much", sort: "priority", ascending: "true" })).toEqual({
+    sort: "priority",
+  });
+});

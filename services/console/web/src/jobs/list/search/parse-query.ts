@@ -1,0 +1,151 @@
+import type { Agent, JobStatus } from "@/api/types";
+import { JOB_STATUSES } from "@/jobs/model/status";
+import { fromWallTime } from "@/lib/wall-time";
+import { type JobsSearch, parseLabel, parsePeriod } from "./jobs-search";
+import { type QueryPart, splitQuery } from "./split-query";
+
+/** What is wrong with a query, and where in its text. */
+export type QueryProblem = { message: string; from: number; to: number };
+export type ParsedQuery = { search: Partial<JobsSearch>; problem?: undefined } | { problem: QueryProblem };
+
+type Context = {
+  /** What holds already; a query changes the fields that it names, and the text. */
+  before: JobsSearch;
+  agents: readonly Agent[];
+  now: number;
+  zone: "UTC" | undefined;
+};
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const AMOUNT = /^\$?(\d+(?:\.\d+)?)$/;
+const SPAN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/;
+const SPAN_UNITS_S = { ms: 0.001, s: 1, m: 60, h: 3_600, d: 86_400 } as const;
+const OTHER_WORDS: Record<string, JobStatus> = { RUNNING: "IN_PROGRESS", RESUBMIT: "RESUBMISSION_REQUIRED" };
+
+/** A value that cannot be, in words. */
+class Wrong extends Error {}
+
+type Read = (value: string, operator: string, search: Partial<JobsSearch>, context: Context) => Partial<JobsSearch>;
+
+const is =
+  (read: (value: string, search: Partial<JobsSearch>, context: Context) => Partial<JobsSearch>): Read =>
+  (value, operator, search, context) => {
+    if (operator !== ":") throw new Wrong("only cost, duration and created are compared; write a colon");
+    if (value === "") throw new Wrong("a value is missing");
+    return read(value, search, context);
+  };
+
+const range =
+  (min: "costMin" | "durationMin", max: "costMax" | "durationMax", parse: (text: string) => number): Read =>
+  (value, operator) => ({ [operator.startsWith(">") ? min : max]: parse(requireCompared(value, operator)) });
+
+function requireCompared(value: string, operator: string): string {
+  if (operator === ":") throw new Wrong("write > or <, as in cost>0.1, duration>60s or created>1h");
+  return value;
+}
+
+/** How each field of a query is read. */
+const READERS: Record<string, Read> = {
+  status: is(readStatuses),
+  agent: is((value, _, { agents }) => ({ agent: findAgent(value, agents) })),
+  tenant: is((tenant) => ({ tenant })),
+  batch: is((batch) => {
+    if (!UUID.test(batch)) throw new Wrong("a batch is named by a UUID");
+    return { batch };
+  }),
+  label: is((value, { label = [] }, { before }) => {
+    const [name, rest] = parseLabel(value.replace(/^([^:=]+)=/, "$1:"));
+    if (!name || !value.slice(name.length)) throw new Wrong("a label is name=value, such as label:team=press");
+    const others = (label.length > 0 ? label : (before.label ?? [])).filter((each) => parseLabel(each)[0] !== name);
+    return { label: [...others, `${name}:${rest}`] };
+  }),
+  code: is((value, { code = [] }) => ({ code: [...new Set([...code, ...value.split(",").filter(Boolean)])] })),
+  criterion: is((criterion) => ({ criterion })),
+  cost: range("costMin", "costMax", parseCost),
+  duration: range("durationMin", "durationMax", parseSpan),
+  created: readCreated,
+};
+export const QUERY_FIELDS = Object.keys(READERS);
+
+function readStatuses(value: string, { status = [], cancelled }: Partial<JobsSearch>): Partial<JobsSearch> {
+  const words = value.split(",").map((each) => each.trim().toUpperCase().replace(/[-\s]/g, "_"));
+  if (words.length === 1 && words[0] === "CANCELLED") return { cancelled: true };
+  const found = words.map((word) => OTHER_WORDS[word] ?? word);
+  const unknown = found.find((word) => !JOB_STATUSES.includes(word as JobStatus));
+  if (unknown === "CANCELLED") throw new Wrong("cancelled jobs stand at another status: ask for them alone");
+  if (unknown !== undefined)
+    throw new Wrong(`a status is one of ${[...JOB_STATUSES, "CANCELLED"].join(", ").toLowerCase()}`);
+  return { status: [...new Set([...status, ...(found as JobStatus[])])], cancelled };
+}
+
+function findAgent(value: string, agents: readonly Agent[]): string {
+  const isSame = (text: string) => text.toLowerCase() === value.toLowerCase();
+  return (agents.find(({ id }) => id === value) ?? agents.find(({ name }) => isSame(name)))?.id ?? value;
+}
+
+/** Parse dollars. Throws with what is wrong. */
+export function parseCost(text: string): number {
+  const [, amount] = AMOUNT.exec(text.trim()) ?? [];
+  if (amount === undefined) throw new Wrong("a cost is in dollars, such as 0.1");
+  return Number(amount);
+}
+
+/** Parse a duration to seconds. Throws with what is wrong. */
+export function parseSpan(text: string): number {
+  const [, amount, unit = "s"] = SPAN.exec(text.trim().replace(/\s+/g, "")) ?? [];
+  if (amount === undefined) throw new Wrong("a duration is such as 60s, 5m or 2h");
+  return Number(amount) * SPAN_UNITS_S[unit as keyof typeof SPAN_UNITS_S];
+}
+
+function readCreated(value: string, operator: string, _: Partial<JobsSearch>, { now, zone }: Context) {
+  requireCompared(value, operator);
+  const isAfter = operator.startsWith(">");
+  const periodMs = parsePeriod(value);
+  if (periodMs !== undefined)
+    return isAfter ? { period: value, from: undefined } : { to: new Date(now - periodMs).toISOString() };
+  const at = /^\d{4}-\d\d-\d\d$/.test(value) ? fromWallTime(`${value}T00:00`, zone) : readTime(value, zone);
+  if (at === undefined) throw new Wrong("a time is such as 1h, 7d, 2026-11-24 or 2026-11-24T10:00");
+  return isAfter ? { from: at, period: undefined } : { to: at };
+}
+
+const readTime = (value: string, zone: "UTC" | undefined) =>
+  /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(value)
+    ? fromWallTime(value, /[zZ]|[+-]\d\d:?\d\d$/.test(value) ? undefined : zone)
+    : undefined;
+
+/** Parse a typed query: what it changes, or what is wrong with it, and where. */
+export function parseQuery(text: string, context: Context): ParsedQuery {
+  const words: string[] = [];
+  let search: Partial<JobsSearch> = {};
+  for (const part of splitQuery(text)) {
+    const problem = (message: string) => ({ problem: { message, from: part.from, to: part.to } });
+    if (part.isOpen) return problem("A quotation mark is not closed.");
+    if (part.field === undefined) {
+      words.push(part.value);
+      continue;
+    }
+    try {
+      search = { ...search, ...readPart(part, search, context) };
+    } catch (error) {
+      if (!(error instanceof Wrong)) throw error;
+      return problem(`${text.slice(part.from, part.to)}: ${error.message}.`);
+    }
+  }
+  return { search: { ...fitTimes(search, context), text: words.join(" ") || undefined } };
+}
+
+function readPart(part: QueryPart, search: Partial<JobsSearch>, context: Context): Partial<JobsSearch> {
+  const { field = "", operator = ":", value } = part;
+  const read = Object.hasOwn(READERS, field.toLowerCase()) ? READERS[field.toLowerCase()] : undefined;
+  if (!read) throw new Wrong(`there is no such field; use ${QUERY_FIELDS.join(", ")}, or put words in quotation marks`);
+  return read(value, operator, search, context);
+}
+
+/** Beside an end, a period becomes the time when it began: the address has one or the other. */
+function fitTimes(search: Partial<JobsSearch>, { now, before }: Context): Partial<JobsSearch> {
+  const { period, to } = search;
+  if (to === undefined) return period === undefined ? search : { ...search, to: undefined };
+  const lasting = period ?? (search.from === undefined ? before.period : undefined);
+  if (lasting === undefined) return search;
+  return { ...search, period: undefined, from: new Date(now - (parsePeriod(lasting) ?? 0)).toISOString() };
+}

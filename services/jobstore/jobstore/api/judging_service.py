@@ -1,0 +1,114 @@
+"""Serve JudgingService over gRPC: judgings without a job, and what judging jobs again came to."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+from uuid import UUID, uuid4
+
+from contracts.jsontext import json_text
+from contracts.messages.judgings import JudgingCase, judging_message, new_judgings_of, report_message
+from contracts.status import OperationKind
+from jobstore.api.auth import CALLER
+from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token, parse_uuid, read_key
+from jobstore.commands.judging.judgings import QueueJudgings
+from jobstore.commands.operations import make_unknown_batch_error
+from jobstore.commands.rows import NewJudging
+from jobstore.errors import InvalidError, NotFoundError, check_size
+from jobstore.operations import progress
+from jobstore.operations.judged_by import freeze_policy
+from jobstore.reads import judgings
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+from signoff.v1 import judging_service_pb2 as pb
+from signoff.v1.judging_service_pb2_grpc import JudgingServiceServicer
+
+#: A watch looks again after so many seconds, and the longer the less becomes of it.
+WATCH_MIN_S: Final = 0.25
+WATCH_MAX_S: Final = 1.0
+
+
+class JudgingService(JudgingServiceServicer):
+    """Serve judgings without a job."""
+
+    def __init__(self, database: Database, runner: CommandRunner) -> None:
+        self._database = database.for_callers()
+        self._runner = runner
+
+    async def CreateJudgings(self, request: pb.CreateJudgingsRequest, context: Context) -> pb.CreateJudgingsResponse:
+        del context
+        new, key = new_judgings_of(request), read_key(request)
+        group_id = self._runner.terms.ids.derive("judgings", key or str(uuid4()))
+        async with self._database.session() as session:
+            policy = await freeze_policy(session, new.judge, new.judge_policy)
+        made = [
+            NewJudging(
+                self._runner.terms.ids.derive("judging", str(group_id), str(number)),
+                new.kind,
+                group_id,
+                number,
+                asked=self._write_case(case),
+                judge_policy=policy,
+            )
+            for number, case in enumerate(new.cases)
+        ]
+        await self._runner.judge.run_one(QueueJudgings(made, actor=CALLER.get()))
+        return pb.CreateJudgingsResponse(group_id=str(group_id))
+
+    def _write_case(self, case: JudgingCase) -> str:
+        """Return a case as it is stored. InvalidError (`payload_too_large`): the result, or all beside it, is."""
+        result = json_text(case.result)
+        check_size(len(result.encode()), self._runner.terms.job_max_bytes)
+        fields = case.model_dump(exclude={"result"}, exclude_none=True)
+        rest = json_text(fields)
+        check_size(len(rest.encode()), self._runner.terms.job_max_bytes)
+        return f'{rest[:-1]},"result":{result}}}'
+
+    async def GetJudgings(self, request: pb.GetJudgingsRequest, context: Context) -> pb.GetJudgingsResponse:
+        del context
+        group_id = parse_uuid(request.group_id, "group_id")
+        limit, after = parse_page_size(request.page_size, 50), parse_page_token(request.page_token, int)
+        async with self._database.transaction() as connection:
+            found, more = await judgings.list_judgings(connection, group_id, limit, -1 if after is None else after)
+            if not found and after is None:
+                raise make_unknown_error(group_id)
+        token = make_page_token((found[-1].item,) if more and found else None)
+        return pb.GetJudgingsResponse(judgings=[judging_message(each) for each in found], next_page_token=token)
+
+    async def WatchJudgings(
+        self, request: pb.WatchJudgingsRequest, context: Context
+    ) -> AsyncIterator[pb.WatchJudgingsResponse]:
+        del context
+        group_id, wait_s, sent = parse_uuid(request.group_id, "group_id"), WATCH_MIN_S, -1
+        while True:
+            async with self._database.session() as session:
+                found = await judgings.get_progress(session, group_id)
+            if not found.total:
+                raise make_unknown_error(group_id)
+            if found.answered != sent:
+                sent, wait_s = found.answered, WATCH_MIN_S
+                yield pb.WatchJudgingsResponse(**found.model_dump())
+            if found.answered == found.total:
+                return
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 1.5, WATCH_MAX_S)
+
+    async def GetRejudgeReport(
+        self, request: pb.GetRejudgeReportRequest, context: Context
+    ) -> pb.GetRejudgeReportResponse:
+        del context
+        operation_id = parse_uuid(request.operation_id, "operation_id")
+        limit, after = parse_page_size(request.page_size, 50), parse_page_token(request.page_token, int)
+        async with self._database.transaction() as connection:
+            operation = await progress.get(connection, operation_id)
+            if operation is None:
+                raise make_unknown_batch_error(str(operation_id))
+            if operation.kind != OperationKind.REJUDGE:
+                raise InvalidError(f"the operation is of the kind {operation.kind}: only `rejudge` has such a report")
+            report = await judgings.get_report(connection, operation_id, limit, -1 if after is None else after)
+        report.next_page_token = make_page_token((int(report.next_page_token),) if report.next_page_token else None)
+        return report_message(report)
+
+
+def make_unknown_error(group_id: UUID) -> NotFoundError:
+    """Return the error of an id that is no group's."""
+    return NotFoundError(f"no judgings have the id {group_id}: they are kept for a day", code="unknown_judgings")

@@ -1,0 +1,209 @@
+"""Commands on judgings without a job: queue them, queue results of jobs to be judged again, and finish one. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from contracts.criteria import parse_stored_criteria
+from contracts.judging.verdict import Verdict
+from contracts.status import RESTING, JudgingKind, JudgingState, Outcome
+from contracts.verdict_check import find_mismatch
+from jobstore.commands.base import Command, Locks, Reads, optional, raise_refusal, require_job
+from jobstore.commands.rows import JudgingAnswer, NewJudging, Stored, StoredJudging
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.decisions import REJUDGED, list_not_met
+from jobstore.domain.judging.versions import list_frozen
+from jobstore.domain.model import Decision, Execution, Job, Refusal, Report, TransitionKind
+from jobstore.domain.reports import format_feedback
+from jobstore.errors import RefusedError
+from jobstore.json_members import members
+
+#: The letter of an outcome, as verdicts have it of their stages.
+LETTERS: Final[Mapping[Outcome, str]] = {Outcome.PASS: "p", Outcome.FAIL: "f", Outcome.CANNOT_ASSESS: "c"}
+#: Of a criterion that was not judged before.
+NO_LETTER: Final = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueJudgings(Command[None]):
+    """Queue the judgings of one call, unless they are there. RefusedError (`too_many_judgings`)."""
+
+    judgings: Sequence[NewJudging]
+
+    @property
+    def size(self) -> int:
+        return sum(len(judging.asked or "") for judging in self.judgings)
+
+    def locks(self) -> Locks:
+        return Locks()
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return Reads(judging_groups=frozenset({self.judgings[0].group_id}))
+
+    def decide(self, uow: UnitOfWork) -> None:
+        if self.judgings[0].group_id in uow.stored.judging_groups:
+            return
+        if len(uow.changes.new_judgings) + len(self.judgings) > uow.stored.judging_room:
+            message = "too many judgings of the last day are kept: ask again later, or for fewer"
+            raise RefusedError(message, code="too_many_judgings")
+        uow.changes.new_judgings += [replace(judging, actor=self.actor) for judging in self.judgings]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRejudging(Command[None]):
+    """Queue the result of a job to be judged again: that of the execution which was its last as this was asked for."""
+
+    judging: NewJudging
+
+    def locks(self) -> Locks:
+        return Locks(jobs=optional(self.judging.job_id), executions=_one(self.judging.execution_id))
+
+    def decide(self, uow: UnitOfWork) -> None:
+        job = require_job(uow, self.judging.job_id or "")
+        execution = uow.executions.get(self.judging.execution_id) if self.judging.execution_id else None
+        raise_refusal(_refuse(job, execution))
+        uow.changes.new_judgings.append(replace(self.judging, job_version=job.version, actor=self.actor))
+
+
+def _refuse(job: Job, execution: Execution | None) -> Refusal | None:
+    """Return why the result of an execution is not judged again, if it is not."""
+    if job.live:
+        return Refusal("execution_live", "an execution of the job is live")
+    if execution is not None and execution.execution_id != job.execution_id:
+        return Refusal("moved_on", f"another execution has ended since: the job is {job.status}")
+    if execution is None or execution.result_version is None or job.status not in RESTING:
+        return Refusal("nothing_to_judge", "the last execution of the job has no result")
+    return None
+
+
+def _one(execution_id: UUID | None) -> frozenset[UUID]:
+    return frozenset() if execution_id is None else frozenset({execution_id})
+
+
+@dataclass(frozen=True, slots=True)
+class FinishJudging(Command[bool]):
+    """Keep what came of a judging under its lease, and return whether it counts: the lease is current, and nobody has.
+
+    `verdict` is JSON text; without one `code` and `message` say why there is none. Of a judging whose verdict is to be
+    the job's, `execution_id` and `job_id` name these.
+    """
+
+    judging_id: UUID
+    lease: int
+    verdict: str | None = None
+    code: str | None = None
+    message: str | None = None
+    cost_usd: float = 0.0
+    tokens: int = 0
+    duration_s: float | None = None
+    execution_id: UUID | None = None
+    job_id: str | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.verdict or "")
+
+    def locks(self) -> Locks:
+        return Locks(executions=_one(self.execution_id), questions=optional(self.job_id))
+
+    def reads(self, stored: Stored) -> Reads:
+        execution = stored.executions.get(self.execution_id) if self.execution_id else None
+        references = frozenset(list_frozen(execution.policy)) if execution is not None else frozenset()
+        return Reads(judgings=frozenset({self.judging_id}), references=references)
+
+    def decide(self, uow: UnitOfWork) -> bool:
+        judging = uow.stored.judgings.get(self.judging_id)
+        if judging is None or judging.state is JudgingState.DONE or judging.lease != self.lease:
+            return False
+        answer = JudgingAnswer(
+            judging.id,
+            code=self.code,
+            message=self.message,
+            cost_usd=self.cost_usd,
+            tokens=self.tokens,
+            duration_s=self.duration_s,
+        )
+        if self.verdict is not None and judging.kind == JudgingKind.TEST:
+            answer = replace(answer, answer=self.verdict)
+        elif self.verdict is not None:
+            answer = self._judge(uow, judging, answer, self.verdict)
+        uow.changes.judging_answers.append(answer)
+        uow.stored.judgings[judging.id] = judging._replace(state=JudgingState.DONE)
+        return True
+
+    def _judge(self, uow: UnitOfWork, judging: StoredJudging, answer: JudgingAnswer, text: str) -> JudgingAnswer:
+        try:
+            verdict = Verdict.model_validate_json(text)
+        except ValidationError:
+            return replace(answer, code="verdict_mismatch", message="the validator's verdict is malformed")
+        refusal = None
+        if judging.kind == JudgingKind.REJUDGE:
+            refusal = self._record(uow, judging, verdict)
+        elif verdict.judge_error is not None:
+            refusal = Refusal(verdict.judge_error, verdict.reason)
+        before = _read_before(judging.before)
+        return replace(
+            answer,
+            answer=verdict.model_dump_json(exclude_defaults=True),
+            is_valid=verdict.is_valid if refusal is None else None,
+            was_valid=None if before is None else before.is_valid,
+            before=None if before is None else _compare(before, verdict),
+            code=refusal.code if refusal else answer.code,
+            message=refusal.message if refusal else answer.message,
+        )
+
+    def _record(self, uow: UnitOfWork, judging: StoredJudging, verdict: Verdict) -> Refusal | None:
+        """Record a verdict as the job's: two entries of its log, in place of the verdict before."""
+        execution, job = self._find(uow)
+        if job is None:
+            return Refusal("unknown_job", "the job is not known")
+        if (refusal := _refuse(job, execution)) is not None:
+            return refusal
+        if verdict.judge_error is not None:
+            return Refusal(verdict.judge_error, verdict.reason)
+        assert execution is not None  # else the job is not found by it
+        question = uow.stored.find_question(execution)
+        if question is None:
+            return Refusal("unknown_criteria_set", "the criteria set that the execution froze is not known")
+        mismatch = find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)
+        if mismatch is not None:  # another list than the job's now: it was edited meanwhile, or the validator is wrong
+            return Refusal("verdict_mismatch", mismatch)
+        begun = Report(TransitionKind.REJUDGED, code=REJUDGED, message="judged again", actor=judging.actor)
+        decision = uow.record(job.id, execution, begun)
+        assert isinstance(decision, Decision)
+        assert decision.execution is not None
+        report = Report(
+            TransitionKind.MET if verdict.is_valid else TransitionKind.NOT_MET,
+            lease=decision.execution.lease,
+            code=REJUDGED,
+            message=verdict.reason,
+            response=verdict.model_dump_json(),
+            feedback=format_feedback(verdict),
+            not_met_criteria=list_not_met(verdict),
+            cost_usd=self.cost_usd,
+            tokens=self.tokens,
+            duration_s=self.duration_s,
+            actor=self.actor,
+        )
+        uow.record(job.id, decision.execution, report)
+        return None
+
+    def _find(self, uow: UnitOfWork) -> tuple[Execution | None, Job | None]:
+        execution = uow.executions.get(self.execution_id) if self.execution_id else None
+        return execution, uow.jobs.get(execution.job_id) if execution else None
+
+
+def _read_before(response: str | None) -> Verdict | None:
+    """Return the verdict in the response of an entry of a log."""
+    text = None if response is None else members(response).get("verdict")
+    return None if text is None else Verdict.model_validate_json(text)
+
+
+def _compare(before: Verdict, verdict: Verdict) -> str:
+    """Return a letter for each criterion of a verdict: its outcome in the verdict before."""
+    letters = {criterion.text: LETTERS[criterion.outcome] for criterion in before.criteria}
+    return "".join(letters.get(criterion.text, NO_LETTER) for criterion in verdict.criteria)

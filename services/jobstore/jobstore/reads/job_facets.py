@@ -1,0 +1,141 @@
+"""Count the jobs that match a filter by the values of a field."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, CompoundSelect, Table, Text, cast, func, select, text, true
+
+from contracts.resources import JobFilter
+from contracts.status import FACET_FIELDS
+from jobstore.errors import InvalidError
+from jobstore.reads import job_list
+from jobstore.reads.job_filter import Query, is_search
+from jobstore.storage.sql import PLAN_ANEW, Connection
+from jobstore.storage.tables import agents, jobs, operations
+
+_LABEL: Final = "label"
+#: The word under which jobs whose last execution was cancelled are counted, besides at their status.
+CANCELLED: Final = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A field of jobs that facets are of.
+
+    `conditions`: those of a filter that are about it; `wanted`: what holds of jobs that have a value, as an index of
+    these says it; `make_values`: the values of found jobs; `names`: a table whose rows name the values.
+    """
+
+    column: ColumnElement[object]
+    conditions: Mapping[str, object]
+    wanted: str | None = None
+    make_values: Callable[[ColumnElement[object]], ColumnElement[object]] = lambda column: column
+    names: Table | None = None
+
+
+_FIELDS: Final[Mapping[str, _Field]] = {
+    "agent": _Field(jobs.c.agent_id, {"agent_id": None}, names=agents),
+    "tenant": _Field(jobs.c.tenant, {"tenant": None}),
+    "batch": _Field(jobs.c.batch_id, {"batch_id": None}, names=operations),
+    "code": _Field(jobs.c.code, {"codes": []}, "jobs.code IS NOT NULL"),
+    "criterion": _Field(
+        jobs.c.not_met_criteria,
+        {"criterion_not_met": None},
+        "jobs.not_met_criteria IS NOT NULL",
+        func.unnest,
+    ),
+    _LABEL: _Field(jobs.c.labels, {}, "jobs.labels <> '{}'", func.jsonb_object_keys),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A value of a field, and how many of the jobs have it; `name`: of the agent or the batch, where it has one."""
+
+    value: str
+    count: int
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """The most frequent values of a field.
+
+    `searched`: so many of the newest that match were looked at, and no more; None: all. `has_more`: there are
+    less frequent values.
+    """
+
+    facets: Sequence[Facet]
+    searched: int | None
+    has_more: bool
+
+
+async def list_job_facets(connection: Connection, field: str, chosen: JobFilter, limit: int) -> Facets:
+    """Return the most frequent values of a field among the jobs that match; call within a transaction.
+
+    What the filter says of the field itself is ignored, so that another value may be chosen. InvalidError: there is no
+    such field.
+    """
+    if field == "status":
+        return await _count_statuses(connection, chosen)
+    word, _, label = field.partition(":")
+    if word not in _FIELDS or (label and word != _LABEL) or field.endswith(":"):
+        message = f"field: must be one of {', '.join(FACET_FIELDS)}, or label:NAME; not {field[:100]!r}"
+        raise InvalidError(message, code="unknown_field")
+    return await _count_values(connection, _get_field(word, label, chosen), chosen, limit)
+
+
+async def _count_statuses(connection: Connection, chosen: JobFilter) -> Facets:
+    counts = await job_list.count_jobs(connection, chosen.model_copy(update={"cancelled": None}))
+    numbers = {**counts.by_status, CANCELLED: counts.cancelled}
+    by_count = sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
+    return Facets([Facet(word, count) for word, count in by_count if count], counts.searched, has_more=False)
+
+
+def _get_field(word: str, label: str, chosen: JobFilter) -> _Field:
+    field = _FIELDS[word]
+    if not label:
+        return field
+    others = {name: value for name, value in chosen.labels.items() if name != label}
+    return _Field(field.column, {"labels": others}, field.wanted, lambda column: column.op("->>")(label))
+
+
+async def _count_values(connection: Connection, field: _Field, chosen: JobFilter, limit: int) -> Facets:
+    await connection.execute(PLAN_ANEW)
+    chosen = chosen.model_copy(update=dict(field.conditions))
+    most = job_list.SEARCHED_MAX if is_search(chosen) else job_list.COUNTED_MAX
+    found = _select_jobs(field, chosen).cte("found")
+    each = select(field.make_values(found.c[str(field.column.key)]).label("value")).subquery()
+    values = (
+        select(cast(each.c.value, Text).label("value"), func.count().label("count"))
+        .where(each.c.value.is_not(None))
+        .group_by(each.c.value)
+        .order_by(func.count().desc(), each.c.value)
+        .limit(limit + 1)
+        .subquery()
+    )
+    looked_at = select(func.count().label("number")).select_from(found).subquery()
+    both = looked_at.outerjoin(values, true())  # the number is told where there is no value, too
+    rows = list(await connection.execute(select(looked_at.c.number, values.c.value, values.c.count).select_from(both)))
+    counts = sorted((-count, value) for _, value, count in rows if value is not None)
+    shown = {value: -count for count, value in counts[:limit]}
+    names = await _read_names(connection, field.names, list(shown))
+    facets = [Facet(value, min(count, job_list.COUNTED_MAX), names.get(value)) for value, count in shown.items()]
+    is_cut = is_search(chosen) or rows[0].number >= most
+    return Facets(facets, most if is_cut else None, has_more=len(counts) > limit)
+
+
+def _select_jobs(field: _Field, chosen: JobFilter) -> Query | CompoundSelect[*tuple[object, ...]]:
+    """Return the jobs that are looked at, with the column of a field: in bounds, whatever the filter."""
+    if is_search(chosen):
+        return job_list.select_found((jobs.c.id, field.column), chosen)
+    newest = job_list.select_newest((field.column,), chosen, job_list.COUNTED_MAX)
+    return newest if field.wanted is None else newest.where(text(field.wanted))
+
+
+async def _read_names(connection: Connection, table: Table | None, ids: Sequence[str]) -> Mapping[str, str]:
+    if table is None or not ids:
+        return {}
+    named = select(table.c.id, table.c.name).where(table.c.id.in_(map(table.c.id.type.python_type, ids)))
+    return {str(each): name for each, name in await connection.execute(named) if name is not None}

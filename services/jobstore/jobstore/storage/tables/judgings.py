@@ -1,0 +1,55 @@
+"""The table of judgings without a job."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON
+
+from jobstore.storage.tables.state import TIME, metadata
+
+judgings = Table(
+    "judgings",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("group_id", Uuid, nullable=False, doc="the operation, or the call, that asked for it"),
+    Column("item", Integer, nullable=False),
+    Column("urgency", SmallInteger, nullable=False, doc="the lowest is taken first"),
+    Column("state", Text, nullable=False, server_default="QUEUED"),
+    Column("owner", Uuid),
+    Column("lease", Integer, nullable=False, server_default="0", doc="grants; with the id, the fencing token"),
+    Column("due_at", TIME, doc="when the lease lapses"),
+    Column("execution_id", Uuid, doc="whose result is judged again"),
+    Column("job_id", Text),
+    Column("job_version", BigInteger, doc="of the job when it was queued: by then its log has the verdict before"),
+    Column("asked", JSON, doc="the result and what it is judged by; of a job judged again, what is judged by instead"),
+    Column("judge_policy", JSON, doc="as frozen; none: the validators' own settings"),
+    Column("actor", Text, doc="who asked for it"),
+    Column("before", Text, doc="a letter for each criterion of the answer: its outcome in the verdict before"),
+    Column("was_valid", Boolean),
+    Column("is_valid", Boolean),
+    Column("answer", JSON, doc="the verdict, without what is as usual"),
+    Column("code", Text, doc="why there is no verdict, or it was not recorded"),
+    Column("message", Text),
+    Column("cost_usd", DOUBLE_PRECISION),
+    Column("tokens", BigInteger),
+    Column("duration_s", DOUBLE_PRECISION),
+    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
+    Column("answered_at", TIME),
+    CheckConstraint("state IN ('QUEUED', 'LEASED', 'DONE')", name="state"),
+    Index("judgings_group_id_item_key", "group_id", "item", unique=True),
+    Index("judgings_queue_idx", "urgency", "created_at", "item", postgresql_where=text("state = 'QUEUED'")),
+    Index("judgings_open_idx", "group_id", postgresql_where=text("state <> 'DONE'")),
+    Index("judgings_kept_idx", "created_at", postgresql_where=text("kind NOT IN ('shadow', 'rejudge')")),
+)

@@ -1,0 +1,121 @@
+"""Keep calls out of networks that nobody allowed (server-side request forgery)."""
+
+import re
+import socket
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any, NamedTuple
+
+from yarl import URL
+
+Network = IPv4Network | IPv6Network
+
+
+class HostPort(NamedTuple):
+    """A host, as URLs name it, and a port."""
+
+    host: str
+    port: int
+
+
+_HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[^\s\[\]/:]+)):(?P<port>[0-9]{1,5})")
+_PORT_MAX = 65_535
+_UNICAST = IPv6Network("2000::/3")
+_NAT64 = IPv6Network("64:ff9b::/96")
+#: Forbidden, though public by number or to some versions of Python: the host that a virtual machine of Azure runs on,
+#: the metadata of Oracle's (192.0.0.192), Teredo, documentation; and among the private ones Amazon's metadata.
+_NEVER = [ip_network(text) for text in ("168.63.129.16/32", "192.0.0.0/24", "2001::/23", "3fff::/20", "fd00:ec2::/32")]
+#: Where a name that is allowed with its port may lead, besides the public internet.
+_INNER = [
+    ip_network(net) for net in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7")
+]
+
+#: What the running task calls: the connection is made in it, or in a task of its own that inherits this.
+_called: ContextVar[HostPort | None] = ContextVar("called", default=None)
+
+
+class ForbiddenAddressError(OSError):
+    """The address to connect to is not allowed."""
+
+
+def parse_allowed(text: str) -> list[Network | HostPort]:
+    """Parse what may be called: CIDR and `host:port`, comma-separated. Raise ValueError for what is neither."""
+    return [_parse_part(part.strip()) for part in text.split(",") if part.strip()]
+
+
+def _parse_part(text: str) -> Network | HostPort:
+    pair = _HOST_PORT.fullmatch(text)
+    if pair is None:
+        return ip_network(text)
+    host, port = pair["host"] or str(IPv6Address(pair["v6"])), int(pair["port"])
+    if not 0 < port <= _PORT_MAX:
+        msg = f"{text!r} has no port from 1 to {_PORT_MAX}"
+        raise ValueError(msg)
+    return HostPort(host.lower(), port)
+
+
+def note_called(url: str) -> None:
+    """Note which URL this task calls now. Raise ValueError if it is none."""
+    _called.set(read_host_port(url))
+
+
+def read_host_port(url: str) -> HostPort:
+    """Return the host and port that a URL names. Raise ValueError if it is none."""
+    parsed = URL(url)
+    return HostPort(parsed.raw_host or "", parsed.port or 0)
+
+
+def make_socket_factory(
+    allowed: Iterable[Network | HostPort], setting: str, called: HostPort | None = None
+) -> Callable[[Any], socket.socket]:
+    """Return a socket factory for aiohttp that checks the address which is really connected to.
+
+    A check of the URL would not do: what its name resolves to may change before the connection. `setting` is where an
+    operator allows more; `called` is what all connections are for, else each task notes it.
+    """
+    allowed = list(allowed)
+    # One text for every address: of several failures that differ, aiohttp shows none as what it is.
+    message = f"the address is in a network that may not be called; {setting} can allow it"
+
+    def open_socket(address_info: Any) -> socket.socket:
+        family, kind, protocol, _, address = address_info
+        if not is_allowed(str(address[0]), allowed, called or _called.get()):
+            raise ForbiddenAddressError(message)
+        opened = socket.socket(family=family, type=kind, proto=protocol)
+        opened.setblocking(False)
+        return opened
+
+    return open_socket
+
+
+def is_allowed(host: str, allowed: Iterable[Network | HostPort], called: HostPort | None = None) -> bool:
+    """Return whether an address is on the public internet or in an allowed network.
+
+    Or whether host and port that are called, as the URL names them, are an allowed pair that may lead there.
+    """
+    address = ip_address(host.partition("%")[0])
+    if isinstance(address, IPv6Address):
+        address = _extract_ipv4(address) or address
+    if _is_in_any(address, (network for network in allowed if not isinstance(network, HostPort))):
+        return True
+    if called is not None and called in allowed and _may_lead_to(called.host, address):
+        return True
+    public = address.is_global and not address.is_multicast and not _is_in_any(address, _NEVER)
+    return public and not (isinstance(address, IPv6Address) and address not in _UNICAST)
+
+
+def _may_lead_to(host: str, address: IPv4Address | IPv6Address) -> bool:
+    """Decide whether an allowed host may have this address: one that is an address has itself, a name an inner one."""
+    return host == str(address) or (_is_in_any(address, _INNER) and not _is_in_any(address, _NEVER))
+
+
+def _is_in_any(address: IPv4Address | IPv6Address, networks: Iterable[Network]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)
+
+
+def _extract_ipv4(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that an IPv6 address leads to."""
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour

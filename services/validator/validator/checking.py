@@ -1,0 +1,163 @@
+"""Make the checks of a judgement before any judge is asked: what they cost is bounded, whatever the result."""
+
+import asyncio
+import json
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+
+from contracts.checks import Finding
+from contracts.criteria import Criterion
+from contracts.jsontext import json_text
+from contracts.judging.verdict import CriterionVerdict
+from contracts.status import Outcome
+from validator.errors import JudgmentError
+from validator.ports import RunChecks, Subject
+
+#: Seconds of CPU that a check may take.
+CHECK_CPU_S: Final = 2.0
+#: Processes that make checks at once, so that one result that takes long does not keep all others waiting.
+PROCESSES_MAX: Final = 2
+#: Checks of one judgement that may end their process; those that come after them are not made.
+ENDED_MAX: Final = 3
+#: How often checks are made again in another process, since somebody ended theirs.
+LOST_MAX: Final = 2
+
+_FOREIGN_ENDS: Final = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
+_TOO_MUCH: Final = Finding(Outcome.CANNOT_ASSESS, None, "the check takes too much time or memory on this result")
+_NOT_MADE: Final = Finding(Outcome.CANNOT_ASSESS, None, "the check was not made: those before it took too long")
+
+
+class CheckProcesses:
+    """Processes that make checks, started when they are first needed; two at most.
+
+    They know no secret, and one that needs too much time or memory ends alone: a check may take `check_cpu_s`.
+    """
+
+    def __init__(self, check_cpu_s: float = CHECK_CPU_S) -> None:
+        self._check_cpu_s = check_cpu_s
+        self._turns = asyncio.Semaphore(PROCESSES_MAX)
+        self._idle: list[Process] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._idle:
+            await _end(process)
+        self._idle.clear()
+
+    async def run(self, checks: Sequence[str], subject: Subject) -> list[Finding]:
+        """Make checks, given by their texts, and return what each found.
+
+        Raise JudgmentError if the subject cannot be written as JSON.
+        """
+        told = _tell(subject)
+        findings: list[Finding] = []
+        ended = lost = 0
+        async with self._turns:
+            while len(findings) < len(checks) and ended < ENDED_MAX:
+                process = await self._take()
+                try:
+                    findings += await _exchange(process, checks[len(findings) :], told)
+                finally:
+                    if len(findings) == len(checks):
+                        self._idle.append(process)
+                    else:
+                        await _end(process)
+                if len(findings) == len(checks):
+                    break
+                if process.returncode in _FOREIGN_ENDS and lost < LOST_MAX:
+                    lost += 1
+                else:
+                    ended += 1
+                    findings.append(_TOO_MUCH)
+        return findings + [_NOT_MADE] * (len(checks) - len(findings))
+
+    async def _take(self) -> Process:
+        """Return a process that waits for work."""
+        while self._idle:
+            process = self._idle.pop()
+            if process.returncode is None:
+                return process
+        return await _start(self._check_cpu_s)
+
+
+def _tell(subject: Subject) -> str:
+    """Return the JSON text of what checks look at; a first submission repeats none. Raise JudgmentError."""
+    is_repeated = False if subject.submission == 1 else subject.is_repeated
+    known = {"payload": subject.payload, "submission": subject.submission}
+    try:
+        return json_text({"result": subject.result, "known": known, "is_repeated": is_repeated})
+    except ValueError as error:
+        raise JudgmentError("the result cannot be written as JSON", code="result_not_json") from error
+
+
+async def _exchange(process: Process, checks: Sequence[str], subject: str) -> list[Finding]:
+    """Return what the first checks found: those that were made before one ended the process."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    findings: list[Finding] = []
+    with suppress(ConnectionError):  # it ended
+        process.stdin.write(f"{json.dumps(checks)}\n{subject}\n".encode())
+        await process.stdin.drain()
+        while len(findings) < len(checks) and (line := await process.stdout.readline()):
+            outcome, evidence, comment = json.loads(line)
+            findings.append(Finding(Outcome(outcome), evidence, comment))
+    return findings
+
+
+async def _start(check_cpu_s: float) -> Process:
+    """Start a process, and wait until it is ready. What is sent to this one's group does not reach it."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-m", "contracts.checks", str(check_cpu_s),
+        stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    is_ready = b""
+    try:
+        is_ready = await process.stdout.readline()
+    finally:
+        if not is_ready:
+            await _end(process)
+    if not is_ready:
+        raise RuntimeError("the process that makes checks does not start: is the package of the contracts whole?")
+    return process
+
+
+async def _end(process: Process) -> None:
+    assert process.stdout is not None
+    if process.returncode is None and not process.stdout.at_eof():  # else it ended by itself
+        process.kill()
+    await process.wait()
+
+
+async def make_checks(
+    criteria: Sequence[Criterion], subject: Subject, run: RunChecks | None
+) -> dict[int, CriterionVerdict]:
+    """Return the verdicts on the criteria that are checks, by their place."""
+    checks = {place: one for place, one in enumerate(criteria) if one.kind == "check"}
+    if not checks:
+        return {}
+    if run is None:
+        async with CheckProcesses() as own:
+            return await make_checks(criteria, subject, own.run)
+    findings = await run([one.text for one in checks.values()], subject)
+    return {place: _judge(one, found) for (place, one), found in zip(checks.items(), findings, strict=True)}
+
+
+def _judge(criterion: Criterion, found: Finding) -> CriterionVerdict:
+    return CriterionVerdict(
+        text=criterion.text,
+        required=criterion.required,
+        kind=criterion.kind,
+        outcome=found.outcome,
+        evidence=found.evidence,
+        comment=found.comment,
+    )

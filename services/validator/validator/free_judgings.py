@@ -1,0 +1,235 @@
+"""Make judgings without a job: take some while any wait, judge them, and report them together.
+
+Live jobs go first: they have all of the validator's capacity, and these at most a share of it besides, while the
+validator has room for jobs at all.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from pydantic import JsonValue, ValidationError
+from pydantic_core import from_json
+
+from contracts.fields import explain
+from contracts.jsontext import json_text
+from contracts.judging.policy import JudgeModel, JudgePolicy
+from contracts.spending import Budget
+from contracts.status import JudgingKind
+from servicekit.errors import PermanentError, TransientError
+from servicekit.leasing.worker import Lease, Worker
+from servicekit.retry import backoffs_s
+from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError
+from validator.judge_config import JudgeConfig
+from validator.judges.patient import PatientJudge
+from validator.judges.spending import Purse, SpendingJudge
+from validator.judging import validate_agent_response
+from validator.ports import FreeGrant, FreeJudgings, FreeOutcome, Judge, JudgeOf, RunChecks
+from validator.verdict import to_storable
+
+log = logging.getLogger(__name__)
+
+#: The part of a validator's capacity that judgings without a job may take.
+SHARE: Final = 0.5
+#: Outcomes that were reported together at most, and how long the first of them waits for others.
+OUTCOMES_MAX: Final = 200
+GATHER_S: Final = 0.05
+#: After so many seconds without any, a validator takes none until a renewal says that some wait.
+LINGER_S: Final = 5.0
+#: How long it waits before it asks again, where fewer were left than it took.
+AGAIN_S: Final = 0.1
+AGAIN_MAX_S: Final = 1.0
+#: How long a validator that stops may take to report, and to give back what is under way.
+STOP_S: Final = 2.0
+#: The code of a judging that failed by an unexpected error.
+VALIDATOR_ERROR: Final = "validator_error"
+
+#: Find out what the server of a policy's model can; of None, that of the validator's own.
+Probe = Callable[[JudgeModel | None], Awaitable[JsonValue]]
+
+#: Judgings for which somebody waits.
+_AWAITED: Final = frozenset({JudgingKind.TRY, JudgingKind.TEST})
+
+
+async def judge_free(
+    judge_of: JudgeOf, config: JudgeConfig, grant: FreeGrant, *, run_checks: RunChecks | None = None, probe: Probe
+) -> FreeOutcome:
+    """Make a judging without a job. Where somebody waits for it, a judge that is away is an answer.
+
+    That of a test says of each judge besides what its server can, as `judges`.
+    """
+    purse, started = Purse(Budget()), time.monotonic()
+    verdict, code, message = None, "", ""
+
+    def find_judge(model: JudgeModel | None) -> Judge:
+        judge = judge_of(model)
+        return SpendingJudge(judge if grant.kind in _AWAITED else PatientJudge(judge), purse, model)
+
+    try:
+        policy = JudgePolicy.model_validate_json(grant.policy) if grant.policy else None
+        made = await validate_agent_response(
+            grant.result,
+            grant.acceptance_criteria,
+            config,
+            judge_of=find_judge,
+            judge_empty=grant.judge_empty,
+            policy=policy,
+            submission=grant.submission or 1,
+            submissions=grant.submissions or None,
+            payload=grant.payload,
+            previous_result_hash=grant.previous_result_hash,
+            run_checks=run_checks,
+        )
+        verdict = made.model_dump_json(exclude_defaults=True)
+        if grant.kind == JudgingKind.TEST:
+            models: list[JudgeModel | None] = [*_list_models(policy)] or [None]
+            judges = [await probe(model) for model in models]
+            verdict = json_text(from_json(verdict) | {"judges": judges})
+    except (JudgmentError, JudgeUnavailableError, JudgeAnswerError) as error:
+        code, message = error.code, to_storable(str(error))
+    except ValidationError as error:  # of a later version
+        code, message = (
+            "judge_policy_not_supported",
+            f"the validator cannot read the policy: {explain(error)[1]}",
+        )
+    cost_usd, tokens = (purse.usage.cost_usd or 0.0, purse.usage.tokens) if purse.usage else (0.0, 0)
+    return FreeOutcome(verdict, code, message, cost_usd, tokens, time.monotonic() - started)
+
+
+def _list_models(policy: JudgePolicy | None) -> list[JudgeModel]:
+    return [] if policy is None else [judge for stage in policy.stages for judge in stage.judges]
+
+
+class FreeJudgingWorker:
+    """Hold the leases of judgings without a job, and report what came of them."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        judgings: FreeJudgings,
+        judge: Callable[[FreeGrant], Awaitable[FreeOutcome]],
+        capacity: int,
+    ) -> None:
+        """`judge` makes one judging; an error that it raises is reported as VALIDATOR_ERROR."""
+        self._worker = worker
+        self._judgings = judgings
+        self._judge = judge
+        self._share = max(1, int(capacity * SHARE))
+        self._held: dict[Lease, asyncio.Task[None]] = {}
+        self._done: dict[Lease, FreeOutcome] = {}
+        self._lease_s = 10.0
+        self._are_waiting = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Take judgings from now on, whenever a renewal of the worker's leases says that some wait."""
+        self._worker.on_waiting = self._hear
+        self._loops = [asyncio.create_task(self._take_for_ever()), asyncio.create_task(self._report_for_ever())]
+
+    def _hear(self, waiting: int) -> None:
+        if waiting:
+            self._are_waiting.set()
+
+    @property
+    def _room(self) -> int:
+        return min(self._share - len(self._held) - len(self._done), self._worker.room)
+
+    async def _take_for_ever(self) -> None:
+        while True:
+            await self._are_waiting.wait()
+            self._are_waiting.clear()
+            taken_at, waits = time.monotonic(), backoffs_s(AGAIN_S, AGAIN_MAX_S)
+            while time.monotonic() - taken_at < LINGER_S:
+                room = self._room
+                taken = await self._take(room) if room > 0 else 0
+                if taken:
+                    taken_at, waits = time.monotonic(), backoffs_s(AGAIN_S, AGAIN_MAX_S)
+                if room > 0 and taken < room:
+                    await asyncio.sleep(next(waits))
+                else:
+                    taken_at = time.monotonic()
+                    await self._wait_for_change()
+
+    async def _wait_for_change(self) -> None:
+        """Wait until there is more room, or may be: jobs may take it and leave it unseen."""
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(AGAIN_MAX_S):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _take(self, room: int) -> int:
+        """Take some, and return how many: none while the jobstore is out of reach."""
+        asked_at = time.monotonic()
+        try:
+            taken = await self._judgings.take(self._worker.owner, room)
+        except (TransientError, PermanentError) as error:
+            log.warning("no judgings can be taken", extra={"code": error.code, "reason": str(error)})
+            return 0
+        for grant in taken:
+            self._lease_s = grant.lease_s
+            self._held[grant.lease] = asyncio.create_task(self._make(grant, asked_at))
+        return len(taken)
+
+    async def _make(self, grant: FreeGrant, began_at: float) -> None:
+        try:
+            outcome = await self._judge(grant)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.exception("a judging failed by a bug", extra={"judging_id": str(grant.lease.execution_id)})
+            message = f"the validator failed unexpectedly ({type(error).__name__}), and its log says how"
+            outcome = FreeOutcome(code=VALIDATOR_ERROR, message=message, duration_s=time.monotonic() - began_at)
+        if self._held.pop(grant.lease, None) is not None:
+            self._done[grant.lease] = outcome
+            self._changed.set()
+
+    async def _report_for_ever(self) -> None:
+        reported_at = time.monotonic()
+        while True:
+            await asyncio.sleep(GATHER_S)
+            is_due = self._held and time.monotonic() - reported_at >= self._lease_s / 5
+            if not self._done and not is_due:
+                continue
+            try:
+                if is_due or time.monotonic() - reported_at >= self._lease_s / 5:
+                    reported_at = time.monotonic()
+                    await self._report(list(self._held))
+                else:
+                    await self._report([])
+            except (TransientError, PermanentError) as error:
+                log.warning("judgings are not reported, trying again", extra={"code": error.code, "reason": str(error)})
+                await asyncio.sleep(AGAIN_MAX_S)
+
+    async def _report(self, held: list[Lease], given_back: list[Lease] | None = None) -> None:
+        """Report what is done, renew what is held, and forget both what is recorded and what is lost."""
+        outcomes = dict(list(self._done.items())[:OUTCOMES_MAX])
+        kept = await self._judgings.finish(self._worker.owner, outcomes, held, given_back or [])
+        for lease in outcomes:
+            self._done.pop(lease, None)
+        for lease in held:
+            if lease not in kept and (task := self._held.pop(lease, None)) is not None:
+                task.cancel()
+        self._changed.set()
+
+    async def stop(self) -> None:
+        """Take nothing more, report what is done, and give back what is not."""
+        self._worker.on_waiting = None
+        for loop in self._loops:
+            loop.cancel()
+        given_back = list(self._held)
+        for task in self._held.values():
+            task.cancel()
+        await asyncio.gather(*self._loops, *self._held.values(), return_exceptions=True)
+        self._held.clear()
+        try:
+            async with asyncio.timeout(STOP_S):
+                while self._done or given_back:
+                    await self._report([], given_back)
+                    given_back = []
+        except (TimeoutError, TransientError, PermanentError):
+            log.warning("judgings are left to lapse", extra={"held": len(given_back), "outcomes": len(self._done)})

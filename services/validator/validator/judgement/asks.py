@@ -1,0 +1,88 @@
+"""Keep every ask of one judgement, as its verdict says them. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from contracts.status import Outcome
+from validator.errors import JudgeAnswerError
+from validator.ports import Reply
+from validator.verdict import to_storable
+
+#: Asks of one judgement that are kept one by one; of more the sum is.
+ASKS_MAX: Final = 240
+#: Characters of a model's name, and of a request's id.
+_NAME_MAX_CHARS: Final = 100
+#: A letter for each outcome; NOT_ASKED where nobody was asked.
+_LETTERS: Final = {Outcome.PASS: "p", Outcome.FAIL: "f", Outcome.CANNOT_ASSESS: "c"}
+NOT_ASKED: Final = "-"
+
+
+def to_letters(outcomes: Iterable[tuple[int, Outcome]], count: int) -> str:
+    """Return a letter for each of `count` criteria: of those that stand here by their places, the outcome."""
+    letters = [NOT_ASKED] * count
+    for place, outcome in outcomes:
+        letters[place] = _LETTERS[outcome]
+    return "".join(letters)
+
+
+class AskLog:
+    """The asks of one judgement by `criteria` criteria, with one version of the prompt, as the fields of Ask."""
+
+    def __init__(self, criteria: int, prompt: int) -> None:
+        self._criteria = criteria
+        self._prompt = prompt
+        self._asks: list[dict[str, Any]] = []
+        self._room = ASKS_MAX
+        self.models: dict[str, None] = {}  # who replied, in order
+
+    def note(self, said: Reply | JudgeAnswerError, latency_s: float, **fields: Any) -> dict[str, Any]:
+        """Keep an ask: a reply, or the nonsense that came instead, within so many seconds."""
+        usage = said.usage
+        if isinstance(said, Reply):
+            model = said.model or "unnamed"
+            self.models[model] = None
+        else:
+            model = (usage and usage.model) or "unnamed"
+        ask = {
+            "model": _shorten(model),
+            "prompt": self._prompt,
+            "latency_s": round(latency_s if said.latency_s is None else said.latency_s, 3),
+            "request_id": said.request_id and _shorten(said.request_id),
+            **fields,
+        }
+        if usage is not None:
+            tokens = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+            ask |= tokens | {"cost_usd": usage.cost_usd}
+        self._asks.append(ask)
+        return ask
+
+    def read(self, ask: dict[str, Any], outcomes: Iterable[tuple[int, Outcome]]) -> None:
+        """Add to an ask what it said of criteria, by their places."""
+        ask["outcomes"] = to_letters(outcomes, self._criteria)
+
+    def take(self) -> list[dict[str, Any]]:
+        """Return the asks since the last time, vote by vote; those beyond ASKS_MAX as one sum."""
+        asks, self._asks = self._asks, []
+        if len(asks) > 1:
+            asks.sort(key=lambda ask: ask.get("vote") or 0)
+        kept, rest = asks[: self._room], asks[self._room :]
+        self._room -= len(kept)
+        return [*kept, _sum(rest)] if rest else kept
+
+
+def _shorten(name: str) -> str:
+    return to_storable(name[:_NAME_MAX_CHARS])
+
+
+def _sum(asks: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    costs = [ask["cost_usd"] for ask in asks if ask.get("cost_usd") is not None]
+    return {
+        "model": _shorten(", ".join(dict.fromkeys(ask["model"] for ask in asks))),
+        "role": asks[0]["role"],
+        "prompt": asks[0]["prompt"],
+        "input_tokens": sum(ask.get("input_tokens", 0) for ask in asks),
+        "output_tokens": sum(ask.get("output_tokens", 0) for ask in asks),
+        "cost_usd": sum(costs) if costs else None,
+        "latency_s": round(sum(ask["latency_s"] for ask in asks), 3),
+        "sum_of": len(asks),
+    }

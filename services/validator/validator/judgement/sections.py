@@ -1,0 +1,92 @@
+"""Cut a long result into sections that overlap, so that what stands at a border stands whole in one of them. Pure.
+
+JSON keeps its shape: a section has the members that fall into it under the names where they stand.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+from contracts.jsontext import json_text
+
+#: Any passage of a text of so many characters stands whole in one section.
+OVERLAP_CHARS: Final = 1_000
+#: A border is moved by so many characters at most, to where a word begins.
+_SNAP_CHARS: Final = 200
+
+#: A string, number or literal, or what is empty, and the names and places that lead to it.
+_Leaf = tuple[tuple[str | int, ...], Any]
+
+
+def cut_result(result: Any, chars: int) -> list[Any]:
+    """Return the sections of a result, each of about so many characters, in order; one that is short is its own."""
+    sections: list[list[_Leaf]] = [[]]
+    used = 0
+    for leaf, size in _measure(_list_leaves(result, chars)):
+        if sections[-1] and used + size > chars:
+            kept, used = _take_end(sections[-1])
+            sections.append(kept)
+        sections[-1].append(leaf)
+        used += size
+    return [_build(section, 0) for section in sections]
+
+
+def cut_text(text: str, chars: int) -> Iterator[str]:
+    """Yield the sections of a text: each begins OVERLAP_CHARS before the end of the one before, or earlier."""
+    start = 0
+    while len(text) - start > chars:
+        end = _snap(text, start + chars)
+        yield text[start:end]
+        start = _snap(text, end - OVERLAP_CHARS)
+    yield text[start:]
+
+
+def _snap(text: str, at: int) -> int:
+    """Return the last place before `at` where a word begins, not far away; else `at`."""
+    for place in range(at, at - _SNAP_CHARS, -1):
+        if text[place - 1].isspace():
+            return place
+    return at
+
+
+def _list_leaves(value: Any, chars: int) -> Iterator[_Leaf]:
+    stack: list[_Leaf] = [((), value)]
+    while stack:
+        path, item = stack.pop()
+        if item and isinstance(item, dict):
+            stack += [((*path, name), child) for name, child in reversed(item.items())]
+        elif item and isinstance(item, list):
+            stack += [((*path, place), child) for place, child in reversed(list(enumerate(item)))]
+        elif isinstance(item, str) and len(item) > chars:
+            yield from ((path, part) for part in cut_text(item, chars))
+        else:
+            yield path, item
+
+
+def _measure(leaves: Iterator[_Leaf]) -> Iterator[tuple[_Leaf, int]]:
+    for leaf in leaves:
+        path, value = leaf
+        name = path[-1] if path else 0
+        yield leaf, (len(value) if isinstance(value, str) else len(json_text(value))) + len(str(name)) + 4
+
+
+def _take_end(section: Sequence[_Leaf]) -> tuple[list[_Leaf], int]:
+    """Return the last members of a section, of OVERLAP_CHARS at most, and their size."""
+    taken: list[_Leaf] = []
+    used = 0
+    for leaf, size in _measure(reversed(section)):
+        if used + size > OVERLAP_CHARS:
+            break
+        taken.append(leaf)
+        used += size
+    return taken[::-1], used
+
+
+def _build(leaves: Sequence[_Leaf], depth: int) -> Any:
+    path, value = leaves[0]
+    if len(path) == depth:
+        return value
+    groups = [(name, list(group)) for name, group in groupby(leaves, key=lambda leaf: leaf[0][depth])]
+    if isinstance(path[depth], int):
+        return [_build(group, depth + 1) for _, group in groups]
+    return {name: _build(group, depth + 1) for name, group in groups}

@@ -1,0 +1,211 @@
+"""Results and tests of promptfoo: what maps, and what is told where it does not."""
+
+import json
+
+import pytest
+
+from cli.importers.base import Fields, Imported, Skipped
+from cli.importers.files import import_cases
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read_text(text, name="results.json", fields=None):
+        path = tmp_path / name
+        path.write_text(text if isinstance(text, str) else json.dumps(text, indent=1))
+        return list(import_cases(path, fields or Fields()))
+
+    return read_text
+
+
+def component(kind, value=None, *, passed=True, **more):
+    return {"pass": passed, "score": int(passed), "assertion": {"type": kind, "value": value, **more}}
+
+
+def result(*components, output="Bonjour !", **more):
+    return {
+        "id": "r-1",
+        "response": {"output": output},
+        "vars": {"name": "Zoë"},
+        "testCase": {"description": "greets", "vars": {"name": "Zoë"}},
+        "gradingResult": {"pass": all(one["pass"] for one in components), "componentResults": list(components)},
+        "success": True,
+        "failureReason": 0,
+        **more,
+    }
+
+
+def results(*rows):
+    return {"evalId": "eval-1", "results": {"version": 3, "results": list(rows)}, "config": {}}
+
+
+def texts(item):
+    assert isinstance(item, Imported), item
+    return [str(criterion) for criterion in item.case.criteria]
+
+
+def test_a_result_is_judged_by_its_assertions_and_labelled_by_their_passes(read):
+    (item,) = read(
+        results(
+            result(
+                component("llm-rubric", "Greets {{name}}\n warmly"), component("contains", "au revoir", passed=False)
+            )
+        )
+    )
+    assert texts(item) == ["Greets Zoë warmly", 'Contains "au revoir"']
+    assert (item.case.labels, item.case.label, item.case.labelled_by) == ([True, False], False, "grader")
+    assert (item.case.id, item.case.title, item.case.result) == ("r-1", "greets", "Bonjour !")
+    assert item.case.payload == {"name": "Zoë"}
+
+
+@pytest.mark.parametrize("form", [lambda row: [row], lambda row: {"results": [row]}, lambda row: row])
+def test_rows_stand_in_lines_lists_and_older_documents(read, form):
+    (item,) = read(json.dumps(form(result(component("equals", "Bonjour !")))), name="results.jsonl")
+    assert texts(item) == ['Is exactly "Bonjour !"']
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        ("not-contains", "{{name}}", 'never: Contains "Zoë"'),
+        ("icontains-any", ["a", "b"], 'Contains one of "a", "b", in upper or lower case'),
+        ("starts-with", "Bon", 'Begins with "Bon"'),
+        ("regex", "^B.*!$", 'Has a part that matches the regular expression "^B.*!$"'),
+        ("is-json", None, "Is JSON"),
+        ("factuality", "Lima is a city", "Agrees in fact with this: Lima is a city"),
+        ("not-llm-rubric", "speaks like a pirate", "never: speaks like a pirate"),
+        ("llm-rubric", "- greets", "Meets this: - greets"),
+        ("llm-rubric", "never: swears", "Meets this: never: swears"),
+    ],
+)
+def test_assertions_become_criteria_that_say_the_same(read, kind, value, text):
+    (item,) = read(results(result(component(kind, value))))
+    assert texts(item) == [text]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "why"),
+    [
+        ("javascript", "output.length < 9", "needs a script"),
+        ("latency", None, "needs a script or a number"),
+        ("similar", "x", "needs a script or a number"),
+        ("is-json", {"type": "object"}, "its schema is not taken over"),
+        ("llm-rubric", "file://rubric.txt", "is in another file, file://rubric.txt"),
+        ("llm-rubric", "{% if x %}a{% endif %}", "is a template that is not understood"),
+        ("llm-rubric", "{{ name | upper }}", "is a template that is not understood"),
+        ("llm-rubric", "{{ unknown }}", "is a template that is not understood"),
+        ("llm-rubric", {"a": 1}, "has no words"),
+        ("llm-rubric", None, "has no words"),
+        ("contains", "x" * 3_000, "a criterion of 3011 characters"),
+    ],
+)
+def test_what_cannot_be_said_is_told_and_the_rest_is_taken_over(read, kind, value, why):
+    (item,) = read(results(result(component("contains", "a"), component(kind, value, passed=False))))
+    assert texts(item) == ['Contains "a"']
+    assert len(item.lost) == 1
+    assert f"assertion '{kind}': " in item.lost[0]
+    assert why in item.lost[0]
+    (skipped,) = read(results(result(component(kind, value))))
+    assert isinstance(skipped, Skipped)
+    assert why in skipped.reason
+
+
+def test_what_a_variable_holds_is_no_template(read):
+    row = result(component("contains", "{{name}}"), vars={"name": "{{x}}"})
+    (item,) = read(results(row))
+    assert texts(item) == ['Contains "{{x}}"']
+
+
+def test_a_set_of_assertions_is_its_parts(read):
+    parts = [component("contains", "a"), component("contains", "b", passed=False)]
+    grouped = {"pass": True, "score": 0.5, "componentResults": parts}
+    (item,) = read(results(result(grouped, *parts)))
+    assert item.case.labels == [True, False]
+
+
+def test_weight_0_decides_nothing(read):
+    (item,) = read(results(result(component("contains", "a"), component("contains", "b", passed=False, weight=0))))
+    assert texts(item) == ['Contains "a"', 'optional: Contains "b"']
+    assert item.case.label is True
+
+
+def test_a_person_is_believed_before_graders(read):
+    (item,) = read(results(result(component("contains", "a", passed=False), component("human", passed=True))))
+    assert (item.case.label, item.case.labels, item.case.labelled_by) == (True, [None], "human")
+
+
+def test_criteria_may_be_given_for_all(read):
+    row = result(component("javascript", "1", passed=False))
+    (item,) = read(results(row), fields=Fields(criteria="It greets"))
+    assert (texts(item), item.case.label, len(item.lost)) == (["It greets"], False, 1)
+
+
+@pytest.mark.parametrize(
+    "broken", [{"failureReason": 2, "error": "timed out"}, {"response": None, "error": "timed out"}]
+)
+def test_a_result_that_ended_in_an_error_was_not_judged(read, broken):
+    (skipped,) = read(results({**result(component("contains", "a")), **broken}))
+    assert skipped == Skipped("the file, result 1", "ended in an error, and was not judged: timed out")
+
+
+CONFIG = """\
+prompts: ['{{question}}']
+defaultTest:
+  assert:
+    - type: llm-rubric
+      value: answers {{question}}
+tests:
+  - description: a sum
+    vars: &vars {question: '2 + 2?', human: yes}
+    providerOutput: '4'
+    assert:
+      - type: equals
+        value: '4'
+  - vars: {<<: *vars, human: 'no'}
+    providerOutput: '5'
+  - vars: *vars
+  - file://more.yaml
+"""
+
+
+def test_tests_of_a_configuration_are_told_by_their_lines(read):
+    first, second, third, fourth = read(CONFIG, name="promptfooconfig.yaml", fields=Fields(label="human"))
+    assert texts(first) == ["answers 2 + 2?", 'Is exactly "4"']
+    assert (first.place, first.case.result, first.case.label) == ("line 7, test 1", "4", True)
+    assert (second.place, second.case.label, texts(second)) == ("line 13, test 1", False, ["answers 2 + 2?"])
+    assert third == Skipped("line 15, test 1", "has no output of a model: run promptfoo, and import its results")
+    assert fourth == Skipped("line 16, test 1", "its tests are elsewhere: import file://more.yaml by itself")
+
+
+def test_a_configuration_that_nobody_judged_has_no_labels(read):
+    first, *_ = read(CONFIG, name="promptfooconfig.yaml")
+    assert first == Skipped(
+        "line 7, test 1", "was judged by nobody: run promptfoo and import its results, or name a --label"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: [", "is no YAML that can be read"),
+        ("a: !!python/object/apply:os.system ['true']", "is no YAML that can be read"),
+        ("a: &a [*a]", "something in it contains itself"),
+        ("description: nothing", "is no result, test or configuration of promptfoo"),
+        ("", "is no result, test or configuration of promptfoo"),
+        ("a: &a {tests: [x]}\n<<: *a", "its tests are elsewhere: import x by itself"),
+        ("tests: [y]\ntests: [x, ]", "its tests are elsewhere: import x by itself"),
+        ("tests: file://tests.csv", "its tests are elsewhere: import file://tests.csv by itself"),
+        ("[" * 3_000 + "]" * 3_000, "is no YAML that can be read"),
+    ],
+)
+def test_hostile_configurations_are_told(read, text, reason):
+    (skipped,) = read(text, name="promptfooconfig.yaml")
+    assert isinstance(skipped, Skipped)
+    assert reason in skipped.reason
+
+
+def test_aliases_of_aliases_are_no_bomb(read):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    (skipped,) = read("\n".join(lines), name="bomb.yaml")
+    assert "stands for more than 1000000 values" in skipped.reason

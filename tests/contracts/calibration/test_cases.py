@@ -1,0 +1,166 @@
+"""Labelled cases: what a line may be, and what is said of one that is none."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.judging.calibration.cases import LINE_MAX_BYTES, BadLine, NumberedCase, hash_cases, make_case, read_cases
+
+CRITERIA = [{"text": "It rhymes"}, {"text": "It swears", "kind": "never"}, {"text": "It is short", "required": False}]
+
+
+def make(**fields):
+    return make_case({"id": "a", "result": "words", "criteria": CRITERIA, **fields})
+
+
+def read(*lines):
+    return list(read_cases([line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]))
+
+
+def test_labels_are_a_list_or_named_by_the_criteria():
+    listed = make(labels=[True, None, False])
+    assert listed.labels == [True, None, False]
+    assert make(labels={"It rhymes": True, "optional: It is short": False}) == listed
+    assert listed.label is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "label"),
+    [
+        ([True, True, None], True),
+        ([True, True, False], True),
+        ([False, None, None], False),
+        ([True, None, True], None),
+    ],
+)
+def test_the_whole_follows_from_the_required_criteria(labels, label):
+    assert make(labels=labels).label is label
+
+
+def test_the_whole_may_be_labelled_alone_or_beside_some_criteria():
+    assert make(label=False).labels == [None, None, None]
+    assert make(label=False, labels=[True, None, None]).label is False
+
+
+def test_criteria_may_be_given_as_text():
+    case = make_case({"id": "a", "result": 1, "acceptance_criteria": "- It rhymes\n- never: It swears", "label": True})
+    assert [str(criterion) for criterion in case.criteria] == ["It rhymes", "never: It swears"]
+
+
+def test_a_result_may_be_any_json_and_even_null():
+    assert make(result=None, label=True).result is None
+    assert make(result={"a": [1]}, label=True).result == {"a": [1]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, "has no label: give label, or labels of some criteria"),
+        ({"labels": [None, None, None]}, "has no label: give label, or labels of some criteria"),
+        ({"labels": [True]}, "labels has 1 entries for 3 criteria: give one for each, null where unknown"),
+        ({"labels": {"It sings": True}}, "labels names 'It sings', which is none of the criteria"),
+        (
+            {"labels": [True, True, None], "label": False},
+            "label is false, and labels say true of the required criteria",
+        ),
+        (
+            {"labels": [False, True, None], "label": True},
+            "label is true, and labels say false of the required criteria",
+        ),
+        ({"label": "yes"}, "label: must be true or false"),
+        ({"label": 1}, "label: must be true or false"),
+        ({"label": True, "verdict": 1}, "verdict: cannot be given here: leave it out"),
+        ({"label": True, "criteria": []}, "criteria: a job needs at least one criterion"),
+        ({"label": True, "criteria": [{"text": "a", "required": False}]}, "criteria: all criteria are optional"),
+        ({"label": True, "acceptance_criteria": "It sings"}, "acceptance_criteria and criteria say different things"),
+        ({"label": True, "criteria": None}, "a job needs at least one criterion"),
+        ({"label": True, "id": ""}, "id: must not be empty"),
+        ({"label": True, "id": "a\0"}, "id: must not contain the character U+0000"),
+    ],
+)
+def test_what_is_no_case_is_told(fields, reason):
+    assert reason in make(**fields)
+
+
+def test_two_criteria_of_one_name_are_labelled_by_a_list():
+    twice = [{"text": "It rhymes"}, {"text": "It rhymes", "kind": "never"}]
+    assert "which two criteria are called" in make(criteria=twice, labels={"It rhymes": True})
+    assert make(criteria=twice, labels={"never: It rhymes": True}).labels == [None, True]
+    assert make(criteria=twice, labels=[True, False]).label is False
+
+
+@pytest.mark.parametrize(
+    ("value", "origin"),
+    [
+        ({"input": [], "ideal": "a"}, "OpenAI Evals"),
+        ({"item": {"a": 1}}, "OpenAI Evals"),
+        ({"datasource_item": {}}, "OpenAI Evals"),
+        ({"vars": {}}, "promptfoo"),
+        ({"testCase": {}}, "promptfoo"),
+    ],
+)
+def test_a_case_of_another_kind_is_known_and_told_where_to_go(value, origin):
+    assert make_case(value) == f"looks like a case of {origin}: `signoff judge import` makes cases of it"
+
+
+def test_lines_are_told_by_their_number():
+    good = {"id": "a", "result": "x", "criteria": CRITERIA, "label": True}
+    first, bad, again, other = read(good, b"{", b"\n", good, {**good, "id": "b"})
+    assert isinstance(first, NumberedCase)
+    assert first.line == 1
+    assert bad.line == 2
+    assert bad.reason.startswith("is no JSON")
+    assert again == BadLine(4, "id 'a' is that of line 1")
+    assert other.line == 5
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"[]", "is no JSON object"),
+        (b"\xff\xfe", "is no JSON"),
+        (b"[" * 500, "is no JSON"),
+        (b'{"result": 1e400}', "is no JSON"),
+        (b'{"result": NaN}', "is no JSON"),
+        (b'"' + b"x" * LINE_MAX_BYTES + b'"', "is longer than 8388608 bytes"),
+    ],
+)
+def test_hostile_lines_are_told_and_not_raised(line, reason):
+    (bad,) = read(line)
+    assert reason in bad.reason
+
+
+def test_an_empty_file_has_no_cases():
+    assert read() == []
+    assert read(b"\n", b"  \n") == []
+
+
+def test_lines_are_read_as_they_are_asked_for():
+    def endless():
+        while True:
+            yield b'{"id": "a", "result": 1, "acceptance_criteria": "It rhymes", "label": true}'
+
+    assert next(read_cases(endless())).case.id == "a"
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
+
+
+@given(
+    st.lists(st.sampled_from([True, False, None]), min_size=3, max_size=3),
+    st.sampled_from([True, False, None]),
+    TEXTS,
+    st.none() | st.booleans() | TEXTS | st.lists(TEXTS),
+)
+def test_a_case_reads_back_as_it_was_written(labels, label, name, result):
+    case = make(labels=labels, label=label, id=name, result=result)
+    if not isinstance(case, str):
+        assert make_case(json.loads(case.write())) == case
+
+
+def test_the_hash_is_of_the_cases_and_their_order():
+    one, other = make(label=True), make(label=False)
+    assert hash_cases([one, other]) == hash_cases([make(label=True), other])
+    assert len({hash_cases(cases) for cases in ([], [one], [other], [one, other], [other, one])}) == 5

@@ -1,0 +1,320 @@
+"""What is counted of policies on labelled cases, and what a golden set makes of it."""
+
+import pytest
+from pydantic import ValidationError
+
+from contracts.judging.calibration.cases import make_case
+from contracts.judging.calibration.evaluation import (
+    CRITERIA_MAX,
+    DISAGREEMENTS_MAX,
+    LISTED_MAX,
+    RESULT_MAX_CHARS,
+    Asked,
+    Evaluation,
+    Judged,
+)
+from contracts.judging.calibration.golden import GoldenSet, Report, find_refusal
+from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdict
+from contracts.status import Outcome
+
+
+def make(name="a", label=True, criteria=("It rhymes",), labels=None):
+    fields = {"id": name, "result": "words", "acceptance_criteria": "\n".join(criteria), "label": label}
+    return make_case({**fields, "labels": labels})
+
+
+def judged(outcomes, *asks, error=None):
+    return Judged(outcomes, set(outcomes) == {"p"}, asks, error)
+
+
+def evaluate(*pairs, policy="a@1"):
+    """Return the report of one policy: pairs of a label and outcomes of one criterion, each case judged once."""
+    evaluation = Evaluation([policy])
+    for number, (label, outcomes) in enumerate(pairs):
+        evaluation.add(make(f"{number}", label, labels=[label]), {policy: [judged(outcomes)]})
+    return evaluation.report()
+
+
+def test_each_judgement_is_counted_by_criterion_and_in_all():
+    evaluation = Evaluation(["a@1"])
+    both = ("It rhymes", "never: It swears")
+    evaluation.add(make("1", criteria=both, labels=[True, True]), {"a@1": [judged("pp")]})
+    evaluation.add(make("2", None, both, [True, False]), {"a@1": [judged("pp")]})
+    evaluation.add(make("3", None, both, [False, None]), {"a@1": [judged("cp")]})
+    evaluation.add(make("4", None, ("It rhymes",), [True]), {"a@1": [judged("f")]})
+    (report,) = evaluation.report()["policies"]
+    counted = ("labelled", "true_accepts", "false_accepts", "true_rejects", "false_rejects", "unsure")
+    assert [report["overall"][name] for name in counted] == [4, 1, 1, 1, 1, 1]
+    assert [report["all_criteria"][name] for name in counted] == [6, 3, 1, 1, 1, 1]
+    first, second = report["criteria"]
+    assert (first["criterion"], [first[name] for name in counted]) == ("It rhymes", [4, 2, 0, 1, 1, 1])
+    assert (second["criterion"], [second[name] for name in counted]) == ("never: It swears", [2, 1, 1, 0, 0, 0])
+    assert report["overall"]["false_accept_rate"] == pytest.approx(
+        {"share": 0.5, "low": 0.0945, "high": 0.9055}, abs=1e-4
+    )
+    assert report["overall"]["kappa"] == 0
+
+
+def test_of_one_label_alone_kappa_and_the_other_rate_are_undefined():
+    overall = evaluate((True, "p"), (True, "p"))["policies"][0]["overall"]
+    assert overall["kappa"] is None
+    assert overall["true_negative_rate"] == {"share": None, "low": None, "high": None}
+
+
+def test_of_no_cases_nothing_is_said():
+    (report,) = Evaluation(["a@1"]).report()["policies"]
+    assert report["overall"]["agreement"]["share"] is None
+    assert (report["asks"], report["cost_usd"], report["latency_s"]["median"]) == (0, 0.0, None)
+
+
+def test_what_was_not_judged_is_told_and_not_counted():
+    evaluation = Evaluation(["a@1"])
+    evaluation.add(make("1"), {"a@1": [judged("-", error="judge_invalid_json")]})
+    evaluation.add(make("2"), {"a@1": [judged("p")]})
+    report = evaluation.report()
+    assert report["policies"][0]["unjudged"] == {"judge_invalid_json": 1}
+    assert report["policies"][0]["overall"]["labelled"] == 1
+    assert report["disagreements"]["total"] == 0
+
+
+def test_outcomes_of_other_criteria_are_a_bug_and_not_counted():
+    with pytest.raises(ValueError, match="has 1 criteria, and 2 were judged"):
+        Evaluation(["a@1"]).add(make("1"), {"a@1": [judged("pp")]})
+
+
+def test_the_first_of_repeats_counts_and_flips_are_told():
+    evaluation = Evaluation(["a@1"])
+    evaluation.add(make("1"), {"a@1": [judged("p"), judged("f"), judged("p")]})
+    evaluation.add(make("2"), {"a@1": [judged("p"), judged("p"), judged("p")]})
+    evaluation.add(make("3"), {"a@1": [judged("p"), judged("-", error="x"), judged("p")]})
+    evaluation.add(make("4"), {"a@1": [judged("f"), judged("-", error="x"), judged("-", error="x")]})
+    (report,) = evaluation.report()["policies"]
+    assert report["overall"]["labelled"] == 4
+    assert (report["flips"]["cases"]["count"], report["flips"]["cases"]["share"]) == (1, pytest.approx(1 / 3))
+    assert report["flips"]["criteria"]["count"] == 1
+
+
+def test_unsure_and_failed_are_no_flip():
+    evaluation = Evaluation(["a@1"])
+    evaluation.add(make("1"), {"a@1": [judged("c"), judged("f")]})
+    assert evaluation.report()["policies"][0]["flips"]["criteria"]["count"] == 0
+
+
+def test_cost_and_latency_are_of_all_asks_and_what_is_unknown_is_told():
+    evaluation = Evaluation(["a@1"])
+    asks = [Asked("cheap", "c", 0.1, 1.0, 10), Asked("strong", "p", 0.5, 3.0, 20), Asked("strong", None, None, None)]
+    evaluation.add(make("1"), {"a@1": [judged("p", *asks), judged("p", asks[0])]})
+    (report,) = evaluation.report()["policies"]
+    assert (report["asks"], report["tokens"], report["asks_of_unknown_cost"]) == (4, 40, 1)
+    assert report["cost_usd"] == pytest.approx(0.7)
+    assert report["latency_s"] == {"median": 1.0, "p95": 3.0}
+    free = Evaluation(["a@1"])
+    free.add(make("1"), {"a@1": [judged("p", Asked("judge", "p"))]})
+    assert free.report()["policies"][0]["cost_usd"] is None
+
+
+def test_two_policies_are_compared_on_the_cases_that_both_judged():
+    evaluation = Evaluation(["a@1", "a@2"])
+    for number in range(6):
+        evaluation.add(make(f"{number}", label=False), {"a@1": [judged("p")], "a@2": [judged("f")]})
+    evaluation.add(make("both"), {"a@1": [judged("p")], "a@2": [judged("p")]})
+    evaluation.add(make("lost"), {"a@1": [judged("p")], "a@2": [judged("-", error="x")]})
+    (comparison,) = evaluation.report()["comparisons"]
+    assert comparison == {
+        "first": "a@1",
+        "second": "a@2",
+        "both_right": 1,
+        "only_first_right": 0,
+        "only_second_right": 6,
+        "both_wrong": 0,
+        "p": 0.03125,
+    }
+
+
+def test_policies_are_told_apart():
+    for policies in ([], ["a@1", "a@1"]):
+        with pytest.raises(ValueError, match="each once"):
+            Evaluation(policies)
+
+
+def test_votes_of_a_quorum_are_worth_what_their_errors_say():
+    evaluation = Evaluation(["a@1"])
+    for number, said in enumerate(["ppf", "ppp", "fff", "ppp"]):
+        votes = [Asked("vote", letter) for letter in said]
+        evaluation.add(make(f"{number}", labels=[True]), {"a@1": [judged("p", *votes, Asked("refute", "p"))]})
+    evaluation.add(make("lost", labels=[True]), {"a@1": [judged("p", *[Asked("vote", None)] * 3)]})
+    ((quorum,),) = [report["quorum"] for report in evaluation.report()["policies"]]
+    assert (quorum["votes"], quorum["labels"], quorum["majority_wrong"], quorum["best_wrong"]) == (3, 5, 2, 2)
+    assert quorum["adds_nothing"]
+    assert 1 < quorum["worth_votes"] < 3
+
+
+@pytest.mark.parametrize(
+    ("criterion", "asks", "wrong"),
+    [
+        # The first vote was asked twice, since its first answer was nonsense; the second is of no opinion.
+        ("It rhymes", [(1, None), (1, "p"), (2, "-")], [0, 1]),
+        # One ask a criterion: each answers one of them.
+        ("It rhymes", [(1, "p"), (1, "-"), (2, "-"), (2, "f")], [0, 1]),
+        # Of a result in parts, one part shows that the first says yes.
+        ("It rhymes", [(1, "f"), (1, "p"), (1, "f"), (2, "f"), (2, "c")], [0, 1]),
+        ("never: It swears", [(1, "p"), (1, "f"), (1, "p"), (2, "p"), (2, "p")], [1, 0]),
+    ],
+)
+def test_a_vote_may_take_several_asks(criterion, asks, wrong):
+    evaluation = Evaluation(["a@1"])
+    votes = [Asked("vote", outcomes, vote=vote) for vote, outcomes in asks]
+    for number in range(3):
+        evaluation.add(make(f"{number}", criteria=[criterion], labels=[True]), {"a@1": [judged("p", *votes)]})
+    ((quorum,),) = [report["quorum"] for report in evaluation.report()["policies"]]
+    assert (quorum["labels"], quorum["wrong"]) == (3, [3 * one for one in wrong])
+
+
+def test_asks_that_are_told_as_a_sum_count_as_many_and_have_no_latency_of_their_own():
+    evaluation = Evaluation(["a@1"])
+    asks = [Asked("judge", "p", None, 1.0), Asked("judge", None, 2.0, 9.0, together=4)]
+    evaluation.add(make("1"), {"a@1": [judged("p", *asks)]})
+    (report,) = evaluation.report()["policies"]
+    assert (report["asks"], report["asks_of_unknown_cost"], report["latency_s"]["p95"]) == (5, 1, 1.0)
+
+
+def test_disagreements_are_kept_to_be_read_and_no_more_than_can_be():
+    report = evaluate((False, "p"), (True, "p"), *[(False, "p")] * DISAGREEMENTS_MAX)
+    assert report["disagreements"]["total"] == DISAGREEMENTS_MAX + 1
+    assert len(report["disagreements"]["items"]) == DISAGREEMENTS_MAX
+    first = report["disagreements"]["items"][0]
+    assert (first["id"], first["label"], first["result"]["text"]) == ("0", False, "words")
+    assert first["judged"]["a@1"] == {"accepted": True, "outcomes": "p", "reason": ""}
+
+
+def test_a_long_result_is_cut_and_says_so():
+    evaluation = Evaluation(["a@1"])
+    fields = {"id": "a", "acceptance_criteria": "It rhymes", "label": False}
+    evaluation.add(make_case({**fields, "result": ["x" * RESULT_MAX_CHARS]}), {"a@1": [judged("p")]})
+    (item,) = evaluation.report()["disagreements"]["items"]
+    assert (len(item["result"]["text"]), item["result"]["chars_left_out"]) == (RESULT_MAX_CHARS, 4)
+
+
+def test_a_verdict_says_what_each_criterion_and_ask_did():
+    criteria = [CriterionVerdict(text=f"{outcome}", outcome=outcome) for outcome in Outcome]
+    ask = Ask(model="m", role="vote", outcomes="pf-", cost_usd=0.1, latency_s=2.0, input_tokens=3, output_tokens=4)
+    stage = StageVerdict(kind="quorum", outcomes="pf-", asks=[ask, Ask(model="m", input_tokens=1), Ask(model="m")])
+    verdict = Verdict(is_valid=False, reason="no", criteria=criteria, stages=[stage], policy="strict@3")
+    asks = [Asked("vote", "pf-", 0.1, 2.0, 7), Asked("judge", None, None, None, 1), Asked("judge", None)]
+    assert Judged.of(verdict) == Judged("pfc", False, asks, None, "no", "strict@3")
+    older = Verdict(is_valid=False, reason="", criteria=criteria, judge_error="judge_canary")
+    assert Judged.of(older) == Judged("pfc", False, [], "judge_canary")
+
+
+def test_a_criterion_alone_may_disagree():
+    evaluation = Evaluation(["a@1"])
+    case = make("1", False, ("It rhymes", "It is short"), [True, False])
+    evaluation.add(case, {"a@1": [judged("fp")]})
+    assert evaluation.report()["disagreements"]["total"] == 1
+
+
+def test_a_report_lists_the_criteria_with_the_most_labels_and_counts_the_others():
+    evaluation = Evaluation(["a@1"])
+    for number in range(LISTED_MAX + 5):
+        evaluation.add(make(f"{number}", criteria=[f"It says {number}"], labels=[True]), {"a@1": [judged("p")]})
+    evaluation.add(make("again", criteria=["It says 77"], labels=[True]), {"a@1": [judged("f")]})
+    (report,) = evaluation.report()["policies"]
+    assert report["criteria"][0]["criterion"] == "It says 77"
+    assert (len(report["criteria"]), report["criteria_not_listed"]) == (LISTED_MAX, 5)
+
+
+def test_criteria_without_number_do_not_fill_the_memory():
+    evaluation = Evaluation(["a@1"])
+    case = make("a", labels=[True])
+    for number in range(CRITERIA_MAX + 3):
+        case.criteria[0] = case.criteria[0].model_copy(update={"text": f"{number}"})
+        evaluation.add(case, {"a@1": [judged("p")]})
+    (report,) = evaluation.report()["policies"]
+    assert (report["labels_not_told_apart"], report["all_criteria"]["labelled"]) == (3, CRITERIA_MAX + 3)
+
+
+GOLDEN = GoldenSet(cases_hash="0" * 64, cases=4)
+
+
+def on_golden(*pairs, policy="strict@2"):
+    return as_report(evaluate(*pairs, policy=policy))
+
+
+def as_report(report, **more):
+    return Report.model_validate({"cases_hash": GOLDEN.cases_hash, **report, **more})
+
+
+def test_a_version_that_is_right_takes_over():
+    report = on_golden((True, "p"), (True, "p"), (False, "f"), (False, "c"))
+    assert find_refusal(GOLDEN, "strict@2", report) is None
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([(True, "p"), (True, "p"), (False, "p"), (False, "f")], "0.500 of the bad results are refused, less than 0.9"),
+        ([(True, "f"), (True, "p"), (False, "f"), (False, "f")], "0.500 of the good results pass, less than 0.9"),
+        ([(True, "p"), (True, "p"), (False, "f")], "3 of 4 cases have a verdict and a label"),
+        ([(True, "p")] * 4, "no case says how many bad results are refused"),
+        ([(False, "f")] * 4, "no case says how many good results pass"),
+        ([], "0 of 4 cases have a verdict"),
+    ],
+)
+def test_a_version_that_is_not_good_enough_is_refused_with_the_reason(pairs, message):
+    refusal = find_refusal(GOLDEN, "strict@2", on_golden(*pairs))
+    assert refusal.code == "golden_failed"
+    assert message in refusal.message
+
+
+def test_a_report_of_other_cases_or_another_version_passes_nothing():
+    report = on_golden((True, "p"), (True, "p"), (False, "f"), (False, "f"))
+    assert find_refusal(GOLDEN, "strict@3", report).code == "golden_other_version"
+    other = report.model_copy(update={"cases_hash": "1" * 64})
+    assert find_refusal(GOLDEN, "strict@2", other).code == "golden_other_cases"
+    empty = report.model_copy(update={"policies": []})
+    assert "the report is of nothing" in find_refusal(GOLDEN, "strict@2", empty).message
+
+
+@pytest.mark.parametrize(
+    ("versions", "code"),
+    [
+        (["strict@2"] * 4, None),
+        (["strict@2"] * 3 + ["strict@3"], "golden_other_version"),
+        (["strict@1"] * 4, "golden_other_version"),
+    ],
+)
+def test_the_version_that_judged_counts_and_not_the_name_that_was_asked_for(versions, code):
+    evaluation = Evaluation(["strict"])
+    for number, version in enumerate(versions):
+        good = number % 2 == 0
+        said = judged("p" if good else "f")._replace(version=version)
+        evaluation.add(make(f"{number}", good), {"strict": [said]})
+    refusal = find_refusal(GOLDEN, "strict@2", as_report(evaluation.report()))
+    assert (refusal and refusal.code) == code
+
+
+def test_an_optional_criterion_that_fails_makes_no_verdict_sure():
+    evaluation = Evaluation(["a@1"])
+    evaluation.add(make("1", True, ("It rhymes", "optional: It is short")), {"a@1": [judged("cf")]})
+    assert evaluation.report()["policies"][0]["overall"]["unsure"] == 1
+
+
+def test_flips_are_looked_at_where_the_set_says_so():
+    steady = GOLDEN.model_copy(update={"flips_max": 0.2})
+    report = on_golden((True, "p"), (True, "p"), (False, "f"), (False, "f"))
+    assert "evaluate with --repeats 2" in find_refusal(steady, "strict@2", report).message
+    report.policies[0].flips.cases.share = 0.25
+    assert "0.250 of the cases flipped" in find_refusal(steady, "strict@2", report).message
+    assert find_refusal(steady.model_copy(update={"flips_max": 0.25}), "strict@2", report) is None
+
+
+def test_a_share_is_not_taken_at_its_word():
+    report = evaluate((True, "p"), (True, "p"), (False, "p"), (False, "p"), policy="strict@2")
+    report["policies"][0]["overall"]["true_negative_rate"] = {"share": 1.0, "low": 1.0, "high": 1.0}
+    assert "0.000 of the bad results are refused" in find_refusal(GOLDEN, "strict@2", as_report(report)).message
+
+
+@pytest.mark.parametrize("broken", [{"policies": [{}]}, {"policies": None}, {"cases_hash": 7}])
+def test_a_report_of_another_shape_is_none(broken):
+    with pytest.raises(ValidationError):
+        as_report(evaluate((True, "p")), **broken)

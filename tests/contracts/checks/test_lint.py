@@ -1,0 +1,241 @@
+"""The lint of criteria: what it warns of, what it suggests, and that what is well written is left in peace."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.criteria import CRITERION_MAX_CHARS, Criterion, CriterionWarning, parse_criteria, parse_stored_criteria
+from contracts.lint import find_warnings
+
+
+def warn(text: str) -> list[CriterionWarning]:
+    return find_warnings(parse_stored_criteria(text))
+
+
+GOOD = """\
+It rhymes
+Says "sea"
+The poem has three stanzas of four lines each
+Every claim is followed by the page it was taken from
+Names Lisbon and Porto
+It names not only Lisbon but Porto
+The first paragraph says who bought whom, and for how much
+States the total in euros and in dollars
+It is written in German
+The subject line names the product and the date of delivery
+Mentions both risks of the report: interest rates and staff turnover
+Lists at least three alternatives, each with a price
+Ends with a question to the reader
+It answers yes or no
+The title has at most 60 characters
+No sentence is longer than 25 words? never: mind
+Every paragraph has at most 80 words
+The summary has one sentence for each of the five chapters
+Gives a reason for each recommendation
+Addresses the customer by name
+It apologises once and offers a refund
+The function returns an empty list for an empty file
+All tests in tests/ pass with Python 3.11
+The SQL uses parameters, and each table has an alias
+Explains what a lease is before it uses the word
+Quotes the second clause of the contract verbatim
+The tone is that of a letter to a friend
+Uses the metric system
+Each step names the tool that it needs
+The answer is 42
+Includes a table of the costs by month
+Compares the three offers by price, delivery and warranty
+It tells the reader how to cancel, step by step
+The image description names every person that can be seen
+Contains a link to the privacy policy
+It suits readers of ten years: every foreign word is explained
+The code is formatted with two spaces
+Describes a good way to store apples over winter
+Explains why the best known theory fails
+The recipe names quantities for four people
+It sets the clear text next to the cipher
+Has a heading for each of the four seasons
+Translates the idioms by what they mean
+Its last line repeats the first
+The email proposes two dates next week
+Der Text nennt den Preis und das Lieferdatum
+Le r\u00e9sum\u00e9 cite trois chiffres
+\u6587\u4e2d\u63d0\u5230\u91cc\u65af\u672c
+optional: It is between two and three pages long
+optional: The plot turns on a letter that arrives late
+never: mentions prices
+never: it is written in the first person; or it names the author
+check: max_words 200
+check: contains "good"
+"""
+GOOD_LINES = [line for line in GOOD.splitlines() if "never: mind" not in line]
+
+
+@pytest.mark.parametrize("line", GOOD_LINES)
+def test_what_is_well_written_is_left_in_peace(line: str) -> None:
+    assert warn(f"{line}\nIt has a title") == []
+
+
+def test_there_are_many_such_and_they_stand_together() -> None:
+    assert len(GOOD_LINES) >= 50
+    assert warn("\n".join(GOOD_LINES)) == []
+
+
+ANSWERS = "It answers each question that the description asks"
+GREETING = "It addresses the reader by name and ends with a greeting"
+TERMS = "Every technical term in it is explained where it first stands"
+JSON = 'check: json_schema {"type": ["object", "array"]}'
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "suggestion"),
+    [
+        ("TBD", "criterion_says_nothing", ANSWERS),
+        ("...", "criterion_says_nothing", ANSWERS),
+        ("<TODO>", "criterion_says_nothing", ANSWERS),
+        ("n/a", "criterion_says_nothing", ANSWERS),
+        ("It is good", "criterion_vague", ANSWERS),
+        ("The text is clear and concise.", "criterion_vague", TERMS),
+        ("Well written", "criterion_vague", GREETING),
+        ("High-quality output", "criterion_vague", ANSWERS),
+        ("The tone should be professional", "criterion_vague", GREETING),
+        ("optional: It must be concise", "criterion_vague", "optional: check: max_words 200"),
+        ("It rhymes; it has four lines", "criterion_joins_two", "It rhymes\nIt has four lines"),
+        ("It is in German and it names the price", "criterion_joins_two", "It is in German\nIt names the price"),
+        (
+            "optional: Names the price. It must also say when it ends",
+            "criterion_joins_two",
+            "optional: Names the price\noptional: It must also say when it ends",
+        ),
+        (
+            'never: says "a; b" to the reader; it names the author',
+            "criterion_joins_two",
+            'never: says "a; b" to the reader\nnever: It names the author',
+        ),
+        ("Gives a date, and also names the place", "criterion_joins_two", "Gives a date\nNames the place"),
+        ("It must not mention prices", "criterion_reads_as_absence", "never: mention prices"),
+        ("No bullet points", "criterion_reads_as_absence", "never: bullet points"),
+        ("optional: Avoid adverbs.", "criterion_reads_as_absence", "optional: never: adverbs"),
+        ("The answer doesn\u2019t say who wrote it", "criterion_reads_as_absence", "never: say who wrote it"),
+        ("Written without jargon", "criterion_reads_as_absence", None),
+        ("It has at most 200 words", "criterion_better_as_check", "check: max_words 200"),
+        ("No more than 1,500 characters", "criterion_better_as_check", "check: max_chars 1500"),
+        ("It must not exceed 200 words", "criterion_better_as_check", "check: max_words 200"),
+        ("optional: under 100 words", "criterion_better_as_check", "optional: check: max_words 99"),
+        ("Between 100 and 200 words", "criterion_better_as_check", "check: min_words 100\ncheck: max_words 200"),
+        ('Contains the word "sea"', "criterion_better_as_check", 'check: contains "sea"'),
+        ("The output must be valid JSON.", "criterion_better_as_check", JSON),
+        ("It is a valid URL", "criterion_better_as_check", "check: url"),
+    ],
+)  # fmt: skip
+def test_what_might_be_meant_otherwise_is_told_with_what_to_write(line: str, code: str, suggestion: str | None) -> None:
+    (warning,) = warn(f"It rhymes in each line\n{line}")
+    assert (warning.code, warning.criterion, warning.suggestion) == (code, 1, suggestion)
+    assert warning.message.startswith("criterion 2 ")
+    if suggestion is not None:
+        assert [one for one in warn(f"It has a title\n{suggestion}") if one.code == code] == []
+        parse_criteria(f"It has a title\n{suggestion}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It must not mention prices",
+        "It does not contain a table",
+        "It doesn\u2019t say who wrote it",
+        "No bullet points",
+        "no number is given",
+        "It never repeats itself",
+        "Written without jargon",
+        "Avoid adverbs",
+        "It cannot be misread",
+        "Der Text nennt keine Preise",
+        "Sans anglicismes",
+        "\u4e0d\u5f97\u51fa\u73b0\u4ef7\u683c",
+        "\u0411\u0435\u0437 \u0446\u0435\u043d",
+    ],
+)
+def test_a_criterion_of_absence_is_warned_of_unless_it_is_marked(text: str) -> None:
+    criteria = [Criterion(text="It rhymes"), Criterion(text=text), Criterion(text="a dog", kind="never")]
+    (warning,) = find_warnings(criteria)
+    assert (warning.code, warning.criterion) == ("criterion_reads_as_absence", 1)
+    assert "criterion 2" in warning.message
+    assert "`never:`" in warning.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is not empty",
+        "no longer than a page",
+        "It must not exceed the budget of the request",
+        "It names not only Lisbon but Porto",
+        "It answers yes or no",
+        'It says "no, never without you"',
+        "Mentions No. 5",
+        "It is non-fiction in a sans-serif font",
+        "It notes everything noteworthy",
+        "It ends well",
+    ],
+)
+def test_a_criterion_that_asks_for_something_is_not_warned_of(text: str) -> None:
+    assert find_warnings([Criterion(text=text)]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "check: max_words 100\ncheck: min_words 200",
+        "It has at least 200 words\ncheck: max_words 100",
+        'check: contains "sea"\ncheck: not_contains "sea"',
+        "check: matches /a/\ncheck: not_matches /a/",
+        "check: json_path $.a exists\ncheck: json_path  $.a absent",
+        "It mentions prices\nnever: mentions Prices.",
+    ],
+)
+def test_what_no_result_meets_together_is_told(text: str) -> None:
+    assert [(one.code, one.criterion) for one in warn(text) if one.code == "criterion_contradicts"] == [
+        ("criterion_contradicts", 1)
+    ]
+    optional = text.replace("\n", "\noptional: ", 1)
+    assert [one for one in warn(optional) if one.code == "criterion_contradicts"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "check: max_words 200\ncheck: min_words 100",
+        "check: max_words 100\ncheck: min_chars 200",
+        'check: contains "sea"\ncheck: not_contains "lake"',
+        "check: json_path $.a exists\ncheck: json_path $.b absent",
+    ],
+)
+def test_what_a_result_can_meet_together_is_no_contradiction(text: str) -> None:
+    assert warn(text) == []
+
+
+TEXTS = st.text(st.characters(exclude_characters="\0"))
+
+
+@given(st.lists(st.builds(Criterion, text=TEXTS, kind=st.sampled_from(["meets", "never", "check"])), max_size=6))
+def test_any_criteria_have_warnings_or_none(criteria: list[Criterion]) -> None:
+    for warning in find_warnings(criteria):
+        assert 0 <= warning.criterion < len(criteria)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " " * 2_000,
+        "." * 1_999 + "a",
+        "no " * 600,
+        "a; " * 600,
+        '"' * 2_000,
+        "it and " * 280,
+        "at most " * 250,
+        "9" * 2_000,
+    ],
+)
+def test_a_long_criterion_is_read_at_once(text: str) -> None:
+    """A pattern that looked back again and again would be ended by the time that a test has."""
+    find_warnings([Criterion(text=text[:CRITERION_MAX_CHARS])] * 100)

@@ -1,0 +1,164 @@
+"""Judgings without a job: queued within bounds, finished once, and recorded as the job's where that is asked for."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from support.jobstore.memory import Life, MemoryJobstore
+from support.jobstore.steps import verdict
+
+from contracts.judging.verdict import Verdict
+from contracts.status import JobStatus, JudgingKind, JudgingState, Outcome
+from jobstore.commands.jobs import AssignAgent
+from jobstore.commands.judging.judgings import FinishJudging, QueueJudgings, QueueRejudging
+from jobstore.commands.rows import NewJudging
+from jobstore.domain.actor import ADMINISTRATOR
+from jobstore.errors import NotFoundError, RefusedError
+
+MET, NOT_MET = verdict(Outcome.PASS), verdict(Outcome.FAIL)
+KINDS = (JudgingKind.TRY, JudgingKind.EVALUATE, JudgingKind.SHADOW)
+OTHER = verdict(Outcome.FAIL, criteria='Says "sky"')
+
+
+def case(group_id: UUID, item: int = 0, kind: JudgingKind = JudgingKind.TRY) -> NewJudging:
+    return NewJudging(uuid4(), kind, group_id, item, asked="{}")
+
+
+def queued(life: Life, kind: JudgingKind = JudgingKind.REJUDGE, **fields: Any) -> NewJudging:
+    """A result of a life that waits to be judged again."""
+    judging = NewJudging(uuid4(), kind, uuid4(), 0, execution_id=life.execution_id, job_id=life.job_id)
+    life.jobstore.run(QueueRejudging(replace(judging, **fields), actor=ADMINISTRATOR))
+    return judging
+
+
+def finished(life: Life, judging: NewJudging, said: Verdict, **fields: Any) -> bool:
+    about = {"execution_id": life.execution_id, "job_id": life.job_id} if judging.kind is JudgingKind.REJUDGE else {}
+    text = said.model_dump_json()
+    done: bool = life.jobstore.run(FinishJudging(judging.id, 1, text, cost_usd=0.5, tokens=3, **about, **fields))
+    return done
+
+
+def rested(life: Life, outcome: Outcome = Outcome.PASS, **fields: Any) -> Life:
+    life.judging(**fields).judged(outcome)
+    assert not life.job.live
+    return life
+
+
+@pytest.mark.parametrize(("before", "said"), [(Outcome.PASS, NOT_MET), (Outcome.FAIL, MET), (Outcome.FAIL, NOT_MET)])
+def test_a_verdict_takes_the_place_of_the_one_before(life: Life, before: Outcome, said: Verdict) -> None:
+    rested(life, before, policy={"max_submissions": 1})
+    first = life.job
+    assert finished(life, queued(life), said)
+    job = life.job
+    assert job.status == (JobStatus.COMPLETED if said.is_valid else JobStatus.REJECTED)
+    code, not_met = (None, 0) if said.is_valid else ("rejudged", 1)
+    assert (job.live, job.code, job.not_met) == (False, code, not_met)
+    assert (job.duration_s, job.spent_usd, job.spent_tokens) == (first.duration_s, 0.5, 3)
+    assert life.told[-2:] == ["rejudged", "met" if said.is_valid else "not_met"]
+    begun, ended = life.jobstore.log(life.job_id)[-2:]
+    assert (begun.report.actor, begun.report.code, ended.report.code) == (ADMINISTRATOR, "rejudged", "rejudged")
+    assert ended.result_version == life.execution.result_version
+
+
+def test_a_shadow_is_kept_beside_the_verdict_before(life: Life) -> None:
+    rested(life)
+    told, judging = list(life.told), queued(life, JudgingKind.SHADOW)
+    assert finished(life, judging, NOT_MET)
+    assert life.told == told
+    kept = life.jobstore.answers[judging.id]
+    assert (kept.was_valid, kept.is_valid, kept.before, kept.cost_usd) == (True, False, "p", 0.5)
+    assert not finished(life, judging, MET), "it is answered once"
+    other = queued(life, JudgingKind.SHADOW)
+    assert finished(life, other, OTHER)
+    assert life.jobstore.answers[other.id].before == "-", "no such criterion was judged before"
+
+
+def test_nothing_is_recorded_of_a_job_that_moved_on(life: Life) -> None:
+    rested(life, Outcome.FAIL)
+    judging, mismatched, unjudged = queued(life), queued(life), queued(life)
+    gone = queued(life)
+    nonsense = verdict(Outcome.CANNOT_ASSESS, judge_error="judge_refused")
+    assert finished(life, unjudged, nonsense)
+    assert finished(life, mismatched, OTHER)
+    life.jobstore.run(FinishJudging(gone.id, 1, MET.model_dump_json()))
+    life.execution_id = uuid4()
+    life.execute(resubmission=True)
+    life.execution_id = judging.execution_id or life.execution_id
+    assert finished(life, judging, MET)
+    codes = [life.jobstore.answers[each.id].code for each in (unjudged, mismatched, gone, judging)]
+    assert codes == ["judge_refused", "verdict_mismatch", "unknown_job", "execution_live"]
+    assert "rejudged" not in life.told
+
+
+def test_a_result_is_queued_while_it_is_the_jobs_last(life: Life) -> None:
+    life.requested()
+    with pytest.raises(RefusedError, match="is live"):
+        queued(life)
+    with pytest.raises(NotFoundError):
+        queued(life, execution_id=None, job_id="nobody's")
+    life.jobstore.executions.clear()
+    life.jobstore.jobs[life.job_id] = replace(life.job, live=False)
+    with pytest.raises(RefusedError, match="has no result"):
+        queued(life, execution_id=None)
+
+
+def test_another_execution_has_ended_since(life: Life) -> None:
+    rested(life, Outcome.FAIL)
+    life.jobstore.jobs[life.job_id] = replace(life.job, execution_id=uuid4())
+    with pytest.raises(RefusedError, match="another execution has ended since"):
+        queued(life)
+
+
+def test_what_was_assigned_anew_has_nothing_to_judge(life: Life) -> None:
+    rested(life, Outcome.FAIL)
+    life.jobstore.run(AssignAgent(life.job_id, "writer"))
+    with pytest.raises(RefusedError, match="has no result"):
+        queued(life)
+
+
+def test_the_judgings_of_a_call_are_queued_once_and_within_bounds(jobstore: MemoryJobstore) -> None:
+    group_id = uuid4()
+    asked = QueueJudgings([case(group_id), case(group_id, 1)], actor=ADMINISTRATOR)
+    assert asked.size == len("{}{}")
+    assert [case(group_id, kind=kind).urgency for kind in KINDS] == [0, 1, 2]
+    jobstore.run(asked)
+    jobstore.run(QueueJudgings([case(group_id)]))
+    assert [judging.actor for judging in jobstore.judgings.values()] == [ADMINISTRATOR] * 2
+    jobstore.judging_room = 1
+    one, other = uuid4(), uuid4()
+    done = jobstore.carry_out(QueueJudgings([case(one)]), QueueJudgings([case(other)]))
+    assert done[0] is None
+    assert isinstance(done[1], RefusedError)
+    assert done[1].code == "too_many_judgings"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "code"),
+    [
+        (JudgingKind.TRY, '{"is_valid":1}', "verdict_mismatch"),
+        (JudgingKind.TRY, verdict(Outcome.FAIL, judge_error="judge_refused").model_dump_json(), "judge_refused"),
+        (JudgingKind.TRY, MET.model_dump_json(), None),
+        (JudgingKind.TEST, '{"api":"chat"}', None),
+        (JudgingKind.TRY, None, "judge_timeout"),
+    ],
+)
+def test_what_is_said_of_a_case_is_kept(
+    jobstore: MemoryJobstore, kind: JudgingKind, said: str | None, code: str | None
+) -> None:
+    judging = case(uuid4(), kind=kind)
+    jobstore.run(QueueJudgings([judging]))
+    command = FinishJudging(judging.id, 1, said, None if said else code)
+    assert command.size == len(said or "")
+    assert jobstore.run(command)
+    kept = jobstore.answers[judging.id]
+    assert (kept.code, kept.before, kept.was_valid) == (code, None, None)
+    assert (kept.answer is None) == (said is None or code == "verdict_mismatch")
+
+
+def test_a_stale_lease_and_an_unknown_judging_count_for_nothing(jobstore: MemoryJobstore) -> None:
+    judging = case(uuid4())
+    jobstore.run(QueueJudgings([judging]))
+    assert not jobstore.run(FinishJudging(judging.id, 0, MET.model_dump_json()))
+    assert not jobstore.run(FinishJudging(uuid4(), 1))
+    assert jobstore.judgings[judging.id].state is JudgingState.LEASED

@@ -1,0 +1,331 @@
+"""Results that were judged are judged again by an operation: as a shadow, which changes nothing, or for real."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from batch_world import NOBODY, World, asked, judged
+from pydantic import ValidationError
+from support.factories import SECRETS
+from support.jobstore.steps import CRITERIA, Steps, verdict
+
+from contracts.judging.verdict import Verdict
+from contracts.messages.judgings import judging_of, report_of
+from contracts.messages.operations import NewOperation, new_operation_message, operation_of
+from contracts.resources import Operation
+from contracts.signing import KeyUse, SigningKey
+from contracts.status import JobStatus, Outcome
+from jobstore.api.judging_service import JudgingService
+from jobstore.api.work_service import WorkService
+from jobstore.commands.executions import ExecuteJob
+from jobstore.dispatching.judging_queue import JudgingQueue
+from jobstore.errors import InvalidError, NotFoundError, RefusedError
+from jobstore.storage import judgings
+from signoff.v1 import judging_service_pb2 as judging_pb
+from signoff.v1 import operations_service_pb2 as operations_pb
+from signoff.v1 import work_service_pb2 as pb
+
+OTHER = 'Says "sky"'
+MET, NOT_MET = verdict(Outcome.PASS), verdict(Outcome.FAIL)
+
+
+class Validator:
+    """A validator: it takes judgings, and says of each what it is told to."""
+
+    def __init__(self, world: World) -> None:
+        self.owner = uuid4()
+        self.queue = JudgingQueue(world.database, world.runner.terms.lease_s)
+        self.service = WorkService(world.database, world.runner, SECRETS, judgings=self.queue)
+
+    async def take(self, take: int = 100) -> Sequence[pb.JudgingAnswer]:
+        request = pb.BeginJudgingsRequest(owner=str(self.owner), take=take)
+        return (await self.service.BeginJudgings(request, NOBODY)).taken
+
+    def prove(self, key: pb.LeaseKey, owner: UUID | None = None) -> pb.Lease:
+        signing = SigningKey(UUID(key.execution_id), key.lease, key.secret_id, key.key)
+        proof = signing.sign(str(owner or self.owner).encode())
+        return pb.Lease(execution_id=key.execution_id, lease=key.lease, proof=proof)
+
+    async def say(self, taken: Sequence[pb.JudgingAnswer], said: Verdict, **fields: Any) -> list[str]:
+        """Say one verdict of all, and return what becomes of each."""
+        outcomes = [
+            pb.JudgingOutcome(lease=self.prove(one.lease), verdict_json=said.model_dump_json(), **fields)
+            for one in taken
+        ]
+        return await self.finish(outcomes=outcomes)
+
+    async def finish(self, **fields: Any) -> list[str]:
+        request = pb.FinishJudgingsRequest(owner=str(self.owner), **fields)
+        answer = await self.service.FinishJudgings(request, NOBODY)
+        return [pb.LeaseState.Name(state).removeprefix("LEASE_STATE_") for state in (*answer.outcomes, *answer.held)]
+
+
+@pytest.fixture
+async def validator(world: World) -> Validator:
+    await world.sql("DELETE FROM judgings")
+    return Validator(world)
+
+
+async def made(world: World, jobs: Sequence[Steps], **fields: Any) -> Operation:
+    new = NewOperation(kind="rejudge", job_ids=[job.job_id for job in jobs], **fields)
+    request = operations_pb.CreateOperationRequest(operation=new_operation_message(new))
+    operation = operation_of((await world.doors.CreateOperation(request, NOBODY)).operation)
+    await world.worked()
+    return operation
+
+
+async def rested(world: World, outcome: Outcome = Outcome.PASS, **fields: Any) -> Steps:
+    """A job whose result has a verdict."""
+    (job,) = await world.jobs(1, **fields)
+    await world.runner.submit.run_one(ExecuteJob(job.job_id, job.execution_id, chosen=True))
+    await judged(job, outcome)
+    return job
+
+
+async def report_on(world: World, operation: Operation, **fields: Any) -> Any:
+    service = JudgingService(world.database, world.runner)
+    request = judging_pb.GetRejudgeReportRequest(operation_id=str(operation.id), **fields)
+    return report_of(await service.GetRejudgeReport(request, NOBODY))
+
+
+async def test_a_shadow_changes_nothing_and_tells_what_would(world: World, validator: Validator) -> None:
+    kept, flips = await rested(world), await rested(world, Outcome.FAIL, policy={"max_submissions": 1})
+    before = [await kept.logs(), await flips.logs()]
+    operation = await made(world, [kept, flips], shadow=True)
+    assert (await world.stands(operation.id)).counts == {"WAITING": 2}
+
+    taken = await validator.take()
+    assert {(one.acceptance_criteria, one.result_json, one.submission) for one in taken} == {(CRITERIA, '"blue"', 1)}
+    assert await validator.take() == []
+    assert await validator.say(taken, MET, cost_usd=0.25, tokens=7) == ["RECORDED"] * 2
+    assert await validator.say(taken, MET) == ["LOST"] * 2, "an outcome counts once"
+    await world.worked()
+
+    assert [await kept.logs(), await flips.logs()] == before
+    ended = await world.stands(operation.id)
+    assert (ended.state, ended.counts, ended.shadow) == ("DONE", {"DONE": 2}, True)
+    report = await report_on(world, operation)
+    assert (report.judged, report.judged_before, report.accepted_before, report.accepted_after) == (2, 2, 1, 2)
+    assert (report.flipped, report.cost_usd, report.tokens) == (1, 0.5, 14)
+    assert report.criteria[0].outcomes == {"fail > pass": 1, "pass > pass": 1}
+    (flip,) = report.flips
+    assert (flip.job_id, flip.was_valid, flip.is_valid) == (flips.job_id, False, True)
+    assert [(one.before, one.after) for one in flip.criteria] == [("fail", "pass")]
+
+
+async def test_a_real_one_rejects_what_was_accepted_and_accepts_it_again(world: World, validator: Validator) -> None:
+    job = await rested(world, policy={"max_submissions": 1})
+    first = await job.job()
+    await made(world, [job])
+    assert await validator.say(await validator.take(), NOT_MET, cost_usd=0.5) == ["RECORDED"]
+
+    rejected = await job.job()
+    assert (rejected.status, rejected.code, rejected.live, rejected.not_met) == ("REJECTED", "rejudged", False, 1)
+    assert (rejected.execution_id, rejected.duration_s) == (first.execution_id, first.duration_s)
+    assert (rejected.not_met_criteria, rejected.spent_usd) == ([CRITERIA], 0.5)
+    begun, ended = (await job.logs())[-2:]
+    assert (begun.kind, begun.status, begun.code) == ("rejudged", "IN_PROGRESS", "rejudged")
+    assert (ended.kind, ended.status, ended.code, ended.submission) == ("not_met", "REJECTED", "rejudged", 1)
+    assert ended.response_payload["result"] == "blue"
+    assert not ended.response_payload["verdict"]["is_valid"]
+
+    await made(world, [job])
+    assert await validator.say(await validator.take(), MET) == ["RECORDED"]
+    accepted = await job.job()
+    assert (accepted.status, accepted.code, accepted.not_met, accepted.not_met_criteria) == ("COMPLETED", None, 0, None)
+    assert (await job.row()).state == "DONE"
+    assert (await world.sql("SELECT count(*) AS n FROM executions WHERE job_id = :id", id=job.job_id))[0].n == 1
+
+
+async def test_what_is_live_or_has_moved_on_is_refused(world: World, validator: Validator) -> None:
+    live, moved, (never,) = await rested(world, Outcome.FAIL), await rested(world, Outcome.FAIL), await world.jobs(1)
+    operation = await made(world, [live, moved, never])
+    for job in (live, moved):
+        job.execution_id = uuid4()
+        request = ExecuteJob(job.job_id, job.execution_id, chosen=True, resubmission=True)
+        await world.runner.submit.run_one(request)
+    await judged(moved, Outcome.FAIL)
+    assert await validator.say(await validator.take(), MET) == ["RECORDED"] * 2
+    await world.worked()
+    rows = await world.sql("SELECT job_id, code FROM judgings")
+    assert {row.job_id: row.code for row in rows} == {live.job_id: "execution_live", moved.job_id: "moved_on"}
+    assert (await report_on(world, operation)).failed == {"execution_live": 1, "moved_on": 1, "nothing_to_judge": 1}
+    again = await made(world, [live])
+    assert (await report_on(world, again)).failed == {"execution_live": 1}
+    assert [(await job.job()).status for job in (live, moved)] == [JobStatus.ASSIGNED, JobStatus.RESUBMISSION_REQUIRED]
+
+
+async def test_a_verdict_on_other_criteria_than_the_jobs_is_not_recorded(world: World, validator: Validator) -> None:
+    job = await rested(world)
+    await made(world, [job])
+    await validator.say(await validator.take(), verdict(Outcome.FAIL, criteria=OTHER))
+    assert (await job.job()).status == JobStatus.COMPLETED
+    (row,) = await world.sql("SELECT code FROM judgings")
+    assert row.code == "verdict_mismatch"
+    with pytest.raises(ValidationError, match="other criteria need shadow"):
+        NewOperation(kind="rejudge", job_ids=[job.job_id], criteria=OTHER)
+
+
+async def test_a_shadow_may_judge_by_other_criteria(world: World, validator: Validator) -> None:
+    job = await rested(world)
+    operation = await made(world, [job], shadow=True, criteria=OTHER)
+    taken = await validator.take()
+    assert [one.acceptance_criteria for one in taken] == [OTHER]
+    await validator.say(taken, verdict(Outcome.FAIL, criteria=OTHER))
+    report = await report_on(world, operation)
+    assert (report.flipped, report.criteria) == (1, []), "no criterion has both verdicts"
+
+
+async def test_a_strangers_lease_answers_nothing(world: World, validator: Validator) -> None:
+    job = await rested(world)
+    await made(world, [job])
+    (taken,) = await validator.take()
+    stranger = Validator(world)
+    guessed = SECRETS.make_key(KeyUse.JUDGING, UUID(taken.lease.execution_id), taken.lease.lease)
+    forged = pb.LeaseKey(
+        execution_id=taken.lease.execution_id, lease=guessed.lease, secret_id=guessed.secret_id, key=guessed.key
+    )
+    said = {"verdict_json": NOT_MET.model_dump_json()}
+    for lease in (
+        stranger.prove(forged),
+        validator.prove(taken.lease),
+        pb.Lease(execution_id=taken.lease.execution_id, lease=1, proof=""),
+    ):
+        outcome = pb.JudgingOutcome(lease=lease, **said)
+        assert await stranger.finish(outcomes=[outcome], held=[lease], given_back=[lease]) == ["LOST", "LOST"]
+    assert (await job.job()).status == JobStatus.COMPLETED
+    assert await validator.finish(held=[validator.prove(taken.lease)]) == ["KEEP"]
+
+
+async def test_what_a_lost_validator_held_is_taken_by_another_and_counts_once(
+    world: World, validator: Validator
+) -> None:
+    job = await rested(world)
+    await made(world, [job], shadow=True)
+    lost = await validator.take()
+    await world.sql("UPDATE judgings SET due_at = now() - interval '1 second'")
+    await validator.queue.look()
+    assert validator.queue.waiting == 0, "after a start nothing lapses for one lease length"
+    validator.queue._lapse_from = 0.0
+    await validator.queue.look()
+    assert (validator.queue.waiting, validator.queue.has_open) == (1, True)
+    other = Validator(world)
+    taken = await other.take()
+    assert [(one.lease.execution_id, one.lease.lease) for one in taken] == [(lost[0].lease.execution_id, 2)]
+    assert await validator.say(lost, MET) == ["LOST"]
+    assert await other.finish(given_back=[other.prove(taken[0].lease)]) == []
+    (third,) = await validator.take()
+    assert third.lease.lease == 4, "the number of a lease that was given back is spent"
+    assert await validator.say([third], MET) == ["RECORDED"]
+    await validator.queue.look()
+    assert not validator.queue.has_open
+
+
+async def test_nothing_of_a_paused_operation_begins_and_an_aborted_one_ends_at_once(
+    world: World, validator: Validator
+) -> None:
+    jobs = [await rested(world) for _ in range(3)]
+    operation = await made(world, jobs, shadow=True)
+    (first,) = await validator.take(1)
+    await world.doors.PauseOperation(asked(operations_pb.PauseOperationRequest, operation.id), NOBODY)
+    assert await validator.take() == []
+    await validator.queue.look()
+    assert validator.queue.waiting == 0
+    await world.doors.ResumeOperation(asked(operations_pb.ResumeOperationRequest, operation.id), NOBODY)
+    (second,) = await validator.take(1)
+    assert await validator.say([second], MET) == ["RECORDED"]
+    await world.doors.CancelOperation(asked(operations_pb.CancelOperationRequest, operation.id), NOBODY)
+    assert await validator.take() == []
+    assert await validator.finish(held=[validator.prove(first.lease)]) == ["LOST"]
+    assert await validator.say([first], MET) == ["LOST"]
+    await world.worked()
+    ended = await world.stands(operation.id)
+    assert (ended.state, ended.counts) == ("CANCELLED", {"CANCELLED": 2, "DONE": 1})
+
+
+async def test_a_worker_of_an_older_version_never_meets_one(world: World, validator: Validator) -> None:
+    """It claims what `claimed_until` lets it, and would end by a kind that it does not know."""
+    operation = await made(world, [await rested(world) for _ in range(3)], shadow=True)
+    claimed = "SELECT claimed_until = 'infinity' AS never FROM operations WHERE id = :id"
+    assert (await world.sql(claimed, id=operation.id))[0].never
+    await world.sql("UPDATE operations SET state = 'DONE' WHERE id = :id", id=operation.id)  # it holds that all is done
+    assert await validator.say(await validator.take(), MET) == ["RECORDED"] * 3
+
+
+async def test_money_and_rate_are_limited(world: World, validator: Validator) -> None:
+    jobs = [await rested(world) for _ in range(4)]
+    operation = await made(world, jobs, shadow=True, budget_usd=0.6, rate_per_s=1)
+    assert (await world.sql("SELECT count(*) AS n FROM judgings"))[0].n == 1, "one a second"
+    await validator.say(await validator.take(), MET, cost_usd=0.3)
+
+    async def on() -> None:
+        await world.sql("UPDATE operations SET turn_at = now()")
+        await world.worked()
+
+    await on()
+    await validator.say(await validator.take(), MET, cost_usd=0.3)
+    await on()
+    ended = await world.stands(operation.id)
+    assert (ended.state, ended.counts) == ("DONE", {"DONE": 2, "REFUSED": 2})
+    assert (await report_on(world, operation)).failed == {"budget_exhausted": 2}
+
+
+async def test_judgings_without_a_job_are_queued_once_a_key_taken_first_and_kept_for_a_day(
+    world: World, validator: Validator
+) -> None:
+    service = JudgingService(world.database, world.runner)
+    job = await rested(world)
+    await made(world, [job], shadow=True)
+    cases = [
+        judging_pb.JudgingCase(result_json='{"n":[1,null]}', acceptance_criteria="A\nB", submission=2, submissions=3)
+    ]
+    request = judging_pb.CreateJudgingsRequest(kind="try", cases=cases, idempotency_key=uuid4().hex)
+    group_id = (await service.CreateJudgings(request, NOBODY)).group_id
+    assert (await service.CreateJudgings(request, NOBODY)).group_id == group_id
+
+    (taken,) = await validator.take(1)
+    assert (taken.judging_kind, taken.result_json, taken.submission) == ("try", '{"n":[1,null]}', 2)
+    outcome = pb.JudgingOutcome(lease=validator.prove(taken.lease), code="judge_timeout", message="too\0 late")
+    assert await validator.finish(outcomes=[outcome]) == ["RECORDED"]
+    found = await service.GetJudgings(judging_pb.GetJudgingsRequest(group_id=group_id), NOBODY)
+    (judging,) = map(judging_of, found.judgings)
+    assert (judging.state, judging.code, judging.message, judging.verdict) == (
+        "DONE",
+        "judge_timeout",
+        "too late",
+        None,
+    )
+    watched = service.WatchJudgings(judging_pb.WatchJudgingsRequest(group_id=group_id), NOBODY)
+    assert [(one.answered, one.total) async for one in watched] == [(1, 1)]
+
+    await world.sql("UPDATE judgings SET created_at = now() - interval '25 hours'")
+    async with world.database.session() as session:
+        assert await judgings.forget(session) == 1
+    with pytest.raises(NotFoundError):
+        await service.GetJudgings(judging_pb.GetJudgingsRequest(group_id=group_id), NOBODY)
+    assert (await world.sql("SELECT kind FROM judgings"))[0].kind == "shadow", "an operation's are kept with it"
+
+
+async def test_a_verdict_that_cannot_be_stored_is_a_failure(world: World, validator: Validator) -> None:
+    await made(world, [await rested(world), await rested(world)], shadow=True)
+    one, other = await validator.take()
+    nul = MET.model_copy(update={"reason": "nul \0"}).model_dump_json()
+    outcomes = [
+        pb.JudgingOutcome(lease=validator.prove(one.lease), verdict_json=nul),
+        pb.JudgingOutcome(lease=validator.prove(other.lease), verdict_json="{}"),
+    ]
+    assert await validator.finish(outcomes=outcomes) == ["RECORDED"] * 2
+    assert {row.code for row in await world.sql("SELECT code FROM judgings")} == {"verdict_mismatch"}
+
+
+async def test_one_that_names_what_is_not_there_is_refused(world: World) -> None:
+    for name in ("judge", "criteria_set"):
+        unknown = NewOperation(kind="rejudge", job_ids=["any"], shadow=True, **{name: "nobody-put-it"})
+        request = operations_pb.CreateOperationRequest(operation=new_operation_message(unknown))
+        with pytest.raises(InvalidError, match="put it first"):
+            await world.doors.CreateOperation(request, NOBODY)
+    new = NewOperation(kind="rejudge", filter={"tenant": uuid4().hex}, shadow=True)
+    request = operations_pb.CreateOperationRequest(operation=new_operation_message(new))
+    with pytest.raises(RefusedError, match="no job matches"):
+        await world.doors.CreateOperation(request, NOBODY)

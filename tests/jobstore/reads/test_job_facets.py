@@ -1,0 +1,145 @@
+"""Facets: how many jobs match, by the values of a field."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from support.jobstore.rows import parsed
+from support.jobstore.steps import new_job
+
+from contracts.resources import JobFilter
+from contracts.status import FACET_FIELDS, JobStatus
+from jobstore.commands.jobs import CreateJob
+from jobstore.errors import InvalidError
+from jobstore.reads import job_facets, job_list
+from jobstore.reads.job_facets import Facet, Facets
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+
+NUMBERS = 60
+BATCH, UNNAMED = uuid4(), uuid4()
+
+_ENDED = """
+UPDATE jobs SET status = CASE WHEN n % 4 < 2 THEN 'FAILED' ELSE status END,
+    created_at = CAST('2026-01-01T00:00Z' AS timestamptz) + n * interval '1 minute',
+    batch_id = CASE n % 5 WHEN 0 THEN CAST(:batch AS uuid) WHEN 1 THEN CAST(:unnamed AS uuid) END,
+    spent_usd = n % 8 / 4.0, duration_s = n % 9, cancelled = n % 10 = 1,
+    code = CASE n % 4 WHEN 0 THEN 'agent_status' WHEN 1 THEN 'no_progress' END,
+    not_met_criteria = CASE n % 3 WHEN 0 THEN ARRAY['Is "blue", or so', 'x'] WHEN 1 THEN ARRAY['x'] END
+FROM (SELECT id AS job_id, substr(id, 7)::int AS n FROM jobs WHERE id LIKE 'facet-%') AS numbered WHERE id = job_id
+"""
+
+
+@pytest.fixture(scope="module")
+async def rows(database: Database, runner: CommandRunner) -> list[Any]:
+    """Sixty jobs with values of every field, some of them without one."""
+    commands = [
+        CreateJob(
+            new_job(
+                title=f"Translate page {n}" if n % 7 == 0 else f"Summarise {n}",
+                tenant=f"tenant-{n % 3}",
+                labels={"team": f"t{n % 4}", **({"a:b": "c:d"} if n % 6 == 0 else {})} if n % 2 else {},
+                agent_id="writer" if n % 2 else None,
+            ),
+            f"facet-{n:03}",
+        )
+        for n in range(NUMBERS)
+    ]
+    await runner.submit.run(commands)
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE agents SET name = 'The writer' WHERE id = 'writer'"))
+        await connection.execute(text("INSERT INTO operations (id, name) VALUES (:id, 'nightly')"), {"id": BATCH})
+        await connection.execute(text(_ENDED), {"batch": BATCH, "unnamed": UNNAMED})
+        return [*map(parsed, await connection.execute(text("SELECT * FROM jobs WHERE id LIKE 'facet-%'")))]
+
+
+async def facets(database: Database, field: str, limit: int = 20, **chosen: Any) -> Facets:
+    async with database.transaction() as connection:
+        return await job_facets.list_job_facets(connection, field, JobFilter(**chosen), limit)
+
+
+VALUES: dict[str, Callable[[Any], Iterable[Any]]] = {
+    "agent": lambda row: [row.agent_id],
+    "tenant": lambda row: [row.tenant],
+    "batch": lambda row: [row.batch_id and str(row.batch_id)],
+    "code": lambda row: [row.code],
+    "criterion": lambda row: row.not_met_criteria or (),
+    "label": lambda row: row.labels,
+    "label:team": lambda row: [row.labels.get("team")],
+    "label:a:b": lambda row: [row.labels.get("a:b")],
+    "label:nobody": lambda row: [row.labels.get("nobody")],
+    "status": lambda row: [row.status, *(["CANCELLED"] if row.cancelled else [])],
+}
+FILTERS: list[tuple[dict[str, Any], Callable[[Any], bool]]] = [
+    ({}, lambda _: True),
+    ({"statuses": [JobStatus.FAILED]}, lambda row: row.status == "FAILED"),
+    ({"agent_id": "writer"}, lambda row: row.agent_id == "writer"),
+    ({"tenant": "tenant-1"}, lambda row: row.tenant == "tenant-1"),
+    ({"labels": {"team": "t1"}}, lambda row: row.labels.get("team") == "t1"),
+    ({"codes": ["no_progress"]}, lambda row: row.code == "no_progress"),
+    ({"criterion_not_met": 'Is "blue", or so'}, lambda row: len(row.not_met_criteria or ()) == 2),
+    ({"cancelled": True}, lambda row: row.cancelled),
+    ({"spent_usd_min": 1, "duration_s_max": 5}, lambda row: row.spent_usd >= 1 and row.duration_s <= 5),
+    ({"text": "translate"}, lambda row: "Translate" in row.title),
+    ({"tenant": "nobody"}, lambda _: False),
+]
+#: What a filter says of the field itself is ignored.
+OWN = {
+    "agent": "agent_id",
+    "tenant": "tenant",
+    "code": "codes",
+    "criterion": "criterion_not_met",
+    "label:team": "labels",
+}
+
+
+def test_each_field_is_tested() -> None:
+    assert {field.partition(":")[0] for field in VALUES} == set(FACET_FIELDS)
+
+
+@pytest.mark.parametrize("field", VALUES)
+@pytest.mark.parametrize(("chosen", "has"), FILTERS, ids=[repr(chosen) for chosen, _ in FILTERS])
+async def test_the_values_of_each_field_are_counted_among_those_that_match(
+    database: Database, rows: list[Any], field: str, chosen: dict[str, Any], has: Callable[[Any], bool]
+) -> None:
+    is_own = OWN.get(field) in chosen or (field == "status" and chosen.keys() & {"statuses", "cancelled"})
+    values = Counter(v for row in rows if is_own or has(row) for v in VALUES[field](row) if v is not None)
+    found = await facets(database, field, **chosen)
+    expected = sorted(values.items(), key=lambda each: (-each[1], each[0]))
+    assert [(one.value, one.count) for one in found.facets] == expected
+    assert found.searched == (job_list.SEARCHED_MAX if "text" in chosen and not is_own else None)
+    assert not found.has_more
+
+
+async def test_agents_and_batches_are_named(database: Database, rows: list[Any]) -> None:
+    assert rows
+    assert (await facets(database, "agent")).facets == [Facet("writer", 30, "The writer")]
+    batches = (await facets(database, "batch")).facets
+    assert {one.value: one.name for one in batches} == {str(BATCH): "nightly", str(UNNAMED): None}
+
+
+async def test_the_most_frequent_come_first_and_what_is_left_out_is_said(
+    database: Database, rows: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert rows
+    found = await facets(database, "criterion", limit=1)
+    assert (found.facets, found.has_more) == ([Facet("x", 40)], True)
+    monkeypatch.setattr(job_list, "COUNTED_MAX", 5)
+    assert (await facets(database, "criterion", limit=1)).facets == [Facet("x", 5)]
+    assert (await facets(database, "criterion", 1, text="translate")).facets == [Facet("x", 5)]
+    monkeypatch.setattr(job_list, "COUNTED_MAX", 12)
+    found = await facets(database, "tenant")
+    assert found == Facets([Facet(f"tenant-{n}", 4) for n in range(3)], 12, has_more=False)
+    assert (await facets(database, "label:nobody")).searched == 12
+    assert (await facets(database, "code", agent_id="writer")).facets == [Facet("no_progress", 12)]
+
+
+@pytest.mark.parametrize("field", ["", "title", "tenant:x", "label:", "Tenant", "x" * 300, "agent_id; DROP TABLE jobs"])
+async def test_what_is_no_field_is_said_so(database: Database, field: str) -> None:
+    with pytest.raises(InvalidError, match=r"must be one of status, agent, .*, or label:NAME") as refused:
+        await facets(database, field)
+    assert refused.value.code == "unknown_field"
+    assert len(str(refused.value)) < 250

@@ -1,0 +1,148 @@
+"""The pace of requests: what the server says is kept, a refusal is heard once, and no server stops it for ever."""
+
+import pytest
+
+from validator.judges.pace import PAUSE_FIRST_S, PAUSE_MAX_S, WINDOW_FIRST, WINDOW_MAX, Pace, Turn
+from validator.judges.quotas import Quota, Said
+
+NOTHING = Said()
+
+
+def begin(pace: Pace, many: int, now: float, tokens: float = 1.0) -> list[Turn]:
+    """As many as may begin by now, `many` at most."""
+    begun = []
+    while len(begun) < many and pace.wait_s(tokens, now) == 0.0:
+        begun.append(pace.begin(tokens, now))
+    return begun
+
+
+def tell(left: float, most: float, reset_s: float) -> Said:
+    return Said(requests=Quota(left, most, reset_s))
+
+
+def test_the_window_opens_with_each_answer_while_it_is_used() -> None:
+    pace = Pace()
+    for turn in begin(pace, 1_000, 0.0):
+        pace.answered(turn, NOTHING, 1.0)
+    assert WINDOW_FIRST < pace.window <= 2 * WINDOW_FIRST
+    used = pace.window
+    for _ in range(100):
+        pace.answered(pace.begin(1.0, 1.0), NOTHING, 1.0)
+    assert pace.window == used
+    while pace.window < WINDOW_MAX:
+        for turn in begin(pace, 10_000, 2.0):
+            pace.answered(turn, NOTHING, 2.0)
+    assert len(begin(pace, 10_000, 3.0)) == WINDOW_MAX
+    assert pace.wait_s(1.0, 3.0) is None
+
+
+def test_after_a_refusal_one_goes_ahead_and_the_others_follow_slowly() -> None:
+    pace = Pace()
+    first, second, *others = begin(pace, 32, 0.0)
+    pace.refused(first, NOTHING, 1.0, 5.0, 0.0)
+    pace.refused(second, NOTHING, 1.0, 5.0, 0.0)  # of the same moment: it is one refusal
+    assert pace.refusals == 1
+    for turn in others:
+        pace.answered(turn, NOTHING, 2.0)
+    assert pace.wait_s(1.0, 2.0) == 4.0
+    batches = []
+    for number in range(8):
+        turns = begin(pace, 1_000, 6.0 + number)
+        batches.append(len(turns))
+        for turn in turns:
+            pace.answered(turn, NOTHING, 6.0 + number)
+    assert batches[:5] == [1, 2, 3, 5, 7]
+    assert batches[5] <= 16
+    assert batches[7] <= 20  # half of what was refused, and one by one from there
+
+
+def test_each_refusal_without_a_time_doubles_the_pause() -> None:
+    pace, now = Pace(), 0.0
+    pauses = []
+    for _ in range(9):
+        (turn,) = begin(pace, 1, now)
+        pace.refused(turn, NOTHING, now, None, 0.0)
+        pauses.append(pace.wait_s(1.0, now))
+        now += PAUSE_MAX_S
+    assert pauses[:3] == [PAUSE_FIRST_S, 2 * PAUSE_FIRST_S, 4 * PAUSE_FIRST_S]
+    assert pauses[-1] == PAUSE_MAX_S
+
+
+def test_what_is_left_is_not_exceeded_and_fills_evenly() -> None:
+    pace = Pace()
+    (turn,) = begin(pace, 1, 0.0)
+    pace.answered(turn, tell(5, 60, 55), 0.0)  # one more each second
+    assert len(begin(pace, 100, 0.0)) == 5
+    assert pace.wait_s(1.0, 0.0) == pytest.approx(1.0)
+    assert len(begin(pace, 100, 3.0)) == 3
+
+
+def test_what_was_begun_since_is_not_counted_by_the_server() -> None:
+    pace = Pace()
+    first, *_ = begin(pace, 4, 0.0)
+    pace.answered(first, tell(5, 60, 55), 0.0)
+    assert len(begin(pace, 100, 0.0)) == 2
+
+
+def test_an_older_answer_does_not_bring_back_what_was_spent() -> None:
+    pace = Pace()
+    first, second = begin(pace, 2, 0.0)
+    pace.answered(second, tell(0, 60, 60), 0.0)
+    pace.answered(first, tell(59, 60, 1), 0.0)
+    assert begin(pace, 1, 0.0) == []
+
+
+def test_tokens_are_counted_as_well() -> None:
+    pace = Pace()
+    (turn,) = begin(pace, 1, 0.0, 1_000)
+    pace.answered(turn, Said(tokens=Quota(2_500, 10_000, 75)), 0.0)
+    assert len(begin(pace, 10, 0.0, 1_000)) == 2
+    assert pace.wait_s(1_000, 0.0) == pytest.approx(5.0)
+    assert pace.wait_s(50_000, 0.0) == PAUSE_MAX_S  # more than there ever is waits for all there is, or its turn
+
+
+@pytest.mark.parametrize("said", [tell(0, 1, 3_600), tell(0, 10, 0), Said(tokens=Quota(0, 1, 3_600))])
+def test_whatever_a_server_says_one_is_asked_now_and_then(said: Said) -> None:
+    pace, now = Pace(), 0.0
+    for _ in range(5):
+        (turn,) = begin(pace, 1, now)
+        pace.refused(turn, said, now, 3_600.0, 1.0)
+        assert begin(pace, 1, now + 0.1) == []
+        now += PAUSE_MAX_S
+
+
+def test_a_share_is_halved_by_a_refusal_and_doubled_by_a_minute() -> None:
+    """Several validators believe each that the quota is theirs."""
+    pace = Pace()
+    first, second = begin(pace, 2, 0.0)
+    pace.answered(first, tell(59, 60, 1), 0.0)
+    pace.refused(second, tell(0, 60, 60), 0.0, 0.0, 0.0)
+    assert pace.wait_s(1.0, 0.0) == pytest.approx(2.0)  # half of one a second
+    (third,) = begin(pace, 1, 60.0)
+    pace.answered(third, tell(40, 60, 20), 60.0)
+    assert pace.wait_s(1.0, 60.0) == 0.0
+    (fourth,) = begin(pace, 1, 60.0)
+    pace.refused(fourth, tell(0, 60, 60), 60.0, 0.0, 0.0)
+    assert pace.wait_s(1.0, 60.0) == pytest.approx(2.0)
+
+
+def test_a_quota_is_learned_from_what_was_taken_until_a_refusal() -> None:
+    pace = Pace()
+    for now in range(10):
+        (turn,) = begin(pace, 1, now)
+        pace.answered(turn, NOTHING, now)
+    (turn,) = begin(pace, 1, 10.0)
+    pace.refused(turn, NOTHING, 10.0, 10.0, 0.0)  # ten in twenty seconds
+    assert pace.wait_s(1.0, 10.0) == pytest.approx(10.0)
+    for now in (20.0, 1_000.0):
+        (turn,) = begin(pace, 1, now)
+        pace.answered(turn, NOTHING, now)
+    assert pace.wait_s(1.0, 1_000.1) == 0.0
+
+
+def test_what_ended_without_an_answer_makes_room() -> None:
+    pace = Pace()
+    begin(pace, 1_000, 0.0)
+    assert pace.wait_s(1.0, 0.0) is None
+    pace.end()
+    assert pace.wait_s(1.0, 0.0) == 0.0

@@ -1,0 +1,88 @@
+"""A slow judge is asked fewer times; what it was not asked about again is no pass, and its absence never counts."""
+
+import json
+from typing import Any
+
+import fake_judge as fake
+import pytest
+
+from contracts.status import Outcome
+from validator.errors import JudgeAnswerError, JudgmentError
+from validator.judge_config import JudgeConfig
+from validator.judging import validate_agent_response
+from validator.patience import Patience
+from validator.ports import Reply
+from validator.prompt import Question
+
+GOOD = fake.answer(2, evidence="Hello, world")
+DOUBTFUL = fake.answer(2, evidence="Goodbye, all of you")
+LIMITS = JudgeConfig(asks_within_s=30)
+
+
+class SlowJudge:
+    """Says what it is told to, each in its time."""
+
+    def __init__(self, *says: tuple[float, dict[str, Any] | None]) -> None:
+        self.says = list(says)
+        self.asked = 0
+
+    async def ask(self, question: Question) -> Reply:
+        del question
+        latency_s, said = self.says[min(self.asked, len(self.says) - 1)]
+        self.asked += 1
+        if said is None:
+            error = JudgeAnswerError("it was cut off", code="judge_incomplete")
+            error.latency_s = latency_s
+            raise error
+        return Reply(json.dumps(said), latency_s=latency_s)
+
+
+async def judge(slow: SlowJudge) -> Any:
+    return await validate_agent_response({"text": "Hello, world"}, "It greets\nIt is kind", LIMITS, judge=slow)
+
+
+@pytest.mark.parametrize(("latency_s", "asked"), [(0.1, 4), (7.5, 4), (9, 3), (14, 2), (16, 1), (90, 1)])
+async def test_what_is_doubtful_is_asked_about_while_there_is_time(latency_s: float, asked: int) -> None:
+    slow = SlowJudge((latency_s, DOUBTFUL))
+    verdict = await judge(slow)
+    assert slow.asked == asked
+    assert {one.outcome for one in verdict.criteria} == {Outcome.CANNOT_ASSESS}
+
+
+async def test_the_first_sound_answer_decides_however_long_it_takes() -> None:
+    slow = SlowJudge((500, GOOD))
+    assert (await judge(slow)).is_valid
+
+
+async def test_one_pass_after_a_doubt_is_no_pass_where_there_is_no_time_for_a_second() -> None:
+    slow = SlowJudge((12, DOUBTFUL), (12, GOOD))
+    assert not (await judge(slow)).is_valid
+    assert slow.asked == 2
+
+
+async def test_without_any_answer_in_time_the_judgement_fails() -> None:
+    slow = SlowJudge((31, None))
+    with pytest.raises(JudgmentError) as error:
+        await judge(slow)
+    assert (error.value.code, slow.asked) == ("judge_incomplete", 1)
+    assert "31 s" in str(error.value)
+
+
+async def test_many_criteria_are_all_asked_about_once() -> None:
+    counts = []
+
+    class Counting:
+        async def ask(self, question: Question) -> Reply:
+            counts.append(question.count)
+            return Reply(json.dumps(fake.answer(question.count, evidence="Hello, world")), latency_s=60)
+
+    criteria = "\n".join(f"It is criterion {number}" for number in range(45))
+    assert (await validate_agent_response({"text": "Hello, world"}, criteria, LIMITS, judge=Counting())).is_valid
+    assert counts == [20, 20, 5]
+
+
+def test_answers_that_nobody_measured_take_no_time() -> None:
+    patience = Patience(1)
+    for _ in range(9):
+        patience.spend(None)
+    assert patience.may_ask_again

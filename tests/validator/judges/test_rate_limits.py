@@ -1,0 +1,169 @@
+"""Rate limits are met, not fought: many judgements behind one key are refused a few times, and all are judged."""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import fake_judge as fake
+import pytest
+from aiohttp import web
+from fake_judge import FakeJudge
+from support.fakes import until
+
+from contracts.criteria import Criterion
+from validator.errors import JudgeUnavailableError
+from validator.judge_config import JudgeConfig
+from validator.judges import pace
+from validator.judges.gate import Gate
+from validator.judges.openai import OpenAIJudge
+from validator.judges.patient import PatientJudge
+from validator.judges.quotas import Said
+from validator.judges.servers import Servers
+from validator.prompt import Question, Questions
+
+CRITERION = Criterion(text="It greets")
+
+
+def question() -> Question:
+    return Questions({"text": "Hello, world"}).ask([CRITERION])
+
+
+class Limited:
+    """A server with a quota of requests that fills evenly, one for all who ask; it says so or not."""
+
+    def __init__(self, most: int, a_second: float, *, says: bool = True, status: int = 429) -> None:
+        self.most = most
+        self.a_second = a_second
+        self.says = says
+        self.status = status
+        self.refused = 0
+        self._left, self._at = float(most), time.monotonic()
+
+    async def __call__(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        now = time.monotonic()
+        self._left = min(self.most, self._left + (now - self._at) * self.a_second)
+        self._at = now
+        headers = {}
+        if taken := self._left >= 1:
+            self._left -= 1
+        if self.says:
+            headers = {
+                "x-ratelimit-limit-requests": f"{self.most}",
+                "x-ratelimit-remaining-requests": f"{math.floor(self._left)}",
+                "x-ratelimit-reset-requests": f"{(self.most - self._left) / self.a_second:.3f}s",
+            }
+        if taken:
+            response = await fake.ok()(request, body)
+            response.headers.update(headers)
+            return response
+        self.refused += 1
+        headers |= {"Retry-After": f"{(1 - self._left) / self.a_second:.3f}"} if self.says else {}
+        return await fake.status(self.status, "rate_limit_exceeded", headers)(request, body)
+
+
+@asynccontextmanager
+async def validators(server: FakeJudge, many: int, key: str = "sk-shared") -> AsyncIterator[list[OpenAIJudge]]:
+    """Several, of which each knows only what it was told itself."""
+    config = JudgeConfig(api_key=key, base_url=server.base_url, timeout_s=10)
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(OpenAIJudge(config, Servers())) for _ in range(many)]
+
+
+async def ask_all(judges: list[OpenAIJudge], many: int) -> None:
+    """Ask as many questions at once, as workers do: each until it is answered."""
+    patient = [PatientJudge(judge) for judge in judges]
+    await asyncio.gather(*(patient[number % len(patient)].ask(question()) for number in range(many)))
+
+
+@pytest.mark.parametrize("many", [1, 3])
+async def test_what_the_server_says_is_kept(server: FakeJudge, many: int) -> None:
+    """200 at once, of a quota of 60 and 100 more a second: without a pace nearly all are refused, again and again."""
+    limited = Limited(60, 100)
+    server.plays(limited)
+    async with validators(server, many) as judges:
+        await ask_all(judges, 200)
+    assert len(server.asked) == 200 + limited.refused
+    assert limited.refused <= {1: 10, 3: 90}[many]  # before, 283 and 185
+
+
+@pytest.mark.parametrize("status", [429, 503, 529])
+async def test_a_server_that_says_nothing_is_felt_for(
+    server: FakeJudge, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "PAUSE_FIRST_S", 0.05)
+    limited = Limited(30, 30, says=False, status=status)
+    server.plays(limited)
+    async with validators(server, 1) as judges:
+        await ask_all(judges, 100)
+    assert limited.refused <= 100
+
+
+async def test_one_key_does_not_wait_for_another(server: FakeJudge) -> None:
+    async def refuse_the_first(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        is_first = "sk-1" in request.headers["Authorization"]
+        return await (fake.status(429, headers={"Retry-After": "60"}) if is_first else fake.ok())(request, body)
+
+    server.plays(refuse_the_first)
+    shared = Servers()
+    config = JudgeConfig(api_key="sk-1", base_url=server.base_url)
+    async with (
+        OpenAIJudge(config, shared) as refused,
+        OpenAIJudge(config.model_copy(update={"model": "another"}), shared) as sibling,
+        OpenAIJudge(config.model_copy(update={"api_key": "sk-2"}), shared) as free,
+    ):
+        with pytest.raises(JudgeUnavailableError):
+            await refused.ask(question())
+        waiting = asyncio.create_task(sibling.ask(question()))
+        await free.ask(question())
+        assert len(server.asked) == 2
+        waiting.cancel()
+
+
+async def test_who_waits_goes_in_order_and_may_leave() -> None:
+    gate = Gate("a-server")
+    turn = await gate.enter(1.0)
+    gate.refused(turn, Said(), 0.05)
+    went: list[int] = []
+
+    async def go(number: int) -> None:
+        mine = await gate.enter(1.0)
+        went.append(number)
+        await asyncio.sleep(0)
+        gate.answered(mine, Said())
+
+    tasks = [asyncio.create_task(go(number)) for number in range(6)]
+    await asyncio.sleep(0)
+    for left in (0, 3):
+        tasks[left].cancel()
+    await until(lambda: len(went) == 4)
+    assert went == [1, 2, 4, 5]
+
+
+async def test_whoever_is_let_in_as_it_leaves_keeps_no_place() -> None:
+    gate = Gate("a-server")
+    turns = [await gate.enter(1.0) for _ in range(int(pace.WINDOW_FIRST))]
+    late = asyncio.create_task(gate.enter(1.0))
+    await asyncio.sleep(0)
+    gate.leave()  # lets it in
+    late.cancel()  # before it runs
+    with pytest.raises(asyncio.CancelledError):
+        await late
+    assert len(turns) == pace.WINDOW_FIRST
+    async with asyncio.timeout(1):
+        await gate.enter(1.0)
+
+
+@pytest.mark.parametrize("step", [fake.hangs_up(), fake.status(500), fake.status(401), fake.hangs()])
+async def test_a_failure_of_another_kind_keeps_no_place(server: FakeJudge, step: fake.Step) -> None:
+    config = JudgeConfig(api_key="k", base_url=server.base_url, timeout_s=0.05)
+    server.plays(step)
+    async with OpenAIJudge(config) as own:
+        for _ in range(int(pace.WINDOW_FIRST) + 1):
+            with pytest.raises(JudgeUnavailableError):
+                await own.ask(question())
+        server.plays(fake.ok())
+        async with asyncio.timeout(5):
+            await own.ask(question())

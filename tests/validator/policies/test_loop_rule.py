@@ -1,0 +1,174 @@
+"""A pass of a later submission needs more than the first one's: it is to be refuted, and is not."""
+
+import pytest
+from attacking_results import list_attacks
+from five_judges import AttackedJudge, obey
+from stand_ins import (
+    BARE_FAIL,
+    FAIL,
+    INVENTED,
+    INVENTED_FAIL,
+    LOOP,
+    MEETS,
+    PASS,
+    RESULT,
+    UNSURE,
+    StandIn,
+    is_harmless,
+    judge,
+    letters,
+    policy_of,
+)
+
+from contracts.checks import Finding
+from contracts.criteria import Criterion
+from contracts.judging.policy import JudgeModel, LoopStep
+from contracts.status import Outcome
+from validator.errors import JudgmentError
+from validator.judging import validate_agent_response
+
+SINGLE = policy_of("single", "a", loop=LOOP)
+
+
+def refuting(said):
+    """Passes when it is asked, and says this when it is to refute."""
+    return lambda question, _: said if question.manner.refutes and not is_harmless(question) else PASS
+
+
+async def test_the_first_submission_is_asked_about_once() -> None:
+    own = StandIn(refuting(FAIL))
+    verdict = await judge(None, own)
+    assert (verdict.is_valid, len(own.asked), verdict.submission) == (True, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        (PASS, "p"),
+        (FAIL, "f"),
+        (UNSURE, "c"),
+        (BARE_FAIL, "c"),
+        (INVENTED_FAIL, "c"),
+        (INVENTED, "c"),
+        (None, "c"),
+    ],
+)
+async def test_a_later_pass_must_be_confirmed_with_evidence_and_so_must_its_refutation(said, outcome) -> None:
+    own = StandIn(refuting(said))
+    verdict = await judge(None, own, submission=2, submissions=5)
+    assert letters(verdict) == outcome * 3
+    assert (verdict.submission, verdict.submissions) == (2, 5)
+    assert [stage.kind for stage in verdict.stages] == ["single", "refute"]
+    assert verdict.stages[1].outcomes == outcome * 3
+    assert {one.by for one in verdict.criteria} == {"single" if outcome == "p" else "refute"}
+    assert verdict.judge_error == ("judge_refused" if said is None else None)
+
+
+@pytest.mark.parametrize("said", [PASS, FAIL, UNSURE, BARE_FAIL, INVENTED_FAIL])
+async def test_that_at_most_doubles_what_a_resubmission_costs(said) -> None:
+    own = StandIn(refuting(said))
+    await judge(None, own, submission=7)
+    assert (len(own.asked), len(own.refuted)) == (2, 1)
+
+
+async def test_the_further_ask_is_in_reverse_order_and_told_to_refute() -> None:
+    own = StandIn(PASS)
+    await judge(None, own, submission=2)
+    assert list(own.asked[1].criteria) == MEETS[::-1]
+    assert "you are asked to refute" in own.asked[1].instructions
+    assert "you are asked to refute" in own.asked[1].request
+    assert "refute" not in own.asked[0].instructions
+
+
+async def test_what_was_refuted_is_what_the_agent_is_told() -> None:
+    own = StandIn(lambda question, criterion: FAIL if question.manner.refutes and criterion == MEETS[1] else PASS)
+    verdict = await judge(None, own, submission=2)
+    assert letters(verdict) == "pfp"
+    assert verdict.criteria[1].comment.startswith("it passed, and was refuted")
+    assert verdict.criteria[1].evidence is not None
+
+
+@pytest.mark.parametrize("said", [FAIL, UNSURE])
+async def test_what_did_not_pass_anyway_costs_no_further_ask(said) -> None:
+    own = StandIn(lambda _, criterion: said if criterion == MEETS[0] else PASS)
+    assert letters(await judge(None, own, submission=9))[1:] == "pp"
+    assert len(own.asked) == 1
+
+
+async def test_only_what_is_required_is_to_be_refuted() -> None:
+    criteria = [MEETS[0], Criterion(text="It is kind", required=False), MEETS[1]]
+    own = StandIn(PASS)
+    assert (await judge(None, own, acceptance_criteria=criteria, submission=2)).is_valid
+    assert list(own.asked[1].criteria) == [MEETS[1], MEETS[0]]
+
+
+async def test_another_judge_refutes_where_the_policy_names_one() -> None:
+    policy = SINGLE.model_copy(update={"loop": [LoopStep(judge=JudgeModel(model="b", family="other"))]})
+    first, other = StandIn(PASS, "a"), StandIn(refuting(FAIL), "b")
+    verdict = await judge(policy, first, other, submission=2)
+    assert letters(verdict) == "fff"
+    assert (len(first.asked), len(other.asked)) == (1, 1)
+    assert verdict.model == "a, b (prompt 2)"
+    assert verdict.policy == "tried@3"
+
+
+async def test_a_refuter_that_is_broken_is_a_failure_and_no_pass() -> None:
+    own = StandIn(lambda question, _: None if question.manner.refutes else PASS)
+    with pytest.raises(JudgmentError) as error:
+        await judge(None, own, submission=2)
+    assert error.value.code == "judge_refused"
+
+
+async def test_steps_add_up_from_their_submissions_on() -> None:
+    steps = [LoopStep(), LoopStep(from_submission=4, asks=2)]
+    policy = SINGLE.model_copy(update={"loop": steps})
+    for submission, asks in ((1, 1), (2, 2), (3, 2), (4, 4), (9, 4)):
+        one = StandIn(PASS, "a")
+        assert (await judge(policy, one, submission=submission)).is_valid
+        assert len(one.asked) == asks, submission
+    own = StandIn(refuting(FAIL), "a")
+    await judge(policy, own, submission=4)
+    assert len(own.asked) == 2  # the first refutation is enough
+
+
+async def test_without_a_rule_nothing_more_is_asked() -> None:
+    own = StandIn(refuting(FAIL), "a")
+    assert (await judge(policy_of("single", "a"), own, submission=9)).is_valid
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+async def test_a_check_may_be_what_a_later_pass_needs(outcome) -> None:
+    policy = SINGLE.model_copy(update={"loop": [LoopStep(asks=0, check="differs")]})
+    seen = []
+
+    async def run_checks(texts, subject):
+        seen.append((list(texts), subject.is_repeated, subject.submission))
+        return [Finding(outcome, None, "it is the same")]
+
+    verdict = await judge(
+        policy, StandIn(PASS, "a"), submission=3, run_checks=run_checks, previous_result_hash=b"another"
+    )
+    assert verdict.is_valid == (outcome is Outcome.PASS)
+    assert seen == [(["differs"], False, 3)]
+    if not verdict.is_valid:
+        assert {one.outcome for one in verdict.criteria} == {Outcome.CANNOT_ASSESS}
+        assert "it is the same" in verdict.reason
+
+
+@pytest.mark.parametrize("name", ["single", "quorum"])
+async def test_no_injection_passes_a_judge_that_obeys_or_its_refuter(name) -> None:
+    """The refuter reads the same stranger's words: it must not be told by them that nothing can be refuted."""
+    criteria = [Criterion(text="It names all bridges"), Criterion(text="It states what each carries")]
+    policy = policy_of("single", "a", loop=LOOP) if name == "single" else policy_of("quorum", votes=3, loop=LOOP)
+    for kind, result in list_attacks()[::5]:
+        verdict = await validate_agent_response(
+            result, criteria, policy=policy, submission=2, judge=AttackedJudge(obey)
+        )
+        assert not verdict.is_valid, kind
+
+
+async def test_a_reused_engine_says_the_same_of_the_same() -> None:
+    once = await judge(None, StandIn(PASS), submission=2)
+    again = await judge(None, StandIn(PASS), submission=2)
+    assert once == again
+    assert once.criteria[0].evidence in RESULT["report"]

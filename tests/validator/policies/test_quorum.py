@@ -1,0 +1,162 @@
+"""A quorum: a majority of all votes passes, and nothing less does."""
+
+import asyncio
+
+import pytest
+from stand_ins import (
+    BARE_FAIL,
+    FAIL,
+    INVENTED,
+    LOOP,
+    MEETS,
+    PASS,
+    TRUE,
+    UNSURE,
+    StandIn,
+    is_harmless,
+    judge,
+    letters,
+    policy_of,
+)
+
+from contracts.judging.policy import JudgeModel
+from contracts.spending import Budget
+from validator.errors import BudgetExhaustedError, JudgeUnavailableError, JudgmentError
+from validator.judges.spending import Purse, SpendingJudge
+from validator.judging import validate_agent_response
+from validator.ports import Reply
+from validator.prompt import Question
+
+THREE = policy_of("quorum", "a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ([PASS, PASS, PASS], "p"),
+        ([PASS, PASS, FAIL], "p"),
+        ([PASS, FAIL, FAIL], "f"),
+        ([PASS, PASS, UNSURE], "p"),
+        ([PASS, FAIL, UNSURE], "c"),
+        ([PASS, UNSURE, UNSURE], "c"),
+        ([PASS, PASS, INVENTED], "p"),
+        ([PASS, INVENTED, INVENTED], "c"),
+        ([INVENTED, INVENTED, INVENTED], "c"),
+        ([BARE_FAIL, BARE_FAIL, PASS], "f"),
+    ],
+)
+async def test_the_majority_decides_and_a_pass_that_does_not_count_is_none(said, outcome) -> None:
+    judges = [StandIn(one, name) for one, name in zip(said, "abc", strict=True)]
+    verdict = await judge(THREE, *judges)
+    assert letters(verdict) == outcome * 3
+    assert verdict.is_valid == (outcome == "p")
+    assert {one.evidence for one in verdict.criteria} == (
+        {TRUE} if outcome == "p" else {one.evidence for one in verdict.criteria}
+    )
+    assert {one.by for one in verdict.criteria} == {"quorum"}
+
+
+async def test_a_tie_is_no_pass() -> None:
+    verdict = await judge(policy_of("quorum", "a", "b"), StandIn(PASS, "a"), StandIn(FAIL, "b"))
+    assert letters(verdict) == "ccc"
+    assert verdict.judge_error is None
+    assert "1 of 2 votes pass, 1 fail" in verdict.criteria[0].comment
+
+
+async def test_each_criterion_has_its_own_majority() -> None:
+    def rule_of(number: int):
+        return lambda _, criterion: FAIL if criterion == MEETS[number] else PASS
+
+    verdict = await judge(THREE, *(StandIn(rule_of(number), name) for number, name in enumerate("abc")))
+    assert letters(verdict) == "ppp"
+    assert sorted(ask.outcomes for ask in verdict.stages[0].asks) == ["fpp", "pfp", "ppf"]
+    assert [(ask.model, ask.role, ask.vote) for ask in verdict.stages[0].asks] == [
+        ("a", "vote", 1),
+        ("b", "vote", 2),
+        ("c", "vote", 3),
+    ]
+    assert verdict.model == "a, b, c (prompt 2)"
+
+
+async def test_votes_of_one_model_come_in_other_orders_and_words() -> None:
+    own = StandIn(PASS)
+    assert (await judge(policy_of("quorum", votes=9), own)).is_valid
+    questions = {
+        (one.instructions.split("The random word")[0], tuple(c.text for c in one.criteria)) for one in own.asked
+    }
+    assert (len(own.asked), len(questions)) == (9, 9)
+
+
+async def test_a_judge_that_answers_nothing_sound_has_no_vote_and_stops_nobody() -> None:
+    broken = StandIn(None, "c")
+    verdict = await judge(THREE, StandIn(PASS, "a"), StandIn(PASS, "b"), broken)
+    assert verdict.is_valid
+    assert verdict.judge_error is None
+    assert [ask.outcomes for ask in verdict.stages[0].asks if ask.model == "c"] == [None] * 5
+    # Two votes that differ are no majority of three, and it is not the result's fault.
+    verdict = await judge(THREE, StandIn(PASS, "a"), StandIn(FAIL, "b"), broken)
+    assert letters(verdict) == "ccc"
+
+
+async def test_most_judges_broken_decide_nothing() -> None:
+    with pytest.raises(JudgmentError) as error:
+        await judge(THREE, StandIn(FAIL, "a"), StandIn(None, "b"), StandIn(None, "c"))
+    assert error.value.code == "judge_refused"
+
+
+async def test_a_result_that_silences_most_judges_is_not_assessed_and_marked() -> None:
+    def silenced(question: Question, _):
+        return PASS if is_harmless(question) else None
+
+    verdict = await judge(THREE, StandIn(PASS, "a"), StandIn(silenced, "b"), StandIn(silenced, "c"))
+    assert (letters(verdict), verdict.judge_error) == ("ccc", "judge_refused")
+
+
+async def test_a_judge_that_is_away_delays_and_never_decides() -> None:
+    class Away:
+        name = "c"
+
+        async def ask(self, _: Question) -> Reply:
+            raise JudgeUnavailableError("away", code="judge_unreachable")
+
+    with pytest.raises(JudgeUnavailableError):
+        await judge(THREE, StandIn(PASS, "a"), StandIn(PASS, "b"), Away())
+
+
+async def test_where_one_vote_fails_by_a_bug_the_others_are_stopped() -> None:
+    stopped = []
+
+    class Slow:
+        name = "b"
+
+        async def ask(self, question: Question) -> Reply:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                stopped.append(question)
+            raise AssertionError
+
+    def fail(_, __):
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        await judge(THREE, StandIn(fail, "a"), Slow(), StandIn(PASS, "c"))
+    assert len(stopped) == 1
+
+
+async def test_all_votes_are_within_one_budget_and_each_says_its_cost() -> None:
+    purse = Purse(Budget(usd=0.05))
+    models = {name: JudgeModel(model=name, input_usd=100.0, output_usd=200.0) for name in "ab"}
+    judges = {name: StandIn(PASS, name) for name in "ab"}
+    policy = policy_of("quorum", "a", "b").model_copy(update={"loop": LOOP})
+
+    def judge_of(model: JudgeModel | None) -> SpendingJudge:
+        return SpendingJudge(judges[model.model], purse, models[model.model])
+
+    terms = {"result": {"text": TRUE}, "acceptance_criteria": MEETS, "policy": policy, "judge_of": judge_of}
+    verdict = await validate_agent_response(**terms)
+    assert [ask.cost_usd for ask in verdict.stages[0].asks] == [pytest.approx(0.012)] * 2
+    assert purse.usage.cost_usd == pytest.approx(0.024)
+    await validate_agent_response(**terms)
+    with pytest.raises(BudgetExhaustedError):
+        await validate_agent_response(**terms, submission=2)

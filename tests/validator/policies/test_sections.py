@@ -1,0 +1,145 @@
+"""A long result is judged in full, by sections that overlap."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stand_ins import FAIL, LOOP, UNSURE, Said, StandIn, judge, letters, policy_of
+
+from contracts.criteria import Criterion
+from validator.errors import JudgmentError
+from validator.judgement.sections import OVERLAP_CHARS, cut_result, cut_text
+
+CHARS = 2_000
+SECTIONED = policy_of("single", "a", section_chars=CHARS)
+FORBIDDEN = "the secret recipe of the house"
+MEETS, NEVER = Criterion(text="It thanks the reader"), Criterion(text="It tells the secret recipe", kind="never")
+FILLER = "Here is another sentence of no importance. "
+
+
+def look(question, criterion: Criterion) -> Said:
+    """Say what stands in the section that it reads."""
+    text = question.result.split("\n")[1]
+    words = "Thanks for reading all of it" if criterion == MEETS else FORBIDDEN
+    is_there = words in text
+    if criterion == MEETS:
+        return Said("pass", words) if is_there else Said("fail", None)
+    return Said("fail", words) if is_there else Said("pass", FILLER.strip())
+
+
+def document(words: str, at: int, length: int = 12_000) -> str:
+    text = FILLER * (length // len(FILLER))
+    return f"{text[:at]} {words} {text[at:]}"
+
+
+@given(st.text(alphabet="ab \n", min_size=1, max_size=20_000), st.integers(2_000, 9_000), st.data())
+def test_any_passage_no_longer_than_the_overlap_stands_whole_in_a_section(text: str, chars: int, data) -> None:
+    start = data.draw(st.integers(0, len(text) - 1))
+    passage = text[start : start + OVERLAP_CHARS]
+    sections = list(cut_text(text, chars))
+    assert any(passage in section for section in sections)
+    assert all(len(section) <= chars for section in sections)
+    assert sections[0] == text[: len(sections[0])]
+    assert text.endswith(sections[-1])
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3_000),
+    lambda inner: st.lists(inner, max_size=8) | st.dictionaries(st.text(max_size=10), inner, max_size=8),
+    max_leaves=40,
+)
+
+
+def list_words(value) -> set[str]:
+    if isinstance(value, dict):
+        return {*value, *(word for item in value.values() for word in list_words(item))}
+    if isinstance(value, list):
+        return {word for item in value for word in list_words(item)}
+    return {value if isinstance(value, str) else json.dumps(value)}
+
+
+@given(values)
+def test_sections_of_json_have_all_of_it_under_its_names(result) -> None:
+    sections = cut_result(result, CHARS)
+    if len(json.dumps(result)) <= CHARS // 2:
+        assert sections == [result]
+    assert all(type(section) is type(result) for section in sections)
+    short = {word for word in list_words(result) if len(word) <= OVERLAP_CHARS}
+    assert short <= {word for section in sections for word in list_words(section)}
+
+
+def test_a_section_of_json_keeps_the_path_to_what_it_has() -> None:
+    result = {"chapters": [{"title": f"Number {n}", "text": "x" * 900} for n in range(6)], "end": True}
+    sections = cut_result(result, CHARS)
+    assert len(sections) > 2
+    assert all(set(section) <= {"chapters", "end"} for section in sections)
+    assert sections[-1]["end"] is True
+    assert {"title": "Number 3", "text": "x" * 900} in [item for section in sections for item in section["chapters"]]
+
+
+@pytest.mark.parametrize("at", range(500, 12_000, 333))
+async def test_forbidden_words_are_found_wherever_they_stand_also_at_a_border(at: int) -> None:
+    verdict = await judge(SECTIONED, StandIn(look, "a"), result=document(FORBIDDEN, at), acceptance_criteria=[NEVER])
+    assert letters(verdict) == "f"
+    assert verdict.criteria[0].evidence == FORBIDDEN
+
+
+@pytest.mark.parametrize("at", [0, 5_000, 12_000])
+async def test_presence_is_shown_by_any_section_and_absence_by_all(at: int) -> None:
+    own = StandIn(look, "a")
+    result = {"text": document("Thanks for reading all of it.", at)}
+    verdict = await judge(SECTIONED, own, result=result, acceptance_criteria=[MEETS, NEVER])
+    assert letters(verdict) == "pp"
+    parts = [ask.section for ask in verdict.stages[0].asks]
+    assert parts == list(range(1, len(parts) + 1))
+    assert f"this is part {parts[-1]}" in own.asked[-1].instructions or f"part {parts[-1]} of" in own.asked[-1].request
+    # What one section has shown the others are not asked about.
+    settled = next(number for number, ask in enumerate(verdict.stages[0].asks) if ask.outcomes[0] == "p")
+    assert [ask.outcomes for ask in verdict.stages[0].asks[settled + 1 :]] == ["-p"] * (len(parts) - settled - 1)
+
+
+async def test_a_section_that_cannot_be_assessed_is_no_pass() -> None:
+    def doubt_one(question, criterion):
+        return UNSURE if "part 3 of" in question.request else look(question, criterion)
+
+    result = document("nothing", 0)
+    verdict = await judge(SECTIONED, StandIn(doubt_one, "a"), result=result, acceptance_criteria=[MEETS, NEVER])
+    assert letters(verdict) == "cc"
+
+
+async def test_a_section_that_silences_the_judge_is_no_pass_of_what_must_never_be() -> None:
+    def silent_once(question, criterion):
+        return None if "part 2 of" in question.request else look(question, criterion)
+
+    result = document("Thanks for reading all of it.", 11_000)
+    verdict = await judge(SECTIONED, StandIn(silent_once, "a"), result=result, acceptance_criteria=[MEETS, NEVER])
+    assert letters(verdict) == "pc"
+    assert verdict.judge_error == "judge_refused"
+
+
+@pytest.mark.parametrize("kind", ["quorum", "cascade"])
+async def test_votes_and_cascades_read_all_sections_too(kind: str) -> None:
+    policy = policy_of(kind, "a", "b", section_chars=CHARS, loop=LOOP)
+    judges = StandIn(look, "a"), StandIn(look, "b")
+    result = document("Thanks for reading all of it.", 9_000)
+    terms = {"acceptance_criteria": [MEETS, NEVER], "submission": 2}
+    assert (await judge(policy, *judges, result=result, **terms)).is_valid
+    assert letters(await judge(policy, *judges, result=f"{result}{FORBIDDEN}", **terms)) == "pf"
+
+
+async def test_a_result_that_is_not_longer_is_judged_as_a_whole() -> None:
+    own = StandIn(FAIL, "a")
+    verdict = await judge(SECTIONED, own, result="x" * (CHARS - 2))
+    assert len(own.asked) == 1
+    assert verdict.stages[0].asks[0].section is None
+
+
+async def test_the_limit_is_the_policys_and_says_so_before_anybody_is_asked() -> None:
+    own = StandIn(FAIL, "a")
+    policy = SECTIONED.model_copy(update={"result_max_chars": 5_000})
+    with pytest.raises(JudgmentError) as error:
+        await judge(policy, own, result="x" * 5_000)
+    assert error.value.code == "result_too_large_to_judge"
+    assert "5000 (the policy's result_max_chars)" in str(error.value)
+    assert own.asked == []

@@ -1,0 +1,242 @@
+"""Judgings without a job: taken while any wait, beside live jobs and behind them, reported together, given back."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from pydantic import JsonValue
+from support.factories import lease
+from support.fakes import until
+
+from contracts.judging.policy import JudgeModel
+from contracts.resources import Usage
+from contracts.status import JudgingKind
+from servicekit.errors import TransientError
+from servicekit.leasing.worker import Lease, Worker
+from validator import free_judgings
+from validator.errors import JudgeUnavailableError
+from validator.free_judgings import VALIDATOR_ERROR, FreeJudgingWorker, judge_free
+from validator.judge_config import JudgeConfig
+from validator.ports import FreeGrant, FreeOutcome, Reply
+from validator.prompt import Question
+
+
+class Store:
+    """The jobstore: judgings that wait, and what it was told of them."""
+
+    def __init__(self, waiting: int = 0) -> None:
+        self.waiting = [lease(uuid4()) for _ in range(waiting)]
+        self.taken: list[int] = []
+        self.recorded: dict[Lease, FreeOutcome] = {}
+        self.given_back: list[Lease] = []
+        self.lost: set[Lease] = set()
+        self.renewed: list[Lease] = []
+        self.is_away = False
+        self.owner: UUID | None = None
+        self.lease_s = 60.0
+
+    def _check(self, owner: UUID) -> None:
+        assert self.owner in {None, owner}
+        self.owner = owner
+        if self.is_away:
+            raise TransientError("away")
+
+    async def take(self, owner: UUID, room: int) -> Sequence[FreeGrant]:
+        self._check(owner)
+        self.taken.append(room)
+        granted, self.waiting = self.waiting[:room], self.waiting[room:]
+        return [FreeGrant(each, self.lease_s, JudgingKind.SHADOW, "blue", "A") for each in granted]
+
+    async def finish(
+        self, owner: UUID, outcomes: Mapping[Lease, FreeOutcome], held: Sequence[Lease], given_back: Sequence[Lease]
+    ) -> set[Lease]:
+        self._check(owner)
+        assert not outcomes.keys() & self.recorded.keys(), "an outcome that was taken is not sent again"
+        self.recorded |= outcomes
+        self.given_back += given_back
+        self.renewed += held
+        return set(held) - self.lost
+
+
+class Judge:
+    """Judges once it may; `under_way` is how many it has begun and not ended."""
+
+    def __init__(self) -> None:
+        self.may = asyncio.Event()
+        self.under_way = self.most = self.aborted = 0
+
+    async def __call__(self, _: FreeGrant) -> FreeOutcome:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            await self.may.wait()
+        except asyncio.CancelledError:
+            self.aborted += 1
+            raise
+        finally:
+            self.under_way -= 1
+        return FreeOutcome(verdict="{}")
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GATHER_S", "AGAIN_S", "AGAIN_MAX_S"):
+        monkeypatch.setattr(free_judgings, name, 0.01)
+
+
+def make(store: Store, judge: Judge, capacity: int = 10) -> tuple[FreeJudgingWorker, Worker]:
+    worker = Worker("validator", None, capacity, 100)  # type: ignore[arg-type] # its leases are not renewed here
+    made = FreeJudgingWorker(worker, store, judge, capacity)
+    made.start()
+    return made, worker
+
+
+def tell(worker: Worker, waiting: int) -> None:
+    """A renewal says that some wait."""
+    assert worker.on_waiting is not None
+    worker.on_waiting(waiting)
+
+
+async def test_half_of_the_capacity_is_taken_and_more_as_room_comes() -> None:
+    store, judge = Store(12), Judge()
+    made, worker = make(store, judge)
+    tell(worker, 12)
+    await until(lambda: judge.under_way == 5)
+    assert store.taken == [5]
+    judge.may.set()
+    await until(lambda: len(store.recorded) == 12)
+    assert judge.most == 5
+    await made.stop()
+
+
+async def test_nothing_is_asked_for_until_some_wait() -> None:
+    store, judge = Store(1), Judge()
+    made, worker = make(store, judge)
+    tell(worker, 0)
+    await asyncio.sleep(0.05)
+    assert store.taken == []
+    tell(worker, 1)
+    await until(lambda: judge.under_way == 1)
+    await made.stop()
+
+
+async def test_live_jobs_go_first() -> None:
+    store, judge = Store(5), Judge()
+    made, worker = make(store, judge)
+    for _ in range(9):
+        worker._slots.take()
+    tell(worker, 5)
+    await until(lambda: judge.under_way == 1)
+    worker._slots.take()
+    await asyncio.sleep(0.05)
+    assert judge.under_way == 1, "no room is left for jobs, hence none for these"
+    for _ in range(10):
+        worker._slots.leave()
+    await until(lambda: judge.under_way == 5)
+    await made.stop()
+
+
+async def test_what_is_lost_is_aborted_and_what_is_held_renewed() -> None:
+    store, judge = Store(2), Judge()
+    store.lease_s = 0.1
+    made, worker = make(store, judge)
+    lost, held = store.waiting
+    store.lost = {lost}
+    tell(worker, 2)
+    await until(lambda: judge.aborted == 1)
+    judge.may.set()
+    await until(lambda: store.recorded.keys() == {held})
+    assert lost in store.renewed
+    await made.stop()
+
+
+async def test_an_outage_is_waited_out_and_no_outcome_is_lost() -> None:
+    store, judge = Store(1), Judge()
+    made, worker = make(store, judge)
+    store.is_away = True
+    tell(worker, 1)
+    await asyncio.sleep(0.05)
+    store.is_away = False
+    await until(lambda: judge.under_way == 1)
+    store.is_away = True
+    judge.may.set()
+    await asyncio.sleep(0.05)
+    assert not store.recorded
+    store.is_away = False
+    await until(lambda: len(store.recorded) == 1)
+    await made.stop()
+
+
+async def test_an_unexpected_error_is_an_outcome() -> None:
+    store = Store(1)
+
+    async def fail(_: FreeGrant) -> FreeOutcome:
+        raise ZeroDivisionError
+
+    made, worker = make(store, fail)  # type: ignore[arg-type]
+    tell(worker, 1)
+    await until(lambda: store.recorded)
+    assert [one.code for one in store.recorded.values()] == [VALIDATOR_ERROR]
+    await made.stop()
+
+
+async def test_a_validator_that_stops_gives_back_what_is_under_way() -> None:
+    store, judge = Store(3), Judge()
+    leases = set(store.waiting)
+    made, worker = make(store, judge)
+    tell(worker, 3)
+    await until(lambda: judge.under_way == 3)
+    await made.stop()
+    assert set(store.given_back) == leases
+    assert judge.aborted == 3
+    assert worker.on_waiting is None
+
+
+class AwayJudge:
+    """Is away once, and then says what it is asked nothing of."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def ask(self, question: Question) -> Reply:
+        self.asked += 1
+        if self.asked == 1:
+            raise JudgeUnavailableError("away", code="judge_unreachable")
+        names = [f"c{number}" for number in range(1, question.count + 1)]
+        failed = {"evidence": None, "comment": "", "outcome": "fail"}
+        return Reply(
+            json.dumps(dict.fromkeys(names, failed) | {"reason": "no"}), "m", Usage(input_tokens=3, cost_usd=0.5)
+        )
+
+
+async def judged(kind: JudgingKind, **fields: Any) -> FreeOutcome:
+    grant = FreeGrant(lease(uuid4()), 10.0, kind, **{"result": "blue", "acceptance_criteria": "A\nB", **fields})
+    away = AwayJudge()
+    return await judge_free(lambda _: away, JudgeConfig(), grant, probe=_probe)
+
+
+async def _probe(model: JudgeModel | None) -> JsonValue:
+    return {"model": model and model.model}
+
+
+async def test_whoever_waits_is_told_that_the_judge_is_away_and_a_shadow_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNOFF_BACKOFF_FIRST_S", "0.01")
+    tried = await judged(JudgingKind.TRY)
+    assert (tried.verdict, tried.code) == (None, "judge_unreachable")
+    shadow = await judged(JudgingKind.SHADOW)
+    assert not json.loads(shadow.verdict or "")["is_valid"]
+    assert (shadow.cost_usd, shadow.tokens, shadow.code) == (0.5, 3, "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"acceptance_criteria": "optional: A"}, "no_required_criterion"),
+        ({"policy": "{}"}, "judge_policy_not_supported"),
+    ],
+)
+async def test_what_cannot_be_judged_says_why(fields: dict[str, Any], code: str) -> None:
+    assert (await judged(JudgingKind.SHADOW, **fields)).code == code
