@@ -5,34 +5,10 @@ the good ones; the cheap one, at a tenth of the price, on 20 % and 15 %, and cal
 meet is not known of any real pair, so that three tables stand side by side.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-#: In tenths of what the strong judge takes for an ask.
-CHEAP_PRICE: Final = 1
-STRONG_PRICE: Final = 10
-
-
-@dataclass(frozen=True)
-class StandIn:
-    """A result, and what each judge would say of it."""
-
-    is_good: bool
-    breaks_check: bool
-    strong_is_wrong: bool
-    cheap_is_wrong: bool
-    cheap_is_unsure: bool
-
-    @property
-    def strong_accepts(self) -> bool:
-        """Whether the strong judge passes it."""
-        return self.is_good != self.strong_is_wrong
-
-    @property
-    def cheap_accepts(self) -> bool:
-        """Whether the cheap judge passes it, sure or not."""
-        return self.is_good != self.cheap_is_wrong
+from judging.engine import POLICIES, STRONG_PRICE, StandIn, judge
 
 
 class Cell(NamedTuple):
@@ -94,38 +70,6 @@ def make_results(cells: dict[bool, list[Cell]], *, strong_errs_with_cheap: bool 
     return results
 
 
-class Said(NamedTuple):
-    """What a policy makes of one result."""
-
-    accepted: bool
-    cost: int
-
-
-def judge_by_single(result: StandIn) -> Said:
-    """Ask the strong judge."""
-    return Said(result.strong_accepts, STRONG_PRICE)
-
-
-def judge_by_cascade(result: StandIn) -> Said:
-    """Ask the cheap judge, and the strong one where that is unsure."""
-    if result.cheap_is_unsure:
-        return Said(result.strong_accepts, CHEAP_PRICE + STRONG_PRICE)
-    return Said(result.cheap_accepts, CHEAP_PRICE)
-
-
-def check_first(judge: Callable[[StandIn], Said]) -> Callable[[StandIn], Said]:
-    """Ask nobody where a required check fails."""
-    return lambda result: Said(False, 0) if result.breaks_check else judge(result)
-
-
-POLICIES: Final[dict[str, Callable[[StandIn], Said]]] = {
-    "single": judge_by_single,
-    "checks, single": check_first(judge_by_single),
-    "cascade": judge_by_cascade,
-    "checks, cascade": check_first(judge_by_cascade),
-}
-
-
 class Total(NamedTuple):
     """What a policy costs on all results, as a share of what `single` costs, and where it is wrong."""
 
@@ -134,18 +78,14 @@ class Total(NamedTuple):
     false_rejects: int
 
 
-def add_up(results: Sequence[StandIn], judge: Callable[[StandIn], Said]) -> Total:
-    """Judge all results by a policy."""
-    said = [(result, judge(result)) for result in results]
+def add_up(results: Sequence[StandIn], policy: str) -> Total:
+    """Judge all results by a policy: those that are alike once, by the validator's own code."""
+    said = {one: judge(one, POLICIES[policy]) for one in set(results)}
     return Total(
-        sum(one.cost for _, one in said) / (STRONG_PRICE * len(results)),
-        _count(one.accepted and not result.is_good for result, one in said),
-        _count(result.is_good and not one.accepted for result, one in said),
+        sum(said[one].cost for one in results) / (STRONG_PRICE * len(results)),
+        sum(said[one].accepted and not one.is_good for one in results),
+        sum(one.is_good and not said[one].accepted for one in results),
     )
-
-
-def _count(truths: Iterable[bool]) -> int:
-    return sum(truths)
 
 
 TABLES: Final = {

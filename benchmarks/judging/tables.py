@@ -7,8 +7,9 @@ from typing import Final
 
 from measuring.figures import ROOT, make_table
 
+from judging.engine import POLICIES
 from judging.loop import SUBMISSIONS, find_inflation, judge_submission, list_further_asks, run_loop
-from judging.standins import POLICIES, TABLES, Total, add_up
+from judging.standins import TABLES, Total, add_up
 from judging.votes import GIVEN, SWAPPED, Ask, Votes
 
 PAGE: Final = ROOT / "docs" / "judging.md"
@@ -130,7 +131,7 @@ def describe_standins() -> list[str]:
     """Return the table of what policies cost and let through with stand-in judges."""
     lines = []
     for name, results in TABLES.items():
-        totals: dict[str, Total] = {policy: add_up(results, judge) for policy, judge in POLICIES.items()}
+        totals: dict[str, Total] = {policy: add_up(results, policy) for policy in POLICIES}
         rows = [
             (policy, f"{percent(one.cost)}", one.false_accepts, one.false_rejects) for policy, one in totals.items()
         ]

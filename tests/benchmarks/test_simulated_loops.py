@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 from judging.__main__ import VOTES
 from judging.loop import SUBMISSIONS, find_inflation, judge_submission, list_further_asks, run_loop
-from judging.standins import POLICIES, TABLES, add_up
+from judging.standins import TABLES, add_up
 from judging.tables import BEGIN, END, Chosen, describe_loop, describe_standins, describe_votes, read_page, write_page
 from judging.votes import GIVEN, SWAPPED, Ask, VotesError, read_votes
 
@@ -203,16 +203,23 @@ def test_stand_ins_have_exactly_the_shares_that_they_say():
 
 def test_checks_first_and_the_cascade_meet_their_bars():
     knowing = TABLES["the cheap judge knows its doubt"]
-    single, checked, cascade = (add_up(knowing, POLICIES[name]) for name in ("single", "checks, single", "cascade"))
+    single, checked, cascade = (add_up(knowing, name) for name in ("single", "checks, single", "cascade"))
     assert checked.cost <= 0.5 * single.cost
     assert checked.false_accepts <= single.false_accepts
     assert cascade.cost <= 0.6 * single.cost
     assert cascade.false_accepts <= single.false_accepts
 
 
+def test_a_resubmission_is_judged_by_the_validator_at_no_more_than_twice_the_price():
+    for table in TABLES.values():
+        single, again = (add_up(table, name) for name in ("single", "single, of a resubmission"))
+        assert single.cost < again.cost <= 2 * single.cost
+        assert again.false_accepts <= single.false_accepts
+
+
 def test_with_errors_independent_of_doubt_the_cascade_lets_more_through():
     table = TABLES["errors are independent of doubt"]
-    assert add_up(table, POLICIES["cascade"]).false_accepts > add_up(table, POLICIES["single"]).false_accepts
+    assert add_up(table, "cascade").false_accepts > add_up(table, "single").false_accepts
     assert "| cascade | 40.0 | 51 | 27 |" in describe_standins()
 
 

@@ -60,7 +60,6 @@ COMMANDS: Final = {
     "batches": Entry("batches", "Execute many jobs at once."),
     "bulk": Entry("bulk", "Do something to all jobs that match: execute, cancel, resubmit, assign, retry."),
     "rejudge": Entry("judging.rejudge", "Judge results of jobs again, as a shadow that changes nothing, or for real."),
-    "judge": Entry("judge", "Try judges, and criteria, without a job."),
     "limits": Entry(
         "limits",
         "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one.",

@@ -1,20 +1,92 @@
-"""Let the jobstore have cases judged: as judgings without a job, which validators claim."""
+"""Have cases judged through the jobstore: as judgings without a job, which validators make and which reuse nothing."""
 
 from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Final
 
 from cli.errors import CommandError
 from cli.evaluating.run import JudgeCases
+from cli.options import validate_model
 from contracts.client import JobStoreClient
 from contracts.judging.calibration.cases import Case
-from contracts.judging.calibration.evaluation import Judged
+from contracts.judging.calibration.evaluation import Asked, Judged
+from contracts.judging.policy import DEFAULT_POLICY
+from contracts.judging.verdict import Verdict
+from contracts.messages.judgings import CASES_MAX, Judging, JudgingCase, NewJudgings
+from contracts.status import JudgingKind
+
+#: Bytes of JSON that one call sends, at most: less than gRPC takes, unless a single case has more.
+CALL_MAX_BYTES: Final = 2 << 20
+#: Verdicts that one call returns.
+PAGE: Final = 50
+_NO_VERDICT: Final = "no_verdict"
 
 
 def judge_through(jobstore: JobStoreClient, submission: int = 1) -> JudgeCases:
     """Return what judges cases through a jobstore, each as if it were this submission of its job."""
-    del jobstore, submission
 
     async def judge(cases: Sequence[Case], policy: str) -> Sequence[Judged]:
-        message = f"this jobstore judges nothing without a job: neither {len(cases)} cases nor one, by {policy}"
-        raise CommandError(message, code="not_available")
+        judged: list[Judged] = []
+        for some in _divide(cases):
+            named = None if policy == DEFAULT_POLICY else policy
+            asked = {
+                "kind": JudgingKind.EVALUATE,
+                "cases": [_describe(case, submission) for case in some],
+                "judge": named,
+            }
+            judged += [_read(made) for made in await _make(jobstore, validate_model(NewJudgings, asked, "--policy"))]
+        return judged
 
     return judge
+
+
+def _divide(cases: Sequence[Case]) -> list[list[Case]]:
+    """Return the cases in calls that are not too large."""
+    calls: list[list[Case]] = []
+    room = 0
+    for case in cases:
+        size = len(case.write())
+        if size > room or len(calls[-1]) == CASES_MAX:
+            calls.append([])
+            room = CALL_MAX_BYTES
+        calls[-1].append(case)
+        room -= size
+    return calls
+
+
+def _describe(case: Case, submission: int) -> JudgingCase:
+    return JudgingCase(
+        result=case.result,
+        acceptance_criteria="\n".join(map(str, case.criteria)),
+        title=case.title,
+        payload=case.payload,
+        submission=submission,
+    )
+
+
+async def _make(jobstore: JobStoreClient, new: NewJudgings) -> list[Judging]:
+    group_id = await jobstore.create_judgings(new)
+    async with aclosing(jobstore.watch_judgings(group_id)) as progress:
+        async for _ in progress:
+            pass
+    made: list[Judging] = []
+    token: str | None = ""
+    while token is not None:
+        page, following = await jobstore.get_judgings(group_id, limit=PAGE, page_token=token)
+        made += page
+        token = following or None
+    if len(made) != len(new.cases):
+        message = f"{len(new.cases)} judgings were asked for, and {len(made)} came back: are they older than a day?"
+        raise CommandError(message, code="judgings_lost")
+    return sorted(made, key=lambda one: one.item)
+
+
+def _read(made: Judging) -> Judged:
+    if made.verdict is None:
+        return Judged("", False, error=made.code or _NO_VERDICT, reason=made.message or "")
+    judged = Judged.of(Verdict.model_validate(made.verdict))
+    if judged.asks:
+        return judged
+    # A verdict without stages says nothing of its asks; what they took together is known.
+    asked = Asked("judge", judged.outcomes, made.cost_usd or None, made.duration_s, made.tokens or None)
+    return judged._replace(asks=[asked]) if made.tokens else judged

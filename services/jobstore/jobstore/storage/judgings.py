@@ -83,7 +83,10 @@ _OF_SET: Final = """
         AND s.version = CAST(nullif(split_part(e.policy ->> 'criteria_set', '@', 2), '') AS int)
 """
 #: Only checks look at the payload.
-_PAYLOAD: Final = "CASE WHEN strpos(coalesce(g.asked::text, concat(j.acceptance_criteria, s.body)), 'check:') > 0 THEN j.payload::text END"
+_PAYLOAD: Final = (
+    "CASE WHEN strpos(coalesce(g.asked::text, concat(j.acceptance_criteria, s.body)), 'check:') > 0 "
+    "THEN j.payload::text END"
+)
 #: The result of the submission before is of the execution before.
 _GRANT: Final = text(
     f"""

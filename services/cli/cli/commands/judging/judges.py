@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.errors import CommandError
-from cli.options import read_document
+from cli.options import read_document, read_json_file
 from cli.session import Session, command, make_app
 from cli.views.judges_view import show_golden_set, show_judge_policies, show_judge_policy, show_saved_policy
 
