@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import type { JudgePolicyVersion, NamedJudgePolicy } from "@/api/types";
 import { renderPage } from "@/testing/render";
 import { json, on, onPost, problem } from "@/testing/server";
+import { formatPolicy } from "./format-policy";
 import { JudgePage } from "./JudgePage";
 
 const AT = "2026-11-25T00:00:00Z";
@@ -87,4 +88,20 @@ it("says of a new version what is wrong, where it is, and overwrites no newer on
   expect(within(dialog).getByText("must be a stage")).toBeVisible();
   expect(asked[0]?.headers.get("If-Match")).toBe('"2"');
   expect(await asked[0]?.json()).toMatchObject({ policy: { name: "strict", asks: "each" } });
+});
+
+it("leaves the form for the version that was saved, and writes no more than is set", async () => {
+  const policy = { ...STRICT.versions?.[0]?.policy, prompt: null } as JudgePolicyVersion["policy"];
+  const saved = { ...STRICT, newest: 3, versions: [aVersion(3, "all", { policy }), ...(STRICT.versions ?? [])] };
+  on("put", "/api/judges/:name", () => {
+    on("get", "/api/judges/:name", () => json(saved));
+    return json({ ...saved, version: 3, warnings: [] });
+  });
+  const { user, router } = await page();
+  await user.click(screen.getByRole("button", { name: "New version" }));
+  const dialog = screen.getByRole("dialog", { name: "New version of strict" });
+  await user.type(within(dialog).getByLabelText("Note"), "all at once");
+  await user.click(within(dialog).getByRole("button", { name: "Save" }));
+  await waitFor(() => expect(router.state.location.href).toBe("/judges/strict?version=3"));
+  expect(formatPolicy(policy ?? {})).not.toContain("prompt");
 });

@@ -11,6 +11,7 @@ import { Dialog } from "@/ui/overlays/dialog";
 import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { formatPolicy } from "./format-policy";
 import { usePutPolicy } from "./mutations";
+import { useOnceSaved } from "./use-once-saved";
 
 const JsonEditor = lazy(() => import("@/jobs/form/fields/JsonEditor"));
 
@@ -31,7 +32,11 @@ export function PolicyDialog({ named, onClose, onSaved }: PolicyDialogProps) {
   const [text, setText] = useState(before);
   const [note, setNote] = useState("");
   const put = usePutPolicy();
-  const { leave, warning } = useUnsavedWarning(text !== before || note !== "", onClose);
+  const { leave, warning } = useUnsavedWarning(!put.isSuccess && (text !== before || note !== ""), onClose);
+  useOnceSaved(put.data?.version, (version) => {
+    onClose();
+    onSaved?.(version);
+  });
   const policy = parseObject(text);
   const errors = put.error ? toApiError(put.error).fields : [];
   const inPolicy = errors.flatMap(({ field, message }) =>
@@ -47,10 +52,8 @@ export function PolicyDialog({ named, onClose, onSaved }: PolicyDialogProps) {
         note: note.trim() || undefined,
       },
       {
-        onSuccess: ({ version, warnings = [] }) => {
+        onSuccess: ({ warnings = [] }) => {
           for (const { message } of warnings) toast("Look at this", message);
-          onClose();
-          onSaved?.(version);
         },
       },
     );

@@ -9,6 +9,7 @@ import { Field, Input, TextArea } from "@/ui/controls/field";
 import { Dialog } from "@/ui/overlays/dialog";
 import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { usePutSet } from "./mutations";
+import { useOnceSaved } from "./use-once-saved";
 
 type SetDialogProps = {
   /** The set that gets a version; without one, a new set is made. */
@@ -28,18 +29,19 @@ export function SetDialog({ named, onClose, onSaved }: SetDialogProps) {
   const put = usePutSet();
   const errors = put.error ? toApiError(put.error).fields : [];
   const wrong = (...fields: string[]) => errors.find(({ field }) => findField(field, fields) !== undefined)?.message;
-  const { leave, warning } = useUnsavedWarning(text !== before || note !== "", onClose);
+  const { leave, warning } = useUnsavedWarning(!put.isSuccess && (text !== before || note !== ""), onClose);
+  useOnceSaved(put.data?.version, (version) => {
+    onClose();
+    onSaved?.(version);
+  });
   const isReady = name.trim() !== "" && text.trim() !== "";
   const save = () =>
-    put.mutate(
-      { name: name.trim(), newest: named?.newest, acceptance_criteria: text, note: note.trim() || undefined },
-      {
-        onSuccess: ({ version }) => {
-          onClose();
-          onSaved?.(version);
-        },
-      },
-    );
+    put.mutate({
+      name: name.trim(),
+      newest: named?.newest,
+      acceptance_criteria: text,
+      note: note.trim() || undefined,
+    });
   return (
     <Dialog
       open
