@@ -7,9 +7,10 @@ from typing import Any
 
 import grpc
 
-from contracts.criteria import find_warnings, format_criteria, join_forms
+from contracts.criteria import format_criteria, join_forms
 from contracts.judging.calibration.golden import Report, make_golden, read_golden
 from contracts.judging.policy import JudgePolicy
+from contracts.lint import find_warnings
 from contracts.messages.convert import criteria_of
 from contracts.messages.job_requests import warning_message
 from contracts.messages.judging import (

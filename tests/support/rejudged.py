@@ -6,7 +6,7 @@ from contracts.status import JudgingKind, Outcome
 from jobstore.commands.judging.judgings import FinishJudging, QueueRejudging
 from jobstore.commands.rows import NewJudging
 from jobstore.domain.actor import ADMINISTRATOR, VALIDATOR
-from jobstore.storage import judgings
+from jobstore.storage.judging import judgings
 from support.jobstore.steps import Steps, verdict
 
 

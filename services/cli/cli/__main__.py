@@ -55,7 +55,7 @@ COMMANDS: Final = {
         "doctor", "Look at every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."
     ),
     "jobs": Entry("jobs", "Create, execute and follow jobs."),
-    "receipt": Entry("receipt", "Signed statements about verdicts: `signoff receipt JOB` prints one."),
+    "receipt": Entry("judging.receipt", "Signed statements about verdicts: `signoff receipt JOB` prints one."),
     "agents": Entry("agents", "Register and change agents."),
     "batches": Entry("batches", "Execute many jobs at once."),
     "bulk": Entry("bulk", "Do something to all jobs that match: execute, cancel, resubmit, assign, retry."),

@@ -11,22 +11,10 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
-from console.api import (
-    agents,
-    batches,
-    events,
-    jobs,
-    judges,
-    judgings,
-    limits,
-    logs,
-    operations,
-    overview,
-    pages,
-    receipts,
-)
+from console.api import agents, batches, events, jobs, limits, logs, operations, overview, pages
 from console.api.auth import KnownTokens
 from console.api.json_body import Bodies
+from console.api.judging import judges, judgings, receipts
 from console.api.sessions import Sessions
 from console.client_limits import ClientLimits
 from console.config import ConsoleSettings

@@ -43,8 +43,9 @@ from jobstore.publishing.watches import Watches
 from jobstore.recovery.database_age import refuse_older_database
 from jobstore.recovery.unsigned_backlog import handle_unsigned_backlog
 from jobstore.runner import CommandRunner
-from jobstore.storage import facts, judgings, receipt_keys, reusable, room
+from jobstore.storage import facts, receipt_keys, reusable, room
 from jobstore.storage.database import Database
+from jobstore.storage.judging import judgings
 from jobstore.storage.notifications import Wake
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.publisher import Publisher

@@ -13,7 +13,7 @@ from validator.checking import CheckProcesses
 from validator.config import Settings
 from validator.free_judgings import FreeJudgingWorker, judge_free
 from validator.handlers import Handlers
-from validator.judge_keys import JudgeKeys
+from validator.judges.keys import JudgeKeys
 from validator.judges.roster import JudgeRoster
 from validator.judgings import GrpcFreeJudgings, GrpcJudgings
 from validator.settings_report import SettingsReport

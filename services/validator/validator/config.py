@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from servicekit.addresses import parse_allowed
 from servicekit.process.settings import EnvironmentSettings, SecretSetting, WorkerSettings
 from validator.judge_config import ApiName, JudgeConfig
-from validator.judge_keys import JudgeKey, parse_keys
+from validator.judges.keys import JudgeKey, parse_keys
 
 
 class _OpenAI(EnvironmentSettings):
@@ -38,14 +38,14 @@ class Settings(WorkerSettings):
     judge_thinking_tokens: int | None = None
     judge_result_max_chars: int = JudgeConfig().document_max_chars
     judge_section_chars: int = JudgeConfig().section_chars
-    judge_keys: SecretStr | None = None
+    judge_keys: str = ""
     judge_networks: str = ""
 
     @field_validator("judge_keys")
     @classmethod
-    def _check_keys(cls, keys: SecretStr | None) -> SecretStr | None:
-        if keys is not None:
-            parse_keys(keys.get_secret_value())
+    def _check_keys(cls, keys: str) -> str:
+        if keys:
+            parse_keys(keys)
         return keys
 
     @field_validator("judge_networks")
@@ -57,7 +57,7 @@ class Settings(WorkerSettings):
     @property
     def keys(self) -> dict[str, JudgeKey]:
         """The keys that policies may name."""
-        return parse_keys(self.judge_keys.get_secret_value()) if self.judge_keys else {}
+        return parse_keys(self.judge_keys) if self.judge_keys else {}
 
     @property
     def judge_config(self) -> JudgeConfig:

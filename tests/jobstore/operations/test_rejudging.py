@@ -21,7 +21,7 @@ from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
 from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
-from jobstore.storage import judgings
+from jobstore.storage.judging import judgings
 from signoff.v1 import judging_service_pb2 as judging_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
 from signoff.v1 import work_service_pb2 as pb

@@ -9,8 +9,8 @@ import pytest
 from contracts.status import Outcome
 from validator.errors import JudgeAnswerError, JudgmentError
 from validator.judge_config import JudgeConfig
+from validator.judgement.patience import Patience
 from validator.judging import validate_agent_response
-from validator.patience import Patience
 from validator.ports import Reply
 from validator.prompt import Question
 

@@ -30,8 +30,8 @@ from validator.config import Settings
 from validator.errors import JudgeUnavailableError
 from validator.handlers import Handlers
 from validator.judge_config import JudgeConfig
-from validator.judge_keys import NO_KEY, JudgeKeys, parse_keys
 from validator.judges import roster as rosters
+from validator.judges.keys import NO_KEY, JudgeKeys, parse_keys
 from validator.judges.roster import JudgeRoster
 from validator.ports import Claim, Grant
 from validator.prompt import Questions

@@ -27,7 +27,7 @@ from jobstore.errors import InvalidError
 from jobstore.reads import judging
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
-from jobstore.storage.judging import Validator, list_validators
+from jobstore.storage.judging.versions import Validator, list_validators
 from signoff.v1 import judge_service_pb2 as pb
 from signoff.v1.judge_service_pb2_grpc import JudgeServiceServicer
 

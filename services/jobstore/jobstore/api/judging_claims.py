@@ -16,8 +16,8 @@ from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.domain.judging.criteria import join_criteria
 from jobstore.json_members import members
 from jobstore.runner import CommandRunner
-from jobstore.storage import judgings
 from jobstore.storage.database import Database
+from jobstore.storage.judging import judgings
 from jobstore.storage.sql import Row
 from servicekit.errors import DoubtfulError, PermanentError
 from signoff.v1 import work_service_pb2 as pb

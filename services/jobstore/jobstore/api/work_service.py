@@ -30,7 +30,7 @@ from jobstore.errors import InvalidError
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
-from jobstore.storage.judging import note_validator
+from jobstore.storage.judging.versions import note_validator
 from jobstore.storage.sql import Row
 from jobstore.storage.work.writing import note_worker
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError

@@ -4,8 +4,8 @@ import asyncio
 import time
 from typing import Final
 
-from jobstore.storage import judgings
 from jobstore.storage.database import Database
+from jobstore.storage.judging import judgings
 from servicekit.process.runtime import run_forever
 
 #: The longest wait between two looks while none is open: commits notify of what they queue.

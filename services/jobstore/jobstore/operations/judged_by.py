@@ -5,7 +5,7 @@ from contracts.messages.operations import NewOperation
 from contracts.status import OperationKind
 from jobstore.domain.judging.versions import Kind, Version, Wanted
 from jobstore.errors import InvalidError
-from jobstore.storage.judging import load_versions
+from jobstore.storage.judging.versions import load_versions
 from jobstore.storage.sql import Connection
 
 

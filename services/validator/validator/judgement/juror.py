@@ -9,9 +9,9 @@ from contracts.criteria import Criterion
 from contracts.evidence import Evidence
 from validator.errors import JudgeAnswerError, JudgmentError
 from validator.judgement.asks import AskLog
+from validator.judgement.patience import Patience
 from validator.judgement.sections import cut_result
 from validator.judgement.votes import is_settled, join_sections
-from validator.patience import Patience
 from validator.ports import Judge
 from validator.prompt import CRITERIA_MAX, PLAIN, Manner, Question, Questions
 from validator.verdict import Answer, Ballot, Hearing, Refutation, read_answer

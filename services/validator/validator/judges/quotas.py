@@ -1,7 +1,6 @@
 """Read what a server says of its rate limits. Pure."""
 
 import re
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -86,7 +85,7 @@ def _read_reset_s(value: str) -> float:
     seconds = _RESET_S
     if _NUMBER.fullmatch(value):
         seconds = float(value)
-        seconds = seconds - time.time() if seconds > _MOMENT_MIN_S else seconds
+        seconds = seconds - now().timestamp() if seconds > _MOMENT_MIN_S else seconds
     elif value and (parts := _DURATION.fullmatch(value)):
         try:
             seconds = sum(float(number) * _UNITS_S[unit] for unit, number in parts.groupdict().items() if number)

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from contracts.judging.policy import JudgeModel
 from servicekit.addresses import HostPort, Network
 from validator.judge_config import JudgeConfig
-from validator.judge_keys import JudgeKeys
+from validator.judges.keys import JudgeKeys
 from validator.judges.openai import OpenAIJudge
 from validator.judges.probing import Capabilities
 from validator.judges.servers import Servers

@@ -9,7 +9,8 @@ from jobstore.commands.base import NOTHING, Command, Reads
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.matching import LOAD_MAX
-from jobstore.storage import agents, candidates, circuits, facts, judging, judgings, limits, reusable
+from jobstore.storage import agents, candidates, circuits, facts, limits, reusable
+from jobstore.storage.judging import judgings, versions
 from jobstore.storage.sql import Connection
 from jobstore.storage.work import administration
 from jobstore.storage.work.row_mapping import SPEC_COLUMNS, to_spec
@@ -66,9 +67,9 @@ async def _load_judging(connection: Connection, uow: UnitOfWork, reads: Reads) -
     """Load versions that are named, and names that are to be changed: nothing where no policy names any."""
     stored = uow.stored
     if wanted := (reads.references - stored.versions.keys()) | uow.list_wanted():
-        stored.versions |= dict.fromkeys(wanted) | await judging.load_versions(connection, wanted)
+        stored.versions |= dict.fromkeys(wanted) | await versions.load_versions(connection, wanted)
     if reads.names:
-        stored.names |= await judging.load_names(connection, reads.names)
+        stored.names |= await versions.load_names(connection, reads.names)
 
 
 async def _load_reusable(connection: Connection, uow: UnitOfWork, reads: Reads) -> None:

@@ -1,0 +1,1 @@
+"""What is judged by, and judgings without a job, as rows."""
