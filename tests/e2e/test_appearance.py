@@ -61,7 +61,9 @@ async def pages(system: System, agent: Agent) -> dict[str, str]:
         path.strip("/").replace("/{_}", "") or "jobs": path for path in PAGES if path != "/jobs" and "{" not in path
     }
     found |= {f"job-{name}": f"/jobs/look-{name}" for name in (*agents, "rejected")}
+    await system.client.put_criteria_set("harbours", "Names both quays\noptional: is good")
     ids = {"/jobs/{_}": None, "/batches/{_}": batch.id, "/agents/{_}": "agent"}
+    ids |= {"/judges/{_}": "default", "/criteria-sets/{_}": "harbours"}
     found |= {path.split("/")[1] + "-one": path.format(_=id_) for path, id_ in ids.items() if id_ is not None}
     assert {path for path in PAGES if "{" in path} <= set(ids), "a page that nobody looks at"
     return found | {"jobs-none": "/?text=nothing-is-called-so"}

@@ -16,7 +16,7 @@ router = APIRouter()
 #: Paths that are answered with the page, whose router shows what belongs there.
 PAGES = (
     "/", "/jobs", "/jobs/{_}", "/new", "/batches", "/batches/{_}", "/agents", "/agents/{_}", "/overview",
-    "/dead-letters", "/limits",
+    "/dead-letters", "/limits", "/judges", "/judges/{_}", "/criteria-sets/{_}", "/playground",
 )  # fmt: skip
 
 

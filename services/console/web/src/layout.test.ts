@@ -10,6 +10,7 @@ import { expect, it } from "vitest";
 const LAYERS: readonly (readonly string[])[][] = [
   [["."], ["testing"]],
   [["app", "app/shell", "app/palette"], ["docs"]],
+  [["judges"], ["judges/playground"]],
   [
     ["agents", "limits"],
     ["batches"],
@@ -33,7 +34,7 @@ const LAYERS: readonly (readonly string[])[][] = [
       "jobs/actions",
     ],
   ],
-  [["jobs/model"], ["policy"]],
+  [["jobs/model"], ["policy"], ["judging"]],
   [["results", "results/views", "results/model"], ["live"]],
   [["api"]],
   [["ui/overlays"], ["ui/display"]],

@@ -21,8 +21,7 @@ export type Agent = Schemas["Agent"];
 export type NewAgent = Partial<Schemas["NewAgent"]> & Pick<Schemas["NewAgent"], "name" | "url">;
 export type OperationState = Schemas["OperationState"];
 export type Operation = Schemas["Operation"];
-/** What is done to the jobs of a list; judging again is asked for elsewhere. */
-export type OperationKind = Exclude<Schemas["OperationKind"], "rejudge">;
+export type OperationKind = Schemas["OperationKind"];
 /** What is to be done to many jobs: those named, or all that match. */
 export type NewOperation = Partial<Schemas["NewOperation"]> & Pick<Schemas["NewOperation"], "kind">;
 export type OperationPreview = Schemas["OperationPreview"];
@@ -68,4 +67,37 @@ export type Verdict = {
   model?: string | null;
   /** Code of what the judge did instead of judging. */
   judge_error?: string | null;
+  /** Judge policy and version, such as `strict@3`. */
+  policy?: string | null;
+  submission?: number | null;
+  submissions?: number | null;
+  /** How it was judged; older verdicts do not say. */
+  stages?: StageVerdict[] | null;
 };
+/** What a stage decided: a letter for each criterion (p, f, c, or - where it was not asked). */
+export type StageVerdict = { kind: string; outcomes?: string; asks?: Ask[] };
+/** One ask of a model. */
+export type Ask = {
+  model: string;
+  role?: string;
+  prompt?: number | null;
+  input_tokens?: number | null;
+  output_tokens?: number | null;
+  cost_usd?: number | null;
+  latency_s?: number | null;
+  request_id?: string | null;
+  /** As of a stage; none where the answer was nonsense. */
+  outcomes?: string | null;
+};
+
+export type NamedJudgePolicy = Schemas["NamedJudgePolicy"];
+export type JudgePolicyVersion = Schemas["JudgePolicyVersion"];
+export type SavedJudgePolicy = Schemas["SavedJudgePolicy"];
+export type Judges = Schemas["Judges"];
+export type NamedCriteriaSet = Schemas["NamedCriteriaSet"];
+export type SavedCriteriaSet = Schemas["SavedCriteriaSet"];
+export type CriteriaSetVersion = Schemas["CriteriaSetVersion"];
+export type JudgedCounts = Schemas["JudgedCounts"];
+export type CriterionWarning = Schemas["CriterionWarning"];
+export type Judging = Schemas["Judging"];
+export type RejudgeReport = Schemas["RejudgeReport"];

@@ -2,6 +2,7 @@ import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/
 import { Shell } from "@/app/shell/Shell";
 import { JobsPage } from "@/jobs/list/JobsPage";
 import { parseJobsSearch } from "@/jobs/list/search/jobs-search";
+import type { PlaygroundSearch } from "@/judges/playground/trials";
 import { parseOverviewSearch } from "@/overview/queries";
 import { ErrorPage, NotFound } from "./ErrorPage";
 import { lazyPage } from "./lazy-page";
@@ -14,6 +15,10 @@ const BatchesPage = lazyPage(async () => (await import("@/batches/BatchesPage"))
 const BatchPage = lazyPage(async () => (await import("@/batches/BatchPage")).BatchPage);
 const AgentsPage = lazyPage(async () => (await import("@/agents/AgentsPage")).AgentsPage);
 const LimitsPage = lazyPage(async () => (await import("@/limits/LimitsPage")).LimitsPage);
+const JudgesPage = lazyPage(async () => (await import("@/judges/JudgesPage")).JudgesPage);
+const JudgePage = lazyPage(async () => (await import("@/judges/JudgePage")).JudgePage);
+const CriteriaSetPage = lazyPage(async () => (await import("@/judges/CriteriaSetPage")).CriteriaSetPage);
+const PlaygroundPage = lazyPage(async () => (await import("@/judges/playground/PlaygroundPage")).PlaygroundPage);
 const OverviewPage = lazyPage(async () => (await import("@/overview/OverviewPage")).OverviewPage);
 const DeadLettersPage = lazyPage(async () => (await import("@/overview/DeadLettersPage")).DeadLettersPage);
 
@@ -81,6 +86,48 @@ const agents = createRoute({
 
 const limits = createRoute({ getParentRoute, path: "/limits", component: LimitsPage });
 
+const judges = createRoute({ getParentRoute, path: "/judges", component: JudgesPage });
+
+/** Version of a name that is shown, where one is asked for. */
+const parseVersion = (search: RawSearch): { version?: number } => {
+  const version = Number(search.version);
+  return Number.isInteger(version) && version > 0 ? { version } : {};
+};
+
+const judge = createRoute({
+  getParentRoute,
+  path: "/judges/$name",
+  validateSearch: parseVersion,
+  component: () => {
+    const { name } = judge.useParams();
+    return <JudgePage key={name} name={name} version={judge.useSearch().version} />;
+  },
+});
+
+const criteriaSet = createRoute({
+  getParentRoute,
+  path: "/criteria-sets/$name",
+  validateSearch: parseVersion,
+  component: () => {
+    const { name } = criteriaSet.useParams();
+    return <CriteriaSetPage key={name} name={name} version={criteriaSet.useSearch().version} />;
+  },
+});
+
+const playground = createRoute({
+  getParentRoute,
+  path: "/playground",
+  validateSearch: ({ job, policy, set }: RawSearch): PlaygroundSearch => ({
+    ...(typeof job === "string" && { job }),
+    ...(typeof policy === "string" && { policy }),
+    ...(typeof set === "string" && { set }),
+  }),
+  component: () => {
+    const search = playground.useSearch();
+    return <PlaygroundPage key={JSON.stringify(search)} search={search} />;
+  },
+});
+
 const overview = createRoute({
   getParentRoute,
   path: "/overview",
@@ -92,7 +139,10 @@ const deadLetters = createRoute({ getParentRoute, path: "/dead-letters", compone
 
 /** Router: every page with the search parameters of its address. */
 export const router = createRouter({
-  routeTree: root.addChildren([jobs, jobsRedirect, job, newJob, batches, batch, agents, limits, overview, deadLetters]),
+  routeTree: root.addChildren([
+    ...[jobs, jobsRedirect, job, newJob, batches, batch, agents, limits],
+    ...[judges, judge, criteriaSet, playground, overview, deadLetters],
+  ]),
   parseSearch,
   stringifySearch,
   defaultErrorComponent: ErrorPage,

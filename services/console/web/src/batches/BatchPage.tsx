@@ -14,6 +14,7 @@ import { BatchBar, BatchLegend, share } from "./BatchProgress";
 import { BatchStateBadge } from "./BatchStateBadge";
 import { describeOperation, hasEnded } from "./batch-state";
 import { batchQuery, NOT_MET, REFUSED } from "./queries";
+import { RejudgeReport } from "./RejudgeReport";
 import { useBatchEvents } from "./use-batch-events";
 
 const ASKED_EVERY_MS = 2_000;
@@ -83,12 +84,13 @@ export function BatchPage({ id }: { id: string }) {
               Its jobs in the list
             </Link>
           </header>
+          {batch.kind === "rejudge" && <RejudgeReport batch={batch} />}
           <BatchItems
             batch={batch}
             outcomes={NOT_MET}
             name="Failures"
             title="Not met, or failed"
-            none={hasEnded(batch) ? "None." : "None so far."}
+            none={batch.kind === "rejudge" ? undefined : hasEnded(batch) ? "None." : "None so far."}
           />
           <BatchItems
             batch={batch}

@@ -75,11 +75,11 @@ export function countAtRest(operation: Operation): number {
 
 /** Operations that execute: batches. */
 const BATCH_KINDS: readonly string[] = ["execute", "resubmit", "retry"];
-const TITLES: Record<string, string> = { cancel: "Cancellation", assign: "Assignment" };
+const TITLES: Record<string, string> = { cancel: "Cancellation", assign: "Assignment", rejudge: "Judging again" };
 
 /** Describe what is done to how many: "Batch of 12 jobs", "Cancellation of 1 job". */
-export const describeOperation = ({ kind, total }: Operation) =>
-  `${BATCH_KINDS.includes(kind) ? "Batch" : (TITLES[kind] ?? kind)} of ${pluralize(total, "job")}`;
+export const describeOperation = ({ kind, total, shadow }: Operation) =>
+  `${BATCH_KINDS.includes(kind) ? "Batch" : (TITLES[kind] ?? kind)} of ${pluralize(total, "job")}${shadow ? ", as a shadow" : ""}`;
 
 export const hasEnded = ({ state }: Operation) => state === "DONE" || state === "CANCELLED";
 

@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
-import type { Job, Operation, OperationItem, Page } from "@/api/types";
+import type { Job, Operation, OperationItem, Page, RejudgeReport } from "@/api/types";
+import { hasEnded } from "./batch-state";
 
 const PAGE_SIZE = 50;
 
@@ -24,6 +25,22 @@ export function batchQuery(id: string) {
     queryKey: batchKeys.detail(id),
     queryFn: ({ signal }): Promise<Operation> =>
       api.get("/api/operations/{operation_id}", { path: { operation_id: id }, signal }),
+  });
+}
+
+/** Query of what judging jobs again came to, page by page of its flips; read anew while more is judged. */
+export function reportQuery(batch: Operation) {
+  return infiniteQueryOptions({
+    queryKey: ["batches", "report", batch.id, hasEnded(batch) ? "ended" : JSON.stringify(batch.counts)],
+    placeholderData: keepPreviousData,
+    initialPageParam: "",
+    queryFn: ({ pageParam, signal }): Promise<RejudgeReport> =>
+      api.get("/api/operations/{operation_id}/rejudge-report", {
+        path: { operation_id: batch.id },
+        query: { limit: PAGE_SIZE, cursor: pageParam },
+        signal,
+      }),
+    getNextPageParam: (report) => report.next_page_token || undefined,
   });
 }
 

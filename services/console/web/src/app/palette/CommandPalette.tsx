@@ -32,6 +32,7 @@ const KEYS: Record<string, string> = {
   Jobs: "g l",
   Batches: "g b",
   Agents: "g a",
+  Judges: "g j",
   Overview: "g o",
   "Keyboard help": "?",
 };
@@ -60,6 +61,8 @@ const DESTINATIONS: [string, (navigate: Navigate) => Promise<void>][] = [
   ["Agents", (navigate) => navigate({ to: "/agents", search: {} })],
   ["Register an agent", (navigate) => navigate({ to: "/agents", search: { register: true } })],
   ["Limits", (navigate) => navigate({ to: "/limits" })],
+  ["Judges", (navigate) => navigate({ to: "/judges" })],
+  ["Try a judge", (navigate) => navigate({ to: "/playground", search: {} })],
   ["Overview", (navigate) => navigate({ to: "/overview", search: {} })],
   ["Overview: the last 24 hours", (navigate) => navigate({ to: "/overview", search: { range: "24h" } })],
   ["Dead letters", (navigate) => navigate({ to: "/dead-letters" })],

@@ -18,6 +18,7 @@ const KEYS: [string, string][] = [
   ["g l", "go to the list of jobs"],
   ["g b", "go to the batches"],
   ["g a", "go to the agents"],
+  ["g j", "go to the judges"],
   ["g o", "go to the overview"],
   ["Ctrl K", "command palette"],
   ["?", "this help"],

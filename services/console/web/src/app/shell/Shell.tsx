@@ -19,6 +19,7 @@ const SECTIONS = [
   { to: "/", name: "Jobs" },
   { to: "/batches", name: "Batches" },
   { to: "/agents", name: "Agents" },
+  { to: "/judges", name: "Judges" },
   { to: "/overview", name: "Overview" },
 ] as const;
 
@@ -37,6 +38,7 @@ export function Shell() {
     "g l": go("/"),
     "g b": go("/batches"),
     "g a": go("/agents"),
+    "g j": go("/judges"),
     "g o": go("/overview"),
   });
   useEffect(

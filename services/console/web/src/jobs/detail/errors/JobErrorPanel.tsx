@@ -24,7 +24,9 @@ export function findCurrentError(job: Job, logs: readonly JobLog[]): JobLog | un
 /** Whether an entry is a failure, or says why nothing follows by itself. */
 const isStopping = (log: JobLog) =>
   log.code != null &&
-  (isFailure(log) || log.kind === "declined" || (log.kind === "not_met" && log.code !== "verdict_reused"));
+  (isFailure(log) ||
+    log.kind === "declined" ||
+    (log.kind === "not_met" && log.code !== "verdict_reused" && log.code !== "rejudged"));
 
 /** Panel of a job's current error: meaning, code, call, next attempt and advice. */
 export function JobErrorPanel({ job, logs }: { job: Job; logs: readonly JobLog[] }) {

@@ -1,10 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
 import { Pencil } from "lucide-react";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import type { Job, JobLog } from "@/api/types";
 import { ActionButton, JobActionButtons } from "@/jobs/actions/JobActionButtons";
 import { usePendingAction } from "@/jobs/actions/mutations";
 import { EditJobDialog, type Part } from "@/jobs/form/EditJobDialog";
+import { explainRefusalOfAll } from "@/jobs/list/bulk/selected";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { waitingQuery } from "@/jobs/model/queries";
 import { type Action, explainEditRefusal } from "@/jobs/model/status";
@@ -12,6 +14,9 @@ import type { Submission } from "@/jobs/model/submissions";
 import { JobFacts } from "./JobFacts";
 import { JobMenu } from "./JobMenu";
 import { JobProgress } from "./JobProgress";
+
+/** Read when it is first opened. */
+const OperationDialog = lazy(() => import("@/jobs/list/bulk/OperationDialog"));
 
 type JobHeaderProps = {
   job: Job;
@@ -26,6 +31,8 @@ type JobHeaderProps = {
 export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, onDuplicate }: JobHeaderProps) {
   const pending = usePendingAction(job.id);
   const [editing, edit] = useState<Part | null>(null);
+  const [isRejudging, rejudge] = useState(false);
+  const navigate = useNavigate();
   const reason = explainEditRefusal(job);
   const waiting = useQuery({ ...waitingQuery(job), enabled: job.live ?? job.status === "IN_PROGRESS" }).data;
   return (
@@ -39,10 +46,28 @@ export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, on
         </div>
         <JobActionButtons job={job} openByKey={openByKey} onOpenedByKey={onOpenedByKey}>
           <ActionButton icon={Pencil} verb="Edit" reason={reason} onClick={() => edit("all")} />
-          <JobMenu reason={reason} onEditCriteria={() => edit("criteria")} onDuplicate={onDuplicate} />
+          <JobMenu
+            reason={reason}
+            onEditCriteria={() => edit("criteria")}
+            onDuplicate={onDuplicate}
+            onTry={() => void navigate({ to: "/playground", search: { job: job.id } })}
+            rejudgeReason={explainRefusalOfAll("rejudge", [job])}
+            onRejudge={() => rejudge(true)}
+          />
         </JobActionButtons>
       </div>
       {editing && <EditJobDialog job={job} part={editing} onClose={() => edit(null)} />}
+      <Suspense>
+        {isRejudging && (
+          <OperationDialog
+            kind="rejudge"
+            search={{}}
+            selected={[job]}
+            among="This job"
+            onClose={() => rejudge(false)}
+          />
+        )}
+      </Suspense>
       <JobFacts job={job} />
       {job.description && (
         <p dir="auto" className="max-w-prose whitespace-pre-wrap wrap-anywhere">

@@ -1,4 +1,4 @@
-import { Copy, Link2, ListChecks, MoreHorizontal } from "lucide-react";
+import { Copy, FlaskConical, Gavel, Link2, ListChecks, MoreHorizontal } from "lucide-react";
 import { Button } from "@/ui/controls/button";
 import { toast } from "@/ui/feedback/toast";
 import { Menu, MenuItem } from "@/ui/overlays/menu";
@@ -8,10 +8,15 @@ type JobMenuProps = {
   reason: string | null;
   onEditCriteria: () => void;
   onDuplicate: () => void;
+  onTry: () => void;
+  /** Why it cannot be judged again. */
+  rejudgeReason: string | null;
+  onRejudge: () => void;
 };
 
-/** Menu of further actions: edit the criteria, duplicate, copy the link. */
-export function JobMenu({ reason, onEditCriteria, onDuplicate }: JobMenuProps) {
+/** Menu of further actions: edit the criteria, duplicate, try others, judge again, copy the link. */
+export function JobMenu(props: JobMenuProps) {
+  const { reason, onEditCriteria, onDuplicate, onTry, rejudgeReason, onRejudge } = props;
   return (
     <Menu
       trigger={
@@ -25,6 +30,12 @@ export function JobMenu({ reason, onEditCriteria, onDuplicate }: JobMenuProps) {
       </MenuItem>
       <MenuItem onSelect={onDuplicate}>
         <Copy aria-hidden size={14} /> Duplicate with edits
+      </MenuItem>
+      <MenuItem onSelect={onTry}>
+        <FlaskConical aria-hidden size={14} /> Try other criteria
+      </MenuItem>
+      <MenuItem onSelect={onRejudge} reason={rejudgeReason}>
+        <Gavel aria-hidden size={14} /> Judge again
       </MenuItem>
       <MenuItem onSelect={() => void copyLink()}>
         <Link2 aria-hidden size={14} /> Copy the link

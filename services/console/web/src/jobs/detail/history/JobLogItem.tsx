@@ -49,6 +49,9 @@ export function JobLogItem({ log, before, isLast = false, isWanted = false }: Jo
         <p className="flex flex-wrap items-baseline gap-x-2">
           <LogTime at={log.created_at} />
           <span className={cn("font-medium", ink)}>{word}</span>
+          {log.code === "rejudged" && (
+            <span className="rounded bg-pending-tint px-1 text-xs/5 text-pending">judged again</span>
+          )}
           {isLate(log) && <span className="font-medium">it came late, is kept, and is not judged</span>}
           <bdi className="min-w-0 wrap-anywhere">{nameAllIn(log.message ?? "")}</bdi>
         </p>

@@ -3,16 +3,16 @@ import { type ReactNode, useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { Job } from "@/api/types";
 import type { Submission } from "@/jobs/model/submissions";
+import { CriteriaList } from "@/judging/CriteriaList";
+import { VerdictPanel } from "@/judging/VerdictPanel";
 import { cn } from "@/lib/cn";
 import type { Focus } from "@/results/model/evidence";
 import { ResultPreview } from "@/results/ResultPreview";
 import { Button } from "@/ui/controls/button";
 import { Loading, Skeleton } from "@/ui/display/states";
-import { CriteriaList } from "./CriteriaList";
 import { readResult } from "./log-response";
 import { SubmissionChoice } from "./SubmissionChoice";
 import { useShownSubmission } from "./use-shown-submission";
-import { VerdictPanel } from "./VerdictPanel";
 
 type ResultSectionProps = {
   job: Job;
@@ -56,6 +56,7 @@ export function ResultSection({ job, submissions, isPending, error, isWide, onWi
             <VerdictPanel
               verdict={verdict}
               source={{ jobId: job.id, version: entry.version }}
+              isRejudged={entry.code === "rejudged"}
               compared={result.comparedVerdict}
               focused={focus?.id ?? null}
               onQuote={showEvidence}

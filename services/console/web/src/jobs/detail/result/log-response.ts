@@ -1,4 +1,5 @@
-import type { CriterionVerdict, JobLog, Verdict } from "@/api/types";
+import type { JobLog, Verdict } from "@/api/types";
+import { toVerdict } from "@/judging/verdict";
 
 type ResponsePayload = { result?: unknown; verdict?: unknown };
 
@@ -13,13 +14,4 @@ export function readResult(log: JobLog): unknown {
   return readResponse(log)?.result;
 }
 
-export function readVerdict(log: JobLog): Verdict | undefined {
-  const verdict = readResponse(log)?.verdict as Partial<Verdict> | undefined;
-  if (typeof verdict !== "object" || verdict === null || !Array.isArray(verdict.criteria)) return undefined;
-  return { reason: "", ...verdict, is_valid: verdict.is_valid === true, criteria: verdict.criteria };
-}
-
-/** Describe how many criteria are met, required or not: "4 of 5 met". */
-export function describeMetCount(criteria: readonly CriterionVerdict[]): string {
-  return `${criteria.filter((criterion) => criterion.outcome === "pass").length} of ${criteria.length} met`;
-}
+export const readVerdict = (log: JobLog): Verdict | undefined => toVerdict(readResponse(log)?.verdict);

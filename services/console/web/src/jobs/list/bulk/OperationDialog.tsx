@@ -3,16 +3,15 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { useAgentNames } from "@/api/agents";
 import { ProblemState } from "@/api/ProblemState";
-import type { Job, NewOperation, OperationKind, OperationPreview } from "@/api/types";
-import { AgentField } from "@/jobs/actions/AgentField";
+import type { Job, OperationKind, OperationPreview } from "@/api/types";
 import { describeSearch } from "@/jobs/list/search/describe-search";
 import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { STATUS_LOOKS } from "@/jobs/model/status";
 import { formatCount, formatMoney, pluralize } from "@/lib/format";
-import { Field, Input } from "@/ui/controls/field";
 import { Skeleton } from "@/ui/display/states";
 import { toIntlZone, useZone } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
+import { type Details, OperationFields } from "./OperationFields";
 import { KIND_VERBS, previewQuery, STATUSES, toFilter, useCreateOperation } from "./operation";
 import { listAllowed } from "./selected";
 
@@ -21,29 +20,35 @@ type OperationDialogProps = {
   search: JobsSearch;
   /** Selected jobs; null means all that match. */
   selected: readonly Job[] | null;
+  /** What the fields begin with; and what the jobs are, where they were not selected in the list. */
+  initial?: Details;
+  among?: string;
   onClose: (isMade: boolean) => void;
 };
 
-type Details = Pick<NewOperation, "name" | "agent_id" | "reason" | "comment">;
+/** What an operation is told at first: judging again changes nothing, unless somebody says so. */
+const INITIAL: Partial<Record<OperationKind, Details>> = { rejudge: { shadow: true } };
 
 /** Dialog that confirms something done to many jobs: to how many, which, and at what cost; then opens its page. */
-export default function OperationDialog({ kind, search, selected, onClose }: OperationDialogProps) {
+export default function OperationDialog(props: OperationDialogProps) {
+  const { kind, search, selected, initial = INITIAL[kind] ?? {}, among, onClose } = props;
   const zone = toIntlZone(useZone()[0]);
   const { nameOf } = useAgentNames();
   const create = useCreateOperation();
   const navigate = useNavigate();
-  const [details, setDetails] = useState<Details>({});
+  const [details, setDetails] = useState(initial);
   const [allowed] = useState(() => selected && listAllowed(kind, selected));
   const [jobs] = useState(() =>
     allowed ? { job_ids: allowed.map(({ id }) => id) } : { filter: toFilter(kind, search, Date.now()) },
   );
   const others = selected && allowed ? selected.length - allowed.length : 0;
-  const preview = useQuery(previewQuery({ kind, ...jobs }));
+  const preview = useQuery(previewQuery({ kind, ...jobs, ...INITIAL[kind] }));
   const { total = 0, items_max: most = 0 } = preview.data ?? {};
   const isTooMany = preview.data !== undefined && total > most;
-  const isReady = total > 0 && !isTooMany && (kind !== "assign" || Boolean(details.agent_id));
+  const isFilledIn = (kind !== "assign" || Boolean(details.agent_id)) && details.criteria?.trim() !== "";
+  const isReady = total > 0 && !isTooMany && isFilledIn;
   const confirm = () => {
-    const said = Object.fromEntries(Object.entries(details).filter(([, value]) => value));
+    const said = Object.fromEntries(Object.entries(details).filter(([, value]) => value !== "" && value != null));
     create.mutate(
       { kind, ...jobs, ...said },
       {
@@ -67,14 +72,14 @@ export default function OperationDialog({ kind, search, selected, onClose }: Ope
       onConfirm={confirm}
       fields={
         <>
-          <DetailFields kind={kind} details={details} onChange={setDetails} />
+          <OperationFields kind={kind} details={details} onChange={setDetails} />
           <ProblemState error={preview.error ?? create.error} />
         </>
       }
     >
       <p>
-        {selected ? "Selected among: " : "All that match: "}
-        <b className="font-medium wrap-anywhere">{describeSearch(search, zone, nameOf)}</b>
+        {among ? "" : selected ? "Selected among: " : "All that match: "}
+        <b className="font-medium wrap-anywhere">{among ?? describeSearch(search, zone, nameOf)}</b>
         {selected ? "." : `; of these, those that are ${describeStatuses(kind, jobs.filter?.statuses)}.`}
       </p>
       <div className="min-h-28">
@@ -86,6 +91,7 @@ export default function OperationDialog({ kind, search, selected, onClose }: Ope
       {isTooMany && (
         <p className="text-failed">{pluralize(most, "job")} at most can be treated at once: filter further.</p>
       )}
+      {kind === "rejudge" && <p>No agent is called: the results that are there are judged again.</p>}
       <p className="text-muted">
         The service does one after the other and keeps to the limits, also when this page is closed; it can be paused
         and cancelled. Jobs that do not allow it by then are listed as refused, each with its code.
@@ -116,37 +122,6 @@ function Preview({ total = 0, sample = [], cost_usd: cost, cost_of: costOf = 0 }
           {costOf < total && `, of ${formatCount(costOf)} of them; of the others it is not known`}
         </p>
       )}
-    </>
-  );
-}
-
-type DetailFieldsProps = { kind: OperationKind; details: Details; onChange: (details: Details) => void };
-
-function DetailFields({ kind, details, onChange }: DetailFieldsProps) {
-  const input = (field: "name" | "reason" | "comment", label: string, hint: string) => (
-    <Field label={label} hint={hint}>
-      {(control) => (
-        <Input
-          {...control}
-          value={details[field] ?? ""}
-          onChange={(event) => onChange({ ...details, [field]: event.target.value })}
-        />
-      )}
-    </Field>
-  );
-  return (
-    <>
-      {kind === "assign" && (
-        <AgentField
-          job={{}}
-          value={details.agent_id ?? ""}
-          onChange={(agent_id) => onChange({ ...details, agent_id })}
-        />
-      )}
-      {kind === "cancel" && input("reason", "Reason", "Optional; it stands in the history of each job.")}
-      {kind === "resubmit" &&
-        input("comment", "Comment for the agents", "Optional; told beside the verdict's feedback.")}
-      {input("name", "Name", "Optional; by which it is found again.")}
     </>
   );
 }

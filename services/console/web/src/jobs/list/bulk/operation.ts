@@ -20,7 +20,14 @@ import {
 import { formatCount, pluralize } from "@/lib/format";
 
 /** What can be done to all that match, in the order of the buttons. */
-export const KINDS = ["execute", "cancel", "resubmit", "assign", "retry"] as const satisfies readonly OperationKind[];
+export const KINDS = [
+  "execute",
+  "cancel",
+  "resubmit",
+  "assign",
+  "retry",
+  "rejudge",
+] as const satisfies readonly OperationKind[];
 
 export const KIND_VERBS = {
   execute: "Execute",
@@ -28,6 +35,7 @@ export const KIND_VERBS = {
   resubmit: "Resubmit",
   assign: "Assign",
   retry: "Retry",
+  rejudge: "Judge again",
 } as const satisfies Record<OperationKind, string>;
 
 /** Statuses of jobs that each kind can be done to, so that nothing is refused needlessly. */
@@ -37,6 +45,7 @@ export const STATUSES: Record<OperationKind, readonly JobStatus[]> = {
   resubmit: ["RESUBMISSION_REQUIRED"],
   assign: ["PENDING", "ASSIGNED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"],
   retry: ["FAILED"],
+  rejudge: ["COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"],
 };
 
 /** Query of how many jobs an operation would be about, some of them, and what they may cost: read once, when it is asked. */
@@ -105,6 +114,7 @@ const NONE: Record<OperationKind, string> = {
   resubmit: "None of the jobs that match requires resubmission.",
   assign: "None of the jobs that match can be assigned as they stand.",
   retry: "None of the jobs that match failed.",
+  rejudge: "None of the jobs that match has a result and rests.",
 };
 
 /** Describe how many jobs match, as far as they are counted: "all 412 jobs". */

@@ -1,8 +1,9 @@
 import type { Job, OperationKind } from "@/api/types";
 import { type Action, explainRefusal } from "@/jobs/model/status";
+import { STATUSES } from "./operation";
 
 /** Action of which an operation's kind asks the same of a job; a retry is an execution of what failed. */
-const ACTIONS: Record<OperationKind, Action> = {
+const ACTIONS: Record<Exclude<OperationKind, "rejudge">, Action> = {
   execute: "execute",
   cancel: "cancel",
   resubmit: "resubmit",
@@ -12,7 +13,8 @@ const ACTIONS: Record<OperationKind, Action> = {
 
 function explainRefusalOf(kind: OperationKind, job: Job): string | null {
   if (kind === "retry" && job.status !== "FAILED") return "Only a job that failed can be retried.";
-  return explainRefusal(ACTIONS[kind], job);
+  if (kind !== "rejudge") return explainRefusal(ACTIONS[kind], job);
+  return STATUSES.rejudge.includes(job.status) ? null : "Only a job that rests with a result can be judged again.";
 }
 
 export const listAllowed = (kind: OperationKind, jobs: readonly Job[]) =>

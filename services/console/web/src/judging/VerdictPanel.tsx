@@ -3,12 +3,15 @@ import type { CriterionVerdict, Verdict } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { buildReceiptAddress, type Source } from "@/results/model/source";
 import { CriterionMarks, hasOtherOutcome, OUTCOME_LOOKS, OutcomeMark } from "./CriteriaList";
-import { describeMetCount } from "./log-response";
+import { VerdictStages } from "./VerdictStages";
+import { describeMetCount } from "./verdict";
 
 type VerdictPanelProps = {
   verdict: Verdict;
-  /** Log entry that holds it. */
-  source: Source;
+  /** Log entry that holds it; none of a verdict without a job. */
+  source?: Source;
+  /** Whether it took the place of an earlier verdict on the same result. */
+  isRejudged?: boolean;
   /** Verdict to compare with, and its name. */
   compared?: { name: string; verdict: Verdict };
   focused: string | null;
@@ -17,7 +20,7 @@ type VerdictPanelProps = {
 };
 
 /** Verdict as a table: every criterion with outcome, evidence and comment. */
-export function VerdictPanel({ verdict, source, compared, focused, onQuote }: VerdictPanelProps) {
+export function VerdictPanel({ verdict, source, isRejudged, compared, focused, onQuote }: VerdictPanelProps) {
   return (
     <div>
       <p className="flex flex-wrap items-center gap-2 pb-2">
@@ -31,7 +34,15 @@ export function VerdictPanel({ verdict, source, compared, focused, onQuote }: Ve
             judged by <bdi>{verdict.model}</bdi>
           </span>
         )}
-        {!verdict.judge_error && (
+        {isRejudged && (
+          <span
+            className="rounded bg-pending-tint px-1 text-xs/5 text-pending"
+            title="The result was judged again, and no agent was called"
+          >
+            judged again
+          </span>
+        )}
+        {source && !verdict.judge_error && (
           <a
             href={buildReceiptAddress(source)}
             download
@@ -67,6 +78,7 @@ export function VerdictPanel({ verdict, source, compared, focused, onQuote }: Ve
           ))}
         </tbody>
       </table>
+      <VerdictStages verdict={verdict} />
     </div>
   );
 }

@@ -27,8 +27,12 @@ export function CriteriaList({ criteria }: { criteria: readonly Criterion[] }) {
   );
 }
 
-export function OutcomeMark({ outcome, withWord = false }: { outcome: Outcome | "open"; withWord?: boolean }) {
-  const { word, icon: Icon, ink } = OUTCOME_LOOKS[outcome] ?? OUTCOME_LOOKS.open;
+type OutcomeMarkProps = { outcome: Outcome | "open"; withWord?: boolean; word?: string };
+
+export function OutcomeMark({ outcome, withWord = false, ...named }: OutcomeMarkProps) {
+  const look = OUTCOME_LOOKS[outcome] ?? OUTCOME_LOOKS.open;
+  const { icon: Icon, ink } = look;
+  const word = named.word ?? look.word;
   return (
     <span className={cn("inline-flex h-5 shrink-0 items-center gap-1 font-medium", ink)} title={word}>
       <Icon aria-hidden size={16} />

@@ -1,0 +1,88 @@
+import { useQuery } from "@tanstack/react-query";
+import { setsQuery } from "@/api/judges";
+import { CriteriaLint } from "@/judging/CriteriaLint";
+import { PolicyChoice } from "@/judging/PolicyChoice";
+import { Field, Input, RadioGroup, Select, TextArea } from "@/ui/controls/field";
+import type { Details } from "./OperationFields";
+
+type RejudgeFieldsProps = { details: Details; onChange: (details: Details) => void };
+
+const OWN = "own";
+const DRAFT = "draft";
+const WAYS = [
+  ["shadow", "As a shadow: nothing changes"],
+  ["real", "For real: the verdicts become those of the jobs"],
+] as const;
+
+/** By what results are judged again, whether that changes anything, and within which limits. */
+export function RejudgeFields({ details, onChange }: RejudgeFieldsProps) {
+  const { criteria, criteria_set: set, shadow, ...rest } = details;
+  const sets = useQuery(setsQuery).data ?? [];
+  const judgeBy = (value: string) => {
+    if (value === OWN) return onChange({ ...rest, shadow });
+    onChange({ ...rest, shadow, ...(value === DRAFT ? { criteria: criteria ?? "" } : { criteria_set: value }) });
+  };
+  const limit = (field: "rate_per_s" | "budget_usd", label: string) => (
+    <Field label={label}>
+      {(control) => (
+        <Input
+          {...control}
+          type="number"
+          min={0}
+          step="any"
+          value={details[field] ?? ""}
+          onChange={(event) => onChange({ ...details, [field]: event.target.valueAsNumber || null })}
+        />
+      )}
+    </Field>
+  );
+  return (
+    <>
+      <RadioGroup
+        label="Judge again"
+        choices={WAYS}
+        value={shadow ? "shadow" : "real"}
+        onChange={(way) => onChange(way === "shadow" ? { ...details, shadow: true } : { ...rest, shadow: false })}
+      />
+      <PolicyChoice value={details.judge ?? ""} onChange={(judge) => onChange({ ...details, judge })} />
+      {shadow && (
+        <Field label="Criteria">
+          {(control) => (
+            <Select
+              {...control}
+              value={criteria != null ? DRAFT : (set ?? OWN)}
+              onChange={(event) => judgeBy(event.target.value)}
+            >
+              <option value={OWN}>The jobs' own</option>
+              <option value={DRAFT}>A draft</option>
+              {sets.map(({ name }) => (
+                <option key={name} value={name}>
+                  The set {name}
+                </option>
+              ))}
+            </Select>
+          )}
+        </Field>
+      )}
+      {shadow && criteria != null && (
+        <>
+          <Field label="Draft of the criteria" hint="One a line.">
+            {(control) => (
+              <TextArea
+                {...control}
+                rows={4}
+                value={criteria}
+                onChange={(event) => onChange({ ...details, criteria: event.target.value })}
+              />
+            )}
+          </Field>
+          <CriteriaLint text={criteria} onChange={(text) => onChange({ ...details, criteria: text })} />
+        </>
+      )}
+      <div className="grid gap-3 sm:grid-cols-2">
+        {limit("rate_per_s", "At most a second")}
+        {limit("budget_usd", "At most in dollars")}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,129 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { FlaskConical, Plus } from "lucide-react";
+import { type ReactNode, useState } from "react";
+import { judgesQuery, setsQuery } from "@/api/judges";
+import { ProblemState } from "@/api/ProblemState";
+import type { NamedCriteriaSet, NamedJudgePolicy } from "@/api/types";
+import { useTitle } from "@/lib/use-title";
+import { Button } from "@/ui/controls/button";
+import { EmptyState, Loading, Skeleton } from "@/ui/display/states";
+import { Time } from "@/ui/display/time";
+import { Judged } from "./Judged";
+import { PolicyDialog } from "./PolicyDialog";
+import { SetDialog } from "./SetDialog";
+import { Validators } from "./Validators";
+
+/** Page of what results are judged by: judge policies and criteria sets, by name; and the validators. */
+export function JudgesPage() {
+  useTitle("Judges");
+  const judges = useQuery(judgesQuery);
+  const sets = useQuery(setsQuery);
+  const [making, make] = useState<"policy" | "set" | null>(null);
+  return (
+    <div className="mx-auto max-w-7xl space-y-8 p-4">
+      <div className="flex flex-wrap items-center justify-between gap-4">
+        <h1 className="text-xl font-semibold">Judges</h1>
+        <Link
+          to="/playground"
+          search={{}}
+          className="inline-flex h-8 items-center gap-1.5 rounded border border-control px-3 font-medium hover:bg-sunken pointer-coarse:min-h-11"
+        >
+          <FlaskConical aria-hidden size={14} /> Try a judge
+        </Link>
+      </div>
+      <Names
+        title="Judge policies"
+        hint="By which stages and models results are judged. New executions are judged by the current version."
+        what="a policy"
+        list={judges.data?.items}
+        error={judges.error}
+        none="Results are judged as validators are set."
+        onNew={() => make("policy")}
+        link={(name, children) => (
+          <Link to="/judges/$name" params={{ name }} search={{}} className="font-medium hover:underline">
+            {children}
+          </Link>
+        )}
+      />
+      <Names
+        title="Criteria sets"
+        hint="Criteria that jobs and agents choose by name; results are judged by them besides a job's own."
+        what="a set"
+        list={sets.data}
+        error={sets.error}
+        none="Jobs are judged by their own criteria alone."
+        onNew={() => make("set")}
+        link={(name, children) => (
+          <Link to="/criteria-sets/$name" params={{ name }} search={{}} className="font-medium hover:underline">
+            {children}
+          </Link>
+        )}
+      />
+      {judges.data && <Validators validators={judges.data.validators} />}
+      {making === "policy" && <PolicyDialog onClose={() => make(null)} />}
+      {making === "set" && <SetDialog onClose={() => make(null)} />}
+    </div>
+  );
+}
+
+type NamesProps = {
+  title: string;
+  hint: string;
+  what: string;
+  list: readonly (NamedJudgePolicy | NamedCriteriaSet)[] | undefined;
+  error: Error | null;
+  none: string;
+  onNew: () => void;
+  link: (name: string, children: ReactNode) => ReactNode;
+};
+
+function Names({ title, hint, what, list, error, none, onNew, link }: NamesProps) {
+  return (
+    <section aria-label={title} className="space-y-2">
+      <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
+        <div className="min-w-0">
+          <h2 className="text-lg font-semibold">{title}</h2>
+          <p className="text-muted">{hint}</p>
+        </div>
+        <Button onClick={onNew}>
+          <Plus aria-hidden size={14} /> Make {what}
+        </Button>
+      </div>
+      <ProblemState error={error} />
+      {!list && !error && (
+        <Loading what={title.toLowerCase()}>
+          <Skeleton className="h-24" />
+        </Loading>
+      )}
+      {list?.length === 0 && (
+        <EmptyState title="None yet">
+          <p>{none}</p>
+        </EmptyState>
+      )}
+      {list && list.length > 0 && (
+        <ul className="divide-y border-y">
+          {list.map(({ name, current, newest, versions }) => (
+            <li key={name} className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-1 py-1.5">
+              <div className="min-w-0 grow basis-52">
+                <p className="wrap-anywhere">{link(name, <bdi>{name}</bdi>)}</p>
+                <p className="text-xs text-muted">
+                  {current == null ? "retired" : `version ${current}`}
+                  {newest !== current && `, newest ${newest}`}
+                </p>
+              </div>
+              {versions?.[0] && (
+                <>
+                  <Judged counts={versions[0].judged} />
+                  <span className="text-xs text-muted">
+                    made <Time at={versions[0].created_at} />
+                  </span>
+                </>
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}

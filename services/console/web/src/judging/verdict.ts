@@ -1,0 +1,63 @@
+import type { Ask, CriterionVerdict, Outcome, Verdict } from "@/api/types";
+import { formatCount, formatDuration, formatMoney, pluralize } from "@/lib/format";
+
+/** Read a verdict, whose parts may be left out where they are as usual; undefined where it is none. */
+export function toVerdict(value: unknown): Verdict | undefined {
+  const verdict = value as Partial<Verdict> | null | undefined;
+  if (typeof verdict !== "object" || verdict === null || !Array.isArray(verdict.criteria)) return undefined;
+  return { reason: "", ...verdict, is_valid: verdict.is_valid === true, criteria: verdict.criteria };
+}
+
+/** Describe how many criteria are met, required or not: "4 of 5 met". */
+export function describeMetCount(criteria: readonly CriterionVerdict[]): string {
+  return `${criteria.filter((criterion) => criterion.outcome === "pass").length} of ${criteria.length} met`;
+}
+
+const LETTERS: Record<string, Outcome> = { p: "pass", f: "fail", c: "cannot_assess" };
+
+/** Read a letter for each criterion as outcomes; null where one was not asked about. */
+export const readOutcomes = (letters: string): (Outcome | null)[] =>
+  [...letters].map((letter) => LETTERS[letter] ?? null);
+
+const STAGES: Record<string, string> = {
+  checks: "Checks",
+  single: "One judge",
+  quorum: "Quorum",
+  cascade: "Cascade",
+  refute: "Refutation",
+};
+
+/** Name a stage; one that the page does not know has the name that it came with. */
+export const nameStage = (kind: string) => STAGES[kind] ?? kind;
+
+const ROLES: Record<string, string> = {
+  judge: "judged",
+  vote: "voted",
+  cheap: "was asked first",
+  strong: "was asked where the first was unsure",
+  refute: "was told to refute a pass",
+};
+
+/** Say what a model did: "voted". */
+export const describeRole = (role = "judge") => ROLES[role] ?? role;
+
+/** Describe how much was asked, and what it came to: "3 asks, 1,204 tokens, $0.0042, 5.1 s". */
+export function describeAsks(asks: readonly Ask[]): string {
+  if (asks.length === 0) return "no model was asked";
+  const sum = (read: (ask: Ask) => number | null | undefined) => {
+    const known = asks.map(read).filter((value) => value != null);
+    return known.length > 0 ? known.reduce((total, value) => total + value, 0) : null;
+  };
+  const tokens = sum(({ input_tokens: input, output_tokens: output }) =>
+    input == null && output == null ? null : (input ?? 0) + (output ?? 0),
+  );
+  const [cost, latency] = [sum(({ cost_usd }) => cost_usd), sum(({ latency_s }) => latency_s)];
+  return [
+    pluralize(asks.length, "ask"),
+    tokens !== null && `${formatCount(tokens)} tokens`,
+    cost !== null && formatMoney(cost),
+    latency !== null && formatDuration(latency * 1_000),
+  ]
+    .filter(Boolean)
+    .join(", ");
+}
