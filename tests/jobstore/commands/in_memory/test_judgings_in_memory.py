@@ -91,6 +91,17 @@ def test_nothing_is_recorded_of_a_job_that_moved_on(life: Life) -> None:
     assert "rejudged" not in life.told
 
 
+def test_the_criteria_are_those_that_the_execution_froze_with_its_set(life: Life) -> None:
+    rested(life, Outcome.FAIL)
+    judging = queued(life)
+    execution = life.jobstore.executions[life.execution_id]
+    frozen = {**(execution.policy or {}), "criteria_set": "house@1"}
+    life.jobstore.executions[life.execution_id] = replace(execution, policy=frozen)
+    assert finished(life, judging, MET)
+    assert life.jobstore.answers[judging.id].code == "unknown_criteria_set"
+    assert "rejudged" not in life.told
+
+
 def test_a_result_is_queued_while_it_is_the_jobs_last(life: Life) -> None:
     life.requested()
     with pytest.raises(RefusedError, match="is live"):
