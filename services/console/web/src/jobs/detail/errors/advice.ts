@@ -144,10 +144,7 @@ const ADVICE: Record<string, Advice> = {
     means: "The judge wrote what it must never write: it did what the result told it to.",
     todo: "Read the result; if it is honest, use another model as the judge.",
   },
-  judge_prompt_unknown: {
-    means: "The policy names a prompt that the validator lacks.",
-    todo: "Name another in the policy.",
-  },
+  judge_prompt_unknown: { means: "The validator lacks the policy's prompt.", todo: "Name another in the policy." },
   judge_failed: { means: "The judge's API reported that its answer failed.", todo: ASK_AGAIN },
   judge_refused: {
     means: "The judge refused to judge this result.",
