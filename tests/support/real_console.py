@@ -18,6 +18,8 @@ from contracts.resources import NewAgent, Policy
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
+from jobstore.api.judge_service import JudgeService
+from jobstore.api.judging_service import JudgingService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.receipt_service import ReceiptService
 from jobstore.api.server import create_server, set_serving
@@ -33,6 +35,8 @@ from jobstore.storage.database import Database
 from jobstore.storage.receipt_keys import add_keys
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
+from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
+from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
 from support.factories import SECRETS
@@ -84,6 +88,8 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
         add_OperationsServiceServicer_to_server(
             OperationsService(database, runner, watches, batches, WaitingSums(database, 60.0), dead_letters), server
         )
+        add_JudgeServiceServicer_to_server(JudgeService(database, runner, PAYLOAD_MAX), server)
+        add_JudgingServiceServicer_to_server(JudgingService(database, runner), server)
         keys = derive_keys(SECRETS)
         async with database.session() as session:
             await add_keys(session, [key.public for key in keys])
