@@ -18,7 +18,7 @@ from support.free_ports import free_port
 from contracts.channels import open_channel
 from contracts.client import JobStoreClient, JobStoreError
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 METADATA = (("authorization", f"Bearer {TOKEN}"),)
 #: Within which a jobstore is left that does not answer; half a second is for a busy machine.
 WITHIN_S = 3.5

@@ -15,10 +15,13 @@ from aiokafka.errors import KafkaError
 
 from contracts.client import JobStoreClient
 from contracts.fact_keys import is_marker
+from contracts.jsontext import json_text
 from contracts.resources import JobLog
 from contracts.topics import TOPICS
 from faults.checking.observed import CONCLUDING, FORGED, ExecutionRow, JobRow, LogRow, Record
 from jobstore.storage.locks import Lock
+from validator.judge_config import JudgeConfig
+from validator.judgement.sections import cut_result
 
 PAGE = 500
 AT_ONCE = 16
@@ -79,6 +82,12 @@ class Tables:
 def digest(value: Any) -> str:
     """A short text that is the same for the same JSON value."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _what_a_judge_sees(result: Any) -> Any:
+    """The result or, where it is long, the first section of it: the one that says of which execution it is."""
+    limit = JudgeConfig().section_chars
+    return result if len(json_text(result)) <= limit else cut_result(result, limit)[0]
 
 
 def differences(before: dict[str, dict[str, str]], after: dict[str, dict[str, str]]) -> list[str]:
@@ -150,7 +159,7 @@ def _log(entry: JobLog) -> LogRow:
         submission=entry.submission,
         spent_tokens=entry.spent_tokens or 0,
         is_valid=(said.get("verdict") or {}).get("is_valid"),
-        result=digest(said["result"]) if entry.kind == "result" and "result" in said else None,
+        result=digest(_what_a_judge_sees(said["result"])) if entry.kind == "result" and "result" in said else None,
         forged=FORGED in texts,
     )
 

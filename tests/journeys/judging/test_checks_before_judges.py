@@ -40,4 +40,4 @@ async def test_a_judge_is_asked_only_of_what_passes_the_checks(system: System, a
     asked = judge.asked
     await system.client.execute_job(job.id)
     assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
-    assert judge.asked == asked + 1
+    assert judge.asked == asked + 2, "once for the pass, and once to refute it, since it is of a second submission"
