@@ -30,9 +30,7 @@ async def freeze_criteria(connection: Connection, reference: str | None) -> str 
 async def _find(connection: Connection, wanted: Wanted) -> Version:
     version = (await load_versions(connection, [wanted])).get(wanted)
     if version is None or version.is_retired:
-        why = "is not known" if version is None else "is retired"
-        message = f"the {wanted.kind.words} {wanted.reference} {why}: name another one, or put it first"
-        raise InvalidError(message, code=wanted.kind.unknown)
+        raise InvalidError(wanted.describe_obstacle(version), code=wanted.kind.unknown)
     return version
 
 

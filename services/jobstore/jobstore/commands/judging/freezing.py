@@ -77,7 +77,4 @@ def _find(stored: Stored, wanted: Wanted) -> Version | None:
 def _refuse(stored: Stored, wanted: Wanted) -> Refusal | None:
     if _find(stored, wanted) is not None:
         return None
-    version = stored.versions.get(wanted)
-    why = "is not known" if version is None else "is retired" if version.is_retired else "cannot be held to a version"
-    message = f"the {wanted.kind.words} {wanted.reference} {why}: name another one, or put it first"
-    return Refusal(wanted.kind.unknown, message)
+    return Refusal(wanted.kind.unknown, wanted.describe_obstacle(stored.versions.get(wanted)))

@@ -59,6 +59,11 @@ class Wanted(NamedTuple):
     kind: Kind
     reference: str
 
+    def describe_obstacle(self, found: "Version | None") -> str:
+        """Return why nothing can be judged by what was found, and what to do."""
+        why = "is not known" if found is None else "is retired" if found.is_retired else "cannot be held to a version"
+        return f"the {self.kind.words} {self.reference} {why}: name another one, or put it first"
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
