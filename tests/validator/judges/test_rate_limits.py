@@ -86,7 +86,7 @@ async def test_what_the_server_says_is_kept(server: FakeJudge, many: int) -> Non
     async with validators(server, many) as judges:
         await ask_all(judges, 200)
     assert len(server.asked) == 200 + limited.refused
-    assert limited.refused <= {1: 10, 3: 90}[many]  # before, 283 and 185
+    assert limited.refused <= {1: 40, 3: 90}[many]  # before, 283 and 185
 
 
 @pytest.mark.parametrize("status", [429, 503, 529])
@@ -98,7 +98,7 @@ async def test_a_server_that_says_nothing_is_felt_for(
     server.plays(limited)
     async with validators(server, 1) as judges:
         await ask_all(judges, 100)
-    assert limited.refused <= 100
+    assert limited.refused <= 150  # by the window alone: nothing is learned from a refusal, which may mean a bad moment
 
 
 async def test_one_key_does_not_wait_for_another(server: FakeJudge) -> None:

@@ -1,9 +1,9 @@
 """Decide when the next request may go to a server that limits its rate. Pure: it is told the time.
 
 Requests at once are bounded by a window, as TCP does it: it opens by one with each answer, slower from where a refusal
-showed the limit to be; after a refusal it is one. The rate is bounded by the quotas of which the server tells, or by
-what it took until it refused. Of either a share is used, which a refusal halves and a minute doubles: so validators
-that know nothing of one another come to share a quota.
+showed the limit to be; after a refusal it is one. The rate is bounded by the quotas of which the server tells. Of
+these a share is used, which a refusal halves and a minute doubles: so validators that know nothing of one another come
+to share a quota. Nothing is learned from a refusal of a server that tells nothing: it may mean a bad moment.
 """
 
 from typing import Final
@@ -19,10 +19,8 @@ PAUSE_FIRST_S: Final = 0.5
 PAUSE_MAX_S: Final = 30.0
 #: The time in which the share of a quota that is used doubles.
 SHARE_DOUBLES_S: Final = 60.0
-#: Answers before a refusal from which a quota is learned.
-LEARNED_FROM_MIN: Final = 4
-#: Of a learned quota, more than all may be used after a while: it may have been a bad moment.
-_SHARE_MAX: Final = 64.0
+#: The least share of a quota that is used.
+_SHARE_MIN: Final = 1 / 64
 
 
 class _Bucket:
@@ -68,8 +66,6 @@ class Pace:
         self._heard_of = -1  # the number of the request whose answer told the quotas
         self._tokens_begun = 0.0
         self._share, self._share_at = 1.0, 0.0
-        self._answered = 0  # since the last refusal
-        self._counted_from: float | None = None  # the time of that, or of the first request
 
     def wait_s(self, tokens: float, now: float) -> float | None:
         """Return the seconds until a request of so many tokens may begin; None: once another one has ended."""
@@ -88,8 +84,6 @@ class Pace:
         self._begun += 1
         self._tokens_begun += tokens
         self._last_at = now
-        if self._counted_from is None:
-            self._counted_from = now
         if self._requests is not None:
             self._requests.take(1.0, self._grow_share(now), now)
         if self._tokens is not None:
@@ -106,7 +100,6 @@ class Pace:
             self.window = min(WINDOW_MAX, self.window + (1.0 if self.window < self._threshold else 1.0 / self.window))
         if turn.number >= self._first_since_refusal:
             self.refusals = 0
-        self._answered += 1
         self.end()
         self._hear(turn, said, now)
 
@@ -119,31 +112,18 @@ class Pace:
             self.window = 1.0
             self._first_since_refusal = self._begun + 1
             self.refusals += 1
-            self._share, self._share_at = max(self._grow_share(now) / 2, 1 / _SHARE_MAX), now
+            self._share, self._share_at = max(self._grow_share(now) / 2, _SHARE_MIN), now
         self._hear(turn, said, now)
         if pause_s is None:
             pause_s = PAUSE_FIRST_S * 2.0 ** min(self.refusals - 1, 10)
-        if is_news:
-            self._learn(now, pause_s)
         self._opens_at = max(self._opens_at, now + min(pause_s * (1 + jitter / 10) + jitter / 10, PAUSE_MAX_S))
 
     def _grow_share(self, now: float) -> float:
-        """Return the share of the quotas that is used by now; of what the server told, all at most."""
-        most = _SHARE_MAX if self._heard_of < 0 else 1.0
-        if now > self._share_at and self._share < most:
-            self._share = min(most, self._share * 2.0 ** ((now - self._share_at) / SHARE_DOUBLES_S))
+        """Return the share of the quotas that is used by now."""
+        if now > self._share_at and self._share < 1.0:
+            self._share = min(1.0, self._share * 2.0 ** ((now - self._share_at) / SHARE_DOUBLES_S))
         self._share_at = now
         return self._share
-
-    def _learn(self, now: float, pause_s: float) -> None:
-        """Learn a quota of requests from a refusal, if the server never tells of one: what it took in that time."""
-        answered, counted_from = self._answered, self._counted_from
-        self._answered, self._counted_from = 0, now
-        if self._heard_of < 0 and answered >= LEARNED_FROM_MIN and counted_from is not None:
-            self._requests = _Bucket(
-                Quota(0.0, answered, now - counted_from + min(pause_s, PAUSE_MAX_S)), 0.0, 1.0, now
-            )
-            self._share = 1.0
 
     def _hear(self, turn: "Turn", said: Said, now: float) -> None:
         """Remember quotas: they do not count what was begun after the request that they answer."""
