@@ -126,17 +126,21 @@ def test_a_share_is_halved_by_a_refusal_and_doubled_by_a_minute() -> None:
     assert pace.wait_s(1.0, 60.0) == pytest.approx(2.0)
 
 
-def test_a_quota_is_learned_from_what_was_taken_until_a_refusal() -> None:
+def test_a_refusal_that_tells_nothing_is_waited_out_and_taken_for_no_quota() -> None:
     pace = Pace()
     for now in range(10):
         (turn,) = begin(pace, 1, now)
         pace.answered(turn, NOTHING, now)
     (turn,) = begin(pace, 1, 10.0)
-    pace.refused(turn, NOTHING, 10.0, 10.0, 0.0)  # ten in twenty seconds
+    pace.refused(turn, NOTHING, 10.0, 10.0, 0.0)
     assert pace.wait_s(1.0, 10.0) == pytest.approx(10.0)
-    for now in (20.0, 1_000.0):
-        (turn,) = begin(pace, 1, now)
-        pace.answered(turn, NOTHING, now)
+    assert pace.wait_s(1.0, 20.0) == 0.0
+    for _ in range(10):  # and not once in two seconds, as it was asked before the refusal
+        (turn,) = begin(pace, 1, 20.0)
+        pace.answered(turn, NOTHING, 20.0)
+        assert pace.wait_s(1.0, 20.0) == 0.0
+    (turn,) = begin(pace, 1, 1_000.0)
+    pace.answered(turn, NOTHING, 1_000.0)
     assert pace.wait_s(1.0, 1_000.1) == 0.0
 
 

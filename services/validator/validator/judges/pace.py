@@ -28,7 +28,7 @@ class _Bucket:
 
     def __init__(self, quota: Quota, spent: float, share: float, at: float) -> None:
         self._most = quota.most
-        self._level = quota.left * min(share, 1.0) - spent
+        self._level = quota.left * share - spent
         self._rate = (quota.most - quota.left) / quota.reset_s if quota.reset_s else float("inf")
         self._at = at
 
