@@ -2,7 +2,7 @@
 
 import pytest
 
-from validator.judges.pace import PAUSE_FIRST_S, PAUSE_MAX_S, WINDOW_FIRST, WINDOW_MAX, Pace, Turn
+from validator.judges.pace import PAUSE_FIRST_S, PAUSE_MAX_S, WINDOW_FIRST, WINDOW_MAX, WINDOW_MIN, Pace, Turn
 from validator.judges.quotas import Quota, Said
 
 NOTHING = Said()
@@ -36,7 +36,7 @@ def test_the_window_opens_with_each_answer_while_it_is_used() -> None:
     assert pace.wait_s(1.0, 3.0) is None
 
 
-def test_after_a_refusal_one_goes_ahead_and_the_others_follow_slowly() -> None:
+def test_after_a_refusal_half_go_on_and_more_follow_slowly() -> None:
     pace = Pace()
     first, second, *others = begin(pace, 32, 0.0)
     pace.refused(first, NOTHING, 1.0, 5.0, 0.0)
@@ -46,14 +46,27 @@ def test_after_a_refusal_one_goes_ahead_and_the_others_follow_slowly() -> None:
         pace.answered(turn, NOTHING, 2.0)
     assert pace.wait_s(1.0, 2.0) == 4.0
     batches = []
-    for number in range(8):
+    for number in range(4):
         turns = begin(pace, 1_000, 6.0 + number)
         batches.append(len(turns))
         for turn in turns:
             pace.answered(turn, NOTHING, 6.0 + number)
-    assert batches[:5] == [1, 2, 3, 5, 7]
-    assert batches[5] <= 16
-    assert batches[7] <= 20  # half of what was refused, and one by one from there
+    assert batches == [WINDOW_FIRST / 2, 9, 10, 10]
+
+
+def test_one_that_hangs_after_refusals_holds_up_nobody() -> None:
+    pace, now = Pace(), 0.0
+    for _ in range(8):
+        (turn,) = begin(pace, 1, now)
+        pace.refused(turn, NOTHING, now, 1.0, 0.0)
+        now += 1.0
+    _hung, *others = begin(pace, 1_000, now)
+    assert len(others) == WINDOW_MIN - 1
+    for _ in range(100):
+        for turn in others:
+            pace.answered(turn, NOTHING, now)
+        others = begin(pace, len(others), now)
+        assert others
 
 
 def test_each_refusal_without_a_time_doubles_the_pause() -> None:

@@ -1,7 +1,7 @@
 """Decide when the next request may go to a server that limits its rate. Pure: it is told the time.
 
-Requests at once are bounded by a window, as TCP does it: it opens by one with each answer, slower from where a refusal
-showed the limit to be; after a refusal it is one. The rate is bounded by the quotas of which the server tells. Of
+Requests at once are bounded by a window, as TCP does it: it opens by one with each answer; a refusal halves it, and it
+opens slower from there. The rate is bounded by the quotas of which the server tells. Of
 these a share is used, which a refusal halves and a minute doubles: so validators that know nothing of one another come
 to share a quota. Nothing is learned from a refusal of a server that tells nothing: it may mean a bad moment.
 """
@@ -13,6 +13,8 @@ from validator.judges.quotas import Quota, Said
 #: Requests at once to a server of which nothing is known yet, and at most.
 WINDOW_FIRST: Final = 16.0
 WINDOW_MAX: Final = 1_000.0
+#: Requests at once, whatever was refused: one that hangs holds up nobody.
+WINDOW_MIN: Final = 4.0
 #: The first pause after a refusal that names none; each is twice the one before.
 PAUSE_FIRST_S: Final = 0.5
 #: The longest time without a request while some wait, whatever a server says.
@@ -108,8 +110,7 @@ class Pace:
         self.end()
         is_news = turn.number >= self._first_since_refusal
         if is_news:
-            self._threshold = max(1.0, self.window / 2)
-            self.window = 1.0
+            self._threshold = self.window = max(WINDOW_MIN, self.window / 2)
             self._first_since_refusal = self._begun + 1
             self.refusals += 1
             self._share, self._share_at = max(self._grow_share(now) / 2, _SHARE_MIN), now
