@@ -14,7 +14,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import uvloop
@@ -121,7 +120,7 @@ async def measure_shadow(bench: Bench, judge: Judge) -> dict[str, Any]:
     await until_ended(bench, operation_id)
     took_s = time.monotonic() - began
     report = await bench.client.get_rejudge_report(operation_id, limit=1)
-    used = compare(before, read_cpu(read_processes(bench)))
+    used = compare(before, read_cpu(seeding.read_processes(bench.endpoints)))
     return {
         "results": total,
         "verdicts": report.judged,
@@ -160,12 +159,6 @@ async def measure_abort(bench: Bench, judge: Judge, total: int) -> dict[str, Any
     }
 
 
-def read_processes(bench: Bench) -> dict[str, int]:
-    """Return the processes as they are now: one that was killed has a successor."""
-    processes: dict[str, int] = json.loads(Path(bench.endpoints["file"]).read_text())["processes"]
-    return processes
-
-
 async def main() -> None:
     """Measure, print, and check."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -174,8 +167,7 @@ async def main() -> None:
     judge = Judge()
     runner = await serve(judge)
     async with run_bench() as bench:
-        await seeding.while_stopped(lambda: read_processes(bench), bench.client, lambda: store(bench, arguments.jobs))
-        bench.endpoints["processes"] = read_processes(bench)
+        await seeding.while_stopped(bench.endpoints, bench.client, lambda: store(bench, arguments.jobs))
         figures = await measure_shadow(bench, judge)
         figures |= await measure_abort(bench, judge, figures["verdicts"])
     await runner.cleanup()

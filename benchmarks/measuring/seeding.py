@@ -1,11 +1,14 @@
 """Make stored data by SQL, in bulk: jobs that are done, and their logs."""
 
 import asyncio
+import json
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import asyncpg
 
 from contracts.client import JobStoreClient
@@ -95,6 +98,8 @@ _CHURNS = (
     "UPDATE jobs SET status = 'COMPLETED', live = false, updated_at = clock_timestamp() WHERE id = ANY($1)",
 )
 CHURNED_AT_ONCE = 1_000
+#: What must know of nothing that is made.
+RESTARTED = ("jobstore", "console")
 TABLES = ("jobs", "job_logs", "executions", "job_texts")
 _INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY($1) AND indexname NOT LIKE '%pkey'"
 
@@ -142,15 +147,38 @@ async def vacuum(connection: asyncpg.Connection) -> None:
         await connection.execute(f"VACUUM ANALYZE {table}", timeout=SQL_MAX_S)
 
 
-async def while_stopped(
-    read_processes: Callable[[], dict[str, int]], client: JobStoreClient, make: Callable[[], Awaitable[Any]]
-) -> None:
-    """Make data while the jobstore stands still, then kill it, and wait for its successor, which knows of nothing."""
-    pid = read_processes()["jobstore"]
-    os.kill(pid, signal.SIGSTOP)
+async def while_stopped(endpoints: dict[str, Any], client: JobStoreClient, make: Callable[[], Awaitable[Any]]) -> None:
+    """Make data while the jobstore stands still, then kill it, and wait for its successor, which knows of nothing.
+
+    The console is killed with it: one that was there before would read all that was made, as changes since its cursor,
+    where one that starts begins at the latest. The endpoints have the new `processes` then.
+    """
+    before = {name: pid for name, pid in read_processes(endpoints).items() if name in RESTARTED}
+    os.kill(before["jobstore"], signal.SIGSTOP)
     try:
         await make()
     finally:
-        os.kill(pid, signal.SIGKILL)
-    while read_processes()["jobstore"] == pid or not await client.is_serving():  # noqa: ASYNC110 - told by no event
+        for pid in before.values():
+            os.kill(pid, signal.SIGKILL)
+    while (  # noqa: ASYNC110 - told by no event
+        before.items() & read_processes(endpoints).items()
+        or not await client.is_serving()
+        or not await _is_healthy(endpoints["http"])
+    ):
         await asyncio.sleep(0.1)
+    endpoints["processes"] = read_processes(endpoints)
+
+
+def read_processes(endpoints: Mapping[str, Any]) -> dict[str, int]:
+    """Read the ids of the processes as they are now: one that was killed has a successor."""
+    processes: dict[str, int] = json.loads(Path(endpoints["file"]).read_text())["processes"]
+    return processes
+
+
+async def _is_healthy(console: str) -> bool:
+    """Return whether a console serves, and watches its jobstore."""
+    try:
+        async with aiohttp.ClientSession(console) as http, http.get("/api/health") as answer:
+            return answer.ok and (await answer.json())["live"] is True
+    except (aiohttp.ClientError, OSError):
+        return False
