@@ -43,7 +43,7 @@ TENANT: Final = "tenant:press"
 class World:
     """A running system with agents that answer, never answer, and fail."""
 
-    endpoints: Mapping[str, Any]
+    endpoints: dict[str, Any]
     client: JobStoreClient
 
     async def ask(self, agent: str = "slow", **fields: Any) -> Job:
