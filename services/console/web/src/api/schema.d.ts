@@ -2076,6 +2076,11 @@ export interface components {
              */
             duration_s?: number | null;
             /**
+             * Waited
+             * @description what its execution waited for before it, in order: of what took a tenth of a second at least
+             */
+            waited?: components["schemas"]["PastWait"][] | null;
+            /**
              * Cursor
              * @description the number of its row; where a watch goes on
              * @default 0
@@ -3226,6 +3231,30 @@ export interface components {
             items: components["schemas"]["Operation"][];
             /** Next Cursor */
             next_cursor: string | null;
+        };
+        /**
+         * PastWait
+         * @description What an execution has waited for, and from when to when.
+         */
+        PastWait: {
+            /** Code */
+            code: string;
+            /**
+             * Name
+             * @description a limit such as `tenant:press`, an agent's id, or `executor`
+             * @default
+             */
+            name: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
         };
         /**
          * Percentiles
