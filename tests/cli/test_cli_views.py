@@ -17,7 +17,7 @@ BEGIN = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 def entry(kind, at_s, **fields):
     defaults = {
-        **dict.fromkeys(("agent_id", "progress", "code", "next_attempt_at", "duration_s")),
+        **dict.fromkeys(("agent_id", "progress", "code", "next_attempt_at", "duration_s", "waited")),
         "execution_id": "e",
         "submission": 1,
         "status": "IN_PROGRESS",

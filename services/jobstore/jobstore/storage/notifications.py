@@ -26,6 +26,7 @@ class Wake(Flag):
     AGENTS = auto()  # an agent or a limit changed: the matcher tries the jobs that wait for an agent
     OPERATIONS = auto()  # an operation was asked for, paused, resumed or cancelled: its worker goes on
     JUDGINGS = auto()  # a judging without a job waits for a validator
+    LATE = auto()  # a lease is late, and ends once what stood in the topics is read: their consumers hurry
 
     @property
     def payload(self) -> str:
@@ -49,6 +50,7 @@ _LETTERS = {
     Wake.AGENTS: "a",
     Wake.OPERATIONS: "o",
     Wake.JUDGINGS: "j",
+    Wake.LATE: "r",
 }
 #: What a process assumes that it missed while its connection was lost. The others wake all loops that FREED wakes.
 EVERYTHING = Wake.RECORDED | Wake.QUEUED | Wake.AGENTS | Wake.OPERATIONS | Wake.JUDGINGS
