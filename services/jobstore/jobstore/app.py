@@ -126,7 +126,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         add_OperationsServiceServicer_to_server(operations, server)
         add_JudgingServiceServicer_to_server(JudgingService(database, runner), server)
 
-        wake = partial(_wake, relay, matcher, dispatcher, operation_worker, judging_queue, subscriptions)
+        wake = partial(
+            _wake, relay, matcher, dispatcher, operation_worker, judging_queue, [each.hurry for each in subscriptions]
+        )
 
         async def tell_health(outage: str | None) -> None:
             await set_serving(servicer, ready=outage is None and not stop.is_set(), outage=outage)
@@ -167,7 +169,7 @@ def _wake(  # noqa: PLR0917 - the loops, and what they are told
     dispatcher: Dispatcher,
     operation_worker: OperationWorker,
     judging_queue: JudgingQueue,
-    subscriptions: Sequence[Subscription[Any]],
+    hurries: Sequence[Callable[[], None]],
     reasons: Wake,
     handed_over: int | None,
 ) -> None:
@@ -183,8 +185,8 @@ def _wake(  # noqa: PLR0917 - the loops, and what they are told
     if Wake.JUDGINGS in reasons or (Wake.OPERATIONS in reasons and judging_queue.has_open):
         judging_queue.wake.set()
     if Wake.LATE in reasons:
-        for subscription in subscriptions:
-            subscription.hurry()
+        for hurry in hurries:
+            hurry()
 
 
 async def _run_on_kafka(

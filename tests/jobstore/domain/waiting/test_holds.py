@@ -4,9 +4,13 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.jobstore.builders import TIMES, job, offered, report
 
+from contracts.status import JobStatus
 from contracts.waiting.codes import WaitCode
 from contracts.waiting.reasons import PastWait
+from jobstore.domain.model import Decision, TransitionKind
+from jobstore.domain.transitions import decide
 from jobstore.domain.waiting.holds import WAITS_MAX, Cause, Hold, Holds, choose_waits, format_waits
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -83,3 +87,13 @@ def test_memory_is_bounded_however_often_the_cause_changes(passes: int):
     for n in range(passes):
         holds.note(at(n), {PRESS: LIMIT if n % 2 else CIRCUIT})
     assert len(holds.find_holds(PRESS, at(passes))) < 40
+
+
+@pytest.mark.parametrize("kind", [TransitionKind.CLAIMED, TransitionKind.CANCELLED])
+def test_what_was_waited_for_moves_from_the_row_to_the_next_entry(kind: TransitionKind):
+    waited = format_waits([Hold(LIMIT, at(0), at(1))])
+    decision = decide(job(JobStatus.ASSIGNED), offered(waited=waited), report(kind, 0), TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.entry is not None
+    assert decision.execution is not None
+    assert (decision.entry.waited, decision.execution.waited) == (waited, None)
