@@ -1,5 +1,6 @@
 """Results that were judged are judged again by an operation: as a shadow, which changes nothing, or for real."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -245,6 +246,20 @@ async def test_nothing_of_a_paused_operation_begins_and_an_aborted_one_ends_at_o
     await world.worked()
     ended = await world.stands(operation.id)
     assert (ended.state, ended.counts) == ("CANCELLED", {"CANCELLED": 2, "DONE": 1})
+
+
+async def test_validators_are_told_at_once_that_some_wait(world: World, validator: Validator) -> None:
+    told = validator.service.WatchWaitingJudgings(pb.WatchWaitingJudgingsRequest(), NOBODY)
+    assert (await anext(told)).judgings_waiting == 0
+    await made(world, [await rested(world), await rested(world)], shadow=True)
+    await validator.queue.look()
+    assert (await anext(told)).judgings_waiting == 2
+    nothing_new = asyncio.ensure_future(anext(told))
+    await validator.say(await validator.take(), MET)
+    await validator.queue.look()
+    await asyncio.sleep(0)
+    assert not nothing_new.done(), "nobody is woken for nothing"
+    nothing_new.cancel()
 
 
 async def test_one_that_is_aborted_while_it_is_queued_has_ended_with_that_answer(
