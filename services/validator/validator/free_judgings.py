@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 #: The part of a validator's capacity that is judged without a job at once; outcomes that wait to be recorded have as
 #: much again.
 SHARE: Final = 0.5
-#: Outcomes that were reported together at most, and how long the first of them waits for others.
+#: Outcomes that are reported together at most, and how long the first of them waits for others, as does the first place
+#: that is free.
 OUTCOMES_MAX: Final = 200
 GATHER_S: Final = 0.05
 #: After so many seconds without any, a validator takes none until a renewal says that some wait.
@@ -162,6 +163,7 @@ class FreeJudgingWorker:
             taken_at, waits = time.monotonic(), backoffs_s(AGAIN_S, AGAIN_MAX_S)
             while time.monotonic() - taken_at < LINGER_S:
                 self._are_waiting.clear()
+                self._changed.clear()
                 room = self._room
                 taken = await self._take(room) if room > 0 else 0
                 if taken:
@@ -170,8 +172,8 @@ class FreeJudgingWorker:
                     await _wait(self._are_waiting, next(waits))
                 else:  # until there is more room, or may be: jobs may take it and leave it unseen
                     taken_at = time.monotonic()
-                    self._changed.clear()
                     await _wait(self._changed, AGAIN_MAX_S)
+                    await asyncio.sleep(GATHER_S)
 
     async def _take(self, room: int) -> int:
         """Take some, and return how many: none while the jobstore is out of reach."""
