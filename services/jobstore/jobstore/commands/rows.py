@@ -225,6 +225,7 @@ class StoredOperation(NamedTuple):
 
     state: OperationState
     request_hash: bytes | None
+    kind: OperationKind = OperationKind.EXECUTE
 
 
 @dataclass(frozen=True, slots=True)
