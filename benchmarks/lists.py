@@ -10,8 +10,10 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from hashlib import md5
 from itertools import product
 from typing import Any, Final
+from uuid import UUID
 
 import aiohttp
 import asyncpg
@@ -31,6 +33,8 @@ FILTERS: Final[dict[str, Mapping[str, str]]] = {
     "agent": {"agent_id": "agent-7"},
     "agent, rare": {"agent_id": "rare"},
     "tenant": {"tenant": "tenant-3"},
+    "batch": {"batch_id": str(UUID(md5(b"50", usedforsecurity=False).hexdigest()))},
+    "batch, large": {"batch_id": str(UUID(md5(b"large", usedforsecurity=False).hexdigest()))},
     "label, many": {"label": "team:t3"},
     "label, few": {"label": "customer:c77"},
     "code": {"code": "agent_status"},
@@ -64,6 +68,7 @@ COMBINATIONS: Final[dict[str, Mapping[str, str]]] = {
     "text that failed": {"q": "translate", "status": "FAILED"},
     "text by code": {"q": "customer 77", "code": "agent_status"},
     "text of a tenant, none": {"q": "nobody wrote this", "tenant": "tenant-3"},
+    "failed of a batch": {"status": "FAILED", "batch_id": str(UUID(md5(b"large", usedforsecurity=False).hexdigest()))},
     "two codes of a tenant": {"tenant": "tenant-2", "code": "agent_timeout", "created_after": "2020-01-01T00:00:00Z"},
 }
 
