@@ -14,7 +14,7 @@ from contracts.resources import JobFilter
 from contracts.status import FACET_FIELDS, JobStatus
 from jobstore.commands.jobs import CreateJob
 from jobstore.errors import InvalidError
-from jobstore.reads import job_facets, job_finding
+from jobstore.reads import job_facets, job_finding, job_list
 from jobstore.reads.job_facets import Facet, Facets
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database

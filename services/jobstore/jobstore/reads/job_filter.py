@@ -50,8 +50,8 @@ Query: TypeAlias = Select[*tuple[object, ...]]
 Columns: TypeAlias = ColumnCollection[str, ColumnElement[Any]]
 
 
-#: The items of an operation, or the newest; where it is not known any more, as after a rebuild, the jobs that it executed
-#: last. An array, so that the planner looks these up by their ids.
+#: The items of an operation, or the newest; where it is not known any more, as after a rebuild, the jobs that it
+#: executed last. An array, so that the planner looks these up by their ids.
 _ITEMS: Final = """
     jobs.id = ANY (ARRAY(
         SELECT job_id FROM operation_items WHERE operation_id = :batch_id{newest}

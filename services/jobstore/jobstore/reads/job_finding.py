@@ -43,7 +43,7 @@ NO_SEARCH: Final = {"text": None, "id_part": None}
 
 
 class Found(NamedTuple):
-    """Jobs that were found, by what they are sorted by; `searched`: only so many of the newest that match were sorted."""
+    """Jobs that were found, by what they are sorted by; `searched`: of more that match, so many of the newest."""
 
     rows: Sequence[Row]
     searched: int | None = None
@@ -79,10 +79,8 @@ async def _walk(
         rows += await connection.execute(sort_and_seek(query, order, None, table).limit(limit - len(rows)))
         if len(rows) == limit:
             return rows, True
-        if (
-            await connection.scalar(select(func.count()).select_from(walked.with_only_columns(jobs.c.id).subquery()))
-            == most
-        ):
+        looked_at = select(func.count()).select_from(walked.with_only_columns(jobs.c.id).subquery())
+        if await connection.scalar(looked_at) == most:
             return rows, False
     return rows, True
 

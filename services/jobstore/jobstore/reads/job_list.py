@@ -23,8 +23,8 @@ from jobstore.storage.tables import jobs
 class JobPage:
     """A page of jobs as `job_message` takes them.
 
-    `next`: where the next page begins, None at the end; `searched`: so many of the newest jobs were searched for a text,
-    or of those that match were sorted, and no more.
+    `next`: where the next page begins, None at the end; `searched`: only so many of the newest jobs were searched for a
+    text, or of those that match were sorted.
     """
 
     views: Sequence[JobView]
