@@ -112,7 +112,7 @@ async def test_a_batch_sums_up_its_own(steps: Steps, database: Database) -> None
 async def test_all_that_wait_are_summed_up_as_each_is_explained(
     steps: Steps, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Hundreds of flows, of which limits and circuits hold back some, whatever those that hold nothing back are set to."""
+    """Hundreds of flows, of which limits and circuits hold back some."""
     await steps.created()
     await sql(database, "DELETE FROM executions")
     await sql(database, _FLOWS)

@@ -38,6 +38,14 @@ _INDEXED: Final = ("codes", "cancelled", "agent_id", "statuses", "tenant")
 _RANGES: Final = {name: (f"{name}_min", f"{name}_max") for name in ("spent_usd", "duration_s")} | {
     "created_at": ("created_after", "created_before")
 }
+#: What is asked of a job to see whether it matches, and where it stands in an order.
+_MATCHED: Final = [
+    jobs.c[name]
+    for name in (
+        *("id", "status", "agent_id", "tenant", "labels", "batch_id", "created_at", "updated_at", "priority"),
+        *("cancelled", "code", "not_met_criteria", "spent_usd", "duration_s"),
+    )
+]
 #: The conditions for which jobs are searched, left out.
 NO_SEARCH: Final = {"text": None, "id_part": None}
 
@@ -73,7 +81,7 @@ async def _walk(
     rows: list[Row] = []
     bounds = _choose_bounds(chosen, order)
     for part in PARTS.get(order, WHOLE):
-        walked = sort_and_seek(where_matching(select(jobs).where(part), bounds), order, after).limit(most)
+        walked = sort_and_seek(where_matching(select(*_MATCHED).where(part), bounds), order, after).limit(most)
         table = walked.subquery("jobs").c
         query = where_matching(select(*get_order_columns(order, table)), chosen, table, by_row=True)
         rows += await connection.execute(sort_and_seek(query, order, None, table).limit(limit - len(rows)))

@@ -74,7 +74,6 @@ class Counts(NamedTuple):
     searched: int | None = None
 
 
-_STATUSES: Final = {"statuses": []}
 _CANCELLED: Final = "cancelled"
 
 
@@ -85,7 +84,7 @@ async def count_jobs(connection: Connection, chosen: JobFilter) -> Counts:
     that were cancelled are counted at their status, too.
     """
     await connection.execute(PLAN_ANEW)
-    rest = chosen.model_copy(update=_STATUSES)
+    rest = chosen.model_copy(update={"statuses": []})
     if rest == JobFilter(created_after=rest.created_after, created_before=rest.created_before):
         return await _count_each(connection, rest)
     columns = (jobs.c.id, jobs.c.status, jobs.c.cancelled)

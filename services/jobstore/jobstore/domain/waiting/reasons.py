@@ -58,7 +58,10 @@ def find_start(reasons: Sequence[Reason]) -> datetime | None:
 
 
 def sum_up(waits: Iterable[Wait], around: Circumstances, most: int | None = None) -> list[WaitingSum]:
-    """Return how many wait for each reason, or for each of the `most` frequent, the most first. Each execution counts for the first of its reasons."""
+    """Return how many wait for each reason, or each of the `most` frequent, the most first.
+
+    Each execution counts for the first of its reasons.
+    """
     counts: defaultdict[tuple[str, str], int] = defaultdict(int)
     firsts: dict[tuple[str, str], Reason] = {}
     for wait in waits:
