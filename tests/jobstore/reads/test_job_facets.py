@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -21,7 +21,7 @@ from jobstore.storage.database import Database
 
 NUMBERS = 60
 #: UNNAMED is not known any more; EARLIER executed some of the jobs of BATCH before.
-BATCH, UNNAMED, EARLIER = uuid4(), uuid4(), uuid4()
+BATCH, UNNAMED, EARLIER = (UUID(int=number) for number in (4_111, 4_112, 4_113))
 
 _ENDED = """
 UPDATE jobs SET status = CASE WHEN n % 4 < 2 THEN 'FAILED' ELSE status END,
