@@ -1868,7 +1868,7 @@ export interface components {
             capped_at: number;
             /**
              * Searched
-             * @description so many of the newest jobs were searched for the text, and no more
+             * @description so many of the newest that match were counted, and no more
              */
             searched?: number | null;
             /**
@@ -2121,7 +2121,7 @@ export interface components {
             next_cursor: string | null;
             /**
              * Searched
-             * @description so many jobs were searched for `q`, and no more: a page that is not full may have a next one
+             * @description so many of the newest were searched for `q`, or sorted of those that match, and no more: a page that is not full may have a next one
              */
             searched?: number | null;
         };
