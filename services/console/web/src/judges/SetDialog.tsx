@@ -3,7 +3,7 @@ import { findField } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
 import { toApiError } from "@/api/problem";
 import type { NamedCriteriaSet } from "@/api/types";
-import { CriteriaLint } from "@/judging/CriteriaLint";
+import { CriteriaLint, replaceCriterion } from "@/judging/CriteriaLint";
 import { Button } from "@/ui/controls/button";
 import { Field, Input, TextArea } from "@/ui/controls/field";
 import { Dialog } from "@/ui/overlays/dialog";
@@ -72,7 +72,7 @@ export function SetDialog({ named, onClose, onSaved }: SetDialogProps) {
             <TextArea {...control} rows={8} value={text} onChange={(event) => setText(event.target.value)} />
           )}
         </Field>
-        <CriteriaLint text={text} onChange={setText} />
+        <CriteriaLint text={text} onReplace={(place, by) => setText(replaceCriterion(text, place, by))} />
         <Field label="Note" error={wrong("note")} hint="Optional: what is new.">
           {(control) => (
             <Input {...control} maxLength={1_000} value={note} onChange={(event) => setNote(event.target.value)} />
