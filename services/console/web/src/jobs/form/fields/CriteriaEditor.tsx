@@ -80,10 +80,7 @@ export function CriteriaEditor({ value, onChange, error }: CriteriaEditorProps) 
         <Plus aria-hidden size={12} /> Add a criterion
       </Button>
       <div className="mt-2">
-        <CriteriaLint
-          text={formatCriteria(value)}
-          onReplace={(place, by) => update(replaceFilled(value, place, by))}
-        />
+        <CriteriaLint text={formatCriteria(value)} onReplace={(place, by) => update(replaceFilled(value, place, by))} />
       </div>
     </fieldset>
   );
