@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
@@ -20,11 +19,11 @@ LINES = 120
 
 
 @pytest.fixture
-async def page(visitor: Visitor) -> AsyncIterator[Page]:
+async def page(visitor: Visitor) -> Page:
     """The list of jobs, where clicks are counted from the next page on that is opened by its address."""
     page = await visitor.arrive("/")
     await page.add_init_script(COUNT)
-    yield page
+    return page
 
 
 async def clicks(page: Page) -> int:
