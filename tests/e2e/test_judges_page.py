@@ -121,17 +121,63 @@ async def test_a_report_on_the_golden_set_promotes_a_version(visitor: Visitor, s
     await expect(page.get_by_text("Judge policy, version 2 is current")).to_be_visible()
 
 
+EVERY_LOOK = [(theme, width) for theme in ("light", "dark") for width in (1440, 1100, 768, 390)]
+
+
+@pytest.mark.parametrize(("theme", "width"), EVERY_LOOK)
+async def test_pages_of_judges_are_accessible_and_fit(
+    visitor: Visitor, system: System, report: Path, theme: Theme, width: int
+):
+    assert report
+    await system.client.put_criteria_set("quays", "Names both quays\nIs good and not long")
+    await system.client.put_criteria_set("quays", "Names both quays\ncheck: max_words 200")
+    page = await visitor.arrive("/", theme=theme, size=(width, 900))
+    found = {}
+
+    async def look(name: str) -> None:
+        await keep(page, f"judging-{name}-{width}-{theme}")
+        found[name] = await found_by_axe(page) + await overflowing(page) + await shifted(page)
+
+    addresses = {"all": "/judges", "policy": "/judges/seen", "set": "/criteria-sets/quays", "try": "/playground"}
+    for name, address in addresses.items():
+        await page.goto(address)
+        await settled(page)
+        await look(name)
+    dialogs = {
+        "promote": ("seen", "Promote version 2"),
+        "retire": ("seen", "Retire"),
+        "version": ("seen", "New version"),
+    }
+    for name, (policy, button) in dialogs.items():
+        await page.goto(f"/judges/{policy}")
+        await page.get_by_role("button", name=button, exact=True).click()
+        await expect(page.get_by_role("alertdialog").or_(page.get_by_role("dialog"))).to_be_visible()
+        await expect(page.locator("[role=dialog] .animate-pulse")).to_have_count(0)
+        await look(name)
+    await page.goto("/criteria-sets/quays")
+    await page.get_by_role("button", name="New version").click()
+    await page.get_by_label("Criteria", exact=True).fill("Names both quays\nIs good and not long")
+    await expect(page.get_by_role("button", name="Use it").first).to_be_visible()
+    await look("set-version")
+    await page.goto("/new")
+    await page.get_by_label("Criterion 1", exact=True).fill("It does not name the west quay")
+    await expect(page.get_by_role("button", name="Use it").first).to_be_visible()
+    await look("new-job")
+    await page.get_by_role("button", name="Use it").first.click()
+    await expect(page.get_by_label("Kind of criterion 1")).to_have_value("never")
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
 @pytest.fixture(scope="module")
 async def report(system: System, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of two policies, one of which lets a bad result pass."""
-    strict = {"kind": "checks"}, {"kind": "single"}
-    await system.client.put_judge_policy({"name": "seen", "stages": [{"kind": "single"}]})
-    await system.client.put_judge_policy({"name": "looked", "stages": list(strict)})
+    for asks in ("all", "each"):
+        await system.client.put_judge_policy({"name": "seen", "stages": [{"kind": "single"}], "asks": asks})
+    await system.client.put_judge_policy({"name": "looked", "stages": [{"kind": "checks"}, {"kind": "single"}]})
     return await evaluate(system, labelled(), tmp_path_factory.mktemp("report"), "seen", "looked")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 1100, 768, 390])
+@pytest.mark.parametrize(("theme", "width"), EVERY_LOOK)
 async def test_an_evaluation_is_read_on_the_page(visitor: Visitor, report: Path, theme: Theme, width: int):
     page = await visitor.arrive("/judges", theme=theme, size=(width, 900))
     await page.get_by_role("link", name="Evaluations").click()
