@@ -23,9 +23,14 @@ export const mapOf =
   (value): value is Record<string, T> =>
     isObject(value) && Object.values(value).every(guard);
 
+/** Members of an object; those that may not be there are optional. */
+type Members<G> = { [K in keyof G as undefined extends Guarded<G[K]> ? never : K]: Guarded<G[K]> } & {
+  [K in keyof G as undefined extends Guarded<G[K]> ? K : never]?: Guarded<G[K]>;
+};
+
 export const objectOf =
-  <G extends Record<string, Guard<unknown>>>(members: G): Guard<{ [K in keyof G]: Guarded<G[K]> }> =>
-  (value): value is { [K in keyof G]: Guarded<G[K]> } =>
+  <G extends Record<string, Guard<unknown>>>(members: G): Guard<Members<G>> =>
+  (value): value is Members<G> =>
     isObject(value) && Object.entries(members).every(([name, guard]) => guard(value[name]));
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -1,6 +1,7 @@
 import type { Interval, PolicyReport, Report } from "@/judges/evaluations/report";
 
-const aShare = (share: number | null, low = 0, high = 1): Interval => ({ share, low, high });
+const aShare = (share: number, low = 0, high = 1): Interval => ({ share, low, high });
+const UNDEFINED: Interval = { share: null, low: null, high: null };
 
 const aMeasure = (fields: Partial<PolicyReport["overall"]> = {}): PolicyReport["overall"] => ({
   ...{
@@ -26,7 +27,7 @@ export const aPolicyReport = (policy: string, fields: Partial<PolicyReport> = {}
   policy,
   versions: { [policy]: 20 },
   overall: aMeasure(),
-  all_criteria: aMeasure({ kappa: null, agreement: aShare(null) }),
+  all_criteria: aMeasure({ kappa: null, agreement: UNDEFINED }),
   criteria: [{ criterion: "It rhymes", ...aMeasure({ kappa: null }) }],
   criteria_not_listed: 0,
   labels_not_told_apart: 0,

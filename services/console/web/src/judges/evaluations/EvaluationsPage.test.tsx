@@ -2,6 +2,7 @@ import { screen, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { renderPage } from "@/testing/render";
 import { aPolicyReport, aReport, aReportFile } from "@/testing/reports";
+import written from "@/testing/report.json";
 import { EvaluationsPage } from "./EvaluationsPage";
 
 async function opened(report?: unknown) {
@@ -20,6 +21,14 @@ it("shows the measures of each policy with their intervals, and whether they dif
   expect(within(all).getByRole("row", { name: /^Agreement by criterion/ })).toHaveTextContent("undefined: no such");
   expect(all).toHaveTextContent("strict@3 alone is right in 8 cases, default alone in 1: p = 0.0391");
   expect(all).toHaveTextContent("chance explains that badly");
+});
+
+it("reads a report as the command line writes it", async () => {
+  await opened(written);
+  const all = await screen.findByRole("region", { name: "In all" });
+  expect(within(all).getByRole("row", { name: /^Flips/ })).toHaveTextContent("not repeatednot repeated");
+  expect(within(screen.getByRole("region", { name: "lax" })).getByText("false accepts")).toBeVisible();
+  expect(screen.getByText(/^Line 4 was skipped: is no JSON/)).toBeVisible();
 });
 
 it("shows the confusion matrix of a policy, and each criterion", async () => {

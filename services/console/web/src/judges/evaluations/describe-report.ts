@@ -6,7 +6,9 @@ const P_MAX = 0.05;
 
 /** Format a share in percent with its 95 % interval. */
 export function formatShare({ share, low, high }: Interval, none = "undefined: no such labels"): string {
-  return share == null ? none : `${toPercent(share)} % (${toPercent(low)} to ${toPercent(high)})`;
+  return share == null || low == null || high == null
+    ? none
+    : `${toPercent(share)} % (${toPercent(low)} to ${toPercent(high)})`;
 }
 
 const toPercent = (share: number) => (100 * share).toFixed(1);

@@ -3,7 +3,8 @@ import { type Guarded, isBoolean, isNumber, isText, listOf, mapOf, maybe, object
 /** More than a report of 200 disagreements has. */
 const FILE_MAX_BYTES = 32 * 1024 * 1024;
 
-const isInterval = objectOf({ share: maybe(isNumber), low: isNumber, high: isNumber });
+/** A share with its 95 % interval; all are null where nothing was counted. */
+const isInterval = objectOf({ share: maybe(isNumber), low: maybe(isNumber), high: maybe(isNumber) });
 
 const MEASURE = {
   labelled: isNumber,
