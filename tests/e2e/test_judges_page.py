@@ -129,7 +129,7 @@ async def test_pages_of_judges_are_accessible_and_fit(
     visitor: Visitor, system: System, report: Path, theme: Theme, width: int
 ):
     assert report
-    await system.client.put_criteria_set("quays", "Names both quays\nIs good and not long")
+    await system.client.put_criteria_set("quays", "Names both quays\nHas at most 200 words")
     await system.client.put_criteria_set("quays", "Names both quays\ncheck: max_words 200")
     page = await visitor.arrive("/", theme=theme, size=(width, 900))
     found = {}
@@ -156,7 +156,7 @@ async def test_pages_of_judges_are_accessible_and_fit(
         await look(name)
     await page.goto("/criteria-sets/quays")
     await page.get_by_role("button", name="New version").click()
-    await page.get_by_label("Criteria", exact=True).fill("Names both quays\nIs good and not long")
+    await page.get_by_label("Criteria", exact=True).fill("Names both quays\nHas at most 200 words")
     await expect(page.get_by_role("button", name="Use it").first).to_be_visible()
     await look("set-version")
     await page.goto("/new")
