@@ -25,6 +25,7 @@ from aiokafka.structs import RecordMetadata
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
 
+from contracts.status import JobStatus
 from contracts.topics import FACT_TOPICS
 from jobstore.publishing import fact_reader
 from jobstore.publishing.backlog import LAST, Backlog, Unseen, Writers
@@ -55,6 +56,8 @@ POLL_S: Final = 2.0
 GAPS_POLL_S: Final = 0.05
 #: Seconds until marks are stored: what a crash forgets is published again, and readers apply each fact once.
 STORE_AFTER_S: Final = 0.05
+#: Seconds that facts on the way, of jobs IN_PROGRESS, wait for what is published with them (docs/adr/0037).
+GATHER_S: Final = 0.02
 #: Seconds between checks that the topics still hold what was published.
 PROBE_S: Final = 5.0
 
@@ -188,7 +191,10 @@ class Relay:
                 self._backlog.add(tenant, [row.seq])
                 self._unseen.see([row.seq])
         self._note_settled()
-        self._wake.set()
+        if self._must_look or any(row.job_status != JobStatus.IN_PROGRESS for row in rows):
+            self._wake.set()
+        else:
+            asyncio.get_running_loop().call_later(GATHER_S, lambda: self._backlog and self._wake.set())
 
     def note_recorded(self, handed_over: int | None) -> None:
         """Hear that more was recorded: up to a number, if this process hands that over; if not, look for it."""
