@@ -35,7 +35,7 @@ from jobstore.publishing.stubs import FACT_TOO_LARGE, Fact, Progress, Stubs
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
-from jobstore.storage.notifications import CHANNEL, SETTLED
+from jobstore.storage.notifications import CHANNEL, HAS_OTHERS, SETTLED
 from jobstore.storage.sql import Connection
 from jobstore.storage.work.recorded import Recorded
 from servicekit.errors import PermanentError, TransientError
@@ -71,9 +71,9 @@ _SETTINGS: Final = (
 _STATE: Final = text("SELECT published_seq, settled_seq, offsets::text, signers::text FROM relay WHERE id = 1")
 #: One statement, so that watchers are notified of the cursor that is stored, once it is committed.
 _STORE: Final = text(
-    "WITH stored AS (UPDATE relay SET published_seq = :published, settled_seq = greatest(settled_seq, :settled), "
+    "WITH stored AS (UPDATE relay SET published_seq = :published, settled_seq = greatest(settled_seq, :settled), "  # noqa: S608 - our own
     "offsets = CAST(:offsets AS json), signers = CAST(:signers AS json) WHERE id = 1 RETURNING settled_seq) "
-    "SELECT pg_notify(:channel, :kind || settled_seq) FROM stored",
+    f"SELECT CASE WHEN {HAS_OTHERS} THEN pg_notify(:channel, :kind || settled_seq) END FROM stored",
 )
 
 #: The next offset of each partition of a topic.
