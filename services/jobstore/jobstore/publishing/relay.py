@@ -194,7 +194,7 @@ class Relay:
         if self._must_look or any(row.job_status != JobStatus.IN_PROGRESS for row in rows):
             self._wake.set()
         else:
-            asyncio.get_running_loop().call_later(GATHER_S, lambda: self._backlog and self._wake.set())
+            asyncio.get_running_loop().call_later(GATHER_S, lambda: self._wake.set() if self._backlog else None)
 
     def note_recorded(self, handed_over: int | None) -> None:
         """Hear that more was recorded: up to a number, if this process hands that over; if not, look for it."""
