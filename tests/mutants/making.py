@@ -42,6 +42,12 @@ class Mutant:
         told = (" ".join(line.strip() for line in lines[first : len(lines) - last]) for lines in (before, after))
         return next(told), next(told)
 
+    def apply(self, module_text: str) -> str:
+        """Return the text of the module with the place changed."""
+        lines = module_text.splitlines(keepends=True)
+        end = self.begins - 1 + len(self.original.splitlines())
+        return "".join([*lines[: self.begins - 1], self.text, *lines[end:]])
+
     def __str__(self) -> str:
         before, after = self.change
         return f"{self.file}:{self.lines.start} in {self.name}\n    - {before}\n    + {after}"

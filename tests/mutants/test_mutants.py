@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mutants.__main__ import CHANGED, EXPLAINED, ROOT, TESTS, explained
+from mutants.__main__ import EXPLAINED, explained
 from mutants.making import Source
+from mutants.parts import PARTS, ROOT
 
 TOY = '''"""A module."""
 
@@ -106,5 +107,5 @@ def test_each_explanation_is_of_a_mutant_that_there_is() -> None:
 
 
 def test_what_is_changed_and_what_has_to_see_it_is_there() -> None:
-    assert all(list(ROOT.glob(pattern)) for pattern in CHANGED)
-    assert all((ROOT / path).exists() for path in TESTS)
+    assert all(list(ROOT.glob(pattern)) for part in PARTS for pattern in part.changed)
+    assert all((ROOT / path).exists() for part in PARTS for path in part.tests)
