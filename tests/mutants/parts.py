@@ -1,6 +1,6 @@
 """What is changed, and which tests have to see it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
