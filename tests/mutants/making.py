@@ -15,7 +15,7 @@ from libcst.metadata import MetadataWrapper, PositionProvider, WhitespaceInclusi
 from mutmut.mutation.mutators import mutation_operators
 
 #: What is called or annotated so is no constant that decides.
-_NO_CONSTANTS = {"TypeVar", "TypeAlias", "getLogger"}
+_NO_CONSTANTS = {"TypeVar", "TypeAlias", "getLogger", "Counter", "Gauge", "Histogram"}
 
 
 @dataclass(frozen=True)
