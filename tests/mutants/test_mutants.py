@@ -8,6 +8,7 @@ from pathlib import Path
 from mutants.__main__ import EXPLAINED, explained
 from mutants.making import Source
 from mutants.parts import PARTS, ROOT
+from mutants.type_check import find_refused
 
 TOY = '''"""A module."""
 
@@ -97,6 +98,16 @@ def test_what_no_test_notices_survives_and_nothing_else(tmp_path: Path) -> None:
         ('return self.length > LIMITS["all"]', 'return self.length >= LIMITS["all"]'),
         ('return "room"', 'return "XXroomXX"'),
     }, "not LIMIT = None, of which LIMITS is made"
+
+
+def test_what_the_type_checker_refuses_is_told_from_what_it_lets_through(tmp_path: Path) -> None:
+    (tmp_path / "toy.py").write_text(TOY)
+    (tmp_path / "services").mkdir()
+    mutants = {one.change[1]: one for one in Source("toy.py", "toy", TOY).mutants()}
+    refused, let_through = mutants["length: int = None"], mutants["length: int = 8"]
+    assert refused.apply(TOY) == TOY.replace("length: int = 7", "length: int = None")
+    assert find_refused(tmp_path, [refused, let_through]) == {refused}
+    assert find_refused(tmp_path, []) == set()
 
 
 def test_each_explanation_is_of_a_mutant_that_there_is() -> None:

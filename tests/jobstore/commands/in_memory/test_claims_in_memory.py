@@ -148,6 +148,9 @@ def test_a_claim_without_room_is_queued_again(life: Life) -> None:
     batch = [Life(life.jobstore).requested() for _ in range(2)]
     claims = [ClaimExecution(each.execution_id, each.job_id, life.executor, 1) for each in batch]
     assert [answer.outcome for answer in life.jobstore.carry_out(*claims)] == [G, Q]
+    batch = [Life(life.jobstore).requested() for _ in range(4)]
+    claims = [ClaimExecution(each.execution_id, each.job_id, life.executor, 3) for each in batch]
+    assert [answer.outcome for answer in life.jobstore.carry_out(*claims)] == [G, G, G, Q]
 
 
 def test_a_job_over_its_budget_ends_in_place_of_a_grant(life: Life) -> None:

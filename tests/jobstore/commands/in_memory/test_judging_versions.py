@@ -91,6 +91,7 @@ def test_a_lost_name_is_put_back_under_its_number(jobstore: MemoryJobstore) -> N
     assert jobstore.put(*STRICT, BODY, expected=17) == 17
     assert jobstore.put(*STRICT, OTHER) == 18
     assert code_of(jobstore, PutVersion(POLITE, BODY, expected=VERSION_MAX + 1)) == "too_many_versions"
+    assert jobstore.put(*POLITE, BODY, expected=VERSION_MAX) == VERSION_MAX
 
 
 def test_nothing_grows_without_bounds(jobstore: MemoryJobstore) -> None:

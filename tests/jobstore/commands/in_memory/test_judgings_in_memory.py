@@ -35,7 +35,9 @@ def queued(life: Life, kind: JudgingKind = JudgingKind.REJUDGE, **fields: Any) -
 def finished(life: Life, judging: NewJudging, said: Verdict, **fields: Any) -> bool:
     about = {"execution_id": life.execution_id, "job_id": life.job_id} if judging.kind is JudgingKind.REJUDGE else {}
     text = said.model_dump_json()
-    done: bool = life.jobstore.run(FinishJudging(judging.id, 1, text, cost_usd=0.5, tokens=3, duration_s=1.5, **about, **fields))
+    done: bool = life.jobstore.run(
+        FinishJudging(judging.id, 1, text, cost_usd=0.5, tokens=3, duration_s=1.5, **about, **fields)
+    )
     return done
 
 

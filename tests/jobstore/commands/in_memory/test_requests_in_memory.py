@@ -160,6 +160,12 @@ def test_what_stands_in_the_way_of_a_request_is_said(life: Life, fields: dict[st
     assert code_of(life.execute) == code
 
 
+def test_the_agents_policy_stands_in_the_way_where_the_jobs_says_nothing(life: Life) -> None:
+    life.jobstore.register("poor", policy=Policy(budget_usd=0.0))
+    life.created(agent_id="poor")
+    assert code_of(life.execute) == "budget_exhausted"
+
+
 def test_a_disabled_agent_and_criteria_that_break_todays_bounds_are_given_nothing(life: Life) -> None:
     life.created()
     jobstore = life.jobstore
@@ -168,6 +174,15 @@ def test_a_disabled_agent_and_criteria_that_break_todays_bounds_are_given_nothin
     older = Life(jobstore).created()
     jobstore.specs[older.job_id] = replace(jobstore.specs[older.job_id], acceptance_criteria="x" * 100_000)
     assert code_of(older.execute).startswith("criteri")
+
+
+def test_all_that_is_asked_for_is_frozen_with_the_execution(life: Life) -> None:
+    """As told.txt has it: here everything is asked for that may be."""
+    policy = {"deadline_s": 60.0, "budget_usd": 2.0, "budget_tokens": 100, "max_attempts": 2, "max_submissions": 4}
+    life.created(priority=7, tenant="press", labels={"team": "red"}, title="A haiku", policy=policy)
+    later = life.jobstore.now + timedelta(hours=1)
+    life.execute(parameters=ExecutionRequest(comment="bluer", batch_id=uuid4(), not_before=later))
+    assert (life.execution.priority, life.execution.tenant, life.execution.not_before) == (7, "press", later)
 
 
 def test_a_request_may_wait_and_has_a_deadline_from_when_it_begins(life: Life) -> None:
