@@ -44,9 +44,9 @@ def test_all_that_is_said_of_calls_and_of_judging_is_recorded(life: Life) -> Non
     usage = Usage(input_tokens=3, output_tokens=2, cost_usd=0.25)
     failed = {"message": "busy", "usage": usage, "retryable": True, "duration_s": 1.5, "began_at": life.jobstore.now}
     life.running()
-    life.report(ReportKind.CALL_FAILED, call=1, code="agent_busy", retry_after_s=2.0, **failed)
-    life.report(ReportKind.PROGRESS, seq=2, progress=0.5, message="half", partial={"so": "far"})
-    life.report(ReportKind.ATTEMPT_FAILED, seq=3, call=2, code="agent_away", retry_after_s=2.0, **failed)
+    life.report(ReportKind.CALL_FAILED, seq=2, call=1, code="agent_busy", retry_after_s=2.0, **failed)
+    life.report(ReportKind.PROGRESS, seq=3, progress=0.5, message="half", partial={"so": "far"})
+    life.report(ReportKind.ATTEMPT_FAILED, seq=4, call=2, code="agent_away", retry_after_s=2.0, **failed)
     life.jobstore.now += timedelta(minutes=5)
     life.claim()
     event = result(life.execution_id, life.job_id, 2, "blue", usage=usage, duration_s=2.5, began_at=life.jobstore.now)
@@ -57,8 +57,7 @@ def test_all_that_is_said_of_calls_and_of_judging_is_recorded(life: Life) -> Non
     life.jobstore.now += timedelta(minutes=5)
     life.claim_judging(judge="a-judge")
     life.judged(Outcome.FAIL, usage=usage, judge="a-judge", duration_s=0.75)
-    assert life.told[-2:] == ["judging", "not_met"]
-    assert life.job.spent_tokens == 5 * usage.tokens
+    assert life.told[-2:] == ["misjudged", "not_met"]
     other = Life(life.jobstore).running()
     other.report(ReportKind.FAILED, code="agent_broken", message="for good", usage=usage, duration_s=4.5)
     assert other.job.status is JobStatus.FAILED
