@@ -122,6 +122,7 @@ def _trace(session: pytest.Session, sources: Sequence[Source], writer: int) -> i
         coverage.switch_context(str(test))
         began = time.process_time()
         if _run(session, [test]) is not None:
+            _say(f"\nfails before anything is changed: {session.items[test].nodeid}")
             return FAILED
         took_s.append(time.process_time() - began)
     coverage.stop()

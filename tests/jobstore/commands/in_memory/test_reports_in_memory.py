@@ -49,7 +49,8 @@ def test_all_that_is_said_of_calls_and_of_judging_is_recorded(life: Life) -> Non
     life.report(ReportKind.ATTEMPT_FAILED, seq=4, call=2, code="agent_away", retry_after_s=2.0, **failed)
     life.jobstore.now += timedelta(minutes=5)
     life.claim()
-    event = result(life.execution_id, life.job_id, 2, "blue", usage=usage, duration_s=2.5, began_at=life.jobstore.now)
+    call = {"usage": usage, "duration_s": 2.5, "began_at": life.jobstore.now}
+    event = result(life.execution_id, life.job_id, life.execution.lease, "blue", attempt=2, **call)
     life.jobstore.run(RecordResult(event))
     life.claim_judging(judge="a-judge")
     misjudged = {"code": "judge_away", "message": "no answer", "usage": usage, "duration_s": 0.5}
