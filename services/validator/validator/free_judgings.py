@@ -84,7 +84,8 @@ async def judge_free(
         )
         verdict = made.model_dump_json(exclude_defaults=True)
         if grant.kind == JudgingKind.TEST:
-            models: list[JudgeModel | None] = [*_list_models(policy)] or [None]
+            named = [config.refuter] if policy is None else policy.list_judges()
+            models = [None, *filter(None, named)] if policy is None else [*named] or [None]
             judges = [await probe(model) for model in models]
             verdict = json_text(from_json(verdict) | {"judges": judges})
     except (JudgmentError, JudgeUnavailableError, JudgeAnswerError) as error:
@@ -96,10 +97,6 @@ async def judge_free(
         )
     cost_usd, tokens = (purse.usage.cost_usd or 0.0, purse.usage.tokens) if purse.usage else (0.0, 0)
     return FreeOutcome(verdict, code, message, cost_usd, tokens, time.monotonic() - started)
-
-
-def _list_models(policy: JudgePolicy | None) -> list[JudgeModel]:
-    return [] if policy is None else [judge for stage in policy.stages for judge in stage.judges]
 
 
 class FreeJudgingWorker:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -23,9 +23,6 @@ from validator.verdict import NO_JUDGE, make_verdict, refuse_empty
 from validator.wordings import PROMPT_VERSION, PROMPTS
 
 ValidationResult = Verdict
-
-#: How results are judged where no policy says otherwise: checks, then one judge, and a resubmission's pass is doubted.
-DEFAULT: Final = JudgePolicy(name=DEFAULT_POLICY)
 
 
 async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend on, each by its name
@@ -63,7 +60,8 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
         raise JudgmentError("there is no criterion to judge by", code="no_criteria")
     if not any(criterion.required for criterion in criteria):
         raise JudgmentError("no criterion is required: any result would do", code="no_required_criterion")
-    rules = policy or DEFAULT
+    # Where no policy says otherwise: checks, then one judge, and a resubmission's pass is doubted.
+    rules = policy or JudgePolicy(name=DEFAULT_POLICY, loop=limits.loop)
     document = _write_bounded(criteria, result, limits, rules)
     terms = {
         "submission": submission,
