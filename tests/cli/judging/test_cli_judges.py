@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
+
 from contracts.judging.calibration.golden import Counts
 from contracts.judging.calibration.quorums import QuorumWorth
 from contracts.messages.judging import JudgeEvaluation, JudgingWarning
 from signoff.v1 import judge_service_pb2 as pb
+from signoff.v1 import judging_service_pb2 as judging_pb
 
 
 async def test_a_policy_is_made_of_options_shown_and_promoted(signoff, jobstore):
@@ -137,3 +140,16 @@ async def test_criteria_are_kept_by_name_and_linted(signoff, tmp_path):
     assert (await signoff("criteria", "lint", "--criteria", "Must not be rude", "--json")).status == 1
     for wrong in (["--file", str(tmp_path)], [], ["--criteria", "x", "--file", str(file)]):
         assert (await signoff("criteria", "lint", *wrong)).status == 2
+
+
+@pytest.mark.parametrize("second", ["unknown", "strict@9", "strict@", "strict@x", "old", "old@1"])
+async def test_no_judge_is_paid_where_a_later_policy_is_not_there(signoff, jobstore, tmp_path, second):
+    for name in ("strict", "old"):
+        await signoff("judges", "set", name, "--model", "a")
+    await signoff("judges", "retire", "old")
+    case = {"id": "1", "result": "words", "acceptance_criteria": "It rhymes", "label": True}
+    (tmp_path / "cases.jsonl").write_text(json.dumps(case) + "\n")
+    policies = ("--policy", "default", "--policy", "strict@1", "--policy", second)
+    ran = await signoff("judge", "evaluate", "cases.jsonl", *policies, "--json")
+    assert (ran.status, json.loads(ran.err)["error"]["code"]) == (1, "unknown_judge_policy")
+    assert jobstore.asked(judging_pb.CreateJudgingsRequest) == []

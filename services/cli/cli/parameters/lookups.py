@@ -122,3 +122,11 @@ _BATCH: Final = typer.Argument(
 JobId = Annotated[str, _JOB]
 AgentId = Annotated[str, _AGENT]
 BatchId = Annotated[str, _BATCH]
+
+
+async def get_policy_version(jobstore: JobStoreClient, name: str, number: int) -> Any:
+    """Return one version of a judge policy. Raise CommandError if there is none of that number."""
+    found = await jobstore.get_judge_policy(name, limit=1, before=number + 1)
+    if not found.versions or found.versions[0].version != number:
+        raise CommandError(f"there is no judge policy {name}@{number}", code="unknown_judge_policy")
+    return found.versions[0]

@@ -47,15 +47,17 @@ async def evaluate(
 
     Agreement, kappa, true and false accepts and rejects with 95 % intervals, flips over repeats, cost and time, by
     criterion and in all; of a second policy, whether it differs by more than chance. Nothing is judged before every
-    line was read. Judges are paid, and no verdict is reused. `signoff judges show` tells the newest evaluation of a
-    version.
+    line was read and every policy found. Judges are paid, and no verdict is reused. `signoff judges show` tells the
+    newest evaluation of a version.
     """
-    from cli.evaluating.judgings import judge_through  # noqa: PLC0415 - heavy, and only needed here
+    from cli.evaluating.judgings import judge_through, require_policies  # noqa: PLC0415 - heavy, and only needed here
     from cli.evaluating.run import check_file, reduce_report  # noqa: PLC0415 - same
     from cli.evaluating.run import evaluate as run  # noqa: PLC0415 - same
 
     policies = list(dict.fromkeys(policy or ["default"]))
     file = check_file(cases, skip_bad=how.skip_bad)
+    async with cli.jobstore() as jobstore:
+        await require_policies(jobstore, policies)
     if html is not None:
         try:
             html.touch()  # before a judge is paid

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.errors import CommandError
 from cli.options import read_document, read_json_file
+from cli.parameters.lookups import get_policy_version
 from cli.session import Session, command, make_app
 from cli.views.judges_view import show_golden_set, show_judge_policies, show_judge_policy, show_saved_policy
 
@@ -39,7 +39,7 @@ async def show(
     async with cli.jobstore() as jobstore:
         found = await jobstore.get_judge_policy(name)
         number = version or found.current or found.newest
-        shown = await _get_version(jobstore, name, number)
+        shown = await get_policy_version(jobstore, name, number)
     show_judge_policy(cli.out, found, shown)
 
 
@@ -96,7 +96,7 @@ async def diff(
     """Show what differs between two versions of a judge policy."""
     async with cli.jobstore() as jobstore:
         other = after or (await jobstore.get_judge_policy(name, limit=1)).newest
-        policies = [(await _get_version(jobstore, name, number)).policy for number in (before, other)]
+        policies = [(await get_policy_version(jobstore, name, number)).policy for number in (before, other)]
     old, new = (json.dumps(policy, indent=2, sort_keys=True).splitlines() for policy in policies)
     lines = list(unified_diff(old, new, f"{name}@{before}", f"{name}@{other}", lineterm=""))
     cli.out.print_json({"before": policies[0], "after": policies[1], "diff": lines})
@@ -165,14 +165,6 @@ async def retire(
         found = await jobstore.retire_judge_policy(name, reason=reason)
     cli.out.print_json(found)
     cli.out.print_line(f"{name}: retired")
-
-
-async def _get_version(jobstore: Any, name: str, number: int) -> Any:
-    """Return one version. Raise CommandError if there is none of that number."""
-    found = await jobstore.get_judge_policy(name, limit=1, before=number + 1)
-    if not found.versions or found.versions[0].version != number:
-        raise CommandError(f"there is no judge policy {name}@{number}", code="unknown_judge_policy")
-    return found.versions[0]
 
 
 def _read_cases(file: Path) -> str:
