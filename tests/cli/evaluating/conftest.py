@@ -42,7 +42,7 @@ class FakeJudge:
 def judge(monkeypatch):
     judge = FakeJudge()
     monkeypatch.setattr("cli.evaluating.judgings.judge_through", lambda *_: judge)
-    monkeypatch.setattr("cli.evaluating.judgings.require_policies", all_are_known)
+    monkeypatch.setattr("cli.commands.judging.cases.require_policies", all_are_known)
     return judge
 
 

@@ -7,7 +7,6 @@ from typing import Final
 from cli.errors import CommandError
 from cli.evaluating.run import JudgeCases
 from cli.options import validate_model
-from cli.parameters.lookups import get_policy_version
 from contracts.client import JobStoreClient
 from contracts.judging.calibration.cases import Case
 from contracts.judging.calibration.evaluation import Asked, Judged
@@ -39,19 +38,6 @@ def judge_through(jobstore: JobStoreClient, submission: int = 1) -> JudgeCases:
         return judged
 
     return judge
-
-
-async def require_policies(jobstore: JobStoreClient, policies: Sequence[str]) -> None:
-    """Look for all policies before a judge is paid. Raise CommandError or JobStoreError for one that is not there."""
-    for reference in policies:
-        name, at, version = reference.partition("@")
-        if reference == DEFAULT_POLICY:
-            continue
-        if (await jobstore.get_judge_policy(name, limit=1)).current is None:
-            message = f"the judge policy {name} is retired: `signoff judges promote` brings it back"
-            raise CommandError(message, code="unknown_judge_policy")
-        if at:
-            await get_policy_version(jobstore, name, int(version) if version.isdecimal() else 0)
 
 
 def _divide(cases: Sequence[Case]) -> list[list[Case]]:

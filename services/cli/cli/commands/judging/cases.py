@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from cli.errors import CommandError
+from cli.parameters.lookups import DEFAULT, require_policies
 from cli.session import Session, command, with_options
 
 #: Disagreements that are named on a terminal; --json and --html hold more of them.
@@ -50,11 +51,11 @@ async def evaluate(
     line was read and every policy found. Judges are paid, and no verdict is reused. `signoff judges show` tells the
     newest evaluation of a version.
     """
-    from cli.evaluating.judgings import judge_through, require_policies  # noqa: PLC0415 - heavy, and only needed here
+    from cli.evaluating.judgings import judge_through  # noqa: PLC0415 - heavy, and only needed here
     from cli.evaluating.run import check_file, reduce_report  # noqa: PLC0415 - same
     from cli.evaluating.run import evaluate as run  # noqa: PLC0415 - same
 
-    policies = list(dict.fromkeys(policy or ["default"]))
+    policies = list(dict.fromkeys(policy or [DEFAULT]))
     file = check_file(cases, skip_bad=how.skip_bad)
     async with cli.jobstore() as jobstore:
         await require_policies(jobstore, policies)
