@@ -49,7 +49,7 @@ test-fast: $(READY) ## Run the tests that need no Kafka, PostgreSQL or browser: 
 
 # What so weak a model says is never twice the same, and takes its time: alone, and not among the other tests.
 test-model: $(READY) $(PAGE) ## Judge by a weak model on a real server, llama.cpp, which is fetched the first time (120 MB)
-	$(BIN)/pytest tests/peers/test_weak_model.py -m model -n 0 -s $(ARGS)
+	$(BIN)/pytest tests/peers/test_weak_model.py -m model -n 2 -rP $(ARGS)
 
 coverage: $(READY) $(PAGE) browser ## Run the Python tests and say which lines of the services ran, in all processes
 	rm -f .coverage .coverage.*

@@ -47,6 +47,7 @@ COMMITS = {
     "0017": "e82c686",
     "0019": "86803bd",
     "0020": "4b31917",
+    "0023": "3e16502",
 }
 #: What the older jobstore says.
 LOG = Path(tempfile.gettempdir()) / "signoff-older-jobstore.log"

@@ -16,7 +16,7 @@ from pydantic_core import from_json
 
 from contracts.fields import explain
 from contracts.jsontext import json_text
-from contracts.judging.policy import JudgeModel, JudgePolicy
+from contracts.judging.policy import JudgeModel
 from contracts.spending import Budget
 from contracts.status import JudgingKind
 from servicekit.errors import PermanentError, TransientError
@@ -24,10 +24,9 @@ from servicekit.leasing.worker import Lease, Worker
 from servicekit.retry import backoffs_s
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError
 from validator.judge_config import JudgeConfig
-from validator.judges.patient import PatientJudge
-from validator.judges.spending import Purse, SpendingJudge
-from validator.judging import validate_agent_response
-from validator.ports import FreeGrant, FreeJudgings, FreeOutcome, Judge, JudgeOf, RunChecks
+from validator.judges.spending import Purse
+from validator.judging import judge_granted, read_policy
+from validator.ports import FreeGrant, FreeJudgings, FreeOutcome, JudgeOf, RunChecks
 from validator.verdict import to_storable
 
 log = logging.getLogger(__name__)
@@ -69,28 +68,16 @@ async def judge_free(
     purse, started = Purse(Budget()), time.monotonic()
     verdict, code, message = None, "", ""
 
-    def find_judge(model: JudgeModel | None) -> Judge:
-        judge = judge_of(model)
-        return SpendingJudge(judge if grant.kind in _AWAITED else PatientJudge(judge), purse, model)
-
+    is_patient = grant.kind not in _AWAITED
     try:
-        policy = JudgePolicy.model_validate_json(grant.policy) if grant.policy else None
-        made = await validate_agent_response(
-            grant.result,
-            grant.acceptance_criteria,
-            config,
-            judge_of=find_judge,
-            judge_empty=grant.judge_empty,
-            policy=policy,
-            submission=grant.submission or 1,
-            submissions=grant.submissions or None,
-            payload=grant.payload,
-            previous_result_hash=grant.previous_result_hash,
-            run_checks=run_checks,
+        made = await judge_granted(
+            grant, grant.result, config, judge_of, purse, run_checks=run_checks, is_patient=is_patient
         )
         verdict = made.model_dump_json(exclude_defaults=True)
         if grant.kind == JudgingKind.TEST:
-            models: list[JudgeModel | None] = [*_list_models(policy)] or [None]
+            policy = read_policy(grant.policy)
+            named = [config.refuter] if policy is None else policy.list_judges()
+            models = [None, *filter(None, named)] if policy is None else [*named] or [None]
             judges = [await probe(model) for model in models]
             verdict = json_text(from_json(verdict) | {"judges": judges})
     except (JudgmentError, JudgeUnavailableError, JudgeAnswerError) as error:
@@ -102,10 +89,6 @@ async def judge_free(
         )
     cost_usd, tokens = (purse.usage.cost_usd or 0.0, purse.usage.tokens) if purse.usage else (0.0, 0)
     return FreeOutcome(verdict, code, message, cost_usd, tokens, time.monotonic() - started)
-
-
-def _list_models(policy: JudgePolicy | None) -> list[JudgeModel]:
-    return [] if policy is None else [judge for stage in policy.stages for judge in stage.judges]
 
 
 class FreeJudgingWorker:

@@ -1,7 +1,7 @@
 """Claim judgings at the jobstore over gRPC."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -80,10 +80,7 @@ def _read_free_grant(answer: pb.JudgingAnswer) -> FreeGrant:
         answer.acceptance_criteria,
         answer.judge_policy_json,
         answer.judge_empty,
-        answer.submission,
-        answer.submissions,
-        from_json(answer.payload_json) if answer.HasField("payload_json") else None,
-        answer.previous_result_hash or None,
+        **_read_place(answer),
     )
 
 
@@ -124,12 +121,19 @@ def _read_answer(answer: pb.JudgingAnswer) -> Grant | ClaimDenied:
             answer.result_hash,
             answer.judge_empty,
             answer.judge_policy_json,
-            answer.submission or 1,
-            answer.submissions or None,
-            answer.payload_json if answer.HasField("payload_json") else None,
-            answer.previous_result_hash or None,
+            **_read_place(answer),
         )
     return read_denial(answer)
+
+
+def _read_place(answer: pb.JudgingAnswer) -> dict[str, Any]:
+    """Return which submission it is of how many, and what checks look at."""
+    return {
+        "submission": answer.submission or 1,
+        "submissions": answer.submissions or None,
+        "payload": from_json(answer.payload_json) if answer.HasField("payload_json") else None,
+        "previous_result_hash": answer.previous_result_hash or None,
+    }
 
 
 def _read_budget(answer: pb.JudgingAnswer) -> Budget:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from support.factories import SECRETS
 from support.jobstore.steps import CRITERIA, Steps, verdict
 
+from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import Verdict
 from contracts.messages.judgings import judging_of, report_of
 from contracts.messages.operations import NewOperation, new_operation_message, operation_of
@@ -20,7 +21,9 @@ from contracts.status import JobStatus, Outcome
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
+from jobstore.commands.judging.versions import PutVersion
 from jobstore.dispatching.judging_queue import JudgingQueue
+from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.storage.judging import judgings
 from signoff.v1 import judging_service_pb2 as judging_pb
@@ -177,6 +180,35 @@ async def test_a_shadow_may_judge_by_other_criteria(world: World, validator: Val
     await validator.say(taken, verdict(Outcome.FAIL, criteria=OTHER))
     report = await report_on(world, operation)
     assert (report.flipped, report.criteria) == (1, []), "no criterion has both verdicts"
+
+
+async def test_the_payload_is_granted_only_where_a_check_looks_at_it(world: World, validator: Validator) -> None:
+    name = f"p-{uuid4().hex[:8]}"
+    loop = [{"asks": 0, "from_submission": 2, "check": "cel result.n > payload.n"}]
+    policy = JudgePolicy.model_validate({"name": name, "loop": loop})
+    await world.runner.administer.run_one(PutVersion(Named(Kind.JUDGE, name), format_body(policy)))
+    job = await rested(world, payload={"n": 1})
+    told = {}
+    for criteria, judge in (
+        ("check: max_words 200", None),
+        ("Says check: this", None),
+        ("check: cel result.n > payload.n", None),
+        (CRITERIA, name),
+    ):
+        await made(world, [job], shadow=True, criteria=criteria, judge=judge)
+        (one,) = await validator.take()
+        told[criteria] = one.payload_json if one.HasField("payload_json") else None
+        await validator.say([one], MET)
+    assert told == {
+        "check: max_words 200": None,
+        "Says check: this": None,
+        "check: cel result.n > payload.n": '{"n":1}',
+        CRITERIA: None,  # its check is one of later submissions
+    }
+    await world.sql("UPDATE executions SET submission = 2 WHERE job_id = :id", id=job.job_id)
+    await made(world, [job], shadow=True, judge=name)
+    (one,) = await validator.take()
+    assert one.payload_json == '{"n":1}'
 
 
 async def test_a_strangers_lease_answers_nothing(world: World, validator: Validator) -> None:

@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple, Self
 
 from contracts.jsontext import json_text
 from contracts.judging.calibration.cases import Case
-from contracts.judging.calibration.statistics import Confusion, Interval, Panel, judge_panel, mcnemar, quantile, wilson
+from contracts.judging.calibration.quorums import QuorumWorth
+from contracts.judging.calibration.statistics import Confusion, Interval, judge_panel, mcnemar, quantile, wilson
 from contracts.judging.verdict import Ask, Verdict
 from contracts.status import Outcome
 
@@ -244,7 +245,8 @@ class _PolicyCounts:
             "asks_of_unknown_cost": self._asks["of_unknown_cost"],
             "latency_s": {"median": quantile(self._latencies, 0.5), "p95": quantile(self._latencies, 0.95)},
             "quorum": [
-                _describe_panel(judge_panel([[*map(bool, row)] for row in rows])) for rows in self._votes.values()
+                QuorumWorth.of(judge_panel([[*map(bool, row)] for row in rows])).model_dump()
+                for rows in self._votes.values()
             ],
         }
 
@@ -296,17 +298,4 @@ def _measure(confusion: Confusion) -> Json:
                 *("false_accept_rate", "false_reject_rate"),
             )
         },
-    }
-
-
-def _describe_panel(panel: Panel) -> Json:
-    return {
-        "votes": panel.votes,
-        "labels": panel.cases,
-        "correlation": panel.correlation,
-        "worth_votes": panel.effective,
-        "majority_wrong": panel.majority_wrong,
-        "best_wrong": min(panel.wrong),
-        "wrong": list(panel.wrong),
-        "adds_nothing": panel.adds_nothing,
     }

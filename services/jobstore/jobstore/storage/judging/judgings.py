@@ -86,10 +86,10 @@ _OF_SET: Final = """
     LEFT JOIN judging_versions s ON s.kind = 'criteria' AND s.name = split_part(e.policy ->> 'criteria_set', '@', 1)
         AND s.version = CAST(nullif(split_part(e.policy ->> 'criteria_set', '@', 2), '') AS int)
 """
-#: Only checks look at the payload.
-_PAYLOAD: Final = (
+#: Bytes of the payload, if a check may look at it: of a criterion, or of what a policy asks for besides.
+_PAYLOAD_BYTES: Final = (
     "CASE WHEN strpos(coalesce(g.asked::text, concat(j.acceptance_criteria, s.body)), 'check:') > 0 "
-    "THEN j.payload::text END"
+    """OR strpos(g.judge_policy::text, '"check"') > 0 THEN octet_length(j.payload::text) END"""
 )
 #: What is next is chosen first, and only then is looked at: the cost follows what is taken, and not what waits. The
 #: result of the submission before is of the execution before.
@@ -101,7 +101,7 @@ _GRANT: Final = text(
         ORDER BY g.urgency, g.created_at, g.item LIMIT :take FOR UPDATE OF g SKIP LOCKED
     ), sized AS (
         SELECT g.id, g.urgency, g.created_at, g.item, coalesce(octet_length(g.asked::text), 0)
-            + coalesce(octet_length(r.response_payload::text), 0) + coalesce(octet_length({_PAYLOAD}), 0) AS bytes
+            + coalesce(octet_length(r.response_payload::text), 0) + coalesce({_PAYLOAD_BYTES}, 0) AS bytes
         FROM due g {_OF_JOB} {_OF_SET}
     ), fitting AS (
         SELECT id FROM (
@@ -113,7 +113,7 @@ _GRANT: Final = text(
         WHERE g.id = ANY(ARRAY(SELECT id FROM fitting))
         RETURNING g.id, g.lease, g.kind, g.asked::text AS asked, g.judge_policy::text AS judge_policy, g.execution_id
     )
-    SELECT g.*, j.title, j.acceptance_criteria, s.body AS criteria_of_set, {_PAYLOAD} AS payload,
+    SELECT g.*, j.title, j.acceptance_criteria, s.body AS criteria_of_set,
         r.response_payload::text AS response,
         e.submission, e.policy::text AS policy, p.result_hash AS previous_hash
     FROM granted g {_OF_JOB} {_OF_SET} LEFT JOIN LATERAL (
@@ -121,6 +121,13 @@ _GRANT: Final = text(
             ORDER BY request_version DESC NULLS LAST LIMIT 1
         ) AS p ON true
     """,  # noqa: S608 - fragments of our own
+)
+_PAYLOADS: Final = text(
+    """
+    SELECT g.id, j.payload::text AS payload FROM judgings g
+        JOIN executions e ON e.execution_id = g.execution_id JOIN jobs j ON j.id = e.job_id
+    WHERE g.id = ANY(CAST(:ids AS uuid[]))
+    """,
 )
 _RENEW: Final = text(
     """
@@ -228,6 +235,13 @@ async def grant(connection: Connection, owner: UUID, take: int, lease_s: float) 
     """Grant leases of up to `take` judgings that wait, the most urgent first, with all that is judged."""
     asked = {"owner": owner, "take": take, "lease_s": lease_s, "bytes_max": GRANT_MAX_BYTES}
     return await connection.execute(_GRANT, asked)
+
+
+async def load_payloads(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the payloads of the jobs that judgings judge again, as JSON text."""
+    if not ids:
+        return {}
+    return {row.id: row.payload for row in await connection.execute(_PAYLOADS, {"ids": ids})}
 
 
 async def renew(

@@ -136,6 +136,14 @@ _INSERT_MOVE: Final = text(
     "INSERT INTO judging_moves (kind, name, move, version, reason, actor) "
     "VALUES (:kind, :name, :move, :version, :reason, :actor)"
 )
+_KEEP_EVALUATION: Final = text(
+    """
+    INSERT INTO judging_evaluations (name, version, measured, actor)
+    VALUES (:name, :version, CAST(CAST(:measured AS text) AS json), :actor)
+    ON CONFLICT (name, version) DO UPDATE SET
+        measured = excluded.measured, actor = excluded.actor, created_at = excluded.created_at
+    """
+)
 _COUNT_JUDGED: Final = text(
     f"""
     INSERT INTO judging_counts (kind, name, version, met, not_met, unjudged, cost_usd, tokens)
@@ -204,6 +212,8 @@ async def write(connection: Connection, changes: Changes) -> None:
         await connection.execute(_INSERT_VERSION, version._asdict() | version.named._asdict())
     for name_move in changes.name_moves:
         await connection.execute(_INSERT_MOVE, name_move._asdict() | name_move.named._asdict())
+    for evaluation in sorted(changes.evaluations, key=lambda one: (one.name, one.version)):
+        await connection.execute(_KEEP_EVALUATION, evaluation._asdict())
 
 
 async def count_judged(connection: Connection, judged: Sequence[JudgedCount]) -> None:
