@@ -225,7 +225,7 @@ async def measure_sums(world: World, waiting: int) -> dict[str, Any]:
         await seeding.vacuum(database)
         await seeding.skip_facts(database)
 
-    await seeding.while_stopped(world.endpoints, world.client, make)
+    await seeding.while_all_stopped(world.endpoints, world.client, make)
     took, sums = [], []
     headers = {"Authorization": f"Bearer {world.endpoints['token']}"}
     async with aiohttp.ClientSession(world.endpoints["http"], headers=headers, raise_for_status=True) as http:

@@ -95,7 +95,7 @@ async def measure(name: str, arguments: argparse.Namespace) -> tuple[dict[str, A
             await seeding.skip_facts(bench.database)
 
         began = time.monotonic()
-        await seeding.while_stopped(bench.endpoints, bench.client, make)
+        await seeding.while_all_stopped(bench.endpoints, bench.client, make)
         made_s = time.monotonic() - began
         await bench.run(arguments.lives, arguments.rate)
         async with hold_open(bench.endpoints["postgres"], arguments.held_s if name == "open" else None):

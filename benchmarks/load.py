@@ -198,7 +198,7 @@ async def main() -> int:
             await seeding.vacuum(bench.database)
             await seeding.skip_facts(bench.database)
 
-        await seeding.while_stopped(bench.endpoints, bench.client, store)
+        await seeding.while_all_stopped(bench.endpoints, bench.client, store)
         await bench.run(2 * WINDOW, arguments.rate)
         before_ms = (await bench.run(5 * WINDOW, arguments.rate))["to_final_ms"][1]
         calls_before, errors_before = read_failures(Path(bench.endpoints["logs"]))
