@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser test-fast test-model coverage coverage-core lint breaking drift format bench bench-peers profile path faults mutants upgrade attacks model proto lock clean
+.PHONY: help setup demo up test browser test-fast test-model coverage coverage-core lint breaking drift format bench bench-peers profile path faults mutants upgrade attacks model pictures proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -93,6 +93,11 @@ breaking: $(READY)
 	else \
 		echo "buf breaking: skipped, there is no $$base to compare with"; \
 	fi
+
+pictures: $(READY) $(PAGE) browser ## Make the README's pictures of the page again
+	$(BIN)/pytest tests/e2e/test_why_and_where.py
+	cp tests/e2e/screenshots/readme-jobs.png docs/images/jobs.png
+	cp tests/e2e/screenshots/readme-job.png docs/images/job.png
 
 format: $(READY) $(WEB)/node_modules/ready ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix-only --quiet .

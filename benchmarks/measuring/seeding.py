@@ -42,6 +42,18 @@ FROM generate_series(1, $1::int) n, LATERAL (SELECT CASE
     WHEN n % 5000 = 3 THEN 'IN_PROGRESS' WHEN n % 100 = 4 THEN 'PENDING' ELSE 'COMPLETED' END AS status) AS s
 """
 #: The first four and the last entry are those of a life; between them is progress.
+#: Each tenth job was in two: first in the one of all of these, and then in one of a thousand.
+_OPERATIONS = """
+WITH items AS (
+    SELECT n, named.* FROM generate_series(10, $1::int, 10) n, LATERAL (VALUES
+        (md5('large')::uuid, 'large', n / 10 - 1), (md5((n / 10000)::text)::uuid, 'batch ' || n / 10000, n % 10000 / 10)
+    ) AS named (id, name, item)
+), operations_made AS (
+    INSERT INTO operations (id, name, state, finished_at) SELECT DISTINCT id, name, 'DONE', now() FROM items
+)
+INSERT INTO operation_items (operation_id, item, job_id, execution_id)
+SELECT id, item, 'job-' || lpad(n::text, 8, '0'), md5(n::text)::uuid FROM items ORDER BY id, item
+"""
 _LOGS = """
 INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload, kind,
     execution_id, message, created_at)
@@ -95,7 +107,7 @@ _CHURNS = (
     "UPDATE jobs SET status = 'COMPLETED', live = false, updated_at = clock_timestamp() WHERE id = ANY($1)",
 )
 CHURNED_AT_ONCE = 1_000
-TABLES = ("jobs", "job_logs", "executions", "job_texts")
+TABLES = ("jobs", "job_logs", "executions", "job_texts", "operation_items")
 _INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY($1) AND indexname NOT LIKE '%pkey'"
 
 
@@ -107,6 +119,7 @@ async def store_jobs(connection: asyncpg.Connection, jobs: int, entries: int = 5
         await connection.execute(f"DROP INDEX {row['indexname']}")
     await connection.execute(_AGENTS)
     await connection.execute(_JOBS, jobs, entries, timeout=SQL_MAX_S)
+    await connection.execute(_OPERATIONS, jobs, timeout=SQL_MAX_S)
     await connection.execute(_LOGS, jobs, entries, timeout=SQL_MAX_S)
     await connection.execute(_EXECUTIONS, jobs, timeout=SQL_MAX_S)
     for row in indexes:

@@ -177,9 +177,9 @@ def criteria_set_of(message: pb.CriteriaSet) -> NamedCriteriaSet:
 
 def golden_set_of(message: pb.GoldenSet) -> NamedGoldenSet:
     """Return a golden set as received."""
-    return NamedGoldenSet(
-        **fields_of(message, NamedGoldenSet.model_fields.keys() - {"created_at"}), created_at=_at(message)
-    )
+    zeros = ("is_retired", "true_positive_rate_min", "true_negative_rate_min")  # are on the wire as nothing
+    fields = fields_of(message, NamedGoldenSet.model_fields.keys() - {"created_at", *zeros})
+    return NamedGoldenSet(**fields, **{name: getattr(message, name) for name in zeros}, created_at=_at(message))
 
 
 def saved_policy_of(message: pb.PutJudgePolicyResponse) -> SavedJudgePolicy:

@@ -1,6 +1,6 @@
 """Claim judgings at the jobstore over gRPC."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -24,6 +24,14 @@ class GrpcFreeJudgings:
     def __init__(self, stub: "WorkServiceAsyncStub", metadata: tuple[tuple[str, str], ...]) -> None:
         self._stub = stub
         self._metadata = metadata
+
+    async def watch(self) -> AsyncIterator[int]:
+        """Yield how many wait: now, and whenever some do. Raise TransientError if the jobstore is out of reach."""
+        with translate_errors():
+            async for said in self._stub.WatchWaitingJudgings(
+                pb.WatchWaitingJudgingsRequest(), metadata=self._metadata
+            ):
+                yield said.judgings_waiting
 
     async def take(self, owner: UUID, room: int) -> list[FreeGrant]:
         """Take up to `room` of those that wait. Raise TransientError if the jobstore is out of reach."""

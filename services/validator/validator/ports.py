@@ -1,6 +1,6 @@
 """Declare what the validator needs of the outside: a judge, and the jobstore's grants."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -126,6 +126,10 @@ class FreeOutcome:
 
 class FreeJudgings(Protocol):
     """The jobstore, where judgings without a job are taken and reported."""
+
+    def watch(self) -> AsyncIterator[int]:
+        """Yield how many wait: now, and whenever some do. Raise TransientError if the jobstore is out of reach."""
+        ...
 
     async def take(self, owner: UUID, room: int) -> Sequence[FreeGrant]:
         """Take up to `room` of those that wait. Raise TransientError if the jobstore is out of reach."""

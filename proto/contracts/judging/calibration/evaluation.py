@@ -42,7 +42,8 @@ class Asked(NamedTuple):
 class Judged(NamedTuple):
     """What a policy made of a case, once: a letter a criterion (p, f, c or -), and whether the result was accepted.
 
-    With an `error` nothing was decided. `version`: the policy's name and version, as the verdict names it.
+    With an `error` nothing was decided. `version`: the policy's name and version, as the verdict names it. `evidence`:
+    what was quoted for each criterion, where anything was.
     """
 
     outcomes: str
@@ -51,13 +52,15 @@ class Judged(NamedTuple):
     error: str | None = None
     reason: str = ""
     version: str | None = None
+    evidence: Sequence[str | None] = ()
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
         """Return what a verdict says. Where the judge misbehaved, the case was not judged."""
         outcomes = "".join(_LETTERS[one.outcome] for one in verdict.criteria)
         asks = [_read_ask(ask) for stage in verdict.stages or () for ask in stage.asks]
-        return cls(outcomes, verdict.is_valid, asks, verdict.judge_error, verdict.reason, verdict.policy)
+        evidence = [one.evidence for one in verdict.criteria]
+        return cls(outcomes, verdict.is_valid, asks, verdict.judge_error, verdict.reason, verdict.policy, evidence)
 
 
 def _read_ask(ask: Ask) -> Asked:
@@ -263,7 +266,8 @@ def _disagrees(case: Case, judged: Judged) -> bool:
 def _describe(judged: Judged) -> Json:
     if judged.error is not None:
         return {"error": judged.error}
-    return {"accepted": judged.accepted, "outcomes": judged.outcomes, "reason": judged.reason}
+    said = {"accepted": judged.accepted, "outcomes": judged.outcomes, "reason": judged.reason}
+    return {**said, "evidence": list(judged.evidence)} if any(judged.evidence) else said
 
 
 def _shorten(result: Any) -> Json:

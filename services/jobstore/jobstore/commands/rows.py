@@ -234,6 +234,7 @@ class StoredOperation(NamedTuple):
 
     state: OperationState
     request_hash: bytes | None
+    kind: OperationKind = OperationKind.EXECUTE
 
 
 @dataclass(frozen=True, slots=True)

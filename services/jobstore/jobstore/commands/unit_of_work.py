@@ -233,7 +233,7 @@ class UnitOfWork:
 
     def add_operation(self, new: NewOperation) -> None:
         """Add an operation, which runs at once."""
-        self.operations[new.id] = StoredOperation(OperationState.RUNNING, new.request_hash)
+        self.operations[new.id] = StoredOperation(OperationState.RUNNING, new.request_hash, new.spec.kind)
         self.changes.new_operations.append(new)
 
     def move_operation(self, operation_id: UUID, state: OperationState, said: Mapping[str, str]) -> None:

@@ -300,6 +300,18 @@ def test_checks_that_look_beyond_the_result_are_given_what_they_need_and_reused_
         assert answer.context is not None
         assert (answer.context.payload, answer.context.previous_result_hash) == ('{"topic":"sea"}', None)
         each.report(ReportKind.VERDICT, verdict=verdict(criteria=f"{CRITERIA}\ndiffers"), judge=JUDGE)
+    failed = verdict(Outcome.FAIL, criteria=f"{CRITERIA}\ndiffers")
+    first = Life(jobstore).running(policy={"criteria_set": "fresh"})
+    first.result()
+    claimed(first)
+    first.report(ReportKind.VERDICT, verdict=failed, judge=JUDGE)
+    again = Life(jobstore, first.job_id)
+    again.execute(resubmission=True)
+    again.claim()
+    again.result()
+    context = claimed(again).context
+    assert context is not None
+    assert context.previous_result_hash == first.execution.result_hash is not None
     plain = answered(Life(jobstore))
     assert claimed(plain).context is None
 

@@ -40,6 +40,8 @@ def test_the_first_version_of_a_policy_is_current_and_a_later_one_once_it_is_pro
     jobstore.run(PromoteVersion(STRICT, 2, "better on the golden set"))
     jobstore.run(PromoteVersion(STRICT, 2, "again"))
     assert (jobstore.names[STRICT].current, jobstore.names[STRICT].moves) == (2, 2)
+    jobstore.run(PromoteVersion(STRICT, 1, "dearer"))
+    assert [(move.move, move.version, move.reason) for move in jobstore.changes.name_moves] == [(3, 1, "dearer")]
 
 
 def test_the_newest_version_of_a_set_is_current(jobstore: MemoryJobstore) -> None:
@@ -89,6 +91,7 @@ def test_a_lost_name_is_put_back_under_its_number(jobstore: MemoryJobstore) -> N
     assert jobstore.put(*STRICT, BODY, expected=17) == 17
     assert jobstore.put(*STRICT, OTHER) == 18
     assert code_of(jobstore, PutVersion(POLITE, BODY, expected=VERSION_MAX + 1)) == "too_many_versions"
+    assert jobstore.put(*POLITE, BODY, expected=VERSION_MAX) == VERSION_MAX
 
 
 def test_nothing_grows_without_bounds(jobstore: MemoryJobstore) -> None:

@@ -1902,7 +1902,7 @@ export interface components {
             capped_at: number;
             /**
              * Searched
-             * @description so many of the newest jobs were searched for the text, and no more
+             * @description so many of the newest that match were counted, and no more
              */
             searched?: number | null;
             /**
@@ -2110,6 +2110,11 @@ export interface components {
              */
             duration_s?: number | null;
             /**
+             * Waited
+             * @description what its execution waited for before it, in order: of what took a tenth of a second at least
+             */
+            waited?: components["schemas"]["PastWait"][] | null;
+            /**
              * Cursor
              * @description the number of its row; where a watch goes on
              * @default 0
@@ -2150,7 +2155,7 @@ export interface components {
             next_cursor: string | null;
             /**
              * Searched
-             * @description so many jobs were searched for `q`, and no more: a page that is not full may have a next one
+             * @description so many of the newest were searched for `q`, or sorted of those that match, and no more: a page that is not full may have a next one
              */
             searched?: number | null;
         };
@@ -3293,6 +3298,30 @@ export interface components {
             items: components["schemas"]["Operation"][];
             /** Next Cursor */
             next_cursor: string | null;
+        };
+        /**
+         * PastWait
+         * @description What an execution has waited for, and from when to when.
+         */
+        PastWait: {
+            /** Code */
+            code: string;
+            /**
+             * Name
+             * @description a limit such as `tenant:press`, an agent's id, or `executor`
+             * @default
+             */
+            name: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
         };
         /**
          * Percentiles

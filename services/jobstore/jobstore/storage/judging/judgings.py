@@ -51,8 +51,12 @@ _FINISH: Final = text(
     """,  # noqa: S608 - names of our own
 )
 _CANCEL: Final = text(
-    "UPDATE judgings SET state = 'DONE', code = 'cancelled', message = 'the operation was cancelled', owner = NULL, "
-    "due_at = NULL, answered_at = signoff_now() WHERE group_id = :id AND state <> 'DONE'",
+    """
+    UPDATE judgings g SET state = 'DONE', code = 'cancelled', message = 'the operation was cancelled', owner = NULL,
+        due_at = NULL, answered_at = signoff_now()
+    FROM (SELECT id FROM judgings WHERE group_id = :id AND state <> 'DONE' ORDER BY id FOR UPDATE) AS locked
+    WHERE g.id = locked.id
+    """,
 )
 _NOTIFY_QUEUED: Final = text(f"SELECT {notify(Wake.JUDGINGS)}")
 _NOTIFY_ANSWERED: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
@@ -87,17 +91,21 @@ _PAYLOAD_BYTES: Final = (
     "CASE WHEN strpos(coalesce(g.asked::text, concat(j.acceptance_criteria, s.body)), 'check:') > 0 "
     """OR strpos(g.judge_policy::text, '"check"') > 0 THEN octet_length(j.payload::text) END"""
 )
-#: The result of the submission before is of the execution before.
+#: What is next is chosen first, and only then is looked at: the cost follows what is taken, and not what waits. The
+#: result of the submission before is of the execution before.
 _GRANT: Final = text(
     f"""
     WITH due AS MATERIALIZED (
+        SELECT g.id, g.urgency, g.created_at, g.item, g.asked, g.execution_id
+        FROM judgings g WHERE g.state = 'QUEUED' AND {_RUNS}
+        ORDER BY g.urgency, g.created_at, g.item LIMIT :take FOR UPDATE OF g SKIP LOCKED
+    ), sized AS (
         SELECT g.id, g.urgency, g.created_at, g.item, coalesce(octet_length(g.asked::text), 0)
             + coalesce(octet_length(r.response_payload::text), 0) + coalesce({_PAYLOAD_BYTES}, 0) AS bytes
-        FROM judgings g {_OF_JOB} {_OF_SET} WHERE g.state = 'QUEUED' AND {_RUNS}
-        ORDER BY g.urgency, g.created_at, g.item LIMIT :take FOR UPDATE OF g SKIP LOCKED
+        FROM due g {_OF_JOB} {_OF_SET}
     ), fitting AS (
         SELECT id FROM (
-            SELECT id, sum(bytes) OVER (ORDER BY urgency, created_at, item) - bytes AS before FROM due
+            SELECT id, sum(bytes) OVER (ORDER BY urgency, created_at, item) - bytes AS before FROM sized
         ) AS summed WHERE before < :bytes_max
     ), granted AS (
         UPDATE judgings g SET state = 'LEASED', lease = g.lease + 1, owner = :owner,
