@@ -15,7 +15,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import uvloop
@@ -184,12 +183,6 @@ async def measure_abort(bench: Bench, judge: Judge, total: int) -> dict[str, Any
     }
 
 
-def read_processes(bench: Bench) -> dict[str, int]:
-    """Return the processes as they are now: one that was killed has a successor."""
-    processes: dict[str, int] = json.loads(Path(bench.endpoints["file"]).read_text())["processes"]
-    return processes
-
-
 async def main() -> None:
     """Measure, print, and check."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -198,8 +191,7 @@ async def main() -> None:
     judge = Judge()
     runner = await serve(judge)
     async with run_bench() as bench:
-        await seeding.while_stopped(lambda: read_processes(bench), bench.client, lambda: store(bench, arguments.jobs))
-        bench.endpoints["processes"] = read_processes(bench)
+        await seeding.while_all_stopped(bench.endpoints, bench.client, lambda: store(bench, arguments.jobs))
         figures = await measure_shadow(bench, judge)
         figures |= await measure_abort(bench, judge, figures["verdicts"])
     await runner.cleanup()

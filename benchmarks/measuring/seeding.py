@@ -1,11 +1,14 @@
 """Make stored data by SQL, in bulk: jobs that are done, and their logs."""
 
 import asyncio
+import json
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import asyncpg
 
 from contracts.client import JobStoreClient
@@ -156,14 +159,48 @@ async def vacuum(connection: asyncpg.Connection) -> None:
 
 
 async def while_stopped(
-    read_processes: Callable[[], dict[str, int]], client: JobStoreClient, make: Callable[[], Awaitable[Any]]
+    find_processes: Callable[[], dict[str, int]],
+    client: JobStoreClient,
+    make: Callable[[], Awaitable[Any]],
+    console: str | None = None,
 ) -> None:
-    """Make data while the jobstore stands still, then kill it, and wait for its successor, which knows of nothing."""
-    pid = read_processes()["jobstore"]
-    os.kill(pid, signal.SIGSTOP)
+    """Make data while the jobstore stands still, then kill it, and wait for its successor, which knows of nothing.
+
+    So is the console, where its URL is given: one that was there before would read all that was made, as changes since
+    its cursor, where one that starts begins at the latest.
+    """
+    names = ("jobstore",) if console is None else ("jobstore", "console")
+    before = {name: pid for name, pid in find_processes().items() if name in names}
+    os.kill(before["jobstore"], signal.SIGSTOP)
     try:
         await make()
     finally:
-        os.kill(pid, signal.SIGKILL)
-    while read_processes()["jobstore"] == pid or not await client.is_serving():  # noqa: ASYNC110 - told by no event
+        for pid in before.values():
+            os.kill(pid, signal.SIGKILL)
+    while before.items() & find_processes().items() or not await client.is_serving():  # noqa: ASYNC110 - told by no event
         await asyncio.sleep(0.1)
+    while console is not None and not await _is_healthy(console):
+        await asyncio.sleep(0.1)
+
+
+async def while_all_stopped(
+    endpoints: dict[str, Any], client: JobStoreClient, make: Callable[[], Awaitable[Any]]
+) -> None:
+    """Do the same in a whole system, whose endpoints have the new `processes` then."""
+    await while_stopped(lambda: read_processes(endpoints), client, make, endpoints["http"])
+    endpoints["processes"] = read_processes(endpoints)
+
+
+def read_processes(endpoints: Mapping[str, Any]) -> dict[str, int]:
+    """Read the ids of the processes as they are now: one that was killed has a successor."""
+    processes: dict[str, int] = json.loads(Path(endpoints["file"]).read_text())["processes"]
+    return processes
+
+
+async def _is_healthy(console: str) -> bool:
+    """Return whether a console serves, and watches its jobstore."""
+    try:
+        async with aiohttp.ClientSession(console) as http, http.get("/api/health") as answer:
+            return answer.ok and (await answer.json())["live"] is True
+    except (aiohttp.ClientError, OSError):
+        return False
