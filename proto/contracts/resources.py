@@ -42,7 +42,7 @@ from contracts.status import (
     Protocol,
     Resubmit,
 )
-from contracts.waiting.reasons import Waiting, WaitingSum
+from contracts.waiting.reasons import PastWait, Waiting, WaitingSum
 
 
 class Policy(StrictModel):
@@ -226,6 +226,9 @@ class JobLog(Model):
     spent_calls: int | None = Field(None, description="of the execution, after it: that failed or were lost")
     actor: str | None = Field(None, description="who asked for it, by their credentials; None in older entries")
     duration_s: float | None = Field(None, description="of the call or the judging that it ends, as its worker said")
+    waited: list[PastWait] | None = Field(
+        None, description="what its execution waited for before it, in order: of what took a tenth of a second at least"
+    )
     cursor: int = Field(0, description="the number of its row; where a watch goes on")
     created_at: datetime
 

@@ -86,6 +86,9 @@ async def test_limits_are_set_replaced_paused_and_removed(signoff):
     assert about.items() <= made.json.items()
     assert (await signoff("limits", "pause", "tenant:a", "--json")).json["paused"] is True
     assert "5 in 60 s" in (await signoff("limits", "list")).out
+    assert (await signoff("limits", "get", "tenant:a", "--json")).json["rate"] == 5
+    missed = await signoff("limits", "get", "tenant:other", "--json")
+    assert (missed.status, json.loads(missed.err)["error"]["code"]) == (1, "unknown_limit")
     assert (await signoff("limits", "resume", "tenant:a", "--json")).json["paused"] is False
     replaced = (await signoff("limits", "set", "tenant:a", "--paused", "--json")).json
     assert (replaced["concurrency"], replaced["paused"]) == (None, True)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from cli.__main__ import app
 from cli.short_ids import find_short_ends
 from contracts.resources import NewAgent, NewJob
+from signoff.v1 import job_service_pb2 as jobs_pb
 
 FIRST, SECOND = "01a21833-1379-7029-8282-0777d811bdfa", "01a21833-3bbe-79d2-b676-a32cec441922"
 
@@ -39,6 +40,16 @@ async def jobs(jobstore):
 async def test_a_job_is_found_by_the_beginning_or_end_of_its_id(signoff, given, meant):
     ran = await signoff("jobs", "get", given, "--json")
     assert (ran.status, ran.json["id"]) == (0, meant)
+
+
+@pytest.mark.usefixtures("jobs")
+@pytest.mark.parametrize("command", ["get", "show", "open", "edit"])
+@pytest.mark.parametrize("job_id", [FIRST, "poem"])
+async def test_a_job_that_is_named_by_its_id_is_asked_for_once(signoff, jobstore, env, command, job_id):
+    env["SIGNOFF_HTTP"] = "http://127.0.0.1:1"
+    options = ["--title", "another"] if command == "edit" else []
+    await signoff("jobs", command, job_id, *options)
+    assert len(jobstore.asked(jobs_pb.GetJobRequest)) == 1
 
 
 @pytest.mark.usefixtures("jobs")

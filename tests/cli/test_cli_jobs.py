@@ -378,3 +378,18 @@ async def test_text_that_is_not_utf_8_is_a_wrong_value(signoff, arguments, optio
     ran = await signoff("jobs", *arguments)
     assert (ran.status, ran.out) == (2, "")
     assert re.search(rf"Invalid value for .*{option}.*: it is not UTF-8", ran.err), ran.err
+
+
+async def test_jobs_are_counted_by_status(signoff, jobstore):
+    jobstore.counts.counts.update({"ASSIGNED": 10_000, "FAILED": 7})
+    jobstore.counts.cancelled, jobstore.counts.searched = 3, 20_000
+    ran = await signoff("jobs", "count", "--tenant", "press", "--text", "sea")
+    assert [line.split(maxsplit=1) for line in ran.out.splitlines()[:3]] == [
+        ["10000+", "ASSIGNED"],
+        ["7", "FAILED"],
+        ["3", "cancelled, at whatever status"],
+    ]
+    assert "of the newest 20000 that match" in ran.out
+    (asked,) = jobstore.asked(jobs_pb.CountJobsRequest)
+    assert (asked.filter.tenant, asked.filter.text) == ("press", "sea")
+    assert (await signoff("jobs", "count", "--json")).json["counts"] == {"ASSIGNED": 10_000, "FAILED": 7}

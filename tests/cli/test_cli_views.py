@@ -11,13 +11,14 @@ from cli.parameters.policy import POLICY_FIELDS
 from cli.views import waterfall
 from contracts.resources import NewJob, Policy
 from contracts.status import JobLogStatus
+from contracts.waiting.reasons import PastWait
 
 BEGIN = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
 def entry(kind, at_s, **fields):
     defaults = {
-        **dict.fromkeys(("agent_id", "progress", "code", "next_attempt_at", "duration_s")),
+        **dict.fromkeys(("agent_id", "progress", "code", "next_attempt_at", "duration_s", "waited")),
         "execution_id": "e",
         "submission": 1,
         "status": "IN_PROGRESS",
@@ -72,6 +73,29 @@ def test_what_an_entry_says_took_so_long_was_waited_for_before():
     first, second = waterfall.make_calls(logs)
     assert lengths(first) == [("queue", 1), ("agent", 1)]
     assert lengths(second) == [("backoff", 1), ("queue", 2), ("agent", 4), ("queue for judge", 8), ("judge", 3)]
+
+
+def test_what_was_waited_for_in_the_queue_is_told_of_it_and_summed_up():
+    waits = [past_wait("limit_rate", "tenant:a", 1, 3), past_wait("no_room", "executor", 3, 4)]
+    logs = [
+        *(entry("requested", 0), entry("claimed", 4, waited=waits)),
+        *(
+            entry("call_failed", 6, duration_s=1),
+            entry("claimed", 9, waited=[past_wait("limit_rate", "tenant:a", 7, 9)]),
+        ),
+        entry("failed", 10, duration_s=1),
+    ]
+    calls = waterfall.make_calls(logs)
+    assert [span.waits for call in calls for span in call.spans if span.what == "queue"] == [waits, logs[3].waited]
+    assert waterfall.sum_waits(calls) == {
+        "limit_rate tenant:a": timedelta(seconds=4),
+        "no_room executor": timedelta(seconds=1),
+    }
+
+
+def past_wait(code, name, since, until):
+    since, until = (BEGIN + timedelta(seconds=each) for each in (since, until))
+    return PastWait(code=code, name=name, since=since, until=until)
 
 
 def test_what_goes_on_has_no_end_and_is_counted_until_now():

@@ -62,6 +62,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         self.first_cursor = 0  # what lies before is forgotten
         self.waiting: dict[str, Waiting] = {}
         self.facets = jobs_pb.ListJobFacetsResponse(capped_at=10_000)
+        self.counts = jobs_pb.CountJobsResponse(capped_at=10_000)
         self.watches = 0
         self.judging = FakeJudgings()
         self.outage: str | None = None  # why health checks are not answered SERVING
@@ -163,6 +164,9 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
 
     async def ListJobFacets(self, request, context):
         return self.facets
+
+    async def CountJobs(self, request, context):
+        return self.counts
 
     def _job(self, job_id, with_last_log):
         job = self.job(job_id)

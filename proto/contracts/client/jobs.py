@@ -159,7 +159,7 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         searched = response.searched if response.HasField("searched") else None
         return JobPage([self._read(job) for job in response.jobs], response.next_page_token, searched)
 
-    async def count_jobs(self, job_filter: JobFilter) -> JobCounts:
+    async def count_jobs(self, job_filter: JobFilter | Mapping[str, Any]) -> JobCounts:
         """Count the jobs that match, by status and up to `capped_at`; the filter's own statuses are ignored."""
         request = jobs_pb.CountJobsRequest(filter=job_filter_message(job_filter))
         response = await self._call(self._jobs.CountJobs, request)

@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from contracts.criteria import CRITERIA_MAX, Criterion, parse_stored_criteria
 from contracts.jsontext import check_json_value, json_text, parse_json
-from contracts.messages.waiting import waiting_message, waiting_of
+from contracts.messages.waiting import past_wait_messages, past_waits_of, waiting_message, waiting_of
 from contracts.resources import Agent, Job, JobLog, Limit, NewAgent, NewJob, NewLimit, Policy
 from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, Protocol, Resubmit
 from signoff.v1 import resources_pb2 as pb
@@ -276,6 +276,7 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
         spent_calls=log["spent_calls"],
         actor=log["actor"],
         duration_s=log["duration_s"],
+        waited=past_wait_messages(log["waited"]),
     )
     put_json(message, "request_payload", log["request_payload"], as_text=as_text)
     put_json(message, "response_payload", log["response_payload"], as_text=as_text)
@@ -296,6 +297,7 @@ def job_log_of(message: pb.JobLog) -> JobLog:
         request_payload=None if request is None else parse_json(request),
         response_payload=None if response is None else parse_json(response),
         next_attempt_at=time_of(message, "next_attempt_at"),
+        waited=past_waits_of(message.waited),
         created_at=_time(message.created_at),
         job_status=status_of(message.job_status),
     )

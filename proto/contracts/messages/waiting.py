@@ -1,10 +1,15 @@
 """Convert why executions wait to its gRPC messages (`x_message`) and back (`x_of`)."""
 
+from collections.abc import Iterable
 from datetime import UTC
-from typing import Any
+from typing import Any, Final
 
-from contracts.waiting.reasons import Reason, Waiting, WaitingSum
+from pydantic import TypeAdapter
+
+from contracts.waiting.reasons import PastWait, Reason, Waiting, WaitingSum
 from signoff.v1 import resources_pb2 as pb
+
+_PAST_WAITS: Final = TypeAdapter(list[PastWait])
 
 
 def waiting_message(waiting: Waiting) -> pb.Waiting:
@@ -17,6 +22,16 @@ def waiting_of(message: pb.Waiting) -> Waiting:
     """Return why an execution waits, as received."""
     reasons = [Reason(**{"owner": "", "remedy": "", **_fields_of(reason)}) for reason in message.reasons]
     return Waiting(**_fields_of(message), reasons=reasons)
+
+
+def past_wait_messages(text: str | None) -> list[pb.PastWait]:
+    """Return what an execution has waited for, as it is sent, from its JSON text."""
+    return [pb.PastWait(**wait.model_dump()) for wait in _PAST_WAITS.validate_json(text)] if text else []
+
+
+def past_waits_of(messages: Iterable[pb.PastWait]) -> list[PastWait] | None:
+    """Return what an execution has waited for, as received; None where it did not wait."""
+    return [PastWait(**_fields_of(message)) for message in messages] or None
 
 
 def waiting_sum_message(waiting: WaitingSum) -> pb.WaitingSum:

@@ -21,6 +21,15 @@ class Reason(Model):
     remedy: str = Field(description="what lifts it, in a sentence")
 
 
+class PastWait(Model):
+    """What an execution has waited for, and from when to when."""
+
+    code: str
+    name: str = Field("", description="a limit such as `tenant:press`, an agent's id, or `executor`")
+    since: datetime
+    until: datetime
+
+
 class Waiting(Model):
     """Why an execution waits, or a job for which an agent is looked for. One that does not wait has no reasons."""
 

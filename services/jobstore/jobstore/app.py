@@ -126,7 +126,10 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         add_OperationsServiceServicer_to_server(operations, server)
         add_JudgingServiceServicer_to_server(JudgingService(database, runner), server)
 
-        wake = partial(_wake, relay, matcher, dispatcher, operation_worker, judging_queue)
+        wake = partial(
+            _wake, relay, matcher, dispatcher, operation_worker, judging_queue, [each.hurry for each in subscriptions]
+        )
+        runner.on_left = partial(wake, handed_over=None)
 
         async def tell_health(outage: str | None) -> None:
             await set_serving(servicer, ready=outage is None and not stop.is_set(), outage=outage)
@@ -167,6 +170,7 @@ def _wake(  # noqa: PLR0917 - the loops, and what they are told
     dispatcher: Dispatcher,
     operation_worker: OperationWorker,
     judging_queue: JudgingQueue,
+    hurries: Sequence[Callable[[], None]],
     reasons: Wake,
     handed_over: int | None,
 ) -> None:
@@ -181,6 +185,9 @@ def _wake(  # noqa: PLR0917 - the loops, and what they are told
         operation_worker.wake.set()
     if Wake.JUDGINGS in reasons or (Wake.OPERATIONS in reasons and judging_queue.has_open):
         judging_queue.wake.set()
+    if Wake.LATE in reasons:
+        for hurry in hurries:
+            hurry()
 
 
 async def _run_on_kafka(

@@ -1,6 +1,7 @@
 """Offers of executions on the real tables: fair shares, limits that no number of dispatchers passes, and waits."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -311,3 +312,40 @@ async def test_dispatchers_that_would_choose_differently_pass_no_limit_together(
         for tenant in tenants:
             await queue.ask(1, tenant=tenant)
         assert len(await queue.offered()) == 1
+
+
+async def test_the_claim_of_an_execution_that_waited_says_for_what(queue: Queue) -> None:
+    """One that did not wait says nothing; what no worker had room for was waited for, too."""
+    queue.dispatchers = queue.dispatchers[:1]
+    await queue.limit("tenant:press", concurrency=1)
+    first, second = await queue.ask(2, tenant="press")
+    assert await queue.offered() == [first]
+    await has_passed(queue, 0.2)
+    await queue.ended(first)
+    await queue.sql("UPDATE workers SET room = 0")
+    assert await queue.offered() == []
+    await has_passed(queue, 0.2)
+    await queue.sql("UPDATE workers SET room = 1000")
+    assert await queue.offered() == [second]
+    await queue.ended(second)
+    assert await list_waits(queue, first) == []
+    waits = await list_waits(queue, second)
+    assert [(wait["code"], wait["name"]) for wait in waits] == [
+        ("limit_concurrency", "tenant:press"),
+        ("no_room", "executor"),
+    ]
+    assert waits[0]["until"] == waits[1]["since"]
+    assert (await queue.sql("SELECT count(*) FROM executions WHERE waited IS NOT NULL")).one()[0] == 0
+
+
+async def has_passed(queue: Queue, seconds: float) -> None:
+    began = (await queue.sql("SELECT signoff_now()")).one()[0]
+    await until(lambda: datetime.now(UTC) >= began + timedelta(seconds=seconds))
+
+
+async def list_waits(queue: Queue, execution_id: UUID) -> list[dict[str, str]]:
+    """What the only entry that has any says that an execution waited for."""
+    query = "SELECT kind, waited::text AS waited FROM job_logs WHERE execution_id = :id AND waited IS NOT NULL"
+    rows = await queue.sql(query, id=execution_id)
+    assert [row.kind for row in rows] in ([], ["claimed"])
+    return [wait for row in rows for wait in json.loads(row.waited)]

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 from support.fakes import FakeReaders, until
 from support.jobstore.steps import Published, Steps, seen, swept, verdict
@@ -9,9 +10,10 @@ from support.jobstore.steps import Published, Steps, seen, swept, verdict
 from contracts.status import ReportKind
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import ExecutionStage
-from jobstore.maintenance.sweeper import SWEEP_MIN_S, Sweeper
+from jobstore.maintenance.sweeper import READ_AGAIN_S, SWEEP_MIN_S, Sweeper
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from jobstore.storage.notifications import CHANNEL, Wake
 
 
 @pytest.mark.parametrize(("past", "state"), [("lease", "QUEUED"), ("deadline", "DONE")])
@@ -141,3 +143,24 @@ async def test_what_is_out_of_time_later_asks_for_no_sweep_of_its_own(
     swept_at = sweeper._swept_at
     await sweeper._sweep_in_time()
     assert sweeper._swept_at == swept_at, "woken to wait less long, it costs no read"
+
+
+async def test_what_is_late_and_may_be_reported_has_all_jobstores_hurry_with_what_stands_in_the_topics(
+    steps: Steps, database: Database, database_url: str, runner: CommandRunner
+) -> None:
+    told: list[str] = []
+    connection = await asyncpg.connect(database_url)
+    await connection.add_listener(CHANNEL, lambda *message: told.append(message[-1]))
+    await steps.running()
+    readers = FakeReaders()
+    sweeper = Sweeper(database, runner, readers)
+    await sweeper.sweep()
+    sweeper._lapse_from, readers.behind = 0.0, True
+    await steps.due(-1)
+    await sweeper.sweep()
+    assert sweeper._wait_s == SWEEP_MIN_S, "they are asked again soon, and from then on less often"
+    await until(lambda: Wake.LATE.payload in told)
+    assert Wake.of_payload(Wake.LATE.payload) is Wake.LATE
+    await sweeper.sweep()
+    assert sweeper._wait_s == READ_AGAIN_S
+    await connection.close()

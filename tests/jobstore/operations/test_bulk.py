@@ -14,6 +14,7 @@ from contracts.resources import NewAgent, Operation
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.agents import RegisterAgent
 from jobstore.commands.executions import CancelJob
+from jobstore.commands.jobs import AssignAgent
 from jobstore.domain.actor import ADMINISTRATOR
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.operations.batches import Batches
@@ -106,6 +107,30 @@ async def test_who_was_frozen_while_others_carried_its_items_out_does_nothing_af
     assert (await world.stands(operation.id)).counts == {"DONE": 2}
 
 
+async def test_an_assignment_whose_answer_a_restored_backup_lacks_is_made_again_unless_its_job_is_live(
+    world: World,
+) -> None:
+    """Facts have the assignments, and the operation is as the backup has it (docs/operations/backup.md)."""
+    (edited, live), to, chosen_since = await world.jobs(2), await agent(world), await agent(world)
+    operation = await made(world, "assign", job_ids=[job.job_id for job in (edited, live)], agent_id=to)
+    await world.worked()
+    await world.runner.submit.run_one(AssignAgent(edited.job_id, chosen_since, actor=ADMINISTRATOR))
+    await world.executed([live])
+    await world.sql(
+        "UPDATE operation_items SET answered = false WHERE operation_id = CAST(:id AS uuid)", id=str(operation.id)
+    )
+    await world.sql(
+        "UPDATE operations SET state = 'RUNNING', finished_at = NULL, claimed_until = now(), due_at = now() "
+        "WHERE id = CAST(:id AS uuid)",
+        id=str(operation.id),
+    )
+    await world.worked()
+    assert await kinds_of(world, edited) == ["created", "assigned", "assigned", "assigned"]
+    assert (await edited.job()).agent_id == to
+    (refused,) = await reported(world, operation.id, "REFUSED")
+    assert (refused.job_id, refused.code) == (live.job_id, "execution_live")
+
+
 @pytest.mark.parametrize(("door", "outcome"), [("Pause", "WAITING"), ("Cancel", "CANCELLED")])
 async def test_nothing_is_carried_out_any_more_once_it_is_said_so(world: World, door: str, outcome: str) -> None:
     """Not even what a worker has in its hands: its command finds that the operation does not run."""
@@ -114,12 +139,18 @@ async def test_nothing_is_carried_out_any_more_once_it_is_said_so(world: World, 
     frozen = Frozen(world)
     late = asyncio.create_task(frozen.work())
     await frozen.is_stopped.wait()
-    await getattr(world.doors, f"{door}Operation")(asked(getattr(pb, f"{door}OperationRequest"), operation.id), NOBODY)
+    move = getattr(world.doors, f"{door}Operation")
+    answer = operation_of((await move(asked(getattr(pb, f"{door}OperationRequest"), operation.id), NOBODY)).operation)
+    assert (answer.state, answer.counts) == ("PAUSED" if door == "Pause" else "CANCELLED", {outcome: 3})
     frozen.goes_on.set()
     await late
     await world.worked()
     stopped = await world.stands(operation.id)
-    assert stopped.counts == {outcome: 3}
+    assert (stopped.state, stopped.counts) == (answer.state, answer.counts)
+    assert {(item.outcome, item.code) for item in await reported(world, operation.id)} == {
+        (outcome, None if door == "Pause" else "cancelled")
+    }
+    assert len(await reported(world, operation.id, outcome)) == 3
     assert [await kinds_of(world, job) for job in jobs] == [["created"]] * 3
     if door == "Pause":
         await world.doors.ResumeOperation(asked(pb.ResumeOperationRequest, operation.id), NOBODY)

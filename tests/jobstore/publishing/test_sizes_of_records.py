@@ -28,9 +28,11 @@ from contracts.sizes import (
     measure_job,
 )
 from contracts.status import Outcome, ReportKind
+from contracts.waiting.codes import WaitCode
 from jobstore.domain.model import Execution, Job, TransitionKind
 from jobstore.domain.reports import format_feedback
 from jobstore.domain.spec import Spec, format_assignment, format_edit, format_request_body
+from jobstore.domain.waiting.holds import WAITS_MAX, Cause, Hold, format_waits
 from jobstore.publishing.job_changed import make_job_changed
 from servicekit.kafka.publisher import Outgoing, to_record
 
@@ -94,6 +96,7 @@ def row(spec: Spec, kind: TransitionKind, version: int = 7, **fields: Any) -> An
     columns |= numbers | {"id": uuid4(), "job_id": JOB_ID, "version": version, "kind": kind, "status": "ASSIGNED"}
     columns |= {"job_status": "ASSIGNED", "agent_id": JOB_ID, "code": "c" * 64, "execution_id": uuid4()}
     columns["cancelled"] = True
+    columns["waited"] = format_waits([Hold(Cause(WaitCode.LIMIT_CONCURRENCY, "€" * 400), NOW, NOW)] * 5 * WAITS_MAX)
     columns["actor"] = f"upstream:{'s' * 32}"
     columns |= {"message": "\x01" * MESSAGE_MAX_CHARS, "progress_message": "\x01" * MESSAGE_MAX_CHARS}
     columns |= dict.fromkeys(("created_at", "job_created_at", "job_not_before", "next_attempt_at"), NOW)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from asyncpg import connect_utils
+from faults.stack.links import Link
 from sqlalchemy import text
 
 from jobstore.storage import database as database_module
@@ -76,3 +77,31 @@ async def test_who_is_cancelled_while_the_server_stands_still_ends_soon_and_as_c
     assert asked.is_set()
     async with database.session() as connection:
         assert await connection.scalar(text("SELECT 1")) == 1
+
+
+@pytest.mark.parametrize("opened", ["session", "transaction"])
+async def test_an_answer_that_is_lost_is_waited_for_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch, opened: str
+) -> None:
+    """The way back is mute, as behind a router that has forgotten a connection: nothing says that it is lost."""
+    monkeypatch.setattr(database_module, "COMMAND_TIMEOUT_S", 3.0)
+    link = Link("postgres", database.url.port or 5432)
+    await link.start()
+
+    async def asked() -> None:
+        async with getattr(through, opened)() as connection:
+            await connection.scalar(text("SELECT 1"))
+            link.set("mute")
+            await connection.scalar(text("SELECT 1"))
+
+    through = Database(database.url.set(host="127.0.0.1", port=link.port).render_as_string(hide_password=False))
+    try:
+        with pytest.raises(TransientError) as outage:
+            await asyncio.wait_for(asked(), 5.5)  # less than two answers
+        assert outage.value.code == "database_unavailable"
+        link.set("open")
+        async with through.transaction() as connection:
+            assert await connection.scalar(text("SELECT 1")) == 1
+    finally:
+        await through.close()
+        await link.stop()

@@ -1,12 +1,14 @@
 """A subscription that looks late: at what is old enough, at once where it is behind, and it stops promptly."""
 
+import asyncio
 import time
 
 from subscribing import body, subscribed
 from support.fakes import until
 
+from servicekit.kafka import offsets
+from servicekit.kafka.late_look import BEHIND_RECORDS
 from servicekit.kafka.liveness import count_unread
-from servicekit.kafka.subscription import BEHIND_RECORDS
 
 DELAY_S = 1.0
 
@@ -56,3 +58,23 @@ async def test_it_stops_while_it_waits_and_the_next_process_reads_what_waited(pl
     assert await place.uncommitted() == 1
     async with subscribed(place, handler):
         await until(lambda: handler.seen == ["a"])
+
+
+async def test_one_that_is_told_to_hurry_looks_at_once_and_commits_at_once(place, handler, monkeypatch):
+    """Somebody waits for what stands in the topic; what comes later waits again."""
+    monkeypatch.setattr(offsets, "COMMIT_INTERVAL_S", 60.0)
+    async with subscribed(place, handler, delay_s=30.0) as subscription:
+        committing = asyncio.create_task(subscription.watch())
+        await until(lambda: count_unread(subscription.consumer()) == 0)
+        await place.put(body("a"))
+        await until(lambda: count_unread(subscription.consumer()) == 0)
+        assert handler.seen == []
+        async with asyncio.timeout(10):
+            while await place.uncommitted():
+                subscription.hurry()
+                await asyncio.sleep(0.05)
+        assert handler.seen == ["a"]
+        await place.put(body("b"))
+        await until(lambda: count_unread(subscription.consumer()) == 0)
+        assert handler.seen == ["a"]
+        committing.cancel()

@@ -8,7 +8,7 @@ import typer
 from cli.commands.jobs import Cursor, Limit
 from cli.options import validate_model
 from cli.output import to_json
-from cli.parameters.lookups import AgentId, find_agent_id
+from cli.parameters.lookups import AgentId, find_agent, find_agent_id
 from cli.parameters.policy import PolicyFields, parse_policy
 from cli.session import Session, command, make_app
 from contracts.client import JobStoreClient
@@ -105,7 +105,7 @@ async def list_(cli: Session, limit: Limit = 100, cursor: Cursor = "") -> None:
 async def get(cli: Session, agent_id: AgentId) -> None:
     """Show one agent."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_agent(await jobstore.get_agent(await find_agent_id(jobstore, agent_id)))
+        cli.out.show_agent(await find_agent(jobstore, agent_id))
 
 
 @command(app, "update")
@@ -153,7 +153,7 @@ async def disable(cli: Session, agent_id: AgentId) -> None:
 async def pause(cli: Session, agent_id: AgentId) -> None:
     """Let an agent be given nothing until it is resumed; what it is doing goes on."""
     async with cli.jobstore() as jobstore:
-        agent_id = (await jobstore.get_agent(await find_agent_id(jobstore, agent_id))).id
+        agent_id = (await find_agent(jobstore, agent_id)).id
         await jobstore.pause(f"agent:{agent_id}")
         cli.out.show_agent(await jobstore.get_agent(agent_id))
 
@@ -162,6 +162,6 @@ async def pause(cli: Session, agent_id: AgentId) -> None:
 async def resume(cli: Session, agent_id: AgentId) -> None:
     """Let an agent be given work again."""
     async with cli.jobstore() as jobstore:
-        agent_id = (await jobstore.get_agent(await find_agent_id(jobstore, agent_id))).id
+        agent_id = (await find_agent(jobstore, agent_id)).id
         await jobstore.resume(f"agent:{agent_id}")
         cli.out.show_agent(await jobstore.get_agent(agent_id))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.errors import CommandError
-from cli.parameters.lookups import JobId, find_job_id
+from cli.parameters.lookups import JobId, find_job, find_job_id
 from cli.session import Session, command, make_app
 from contracts.client import JobStoreClient
 
@@ -45,7 +45,7 @@ async def show(
     from cli.views import job_view  # noqa: PLC0415 - only needed here
 
     async with cli.jobstore() as jobstore:
-        job = await jobstore.get_job(await find_job_id(jobstore, job_id))
+        job = await find_job(jobstore, job_id)
         logs = await read_log(jobstore, job.id)
     job_view.show_job(cli.out, job, logs, submission, in_full=full)
 
@@ -79,7 +79,7 @@ async def open_(cli: Session, job_id: JobId) -> None:
     if cli.target.http is None:
         raise CommandError("no console is known: give --http or --endpoints", code="no_console")
     async with cli.jobstore() as jobstore:
-        job_id = (await jobstore.get_job(await find_job_id(jobstore, job_id))).id
+        job_id = (await find_job(jobstore, job_id)).id
     from urllib.parse import quote  # noqa: PLC0415 - only needed here
 
     address = f"{cli.target.http.rstrip('/')}/jobs/{quote(job_id, safe='')}"

@@ -7,9 +7,10 @@ import typer
 from cli.commands import job_views
 from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
 from cli.parameters.job_filter import make_filter, with_filter
-from cli.parameters.lookups import AgentId, JobId, find_agent_id, find_job_id
+from cli.parameters.lookups import AgentId, JobId, find_agent_id, find_job, find_job_id
 from cli.parameters.policy import BudgetUsd, PolicyFields, parse_policy
 from cli.session import Session, command, make_app
+from cli.views.counts import format_count, show_counts
 from cli.views.waiting import show_waiting
 from cli.watching import show_until_rest, succeed_if_completed
 from contracts.client import UNCHANGED, JobStoreClient
@@ -105,7 +106,7 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
 async def get(cli: Session, job_id: JobId) -> None:
     """Show one job."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_job(await jobstore.get_job(await find_job_id(jobstore, job_id), with_last_log=True))
+        cli.out.show_job(await find_job(jobstore, job_id, with_last_log=True))
 
 
 @command(app, "explain")
@@ -133,6 +134,17 @@ async def list_(
     cli.out.show_jobs(page.jobs, page.next_page_token)
 
 
+@command(app, "count")
+@with_filter
+async def count(cli: Session, conditions: dict[str, Any]) -> None:
+    """Count jobs by status, and those that were cancelled; what a filter says of the status is ignored."""
+    job_filter = make_filter(conditions)
+    async with cli.jobstore() as jobstore:
+        found = await jobstore.count_jobs(job_filter)
+    cli.out.print_json(found)
+    show_counts(cli.out, found)
+
+
 @command(app, "facets")
 @with_filter
 async def facets(
@@ -146,7 +158,7 @@ async def facets(
     async with cli.jobstore() as jobstore:
         found = await jobstore.list_job_facets(field, job_filter, limit=limit)
     cli.out.print_json(found)
-    rows = [(f"{one.count}{'+' * (one.count >= found.capped_at)}", one.value, one.name or "") for one in found.facets]
+    rows = [(format_count(one.count, found.capped_at), one.value, one.name or "") for one in found.facets]
     cli.out.print_table(("JOBS", field.upper(), "NAME"), rows)
     if found.searched is not None:
         cli.out.print_line(f"of the newest {found.searched} that match")
@@ -174,10 +186,9 @@ async def execute(
     """Execute a job with its assigned agent."""
     begins = parse_future_time(not_before, "--not-before")
     async with cli.jobstore() as jobstore:
-        job_id = await find_job_id(jobstore, job_id)
-        before = (await jobstore.get_job(job_id)).version
-        job = await jobstore.execute_job(job_id, execution_id, not_before=begins)
-        await _show(cli, jobstore, job, before, wait=wait, timeout_s=timeout_s)
+        before = await find_job(jobstore, job_id)
+        job = await jobstore.execute_job(before.id, execution_id, not_before=begins)
+        await _show(cli, jobstore, job, before.version, wait=wait, timeout_s=timeout_s)
 
 
 @command(app, "resubmit")
@@ -191,17 +202,16 @@ async def resubmit(
 ) -> None:
     """Let the agent try again, with the verdict's feedback."""
     async with cli.jobstore() as jobstore:
-        job_id = await find_job_id(jobstore, job_id)
-        version = (await jobstore.get_job(job_id)).version
-        job = await jobstore.resubmit_job(job_id, execution_id, comment=comment)
-        await _show(cli, jobstore, job, version, wait=wait, timeout_s=timeout_s)
+        before = await find_job(jobstore, job_id)
+        job = await jobstore.resubmit_job(before.id, execution_id, comment=comment)
+        await _show(cli, jobstore, job, before.version, wait=wait, timeout_s=timeout_s)
 
 
 @command(app, "watch")
 async def watch(cli: Session, job_id: JobId, timeout_s: Timeout = None) -> None:
     """Show what happened and happens to a job until it rests; succeed if it COMPLETED."""
     async with cli.jobstore() as jobstore:
-        job = await jobstore.get_job(await find_job_id(jobstore, job_id))
+        job = await find_job(jobstore, job_id)
         await show_until_rest(cli, jobstore, job.id, timeout_s=timeout_s)
 
 
@@ -271,7 +281,7 @@ async def edit(  # noqa: PLR0913, PLR0917 - each is an option
     if not (fields or policy_fields):
         raise typer.BadParameter("give at least one option that changes the job", param_hint="JOB")
     async with cli.jobstore() as jobstore:
-        job = await jobstore.get_job(await find_job_id(jobstore, job_id))
+        job = await find_job(jobstore, job_id)
         if policy_fields:
             fields["policy"] = {**vars(job.policy), **(fields.get("policy") or {}), **policy_fields}
             version = version or job.version  # whoever else changes the policy meanwhile is not overruled

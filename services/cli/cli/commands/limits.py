@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cli.errors import CommandError
 from cli.options import validate_model
 from cli.session import Session, command, make_app
 
@@ -25,6 +26,17 @@ async def list_(cli: Session) -> None:
     """List limits by name."""
     async with cli.jobstore() as jobstore:
         cli.out.show_limits(await jobstore.list_limits())
+
+
+@command(app, "get")
+async def get(cli: Session, name: Name) -> None:
+    """Show one limit."""
+    async with cli.jobstore() as jobstore:
+        limits = await jobstore.list_limits()
+    limit = next((each for each in limits if each.name == name), None)
+    if limit is None:
+        raise CommandError(f"there is no limit {name!r}: `signoff limits list` shows all", code="unknown_limit")
+    cli.out.show_limit(limit)
 
 
 @command(app, "set")

@@ -4,8 +4,9 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -16,6 +17,12 @@ from cli.short_ids import PART_MIN_CHARS
 from contracts.client import JobStoreClient, JobStoreError
 from servicekit.errors import SignoffError
 
+if TYPE_CHECKING:
+    from contracts.resources import Agent, Job
+
+T = TypeVar("T")
+#: The policy that is what validators are set to.
+DEFAULT: Final = "default"
 #: What is as long as a UUID is a whole id.
 UUID_CHARS: Final = 36
 #: Candidates that an error names.
@@ -35,6 +42,17 @@ async def find_job_id(jobstore: JobStoreClient, given: str) -> str:
     return await _find(given, jobstore.get_job, _list_jobs(jobstore, given), "job")
 
 
+async def find_job(jobstore: JobStoreClient, given: str, *, with_last_log: bool = False) -> "Job":
+    """Return the job that is meant, likewise; one that is named by its id is asked for once."""
+    get = partial(jobstore.get_job, with_last_log=with_last_log)
+    return await _get(given, get, _list_jobs(jobstore, given), "job")
+
+
+async def find_agent(jobstore: JobStoreClient, given: str) -> "Agent":
+    """Return the agent that is meant, likewise."""
+    return await _get(given, jobstore.get_agent, _list_all(jobstore.list_agents), "agent")
+
+
 async def find_agent_id(jobstore: JobStoreClient, given: str) -> str:
     """Return the id of the agent that is meant, likewise."""
     return await _find(given, jobstore.get_agent, _list_all(jobstore.list_agents), "agent")
@@ -45,11 +63,26 @@ async def find_batch_id(jobstore: JobStoreClient, given: str) -> str:
     return await _find(given, jobstore.get_operation, _list_all(jobstore.list_operations), "batch")
 
 
+async def _get(given: str, get: Callable[[str], Awaitable[T]], ids: AsyncIterator[str], kind: str) -> T:
+    try:
+        return await get(given)
+    except JobStoreError:
+        if (meant := await _find_by_part(given, ids, kind)) == given:
+            raise
+        return await get(meant)
+
+
 async def _find(given: str, get: Callable[[str], Awaitable[object]], ids: AsyncIterator[str], kind: str) -> str:
     if not PART_MIN_CHARS <= len(given) < UUID_CHARS:
         return given
     with suppress(JobStoreError):
         await get(given)
+        return given
+    return await _find_by_part(given, ids, kind)
+
+
+async def _find_by_part(given: str, ids: AsyncIterator[str], kind: str) -> str:
+    if not PART_MIN_CHARS <= len(given) < UUID_CHARS:
         return given
     found = {known async for known in ids if known.startswith(given) or known.endswith(given)}
     if len(found) > 1:
@@ -122,3 +155,24 @@ _BATCH: Final = typer.Argument(
 JobId = Annotated[str, _JOB]
 AgentId = Annotated[str, _AGENT]
 BatchId = Annotated[str, _BATCH]
+
+
+async def get_policy_version(jobstore: JobStoreClient, name: str, number: int) -> Any:
+    """Return one version of a judge policy. Raise CommandError if there is none of that number."""
+    found = await jobstore.get_judge_policy(name, limit=1, before=number + 1)
+    if not found.versions or found.versions[0].version != number:
+        raise CommandError(f"there is no judge policy {name}@{number}", code="unknown_judge_policy")
+    return found.versions[0]
+
+
+async def require_policies(jobstore: JobStoreClient, policies: Sequence[str]) -> None:
+    """Look for all policies before a judge is paid. Raise CommandError or JobStoreError for one that is not there."""
+    for reference in policies:
+        name, at, version = reference.partition("@")
+        if reference == DEFAULT:
+            continue
+        if (await jobstore.get_judge_policy(name, limit=1)).current is None:
+            message = f"the judge policy {name} is retired: `signoff judges promote` brings it back"
+            raise CommandError(message, code="unknown_judge_policy")
+        if at:
+            await get_policy_version(jobstore, name, int(version) if version.isdecimal() else 0)

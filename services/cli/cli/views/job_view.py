@@ -144,6 +144,8 @@ def show_waterfall(out: Output, calls: Sequence[waterfall.Call]) -> None:
             " " * (columns + 2 - used),
             f"{format_seconds(end.total_seconds())}  {outcome}",
         )
+    for cause, took in waterfall.sum_waits(calls).items():
+        out.print_line(f"  {format_seconds(took.total_seconds())} in the queue for {cause}")
     legend = {what: text[0] for bar in waterfall.draw(calls, now, columns) for what, text in bar if what and text}
     out.print_line("  ", ", ".join(f"{sign} {what}" for what, sign in legend.items()))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from contracts.resources import JobLog
+    from contracts.waiting.reasons import PastWait
 
 QUEUE, AGENT, BACKOFF, JUDGE = "queue", "agent", "backoff", "judge"
 QUEUE_FOR_JUDGE = "queue for judge"
@@ -36,6 +37,8 @@ class Span:
     what: str
     begin: datetime
     end: datetime | None = None
+    #: What of it was waited for, where that is known.
+    waits: list[PastWait] = field(default_factory=list)
 
 
 @dataclass
@@ -88,6 +91,8 @@ def _add(calls: Sequence[Call], log: JobLog) -> None:
     follows = None if log.kind in _ENDS_CALL else _FOLLOWS.get(log.kind or "")
     _split(call, log)
     last = call.spans[-1] if call.spans else None
+    if last is not None and last.what == QUEUE:
+        last.waits += log.waited or ()
     if last is not None and last.end is None:
         if last.what == follows:
             return
@@ -111,7 +116,7 @@ def _split(call: Call, log: JobLog) -> None:
         return
     began = max(last.begin, log.created_at - timedelta(seconds=log.duration_s))
     waited, done = (QUEUE_FOR_JUDGE, JUDGE) if last.what == JUDGE else (last.what, AGENT)
-    call.spans[-1:] = [Span(waited, last.begin, began), Span(done, began)]
+    call.spans[-1:] = [Span(waited, last.begin, began, last.waits), Span(done, began)]
 
 
 def sum_up(calls: Sequence[Call], now: datetime) -> dict[str, timedelta]:
@@ -120,6 +125,15 @@ def sum_up(calls: Sequence[Call], now: datetime) -> dict[str, timedelta]:
     for span in (span for call in calls for span in call.spans):
         sums[span.what] = sums.get(span.what, timedelta()) + max(timedelta(), (span.end or now) - span.begin)
     return {what: length for what, length in sums.items() if length}
+
+
+def sum_waits(calls: Sequence[Call]) -> dict[str, timedelta]:
+    """Return for how long executions waited in the queue for each thing: `limit_concurrency tenant:press`."""
+    sums: dict[str, timedelta] = {}
+    for wait in (wait for call in calls for span in call.spans for wait in span.waits):
+        cause = f"{wait.code} {wait.name}".strip()
+        sums[cause] = sums.get(cause, timedelta()) + (wait.until - wait.since)
+    return sums
 
 
 def draw(calls: Sequence[Call], now: datetime, columns: int) -> Iterator[list[tuple[str, str]]]:

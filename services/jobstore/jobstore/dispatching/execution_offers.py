@@ -12,18 +12,23 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from contracts.waiting.codes import WaitCode
 from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
-from jobstore.dispatching.offers import DUE, IN_TIME, MARK, OfferTerms
+from jobstore.dispatching.offers import DUE, IN_TIME, OfferTerms, mark
 from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_start, tenant_limit, wildcard, window_start
 from jobstore.domain.model import ExecutionStage
+from jobstore.domain.waiting.holds import WAITS_MAX, Cause, FlowKey, Holds, choose_waits, format_waits
 from jobstore.storage import locks
 from jobstore.storage.limits import count_running
 from jobstore.storage.locks import Lock
-from jobstore.storage.room import free_room
+from jobstore.storage.room import free_room, is_alive
 from jobstore.storage.sql import Connection, Row
 
 #: Heads read of each queue in the first pass; later passes read as many as may fill the room.
 DEPTH_FIRST: Final = 8
+
+_NO_ROOM: Final = Cause(WaitCode.NO_ROOM, "executor")
+_NO_WORKER: Final = Cause(WaitCode.NO_WORKER, "executor")
 
 _WAITS: Final = "stage = 'EXECUTING' AND state = 'QUEUED'"
 #: Columns: in how many seconds something is due that nobody notifies of. What is past its deadline does not count.
@@ -58,6 +63,7 @@ _HEADS: Final = text(
     SELECT signoff_now() AS now, room.free, EXISTS (SELECT FROM limits) AS has_limits,
         EXISTS (SELECT FROM circuits WHERE open_until IS NOT NULL) AS has_open_circuits,
         EXISTS (SELECT FROM executions WHERE {_WAITS}) AS has_queued, {_DUE_TIMES},
+        room.free > 0 OR EXISTS (SELECT FROM workers WHERE {is_alive(ExecutionStage.EXECUTING)}) AS has_workers,
         queued.tenant, queued.flow, queued.priority, queued.execution_id, queued.due_at
     FROM room LEFT JOIN (
         SELECT queues.*, heads.* FROM queues CROSS JOIN LATERAL (
@@ -102,6 +108,11 @@ _ADMITS: Final = text(
     FROM circuits WHERE open_until IS NOT NULL
     """,
 )
+#: What the executions waited for is added to their rows, as long as that is not much already.
+_WAITED: Final = f""",
+        waited = coalesce(coalesce(CASE WHEN jsonb_array_length(e.waited) < {WAITS_MAX} THEN e.waited END, '[]')
+            || CAST((CAST(:waited AS text[]))[array_position(CAST(:ids AS uuid[]), e.execution_id)] AS jsonb), e.waited)
+"""
 #: `due` is read again under the rows' locks: since the heads were read, some may have been cancelled. `|| ''`: no index
 #: but that of the ids can serve, however few executions wait when the plan is made (docs/adr/0024).
 _OFFER: Final = text(
@@ -109,7 +120,7 @@ _OFFER: Final = text(
     WITH due AS MATERIALIZED (
         SELECT execution_id FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) AND {DUE}
         AND stage || '' = 'EXECUTING' AND state || '' = 'QUEUED' FOR UPDATE SKIP LOCKED
-    ), marked AS ({MARK}), probes AS (
+    ), marked AS ({mark(_WAITED)}), probes AS (
         UPDATE circuits SET probe_id = marked.execution_id FROM marked
         WHERE circuits.agent_id = marked.agent_id AND circuits.open_until IS NOT NULL
     )
@@ -141,6 +152,8 @@ class Capacity:
     """How many more executions may run under each limit's name, and the rate of each name: (rate, period in s)."""
 
     free: dict[str, int] = field(default_factory=dict)
+    #: What is meant where none may run under a name any more.
+    causes: dict[str, Cause] = field(default_factory=dict)
     rates: dict[str, tuple[int, float]] = field(default_factory=dict)
     #: When open circuits become half open, and admit a probe.
     probes_at: list[datetime] = field(default_factory=list)
@@ -157,6 +170,7 @@ class FairQueue:
     """Offer queued executions in fair shares, remembering how far each tenant has come."""
 
     shares: Shares = field(default_factory=Shares)
+    holds: Holds = field(default_factory=Holds)
     depth: int = DEPTH_FIRST
 
     async def offer(self, connection: Connection, limit: int, terms: OfferTerms) -> Offers:
@@ -172,7 +186,7 @@ class FairQueue:
             self.depth = max(2, 2 * first.free // len(flows))
             capacity = await self._get_capacity(connection, first, flows)
             picked, more = pick(flows, capacity.free, self.shares, first.free)
-        marking = {"ids": picked, **asdict(terms)}
+        marking = {"ids": picked, "waited": self._note_waits(rows, flows, picked, capacity), **asdict(terms)}
         marked = {row.execution_id: row for row in await connection.execute(_OFFER, marking)} if picked else {}
         if capacity.rates:
             await _record_starts(connection, first.now, capacity.rates, flows, marked)
@@ -188,6 +202,24 @@ class FairQueue:
             },
         )
 
+    def _note_waits(
+        self, rows: Sequence[Row], flows: Sequence[Flow], picked: Sequence[UUID], capacity: Capacity
+    ) -> list[str | None]:
+        """Return for what the picked have waited, as JSON texts in their order, and note what holds the rest back."""
+        first, due = rows[0], {row.execution_id: row.due_at for row in rows}
+        left, waited = due.keys() - picked, dict[UUID, str | None]()
+        causes: dict[FlowKey, Cause | None] = {}
+        for flow in flows:
+            key, ids = tuple(flow.limits), [head.execution_id for head in flow.heads]
+            if holds := self.holds.find_holds(key, first.now):
+                waited |= {i: format_waits(choose_waits(holds, due[i])) for i in ids if i not in left}
+            used_up = next((capacity.causes[name] for name in key if capacity.free.get(name, 1) <= 0), None)
+            found = used_up or (_NO_ROOM if len(picked) >= first.free else None)
+            causes[key] = found if flow.more or not left.isdisjoint(ids) else causes.get(key)
+        no_room = _NO_ROOM if first.has_workers else _NO_WORKER
+        self.holds.note(first.now, causes, no_room if first.has_queued and not first.free else None)
+        return [waited.get(i) for i in picked] if any(waited.values()) else []
+
     async def _get_capacity(self, connection: Connection, first: Row, flows: Sequence[Flow]) -> Capacity:
         capacity = Capacity()
         if first.has_limits:
@@ -197,6 +229,8 @@ class FairQueue:
             for row in await connection.execute(_ADMITS, {"half_open": half_open}):
                 name = agent_limit(row.agent_id)
                 capacity.free[name] = min(capacity.free.get(name, 1), int(row.is_probe_due))
+                code = WaitCode.CIRCUIT_OPEN if row.open_until > first.now else WaitCode.CIRCUIT_PROBING
+                capacity.causes.setdefault(name, Cause(code, row.agent_id))
                 capacity.probes_at.append(row.open_until)
         return capacity
 
@@ -221,11 +255,14 @@ class FairQueue:
         capacity.rates = {name: (limit.rate, limit.rate_period_s) for name, limit in limits.items() if limit.rate}
         started = await _count_started(connection, now, capacity.rates)
         for name, limit in limits.items():
-            left = [limit.concurrency - running.get(name, 0)] if limit.concurrency is not None else []
-            left += [limit.rate - started.get(name, 0)] if limit.rate else []
-            left += [0] if limit.paused else []
+            left: list[tuple[int, WaitCode]] = [(0, WaitCode.LIMIT_PAUSED)] if limit.paused else []
+            if limit.concurrency is not None:
+                left.append((limit.concurrency - running.get(name, 0), WaitCode.LIMIT_CONCURRENCY))
+            if limit.rate:
+                left.append((limit.rate - started.get(name, 0), WaitCode.LIMIT_RATE))
             if left:
-                capacity.free[name] = max(0, min(left))
+                free, code = min(left, key=lambda each: max(0, each[0]))
+                capacity.free[name], capacity.causes[name] = max(0, free), Cause(code, name)
 
 
 def _group_flows(rows: Sequence[Row], depth: int) -> list[Flow]:

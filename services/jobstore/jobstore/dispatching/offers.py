@@ -40,14 +40,22 @@ class ResultToJudge:
 #: Past its deadline nothing is offered: the sweeper ends it.
 IN_TIME: Final = "(deadline_at IS NULL OR deadline_at > signoff_now())"
 DUE: Final = f"due_at <= signoff_now() AND {IN_TIME}"
-#: An array, not a join: the planner cannot know how few rows a join on `due` leaves, and would read the whole table.
-MARK: Final = """
-    UPDATE executions e SET state = 'OFFERED', offers = e.offers + 1,
-        due_at = least(e.deadline_at,
-            signoff_now() + make_interval(secs => least(:again_s * 2 ^ least(e.offers, 10), :again_max_s)))
-    WHERE e.execution_id = ANY(ARRAY(SELECT execution_id FROM due))
-    RETURNING e.execution_id, e.job_id, e.attempt, e.result_lease, e.submission, e.priority, e.agent_id
-"""
+
+
+def mark(besides: str = "") -> str:
+    """Return the UPDATE that marks the executions of `due` as offered.
+
+    An array, not a join: the planner cannot know how few rows a join on `due` leaves, and would read the whole table.
+    """
+    return f"""
+        UPDATE executions e SET state = 'OFFERED', offers = e.offers + 1,
+            due_at = least(e.deadline_at,
+                signoff_now() + make_interval(secs => least(:again_s * 2 ^ least(e.offers, 10), :again_max_s))){besides}
+        WHERE e.execution_id = ANY(ARRAY(SELECT execution_id FROM due))
+        RETURNING e.execution_id, e.job_id, e.attempt, e.result_lease, e.submission, e.priority, e.agent_id
+    """  # noqa: S608 - fragments of our own
+
+
 _OFFER_RESULTS: Final = text(
     f"""
     WITH due AS MATERIALIZED (
@@ -55,7 +63,7 @@ _OFFER_RESULTS: Final = text(
         ORDER BY priority DESC, due_at
         LIMIT greatest(0, least(:limit, {free_room(ExecutionStage.JUDGING)})) FOR UPDATE SKIP LOCKED
     )
-    {MARK}
+    {mark()}
     """,  # noqa: S608 - fragments of our own
 )
 #: What is offered again takes up its room already.
@@ -65,7 +73,7 @@ _OFFER_AGAIN: Final = text(
         SELECT execution_id FROM executions WHERE stage = :stage AND state = 'OFFERED' AND {DUE}
         ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
-    {MARK}
+    {mark()}
     """,  # noqa: S608 - fragments of our own
 )
 #: `|| ''`: only the index of the ids can serve.

@@ -45,7 +45,7 @@ def record(job: Job, execution: Execution | None, report: Report, log: JobLogSta
     """Return the decision that moves a job to `status` and adds an entry to its log, as its next version.
 
     The report's cost is added to the job's. The entry of a verdict quotes the result that was judged; that of a reused
-    result quotes the entry that holds it.
+    result quotes the entry that holds it. What the execution has waited for moves from its row to the entry.
     """
     after = replace(
         job,
@@ -59,6 +59,8 @@ def record(job: Job, execution: Execution | None, report: Report, log: JobLogSta
     entry = LogEntry(after, log, report, execution, result_version=result_version)
     if report.kind is TransitionKind.RESULT and report.reused is not None:
         entry = replace(entry, result_version=report.reused.version, result_job_id=report.reused.job_id)
+    if execution is not None and execution.waited is not None:
+        entry, execution = replace(entry, waited=execution.waited), replace(execution, waited=None)
     if execution is not None and report.kind is TransitionKind.RESULT:
         execution = replace(execution, result_version=after.version)
     if execution is not None and report.kind is TransitionKind.REQUESTED:

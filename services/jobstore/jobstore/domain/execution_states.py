@@ -57,7 +57,7 @@ def queue(execution: Execution, due_at: datetime) -> Execution:
 
 
 def offer(execution: Execution, now: datetime, again_s: float, again_max_s: float) -> Execution:
-    """Return the execution as OFFERED; it is offered again after a wait that doubles (MARK in dispatching.offers)."""
+    """Return the execution as OFFERED; it is offered again after a wait that doubles (`mark` in dispatching.offers)."""
     wait_s = min(again_s * 2 ** min(execution.offers, _DOUBLINGS_MAX), again_max_s)
     due_at = _until_deadline(execution, now + timedelta(seconds=wait_s))
     return replace(execution, state=ExecutionState.OFFERED, offers=execution.offers + 1, due_at=due_at)

@@ -128,6 +128,7 @@ class Execution:
     """One request to run a job. The fields are columns of its row; storage.tables documents each.
 
     `policy` is whole and frozen at the request. `spent` counts calls that failed or were lost with their worker.
+    `waited` is the JSON text of what it has waited for since the last entry that is about it.
     `created_at` None: it is requested in this transaction.
     """
 
@@ -160,6 +161,7 @@ class Execution:
     result_hash: bytes | None = None
     misjudged: int = 0
     validators_lost: int = 0
+    waited: str | None = None
     created_at: datetime | None = None
 
     @property
@@ -246,7 +248,8 @@ class Report:
 class LogEntry:
     """An entry to add to a job's log, with the job as it is after it.
 
-    `result_version`, and `result_job_id` if it is another job's, name the entry whose result this one quotes.
+    `result_version`, and `result_job_id` if it is another job's, name the entry whose result this one quotes. `waited`
+    is the JSON text of what the execution waited for before it.
     """
 
     job: Job
@@ -256,6 +259,7 @@ class LogEntry:
     result_version: int | None = None
     result_job_id: str | None = None
     next_attempt_at: datetime | None = None
+    waited: str | None = None
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from jobstore.domain.model import (
     TransitionKind,
     replace,
 )
+from jobstore.domain.waiting.holds import wait_for_time
 
 _S = JobStatus
 _ANY: Final = frozenset(JobStatus)
@@ -117,7 +118,7 @@ def _request(case: Case) -> Decision | Refusal:
         return Refusal("execution_live", "an execution of the job is live")
     if execution is None or execution.state is not ExecutionState.QUEUED or execution.attempt:
         return refuse_fenced()
-    queued = queue(execution, max(clock.now, execution.not_before or clock.now))
+    due_at = max(clock.now, execution.not_before or clock.now)
     live = replace(
         job,
         live=True,
@@ -126,7 +127,9 @@ def _request(case: Case) -> Decision | Refusal:
         progress=None,
         progress_message=None,
     )
-    return record(live, queued, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED)
+    decision = record(live, queue(execution, due_at), report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED)
+    assert decision.execution is not None
+    return replace(decision, execution=wait_for_time(decision.execution, clock.now, due_at))
 
 
 def _claim(case: Case) -> Decision | Refusal:

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from sqlalchemy import text
+
 from jobstore.domain.model import TransitionKind
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
 from jobstore.storage.leases import Late, LateLease
+from jobstore.storage.notifications import Wake, notify
 from servicekit.kafka.readers import Ends
 from servicekit.process.runtime import run_forever
 
@@ -21,8 +24,10 @@ BATCH_MAX = 500
 SWEEP_MIN_S, SWEEP_MAX_S = 0.1, 2.0
 #: A timer may be early by so much: it is not set again for the rest.
 EARLY_S = 0.01
-#: How often it is looked whether what may hold an outcome was read by now.
+#: How often it is looked whether what may hold an outcome was read by now. The second time is soon after the first: all
+#: were told to hurry.
 READ_AGAIN_S = 0.5
+_HURRY = text(f"SELECT {notify(Wake.LATE)}")
 
 
 class ReportReaders(Protocol):
@@ -46,7 +51,7 @@ class Sweeper:
     """End lapsed leases and executions out of time; after a gap in this service, wait before doing so.
 
     The wait is one lease length. What a worker may have reported in time is always read before, in whichever jobstore's
-    partitions it stands.
+    partitions it stands: all are told to hurry with it.
 
     While the database was away nobody could take work, renew a lease or have an outcome recorded: without this wait an
     outage would have every agent called again. So would a clock of the database that jumps, by which all leases lapse
@@ -119,11 +124,12 @@ class Sweeper:
         reported = [lease for lease in late.leases if lease.may_be_reported]
         if not reported:
             return ()
-        if self._mark is None:
-            self._mark = _Mark(late.now, await self._readers.find_ends())
-        mark = self._mark
+        is_new = self._mark is None
+        mark = self._mark = self._mark or _Mark(late.now, await self._readers.find_ends())
         if not await self._readers.have_read(mark.ends):
-            self._wait_s = min(self._wait_s, READ_AGAIN_S)
+            self._wait_s = min(self._wait_s, SWEEP_MIN_S if is_new else READ_AGAIN_S)
+            async with self._database.session() as session:
+                await session.execute(_HURRY)
             return ()
         self._mark = None
         # What became late after the mark has the next one, at once.

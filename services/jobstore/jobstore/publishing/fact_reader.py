@@ -35,7 +35,7 @@ _ROWS: Final = text(
     f"""
     SELECT l.seq, l.id, l.job_id, l.version, l.status, l.job_status, l.agent_id, l.message, l.code, l.execution_id,
         l.attempt, l.lease, l.submission, l.event_id, l.progress, l.spent_usd, l.spent_tokens,
-        l.next_attempt_at, l.actor, l.duration_s, l.created_at,
+        l.next_attempt_at, l.actor, l.duration_s, l.waited::text AS waited, l.created_at,
         l.request_payload::text AS request, l.response_payload::text AS response,
         j.title, j.priority, j.tenant, j.labels::text AS labels, j.policy::text AS policy, j.capabilities,
         j.not_before AS job_not_before, j.created_at AS job_created_at,

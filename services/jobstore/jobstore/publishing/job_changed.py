@@ -96,7 +96,10 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
     body = _join_json(
         {"job_id": row.job_id, "version": row.version},
         log=_join_json(
-            log_part, request_payload=row.request if request is None else None, response_payload=row.response
+            log_part,
+            request_payload=row.request if request is None else None,
+            response_payload=row.response,
+            waited=row.waited,
         ),
         job=_join_json({name: value for name, value in job_part.items() if name not in texts}, **texts),
         agent=_conceal(row.agent),

@@ -31,7 +31,7 @@ _COLUMNS: Final = {"cursor": "seq", "spent_calls": "spent"} | {
     for name in (
         *("id", "job_id", "version", "status", "job_status", "agent_id", "message", "code", "execution_id", "attempt"),
         *("lease", "submission", "event_id", "progress", "spent_usd", "spent_tokens", "next_attempt_at", "kind"),
-        *("actor", "created_at", "calls", "duration_s"),
+        *("actor", "created_at", "calls", "duration_s", "waited"),
     )
 }
 _NO_PAYLOADS: Final = {"request_payload": None, "response_payload": None}

@@ -21,14 +21,16 @@ _ENTRY: Final = (
     *("lease", "submission", "event_id", "progress", "created_at", "spent_usd", "spent_tokens", "next_attempt_at"),
     *("actor", "duration_s"),
 )
+#: Columns that keep the JSON text that stands in the fact.
+_TEXTS: Final = ("request_payload", "response_payload", "waited")
 _get_entry: Final = attrgetter("log.cursor", "kind", "spent", *(f"log.{name}" for name in _ENTRY))
 #: The columns of `make_log`.
-LOG_COLUMNS: Final = ("seq", "kind", "spent", *_ENTRY, "request_payload", "response_payload")
+LOG_COLUMNS: Final = ("seq", "kind", "spent", *_ENTRY, *_TEXTS)
 
 
 def make_log(fact: Fact) -> tuple[object, ...]:
     """Return a row of the log."""
-    return (*_get_entry(fact.event), fact.log.get("request_payload"), fact.log.get("response_payload"))
+    return (*_get_entry(fact.event), *map(fact.log.get, _TEXTS))
 
 
 def _get_specification(fact: Fact) -> Values:

@@ -25,7 +25,7 @@ from servicekit.process.settings import load_settings
 #: Columns of a live execution that change without a fact: leases, offers, and the times at which they run out.
 OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
 #: Columns of which no fact tells: what follows from limits, and counts that bound what goes on.
-UNTOLD: Final = frozenset({"flow", "misjudged", "forged_lease", "validators_lost"})
+UNTOLD: Final = frozenset({"flow", "misjudged", "forged_lease", "validators_lost", "waited"})
 #: Columns that differ where the rebuild ended a live execution whose agent must not be called twice.
 ENDED: Final = {
     "jobs": frozenset({"status", "version", "live", "updated_at", *NO_ENDING}),

@@ -24,11 +24,11 @@ from servicekit.retry import retry_transient
 T = TypeVar("T")
 
 #: Milliseconds that a statement may take, and that a transaction may be idle: what a jobstore that is stopped holds is
-#: let go then where no other jobstore runs that ends its epoch.
-STATEMENT_TIMEOUT_MS = 30_000
+#: let go then where no other jobstore runs that ends its epoch. The longest statement is the snapshot of an operation.
+STATEMENT_TIMEOUT_MS = 15_000
 IDLE_TIMEOUT_MS = 10_000
 #: Seconds after which an answer is no longer waited for: it was lost, since the server would have given up before.
-COMMAND_TIMEOUT_S = 35.0
+COMMAND_TIMEOUT_S = 16.0
 #: Rows are looked up by key, whatever the statistics say and however large a table was when a plan was made; a rebuild
 #: and migrations read whole tables (docs/adr/0024).
 _BY_KEY = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
@@ -97,7 +97,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """Open a transaction: commit it at the end, roll it back on an error."""
         async with self.session() as connection, connection.driver.transaction():
-            with _close_if_cancelled(connection):
+            with _close_if_unanswered(connection):
                 yield connection
 
     @contextlib.asynccontextmanager
@@ -109,7 +109,7 @@ class Database:
                 driver = await _acquire(pool)
                 connection = Connection(driver)
                 try:
-                    with _close_if_cancelled(connection):
+                    with _close_if_unanswered(connection):
                         yield connection
                 except asyncpg.PostgresError as error:
                     if error.sqlstate == READ_ONLY:  # a session that began so stays so, when the database no longer is
@@ -222,10 +222,16 @@ async def _acquire(pool: "asyncpg.Pool[Row]") -> "asyncpg.Connection[Row]":
 
 
 @contextlib.contextmanager
-def _close_if_cancelled(connection: Connection) -> Iterator[None]:
-    """Where its user is cancelled, close a connection that is not free soon: a server may stand still."""
+def _close_if_unanswered(connection: Connection) -> Iterator[None]:
+    """Close a connection whose answer was lost; and one that is not free soon after its user was cancelled.
+
+    What would follow on it, a rollback at least, would wait as long again: the server may stand still.
+    """
     try:
         yield
+    except TimeoutError:
+        connection.invalidate()
+        raise
     except asyncio.CancelledError:
         asyncio.get_running_loop().call_later(CANCEL_TIMEOUT_S, connection.invalidate)
         raise

@@ -12,6 +12,9 @@ from typing import Final
 
 CHANNEL = "signoff"
 SETTLED = "p"
+#: Whether others listen: each jobstore has an epoch. One that is alone, as most are, tells itself in memory what a
+#: commit leaves to do, which spares two processes a wake-up (docs/adr/0037).
+HAS_OTHERS: Final = "(SELECT count(*) FROM epochs) <> 1"
 #: Ends the notifications of rows that this process hands over: digits, since older versions read any letter.
 HANDS_OVER: Final = f"/{randbelow(10**12)}"
 
@@ -26,6 +29,7 @@ class Wake(Flag):
     AGENTS = auto()  # an agent or a limit changed: the matcher tries the jobs that wait for an agent
     OPERATIONS = auto()  # an operation was asked for, paused, resumed or cancelled: its worker goes on
     JUDGINGS = auto()  # a judging without a job waits for a validator
+    LATE = auto()  # a lease is late, and ends once what stood in the topics is read: their consumers hurry
 
     @property
     def payload(self) -> str:
@@ -49,6 +53,7 @@ _LETTERS = {
     Wake.AGENTS: "a",
     Wake.OPERATIONS: "o",
     Wake.JUDGINGS: "j",
+    Wake.LATE: "r",
 }
 #: What a process assumes that it missed while its connection was lost. The others wake all loops that FREED wakes.
 EVERYTHING = Wake.RECORDED | Wake.QUEUED | Wake.AGENTS | Wake.OPERATIONS | Wake.JUDGINGS

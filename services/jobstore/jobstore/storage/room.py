@@ -11,11 +11,15 @@ from jobstore.storage.sql import Connection
 _LOOKED_AT_MAX: Final = 20
 
 
+def is_alive(stage: ExecutionStage) -> str:
+    """Return the condition of a worker of a stage that was heard of lately."""
+    return f"stage = '{stage}' AND seen_at > signoff_now() - make_interval(secs => :alive_s)"
+
+
 def free_room(stage: ExecutionStage) -> str:
     """Return the expression of the leases that live workers would still take, less the offers not claimed yet."""
     return f"""
-        coalesce((SELECT sum(room) FROM workers
-            WHERE stage = '{stage}' AND seen_at > signoff_now() - make_interval(secs => :alive_s)), 0)
+        coalesce((SELECT sum(room) FROM workers WHERE {is_alive(stage)}), 0)
         - (SELECT count(*) FROM executions WHERE stage = '{stage}' AND state = 'OFFERED')
     """  # noqa: S608 - a word of our own
 

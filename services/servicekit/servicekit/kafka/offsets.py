@@ -1,6 +1,7 @@
 """Commit the offsets of what was handled, behind the work (docs/adr/0022)."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterable
 
@@ -37,6 +38,8 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self._taken: dict[TopicPartition, int] = {}
         self._next: dict[TopicPartition, int] = {}
         self._committed: dict[TopicPartition, tuple[int, str]] = {}
+        #: Set: commit at once what is handled by then.
+        self.soon = asyncio.Event()
         #: Counts assignments. What was read under an older one may be of a broker that has come back empty since.
         self.assignment = 0
 
@@ -55,7 +58,10 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
     async def commit_regularly(self) -> None:
         """Commit what changes, for ever."""
         while True:
-            await asyncio.sleep(COMMIT_INTERVAL_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(COMMIT_INTERVAL_S):
+                    await self.soon.wait()
+            self.soon.clear()
             await self.commit()
 
     async def commit(self, timeout_s: float = COMMIT_TIMEOUT_S) -> None:

@@ -1,7 +1,6 @@
 """Consume batches of events from Kafka without losing one."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,9 +18,9 @@ from contracts.fields import explain
 from contracts.signing import SIGNATURE_HEADER
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
-from servicekit import clock
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.dead_letters import REASON_MAX, to_dead_letter
+from servicekit.kafka.late_look import LateLook
 from servicekit.kafka.liveness import count_unread, find_dead_task
 from servicekit.kafka.offsets import HandledOffsets
 from servicekit.kafka.publisher import Publisher
@@ -41,8 +40,6 @@ BATCH_GRACE_S = 5.0
 LAST_COMMIT_TIMEOUT_S = 1.0
 #: How long stopping may take in all. A broker that is away notices by itself that a member of the group is gone.
 STOP_TIMEOUT_S = BATCH_GRACE_S + LAST_COMMIT_TIMEOUT_S
-#: Among more unread records a reader that looks late at each is behind, and waits for nothing.
-BEHIND_RECORDS = 500
 #: Longer than any outage: a batch that waits inside its handler keeps its partitions, since nothing else polls them.
 POLL_INTERVAL_MAX_MS = 24 * 3600 * 1000
 #: How long a poll waits for records: for ever, since FastStream sleeps after an empty one for as long as it took.
@@ -133,6 +130,7 @@ class Subscription(Generic[E]):
     _handling_since: float | None = None
     _broken: Exception | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _late_look: LateLook = field(default_factory=LateLook)
     #: What tries the records again that fail alone, by topic, partition and offset.
     _parked: dict[tuple[str, int, int], asyncio.Task[None]] = field(default_factory=dict)
     _offsets: HandledOffsets = field(init=False)
@@ -206,38 +204,34 @@ class Subscription(Generic[E]):
             for task in (committing, *self._parked.values()):  # what is parked stays so: nothing behind is committed
                 task.cancel()
 
+    def hurry(self) -> None:
+        """Handle at once what was read, and commit what is handled: somebody waits for that."""
+        self._late_look.hurry()
+        self._offsets.soon.set()
+
     async def stop(self) -> None:
         """Handle nothing more, and commit what was handled; a batch that ends later commits at once."""
         self._stopping.set()
+        self._late_look.end()
         await self._offsets.commit(LAST_COMMIT_TIMEOUT_S)
 
     async def _on_records(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         assignment = self._offsets.assignment
         self._offsets.note_taken(records)
-        await self._wait_until_due(records)
+        unread = count_unread(self.consumer()) if self.delay_s else None
+        is_hurried = await self._late_look.wait(records, self.delay_s, unread)
         if self._broken is not None or self._stopping.is_set():  # a commit would skip what was not handled
             return
         self._handling_since = time.monotonic()
         try:
             await self._handle_batch(records, assignment)
+            if is_hurried:
+                self._offsets.soon.set()
         except Exception as error:
             log.exception("a batch failed, nothing more is consumed", extra={"topic": self.topic.name})
             self._broken = error
         finally:
             self._handling_since = None
-
-    async def _wait_until_due(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
-        """Wait until the newest record is `delay_s` old, but no longer than that, whatever time its writer gave it.
-
-        Where many more are unread nothing waits: whoever writes times to come must not make this reader fall behind.
-        """
-        now, unread = clock.now().timestamp(), count_unread(self.consumer()) if self.delay_s else None
-        ages_s = [now - record.timestamp / 1000 for record in records]
-        if unread is None or unread > BEHIND_RECORDS or max(ages_s) > 2 * self.delay_s:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(self.delay_s - min(ages_s), self.delay_s)):
-                await self._stopping.wait()
 
     async def process(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         """Handle records as if they had been read here, to the last, and commit them by `consumer`."""

@@ -69,6 +69,17 @@ async def set_(
     show_saved_set(cli.out, saved)
 
 
+@command(app, "retire")
+async def retire(
+    cli: Session, name: Name, reason: Annotated[str | None, typer.Option(help="Why; it is kept.")] = None
+) -> None:
+    """Let nothing more be judged by a set; its versions stay, and `set` brings it back."""
+    async with cli.jobstore() as jobstore:
+        found = await jobstore.retire_criteria_set(name, reason=reason)
+    cli.out.print_json(found)
+    cli.out.print_line(f"{name}: retired")
+
+
 @command(app, "lint")
 async def lint(cli: Session, criteria: Criteria = None, file: File = None) -> None:
     """Look for what may be meant otherwise in criteria, or judged better; succeed if there is nothing."""

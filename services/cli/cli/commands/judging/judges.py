@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.errors import CommandError
 from cli.options import read_document, read_json_file
+from cli.parameters.lookups import get_policy_version
 from cli.session import Session, command, make_app
 from cli.views.judges_view import show_golden_set, show_judge_policies, show_judge_policy, show_saved_policy
 
@@ -39,8 +39,8 @@ async def show(
     async with cli.jobstore() as jobstore:
         found = await jobstore.get_judge_policy(name)
         number = version or found.current or found.newest
-        policy = await _get_version(jobstore, name, number)
-    show_judge_policy(cli.out, found, number, policy)
+        shown = await get_policy_version(jobstore, name, number)
+    show_judge_policy(cli.out, found, shown)
 
 
 @command(app, "set")
@@ -96,7 +96,7 @@ async def diff(
     """Show what differs between two versions of a judge policy."""
     async with cli.jobstore() as jobstore:
         other = after or (await jobstore.get_judge_policy(name, limit=1)).newest
-        policies = [await _get_version(jobstore, name, number) for number in (before, other)]
+        policies = [(await get_policy_version(jobstore, name, number)).policy for number in (before, other)]
     old, new = (json.dumps(policy, indent=2, sort_keys=True).splitlines() for policy in policies)
     lines = list(unified_diff(old, new, f"{name}@{before}", f"{name}@{other}", lineterm=""))
     cli.out.print_json({"before": policies[0], "after": policies[1], "diff": lines})
@@ -167,14 +167,6 @@ async def retire(
     cli.out.print_line(f"{name}: retired")
 
 
-async def _get_version(jobstore: Any, name: str, number: int) -> Any:
-    """Return the policy of one version. Raise CommandError if there is none of that number."""
-    found = await jobstore.get_judge_policy(name, limit=1, before=number + 1)
-    if not found.versions or found.versions[0].version != number:
-        raise CommandError(f"there is no judge policy {name}@{number}", code="unknown_judge_policy")
-    return found.versions[0].policy
-
-
 def _read_cases(file: Path) -> str:
     try:
         return file.read_text("utf-8")
@@ -183,13 +175,13 @@ def _read_cases(file: Path) -> str:
 
 
 def _read_report(file: str) -> dict[str, Any]:
-    """Return what is looked at of a report: its disagreements alone may be larger than a call."""
+    """Return what is looked at of a report."""
+    from cli.evaluating.run import reduce_report  # noqa: PLC0415 - heavy, and only needed here
+
     report = read_json_file(file, "--report")
     if not isinstance(report, dict) or not isinstance(report.get("policies"), list):
         raise typer.BadParameter("is no report of `signoff judge evaluate --json`", param_hint="--report")
-    looked_at = ("policy", "versions", "overall", "flips")
-    policies = [{name: one.get(name) for name in looked_at} for one in report["policies"] if isinstance(one, dict)]
-    return {"cases_hash": report.get("cases_hash"), "policies": policies}
+    return reduce_report(report)
 
 
 def _read_policy(file: str, name: str | None) -> Any:

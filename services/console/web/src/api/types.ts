@@ -32,6 +32,7 @@ export type Limit = Schemas["Limit"];
 /** Why an execution waits; and how many of many wait for one reason. */
 export type Waiting = Schemas["Waiting"];
 export type WaitReason = Schemas["Reason"];
+export type PastWait = Schemas["PastWait"];
 export type WaitingSum = Schemas["WaitingSum"];
 /** Edit of a job. Absent fields stay as they are. */
 export type JobEdit = Partial<Schemas["Edit"]>;

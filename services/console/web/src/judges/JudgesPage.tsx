@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { FlaskConical, Plus } from "lucide-react";
+import { FlaskConical, Plus, Scale } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { judgesQuery, setsQuery } from "@/api/judges";
 import { ProblemState } from "@/api/ProblemState";
@@ -14,6 +14,9 @@ import { PolicyDialog } from "./PolicyDialog";
 import { SetDialog } from "./SetDialog";
 import { Validators } from "./Validators";
 
+const LINK =
+  "inline-flex h-8 items-center gap-1.5 rounded border border-control px-3 font-medium hover:bg-sunken pointer-coarse:min-h-11";
+
 /** Page of what results are judged by: judge policies and criteria sets, by name; and the validators. */
 export function JudgesPage() {
   useTitle("Judges");
@@ -24,13 +27,14 @@ export function JudgesPage() {
     <div className="mx-auto max-w-7xl space-y-8 p-4">
       <div className="flex flex-wrap items-center justify-between gap-4">
         <h1 className="text-xl font-semibold">Judges</h1>
-        <Link
-          to="/playground"
-          search={{}}
-          className="inline-flex h-8 items-center gap-1.5 rounded border border-control px-3 font-medium hover:bg-sunken pointer-coarse:min-h-11"
-        >
-          <FlaskConical aria-hidden size={14} /> Try a judge
-        </Link>
+        <div className="flex flex-wrap gap-2">
+          <Link to="/evaluations" className={LINK}>
+            <Scale aria-hidden size={14} /> Evaluations
+          </Link>
+          <Link to="/playground" search={{}} className={LINK}>
+            <FlaskConical aria-hidden size={14} /> Try a judge
+          </Link>
+        </div>
       </div>
       <Names
         title="Judge policies"

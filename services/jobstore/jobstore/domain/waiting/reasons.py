@@ -72,7 +72,7 @@ def sum_up(waits: Iterable[Wait], around: Circumstances, most: int | None = None
             if reason.until and known.until and reason.until < known.until:
                 firsts[key] = reason
     return [
-        WaitingSum(count=counts[key], **firsts[key].model_dump(include={"code", "name", "owner", "remedy", "until"}))
+        WaitingSum(count=counts[key], **firsts[key].model_dump())
         for key in sorted(counts, key=lambda key: (-counts[key], key))[:most]
     ]
 

@@ -143,6 +143,7 @@ job_logs = Table(
     Column("next_attempt_at", TIME, doc="after a failure"),
     Column("actor", Text, doc="who asked for it; none in entries of older versions"),
     Column("duration_s", DOUBLE_PRECISION, doc="of the call or the judging that it ends, as its worker said"),
+    Column("waited", JSON, doc="what its execution waited for before it"),
     Index("job_logs_job_id_version_key", "job_id", "version", unique=True),
 )
 
@@ -206,6 +207,7 @@ executions = Table(
     ),
     Column("forged_lease", Integer, doc="the lease of which a forged report was buried"),
     Column("validators_lost", SmallInteger, nullable=False, server_default="0", doc="judging leases that lapsed"),
+    Column("waited", JSONB, doc="for what, since the last entry that is about it"),
     CheckConstraint("stage IN ('EXECUTING', 'JUDGING')", name="stage"),
     CheckConstraint("state IN ('QUEUED', 'OFFERED', 'LEASED', 'DONE')", name="state"),
     Index(

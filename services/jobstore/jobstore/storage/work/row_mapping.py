@@ -184,5 +184,6 @@ def _log_row(entry: LogEntry) -> sql.Values:
         "next_attempt_at": entry.next_attempt_at,
         "actor": report.actor,
         "duration_s": report.duration_s,
+        "waited": entry.waited,
         "created_at": report.at,
     }

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { JobLog } from "@/api/types";
 import { aLog } from "@/testing/factories";
-import { makeCalls, sumSpans } from "./waterfall";
+import { makeCalls, sumSpans, sumWaits } from "./waterfall";
 
 const BEGIN = Date.parse("2026-11-25T00:00:00Z");
 const at = (seconds: number) => new Date(BEGIN + seconds * 1_000).toISOString();
@@ -81,4 +81,28 @@ it("what goes on has no end, and counts until now", () => {
 
 it("the entries of an execution whose request is not known have no place", () => {
   expect(makeCalls([entry("progress", 0), entry("result", 1)])).toEqual([]);
+});
+
+it("what was waited for in the queue is kept with the wait, and summed up", () => {
+  const wait = (code: string, since: number, until: number) => ({
+    code,
+    name: "a",
+    since: at(since),
+    until: at(until),
+  });
+  const logs = [
+    ...[entry("requested", 0), entry("claimed", 4, { waited: [wait("limit_rate", 1, 3), wait("no_room", 3, 4)] })],
+    ...[entry("call_failed", 6, { duration_s: 1 }), entry("claimed", 9, { waited: [wait("limit_rate", 7, 9)] })],
+    entry("failed", 10, { duration_s: 1, status: "FAILED" }),
+  ];
+  const calls = makeCalls(logs);
+  const queues = calls.flatMap(({ spans }) => spans).filter(({ kind }) => kind === "queue");
+  expect(queues.map(({ waits }) => waits?.map(({ code }) => code))).toEqual([
+    ["limit_rate", "no_room"],
+    ["limit_rate"],
+  ]);
+  expect(sumWaits(calls).map(({ wait, took }) => [wait.code, took])).toEqual([
+    ["limit_rate", 4_000],
+    ["no_room", 1_000],
+  ]);
 });

@@ -1,4 +1,4 @@
-import type { JobLog } from "@/api/types";
+import type { JobLog, PastWait } from "@/api/types";
 import { isLate } from "./logs";
 
 /** What is done or waited for: the words of a span of time. */
@@ -12,7 +12,14 @@ export const SPAN_WORDS = {
 export type SpanKind = keyof typeof SPAN_WORDS;
 
 /** Time spent on one thing, in milliseconds; without an end while it goes on. `version` is the entry with which it began. */
-export type Span = { kind: SpanKind; begin: number; end: number | null; version: number };
+export type Span = {
+  kind: SpanKind;
+  begin: number;
+  end: number | null;
+  version: number;
+  /** What of it was waited for, where that is known. */
+  waits?: PastWait[];
+};
 
 /** One call of the agent, with the wait before it, and the judging of its result after it. */
 export type Call = {
@@ -87,6 +94,7 @@ function addEntry(call: Call, log: JobLog, at: number): void {
   const follows = ENDS_CALL.includes(kind ?? "") ? undefined : FOLLOWS[kind ?? ""];
   splitLast(call, log, at);
   const last = call.spans.at(-1);
+  if (last?.kind === "queue" && log.waited?.length) last.waits = [...(last.waits ?? []), ...log.waited];
   if (last && last.end === null) {
     if (last.kind === follows) return;
     last.end = Math.max(last.begin, at);
@@ -109,12 +117,23 @@ function splitLast({ spans }: Call, { duration_s: seconds }: JobLog, at: number)
     last = before;
   }
   if (last.kind === "agent") return;
-  const { begin, version } = last;
+  const { begin, version, waits } = last;
   const began = Math.max(begin, at - seconds * 1_000);
   const [waited, done] = last.kind === "judge" ? (["judgeQueue", "judge"] as const) : ([last.kind, "agent"] as const);
   spans.pop();
-  if (began > begin) spans.push({ kind: waited, begin, end: began, version });
+  if (began > begin) spans.push({ kind: waited, begin, end: began, version, ...(waits && { waits }) });
   spans.push({ kind: done, begin: began, end: null, version: beganWith });
+}
+
+/** Sum up for how long the queue was waited in for each thing, in milliseconds: the longest first. */
+export function sumWaits(calls: readonly Call[]): { wait: PastWait; took: number }[] {
+  const sums = new Map<string, { wait: PastWait; took: number }>();
+  for (const wait of calls.flatMap(({ spans }) => spans).flatMap(({ waits }) => waits ?? [])) {
+    const cause = `${wait.code} ${wait.name}`;
+    const took = (sums.get(cause)?.took ?? 0) + Date.parse(wait.until) - Date.parse(wait.since);
+    sums.set(cause, { wait, took });
+  }
+  return [...sums.values()].sort((one, other) => other.took - one.took);
 }
 
 /** Sum up how long each kind of span took, until a moment where one goes on. */

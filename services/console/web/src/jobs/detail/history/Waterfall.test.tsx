@@ -43,6 +43,17 @@ it("shows where the time of a job went: a row a call, exact times for all, in th
   expect(screen.getByRole("list", { name: "In all" })).toHaveTextContent("7.0 s before the next call");
 });
 
+it("a past wait in the queue says for what, part by part", async () => {
+  const time = (seconds: number) => new Date(BEGIN + seconds * 1_000).toISOString();
+  const waited = [{ code: "limit_concurrency", name: "tenant:press", since: time(0.2), until: time(0.8) }];
+  const logs = [...LIFE.slice(0, 2), entry(3, "claimed", 1, { waited }), entry(4, "call_begun", 1)];
+  serveJob(aJob({ status: "COMPLETED", version: 4, execution_id: "execution-1" }), logs);
+  await renderPage(<JobPage id="poem" />);
+  const bar = await screen.findByRole("button", { name: /in the queue.*600 ms: limit tenant:press is reached/ });
+  expect(bar.children[1]).toHaveStyle({ left: "20%" });
+  expect(screen.getByRole("list", { name: "In the queue" })).toHaveTextContent("600 ms limit tenant:press is reached");
+});
+
 it("a span leads to the entry with which it began, however old it is", async () => {
   const reports = Array.from({ length: 300 }, (_, at) => entry(5 + at, "progress", 13, { progress: 0.5 }));
   const logs = [...LIFE.slice(0, 4), ...reports];

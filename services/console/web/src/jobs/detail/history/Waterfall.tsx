@@ -11,6 +11,7 @@ import { cn } from "@/lib/cn";
 import { formatDuration, formatExactTime, formatNextPortion, formatPercent } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { toIntlZone, useZone } from "@/ui/display/time";
+import { describePastWaits, OWNER_INKS, PastWaits, PastWaitsLegend } from "./PastWaits";
 
 const ROWS_SHOWN = 50;
 const TICKS_DRAWN = 100;
@@ -23,8 +24,6 @@ const LOOKS: Record<SpanKind, string> = {
   agent: "h-4 bg-running",
   judge: "h-4 bg-rejected",
 };
-/** The colour of a wait by whose move it is, where that is known. */
-const OWNER_INKS: Record<string, string> = { operator: "bg-resubmit", caller: "bg-resubmit", agent: "bg-failed" };
 
 type WaterfallProps = {
   job: Job;
@@ -51,6 +50,7 @@ export function Waterfall({ job, logs, onOpen }: WaterfallProps) {
   return (
     <div className="space-y-2">
       <Legend sums={sumSpans(calls, now)} />
+      <PastWaitsLegend calls={calls} nameOf={nameOf} />
       {hidden > 0 && (
         <Button size="small" onClick={() => setLimit(limit + ROWS_SHOWN)}>
           Show {formatNextPortion(hidden, ROWS_SHOWN)} earlier
@@ -64,6 +64,7 @@ export function Waterfall({ job, logs, onOpen }: WaterfallProps) {
             place={(at) => `${((at - begin) / (end - begin)) * 100}%`}
             now={now}
             reason={reason && { ...reason, words: describeCause(reason, nameOf) }}
+            nameOf={nameOf}
             onOpen={onOpen}
           />
         ))}
@@ -92,10 +93,11 @@ type RowProps = {
   now: number;
   /** Why the job waits now, in words. */
   reason?: WaitReason & { words: string };
+  nameOf: (id: string) => string;
   onOpen: (version: number) => void;
 };
 
-function Row({ call, place, now, reason, onOpen }: RowProps) {
+function Row({ call, place, now, reason, nameOf, onOpen }: RowProps) {
   const { submission, number, agent, spans, ticks } = call;
   const begun = spans.filter((span) => span.begin <= now || span.end !== null);
   const took = begun.reduce((sum, { begin, end }) => sum + Math.max(0, (end ?? Math.max(now, begin)) - begin), 0);
@@ -119,6 +121,7 @@ function Row({ call, place, now, reason, onOpen }: RowProps) {
             width={`calc(${place(span.end ?? Math.max(now, span.begin))} - ${place(span.begin)})`}
             now={now}
             reason={span.end === null && span.kind !== "agent" ? reason : undefined}
+            nameOf={nameOf}
             progress={span.kind === "agent" ? ticks : []}
             onOpen={onOpen}
           />
@@ -137,7 +140,7 @@ function Row({ call, place, now, reason, onOpen }: RowProps) {
   );
 }
 
-type SpanBarProps = Pick<RowProps, "now" | "reason" | "onOpen"> & {
+type SpanBarProps = Pick<RowProps, "now" | "reason" | "nameOf" | "onOpen"> & {
   span: Span;
   left: string;
   width: string;
@@ -145,7 +148,7 @@ type SpanBarProps = Pick<RowProps, "now" | "reason" | "onOpen"> & {
 };
 
 /** Span as a button that leads to the entry with which it began; what it is and its exact times are its title. */
-function SpanBar({ span, left, width, now, reason, progress, onOpen }: SpanBarProps) {
+function SpanBar({ span, left, width, now, reason, nameOf, progress, onOpen }: SpanBarProps) {
   const [zone] = useZone();
   const exact = (at: number) => formatExactTime(at, toIntlZone(zone));
   const { kind, begin, end, version } = span;
@@ -153,6 +156,7 @@ function SpanBar({ span, left, width, now, reason, progress, onOpen }: SpanBarPr
   const title = [
     `${formatDuration(Math.max(0, (end ?? now) - begin))} ${SPAN_WORDS[kind]}`,
     `from ${exact(begin)} ${end === null ? "until now" : `to ${exact(end)}`}`,
+    ...describePastWaits(span, nameOf),
     reason?.words,
     newest && `${formatPercent(newest.share)} reported at ${exact(newest.at)}`,
   ];
@@ -167,6 +171,7 @@ function SpanBar({ span, left, width, now, reason, progress, onOpen }: SpanBarPr
       style={{ left, width }}
     >
       <span className={cn("w-full rounded-sm", LOOKS[kind], reason && OWNER_INKS[reason.owner])} />
+      <PastWaits span={span} />
     </button>
   );
 }
