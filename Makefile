@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser test-fast test-model coverage coverage-core lint breaking drift format bench bench-peers profile path faults mutants upgrade attacks model proto lock clean
+.PHONY: help setup demo up test browser test-fast test-model coverage coverage-core lint breaking drift format bench bench-peers profile path faults mutants upgrade attacks model pictures proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -49,7 +49,7 @@ test-fast: $(READY) ## Run the tests that need no Kafka, PostgreSQL or browser: 
 
 # What so weak a model says is never twice the same, and takes its time: alone, and not among the other tests.
 test-model: $(READY) $(PAGE) ## Judge by a weak model on a real server, llama.cpp, which is fetched the first time (120 MB)
-	$(BIN)/pytest tests/peers/test_weak_model.py -m model -n 0 -s $(ARGS)
+	$(BIN)/pytest tests/peers/test_weak_model.py -m model -n 2 -rP $(ARGS)
 
 coverage: $(READY) $(PAGE) browser ## Run the Python tests and say which lines of the services ran, in all processes
 	rm -f .coverage .coverage.*
@@ -93,6 +93,11 @@ breaking: $(READY)
 	else \
 		echo "buf breaking: skipped, there is no $$base to compare with"; \
 	fi
+
+pictures: $(READY) $(PAGE) browser ## Make the README's pictures of the page again
+	$(BIN)/pytest tests/e2e/test_why_and_where.py
+	cp tests/e2e/screenshots/readme-jobs.png docs/images/jobs.png
+	cp tests/e2e/screenshots/readme-job.png docs/images/job.png
 
 format: $(READY) $(WEB)/node_modules/ready ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix-only --quiet .

@@ -43,7 +43,7 @@ TENANT: Final = "tenant:press"
 class World:
     """A running system with agents that answer, never answer, and fail."""
 
-    endpoints: Mapping[str, Any]
+    endpoints: dict[str, Any]
     client: JobStoreClient
 
     async def ask(self, agent: str = "slow", **fields: Any) -> Job:
@@ -225,7 +225,7 @@ async def measure_sums(world: World, waiting: int) -> dict[str, Any]:
         await seeding.vacuum(database)
         await seeding.skip_facts(database)
 
-    await seeding.while_stopped(lambda: _read_processes(world), world.client, make)
+    await seeding.while_all_stopped(world.endpoints, world.client, make)
     took, sums = [], []
     headers = {"Authorization": f"Bearer {world.endpoints['token']}"}
     async with aiohttp.ClientSession(world.endpoints["http"], headers=headers, raise_for_status=True) as http:
@@ -238,11 +238,6 @@ async def measure_sums(world: World, waiting: int) -> dict[str, Any]:
     await database.close()
     told = {each["code"]: each["count"] for each in sums}
     return {"waiting": waiting, "told": told, "ms": {f"p{p}": compute_percentile(took, p) for p in (50, 95, 99)}}
-
-
-def _read_processes(world: World) -> dict[str, int]:
-    parsed: dict[str, int] = json.loads(Path(world.endpoints["file"]).read_text())["processes"]
-    return parsed
 
 
 async def serve_agents() -> tuple[web.AppRunner, str]:

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -96,8 +95,7 @@ async def measure(name: str, arguments: argparse.Namespace) -> tuple[dict[str, A
             await seeding.skip_facts(bench.database)
 
         began = time.monotonic()
-        await seeding.while_stopped(lambda: read_processes(bench), bench.client, make)
-        bench.endpoints["processes"] = read_processes(bench)
+        await seeding.while_all_stopped(bench.endpoints, bench.client, make)
         made_s = time.monotonic() - began
         await bench.run(arguments.lives, arguments.rate)
         async with hold_open(bench.endpoints["postgres"], arguments.held_s if name == "open" else None):
@@ -192,12 +190,6 @@ async def hold_open(postgres: str, seconds: float | None) -> AsyncIterator[None]
     finally:
         await other.close()
         await server.close()
-
-
-def read_processes(bench: Bench) -> dict[str, int]:
-    """Read the ids of the processes as they are now."""
-    parsed: dict[str, int] = json.loads(Path(bench.endpoints["file"]).read_text())["processes"]
-    return parsed
 
 
 def compare_cases(cases: list[dict[str, Any]]) -> list[str]:

@@ -1,28 +1,41 @@
 """Measure lists of a million jobs over REST: each filter with each order, twenty combinations of filters, and facets.
 
-Prints JSON lines: what was stored, then for each list the milliseconds of `--repeats` requests, the slowest first.
+Prints one table, the slowest first: the milliseconds of `--repeats` requests, and what each looks at, which no load on
+the machine changes: rows of tables and pages of 8 KiB. `--data` keeps the jobs in a folder, and takes them from there.
 
-    .venv/bin/python benchmarks/lists.py [--jobs 1000000] [--repeats 20]
+    make bench OF=lists ARGS="--data /tmp/lists [--jobs 1000000] [--repeats 20] [--only lists|facets]"
 """
 
 import argparse
 import asyncio
 import json
-import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from hashlib import md5
 from itertools import product
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
+from uuid import UUID
 
 import aiohttp
 import asyncpg
-from measuring.seeding import vacuum
-from viewers_and_lists import TOKEN, make_database, measure_list, run_services, seed
+from measuring.plans import Looked, explaining
+from measuring.seeding import skip_facts, vacuum
+from viewers_and_lists import TOKEN, measure_list, run_services, seed
 
+from console.api.schemas import FacetsQuery, JobsQuery
 from contracts.status import JobOrder
 from jobstore.maintenance.texts import TextIndex
+from jobstore.reads.job_facets import list_job_facets
+from jobstore.reads.job_list import list_jobs
 from jobstore.storage.database import Database
 from localstack.backing import infrastructure
 
+LISTS: Final = "/api/jobs"
+#: Jobs of a page.
+PAGE: Final = 100
+#: The ids of batches of 1,000 and of 100,000 items (measuring/seeding.py).
+BATCH, LARGE_BATCH = (str(UUID(md5(word, usedforsecurity=False).hexdigest())) for word in (b"50", b"large"))
 FILTERS: Final[dict[str, Mapping[str, str]]] = {
     "all": {},
     "status, many": {"status": "COMPLETED"},
@@ -31,6 +44,8 @@ FILTERS: Final[dict[str, Mapping[str, str]]] = {
     "agent": {"agent_id": "agent-7"},
     "agent, rare": {"agent_id": "rare"},
     "tenant": {"tenant": "tenant-3"},
+    "batch": {"batch_id": BATCH},
+    "batch, large": {"batch_id": LARGE_BATCH},
     "label, many": {"label": "team:t3"},
     "label, few": {"label": "customer:c77"},
     "code": {"code": "agent_status"},
@@ -64,48 +79,88 @@ COMBINATIONS: Final[dict[str, Mapping[str, str]]] = {
     "text that failed": {"q": "translate", "status": "FAILED"},
     "text by code": {"q": "customer 77", "code": "agent_status"},
     "text of a tenant, none": {"q": "nobody wrote this", "tenant": "tenant-3"},
+    "failed of a batch": {"status": "FAILED", "batch_id": LARGE_BATCH},
     "two codes of a tenant": {"tenant": "tenant-2", "code": "agent_timeout", "created_after": "2020-01-01T00:00:00Z"},
 }
 
 FACETS: Final = ("agent", "tenant", "batch", "code", "criterion", "label", "label:team", "status")
 
 
-async def fill_index(url: str) -> float:
-    """Index the texts of all jobs, and return the seconds that it took."""
-    database, begun = Database(url.replace("postgresql://", "postgresql+asyncpg://")), time.monotonic()
+@asynccontextmanager
+async def provide_jobs(postgres: str, jobs: int) -> AsyncIterator[str]:
+    """Yield the URL of a database of so many jobs, which is filled if it is not there."""
+    name = f"lists_{jobs}"
+    url = f"{postgres.rpartition('/')[0]}/{name}"
+    server = await asyncpg.connect(postgres)
+    if not await server.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+        await server.execute(f'CREATE DATABASE "{name}_filling"')
+        print(json.dumps({"seeded": await seed(f"{url}_filling", jobs)}), flush=True)
+        await fill_index(f"{url}_filling")
+        await server.execute(f'ALTER DATABASE "{name}_filling" RENAME TO "{name}"')
+    await server.close()
+    yield url
+
+
+async def fill_index(url: str) -> None:
+    """Index the texts of all jobs, and say that everything is counted."""
+    database = Database(url.replace("postgresql://", "postgresql+asyncpg://"))
     while await TextIndex(database).index():
         pass
     await database.close()
     connection = await asyncpg.connect(url)
+    await skip_facts(connection)
     await vacuum(connection)
     await connection.close()
-    return round(time.monotonic() - begun, 1)
+
+
+async def look(database: Database, path: str, asked: Mapping[str, str]) -> Looked:
+    """Return what a list or a facet looks at."""
+    async with explaining(database) as connection:
+        if path == LISTS:
+            query = JobsQuery.model_validate(asked)
+            chosen = query.to_job_filter(query.status)
+            await list_jobs(connection, limit=PAGE, chosen=chosen, order=query.sort, texts=False)
+        else:
+            facets = FacetsQuery.model_validate(asked)
+            await list_job_facets(connection, facets.field, facets.to_job_filter(facets.status), limit=20)
+    return connection.looked
+
+
+def choose(only: str | None) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+    """Yield the name, the path and the parameters of each request."""
+    every = FILTERS | COMBINATIONS
+    if only != "facets":
+        for (name, one), order in product(FILTERS.items(), JobOrder):
+            yield f"{name}, by {order}", LISTS, {**one, "sort": order}
+        yield from ((name, LISTS, one) for name, one in COMBINATIONS.items())
+    if only != "lists":
+        for (name, one), field in product(every.items(), FACETS):
+            yield f"{name}, the values of {field}", "/api/job-facets", {**one, "field": field}
 
 
 async def main() -> None:
-    """Store the jobs, and measure each list."""
-    parser = argparse.ArgumentParser()
+    """Store the jobs where they are missing, and measure each list."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--data", type=Path, help="a folder in which the jobs stay")
+    parser.add_argument("--only", choices=["lists", "facets"])
     chosen = parser.parse_args()
-    lists = {f"{name}, by {order}": {**one, "sort": order} for (name, one), order in product(FILTERS.items(), JobOrder)}
-    lists |= COMBINATIONS
-    facets = {
-        f"{name}, the values of {field}": {**one, "field": field}
-        for (name, one), field in product((FILTERS | COMBINATIONS).items(), FACETS)
-    }
-    with infrastructure(short_lived=False) as servers:
-        async with make_database(servers.postgres) as url:
-            print(json.dumps({"seeded": await seed(url, chosen.jobs), "indexed_s": await fill_index(url)}), flush=True)
-            async with run_services(servers.kafka, url) as (_, http, _):
-                headers = {"Authorization": f"Bearer {TOKEN}"}
-                async with aiohttp.ClientSession(f"http://{http}", headers=headers) as session:
-                    took: dict[str, Any] = {}
-                    for path, asked in (("/api/jobs", lists), ("/api/job-facets", facets)):
-                        for name, parameters in asked.items():
-                            took[name] = await measure_list(session, path, parameters, chosen.repeats)
-    for name, one in sorted(took.items(), key=lambda item: -item[1]["p95"]):
-        print(json.dumps({"list": name, **one}))
+    rows: list[tuple[float, float, int, int, str]] = []
+    with infrastructure(chosen.data, short_lived=False) as servers:
+        async with provide_jobs(servers.postgres, chosen.jobs) as url, run_services(servers.kafka, url) as (_, http, _):
+            database = Database(url.replace("postgresql://", "postgresql+asyncpg://"))
+            headers = {"Authorization": f"Bearer {TOKEN}"}
+            async with aiohttp.ClientSession(f"http://{http}", headers=headers) as session:
+                for name, path, asked in choose(chosen.only):
+                    looked = await look(database, path, asked)
+                    took = await measure_list(session, path, asked, chosen.repeats)
+                    whole = f" (reads {', '.join(looked.read_whole)} whole)" if looked.read_whole else ""
+                    rows.append((took["p95"], took["p50"], looked.rows, looked.buffers, name + whole))
+            await database.close()
+    print(f"{'p50 ms':>8} {'p95 ms':>8} {'rows':>9} {'buffers':>9}  list")
+    for p95, p50, seen, buffers, name in sorted(rows, reverse=True):
+        print(f"{p50:8.1f} {p95:8.1f} {seen:9,} {buffers:9,}  {name}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ from uuid import uuid4
 
 import grpc
 import uvloop
-from growth import read_processes
 from lives import Bench, run_bench
 from measuring import foreign, seeding
 from measuring.figures import make_table, write_section
@@ -135,7 +134,7 @@ async def drive(bench: Bench, folder: Path, arguments: argparse.Namespace) -> li
 async def sample_memory(bench: Bench, samples: list[dict[str, float]]) -> None:
     """Note the memory of each service now and then, until cancelled."""
     while True:
-        samples.append(await asyncio.to_thread(measure_memory, read_processes(bench)))
+        samples.append(await asyncio.to_thread(measure_memory, seeding.read_processes(bench.endpoints)))
         await asyncio.sleep(SAMPLE_S)
 
 
@@ -199,8 +198,7 @@ async def main() -> int:
             await seeding.vacuum(bench.database)
             await seeding.skip_facts(bench.database)
 
-        await seeding.while_stopped(lambda: read_processes(bench), bench.client, store)
-        bench.endpoints["processes"] = read_processes(bench)
+        await seeding.while_all_stopped(bench.endpoints, bench.client, store)
         await bench.run(2 * WINDOW, arguments.rate)
         before_ms = (await bench.run(5 * WINDOW, arguments.rate))["to_final_ms"][1]
         calls_before, errors_before = read_failures(Path(bench.endpoints["logs"]))
@@ -210,7 +208,7 @@ async def main() -> int:
         recovery_s = await measure_recovery(bench, before_ms, arguments.rate)
         sampling.cancel()
         calls, errors = read_failures(Path(bench.endpoints["logs"]))
-        restarted = read_processes(bench) != bench.endpoints["processes"]
+        restarted = seeding.read_processes(bench.endpoints) != bench.endpoints["processes"]
     calls, errors = calls - calls_before, errors - errors_before
     unclear = {each.door: {c: n for c, n in each.codes.items() if c not in CLEAR} for each in answers}
     unclear = {door: codes for door, codes in unclear.items() if codes}

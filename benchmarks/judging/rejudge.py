@@ -1,8 +1,9 @@
 """Measure judging stored results again as a shadow, against a judge that answers at once.
 
 A validator is killed on the way: what it held is asked for again, and nothing is recorded twice. A second shadow is
-aborted: how long the judge is still asked. Prints a JSON line; ends with status 1 unless every result has one verdict,
-and the judge was asked no more often than there are results and what was under way.
+aborted: how long the judge is still asked, and when the operation has ended. Prints a JSON line, with the CPU of each
+part until the validator is killed; ends with status 1 unless every result has one verdict, none was recorded twice, and
+the judge was asked no more often than there are results and what was under way.
 
     make bench OF=judging/rejudge ARGS="--jobs 100000"
 """
@@ -14,7 +15,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import uvloop
@@ -36,8 +36,8 @@ VERDICT: Final = {
 #: The part of the results after which the validator is killed, and the second shadow is aborted.
 KILLED_AFTER: Final = 0.3
 ABORTED_AFTER: Final = 0.1
-#: The most that a validator holds: half of its capacity.
-HELD_MAX: Final = 100
+#: The most that a validator holds: it judges half of its capacity at once, and reports as much.
+HELD_MAX: Final = 200
 
 
 class Judge:
@@ -110,31 +110,54 @@ async def until_ended(bench: Bench, operation_id: str) -> None:
 
 async def measure_shadow(bench: Bench, judge: Judge) -> dict[str, Any]:
     """Judge all again, and kill the validator on the way."""
-    processes = bench.endpoints["processes"]
+    processes = bench.endpoints["processes"] | {"judge": os.getpid()}
     before, asked, began = read_cpu(processes), judge.asked, time.monotonic()
     operation_id = await begin(bench)
     total = (await bench.client.get_operation(operation_id)).total
     accepted_s = time.monotonic() - began
     await until_done(bench, operation_id, total * KILLED_AFTER)
+    done, used = await count_done(bench, operation_id), compare(before, read_cpu(processes))
     os.kill(processes["validator"], signal.SIGKILL)
     killed_s = time.monotonic() - began
+    resumed_s = await measure_resuming(judge)
     await until_ended(bench, operation_id)
     took_s = time.monotonic() - began
     report = await bench.client.get_rejudge_report(operation_id, limit=1)
-    used = compare(before, read_cpu(read_processes(bench)))
+    cpu_ms = {name: round(seconds * 1000 / done, 2) for name, seconds in used.parts.items() if name != "judge"}
+    cpu_ms["judge"] = round(used.parts["judge"] * 1000 / done - sum(cpu_ms.values()), 2)
     return {
         "results": total,
         "verdicts": report.judged,
         "refused": report.failed,
         "flipped": report.flipped,
         "a_second": round(report.judged / took_s, 1),
-        "a_second_until_killed": round(report.judged * KILLED_AFTER / killed_s, 1),
+        "a_second_until_killed": round(done / killed_s, 1),
+        "cpu_ms_a_verdict": round(sum(cpu_ms.values()), 2),
+        "cpu_ms_by_part": cpu_ms,
+        "resumed_s": round(resumed_s, 1),
         "accepted_s": round(accepted_s, 2),
         "took_s": round(took_s, 1),
         "asked_twice": judge.asked - asked - report.judged,
+        "recorded_twice": await count_twice(bench, operation_id),
         "bytes_a_verdict": await measure_rows(bench, operation_id),
         "foreign_cores": round(used.foreign / used.took_s, 2),
     }
+
+
+async def measure_resuming(judge: Judge) -> float:
+    """Return after how many seconds the judge is asked again, once the validator was killed."""
+    killed_at = time.monotonic()
+    await asyncio.sleep(0.1)  # what was on its way comes
+    asked = judge.asked
+    while judge.asked == asked:  # noqa: ASYNC110 - told by no event
+        await asyncio.sleep(0.05)
+    return time.monotonic() - killed_at
+
+
+async def count_twice(bench: Bench, operation_id: str) -> int:
+    """Return how many verdicts there are beside the first on a result."""
+    query = "SELECT count(*) - count(DISTINCT job_id) FROM judgings WHERE group_id = $1::uuid AND is_valid IS NOT NULL"
+    return int(await bench.database.fetchval(query, operation_id))
 
 
 async def measure_rows(bench: Bench, operation_id: str) -> int:
@@ -160,12 +183,6 @@ async def measure_abort(bench: Bench, judge: Judge, total: int) -> dict[str, Any
     }
 
 
-def read_processes(bench: Bench) -> dict[str, int]:
-    """Return the processes as they are now: one that was killed has a successor."""
-    processes: dict[str, int] = json.loads(Path(bench.endpoints["file"]).read_text())["processes"]
-    return processes
-
-
 async def main() -> None:
     """Measure, print, and check."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -174,8 +191,7 @@ async def main() -> None:
     judge = Judge()
     runner = await serve(judge)
     async with run_bench() as bench:
-        await seeding.while_stopped(lambda: read_processes(bench), bench.client, lambda: store(bench, arguments.jobs))
-        bench.endpoints["processes"] = read_processes(bench)
+        await seeding.while_all_stopped(bench.endpoints, bench.client, lambda: store(bench, arguments.jobs))
         figures = await measure_shadow(bench, judge)
         figures |= await measure_abort(bench, judge, figures["verdicts"])
     await runner.cleanup()
@@ -183,6 +199,7 @@ async def main() -> None:
     if (
         figures["verdicts"] + sum(figures["refused"].values()) != figures["results"]
         or figures["asked_twice"] > HELD_MAX
+        or figures["recorded_twice"]
     ):
         sys.exit(1)
 

@@ -1,11 +1,14 @@
 """Make stored data by SQL, in bulk: jobs that are done, and their logs."""
 
 import asyncio
+import json
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import asyncpg
 
 from contracts.client import JobStoreClient
@@ -42,6 +45,18 @@ FROM generate_series(1, $1::int) n, LATERAL (SELECT CASE
     WHEN n % 5000 = 3 THEN 'IN_PROGRESS' WHEN n % 100 = 4 THEN 'PENDING' ELSE 'COMPLETED' END AS status) AS s
 """
 #: The first four and the last entry are those of a life; between them is progress.
+#: Each tenth job was in two: first in the one of all of these, and then in one of a thousand.
+_OPERATIONS = """
+WITH items AS (
+    SELECT n, named.* FROM generate_series(10, $1::int, 10) n, LATERAL (VALUES
+        (md5('large')::uuid, 'large', n / 10 - 1), (md5((n / 10000)::text)::uuid, 'batch ' || n / 10000, n % 10000 / 10)
+    ) AS named (id, name, item)
+), operations_made AS (
+    INSERT INTO operations (id, name, state, finished_at) SELECT DISTINCT id, name, 'DONE', now() FROM items
+)
+INSERT INTO operation_items (operation_id, item, job_id, execution_id)
+SELECT id, item, 'job-' || lpad(n::text, 8, '0'), md5(n::text)::uuid FROM items ORDER BY id, item
+"""
 _LOGS = """
 INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload, kind,
     execution_id, message, created_at)
@@ -95,7 +110,7 @@ _CHURNS = (
     "UPDATE jobs SET status = 'COMPLETED', live = false, updated_at = clock_timestamp() WHERE id = ANY($1)",
 )
 CHURNED_AT_ONCE = 1_000
-TABLES = ("jobs", "job_logs", "executions", "job_texts")
+TABLES = ("jobs", "job_logs", "executions", "job_texts", "operation_items")
 _INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY($1) AND indexname NOT LIKE '%pkey'"
 
 
@@ -107,6 +122,7 @@ async def store_jobs(connection: asyncpg.Connection, jobs: int, entries: int = 5
         await connection.execute(f"DROP INDEX {row['indexname']}")
     await connection.execute(_AGENTS)
     await connection.execute(_JOBS, jobs, entries, timeout=SQL_MAX_S)
+    await connection.execute(_OPERATIONS, jobs, timeout=SQL_MAX_S)
     await connection.execute(_LOGS, jobs, entries, timeout=SQL_MAX_S)
     await connection.execute(_EXECUTIONS, jobs, timeout=SQL_MAX_S)
     for row in indexes:
@@ -143,14 +159,48 @@ async def vacuum(connection: asyncpg.Connection) -> None:
 
 
 async def while_stopped(
-    read_processes: Callable[[], dict[str, int]], client: JobStoreClient, make: Callable[[], Awaitable[Any]]
+    find_processes: Callable[[], dict[str, int]],
+    client: JobStoreClient,
+    make: Callable[[], Awaitable[Any]],
+    console: str | None = None,
 ) -> None:
-    """Make data while the jobstore stands still, then kill it, and wait for its successor, which knows of nothing."""
-    pid = read_processes()["jobstore"]
-    os.kill(pid, signal.SIGSTOP)
+    """Make data while the jobstore stands still, then kill it, and wait for its successor, which knows of nothing.
+
+    So is the console, where its URL is given: one that was there before would read all that was made, as changes since
+    its cursor, where one that starts begins at the latest.
+    """
+    names = ("jobstore",) if console is None else ("jobstore", "console")
+    before = {name: pid for name, pid in find_processes().items() if name in names}
+    os.kill(before["jobstore"], signal.SIGSTOP)
     try:
         await make()
     finally:
-        os.kill(pid, signal.SIGKILL)
-    while read_processes()["jobstore"] == pid or not await client.is_serving():  # noqa: ASYNC110 - told by no event
+        for pid in before.values():
+            os.kill(pid, signal.SIGKILL)
+    while before.items() & find_processes().items() or not await client.is_serving():  # noqa: ASYNC110 - told by no event
         await asyncio.sleep(0.1)
+    while console is not None and not await _is_healthy(console):
+        await asyncio.sleep(0.1)
+
+
+async def while_all_stopped(
+    endpoints: dict[str, Any], client: JobStoreClient, make: Callable[[], Awaitable[Any]]
+) -> None:
+    """Do the same in a whole system, whose endpoints have the new `processes` then."""
+    await while_stopped(lambda: read_processes(endpoints), client, make, endpoints["http"])
+    endpoints["processes"] = read_processes(endpoints)
+
+
+def read_processes(endpoints: Mapping[str, Any]) -> dict[str, int]:
+    """Read the ids of the processes as they are now: one that was killed has a successor."""
+    processes: dict[str, int] = json.loads(Path(endpoints["file"]).read_text())["processes"]
+    return processes
+
+
+async def _is_healthy(console: str) -> bool:
+    """Return whether a console serves, and watches its jobstore."""
+    try:
+        async with aiohttp.ClientSession(console) as http, http.get("/api/health") as answer:
+            return answer.ok and (await answer.json())["live"] is True
+    except (aiohttp.ClientError, OSError):
+        return False

@@ -318,7 +318,7 @@ class JobCounts(Model):
 
     counts: dict[str, int]
     capped_at: int = Field(description="a count that has reached it may be more")
-    searched: int | None = Field(None, description="so many of the newest jobs were searched for the text, and no more")
+    searched: int | None = Field(None, description="so many of the newest that match were counted, and no more")
     cancelled: int = Field(0, description="those whose last execution was cancelled, at whatever status they are")
 
 

@@ -1,10 +1,15 @@
-"""Judge policies with their versions, and the playground, as somebody at a browser uses them."""
+"""Judge policies with their versions, their golden sets, and the playground, as somebody at a browser uses them."""
 
 import json
+from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Page, expect
-from visitor import Visitor, settled
+import pytest
+from playwright.async_api import Locator, Page, expect
+from support.system import System, signoff
+from visitor import Theme, Visitor, found_by_axe, keep, overflowing, settled, shifted
+
+NORTH, SOUTH = "The north quay is sound.", "The south quay is cracked."
 
 
 async def test_a_policy_gets_a_version_and_that_is_promoted(visitor: Visitor):
@@ -44,3 +49,148 @@ async def test_a_result_is_judged_without_a_job(visitor: Visitor):
     await verdict.get_by_role("button", name="north quay").click()
     selected = "(field) => field.value.slice(field.selectionStart, field.selectionEnd)"
     assert await page.get_by_label("Result", exact=True).evaluate(selected) == "north quay"
+
+
+def labelled() -> list[str]:
+    """Cases that are good and name the north quay, and bad ones that do not; the last is bad, and names it."""
+    asked = {"title": "Inspect the harbour", "criteria": [{"text": 'Names the "north quay"'}]}
+    plain = [(f"{label}-{number}", NORTH if label else SOUTH, label) for label in (True, False) for number in range(3)]
+    cases = [{**asked, "id": name, "result": result, "label": label} for name, result, label in plain]
+    odd = {**asked, "id": "odd", "title": "Inspect it by night", "result": f"It was dark. {NORTH}", "label": False}
+    return [json.dumps(case) for case in (*cases, odd)]
+
+
+async def make_policy(system: System, name: str, cases: list[str]) -> None:
+    """Make a policy with two versions, of which the first is current, and with a golden set."""
+    for asks in ("all", "each"):
+        await system.client.put_judge_policy({"name": name, "stages": [{"kind": "single"}], "asks": asks})
+    await system.client.put_golden_set(name, "\n".join(cases))
+
+
+async def evaluate(system: System, cases: list[str], folder: Path, *policies: str) -> Path:
+    """Evaluate policies on cases by the command line; return the file with the report."""
+    file, report = folder / "cases.jsonl", folder / f"{policies[0]}.json"
+    file.write_text("\n".join(cases))
+    named = [option for policy in policies for option in ("--policy", policy)]
+    [found] = await signoff(system, "judge", "evaluate", str(file), *named)
+    report.write_text(json.dumps(found))
+    return report
+
+
+async def asked_to_promote(page: Page) -> Locator:
+    await page.get_by_role("button", name="Promote version 2").click()
+    return page.get_by_role("alertdialog")
+
+
+async def test_a_golden_set_refuses_a_version_until_somebody_says_why(visitor: Visitor, system: System, tmp_path: Path):
+    visitor.tolerate("status of 409")
+    await make_policy(system, "gated", labelled())
+    page = await visitor.arrive("/judges/gated")
+    dialog = await asked_to_promote(page)
+    await dialog.get_by_role("button", name="Promote").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("golden_not_evaluated")
+    report = await evaluate(system, labelled(), tmp_path, "gated@2")
+    await dialog.get_by_label("Report on the golden set").set_input_files(report)
+    await expect(dialog.get_by_label("Why all the same")).to_have_count(0)
+    await dialog.get_by_role("button", name="Promote").click()
+    refusal = dialog.get_by_role("alert")
+    await expect(refusal).to_contain_text("golden_failed")
+    await expect(refusal).to_contain_text("0.750 of the bad results are refused, less than 0.9")
+    await keep(page, "golden-refused")
+    assert await found_by_axe(page) == []
+    assert (await system.client.get_judge_policy("gated")).current == 1
+    await dialog.get_by_label("Why all the same").fill("the night is labelled wrongly")
+    await dialog.get_by_role("button", name="Promote all the same").click()
+    await expect(page.get_by_text("Judge policy, version 2 is current")).to_be_visible()
+    moves = page.get_by_role("region", name="What was current")
+    await expect(moves).to_contain_text("the night is labelled wrongly")
+
+
+async def test_a_report_on_the_golden_set_promotes_a_version(visitor: Visitor, system: System, tmp_path: Path):
+    visitor.tolerate("status of 409")
+    cases = labelled()[:-1]
+    await make_policy(system, "measured", cases)
+    page = await visitor.arrive("/judges/measured")
+    dialog = await asked_to_promote(page)
+    file = dialog.get_by_label("Report on the golden set")
+    await file.set_input_files(await evaluate(system, cases, tmp_path, "measured@1"))
+    await dialog.get_by_role("button", name="Promote").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("golden_other_version")
+    await file.set_input_files(await evaluate(system, cases, tmp_path, "measured@2"))
+    await dialog.get_by_role("button", name="Promote", exact=True).click()
+    await expect(page.get_by_text("Judge policy, version 2 is current")).to_be_visible()
+
+
+EVERY_LOOK = [(theme, width) for theme in ("light", "dark") for width in (1440, 1100, 768, 390)]
+
+
+@pytest.mark.parametrize(("theme", "width"), EVERY_LOOK)
+async def test_pages_of_judges_are_accessible_and_fit(
+    visitor: Visitor, system: System, report: Path, theme: Theme, width: int
+):
+    assert report
+    await system.client.put_criteria_set("quays", "Names both quays\nHas at most 200 words")
+    await system.client.put_criteria_set("quays", "Names both quays\ncheck: max_words 200")
+    page = await visitor.arrive("/", theme=theme, size=(width, 900))
+    found = {}
+
+    async def look(name: str) -> None:
+        await keep(page, f"judging-{name}-{width}-{theme}")
+        found[name] = await found_by_axe(page) + await overflowing(page) + await shifted(page)
+
+    addresses = {"all": "/judges", "policy": "/judges/seen", "set": "/criteria-sets/quays", "try": "/playground"}
+    for name, address in addresses.items():
+        await page.goto(address)
+        await settled(page)
+        await look(name)
+    dialogs = {
+        "promote": ("seen", "Promote version 2"),
+        "retire": ("seen", "Retire"),
+        "version": ("seen", "New version"),
+    }
+    for name, (policy, button) in dialogs.items():
+        await page.goto(f"/judges/{policy}")
+        await page.get_by_role("button", name=button, exact=True).click()
+        await expect(page.get_by_role("alertdialog").or_(page.get_by_role("dialog"))).to_be_visible()
+        await expect(page.locator("[role=dialog] .animate-pulse")).to_have_count(0)
+        await look(name)
+    await page.goto("/criteria-sets/quays")
+    await page.get_by_role("button", name="New version").click()
+    await page.get_by_label("Criteria", exact=True).fill("Names both quays\nHas at most 200 words")
+    await expect(page.get_by_role("button", name="Use it").first).to_be_visible()
+    await look("set-version")
+    await page.goto("/new")
+    await page.get_by_label("Criterion 1", exact=True).press_sequentially("It does not name the west quay")
+    await expect(page.get_by_role("button", name="Use it").first).to_be_visible()
+    await look("new-job")
+    await page.get_by_role("button", name="Use it").first.click()
+    await expect(page.get_by_label("Kind of criterion 1")).to_have_value("never")
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+@pytest.fixture(scope="module")
+async def report(system: System, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of two policies, one of which lets a bad result pass."""
+    for asks in ("all", "each"):
+        await system.client.put_judge_policy({"name": "seen", "stages": [{"kind": "single"}], "asks": asks})
+    await system.client.put_judge_policy({"name": "looked", "stages": [{"kind": "checks"}, {"kind": "single"}]})
+    return await evaluate(system, labelled(), tmp_path_factory.mktemp("report"), "seen", "looked")
+
+
+@pytest.mark.parametrize(("theme", "width"), EVERY_LOOK)
+async def test_an_evaluation_is_read_on_the_page(visitor: Visitor, report: Path, theme: Theme, width: int):
+    page = await visitor.arrive("/judges", theme=theme, size=(width, 900))
+    await page.get_by_role("link", name="Evaluations").click()
+    await page.get_by_label("Report").set_input_files(report)
+    own = page.get_by_role("region", name="looked", exact=True)
+    await expect(own.get_by_role("row", name="Labelled bad")).to_contain_text("1 false accepts", use_inner_text=True)
+    await expect(page.get_by_role("region", name="In all")).to_contain_text("by McNemar's exact test")
+    disagreements = page.get_by_role("region", name="Disagreements")
+    await disagreements.get_by_text("Inspect it by night").click()
+    await disagreements.get_by_role("button", name="north quay").first.click()
+    await expect(disagreements.locator("mark[aria-current]")).to_have_text("north quay")
+    await page.get_by_role("main").evaluate("(main) => main.scrollTo(0, 0)")
+    await keep(page, f"evaluation-{width}-{theme}")
+    await disagreements.scroll_into_view_if_needed()
+    await keep(page, f"evaluation-end-{width}-{theme}")
+    assert await found_by_axe(page) + await overflowing(page) + await shifted(page) == []

@@ -37,7 +37,10 @@ async def test_the_list_says_why_each_job_waits(visitor: Visitor, system: System
         await system.client.execute_job("morning", not_before=datetime.now(UTC) + timedelta(hours=6))
         agent.answers["locked"] = lambda _: web.Response(status=500, text="the desk is locked")
         for job_id, title in {"done": "Describe the front page", "locked": "Read what is in the desk"}.items():
-            await system.create(id=job_id, title=title, labels=LABELS, policy={"max_attempts": 1})
+            criteria = 'Names the "sky"\nIs not empty'  # of no other job, whose verdict would be reused
+            await system.create(
+                id=job_id, title=title, acceptance_criteria=criteria, labels=LABELS, policy={"max_attempts": 1}
+            )
             await system.client.execute_job(job_id)
             await system.at_rest(job_id)
         page = await visitor.arrive("/?label=desk:night")

@@ -5,33 +5,18 @@ import os
 import random
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-from mutants.making import Mutant, Source
+from mutants.parts import PARTS, ROOT
 from mutants.running import MutantRunner
+from mutants.type_check import find_refused
 
-ROOT = Path(__file__).parents[2]
 EXPLAINED = Path(__file__).with_name("explained.toml")
-#: What decides: it is changed,
-CHANGED = (
-    "services/jobstore/jobstore/domain/[!_]*.py",
-    "services/jobstore/jobstore/commands/[!_]*.py",
-    "services/validator/validator/verdict.py",
-    "services/servicekit/servicekit/leasing/slots.py",
-    "services/servicekit/servicekit/leasing/worker.py",
-)
-#: and these tests, of which none needs a server, have to see it.
-TESTS = (
-    "tests/jobstore/domain",
-    "tests/jobstore/commands",
-    "tests/validator/test_verdict.py",
-    "tests/validator/test_validate_agent_response.py",
-    "tests/servicekit/leasing",
-)
 OPTIONS = ["-o", "addopts=", "-q", "-s", "--tb=no", "-m", "not real", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 #: Of these one needs the time limit of each test, which a child has as a whole; the others want files of their own.
 PLUGINS_OFF = ["-p", "no:timeout", "-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:xdist"]
@@ -41,8 +26,10 @@ def main() -> int:
     """Make the mutants, run the tests against them, and say which survive without an explanation."""
     arguments = _arguments()
     os.chdir(ROOT)
-    sources = [Source.read(ROOT, path) for pattern in CHANGED for path in sorted(ROOT.glob(pattern))]
-    mutants = [each for source in sources if arguments.only in source.file for each in source.mutants()]
+    read = [(part, part.read_sources(arguments.only)) for part in PARTS]
+    sources = [source for _, found in read for source in found]
+    tests = sorted({path for part, found in read if found for path in part.tests})
+    mutants = [each for source in sources for each in source.mutants()]
     chosen = random.Random(arguments.seed).sample(mutants, round(len(mutants) * arguments.share))
     runner = MutantRunner(sources, chosen, arguments.processes)
     hypothesis.settings.register_profile(
@@ -55,7 +42,7 @@ def main() -> int:
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     profile = ["--hypothesis-profile=mutants"]
-    status = pytest.main([*OPTIONS, *PLUGINS_OFF, *profile, *TESTS], plugins=[runner])
+    status = pytest.main([*OPTIONS, *PLUGINS_OFF, *profile, *tests], plugins=[runner])
     if status != pytest.ExitCode.OK:
         return int(status)
     return _tell(runner, explained(EXPLAINED), is_whole=len(chosen) == len(mutants))
@@ -68,25 +55,31 @@ def explained(path: Path) -> Mapping[tuple[str, str, str], str]:
 
 
 def _tell(runner: MutantRunner, known: Mapping[tuple[str, str, str], str], *, is_whole: bool) -> int:
-    survivors: dict[tuple[str, str, str], Mutant] = {(one.file, *one.change): one for one in runner.survivors}
+    refused = find_refused(ROOT, [*runner.survivors, *runner.misplaced])
+    survivors = {(one.file, *one.change): one for one in runner.survivors if one not in refused}
     unexplained: Sequence[object] = [str(one) for key, one in survivors.items() if key not in known]
     files = {one.file for one in runner.mutants}
     needless = [
         f"{key}: explained, and killed" for key in known if is_whole and key[0] in files and key not in survivors
     ]
-    problems = [*unexplained, *needless, *(f"misplaced: {one}" for one in runner.misplaced)]
+    misplaced = [f"misplaced: {one}" for one in runner.misplaced if one not in refused]
+    problems = [*unexplained, *needless, *misplaced]
     sys.stdout.write("".join(f"{problem}\n" for problem in problems))
-    killed = len(runner.mutants) - len(runner.survivors) - len(runner.misplaced)
+    by_folder = Counter(Path(one.file).parent for one in runner.mutants)
+    left = Counter(Path(one.file).parent for one in survivors.values())
+    sys.stdout.write("".join(f"{many:6} {left[folder]:4} survive  {folder}\n" for folder, many in by_folder.items()))
     sys.stdout.write(
-        f"{len(runner.mutants)} mutants: {killed} killed, {len(survivors) - len(unexplained)} explained, "
+        f"{len(runner.mutants)} mutants: {len(runner.mutants) - len(survivors) - len(misplaced)} killed, "
+        f"{len(refused)} of them by the type checker, {len(survivors) - len(unexplained)} explained, "
         f"{len(problems)} problems\n"
     )
     return 1 if problems else 0
 
 
 def _arguments() -> argparse.Namespace:
+    names = ", ".join(part.name for part in PARTS)
     parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
-    parser.add_argument("--only", default="", help="of files whose path has this in it")
+    parser.add_argument("--only", default="", help=f"of one of {names}, or of files whose path has this in it")
     parser.add_argument("--share", type=float, default=1.0, help="of the mutants, drawn by --seed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)

@@ -15,7 +15,7 @@ from libcst.metadata import MetadataWrapper, PositionProvider, WhitespaceInclusi
 from mutmut.mutation.mutators import mutation_operators
 
 #: What is called or annotated so is no constant that decides.
-_NO_CONSTANTS = {"TypeVar", "TypeAlias", "getLogger"}
+_NO_CONSTANTS = {"TypeVar", "TypeAlias", "getLogger", "Counter", "Gauge", "Histogram"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,12 @@ class Mutant:
         last = next(at for at, (one, other) in enumerate(zip(before[::-1], after[::-1], strict=False)) if one != other)
         told = (" ".join(line.strip() for line in lines[first : len(lines) - last]) for lines in (before, after))
         return next(told), next(told)
+
+    def apply(self, module_text: str) -> str:
+        """Return the text of the module with the place changed."""
+        lines = module_text.splitlines(keepends=True)
+        end = self.begins - 1 + len(self.original.splitlines())
+        return "".join([*lines[: self.begins - 1], self.text, *lines[end:]])
 
     def __str__(self) -> str:
         before, after = self.change

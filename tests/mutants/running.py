@@ -8,8 +8,9 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -19,8 +20,9 @@ from coverage import Coverage
 
 from mutants.making import Mutant, Source, constants_of
 
-#: What a mutant may take: so many times what its tests take, and this on top. One that takes longer has failed them.
-TIMES_MAX, EXTRA_S = 5.0, 10.0
+#: What a mutant may take of the processor: so many times what its tests take, and this on top. One that takes more has
+#: failed them, and so has one that waits for ever: the clock on the wall, which others hold up, has far more patience.
+TIMES_MAX, EXTRA_S, PATIENCE = 5.0, 5.0, 12
 MEMORY_MAX_BYTES = 4 << 30
 #: How a process ends in which the tests passed, or one failed, or the mutant could not be put in place.
 PASSED, FAILED, MISPLACED = range(3)
@@ -28,13 +30,17 @@ PASSED, FAILED, MISPLACED = range(3)
 
 @dataclass(frozen=True)
 class Reach:
-    """Which tests run a line when they run, by file and line, and how long each test takes."""
+    """Which tests run a line when they run, by file and line, and what each test takes of the processor.
+
+    `kills` counts the mutants that each test has killed, in memory that all processes share.
+    """
 
     by_line: Mapping[str, Mapping[int, frozenset[int]]]
     took_s: Sequence[float]
+    kills: MutableSequence[int]
 
     def find_tests(self, mutant: Mutant, sources: Iterable[Source]) -> Sequence[int]:
-        """Return the tests that may tell a mutant from the original, quick ones first.
+        """Return the tests that may tell a mutant from the original, first those that are quick or killed others.
 
         What runs at the import alone may matter to whoever names it.
         """
@@ -43,7 +49,7 @@ class Reach:
         if not found:
             naming = (self.by_line[each.file].values() for each in sources if mutant.name in each.text)
             found = found.union(*(tests for by_line in naming for tests in by_line))
-        return sorted(found, key=lambda test: self.took_s[test])
+        return sorted(found, key=lambda test: self.took_s[test] / (1 + self.kills[test]))
 
 
 @dataclass
@@ -74,7 +80,7 @@ class MutantRunner:
                 self._reap(self.processes - 1)
                 tests = reach.find_tests(mutant, self.sources)
                 limit_s = EXTRA_S + TIMES_MAX * sum(reach.took_s[test] for test in tests)
-                self._running[_fork(lambda: _try_mutant(session, mutant, tests, limit_s))] = mutant  # noqa: B023
+                self._running[_fork(lambda: _try_mutant(session, mutant, tests, limit_s, reach.kills))] = mutant  # noqa: B023
                 if number % 100 == 0 or number == len(self.mutants):
                     rate = number / (time.monotonic() - began)
                     _say(f"{number} of {len(self.mutants)} mutants, {rate:.1f} a second, {len(self.survivors)} survive")
@@ -104,7 +110,7 @@ def _find_reach(session: pytest.Session, sources: Sequence[Source]) -> Reach:
         told = stream.read()
     if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != PASSED:
         raise session.Failed("the tests fail before anything is changed")
-    return Reach(*pickle.loads(told))
+    return Reach(*pickle.loads(told), RawArray("L", len(session.items)))
 
 
 def _trace(session: pytest.Session, sources: Sequence[Source], writer: int) -> int:
@@ -114,10 +120,11 @@ def _trace(session: pytest.Session, sources: Sequence[Source], writer: int) -> i
     coverage.start()
     for test in range(len(session.items)):
         coverage.switch_context(str(test))
-        began = time.monotonic()
-        if not _run(session, [test]):
+        began = time.process_time()
+        if _run(session, [test]) is not None:
+            _say(f"\nfails before anything is changed: {session.items[test].nodeid}")
             return FAILED
-        took_s.append(time.monotonic() - began)
+        took_s.append(time.process_time() - began)
     coverage.stop()
     data = coverage.get_data()
     by_line = {
@@ -129,15 +136,21 @@ def _trace(session: pytest.Session, sources: Sequence[Source], writer: int) -> i
     return PASSED
 
 
-def _try_mutant(session: pytest.Session, mutant: Mutant, tests: Sequence[int], limit_s: float) -> int:
-    signal.setitimer(signal.ITIMER_REAL, limit_s)  # SIGALRM ends the process
+def _try_mutant(
+    session: pytest.Session, mutant: Mutant, tests: Sequence[int], limit_s: float, kills: MutableSequence[int]
+) -> int:
+    signal.setitimer(signal.ITIMER_PROF, limit_s)  # SIGPROF ends the process, and so does SIGALRM
+    signal.setitimer(signal.ITIMER_REAL, limit_s * PATIENCE)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX_BYTES, MEMORY_MAX_BYTES))
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     if not _put_in_place(mutant):
         return MISPLACED
-    return PASSED if _run(session, tests) else FAILED
+    if (killer := _run(session, tests)) is None:
+        return PASSED
+    kills[killer] += 1
+    return FAILED
 
 
 def _put_in_place(mutant: Mutant) -> bool:
@@ -162,6 +175,9 @@ def _exchange(old: Any, new: Any, name: str) -> None:
     """Make a function, the methods of a class, or a constant what the mutant's are, wherever they are imported."""
     functions = list(_functions_of(old, old))
     for function, changed in zip(functions, _functions_of(new, new), strict=True):
+        if isinstance(old, type) and len(function.__closure__ or ()) != len(changed.__closure__ or ()):
+            setattr(old, function.__name__, changed)  # made from fields, by a dataclass
+            continue
         function.__code__, function.__defaults__ = changed.__code__, changed.__defaults__
         function.__kwdefaults__ = changed.__kwdefaults__
         for cell, other in zip(function.__closure__ or (), changed.__closure__ or (), strict=True):
@@ -186,14 +202,14 @@ def _functions_of(value: Any, owner: Any) -> Iterator[FunctionType]:
         yield value
 
 
-def _run(session: pytest.Session, tests: Sequence[int]) -> bool:
-    """Run tests until one fails."""
+def _run(session: pytest.Session, tests: Sequence[int]) -> int | None:
+    """Run tests until one fails, and return that one."""
     items = [session.items[test] for test in tests]
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for test, item, following in zip(tests, items, [*items[1:], None], strict=True):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed:
-            return False
-    return True
+            return test
+    return None
 
 
 def _fork(work: Callable[[], int]) -> int:

@@ -5,8 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mutants.__main__ import CHANGED, EXPLAINED, ROOT, TESTS, explained
+from mutants.__main__ import EXPLAINED, explained
 from mutants.making import Source
+from mutants.parts import PARTS, ROOT
+from mutants.type_check import find_refused
 
 TOY = '''"""A module."""
 
@@ -98,6 +100,16 @@ def test_what_no_test_notices_survives_and_nothing_else(tmp_path: Path) -> None:
     }, "not LIMIT = None, of which LIMITS is made"
 
 
+def test_what_the_type_checker_refuses_is_told_from_what_it_lets_through(tmp_path: Path) -> None:
+    (tmp_path / "toy.py").write_text(TOY)
+    (tmp_path / "services").mkdir()
+    mutants = {one.change[1]: one for one in Source("toy.py", "toy", TOY).mutants()}
+    refused, let_through = mutants["length: int = None"], mutants["length: int = 8"]
+    assert refused.apply(TOY) == TOY.replace("length: int = 7", "length: int = None")
+    assert find_refused(tmp_path, [refused, let_through]) == {refused}
+    assert find_refused(tmp_path, []) == set()
+
+
 def test_each_explanation_is_of_a_mutant_that_there_is() -> None:
     known = explained(EXPLAINED)
     sources = [Source.read(ROOT, ROOT / file) for file in {file for file, _, _ in known}]
@@ -106,5 +118,5 @@ def test_each_explanation_is_of_a_mutant_that_there_is() -> None:
 
 
 def test_what_is_changed_and_what_has_to_see_it_is_there() -> None:
-    assert all(list(ROOT.glob(pattern)) for pattern in CHANGED)
-    assert all((ROOT / path).exists() for path in TESTS)
+    assert all(list(ROOT.glob(pattern)) for part in PARTS for pattern in part.changed)
+    assert all((ROOT / path).exists() for part in PARTS for path in part.tests)

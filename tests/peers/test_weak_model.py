@@ -67,32 +67,6 @@ def require_evidence(result: Any, verdict: Verdict) -> None:
     assert [one for one in passed if evidence.find_fault(one.evidence or "", one.text) is not None] == []
 
 
-@pytest.mark.parametrize("result", RESULTS)
-@pytest.mark.parametrize(
-    ("api", "output"),
-    [("chat", "json_schema"), ("chat", "json_object"), ("chat", "text"), ("responses", "json_schema")],
-)
-async def test_a_judgement_ends_and_passes_nothing_without_evidence(
-    model: Model, api: ApiName, output: Output, result: str
-) -> None:
-    async with holding_to(model, output) as base_url:
-        config = JudgeConfig(api_key="k", base_url=base_url, model="smollm2", api=api, timeout_s=TIMEOUT_S)
-        async with OpenAIJudge(config) as own:
-            begun, worked_s = time.monotonic(), model.worked_s
-            verdict = failed = None
-            try:
-                verdict = await validate_agent_response(RESULTS[result], CRITERIA, config, judge=own, judge_empty=True)
-            except JudgmentError as error:
-                failed = error.code
-            took_s, worked_s = time.monotonic() - begun, model.worked_s - worked_s
-    outcome = failed or [one.outcome.value for one in verdict.criteria]
-    print(f"{api} {output} {result}: {outcome}, {worked_s:.0f} s of work in {took_s:.0f} s")  # noqa: T201 - with -s
-    assert worked_s <= ENDS_WITHIN_S
-    if verdict is not None:
-        require_evidence(RESULTS[result], verdict)
-        assert not (verdict.is_valid and result in {"empty", "wrong"})
-
-
 async def test_each_job_ends(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the whole system, one after the other: on one thread, two at once take twice as long."""
     monkeypatch.setenv("SIGNOFF_JUDGE_API", "auto")
@@ -113,3 +87,33 @@ async def test_each_job_ends(model: Model, tmp_path: Path, monkeypatch: pytest.M
             assert worked_s <= ENDS_WITHIN_S
             if verdict := (log.response_payload or {}).get("verdict"):
                 require_evidence(result, Verdict.model_validate(verdict))
+
+
+@pytest.mark.parametrize(
+    ("api", "output", "result"),
+    [
+        *(("chat", output, result) for output in ("json_schema", "text") for result in RESULTS),
+        # Answers in these forms are read as those are: one result that may pass, and one that must not.
+        *(("chat", "json_object", result) for result in ("hostile", "empty")),
+        *(("responses", "json_schema", result) for result in ("right", "wrong")),
+    ],
+)
+async def test_a_judgement_ends_and_passes_nothing_without_evidence(
+    model: Model, api: ApiName, output: Output, result: str
+) -> None:
+    async with holding_to(model, output) as base_url:
+        config = JudgeConfig(api_key="k", base_url=base_url, model="smollm2", api=api, timeout_s=TIMEOUT_S)
+        async with OpenAIJudge(config) as own:
+            begun, worked_s = time.monotonic(), model.worked_s
+            verdict = failed = None
+            try:
+                verdict = await validate_agent_response(RESULTS[result], CRITERIA, config, judge=own, judge_empty=True)
+            except JudgmentError as error:
+                failed = error.code
+            took_s, worked_s = time.monotonic() - begun, model.worked_s - worked_s
+    outcome = failed or [one.outcome.value for one in verdict.criteria]
+    print(f"{api} {output} {result}: {outcome}, {worked_s:.0f} s of work in {took_s:.0f} s")  # noqa: T201 - with -s
+    assert worked_s <= ENDS_WITHIN_S
+    if verdict is not None:
+        require_evidence(RESULTS[result], verdict)
+        assert not (verdict.is_valid and result in {"empty", "wrong"})

@@ -40,6 +40,7 @@ class FakeJudges(JudgeServiceServicer):
         self.golden: dict[str, NamedGoldenSet] = {}
         self.validators: list[pb.Validator] = []
         self.warnings: list[pb.JudgingWarning] = []
+        self.kept: list[Report] = []
 
     async def ListJudgePolicies(self, request, context):
         policies = [judge_policy_message(each) for each in self.policies.values()]
@@ -81,6 +82,11 @@ class FakeJudges(JudgeServiceServicer):
     async def RetireJudgePolicy(self, request, context):
         self.policies[request.name] = self._policy(request.name).model_copy(update={"current": None})
         return pb.RetireJudgePolicyResponse(policy=judge_policy_message(self.policies[request.name]))
+
+    async def KeepEvaluation(self, request, context):
+        report = Report.model_validate_json(request.report_json)
+        self.kept.append(report)
+        return pb.KeepEvaluationResponse(references=[reference for reference, _ in report.list_measured()])
 
     async def PutGoldenSet(self, request, context):
         rates = {field.name: value for field, value in request.ListFields() if field.name.endswith(("_min", "_max"))}
@@ -128,6 +134,12 @@ class FakeJudges(JudgeServiceServicer):
         warnings = map(warning_message, find_warnings(criteria))
         shown = criteria_set_message(self.sets[request.name])
         return pb.PutCriteriaSetResponse(set=shown, version=number, warnings=warnings)
+
+    async def RetireCriteriaSet(self, request, context):
+        if request.name not in self.sets:
+            raise Refusal(Status.NOT_FOUND, "unknown_criteria_set")
+        self.sets[request.name] = self.sets[request.name].model_copy(update={"current": None})
+        return pb.RetireCriteriaSetResponse(set=criteria_set_message(self.sets[request.name]))
 
     async def LintCriteria(self, request, context):
         return pb.LintCriteriaResponse(warnings=map(warning_message, find_warnings(_read(request))))

@@ -47,11 +47,12 @@ COMMITS = {
     "0017": "e82c686",
     "0019": "86803bd",
     "0020": "4b31917",
+    "0023": "3e16502",
 }
 #: What the older jobstore says.
 LOG = Path(tempfile.gettempdir()) / "signoff-older-jobstore.log"
 #: No code ran on tables that ended with one of these.
-NEVER_LAST = {"0002", "0008", "0009", "0010", "0013", "0015", "0016", "0018", "0021", "0022"}
+NEVER_LAST = {"0002", "0008", "0009", "0010", "0013", "0015", "0016", "0018", "0021", "0022", "0024", "0025"}
 #: The first revision whose workers have tokens of their own, and no common one.
 ROLES = "0011"
 LATE_S = "3600"  # leases and offers outlast the making of the dump

@@ -10,14 +10,18 @@ from hypothesis import strategies as st
 
 from contracts.criteria import Criterion
 from contracts.evidence import FALSE_QUOTE, NOT_QUOTED, TOO_SHORT, Evidence
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import JudgePolicy, LoopStep
+from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.status import Outcome
 from validator.errors import JudgeAnswerError
 from validator.verdict import (
     NO_JUDGE,
     TEXT_MAX,
+    WORDS_MAX,
     CriterionAnswer,
     Hearing,
+    is_reusable,
+    judge_criterion,
     make_verdict,
     read_answer,
     refuse_empty,
@@ -105,6 +109,8 @@ class TestAnswers:
         assert error.value.code == "judge_canary"
 
 
+ONCE = "the judge's answers were doubtful, and it passed only once"
+HELP = "words that must appear literally can be put in quotation marks in the criterion"
 PASS, INVENTED, FAIL, UNSURE = said(), said(evidence="goodbye"), said("fail", None), said("cannot_assess", None)
 
 
@@ -152,6 +158,43 @@ class TestHearings:
         assert (invented.outcome, invented.evidence) == (Outcome.FAIL, None)
         assert FALSE_QUOTE in invented.comment
 
+    @pytest.mark.parametrize(
+        ("answers", "outcome", "evidence", "comment", "fault", "is_sure"),
+        [
+            ([PASS], "pass", "hello world", "so", None, True),
+            ([None, PASS, PASS], "pass", "hello world", "so", None, False),
+            ([None, PASS], "cannot_assess", None, f"{ONCE}; the judge said: so", None, False),
+            ([None, said(comment=" ")], "cannot_assess", None, ONCE, None, False),
+            ([INVENTED], "cannot_assess", None, f"{FALSE_QUOTE} ({HELP}); the judge said: so", FALSE_QUOTE, False),
+            ([INVENTED, PASS], "cannot_assess", None, f"{ONCE}; the judge said: so", None, False),
+            ([FAIL], "fail", None, "so", None, True),
+            ([said("fail", " hello ", " why ")], "fail", "hello", "why", None, True),
+            ([said("fail", "goodbye")], "fail", None, f"{FALSE_QUOTE}; the judge said: so", None, False),
+            ([UNSURE], "cannot_assess", None, "so", None, False),
+            ([None, UNSURE], "cannot_assess", None, "so", None, False),
+        ],
+    )
+    def test_what_is_held_in_the_end(
+        self, answers: list[Any], outcome: str, evidence: str | None, comment: str, fault: str | None, *, is_sure: bool
+    ) -> None:
+        hearing = heard(*answers)
+        held = hearing.conclude()
+        assert hearing.is_answered
+        assert held.verdict == CriterionVerdict(
+            text="It greets", outcome=Outcome(outcome), evidence=evidence, comment=comment
+        )
+        assert (held.fault, held.is_sure, held.silence) == (fault, is_sure, None)
+
+    @pytest.mark.parametrize("kind", ["meets", "never"])
+    @pytest.mark.parametrize("required", [True, False])
+    def test_what_silenced_the_judge_is_told(self, kind: str, *, required: bool) -> None:
+        held = heard(None, kind=kind, required=required).conclude(JudgeAnswerError("it refused", code="judge_refused"))
+        comment = "the judge does not judge this result: it refused"
+        assert held.verdict == CriterionVerdict(
+            text="It greets", required=required, kind=kind, outcome=Outcome.CANNOT_ASSESS, comment=comment
+        )
+        assert held[1:] == (None, False, "judge_refused")
+
 
 class TestVerdicts:
     @given(st.lists(st.tuples(st.sampled_from(Outcome), st.booleans()), min_size=1))
@@ -180,6 +223,53 @@ class TestVerdicts:
         verdict = refuse_empty(kinds)
         assert [c.outcome for c in verdict.criteria] == [Outcome.FAIL, Outcome.CANNOT_ASSESS, Outcome.FAIL]
         assert (verdict.is_valid, verdict.model, verdict.judge_error) == (False, NO_JUDGE, None)
+        assert {one.comment for one in verdict.criteria} == {"the result is empty"}
+        assert verdict.reason.startswith("the result is empty: ")
+        assert refuse_empty(kinds, policy="strict@3", submission=2).policy == "strict@3"
+
+    def test_what_is_told_of_all_is_who_failed_and_what_the_judge_said(self) -> None:
+        refused = JudgeAnswerError("it refused", code="judge_refused")
+        passed, faulty, silent = heard(PASS).conclude(), heard(INVENTED).conclude(), heard(None).conclude(refused)
+        assert make_verdict([passed], [" one ", "", "two"], "m").reason == "one\ntwo"
+        assert make_verdict([passed], ["", " "], "m").reason == "the judge gave no reason"
+        told = make_verdict([passed, faulty], ["because"], "m", submission=4)
+        assert told.reason == f"a pass does not count, for {FALSE_QUOTE}; the judge said: because"
+        assert (told.submission, told.judge_error) == (4, None)
+        told = make_verdict([faulty, silent], ["one", "two"], None)
+        assert told.reason == "the judge does not judge this result: it refused; the judge said: one; two"
+        assert (told.model, told.judge_error) == (None, "judge_refused")
+
+    @pytest.mark.parametrize(("count", "chars"), [(40, TEXT_MAX), (41, WORDS_MAX // 41), (100, WORDS_MAX // 100)])
+    def test_words_of_many_criteria_share_the_room_of_a_record(self, count: int, chars: int) -> None:
+        words = "word " * 400
+        hearing = Hearing(Criterion(text="x"))
+        hearing.hear(said("fail", words, "y" * TEXT_MAX), Evidence(words))
+        ballots = [hearing.conclude()._replace(verdict=hearing.conclude().verdict.model_copy()) for _ in range(count)]
+        for one in make_verdict(ballots, ["because"], "m").criteria:
+            assert len(one.comment) == chars
+            assert one.evidence is not None
+            assert chars - len(" word ") <= len(one.evidence) <= chars
+            assert set(one.evidence.split()) == {"word"}, "no word is cut"
+
+    def test_what_holds_wherever_the_result_comes_again_may_be_reused(self) -> None:
+        on_its_own, in_context = "max_words 5", "differs"
+        policy = JudgePolicy(name="strict")
+        loop = policy.model_copy(update={"loop": [LoopStep(), LoopStep(asks=0, check=in_context)]})
+        plain = policy.model_copy(update={"loop": [LoopStep(asks=0, check=on_its_own)]})
+        met = make_verdict([heard(PASS).conclude()], ["because"], "m")
+        checked = {
+            text: Verdict.of([judge_criterion(Criterion(text=text, kind="check"), Outcome.PASS, "")], "so")
+            for text in (on_its_own, in_context)
+        }
+        unjudged = met.model_copy(update={"judge_error": "judge_refused"})
+        assert is_reusable(met, "words")
+        assert is_reusable(met, "words", plain)
+        assert is_reusable(checked[on_its_own], "words", policy)
+        assert not is_reusable(met, "")
+        assert not is_reusable(unjudged, "words")
+        assert not is_reusable(unjudged, "")
+        assert not is_reusable(met, "words", loop)
+        assert not is_reusable(checked[in_context], "words")
 
     @given(st.text(), st.text(), st.text(), st.text())
     def test_what_a_model_writes_can_be_stored(self, reason: str, comment: str, evidence: str, result: str) -> None:

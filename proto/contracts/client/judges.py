@@ -67,6 +67,11 @@ class JudgesClient(Connection):
         request = pb.RetireJudgePolicyRequest(name=name, reason=reason or None)
         return self._read((await self._call(self._judges.RetireJudgePolicy, request)).policy)
 
+    async def keep_evaluation(self, report: Mapping[str, Json]) -> list[str]:
+        """Keep what a report of `signoff judge evaluate` says of versions of policies, and return of which."""
+        request = pb.KeepEvaluationRequest(report_json=json.dumps(report))
+        return [*(await self._call(self._judges.KeepEvaluation, request)).references]
+
     async def put_golden_set(
         self,
         name: str,
@@ -126,6 +131,11 @@ class JudgesClient(Connection):
             note=note or None,
         )
         return self._read(await self._call(self._judges.PutCriteriaSet, request))
+
+    async def retire_criteria_set(self, name: str, *, reason: str | None = None) -> NamedCriteriaSet:
+        """Let no new execution be judged by a set; NOT_FOUND."""
+        request = pb.RetireCriteriaSetRequest(name=name, reason=reason or None)
+        return self._read((await self._call(self._judges.RetireCriteriaSet, request)).set)
 
     async def lint_criteria(
         self, acceptance_criteria: str = "", *, criteria: Sequence[Criterion] = ()

@@ -1,5 +1,7 @@
 """Declare judge policies: the stages of judging, the models that they ask, and what a resubmission needs."""
 
+import re
+from collections.abc import Iterator
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -18,6 +20,8 @@ STAGES_MAX: Final = 8
 #: Bytes of the parameters of a model, as JSON.
 PARAMETERS_MAX_BYTES: Final = 4_000
 
+#: What of a model's entry changes nothing about what it is asked.
+_ASIDE: Final = {"family", "input_usd", "output_usd"}
 _MILLION: Final = 1_000_000
 _NAME: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
 _NAME_PATTERN: Final = matches(
@@ -26,6 +30,8 @@ _NAME_PATTERN: Final = matches(
 _REFERENCE_PATTERN: Final = matches(
     f"^{_NAME}(@[1-9][0-9]{{0,8}})?$", "must be a name of small letters, digits and . _ -, or one version: name@3"
 )
+#: A reference to one version.
+VERSIONED: Final = re.compile(f"{_NAME}@[1-9][0-9]{{0,8}}")
 #: The name of a judge policy, a criteria set or a key.
 Name = Annotated[str, StringConstraints(pattern=_NAME_PATTERN)]
 #: A name, or one version of what has it: `strict` or `strict@3`.
@@ -91,6 +97,11 @@ class JudgeModel(_Frozen):
     output_usd: Price | None = None
     timeout_s: Annotated[float, Field(gt=0, le=3_600)] | None = None
     thinking_tokens: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+
+    @property
+    def asked_as(self) -> str:
+        """All of it that changes what is asked of whom, as JSON: two that have the same get the same answers."""
+        return self.model_dump_json(exclude=_ASIDE)
 
     def price(self, input_tokens: int, output_tokens: int) -> float | None:
         """Return what so many tokens cost in USD; None where the policy names no price."""
@@ -178,6 +189,12 @@ class JudgePolicy(_Frozen):
             msg = "a policy has one stage that asks judges, after `checks`: single, quorum or cascade"
             raise ValueError(msg)
         return self
+
+    def list_judges(self) -> Iterator[JudgeModel]:
+        """Yield the models that it names, those of the loop last."""
+        for stage in self.stages:
+            yield from stage.judges
+        yield from (step.judge for step in self.loop if step.judge is not None)
 
     @property
     def reference(self) -> str:

@@ -8,7 +8,8 @@ from pydantic import Field, computed_field
 from contracts.criteria import Criterion, CriterionWarning, parse_stored_criteria
 from contracts.fields import Model
 from contracts.jsontext import json_text
-from contracts.judging.calibration.golden import GoldenSet
+from contracts.judging.calibration.golden import Counts, GoldenSet, Measured
+from contracts.judging.calibration.quorums import QuorumWorth
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.convert import fields_of, get_json, put_json, time_of
 from contracts.messages.job_requests import warning_of
@@ -33,10 +34,29 @@ class _Version(Model):
     judged: JudgedCounts = Field(default_factory=JudgedCounts)
 
 
+class JudgeEvaluation(Measured):
+    """What an evaluation on labelled cases said of a version of a policy."""
+
+    version: int = Field(description="that was evaluated")
+    actor: str
+    created_at: datetime
+
+
+class JudgingWarning(Model):
+    """What should be looked at, and is accepted as it is."""
+
+    code: str
+    message: str
+
+
 class JudgePolicyVersion(_Version):
     """One version of a judge policy, which never changes."""
 
     policy: JudgePolicy | None = Field(None, description="not in lists")
+    evaluation: JudgeEvaluation | None = Field(
+        None, description="the newest, of this version, or of one that judges by the same stages; not in lists"
+    )
+    warnings: list[JudgingWarning] = Field(default_factory=list, description="of a quorum; not in lists")
 
 
 class CriteriaSetVersion(_Version):
@@ -93,13 +113,6 @@ class NamedGoldenSet(GoldenSet):
     actor: str
     note: str | None = None
     cases_jsonl: str = Field(description="a labelled case a line")
-
-
-class JudgingWarning(Model):
-    """What should be looked at, and is accepted as it is."""
-
-    code: str
-    message: str
 
 
 class SavedJudgePolicy(NamedJudgePolicy):
@@ -164,14 +177,14 @@ def criteria_set_of(message: pb.CriteriaSet) -> NamedCriteriaSet:
 
 def golden_set_of(message: pb.GoldenSet) -> NamedGoldenSet:
     """Return a golden set as received."""
-    return NamedGoldenSet(
-        **fields_of(message, NamedGoldenSet.model_fields.keys() - {"created_at"}), created_at=_at(message)
-    )
+    zeros = ("is_retired", "true_positive_rate_min", "true_negative_rate_min")  # are on the wire as nothing
+    fields = fields_of(message, NamedGoldenSet.model_fields.keys() - {"created_at", *zeros})
+    return NamedGoldenSet(**fields, **{name: getattr(message, name) for name in zeros}, created_at=_at(message))
 
 
 def saved_policy_of(message: pb.PutJudgePolicyResponse) -> SavedJudgePolicy:
     """Return a judge policy with the warnings of a put, as received."""
-    warnings = [JudgingWarning(code=each.code, message=each.message) for each in message.warnings]
+    warnings = [_warning_of(each) for each in message.warnings]
     return SavedJudgePolicy(**_policy_fields(message.policy), version=message.version, warnings=warnings)
 
 
@@ -198,8 +211,26 @@ def _policy_fields(message: pb.JudgePolicy) -> dict[str, Any]:
     for each in message.versions:
         text = get_json(each, "policy")
         policy = None if text is None else JudgePolicy.model_validate_json(text, extra="ignore")  # of a newer jobstore
-        versions.append(JudgePolicyVersion(**_version_fields(each), policy=policy))
+        shown = {"evaluation": _evaluation_of(each), "warnings": [_warning_of(one) for one in each.warnings]}
+        versions.append(JudgePolicyVersion(**_version_fields(each), policy=policy, **shown))
     return {**fields_of(message, {"name", "current", "newest"}), "versions": versions, "moves": moves}
+
+
+def _evaluation_of(message: pb.JudgePolicyVersion) -> JudgeEvaluation | None:
+    if not message.HasField("evaluation"):
+        return None
+    sent = message.evaluation
+    overall = Counts(**{name: getattr(sent.overall, name) for name in Counts.model_fields})
+    quorum = [
+        QuorumWorth(wrong=list(one.wrong), **fields_of(one, {"votes", "labels", "correlation", "majority_wrong"}))
+        for one in sent.quorum
+    ]
+    named = fields_of(sent, {"version", "cases_hash", "actor"})
+    return JudgeEvaluation(**named, created_at=_at(sent), overall=overall, quorum=quorum)
+
+
+def _warning_of(message: pb.JudgingWarning) -> JudgingWarning:
+    return JudgingWarning(code=message.code, message=message.message)
 
 
 def _set_fields(message: pb.CriteriaSet) -> dict[str, Any]:

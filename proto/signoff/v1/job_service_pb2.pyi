@@ -317,7 +317,9 @@ class ListJobsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     searched: _builtins.int
-    """How many jobs were searched for the text, at most: a page that is not full may have a next one."""
+    """So many of the newest jobs were searched for the text, or sorted of those that match, and no more: a page that is
+    not full may have a next one.
+    """
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Job]: ...
     def __init__(
@@ -390,7 +392,7 @@ class CountJobsResponse(_message.Message):
     capped_at: _builtins.int
     """A count that has reached it may be more."""
     searched: _builtins.int
-    """How many of the newest jobs were searched for the text, at most."""
+    """So many of the newest jobs were searched for the text, or counted of those that match, and no more."""
     cancelled: _builtins.int
     """Jobs of whatever status whose last execution was cancelled."""
     @_builtins.property
@@ -423,8 +425,8 @@ class ListJobFacetsRequest(_message.Message):
     FIELD_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """status, agent, tenant, batch (the last that executed a job), code, criterion (that the last verdict did not pass),
-    label (its names), or label:NAME (its values). INVALID_ARGUMENT, `unknown_field`: it is none of these.
+    """status, agent, tenant, batch (all that a job is in), code, criterion (that the last verdict did not pass), label
+    (its names), or label:NAME (its values). INVALID_ARGUMENT, `unknown_field`: it is none of these.
     """
     page_size: _builtins.int
     """Values at most: 20 when not set, 500 at most."""

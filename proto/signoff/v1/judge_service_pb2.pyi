@@ -66,6 +66,8 @@ class JudgePolicyVersion(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     JUDGED_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     policy_json: _builtins.str
     actor: _builtins.str
@@ -78,6 +80,14 @@ class JudgePolicyVersion(_message.Message):
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def judged(self) -> Global___JudgedCounts: ...
+    @_builtins.property
+    def evaluation(self) -> Global___JudgeEvaluation:
+        """The newest, of this version, or of one that judges by the same stages. Not set: there is none. Not in lists."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgingWarning]:
+        """Of a quorum; not in lists."""
+
     def __init__(
         self,
         *,
@@ -88,17 +98,23 @@ class JudgePolicyVersion(_message.Message):
         actor: _builtins.str = ...,
         note: _builtins.str | None = ...,
         judged: Global___JudgedCounts | None = ...,
+        evaluation: Global___JudgeEvaluation | None = ...,
+        warnings: _abc.Iterable[Global___JudgingWarning] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_note", b"_note", "_policy", b"_policy", "_policy_json", b"_policy_json", "created_at", b"created_at", "judged", b"judged", "note", b"note", "policy", b"policy", "policy_json", b"policy_json"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_evaluation", b"_evaluation", "_note", b"_note", "_policy", b"_policy", "_policy_json", b"_policy_json", "created_at", b"created_at", "evaluation", b"evaluation", "judged", b"judged", "note", b"note", "policy", b"policy", "policy_json", b"policy_json"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_note", b"_note", "_policy", b"_policy", "_policy_json", b"_policy_json", "actor", b"actor", "created_at", b"created_at", "judged", b"judged", "note", b"note", "policy", b"policy", "policy_json", b"policy_json", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_evaluation", b"_evaluation", "_note", b"_note", "_policy", b"_policy", "_policy_json", b"_policy_json", "actor", b"actor", "created_at", b"created_at", "evaluation", b"evaluation", "judged", b"judged", "note", b"note", "policy", b"policy", "policy_json", b"policy_json", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__evaluation: _TypeAlias = _typing.Literal["evaluation"]  # noqa: Y015
+    _WhichOneofArgType__evaluation: _TypeAlias = _typing.Literal["_evaluation", b"_evaluation"]  # noqa: Y015
     _WhichOneofReturnType__note: _TypeAlias = _typing.Literal["note"]  # noqa: Y015
     _WhichOneofArgType__note: _TypeAlias = _typing.Literal["_note", b"_note"]  # noqa: Y015
     _WhichOneofReturnType__policy: _TypeAlias = _typing.Literal["policy"]  # noqa: Y015
     _WhichOneofArgType__policy: _TypeAlias = _typing.Literal["_policy", b"_policy"]  # noqa: Y015
     _WhichOneofReturnType__policy_json: _TypeAlias = _typing.Literal["policy_json"]  # noqa: Y015
     _WhichOneofArgType__policy_json: _TypeAlias = _typing.Literal["_policy_json", b"_policy_json"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__evaluation) -> _WhichOneofReturnType__evaluation | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__note) -> _WhichOneofReturnType__note | None: ...
     @_typing.overload
@@ -107,6 +123,136 @@ class JudgePolicyVersion(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__policy_json) -> _WhichOneofReturnType__policy_json | None: ...
 
 Global___JudgePolicyVersion: _TypeAlias = JudgePolicyVersion  # noqa: Y015
+
+@_typing.final
+class JudgeEvaluation(_message.Message):
+    """What an evaluation on labelled cases said of a version of a policy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    CASES_HASH_FIELD_NUMBER: _builtins.int
+    OVERALL_FIELD_NUMBER: _builtins.int
+    QUORUM_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """That was evaluated."""
+    cases_hash: _builtins.str
+    """SHA-256 of the cases."""
+    actor: _builtins.str
+    @_builtins.property
+    def overall(self) -> Global___LabelledCounts:
+        """Of whole results."""
+
+    @_builtins.property
+    def quorum(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuorumWorth]:
+        """By the number of votes."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        cases_hash: _builtins.str = ...,
+        overall: Global___LabelledCounts | None = ...,
+        quorum: _abc.Iterable[Global___QuorumWorth] | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "overall", b"overall"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "cases_hash", b"cases_hash", "created_at", b"created_at", "overall", b"overall", "quorum", b"quorum", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JudgeEvaluation: _TypeAlias = JudgeEvaluation  # noqa: Y015
+
+@_typing.final
+class LabelledCounts(_message.Message):
+    """How many were judged rightly and wrongly, by what people say of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRUE_ACCEPTS_FIELD_NUMBER: _builtins.int
+    FALSE_ACCEPTS_FIELD_NUMBER: _builtins.int
+    TRUE_REJECTS_FIELD_NUMBER: _builtins.int
+    FALSE_REJECTS_FIELD_NUMBER: _builtins.int
+    true_accepts: _builtins.int
+    false_accepts: _builtins.int
+    true_rejects: _builtins.int
+    false_rejects: _builtins.int
+    def __init__(
+        self,
+        *,
+        true_accepts: _builtins.int = ...,
+        false_accepts: _builtins.int = ...,
+        true_rejects: _builtins.int = ...,
+        false_rejects: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["false_accepts", b"false_accepts", "false_rejects", b"false_rejects", "true_accepts", b"true_accepts", "true_rejects", b"true_rejects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LabelledCounts: _TypeAlias = LabelledCounts  # noqa: Y015
+
+@_typing.final
+class QuorumWorth(_message.Message):
+    """What votes on labelled criteria are worth together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOTES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    CORRELATION_FIELD_NUMBER: _builtins.int
+    WRONG_FIELD_NUMBER: _builtins.int
+    MAJORITY_WRONG_FIELD_NUMBER: _builtins.int
+    WORTH_VOTES_FIELD_NUMBER: _builtins.int
+    BEST_WRONG_FIELD_NUMBER: _builtins.int
+    ADDS_NOTHING_FIELD_NUMBER: _builtins.int
+    votes: _builtins.int
+    labels: _builtins.int
+    correlation: _builtins.float
+    """Of errors, the mean of all pairs; not set where no pair errs."""
+    majority_wrong: _builtins.int
+    worth_votes: _builtins.float
+    """Independent votes that they are worth; not set where that is not known."""
+    best_wrong: _builtins.int
+    adds_nothing: _builtins.bool
+    """The best vote alone is wrong no more often than the majority."""
+    @_builtins.property
+    def wrong(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """By vote. No answer is an error."""
+
+    def __init__(
+        self,
+        *,
+        votes: _builtins.int = ...,
+        labels: _builtins.int = ...,
+        correlation: _builtins.float | None = ...,
+        wrong: _abc.Iterable[_builtins.int] | None = ...,
+        majority_wrong: _builtins.int = ...,
+        worth_votes: _builtins.float | None = ...,
+        best_wrong: _builtins.int = ...,
+        adds_nothing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_correlation", b"_correlation", "_worth_votes", b"_worth_votes", "correlation", b"correlation", "worth_votes", b"worth_votes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_correlation", b"_correlation", "_worth_votes", b"_worth_votes", "adds_nothing", b"adds_nothing", "best_wrong", b"best_wrong", "correlation", b"correlation", "labels", b"labels", "majority_wrong", b"majority_wrong", "votes", b"votes", "worth_votes", b"worth_votes", "wrong", b"wrong"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__correlation: _TypeAlias = _typing.Literal["correlation"]  # noqa: Y015
+    _WhichOneofArgType__correlation: _TypeAlias = _typing.Literal["_correlation", b"_correlation"]  # noqa: Y015
+    _WhichOneofReturnType__worth_votes: _TypeAlias = _typing.Literal["worth_votes"]  # noqa: Y015
+    _WhichOneofArgType__worth_votes: _TypeAlias = _typing.Literal["_worth_votes", b"_worth_votes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__correlation) -> _WhichOneofReturnType__correlation | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__worth_votes) -> _WhichOneofReturnType__worth_votes | None: ...
+
+Global___QuorumWorth: _TypeAlias = QuorumWorth  # noqa: Y015
 
 @_typing.final
 class NameMove(_message.Message):
@@ -582,6 +728,48 @@ class RetireJudgePolicyResponse(_message.Message):
 Global___RetireJudgePolicyResponse: _TypeAlias = RetireJudgePolicyResponse  # noqa: Y015
 
 @_typing.final
+class KeepEvaluationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_JSON_FIELD_NUMBER: _builtins.int
+    report_json: _builtins.str
+    """Of `signoff judge evaluate`: `cases_hash` and `policies`, each with `versions`, `overall`, `flips` and `quorum`."""
+    def __init__(
+        self,
+        *,
+        report_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["report_json", b"report_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeepEvaluationRequest: _TypeAlias = KeepEvaluationRequest  # noqa: Y015
+
+@_typing.final
+class KeepEvaluationResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFERENCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def references(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of which it is kept: those of the report that are known, each judged by itself."""
+
+    def __init__(
+        self,
+        *,
+        references: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["references", b"references"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeepEvaluationResponse: _TypeAlias = KeepEvaluationResponse  # noqa: Y015
+
+@_typing.final
 class ListCriteriaSetsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -741,6 +929,50 @@ class PutCriteriaSetResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PutCriteriaSetResponse: _TypeAlias = PutCriteriaSetResponse  # noqa: Y015
+
+@_typing.final
+class RetireCriteriaSetRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "reason", b"reason"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "name", b"name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+
+Global___RetireCriteriaSetRequest: _TypeAlias = RetireCriteriaSetRequest  # noqa: Y015
+
+@_typing.final
+class RetireCriteriaSetResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def set(self) -> Global___CriteriaSet: ...
+    def __init__(
+        self,
+        *,
+        set: Global___CriteriaSet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["set", b"set"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["set", b"set"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireCriteriaSetResponse: _TypeAlias = RetireCriteriaSetResponse  # noqa: Y015
 
 @_typing.final
 class LintCriteriaRequest(_message.Message):

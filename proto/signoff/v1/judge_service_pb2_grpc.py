@@ -61,6 +61,11 @@ class JudgeServiceStub:
                 request_serializer=signoff_dot_v1_dot_judge__service__pb2.RetireJudgePolicyRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_judge__service__pb2.RetireJudgePolicyResponse.FromString,
                 _registered_method=True)
+        self.KeepEvaluation = channel.unary_unary(
+                '/signoff.v1.JudgeService/KeepEvaluation',
+                request_serializer=signoff_dot_v1_dot_judge__service__pb2.KeepEvaluationRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_judge__service__pb2.KeepEvaluationResponse.FromString,
+                _registered_method=True)
         self.PutGoldenSet = channel.unary_unary(
                 '/signoff.v1.JudgeService/PutGoldenSet',
                 request_serializer=signoff_dot_v1_dot_judge__service__pb2.PutGoldenSetRequest.SerializeToString,
@@ -90,6 +95,11 @@ class JudgeServiceStub:
                 '/signoff.v1.JudgeService/PutCriteriaSet',
                 request_serializer=signoff_dot_v1_dot_judge__service__pb2.PutCriteriaSetRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_judge__service__pb2.PutCriteriaSetResponse.FromString,
+                _registered_method=True)
+        self.RetireCriteriaSet = channel.unary_unary(
+                '/signoff.v1.JudgeService/RetireCriteriaSet',
+                request_serializer=signoff_dot_v1_dot_judge__service__pb2.RetireCriteriaSetRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_judge__service__pb2.RetireCriteriaSetResponse.FromString,
                 _registered_method=True)
         self.LintCriteria = channel.unary_unary(
                 '/signoff.v1.JudgeService/LintCriteria',
@@ -138,6 +148,13 @@ class JudgeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def KeepEvaluation(self, request, context):
+        """Keeps what an evaluation says of versions of policies: the newest of each version. Promoting one by a report does so, too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PutGoldenSet(self, request, context):
         """Replaces the golden set of a policy.
         """
@@ -180,6 +197,13 @@ class JudgeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetireCriteriaSet(self, request, context):
+        """Lets no new execution be judged by the name. Its versions stay; putting the set again brings it back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def LintCriteria(self, request, context):
         """Says what might be meant otherwise in criteria, or judged better; nothing is stored.
         """
@@ -215,6 +239,11 @@ def add_JudgeServiceServicer_to_server(servicer, server):
                     request_deserializer=signoff_dot_v1_dot_judge__service__pb2.RetireJudgePolicyRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_judge__service__pb2.RetireJudgePolicyResponse.SerializeToString,
             ),
+            'KeepEvaluation': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepEvaluation,
+                    request_deserializer=signoff_dot_v1_dot_judge__service__pb2.KeepEvaluationRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_judge__service__pb2.KeepEvaluationResponse.SerializeToString,
+            ),
             'PutGoldenSet': grpc.unary_unary_rpc_method_handler(
                     servicer.PutGoldenSet,
                     request_deserializer=signoff_dot_v1_dot_judge__service__pb2.PutGoldenSetRequest.FromString,
@@ -244,6 +273,11 @@ def add_JudgeServiceServicer_to_server(servicer, server):
                     servicer.PutCriteriaSet,
                     request_deserializer=signoff_dot_v1_dot_judge__service__pb2.PutCriteriaSetRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_judge__service__pb2.PutCriteriaSetResponse.SerializeToString,
+            ),
+            'RetireCriteriaSet': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireCriteriaSet,
+                    request_deserializer=signoff_dot_v1_dot_judge__service__pb2.RetireCriteriaSetRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_judge__service__pb2.RetireCriteriaSetResponse.SerializeToString,
             ),
             'LintCriteria': grpc.unary_unary_rpc_method_handler(
                     servicer.LintCriteria,
@@ -388,6 +422,33 @@ class JudgeService:
             '/signoff.v1.JudgeService/RetireJudgePolicy',
             signoff_dot_v1_dot_judge__service__pb2.RetireJudgePolicyRequest.SerializeToString,
             signoff_dot_v1_dot_judge__service__pb2.RetireJudgePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepEvaluation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.JudgeService/KeepEvaluation',
+            signoff_dot_v1_dot_judge__service__pb2.KeepEvaluationRequest.SerializeToString,
+            signoff_dot_v1_dot_judge__service__pb2.KeepEvaluationResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -550,6 +611,33 @@ class JudgeService:
             '/signoff.v1.JudgeService/PutCriteriaSet',
             signoff_dot_v1_dot_judge__service__pb2.PutCriteriaSetRequest.SerializeToString,
             signoff_dot_v1_dot_judge__service__pb2.PutCriteriaSetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireCriteriaSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.JudgeService/RetireCriteriaSet',
+            signoff_dot_v1_dot_judge__service__pb2.RetireCriteriaSetRequest.SerializeToString,
+            signoff_dot_v1_dot_judge__service__pb2.RetireCriteriaSetResponse.FromString,
             options,
             channel_credentials,
             insecure,

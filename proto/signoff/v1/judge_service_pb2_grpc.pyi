@@ -45,6 +45,8 @@ class JudgeServiceStub:
     """Makes a version current: executions that are asked for from then on are judged by it."""
     RetireJudgePolicy: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.RetireJudgePolicyRequest, _judge_service_pb2.RetireJudgePolicyResponse]
     """Lets no new execution be judged by the name. Its versions stay, and promoting one brings it back."""
+    KeepEvaluation: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.KeepEvaluationRequest, _judge_service_pb2.KeepEvaluationResponse]
+    """Keeps what an evaluation says of versions of policies: the newest of each version. Promoting one by a report does so, too."""
     PutGoldenSet: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.PutGoldenSetRequest, _judge_service_pb2.PutGoldenSetResponse]
     """Replaces the golden set of a policy."""
     GetGoldenSet: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.GetGoldenSetRequest, _judge_service_pb2.GetGoldenSetResponse]
@@ -57,6 +59,8 @@ class JudgeServiceStub:
     """With its versions, newest first."""
     PutCriteriaSet: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.PutCriteriaSetRequest, _judge_service_pb2.PutCriteriaSetResponse]
     """Adds a version, which is current at once, unless the newest says the same."""
+    RetireCriteriaSet: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.RetireCriteriaSetRequest, _judge_service_pb2.RetireCriteriaSetResponse]
+    """Lets no new execution be judged by the name. Its versions stay; putting the set again brings it back."""
     LintCriteria: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.LintCriteriaRequest, _judge_service_pb2.LintCriteriaResponse]
     """Says what might be meant otherwise in criteria, or judged better; nothing is stored."""
 
@@ -77,6 +81,8 @@ class JudgeServiceAsyncStub(JudgeServiceStub):
     """Makes a version current: executions that are asked for from then on are judged by it."""
     RetireJudgePolicy: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.RetireJudgePolicyRequest, _judge_service_pb2.RetireJudgePolicyResponse]  # type: ignore[assignment]
     """Lets no new execution be judged by the name. Its versions stay, and promoting one brings it back."""
+    KeepEvaluation: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.KeepEvaluationRequest, _judge_service_pb2.KeepEvaluationResponse]  # type: ignore[assignment]
+    """Keeps what an evaluation says of versions of policies: the newest of each version. Promoting one by a report does so, too."""
     PutGoldenSet: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.PutGoldenSetRequest, _judge_service_pb2.PutGoldenSetResponse]  # type: ignore[assignment]
     """Replaces the golden set of a policy."""
     GetGoldenSet: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.GetGoldenSetRequest, _judge_service_pb2.GetGoldenSetResponse]  # type: ignore[assignment]
@@ -89,6 +95,8 @@ class JudgeServiceAsyncStub(JudgeServiceStub):
     """With its versions, newest first."""
     PutCriteriaSet: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.PutCriteriaSetRequest, _judge_service_pb2.PutCriteriaSetResponse]  # type: ignore[assignment]
     """Adds a version, which is current at once, unless the newest says the same."""
+    RetireCriteriaSet: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.RetireCriteriaSetRequest, _judge_service_pb2.RetireCriteriaSetResponse]  # type: ignore[assignment]
+    """Lets no new execution be judged by the name. Its versions stay; putting the set again brings it back."""
     LintCriteria: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.LintCriteriaRequest, _judge_service_pb2.LintCriteriaResponse]  # type: ignore[assignment]
     """Says what might be meant otherwise in criteria, or judged better; nothing is stored."""
 
@@ -138,6 +146,14 @@ class JudgeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lets no new execution be judged by the name. Its versions stay, and promoting one brings it back."""
 
     @_abc_1.abstractmethod
+    def KeepEvaluation(
+        self,
+        request: _judge_service_pb2.KeepEvaluationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_judge_service_pb2.KeepEvaluationResponse, _abc.Awaitable[_judge_service_pb2.KeepEvaluationResponse]]:
+        """Keeps what an evaluation says of versions of policies: the newest of each version. Promoting one by a report does so, too."""
+
+    @_abc_1.abstractmethod
     def PutGoldenSet(
         self,
         request: _judge_service_pb2.PutGoldenSetRequest,
@@ -184,6 +200,14 @@ class JudgeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_judge_service_pb2.PutCriteriaSetResponse, _abc.Awaitable[_judge_service_pb2.PutCriteriaSetResponse]]:
         """Adds a version, which is current at once, unless the newest says the same."""
+
+    @_abc_1.abstractmethod
+    def RetireCriteriaSet(
+        self,
+        request: _judge_service_pb2.RetireCriteriaSetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_judge_service_pb2.RetireCriteriaSetResponse, _abc.Awaitable[_judge_service_pb2.RetireCriteriaSetResponse]]:
+        """Lets no new execution be judged by the name. Its versions stay; putting the set again brings it back."""
 
     @_abc_1.abstractmethod
     def LintCriteria(

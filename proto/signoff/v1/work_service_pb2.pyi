@@ -104,6 +104,40 @@ WORK_KIND_JUDGING: WorkKind.ValueType  # 2
 Global___WorkKind: _TypeAlias = WorkKind  # noqa: Y015
 
 @_typing.final
+class WatchWaitingJudgingsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchWaitingJudgingsRequest: _TypeAlias = WatchWaitingJudgingsRequest  # noqa: Y015
+
+@_typing.final
+class WatchWaitingJudgingsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JUDGINGS_WAITING_FIELD_NUMBER: _builtins.int
+    judgings_waiting: _builtins.int
+    def __init__(
+        self,
+        *,
+        judgings_waiting: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["judgings_waiting", b"judgings_waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchWaitingJudgingsResponse: _TypeAlias = WatchWaitingJudgingsResponse  # noqa: Y015
+
+@_typing.final
 class ReportJudgeRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

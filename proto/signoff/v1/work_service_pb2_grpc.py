@@ -60,6 +60,11 @@ class WorkServiceStub:
                 request_serializer=signoff_dot_v1_dot_work__service__pb2.FinishJudgingsRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_work__service__pb2.FinishJudgingsResponse.FromString,
                 _registered_method=True)
+        self.WatchWaitingJudgings = channel.unary_stream(
+                '/signoff.v1.WorkService/WatchWaitingJudgings',
+                request_serializer=signoff_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsResponse.FromString,
+                _registered_method=True)
 
 
 class WorkServiceServicer:
@@ -102,6 +107,13 @@ class WorkServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchWaitingJudgings(self, request, context):
+        """Says how many judgings without a job wait: at once, and then each time that some are found to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -129,6 +141,11 @@ def add_WorkServiceServicer_to_server(servicer, server):
                     servicer.FinishJudgings,
                     request_deserializer=signoff_dot_v1_dot_work__service__pb2.FinishJudgingsRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_work__service__pb2.FinishJudgingsResponse.SerializeToString,
+            ),
+            'WatchWaitingJudgings': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchWaitingJudgings,
+                    request_deserializer=signoff_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -267,6 +284,33 @@ class WorkService:
             '/signoff.v1.WorkService/FinishJudgings',
             signoff_dot_v1_dot_work__service__pb2.FinishJudgingsRequest.SerializeToString,
             signoff_dot_v1_dot_work__service__pb2.FinishJudgingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchWaitingJudgings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/signoff.v1.WorkService/WatchWaitingJudgings',
+            signoff_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsRequest.SerializeToString,
+            signoff_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

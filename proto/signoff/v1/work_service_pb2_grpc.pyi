@@ -45,6 +45,8 @@ class WorkServiceStub:
     """
     FinishJudgings: _grpc.UnaryUnaryMultiCallable[_work_service_pb2.FinishJudgingsRequest, _work_service_pb2.FinishJudgingsResponse]
     """Reports judgings without a job, renews the leases of those under way, and gives leases back."""
+    WatchWaitingJudgings: _grpc.UnaryStreamMultiCallable[_work_service_pb2.WatchWaitingJudgingsRequest, _work_service_pb2.WatchWaitingJudgingsResponse]
+    """Says how many judgings without a job wait: at once, and then each time that some are found to."""
 
 @_typing.type_check_only
 class WorkServiceAsyncStub(WorkServiceStub):
@@ -63,6 +65,8 @@ class WorkServiceAsyncStub(WorkServiceStub):
     """
     FinishJudgings: _aio.UnaryUnaryMultiCallable[_work_service_pb2.FinishJudgingsRequest, _work_service_pb2.FinishJudgingsResponse]  # type: ignore[assignment]
     """Reports judgings without a job, renews the leases of those under way, and gives leases back."""
+    WatchWaitingJudgings: _aio.UnaryStreamMultiCallable[_work_service_pb2.WatchWaitingJudgingsRequest, _work_service_pb2.WatchWaitingJudgingsResponse]  # type: ignore[assignment]
+    """Says how many judgings without a job wait: at once, and then each time that some are found to."""
 
 class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
     """Leases, for executors and validators only: each kind's token opens what its own kind of work needs."""
@@ -108,5 +112,13 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_work_service_pb2.FinishJudgingsResponse, _abc.Awaitable[_work_service_pb2.FinishJudgingsResponse]]:
         """Reports judgings without a job, renews the leases of those under way, and gives leases back."""
+
+    @_abc_1.abstractmethod
+    def WatchWaitingJudgings(
+        self,
+        request: _work_service_pb2.WatchWaitingJudgingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_work_service_pb2.WatchWaitingJudgingsResponse], _abc.AsyncIterator[_work_service_pb2.WatchWaitingJudgingsResponse]]:
+        """Says how many judgings without a job wait: at once, and then each time that some are found to."""
 
 def add_WorkServiceServicer_to_server(servicer: WorkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

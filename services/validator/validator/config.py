@@ -1,10 +1,11 @@
 """Declare the validator's settings."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import SecretStr, field_validator
+from pydantic import SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from contracts.judging.policy import JudgeModel
 from servicekit.addresses import parse_allowed
 from servicekit.process.settings import EnvironmentSettings, SecretSetting, WorkerSettings
 from validator.judge_config import ApiName, JudgeConfig
@@ -25,7 +26,9 @@ class Settings(WorkerSettings):
 
     `judge_keys` is JSON, {name: {"key": "env:NAME" or "file:PATH", "base_urls": [..]}}: the keys that judge policies
     may name. `judge_networks` are the only places besides the public internet in which the judges of policies may be:
-    CIDR, and `host:port`, comma-separated.
+    CIDR, and `host:port`, comma-separated. `judge_refuter_model` is asked to refute the pass of a resubmission that no
+    policy is named for: with the key that `judge_refuter_key` names, at that key's first base URL; without one, where
+    the judge is.
     """
 
     validator_token: SecretSetting
@@ -38,6 +41,8 @@ class Settings(WorkerSettings):
     judge_thinking_tokens: int | None = None
     judge_result_max_chars: int = JudgeConfig().document_max_chars
     judge_section_chars: int = JudgeConfig().section_chars
+    judge_refuter_model: str | None = None
+    judge_refuter_key: str | None = None
     judge_keys: str | None = None
     judge_networks: str = ""
 
@@ -47,6 +52,17 @@ class Settings(WorkerSettings):
         if keys is not None:
             parse_keys(keys)
         return keys
+
+    @model_validator(mode="after")
+    def _check_refuter(self) -> Self:
+        if self.judge_refuter_key is not None:
+            if self.judge_refuter_model is None:
+                msg = "SIGNOFF_JUDGE_REFUTER_KEY needs SIGNOFF_JUDGE_REFUTER_MODEL: the model that is asked with it"
+                raise ValueError(msg)
+            if self.judge_refuter_key not in self.keys:
+                msg = f"SIGNOFF_JUDGE_KEYS has no key {self.judge_refuter_key!r}, which SIGNOFF_JUDGE_REFUTER_KEY names"
+                raise ValueError(msg)
+        return self
 
     @field_validator("judge_networks")
     @classmethod
@@ -58,6 +74,15 @@ class Settings(WorkerSettings):
     def keys(self) -> dict[str, JudgeKey]:
         """The keys that policies may name."""
         return parse_keys(self.judge_keys) if self.judge_keys is not None else {}
+
+    @property
+    def refuter(self) -> JudgeModel | None:
+        """Who is to refute passes of resubmissions, if that is not the judge itself."""
+        if self.judge_refuter_model is None:
+            return None
+        key = self.judge_refuter_key
+        base_url = None if key is None else self.keys[key].base_urls[0]
+        return JudgeModel(model=self.judge_refuter_model, key=key, base_url=base_url)
 
     @property
     def judge_config(self) -> JudgeConfig:
@@ -74,4 +99,5 @@ class Settings(WorkerSettings):
             thinking_tokens=self.judge_thinking_tokens,
             document_max_chars=self.judge_result_max_chars,
             section_chars=self.judge_section_chars,
+            refuter=self.refuter,
         )

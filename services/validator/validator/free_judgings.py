@@ -1,10 +1,11 @@
 """Make judgings without a job: take some while any wait, judge them, and report them together.
 
 Live jobs go first: they have all of the validator's capacity, and these at most a share of it besides, while the
-validator has room for jobs at all.
+validator has room for jobs at all. While outcomes are reported, as many more are judged.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -15,7 +16,7 @@ from pydantic_core import from_json
 
 from contracts.fields import explain
 from contracts.jsontext import json_text
-from contracts.judging.policy import JudgeModel, JudgePolicy
+from contracts.judging.policy import JudgeModel
 from contracts.spending import Budget
 from contracts.status import JudgingKind
 from servicekit.errors import PermanentError, TransientError
@@ -23,17 +24,18 @@ from servicekit.leasing.worker import Lease, Worker
 from servicekit.retry import backoffs_s
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError
 from validator.judge_config import JudgeConfig
-from validator.judges.patient import PatientJudge
-from validator.judges.spending import Purse, SpendingJudge
-from validator.judging import validate_agent_response
-from validator.ports import FreeGrant, FreeJudgings, FreeOutcome, Judge, JudgeOf, RunChecks
+from validator.judges.spending import Purse
+from validator.judging import judge_granted, read_policy
+from validator.ports import FreeGrant, FreeJudgings, FreeOutcome, JudgeOf, RunChecks
 from validator.verdict import to_storable
 
 log = logging.getLogger(__name__)
 
-#: The part of a validator's capacity that judgings without a job may take.
+#: The part of a validator's capacity that is judged without a job at once; outcomes that wait to be recorded have as
+#: much again.
 SHARE: Final = 0.5
-#: Outcomes that were reported together at most, and how long the first of them waits for others.
+#: Outcomes that are reported together at most, and how long the first of them waits for others, as does the first place
+#: that is free.
 OUTCOMES_MAX: Final = 200
 GATHER_S: Final = 0.05
 #: After so many seconds without any, a validator takes none until a renewal says that some wait.
@@ -41,6 +43,9 @@ LINGER_S: Final = 5.0
 #: How long it waits before it asks again, where fewer were left than it took.
 AGAIN_S: Final = 0.1
 AGAIN_MAX_S: Final = 1.0
+#: How long before it listens again, where the jobstore is out of reach, or so old that it tells nobody.
+LISTEN_AGAIN_S: Final = 1.0
+LISTEN_AGAIN_MAX_S: Final = 30.0
 #: How long a validator that stops may take to report, and to give back what is under way.
 STOP_S: Final = 2.0
 #: The code of a judging that failed by an unexpected error.
@@ -63,28 +68,16 @@ async def judge_free(
     purse, started = Purse(Budget()), time.monotonic()
     verdict, code, message = None, "", ""
 
-    def find_judge(model: JudgeModel | None) -> Judge:
-        judge = judge_of(model)
-        return SpendingJudge(judge if grant.kind in _AWAITED else PatientJudge(judge), purse, model)
-
+    is_patient = grant.kind not in _AWAITED
     try:
-        policy = JudgePolicy.model_validate_json(grant.policy) if grant.policy else None
-        made = await validate_agent_response(
-            grant.result,
-            grant.acceptance_criteria,
-            config,
-            judge_of=find_judge,
-            judge_empty=grant.judge_empty,
-            policy=policy,
-            submission=grant.submission or 1,
-            submissions=grant.submissions or None,
-            payload=grant.payload,
-            previous_result_hash=grant.previous_result_hash,
-            run_checks=run_checks,
+        made = await judge_granted(
+            grant, grant.result, config, judge_of, purse, run_checks=run_checks, is_patient=is_patient
         )
         verdict = made.model_dump_json(exclude_defaults=True)
         if grant.kind == JudgingKind.TEST:
-            models: list[JudgeModel | None] = [*_list_models(policy)] or [None]
+            policy = read_policy(grant.policy)
+            named = [config.refuter] if policy is None else policy.list_judges()
+            models = [None, *filter(None, named)] if policy is None else [*named] or [None]
             judges = [await probe(model) for model in models]
             verdict = json_text(from_json(verdict) | {"judges": judges})
     except (JudgmentError, JudgeUnavailableError, JudgeAnswerError) as error:
@@ -96,10 +89,6 @@ async def judge_free(
         )
     cost_usd, tokens = (purse.usage.cost_usd or 0.0, purse.usage.tokens) if purse.usage else (0.0, 0)
     return FreeOutcome(verdict, code, message, cost_usd, tokens, time.monotonic() - started)
-
-
-def _list_models(policy: JudgePolicy | None) -> list[JudgeModel]:
-    return [] if policy is None else [judge for stage in policy.stages for judge in stage.judges]
 
 
 class FreeJudgingWorker:
@@ -125,42 +114,49 @@ class FreeJudgingWorker:
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Take judgings from now on, whenever a renewal of the worker's leases says that some wait."""
+        """Take judgings from now on, whenever the jobstore says that some wait."""
         self._worker.on_waiting = self._hear
-        self._loops = [asyncio.create_task(self._take_for_ever()), asyncio.create_task(self._report_for_ever())]
+        loops = (self._listen_for_ever(), self._take_for_ever(), self._report_for_ever())
+        self._loops = [asyncio.create_task(loop) for loop in loops]
 
     def _hear(self, waiting: int) -> None:
         if waiting:
             self._are_waiting.set()
 
+    async def _listen_for_ever(self) -> None:
+        """Hear it at once when some wait. Each renewal says it, too, but one that has nothing to renew makes few."""
+        waits = backoffs_s(LISTEN_AGAIN_S, LISTEN_AGAIN_MAX_S)
+        while True:
+            try:
+                async for waiting in self._judgings.watch():
+                    waits = backoffs_s(LISTEN_AGAIN_S, LISTEN_AGAIN_MAX_S)
+                    self._hear(waiting)
+            except (TransientError, PermanentError) as error:
+                log.debug("not told that judgings wait", extra={"code": error.code, "reason": str(error)})
+            await asyncio.sleep(next(waits))
+
     @property
     def _room(self) -> int:
-        return min(self._share - len(self._held) - len(self._done), self._worker.room)
+        held = len(self._held)
+        return min(self._share - held, 2 * self._share - held - len(self._done), self._worker.room)
 
     async def _take_for_ever(self) -> None:
         while True:
             await self._are_waiting.wait()
-            self._are_waiting.clear()
             taken_at, waits = time.monotonic(), backoffs_s(AGAIN_S, AGAIN_MAX_S)
             while time.monotonic() - taken_at < LINGER_S:
+                self._are_waiting.clear()
+                self._changed.clear()
                 room = self._room
                 taken = await self._take(room) if room > 0 else 0
                 if taken:
                     taken_at, waits = time.monotonic(), backoffs_s(AGAIN_S, AGAIN_MAX_S)
                 if room > 0 and taken < room:
-                    await asyncio.sleep(next(waits))
-                else:
+                    await _wait(self._are_waiting, next(waits))
+                else:  # until there is more room, or may be: jobs may take it and leave it unseen
                     taken_at = time.monotonic()
-                    await self._wait_for_change()
-
-    async def _wait_for_change(self) -> None:
-        """Wait until there is more room, or may be: jobs may take it and leave it unseen."""
-        self._changed.clear()
-        try:
-            async with asyncio.timeout(AGAIN_MAX_S):
-                await self._changed.wait()
-        except TimeoutError:
-            return
+                    await _wait(self._changed, AGAIN_MAX_S)
+                    await asyncio.sleep(GATHER_S)
 
     async def _take(self, room: int) -> int:
         """Take some, and return how many: none while the jobstore is out of reach."""
@@ -233,3 +229,9 @@ class FreeJudgingWorker:
                     given_back = []
         except (TimeoutError, TransientError, PermanentError):
             log.warning("judgings are left to lapse", extra={"held": len(given_back), "outcomes": len(self._done)})
+
+
+async def _wait(event: asyncio.Event, at_most_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(at_most_s):
+            await event.wait()

@@ -3,12 +3,10 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 from contracts.events import JobStatusReported, ResultProduced
-from contracts.jsontext import parse_json
-from contracts.judging.policy import JudgePolicy, name_judging
+from contracts.judging.policy import name_judging
 from contracts.status import ReportKind
 from servicekit import clock
 from servicekit.errors import SignoffError
@@ -19,9 +17,8 @@ from servicekit.leasing.worker import HeldLease, Lease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
-from validator.judges.patient import PatientJudge
-from validator.judges.spending import Purse, SpendingJudge
-from validator.judging import validate_agent_response
+from validator.judges.spending import Purse
+from validator.judging import judge_granted, read_policy
 from validator.ports import Claim, Grant, JudgeOf, Judgings, RunChecks
 from validator.verdict import is_reusable, to_storable
 
@@ -92,20 +89,10 @@ class Handlers:
         held.begun = True
         started = time.monotonic()
         try:
-            policy = _read_policy(grant.policy) if grant.policy else None
-            verdict = await validate_agent_response(
-                event.result,
-                grant.acceptance_criteria,
-                self._config,
-                judge_of=lambda model: SpendingJudge(PatientJudge(self._judge_of(model)), purse, model),
-                judge_empty=grant.judge_empty,
-                run_checks=self._run_checks,
-                policy=policy,
-                submission=grant.submission,
-                submissions=grant.submissions,
-                payload=None if grant.payload is None else parse_json(grant.payload),
-                previous_result_hash=grant.previous_result_hash,
+            judged = judge_granted(
+                grant, event.result, self._config, self._judge_of, purse, run_checks=self._run_checks
             )
+            verdict = await judged
         except JudgmentError as error:
             log.warning(
                 "a result cannot be judged, its job fails",
@@ -115,6 +102,7 @@ class Handlers:
         else:
             verdict.policy = verdict.policy or self._name_own()
             fields = {"kind": ReportKind.VERDICT, "verdict": verdict}
+            policy = read_policy(grant.policy)
             if is_reusable(verdict, event.result, policy):
                 fields["judge"] = name_judging(self._config.judge_name, None if policy is None else policy.reference)
         outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=purse.usage, **fields)
@@ -125,12 +113,6 @@ class Handlers:
         message = f"the validator failed unexpectedly ({type(bug).__name__}), and its log says how"
         fields = {"kind": ReportKind.MISJUDGED, "code": VALIDATOR_ERROR, "message": message}
         await self._publisher.publish_report(_to_report(event, held.lease, usage=purse.usage, **fields), held.lease)
-
-
-@lru_cache(maxsize=100)
-def _read_policy(text: str) -> JudgePolicy:
-    """Return the policy in a JSON text: once for all jobs that have it."""
-    return JudgePolicy.model_validate_json(text)
 
 
 def _to_report(event: ResultProduced, lease: Lease, **fields: Any) -> JobStatusReported:

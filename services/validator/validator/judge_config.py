@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS
-from contracts.judging.policy import DEFAULT_POLICY, JudgeModel, JudgePolicy, Stage
+from contracts.judging.policy import DEFAULT_POLICY, JudgeModel, JudgePolicy, LoopStep, Stage
 from contracts.sizes import LIMIT_MAX_BYTES
 from validator.wordings import PROMPT_VERSION
 
@@ -49,6 +49,9 @@ class JudgeConfig(BaseModel):
         DOCUMENT_MAX_CHARS, ge=1, description="of criteria and result together, as JSON; by default all that doors take"
     )
     section_chars: int = Field(400_000, ge=2_000, description="a longer result is judged by sections of so many")
+    refuter: JudgeModel | None = Field(
+        None, description="who is to refute the pass of a resubmission, best of another family; None: the judge itself"
+    )
     answer_max_bytes: int = Field(1 << 20, ge=1, description="of a response's body; the rest is not read")
 
     @property
@@ -56,10 +59,16 @@ class JudgeConfig(BaseModel):
         """The name under which verdicts may be reused: model, host, API and prompt.
 
         Verdicts under one name on the identical question are as good as each other. The host stands there if it is not
-        OpenAI's, since others give their models the same names.
+        OpenAI's, since others give their models the same names. So does who refutes, if that is another one.
         """
-        host = f" at {urlsplit(self.base_url).netloc.rpartition('@')[2]}" if self.base_url else ""
-        return f"{self.model}{host} ({self.api or 'any API'}, prompt {PROMPT_VERSION})"
+        refuter = self.refuter
+        refuted = "" if refuter is None else f", refuted by {refuter.model}{_name_host(refuter.base_url)}"
+        return f"{self.model}{_name_host(self.base_url)} ({self.api or 'any API'}, prompt {PROMPT_VERSION}{refuted})"
+
+    @property
+    def loop(self) -> list[LoopStep]:
+        """What the pass of a resubmission needs where a result is judged by these settings."""
+        return [LoopStep(judge=self.refuter)]
 
     @property
     def policy(self) -> JudgePolicy:
@@ -76,7 +85,12 @@ class JudgeConfig(BaseModel):
         return JudgePolicy(
             name=DEFAULT_POLICY,
             stages=[Stage(kind="checks"), Stage(kind="single", judges=[model])],
+            loop=self.loop,
             section_chars=self.section_chars,
             result_max_chars=self.document_max_chars,
             prompt=PROMPT_VERSION,
         )
+
+
+def _name_host(base_url: str | None) -> str:
+    return f" at {urlsplit(base_url).netloc.rpartition('@')[2]}" if base_url else ""

@@ -1,8 +1,8 @@
 """Judge one result: the story from criteria and result to verdict."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, Final
+from functools import lru_cache, partial
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -18,14 +18,13 @@ from validator.judge_config import JudgeConfig
 from validator.judgement.juror import Document
 from validator.judgement.stages import Judgement
 from validator.judges.openai import OpenAIJudge
-from validator.ports import Judge, JudgeOf, RunChecks, Subject
+from validator.judges.patient import PatientJudge
+from validator.judges.spending import Purse, SpendingJudge
+from validator.ports import FreeGrant, Grant, Judge, JudgeOf, RunChecks, Subject
 from validator.verdict import NO_JUDGE, make_verdict, refuse_empty
 from validator.wordings import PROMPT_VERSION, PROMPTS
 
 ValidationResult = Verdict
-
-#: How results are judged where no policy says otherwise: checks, then one judge, and a resubmission's pass is doubted.
-DEFAULT: Final = JudgePolicy(name=DEFAULT_POLICY)
 
 
 async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend on, each by its name
@@ -63,7 +62,8 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
         raise JudgmentError("there is no criterion to judge by", code="no_criteria")
     if not any(criterion.required for criterion in criteria):
         raise JudgmentError("no criterion is required: any result would do", code="no_required_criterion")
-    rules = policy or DEFAULT
+    # Where no policy says otherwise: checks, then one judge, and a resubmission's pass is doubted.
+    rules = policy or JudgePolicy(name=DEFAULT_POLICY, loop=limits.loop)
     document = _write_bounded(criteria, result, limits, rules)
     terms = {
         "submission": submission,
@@ -85,6 +85,47 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
     if (mismatch := find_mismatch(criteria, verdict)) is not None:
         raise JudgmentError(mismatch, code="verdict_mismatch")
     return verdict
+
+
+async def judge_granted(
+    grant: Grant | FreeGrant,
+    result: JsonValue,
+    config: JudgeConfig,
+    judge_of: JudgeOf,
+    purse: Purse,
+    *,
+    run_checks: RunChecks | None = None,
+    is_patient: bool = True,
+) -> Verdict:
+    """Judge a result by all that was granted with it, from a purse.
+
+    Raise as validate_agent_response does, but JudgeUnavailableError only where it is not `is_patient`: else a judge
+    that is away is waited for. Raise ValidationError for a policy of a later version.
+    """
+
+    def find_judge(model: JudgeModel | None) -> Judge:
+        judge = judge_of(model)
+        return SpendingJudge(PatientJudge(judge) if is_patient else judge, purse, model)
+
+    return await validate_agent_response(
+        result,
+        grant.acceptance_criteria,
+        config,
+        judge_of=find_judge,
+        judge_empty=grant.judge_empty,
+        policy=read_policy(grant.policy),
+        submission=grant.submission,
+        submissions=grant.submissions,
+        payload=grant.payload,
+        previous_result_hash=grant.previous_result_hash,
+        run_checks=run_checks,
+    )
+
+
+@lru_cache(maxsize=100)
+def read_policy(text: str) -> JudgePolicy | None:
+    """Return the policy in a JSON text, read once for all that have it; None if there is none."""
+    return JudgePolicy.model_validate_json(text) if text else None
 
 
 def _write_bounded(

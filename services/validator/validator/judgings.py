@@ -1,7 +1,7 @@
 """Claim judgings at the jobstore over gRPC."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -24,6 +24,14 @@ class GrpcFreeJudgings:
     def __init__(self, stub: "WorkServiceAsyncStub", metadata: tuple[tuple[str, str], ...]) -> None:
         self._stub = stub
         self._metadata = metadata
+
+    async def watch(self) -> AsyncIterator[int]:
+        """Yield how many wait: now, and whenever some do. Raise TransientError if the jobstore is out of reach."""
+        with translate_errors():
+            async for said in self._stub.WatchWaitingJudgings(
+                pb.WatchWaitingJudgingsRequest(), metadata=self._metadata
+            ):
+                yield said.judgings_waiting
 
     async def take(self, owner: UUID, room: int) -> list[FreeGrant]:
         """Take up to `room` of those that wait. Raise TransientError if the jobstore is out of reach."""
@@ -72,10 +80,7 @@ def _read_free_grant(answer: pb.JudgingAnswer) -> FreeGrant:
         answer.acceptance_criteria,
         answer.judge_policy_json,
         answer.judge_empty,
-        answer.submission,
-        answer.submissions,
-        from_json(answer.payload_json) if answer.HasField("payload_json") else None,
-        answer.previous_result_hash or None,
+        **_read_place(answer),
     )
 
 
@@ -116,12 +121,19 @@ def _read_answer(answer: pb.JudgingAnswer) -> Grant | ClaimDenied:
             answer.result_hash,
             answer.judge_empty,
             answer.judge_policy_json,
-            answer.submission or 1,
-            answer.submissions or None,
-            answer.payload_json if answer.HasField("payload_json") else None,
-            answer.previous_result_hash or None,
+            **_read_place(answer),
         )
     return read_denial(answer)
+
+
+def _read_place(answer: pb.JudgingAnswer) -> dict[str, Any]:
+    """Return which submission it is of how many, and what checks look at."""
+    return {
+        "submission": answer.submission or 1,
+        "submissions": answer.submissions or None,
+        "payload": from_json(answer.payload_json) if answer.HasField("payload_json") else None,
+        "previous_result_hash": answer.previous_result_hash or None,
+    }
 
 
 def _read_budget(answer: pb.JudgingAnswer) -> Budget:

@@ -1,6 +1,6 @@
 """Declare what the validator needs of the outside: a judge, and the jobstore's grants."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -74,7 +74,7 @@ class Grant:
 
     `result_hash` is the SHA-256 of the JSON text of the result that is recorded: no other may be judged. `judge_empty`:
     whether the judge is asked about an empty one, too. `policy` is the judge policy as JSON; empty: the validator's
-    own. `payload`, as JSON, and the hash of the submission's result before are there only where a check looks at them.
+    own. `payload` and the hash of the submission's result before are there only where a check looks at them.
     """
 
     lease: Lease
@@ -87,7 +87,7 @@ class Grant:
     policy: str = ""
     submission: int = 1
     submissions: int | None = None
-    payload: str | None = None
+    payload: JsonValue = None
     previous_result_hash: bytes | None = None
 
 
@@ -96,7 +96,7 @@ class FreeGrant:
     """A judging without a job, under this lease for `lease_s` seconds, with all that is judged.
 
     `kind` is a JudgingKind of this version or a later one; `policy` is JSON text, and stands for this validator's own
-    settings where it is empty; `submission` and `submissions` are 0 where they are not said.
+    settings where it is empty.
     """
 
     lease: Lease
@@ -106,8 +106,8 @@ class FreeGrant:
     acceptance_criteria: str
     policy: str = ""
     judge_empty: bool = False
-    submission: int = 0
-    submissions: int = 0
+    submission: int = 1
+    submissions: int | None = None
     payload: JsonValue = None
     previous_result_hash: bytes | None = None
 
@@ -126,6 +126,10 @@ class FreeOutcome:
 
 class FreeJudgings(Protocol):
     """The jobstore, where judgings without a job are taken and reported."""
+
+    def watch(self) -> AsyncIterator[int]:
+        """Yield how many wait: now, and whenever some do. Raise TransientError if the jobstore is out of reach."""
+        ...
 
     async def take(self, owner: UUID, room: int) -> Sequence[FreeGrant]:
         """Take up to `room` of those that wait. Raise TransientError if the jobstore is out of reach."""

@@ -14,6 +14,10 @@ def accept_all(_case: Case, _policy: str, _asked: int) -> str:
     return "p"
 
 
+async def all_are_known(*_: object) -> None:
+    """Find every policy."""
+
+
 @dataclass
 class FakeJudge:
     """Judges each criterion alike: by case, policy, and how often that was asked before."""
@@ -38,6 +42,7 @@ class FakeJudge:
 def judge(monkeypatch):
     judge = FakeJudge()
     monkeypatch.setattr("cli.evaluating.judgings.judge_through", lambda *_: judge)
+    monkeypatch.setattr("cli.commands.judging.cases.require_policies", all_are_known)
     return judge
 
 

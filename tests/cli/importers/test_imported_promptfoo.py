@@ -6,6 +6,8 @@ import pytest
 
 from cli.importers.base import Fields, Imported, Skipped
 from cli.importers.files import import_cases
+from contracts.checks import Subject, read_check
+from contracts.status import Outcome
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def test_a_result_is_judged_by_its_assertions_and_labelled_by_their_passes(read)
             )
         )
     )
-    assert texts(item) == ["Greets Zoë warmly", 'Contains "au revoir"']
+    assert texts(item) == ["Greets Zoë warmly", 'check: contains "au revoir"']
     assert (item.case.labels, item.case.label, item.case.labelled_by) == ([True, False], False, "grader")
     assert (item.case.id, item.case.title, item.case.result) == ("r-1", "greets", "Bonjour !")
     assert item.case.payload == {"name": "Zoë"}
@@ -67,9 +69,19 @@ def test_rows_stand_in_lines_lists_and_older_documents(read, form):
 @pytest.mark.parametrize(
     ("kind", "value", "text"),
     [
-        ("not-contains", "{{name}}", 'never: Contains "Zoë"'),
+        ("not-contains", "{{name}}", 'check: not_contains "Zoë"'),
+        ("contains-all", ["a", "b"], 'Contains each of "a", "b"'),
         ("icontains-any", ["a", "b"], 'Contains one of "a", "b", in upper or lower case'),
-        ("starts-with", "Bon", 'Begins with "Bon"'),
+        ("starts-with", "Bon", "check: matches /^Bon/"),
+        ("not-starts-with", "B/n\n", r"check: not_matches /^B\x2fn\x0a/"),
+        ("icontains", "bon Ki", "check: matches /[bB][oO][nN]\\x20[kK\u212a][iI\u0130]/"),
+        ("icontains", "é", 'Contains "é", in upper or lower case'),
+        ("regex", r"^B[on]+jour\b|\d{2,}", r"check: matches /^B[on]+jour\b|\d{2,}/"),
+        ("not-regex", "(?:a|b)?c$", "check: not_matches /(?:a|b)?c$/"),
+        ("regex", r"\s", r'Has a part that matches the regular expression "\s"'),
+        ("regex", "(?i)bon", 'Has a part that matches the regular expression "(?i)bon"'),
+        ("regex", "[^a]", 'Has a part that matches the regular expression "[^a]"'),
+        ("not-regex", "a{2000}", 'never: Has a part that matches the regular expression "a{2000}"'),
         ("regex", "^B.*!$", 'Has a part that matches the regular expression "^B.*!$"'),
         ("is-json", None, "Is JSON"),
         ("factuality", "Lima is a city", "Agrees in fact with this: Lima is a city"),
@@ -96,12 +108,12 @@ def test_assertions_become_criteria_that_say_the_same(read, kind, value, text):
         ("llm-rubric", "{{ unknown }}", "is a template that is not understood"),
         ("llm-rubric", {"a": 1}, "has no words"),
         ("llm-rubric", None, "has no words"),
-        ("contains", "x" * 3_000, "a criterion of 3011 characters"),
+        ("equals", "x" * 3_000, "a criterion of 3013 characters"),
     ],
 )
 def test_what_cannot_be_said_is_told_and_the_rest_is_taken_over(read, kind, value, why):
     (item,) = read(results(result(component("contains", "a"), component(kind, value, passed=False))))
-    assert texts(item) == ['Contains "a"']
+    assert texts(item) == ['check: contains "a"']
     assert len(item.lost) == 1
     assert f"assertion '{kind}': " in item.lost[0]
     assert why in item.lost[0]
@@ -110,10 +122,46 @@ def test_what_cannot_be_said_is_told_and_the_rest_is_taken_over(read, kind, valu
     assert why in skipped.reason
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        ("is-json", {"type": "object", "required": ["a"]}, 'check: json_schema {"type":"object","required":["a"]}'),
+        ("is-json", {"properties": {"a": {"items": {"enum": [1]}}}}, None),
+        ("is-json", {"format": "date"}, ""),
+        ("is-json", {"properties": {"a": {"pattern": "x"}}}, ""),
+        ("contains", "x", 'Contains "x"'),
+    ],
+)
+def test_of_an_object_only_its_schema_is_checked(read, kind, value, text):
+    (item,) = read(results(result(component(kind, value), component("is-sql"), output={"a": [1]})))
+    told = {None: [f"check: json_schema {json.dumps(value, separators=(',', ':'))}"], "": []}.get(text, [text])
+    assert texts(item) == [*told, "Is SQL"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "output", "passes"),
+    [
+        ("icontains", "hi", "oh, H\u0130", True),
+        ("icontains", "in", "\u0130n", False),
+        ("icontains", "k", "\u212a", True),
+        ("icontains", "s", "\u017f", False),
+        ("contains", "a  b\n", "x a  b\n", True),
+        ("contains", "A", "a", False),
+        ("starts-with", "a.b", "acb", False),
+    ],
+)
+def test_a_check_decides_as_promptfoo_does(read, kind, value, output, passes):
+    """What `toLowerCase` and `includes` of JavaScript say of each."""
+    (item,) = read(results(result(component(kind, value), output=output)))
+    (criterion,) = item.case.criteria
+    found = read_check(criterion.text).find(Subject(output, {}))
+    assert (found.outcome is Outcome.PASS) is passes
+
+
 def test_what_a_variable_holds_is_no_template(read):
     row = result(component("contains", "{{name}}"), vars={"name": "{{x}}"})
     (item,) = read(results(row))
-    assert texts(item) == ['Contains "{{x}}"']
+    assert texts(item) == ['check: contains "{{x}}"']
 
 
 def test_a_set_of_assertions_is_its_parts(read):
@@ -125,7 +173,7 @@ def test_a_set_of_assertions_is_its_parts(read):
 
 def test_weight_0_decides_nothing(read):
     (item,) = read(results(result(component("contains", "a"), component("contains", "b", passed=False, weight=0))))
-    assert texts(item) == ['Contains "a"', 'optional: Contains "b"']
+    assert texts(item) == ['check: contains "a"', 'optional: check: contains "b"']
     assert item.case.label is True
 
 

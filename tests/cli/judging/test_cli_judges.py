@@ -2,7 +2,13 @@
 
 import json
 
+import pytest
+
+from contracts.judging.calibration.golden import Counts
+from contracts.judging.calibration.quorums import QuorumWorth
+from contracts.messages.judging import JudgeEvaluation, JudgingWarning
 from signoff.v1 import judge_service_pb2 as pb
+from signoff.v1 import judging_service_pb2 as judging_pb
 
 
 async def test_a_policy_is_made_of_options_shown_and_promoted(signoff, jobstore):
@@ -47,6 +53,25 @@ async def test_a_golden_set_is_set_written_and_must_be_passed(signoff, jobstore,
     assert "is no report" in (await signoff("judges", "promote", "strict", "1", "--report", "report.json")).err
     assert "cannot be read" in (await signoff("judges", "golden", "strict", "--set", "none.jsonl")).err
     assert (await signoff("judges", "golden", "unknown", "--json")).status == 1
+
+
+async def test_beside_a_quorum_stands_what_labels_say_of_it(signoff, jobstore):
+    await signoff("judges", "set", "strict", "--model", "a", "--model", "b")
+    panel = QuorumWorth(votes=2, labels=40, correlation=0.5, wrong=[2, 3], majority_wrong=2)
+    counts = Counts(true_accepts=19, false_accepts=2, true_rejects=18, false_rejects=1)
+    known = jobstore.policies["strict"]
+    made = {"version": 1, "actor": "somebody", "created_at": known.versions[0].created_at}
+    evaluation = JudgeEvaluation(cases_hash="0" * 64, overall=counts, quorum=[panel], **made)
+    warning = JudgingWarning(code="quorum_adds_nothing", message="take vote 1 alone")
+    measured = known.versions[0].model_copy(update={"evaluation": evaluation, "warnings": [warning]})
+    jobstore.policies["strict"] = known.model_copy(update={"versions": [measured]})
+    shown = (await signoff("judges", "show", "strict")).out
+    assert "2 of 20 bad results accepted, 1 of 20 good ones refused" in shown
+    assert "is worth 1.3 independent votes on 40 labels" in shown
+    assert "warning: take vote 1 alone (quorum_adds_nothing)" in shown
+    as_json = (await signoff("judges", "show", "strict", "--json")).json
+    assert as_json["evaluation"]["quorum"][0]["adds_nothing"]
+    assert as_json["warnings"] == [warning.model_dump()]
 
 
 async def test_a_policy_is_read_from_what_was_shown(signoff, tmp_path):
@@ -109,7 +134,22 @@ async def test_criteria_are_kept_by_name_and_linted(signoff, tmp_path):
     assert old.json["acceptance_criteria"] == "Says red\nMust not be rude"
     assert (await signoff("criteria", "show", "house", "--version", "9")).status == 1
     assert "house" in (await signoff("criteria", "list")).out
+    assert "house: retired" in (await signoff("criteria", "retire", "house", "--reason", "too strict")).out
+    assert (await signoff("criteria", "retire", "unknown", "--json")).status == 1
     assert (await signoff("criteria", "lint", "--file", str(file))).status == 0
     assert (await signoff("criteria", "lint", "--criteria", "Must not be rude", "--json")).status == 1
     for wrong in (["--file", str(tmp_path)], [], ["--criteria", "x", "--file", str(file)]):
         assert (await signoff("criteria", "lint", *wrong)).status == 2
+
+
+@pytest.mark.parametrize("second", ["unknown", "strict@9", "strict@", "strict@x", "old", "old@1"])
+async def test_no_judge_is_paid_where_a_later_policy_is_not_there(signoff, jobstore, tmp_path, second):
+    for name in ("strict", "old"):
+        await signoff("judges", "set", name, "--model", "a")
+    await signoff("judges", "retire", "old")
+    case = {"id": "1", "result": "words", "acceptance_criteria": "It rhymes", "label": True}
+    (tmp_path / "cases.jsonl").write_text(json.dumps(case) + "\n")
+    policies = ("--policy", "default", "--policy", "strict@1", "--policy", second)
+    ran = await signoff("judge", "evaluate", "cases.jsonl", *policies, "--json")
+    assert (ran.status, json.loads(ran.err)["error"]["code"]) == (1, "unknown_judge_policy")
+    assert jobstore.asked(judging_pb.CreateJudgingsRequest) == []

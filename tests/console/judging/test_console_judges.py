@@ -56,6 +56,10 @@ async def test_criteria_sets_are_kept_and_linted(http):
         assert [each["version"] for each in (await answer.json())["versions"]] == [2, 1]
     async with http.get("/api/criteria-sets") as answer:
         assert [each["name"] for each in (await answer.json())["items"]] == ["house"]
+    async with http.post("/api/criteria-sets/house/retire", json={"reason": "too strict"}) as answer:
+        assert (await answer.json())["current"] is None
+    async with http.post("/api/criteria-sets/unknown/retire") as answer:
+        await problem(answer, 404, "unknown_criteria_set")
     async with http.put("/api/criteria-sets/house", json={"criteria": []}) as answer:
         await problem(answer, 422, "criteria_empty")
     async with http.post("/api/criteria/lint", json={"acceptance_criteria": "Says red"}) as answer:

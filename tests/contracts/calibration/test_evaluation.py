@@ -187,6 +187,14 @@ def test_disagreements_are_kept_to_be_read_and_no_more_than_can_be():
     assert first["judged"]["a@1"] == {"accepted": True, "outcomes": "p", "reason": ""}
 
 
+def test_a_disagreement_has_the_evidence_that_was_given():
+    evaluation = Evaluation(["a@1"])
+    case = make("1", False, ("It rhymes", "It is short"))
+    evaluation.add(case, {"a@1": [judged("pp")._replace(evidence=["the words", None])]})
+    (item,) = evaluation.report()["disagreements"]["items"]
+    assert item["judged"]["a@1"]["evidence"] == ["the words", None]
+
+
 def test_a_long_result_is_cut_and_says_so():
     evaluation = Evaluation(["a@1"])
     fields = {"id": "a", "acceptance_criteria": "It rhymes", "label": False}
@@ -197,13 +205,14 @@ def test_a_long_result_is_cut_and_says_so():
 
 def test_a_verdict_says_what_each_criterion_and_ask_did():
     criteria = [CriterionVerdict(text=f"{outcome}", outcome=outcome) for outcome in Outcome]
+    criteria[0].evidence = "the words"
     ask = Ask(model="m", role="vote", outcomes="pf-", cost_usd=0.1, latency_s=2.0, input_tokens=3, output_tokens=4)
     stage = StageVerdict(kind="quorum", outcomes="pf-", asks=[ask, Ask(model="m", input_tokens=1), Ask(model="m")])
     verdict = Verdict(is_valid=False, reason="no", criteria=criteria, stages=[stage], policy="strict@3")
     asks = [Asked("vote", "pf-", 0.1, 2.0, 7), Asked("judge", None, None, None, 1), Asked("judge", None)]
-    assert Judged.of(verdict) == Judged("pfc", False, asks, None, "no", "strict@3")
+    assert Judged.of(verdict) == Judged("pfc", False, asks, None, "no", "strict@3", ["the words", None, None])
     older = Verdict(is_valid=False, reason="", criteria=criteria, judge_error="judge_canary")
-    assert Judged.of(older) == Judged("pfc", False, [], "judge_canary")
+    assert Judged.of(older) == Judged("pfc", False, [], "judge_canary", evidence=["the words", None, None])
 
 
 def test_a_criterion_alone_may_disagree():

@@ -148,6 +148,44 @@ async def test_what_is_no_report_promotes_nothing(judges: Any) -> None:
     )
 
 
+async def test_beside_a_quorum_stands_what_it_is_worth_on_the_labels_there_are(judges: Any) -> None:
+    name = named()
+    stages = [{"kind": "quorum", "judges": [{"model": "a"}, {"model": "b"}]}]
+    first = await put(judges, name, stages=stages)
+    assert [one.code for one in first.warnings] == ["quorum_not_measured"]
+    quorum = [{"votes": 2, "labels": 4, "correlation": 0.5, "wrong": [1, 2], "majority_wrong": 1}]
+    report = json.loads(report_on(pb.GoldenSet(cases_hash="0" * 64), f"{name}@1"))
+    report["policies"][0]["quorum"] = quorum
+    keep = pb.KeepEvaluationRequest(report_json=json.dumps(report))
+    for _ in range(2):
+        kept = await judges.KeepEvaluation(keep, metadata=ADMINISTRATOR)
+        assert list(kept.references) == [f"{name}@1"]
+    same, other = await put(judges, name, stages=stages, section_chars=9_000), await put(judges, name, asks="each")
+    assert [one.code for one in same.warnings] == ["quorum_adds_nothing"]
+    assert "take vote 1 (a) alone" in same.warnings[0].message
+    assert not other.warnings
+    found = await judges.GetJudgePolicy(pb.GetJudgePolicyRequest(name=name), metadata=ADMINISTRATOR)
+    shown = {one.version: one for one in read_resource(found.policy).versions}
+    assert shown[2].evaluation.version == 1, "judges by the same stages"
+    assert shown[2].evaluation.quorum[0].worth_votes == pytest.approx(2 / 1.5)
+    assert (shown[3].evaluation, shown[1].evaluation.actor) == (None, "administrator")
+    refusal = pb.KeepEvaluationRequest(report_json="{}")
+    assert (await refused(judges.KeepEvaluation(refusal, metadata=ADMINISTRATOR)))[0] is Status.INVALID_ARGUMENT
+
+
+async def test_a_set_is_retired_and_comes_back_by_putting_it(judges: Any) -> None:
+    name = named("set")
+    await put_set(judges, name, "Says red")
+    retire = pb.RetireCriteriaSetRequest(name=name, reason="too strict")
+    retired = await judges.RetireCriteriaSet(retire, metadata=ADMINISTRATOR)
+    assert not retired.set.HasField("current")
+    again = await put_set(judges, name, "Says red")
+    assert (again.version, again.set.current) == (1, 1)
+    unknown = pb.RetireCriteriaSetRequest(name=named("set"))
+    told = await refused(judges.RetireCriteriaSet(unknown, metadata=ADMINISTRATOR))
+    assert told[:2] == (Status.NOT_FOUND, "unknown_criteria_set")
+
+
 async def test_lists_have_each_name_once_in_order_and_by_pages(judges: Any) -> None:
     names = sorted(named(f"list-{n}") for n in range(3))
     for name in names:

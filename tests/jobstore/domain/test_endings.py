@@ -115,3 +115,5 @@ def test_only_required_criteria_that_were_not_passed_are_named_each_once() -> No
 def test_a_criterion_is_kept_as_far_as_an_index_holds_it() -> None:
     assert cut_criterion("\N{GRINNING FACE}" * 2_000) == "\N{GRINNING FACE}" * CRITERION_MAX_CHARS
     assert cut_criterion("a\0b") == "ab"
+    assert 4 * (CRITERION_MAX_CHARS + CODE_MAX_CHARS) < 2_700, "an entry of an index"
+    assert (CRITERION_MAX_CHARS, CODE_MAX_CHARS) == (500, 64), "what is stored is looked for as it was cut"

@@ -16,6 +16,7 @@ OLD_HASHES = {
     FORM: "0428f0bd86e679c954f5a75f91599446eadfe945fad69f88f6a240d9e931d717",
     SPELLED: "c60b5c9a9350193922bdf4b4f0cebe9752ffaf4bfa3188a12bfdbb0486a70306",
 }
+NO_CRITERIA = "c105da0440bb99a25bca2a0e803a73e6b220f54d959ebaf947783faeffe66352"
 
 
 def new(criteria: str, **fields: Any) -> NewJob:
@@ -34,6 +35,7 @@ def test_two_spellings_of_one_list_hash_alike_and_the_text_form_as_ever() -> Non
     listed = new(FORM).criteria
     assert hash_spec(new(SPELLED)) == hash_spec(NewJob(title="A title", criteria=listed, agent_id="writer"))
     assert hash_spec(new(SPELLED)).hex() == hash_spec(new(FORM)).hex() == OLD_HASHES[FORM]
+    assert hash_spec(new("", policy={"criteria_set": "house"})).hex() == NO_CRITERIA, "and none as ever"
 
 
 @pytest.mark.parametrize("criteria", [FORM, SPELLED])

@@ -139,12 +139,18 @@ async def test_nothing_is_carried_out_any_more_once_it_is_said_so(world: World, 
     frozen = Frozen(world)
     late = asyncio.create_task(frozen.work())
     await frozen.is_stopped.wait()
-    await getattr(world.doors, f"{door}Operation")(asked(getattr(pb, f"{door}OperationRequest"), operation.id), NOBODY)
+    move = getattr(world.doors, f"{door}Operation")
+    answer = operation_of((await move(asked(getattr(pb, f"{door}OperationRequest"), operation.id), NOBODY)).operation)
+    assert (answer.state, answer.counts) == ("PAUSED" if door == "Pause" else "CANCELLED", {outcome: 3})
     frozen.goes_on.set()
     await late
     await world.worked()
     stopped = await world.stands(operation.id)
-    assert stopped.counts == {outcome: 3}
+    assert (stopped.state, stopped.counts) == (answer.state, answer.counts)
+    assert {(item.outcome, item.code) for item in await reported(world, operation.id)} == {
+        (outcome, None if door == "Pause" else "cancelled")
+    }
+    assert len(await reported(world, operation.id, outcome)) == 3
     assert [await kinds_of(world, job) for job in jobs] == [["created"]] * 3
     if door == "Pause":
         await world.doors.ResumeOperation(asked(pb.ResumeOperationRequest, operation.id), NOBODY)

@@ -1,5 +1,6 @@
 """Results that were judged are judged again by an operation: as a shadow, which changes nothing, or for real."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from support.factories import SECRETS
 from support.jobstore.steps import CRITERIA, Steps, verdict
 
+from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import Verdict
 from contracts.messages.judgings import judging_of, report_of
 from contracts.messages.operations import NewOperation, new_operation_message, operation_of
@@ -19,7 +21,9 @@ from contracts.status import JobStatus, Outcome
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
+from jobstore.commands.judging.versions import PutVersion
 from jobstore.dispatching.judging_queue import JudgingQueue
+from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.storage.judging import judgings
 from signoff.v1 import judging_service_pb2 as judging_pb
@@ -67,11 +71,12 @@ async def validator(world: World) -> Validator:
     return Validator(world)
 
 
-async def made(world: World, jobs: Sequence[Steps], **fields: Any) -> Operation:
+async def made(world: World, jobs: Sequence[Steps], *, works: bool = True, **fields: Any) -> Operation:
     new = NewOperation(kind="rejudge", job_ids=[job.job_id for job in jobs], **fields)
     request = operations_pb.CreateOperationRequest(operation=new_operation_message(new))
     operation = operation_of((await world.doors.CreateOperation(request, NOBODY)).operation)
-    await world.worked()
+    if works:
+        await world.worked()
     return operation
 
 
@@ -177,6 +182,35 @@ async def test_a_shadow_may_judge_by_other_criteria(world: World, validator: Val
     assert (report.flipped, report.criteria) == (1, []), "no criterion has both verdicts"
 
 
+async def test_the_payload_is_granted_only_where_a_check_looks_at_it(world: World, validator: Validator) -> None:
+    name = f"p-{uuid4().hex[:8]}"
+    loop = [{"asks": 0, "from_submission": 2, "check": "cel result.n > payload.n"}]
+    policy = JudgePolicy.model_validate({"name": name, "loop": loop})
+    await world.runner.administer.run_one(PutVersion(Named(Kind.JUDGE, name), format_body(policy)))
+    job = await rested(world, payload={"n": 1})
+    told = {}
+    for criteria, judge in (
+        ("check: max_words 200", None),
+        ("Says check: this", None),
+        ("check: cel result.n > payload.n", None),
+        (CRITERIA, name),
+    ):
+        await made(world, [job], shadow=True, criteria=criteria, judge=judge)
+        (one,) = await validator.take()
+        told[criteria] = one.payload_json if one.HasField("payload_json") else None
+        await validator.say([one], MET)
+    assert told == {
+        "check: max_words 200": None,
+        "Says check: this": None,
+        "check: cel result.n > payload.n": '{"n":1}',
+        CRITERIA: None,  # its check is one of later submissions
+    }
+    await world.sql("UPDATE executions SET submission = 2 WHERE job_id = :id", id=job.job_id)
+    await made(world, [job], shadow=True, judge=name)
+    (one,) = await validator.take()
+    assert one.payload_json == '{"n":1}'
+
+
 async def test_a_strangers_lease_answers_nothing(world: World, validator: Validator) -> None:
     job = await rested(world)
     await made(world, [job])
@@ -235,13 +269,47 @@ async def test_nothing_of_a_paused_operation_begins_and_an_aborted_one_ends_at_o
     await world.doors.ResumeOperation(asked(operations_pb.ResumeOperationRequest, operation.id), NOBODY)
     (second,) = await validator.take(1)
     assert await validator.say([second], MET) == ["RECORDED"]
-    await world.doors.CancelOperation(asked(operations_pb.CancelOperationRequest, operation.id), NOBODY)
+    answer = await world.doors.CancelOperation(asked(operations_pb.CancelOperationRequest, operation.id), NOBODY)
+    ended = operation_of(answer.operation)
+    assert (ended.state, ended.counts) == ("CANCELLED", {"CANCELLED": 2, "DONE": 1})
     assert await validator.take() == []
     assert await validator.finish(held=[validator.prove(first.lease)]) == ["LOST"]
     assert await validator.say([first], MET) == ["LOST"]
     await world.worked()
     ended = await world.stands(operation.id)
     assert (ended.state, ended.counts) == ("CANCELLED", {"CANCELLED": 2, "DONE": 1})
+
+
+async def test_validators_are_told_at_once_that_some_wait(world: World, validator: Validator) -> None:
+    told = validator.service.WatchWaitingJudgings(pb.WatchWaitingJudgingsRequest(), NOBODY)
+    assert (await anext(told)).judgings_waiting == 0
+    await made(world, [await rested(world), await rested(world)], shadow=True)
+    await validator.queue.look()
+    assert (await anext(told)).judgings_waiting == 2
+    nothing_new = asyncio.ensure_future(anext(told))
+    await validator.say(await validator.take(), MET)
+    await validator.queue.look()
+    await asyncio.sleep(0)
+    assert not nothing_new.done(), "nobody is woken for nothing"
+    nothing_new.cancel()
+
+
+async def test_one_that_is_aborted_while_it_is_queued_has_ended_with_that_answer(
+    world: World, validator: Validator
+) -> None:
+    jobs = [await rested(world) for _ in range(5)]
+    operation = await made(world, jobs, shadow=True, works=False)
+    await world.operator.work()  # two are queued
+    assert await validator.say(await validator.take(1), MET) == ["RECORDED"]
+    cancel = asked(operations_pb.CancelOperationRequest, operation.id)
+    for _ in range(2):
+        ended = operation_of((await world.doors.CancelOperation(cancel, NOBODY)).operation)
+        assert (ended.state, ended.total, ended.counts) == ("CANCELLED", 5, {"CANCELLED": 4, "DONE": 1})
+        assert ended.finished_at is not None
+    report = await report_on(world, operation)
+    assert (report.judged, report.failed) == (1, {"cancelled": 4})
+    assert not await world.operator.work(), "nothing is left to be done"
+    assert await world.sql("SELECT 1 FROM limits") == []
 
 
 async def test_a_worker_of_an_older_version_never_meets_one(world: World, validator: Validator) -> None:

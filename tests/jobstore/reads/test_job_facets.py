@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -14,13 +14,14 @@ from contracts.resources import JobFilter
 from contracts.status import FACET_FIELDS, JobStatus
 from jobstore.commands.jobs import CreateJob
 from jobstore.errors import InvalidError
-from jobstore.reads import job_facets, job_list
+from jobstore.reads import job_facets, job_finding, job_list
 from jobstore.reads.job_facets import Facet, Facets
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
 NUMBERS = 60
-BATCH, UNNAMED = uuid4(), uuid4()
+#: UNNAMED is not known any more; EARLIER executed some of the jobs of BATCH before.
+BATCH, UNNAMED, EARLIER = (UUID(int=number) for number in (4_111, 4_112, 4_113))
 
 _ENDED = """
 UPDATE jobs SET status = CASE WHEN n % 4 < 2 THEN 'FAILED' ELSE status END,
@@ -31,6 +32,18 @@ UPDATE jobs SET status = CASE WHEN n % 4 < 2 THEN 'FAILED' ELSE status END,
     not_met_criteria = CASE n % 3 WHEN 0 THEN ARRAY['Is "blue", or so', 'x'] WHEN 1 THEN ARRAY['x'] END
 FROM (SELECT id AS job_id, substr(id, 7)::int AS n FROM jobs WHERE id LIKE 'facet-%') AS numbered WHERE id = job_id
 """
+_ITEMS = """
+INSERT INTO operation_items (operation_id, item, job_id)
+SELECT :batch, n, 'facet-' || lpad(n::text, 3, '0') FROM generate_series(0, 59) n
+WHERE CASE WHEN :more THEN n % 10 < 2 ELSE n % 5 = 0 END
+"""
+
+
+def batches_of(row: Any) -> list[str]:
+    """All batches that a job is an item of, or the last one, which is not known."""
+    n = int(row.id[-3:])
+    held = {BATCH: n % 5 == 0, EARLIER: n % 10 < 2, UNNAMED: n % 5 == 1}
+    return [str(batch_id) for batch_id, is_item in held.items() if is_item]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +65,10 @@ async def rows(database: Database, runner: CommandRunner) -> list[Any]:
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE agents SET name = 'The writer' WHERE id = 'writer'"))
         await connection.execute(text("INSERT INTO operations (id, name) VALUES (:id, 'nightly')"), {"id": BATCH})
+        await connection.execute(text("INSERT INTO operations (id) VALUES (:id)"), {"id": EARLIER})
         await connection.execute(text(_ENDED), {"batch": BATCH, "unnamed": UNNAMED})
+        for batch_id in (BATCH, EARLIER):
+            await connection.execute(text(_ITEMS), {"batch": batch_id, "more": batch_id == EARLIER})
         return [*map(parsed, await connection.execute(text("SELECT * FROM jobs WHERE id LIKE 'facet-%'")))]
 
 
@@ -64,7 +80,7 @@ async def facets(database: Database, field: str, limit: int = 20, **chosen: Any)
 VALUES: dict[str, Callable[[Any], Iterable[Any]]] = {
     "agent": lambda row: [row.agent_id],
     "tenant": lambda row: [row.tenant],
-    "batch": lambda row: [row.batch_id and str(row.batch_id)],
+    "batch": batches_of,
     "code": lambda row: [row.code],
     "criterion": lambda row: row.not_met_criteria or (),
     "label": lambda row: row.labels,
@@ -85,11 +101,14 @@ FILTERS: list[tuple[dict[str, Any], Callable[[Any], bool]]] = [
     ({"spent_usd_min": 1, "duration_s_max": 5}, lambda row: row.spent_usd >= 1 and row.duration_s <= 5),
     ({"text": "translate"}, lambda row: "Translate" in row.title),
     ({"tenant": "nobody"}, lambda _: False),
+    ({"batch_id": EARLIER}, lambda row: str(EARLIER) in batches_of(row)),
+    ({"batch_id": UNNAMED}, lambda row: str(UNNAMED) in batches_of(row)),
 ]
 #: What a filter says of the field itself is ignored.
 OWN = {
     "agent": "agent_id",
     "tenant": "tenant",
+    "batch": "batch_id",
     "code": "codes",
     "criterion": "criterion_not_met",
     "label:team": "labels",
@@ -110,7 +129,7 @@ async def test_the_values_of_each_field_are_counted_among_those_that_match(
     found = await facets(database, field, **chosen)
     expected = sorted(values.items(), key=lambda each: (-each[1], each[0]))
     assert [(one.value, one.count) for one in found.facets] == expected
-    assert found.searched == (job_list.SEARCHED_MAX if "text" in chosen and not is_own else None)
+    assert found.searched == (job_finding.SEARCHED_MAX if "text" in chosen and not is_own else None)
     assert not found.has_more
 
 
@@ -118,7 +137,7 @@ async def test_agents_and_batches_are_named(database: Database, rows: list[Any])
     assert rows
     assert (await facets(database, "agent")).facets == [Facet("writer", 30, "The writer")]
     batches = (await facets(database, "batch")).facets
-    assert {one.value: one.name for one in batches} == {str(BATCH): "nightly", str(UNNAMED): None}
+    assert {one.value: one.name for one in batches} == {str(BATCH): "nightly", str(UNNAMED): None, str(EARLIER): None}
 
 
 async def test_the_most_frequent_come_first_and_what_is_left_out_is_said(
@@ -127,14 +146,24 @@ async def test_the_most_frequent_come_first_and_what_is_left_out_is_said(
     assert rows
     found = await facets(database, "criterion", limit=1)
     assert (found.facets, found.has_more) == ([Facet("x", 40)], True)
-    monkeypatch.setattr(job_list, "COUNTED_MAX", 5)
+    monkeypatch.setattr(job_finding, "COUNTED_MAX", 5)
     assert (await facets(database, "criterion", limit=1)).facets == [Facet("x", 5)]
     assert (await facets(database, "criterion", 1, text="translate")).facets == [Facet("x", 5)]
-    monkeypatch.setattr(job_list, "COUNTED_MAX", 12)
+    monkeypatch.setattr(job_finding, "COUNTED_MAX", 12)
     found = await facets(database, "tenant")
     assert found == Facets([Facet(f"tenant-{n}", 4) for n in range(3)], 12, has_more=False)
     assert (await facets(database, "label:nobody")).searched == 12
     assert (await facets(database, "code", agent_id="writer")).facets == [Facet("no_progress", 12)]
+
+
+@pytest.mark.parametrize("batch_id", [BATCH, UNNAMED, EARLIER])
+async def test_as_many_are_counted_of_a_batch_as_its_list_has(
+    database: Database, rows: list[Any], batch_id: UUID
+) -> None:
+    (counted,) = [one.count for one in (await facets(database, "batch")).facets if one.value == str(batch_id)]
+    async with database.transaction() as connection:
+        page = await job_list.list_jobs(connection, limit=100, chosen=JobFilter(batch_id=batch_id))
+    assert counted == len(page.views) == sum(str(batch_id) in batches_of(row) for row in rows)
 
 
 @pytest.mark.parametrize("field", ["", "title", "tenant:x", "label:", "Tenant", "x" * 300, "agent_id; DROP TABLE jobs"])

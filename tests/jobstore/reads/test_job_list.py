@@ -17,7 +17,7 @@ from contracts.status import JobOrder, JobStatus
 from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.maintenance.texts import TextIndex
-from jobstore.reads import job_list
+from jobstore.reads import job_finding, job_list, job_order
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
@@ -76,7 +76,7 @@ async def listed(
 ) -> list[str]:
     """All that match, page by page."""
     found: list[str] = []
-    after: job_list.Place | None = None
+    after: job_order.Place | None = None
     while True:
         async with database.transaction() as connection:
             page = await job_list.list_jobs(
@@ -152,7 +152,7 @@ async def test_counts_are_by_status_and_end_at_their_limit(
 ) -> None:
     async with database.transaction() as connection:
         assert await job_list.count_jobs(connection, JobFilter()) == ({"PENDING": 30, "ASSIGNED": 30}, 6, None)
-        monkeypatch.setattr(job_list, "COUNTED_MAX", 4)
+        monkeypatch.setattr(job_finding, "COUNTED_MAX", 4)
         counts = await job_list.count_jobs(connection, JobFilter(statuses=[JobStatus.PENDING]))
     assert counts.by_status == {"PENDING": 4, "ASSIGNED": 4}
     assert len(jobs) == NUMBERS
@@ -162,7 +162,7 @@ async def test_counts_are_by_status_and_end_at_their_limit(
 async def test_words_are_found_in_all_jobs_and_their_middle_in_the_newest(
     database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, order: JobOrder
 ) -> None:
-    monkeypatch.setattr(job_list, "SEARCHED_MAX", 10)
+    monkeypatch.setattr(job_finding, "SEARCHED_MAX", 10)
     with_page = sorted(i for i, row in jobs.items() if "page" in row.title)
     for words in ("page", "pag translat", "Translate page"):
         assert sorted(await listed(database, 5, order, text=words)) == with_page

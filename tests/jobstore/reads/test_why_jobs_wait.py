@@ -1,6 +1,7 @@
 """Why jobs wait, read from the real tables: by stage and state, without an agent, of a batch, and for all who ask."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 from uuid import uuid4
 
@@ -106,6 +107,59 @@ async def test_a_batch_sums_up_its_own(steps: Steps, database: Database) -> None
         everything = await sum_up_all(session, ALIVE_S)
     assert [(each.code, each.count) for each in own] == [("no_worker", 1)]
     assert [(each.code, each.count) for each in everything.sums] == [("no_worker", 2)]
+
+
+async def test_all_that_wait_are_summed_up_as_each_is_explained(
+    steps: Steps, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of flows, of which limits and circuits hold back some."""
+    await steps.created()
+    await sql(database, "DELETE FROM executions")
+    await sql(database, _FLOWS)
+    await sql(database, _OF_FLOWS)
+    await sql(
+        database,
+        "INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled) "
+        "VALUES ('flows-3', '', 'http', '', '{}', '{}', true)",
+    )
+    await sql(
+        database,
+        "INSERT INTO circuits (agent_id, failures, opened, open_until) "
+        "VALUES ('flows-3', 5, 1, now() + interval '1 h')",
+    )
+    await sql(database, _LIMITS)
+    await seen(database, ExecutionStage.EXECUTING, 5)
+    async with database.session() as session:
+        each = await explain_jobs(session, [f"flows-{n}" for n in range(600)], ALIVE_S)
+        everything = await sum_up_all(session, ALIVE_S)
+        monkeypatch.setattr("jobstore.reads.waiting.PARSED_AT_ONCE", 0)
+        assert (await sum_up_all(session, ALIVE_S)).sums == everything.sums, "in a thread"
+    firsts = Counter((waiting.reasons[0].code, waiting.reasons[0].name) for waiting in each.values())
+    assert {(one.code, one.name): one.count for one in everything.sums} == firsts
+    assert everything.queued == sum(firsts.values()) == 600
+    assert {code for code, _ in firsts} == {"queue", "not_before", "limit_paused", "limit_concurrency", "circuit_open"}
+    await sql(database, "DELETE FROM limits")
+    await sql(database, "DELETE FROM circuits")
+
+
+#: Each sixth is due in an hour.
+_FLOWS = """
+INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, due_at, offers, submission, priority,
+    spent, request_version, agent_id, tenant, flow)
+SELECT md5(n::text)::uuid, 'flows-' || n, 'EXECUTING', 'QUEUED', 0, 0, 0, now() + (n % 6 / 5 * 2 - 1) * interval '1 h',
+    0, 1, n % 3, 0, 2, 'flows-' || n % 7, 'flows-' || n % 60, ARRAY['agent:flows-' || n % 7, 'label:team=' || n % 5]
+FROM generate_series(0, 599) n
+"""
+_OF_FLOWS = """
+INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, execution_id, live, not_met,
+    priority, tenant, labels, policy, spec_hash, created_at, updated_at)
+SELECT job_id, '', '', 'x', '{}', 'ASSIGNED', 2, execution_id, true, 0, priority, tenant, '{}', '{}', '', now(), now()
+FROM executions WHERE job_id LIKE 'flows-%'
+"""
+_LIMITS = """
+INSERT INTO limits (name, concurrency, rate_period_s, paused) VALUES ('tenant:*', 4, 1, false),
+    ('tenant:flows-7', NULL, 1, true), ('label:team=2', 0, 1, false), ('agent:flows-5', 2, 1, false)
+"""
 
 
 async def test_a_dear_sum_is_read_once_for_all_and_ahead_of_who_asks_next(

@@ -56,6 +56,7 @@ class MemoryJobstore:
         self.queue_room: dict[str, int] = {}
         self.openings = Openings()
         self.judged: list[JudgedCount] = []
+        self.evaluations: dict[tuple[str, int], str] = {}
         self.judgings: dict[UUID, StoredJudging] = {}
         self.answers: dict[UUID, JudgingAnswer] = {}
         self.judging_room = 10
@@ -205,6 +206,7 @@ class MemoryJobstore:
             self.versions.setdefault(new.named, {})[new.version] = new.body
         self.names |= {each: uow.names[each] for each in uow.names if uow.names[each].hashes}
         self.judged += changes.judged
+        self.evaluations |= {(one.name, one.version): one.measured for one in changes.evaluations}
 
     def hash_at(self, entry: Reusable) -> bytes | None:
         return self._at(entry).report.result_hash

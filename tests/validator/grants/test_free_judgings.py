@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -37,12 +37,25 @@ class Store:
         self.is_away = False
         self.owner: UUID | None = None
         self.lease_s = 60.0
+        self.told: asyncio.Queue[int] = asyncio.Queue()
+        self.tells = 0
+        self.finishes = asyncio.Event()
+        self.finishes.set()
 
     def _check(self, owner: UUID) -> None:
         assert self.owner in {None, owner}
         self.owner = owner
         if self.is_away:
             raise TransientError("away")
+
+    async def watch(self) -> AsyncIterator[int]:
+        self.tells += 1
+        while not self.is_away:
+            if waiting := await self.told.get():
+                yield waiting
+            else:
+                break
+        raise TransientError("away, or too old to tell")
 
     async def take(self, owner: UUID, room: int) -> Sequence[FreeGrant]:
         self._check(owner)
@@ -54,6 +67,7 @@ class Store:
         self, owner: UUID, outcomes: Mapping[Lease, FreeOutcome], held: Sequence[Lease], given_back: Sequence[Lease]
     ) -> set[Lease]:
         self._check(owner)
+        await self.finishes.wait()
         assert not outcomes.keys() & self.recorded.keys(), "an outcome that was taken is not sent again"
         self.recorded |= outcomes
         self.given_back += given_back
@@ -83,7 +97,7 @@ class Judge:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("GATHER_S", "AGAIN_S", "AGAIN_MAX_S"):
+    for name in ("GATHER_S", "AGAIN_S", "AGAIN_MAX_S", "LISTEN_AGAIN_S", "LISTEN_AGAIN_MAX_S"):
         monkeypatch.setattr(free_judgings, name, 0.01)
 
 
@@ -120,6 +134,46 @@ async def test_nothing_is_asked_for_until_some_wait() -> None:
     assert store.taken == []
     tell(worker, 1)
     await until(lambda: judge.under_way == 1)
+    await made.stop()
+
+
+async def test_whoever_is_idle_is_told_before_it_renews_anything_and_after_an_outage_again() -> None:
+    store, judge = Store(1), Judge()
+    made, _ = make(store, judge)
+    store.told.put_nowait(1)
+    await until(lambda: judge.under_way == 1)
+    store.told.put_nowait(0)  # the jobstore goes, and comes back
+    await until(lambda: store.tells == 2)
+    store.waiting.append(lease(uuid4()))
+    store.told.put_nowait(1)
+    await until(lambda: judge.under_way == 2)
+    await made.stop()
+
+
+async def test_what_comes_while_it_looks_for_more_is_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AGAIN_S", "AGAIN_MAX_S", "LINGER_S"):
+        monkeypatch.setattr(free_judgings, name, 3600.0)
+    store, judge = Store(1), Judge()
+    made, _ = make(store, judge)
+    for more in ([], [lease(uuid4())]):
+        store.waiting += more
+        store.told.put_nowait(1)
+        await until(lambda: not store.waiting)
+    await until(lambda: judge.under_way == 2)
+    await made.stop()
+
+
+async def test_others_are_judged_while_outcomes_are_reported_and_no_more_than_are_judged_at_once() -> None:
+    store, judge = Store(20), Judge()
+    store.finishes.clear()
+    judge.may.set()
+    made, worker = make(store, judge)
+    tell(worker, 20)
+    await until(lambda: len(store.waiting) == 10)
+    await asyncio.sleep(0.05)
+    assert len(store.waiting) == 10
+    store.finishes.set()
+    await until(lambda: len(store.recorded) == 20)
     await made.stop()
 
 

@@ -24,7 +24,7 @@ def test_the_window_opens_with_each_answer_while_it_is_used() -> None:
     pace = Pace()
     for turn in begin(pace, 1_000, 0.0):
         pace.answered(turn, NOTHING, 1.0)
-    assert WINDOW_FIRST < pace.window <= 2 * WINDOW_FIRST
+    assert pace.window == WINDOW_FIRST + 6  # by then less than half of it was in use
     used = pace.window
     for _ in range(100):
         pace.answered(pace.begin(1.0, 1.0), NOTHING, 1.0)
@@ -137,6 +137,56 @@ def test_a_share_is_halved_by_a_refusal_and_doubled_by_a_minute() -> None:
     (fourth,) = begin(pace, 1, 60.0)
     pace.refused(fourth, tell(0, 60, 60), 60.0, 0.0, 0.0)
     assert pace.wait_s(1.0, 60.0) == pytest.approx(2.0)
+
+
+#: Some time after the machine has begun.
+LATER = 50_000.0
+
+
+def test_of_a_quota_that_is_told_with_a_refusal_a_share_is_used_that_grows() -> None:
+    pace = Pace()
+    first, second, _third = begin(pace, 3, LATER)
+    pace.answered(first, NOTHING, LATER)
+    pace.refused(second, tell(10, 70, 60), LATER, 0.0, 0.0)
+    assert len(begin(pace, 100, LATER)) == 10 / 2 - 1  # one was begun since
+    assert pace.wait_s(1.0, LATER) == pytest.approx(2.0)
+    assert pace.wait_s(1.0, LATER + 1.0) == pytest.approx(2 / 2 ** (1 / 60) - 1.0)
+
+
+def test_a_share_grows_evenly_until_it_is_whole() -> None:
+    for after_s, share in ((0.0, 0.5), (30.0, 0.5 * 2**0.5), (60.0, 1.0), (90.0, 1.0), (30 * 86_400.0, 1.0)):
+        pace = Pace()
+        (turn,) = begin(pace, 1, LATER)
+        pace.refused(turn, tell(60, 60, 0.1), LATER, 0.0, 0.0)
+        now = LATER + after_s
+        pace.answered(pace.begin(1.0, now), tell(0, 60, 60), now)
+        assert pace.wait_s(1.0, now) == pytest.approx(1 / share)
+
+
+def test_however_often_it_is_refused_some_of_the_quota_is_used() -> None:
+    pace = Pace()
+    for _ in range(9):
+        pace.refused(pace.begin(1.0, LATER), tell(0, 600, 60), LATER, 0.0, 0.0)
+    assert pace.wait_s(1.0, LATER) == pytest.approx(64 / 10)
+
+
+@pytest.mark.parametrize(("jitter", "wait_s"), [(0.0, 5.0), (0.5, 5.3), (1.0, 5.6)])
+def test_validators_that_are_told_the_same_pause_come_back_one_after_the_other(jitter: float, wait_s: float) -> None:
+    pace = Pace()
+    pace.refused(pace.begin(1.0, LATER), NOTHING, LATER, 5.0, jitter)
+    assert pace.wait_s(1.0, LATER) == pytest.approx(wait_s)
+    pace.refused(pace.begin(1.0, LATER), NOTHING, LATER, 1.0, jitter)
+    assert pace.wait_s(1.0, LATER) == pytest.approx(wait_s), "a shorter one does not end it"
+
+
+@pytest.mark.parametrize(("left", "window"), [(40, WINDOW_FIRST), (200, 50), (8_000, WINDOW_MAX)])
+def test_a_quota_that_is_told_opens_the_window_until_a_refusal(left: float, window: float) -> None:
+    pace = Pace()
+    pace.answered(pace.begin(1.0, LATER), tell(left, left, 0.0), LATER)
+    assert pace.window == window
+    pace.refused(pace.begin(1.0, LATER), tell(left, left, 0.0), LATER, 0.0, 0.0)
+    pace.answered(pace.begin(1.0, LATER), tell(left, left, 0.0), LATER)
+    assert pace.window == window / 2
 
 
 def test_a_refusal_that_tells_nothing_is_waited_out_and_taken_for_no_quota() -> None:

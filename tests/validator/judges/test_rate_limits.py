@@ -142,6 +142,16 @@ async def test_who_waits_goes_in_order_and_may_leave() -> None:
     assert went == [1, 2, 4, 5]
 
 
+async def test_who_left_holds_up_nobody_behind() -> None:
+    gate = Gate("a-server")
+    gate.refused(await gate.enter(1.0), Said(), 0.05)
+    first, leaving, last = (asyncio.create_task(gate.enter(1.0)) for _ in range(3))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.gather(first, last)
+
+
 async def test_whoever_is_let_in_as_it_leaves_keeps_no_place() -> None:
     gate = Gate("a-server")
     turns = [await gate.enter(1.0) for _ in range(int(pace.WINDOW_FIRST))]

@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple, Self
 
 from contracts.jsontext import json_text
 from contracts.judging.calibration.cases import Case
-from contracts.judging.calibration.statistics import Confusion, Interval, Panel, judge_panel, mcnemar, quantile, wilson
+from contracts.judging.calibration.quorums import QuorumWorth
+from contracts.judging.calibration.statistics import Confusion, Interval, judge_panel, mcnemar, quantile, wilson
 from contracts.judging.verdict import Ask, Verdict
 from contracts.status import Outcome
 
@@ -41,7 +42,8 @@ class Asked(NamedTuple):
 class Judged(NamedTuple):
     """What a policy made of a case, once: a letter a criterion (p, f, c or -), and whether the result was accepted.
 
-    With an `error` nothing was decided. `version`: the policy's name and version, as the verdict names it.
+    With an `error` nothing was decided. `version`: the policy's name and version, as the verdict names it. `evidence`:
+    what was quoted for each criterion, where anything was.
     """
 
     outcomes: str
@@ -50,13 +52,15 @@ class Judged(NamedTuple):
     error: str | None = None
     reason: str = ""
     version: str | None = None
+    evidence: Sequence[str | None] = ()
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
         """Return what a verdict says. Where the judge misbehaved, the case was not judged."""
         outcomes = "".join(_LETTERS[one.outcome] for one in verdict.criteria)
         asks = [_read_ask(ask) for stage in verdict.stages or () for ask in stage.asks]
-        return cls(outcomes, verdict.is_valid, asks, verdict.judge_error, verdict.reason, verdict.policy)
+        evidence = [one.evidence for one in verdict.criteria]
+        return cls(outcomes, verdict.is_valid, asks, verdict.judge_error, verdict.reason, verdict.policy, evidence)
 
 
 def _read_ask(ask: Ask) -> Asked:
@@ -241,7 +245,8 @@ class _PolicyCounts:
             "asks_of_unknown_cost": self._asks["of_unknown_cost"],
             "latency_s": {"median": quantile(self._latencies, 0.5), "p95": quantile(self._latencies, 0.95)},
             "quorum": [
-                _describe_panel(judge_panel([[*map(bool, row)] for row in rows])) for rows in self._votes.values()
+                QuorumWorth.of(judge_panel([[*map(bool, row)] for row in rows])).model_dump()
+                for rows in self._votes.values()
             ],
         }
 
@@ -261,7 +266,8 @@ def _disagrees(case: Case, judged: Judged) -> bool:
 def _describe(judged: Judged) -> Json:
     if judged.error is not None:
         return {"error": judged.error}
-    return {"accepted": judged.accepted, "outcomes": judged.outcomes, "reason": judged.reason}
+    said = {"accepted": judged.accepted, "outcomes": judged.outcomes, "reason": judged.reason}
+    return {**said, "evidence": list(judged.evidence)} if any(judged.evidence) else said
 
 
 def _shorten(result: Any) -> Json:
@@ -292,17 +298,4 @@ def _measure(confusion: Confusion) -> Json:
                 *("false_accept_rate", "false_reject_rate"),
             )
         },
-    }
-
-
-def _describe_panel(panel: Panel) -> Json:
-    return {
-        "votes": panel.votes,
-        "labels": panel.cases,
-        "correlation": panel.correlation,
-        "worth_votes": panel.effective,
-        "majority_wrong": panel.majority_wrong,
-        "best_wrong": min(panel.wrong),
-        "wrong": list(panel.wrong),
-        "adds_nothing": panel.adds_nothing,
     }

@@ -7,12 +7,19 @@ from pydantic import ConfigDict, Field
 
 from contracts.fields import Model, StrictModel
 from contracts.judging.calibration.cases import BadLine, hash_cases, read_cases
+from contracts.judging.calibration.quorums import QuorumWorth
 from contracts.judging.calibration.statistics import Confusion
+from contracts.judging.policy import VERSIONED, VOTES_MAX
 
 #: What is asked of a judge before its figures are used at all: 90 % of the good pass, and 90 % of the bad do not.
 RATE_MIN: Final = 0.9
 
+#: Policies of one report.
+POLICIES_MAX: Final = 100
+
 Share = Annotated[float, Field(ge=0, le=1)]
+#: SHA-256 of labelled cases.
+Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the labelled cases")]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -21,7 +28,7 @@ class GoldenSet(StrictModel):
 
     model_config = ConfigDict(frozen=True)
 
-    cases_hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    cases_hash: Hash
     cases: Annotated[int, Field(ge=1)]
     true_positive_rate_min: Share = RATE_MIN
     true_negative_rate_min: Share = RATE_MIN
@@ -86,6 +93,14 @@ class _AllFlips(Model):
     cases: _Flips
 
 
+class Measured(Model):
+    """What is kept of an evaluation of one version: how it judged whole results, and what its votes are worth."""
+
+    cases_hash: Hash
+    overall: Counts
+    quorum: Annotated[list[QuorumWorth], Field(max_length=VOTES_MAX)] = Field(default_factory=list)
+
+
 class PolicyReport(Model):
     """What is looked at of the report of one policy."""
 
@@ -93,6 +108,7 @@ class PolicyReport(Model):
     versions: dict[str, int] = Field(default_factory=dict)
     overall: Counts
     flips: _AllFlips
+    quorum: Annotated[list[QuorumWorth], Field(max_length=VOTES_MAX)] = Field(default_factory=list)
 
     def judges(self) -> set[str]:
         """Return the versions that judged, or the name that was asked for where no verdict says one."""
@@ -102,8 +118,15 @@ class PolicyReport(Model):
 class Report(Model):
     """What is looked at of a report by `signoff judge evaluate`."""
 
-    cases_hash: str
-    policies: list[PolicyReport]
+    cases_hash: Hash
+    policies: Annotated[list[PolicyReport], Field(max_length=POLICIES_MAX)]
+
+    def list_measured(self) -> Iterator[tuple[str, Measured]]:
+        """Yield what is kept, with the `name@version` that it is of; nothing of what several versions have judged."""
+        for one in self.policies:
+            judges = one.judges()
+            if len(judges) == 1 and VERSIONED.fullmatch(reference := judges.pop()):
+                yield reference, Measured(cases_hash=self.cases_hash, overall=one.overall, quorum=one.quorum)
 
 
 def find_refusal(golden: GoldenSet, reference: str, report: Report) -> GoldenRefusal | None:

@@ -105,13 +105,11 @@ def _describe(judged: Report) -> str:
 def _outcome(judged: Report, place: int, label: bool | None) -> str:
     if "error" in judged:
         return "not judged"
-    letter = judged["outcomes"][place]
-    words = _LETTERS.get(letter, letter)
-    return (
-        f'<span class="wrong">{_text(words)}</span>'
-        if label is not None and (letter == "p") is not label
-        else _text(words)
-    )
+    letter, evidence = judged["outcomes"][place], judged.get("evidence")
+    words = _text(_LETTERS.get(letter, letter))
+    quoted = f"<br>\u201c{_text(evidence[place])}\u201d" if evidence and evidence[place] else ""
+    is_wrong = label is not None and (letter == "p") is not label
+    return (f'<span class="wrong">{words}</span>' if is_wrong else words) + quoted
 
 
 def _table(header: Sequence[object], rows: Iterable[Row]) -> str:

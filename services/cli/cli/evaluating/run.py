@@ -74,6 +74,13 @@ async def evaluate(file: Checked, policies: Sequence[str], repeats: int, judge: 
     }
 
 
+def reduce_report(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a jobstore looks at of a report: its disagreements alone may be larger than a call."""
+    looked_at = ("policy", "versions", "overall", "flips", "quorum")
+    policies = [{name: one[name] for name in looked_at if name in one} for one in report["policies"]]
+    return {"cases_hash": report.get("cases_hash"), "policies": policies}
+
+
 def _read(path: Path) -> Iterator[NumberedCase | BadLine]:
     try:
         with path.open("rb") as file:

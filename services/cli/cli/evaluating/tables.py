@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from contracts.judging.calibration.quorums import QuorumWorth
+
 Report = Mapping[str, Any]
 Row = Sequence[object]
 
@@ -109,14 +111,7 @@ def describe_comparison(comparison: Report) -> str:
 
 def describe_quorum(quorum: Report) -> str:
     """Return what the votes of a quorum are worth, in a sentence."""
-    worth = quorum["worth_votes"]
-    words = "no known number of" if worth is None else f"{worth:.1f}"
-    sentence = (
-        f"a quorum of {quorum['votes']} is worth {words} independent votes on {quorum['labels']} labels (mean "
-        f"correlation of errors {format_number(quorum['correlation'], 2)}): its majority is wrong in "
-        f"{quorum['majority_wrong']}, its best vote in {quorum['best_wrong']}"
-    )
-    return sentence + ("; it adds nothing to that one" if quorum["adds_nothing"] else "")
+    return QuorumWorth.model_validate(quorum).sentence
 
 
 def describe_left_out(report: Report) -> list[str]:

@@ -4,8 +4,9 @@
 |---|---|
 | `response.output`; `providerOutput` of a test | the result |
 | `llm-rubric`, `model-graded-closedqa`, `factuality`, `g-eval` | a criterion in the same words |
-| `contains`, `equals`, `starts-with`, `regex`, `is-json`, .. | a criterion that says so |
-| `not-` before any of them | a criterion of kind `never` |
+| `contains`, `icontains`, `starts-with`, `regex`, `is-json` with a schema | a check, where that says exactly the same |
+| the same elsewhere, `equals`, `contains-any`, .. | a criterion that says so |
+| `not-` before any of them | a check that says so, or a criterion of kind `never` |
 | `pass` of each assertion; a person's rating (`human`) | the label of the criterion; of the whole |
 | weight 0 | an optional criterion |
 | scripts, thresholds of similarity, cost, latency, other files | nothing, and it is told |
@@ -29,8 +30,10 @@ from cli.importers.base import (
     make_criterion,
     read_label,
 )
+from cli.importers.promptfoo_checks import find_check
 
 _NOT: Final = "not-"
+_NEVER: Final = {"kind": "never"}
 _ERROR: Final = 2  # promptfoo's `failureReason` of a test that was not judged
 _GRADED: Final = {
     "llm-rubric": "{}",
@@ -135,12 +138,16 @@ class Promptfoo:
             for one in as_list(assertion.get("assert")):
                 self._add(draft, as_mapping(one), variables, None)
             return
-        more: dict[str, Any] = {"kind": "never"} if kind.startswith(_NOT) else {}
-        if assertion.get("weight") == 0:
-            more["required"] = False
+        optional: dict[str, Any] = {"required": False} if assertion.get("weight") == 0 else {}
+        value = assertion.get("value")
         try:
-            text = describe(kind.removeprefix(_NOT), assertion.get("value"), variables)
-            draft.criteria.append(make_criterion(text, **more))
+            filled_in = value if isinstance(value, Mapping | list | None) else _render(value, variables)
+            check = find_check(kind, filled_in, draft.result)
+            if check is not None:
+                draft.criteria.append({"text": check, "kind": "check", **optional})
+            else:
+                words = describe(kind.removeprefix(_NOT), value, variables)
+                draft.criteria.append(make_criterion(words, **_NEVER if kind.startswith(_NOT) else {}, **optional))
             draft.labels.append(label)
         except ValueError as error:
             draft.lost.append(f"assertion {kind!r}: {error}")

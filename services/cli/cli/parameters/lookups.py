@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from contracts.resources import Agent, Job
 
 T = TypeVar("T")
+#: The policy that is what validators are set to.
+DEFAULT: Final = "default"
 #: What is as long as a UUID is a whole id.
 UUID_CHARS: Final = 36
 #: Candidates that an error names.
@@ -153,3 +155,24 @@ _BATCH: Final = typer.Argument(
 JobId = Annotated[str, _JOB]
 AgentId = Annotated[str, _AGENT]
 BatchId = Annotated[str, _BATCH]
+
+
+async def get_policy_version(jobstore: JobStoreClient, name: str, number: int) -> Any:
+    """Return one version of a judge policy. Raise CommandError if there is none of that number."""
+    found = await jobstore.get_judge_policy(name, limit=1, before=number + 1)
+    if not found.versions or found.versions[0].version != number:
+        raise CommandError(f"there is no judge policy {name}@{number}", code="unknown_judge_policy")
+    return found.versions[0]
+
+
+async def require_policies(jobstore: JobStoreClient, policies: Sequence[str]) -> None:
+    """Look for all policies before a judge is paid. Raise CommandError or JobStoreError for one that is not there."""
+    for reference in policies:
+        name, at, version = reference.partition("@")
+        if reference == DEFAULT:
+            continue
+        if (await jobstore.get_judge_policy(name, limit=1)).current is None:
+            message = f"the judge policy {name} is retired: `signoff judges promote` brings it back"
+            raise CommandError(message, code="unknown_judge_policy")
+        if at:
+            await get_policy_version(jobstore, name, int(version) if version.isdecimal() else 0)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from contracts.messages.judging import (
         CriteriaSetVersion,
         JudgePolicyVersion,
+        JudgingWarning,
         NamedCriteriaSet,
         NamedGoldenSet,
         NamedJudgePolicy,
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
         Validator,
     )
 
+#: What labels say of a version.
+_MEASURED = ("evaluation", "warnings")
 _VERSIONS = ["version", "", "met", "not met", "unjudged", "spent", "made", "by", "note"]
 
 
@@ -35,11 +38,20 @@ def show_judge_policies(out: Output, policies: Sequence[NamedJudgePolicy], valid
         out.print_table(["validator", "is set to", "keys"], rows)
 
 
-def show_judge_policy(out: Output, found: NamedJudgePolicy, number: int, policy: Any) -> None:
-    """Show one version of a judge policy whole, and all that are there."""
-    out.print_json({**vars(found), "version": number, "policy": policy})
-    out.print_line(f"{found.name}@{number}")
-    out.print_line(json.dumps(policy, indent=2))
+def show_judge_policy(out: Output, found: NamedJudgePolicy, shown: Any) -> None:
+    """Show one version of a judge policy whole, what labels say of it, and all versions that are there."""
+    out.print_json({**vars(found), **{name: getattr(shown, name) for name in ("version", "policy", *_MEASURED)}})
+    out.print_line(f"{found.name}@{shown.version}")
+    out.print_line(json.dumps(shown.policy, indent=2))
+    if (evaluation := shown.evaluation) is not None:
+        by, at = evaluation.actor, format_time(evaluation.created_at)
+        out.print_line(f"evaluated as {found.name}@{evaluation.version} by {by}, {at}: {_count_wrong(evaluation)}")
+        if evaluation.quorum:
+            from cli.evaluating.tables import describe_quorum  # noqa: PLC0415 - heavy, and only needed here
+
+            for quorum in evaluation.quorum:
+                out.print_line(describe_quorum(vars(quorum)))
+    _print_warnings(out, shown.warnings)
     out.print_line()
     out.print_table(_VERSIONS, [_row(found, version) for version in found.versions])
     moves = [(format_time(move.created_at), _name_move(move.version), move.actor, move.reason) for move in found.moves]
@@ -53,8 +65,7 @@ def show_saved_policy(out: Output, saved: SavedJudgePolicy) -> None:
     is_current = saved.current == saved.version
     how = "is current" if is_current else f"waits for `signoff judges promote {saved.name} {saved.version}`"
     out.print_line(f"{saved.name}@{saved.version} {how}")
-    for warning in saved.warnings:
-        out.print_line(Styled(f"warning: {warning.message} ({warning.code})", "yellow"))
+    _print_warnings(out, saved.warnings)
 
 
 def show_golden_set(out: Output, found: NamedGoldenSet) -> None:
@@ -110,6 +121,17 @@ def _row(named: NamedJudgePolicy | NamedCriteriaSet, version: JudgePolicyVersion
     judged = version.judged
     counts: list[object] = [judged.met, judged.not_met, judged.unjudged, format_spent(judged.cost_usd, judged.tokens)]
     return [version.version, mark, *counts, format_time(version.created_at), version.actor, version.note or ""]
+
+
+def _count_wrong(evaluation: Any) -> str:
+    counts = evaluation.overall
+    good, bad = counts.true_accepts + counts.false_rejects, counts.true_rejects + counts.false_accepts
+    return f"{counts.false_accepts} of {bad} bad results accepted, {counts.false_rejects} of {good} good ones refused"
+
+
+def _print_warnings(out: Output, warnings: Sequence[JudgingWarning]) -> None:
+    for warning in warnings:
+        out.print_line(Styled(f"warning: {warning.message} ({warning.code})", "yellow"))
 
 
 def _name_move(version: int | None) -> str:

@@ -17,6 +17,7 @@ router = APIRouter()
 PAGES = (
     "/", "/jobs", "/jobs/{_}", "/new", "/batches", "/batches/{_}", "/agents", "/agents/{_}", "/overview",
     "/dead-letters", "/limits", "/judges", "/judges/{_}", "/criteria-sets/{_}", "/playground",
+    "/evaluations",
 )  # fmt: skip
 
 

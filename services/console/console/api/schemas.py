@@ -188,7 +188,8 @@ class JobsPage(Page[Job]):
 
     searched: int | None = Field(
         None,
-        description="so many jobs were searched for `q`, and no more: a page that is not full may have a next one",
+        description="so many of the newest were searched for `q`, or sorted of those that match, and no more: "
+        "a page that is not full may have a next one",
     )
 
 

@@ -33,6 +33,7 @@ _WORKERS: Final[Mapping[str, Collection[Role]]] = {
     "FinishJudgings": (Role.VALIDATOR,),
     "RenewLeases": (Role.EXECUTOR, Role.VALIDATOR),
     "ReportJudge": (Role.VALIDATOR,),
+    "WatchWaitingJudgings": (Role.VALIDATOR,),
 }
 #: The kind of work whose leases a role holds.
 _WORK_KINDS: Final = {Role.EXECUTOR: work_pb.WORK_KIND_EXECUTING, Role.VALIDATOR: work_pb.WORK_KIND_JUDGING}

@@ -39,7 +39,7 @@ from jobstore.domain.ids import IdKey
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
-from jobstore.reads import job_facets, job_list
+from jobstore.reads import job_facets, job_finding, job_list, job_order
 from jobstore.reads.job_logs import LogFilter, get_result, list_job_logs
 from jobstore.reads.jobs import add_last_logs, add_waiting, get_job
 from jobstore.reads.page import PAGE_MAX_BYTES
@@ -119,7 +119,7 @@ class JobService(JobServiceServicer):
             counts = await job_list.count_jobs(connection, job_filter_of(request.filter))
         return pb.CountJobsResponse(
             counts=counts.by_status,
-            capped_at=job_list.COUNTED_MAX,
+            capped_at=job_finding.COUNTED_MAX,
             searched=counts.searched,
             cancelled=counts.cancelled,
         )
@@ -131,7 +131,7 @@ class JobService(JobServiceServicer):
             found = await job_facets.list_job_facets(connection, request.field, job_filter_of(request.filter), limit)
         return pb.ListJobFacetsResponse(
             facets=[pb.JobFacet(value=each.value, count=each.count, name=each.name) for each in found.facets],
-            capped_at=job_list.COUNTED_MAX,
+            capped_at=job_finding.COUNTED_MAX,
             searched=found.searched,
             has_more=found.has_more,
         )
@@ -248,9 +248,9 @@ def _format_value(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _parse_place(order: JobOrder, order_value: str, *values: str | float) -> job_list.Place:
+def _parse_place(order: JobOrder, order_value: str, *values: str | float) -> job_order.Place:
     """Return the place that the parts of a page token name. ValueError: the list was in another order."""
-    columns = job_list.get_order_columns(order)
+    columns = job_order.get_order_columns(order)
     if order_value != order.value or len(values) != len(columns):
         msg = "the page token is of a list in another order"
         raise ValueError(msg)

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from contracts.criteria import CriteriaError, Criterion, format_criteria, join_forms
 from contracts.judging.calibration.golden import Report, make_golden
-from contracts.judging.policy import JudgeModel, JudgePolicy, Name
+from contracts.judging.policy import JudgePolicy, Name
 from contracts.lint import find_warnings
 from contracts.messages.convert import criteria_of
 from contracts.messages.job_requests import warning_message
@@ -21,7 +21,13 @@ from jobstore.api.requests import (
     parse_page_token,
     reject_nul,
 )
-from jobstore.commands.judging.versions import PromoteVersion, PutVersion, RetireName, make_unknown_error
+from jobstore.commands.judging.versions import (
+    KeepEvaluation,
+    PromoteVersion,
+    PutVersion,
+    RetireName,
+    make_unknown_error,
+)
 from jobstore.domain.judging.versions import POLICY_MAX_BYTES, Kind, Named, format_body
 from jobstore.errors import InvalidError
 from jobstore.reads import judging
@@ -77,8 +83,8 @@ class JudgeService(JudgeServiceServicer):
         note, actor = _read_note(request.note, "note"), CALLER.get()
         put = PutVersion(Named(Kind.JUDGE, policy.name), format_body(policy), note, expected, actor=actor)
         version = await self._runner.administer.run_one(put)
-        warnings = list(_find_key_warnings(policy, await self._list_validators()))
         shown = await self._show_policy(policy.name)
+        warnings = [*_find_key_warnings(policy, await self._list_validators()), *shown.versions[0].warnings]
         return pb.PutJudgePolicyResponse(policy=shown, version=version, warnings=warnings)
 
     async def PromoteJudgePolicy(
@@ -99,6 +105,12 @@ class JudgeService(JudgeServiceServicer):
         named, reason = Named(Kind.JUDGE, request.name), _read_note(request.reason, "reason")
         await self._runner.administer.run_one(RetireName(named, reason, actor=CALLER.get()))
         return pb.RetireJudgePolicyResponse(policy=await self._show_policy(request.name))
+
+    async def KeepEvaluation(self, request: pb.KeepEvaluationRequest, context: Context) -> pb.KeepEvaluationResponse:
+        del context
+        check_text_size(request.report_json, self._payload_max_bytes)
+        keep = KeepEvaluation(Report.model_validate_json(request.report_json), actor=CALLER.get())
+        return pb.KeepEvaluationResponse(references=await self._runner.administer.run_one(keep))
 
     async def PutGoldenSet(self, request: pb.PutGoldenSetRequest, context: Context) -> pb.PutGoldenSetResponse:
         del context
@@ -148,6 +160,14 @@ class JudgeService(JudgeServiceServicer):
         version = await self._runner.administer.run_one(put)
         warnings = [warning_message(warning) for warning in find_warnings(criteria)]
         return pb.PutCriteriaSetResponse(set=await self._show_set(name), version=version, warnings=warnings)
+
+    async def RetireCriteriaSet(
+        self, request: pb.RetireCriteriaSetRequest, context: Context
+    ) -> pb.RetireCriteriaSetResponse:
+        del context
+        named, reason = Named(Kind.CRITERIA, request.name), _read_note(request.reason, "reason")
+        await self._runner.administer.run_one(RetireName(named, reason, actor=CALLER.get()))
+        return pb.RetireCriteriaSetResponse(set=await self._show_set(request.name))
 
     async def LintCriteria(self, request: pb.LintCriteriaRequest, context: Context) -> pb.LintCriteriaResponse:
         del context
@@ -202,16 +222,10 @@ def _read_criteria(request: pb.PutCriteriaSetRequest | pb.LintCriteriaRequest) -
         raise InvalidError(str(error), code=error.code) from error
 
 
-def _list_judges(policy: JudgePolicy) -> Iterator[JudgeModel]:
-    for stage in policy.stages:
-        yield from stage.judges
-    yield from (step.judge for step in policy.loop if step.judge is not None)
-
-
 def _find_key_warnings(policy: JudgePolicy, validators: Sequence[Validator]) -> Iterator[pb.JudgingWarning]:
     """Yield what validators would refuse of a policy's keys, as far as they have said which they have."""
     said = [validator.keys for validator in validators if validator.judge]
-    judges = [judge for judge in _list_judges(policy) if judge.key is not None] if said else []
+    judges = [judge for judge in policy.list_judges() if judge.key is not None] if said else []
     for key, base_url in dict.fromkeys((judge.key or "", judge.base_url) for judge in judges):
         lacking = sum(key not in keys for keys in said)
         if lacking:

@@ -13,7 +13,7 @@ from contracts.status import EmptyResult
 from jobstore.api.auth import CALLER
 from jobstore.commands.judging.judgings import FinishJudging
 from jobstore.dispatching.judging_queue import JudgingQueue
-from jobstore.domain.judging.criteria import join_criteria
+from jobstore.domain.judging.criteria import join_criteria, loop_needs_context, needs_context
 from jobstore.json_members import members
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -45,16 +45,17 @@ class JudgingClaims:
             return []
         async with self._database.session() as session:
             rows = await judgings.grant(session, owner, take, self._lease_s)
+            payloads = await judgings.load_payloads(session, [row.id for row in rows if _needs_payload(row)])
         self.queue.take(len(rows), take)
-        return [self._make_answer(row) for row in rows]
+        return [self._make_answer(row, payloads.get(row.id)) for row in rows]
 
-    def _make_answer(self, row: Row) -> pb.JudgingAnswer:
+    def _make_answer(self, row: Row, payload_of_job: str | None) -> pb.JudgingAnswer:
         """Return what is judged: the case as it was asked for, or the job's, but for what is judged by instead."""
         key = self._secrets.make_key(KeyUse.JUDGING_ALONE, row.id, row.lease)
         asked = {} if row.asked is None else members(row.asked)
         said = {name: from_json(text) for name, text in asked.items() if name not in {"result", "payload"}}
         policy = from_json(row.policy) if row.policy else {}
-        payload = asked.get("payload", row.payload)
+        payload = asked.get("payload", payload_of_job)
         result = asked["result"] if "result" in asked else members(row.response or "{}").get("result", "null")
         return pb.JudgingAnswer(
             outcome=pb.CLAIM_OUTCOME_GRANTED,
@@ -147,6 +148,16 @@ def _make_command(token: _Lease, outcome: pb.JudgingOutcome, real: Row | None) -
 
 def _token(lease: pb.Lease) -> _Lease:
     return UUID(lease.execution_id), lease.lease
+
+
+def _needs_payload(row: Row) -> bool:
+    """Return whether a check of a result that is judged again looks at more than that: only then is it granted more."""
+    if row.execution_id is None:
+        return False
+    criteria = from_json(members(row.asked).get("acceptance_criteria", "null")) if row.asked else None
+    return needs_context(criteria or _join_criteria(row)) or loop_needs_context(
+        row.judge_policy or "", row.submission or 1
+    )
 
 
 def _join_criteria(row: Row) -> str:

@@ -1,6 +1,7 @@
 """Serve OperationsService over gRPC: operations on many jobs, limits, the overview and dead letters."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
@@ -47,6 +48,10 @@ from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
 WATCH_MIN_S: Final = 0.5
 #: and after at most so many, since a pause publishes nothing that would wake it.
 WATCH_MAX_S: Final = 1.0
+#: But not before so many times what the last reading took, and then after at most so many seconds: of a large operation
+#: all items are counted.
+WATCH_REST: Final = 10.0
+WATCH_REST_MAX_S: Final = 5.0
 
 #: Seconds that an overview covers unless the request says so, and at most.
 RANGE_S: Final = 3_600
@@ -129,14 +134,16 @@ class OperationsService(OperationsServiceServicer):
         del context
         last_sent: object = None
         while True:
+            began = time.monotonic()
             operation = await self._batches.get_operation(request.operation_id)
+            rest_s = min(WATCH_REST * (time.monotonic() - began), WATCH_REST_MAX_S)
             shown = operation.model_dump(exclude={"rate_per_s", "ends_at"}), round(operation.rate_per_s, 1)
             if shown != last_sent:
                 last_sent = shown
                 yield pb.WatchOperationResponse(operation=operation_message(operation))
             if operation.state in ENDED:
                 return
-            await self._watches.wait_for_change(WATCH_MIN_S, WATCH_MAX_S)
+            await self._watches.wait_for_change(max(WATCH_MIN_S, rest_s), max(WATCH_MAX_S, rest_s))
 
     async def PauseOperation(self, request: pb.PauseOperationRequest, context: Context) -> pb.PauseOperationResponse:
         del context

@@ -1,6 +1,6 @@
 """Serve WorkService over gRPC: grant, renew and take back the leases of executors and validators."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -116,6 +116,13 @@ class WorkService(WorkServiceServicer):
     async def FinishJudgings(self, request: pb.FinishJudgingsRequest, context: Context) -> pb.FinishJudgingsResponse:
         del context
         return await self._judgings.finish(request)
+
+    async def WatchWaitingJudgings(
+        self, request: pb.WatchWaitingJudgingsRequest, context: Context
+    ) -> AsyncIterator[pb.WatchWaitingJudgingsResponse]:
+        del request, context
+        async for waiting in self._judgings.queue.watch():
+            yield pb.WatchWaitingJudgingsResponse(judgings_waiting=waiting)
 
     async def _run_claims(self, claims: Sequence[Command[ClaimAnswer] | ClaimAnswer]) -> list[ClaimAnswer]:
         """Run the claims that are well formed, and return all answers in order; INVALID: it fails for good."""

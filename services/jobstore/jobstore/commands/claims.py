@@ -24,7 +24,7 @@ from jobstore.commands.resubmission import read_for_resubmission
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import UPSTREAM, Actor
-from jobstore.domain.judging.criteria import needs_context
+from jobstore.domain.judging.criteria import loop_needs_context, needs_context
 from jobstore.domain.judging.versions import Kind, list_frozen
 from jobstore.domain.limits import is_held_back, tenant_limit
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
@@ -231,7 +231,13 @@ class ClaimJudging(Command[ClaimAnswer]):
         """Return whether the result is judged by more than itself: no other verdict stands for one on it then."""
         execution = stored.executions.get(self.event.execution_id)
         question = None if execution is None else stored.find_question(execution)
-        return question is not None and needs_context(question.acceptance_criteria)
+        if execution is None or question is None:
+            return False
+        if needs_context(question.acceptance_criteria):
+            return True
+        judges = (each for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
+        versions = (stored.versions.get(each) for each in judges)
+        return any(each is not None and loop_needs_context(each.body, execution.submission) for each in versions)
 
     def _find_verdict_key(self, stored: Stored) -> bytes | None:
         """Return the key of the verdicts that may be reused for this result, or None if none may."""

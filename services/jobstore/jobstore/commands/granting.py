@@ -100,7 +100,7 @@ def _grant(uow: UnitOfWork, execution: Execution, budget: Budget) -> ClaimAnswer
         execution=execution,
         question=uow.stored.find_question(execution),
         budget=budget,
-        judge_policy="".join(version.policy_json for version in policies if version is not None),
+        judge_policy=next((version.policy_json for version in policies if version is not None), ""),
         context=_find_context(uow, execution),
     )
 

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from contracts.messages.operations import NAMED_MAX
-from contracts.status import OperationState
+from contracts.status import BATCH_KINDS, OperationState
 from jobstore.commands.base import Command, LimitsLock, Locks, Reads, raise_refusal, require_job
 from jobstore.commands.rows import Item, ItemAnswer, NewOperation, OperationSpec, Stored, StoredOperation
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -77,6 +77,9 @@ def check_batch_size(size: int) -> None:
 class MoveOperation(Command[None]):
     """Pause, resume or cancel an operation, unless it is so already; nothing of a paused one begins.
 
+    Cancelled, it has ended, unless it is of a kind that executes: then its live executions are cancelled first. Items
+    that were not carried out need no answer: the operation's state is theirs.
+
     `reason` and `requested_by` are what whoever cancels says of it. NotFoundError (`unknown_batch`). RefusedError
     (`operation_ended`).
     """
@@ -94,20 +97,21 @@ class MoveOperation(Command[None]):
         )
 
     def decide(self, uow: UnitOfWork) -> None:
-        state = _require_operation(uow, self.operation_id).state
+        state, _, kind = _require_operation(uow, self.operation_id)
         if state not in _SOURCES[self.to]:
             if state is self.to or (self.to, state) == (OperationState.CANCELLING, OperationState.CANCELLED):
                 return
             raise RefusedError(f"the batch is {state}", code="operation_ended")
-        name = batch_limit(self.operation_id)
-        if self.to is OperationState.RUNNING:
-            uow.remove_limit(name, self.actor)
-        else:
-            uow.pause_limit(name, self.actor, paused=True)
-        if self.to is OperationState.CANCELLING:
+        to, name = self.to, batch_limit(self.operation_id)
+        if to is OperationState.CANCELLING:
             uow.changes.cancelled_judgings.append(self.operation_id)
+            to = to if kind in BATCH_KINDS else OperationState.CANCELLED
+        if to in {OperationState.PAUSED, OperationState.CANCELLING}:
+            uow.pause_limit(name, self.actor, paused=True)
+        else:
+            uow.remove_limit(name, self.actor)
         said = {"reason": self.reason, "requested_by": self.requested_by, "actor": self.actor}
-        uow.move_operation(self.operation_id, self.to, {name: text for name, text in said.items() if text})
+        uow.move_operation(self.operation_id, to, {name: text for name, text in said.items() if text})
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class RecordReport(Command[Refusal | None]):
         reads = read_for_resubmission(stored, self.event.execution_id) if self._may_resubmit else NOTHING
         execution = stored.executions.get(self.event.execution_id) if self.event.verdict is not None else None
         references = frozenset(list_frozen(execution.policy)) if execution is not None else frozenset()
-        return Reads.join([reads, Reads(references=references)]) if references else reads
+        return Reads.join([reads, Reads(references=references)])
 
     def late_reads(self, stored: Stored) -> Reads:
         return read_circuit(stored, self.event.execution_id)

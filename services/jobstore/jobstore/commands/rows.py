@@ -99,6 +99,15 @@ class NameMove(NamedTuple):
     actor: Actor
 
 
+class NewEvaluation(NamedTuple):
+    """What an evaluation said of a version of a judge policy, in place of what one before said."""
+
+    name: str
+    version: int
+    measured: str
+    actor: Actor
+
+
 class JudgedCount(NamedTuple):
     """What came of one verdict, counted for a version that it was made by."""
 
@@ -225,6 +234,7 @@ class StoredOperation(NamedTuple):
 
     state: OperationState
     request_hash: bytes | None
+    kind: OperationKind = OperationKind.EXECUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +378,7 @@ class Changes:
 
     new_versions: list[NewVersion] = field(default_factory=list)
     name_moves: list[NameMove] = field(default_factory=list)
+    evaluations: list[NewEvaluation] = field(default_factory=list)
     judged: list[JudgedCount] = field(default_factory=list)
 
     #: For logs and metrics: decisions by kind, refusals by job, and circuits that opened or closed.

@@ -16,6 +16,7 @@ from jobstore.commands.rows import (
     JudgedCount,
     LimitChange,
     NameMove,
+    NewEvaluation,
     NewOperation,
     NewVersion,
     OperationMove,
@@ -232,7 +233,7 @@ class UnitOfWork:
 
     def add_operation(self, new: NewOperation) -> None:
         """Add an operation, which runs at once."""
-        self.operations[new.id] = StoredOperation(OperationState.RUNNING, new.request_hash)
+        self.operations[new.id] = StoredOperation(OperationState.RUNNING, new.request_hash, new.spec.kind)
         self.changes.new_operations.append(new)
 
     def move_operation(self, operation_id: UUID, state: OperationState, said: Mapping[str, str]) -> None:
@@ -251,6 +252,10 @@ class UnitOfWork:
         known = self.names[named]
         after = self.names[named] = replace(known, current=version, moves=known.moves + 1)
         self.changes.name_moves.append(NameMove(named, after.moves, version, reason, actor))
+
+    def keep_evaluation(self, name: str, version: int, measured: str, actor: Actor) -> None:
+        """Keep what an evaluation said of a version of a judge policy."""
+        self.changes.evaluations.append(NewEvaluation(name, version, measured, actor))
 
     def list_wanted(self) -> set[Wanted]:
         """Return the versions that the policies name by which a loaded job may be executed, as far as none is known."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Final
 
 from jobstore.storage.database import Database
@@ -26,6 +27,7 @@ class JudgingQueue:
         #: Whether any was not done at the last look: only then what becomes of an operation is news.
         self.has_open = True
         self.wake = asyncio.Event()
+        self._news = asyncio.Event()
 
     async def run(self) -> None:
         """Count for ever; each commit that queues a judging wakes it."""
@@ -47,6 +49,16 @@ class JudgingQueue:
         async with self._database.session() as session:
             found = await judgings.look(session, lapse=now >= self._lapse_from)
         self.waiting, self.has_open = found.waiting, found.are_open
+        if self.waiting:
+            self._news.set()
+            self._news = asyncio.Event()
+
+    async def watch(self) -> AsyncIterator[int]:
+        """Yield how many wait: now, and then each time that a look finds some."""
+        while True:
+            news = self._news  # taken before the yield, so that what is found meanwhile is not missed
+            yield self.waiting
+            await news.wait()
 
     def take(self, taken: int, asked: int) -> None:
         """Count judgings that were granted; fewer than were asked for: none waits."""

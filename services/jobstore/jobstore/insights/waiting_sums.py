@@ -56,7 +56,7 @@ class WaitingSums:
     async def _keep(self) -> None:
         """Read before the sums are too old, until it is cheap or nobody asks; whoever asks next begins again."""
         while self._took_s > CHEAP_S and _now() - self._asked_at < ASKED_S:
-            await asyncio.sleep(max(0.0, AGE_MAX_S - SPARE_S - 2 * self._took_s))
+            await asyncio.sleep(max(self._took_s, AGE_MAX_S - SPARE_S - 2 * self._took_s))  # half of the time at most
             try:
                 async with self._reading:
                     await self._read()

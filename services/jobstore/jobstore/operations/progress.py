@@ -1,6 +1,7 @@
 """Read operations with their progress, and their items with what became of each."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -26,45 +27,61 @@ WAITING, REFUSED, CANCELLED, DONE = "WAITING", "REFUSED", "CANCELLED", "DONE"
 _TIMED_KINDS: Final = (*BATCH_KINDS, OperationKind.REJUDGE)
 _BATCH_KINDS: Final = ", ".join(f"'{kind}'" for kind in BATCH_KINDS)
 # ruff: noqa: S608 - all below is of words of our own
+#: An operation of which nothing more is carried out: what it has no answer to is cancelled with it.
+_IS_STOPPED: Final = "o.state IN ('CANCELLING', 'CANCELLED')"
+NOT_CARRIED_OUT: Final = "the operation was cancelled before this was carried out"
+_IS_REQUESTED: Final = f"i.answered AND i.code IS NULL AND o.kind IN ({_BATCH_KINDS})"
 #: The last execution that an item led to: the one that was requested, or what followed it by policy. OFFSET 0 keeps the
-#: planner at the executions of the job, which are few.
+#: planner at the executions of the job, which are few, and from looking for any where none was requested.
 _LAST: Final = f"""
     LEFT JOIN LATERAL (
         SELECT e.execution_id, e.state <> 'DONE' AS live, CASE WHEN e.state = 'DONE' THEN upper(e.answer)
             WHEN e.stage = 'EXECUTING' AND e.attempt = 0 THEN '{JobStatus.ASSIGNED}'
             ELSE '{JobStatus.IN_PROGRESS}' END AS stand
-        FROM (SELECT * FROM executions WHERE job_id = i.job_id OFFSET 0) AS e
+        FROM (SELECT * FROM executions WHERE job_id = i.job_id AND {_IS_REQUESTED} OFFSET 0) AS e
         WHERE e.batch_id = i.operation_id ORDER BY e.request_version DESC NULLS LAST LIMIT 1
-    ) AS last ON i.answered AND i.code IS NULL AND o.kind IN ({_BATCH_KINDS})
+    ) AS last ON true
+"""
+_JUDGING: Final = f"""
     LEFT JOIN judgings g ON g.group_id = i.operation_id AND g.item = i.item AND o.kind = '{OperationKind.REJUDGE}'
 """
+_CODE: Final = f"coalesce(i.code, g.code, CASE WHEN NOT i.answered AND {_IS_STOPPED} THEN 'cancelled' END)"
 #: Of a job that was executed before executions knew their batch, it is where the job stands.
 _OUTCOME: Final = f"""
-    CASE WHEN NOT i.answered OR g.state <> 'DONE' THEN '{WAITING}'
-        WHEN coalesce(i.code, g.code) = 'cancelled' THEN '{CANCELLED}'
-        WHEN coalesce(i.code, g.code) IS NOT NULL THEN '{REFUSED}' WHEN o.kind NOT IN ({_BATCH_KINDS}) THEN '{DONE}'
+    CASE WHEN {_CODE} = 'cancelled' THEN '{CANCELLED}' WHEN NOT i.answered OR g.state <> 'DONE' THEN '{WAITING}'
+        WHEN {_CODE} IS NOT NULL THEN '{REFUSED}' WHEN o.kind NOT IN ({_BATCH_KINDS}) THEN '{DONE}'
         ELSE coalesce(last.stand, j.status) END
 """
+#: Of what is judged again the answer says no more than that it is queued: its judging has the outcome, and is counted
+#: instead, without being looked up item by item.
 _PROGRESS: Final = text(
     f"""
-    SELECT i.operation_id, count(*) AS number, {_OUTCOME} AS word,
-        count(*) FILTER (WHERE i.answered AND NOT coalesce(last.live, g.state <> 'DONE', false)) AS rested,
-        count(*) FILTER (WHERE i.answered AND NOT last.live AND j.updated_at > o.since
-            AND j.execution_id = last.execution_id OR g.answered_at > o.since) AS lately
-    FROM (
-        SELECT id, kind, signoff_now() - make_interval(secs => :over_s) AS since
+    WITH o AS MATERIALIZED (
+        SELECT id, kind, state, signoff_now() - make_interval(secs => :over_s) AS since
         FROM operations WHERE id = ANY(CAST(:ids AS uuid[]))
-    ) AS o
-    JOIN operation_items i ON i.operation_id = o.id {_LAST}
-    LEFT JOIN jobs j ON j.id = i.job_id AND i.answered AND i.code IS NULL AND o.kind IN ({_BATCH_KINDS})
-    GROUP BY i.operation_id, word
+    )
+    SELECT o.id AS operation_id, {_OUTCOME} AS word, count(*) AS number,
+        count(*) FILTER (WHERE (i.answered OR {_IS_STOPPED}) AND NOT coalesce(last.live, false)) AS rested,
+        count(*) FILTER (WHERE NOT last.live AND j.updated_at > o.since AND j.execution_id = last.execution_id)
+            AS lately
+    FROM o JOIN operation_items i ON i.operation_id = o.id {_LAST} LEFT JOIN LATERAL (
+        SELECT * FROM jobs WHERE id = i.job_id AND {_IS_REQUESTED} OFFSET 0
+    ) AS j ON true CROSS JOIN (SELECT NULL::text AS state, NULL::text AS code) AS g
+    WHERE NOT (o.kind = '{OperationKind.REJUDGE}' AND i.answered AND i.code IS NULL) GROUP BY 1, 2
+    UNION ALL
+    SELECT o.id, CASE WHEN g.state <> 'DONE' THEN '{WAITING}' WHEN g.code = 'cancelled' THEN '{CANCELLED}'
+            WHEN g.code IS NOT NULL THEN '{REFUSED}' ELSE '{DONE}' END AS word, count(*),
+        count(*) FILTER (WHERE g.state = 'DONE'), count(*) FILTER (WHERE g.answered_at > o.since)
+    FROM o JOIN judgings g ON g.group_id = o.id WHERE o.kind = '{OperationKind.REJUDGE}' GROUP BY 1, 2
     """,
 )
 _ITEMS: Final = text(
     f"""
-    SELECT i.item, i.job_id, i.execution_id, i.answered,
-        coalesce(i.code, g.code) AS code, coalesce(i.message, g.message) AS message, j.title, {_OUTCOME} AS outcome
-    FROM operations o JOIN operation_items i ON i.operation_id = o.id {_LAST} LEFT JOIN jobs j ON j.id = i.job_id
+    SELECT i.item, i.job_id, i.execution_id, i.answered, {_CODE} AS code, coalesce(i.message, g.message,
+        CASE WHEN NOT i.answered AND {_IS_STOPPED} THEN '{NOT_CARRIED_OUT}' END) AS message, j.title,
+        {_OUTCOME} AS outcome
+    FROM operations o JOIN operation_items i ON i.operation_id = o.id {_LAST} {_JUDGING}
+        LEFT JOIN jobs j ON j.id = i.job_id
     WHERE o.id = :id AND i.item > :after
         AND (CAST(:outcomes AS text[]) = '{{}}' OR {_OUTCOME} = ANY(CAST(:outcomes AS text[])))
     ORDER BY i.item LIMIT :limit
@@ -81,7 +98,8 @@ _RETRIES: Final = text(
 #: Items that ended at one of the statuses, of jobs that still stand there; each job once, in the order of the items.
 _RETRIED: Final = f"""
     SELECT min(i.item) AS item, i.job_id
-    FROM operations o JOIN operation_items i ON i.operation_id = o.id {_LAST} JOIN jobs j ON j.id = i.job_id
+    FROM operations o JOIN operation_items i ON i.operation_id = o.id {_LAST} {_JUDGING}
+        JOIN jobs j ON j.id = i.job_id
     WHERE o.id = :retry_of AND j.status = ANY(CAST(:statuses AS text[])) AND NOT j.live
         AND {_OUTCOME} = ANY(CAST(:statuses AS text[]))
     GROUP BY i.job_id
@@ -154,7 +172,9 @@ async def _fetch_operations(connection: Connection, query: Query) -> list[Operat
 
 
 def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
-    counts: Mapping[str, int] = {part.word: part.number for part in parts}
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts[part.word] += part.number
     total, rested = sum(counts.values()), sum(part.rested for part in parts)
     age_s, over_s = ((row.finished_at or row.now) - row.created_at).total_seconds(), RATE_OVER_S
     lately = sum(part.lately for part in parts)

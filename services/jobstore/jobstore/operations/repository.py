@@ -43,8 +43,12 @@ _HAS_UNANSWERED: Final = text(
     f"SELECT EXISTS (SELECT FROM operations o WHERE id = :id AND state = 'RUNNING' AND EXISTS ({_UNANSWERED}))",  # noqa: S608
 )
 _NEXT_ITEMS: Final = text(
-    "SELECT item, job_id, execution_id, CASE WHEN :specs THEN spec::text END AS spec FROM operation_items "
+    "SELECT item, job_id, execution_id, spec::text AS spec FROM operation_items "
     "WHERE operation_id = :id AND NOT answered ORDER BY item LIMIT :limit",
+)
+_GIVEN_ITEMS: Final = text(
+    "SELECT item FROM operation_items WHERE operation_id = :id AND NOT answered AND spec IS NOT NULL "
+    "ORDER BY item LIMIT :limit",
 )
 _LIST_LIVE: Final = text(
     "SELECT execution_id FROM executions WHERE batch_id = :id AND state <> 'DONE' ORDER BY execution_id LIMIT :limit",
@@ -109,10 +113,15 @@ async def has_unanswered(connection: Connection, operation_id: UUID) -> bool:
     return bool(await connection.scalar(_HAS_UNANSWERED, {"id": operation_id}))
 
 
-async def list_next_items(connection: Connection, operation_id: UUID, limit: int, *, specs: bool = True) -> list[Item]:
-    """Return the next items that are not answered, without what new jobs ask for if not `specs`."""
-    rows = await connection.execute(_NEXT_ITEMS, {"id": operation_id, "limit": limit, "specs": specs})
+async def list_next_items(connection: Connection, operation_id: UUID, limit: int) -> list[Item]:
+    """Return the next items that are not answered."""
+    rows = await connection.execute(_NEXT_ITEMS, {"id": operation_id, "limit": limit})
     return [Item(row.item, row.job_id, row.spec, row.execution_id) for row in rows]
+
+
+async def list_given_items(connection: Connection, operation_id: UUID, limit: int) -> list[int]:
+    """Return the next items of new jobs that are not answered: what those ask for is stored until then."""
+    return list(await connection.scalars(_GIVEN_ITEMS, {"id": operation_id, "limit": limit}))
 
 
 async def list_live(connection: Connection, operation_id: UUID, limit: int) -> list[UUID]:

@@ -19,6 +19,7 @@ from jobstore.domain.model import CANCELLED
 from jobstore.operations import repository
 from jobstore.operations.kinds import ClaimedOperation, make_command
 from jobstore.operations.pace import Pace, find_pace
+from jobstore.operations.progress import NOT_CARRIED_OUT
 from jobstore.operations.repository import derive_execution_id
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -28,7 +29,7 @@ from servicekit.process.runtime import run_forever
 
 #: Items carried out in one go, so that other requests have their turn in between.
 ITEMS_AT_ONCE = 200
-#: Items of a cancelled operation that are answered in one go.
+#: Items of a cancelled operation, or of one that has no money left, that are answered in one go.
 CANCELLED_AT_ONCE = 5_000
 POLL_S = 5.0
 #: Seconds between two looks at least, however many executions end meanwhile.
@@ -126,15 +127,14 @@ class OperationWorker:
                 raise result
 
     async def _cancel(self, operation: ClaimedOperation) -> None:
-        """Cancel an operation by one chunk: first items without an answer, then live executions, then the operation.
+        """Cancel an operation by one chunk: first live executions, then what new jobs ask for, then the operation.
 
         No item is carried out any more: its command looks at the state of the operation, which it has locked.
         """
         async with self._database.session() as session:
-            items = await repository.list_next_items(session, operation.id, CANCELLED_AT_ONCE, specs=False)
-            live = [] if items else await repository.list_live(session, operation.id, self._items_max)
-        message = "the operation was cancelled before this was carried out"
-        await self._answer(operation, [ItemAnswer(item.item, None, CANCELLED, message) for item in items])
+            live = await repository.list_live(session, operation.id, self._items_max)
+            items = [] if live else await repository.list_given_items(session, operation.id, CANCELLED_AT_ONCE)
+        await self._answer(operation, [ItemAnswer(item, None, CANCELLED, NOT_CARRIED_OUT) for item in items])
         reason, requested_by = operation.said.get("reason"), operation.said.get("requested_by")
         actor = Actor(operation.said.get("actor", SIGNOFF))
         await self._runner.submit.run([CancelJob(None, each, reason, requested_by, actor=actor) for each in live])

@@ -4,15 +4,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, CompoundSelect, Table, Text, cast, func, select, text, true
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    SelectBase,
+    Table,
+    Text,
+    any_,
+    cast,
+    exists,
+    func,
+    select,
+    text,
+    true,
+    union_all,
+)
 
 from contracts.resources import JobFilter
 from contracts.status import FACET_FIELDS
 from jobstore.errors import InvalidError
-from jobstore.reads import job_list
-from jobstore.reads.job_filter import Query, is_search
+from jobstore.reads import job_finding, job_list
+from jobstore.reads.job_filter import Columns, Query, is_search
 from jobstore.storage.sql import PLAN_ANEW, Connection
-from jobstore.storage.tables import agents, jobs, operations
+from jobstore.storage.tables import agents, jobs, operation_items, operations
 
 _LABEL: Final = "label"
 #: The word under which jobs whose last execution was cancelled are counted, besides at their status.
@@ -33,11 +47,27 @@ class _Field:
     make_values: Callable[[ColumnElement[object]], ColumnElement[object]] = lambda column: column
     names: Table | None = None
 
+    def select_values(self, found: Columns) -> SelectBase:
+        """Return the query of the values of found jobs, a row for each that a job has."""
+        return select(self.make_values(found[str(self.column.key)]).label("value"))
+
+
+class _Batches(_Field):
+    """All batches that a job is an item of, as the filter has it: not only the last that executed it."""
+
+    def select_values(self, found: Columns) -> SelectBase:
+        """Return the query of the batches of found jobs, which are looked up by their ids."""
+        of_found = operation_items.c.job_id == any_(func.ARRAY(select(found["id"]).scalar_subquery()))
+        items = select(operation_items.c.job_id, operation_items.c.operation_id.label("value")).where(of_found)
+        is_known = exists().where(operations.c.id == found["batch_id"])
+        unknown = select(found["batch_id"]).where(~is_known)  # as after a rebuild
+        return union_all(select(items.distinct().subquery().c.value), unknown)
+
 
 _FIELDS: Final[Mapping[str, _Field]] = {
     "agent": _Field(jobs.c.agent_id, {"agent_id": None}, names=agents),
     "tenant": _Field(jobs.c.tenant, {"tenant": None}),
-    "batch": _Field(jobs.c.batch_id, {"batch_id": None}, names=operations),
+    "batch": _Batches(jobs.c.batch_id, {"batch_id": None}, names=operations),
     "code": _Field(jobs.c.code, {"codes": []}, "jobs.code IS NOT NULL"),
     "criterion": _Field(
         jobs.c.not_met_criteria,
@@ -104,9 +134,9 @@ def _get_field(word: str, label: str, chosen: JobFilter) -> _Field:
 async def _count_values(connection: Connection, field: _Field, chosen: JobFilter, limit: int) -> Facets:
     await connection.execute(PLAN_ANEW)
     chosen = chosen.model_copy(update=dict(field.conditions))
-    most = job_list.SEARCHED_MAX if is_search(chosen) else job_list.COUNTED_MAX
-    found = _select_jobs(field, chosen).cte("found")
-    each = select(field.make_values(found.c[str(field.column.key)]).label("value")).subquery()
+    most = job_finding.SEARCHED_MAX if is_search(chosen) else job_finding.COUNTED_MAX
+    found = (await _select_jobs(connection, field, chosen)).cte("found")
+    each = field.select_values(found.c).subquery()
     values = (
         select(cast(each.c.value, Text).label("value"), func.count().label("count"))
         .where(each.c.value.is_not(None))
@@ -121,16 +151,19 @@ async def _count_values(connection: Connection, field: _Field, chosen: JobFilter
     counts = sorted((-count, value) for _, value, count in rows if value is not None)
     shown = {value: -count for count, value in counts[:limit]}
     names = await _read_names(connection, field.names, list(shown))
-    facets = [Facet(value, min(count, job_list.COUNTED_MAX), names.get(value)) for value, count in shown.items()]
-    is_cut = is_search(chosen) or rows[0].number >= most
+    facets = [Facet(value, min(count, job_finding.COUNTED_MAX), names.get(value)) for value, count in shown.items()]
+    is_cut = is_search(chosen) or await job_finding.is_cut(connection, chosen, rows[0].number)
     return Facets(facets, most if is_cut else None, has_more=len(counts) > limit)
 
 
-def _select_jobs(field: _Field, chosen: JobFilter) -> Query | CompoundSelect[*tuple[object, ...]]:
+async def _select_jobs(
+    connection: Connection, field: _Field, chosen: JobFilter
+) -> Query | CompoundSelect[*tuple[object, ...]]:
     """Return the jobs that are looked at, with the column of a field: in bounds, whatever the filter."""
+    columns = (jobs.c.id, field.column)
     if is_search(chosen):
-        return job_list.select_found((jobs.c.id, field.column), chosen)
-    newest = job_list.select_newest((field.column,), chosen, job_list.COUNTED_MAX)
+        return await job_finding.select_found(connection, columns, chosen)
+    newest = job_finding.select_newest(columns, chosen, job_finding.COUNTED_MAX)
     return newest if field.wanted is None else newest.where(text(field.wanted))
 
 

@@ -2,12 +2,14 @@
 
 import re
 from typing import Final, TypeAlias
+from uuid import UUID
 
 from pydantic_core import to_json
 from sqlalchemy import (
     ARRAY,
     ColumnCollection,
     ColumnElement,
+    Integer,
     Select,
     Text,
     TextClause,
@@ -26,12 +28,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from contracts.resources import JobFilter
 from jobstore.domain.decisions import cut_criterion
+from jobstore.storage.sql import Connection
 from jobstore.storage.tables import job_texts, jobs
 
 #: What holds of jobs whose last execution ended, and nothing was asked for since.
 HAS_ENDED: Final = text("jobs.duration_s IS NOT NULL")
 #: Jobs of which the words match that are looked at: of more, the newest.
 FOUND_MAX: Final = 20_000
+#: So many of the newest FOUND_MAX have words that are frequent.
+FREQUENT: Final = 2_000
+_NEWEST_TEXTS: Final = (job_texts.c.created_at.desc(), job_texts.c.job_id.desc())
 #: All words of a text, of which each may go on: `:*` ends each lexeme.
 _WORDS: Final = r"""
     words @@ CAST(replace(nullif(CAST(plainto_tsquery('simple', :text) AS text), ''), $$' &$$, $$'\:* &$$) || '\:*'
@@ -40,17 +46,32 @@ _WORDS: Final = r"""
 _ID_PART: Final = "(job_id LIKE :beginning OR reverse(job_id) LIKE :end)"
 #: A query of whatever columns.
 Query: TypeAlias = Select[*tuple[object, ...]]
+#: The columns of jobs, or of a query of them.
+Columns: TypeAlias = ColumnCollection[str, ColumnElement[object]]
 
 
-#: The items of an operation; where it is not known any more, as after a rebuild, the jobs that it executed last. An
-#: array, so that the planner looks these up by their ids, and never walks all jobs in their order to find them.
-_ITEMS: Final = text(
-    """
+#: The items of an operation, or the newest; where it is not known any more, as after a rebuild, the jobs that it
+#: executed last. An array, so that the planner looks these up by their ids.
+_ITEMS: Final = """
     jobs.id = ANY (ARRAY(
-        SELECT job_id FROM operation_items WHERE operation_id = :batch_id
-        UNION ALL SELECT id FROM jobs AS known
-        WHERE known.batch_id = :batch_id AND NOT EXISTS (SELECT FROM operations WHERE id = :batch_id)
+        SELECT job_id FROM operation_items WHERE operation_id = :batch_id{newest}
+        UNION ALL (SELECT id FROM jobs AS known
+        WHERE known.batch_id = :batch_id AND NOT EXISTS (SELECT FROM operations WHERE id = :batch_id){limit})
     ))
+"""
+#: Items have numbers from 0 on, in the order in which new jobs are made.
+_ALL_ITEMS: Final = text(_ITEMS.format(newest="", limit=""))
+_NEWEST_ITEMS: Final = text(
+    _ITEMS.format(
+        newest=" AND item > (SELECT max(item) FROM operation_items WHERE operation_id = :batch_id) - :items_max",
+        limit=" ORDER BY created_at DESC, id DESC LIMIT :items_max",
+    )
+)
+#: The same of a row that is at hand: it is looked up among the items, which are not read (OFFSET).
+_IS_ITEM: Final = text(
+    """
+    (EXISTS (SELECT FROM operation_items WHERE job_id = jobs.id AND operation_id = :batch_id OFFSET 0)
+        OR jobs.batch_id = :batch_id AND NOT EXISTS (SELECT FROM operations WHERE id = :batch_id))
     """
 )
 
@@ -73,9 +94,27 @@ def is_search(chosen: JobFilter) -> bool:
 def is_found(chosen: JobFilter) -> ColumnElement[bool]:
     """Return the condition that a job is among the newest FOUND_MAX that the index of texts has for a search."""
     found = select(job_texts.c.job_id).where(has_words(chosen))
-    newest = found.order_by(job_texts.c.created_at.desc(), job_texts.c.job_id.desc()).limit(FOUND_MAX)
+    newest = found.order_by(*_NEWEST_TEXTS).limit(FOUND_MAX)
     # An array, so that the planner looks the jobs up by their ids.
     return jobs.c.id == any_(func.ARRAY(newest.scalar_subquery()))
+
+
+def select_found_of_newest(chosen: JobFilter) -> Select[str]:
+    """Return the ids of those of the newest FOUND_MAX jobs whose texts have what is searched."""
+    newest = select(job_texts.c.job_id, job_texts.c.words).order_by(*_NEWEST_TEXTS).limit(FOUND_MAX).subquery()
+    return select(newest.c.job_id).where(has_words(chosen))
+
+
+async def is_frequent(connection: Connection, chosen: JobFilter) -> bool:
+    """Return whether so many jobs have what is searched that only the newest of all jobs are searched.
+
+    Sorting all that have a word takes as long as there are many. It is known at once of what many of the newest have.
+    """
+    among_newest = select(func.count()).select_from(select_found_of_newest(chosen).subquery())
+    if await connection.scalar(among_newest) >= FREQUENT:
+        return True
+    among_all = select(literal(1)).select_from(job_texts).where(has_words(chosen)).limit(FOUND_MAX + 1)
+    return int(await connection.scalar(select(func.count()).select_from(among_all.subquery()))) > FOUND_MAX
 
 
 def has_words(chosen: JobFilter) -> TextClause:
@@ -106,40 +145,54 @@ def holds(columns: ColumnCollection[str, ColumnElement[str]], chosen: JobFilter)
     return and_(*conditions)
 
 
-def where_matching(query: Query, chosen: JobFilter) -> Query:
-    """Restrict a query to the jobs that match a filter."""
+def where_matching(
+    query: Query, chosen: JobFilter, table: Columns = jobs.c, *, items_max: int | None = None, by_row: bool = False
+) -> Query:
+    """Restrict a query to the jobs that match a filter.
+
+    `table`: jobs, or a query of them that is named so; `items_max`: so many of a batch's items are looked at, the
+    newest; `by_row`: few rows are looked at, each of which is looked up in the batch.
+    """
     if chosen.statuses:
-        query = query.where(jobs.c.status.in_([status.value for status in chosen.statuses]))
+        query = query.where(table["status"].in_([status.value for status in chosen.statuses]))
     for name in ("agent_id", "tenant"):
         if (value := getattr(chosen, name)) is not None:
-            query = query.where(jobs.c[name] == value)
+            query = query.where(table[name] == value)
     if chosen.batch_id is not None:
-        query = query.where(_ITEMS.bindparams(bindparam("batch_id", chosen.batch_id, Uuid, unique=True)))
+        query = query.where(_is_of_batch(chosen.batch_id, items_max, by_row=by_row))
     if chosen.labels:  # the index has only jobs with labels
         labels = cast(literal(to_json(chosen.labels).decode(), Text), JSONB)
-        query = query.where(jobs.c.labels.contains(labels), text("jobs.labels <> '{}'"))
+        query = query.where(table["labels"].op("@>")(labels), text("jobs.labels <> '{}'"))
     if chosen.created_after is not None:
-        query = query.where(jobs.c.created_at >= chosen.created_after)
+        query = query.where(table["created_at"] >= chosen.created_after)
     if chosen.created_before is not None:
-        query = query.where(jobs.c.created_at < chosen.created_before)
+        query = query.where(table["created_at"] < chosen.created_before)
     if is_search(chosen):
         query = query.where(or_(holds(jobs.c, chosen), is_found(chosen)))
-    return _where_ended(query, chosen)
+    return _where_ended(query, chosen, table)
 
 
-def _where_ended(query: Query, chosen: JobFilter) -> Query:
+def _is_of_batch(batch_id: UUID, items_max: int | None, *, by_row: bool) -> TextClause:
+    which = _IS_ITEM if by_row else _ALL_ITEMS if items_max is None else _NEWEST_ITEMS
+    values = [bindparam("batch_id", batch_id, Uuid, unique=True)]
+    if which is _NEWEST_ITEMS:
+        values.append(bindparam("items_max", items_max, Integer, unique=True))
+    return which.bindparams(*values)
+
+
+def _where_ended(query: Query, chosen: JobFilter, table: Columns) -> Query:
     """Restrict a query by how the last execution ended. Each condition names the part that an index is of."""
     if chosen.cancelled is not None:
         query = query.where(text("jobs.cancelled" if chosen.cancelled else "NOT jobs.cancelled"))
     if chosen.codes:
-        query = query.where(jobs.c.code.in_(chosen.codes), text("jobs.code IS NOT NULL"))
+        query = query.where(table["code"].in_(chosen.codes), text("jobs.code IS NOT NULL"))
     if chosen.criterion_not_met is not None:
         wanted = cast(literal([cut_criterion(chosen.criterion_not_met)], ARRAY(Text)), ARRAY(Text))
-        query = query.where(jobs.c.not_met_criteria.op("@>")(wanted), text("jobs.not_met_criteria IS NOT NULL"))
+        query = query.where(table["not_met_criteria"].op("@>")(wanted), text("jobs.not_met_criteria IS NOT NULL"))
     for name in ("spent_usd", "duration_s"):
         least, most = getattr(chosen, f"{name}_min"), getattr(chosen, f"{name}_max")
         if least is not None:
-            query = query.where(jobs.c[name] >= least, HAS_ENDED)
+            query = query.where(table[name] >= least, HAS_ENDED)
         if most is not None:
-            query = query.where(jobs.c[name] <= most, HAS_ENDED)
+            query = query.where(table[name] <= most, HAS_ENDED)
     return query

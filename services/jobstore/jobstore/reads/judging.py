@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from typing import Final
 
+from pydantic_core import from_json
 from sqlalchemy import text
 
 from contracts.judging.calibration.golden import read_golden
+from contracts.judging.calibration.quorums import find_quorum_warnings
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.judging import (
     CriteriaSetVersion,
     JudgedCounts,
+    JudgeEvaluation,
     JudgePolicyVersion,
+    JudgingWarning,
     NamedCriteriaSet,
     NamedGoldenSet,
     NamedJudgePolicy,
@@ -51,6 +55,19 @@ _VERSIONS: Final = text(
     ORDER BY v.version DESC LIMIT :limit
     """,
 )
+#: The newest evaluation of each version; of one that has none, of another that judges by the same stages.
+_EVALUATIONS: Final = text(
+    """
+    SELECT v.version AS of_version, e.* FROM judging_versions v CROSS JOIN LATERAL (
+        SELECT e.version, CAST(e.measured AS text) AS measured, e.actor, e.created_at
+        FROM judging_evaluations e JOIN judging_versions o
+            ON o.kind = v.kind AND o.name = e.name AND o.version = e.version
+        WHERE e.name = v.name AND (e.version = v.version OR (CAST(o.body AS json) ->> 'stages' = CAST(v.body AS json)
+            ->> 'stages' AND CAST(o.body AS json) ->> 'asks' = CAST(v.body AS json) ->> 'asks'))
+        ORDER BY e.version = v.version DESC, e.created_at DESC LIMIT 1) AS e
+    WHERE v.kind = 'judge' AND v.name = :name AND v.version = ANY(CAST(:versions AS int[]))
+    """,
+)
 _MOVES: Final = text(
     """
     SELECT version, reason, actor, created_at FROM judging_moves WHERE kind = :kind AND name = :name
@@ -78,11 +95,17 @@ async def get_judge_policy(
     found = await _find_name(connection, Named(Kind.JUDGE, name))
     if found is None:
         return None
+    rows = await _list_versions(connection, Named(Kind.JUDGE, name), limit, before)
+    evaluated = await _list_evaluations(connection, name, [row.version for row in rows])
     versions = []
-    for row in await _list_versions(connection, Named(Kind.JUDGE, name), limit, before):
+    for row in rows:
         whole = Version(name, row.version, row.body).policy_json
         policy = JudgePolicy.model_validate_json(whole, extra="ignore")  # of a newer jobstore
-        versions.append(JudgePolicyVersion(**_version(row), policy=policy))
+        evaluation = evaluated.get(row.version)
+        found_in = find_quorum_warnings(policy, evaluation.quorum if evaluation else None)
+        warnings = [JudgingWarning(code=code, message=message) for code, message in found_in]
+        shown = JudgePolicyVersion(**_version(row), policy=policy, evaluation=evaluation, warnings=warnings)
+        versions.append(shown)
     parameters = {"kind": Kind.JUDGE.value, "name": name, "limit": VERSIONS_PAGE}
     moves = [NameMove(**dict(row)) for row in await connection.execute(_MOVES, parameters)]
     return NamedJudgePolicy(**_name(found), versions=versions, moves=moves)
@@ -124,6 +147,16 @@ async def _find_name(connection: Connection, named: Named) -> Row | None:
 async def _list_versions(connection: Connection, named: Named, limit: int, before: int) -> Sequence[Row]:
     page = {"limit": limit, "before": before}
     return await connection.execute(_VERSIONS, {"kind": named.kind.value, "name": named.name, **page})
+
+
+async def _list_evaluations(connection: Connection, name: str, versions: Sequence[int]) -> dict[int, JudgeEvaluation]:
+    rows = await connection.execute(_EVALUATIONS, {"name": name, "versions": versions})
+    return {
+        row.of_version: JudgeEvaluation(
+            **from_json(row.measured), version=row.version, actor=row.actor, created_at=row.created_at
+        )
+        for row in rows
+    }
 
 
 def _name(row: Row) -> dict[str, object]:

@@ -42,12 +42,14 @@ _SUMS: Final = text(
     FROM judgings WHERE group_id = :id
     """,
 )
-#: What an item was refused with stands with the operation; what could not be judged, with its judging.
+#: What an item was refused with stands with the operation, and so does that it was cancelled before it was queued; what
+#: could not be judged, with its judging.
 _FAILED: Final = text(
     """
     SELECT code, count(*) AS number FROM (
         SELECT code FROM judgings WHERE group_id = :id AND state = 'DONE' AND code IS NOT NULL
-        UNION ALL SELECT code FROM operation_items WHERE operation_id = :id AND answered AND code IS NOT NULL
+        UNION ALL SELECT coalesce(i.code, 'cancelled') FROM operations o JOIN operation_items i ON i.operation_id = o.id
+        WHERE o.id = :id AND (i.code IS NOT NULL OR NOT i.answered AND o.state IN ('CANCELLING', 'CANCELLED'))
     ) AS failed GROUP BY code
     """,
 )

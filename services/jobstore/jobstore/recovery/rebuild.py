@@ -34,7 +34,6 @@ from jobstore.storage.work.writing import write
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record
 from servicekit.process.settings import load_settings
-from servicekit.retry import chunk_by_size
 
 T = TypeVar("T")
 
@@ -45,7 +44,7 @@ FACTS: Final = {TOPIC_OF[event]: event for event in (AgentChanged, ExecutionRefu
 LOADED: Final = ("jobs", "job_logs", "executions")
 TABLES: Final = ("agents", "jobs", "job_logs", "executions", "facts")
 #: Facts, and bytes of them, that are applied together.
-BATCH, BATCH_BYTES = 4_000, 16 << 20
+BATCH, BATCH_BYTES = 4_000, 8 << 20
 #: Facts that are parsed before PostgreSQL has its turn.
 TURN: Final = 100
 #: Live executions that are queued again together.
@@ -177,16 +176,21 @@ class Rebuild:
         self._note_gaps(await aside.describe(NAMED_MAX), len(aside.jobs))
 
     async def _read_facts(self, history: History, offsets: Mapping[int, range]) -> AsyncGenerator[list[Fact]]:
+        """Yield batches of facts. One has those of several reads: each costs as much again as hundreds of facts."""
+        facts, size = list[Fact](), 0
         async for records in history.read(offsets):
-            vouched = self._facts.select(records)
-            for batch in chunk_by_size(vouched, lambda r: len(r.value or b""), limit=BATCH, bytes_max=BATCH_BYTES):
-                facts: list[Fact] = []
-                for begin in range(0, len(batch), TURN):
-                    some = batch[begin : begin + TURN]
-                    facts += [fact for record in some if (fact := self._parse_job_fact(record)) is not None]
+            for number, record in enumerate(self._facts.select(records), 1):
+                if (fact := self._parse_job_fact(record)) is not None:
+                    if facts and (len(facts) >= BATCH or size + len(fact.body) > BATCH_BYTES):
+                        yield facts
+                        facts, size = [], 0
+                    facts.append(fact)
+                    size += len(fact.body)
+                if number % TURN == 0:
                     await asyncio.sleep(0)  # what waits to be sent to PostgreSQL goes there meanwhile
-                yield facts
             self._report_progress(JOBS, len(records))
+        if facts:
+            yield facts
 
     def _note_gaps(self, names: Sequence[str], count: int) -> None:
         """Keep what is missing to be told, or raise PermanentError if no gaps are accepted."""

@@ -13,7 +13,8 @@ A transaction that takes two of them in another order can deadlock with one that
 7. Rows of `circuits`, in the order of their agents.
 8. Rows of `reusable`, in the order of their keys, when all else is written.
 9. Rows of `workers`, in the order of their owners.
-10. Rows of `judging_counts`, in the order of their kinds, names and versions.
+10. Rows of `judging_evaluations`, in the order of their names and versions.
+11. Rows of `judging_counts`, in the order of their kinds, names and versions.
 
 Once rows are locked (3 and below), waiting for LIMITS could deadlock: changing limits waits for those rows.
 

@@ -61,7 +61,7 @@ class Connection:
 
     async def execute(self, statement: Statement, parameters: Parameters | None = None) -> Rows:
         """Execute a statement, and return its rows."""
-        sql, values = _bind(statement, parameters)
+        sql, values = bind(statement, parameters)
         return Rows(await self.driver.fetch(sql, *values))
 
     async def scalars(self, statement: Statement, parameters: Parameters | None = None) -> list[Any]:
@@ -70,12 +70,12 @@ class Connection:
 
     async def scalar(self, statement: Statement, parameters: Parameters | None = None) -> Any:
         """Execute a statement, and return the first column of its first row, or None if there is none."""
-        sql, values = _bind(statement, parameters)
+        sql, values = bind(statement, parameters)
         return await self.driver.fetchval(sql, *values)
 
     async def change(self, statement: Statement, parameters: Parameters | None = None) -> int:
         """Execute a statement, and return how many rows it inserted, updated or deleted."""
-        sql, values = _bind(statement, parameters)
+        sql, values = bind(statement, parameters)
         return int((await self.driver.execute(sql, *values)).rpartition(" ")[2])
 
     async def execute_many(self, statement: TextClause, parameters: Sequence[Parameters]) -> None:
@@ -87,7 +87,7 @@ class Connection:
         self, statement: Statement, parameters: Parameters | None = None, *, rows_ahead: int
     ) -> AsyncIterator[Row]:
         """Yield the rows of a statement, of which few are held; call within a transaction."""
-        sql, values = _bind(statement, parameters)
+        sql, values = bind(statement, parameters)
         async for row in self.driver.cursor(sql, *values, prefetch=rows_ahead):
             yield row
 
@@ -97,7 +97,7 @@ class Connection:
             self.driver.terminate()
 
 
-def _bind(statement: Statement, parameters: Parameters | None) -> tuple[str, Iterator[object]]:
+def bind(statement: Statement, parameters: Parameters | None) -> tuple[str, Iterator[object]]:
     """Return a statement's SQL for asyncpg, and its values in order."""
     if isinstance(statement, TextClause):
         sql, names = _compile_text(statement.text)

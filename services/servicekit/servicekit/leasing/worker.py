@@ -214,7 +214,7 @@ class Worker:
             await self._repeat(partial(give_up, held, failed))
         except Exception:
             log.exception("that work failed cannot be reported, its lease will lapse", extra={"job_id": held.job_id})
-            self._awaited.pop(held.lease, None)
+            del self._awaited[held.lease]
 
     async def _repeat(self, publish: PublishOutcome) -> NoReturn:
         for wait_s in backoffs_s(self.report_again_s, REPORT_AGAIN_MAX_S):

@@ -101,8 +101,9 @@ class Judgement:
         models: Sequence[JudgeModel | None] = stage.judges or [None]
         votes = stage.votes or len(models)
         plan = [models[number % len(models)] for number in range(votes)]
+        asked = [None if model is None else model.asked_as for model in plan]
         jurors = [
-            self._call(model, Terms("vote", Manner.of_vote(plan[:number].count(model)), number + 1))
+            self._call(model, Terms("vote", Manner.of_vote(asked[:number].count(asked[number])), number + 1))
             for number, model in enumerate(plan)
         ]
         polled = await run_all(_poll(juror, places) for juror in jurors)

@@ -26,9 +26,6 @@ class Gate:
 
     async def enter(self, tokens: float) -> Turn:
         """Wait until a request of about so many tokens may begin. Whoever enters says how it ended."""
-        now = time.monotonic()
-        if not self._waiting and self._pace.wait_s(tokens, now) == 0.0:
-            return self._pace.begin(tokens, now)
         turn: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, tokens))
         WAITING.labels(self._server).inc()
@@ -36,11 +33,10 @@ class Gate:
             self._admit()
             return await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.leave()
-            else:
-                turn.cancel()
+            if turn.cancelled():
                 self._admit()  # it may have been the first, and only its tokens too many
+            else:
+                self.leave()
             raise
         finally:
             WAITING.labels(self._server).dec()

@@ -6,6 +6,7 @@ these a share is used, which a refusal halves and a minute doubles: so validator
 to share a quota. Nothing is learned from a refusal of a server that tells nothing: it may mean a bad moment.
 """
 
+from math import log2
 from typing import Final
 
 from validator.judges.quotas import Quota, Said
@@ -121,8 +122,8 @@ class Pace:
 
     def _grow_share(self, now: float) -> float:
         """Return the share of the quotas that is used by now."""
-        if now > self._share_at and self._share < 1.0:
-            self._share = min(1.0, self._share * 2.0 ** ((now - self._share_at) / SHARE_DOUBLES_S))
+        doublings = (now - self._share_at) / SHARE_DOUBLES_S
+        self._share *= 2.0 ** min(doublings, -log2(self._share))  # until it is 1; of idle days the power is no float
         self._share_at = now
         return self._share
 

@@ -19,8 +19,6 @@ from validator.prompt import Question
 
 #: Judges that are kept; of more, those that were not asked for the longest time are closed.
 JUDGES_MAX: Final = 64
-#: What of a model's entry changes nothing about how it is reached.
-_ASIDE: Final = {"family", "input_usd", "output_usd"}
 
 
 class JudgeRoster:
@@ -53,7 +51,7 @@ class JudgeRoster:
 
     async def find(self, model: JudgeModel) -> "_KeptJudge":
         """Return the judge that is kept for a model. Raise JudgeUnavailableError if it may not be asked."""
-        name = model.model_dump_json(exclude=_ASIDE)
+        name = model.asked_as
         if (kept := self._judges.get(name)) is None:
             config = self._keys.resolve(model)
             # Where the validator's own judge is, is the operator's word; a policy is held to the public internet.

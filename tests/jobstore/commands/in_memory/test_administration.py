@@ -8,7 +8,7 @@ import pytest
 from support.jobstore.terms import TERMS
 
 from contracts.resources import Agent, Limit, NewAgent, NewJob, NewLimit
-from contracts.status import JobStatus, OperationState, Protocol
+from contracts.status import BATCH_KINDS, JobStatus, OperationKind, OperationState, Protocol
 from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.jobs import CreateJob
@@ -44,8 +44,10 @@ def agent(**fields: Any) -> Agent:
     return Agent(**{**NEW.model_dump(), "id": "writer", "created_at": BEFORE, "updated_at": BEFORE, **fields})
 
 
-def operation(state: OperationState, request_hash: bytes | None = b"hash") -> dict[str, Any]:
-    return {"operations": {ID: StoredOperation(state, request_hash)}}
+def operation(
+    state: OperationState, request_hash: bytes | None = b"hash", kind: OperationKind = OperationKind.EXECUTE
+) -> dict[str, Any]:
+    return {"operations": {ID: StoredOperation(state, request_hash, kind)}}
 
 
 def decided(command: Command[Any], **stored: Any) -> UnitOfWork:
@@ -206,6 +208,19 @@ def test_a_cancel_keeps_what_is_said_of_it_beside_who_asked() -> None:
     (move,) = decided(cancel, **operation(OperationState.PAUSED)).changes.moves
     assert move.said == {"reason": "no more", "requested_by": "root", "actor": ADMINISTRATOR}
     assert not move.has_ended
+
+
+@pytest.mark.parametrize("kind", OperationKind)
+def test_of_what_executes_nothing_a_cancel_is_the_end(kind: OperationKind) -> None:
+    cancel, name = MoveOperation(ID, OperationState.CANCELLING), batch_limit(ID)
+    stored = operation(OperationState.PAUSED, kind=kind) | {"limits": {name: limit(name, paused=True)}}
+    changes = decided(cancel, **stored).changes
+    assert changes.cancelled_judgings == [ID]
+    is_over = kind not in BATCH_KINDS
+    (move,) = changes.moves
+    assert (move.state, move.has_ended) == ("CANCELLED" if is_over else "CANCELLING", is_over)
+    left = changes.limits[name].limit
+    assert left is None if is_over else left is not None and left.paused
 
 
 @pytest.mark.parametrize("command", [MoveOperation(ID, OperationState.PAUSED), EndOperation(ID)])

@@ -117,6 +117,10 @@ def test_of_wrong_records_so_many_are_remembered_and_cancels_beside_them() -> No
     lives = [Life(jobstore) for _ in range(3)]
     assert [life.claim().code for life in lives] == ["unknown_job"] * 3
     assert [life.execution_id in jobstore.executions for life in lives] == [True, False, False]
+    more = MemoryJobstore(remembered_max=2)
+    claims = [ClaimExecution(uuid4(), "nobody's", uuid4(), 1) for _ in range(3)]
+    assert [answer.outcome for answer in more.carry_out(*claims)] == [INVALID] * 3
+    assert [each.execution_id in more.executions for each in claims] == [True, True, False], "also in one transaction"
     jobstore.run(CancelJob(None, lives[1].execution_id))
     assert lives[1].execution.is_early_cancel
     assert jobstore.run(ForgetAnswer(lives[1].execution_id)) is False, "a cancel is no wrong record"
@@ -144,6 +148,9 @@ def test_a_claim_without_room_is_queued_again(life: Life) -> None:
     batch = [Life(life.jobstore).requested() for _ in range(2)]
     claims = [ClaimExecution(each.execution_id, each.job_id, life.executor, 1) for each in batch]
     assert [answer.outcome for answer in life.jobstore.carry_out(*claims)] == [G, Q]
+    batch = [Life(life.jobstore).requested() for _ in range(4)]
+    claims = [ClaimExecution(each.execution_id, each.job_id, life.executor, 3) for each in batch]
+    assert [answer.outcome for answer in life.jobstore.carry_out(*claims)] == [G, G, G, Q]
 
 
 def test_a_job_over_its_budget_ends_in_place_of_a_grant(life: Life) -> None:

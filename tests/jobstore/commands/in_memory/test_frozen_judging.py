@@ -9,7 +9,7 @@ from support.jobstore.steps import CRITERIA, new_job, result, verdict
 
 from contracts.criteria import CRITERIA_MAX
 from contracts.identity import new_execution_id
-from contracts.judging.policy import JudgePolicy, name_judging
+from contracts.judging.policy import JudgePolicy, LoopStep, name_judging
 from contracts.judging.verdict import Verdict
 from contracts.resources import Agent, JobEdit, NewAgent, Usage
 from contracts.status import JobStatus, Outcome, ReportKind
@@ -300,8 +300,41 @@ def test_checks_that_look_beyond_the_result_are_given_what_they_need_and_reused_
         assert answer.context is not None
         assert (answer.context.payload, answer.context.previous_result_hash) == ('{"topic":"sea"}', None)
         each.report(ReportKind.VERDICT, verdict=verdict(criteria=f"{CRITERIA}\ndiffers"), judge=JUDGE)
+    failed = verdict(Outcome.FAIL, criteria=f"{CRITERIA}\ndiffers")
+    first = Life(jobstore).running(policy={"criteria_set": "fresh"})
+    first.result()
+    claimed(first)
+    first.report(ReportKind.VERDICT, verdict=failed, judge=JUDGE)
+    again = Life(jobstore, first.job_id)
+    again.execute(resubmission=True)
+    again.claim()
+    again.result()
+    context = claimed(again).context
+    assert context is not None
+    assert context.previous_result_hash == first.execution.result_hash is not None
     plain = answered(Life(jobstore))
     assert claimed(plain).context is None
+
+
+def test_a_check_of_the_policys_loop_is_given_what_it_needs_from_its_submission_on(jobstore: MemoryJobstore) -> None:
+    step = LoopStep(asks=0, from_submission=2, check="differs")
+    jobstore.put(
+        Kind.JUDGE, "strict", format_body(JudgePolicy(name="strict", loop=[LoopStep(check="max_words 9"), step]))
+    )
+    jobstore.run(PromoteVersion(Named(Kind.JUDGE, "strict"), 2))
+    first = answered(Life(jobstore))
+    assert claimed(first).context is None
+    finished(first, policy="strict@2", submission=1, submissions=3)
+    later = answered(Life(jobstore), value="red")
+    claimed(later, value="red")
+    finished(later, Outcome.FAIL, policy="strict@2", submission=1, submissions=3)
+    later.execution_id = new_execution_id()
+    later.execute()
+    later.claim()
+    later.result(value="blue")
+    context = claimed(later).context
+    assert context is not None
+    assert context.previous_result_hash is not None
 
 
 def test_a_verdict_on_what_nobody_knows_is_refused_as_ever(life: Life) -> None:

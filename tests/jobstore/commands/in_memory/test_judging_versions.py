@@ -5,9 +5,9 @@ import json
 import pytest
 from support.jobstore.memory import MemoryJobstore
 
-from contracts.judging.calibration.golden import Report, make_golden
+from contracts.judging.calibration.golden import Measured, Report, make_golden
 from contracts.judging.policy import JudgePolicy, Stage
-from jobstore.commands.judging.versions import PromoteVersion, PutVersion, ReportDefault, RetireName
+from jobstore.commands.judging.versions import KeepEvaluation, PromoteVersion, PutVersion, ReportDefault, RetireName
 from jobstore.domain.judging.versions import (
     NAMES_MAX,
     POLICY_MAX_BYTES,
@@ -40,6 +40,8 @@ def test_the_first_version_of_a_policy_is_current_and_a_later_one_once_it_is_pro
     jobstore.run(PromoteVersion(STRICT, 2, "better on the golden set"))
     jobstore.run(PromoteVersion(STRICT, 2, "again"))
     assert (jobstore.names[STRICT].current, jobstore.names[STRICT].moves) == (2, 2)
+    jobstore.run(PromoteVersion(STRICT, 1, "dearer"))
+    assert [(move.move, move.version, move.reason) for move in jobstore.changes.name_moves] == [(3, 1, "dearer")]
 
 
 def test_the_newest_version_of_a_set_is_current(jobstore: MemoryJobstore) -> None:
@@ -89,6 +91,7 @@ def test_a_lost_name_is_put_back_under_its_number(jobstore: MemoryJobstore) -> N
     assert jobstore.put(*STRICT, BODY, expected=17) == 17
     assert jobstore.put(*STRICT, OTHER) == 18
     assert code_of(jobstore, PutVersion(POLITE, BODY, expected=VERSION_MAX + 1)) == "too_many_versions"
+    assert jobstore.put(*POLITE, BODY, expected=VERSION_MAX) == VERSION_MAX
 
 
 def test_nothing_grows_without_bounds(jobstore: MemoryJobstore) -> None:
@@ -193,3 +196,27 @@ def test_a_version_has_all_that_it_leaves_to_defaults() -> None:
     assert version.reference == "strict@3"
     assert '"loop":[{"from_submission":2,"asks":1' in version.body
     assert JudgePolicy.model_validate_json(version.policy_json) == policy.model_copy(update={"version": 3})
+
+
+def test_what_a_report_says_of_a_version_is_kept(guarded: MemoryJobstore) -> None:
+    known, unknown = report_on("strict@1"), report_on("strict@9")
+    report = Report(
+        cases_hash=SET.cases_hash,
+        policies=[*known.policies, *unknown.policies, *report_on("x").policies, *report_on("x@-1").policies],
+    )
+    assert guarded.run(KeepEvaluation(report)) == ["strict@1"]
+    guarded.run(PromoteVersion(STRICT, 2, report=report_on("strict@2")))
+    assert sorted(guarded.evaluations) == [("strict", 1), ("strict", 2)]
+    assert Measured.model_validate_json(guarded.evaluations["strict", 2]).overall.true_accepts == 1
+
+
+def test_a_set_that_was_retired_is_current_again_once_it_is_put(jobstore: MemoryJobstore) -> None:
+    for put in (POLITE, GOLDEN):
+        jobstore.put(*put, BODY)
+        jobstore.run(RetireName(put))
+        assert jobstore.put(*put, BODY) == 1
+        assert jobstore.names[put].current == 1
+    jobstore.put(*STRICT, BODY)
+    jobstore.run(RetireName(STRICT))
+    assert jobstore.put(*STRICT, BODY) == 1
+    assert jobstore.names[STRICT].current is None, "a policy is brought back by promoting"

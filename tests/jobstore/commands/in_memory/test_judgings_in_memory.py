@@ -35,7 +35,9 @@ def queued(life: Life, kind: JudgingKind = JudgingKind.REJUDGE, **fields: Any) -
 def finished(life: Life, judging: NewJudging, said: Verdict, **fields: Any) -> bool:
     about = {"execution_id": life.execution_id, "job_id": life.job_id} if judging.kind is JudgingKind.REJUDGE else {}
     text = said.model_dump_json()
-    done: bool = life.jobstore.run(FinishJudging(judging.id, 1, text, cost_usd=0.5, tokens=3, **about, **fields))
+    done: bool = life.jobstore.run(
+        FinishJudging(judging.id, 1, text, cost_usd=0.5, tokens=3, duration_s=1.5, **about, **fields)
+    )
     return done
 
 
@@ -67,7 +69,8 @@ def test_a_shadow_is_kept_beside_the_verdict_before(life: Life) -> None:
     assert finished(life, judging, NOT_MET)
     assert life.told == told
     kept = life.jobstore.answers[judging.id]
-    assert (kept.was_valid, kept.is_valid, kept.before, kept.cost_usd) == (True, False, "p", 0.5)
+    assert (kept.was_valid, kept.is_valid, kept.before) == (True, False, "p")
+    assert (kept.cost_usd, kept.tokens, kept.duration_s) == (0.5, 3, 1.5)
     assert not finished(life, judging, MET), "it is answered once"
     other = queued(life, JudgingKind.SHADOW)
     assert finished(life, other, OTHER)

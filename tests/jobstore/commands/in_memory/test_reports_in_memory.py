@@ -39,6 +39,31 @@ def test_a_report_of_no_execution_that_is_known_is_refused(life: Life) -> None:
     assert life.jobstore.run(elsewhere).code == "unknown_execution"
 
 
+def test_all_that_is_said_of_calls_and_of_judging_is_recorded(life: Life) -> None:
+    """As told.txt has it: here everything is said that may be."""
+    usage = Usage(input_tokens=3, output_tokens=2, cost_usd=0.25)
+    failed = {"message": "busy", "usage": usage, "retryable": True, "duration_s": 1.5, "began_at": life.jobstore.now}
+    life.running()
+    life.report(ReportKind.CALL_FAILED, seq=2, call=1, code="agent_busy", retry_after_s=2.0, **failed)
+    life.report(ReportKind.PROGRESS, seq=3, progress=0.5, message="half", partial={"so": "far"})
+    life.report(ReportKind.ATTEMPT_FAILED, seq=4, call=2, code="agent_away", retry_after_s=2.0, **failed)
+    life.jobstore.now += timedelta(minutes=5)
+    life.claim()
+    call = {"usage": usage, "duration_s": 2.5, "began_at": life.jobstore.now}
+    event = result(life.execution_id, life.job_id, life.execution.lease, "blue", attempt=2, **call)
+    life.jobstore.run(RecordResult(event))
+    life.claim_judging(judge="a-judge")
+    misjudged = {"code": "judge_away", "message": "no answer", "usage": usage, "duration_s": 0.5}
+    life.report(ReportKind.MISJUDGED, **misjudged)
+    life.jobstore.now += timedelta(minutes=5)
+    life.claim_judging(judge="a-judge")
+    life.judged(Outcome.FAIL, usage=usage, judge="a-judge", duration_s=0.75)
+    assert life.told[-2:] == ["misjudged", "not_met"]
+    other = Life(life.jobstore).running()
+    other.report(ReportKind.FAILED, code="agent_broken", message="for good", usage=usage, duration_s=4.5)
+    assert other.job.status is JobStatus.FAILED
+
+
 def test_a_result_that_is_too_large_fails_its_job(life: Life) -> None:
     life.running().result(value="x" * LIMIT_MAX_BYTES)
     assert life.jobstore.log(life.job_id)[-1].report.code == "result_too_large"
@@ -242,6 +267,15 @@ def test_who_repeats_itself_hands_the_job_on_where_another_agent_matches(jobstor
     after.claim_judging()
     after.judged(Outcome.FAIL)
     assert after.told[-2:] == ["handed_on", "requested"]
+
+
+def test_a_job_is_handed_on_after_a_single_verdict_where_the_policy_says_so(jobstore: MemoryJobstore) -> None:
+    for agent_id in ("able", "abler"):
+        jobstore.register(agent_id, "sing")
+    life = Life(jobstore)
+    resubmitted(life, agent_id=None, capabilities=["sing"], policy={"hand_over_after": 1})
+    (handed_on,) = (each.report for each in jobstore.log(life.job_id) if each.report.kind is TransitionKind.HANDED_ON)
+    assert (handed_on.message or "").endswith(" after 1 not-met verdict")
 
 
 def test_a_job_without_capabilities_is_handed_on_to_nobody(life: Life) -> None:

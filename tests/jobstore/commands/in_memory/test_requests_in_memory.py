@@ -6,11 +6,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from support.jobstore.builders import NOW
 from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import new_job
 
 from contracts.identity import new_execution_id
-from contracts.resources import JobEdit
+from contracts.resources import JobEdit, Policy
 from contracts.status import JobStatus, Outcome
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
@@ -19,7 +20,7 @@ from jobstore.commands.jobs import AssignAgent, CreateJob, MatchJob
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.commands.unit_of_work import generate_id
 from jobstore.domain.execution_states import Openings
-from jobstore.domain.model import ExecutionState
+from jobstore.domain.model import ExecutionState, Job, TransitionKind
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 
 
@@ -82,6 +83,9 @@ def test_an_edit_changes_what_it_names_and_only_where_that_differs(life: Life) -
     edit = JobEdit(title="Another", payload={"n": 1}, acceptance_criteria="Says red", policy={"max_attempts": 2})
     assert run(EditJob(life.job_id, edit, version=1))["acceptance_criteria"] == "Says red"
     assert run(EditJob(life.job_id, JobEdit(acceptance_criteria="- Says red")))["version"] == 2, "spelled otherwise"
+    spelled = "1. Says red"
+    life.jobstore.specs[life.job_id] = replace(life.jobstore.specs[life.job_id], acceptance_criteria=spelled)
+    assert run(EditJob(life.job_id, JobEdit(acceptance_criteria="Says red")))["acceptance_criteria"] == spelled
     assert code_of(lambda: run(EditJob(life.job_id, JobEdit(title="A third"), version=1))) == "version_conflict"
     assert code_of(lambda: run(EditJob("nobody knows", JobEdit(title="A third")))) == "unknown_job"
     life.execute()
@@ -156,6 +160,12 @@ def test_what_stands_in_the_way_of_a_request_is_said(life: Life, fields: dict[st
     assert code_of(life.execute) == code
 
 
+def test_the_agents_policy_stands_in_the_way_where_the_jobs_says_nothing(life: Life) -> None:
+    life.jobstore.register("poor", policy=Policy(budget_usd=0.0))
+    life.created(agent_id="poor")
+    assert code_of(life.execute) == "budget_exhausted"
+
+
 def test_a_disabled_agent_and_criteria_that_break_todays_bounds_are_given_nothing(life: Life) -> None:
     life.created()
     jobstore = life.jobstore
@@ -164,6 +174,15 @@ def test_a_disabled_agent_and_criteria_that_break_todays_bounds_are_given_nothin
     older = Life(jobstore).created()
     jobstore.specs[older.job_id] = replace(jobstore.specs[older.job_id], acceptance_criteria="x" * 100_000)
     assert code_of(older.execute).startswith("criteri")
+
+
+def test_all_that_is_asked_for_is_frozen_with_the_execution(life: Life) -> None:
+    """As told.txt has it: here everything is asked for that may be."""
+    policy = {"deadline_s": 60.0, "budget_usd": 2.0, "budget_tokens": 100, "max_attempts": 2, "max_submissions": 4}
+    life.created(priority=7, tenant="press", labels={"team": "red"}, title="A haiku", policy=policy)
+    later = life.jobstore.now + timedelta(hours=1)
+    life.execute(parameters=ExecutionRequest(comment="bluer", batch_id=uuid4(), not_before=later))
+    assert (life.execution.priority, life.execution.tenant, life.execution.not_before) == (7, "press", later)
 
 
 def test_a_request_may_wait_and_has_a_deadline_from_when_it_begins(life: Life) -> None:
@@ -248,6 +267,88 @@ def test_a_request_is_offered_at_once_where_nothing_is_in_its_way(jobstore: Memo
     assert jobstore.changes.find_offered() == [first.execution]
     assert first.execution.due_at == jobstore.now + timedelta(seconds=jobstore.terms.offer_again_s)
     assert second.claim().outcome is ClaimOutcome.GRANTED
+
+
+def test_requests_of_one_transaction_share_the_places_of_a_queue_and_are_counted(jobstore: MemoryJobstore) -> None:
+    jobstore.queue_room["default"] = 2
+    lives = [Life(jobstore) for _ in range(3)]
+    creates = [CreateJob(new_job(), each.job_id) for each in lives]
+    jobstore.carry_out(*creates)
+    assert jobstore.changes.recorded_counts == {TransitionKind.CREATED: 3}
+    jobstore.carry_out(*(ExecuteJob(each.job_id, each.execution_id) for each in lives))
+    assert jobstore.refused() == ["queue_full"]
+    assert jobstore.changes.recorded_counts == {TransitionKind.REQUESTED: 2}
+
+
+def test_a_job_is_shown_with_all_that_is_known_of_it(jobstore: MemoryJobstore) -> None:
+    later = jobstore.now + timedelta(hours=1)
+    new = new_job(
+        title="A haiku",
+        description="On bridges",
+        acceptance_criteria="Says red",
+        payload={"n": 1},
+        capabilities=["write"],
+        tenant="press",
+        labels={"team": "red"},
+        priority=3,
+        policy={"max_attempts": 2},
+        not_before=later.isoformat(),
+    )
+    created = jobstore.run(CreateJob(new, "job-1"))
+    execution_id, batch_id = uuid4(), uuid4()
+    ended = Job(
+        "job-1",
+        JobStatus.IN_PROGRESS,
+        7,
+        agent_id="writer",
+        execution_id=execution_id,
+        live=True,
+        not_met=2,
+        progress=0.5,
+        progress_message="half",
+        batch_id=batch_id,
+        spent_usd=1.5,
+        spent_tokens=9,
+        cancelled=True,
+        code="cancelled",
+        duration_s=2.5,
+    )
+    jobstore.jobs["job-1"], jobstore.now = ended, later
+    assert jobstore.run(CreateJob(new, "job-1")) == {
+        "id": "job-1",
+        "title": "A haiku",
+        "description": "On bridges",
+        "acceptance_criteria": "Says red",
+        "payload": '{"n":1}',
+        "status": JobStatus.IN_PROGRESS,
+        "version": 7,
+        "agent_id": "writer",
+        "execution_id": execution_id,
+        "submission": 3,
+        "priority": 3,
+        "tenant": "press",
+        "labels": {"team": "red"},
+        "policy": Policy(max_attempts=2),
+        "progress": 0.5,
+        "progress_message": "half",
+        "capabilities": ["write"],
+        "not_before": later,
+        "batch_id": batch_id,
+        "spent_usd": 1.5,
+        "spent_tokens": 9,
+        "live": True,
+        "cancelled": True,
+        "code": "cancelled",
+        "duration_s": 2.5,
+        "created_at": created["created_at"],
+        "updated_at": created["updated_at"],
+    }
+    assert created["updated_at"] == NOW, "of what nobody changed, it is as stored; of what changed, it is now"
+    jobstore.jobs["job-1"] = replace(ended, live=False, status=JobStatus.ASSIGNED)
+    assert jobstore.run(EditJob("job-1", JobEdit(title="Another")))["updated_at"] == later
+    for status, submission in ((JobStatus.REJECTED, 2), (JobStatus.RESUBMISSION_REQUIRED, 2), (JobStatus.COMPLETED, 3)):
+        jobstore.jobs["job-1"] = replace(ended, status=status)
+        assert jobstore.run(CreateJob(new, "job-1"))["submission"] == submission
 
 
 def test_what_is_offered_at_once_takes_no_place_of_a_queue(jobstore: MemoryJobstore) -> None:

@@ -13,6 +13,7 @@ from jobstore.domain.waiting.circumstances import Candidate, CircuitUse, Circums
 from jobstore.domain.waiting.reasons import explain, find_start, sum_up
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
 SOON, LATER = NOW + timedelta(seconds=5), NOW + timedelta(minutes=1)
 BATCH = "11111111-1111-4111-8111-111111111111"
 DUE = Wait(
@@ -248,6 +249,50 @@ def test_a_sum_counts_each_for_its_first_reason_and_tells_the_earliest_time() ->
         ("queue", "", 2, None),
     ]
     assert sums[0].remedy.startswith("mend the agent")
+
+
+def test_each_reason_is_told_whole() -> None:
+    """Its code and name, whose it is, since and until when, the numbers; what lifts it stands elsewhere."""
+    waits = {
+        "queue": (DUE, around()),
+        "offered": (replace(DUE, state=ExecutionState.OFFERED), around()),
+        "not_before": (replace(DUE, due_at=SOON), around()),
+        "retry_backoff": (replace(DUE, due_at=SOON, attempt=1), around()),
+        "limit_paused": (DUE, around(PAUSED)),
+        "limit_concurrency": (DUE, around(FULL)),
+        "limit_rate": (DUE, around(STARTED)),
+        "circuit_open": (DUE, around(OPEN)),
+        "circuit_probing": (DUE, around(PROBED)),
+        "no_worker": (DUE, around(EXECUTING=NONE)),
+        "no_room": (DUE, around(EXECUTING=TAKEN)),
+        "agent_missing": (Wait(), around()),
+        "no_agent_matches": (Wait(needed=["write"]), around()),
+        "agent_disabled": (Wait(needed=["write"], candidates=[Candidate("a", enabled=False, paused=False)]), around()),
+    }
+    told = {code: explain(*case) for code, case in waits.items()}
+    assert told["not_before"][0].remedy.startswith("it begins at that time")
+    assert told["retry_backoff"][0].remedy == "it is tried again"
+    assert {
+        code: [reason.model_copy(update={"remedy": ""}) for reason in reasons] for code, reasons in told.items()
+    } == {
+        code: [Reason(code=code, owner=owner, remedy="", **fields)]
+        for code, owner, fields in (
+            ("queue", "signoff", {}),
+            ("offered", "signoff", {"name": "executor"}),
+            ("not_before", "time", {"until": SOON}),
+            ("retry_backoff", "time", {"until": SOON}),
+            ("limit_paused", "operator", {"name": "tenant:press", "since": NOW}),
+            ("limit_concurrency", "operator", {"name": "tenant:press", "used": 5, "allowed": 5}),
+            ("limit_rate", "time", {"name": "agent:writer", "used": 3, "allowed": 3, "until": NOW + 6 * SECOND}),
+            ("circuit_open", "agent", {"name": "writer", "used": 5, "until": LATER}),
+            ("circuit_probing", "agent", {"name": "writer", "used": 5}),
+            ("no_worker", "operator", {"name": "executor", "since": NONE.seen_at}),
+            ("no_room", "operator", {"name": "executor", "used": 200, "allowed": 200}),
+            ("agent_missing", "caller", {}),
+            ("no_agent_matches", "operator", {"name": "write"}),
+            ("agent_disabled", "operator", {"name": "a"}),
+        )
+    }
 
 
 def test_a_sum_of_nothing_is_empty() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from cli.errors import CommandError
+from cli.parameters.lookups import DEFAULT, require_policies
 from cli.session import Session, command, with_options
 
 #: Disagreements that are named on a terminal; --json and --html hold more of them.
@@ -47,14 +48,17 @@ async def evaluate(
 
     Agreement, kappa, true and false accepts and rejects with 95 % intervals, flips over repeats, cost and time, by
     criterion and in all; of a second policy, whether it differs by more than chance. Nothing is judged before every
-    line was read. Judges are paid, and no verdict is reused.
+    line was read and every policy found. Judges are paid, and no verdict is reused. `signoff judges show` tells the
+    newest evaluation of a version.
     """
     from cli.evaluating.judgings import judge_through  # noqa: PLC0415 - heavy, and only needed here
-    from cli.evaluating.run import check_file  # noqa: PLC0415 - same
+    from cli.evaluating.run import check_file, reduce_report  # noqa: PLC0415 - same
     from cli.evaluating.run import evaluate as run  # noqa: PLC0415 - same
 
-    policies = list(dict.fromkeys(policy or ["default"]))
+    policies = list(dict.fromkeys(policy or [DEFAULT]))
     file = check_file(cases, skip_bad=how.skip_bad)
+    async with cli.jobstore() as jobstore:
+        await require_policies(jobstore, policies)
     if html is not None:
         try:
             html.touch()  # before a judge is paid
@@ -68,6 +72,8 @@ async def evaluate(
         html.write_text(write_page(report), "utf-8")
     cli.out.print_json(report)
     _show(cli, report)
+    async with cli.jobstore() as jobstore:
+        await jobstore.keep_evaluation(reduce_report(report))
 
 
 def _show(cli: Session, report: Mapping[str, Any]) -> None:

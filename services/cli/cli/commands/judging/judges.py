@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.errors import CommandError
+from cli.commands.judging.versions import ExpectedVersion, Note, Reason, Version
 from cli.options import read_document, read_json_file
+from cli.parameters.lookups import get_policy_version
 from cli.session import Session, command, make_app
 from cli.views.judges_view import show_golden_set, show_judge_policies, show_judge_policy, show_saved_policy
 
@@ -33,14 +34,14 @@ async def list_(cli: Session) -> None:
 async def show(
     cli: Session,
     name: Name,
-    version: Annotated[int | None, typer.Option(min=1, help="Another one than the current, or the newest.")] = None,
+    version: Version = None,
 ) -> None:
     """Show a version of a judge policy, all its versions, and what came of them."""
     async with cli.jobstore() as jobstore:
         found = await jobstore.get_judge_policy(name)
         number = version or found.current or found.newest
-        policy = await _get_version(jobstore, name, number)
-    show_judge_policy(cli.out, found, number, policy)
+        shown = await get_policy_version(jobstore, name, number)
+    show_judge_policy(cli.out, found, shown)
 
 
 @command(app, "set")
@@ -66,10 +67,8 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
         bool, typer.Option("--cascade", help="Ask the second model only where the first is unsure.")
     ] = False,
     each: Annotated[bool, typer.Option("--each", help="Ask about each criterion by itself.")] = False,
-    note: Annotated[str | None, typer.Option(help="A note on the version, for people.")] = None,
-    expected_version: Annotated[
-        int | None, typer.Option(min=0, help="The newest version that you know; fail if there is another.")
-    ] = None,
+    note: Note = None,
+    expected_version: ExpectedVersion = None,
     promote: Annotated[bool, typer.Option("--promote", help="Make it current at once.")] = False,
 ) -> None:
     """Add a version of a judge policy; the first is current, later ones once they are promoted."""
@@ -96,7 +95,7 @@ async def diff(
     """Show what differs between two versions of a judge policy."""
     async with cli.jobstore() as jobstore:
         other = after or (await jobstore.get_judge_policy(name, limit=1)).newest
-        policies = [await _get_version(jobstore, name, number) for number in (before, other)]
+        policies = [(await get_policy_version(jobstore, name, number)).policy for number in (before, other)]
     old, new = (json.dumps(policy, indent=2, sort_keys=True).splitlines() for policy in policies)
     lines = list(unified_diff(old, new, f"{name}@{before}", f"{name}@{other}", lineterm=""))
     cli.out.print_json({"before": policies[0], "after": policies[1], "diff": lines})
@@ -157,22 +156,12 @@ async def golden(  # noqa: PLR0917 - each is an option
 
 
 @command(app, "retire")
-async def retire(
-    cli: Session, name: Name, reason: Annotated[str | None, typer.Option(help="Why; it is kept.")] = None
-) -> None:
+async def retire(cli: Session, name: Name, reason: Reason = None) -> None:
     """Let nothing more be judged by a policy; its versions stay, and `promote` brings it back."""
     async with cli.jobstore() as jobstore:
         found = await jobstore.retire_judge_policy(name, reason=reason)
     cli.out.print_json(found)
     cli.out.print_line(f"{name}: retired")
-
-
-async def _get_version(jobstore: Any, name: str, number: int) -> Any:
-    """Return the policy of one version. Raise CommandError if there is none of that number."""
-    found = await jobstore.get_judge_policy(name, limit=1, before=number + 1)
-    if not found.versions or found.versions[0].version != number:
-        raise CommandError(f"there is no judge policy {name}@{number}", code="unknown_judge_policy")
-    return found.versions[0].policy
 
 
 def _read_cases(file: Path) -> str:
@@ -183,13 +172,13 @@ def _read_cases(file: Path) -> str:
 
 
 def _read_report(file: str) -> dict[str, Any]:
-    """Return what is looked at of a report: its disagreements alone may be larger than a call."""
+    """Return what is looked at of a report."""
+    from cli.evaluating.run import reduce_report  # noqa: PLC0415 - heavy, and only needed here
+
     report = read_json_file(file, "--report")
     if not isinstance(report, dict) or not isinstance(report.get("policies"), list):
         raise typer.BadParameter("is no report of `signoff judge evaluate --json`", param_hint="--report")
-    looked_at = ("policy", "versions", "overall", "flips")
-    policies = [{name: one.get(name) for name in looked_at} for one in report["policies"] if isinstance(one, dict)]
-    return {"cases_hash": report.get("cases_hash"), "policies": policies}
+    return reduce_report(report)
 
 
 def _read_policy(file: str, name: str | None) -> Any:

@@ -109,6 +109,14 @@ async def put_criteria_set(
     return saved
 
 
+@sets_router.post("/{name}/retire")
+async def retire_criteria_set(
+    jobstore: CallersJobStore, name: NameInPath, retirement: Retirement | None = None
+) -> NamedCriteriaSet:
+    """Let no new execution be judged by it; its versions stay, and putting the set again brings it back."""
+    return await jobstore.retire_criteria_set(name, reason=retirement.reason if retirement else None)
+
+
 @criteria_router.post("/lint")
 async def lint_criteria(jobstore: CallersJobStore, new: NewCriteria) -> CriteriaWarnings:
     """Say what might be meant otherwise in criteria, or judged better; nothing is stored."""

@@ -1123,6 +1123,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/criteria-sets/{name}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retire Criteria Set
+         * @description Let no new execution be judged by it; its versions stay, and putting the set again brings it back.
+         */
+        post: operations["retire_criteria_set"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/criteria/lint": {
         parameters: {
             query?: never;
@@ -1422,6 +1442,20 @@ export interface components {
          * @enum {string}
          */
         Circuit: "closed" | "open" | "half_open";
+        /**
+         * Counts
+         * @description How many were judged rightly and wrongly.
+         */
+        Counts: {
+            /** True Accepts */
+            true_accepts: number;
+            /** False Accepts */
+            false_accepts: number;
+            /** True Rejects */
+            true_rejects: number;
+            /** False Rejects */
+            false_rejects: number;
+        };
         /**
          * CriteriaSetVersion
          * @description One version of a criteria set, which never changes.
@@ -1868,7 +1902,7 @@ export interface components {
             capped_at: number;
             /**
              * Searched
-             * @description so many of the newest jobs were searched for the text, and no more
+             * @description so many of the newest that match were counted, and no more
              */
             searched?: number | null;
             /**
@@ -2121,9 +2155,35 @@ export interface components {
             next_cursor: string | null;
             /**
              * Searched
-             * @description so many jobs were searched for `q`, and no more: a page that is not full may have a next one
+             * @description so many of the newest were searched for `q`, or sorted of those that match, and no more: a page that is not full may have a next one
              */
             searched?: number | null;
+        };
+        /**
+         * JudgeEvaluation
+         * @description What an evaluation on labelled cases said of a version of a policy.
+         */
+        JudgeEvaluation: {
+            /**
+             * Cases Hash
+             * @description SHA-256 of the labelled cases
+             */
+            cases_hash: string;
+            overall: components["schemas"]["Counts"];
+            /** Quorum */
+            quorum?: components["schemas"]["QuorumWorth"][];
+            /**
+             * Version
+             * @description that was evaluated
+             */
+            version: number;
+            /** Actor */
+            actor: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
         /**
          * JudgeModel
@@ -2239,6 +2299,13 @@ export interface components {
             judged?: components["schemas"]["JudgedCounts"];
             /** @description not in lists */
             policy?: components["schemas"]["JudgePolicy"] | null;
+            /** @description the newest, of this version, or of one that judges by the same stages; not in lists */
+            evaluation?: components["schemas"]["JudgeEvaluation"] | null;
+            /**
+             * Warnings
+             * @description of a quorum; not in lists
+             */
+            warnings?: components["schemas"]["JudgingWarning"][];
         };
         /**
          * JudgedCounts
@@ -3442,6 +3509,43 @@ export interface components {
              * Format: uuid
              */
             id: string;
+        };
+        /**
+         * QuorumWorth
+         * @description What votes of a quorum said of labelled criteria. No answer is an error.
+         */
+        QuorumWorth: {
+            /** Votes */
+            votes: number;
+            /** Labels */
+            labels: number;
+            /**
+             * Correlation
+             * @description of errors, the mean of all pairs; None where no pair errs
+             */
+            correlation?: number | null;
+            /**
+             * Wrong
+             * @description by vote
+             */
+            wrong: number[];
+            /** Majority Wrong */
+            majority_wrong: number;
+            /**
+             * Worth Votes
+             * @description independent votes that they are worth
+             */
+            readonly worth_votes: number | null;
+            /**
+             * Best Wrong
+             * @description of the best vote
+             */
+            readonly best_wrong: number;
+            /**
+             * Adds Nothing
+             * @description the best vote alone is wrong no more often than the majority
+             */
+            readonly adds_nothing: boolean;
         };
         /**
          * Range
@@ -9680,6 +9784,122 @@ export interface operations {
             };
             /** @description Another version is the newest; `code` is `judge_policy_conflict` or `criteria_set_conflict` */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retire_criteria_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Retirement"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NamedCriteriaSet"];
+                };
+            };
+            /** @description The body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Contradicts what stands; `code` says what */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -18,6 +18,7 @@ const LimitsPage = lazyPage(async () => (await import("@/limits/LimitsPage")).Li
 const JudgesPage = lazyPage(async () => (await import("@/judges/JudgesPage")).JudgesPage);
 const JudgePage = lazyPage(async () => (await import("@/judges/JudgePage")).JudgePage);
 const CriteriaSetPage = lazyPage(async () => (await import("@/judges/CriteriaSetPage")).CriteriaSetPage);
+const EvaluationsPage = lazyPage(async () => (await import("@/judges/evaluations/EvaluationsPage")).EvaluationsPage);
 const PlaygroundPage = lazyPage(async () => (await import("@/judges/playground/PlaygroundPage")).PlaygroundPage);
 const OverviewPage = lazyPage(async () => (await import("@/overview/OverviewPage")).OverviewPage);
 const DeadLettersPage = lazyPage(async () => (await import("@/overview/DeadLettersPage")).DeadLettersPage);
@@ -128,6 +129,8 @@ const playground = createRoute({
   },
 });
 
+const evaluations = createRoute({ getParentRoute, path: "/evaluations", component: EvaluationsPage });
+
 const overview = createRoute({
   getParentRoute,
   path: "/overview",
@@ -141,7 +144,7 @@ const deadLetters = createRoute({ getParentRoute, path: "/dead-letters", compone
 export const router = createRouter({
   routeTree: root.addChildren([
     ...[jobs, jobsRedirect, job, newJob, batches, batch, agents, limits],
-    ...[judges, judge, criteriaSet, playground, overview, deadLetters],
+    ...[judges, judge, criteriaSet, playground, evaluations, overview, deadLetters],
   ]),
   parseSearch,
   stringifySearch,

@@ -2,6 +2,7 @@ import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import type { JudgePolicyVersion, NamedJudgePolicy } from "@/api/types";
 import { renderPage } from "@/testing/render";
+import { aReport, aReportFile } from "@/testing/reports";
 import { json, on, onPost, problem } from "@/testing/server";
 import { formatPolicy } from "./format-policy";
 import { JudgePage } from "./JudgePage";
@@ -68,6 +69,29 @@ it("promotes what the golden set refuses only for a reason, which is sent", asyn
   expect(await asked[1]?.json()).toEqual({ version: 2, force_reason: "the set is old" });
 });
 
+it("promotes with the report that passes the golden set, without what nobody looks at", async () => {
+  const asked = onPost("/api/judges/:name/promote", async (request) => {
+    const { report } = (await request.json()) as { report?: object };
+    return report ? json({ ...STRICT, current: 2 }) : problem(409, "golden_not_evaluated", "evaluate strict@2 first");
+  });
+  const { user } = await page();
+  await user.click(screen.getByRole("button", { name: "Promote version 2" }));
+  const dialog = screen.getByRole("alertdialog");
+  await user.click(within(dialog).getByRole("button", { name: "Promote" }));
+  expect(await within(dialog).findByText("evaluate strict@2 first")).toBeVisible();
+  const file = within(dialog).getByLabelText("Report on the golden set");
+  await user.upload(file, aReportFile("nonsense"));
+  expect(await within(dialog).findByText(/It is no report/)).toBeVisible();
+  await user.upload(file, aReportFile());
+  await waitFor(() => expect(within(dialog).queryByText(/It is no report/)).not.toBeInTheDocument());
+  expect(within(dialog).queryByLabelText("Why all the same")).not.toBeInTheDocument();
+  await user.click(within(dialog).getByRole("button", { name: "Promote" }));
+  await waitFor(() => expect(screen.queryByRole("alertdialog")).not.toBeInTheDocument());
+  const { policies, cases_hash: hash } = aReport();
+  const looked = policies.map(({ policy, versions, overall, flips }) => ({ policy, versions, overall, flips }));
+  expect(await asked[1]?.json()).toEqual({ version: 2, report: { cases_hash: hash, policies: looked } });
+});
+
 it("leaves what validators report to them", async () => {
   const { user } = await page({ ...STRICT, name: "default" });
   await user.click(screen.getByRole("button", { name: "New version" }));
@@ -102,6 +126,6 @@ it("leaves the form for the version that was saved, and writes no more than is s
   const dialog = screen.getByRole("dialog", { name: "New version of strict" });
   await user.type(within(dialog).getByLabelText("Note"), "all at once");
   await user.click(within(dialog).getByRole("button", { name: "Save" }));
-  await waitFor(() => expect(router.state.location.href).toBe("/judges/strict?version=3"));
+  await waitFor(() => expect(router.state.location.href).toBe("/?version=3"));
   expect(formatPolicy(policy ?? {})).not.toContain("prompt");
 });

@@ -1,84 +1,56 @@
 import { useQuery } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
-import { FlaskConical, Plus } from "lucide-react";
 import { useState } from "react";
 import { judgeQuery } from "@/api/judges";
 import type { JudgePolicyVersion, NamedJudgePolicy } from "@/api/types";
 import { DEFAULT_POLICY } from "@/judging/PolicyChoice";
-import { useTitle } from "@/lib/use-title";
 import { Button } from "@/ui/controls/button";
 import { ExactTime } from "@/ui/display/time";
 import { formatPolicy } from "./format-policy";
 import { NamePage } from "./NamePage";
 import { PolicyDialog } from "./PolicyDialog";
 import { PromoteDialog, RetireDialog } from "./PromoteDialog";
-import { Versions } from "./Versions";
 
 const IS_REPORTED = "Validators report it: other settings of theirs make its next version.";
 
-type Open = { what: "new" | "retire" } | { what: "promote"; version: number };
-
 /** Page of a judge policy: its versions, what came of them, and which was current when. */
 export function JudgePage({ name, version }: { name: string; version?: number }) {
-  useTitle(`Judge policy ${name}`);
-  const navigate = useNavigate();
   const query = useQuery(judgeQuery(name));
-  const [open, setOpen] = useState<Open | null>(null);
-  const named = query.data;
+  const [isRetiring, retire] = useState(false);
+  const [promoted, promote] = useState<number | null>(null);
+  const current = query.data?.current;
   const reported = name === DEFAULT_POLICY ? IS_REPORTED : null;
-  const close = () => setOpen(null);
-  const show = (shown: number) =>
-    void navigate({ to: "/judges/$name", params: { name }, search: { version: shown }, replace: true });
   return (
     <NamePage
       what="judge policy"
       name={name}
-      current={named?.current}
-      isPending={query.isPending}
-      error={named ? null : query.error}
+      version={version}
+      query={query}
+      reasonNotToAdd={reported}
+      reasonNotToTry={current == null ? "It is retired." : null}
+      trial={reported ? {} : { policy: name }}
+      textOf={textOf}
+      NewVersion={PolicyDialog}
       actions={
-        <>
-          <Button kind="primary" reason={reported} onClick={() => setOpen({ what: "new" })}>
-            <Plus aria-hidden size={14} /> New version
-          </Button>
-          <Button
-            reason={named?.current == null ? "It is retired." : null}
-            onClick={() => void navigate({ to: "/playground", search: reported ? {} : { policy: name } })}
-          >
-            <FlaskConical aria-hidden size={14} /> Try it
-          </Button>
-          <Button
-            reason={reported ?? (named?.current == null ? "It is retired already." : null)}
-            onClick={() => setOpen({ what: "retire" })}
-          >
-            Retire
-          </Button>
-        </>
+        <Button reason={reported ?? (current == null ? "It is retired already." : null)} onClick={() => retire(true)}>
+          Retire
+        </Button>
       }
+      actionsOf={(each) => (
+        <Button
+          size="small"
+          aria-label={`Promote version ${each.version}`}
+          reason={reported ?? (each.version === current ? "It is the current one." : null)}
+          onClick={() => promote(each.version)}
+        >
+          Promote
+        </Button>
+      )}
     >
-      {named && (
+      {(named) => (
         <>
-          <Versions
-            versions={named.versions ?? []}
-            current={named.current}
-            wanted={version}
-            onShow={show}
-            textOf={textOf}
-            actionsOf={(each) => (
-              <Button
-                size="small"
-                aria-label={`Promote version ${each.version}`}
-                reason={reported ?? (each.version === named.current ? "It is the current one." : null)}
-                onClick={() => setOpen({ what: "promote", version: each.version })}
-              >
-                Promote
-              </Button>
-            )}
-          />
           <Moves named={named} />
-          {open?.what === "new" && <PolicyDialog named={named} onClose={close} onSaved={show} />}
-          {open?.what === "promote" && <PromoteDialog name={name} version={open.version} onClose={close} />}
-          {open?.what === "retire" && <RetireDialog name={name} onClose={close} />}
+          {promoted !== null && <PromoteDialog name={name} version={promoted} onClose={() => promote(null)} />}
+          {isRetiring && <RetireDialog name={name} onClose={() => retire(false)} />}
         </>
       )}
     </NamePage>

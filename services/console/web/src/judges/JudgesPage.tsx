@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { FlaskConical, Plus } from "lucide-react";
+import { FlaskConical, Plus, Scale } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { judgesQuery, setsQuery } from "@/api/judges";
 import { ProblemState } from "@/api/ProblemState";
@@ -14,53 +14,67 @@ import { PolicyDialog } from "./PolicyDialog";
 import { SetDialog } from "./SetDialog";
 import { Validators } from "./Validators";
 
+const LINK =
+  "inline-flex h-8 items-center gap-1.5 rounded border border-control px-3 font-medium hover:bg-sunken pointer-coarse:min-h-11";
+
 /** Page of what results are judged by: judge policies and criteria sets, by name; and the validators. */
 export function JudgesPage() {
   useTitle("Judges");
   const judges = useQuery(judgesQuery);
   const sets = useQuery(setsQuery);
+  const isPending = judges.isPending || sets.isPending;
   const [making, make] = useState<"policy" | "set" | null>(null);
   return (
     <div className="mx-auto max-w-7xl space-y-8 p-4">
       <div className="flex flex-wrap items-center justify-between gap-4">
         <h1 className="text-xl font-semibold">Judges</h1>
-        <Link
-          to="/playground"
-          search={{}}
-          className="inline-flex h-8 items-center gap-1.5 rounded border border-control px-3 font-medium hover:bg-sunken pointer-coarse:min-h-11"
-        >
-          <FlaskConical aria-hidden size={14} /> Try a judge
-        </Link>
+        <div className="flex flex-wrap gap-2">
+          <Link to="/evaluations" className={LINK}>
+            <Scale aria-hidden size={14} /> Evaluations
+          </Link>
+          <Link to="/playground" search={{}} className={LINK}>
+            <FlaskConical aria-hidden size={14} /> Try a judge
+          </Link>
+        </div>
       </div>
-      <Names
-        title="Judge policies"
-        hint="By which stages and models results are judged. New executions are judged by the current version."
-        what="a policy"
-        list={judges.data?.items}
-        error={judges.error}
-        none="Results are judged as validators are set."
-        onNew={() => make("policy")}
-        link={(name, children) => (
-          <Link to="/judges/$name" params={{ name }} search={{}} className="font-medium hover:underline">
-            {children}
-          </Link>
-        )}
-      />
-      <Names
-        title="Criteria sets"
-        hint="Criteria that jobs and agents choose by name; results are judged by them besides a job's own."
-        what="a set"
-        list={sets.data}
-        error={sets.error}
-        none="Jobs are judged by their own criteria alone."
-        onNew={() => make("set")}
-        link={(name, children) => (
-          <Link to="/criteria-sets/$name" params={{ name }} search={{}} className="font-medium hover:underline">
-            {children}
-          </Link>
-        )}
-      />
-      {judges.data && <Validators validators={judges.data.validators} />}
+      <ProblemState error={judges.error ?? sets.error} />
+      {isPending && (
+        <Loading what="the names">
+          <Skeleton className="h-96" />
+        </Loading>
+      )}
+      {/* All at once, so that no list moves those below it. */}
+      {judges.data && sets.data && (
+        <>
+          <Names
+            title="Judge policies"
+            hint="By which stages and models results are judged. New executions are judged by the current version."
+            what="a policy"
+            list={judges.data.items}
+            none="Results are judged as validators are set."
+            onNew={() => make("policy")}
+            link={(name, children) => (
+              <Link to="/judges/$name" params={{ name }} search={{}} className="font-medium hover:underline">
+                {children}
+              </Link>
+            )}
+          />
+          <Names
+            title="Criteria sets"
+            hint="Criteria that jobs and agents choose by name; results are judged by them besides a job's own."
+            what="a set"
+            list={sets.data}
+            none="Jobs are judged by their own criteria alone."
+            onNew={() => make("set")}
+            link={(name, children) => (
+              <Link to="/criteria-sets/$name" params={{ name }} search={{}} className="font-medium hover:underline">
+                {children}
+              </Link>
+            )}
+          />
+          <Validators validators={judges.data.validators} />
+        </>
+      )}
       {making === "policy" && <PolicyDialog onClose={() => make(null)} />}
       {making === "set" && <SetDialog onClose={() => make(null)} />}
     </div>
@@ -71,14 +85,13 @@ type NamesProps = {
   title: string;
   hint: string;
   what: string;
-  list: readonly (NamedJudgePolicy | NamedCriteriaSet)[] | undefined;
-  error: Error | null;
+  list: readonly (NamedJudgePolicy | NamedCriteriaSet)[];
   none: string;
   onNew: () => void;
   link: (name: string, children: ReactNode) => ReactNode;
 };
 
-function Names({ title, hint, what, list, error, none, onNew, link }: NamesProps) {
+function Names({ title, hint, what, list, none, onNew, link }: NamesProps) {
   return (
     <section aria-label={title} className="space-y-2">
       <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
@@ -90,18 +103,12 @@ function Names({ title, hint, what, list, error, none, onNew, link }: NamesProps
           <Plus aria-hidden size={14} /> Make {what}
         </Button>
       </div>
-      <ProblemState error={error} />
-      {!list && !error && (
-        <Loading what={title.toLowerCase()}>
-          <Skeleton className="h-24" />
-        </Loading>
-      )}
-      {list?.length === 0 && (
+      {list.length === 0 && (
         <EmptyState title="None yet">
           <p>{none}</p>
         </EmptyState>
       )}
-      {list && list.length > 0 && (
+      {list.length > 0 && (
         <ul className="divide-y border-y">
           {list.map(({ name, current, newest, versions }) => (
             <li key={name} className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-1 py-1.5">

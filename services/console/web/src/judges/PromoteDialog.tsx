@@ -1,44 +1,57 @@
-import { useState } from "react";
+import type { UseMutationResult } from "@tanstack/react-query";
+import { type ReactNode, useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import { toApiError } from "@/api/problem";
 import { Field, TextArea } from "@/ui/controls/field";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
+import { ReportField } from "./evaluations/ReportField";
+import { type Report, shortenReport } from "./evaluations/report";
 import { usePromote, useRetire } from "./mutations";
 
-type PromoteDialogProps = { name: string; version: number; onClose: () => void };
+type MoveDialogProps<Move> = {
+  title: string;
+  verb: string;
+  isDanger: boolean;
+  act: UseMutationResult<unknown, Error, Move>;
+  /** What is asked for, with the reason that was given; and what to do where it is refused. */
+  toMove: (reason: string | undefined) => Move;
+  onRefused?: (error: Error) => void;
+  /** Label and hint of the reason, and whether it must be given; without them, none is asked for. */
+  reason: { label: string; hint: string; isNeeded: boolean } | null;
+  fields?: ReactNode;
+  children: ReactNode;
+  onClose: () => void;
+};
 
-/** Dialog that makes a version current; where something speaks against it, with a reason that is kept. */
-export function PromoteDialog({ name, version, onClose }: PromoteDialogProps) {
-  const promote = usePromote();
-  const [reason, setReason] = useState("");
-  const [isForced, force] = useState(false);
-  const why = reason.trim();
-  const confirm = () =>
-    promote.mutate(
-      { name, version, ...(isForced && { force_reason: why }) },
-      { onSuccess: onClose, onError: (error) => force(isForced || isRefusal(error)) },
-    );
+/** Dialog that makes another version of a policy current, or none, with a reason that is kept. */
+function MoveDialog<Move>(props: MoveDialogProps<Move>) {
+  const { title, verb, isDanger, act, toMove, onRefused, reason, fields, children, onClose } = props;
+  const [typed, setTyped] = useState("");
+  const why = typed.trim();
   return (
     <AlertDialog
       open
       onOpenChange={(open) => !open && onClose()}
-      title={`Judge by version ${version} of ${name}?`}
-      verb={isForced ? "Promote all the same" : "Promote"}
-      kind={isForced ? "danger" : "primary"}
-      isPending={promote.isPending}
-      isReady={!isForced || why !== ""}
-      onConfirm={confirm}
+      title={title}
+      verb={verb}
+      kind={isDanger ? "danger" : "primary"}
+      isPending={act.isPending}
+      isReady={!reason?.isNeeded || why !== ""}
+      onConfirm={() =>
+        act.mutate(toMove((reason && why) || undefined), { onSuccess: onClose, onError: (error) => onRefused?.(error) })
+      }
       fields={
         <>
-          <ProblemState error={promote.error} />
-          {isForced && (
-            <Field label="Why all the same" hint="It is kept with the version, and with who promoted it.">
+          <ProblemState error={act.error} />
+          {fields}
+          {reason && (
+            <Field label={reason.label} hint={reason.hint}>
               {(control) => (
                 <TextArea
                   {...control}
                   maxLength={1_000}
-                  value={reason}
-                  onChange={(event) => setReason(event.target.value)}
+                  value={typed}
+                  onChange={(event) => setTyped(event.target.value)}
                 />
               )}
             </Field>
@@ -46,9 +59,59 @@ export function PromoteDialog({ name, version, onClose }: PromoteDialogProps) {
         </>
       }
     >
-      <p>New executions are judged by it from now on. What was requested before is judged as it was then.</p>
-      <p className="text-muted">Where the policy has a golden set, the version must have passed it.</p>
+      {children}
     </AlertDialog>
+  );
+}
+
+type PromoteDialogProps = { name: string; version: number; onClose: () => void };
+
+/** Dialog that makes a version current: with its report on the golden set; where that is refused, with a reason. */
+export function PromoteDialog({ name, version, onClose }: PromoteDialogProps) {
+  const promote = usePromote();
+  const [report, setReport] = useState<Report | null>(null);
+  const [isForced, force] = useState(false);
+  return (
+    <MoveDialog
+      title={`Judge by version ${version} of ${name}?`}
+      verb={isForced ? "Promote all the same" : "Promote"}
+      isDanger={isForced}
+      act={promote}
+      toMove={(why) => ({
+        name,
+        version,
+        ...(report && { report: shortenReport(report) }),
+        ...(why && { force_reason: why }),
+      })}
+      onRefused={(error) => force(isForced || isRefusal(error))}
+      reason={
+        isForced
+          ? {
+              label: "Why all the same",
+              hint: "It is kept with the version, and with who promoted it.",
+              isNeeded: true,
+            }
+          : null
+      }
+      fields={
+        <ReportField
+          label="Report on the golden set"
+          hint={
+            <>
+              Where the policy has one: what <code>signoff judge evaluate --json</code> printed of {name}@{version} on
+              the cases of <code>signoff judges golden {name} --output</code>.
+            </>
+          }
+          onReport={(read) => {
+            setReport(read);
+            force(false);
+          }}
+        />
+      }
+      onClose={onClose}
+    >
+      <p>New executions are judged by it from now on. What was requested before is judged as it was then.</p>
+    </MoveDialog>
   );
 }
 
@@ -60,37 +123,20 @@ function isRefusal(error: Error): boolean {
 
 /** Dialog that retires a policy. */
 export function RetireDialog({ name, onClose }: { name: string; onClose: () => void }) {
-  const retire = useRetire();
-  const [reason, setReason] = useState("");
   return (
-    <AlertDialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <MoveDialog
       title={`Retire ${name}?`}
       verb="Retire"
-      kind="danger"
-      isPending={retire.isPending}
-      onConfirm={() => retire.mutate({ name, reason: reason.trim() || undefined }, { onSuccess: onClose })}
-      fields={
-        <>
-          <Field label="Reason" hint="Optional.">
-            {(control) => (
-              <TextArea
-                {...control}
-                maxLength={1_000}
-                value={reason}
-                onChange={(event) => setReason(event.target.value)}
-              />
-            )}
-          </Field>
-          <ProblemState error={retire.error} />
-        </>
-      }
+      isDanger
+      act={useRetire()}
+      toMove={(reason) => ({ name, reason })}
+      reason={{ label: "Reason", hint: "Optional.", isNeeded: false }}
+      onClose={onClose}
     >
       <p>
         No new execution is judged by it: jobs that name it are refused. Its versions stay, and promoting one brings it
         back.
       </p>
-    </AlertDialog>
+    </MoveDialog>
   );
 }

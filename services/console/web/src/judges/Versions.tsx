@@ -9,7 +9,7 @@ import { Judged } from "./Judged";
 
 type Version = JudgePolicyVersion | CriteriaSetVersion;
 
-type VersionsProps<V extends Version> = {
+export type VersionsProps<V extends Version> = {
   /** Newest first. */
   versions: readonly V[];
   current: number | null | undefined;

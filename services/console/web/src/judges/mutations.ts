@@ -2,6 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { judgeKeys } from "@/api/judges";
 import type { NamedJudgePolicy, SavedCriteriaSet, SavedJudgePolicy } from "@/api/types";
+import { toast } from "@/ui/feedback/toast";
 
 /** Change of a name, after which all names are read again. */
 function useJudgeMutation<Change, Answer>(name: string, mutationFn: (change: Change) => Promise<Answer>) {
@@ -14,25 +15,26 @@ function useJudgeMutation<Change, Answer>(name: string, mutationFn: (change: Cha
 }
 
 /** `newest`: the version that was seen; where there is a newer one by now, nothing is saved. */
-type NewPolicy = { name: string; newest?: number; policy: unknown; note?: string };
+export type NewVersion = { name: string; newest?: number; note?: string };
 
 export const usePutPolicy = () =>
   useJudgeMutation(
     "put",
-    ({ name, newest, ...body }: NewPolicy): Promise<SavedJudgePolicy> =>
-      api.put("/api/judges/{name}", { path: { name }, body, ifMatch: newest }),
+    async ({ name, newest, ...body }: NewVersion & { policy: object }): Promise<SavedJudgePolicy> => {
+      const saved = await api.put("/api/judges/{name}", { path: { name }, body, ifMatch: newest });
+      for (const { message } of saved.warnings ?? []) toast("Look at this", message);
+      return saved;
+    },
   );
-
-type NewSet = { name: string; newest?: number; acceptance_criteria: string; note?: string };
 
 export const usePutSet = () =>
   useJudgeMutation(
     "put-set",
-    ({ name, newest, ...body }: NewSet): Promise<SavedCriteriaSet> =>
+    ({ name, newest, ...body }: NewVersion & { acceptance_criteria: string }): Promise<SavedCriteriaSet> =>
       api.put("/api/criteria-sets/{name}", { path: { name }, body, ifMatch: newest }),
   );
 
-type Promotion = { name: string; version: number; force_reason?: string };
+type Promotion = { name: string; version: number; report?: object; force_reason?: string };
 
 export const usePromote = () =>
   useJudgeMutation(

@@ -10,7 +10,7 @@ function Form() {
   return (
     <>
       <textarea aria-label="Criteria" value={text} onChange={(event) => setText(event.target.value)} />
-      <CriteriaLint text={text} onChange={setText} />
+      <CriteriaLint text={text} onReplace={(place, by) => setText(replaceCriterion(text, place, by))} />
     </>
   );
 }
@@ -33,6 +33,14 @@ it("puts nothing where another text stands by now, and looks at that after a pau
   expect(screen.getByRole("button", { name: "Use it" })).toHaveAttribute("aria-disabled", "true");
   await waitFor(() => expect(asked).toHaveLength(2));
   expect(await asked[1]?.json()).toEqual({ acceptance_criteria: "It rhymes\nIt is good!!" });
+});
+
+it("says where nothing is to be remarked, and is not there without a criterion", async () => {
+  onPost("/api/criteria/lint", () => json({ warnings: [] }));
+  const { user } = await renderPage(<Form />);
+  expect(await screen.findByText("Nothing to remark.")).toBeVisible();
+  await user.clear(screen.getByLabelText("Criteria"));
+  await waitFor(() => expect(screen.queryByRole("status")).not.toBeInTheDocument());
 });
 
 it("says why criteria cannot be had", async () => {

@@ -8,10 +8,18 @@ import { Button } from "@/ui/controls/button";
 
 const PAUSE_MS = 400;
 
-type CriteriaLintProps = { text: string; onChange: (text: string) => void };
+type CriteriaLintProps = {
+  /** Criteria in their text form, one a line. */
+  text: string;
+  /** Puts a line or more in the place of a criterion, counted without empty lines. */
+  onReplace: (place: number, by: string) => void;
+};
 
-/** What might be meant otherwise in criteria, a line each, asked for after a pause in typing; and what to write instead. */
-export function CriteriaLint({ text, onChange }: CriteriaLintProps) {
+/**
+ * What might be meant otherwise in criteria, a line each, asked for after a pause in typing; and what to write instead.
+ * It has its height as soon as there is a criterion, and scrolls by itself: what is found moves nothing around it.
+ */
+export function CriteriaLint({ text, onReplace }: CriteriaLintProps) {
   const asked = useLater(text);
   const isEmpty = asked.trim() === "";
   const lint = useQuery({
@@ -23,23 +31,28 @@ export function CriteriaLint({ text, onChange }: CriteriaLintProps) {
   });
   // What stands there is no longer what was looked at: a rewrite would go to another line.
   const isBehind = asked !== text || lint.isPlaceholderData;
+  if (text.trim() === "" && isEmpty) return null;
   const problem = lint.error && !isEmpty ? toApiError(lint.error) : null;
   const warnings = isEmpty || problem ? [] : (lint.data?.warnings ?? []);
+  const isClear = lint.data !== undefined && !problem && warnings.length === 0;
   return (
-    <div role="status" className="space-y-1 text-xs">
-      {problem && (
-        <p className="text-failed wrap-anywhere">
-          {problem.fields.map(({ message }) => message).join("; ") || problem.detail}
-        </p>
-      )}
-      {warnings.map((warning, at) => (
-        <Warning
-          // biome-ignore lint/suspicious/noArrayIndexKey: warnings may be alike, and come and go together
-          key={at}
-          {...warning}
-          onApply={isBehind ? null : (line) => onChange(replaceCriterion(text, warning.criterion, line))}
-        />
-      ))}
+    <div tabIndex={0} className="h-16 overflow-auto text-xs">
+      <div role="status" className="space-y-1">
+        {isClear && <p className="text-muted">Nothing to remark.</p>}
+        {problem && (
+          <p className="text-failed wrap-anywhere">
+            {problem.fields.map(({ message }) => message).join("; ") || problem.detail}
+          </p>
+        )}
+        {warnings.map((warning, at) => (
+          <Warning
+            // biome-ignore lint/suspicious/noArrayIndexKey: warnings may be alike, and come and go together
+            key={at}
+            {...warning}
+            onApply={isBehind ? null : (line) => onReplace(warning.criterion, line)}
+          />
+        ))}
+      </div>
     </div>
   );
 }

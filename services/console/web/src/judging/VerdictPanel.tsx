@@ -3,6 +3,7 @@ import type { CriterionVerdict, Verdict } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { buildReceiptAddress, type Source } from "@/results/model/source";
 import { CriterionMarks, hasOtherOutcome, OUTCOME_LOOKS, OutcomeMark } from "./CriteriaList";
+import { EvidenceQuote } from "./EvidenceQuote";
 import { VerdictStages } from "./VerdictStages";
 import { describeMetCount } from "./verdict";
 
@@ -109,17 +110,7 @@ function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
         )}
         {evidence && kind === "check" && <p className="mt-1 wrap-anywhere">{evidence}</p>}
         {evidence && kind !== "check" && (
-          <button
-            type="button"
-            aria-pressed={isFocused}
-            title="Show where it stands in the result; again: the next place"
-            onClick={() => onQuote(text)}
-            className="mt-1 max-w-full text-left wrap-anywhere hover:underline"
-          >
-            <mark className="box-decoration-clone px-0.5">
-              “<bdi>{evidence}</bdi>”
-            </mark>
-          </button>
+          <EvidenceQuote text={evidence} isFocused={isFocused} onShow={() => onQuote(text)} />
         )}
         {comment && (
           <p dir="auto" className="mt-1 text-muted wrap-anywhere">

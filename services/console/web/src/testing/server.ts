@@ -11,6 +11,7 @@ export const server = setupServer(
   ),
   http.get(`${BASE}/api/jobs/:id/waiting`, () => HttpResponse.json({ reasons: [] })),
   http.get(`${BASE}/api/job-counts`, () => HttpResponse.json({ counts: {}, capped_at: 10_000 })),
+  http.post(`${BASE}/api/criteria/lint`, () => HttpResponse.json({ warnings: [] })),
   http.get(`${BASE}/api/job-facets`, () => HttpResponse.json({ facets: [], capped_at: 10_000 })),
 );
 

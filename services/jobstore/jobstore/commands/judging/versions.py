@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from contracts.judging.calibration.golden import Report, find_refusal, read_golden
-from contracts.judging.policy import DEFAULT_POLICY, join_reference
+from contracts.judging.policy import DEFAULT_POLICY, join_reference, split_reference
 from jobstore.commands.base import Command, Locks, R_co, Reads
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import Actor
 from jobstore.domain.judging.versions import (
     NAMES_MAX,
     POLICY_MAX_BYTES,
@@ -64,6 +65,8 @@ class PutVersion(_ChangeName[int]):
         known = uow.names.get(self.named) or Versions()
         newest = known.newest
         if newest and known.hashes[newest] == hash_body(self.body):
+            if known.current is None and self.named.kind is not Kind.JUDGE:
+                uow.move_name(self.named, newest, None, self.actor)
             return newest
         if newest and self.expected is not None and self.expected != newest:
             raise ConflictError(
@@ -101,7 +104,8 @@ class ReportDefault(_ChangeName[int]):
 class PromoteVersion(_ChangeName[None]):
     """Make a version the current one of its name, also of one that was retired; `reason` is kept.
 
-    A policy with a golden set needs a report on that, which the version passes, or a reason.
+    A policy with a golden set needs a report on that, which the version passes, or a reason. What a report says of the
+    version is kept.
 
     NotFoundError (`unknown_judge_policy`, `unknown_criteria_set`); RefusedError (`golden_not_evaluated`,
     `golden_other_cases`, `golden_other_version`, `golden_failed`).
@@ -125,6 +129,8 @@ class PromoteVersion(_ChangeName[None]):
             if self.named.kind is Kind.JUDGE and self.reason is None:
                 self._check_golden(uow)
             uow.move_name(self.named, self.version, self.reason, self.actor)
+        if self.report is not None:
+            _keep_measured(uow, self.report, self.actor)
 
     def _check_golden(self, uow: UnitOfWork) -> None:
         golden = uow.stored.versions.get(Wanted(Kind.GOLDEN, self.named.name))
@@ -136,6 +142,37 @@ class PromoteVersion(_ChangeName[None]):
             raise RefusedError(message, code="golden_not_evaluated")
         if (refusal := find_refusal(read_golden(golden.body)[0], reference, self.report)) is not None:
             raise RefusedError(refusal.message, code=refusal.code)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepEvaluation(Command[list[str]]):
+    """Keep what a report says of versions of judge policies, and return of which: those that are known."""
+
+    report: Report
+
+    def locks(self) -> Locks:
+        return Locks()  # versions never change, and the newest evaluation of each counts
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        measured = (split_reference(reference)[0] for reference, _ in self.report.list_measured())
+        return Reads(names=frozenset(Named(Kind.JUDGE, name) for name in measured))
+
+    def decide(self, uow: UnitOfWork) -> list[str]:
+        return _keep_measured(uow, self.report, self.actor)
+
+
+def _keep_measured(uow: UnitOfWork, report: Report, actor: Actor) -> list[str]:
+    """Keep what a report says of versions that are known, and return which these are."""
+    kept = {}
+    for reference, measured in report.list_measured():
+        name, version = split_reference(reference)
+        known = uow.names.get(Named(Kind.JUDGE, name))
+        if version is not None and known is not None and version in known.hashes:
+            kept[reference] = (name, version, measured.model_dump_json())
+    for name, version, measured_json in kept.values():
+        uow.keep_evaluation(name, version, measured_json, actor)
+    return list(kept)
 
 
 @dataclass(frozen=True, slots=True)

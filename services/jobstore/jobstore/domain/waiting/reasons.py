@@ -57,8 +57,11 @@ def find_start(reasons: Sequence[Reason]) -> datetime | None:
     return untils[0] if len(untils) == len(reasons) == 1 else None
 
 
-def sum_up(waits: Iterable[Wait], around: Circumstances) -> list[WaitingSum]:
-    """Return how many wait for each reason, the most first. Each execution counts for the first of its reasons."""
+def sum_up(waits: Iterable[Wait], around: Circumstances, most: int | None = None) -> list[WaitingSum]:
+    """Return how many wait for each reason, or each of the `most` frequent, the most first.
+
+    Each execution counts for the first of its reasons.
+    """
     counts: defaultdict[tuple[str, str], int] = defaultdict(int)
     firsts: dict[tuple[str, str], Reason] = {}
     for wait in waits:
@@ -69,8 +72,8 @@ def sum_up(waits: Iterable[Wait], around: Circumstances) -> list[WaitingSum]:
             if reason.until and known.until and reason.until < known.until:
                 firsts[key] = reason
     return [
-        WaitingSum(count=counts[key], **firsts[key].model_dump(include={"code", "name", "owner", "remedy", "until"}))
-        for key in sorted(counts, key=lambda key: (-counts[key], key))
+        WaitingSum(count=counts[key], **firsts[key].model_dump())
+        for key in sorted(counts, key=lambda key: (-counts[key], key))[:most]
     ]
 
 
@@ -84,7 +87,8 @@ def _explain_limits(wait: Wait, around: Circumstances, *, is_due: bool) -> list[
     names = (tenant_limit(wait.tenant), *wait.flow)
     uses = [around.limits[name] for name in names if name in around.limits]
     reasons = [_explain_pause(use) for use in uses if use.paused]
-    circuits = [circuit for circuit in around.circuits.values() if agent_limit(circuit.agent_id) in wait.flow]
+    agents = (name.removeprefix("agent:") for name in wait.flow if name.startswith("agent:"))
+    circuits = [around.circuits[agent_id] for agent_id in agents if agent_id in around.circuits]
     for circuit in circuits:
         if circuit.open_until > max(around.now, wait.due_at or around.now):
             reasons.append(_explain_open_circuit(circuit))

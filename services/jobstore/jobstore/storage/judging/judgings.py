@@ -51,8 +51,12 @@ _FINISH: Final = text(
     """,  # noqa: S608 - names of our own
 )
 _CANCEL: Final = text(
-    "UPDATE judgings SET state = 'DONE', code = 'cancelled', message = 'the operation was cancelled', owner = NULL, "
-    "due_at = NULL, answered_at = signoff_now() WHERE group_id = :id AND state <> 'DONE'",
+    """
+    UPDATE judgings g SET state = 'DONE', code = 'cancelled', message = 'the operation was cancelled', owner = NULL,
+        due_at = NULL, answered_at = signoff_now()
+    FROM (SELECT id FROM judgings WHERE group_id = :id AND state <> 'DONE' ORDER BY id FOR UPDATE) AS locked
+    WHERE g.id = locked.id
+    """,
 )
 _NOTIFY_QUEUED: Final = text(f"SELECT {notify(Wake.JUDGINGS)}")
 _NOTIFY_ANSWERED: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
@@ -82,22 +86,26 @@ _OF_SET: Final = """
     LEFT JOIN judging_versions s ON s.kind = 'criteria' AND s.name = split_part(e.policy ->> 'criteria_set', '@', 1)
         AND s.version = CAST(nullif(split_part(e.policy ->> 'criteria_set', '@', 2), '') AS int)
 """
-#: Only checks look at the payload.
-_PAYLOAD: Final = (
+#: Bytes of the payload, if a check may look at it: of a criterion, or of what a policy asks for besides.
+_PAYLOAD_BYTES: Final = (
     "CASE WHEN strpos(coalesce(g.asked::text, concat(j.acceptance_criteria, s.body)), 'check:') > 0 "
-    "THEN j.payload::text END"
+    """OR strpos(g.judge_policy::text, '"check"') > 0 THEN octet_length(j.payload::text) END"""
 )
-#: The result of the submission before is of the execution before.
+#: What is next is chosen first, and only then is looked at: the cost follows what is taken, and not what waits. The
+#: result of the submission before is of the execution before.
 _GRANT: Final = text(
     f"""
     WITH due AS MATERIALIZED (
-        SELECT g.id, g.urgency, g.created_at, g.item, coalesce(octet_length(g.asked::text), 0)
-            + coalesce(octet_length(r.response_payload::text), 0) + coalesce(octet_length({_PAYLOAD}), 0) AS bytes
-        FROM judgings g {_OF_JOB} {_OF_SET} WHERE g.state = 'QUEUED' AND {_RUNS}
+        SELECT g.id, g.urgency, g.created_at, g.item, g.asked, g.execution_id
+        FROM judgings g WHERE g.state = 'QUEUED' AND {_RUNS}
         ORDER BY g.urgency, g.created_at, g.item LIMIT :take FOR UPDATE OF g SKIP LOCKED
+    ), sized AS (
+        SELECT g.id, g.urgency, g.created_at, g.item, coalesce(octet_length(g.asked::text), 0)
+            + coalesce(octet_length(r.response_payload::text), 0) + coalesce({_PAYLOAD_BYTES}, 0) AS bytes
+        FROM due g {_OF_JOB} {_OF_SET}
     ), fitting AS (
         SELECT id FROM (
-            SELECT id, sum(bytes) OVER (ORDER BY urgency, created_at, item) - bytes AS before FROM due
+            SELECT id, sum(bytes) OVER (ORDER BY urgency, created_at, item) - bytes AS before FROM sized
         ) AS summed WHERE before < :bytes_max
     ), granted AS (
         UPDATE judgings g SET state = 'LEASED', lease = g.lease + 1, owner = :owner,
@@ -105,7 +113,7 @@ _GRANT: Final = text(
         WHERE g.id = ANY(ARRAY(SELECT id FROM fitting))
         RETURNING g.id, g.lease, g.kind, g.asked::text AS asked, g.judge_policy::text AS judge_policy, g.execution_id
     )
-    SELECT g.*, j.title, j.acceptance_criteria, s.body AS criteria_of_set, {_PAYLOAD} AS payload,
+    SELECT g.*, j.title, j.acceptance_criteria, s.body AS criteria_of_set,
         r.response_payload::text AS response,
         e.submission, e.policy::text AS policy, p.result_hash AS previous_hash
     FROM granted g {_OF_JOB} {_OF_SET} LEFT JOIN LATERAL (
@@ -113,6 +121,13 @@ _GRANT: Final = text(
             ORDER BY request_version DESC NULLS LAST LIMIT 1
         ) AS p ON true
     """,  # noqa: S608 - fragments of our own
+)
+_PAYLOADS: Final = text(
+    """
+    SELECT g.id, j.payload::text AS payload FROM judgings g
+        JOIN executions e ON e.execution_id = g.execution_id JOIN jobs j ON j.id = e.job_id
+    WHERE g.id = ANY(CAST(:ids AS uuid[]))
+    """,
 )
 _RENEW: Final = text(
     """
@@ -220,6 +235,13 @@ async def grant(connection: Connection, owner: UUID, take: int, lease_s: float) 
     """Grant leases of up to `take` judgings that wait, the most urgent first, with all that is judged."""
     asked = {"owner": owner, "take": take, "lease_s": lease_s, "bytes_max": GRANT_MAX_BYTES}
     return await connection.execute(_GRANT, asked)
+
+
+async def load_payloads(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the payloads of the jobs that judgings judge again, as JSON text."""
+    if not ids:
+        return {}
+    return {row.id: row.payload for row in await connection.execute(_PAYLOADS, {"ids": ids})}
 
 
 async def renew(

@@ -1,7 +1,7 @@
 """The tables, as SQLAlchemy knows them. Migrations create them; a test compares the two."""
 
 from jobstore.storage.tables.derived import agent_rollups, job_texts, receipt_keys, rollup, rollups, text_index
-from jobstore.storage.tables.judging import judging_counts, judging_moves, judging_versions
+from jobstore.storage.tables.judging import judging_counts, judging_evaluations, judging_moves, judging_versions
 from jobstore.storage.tables.judgings import judgings
 from jobstore.storage.tables.state import (
     agents,
@@ -34,6 +34,7 @@ __all__ = [
     "job_texts",
     "jobs",
     "judging_counts",
+    "judging_evaluations",
     "judging_moves",
     "judging_versions",
     "judgings",

@@ -1,7 +1,7 @@
 """The tables of judge policies and criteria sets. Versions and moves are added, and never changed."""
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, Table, Text, func
-from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON
 
 from jobstore.storage.tables.state import TIME, metadata
 
@@ -27,6 +27,17 @@ judging_moves = Table(
     Column("move", Integer, primary_key=True, autoincrement=False, doc="from 1, without a gap"),
     Column("version", Integer, doc="current from then on; none: the name is retired"),
     Column("reason", Text, doc="why it was forced, or whatever was said of it"),
+    Column("actor", Text, nullable=False),
+    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
+)
+
+#: What the newest evaluation said of a version of a policy.
+judging_evaluations = Table(
+    "judging_evaluations",
+    metadata,
+    Column("name", Text, primary_key=True, doc="the policy's"),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("measured", JSON, nullable=False, doc="contracts.judging.calibration.golden.Measured"),
     Column("actor", Text, nullable=False),
     Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
 )

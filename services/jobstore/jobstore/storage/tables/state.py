@@ -372,4 +372,5 @@ operation_items = Table(
     Column("spec", JSON, doc="of a new job, until the item is answered"),
     Column("answered", Boolean, nullable=False, server_default=text("true")),
     Index("operation_items_unanswered_idx", "operation_id", "item", postgresql_where=text("NOT answered")),
+    Index("operation_items_job_id_idx", "job_id", "operation_id"),
 )

@@ -9,7 +9,7 @@ from sqlalchemy import Select, insert, literal, text
 
 from contracts.jsontext import json_text
 from contracts.resources import Agent, Limit
-from contracts.status import OperationState
+from contracts.status import OperationKind, OperationState
 from jobstore.commands.base import Locks
 from jobstore.commands.rows import AgentChange, Changes, JudgedCount, NewOperation, OperationMove, StoredOperation
 from jobstore.domain.limits import wildcard
@@ -32,16 +32,18 @@ _LOCK_AGENTS: Final = text(
     "WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE",
 )
 _LOCK_OPERATIONS: Final = text(
-    "SELECT id, state, request_hash FROM operations WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE",
+    "SELECT id, state, request_hash, kind FROM operations WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE",
 )
 _LIMITS: Final = text(
     f"SELECT {', '.join(_LIMIT)} FROM limits WHERE name = ANY(CAST(:names AS text[]))",  # noqa: S608 - names of our own
 )
-#: Both in one statement, hence of one snapshot: an execution requested between two would be overlooked.
+#: All in one statement, hence of one snapshot: an execution requested between two would be overlooked. Of items of a
+#: cancelled operation only what new ones asked for is left to be done: to forget it.
 _UNFINISHED: Final = text(
     """
     SELECT o.id FROM operations o WHERE o.id = ANY(CAST(:ids AS uuid[]))
-        AND (EXISTS (SELECT FROM operation_items i WHERE i.operation_id = o.id AND NOT i.answered)
+        AND (EXISTS (SELECT FROM operation_items i WHERE i.operation_id = o.id AND NOT i.answered
+                AND (o.state <> 'CANCELLING' OR i.spec IS NOT NULL))
             OR EXISTS (SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE')
             OR EXISTS (SELECT FROM judgings g WHERE g.group_id = o.id AND g.state <> 'DONE'))
     """,
@@ -134,6 +136,14 @@ _INSERT_MOVE: Final = text(
     "INSERT INTO judging_moves (kind, name, move, version, reason, actor) "
     "VALUES (:kind, :name, :move, :version, :reason, :actor)"
 )
+_KEEP_EVALUATION: Final = text(
+    """
+    INSERT INTO judging_evaluations (name, version, measured, actor)
+    VALUES (:name, :version, CAST(CAST(:measured AS text) AS json), :actor)
+    ON CONFLICT (name, version) DO UPDATE SET
+        measured = excluded.measured, actor = excluded.actor, created_at = excluded.created_at
+    """
+)
 _COUNT_JUDGED: Final = text(
     f"""
     INSERT INTO judging_counts (kind, name, version, met, not_met, unjudged, cost_usd, tokens)
@@ -161,7 +171,8 @@ async def lock(connection: Connection, locks: Locks) -> Administered:
     found = Administered({}, {}, {})
     if locks.operations:
         for row in await connection.execute(_LOCK_OPERATIONS, {"ids": sorted(locks.operations)}):
-            found.operations[row.id] = StoredOperation(OperationState(row.state), row.request_hash)
+            stored = StoredOperation(OperationState(row.state), row.request_hash, OperationKind(row.kind))
+            found.operations[row.id] = stored
     if locks.agents:
         for row in await connection.execute(_LOCK_AGENTS, {"ids": sorted(locks.agents)}):
             found.agents[row.id] = agents.to_agent(row)
@@ -172,7 +183,7 @@ async def lock(connection: Connection, locks: Locks) -> Administered:
 
 
 async def find_unfinished(connection: Connection, operation_ids: Collection[UUID]) -> set[UUID]:
-    """Return those operations of which an item has no answer yet, or an execution is live."""
+    """Return those operations of which an item is to be carried out or forgotten, or an execution is live."""
     return set(await connection.scalars(_UNFINISHED, {"ids": list(operation_ids)}))
 
 
@@ -201,6 +212,8 @@ async def write(connection: Connection, changes: Changes) -> None:
         await connection.execute(_INSERT_VERSION, version._asdict() | version.named._asdict())
     for name_move in changes.name_moves:
         await connection.execute(_INSERT_MOVE, name_move._asdict() | name_move.named._asdict())
+    for evaluation in sorted(changes.evaluations, key=lambda one: (one.name, one.version)):
+        await connection.execute(_KEEP_EVALUATION, evaluation._asdict())
 
 
 async def count_judged(connection: Connection, judged: Sequence[JudgedCount]) -> None:

@@ -63,6 +63,7 @@ const DESTINATIONS: [string, (navigate: Navigate) => Promise<void>][] = [
   ["Limits", (navigate) => navigate({ to: "/limits" })],
   ["Judges", (navigate) => navigate({ to: "/judges" })],
   ["Try a judge", (navigate) => navigate({ to: "/playground", search: {} })],
+  ["Evaluations of judges", (navigate) => navigate({ to: "/evaluations" })],
   ["Overview", (navigate) => navigate({ to: "/overview", search: {} })],
   ["Overview: the last 24 hours", (navigate) => navigate({ to: "/overview", search: { range: "24h" } })],
   ["Dead letters", (navigate) => navigate({ to: "/dead-letters" })],

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Gavel } from "lucide-react";
 import { lazy, Suspense, useRef, useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
-import { CriteriaLint } from "@/judging/CriteriaLint";
+import { CriteriaLint, replaceCriterion } from "@/judging/CriteriaLint";
 import { PolicyChoice } from "@/judging/PolicyChoice";
 import { Button } from "@/ui/controls/button";
 import { Field, RadioGroup, TextArea } from "@/ui/controls/field";
@@ -76,7 +76,10 @@ export function TrialForm({ atFirst }: { atFirst: Trial }) {
             />
           )}
         </Field>
-        <CriteriaLint text={trial.criteria} onChange={(criteria) => change({ criteria })} />
+        <CriteriaLint
+          text={trial.criteria}
+          onReplace={(place, by) => change({ criteria: replaceCriterion(trial.criteria, place, by) })}
+        />
         <PolicyChoice value={trial.judge} onChange={(chosen) => change({ judge: chosen })} />
         <ProblemState error={ask.error ?? last.error} />
         <div className="flex flex-wrap gap-2">

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0025"
-down_revision = "0023"
+down_revision = "0024"
 
 STEPS = (
     "ALTER TABLE job_logs ADD COLUMN waited JSON",

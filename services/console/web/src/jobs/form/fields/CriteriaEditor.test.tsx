@@ -1,8 +1,9 @@
-import { render, screen } from "@testing-library/react";
-import userEvent from "@testing-library/user-event";
+import { screen } from "@testing-library/react";
 import { useState } from "react";
 import { expect, it } from "vitest";
 import { formatCriteria, newCriterion, toLines } from "@/jobs/form/model/criteria";
+import { renderPage } from "@/testing/render";
+import { json, onPost } from "@/testing/server";
 import { CriteriaEditor } from "./CriteriaEditor";
 
 it("criteria are lines, and say which are optional and which must never be", () => {
@@ -29,9 +30,9 @@ function Criteria({ onText }: { onText: (text: string) => void }) {
   return <CriteriaEditor value={value} onChange={setValue} />;
 }
 
-function criteriaEditor() {
+async function criteriaEditor() {
   let text = "";
-  render(
+  const { user } = await renderPage(
     <Criteria
       onText={(next) => {
         text = next;
@@ -39,11 +40,11 @@ function criteriaEditor() {
     />,
   );
   const line = (place: number) => screen.getByRole("textbox", { name: `Criterion ${place}` });
-  return { user: userEvent.setup(), line, text: () => text };
+  return { user, line, text: () => text };
 }
 
 it("criteria are added by Enter, and removed by Backspace and by a button", async () => {
-  const { user, line, text } = criteriaEditor();
+  const { user, line, text } = await criteriaEditor();
   await user.type(line(1), "one{Enter}two{Enter}three{Enter}");
   expect(line(4)).toHaveFocus();
   await user.keyboard("{Backspace}");
@@ -53,7 +54,7 @@ it("criteria are added by Enter, and removed by Backspace and by a button", asyn
 });
 
 it("criteria are moved by Alt and arrows and by buttons, and keep the focus", async () => {
-  const { user, line, text } = criteriaEditor();
+  const { user, line, text } = await criteriaEditor();
   await user.type(line(1), "one{Enter}two{Enter}three");
   await user.keyboard("{Alt>}{ArrowUp}{ArrowUp}{ArrowUp}{/Alt}");
   expect(text()).toBe("three\none\ntwo");
@@ -64,7 +65,7 @@ it("criteria are moved by Alt and arrows and by buttons, and keep the focus", as
 });
 
 it("a criterion is of a kind by its choice and by its word", async () => {
-  const { user, line, text } = criteriaEditor();
+  const { user, line, text } = await criteriaEditor();
   await user.type(line(1), "optional: never: one");
   expect(screen.getByRole("combobox", { name: "Kind of criterion 1" })).toHaveValue("never");
   await user.type(line(1), "{Enter}");
@@ -75,7 +76,7 @@ it("a criterion is of a kind by its choice and by its word", async () => {
 });
 
 it("a criterion is made optional by its box and by its word; pasted lines are criteria each", async () => {
-  const { user, line, text } = criteriaEditor();
+  const { user, line, text } = await criteriaEditor();
   await user.type(line(1), "optional: one");
   expect(screen.getByRole("checkbox", { name: "Criterion 1 is optional" })).toBeChecked();
   expect(line(1)).toHaveValue("one");
@@ -83,4 +84,20 @@ it("a criterion is made optional by its box and by its word; pasted lines are cr
   await user.paste("two\n\noptional: three\n");
   await user.click(screen.getByRole("checkbox", { name: "Criterion 2 is optional" }));
   expect(text()).toBe("optional: one\noptional: two\noptional: three");
+});
+
+it("criteria are looked through, and a click puts a rewrite in the place of one, with its marks", async () => {
+  const warning = { code: "criterion_better_as_check", message: "criterion 2 is better as a check", criterion: 1 };
+  const asked = onPost("/api/criteria/lint", () =>
+    json({ warnings: [{ ...warning, suggestion: "optional: check: min_words 2\noptional: check: max_words 9" }] }),
+  );
+  const { user, line, text } = await criteriaEditor();
+  await user.click(line(1));
+  await user.paste("It rhymes\n \noptional: It has 2 to 9 words");
+  await user.type(line(1), "{Enter}");
+  expect(await screen.findByText("criterion 2 is better as a check")).toBeVisible();
+  expect(await asked[0]?.json()).toEqual({ acceptance_criteria: "It rhymes\noptional: It has 2 to 9 words" });
+  await user.click(screen.getByRole("button", { name: "Use it" }));
+  expect(text()).toBe("It rhymes\noptional: check: min_words 2\noptional: check: max_words 9");
+  expect(line(4)).toHaveValue("max_words 9");
 });

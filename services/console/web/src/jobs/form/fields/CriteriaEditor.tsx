@@ -1,6 +1,14 @@
 import { ArrowDown, ArrowUp, Plus, X } from "lucide-react";
 import { type ClipboardEvent, type KeyboardEvent, useEffect, useRef } from "react";
-import { type Criterion, changeCriterion, moveCriterion, newCriterion } from "@/jobs/form/model/criteria";
+import {
+  type Criterion,
+  changeCriterion,
+  formatCriteria,
+  moveCriterion,
+  newCriterion,
+  replaceFilled,
+} from "@/jobs/form/model/criteria";
+import { CriteriaLint } from "@/judging/CriteriaLint";
 import { Button } from "@/ui/controls/button";
 import { Checkbox, Input, Select } from "@/ui/controls/field";
 import { announce } from "@/ui/feedback/announcer";
@@ -11,7 +19,7 @@ type CriteriaEditorProps = {
   error?: string;
 };
 
-/** Editor of criteria, one a line: Enter adds one; Alt with arrows, or buttons, move one. */
+/** Editor of criteria, one a line: Enter adds one; Alt with arrows, or buttons, move one. They are looked through. */
 export function CriteriaEditor({ value, onChange, error }: CriteriaEditorProps) {
   const list = useRef<HTMLOListElement>(null);
   const focusNext = useRef<string | null>(null);
@@ -71,6 +79,9 @@ export function CriteriaEditor({ value, onChange, error }: CriteriaEditorProps) 
       <Button size="small" onClick={() => add(value.length)}>
         <Plus aria-hidden size={12} /> Add a criterion
       </Button>
+      <div className="mt-2">
+        <CriteriaLint text={formatCriteria(value)} onReplace={(place, by) => update(replaceFilled(value, place, by))} />
+      </div>
     </fieldset>
   );
 }

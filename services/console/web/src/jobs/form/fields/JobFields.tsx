@@ -1,4 +1,5 @@
 import { Controller, type RefCallBack, useFormContext } from "react-hook-form";
+import { isFilled } from "@/jobs/form/model/criteria";
 import { explainInvalidPayload, type JobValues } from "@/jobs/form/model/job-values";
 import { Field, Input, Select, TextArea } from "@/ui/controls/field";
 import { CriteriaEditor } from "./CriteriaEditor";
@@ -6,7 +7,6 @@ import { LabelsEditor } from "./LabelsEditor";
 import { PayloadEditor } from "./PayloadEditor";
 
 const PRIORITIES = ["9", "8", "7", "6", "5", "4", "3", "2", "1", "0"];
-const isCriterion = ({ text }: { text: string }) => text.trim() !== "";
 
 /** Make a ref through which the form focuses one part of an editor, when that part is not valid. */
 const focusOn = (ref: RefCallBack, part: string) => (editor: HTMLElement | null) =>
@@ -29,7 +29,7 @@ export function TextFields({ autoFocus }: { autoFocus?: boolean }) {
       <Controller
         control={control}
         name="acceptance_criteria"
-        rules={{ validate: (all) => all.some(isCriterion) || "It needs at least one criterion." }}
+        rules={{ validate: (all) => all.some(isFilled) || "It needs at least one criterion." }}
         render={({ field: { value, onChange, ref }, fieldState: { error } }) => (
           <div ref={focusOn(ref, "[data-criterion]")}>
             <CriteriaEditor value={value} onChange={onChange} error={error?.message} />

@@ -29,10 +29,12 @@ export function toLines(criteria: readonly JobCriterion[]): Criterion[] {
   }));
 }
 
+export const isFilled = ({ text }: Criterion) => text.trim() !== "";
+
 /** Format criteria in their text form, one a line, without empty ones. */
 export function formatCriteria(criteria: readonly Criterion[]): string {
   return criteria
-    .filter(({ text }) => text.trim() !== "")
+    .filter(isFilled)
     .map(
       ({ text, isOptional, kind }) =>
         `${isOptional ? "optional: " : ""}${kind === "meets" ? "" : `${kind}: `}${text.trim()}`,
@@ -56,4 +58,11 @@ export function changeCriterion(criteria: readonly Criterion[], at: number, text
   const isOptional = one.isOptional || typed.isOptional;
   const kept = { ...typed, id: one.id, isOptional, kind: typed.kind === "meets" ? one.kind : typed.kind };
   return criteria.toSpliced(at, 1, kept, ...more.filter((line) => line.trim() !== "").map(newCriterion));
+}
+
+/** Replace a criterion, counted without empty ones, by those of a text form. */
+export function replaceFilled(criteria: readonly Criterion[], place: number, text: string): Criterion[] {
+  const one = criteria.filter(isFilled)[place];
+  if (!one) return [...criteria];
+  return criteria.toSpliced(criteria.indexOf(one), 1, ...text.split("\n").map(newCriterion));
 }

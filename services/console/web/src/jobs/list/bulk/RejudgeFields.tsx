@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { setsQuery } from "@/api/judges";
-import { CriteriaLint } from "@/judging/CriteriaLint";
+import { CriteriaLint, replaceCriterion } from "@/judging/CriteriaLint";
 import { PolicyChoice } from "@/judging/PolicyChoice";
 import { Field, Input, RadioGroup, Select, TextArea } from "@/ui/controls/field";
 import type { Details } from "./OperationFields";
@@ -76,7 +76,10 @@ export function RejudgeFields({ details, onChange }: RejudgeFieldsProps) {
               />
             )}
           </Field>
-          <CriteriaLint text={criteria} onChange={(text) => onChange({ ...details, criteria: text })} />
+          <CriteriaLint
+            text={criteria}
+            onReplace={(place, by) => onChange({ ...details, criteria: replaceCriterion(criteria, place, by) })}
+          />
         </>
       )}
       <div className="grid gap-3 sm:grid-cols-2">

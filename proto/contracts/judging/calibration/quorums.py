@@ -1,0 +1,89 @@
+"""Say what the votes of a quorum are worth on the labels there are, and what should be looked at in one."""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Final, Self
+
+from pydantic import Field, computed_field
+
+from contracts.fields import Model
+from contracts.judging.calibration.statistics import Panel, effective_votes
+from contracts.judging.policy import VOTES_MAX, VOTES_MIN, JudgePolicy
+
+Count = Annotated[int, Field(ge=0)]
+#: What measures a policy.
+EVALUATE: Final = "signoff judge evaluate CASES.jsonl --policy"
+
+
+class QuorumWorth(Model):
+    """What votes of a quorum said of labelled criteria. No answer is an error."""
+
+    votes: Annotated[int, Field(ge=VOTES_MIN, le=VOTES_MAX)]
+    labels: Count
+    correlation: Annotated[float, Field(ge=-1, le=1)] | None = Field(
+        None, description="of errors, the mean of all pairs; None where no pair errs"
+    )
+    wrong: Annotated[list[Count], Field(min_length=VOTES_MIN, max_length=VOTES_MAX)] = Field(description="by vote")
+    majority_wrong: Count
+
+    @classmethod
+    def of(cls, panel: Panel) -> Self:
+        """Return what a panel says."""
+        return cls(
+            votes=panel.votes,
+            labels=panel.cases,
+            correlation=panel.correlation,
+            wrong=list(panel.wrong),
+            majority_wrong=panel.majority_wrong,
+        )
+
+    @computed_field(description="independent votes that they are worth")  # type: ignore[prop-decorator]
+    @property
+    def worth_votes(self) -> float | None:
+        """How many independent votes they are worth; None where that is not known."""
+        return None if self.correlation is None else effective_votes(self.votes, self.correlation)
+
+    @computed_field(description="of the best vote")  # type: ignore[prop-decorator]
+    @property
+    def best_wrong(self) -> int:
+        """How often the best vote is wrong."""
+        return min(self.wrong)
+
+    @computed_field(description="the best vote alone is wrong no more often than the majority")  # type: ignore[prop-decorator]
+    @property
+    def adds_nothing(self) -> bool:
+        """Whether the best vote alone is wrong no more often than the majority."""
+        return self.majority_wrong >= self.best_wrong
+
+    @property
+    def sentence(self) -> str:
+        """What they are worth, in a sentence."""
+        worth = "no known number of" if self.worth_votes is None else f"{self.worth_votes:.1f}"
+        correlation = "undefined" if self.correlation is None else f"{self.correlation:.2f}"
+        return (
+            f"a quorum of {self.votes} is worth {worth} independent votes on {self.labels} labels (mean correlation "
+            f"of errors {correlation}): its majority is wrong in {self.majority_wrong}, its best vote in "
+            f"{self.best_wrong}" + ("; it adds nothing to that one" if self.adds_nothing else "")
+        )
+
+
+def find_quorum_warnings(policy: JudgePolicy, measured: Sequence[QuorumWorth] | None) -> Iterator[tuple[str, str]]:
+    """Yield codes and messages for what should be looked at in the quorum of a policy, if it has one.
+
+    `measured`: what an evaluation said of these votes; None: there was none.
+    """
+    stage = policy.stages[-1]
+    if stage.kind != "quorum":
+        return
+    models, families = {judge.model for judge in stage.judges}, {judge.family for judge in stage.judges}
+    if len(models) <= 1 or (len(families) == 1 and None not in families):
+        alike = f"of the family {families.pop()}" if len(models) > 1 else f"of {', '.join(models) or 'one model'}"
+        yield "quorum_alike", f"all votes are {alike}, which errs alike in any order and wording: name judges of others"
+    votes = stage.votes or len(stage.judges)
+    worth = None if measured is None else next((one for one in measured if one.votes == votes), None)
+    if worth is None:
+        message = f"what a quorum of {votes} is worth is not measured: {EVALUATE} {policy.reference}"
+        yield "quorum_not_measured", message
+    elif worth.adds_nothing:
+        best = worth.wrong.index(worth.best_wrong)
+        whose = f" ({stage.judges[best % len(stage.judges)].model})" if stage.judges else ""
+        yield "quorum_adds_nothing", f"{worth.sentence}: take vote {best + 1}{whose} alone"

@@ -1,0 +1,44 @@
+import { Link } from "@tanstack/react-router";
+import { ChevronLeft } from "lucide-react";
+import { useState } from "react";
+import { useTitle } from "@/lib/use-title";
+import { EmptyState } from "@/ui/display/states";
+import { ReportField } from "./ReportField";
+import { ReportView } from "./ReportView";
+import type { Report } from "./report";
+
+const COMMAND = "signoff judge evaluate CASES.jsonl --policy strict@3 --policy default --json > REPORT.json";
+
+/** Page that shows a report of judge policies on labelled cases, from the file that the command line wrote. */
+export function EvaluationsPage() {
+  useTitle("Evaluations");
+  const [report, setReport] = useState<Report | null>(null);
+  return (
+    <div className="mx-auto max-w-7xl space-y-6 p-4">
+      <nav aria-label="Around the evaluations" className="text-muted">
+        <Link to="/judges" className="inline-flex min-h-6 items-center hover:text-text">
+          <ChevronLeft aria-hidden size={14} /> Judges
+        </Link>
+      </nav>
+      <div className="space-y-3">
+        <h1 className="text-xl font-semibold">Evaluations</h1>
+        <p className="text-muted">How often policies are right on cases that people have labelled.</p>
+        <div className="max-w-3xl">
+          <ReportField
+            label="Report"
+            hint="Choose the file, or drop it here. It is read by this page alone: it is sent nowhere, and not kept."
+            onReport={setReport}
+          />
+        </div>
+      </div>
+      {report ? (
+        <ReportView key={report.cases_hash} report={report} />
+      ) : (
+        <EmptyState title="No report is open">
+          <p>The command line makes one, and pays the judges:</p>
+          <code className="mt-2 block font-mono text-xs wrap-anywhere">{COMMAND}</code>
+        </EmptyState>
+      )}
+    </div>
+  );
+}

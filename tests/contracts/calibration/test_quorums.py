@@ -1,0 +1,89 @@
+"""What stands beside a quorum: what its votes are worth on labels, and what should be looked at."""
+
+import pytest
+from pydantic import ValidationError
+
+from contracts.judging.calibration.golden import Report
+from contracts.judging.calibration.quorums import QuorumWorth, find_quorum_warnings
+from contracts.judging.calibration.statistics import judge_panel
+from contracts.judging.policy import JudgeModel, JudgePolicy, Stage
+
+GOOD = [0, 0, 0, 0, 1, 0, 0, 0]
+POOR = [1, 1, 1, 0, 1, 0, 0, 0]
+OTHER = [0, 0, 1, 0, 0, 1, 0, 1]
+
+
+def quorum(*models: str, votes: int | None = None, families: tuple[str | None, ...] = ()) -> JudgePolicy:
+    families = families or (None,) * len(models)
+    judges = [JudgeModel(model=model, family=family) for model, family in zip(models, families, strict=True)]
+    return JudgePolicy(name="strict", version=2, stages=[Stage(kind="quorum", judges=judges, votes=votes)])
+
+
+def codes(policy: JudgePolicy, measured: list[QuorumWorth] | None = None) -> list[str]:
+    return [code for code, _ in find_quorum_warnings(policy, measured)]
+
+
+def worth(*errors: list[int]) -> QuorumWorth:
+    return QuorumWorth.of(judge_panel(errors))
+
+
+def test_what_it_says_is_computed_and_not_believed():
+    told = worth(GOOD, POOR, OTHER)
+    again = QuorumWorth.model_validate(told.model_dump() | {"adds_nothing": False, "worth_votes": 9, "best_wrong": 0})
+    assert again == told
+    assert (again.best_wrong, again.majority_wrong, again.adds_nothing) == (1, 2, True)
+    assert again.worth_votes == pytest.approx(judge_panel([GOOD, POOR, OTHER]).effective)
+    assert "; it adds nothing to that one" in again.sentence
+    assert "no known number of" in worth([0, 0], [0, 0]).sentence
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        quorum(votes=3),
+        quorum("a", votes=3),
+        quorum("a", "a", families=("x", "y")),
+        quorum("a", "b", families=("x", "x")),
+    ],
+)
+def test_votes_of_one_model_or_one_family_are_warned_of(policy: JudgePolicy) -> None:
+    assert codes(policy) == ["quorum_alike", "quorum_not_measured"]
+
+
+@pytest.mark.parametrize("families", [(None, None, None), ("x", "x", None), ("x", "y", "y")])
+def test_those_of_several_are_not(families: tuple[str | None, ...]) -> None:
+    (only,) = find_quorum_warnings(quorum("a", "b", "c", families=families), None)
+    assert only[0] == "quorum_not_measured"
+    assert "signoff judge evaluate CASES.jsonl --policy strict@2" in only[1]
+
+
+def test_one_that_adds_nothing_on_the_labels_names_its_best_vote() -> None:
+    policy = quorum("a", "b", "c")
+    ((code, message),) = find_quorum_warnings(policy, [worth(POOR, OTHER, GOOD)])
+    assert code == "quorum_adds_nothing"
+    assert message.endswith("take vote 3 (c) alone")
+    ((_, message),) = find_quorum_warnings(quorum("a", "b", votes=3), [worth(POOR, OTHER, GOOD)])
+    assert message.endswith("take vote 3 (a) alone")
+    assert codes(policy, [worth([1, 0, 0], [0, 1, 0], [0, 0, 1])]) == []
+    assert codes(policy, [worth(GOOD, GOOD)]) == ["quorum_not_measured"], "of other votes"
+
+
+def test_other_stages_have_no_such_warning() -> None:
+    assert codes(JudgePolicy(name="plain")) == []
+
+
+def test_a_report_is_kept_for_versions_that_judged_alone() -> None:
+    counts = {"true_accepts": 1, "false_accepts": 0, "true_rejects": 1, "false_rejects": 0}
+    one = {"policy": "x", "overall": counts, "flips": {"cases": {"count": 0, "share": None}}}
+    said = worth(GOOD, POOR).model_dump()
+    policies = [one | {"versions": {"strict@1": 2}, "quorum": [said]}, one | {"versions": {"a@1": 1, "a@2": 1}}]
+    report = Report.model_validate({"cases_hash": "0" * 64, "policies": policies})
+    ((reference, measured),) = report.list_measured()
+    assert (reference, measured.quorum) == ("strict@1", [QuorumWorth.model_validate(said)])
+    with pytest.raises(ValidationError):
+        Report.model_validate({"cases_hash": "0" * 64, "policies": [one] * 101})
+
+
+def test_two_entries_that_are_asked_alike_are_one() -> None:
+    first, second = JudgeModel(model="a", family="x", input_usd=1), JudgeModel(model="a", family="y")
+    assert first.asked_as == second.asked_as != JudgeModel(model="a", parameters={"temperature": 1}).asked_as

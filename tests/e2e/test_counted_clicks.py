@@ -1,0 +1,169 @@
+"""What is asked for most often takes few clicks, which the browser counts; a wait for what must be seen is no click."""
+
+import asyncio
+import re
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Page, expect
+from support.system import Agent, System
+from visitor import Visitor, found_by_axe, keep, row
+
+from contracts.resources import NewLimit
+from contracts.status import JobStatus
+
+#: Each press of a pointer, wherever it is; keys are no clicks.
+COUNT = 'window.clicks = 0; addEventListener("pointerdown", () => { window.clicks += 1; }, { capture: true });'
+FEW, MANY = 6, 400
+LINES = 120
+
+
+@pytest.fixture
+async def page(visitor: Visitor) -> Page:
+    """The list of jobs, where clicks are counted from the next page on that is opened by its address."""
+    page = await visitor.arrive("/")
+    await page.add_init_script(COUNT)
+    return page
+
+
+async def clicks(page: Page) -> int:
+    number: int = await page.evaluate("window.clicks")
+    return number
+
+
+async def test_what_failed_of_a_batch_runs_again_by_three(page: Page, system: System, agent: Agent):
+    ids = [f"barrel-{number}" for number in range(4)]
+    for job_id in ids:
+        await system.create(id=job_id, title=f"Open {job_id}", policy={"max_attempts": 1})
+    for job_id in ids[:2]:
+        agent.answers[job_id] = lambda _: web.Response(status=500, text="the barrel is stuck")
+    await system.client.execute_jobs(ids, name="barrels")
+    for job_id in ids:
+        await system.at_rest(job_id)
+    for job_id in ids[:2]:
+        agent.answers.pop(job_id)
+    await page.goto("/batches")
+    await page.get_by_role("link", name="barrels").click()
+    failures = page.get_by_role("region", name="Failures")
+    for job_id in ids[:2]:
+        await expect(failures.get_by_role("link", name=f"Open {job_id}")).to_be_in_viewport()
+    await page.get_by_role("button", name="Retry what failed").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Retry what failed").click()
+    await expect(page.get_by_role("heading", name="Batch of 2 jobs")).to_be_visible()
+    assert await clicks(page) == 3
+    for job_id in ids[:2]:
+        assert (await system.at_rest(job_id)).status is JobStatus.COMPLETED
+
+
+async def test_four_hundred_are_cancelled_by_filter_by_three(page: Page, system: System):
+    await system.client.set_limit("tenant:attic", NewLimit(paused=True))
+    try:
+        ids = [f"attic-{number}" for number in range(MANY)]
+        for start in range(0, MANY, 20):
+            own = ids[start : start + 20]
+            await asyncio.gather(*(system.create(id=each, title=f"Clear {each}", tenant="attic") for each in own))
+        await system.client.execute_jobs(ids)
+        await system.create(title="Leave the yard alone")
+        await page.goto("/")
+        others = row(page, "Leave the yard alone")
+        await expect(others).to_be_visible()
+        await page.keyboard.press("/")
+        await page.keyboard.type("tenant:attic")
+        await page.keyboard.press("Enter")
+        await expect(others).to_have_count(0)
+        await page.get_by_role("checkbox", name="Select all that are shown").click()
+        await page.get_by_role("button", name=f"Cancel all {MANY} jobs that match").click()
+        await page.get_by_role("alertdialog", name=f"Cancel {MANY} jobs?").get_by_role("button", name="Cancel").click()
+        bar = page.get_by_role("main").get_by_role("progressbar").first
+        await expect(bar).to_have_attribute("aria-valuenow", str(MANY))
+        assert await clicks(page) == 3
+        assert (await system.client.get_job(ids[-1])).cancelled
+    finally:
+        await system.client.set_limit("tenant:attic", NewLimit())
+
+
+async def test_all_that_match_are_executed_by_three(page: Page, system: System):
+    for number in range(FEW):
+        await system.create(title=f"Sweep floor {number}", labels={"floor": "yes"})
+    await page.goto("/?label=floor:yes")
+    await page.get_by_role("checkbox", name="Select all that are shown").click()
+    await page.get_by_role("button", name=f"Execute all {FEW} jobs that match").click()
+    dialog = page.get_by_role("alertdialog", name=f"Execute {FEW} jobs?")
+    await expect(dialog).to_contain_text("Sweep floor")
+    await expect(dialog).to_contain_text("and 1 more")
+    assert await found_by_axe(page) == []
+    await keep(page, "operation")
+    await dialog.get_by_role("button", name="Execute").click()
+    await expect(page.get_by_role("heading", name=f"Batch of {FEW} jobs")).to_be_visible()
+    bar = page.get_by_role("main").get_by_role("progressbar").first
+    await expect(bar).to_have_attribute("aria-valuenow", str(FEW))
+    assert await clicks(page) == 3
+
+
+async def test_why_a_job_waits_is_seen_by_one(page: Page, system: System):
+    await system.client.set_limit("tenant:cellar", NewLimit(paused=True))
+    try:
+        job = await system.create(title="Count the bottles", tenant="cellar", labels={"why": "yes"})
+        await system.client.execute_job(job.id)
+        await page.goto("/?label=why:yes")
+        why = "tenant:cellar is paused"
+        await expect(row(page, "Count the bottles")).to_contain_text(why)
+        await page.get_by_role("link", name="Count the bottles").click()
+        await expect(page.get_by_role("heading", name="Count the bottles")).to_be_visible()
+        await expect(page.get_by_role("main").get_by_text(why)).to_be_in_viewport()
+        assert await clicks(page) == 1
+    finally:
+        await system.client.set_limit("tenant:cellar", NewLimit())
+    await system.at_rest(job.id)
+
+
+async def test_where_the_time_of_a_job_went_is_seen_by_one(page: Page, system: System, agent: Agent):
+    calls = iter([web.Response(status=503, text="later")])
+
+    async def work() -> web.Response:
+        await asyncio.sleep(0.2)
+        return next(calls, web.json_response({"text": "The sky is blue."}))
+
+    job = await system.create(
+        id="slow", title="Wind the clock", labels={"time": "yes"}, policy={"backoff_first_s": 0.1, "max_attempts": 2}
+    )
+    agent.answers[job.id] = lambda _: work()
+    await system.client.execute_job(job.id)
+    await system.at_rest(job.id)
+    await page.goto("/?label=time:yes")
+    await page.get_by_role("link", name="Wind the clock").click()
+    times = page.get_by_role("link", name=re.compile("^waited"))
+    await expect(times).to_be_in_viewport()
+    assert await clicks(page) == 1
+    await page.goto(f"/jobs/{job.id}")
+    await times.click()
+    spans = page.get_by_role("list", name="Calls")
+    await expect(spans.get_by_role("listitem")).to_have_count(2)
+    await expect(spans).to_be_in_viewport(ratio=1)
+    assert await clicks(page) == 1
+
+
+async def test_two_submissions_are_compared_by_two(page: Page, system: System, agent: Agent):
+    lines = [f"Quay {number} is sound." for number in range(LINES)]
+
+    def answer(asked: dict[str, object]) -> dict[str, str]:
+        changed = [*lines[:-10], "The south quay is cracked." if asked["feedback"] else "It was dark.", *lines[-10:]]
+        return {"text": "\n".join(changed)}
+
+    job = await system.create(
+        id="two",
+        title="Look at all quays",
+        labels={"compare": "yes"},
+        acceptance_criteria='Says which one is "cracked"',
+        policy={"resubmit": "automatic", "max_submissions": 2},
+    )
+    agent.answers[job.id] = answer
+    await system.client.execute_job(job.id)
+    await system.logged(job.id, lambda log: log.status == "COMPLETED")
+    await page.goto("/?label=compare:yes")
+    await page.get_by_role("link", name="Look at all quays").click()
+    await page.get_by_role("tab", name="Diff with submission 1").click()
+    diff = page.get_by_role("region", name="This one compared with submission 1")
+    for words in ("The south quay is cracked.", "It was dark."):
+        await expect(diff.get_by_text(words)).to_be_in_viewport()
+    assert await clicks(page) == 2

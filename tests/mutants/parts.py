@@ -1,0 +1,71 @@
+"""What is changed, and which tests have to see it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mutants.making import Source
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Modules that decide something, and the tests that have to see them change: of these none needs a server."""
+
+    name: str
+    changed: Sequence[str]
+    tests: Sequence[str]
+
+    def read_sources(self, only: str = "") -> list[Source]:
+        """Read the modules; or those whose path has a text in it, unless it is the name of the part."""
+        paths = [path for pattern in self.changed for path in sorted(ROOT.glob(pattern))]
+        wanted = "" if only == self.name else only
+        return [Source.read(ROOT, path) for path in paths if wanted in str(path.relative_to(ROOT))]
+
+
+#: What SQL decides is not here: a database takes too long to ask it a thousand times.
+PARTS = (
+    Part(
+        "jobs",
+        ["services/jobstore/jobstore/domain/**/[!_]*.py", "services/jobstore/jobstore/commands/**/[!_]*.py"],
+        ["tests/jobstore/domain", "tests/jobstore/commands"],
+    ),
+    Part(
+        "worker",
+        [f"services/servicekit/servicekit/leasing/{name}.py" for name in ("slots", "worker")],
+        ["tests/servicekit/leasing"],
+    ),
+    Part(
+        "verdict",
+        [
+            "services/validator/validator/verdict.py",
+            "services/validator/validator/judgement/[!_]*.py",
+            "proto/contracts/judging/verdict.py",
+            "proto/contracts/verdict_check.py",
+        ],
+        [
+            "tests/validator/test_verdict.py",
+            "tests/validator/test_verdict_check.py",
+            "tests/validator/test_validate_agent_response.py",
+            "tests/validator/policies",
+        ],
+    ),
+    Part(
+        "pace",
+        [f"services/validator/validator/judges/{name}.py" for name in ("gate", "pace", "quotas")],
+        [f"tests/validator/judges/test_{name}.py" for name in ("pace", "quotas", "rate_limits")],
+    ),
+    Part("checks", ["proto/contracts/checks/[!_]*.py", "proto/contracts/lint/*.py"], ["tests/contracts/checks"]),
+    Part("calibration", ["proto/contracts/judging/calibration/[!_]*.py"], ["tests/contracts/calibration"]),
+    Part(
+        "policy",
+        ["proto/contracts/judging/policy.py"],
+        ["tests/validator/policies", "tests/jobstore/commands/in_memory", "tests/contracts/test_resources.py"],
+    ),
+    Part(
+        "receipts",
+        [f"proto/contracts/receipts/{name}.py" for name in ("envelope", "keys", "statement")],
+        ["tests/contracts/receipts"],
+    ),
+)

@@ -1,0 +1,103 @@
+"""Every ask of a judgement is kept as it was; of very many the sum is."""
+
+from typing import Any
+
+from contracts.resources import Usage
+from contracts.status import Outcome
+from validator.errors import JudgeAnswerError
+from validator.judgement.asks import ASKS_MAX, AskLog, to_letters
+from validator.judgement.patience import Patience
+from validator.ports import Reply
+
+USAGE = Usage(input_tokens=10, output_tokens=2, cost_usd=0.5, model="told by usage")
+
+
+def nonsense(**fields: Any) -> JudgeAnswerError:
+    error = JudgeAnswerError("it refused", code="judge_refused")
+    for name, value in fields.items():
+        setattr(error, name, value)
+    return error
+
+
+def test_an_answer_is_kept_with_who_gave_it_what_it_took_and_what_it_said() -> None:
+    log = AskLog(4, 2)
+    ask = log.note(Reply("{}", "model-1", USAGE, "req-1", 0.12345), 9.0, role="judge", section=3)
+    log.read(ask, [(0, Outcome.PASS), (2, Outcome.FAIL), (3, Outcome.CANNOT_ASSESS)])
+    log.note(Reply("{}", "model-2"), 1.23456, role="judge")
+    assert log.take() == [
+        {
+            "model": "model-1",
+            "prompt": 2,
+            "latency_s": 0.123,
+            "request_id": "req-1",
+            "role": "judge",
+            "section": 3,
+            "input_tokens": 10,
+            "output_tokens": 2,
+            "cost_usd": 0.5,
+            "outcomes": "p-fc",
+        },
+        {"model": "model-2", "prompt": 2, "latency_s": 1.235, "request_id": None, "role": "judge"},
+    ]
+    assert log.take() == []
+    assert list(log.models) == ["model-1", "model-2"]
+
+
+def test_nonsense_is_kept_too_and_names_no_judge_of_the_verdict() -> None:
+    log = AskLog(1, 1)
+    log.note(nonsense(usage=USAGE, request_id="req\x00-2" + "x" * 200, latency_s=0.5), 3.0, role="judge")
+    log.note(nonsense(), 3.0, role="judge")
+    log.note(nonsense(usage=Usage(input_tokens=1)), 3.0, role="judge")
+    log.note(Reply("{}"), 0.0, role="judge")
+    first, *others = log.take()
+    assert (first["model"], first["latency_s"], first["cost_usd"]) == ("told by usage", 0.5, 0.5)
+    assert first["request_id"] == "req-2" + "x" * 94
+    assert [each["model"] for each in others] == ["unnamed"] * 3
+    assert "cost_usd" not in others[0]
+    assert list(log.models) == ["unnamed"], "of those that answered"
+
+
+def test_asks_stand_in_the_order_of_their_votes() -> None:
+    log = AskLog(1, 1)
+    for vote in (2, None, 1, 2):
+        log.note(Reply("{}", f"of {vote}"), 0.0, role="vote", vote=vote)
+    assert [ask["vote"] for ask in log.take()] == [None, 1, 2, 2]
+
+
+def test_what_is_beyond_the_most_is_summed_up() -> None:
+    log = AskLog(1, 3)
+    for _ in range(ASKS_MAX - 1):
+        log.note(Reply("{}", "kept"), 0.0, role="judge")
+    assert len(log.take()) == ASKS_MAX - 1
+    log.note(Reply("{}", "kept"), 0.0, role="judge")
+    log.note(Reply("{}", "a", USAGE), 0.25, role="refute")
+    log.note(Reply("{}", "b", Usage(input_tokens=5, output_tokens=1, cost_usd=0.25)), 0.5, role="judge")
+    log.note(Reply("{}", "a"), 0.25, role="judge")
+    assert log.take()[1:] == [
+        {
+            "model": "a, b",
+            "role": "refute",
+            "prompt": 3,
+            "input_tokens": 15,
+            "output_tokens": 3,
+            "cost_usd": 0.75,
+            "latency_s": 1.0,
+            "sum_of": 3,
+        }
+    ]
+    log.note(Reply("{}", "a"), 1.0, role="judge")
+    (sum_of_one,) = log.take()
+    assert (sum_of_one["sum_of"], sum_of_one["cost_usd"], sum_of_one["input_tokens"]) == (1, None, 0)
+
+
+def test_letters_stand_at_their_places() -> None:
+    assert to_letters([], 3) == "---"
+    assert to_letters([(2, Outcome.PASS), (0, Outcome.FAIL)], 3) == "f-p"
+
+
+def test_another_answer_is_waited_for_while_it_would_be_in_time() -> None:
+    patience = Patience(10.0)
+    for latency_s, may_ask_again in ((None, True), (3.0, True), (1.0, True), (3.0, True), (0.1, False)):
+        patience.spend(latency_s)
+        assert patience.may_ask_again == may_ask_again, str(patience)
+    assert str(patience) == "the judge's answers took 7 s, and it is not asked again"
