@@ -179,7 +179,7 @@ async def while_stopped(
             os.kill(pid, signal.SIGKILL)
     while before.items() & find_processes().items() or not await client.is_serving():  # noqa: ASYNC110 - told by no event
         await asyncio.sleep(0.1)
-    while console is not None and not await _is_healthy(console):
+    while console is not None and not await _is_healthy(console):  # noqa: ASYNC110 - told by no event
         await asyncio.sleep(0.1)
 
 
