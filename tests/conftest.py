@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from localstack.backing import Infrastructure, infrastructure
 
 #: A shell starts what runs in the background with SIGINT ignored, and the processes of the tests would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+#: How long an example takes says how busy the machine is. Another profile may be named on the command line.
+settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any load")
 
 #: Whatever uses one of these is `real`: it needs Kafka, PostgreSQL, a browser or a build. Others say so themselves.
 REAL = {"servers", "system", "browser", "images"}

@@ -7,14 +7,14 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Page, expect
 from support.system import Agent, System
-from visitor import Visitor, row
+from visitor import Visitor, found_by_axe, keep, row
 
 from contracts.resources import NewLimit
 from contracts.status import JobStatus
 
 #: Each press of a pointer, wherever it is; keys are no clicks.
 COUNT = 'window.clicks = 0; addEventListener("pointerdown", () => { window.clicks += 1; }, { capture: true });'
-MANY = 400
+FEW, MANY = 6, 400
 LINES = 120
 
 
@@ -80,6 +80,24 @@ async def test_four_hundred_are_cancelled_by_filter_by_three(page: Page, system:
         assert (await system.client.get_job(ids[-1])).cancelled
     finally:
         await system.client.set_limit("tenant:attic", NewLimit())
+
+
+async def test_all_that_match_are_executed_by_three(page: Page, system: System):
+    for number in range(FEW):
+        await system.create(title=f"Sweep floor {number}", labels={"floor": "yes"})
+    await page.goto("/?label=floor:yes")
+    await page.get_by_role("checkbox", name="Select all that are shown").click()
+    await page.get_by_role("button", name=f"Execute all {FEW} jobs that match").click()
+    dialog = page.get_by_role("alertdialog", name=f"Execute {FEW} jobs?")
+    await expect(dialog).to_contain_text("Sweep floor")
+    await expect(dialog).to_contain_text("and 1 more")
+    assert await found_by_axe(page) == []
+    await keep(page, "operation")
+    await dialog.get_by_role("button", name="Execute").click()
+    await expect(page.get_by_role("heading", name=f"Batch of {FEW} jobs")).to_be_visible()
+    bar = page.get_by_role("main").get_by_role("progressbar").first
+    await expect(bar).to_have_attribute("aria-valuenow", str(FEW))
+    assert await clicks(page) == 3
 
 
 async def test_why_a_job_waits_is_seen_by_one(page: Page, system: System):

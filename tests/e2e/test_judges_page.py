@@ -69,7 +69,7 @@ async def make_policy(system: System, name: str, cases: list[str]) -> None:
 
 async def evaluate(system: System, cases: list[str], folder: Path, *policies: str) -> Path:
     """Evaluate policies on cases by the command line; return the file with the report."""
-    file, report = folder / "cases.jsonl", folder / "report.json"
+    file, report = folder / "cases.jsonl", folder / f"{policies[0]}.json"
     file.write_text("\n".join(cases))
     named = [option for policy in policies for option in ("--policy", policy)]
     [found] = await signoff(system, "judge", "evaluate", str(file), *named)
@@ -160,7 +160,7 @@ async def test_pages_of_judges_are_accessible_and_fit(
     await expect(page.get_by_role("button", name="Use it").first).to_be_visible()
     await look("set-version")
     await page.goto("/new")
-    await page.get_by_label("Criterion 1", exact=True).fill("It does not name the west quay")
+    await page.get_by_label("Criterion 1", exact=True).press_sequentially("It does not name the west quay")
     await expect(page.get_by_role("button", name="Use it").first).to_be_visible()
     await look("new-job")
     await page.get_by_role("button", name="Use it").first.click()

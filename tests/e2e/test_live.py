@@ -112,3 +112,35 @@ async def test_nothing_moves_while_a_run_is_watched(visitor: Visitor, system: Sy
     await history.get_by_role("button", name=re.compile("before the next call")).focus()
     await page.keyboard.press("Enter")
     await expect(history.locator("[data-version]:focus")).to_contain_text("the planner sleeps")
+
+
+async def test_a_batch_shows_how_far_it_is_and_what_failed(page: Page, system: System, agent: Agent):
+    go_on = asyncio.Event()
+
+    async def wait() -> web.Response:
+        await go_on.wait()
+        return web.json_response({"text": "The sky is blue."})
+
+    ids = [f"crate-{number}" for number in range(6)]
+    for job_id in ids:
+        await system.create(id=job_id, title=f"Unpack {job_id}", policy={"max_attempts": 1})
+    for job_id in ids[len(ids) // 2 :]:
+        agent.answers[job_id] = lambda _: wait()
+    agent.answers[ids[0]] = lambda _: web.Response(status=500, text="the crate is locked")
+    async with system.http.post("/api/batches", json={"job_ids": ids}) as answer:
+        batch = await answer.json()
+    await page.goto(f"/batches/{batch['id']}")
+    main = page.get_by_role("main")
+    bar = main.get_by_role("progressbar").first
+    await expect(bar).to_have_attribute("aria-valuenow", str(len(ids) // 2))
+    await expect(bar).to_have_attribute("aria-valuemax", str(len(ids)))
+    await expect(main).to_contain_text(re.compile(r"2\s*completed", re.IGNORECASE))
+    failures = page.get_by_role("region", name="Failures")
+    await expect(failures.get_by_role("link", name=f"Unpack {ids[0]}")).to_be_visible()
+    await expect(badge(failures, "Failed")).to_be_visible()
+    await expect(failures).to_contain_text("agent_status 500")
+    await page.evaluate("window.isTheSame = true")
+    go_on.set()
+    await expect(bar).to_have_attribute("aria-valuenow", str(len(ids)))
+    await expect(main).to_contain_text(re.compile(r"5\s*completed", re.IGNORECASE))
+    assert await page.evaluate("window.isTheSame")

@@ -1,7 +1,7 @@
 """Make SQL conditions for the jobs that match a filter."""
 
 import re
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from pydantic_core import to_json
@@ -47,7 +47,7 @@ _ID_PART: Final = "(job_id LIKE :beginning OR reverse(job_id) LIKE :end)"
 #: A query of whatever columns.
 Query: TypeAlias = Select[*tuple[object, ...]]
 #: The columns of jobs, or of a query of them.
-Columns: TypeAlias = ColumnCollection[str, ColumnElement[Any]]
+Columns: TypeAlias = ColumnCollection[str, ColumnElement[object]]
 
 
 #: The items of an operation, or the newest; where it is not known any more, as after a rebuild, the jobs that it

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.commands.judging.versions import ExpectedVersion, Note, Reason, Version
 from cli.errors import CommandError
 from cli.session import Session, command, make_app
 from cli.views.judges_view import show_criteria_set, show_criteria_sets, show_saved_set, show_warnings
@@ -37,7 +38,7 @@ async def list_(cli: Session) -> None:
 async def show(
     cli: Session,
     name: Name,
-    version: Annotated[int | None, typer.Option(min=1, help="Another one than the current, or the newest.")] = None,
+    version: Version = None,
 ) -> None:
     """Show the criteria of a version, all versions, and what each accepted, failed and cost."""
     async with cli.jobstore() as jobstore:
@@ -56,10 +57,8 @@ async def set_(
     name: Name,
     criteria: Criteria = None,
     file: File = None,
-    note: Annotated[str | None, typer.Option(help="A note on the version, for people.")] = None,
-    expected_version: Annotated[
-        int | None, typer.Option(min=0, help="The newest version that you know; fail if there is another.")
-    ] = None,
+    note: Note = None,
+    expected_version: ExpectedVersion = None,
 ) -> None:
     """Add a version of a criteria set, which is current at once; what is under way is judged as it was asked for."""
     async with cli.jobstore() as jobstore:
@@ -70,9 +69,7 @@ async def set_(
 
 
 @command(app, "retire")
-async def retire(
-    cli: Session, name: Name, reason: Annotated[str | None, typer.Option(help="Why; it is kept.")] = None
-) -> None:
+async def retire(cli: Session, name: Name, reason: Reason = None) -> None:
     """Let nothing more be judged by a set; its versions stay, and `set` brings it back."""
     async with cli.jobstore() as jobstore:
         found = await jobstore.retire_criteria_set(name, reason=reason)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.commands.judging.versions import ExpectedVersion, Note, Reason, Version
 from cli.options import read_document, read_json_file
 from cli.parameters.lookups import get_policy_version
 from cli.session import Session, command, make_app
@@ -33,7 +34,7 @@ async def list_(cli: Session) -> None:
 async def show(
     cli: Session,
     name: Name,
-    version: Annotated[int | None, typer.Option(min=1, help="Another one than the current, or the newest.")] = None,
+    version: Version = None,
 ) -> None:
     """Show a version of a judge policy, all its versions, and what came of them."""
     async with cli.jobstore() as jobstore:
@@ -66,10 +67,8 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
         bool, typer.Option("--cascade", help="Ask the second model only where the first is unsure.")
     ] = False,
     each: Annotated[bool, typer.Option("--each", help="Ask about each criterion by itself.")] = False,
-    note: Annotated[str | None, typer.Option(help="A note on the version, for people.")] = None,
-    expected_version: Annotated[
-        int | None, typer.Option(min=0, help="The newest version that you know; fail if there is another.")
-    ] = None,
+    note: Note = None,
+    expected_version: ExpectedVersion = None,
     promote: Annotated[bool, typer.Option("--promote", help="Make it current at once.")] = False,
 ) -> None:
     """Add a version of a judge policy; the first is current, later ones once they are promoted."""
@@ -157,9 +156,7 @@ async def golden(  # noqa: PLR0917 - each is an option
 
 
 @command(app, "retire")
-async def retire(
-    cli: Session, name: Name, reason: Annotated[str | None, typer.Option(help="Why; it is kept.")] = None
-) -> None:
+async def retire(cli: Session, name: Name, reason: Reason = None) -> None:
     """Let nothing more be judged by a policy; its versions stay, and `promote` brings it back."""
     async with cli.jobstore() as jobstore:
         found = await jobstore.retire_judge_policy(name, reason=reason)

@@ -22,6 +22,7 @@ export function JudgesPage() {
   useTitle("Judges");
   const judges = useQuery(judgesQuery);
   const sets = useQuery(setsQuery);
+  const isPending = judges.isPending || sets.isPending;
   const [making, make] = useState<"policy" | "set" | null>(null);
   return (
     <div className="mx-auto max-w-7xl space-y-8 p-4">
@@ -36,35 +37,44 @@ export function JudgesPage() {
           </Link>
         </div>
       </div>
-      <Names
-        title="Judge policies"
-        hint="By which stages and models results are judged. New executions are judged by the current version."
-        what="a policy"
-        list={judges.data?.items}
-        error={judges.error}
-        none="Results are judged as validators are set."
-        onNew={() => make("policy")}
-        link={(name, children) => (
-          <Link to="/judges/$name" params={{ name }} search={{}} className="font-medium hover:underline">
-            {children}
-          </Link>
-        )}
-      />
-      <Names
-        title="Criteria sets"
-        hint="Criteria that jobs and agents choose by name; results are judged by them besides a job's own."
-        what="a set"
-        list={sets.data}
-        error={sets.error}
-        none="Jobs are judged by their own criteria alone."
-        onNew={() => make("set")}
-        link={(name, children) => (
-          <Link to="/criteria-sets/$name" params={{ name }} search={{}} className="font-medium hover:underline">
-            {children}
-          </Link>
-        )}
-      />
-      {judges.data && <Validators validators={judges.data.validators} />}
+      <ProblemState error={judges.error ?? sets.error} />
+      {isPending && (
+        <Loading what="the names">
+          <Skeleton className="h-96" />
+        </Loading>
+      )}
+      {/* All at once, so that no list moves those below it. */}
+      {judges.data && sets.data && (
+        <>
+          <Names
+            title="Judge policies"
+            hint="By which stages and models results are judged. New executions are judged by the current version."
+            what="a policy"
+            list={judges.data.items}
+            none="Results are judged as validators are set."
+            onNew={() => make("policy")}
+            link={(name, children) => (
+              <Link to="/judges/$name" params={{ name }} search={{}} className="font-medium hover:underline">
+                {children}
+              </Link>
+            )}
+          />
+          <Names
+            title="Criteria sets"
+            hint="Criteria that jobs and agents choose by name; results are judged by them besides a job's own."
+            what="a set"
+            list={sets.data}
+            none="Jobs are judged by their own criteria alone."
+            onNew={() => make("set")}
+            link={(name, children) => (
+              <Link to="/criteria-sets/$name" params={{ name }} search={{}} className="font-medium hover:underline">
+                {children}
+              </Link>
+            )}
+          />
+          <Validators validators={judges.data.validators} />
+        </>
+      )}
       {making === "policy" && <PolicyDialog onClose={() => make(null)} />}
       {making === "set" && <SetDialog onClose={() => make(null)} />}
     </div>
@@ -75,14 +85,13 @@ type NamesProps = {
   title: string;
   hint: string;
   what: string;
-  list: readonly (NamedJudgePolicy | NamedCriteriaSet)[] | undefined;
-  error: Error | null;
+  list: readonly (NamedJudgePolicy | NamedCriteriaSet)[];
   none: string;
   onNew: () => void;
   link: (name: string, children: ReactNode) => ReactNode;
 };
 
-function Names({ title, hint, what, list, error, none, onNew, link }: NamesProps) {
+function Names({ title, hint, what, list, none, onNew, link }: NamesProps) {
   return (
     <section aria-label={title} className="space-y-2">
       <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
@@ -94,18 +103,12 @@ function Names({ title, hint, what, list, error, none, onNew, link }: NamesProps
           <Plus aria-hidden size={14} /> Make {what}
         </Button>
       </div>
-      <ProblemState error={error} />
-      {!list && !error && (
-        <Loading what={title.toLowerCase()}>
-          <Skeleton className="h-24" />
-        </Loading>
-      )}
-      {list?.length === 0 && (
+      {list.length === 0 && (
         <EmptyState title="None yet">
           <p>{none}</p>
         </EmptyState>
       )}
-      {list && list.length > 0 && (
+      {list.length > 0 && (
         <ul className="divide-y border-y">
           {list.map(({ name, current, newest, versions }) => (
             <li key={name} className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-1 py-1.5">

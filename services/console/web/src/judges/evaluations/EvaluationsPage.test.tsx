@@ -1,8 +1,8 @@
 import { screen, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { renderPage } from "@/testing/render";
-import { aPolicyReport, aReport, aReportFile } from "@/testing/reports";
 import written from "@/testing/report.json";
+import { aPolicyReport, aReport, aReportFile } from "@/testing/reports";
 import { EvaluationsPage } from "./EvaluationsPage";
 
 async function opened(report?: unknown) {

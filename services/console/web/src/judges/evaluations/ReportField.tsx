@@ -28,6 +28,10 @@ export function ReportField({ label, hint, onReport }: ReportFieldProps) {
           type="file"
           accept=".json,application/json"
           className="h-16 border-dashed py-4 file:mr-3 file:rounded file:border file:border-control file:bg-sunken file:px-2 file:text-text"
+          onClick={({ currentTarget }) => {
+            currentTarget.value = ""; // a file that was written anew may be chosen again
+            void read(undefined);
+          }}
           onChange={({ target }) => void read(target.files?.[0])}
         />
       )}
