@@ -36,7 +36,7 @@ export function CriteriaLint({ text, onReplace }: CriteriaLintProps) {
   const warnings = isEmpty || problem ? [] : (lint.data?.warnings ?? []);
   const isClear = lint.data !== undefined && !problem && warnings.length === 0;
   return (
-    <div tabIndex={0} className="h-16 overflow-auto text-xs">
+    <div tabIndex={0} className="h-16 overflow-auto text-xs max-sm:h-24">
       <div role="status" className="space-y-1">
         {isClear && <p className="text-muted">Nothing to remark.</p>}
         {problem && (

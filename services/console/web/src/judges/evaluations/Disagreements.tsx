@@ -1,3 +1,4 @@
+import { ChevronRight } from "lucide-react";
 import { useState } from "react";
 import { formatCount, pluralize } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
@@ -32,9 +33,10 @@ function Item({ item }: { item: Disagreement }) {
   const [isOpen, open] = useState(false);
   return (
     <li>
-      <details onToggle={(event) => open(event.currentTarget.open)}>
+      <details className="group" onToggle={(event) => open(event.currentTarget.open)}>
         <summary className="flex min-h-10 cursor-pointer flex-wrap items-center gap-x-4 gap-y-1 py-1.5">
           <span className="min-w-0 font-medium wrap-anywhere">
+            <ChevronRight aria-hidden size={14} className="mr-1 inline group-open:rotate-90" />
             <bdi>{item.title || item.id}</bdi>
           </span>
           <span>labelled {item.label == null ? "by criterion alone" : item.label ? "good" : "bad"}</span>
