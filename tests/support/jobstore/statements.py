@@ -11,12 +11,12 @@ from jobstore.storage import sql
 def recorded_statements() -> Iterator[list[str]]:
     """Record the SQL of each statement that is executed within, but for those that begin and end transactions."""
     statements: list[str] = []
-    bind = sql._bind
+    bind = sql.bind
 
     def record(*arguments: object) -> object:
         bound = bind(*arguments)  # type: ignore[arg-type]
         statements.append(bound[0])
         return bound
 
-    with patch.object(sql, "_bind", record):
+    with patch.object(sql, "bind", record):
         yield statements
