@@ -129,7 +129,6 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         wake = partial(
             _wake, relay, matcher, dispatcher, operation_worker, judging_queue, [each.hurry for each in subscriptions]
         )
-        runner.on_left = partial(wake, handed_over=None)
 
         async def tell_health(outage: str | None) -> None:
             await set_serving(servicer, ready=outage is None and not stop.is_set(), outage=outage)

@@ -19,11 +19,10 @@ from jobstore.doubts import PATIENCE_S, Doubts
 from jobstore.errors import DatabaseFaultError
 from jobstore.lanes import SET_ASIDE, Lane, SetAside
 from jobstore.storage.database import Database
-from jobstore.storage.notifications import EVERYTHING, Wake
 from jobstore.storage.work.loading import load
 from jobstore.storage.work.locking import lock
 from jobstore.storage.work.recorded import Recorded
-from jobstore.storage.work.writing import find_work_left, write
+from jobstore.storage.work.writing import write
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from servicekit.outages import DATABASE_OUTAGES
 
@@ -47,8 +46,6 @@ class CommandRunner:
         self.on_offered: Callable[[Sequence[Execution]], None] | None = None
         #: Is handed the entries that were recorded, once that is committed.
         self.on_recorded: Callable[[Sequence[Recorded]], None] | None = None
-        #: Is told what such a commit leaves to do, or one that failed may have left.
-        self.on_left: Callable[[Wake], None] = lambda _: None
         #: Is told in how many seconds something that was written is out of time, once that is committed.
         self.on_timed: Callable[[float], None] | None = None
         self.submit = Lane(self._carry_out_or_give_up)
@@ -85,7 +82,6 @@ class CommandRunner:
             recorded = await write(connection, uow, hands_over=self.on_recorded is not None)
         if self.on_recorded is not None and recorded:
             self.on_recorded(recorded)
-            self.on_left(find_work_left(uow.changes) & ~Wake.RECORDED)
         if self.on_timed is not None and (timeout_at := uow.changes.find_next_timeout()):
             self.on_timed((timeout_at - uow.stored.clock.now).total_seconds())
         _log_and_count(uow.changes, uow.stored.clock.now)
@@ -109,9 +105,6 @@ class CommandRunner:
             fault = DatabaseFaultError(str(error))
             _log_alone(commands[0].locks(), fault)
             raise fault from error
-        except TransientError:
-            self.on_left(EVERYTHING)  # if only the answer to its commit was lost, nobody was told
-            raise
 
     async def _probe(self) -> None:
         """Find out whether the database can be written at all. What failed during an outage did not fail alone."""

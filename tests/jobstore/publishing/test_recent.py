@@ -317,31 +317,6 @@ async def test_a_running_relay_looks_for_what_others_say_and_not_for_what_it_is_
         assert [each for each in asked if "unseen" in each or "taken" in each] == []
 
 
-async def test_facts_on_the_way_wait_a_moment_and_what_ends_a_job_takes_them_along(
-    relay: Relay, database: Database, handing: CommandRunner, topics: TopicsInMemory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(relaying, "GATHER_S", 86_400.0)
-    steps = Steps(database, handing)
-    await steps.requested()
-    assert relay._wake.is_set()
-    await publish(relay, database)
-    relay._wake.clear()
-    claimed = (await steps.claim()).execution
-    assert claimed is not None
-    judging = (await steps.claim_judging(claimed.lease)).execution
-    assert judging is not None
-    assert not relay._wake.is_set()
-    await steps.report(judging.lease, ReportKind.VERDICT, verdict=verdict())
-    assert relay._wake.is_set()
-    await publish(relay, database)
-    assert told(topics, steps.job_id) == [1, 2, 3, 4, 5]
-    relay._wake.clear()
-    monkeypatch.setattr(relaying, "GATHER_S", 0.0)
-    await Steps(database, handing).running()
-    async with asyncio.timeout(20):
-        await relay._wake.wait()
-
-
 async def test_marks_are_stored_a_moment_later_and_what_a_crash_forgets_is_told_again(
     relay: Relay, database: Database, handing: CommandRunner, topics: TopicsInMemory
 ) -> None:

@@ -25,7 +25,6 @@ from aiokafka.structs import RecordMetadata
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
 
-from contracts.status import JobStatus
 from contracts.topics import FACT_TOPICS
 from jobstore.publishing import fact_reader
 from jobstore.publishing.backlog import LAST, Backlog, Unseen, Writers
@@ -35,7 +34,7 @@ from jobstore.publishing.stubs import FACT_TOO_LARGE, Fact, Progress, Stubs
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
-from jobstore.storage.notifications import CHANNEL, HAS_OTHERS, SETTLED
+from jobstore.storage.notifications import CHANNEL, SETTLED
 from jobstore.storage.sql import Connection
 from jobstore.storage.work.recorded import Recorded
 from servicekit.errors import PermanentError, TransientError
@@ -56,8 +55,6 @@ POLL_S: Final = 2.0
 GAPS_POLL_S: Final = 0.05
 #: Seconds until marks are stored: what a crash forgets is published again, and readers apply each fact once.
 STORE_AFTER_S: Final = 0.05
-#: Seconds that facts on the way, of jobs IN_PROGRESS, wait for what is published with them (docs/adr/0037).
-GATHER_S: Final = 0.02
 #: Seconds between checks that the topics still hold what was published.
 PROBE_S: Final = 5.0
 
@@ -71,9 +68,9 @@ _SETTINGS: Final = (
 _STATE: Final = text("SELECT published_seq, settled_seq, offsets::text, signers::text FROM relay WHERE id = 1")
 #: One statement, so that watchers are notified of the cursor that is stored, once it is committed.
 _STORE: Final = text(
-    "WITH stored AS (UPDATE relay SET published_seq = :published, settled_seq = greatest(settled_seq, :settled), "  # noqa: S608 - our own
+    "WITH stored AS (UPDATE relay SET published_seq = :published, settled_seq = greatest(settled_seq, :settled), "
     "offsets = CAST(:offsets AS json), signers = CAST(:signers AS json) WHERE id = 1 RETURNING settled_seq) "
-    f"SELECT CASE WHEN {HAS_OTHERS} THEN pg_notify(:channel, :kind || settled_seq) END FROM stored",
+    "SELECT pg_notify(:channel, :kind || settled_seq) FROM stored",
 )
 
 #: The next offset of each partition of a topic.
@@ -191,10 +188,7 @@ class Relay:
                 self._backlog.add(tenant, [row.seq])
                 self._unseen.see([row.seq])
         self._note_settled()
-        if self._must_look or any(row.job_status != JobStatus.IN_PROGRESS for row in rows):
-            self._wake.set()
-        else:
-            asyncio.get_running_loop().call_later(GATHER_S, lambda: self._wake.set() if self._backlog else None)
+        self._wake.set()
 
     def note_recorded(self, handed_over: int | None) -> None:
         """Hear that more was recorded: up to a number, if this process hands that over; if not, look for it."""

@@ -12,9 +12,6 @@ from typing import Final
 
 CHANNEL = "signoff"
 SETTLED = "p"
-#: Whether others listen: each jobstore has an epoch. One that is alone, as most are, tells itself in memory what a
-#: commit leaves to do, which spares two processes a wake-up (docs/adr/0037).
-HAS_OTHERS: Final = "(SELECT count(*) FROM epochs) <> 1"
 #: Ends the notifications of rows that this process hands over: digits, since older versions read any letter.
 HANDS_OVER: Final = f"/{randbelow(10**12)}"
 

@@ -13,7 +13,7 @@ from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import ExecutionStage, ExecutionState, LogEntry
 from jobstore.storage import circuits, facts, reusable, sql
 from jobstore.storage.judging import judgings
-from jobstore.storage.notifications import CHANNEL, HANDS_OVER, HAS_OTHERS, Wake
+from jobstore.storage.notifications import CHANNEL, HANDS_OVER, Wake
 from jobstore.storage.sql import Connection
 from jobstore.storage.work import administration, row_mapping
 from jobstore.storage.work.recorded import BODY_MAX, Recorded, list_quoting, make_recorded
@@ -112,8 +112,7 @@ _RECORDED: Final = f"""
             THEN e.response_payload::text END AS response,
         CASE WHEN e.status = 'ASSIGNED' AND e.execution_id IS NULL
             THEN (SELECT to_json(a)::text FROM agents a WHERE a.id = e.agent_id) END AS agent
-    FROM (SELECT CASE WHEN {HAS_OTHERS} THEN
-            pg_notify('{CHANNEL}', :wake || (SELECT max(seq) FROM entries) || '{HANDS_OVER}') END AS told) AS told
+    FROM (SELECT pg_notify('{CHANNEL}', :wake || (SELECT max(seq) FROM entries) || '{HANDS_OVER}') AS told) AS told
         CROSS JOIN entries e {{joins}}
 """  # noqa: S608 - names of our own
 _EDIT: Final = text(
@@ -128,8 +127,7 @@ _EDIT: Final = text(
 async def write(connection: Connection, uow: UnitOfWork, *, hands_over: bool = False) -> list[Recorded]:
     """Write all changes. RaceError: another transaction has inserted one of the new rows since.
 
-    `hands_over`: the caller will hand the entries over, which are returned, and tell this process what is left to do;
-    otherwise none are, and the loops of all processes are notified.
+    `hands_over`: the caller will hand the entries over, which are returned; otherwise none are.
     """
     stored, changes = uow.stored, uow.changes
     await administration.write(connection, changes)
@@ -152,7 +150,7 @@ async def write(connection: Connection, uow: UnitOfWork, *, hands_over: bool = F
         "workers": _make_worker_rows(changes.rooms),
     }
     hands_over = hands_over and bool(entries)
-    returned = await _write_parts(connection, rows, find_work_left(changes), uow.clock.now, hands_over=hands_over)
+    returned = await _write_parts(connection, rows, _work_left_by(changes), uow.clock.now, hands_over=hands_over)
     if changes.final_answers:
         await facts.add_refusal_facts(connection, changes.final_answers)
     if changes.forgotten:
@@ -216,7 +214,7 @@ def _order(entries: Sequence[LogEntry]) -> list[LogEntry]:
     return sorted(entries, key=lambda entry: entry.job.id)
 
 
-def find_work_left(changes: Changes) -> Wake:
+def _work_left_by(changes: Changes) -> Wake:
     """Return what the changes leave for the loops to do."""
     executions = changes.executions.values()
     wake = Wake.RECORDED if changes.entries else Wake.NOTHING
