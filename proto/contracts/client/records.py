@@ -37,7 +37,7 @@ def read_record(message: Any) -> SimpleNamespace:
         for name, field in fields.items()
         if not name.endswith(_JSON)
     }
-    if isinstance(message, pb.Policy):  # whose lists are not empty unless they are not set
+    if isinstance(message, pb.Policy | pb.JobLog):  # whose lists are not empty unless they are not set
         values = {name: None if value == [] else value for name, value in values.items()}
     return SimpleNamespace(**values)
 

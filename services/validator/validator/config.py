@@ -27,7 +27,7 @@ class Settings(WorkerSettings):
     `judge_keys` is JSON, {name: {"key": "env:NAME" or "file:PATH", "base_urls": [..]}}: the keys that judge policies
     may name. `judge_networks` are the only places besides the public internet in which the judges of policies may be:
     CIDR, and `host:port`, comma-separated. `judge_refuter_model` is asked to refute the pass of a resubmission that no
-    policy is named for: with the key that `judge_refuter_key` names, at that key's first base URL; without one, where
+    policy is named for: with the key that `judge_refuter_key_name` names, at that key's first base URL; without one, where
     the judge is.
     """
 
@@ -42,7 +42,7 @@ class Settings(WorkerSettings):
     judge_result_max_chars: int = JudgeConfig().document_max_chars
     judge_section_chars: int = JudgeConfig().section_chars
     judge_refuter_model: str | None = None
-    judge_refuter_key: str | None = None
+    judge_refuter_key_name: str | None = None
     judge_keys: str | None = None
     judge_networks: str = ""
 
@@ -55,12 +55,14 @@ class Settings(WorkerSettings):
 
     @model_validator(mode="after")
     def _check_refuter(self) -> Self:
-        if self.judge_refuter_key is not None:
+        if self.judge_refuter_key_name is not None:
             if self.judge_refuter_model is None:
-                msg = "SIGNOFF_JUDGE_REFUTER_KEY needs SIGNOFF_JUDGE_REFUTER_MODEL: the model that is asked with it"
+                msg = (
+                    "SIGNOFF_JUDGE_REFUTER_KEY_NAME needs SIGNOFF_JUDGE_REFUTER_MODEL: the model that is asked with it"
+                )
                 raise ValueError(msg)
-            if self.judge_refuter_key not in self.keys:
-                msg = f"SIGNOFF_JUDGE_KEYS has no key {self.judge_refuter_key!r}, which SIGNOFF_JUDGE_REFUTER_KEY names"
+            if self.judge_refuter_key_name not in self.keys:
+                msg = f"SIGNOFF_JUDGE_KEYS has no key {self.judge_refuter_key_name!r}, which SIGNOFF_JUDGE_REFUTER_KEY_NAME names"
                 raise ValueError(msg)
         return self
 
@@ -80,7 +82,7 @@ class Settings(WorkerSettings):
         """Who is to refute passes of resubmissions, if that is not the judge itself."""
         if self.judge_refuter_model is None:
             return None
-        key = self.judge_refuter_key
+        key = self.judge_refuter_key_name
         base_url = None if key is None else self.keys[key].base_urls[0]
         return JudgeModel(model=self.judge_refuter_model, key=key, base_url=base_url)
 

@@ -56,16 +56,16 @@ def test_the_settings_name_a_model_and_a_key() -> None:
     assert settings().judge_config.refuter is None
     alone = settings(judge_refuter_model="other").judge_config.refuter
     assert alone == JudgeModel(model="other"), "where the judge is, with its key"
-    both = settings(judge_refuter_model="other", judge_refuter_key="second", judge_keys=KEYS)
+    both = settings(judge_refuter_model="other", judge_refuter_key_name="second", judge_keys=KEYS)
     assert both.judge_config.refuter == OTHER
 
 
 @pytest.mark.parametrize(
     "given",
     [
-        {"judge_refuter_key": "second", "judge_keys": KEYS},
-        {"judge_refuter_model": "other", "judge_refuter_key": "third", "judge_keys": KEYS},
-        {"judge_refuter_model": "other", "judge_refuter_key": "second"},
+        {"judge_refuter_key_name": "second", "judge_keys": KEYS},
+        {"judge_refuter_model": "other", "judge_refuter_key_name": "third", "judge_keys": KEYS},
+        {"judge_refuter_model": "other", "judge_refuter_key_name": "second"},
     ],
 )
 def test_a_key_that_is_not_there_or_has_no_model_stops_the_start(given: dict[str, str]) -> None:
