@@ -38,7 +38,7 @@ def read_record(message: Any) -> SimpleNamespace:
         if not name.endswith(_JSON)
     }
     if isinstance(message, pb.Policy | pb.JobLog):  # whose lists are not empty unless they are not set
-        values = {name: None if value == [] else value for name, value in values.items()}
+        values = {name: None if value == [] and fields[name].is_repeated else value for name, value in values.items()}
     return SimpleNamespace(**values)
 
 

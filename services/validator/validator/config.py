@@ -27,8 +27,8 @@ class Settings(WorkerSettings):
     `judge_keys` is JSON, {name: {"key": "env:NAME" or "file:PATH", "base_urls": [..]}}: the keys that judge policies
     may name. `judge_networks` are the only places besides the public internet in which the judges of policies may be:
     CIDR, and `host:port`, comma-separated. `judge_refuter_model` is asked to refute the pass of a resubmission that no
-    policy is named for: with the key that `judge_refuter_key_name` names, at that key's first base URL; without one, where
-    the judge is.
+    policy is named for: with the key that `judge_refuter_key_name` names, at that key's first base URL; without one,
+    where the judge is.
     """
 
     validator_token: SecretSetting
@@ -62,7 +62,9 @@ class Settings(WorkerSettings):
                 )
                 raise ValueError(msg)
             if self.judge_refuter_key_name not in self.keys:
-                msg = f"SIGNOFF_JUDGE_KEYS has no key {self.judge_refuter_key_name!r}, which SIGNOFF_JUDGE_REFUTER_KEY_NAME names"
+                msg = (
+                    f"SIGNOFF_JUDGE_KEYS has no {self.judge_refuter_key_name!r}, as SIGNOFF_JUDGE_REFUTER_KEY_NAME says"
+                )
                 raise ValueError(msg)
         return self
 

@@ -96,7 +96,7 @@ _PAYLOAD_BYTES: Final = (
 _GRANT: Final = text(
     f"""
     WITH due AS MATERIALIZED (
-        SELECT g.id, g.urgency, g.created_at, g.item, g.asked, g.execution_id
+        SELECT g.id, g.urgency, g.created_at, g.item, g.asked, g.judge_policy, g.execution_id
         FROM judgings g WHERE g.state = 'QUEUED' AND {_RUNS}
         ORDER BY g.urgency, g.created_at, g.item LIMIT :take FOR UPDATE OF g SKIP LOCKED
     ), sized AS (
