@@ -88,6 +88,7 @@ export function JobsTable(props: JobsTableProps) {
       <TableHead
         ids={ids}
         search={search}
+        isEmpty={jobs.length === 0}
         isAll={jobs.length > 0 && jobs.every((job) => selected.has(job.id))}
         onAll={(on) =>
           onSelect(

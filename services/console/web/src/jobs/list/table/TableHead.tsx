@@ -7,13 +7,14 @@ import { COLUMN_LOOK, type ColumnId } from "./columns";
 type TableHeadProps = {
   ids: readonly ColumnId[];
   search: JobsSearch;
+  isEmpty: boolean;
   isAll: boolean;
   onAll: (on: boolean) => void;
   onSort: (sort: Sort) => void;
 };
 
 /** Head of the table: names of columns, and by which the list is sorted. */
-export function TableHead({ ids, search, isAll, onAll, onSort }: TableHeadProps) {
+export function TableHead({ ids, search, isEmpty, isAll, onAll, onSort }: TableHeadProps) {
   return (
     <thead className="sticky top-0 z-10 bg-surface">
       <tr className="h-8 border-b text-left" aria-rowindex={1}>
@@ -21,6 +22,7 @@ export function TableHead({ ids, search, isAll, onAll, onSort }: TableHeadProps)
           <Checkbox
             aria-label="Select all that are shown"
             checked={isAll}
+            disabled={isEmpty} // nothing would be selected of what is still to come
             onChange={(event) => onAll(event.target.checked)}
           />
         </th>
