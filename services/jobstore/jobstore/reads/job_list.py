@@ -80,12 +80,12 @@ _CANCELLED: Final = "cancelled"
 async def count_jobs(connection: Connection, chosen: JobFilter) -> Counts:
     """Count the jobs that match by status, ignoring the filter's statuses; call within a transaction.
 
-    By what an index has each status is counted up to COUNTED_MAX, else among so many of the newest that match. Those
+    Each status is counted up to COUNTED_MAX; of a search, or of a batch, among so many of the newest that match. Those
     that were cancelled are counted at their status, too.
     """
     await connection.execute(PLAN_ANEW)
     rest = chosen.model_copy(update={"statuses": []})
-    if rest == JobFilter(created_after=rest.created_after, created_before=rest.created_before):
+    if not is_search(rest) and rest.batch_id is None:
         return await _count_each(connection, rest)
     columns = (jobs.c.id, jobs.c.status, jobs.c.cancelled)
     if is_search(rest):
