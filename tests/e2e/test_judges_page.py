@@ -40,6 +40,8 @@ async def add_version(page: Page, policy: dict[str, Any]) -> None:
 
 async def test_a_result_is_judged_without_a_job(visitor: Visitor):
     page = await visitor.arrive("/playground")
+    section = page.get_by_role("navigation", name="Main").get_by_role("link", name="Judges")
+    await expect(section).to_have_attribute("aria-current", "page")
     await settled(page)
     await page.get_by_label("Result", exact=True).fill("The north quay is sound.")
     await page.get_by_label("Criteria", exact=True).fill('Names the "north quay"')

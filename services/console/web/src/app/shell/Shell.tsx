@@ -15,11 +15,12 @@ const CommandPalette = lazy(() =>
   import("@/app/palette/CommandPalette").then((module) => ({ default: module.CommandPalette })),
 );
 
+/** Sections of the page; `others` are addresses of a section that do not begin as its own. */
 const SECTIONS = [
-  { to: "/", name: "Jobs" },
+  { to: "/", name: "Jobs", others: /^\/(jobs\/|new$)/ },
   { to: "/batches", name: "Batches" },
   { to: "/agents", name: "Agents" },
-  { to: "/judges", name: "Judges" },
+  { to: "/judges", name: "Judges", others: /^\/(criteria-sets\/|playground$|evaluations$)/ },
   { to: "/overview", name: "Overview" },
 ] as const;
 
@@ -29,6 +30,7 @@ export function Shell() {
   const [isPalette, showPalette] = useState(false);
   const [isHelp, showHelp] = useState(false);
   useFocusOnArrival();
+  const pathname = useRouterState({ select: ({ location }) => location.pathname });
   const navigate = useNavigate();
   const go = (to: (typeof SECTIONS)[number]["to"] | "/new") => () => void navigate({ to, search: {} });
   useShortcuts({
@@ -65,9 +67,10 @@ export function Shell() {
           <img src="/icon.svg" alt="" width={20} height={20} /> Signoff
         </Link>
         <nav aria-label="Main" className="flex gap-1 max-sm:order-last max-sm:-mx-2 max-sm:w-full max-sm:pb-1">
-          {SECTIONS.map(({ to, name }) => (
+          {SECTIONS.map(({ to, name, ...section }) => (
             <Link
               key={to}
+              aria-current={"others" in section && section.others.test(pathname) ? "page" : undefined}
               to={to}
               search={{}}
               activeOptions={{ includeSearch: false, exact: to === "/" }}
