@@ -145,12 +145,14 @@ async def test_filters_are_accessible_and_fit(
     found = {}
     name = f"{size[0]}-{theme}"
     for menu in ("Agent", "Label", "Code", "Criterion", "Cost", "Created"):
-        await page.get_by_role("search").get_by_role("button", name=re.compile(f"^{menu}")).click()
+        button = page.get_by_role("search").get_by_role("button", name=re.compile(f"^{menu}"))
+        await button.click()
         await expect(page.get_by_role("dialog", name=menu)).to_be_visible()
         await expect(page.locator("[role=dialog] .animate-pulse")).to_have_count(0)
         await keep(page, f"filter-{menu.lower()}-{name}")
         found[menu] = await found_by_axe(page) + await overflowing(page)
         await page.keyboard.press("Escape")
+        await expect(button).to_be_focused()  # or what is typed next goes there
         await expect(page.get_by_role("dialog")).to_have_count(0)
     await page.get_by_role("combobox", name="Search jobs").press_sequentially("harbour status:")
     await expect(page.get_by_role("listbox", name="Suggestions")).to_be_visible()

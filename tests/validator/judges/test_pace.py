@@ -90,6 +90,17 @@ def test_what_is_left_is_not_exceeded_and_fills_evenly() -> None:
     assert len(begin(pace, 100, 3.0)) == 3
 
 
+def test_a_quota_that_was_told_with_a_refusal_is_over_once_an_answer_says_nothing_of_it() -> None:
+    pace = Pace()
+    first, second = begin(pace, 2, 0.0)
+    pace.refused(second, Said(tokens=Quota(0, 1_000, 3_600)), 0.0, 1.0, 0.0)
+    pace.answered(first, NOTHING, 0.5)  # it was asked before
+    (third,) = begin(pace, 8, 1.0, 100.0)  # one goes ahead when the server said
+    assert pace.wait_s(100.0, 1.0) > 10.0
+    pace.answered(third, NOTHING, 1.0)
+    assert pace.wait_s(100.0, 1.0) == 0.0
+
+
 def test_what_was_begun_since_is_not_counted_by_the_server() -> None:
     pace = Pace()
     first, *_ = begin(pace, 4, 0.0)

@@ -64,6 +64,7 @@ class Pace:
         self._first_since_refusal = 0  # the number of the first request after the last refusal
         self._opens_at = 0.0
         self._last_at = float("-inf")
+        self._one_may_go = False  # once the pause is over that a refusal asked for, whatever is left of the quotas
         self._requests: _Bucket | None = None
         self._tokens: _Bucket | None = None
         self._heard_of = -1  # the number of the request whose answer told the quotas
@@ -75,6 +76,8 @@ class Pace:
         if self.under_way >= self.window:
             return None
         wait_s = self._opens_at - now
+        if self._one_may_go:
+            return max(0.0, wait_s)
         if self._requests is not None:
             wait_s = max(wait_s, self._requests.wait_s(1.0, self._grow_share(now), now))
         if self._tokens is not None:
@@ -87,6 +90,7 @@ class Pace:
         self._begun += 1
         self._tokens_begun += tokens
         self._last_at = now
+        self._one_may_go = False
         if self._requests is not None:
             self._requests.take(1.0, self._grow_share(now), now)
         if self._tokens is not None:
@@ -104,6 +108,9 @@ class Pace:
         if turn.number >= self._first_since_refusal:
             self.refusals = 0
         self.end()
+        if said.requests is None and said.tokens is None and turn.number > self._heard_of:
+            # What was told with a refusal is over: whoever counts tells it with each answer.
+            self._requests = self._tokens = None
         self._hear(turn, said, now)
 
     def refused(self, turn: "Turn", said: Said, now: float, pause_s: float | None, jitter: float) -> None:
@@ -116,6 +123,7 @@ class Pace:
             self.refusals += 1
             self._share, self._share_at = max(self._grow_share(now) / 2, _SHARE_MIN), now
         self._hear(turn, said, now)
+        self._one_may_go = bool(pause_s)
         if pause_s is None:
             pause_s = PAUSE_FIRST_S * 2.0 ** min(self.refusals - 1, 10)
         self._opens_at = max(self._opens_at, now + min(pause_s * (1 + jitter / 10) + jitter / 10, PAUSE_MAX_S))
