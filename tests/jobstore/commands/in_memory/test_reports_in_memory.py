@@ -270,10 +270,10 @@ def test_who_repeats_itself_hands_the_job_on_where_another_agent_matches(jobstor
 
 
 def test_a_job_is_handed_on_after_a_single_verdict_where_the_policy_says_so(jobstore: MemoryJobstore) -> None:
-    for agent_id in ("able", "abler"):
-        jobstore.register(agent_id, "sing")
-    life = Life(jobstore)
-    resubmitted(life, agent_id=None, capabilities=["sing"], policy={"hand_over_after": 1})
+    jobstore.register("able", "sing")
+    life = Life(jobstore).judging(agent_id=None, capabilities=["sing"], policy=AUTOMATIC | {"hand_over_after": 1})
+    jobstore.register("abler", "sing")
+    life.judged(Outcome.FAIL)
     (handed_on,) = (each.report for each in jobstore.log(life.job_id) if each.report.kind is TransitionKind.HANDED_ON)
     assert (handed_on.message or "").endswith(" after 1 not-met verdict")
 
