@@ -90,6 +90,12 @@ it("says how far a text was searched for, and searches on when told so", async (
   expect(screen.queryByRole("button", { name: "Search on" })).not.toBeInTheDocument();
 });
 
+it("says that only the newest were sorted, where more match", async () => {
+  on("get", "/api/jobs", () => json({ items: JOBS, next_cursor: null, searched: 10_000 }));
+  await page("/?agent=writer&sort=cost");
+  expect(await screen.findByText("3 jobs loaded, sorted among the newest 10,000 that match")).toBeVisible();
+});
+
 it("a cancelled job is shown, counted and found as that, and not as assigned", async () => {
   const asked = serveJobs([aJob({ id: "a", title: "Alpha", cancelled: true })]);
   on("get", "/api/job-counts", () => json({ counts: { ASSIGNED: 7 }, cancelled: 3, capped_at: 10_000 }));
