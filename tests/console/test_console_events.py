@@ -264,34 +264,6 @@ async def test_all_viewers_share_one_watch(http, jobstore):
     assert jobstore.watches == 1
 
 
-@pytest.mark.parametrize("live", [{"rest_after_s": 0.2}], indirect=True)
-@pytest.mark.parametrize("missed", [3, 12])  # within the ring of 4, and beyond it
-async def test_nothing_is_watched_while_nobody_looks_and_who_comes_misses_nothing(http, live, jobstore, missed):
-    async with stream(http) as events, asyncio.timeout(20):
-        await events.next()
-        await changes(jobstore, 1)
-        assert (await events.next()).id == 1
-    await until(lambda: not live._is_begun.is_set())
-    await changes(jobstore, missed)
-    assert live.cursor == 1
-    async with stream(http, "/api/events?after=1") as back, stream(http) as new, asyncio.timeout(20):
-        assert [event.id for event in await back.take(missed)] == list(range(2, missed + 2))
-        assert (await new.next()).data == {"cursor": missed + 1}
-        await changes(jobstore, 1)
-        assert (await back.next()).id == (await new.next()).id == missed + 2
-
-
-@pytest.mark.parametrize("live", [{"rest_after_s": 0.2, "ping_s": 0.05}], indirect=True)
-async def test_a_console_that_rests_notices_that_the_jobstore_is_away(http, live, jobstore_server):
-    await until(lambda: not live._is_begun.is_set())
-    assert live.cursor is not None  # as its health says
-    await jobstore_server.stop()
-    await until(lambda: live.cursor is None)
-    await jobstore_server.start()
-    async with stream(http) as events:
-        assert (await events.next()).name == "hello"
-
-
 async def test_a_restart_of_the_jobstore_is_bridged(http, jobstore, jobstore_server):
     async with stream(http) as events:
         await events.next()

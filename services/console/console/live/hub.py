@@ -1,7 +1,6 @@
 """Fan one watch of the jobstore out to all open event streams."""
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator
@@ -14,7 +13,6 @@ from console.live.changes import Change, make_frame
 from console.live.viewer import Viewer
 from contracts.client import JobStoreClient, JobStoreError, WatchEvent
 from servicekit.outages import DATABASE_OUTAGES
-from servicekit.process.runtime import run_until_first
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +20,6 @@ log = logging.getLogger(__name__)
 RETRY_S = 1.0
 #: The longest time in which a stream sends nothing.
 PING_S = 15.0
-#: How long the jobstore is watched after the last viewer has left: nobody else needs it, and every change costs CPU.
-REST_AFTER_S = 30.0
-#: How long a viewer that ends a rest waits until the jobstore is watched.
-WAKE_MAX_S = 2.0
 #: How often the jobstore's health is checked: a watch that lost its jobstore looks like one that is quiet.
 HEALTH_CHECK_S = 3.0
 #: Changes kept in memory, for viewers that come back.
@@ -45,10 +39,7 @@ class StreamRefusedError(Exception):
 
 
 class LiveHub:
-    """Send changes to viewers, and keep the latest, so that a viewer that comes back soon is served from memory.
-
-    While nobody looks, it rests: it does not watch the jobstore, and only asks whether that is there.
-    """
+    """Send changes to viewers, and keep the latest, so that a viewer that comes back soon is served from memory."""
 
     def __init__(
         self,
@@ -58,32 +49,20 @@ class LiveHub:
         ring_max: int = RING_MAX,
         queued_max: int = QUEUED_MAX,
         ping_s: float = PING_S,
-        rest_after_s: float = REST_AFTER_S,
     ) -> None:
-        #: Of the latest change, or of the last before a rest; None while the jobstore cannot be watched.
-        self.cursor: int | None = None
+        self.cursor: int | None = None  # of the latest change; None while the jobstore cannot be watched
         self._base = 0  # the cursor after which the ring holds every change
         self._ring: deque[Change] = deque(maxlen=ring_max)
         self._jobstore = jobstore.reading(lambda message: message)  # most entries are looked at by nobody
         self._viewers: set[Viewer] = set()
         self._viewers_max, self._queued_max, self._ping_s = viewers_max, queued_max, ping_s
         self._is_closed = False
-        self._rest_after_s = rest_after_s
-        self._is_wanted, self._is_begun = asyncio.Event(), asyncio.Event()
-        self._is_wanted.set()
 
     async def run(self) -> None:
-        """Watch the jobstore while anybody looks, and ping the viewers, for ever."""
+        """Watch the jobstore and ping the viewers, for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch())
             tasks.create_task(self._ping())
-
-    async def wake(self) -> None:
-        """End a rest, and wait until the jobstore is watched again, or for WAKE_MAX_S."""
-        self._is_wanted.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(WAKE_MAX_S):
-                await self._is_begun.wait()
 
     def enter(self, job_id: str | None, after: int | None) -> Viewer:
         """Open a stream of all jobs or of one, after a cursor or from now on. Raise StreamRefusedError."""
@@ -108,7 +87,6 @@ class LiveHub:
             raise StreamRefusedError("too_many_viewers", f"{self._viewers_max} streams are open already.")
         viewer = Viewer(job_id, self._queued_max)
         self._viewers.add(viewer)
-        self._is_wanted.set()  # also where a rest begins just now
         return self.cursor, viewer
 
     def leave(self, viewer: Viewer) -> None:
@@ -124,19 +102,6 @@ class LiveHub:
             viewer.end()
 
     async def _watch(self) -> None:
-        while True:
-            await self._is_wanted.wait()
-            self.cursor = None
-            await run_until_first(self._watch_for_ever(), self._wait_until_unseen())
-            self._is_begun.clear()
-
-    async def _wait_until_unseen(self) -> None:
-        """Wait until nobody has looked, nor come, for so long."""
-        while self._viewers or self._is_wanted.is_set():
-            self._is_wanted.clear()
-            await asyncio.sleep(self._rest_after_s)
-
-    async def _watch_for_ever(self) -> None:
         while True:
             try:
                 await self._watch_once()
@@ -158,7 +123,6 @@ class LiveHub:
     def _start_at(self, cursor: int) -> None:
         """Start anew at a cursor: earlier changes are dropped, and viewers must read everything again."""
         self.cursor = self._base = cursor
-        self._is_begun.set()
         self._ring.clear()
         for viewer in self._viewers:
             if viewer.is_live:
@@ -191,8 +155,6 @@ class LiveHub:
         while True:
             await asyncio.sleep(min(HEALTH_CHECK_S, self._ping_s))
             code_before, code = code, await self._jobstore.find_outage()
-            if code is not None:  # watch until it is back, since whoever is ready can be watched
-                self._is_wanted.set()
             if code_before != code or loop.time() - pinged_at >= self._ping_s:
                 pinged_at, outage = loop.time(), DATABASE_OUTAGES.get(code or "")
                 data = {"at": datetime.now(UTC), "jobstore": code is None or outage is not None}
