@@ -1,9 +1,9 @@
 """Decide when the next request may go to a server that limits its rate. Pure: it is told the time.
 
 Requests at once are bounded by a window, as TCP does it: it opens by one with each answer; a refusal halves it, and it
-opens slower from there. The rate is bounded by the quotas of which the server tells. Of
-these a share is used, which a refusal halves and a minute doubles: so validators that know nothing of one another come
-to share a quota. Nothing is learned from a refusal of a server that tells nothing: it may mean a bad moment.
+opens slower from there. The rate is bounded by the quotas of which the server tells. Of these a share is used, which a
+refusal halves and a minute doubles: so validators that know nothing of one another come to share a quota. Nothing is
+learned from a refusal of a server that tells nothing: it may mean a bad moment.
 """
 
 from math import log2
