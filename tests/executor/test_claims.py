@@ -15,7 +15,7 @@ from executor.ports import Claim, Grant
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.client import CLAIMS_MAX, GrpcLeases
-from servicekit.leasing.worker import GivenBackLease, LeaseState
+from servicekit.leasing.worker import GivenBackLease, HeldLease, LeaseState
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceStub
 
@@ -128,12 +128,15 @@ async def test_a_renewal_says_what_became_of_each_lease_and_outcome(work, stub):
     held, outcome, back = [lease() for _ in range(3)], lease(), lease()
     states = [pb.LEASE_STATE_KEEP, pb.LEASE_STATE_LOST, pb.LEASE_STATE_CANCELLED, pb.LEASE_STATE_RECORDED]
     work.states = {lease.lease: state for lease, state in zip([*held, outcome], states, strict=True)}
-    renewal = await leases.renew(uuid4(), 4, held, [outcome], [GivenBackLease(back, begun=True)])
+    renewal = await leases.renew(
+        uuid4(), 4, [HeldLease(one, "job", 0.0) for one in held], [outcome], [GivenBackLease(back, begun=True)]
+    )
     assert renewal.held == [LeaseState.KEEP, LeaseState.LOST, LeaseState.CANCELLED]
     assert renewal.outcomes == [LeaseState.RECORDED]
     assert renewal.lease_s == 12.0
     (request,) = work.renewed
     assert (request.room, request.kind) == (4, pb.WORK_KIND_EXECUTING)
+    assert not any(one.HasField("judge_away_s") for one in request.held)
     assert [(b.lease.execution_id, b.begun) for b in request.given_back] == [(str(back.execution_id), True)]
 
 
@@ -142,7 +145,9 @@ async def test_a_renewal_proves_each_lease_by_its_key_and_brings_new_keys(work, 
     held, outcome, back = lease(), lease(), lease()
     newer = Secrets.parse(make_secret("newer", b"n" * 32)).make_key(KeyUse.EXECUTING, held.execution_id, held.lease)
     work.new_keys = [newer]
-    renewal = await leases.renew(owner, 4, [held], [outcome], [GivenBackLease(back, begun=False)])
+    renewal = await leases.renew(
+        owner, 4, [HeldLease(held, "job", 0.0)], [outcome], [GivenBackLease(back, begun=False)]
+    )
     (request,) = work.renewed
     shown = [*request.held, *request.outcomes, request.given_back[0].lease]
     for message, key in zip(shown, (held, outcome, back), strict=True):

@@ -25,7 +25,7 @@ async def judge_well(llmock: Any, api: ApiName, *behaviors: dict[str, Any], many
     await llmock.post("/_llmock/scenario", {"behaviors": [*behaviors, {"type": "reply", "text": GOOD, "times": None}]})
     config = judge_of(f"{llmock.url}/v1", api)
     async with OpenAIJudge(config) as own:
-        patient = PatientJudge(own)
+        patient = PatientJudge(own, [])
         judgements = (validate_agent_response(RESULT, CRITERIA, config, judge=patient) for _ in range(many))
         verdicts = await asyncio.gather(*judgements)
     assert all(verdict.is_valid for verdict in verdicts)

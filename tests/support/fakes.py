@@ -12,7 +12,7 @@ from contracts.events import Event
 from executor.ports import Call, Claim, Grant
 from servicekit.errors import TransientError
 from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.worker import Lease, LeaseState, Renewal
+from servicekit.leasing.worker import HeldLease, Lease, LeaseState, Renewal
 
 
 async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:
@@ -41,7 +41,7 @@ class FakeLeases:
         self,
         owner: UUID,
         room: int,
-        held: Sequence[Lease],
+        held: Sequence[HeldLease],
         outcomes: Sequence[Lease],
         given_back: Sequence[tuple[Lease, bool]],
     ) -> Renewal:
@@ -56,9 +56,10 @@ class FakeLeases:
         if self.away:
             raise TransientError("away")
         self.rooms.append(room)
-        self.held, self.outcomes = list(held), list(outcomes)
+        self.held, self.outcomes = [work.lease for work in held], list(outcomes)
+        self.away_s = [work.judge_away_s for work in held]
         self.given_back += given_back
-        states = [[self.states.get(lease, LeaseState.KEEP) for lease in leases] for leases in (held, outcomes)]
+        states = [[self.states.get(lease, LeaseState.KEEP) for lease in leases] for leases in (self.held, outcomes)]
         return Renewal(*states, self.lease_s)
 
 

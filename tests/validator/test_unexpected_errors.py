@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
+import pytest
 from support.factories import incoming, lease, result_produced
 from support.fakes import FakeLeases, FakePublisher, until
 
 from contracts.events import ResultProduced
+from contracts.jsontext import json_text
 from contracts.resources import Usage
 from contracts.signing import KeyUse
 from contracts.spending import Budget
@@ -43,6 +46,25 @@ class Judgings:
         event = ResultProduced.model_validate_json(claims[0].result)
         key = lease(event.execution_id, 7, KeyUse.JUDGING)
         return [Grant(key, 60.0, Budget(), event.acceptance_criteria, "A title", event.result_hash)]
+
+
+class Newer(Judgings):
+    """Grants a result under a policy of a later version."""
+
+    async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant]:
+        (grant,) = await super().claim(owner, room, claims)
+        return [replace(grant, policy=json_text({"name": "later", "stages": [{"kind": "oracle"}]}))]
+
+
+async def test_a_policy_of_a_later_version_is_left_to_a_newer_validator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("servicekit.leasing.worker.LEFT_AFTER_S", 0.01)
+    leases, publisher, judge = FakeLeases(), FakePublisher(), BuggyJudge()
+    worker = Worker("test", leases, capacity=10, outcomes_max=100)
+    handlers = Handlers(worker, Newer(), lambda _: judge, JudgeConfig(api_key="sk-test"), publisher)  # type: ignore[arg-type]
+    await handlers.on_result_produced([incoming(result_produced())])
+    await until(lambda: leases.given_back)
+    await worker.stop(0.0)
+    assert (publisher.events, judge.asked, worker.room) == ([], 0, 0)
 
 
 async def test_an_unexpected_error_is_reported_as_misjudged_with_its_cost() -> None:

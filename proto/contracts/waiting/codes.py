@@ -19,6 +19,7 @@ class WaitCode(StrEnum):
     OFFERED = "offered"
     JUDGE_MISSING = "judge_missing"
     JUDGE_NO_ROOM = "judge_no_room"
+    JUDGE_AWAY = "judge_away"
     NO_AGENT_MATCHES = "no_agent_matches"
     AGENT_DISABLED = "agent_disabled"
     AGENT_MISSING = "agent_missing"

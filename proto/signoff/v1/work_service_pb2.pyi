@@ -641,22 +641,28 @@ class Lease(_message.Message):
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
+    JUDGE_AWAY_S_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     lease: _builtins.int
     proof: _builtins.str
     """The signature of the owner's UUID under the lease's key: a number alone renews, gives back and asks for nothing."""
+    judge_away_s: _builtins.float
+    """Of a judging that is held: for so many seconds its judge has not answered."""
     def __init__(
         self,
         *,
         execution_id: _builtins.str = ...,
         lease: _builtins.int = ...,
         proof: _builtins.str = ...,
+        judge_away_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_judge_away_s", b"_judge_away_s", "judge_away_s", b"judge_away_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "lease", b"lease", "proof", b"proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_judge_away_s", b"_judge_away_s", "execution_id", b"execution_id", "judge_away_s", b"judge_away_s", "lease", b"lease", "proof", b"proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__judge_away_s: _TypeAlias = _typing.Literal["judge_away_s"]  # noqa: Y015
+    _WhichOneofArgType__judge_away_s: _TypeAlias = _typing.Literal["_judge_away_s", b"_judge_away_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__judge_away_s) -> _WhichOneofReturnType__judge_away_s | None: ...
 
 Global___Lease: _TypeAlias = Lease  # noqa: Y015
 

@@ -33,3 +33,9 @@ class PermanentError(SignoffError):
     """An error that no repetition mends."""
 
     code = "permanent"
+
+
+class UnableError(PermanentError):
+    """An error of this worker alone: another one, which is newer, may be able to do the work."""
+
+    code = "unable"

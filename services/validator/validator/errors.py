@@ -1,7 +1,7 @@
 """Declare why a result has no verdict. Every error carries a stable `code`."""
 
 from contracts.resources import Usage
-from servicekit.errors import PermanentError, SignoffError, TransientError
+from servicekit.errors import PermanentError, SignoffError, TransientError, UnableError
 
 
 class JudgeUnavailableError(TransientError):
@@ -41,6 +41,12 @@ class JudgmentError(PermanentError):
     """
 
     code = "judgment_failed"
+
+
+class PolicyNotSupportedError(UnableError):
+    """The policy is of a later version: a newer validator can judge by it."""
+
+    code = "judge_policy_not_supported"
 
 
 class BudgetExhaustedError(JudgmentError):

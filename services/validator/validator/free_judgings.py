@@ -11,10 +11,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 from pydantic_core import from_json
 
-from contracts.fields import explain
 from contracts.jsontext import json_text
 from contracts.judging.policy import JudgeModel
 from contracts.spending import Budget
@@ -22,7 +21,7 @@ from contracts.status import JudgingKind
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.worker import Lease, Worker
 from servicekit.retry import backoffs_s
-from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError
+from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError, PolicyNotSupportedError
 from validator.judge_config import JudgeConfig
 from validator.judges.spending import Purse
 from validator.judging import judge_granted, read_policy
@@ -68,10 +67,10 @@ async def judge_free(
     purse, started = Purse(Budget()), time.monotonic()
     verdict, code, message = None, "", ""
 
-    is_patient = grant.kind not in _AWAITED
+    absences: list[float] | None = None if grant.kind in _AWAITED else []
     try:
         made = await judge_granted(
-            grant, grant.result, config, judge_of, purse, run_checks=run_checks, is_patient=is_patient
+            grant, grant.result, config, judge_of, purse, run_checks=run_checks, absences=absences
         )
         verdict = made.model_dump_json(exclude_defaults=True)
         if grant.kind == JudgingKind.TEST:
@@ -80,13 +79,8 @@ async def judge_free(
             models = [None, *filter(None, named)] if policy is None else [*named] or [None]
             judges = [await probe(model) for model in models]
             verdict = json_text(from_json(verdict) | {"judges": judges})
-    except (JudgmentError, JudgeUnavailableError, JudgeAnswerError) as error:
+    except (JudgmentError, JudgeUnavailableError, JudgeAnswerError, PolicyNotSupportedError) as error:
         code, message = error.code, to_storable(str(error))
-    except ValidationError as error:  # of a later version
-        code, message = (
-            "judge_policy_not_supported",
-            f"the validator cannot read the policy: {explain(error)[1]}",
-        )
     cost_usd, tokens = (purse.usage.cost_usd or 0.0, purse.usage.tokens) if purse.usage else (0.0, 0)
     return FreeOutcome(verdict, code, message, cost_usd, tokens, time.monotonic() - started)
 

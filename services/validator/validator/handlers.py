@@ -89,10 +89,15 @@ class Handlers:
         held.begun = True
         started = time.monotonic()
         try:
-            judged = judge_granted(
-                grant, event.result, self._config, self._judge_of, purse, run_checks=self._run_checks
+            verdict = await judge_granted(
+                grant,
+                event.result,
+                self._config,
+                self._judge_of,
+                purse,
+                run_checks=self._run_checks,
+                absences=held.absences,
             )
-            verdict = await judged
         except JudgmentError as error:
             log.warning(
                 "a result cannot be judged, its job fails",

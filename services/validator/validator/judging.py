@@ -1,19 +1,20 @@
 """Judge one result: the story from criteria and result to verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableSequence, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from contracts.criteria import Criterion, parse_stored_criteria
 from contracts.events import hash_result
 from contracts.evidence import is_empty
+from contracts.fields import explain
 from contracts.jsontext import json_text
 from contracts.judging.policy import DEFAULT_POLICY, JudgeModel, JudgePolicy
 from contracts.judging.verdict import Verdict
 from contracts.verdict_check import find_mismatch
-from validator.errors import JudgmentError
+from validator.errors import JudgmentError, PolicyNotSupportedError
 from validator.judge_config import JudgeConfig
 from validator.judgement.juror import Document
 from validator.judgement.stages import Judgement
@@ -95,17 +96,18 @@ async def judge_granted(
     purse: Purse,
     *,
     run_checks: RunChecks | None = None,
-    is_patient: bool = True,
+    absences: MutableSequence[float] | None = None,
 ) -> Verdict:
     """Judge a result by all that was granted with it, from a purse.
 
-    Raise as validate_agent_response does, but JudgeUnavailableError only where it is not `is_patient`: else a judge
-    that is away is waited for. Raise ValidationError for a policy of a later version.
+    A judge that is away is waited for where there are `absences`, which then have since when (PatientJudge). Raise as
+    validate_agent_response does, but JudgeUnavailableError only where there are none. Raise PolicyNotSupportedError
+    for a policy of a later version.
     """
 
     def find_judge(model: JudgeModel | None) -> Judge:
         judge = judge_of(model)
-        return SpendingJudge(PatientJudge(judge) if is_patient else judge, purse, model)
+        return SpendingJudge(judge if absences is None else PatientJudge(judge, absences), purse, model)
 
     return await validate_agent_response(
         result,
@@ -124,8 +126,14 @@ async def judge_granted(
 
 @lru_cache(maxsize=100)
 def read_policy(text: str) -> JudgePolicy | None:
-    """Return the policy in a JSON text, read once for all that have it; None if there is none."""
-    return JudgePolicy.model_validate_json(text) if text else None
+    """Return the policy in a JSON text, read once for all that have it; None if there is none.
+
+    Raise PolicyNotSupportedError if it is one of a later version.
+    """
+    try:
+        return JudgePolicy.model_validate_json(text) if text else None
+    except ValidationError as error:
+        raise PolicyNotSupportedError(f"the validator cannot read the policy: {explain(error)[1]}") from error
 
 
 def _write_bounded(

@@ -17,6 +17,7 @@ from jobstore.domain.model import ExecutionStage
 from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.reads.waiting import explain_jobs, sum_up_all, sum_up_batch
 from jobstore.storage.database import Database
+from jobstore.storage.leases import renew
 
 ALIVE_S = 60.0
 
@@ -48,8 +49,17 @@ async def test_a_life_waits_for_an_executor_and_then_for_a_validator(steps: Step
     assert await codes(steps) == [("judge_no_room", "validator")]
     await seen(database, ExecutionStage.JUDGING, 3)
     assert await codes(steps) == [("offered", "validator")]
-    await steps.claim_judging(answer.execution.lease)
+    judging = await steps.claim_judging(answer.execution.lease)
     assert await codes(steps) == []
+    assert judging.execution is not None
+    lease = steps.execution_id, judging.execution.lease
+    async with database.transaction() as connection:
+        await renew(connection, steps.validator, ExecutionStage.JUDGING, [lease], 60.0, {lease: 10.0})
+    assert await codes(steps) == [("judge_away", "")]
+    async with database.session() as session:
+        now = await sum_up_all(session, ALIVE_S)
+    assert [(each.code, each.count) for each in now.sums] == [("judge_away", 1)]
+    assert now.judging == 1, "it is with a validator, and counted once"
 
 
 async def test_a_call_that_failed_waits_for_its_next_one_with_a_worker_or_in_the_queue(

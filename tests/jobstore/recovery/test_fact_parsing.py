@@ -22,8 +22,8 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "proto" / "examples" / "job-chang
 #: What has a member that is seldom given, or that nobody knows yet, is left to pydantic.
 LEFT = {"from-a-newer-jobstore", "stub"}
 TEXTS = {
-    "log": ["request_payload", "response_payload"],
-    "job": ["payload", "labels", "policy"],
+    "log": ["request_payload", "response_payload", "waited"],
+    "job": ["payload", "labels", "policy", "waiting"],
     "requested": ["policy"],
 }
 

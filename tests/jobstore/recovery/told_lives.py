@@ -1,7 +1,7 @@
 """Jobs of every outcome, and some that are live, as their facts tell them."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from contracts.resources import NewAgent
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, MatchJob
+from jobstore.commands.requesting import ExecutionRequest
 from jobstore.domain.model import TransitionKind
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
@@ -62,6 +63,15 @@ async def _at_rest(life: Callable[[str], Steps], runner: CommandRunner) -> None:
     await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
     await steps.report(await _claimed(steps), ReportKind.FAILED, code="agent_status", message="\N{SNOWMAN} \\ \"'")
 
+    steps = life("waited for its time")
+    await steps.created()
+    later = datetime.now(UTC) + timedelta(hours=1)
+    await runner.submit.run_one(
+        ExecuteJob(steps.job_id, steps.execution_id, chosen=True, parameters=ExecutionRequest(not_before=later))
+    )
+    await steps.due(-1)
+    await claimed_and_judged(steps, Outcome.PASS)
+    assert [entry.kind for entry in await steps.logs() if entry.waited] == ["claimed"]
     await life("declined").report(await life("declined").running(), ReportKind.DECLINED, message="not mine")
     steps = life("cancelled, with a late result")
     lease = await steps.running()

@@ -59,6 +59,31 @@ async def test_renewing_keeps_a_lease_and_tells_what_is_lost_and_cancelled(
     assert (await work.RenewLeases(renewal(steps, held=lease), None)).held == [pb.LEASE_STATE_CANCELLED]  # type: ignore[arg-type]
 
 
+async def test_a_validator_says_since_when_its_judge_is_away(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    work, lease = WorkService(database, runner, SECRETS), await steps.judging()
+
+    async def renew_away_for(seconds: float | None) -> Any:
+        request = renewal(steps, held=lease, owner=steps.validator, kind=pb.WORK_KIND_JUDGING)
+        if seconds is not None:
+            request.held[0].judge_away_s = seconds
+        assert (await work.RenewLeases(request, None)).held == [pb.LEASE_STATE_KEEP]  # type: ignore[arg-type]
+        async with database.session() as session:
+            query = (
+                "SELECT signoff_now() - judge_away_at AS ago, judge_away_at AS at FROM executions WHERE job_id = :id"
+            )
+            return (await session.execute(text(query), {"id": steps.job_id})).one()
+
+    first = await renew_away_for(30.0)
+    assert 30.0 <= first.ago.total_seconds() < 60.0
+    assert (await renew_away_for(1.0)).at == first.at, "the time at which it was first missed stays"
+    assert (await renew_away_for(None)).at is None
+    for lie in (float("nan"), float("-inf"), float("inf"), -1.0, 1e300):
+        await renew_away_for(None)
+        assert 0.0 <= (await renew_away_for(lie)).ago.total_seconds() <= 366 * 86_400, lie
+
+
 async def test_a_worker_learns_that_an_execution_is_over_whoever_ended_it(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:

@@ -9,7 +9,7 @@ from leased_work import Work, begin
 from support.factories import lease
 from support.fakes import FakeLeases, until
 
-from servicekit.errors import PermanentError, TransientError
+from servicekit.errors import PermanentError, TransientError, UnableError
 from servicekit.leasing.worker import RENEWALS_MAX, HeldLease, LeaseState, Worker
 
 
@@ -159,6 +159,34 @@ async def test_an_outcome_that_can_never_be_reported_is_let_go(worker, work, cap
     await until(lambda: work.reported)
     await until(lambda: worker.room == 10)
     assert "an outcome cannot be reported" in caplog.text
+
+
+async def test_work_that_only_a_newer_worker_can_do_is_given_back_after_a_while(worker, leases, monkeypatch):
+    monkeypatch.setattr("servicekit.leasing.worker.LEFT_AFTER_S", 0.2)
+    refused, reported = asyncio.Event(), Work()
+
+    async def refuse(held: HeldLease):
+        held.begun = True
+        refused.set()
+        raise UnableError("of a later version")
+
+    a_lease, began_at = lease(), time.monotonic()
+    worker.start_work(a_lease, "job-1", began_at + 60, refuse, reported.give_up)
+    await refused.wait()
+    await until(lambda: leases.held == [a_lease])
+    await until(lambda: leases.given_back)
+    assert time.monotonic() - began_at >= 0.2
+    assert leases.given_back == [(a_lease, False)]
+    assert (worker.room, reported.given_up) == (10, [])
+
+
+async def test_a_renewal_says_how_long_a_judge_has_been_away(worker, leases, work):
+    held = await begun(worker, work)
+    await until(lambda: leases.held == [held.lease])
+    assert leases.away_s == [None]
+    held.absences += [time.monotonic() - 5, time.monotonic() - 60]
+    await until(lambda: leases.away_s != [None])
+    assert 60 <= leases.away_s[0] < 90
 
 
 async def test_a_grant_of_a_lease_already_held_begins_nothing(worker, work):

@@ -7,9 +7,10 @@ import fake_judge as fake
 import pytest
 
 from contracts.status import Outcome
-from validator.errors import JudgeAnswerError, JudgmentError
+from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judgement.patience import Patience
+from validator.judges.patient import PatientJudge
 from validator.judging import validate_agent_response
 from validator.ports import Reply
 from validator.prompt import Question
@@ -79,6 +80,24 @@ async def test_many_criteria_are_all_asked_about_once() -> None:
     criteria = "\n".join(f"It is criterion {number}" for number in range(45))
     assert (await validate_agent_response({"text": "Hello, world"}, criteria, LIMITS, judge=Counting())).is_valid
     assert counts == [20, 20, 5]
+
+
+async def test_a_judge_that_is_away_is_waited_for_and_its_absence_is_told_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("servicekit.retry.BACKOFF_FIRST_S", 0.001)
+    absences: list[float] = []
+    told: list[int] = []
+
+    class Away:
+        async def ask(self, question: Question) -> Reply:
+            told.append(len(absences))
+            if len(told) < 4:
+                raise JudgeUnavailableError("away")
+            return Reply(str(question.count))
+
+    reply = await PatientJudge(Away(), absences).ask(Question("", "", "", 1, ""))
+    assert (reply.text, told, absences) == ("1", [0, 1, 1, 1], [])
 
 
 def test_answers_that_nobody_measured_take_no_time() -> None:

@@ -74,7 +74,7 @@ async def validators(server: FakeJudge, many: int, key: str = "sk-shared") -> As
 
 async def ask_all(judges: list[OpenAIJudge], many: int) -> None:
     """Ask as many questions at once, as workers do: each until it is answered."""
-    patient = [PatientJudge(judge) for judge in judges]
+    patient = [PatientJudge(judge, []) for judge in judges]
     await asyncio.gather(*(patient[number % len(patient)].ask(question()) for number in range(many)))
 
 

@@ -39,6 +39,8 @@ from servicekit.kafka.subscription import parse_event
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceServicer
 
+#: The longest that a judge is said to have been away.
+AWAY_MAX_S: Final = 365 * 86_400.0
 _OUTCOMES = {outcome: pb.ClaimOutcome.Value(f"CLAIM_OUTCOME_{outcome}") for outcome in ClaimOutcome}
 _USES = {ExecutionStage.EXECUTING: KeyUse.EXECUTING, ExecutionStage.JUDGING: KeyUse.JUDGING}
 #: The answer to a claim of a result that nobody signed: the jobstore's own consumer of results sees to the record.
@@ -202,7 +204,7 @@ class WorkService(WorkServiceServicer):
         async with self._database.session() as session:
             # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
             renewed = [lease for lease in {*held, *outcomes} if lease in proven]
-            kept = await leases.renew(session, owner, stage, renewed, self._lease_s)
+            kept = await leases.renew(session, owner, stage, renewed, self._lease_s, _read_absences(request))
             asked = [lease for lease in held if lease not in kept] + outcomes
             rows = await leases.load_states(session, [execution_id for execution_id, _ in asked])
             await note_worker(session, owner, stage, request.room)
@@ -249,6 +251,12 @@ class WorkService(WorkServiceServicer):
             request.applies_policies,
             actor=CALLER.get(),
         )
+
+
+def _read_absences(request: pb.RenewLeasesRequest) -> dict[tuple[UUID, int], float]:
+    """Return for how many seconds the judges of leases have not answered: whatever a validator says, some of a year."""
+    away = (one for one in request.held if one.HasField("judge_away_s"))
+    return {_token(one): min(max(0.0, one.judge_away_s), AWAY_MAX_S) for one in away}
 
 
 def _token(lease: pb.Lease) -> tuple[UUID, int]:

@@ -152,7 +152,7 @@ async def _count_values(connection: Connection, field: _Field, chosen: JobFilter
     shown = {value: -count for count, value in counts[:limit]}
     names = await _read_names(connection, field.names, list(shown))
     facets = [Facet(value, min(count, job_finding.COUNTED_MAX), names.get(value)) for value, count in shown.items()]
-    is_cut = is_search(chosen) or await job_finding.is_cut(connection, chosen, rows[0].number)
+    is_cut = is_search(chosen) or await job_finding.is_cut(connection, chosen, rows[0].number, most)
     return Facets(facets, most if is_cut else None, has_more=len(counts) > limit)
 
 

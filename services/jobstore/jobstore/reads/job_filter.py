@@ -18,6 +18,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     cast,
+    collate,
     func,
     literal,
     or_,
@@ -78,7 +79,9 @@ _IS_ITEM: Final = text(
 
 def holds_text(columns: ColumnCollection[str, ColumnElement[str]], wanted: str | None) -> ColumnElement[bool]:
     """Return the condition that a title or an id contains a text, in whatever case."""
-    return or_(*(columns[name].icontains(wanted, autoescape=True) for name in ("title", "id")))
+    # Of a text in ASCII only ASCII has to be folded, which is twice as fast.
+    folded = (collate(columns[name], "C") if (wanted or "").isascii() else columns[name] for name in ("title", "id"))
+    return or_(*(column.icontains(wanted, autoescape=True) for column in folded))
 
 
 def holds_id_part(columns: ColumnCollection[str, ColumnElement[str]], part: str) -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ So walks are short, and where they find no whole page, the newest jobs that matc
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, CompoundSelect, Subquery, func, or_, select, true, union
 
@@ -29,8 +30,12 @@ from jobstore.storage.tables import job_texts, jobs, operation_items
 COUNTED_MAX: Final = 10_000
 #: Jobs that are searched for the middle of a word, which no index finds: the newest.
 SEARCHED_MAX: Final = 20_000
-#: Rows of an order that are looked at for a page: few at first, and more where too many match to be sorted.
+#: Jobs that are sorted where it is plain that more than COUNTED_MAX match.
+SORTED_MAX: Final = 5_000
+#: Rows of an order that are looked at for a page: few at first, and more where these hold a part of it.
 SKIMMED_MAX, WALKED_MAX = 2_000, 10_000
+#: The part of the newest SKIMMED_MAX jobs that match from which on it is plain that many do.
+MANY: Final = 0.05
 
 #: What of a filter an index has in the order of creation, the rarest first: that with it is walked along. The ranges of
 #: an order's own column bound any walk along it.
@@ -67,11 +72,13 @@ async def find_jobs(
     if order in CREATED and chosen.batch_id is None:
         query = where_matching(select(*get_order_columns(order)), chosen)
         return Found(list(await connection.execute(sort_and_seek(query, order, after).limit(limit))))
-    newest, is_all = await _sort_newest(connection, limit, chosen, order, after)
-    if is_all:
-        return Found(newest)
-    rows, is_certain = await _walk(connection, WALKED_MAX, limit, chosen, order, after)
-    return Found(rows) if is_certain else Found(newest, COUNTED_MAX)
+    if len(rows) * WALKED_MAX >= limit * SKIMMED_MAX:
+        rows, is_certain = await _walk(connection, WALKED_MAX, limit, chosen, order, after)
+        if is_certain:
+            return Found(rows)
+    most = SORTED_MAX if await _match_many(connection, chosen) else COUNTED_MAX
+    newest, is_all = await _sort_newest(connection, most, limit, chosen, order, after)
+    return Found(newest, None if is_all else most)
 
 
 async def _walk(
@@ -106,32 +113,46 @@ def _is_one(value: object) -> bool:
     return not isinstance(value, list) or len(value) == 1
 
 
+async def _match_many(connection: Connection, chosen: JobFilter) -> bool:
+    """Return whether it is plain that many match: by the newest jobs, or by the number of a batch's items."""
+    if chosen.batch_id is not None:
+        return await _count_items(connection, chosen.batch_id) > COUNTED_MAX
+    newest = sort_and_seek(select(*_MATCHED), JobOrder.CREATED_DESC, None).limit(SKIMMED_MAX).subquery("jobs").c
+    matching = where_matching(select(newest.id), chosen, newest).subquery()
+    number: int = await connection.scalar(select(func.count()).select_from(matching))
+    return number >= MANY * SKIMMED_MAX
+
+
 async def _sort_newest(
-    connection: Connection, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
+    connection: Connection, most: int, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
 ) -> tuple[list[Row], bool]:
-    """Return a page of the newest COUNTED_MAX jobs that match, sorted, and whether these are all."""
-    newest = select_newest(get_order_columns(order), chosen, COUNTED_MAX, ended=order in OF_ENDED).cte("newest")
+    """Return a page of the `most` newest jobs that match, sorted, and whether these are all."""
+    newest = select_newest(get_order_columns(order), chosen, most, ended=order in OF_ENDED).cte("newest")
     number = select(func.count().label("number")).select_from(newest).subquery()
     page = sort_and_seek(select(newest), order, after, newest.c).limit(limit).subquery()
     query = select(number.c.number, page).select_from(number.outerjoin(page, true()))
     rows = list(await connection.execute(sort_and_seek(query, order, None, page.c)))
-    is_all = not await is_cut(connection, chosen, rows[0].number)
+    is_all = not await is_cut(connection, chosen, rows[0].number, most)
     return [row for row in rows if row.id is not None], is_all
 
 
-async def is_cut(connection: Connection, chosen: JobFilter, number: int) -> bool:
-    """Return whether there may be more than the `number` of newest jobs that match: also of a larger batch."""
-    if number >= COUNTED_MAX or chosen.batch_id is None:
-        return number >= COUNTED_MAX
-    last = select(func.max(operation_items.c.item)).where(operation_items.c.operation_id == chosen.batch_id)
-    return (await connection.scalar(last) or 0) >= COUNTED_MAX
+async def is_cut(connection: Connection, chosen: JobFilter, number: int, most: int) -> bool:
+    """Return whether more may match than the `number` that was found of `most`: also of a larger batch."""
+    if number >= most or chosen.batch_id is None:
+        return number >= most
+    return await _count_items(connection, chosen.batch_id) > most
+
+
+async def _count_items(connection: Connection, batch_id: UUID) -> int:
+    last = select(func.max(operation_items.c.item)).where(operation_items.c.operation_id == batch_id)
+    return 1 + (await connection.scalar(last) or 0)
 
 
 def select_newest(
     columns: Iterable[ColumnElement[object]], chosen: JobFilter, limit: int, *, ended: bool = False
 ) -> Query:
     """Return the newest jobs that match, without a search; of a large batch those of its newest items."""
-    query = where_matching(select(*columns), chosen, items_max=COUNTED_MAX)
+    query = where_matching(select(*columns), chosen, items_max=min(limit, COUNTED_MAX))
     query = query.where(HAS_ENDED) if ended else query
     return sort_and_seek(query, JobOrder.CREATED_DESC, None).limit(limit)
 

@@ -96,7 +96,7 @@ async def count_jobs(connection: Connection, chosen: JobFilter) -> Counts:
     numbers = func.count().label("number"), func.count().filter(found.c.cancelled).label("cancelled")
     rows = await connection.execute(select(found.c.status, *numbers).group_by(found.c.status))
     by_status = dict(sorted((row.status, row.number) for row in rows))
-    is_all = not is_search(rest) and not await job_finding.is_cut(connection, rest, sum(by_status.values()))
+    is_all = not is_search(rest) and not await job_finding.is_cut(connection, rest, sum(by_status.values()), most)
     return Counts(by_status, sum(row.cancelled for row in rows), None if is_all else most)
 
 

@@ -29,6 +29,7 @@ SUMS_MAX: Final = 100
 PARSED_AT_ONCE: Final = 50_000
 
 _QUEUED: Final = "stage = 'EXECUTING' AND state = 'QUEUED'"
+_JUDGE_AWAY: Final = "stage = 'JUDGING' AND state = 'LEASED' AND judge_away_at IS NOT NULL"
 #: By the order of domain.waiting and dispatching.fair_share: what is due, and of equal rank has a lower id.
 _BEFORE: Final = f"""
     SELECT FROM generate_series(0, 9) AS level CROSS JOIN LATERAL (
@@ -55,6 +56,7 @@ _OF_JOBS: Final = f"""
         CASE WHEN e.stage = 'EXECUTING' AND e.state = 'LEASED' THEN (
             SELECT next_attempt_at FROM job_logs l WHERE l.job_id = j.id AND l.version = j.version)
         END AS retry_at,
+        CASE WHEN e.state = 'LEASED' THEN e.judge_away_at END AS judge_away_at,
         CASE WHEN :places AND e.stage = 'EXECUTING' AND e.state = 'QUEUED' AND e.due_at <= clock.now
             THEN 1 + (SELECT count(*) FROM ({_BEFORE}) AS before)
         END AS place
@@ -62,12 +64,12 @@ _OF_JOBS: Final = f"""
     WHERE j.id = ANY(CAST(:job_ids AS text[]))
 """  # noqa: S608 - words of our own
 #: All of one flow wait for the same, apart from their times.
-_OF_BATCH: Final = """
+_OF_BATCH: Final = f"""
     SELECT stage, state, tenant, flow, min(due_at) AS due_at, CAST(due_at > now AND attempt > 0 AS int) AS attempt,
-        count(*) AS count
-    FROM clock CROSS JOIN executions WHERE batch_id = :batch_id AND state IN ('QUEUED', 'OFFERED')
+        min(judge_away_at) AS judge_away_at, count(*) AS count
+    FROM clock CROSS JOIN executions WHERE batch_id = :batch_id AND (state IN ('QUEUED', 'OFFERED') OR {_JUDGE_AWAY})
     GROUP BY stage, state, tenant, flow, due_at > now, due_at > now AND attempt > 0
-"""
+"""  # noqa: S608 - words of our own
 _OF_QUEUE: Final = (
     f"executions WHERE {_QUEUED} AND (tenant, flow, priority) = (queues.tenant, queues.flow, queues.priority)"
 )
@@ -99,12 +101,14 @@ _QUEUES: Final = f"""
 """  # noqa: S608 - words of our own
 #: Each part reads a partial index that holds only such rows: executions that are DONE cost nothing.
 _OF_ALL: Final = f"""
-    SELECT *, '{{}}'::text[] AS needed, '[]'::json AS candidates FROM ({_QUEUES}) AS queued
+    SELECT *, NULL::timestamptz AS judge_away_at, '{{}}'::text[] AS needed, '[]'::json AS candidates
+    FROM ({_QUEUES}) AS queued
     UNION ALL
-    SELECT stage, state, '', '{{}}', min(due_at), 0, count(*), NULL, '{{}}', '[]'
-    FROM executions WHERE state = 'OFFERED' OR stage = 'JUDGING' AND state = 'QUEUED' GROUP BY stage, state
+    SELECT stage, state, '', '{{}}', min(due_at), 0, count(*), NULL, min(judge_away_at), '{{}}', '[]'
+    FROM executions WHERE state = 'OFFERED' OR stage = 'JUDGING' AND state = 'QUEUED' OR {_JUDGE_AWAY}
+    GROUP BY stage, state
     UNION ALL
-    SELECT NULL, NULL, '', '{{}}', NULL, 0, count, NULL, capabilities,
+    SELECT NULL, NULL, '', '{{}}', NULL, 0, count, NULL, NULL, capabilities,
         coalesce(({_CANDIDATES.format(needed="waiting.capabilities")}), '[]')
     FROM (SELECT capabilities, count(*) AS count FROM jobs
         WHERE status = 'PENDING' AND capabilities <> '{{}}' GROUP BY capabilities) AS waiting
@@ -112,9 +116,9 @@ _OF_ALL: Final = f"""
 #: Of names that hold nothing back none is told, so that thousands of flows that wait for the same are one.
 _SHOWN_OF_ALL: Final = """
     SELECT stage, state, min(due_at) AS due_at, attempt, sum(count)::bigint AS count, min(oldest_at) AS oldest_at,
-        needed, candidates::json AS candidates, tenant, flow
+        min(judge_away_at) AS judge_away_at, needed, candidates::json AS candidates, tenant, flow
     FROM (
-        SELECT stage, state, due_at, attempt, count, oldest_at, needed, candidates::text AS candidates,
+        SELECT stage, state, due_at, attempt, count, oldest_at, judge_away_at, needed, candidates::text AS candidates,
             CASE WHEN (SELECT names FROM holding) ? ('tenant:' || tenant) THEN tenant ELSE '' END AS tenant,
             ARRAY(SELECT name FROM unnest(flow) AS name WHERE (SELECT names FROM holding) ? name) AS flow
         FROM waits
@@ -251,7 +255,8 @@ async def sum_up_all(connection: Connection, alive_s: float) -> WaitingNow:
 def _sum_up_all(around: Circumstances, read: str) -> WaitingNow:
     waits = _FLOW_WAITS.validate_json(read)
     queued = [wait for wait in waits if (wait.stage, wait.state) == (ExecutionStage.EXECUTING, ExecutionState.QUEUED)]
-    judging = sum(wait.count for wait in waits if wait.stage is ExecutionStage.JUDGING)
+    is_judging = [wait for wait in waits if wait.stage is ExecutionStage.JUDGING]
+    judging = sum(wait.count for wait in is_judging if wait.state is not ExecutionState.LEASED)
     return WaitingNow(
         at=around.now,
         sums=sum_up(waits, around, SUMS_MAX),

@@ -24,8 +24,8 @@ from servicekit.process.settings import load_settings
 
 #: Columns of a live execution that change without a fact: leases, offers, and the times at which they run out.
 OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
-#: Columns of which no fact tells: what follows from limits, and counts that bound what goes on.
-UNTOLD: Final = frozenset({"flow", "misjudged", "forged_lease", "validators_lost", "waited"})
+#: Columns of an execution of which no fact tells: what follows from limits, and counts that bound what goes on.
+UNTOLD: Final = frozenset({"flow", "misjudged", "forged_lease", "validators_lost", "waited", "judge_away_at"})
 #: Columns that differ where the rebuild ended a live execution whose agent must not be called twice.
 ENDED: Final = {
     "jobs": frozenset({"status", "version", "live", "updated_at", *NO_ENDING}),
@@ -64,10 +64,10 @@ class ComparedTable:
     @property
     def columns(self) -> Mapping[str, str]:
         """Each column's text in SQL; operational columns of a live execution are NULL."""
+        if self.table is not tables.executions:
+            return {column.name: f"{column.name}::text" for column in self.table.columns}
         texts = {column.name: f"{column.name}::text" for column in self.table.columns if column.name not in UNTOLD}
-        if self.table is tables.executions:
-            texts |= {name: f"CASE WHEN state = 'DONE' THEN {name}::text END" for name in OPERATIONAL}
-        return texts
+        return texts | {name: f"CASE WHEN state = 'DONE' THEN {name}::text END" for name in OPERATIONAL}
 
     @property
     def digest_query(self) -> str:

@@ -19,10 +19,13 @@ _RENEW: Final = text(
         spent = e.spent - CAST(e.stage = 'EXECUTING' AND e.state <> 'LEASED' AS int),
         validators_lost = greatest(0, e.validators_lost - CAST(e.stage = 'JUDGING' AND e.state <> 'LEASED' AS int)),
         due_at = least(signoff_now() + make_interval(secs => :lease_s), e.deadline_at),
+        judge_away_at = CASE WHEN locked.away_s IS NOT NULL
+            THEN coalesce(e.judge_away_at, signoff_now() - make_interval(secs => locked.away_s)) END,
         fails_at = CASE WHEN e.stage = 'EXECUTING' THEN e.deadline_at ELSE e.fails_at END
     FROM (
-        SELECT e.execution_id
-        FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[])) AS u(execution_id, lease)
+        SELECT e.execution_id, u.away_s
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[]), CAST(:away_s AS float8[]))
+            AS u(execution_id, lease, away_s)
         JOIN executions e ON e.execution_id = u.execution_id AND e.lease = u.lease
         WHERE e.stage || '' = :stage AND e.state || '' <> 'DONE'
         ORDER BY e.execution_id FOR UPDATE OF e
@@ -104,15 +107,25 @@ async def renew(
     stage: ExecutionStage,
     leases: Sequence[tuple[UUID, int]],
     lease_s: float,
+    away_s: Mapping[tuple[UUID, int], float] | None = None,
 ) -> set[tuple[UUID, int]]:
     """Renew leases (execution_id, lease) for `lease_s` from now, and return those that are now held.
 
-    A lapsed lease that nobody else was granted is revived, and its attempt is not counted.
+    A lapsed lease that nobody else was granted is revived, and its attempt is not counted. `away_s` has for how many
+    seconds the judges of some have not answered.
     """
     if not leases:
         return set()
-    ids, numbers = zip(*sorted(leases), strict=True)
-    parameters = {"owner": owner, "stage": stage.value, "lease_s": lease_s, "ids": list(ids), "leases": list(numbers)}
+    leases = sorted(leases)
+    ids, numbers = zip(*leases, strict=True)
+    parameters = {
+        "owner": owner,
+        "stage": stage.value,
+        "lease_s": lease_s,
+        "ids": list(ids),
+        "leases": list(numbers),
+        "away_s": [(away_s or {}).get(lease) for lease in leases],
+    }
     return {(row.execution_id, row.lease) for row in await connection.execute(_RENEW, parameters)}
 
 

@@ -9,7 +9,7 @@ import grpc
 
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.claims import read_lease
-from servicekit.leasing.worker import GivenBackLease, Lease, LeaseState, Renewal
+from servicekit.leasing.worker import GivenBackLease, HeldLease, Lease, LeaseState, Renewal
 from signoff.v1 import work_service_pb2 as pb
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class GrpcLeases:
         self,
         owner: UUID,
         room: int,
-        held: Sequence[Lease],
+        held: Sequence[HeldLease],
         outcomes: Sequence[Lease],
         given_back: Sequence[GivenBackLease],
     ) -> Renewal:
@@ -68,7 +68,7 @@ class GrpcLeases:
             owner=str(owner),
             kind=self._kind,
             room=room,
-            held=[prove(lease, owner) for lease in held],
+            held=[prove(work.lease, owner, work.judge_away_s) for work in held],
             outcomes=[prove(lease, owner) for lease in outcomes],
             given_back=[pb.GivenBackLease(lease=prove(one.lease, owner), begun=one.begun) for one in given_back],
         )
@@ -83,7 +83,7 @@ class GrpcLeases:
         )
 
 
-def prove(lease: Lease, owner: UUID) -> pb.Lease:
-    """Return a lease with the proof that its owner holds it."""
+def prove(lease: Lease, owner: UUID, judge_away_s: float | None = None) -> pb.Lease:
+    """Return a lease with the proof that its owner holds it, and for how long its judge has not answered."""
     proof = lease.sign(str(owner).encode())
-    return pb.Lease(execution_id=str(lease.execution_id), lease=lease.lease, proof=proof)
+    return pb.Lease(execution_id=str(lease.execution_id), lease=lease.lease, proof=proof, judge_away_s=judge_away_s)

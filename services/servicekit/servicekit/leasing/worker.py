@@ -16,7 +16,7 @@ from typing import NamedTuple, NoReturn, Protocol
 from uuid import UUID, uuid4
 
 from contracts.signing import SigningKey
-from servicekit.errors import TransientError
+from servicekit.errors import TransientError, UnableError
 from servicekit.leasing.slots import Slots
 from servicekit.metrics import IN_FLIGHT, OUTCOMES, WAITING
 from servicekit.retry import backoffs_s, retry_transient
@@ -30,6 +30,8 @@ REPORT_AGAIN_S = 15.0
 REPORT_AGAIN_MAX_S = 60.0
 #: The shortest time between two reports that a worker has more room.
 ROOM_AGAIN_S = 0.05
+#: Work that only another worker can do is given back after so long, within which that one may have come.
+LEFT_AFTER_S = 10.0
 #: The share of the grace time that is kept for handing back and for outcomes to be recorded.
 HAND_BACK_SHARE = 0.25
 #: How often work whose lease has lapsed looks whether a renewal has revived it.
@@ -77,7 +79,7 @@ class Leases(Protocol):
         self,
         owner: UUID,
         room: int,
-        held: Sequence[Lease],
+        held: Sequence["HeldLease"],
         outcomes: Sequence[Lease],
         given_back: Sequence[GivenBackLease],
     ) -> Renewal:
@@ -95,8 +97,9 @@ PublishOutcome = Callable[[], Awaitable[None]]
 class HeldLease:
     """Work under a lease of this process. Its `lease` gets another key when the jobstore's secret changes.
 
-    `expires_at` is in this process's monotonic time. `begun` is set by the work, and sent when the lease is
-    given back. `cancelled` says of aborted work that nobody goes on with it.
+    `expires_at` is in this process's monotonic time. `begun` is set by the work, and sent when the lease is given back.
+    `cancelled` says of aborted work that nobody goes on with it. `absences` is since when, in the same time, each judge
+    is away for which the work waits.
     """
 
     lease: Lease
@@ -105,11 +108,17 @@ class HeldLease:
     begun: bool = False
     cancelled: bool = False
     has_slot: bool = True
+    absences: list[float] = field(default_factory=list)
     task: "asyncio.Task[None] | None" = None
 
     def has_lapsed(self) -> bool:
         """Whether the lease has ended, by this process's own clock."""
         return time.monotonic() >= self.expires_at
+
+    @property
+    def judge_away_s(self) -> float | None:
+        """For how long its judge has not answered; None if it waits for none."""
+        return time.monotonic() - min(self.absences) if self.absences else None
 
 
 #: Publishes, instead of an outcome, that work under a lease failed by an error that nobody expected.
@@ -171,7 +180,8 @@ class Worker:
     ) -> bool:
         """Start work that was granted; return False if this grant, or a later one, is held already.
 
-        `work` returns what publishes its outcome. `give_up` publishes instead that it, or this, failed unexpectedly.
+        `work` returns what publishes its outcome, or raises UnableError, after which it is given back. `give_up`
+        publishes instead that it, or this, failed unexpectedly.
         """
         older = self._held.get(lease.execution_id)
         if (older is not None and older.lease.lease >= lease.lease) or lease in self._awaited:
@@ -196,6 +206,13 @@ class Worker:
             publish = await work(held)
         except asyncio.CancelledError:
             raise
+        except UnableError as error:
+            log.warning("work is left to a newer worker", extra={"job_id": held.job_id, "reason": str(error)})
+            held.begun = False
+            await asyncio.sleep(LEFT_AFTER_S)
+            self._forget(held)
+            await retry_transient(lambda: self.renew([GivenBackLease(held.lease, begun=False)]), on="jobstore")
+            return
         except Exception as error:
             # A bug. It is reported: the jobstore counts how often, and then fails the job. A lapse would say nothing.
             log.exception("work failed by a bug", extra={"job_id": held.job_id})
@@ -309,7 +326,7 @@ class Worker:
     ) -> None:
         asked_at = time.monotonic()  # from before the question, so that no lease is taken to last longer than it does
         self._reported_room = self.room
-        answer = await self.leases.renew(self.owner, self._reported_room, [h.lease for h in held], awaited, given_back)
+        answer = await self.leases.renew(self.owner, self._reported_room, held, awaited, given_back)
         self._lease_s, self._heard_at = answer.lease_s, asked_at
         for item, state in zip(held, answer.held, strict=True):
             if state in {LeaseState.LOST, LeaseState.CANCELLED} and self._held.get(item.lease.execution_id) is item:

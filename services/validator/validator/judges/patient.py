@@ -1,7 +1,10 @@
 """Wait for a judge that does not answer."""
 
+import time
+from collections.abc import MutableSequence
 from typing import Final
 
+from servicekit.errors import TransientError
 from servicekit.retry import retry_transient
 from validator.ports import Judge, Reply
 from validator.prompt import Question
@@ -11,11 +14,30 @@ JUDGE_WAIT_MAX_S: Final = 30.0
 
 
 class PatientJudge:
-    """Ask a judge, however long it is away: one judgement goes on where it was, and forgets no doubt."""
+    """Ask a judge, however long it is away: one judgement goes on where it was, and forgets no doubt.
 
-    def __init__(self, judge: Judge) -> None:
+    While it is away, `absences` has since when, in seconds of the monotonic clock.
+    """
+
+    def __init__(self, judge: Judge, absences: MutableSequence[float]) -> None:
         self._judge = judge
+        self._absences = absences
 
     async def ask(self, question: Question) -> Reply:
         """Ask until the judge answers. Raise JudgeAnswerError if it answers nonsense."""
-        return await retry_transient(lambda: self._judge.ask(question), on="judge", longest_s=JUDGE_WAIT_MAX_S)
+        away_at: float | None = None
+
+        async def ask_once() -> Reply:
+            nonlocal away_at
+            try:
+                return await self._judge.ask(question)
+            except TransientError:
+                if away_at is None:
+                    self._absences.append(away_at := time.monotonic())
+                raise
+
+        try:
+            return await retry_transient(ask_once, on="judge", longest_s=JUDGE_WAIT_MAX_S)
+        finally:
+            if away_at is not None:
+                self._absences.remove(away_at)

@@ -195,6 +195,15 @@ def test_a_worker_that_calls_again_later_is_told_and_one_that_works_is_not() -> 
     assert codes(leased) == codes(replace(leased, retry_at=NOW)) == []
 
 
+def test_a_judge_that_is_away_is_told_of_what_is_with_a_validator() -> None:
+    leased = Wait(ExecutionStage.JUDGING, ExecutionState.LEASED, judge_away_at=NOW)
+    (reason,) = explain(leased, around(JUDGING=NONE))
+    assert (reason.code, reason.since, reason.owner) == ("judge_away", NOW, "operator")
+    assert codes(replace(leased, judge_away_at=None)) == []
+    (each,) = sum_up([leased, leased], around())
+    assert (each.code, each.count) == ("judge_away", 2)
+
+
 @pytest.mark.parametrize("code", [code for code in WaitCode if code not in {"not_before", "retry_backoff"}])
 def test_a_start_is_foretold_only_where_its_own_time_is_all(code: str) -> None:
     own = Reason(code="not_before", until=SOON, owner="time", remedy="")
@@ -265,6 +274,7 @@ def test_each_reason_is_told_whole() -> None:
         "circuit_probing": (DUE, around(PROBED)),
         "no_worker": (DUE, around(EXECUTING=NONE)),
         "no_room": (DUE, around(EXECUTING=TAKEN)),
+        "judge_away": (Wait(ExecutionStage.JUDGING, ExecutionState.LEASED, judge_away_at=NOW), around()),
         "agent_missing": (Wait(), around()),
         "no_agent_matches": (Wait(needed=["write"]), around()),
         "agent_disabled": (Wait(needed=["write"], candidates=[Candidate("a", enabled=False, paused=False)]), around()),
@@ -288,6 +298,7 @@ def test_each_reason_is_told_whole() -> None:
             ("circuit_probing", "agent", {"name": "writer", "used": 5}),
             ("no_worker", "operator", {"name": "executor", "since": NONE.seen_at}),
             ("no_room", "operator", {"name": "executor", "used": 200, "allowed": 200}),
+            ("judge_away", "operator", {"since": NOW}),
             ("agent_missing", "caller", {}),
             ("no_agent_matches", "operator", {"name": "write"}),
             ("agent_disabled", "operator", {"name": "a"}),

@@ -88,7 +88,8 @@ class Candidate:
 class Wait:
     """An execution that waits, or `count` of them for which the same holds.
 
-    `retry_at` is when the worker that holds it calls the agent again. `needed` are the capabilities of a job without an
+    `retry_at` is when the worker that holds it calls the agent again, and `judge_away_at` since when the judge does not
+    answer the validator that holds it. `needed` are the capabilities of a job without an
     execution, and `candidates` the agents that have them all.
     """
 
@@ -99,6 +100,7 @@ class Wait:
     tenant: str = ""
     flow: Sequence[str] = ()
     retry_at: datetime | None = None
+    judge_away_at: datetime | None = None
     needed: Sequence[str] = ()
     candidates: Sequence[Candidate] = ()
     count: int = 1

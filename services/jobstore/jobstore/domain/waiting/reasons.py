@@ -36,8 +36,7 @@ def explain(wait: Wait, around: Circumstances) -> list[Reason]:
     if wait.stage is None:
         return _explain_unmatched(wait)
     if wait.state is ExecutionState.LEASED:
-        is_away = wait.retry_at is not None and wait.retry_at > around.now
-        return [_wait_for_time(WaitCode.RETRY_BACKOFF, wait.retry_at)] if is_away else []
+        return _explain_leased(wait, around)
     is_queued, reasons = wait.state is ExecutionState.QUEUED, list[Reason]()
     # What is offered is due again only to be offered again.
     is_due = not is_queued or wait.due_at is None or wait.due_at <= around.now
@@ -75,6 +74,15 @@ def sum_up(waits: Iterable[Wait], around: Circumstances, most: int | None = None
         WaitingSum(count=counts[key], **firsts[key].model_dump())
         for key in sorted(counts, key=lambda key: (-counts[key], key))[:most]
     ]
+
+
+def _explain_leased(wait: Wait, around: Circumstances) -> list[Reason]:
+    """Return what the worker that holds an execution waits for."""
+    if wait.judge_away_at is not None:
+        remedy = "it is asked again until it answers: signoff judge test says what it answers now"
+        return [Reason(code=WaitCode.JUDGE_AWAY, since=wait.judge_away_at, owner=Owner.OPERATOR, remedy=remedy)]
+    is_later = wait.retry_at is not None and wait.retry_at > around.now
+    return [_wait_for_time(WaitCode.RETRY_BACKOFF, wait.retry_at)] if is_later else []
 
 
 def _wait_for_time(code: WaitCode, until: datetime | None) -> Reason:

@@ -208,6 +208,7 @@ executions = Table(
     Column("forged_lease", Integer, doc="the lease of which a forged report was buried"),
     Column("validators_lost", SmallInteger, nullable=False, server_default="0", doc="judging leases that lapsed"),
     Column("waited", JSONB, doc="for what, since the last entry that is about it"),
+    Column("judge_away_at", TIME, doc="since when its judge does not answer whoever has the judging lease"),
     CheckConstraint("stage IN ('EXECUTING', 'JUDGING')", name="stage"),
     CheckConstraint("state IN ('QUEUED', 'OFFERED', 'LEASED', 'DONE')", name="state"),
     Index(

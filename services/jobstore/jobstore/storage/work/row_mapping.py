@@ -16,8 +16,10 @@ from jobstore.domain.spec import Spec
 from jobstore.storage import sql
 from jobstore.storage.tables import executions, job_logs, jobs, workers
 
-#: The columns of an execution that decisions write: not when it was requested, nor what was forged.
-EXECUTION_COLUMNS: Final = sql.columns(executions, without={"created_at", "forged_lease"})
+#: Columns of an execution that are noted beside its state, and no decision reads or writes.
+_NOTED: Final = {"forged_lease", "judge_away_at"}
+#: The columns of an execution that decisions write: not when it was requested.
+EXECUTION_COLUMNS: Final = sql.columns(executions, without={"created_at", *_NOTED})
 #: Those, and when it was requested: what is read.
 READ_COLUMNS: Final = (*EXECUTION_COLUMNS, "created_at")
 #: Columns that a request freezes: no decision changes them afterwards.
@@ -27,7 +29,7 @@ FROZEN_COLUMNS: Final = {
 }
 #: The id, and the columns of an execution that decisions change after it was inserted.
 CHANGING_COLUMNS: Final = {"execution_id": "uuid"} | sql.columns(
-    executions, without={*FROZEN_COLUMNS, "created_at", "forged_lease"}
+    executions, without={*FROZEN_COLUMNS, "created_at", *_NOTED}
 )
 #: Columns of a job that decisions change.
 JOB_COLUMNS: Final = sql.columns(

@@ -19,6 +19,7 @@ const WORDS: Record<string, (cause: Cause, about: string) => string> = {
   queue: () => "its turn comes",
   offered: (_, about) => `offered to ${about === "validator" ? "validators" : "executors"}`,
   judge_missing: () => "no validator is running",
+  judge_away: () => "the judge does not answer",
   judge_no_room: (cause) => `validators are full${formatUse(cause, "taken")}`,
   no_agent_matches: (_, about) => `no agent has ${about}`,
   agent_disabled: (_, about) => `${about} is disabled`,

@@ -20,8 +20,8 @@ export const WaitingNow = createContext(UNKNOWN);
  * Read anew why the first jobs of the list wait, as long as one does: no event tells of it. Rows stay where they are.
  */
 export function useReadWaiting(search: JobsSearch, jobs: readonly Job[]): WaitingById {
-  const first = jobs.slice(0, PAGE_SIZE).filter(isQueued);
-  const isOpen = (now: WaitingById) => first.some((job) => findReasons(job, now).length === 0);
+  const first = jobs.slice(0, PAGE_SIZE).filter((job) => isQueued(job) || isJudged(job));
+  const isOpen = (now: WaitingById) => first.some((job) => isQueued(job) && findReasons(job, now).length === 0);
   const { data = UNKNOWN } = useQuery<WaitingById>({
     queryKey: ["jobs-waiting", search],
     enabled: first.length > 0,
@@ -41,6 +41,9 @@ export function useReadWaiting(search: JobsSearch, jobs: readonly Job[]): Waitin
 
 /** Whether a job has asked for something that nobody does yet, as far as its row tells. */
 const isQueued = ({ status, live }: Job) => status === "ASSIGNED" && live === true;
+
+/** Whether a job's result is with the judge, which may be away. */
+const isJudged = ({ live, last_log: last }: Job) => live === true && last?.kind === "result";
 
 /** Return what a job of the list waits for, the first thing first. */
 export function useReasons(job: Job): WaitReason[] {
