@@ -102,7 +102,7 @@ async def test_a_list_is_what_sorting_all_that_match_gives_however_short_its_wal
 async def test_of_more_than_are_sorted_the_newest_are_and_that_is_said(
     database: Database, rows: list[Any], monkeypatch: pytest.MonkeyPatch, order: JobOrder
 ) -> None:
-    for name, most in (("SKIMMED_MAX", 40), ("WALKED_MAX", 60), ("COUNTED_MAX", 200)):
+    for name, most in (("SKIMMED_MAX", 40), ("WALKED_MAX", 60), ("SORTED_MAX", 200)):
         monkeypatch.setattr(job_finding, name, most)
     matching = sorted((row for row in rows if row.tenant == "tenant-0"), key=lambda row: row.created_at)
     if order is JobOrder.SPENT:

@@ -18,7 +18,6 @@ from sqlalchemy import (
     any_,
     bindparam,
     cast,
-    collate,
     func,
     literal,
     or_,
@@ -79,9 +78,7 @@ _IS_ITEM: Final = text(
 
 def holds_text(columns: ColumnCollection[str, ColumnElement[str]], wanted: str | None) -> ColumnElement[bool]:
     """Return the condition that a title or an id contains a text, in whatever case."""
-    # Of a text in ASCII only ASCII has to be folded, which is twice as fast.
-    folded = (collate(columns[name], "C") if (wanted or "").isascii() else columns[name] for name in ("title", "id"))
-    return or_(*(column.icontains(wanted, autoescape=True) for column in folded))
+    return or_(*(columns[name].icontains(wanted, autoescape=True) for name in ("title", "id")))
 
 
 def holds_id_part(columns: ColumnCollection[str, ColumnElement[str]], part: str) -> ColumnElement[bool]:
@@ -108,16 +105,17 @@ def select_found_of_newest(chosen: JobFilter) -> Select[str]:
     return select(newest.c.job_id).where(has_words(chosen))
 
 
-async def is_frequent(connection: Connection, chosen: JobFilter) -> bool:
-    """Return whether so many jobs have what is searched that only the newest of all jobs are searched.
+async def find_rare(connection: Connection, chosen: JobFilter) -> list[str] | None:
+    """Return the ids of all jobs whose texts have what is searched; None if so many do that the newest are searched.
 
     Sorting all that have a word takes as long as there are many. It is known at once of what many of the newest have.
     """
     among_newest = select(func.count()).select_from(select_found_of_newest(chosen).subquery())
     if await connection.scalar(among_newest) >= FREQUENT:
-        return True
-    among_all = select(literal(1)).select_from(job_texts).where(has_words(chosen)).limit(FOUND_MAX + 1)
-    return int(await connection.scalar(select(func.count()).select_from(among_all.subquery()))) > FOUND_MAX
+        return None
+    among_all = select(job_texts.c.job_id).where(has_words(chosen)).limit(FOUND_MAX + 1)
+    found = [row.job_id for row in await connection.execute(among_all)]
+    return None if len(found) > FOUND_MAX else found
 
 
 def has_words(chosen: JobFilter) -> TextClause:

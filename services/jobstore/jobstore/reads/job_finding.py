@@ -6,19 +6,30 @@ So walks are short, and where they find no whole page, the newest jobs that matc
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, CompoundSelect, Subquery, func, or_, select, true, union
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    CompoundSelect,
+    Subquery,
+    Text,
+    any_,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    union,
+)
 
 from contracts.resources import JobFilter
 from contracts.status import JobOrder
 from jobstore.reads.job_filter import (
     HAS_ENDED,
     Query,
+    find_rare,
     has_words,
     holds,
-    is_found,
-    is_frequent,
     select_found_of_newest,
     where_matching,
 )
@@ -26,16 +37,13 @@ from jobstore.reads.job_order import CREATED, OF_ENDED, PARTS, WHOLE, Place, get
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import job_texts, jobs, operation_items
 
-#: Jobs that match are counted and sorted up to this number, the newest; more cost time and tell nobody more.
+#: Jobs that match are counted up to this number, and sorted up to that, the newest: more cost time and tell little.
 COUNTED_MAX: Final = 10_000
+SORTED_MAX: Final = 5_000
 #: Jobs that are searched for the middle of a word, which no index finds: the newest.
 SEARCHED_MAX: Final = 20_000
-#: Jobs that are sorted where it is plain that more than COUNTED_MAX match.
-SORTED_MAX: Final = 5_000
 #: Rows of an order that are looked at for a page: few at first, and more where these hold a part of it.
 SKIMMED_MAX, WALKED_MAX = 2_000, 10_000
-#: The part of the newest SKIMMED_MAX jobs that match from which on it is plain that many do.
-MANY: Final = 0.05
 
 #: What of a filter an index has in the order of creation, the rarest first: that with it is walked along. The ranges of
 #: an order's own column bound any walk along it.
@@ -76,9 +84,8 @@ async def find_jobs(
         rows, is_certain = await _walk(connection, WALKED_MAX, limit, chosen, order, after)
         if is_certain:
             return Found(rows)
-    most = SORTED_MAX if await _match_many(connection, chosen) else COUNTED_MAX
-    newest, is_all = await _sort_newest(connection, most, limit, chosen, order, after)
-    return Found(newest, None if is_all else most)
+    newest, is_all = await _sort_newest(connection, limit, chosen, order, after)
+    return Found(newest, None if is_all else SORTED_MAX)
 
 
 async def _walk(
@@ -113,26 +120,16 @@ def _is_one(value: object) -> bool:
     return not isinstance(value, list) or len(value) == 1
 
 
-async def _match_many(connection: Connection, chosen: JobFilter) -> bool:
-    """Return whether it is plain that many match: by the newest jobs, or by the number of a batch's items."""
-    if chosen.batch_id is not None:
-        return await _count_items(connection, chosen.batch_id) > COUNTED_MAX
-    newest = sort_and_seek(select(*_MATCHED), JobOrder.CREATED_DESC, None).limit(SKIMMED_MAX).subquery("jobs").c
-    matching = where_matching(select(newest.id), chosen, newest).subquery()
-    number: int = await connection.scalar(select(func.count()).select_from(matching))
-    return number >= MANY * SKIMMED_MAX
-
-
 async def _sort_newest(
-    connection: Connection, most: int, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
+    connection: Connection, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
 ) -> tuple[list[Row], bool]:
-    """Return a page of the `most` newest jobs that match, sorted, and whether these are all."""
-    newest = select_newest(get_order_columns(order), chosen, most, ended=order in OF_ENDED).cte("newest")
+    """Return a page of the newest SORTED_MAX jobs that match, sorted, and whether these are all."""
+    newest = select_newest(get_order_columns(order), chosen, SORTED_MAX, ended=order in OF_ENDED).cte("newest")
     number = select(func.count().label("number")).select_from(newest).subquery()
     page = sort_and_seek(select(newest), order, after, newest.c).limit(limit).subquery()
     query = select(number.c.number, page).select_from(number.outerjoin(page, true()))
     rows = list(await connection.execute(sort_and_seek(query, order, None, page.c)))
-    is_all = not await is_cut(connection, chosen, rows[0].number, most)
+    is_all = not await is_cut(connection, chosen, rows[0].number, SORTED_MAX)
     return [row for row in rows if row.id is not None], is_all
 
 
@@ -140,12 +137,8 @@ async def is_cut(connection: Connection, chosen: JobFilter, number: int, most: i
     """Return whether more may match than the `number` that was found of `most`: also of a larger batch."""
     if number >= most or chosen.batch_id is None:
         return number >= most
-    return await _count_items(connection, chosen.batch_id) > most
-
-
-async def _count_items(connection: Connection, batch_id: UUID) -> int:
-    last = select(func.max(operation_items.c.item)).where(operation_items.c.operation_id == batch_id)
-    return 1 + (await connection.scalar(last) or 0)
+    last = select(func.max(operation_items.c.item)).where(operation_items.c.operation_id == chosen.batch_id)
+    return (await connection.scalar(last) or 0) >= most
 
 
 def select_newest(
@@ -205,7 +198,8 @@ async def select_found(
     rest = chosen.model_copy(update=NO_SEARCH)
     newest = _select_searched(columns, rest, ended=ended)
     holding = select(*(newest.c[str(column.key)] for column in columns))
-    if await is_frequent(connection, chosen):
+    if (job_ids := await find_rare(connection, chosen)) is None:
         return holding.where(or_(holds(newest.c, chosen), newest.c.id.in_(select_found_of_newest(chosen))))
-    found = where_matching(select(*columns), rest, items_max=COUNTED_MAX).where(is_found(chosen))
+    found = where_matching(select(*columns), rest, items_max=COUNTED_MAX)
+    found = found.where(jobs.c.id == any_(literal(job_ids, ARRAY(Text))))
     return union(holding.where(holds(newest.c, chosen)), found.where(HAS_ENDED) if ended else found)
