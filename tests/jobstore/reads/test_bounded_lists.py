@@ -135,7 +135,7 @@ async def test_frequent_words_are_searched_among_the_newest(
     async with database.transaction() as connection:
         await connection.execute(text(words))
         for modules, name, most in (
-            ((job_filter,), "FOUND_MAX", 300),
+            ((job_filter, job_finding), "FOUND_MAX", 300),
             ((job_filter,), "FREQUENT", 30),
             ((job_finding,), "SEARCHED_MAX", 300),
         ):

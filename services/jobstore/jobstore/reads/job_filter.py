@@ -35,8 +35,8 @@ from jobstore.storage.tables import job_texts, jobs
 HAS_ENDED: Final = text("jobs.duration_s IS NOT NULL")
 #: Jobs of which the words match that are looked at: of more, the newest.
 FOUND_MAX: Final = 20_000
-#: So many of the newest FOUND_MAX have words that are frequent.
-FREQUENT: Final = 2_000
+#: Words that so many of the newest jobs have, of so many that are asked, are frequent.
+FREQUENT, ASKED_MAX = 400, 4_000
 _NEWEST_TEXTS: Final = (job_texts.c.created_at.desc(), job_texts.c.job_id.desc())
 #: All words of a text, of which each may go on: `:*` ends each lexeme.
 _WORDS: Final = r"""
@@ -99,9 +99,9 @@ def is_found(chosen: JobFilter) -> ColumnElement[bool]:
     return jobs.c.id == any_(func.ARRAY(newest.scalar_subquery()))
 
 
-def select_found_of_newest(chosen: JobFilter) -> Select[str]:
-    """Return the ids of those of the newest FOUND_MAX jobs whose texts have what is searched."""
-    newest = select(job_texts.c.job_id, job_texts.c.words).order_by(*_NEWEST_TEXTS).limit(FOUND_MAX).subquery()
+def select_found_of_newest(chosen: JobFilter, most: int) -> Select[str]:
+    """Return the ids of those of the `most` newest jobs whose texts have what is searched."""
+    newest = select(job_texts.c.job_id, job_texts.c.words).order_by(*_NEWEST_TEXTS).limit(most).subquery()
     return select(newest.c.job_id).where(has_words(chosen))
 
 
@@ -110,7 +110,7 @@ async def find_rare(connection: Connection, chosen: JobFilter) -> list[str] | No
 
     Sorting all that have a word takes as long as there are many. It is known at once of what many of the newest have.
     """
-    among_newest = select(func.count()).select_from(select_found_of_newest(chosen).subquery())
+    among_newest = select(func.count()).select_from(select_found_of_newest(chosen, ASKED_MAX).subquery())
     if await connection.scalar(among_newest) >= FREQUENT:
         return None
     among_all = select(job_texts.c.job_id).where(has_words(chosen)).limit(FOUND_MAX + 1)

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from contracts.resources import JobFilter
 from contracts.status import JobOrder
 from jobstore.reads.job_filter import (
+    FOUND_MAX,
     HAS_ENDED,
     Query,
     find_rare,
@@ -199,7 +200,7 @@ async def select_found(
     newest = _select_searched(columns, rest, ended=ended)
     holding = select(*(newest.c[str(column.key)] for column in columns))
     if (job_ids := await find_rare(connection, chosen)) is None:
-        return holding.where(or_(holds(newest.c, chosen), newest.c.id.in_(select_found_of_newest(chosen))))
+        return holding.where(or_(holds(newest.c, chosen), newest.c.id.in_(select_found_of_newest(chosen, FOUND_MAX))))
     found = where_matching(select(*columns), rest, items_max=COUNTED_MAX)
     found = found.where(jobs.c.id == any_(literal(job_ids, ARRAY(Text))))
     return union(holding.where(holds(newest.c, chosen)), found.where(HAS_ENDED) if ended else found)
