@@ -26,7 +26,6 @@ from contracts.resources import JobFilter
 from contracts.status import JobOrder
 from jobstore.reads.job_filter import (
     FOUND_MAX,
-    HAS_ENDED,
     Query,
     find_rare,
     has_words,
@@ -34,7 +33,16 @@ from jobstore.reads.job_filter import (
     select_found_of_newest,
     where_matching,
 )
-from jobstore.reads.job_order import CREATED, OF_ENDED, PARTS, WHOLE, Place, get_order_columns, sort_and_seek
+from jobstore.reads.job_order import (
+    CREATED,
+    PARTS,
+    WHOLE,
+    Place,
+    get_order_columns,
+    get_place_columns,
+    sort,
+    sort_and_seek,
+)
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import job_texts, jobs, operation_items
 
@@ -125,11 +133,11 @@ async def _sort_newest(
     connection: Connection, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
 ) -> tuple[list[Row], bool]:
     """Return a page of the newest SORTED_MAX jobs that match, sorted, and whether these are all."""
-    newest = select_newest(get_order_columns(order), chosen, SORTED_MAX, ended=order in OF_ENDED).cte("newest")
+    newest = select_newest(get_place_columns(order), chosen, SORTED_MAX).cte("newest")
     number = select(func.count().label("number")).select_from(newest).subquery()
     page = sort_and_seek(select(newest), order, after, newest.c).limit(limit).subquery()
     query = select(number.c.number, page).select_from(number.outerjoin(page, true()))
-    rows = list(await connection.execute(sort_and_seek(query, order, None, page.c)))
+    rows = list(await connection.execute(sort(query, order, page.c)))
     is_all = not await is_cut(connection, chosen, rows[0].number, SORTED_MAX)
     return [row for row in rows if row.id is not None], is_all
 
@@ -142,12 +150,9 @@ async def is_cut(connection: Connection, chosen: JobFilter, number: int, most: i
     return (await connection.scalar(last) or 0) >= most
 
 
-def select_newest(
-    columns: Iterable[ColumnElement[object]], chosen: JobFilter, limit: int, *, ended: bool = False
-) -> Query:
+def select_newest(columns: Iterable[ColumnElement[object]], chosen: JobFilter, limit: int) -> Query:
     """Return the newest jobs that match, without a search; of a large batch those of its newest items."""
     query = where_matching(select(*columns), chosen, items_max=min(limit, COUNTED_MAX))
-    query = query.where(HAS_ENDED) if ended else query
     return sort_and_seek(query, JobOrder.CREATED_DESC, None).limit(limit)
 
 
@@ -158,9 +163,7 @@ async def search_jobs(
     if order in CREATED:
         query: Query = select(_search_by_creation(limit, chosen, order, after).subquery())
     else:
-        columns = get_order_columns(order)
-        found = await select_found(connection, columns, chosen, ended=order in OF_ENDED)
-        query = select(found.subquery())
+        query = select((await select_found(connection, get_place_columns(order), chosen)).subquery())
     named = query.subquery().c
     query = sort_and_seek(select(*get_order_columns(order, named)), order, after, named).limit(limit)
     return Found(list(await connection.execute(query)), SEARCHED_MAX)
@@ -183,24 +186,24 @@ def _search_by_creation(
     return union(*pages)
 
 
-def _select_searched(columns: Iterable[ColumnElement[object]], rest: JobFilter, *, ended: bool = False) -> Subquery:
+def _select_searched(columns: Iterable[ColumnElement[object]], rest: JobFilter) -> Subquery:
     """Return the newest SEARCHED_MAX jobs that match, with what is searched and more columns."""
     each = {column.key: column for column in (jobs.c.id, jobs.c.title, jobs.c.created_at, *columns)}
-    return select_newest(each.values(), rest, SEARCHED_MAX, ended=ended).subquery()
+    return select_newest(each.values(), rest, SEARCHED_MAX).subquery()
 
 
 async def select_found(
-    connection: Connection, columns: Sequence[ColumnElement[object]], chosen: JobFilter, *, ended: bool = False
+    connection: Connection, columns: Sequence[ColumnElement[object]], chosen: JobFilter
 ) -> Query | CompoundSelect[*tuple[object, ...]]:
     """Return the query of what a search finds: the newest that hold it themselves, and what the index of texts has.
 
     The id is among the columns, since a job may be found by both.
     """
     rest = chosen.model_copy(update=NO_SEARCH)
-    newest = _select_searched(columns, rest, ended=ended)
+    newest = _select_searched(columns, rest)
     holding = select(*(newest.c[str(column.key)] for column in columns))
     if (job_ids := await find_rare(connection, chosen)) is None:
         return holding.where(or_(holds(newest.c, chosen), newest.c.id.in_(select_found_of_newest(chosen, FOUND_MAX))))
     found = where_matching(select(*columns), rest, items_max=COUNTED_MAX)
     found = found.where(jobs.c.id == any_(literal(job_ids, ARRAY(Text))))
-    return union(holding.where(holds(newest.c, chosen)), found.where(HAS_ENDED) if ended else found)
+    return union(holding.where(holds(newest.c, chosen)), found)

@@ -41,16 +41,26 @@ def get_order_columns(order: JobOrder, table: Columns = jobs.c) -> Sequence[Colu
     return [table[name] for name in (*SORTED_BY[order.value.removeprefix("-")], "id")]
 
 
-def sort_and_seek(query: Query, order: JobOrder, after: Place | None, table: Columns = jobs.c) -> Query:
-    """Sort a query, and let it begin after a place."""
+def get_place_columns(order: JobOrder) -> Sequence[ColumnElement[object]]:
+    """Return the columns of jobs that an order sorts by, and that which says whether a job has a place in it."""
+    columns = get_order_columns(order)
+    return columns if order not in OF_ENDED or jobs.c.duration_s in columns else (*columns, jobs.c.duration_s)
+
+
+def sort(query: Query, order: JobOrder, table: Columns) -> Query:
+    """Sort a query."""
     columns = get_order_columns(order, table)
-    if order in OF_ENDED and table is jobs.c:
-        query = query.where(HAS_ENDED)
-    if order.value.startswith("-"):
-        query = query.order_by(*(column.desc() for column in columns))
-        return query if after is None else query.where(tuple_(*columns) < tuple_(*after))
-    query = query.order_by(*columns)
-    return query if after is None else query.where(tuple_(*columns) > tuple_(*after))
+    return query.order_by(*(column.desc() for column in columns) if order.value.startswith("-") else columns)
+
+
+def sort_and_seek(query: Query, order: JobOrder, after: Place | None, table: Columns = jobs.c) -> Query:
+    """Sort those of a query that have a place in an order, and let it begin after one."""
+    if order in OF_ENDED:
+        query = query.where(HAS_ENDED if table is jobs.c else table["duration_s"].is_not(None))
+    if after is not None:
+        columns, place = tuple_(*get_order_columns(order, table)), tuple_(*after)
+        query = query.where(columns < place if order.value.startswith("-") else columns > place)
+    return sort(query, order, table)
 
 
 def get_place(row: Row, order: JobOrder) -> Place:
