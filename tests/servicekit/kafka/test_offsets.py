@@ -1,6 +1,7 @@
 """Offsets are committed behind the work: seldom, never past what is not handled, and to the last when it stops."""
 
 import asyncio
+import gc
 import time
 from types import SimpleNamespace
 
@@ -180,3 +181,29 @@ async def test_a_consumer_that_joins_a_group_again_commits_nothing_until_it_has_
         coordinator.generation += 1
         with pytest.raises(CommitFailedError):
             await consumer.commit(dict.fromkeys(consumer.assignment(), 1))
+
+
+async def test_a_commit_whose_caller_has_given_up_fails_in_silence(place, handler, monkeypatch):
+    """As one does that waits for a broker that is away: what it read comes again, and nobody is told of an error."""
+    told, asked, lost = [], asyncio.Event(), asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+
+    async def fail_late(*_: object) -> None:
+        asked.set()
+        await lost.wait()
+        raise KafkaConnectionError
+
+    monkeypatch.setattr("servicekit.kafka.commit_patch._commit", fail_late)
+    commit_as_member_alone()
+    async with subscribed(place, handler) as subscription:
+        consumer = subscription.consumer()
+        await until(consumer.assignment)
+        committing = asyncio.create_task(consumer.commit(dict.fromkeys(consumer.assignment(), 1)))
+        await asked.wait()
+        committing.cancel()
+        monkeypatch.undo()
+        lost.set()
+        await until(committing.done)
+        await until(lambda: not any("_commit_as_member" in repr(task) for task in asyncio.all_tasks()))
+    gc.collect()
+    assert told == []
