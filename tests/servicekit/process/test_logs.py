@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicekit.process.logs import JsonFormatter
+from servicekit.process.logs import JsonFormatter, SeldomFilter
 
 
 def logged(message: str, *args: object, exc_info: object = None, **extra: object) -> str:
@@ -52,3 +52,24 @@ def test_an_exception_stands_in_its_line():
 
 def test_values_that_json_cannot_say_are_shown_as_text():
     assert json.loads(logged("x", error=OSError("gone")))["error"] == "gone"
+
+
+def test_what_the_library_of_kafka_tells_again_and_again_is_logged_seldom_with_how_often() -> None:
+    passed = []
+    seldom = SeldomFilter()
+    told = [(0.0, "a"), (0.1, "b"), (9.9, "c"), (10.0, "d"), (25.0, "e")]
+    for at, topic in told:
+        for name, text in (("aiokafka.cluster", "Topic %s not found"), ("jobstore.relay", "told")):
+            record = logging.makeLogRecord({"name": name, "msg": text, "args": (topic,), "created": at})
+            if seldom.filter(record):
+                passed.append((name, at, getattr(record, "repeated", None)))
+    assert passed == [
+        ("aiokafka.cluster", 0.0, None),
+        ("jobstore.relay", 0.0, None),
+        ("jobstore.relay", 0.1, None),
+        ("jobstore.relay", 9.9, None),
+        ("aiokafka.cluster", 10.0, 2),
+        ("jobstore.relay", 10.0, None),
+        ("aiokafka.cluster", 25.0, None),
+        ("jobstore.relay", 25.0, None),
+    ]
