@@ -104,7 +104,7 @@ class FreeJudgingWorker:
         self._done: dict[Lease, FreeOutcome] = {}
         self._lease_s = 10.0
         self._are_waiting = asyncio.Event()
-        self._changed = asyncio.Event()
+        self._changed, self._taken = asyncio.Event(), asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -163,6 +163,7 @@ class FreeJudgingWorker:
         for grant in taken:
             self._lease_s = grant.lease_s
             self._held[grant.lease] = asyncio.create_task(self._make(grant, asked_at))
+            self._taken.set()
         return len(taken)
 
     async def _make(self, grant: FreeGrant, began_at: float) -> None:
@@ -181,6 +182,9 @@ class FreeJudgingWorker:
     async def _report_for_ever(self) -> None:
         reported_at = time.monotonic()
         while True:
+            if not self._held and not self._done:
+                self._taken.clear()
+                await self._taken.wait()
             await asyncio.sleep(GATHER_S)
             is_due = self._held and time.monotonic() - reported_at >= self._lease_s / 5
             if not self._done and not is_due:
