@@ -149,7 +149,7 @@ class Injector:
         name = await self.world.start_extra(planned.target, planned.kind)
         if name is None:
             return None
-        pid = self.world.pids[name]
+        pid = self.world.extras[name].pid  # one that met no broker has ended by itself
         await asyncio.sleep(planned.lasts_s)
         await self.world.stop_extra(name)
         return Done(pid)
