@@ -130,6 +130,16 @@ async def test_nothing_moves_while_a_page_is_loaded(visitor: Visitor, pages: dic
     assert {name: shifts for name, shifts in found.items() if shifts} == {}
 
 
+async def test_the_filters_of_the_list_are_one_row_on_a_desk(visitor: Visitor):
+    page = await visitor.arrive("/", size=DESK)
+    await settled(page)
+    menus = page.get_by_role("search").get_by_role("button")
+    await expect(menus).to_have_count(9)
+    tops = {round((await menu.bounding_box() or {})["y"]) for menu in await menus.all()}
+    field = await page.get_by_role("combobox", name="Search jobs").bounding_box()
+    assert field and tops == {round(field["y"])}
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1440, 900), (768, 900), PHONE])
 async def test_filters_are_accessible_and_fit(
