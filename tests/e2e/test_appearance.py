@@ -130,6 +130,18 @@ async def test_nothing_moves_while_a_page_is_loaded(visitor: Visitor, pages: dic
     assert {name: shifts for name, shifts in found.items() if shifts} == {}
 
 
+async def test_every_page_is_as_wide_as_the_others(visitor: Visitor, pages: dict[str, str]):
+    page = await visitor.arrive("/", size=(1600, 900))
+    widths = {}
+    for name, path in pages.items():
+        if not name.startswith("jobs"):  # the list has the whole window
+            await page.goto(path)
+            await settled(page)
+            box = await page.locator("main > *").first.bounding_box()
+            widths[name] = box and (box["x"], box["width"])
+    assert len(set(widths.values())) == 1, widths
+
+
 async def test_the_filters_of_the_list_are_one_row_on_a_desk(visitor: Visitor):
     page = await visitor.arrive("/", size=DESK)
     await settled(page)

@@ -128,7 +128,7 @@ function ActionFields({ action, job, details, onChange }: ActionFieldsProps) {
   switch (action) {
     case "cancel":
       return (
-        <Field label="Reason" hint="Optional; it stands in the history.">
+        <Field label="Reason" hint="Optional; recorded in the history.">
           {(control) => (
             <TextArea
               {...control}
@@ -140,7 +140,7 @@ function ActionFields({ action, job, details, onChange }: ActionFieldsProps) {
       );
     case "resubmit":
       return (
-        <Field label="Comment for the agent" hint="Optional; told beside the verdict's feedback.">
+        <Field label="Comment for the agent" hint="Optional; sent with the verdict's feedback.">
           {(control) => (
             <TextArea
               {...control}
