@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from contracts.resources import NewAgent, NewJob
 from contracts.status import Circuit, JobLogStatus
+from contracts.waiting.reasons import WaitingSum
 from signoff.v1 import operations_service_pb2 as operations_pb
 
 
@@ -112,9 +113,13 @@ async def test_dead_letters_are_counted_and_the_newest_shown(signoff):
 
 
 async def test_the_overview_says_what_waits_what_ended_and_how_agents_do(signoff, jobstore):
+    asks = WaitingSum(code="judge_away", count=2, owner="operator", remedy="it is asked again until it answers")
+    full = WaitingSum(code="limit_concurrency", name="tenant:press", count=3, owner="operator", remedy="raise it")
+    jobstore.waiting_sums = [full, asks]
     shown = (await signoff("overview", "--range", "2d")).out.splitlines()
     assert [re.split("  +", line.rstrip()) for line in shown] == [
-        ["now", "3 wait, the oldest for 1m 15s; 1 run; 0 are judged"],
+        ["now", "3 queued, the oldest for 1m 15s; 1 running; 0 being judged"],
+        ["why they wait", "3 for limit_concurrency tenant:press, 2 for judge_away: see `signoff explain`"],
         ["dead letters", "2: see `signoff dlq list`"],
         ["last 2d", "12 created, 7 completed, 2 failed"],
         ["spent", "0.25 USD"],

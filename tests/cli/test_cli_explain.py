@@ -17,7 +17,7 @@ async def test_a_job_that_waits_is_told_why_with_numbers_and_what_lifts_it(signo
     lines = (await signoff("jobs", "explain", "j")).out.splitlines()
     until = f"{UNTIL.astimezone():%Y-%m-%d %H:%M:%S %Z}"
     assert lines == [
-        f"it waits since {until}, its turn: 34",
+        f"it has waited since {until}, its turn: 34",
         "  limit_concurrency tenant:press, 5 of 5",
         f"    operator: {REMEDY}",
         f"  circuit_open writer, 7 in a row, until {until}",
@@ -48,6 +48,6 @@ async def test_all_that_wait_are_summed_up(signoff, jobstore):
         WaitingSum(code="not_before", count=22, owner="time", remedy="it begins then", until=UNTIL),
     ]
     lines = (await signoff("explain")).out.splitlines()
-    assert lines[:3] == ["412 wait", "  390 for limit_concurrency tenant:press", f"    operator: {REMEDY}"]
+    assert lines[:3] == ["412 waiting", "  390 for limit_concurrency tenant:press", f"    operator: {REMEDY}"]
     assert lines[3].startswith("  22 for not_before, until 2100-01-01")
     assert [each["count"] for each in (await signoff("explain", "--json")).json["waiting"]] == [390, 22]

@@ -62,7 +62,7 @@ async def pages(system: System, agent: Agent) -> dict[str, str]:
     }
     found |= {f"job-{name}": f"/jobs/look-{name}" for name in (*agents, "rejected")}
     await system.client.put_criteria_set("harbours", "Names both quays\noptional: is good")
-    ids = {"/jobs/{_}": None, "/batches/{_}": batch.id, "/agents/{_}": "agent"}
+    ids = {"/jobs/{_}": None, "/batches/{_}": batch.id}
     ids |= {"/judges/{_}": "default", "/criteria-sets/{_}": "harbours"}
     found |= {path.split("/")[1] + "-one": path.format(_=id_) for path, id_ in ids.items() if id_ is not None}
     assert {path for path in PAGES if "{" in path} <= set(ids), "a page that nobody looks at"
@@ -128,6 +128,28 @@ async def test_nothing_moves_while_a_page_is_loaded(visitor: Visitor, pages: dic
         found[name] = await shifted(page)
         await page.context.close()
     assert {name: shifts for name, shifts in found.items() if shifts} == {}
+
+
+async def test_every_page_is_as_wide_as_the_others(visitor: Visitor, pages: dict[str, str]):
+    page = await visitor.arrive("/", size=(1600, 900))
+    widths = {}
+    for name, path in pages.items():
+        await page.goto(path)
+        await settled(page)
+        if not await page.get_by_role("search").count():  # the list has the whole window
+            box = await page.locator("main > *").first.bounding_box()
+            widths[name] = box and (box["x"], box["width"])
+    assert {name: width for name, width in widths.items() if width != (160, 1280)} == {}
+
+
+async def test_the_filters_of_the_list_are_one_row_on_a_desk(visitor: Visitor):
+    page = await visitor.arrive("/", size=DESK)
+    await settled(page)
+    menus = page.get_by_role("search").get_by_role("button")
+    await expect(menus).to_have_count(9)
+    field = page.get_by_role("combobox", name="Search jobs")
+    boxes = [await each.bounding_box() for each in (field, *await menus.all())]
+    assert len({round(box["y"]) for box in boxes if box}) == 1
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -93,7 +93,7 @@ async def test_a_golden_set_refuses_a_version_until_somebody_says_why(visitor: V
     await expect(dialog.get_by_role("alert")).to_contain_text("golden_not_evaluated")
     report = await evaluate(system, labelled(), tmp_path, "gated@2")
     await dialog.get_by_label("Report on the golden set").set_input_files(report)
-    await expect(dialog.get_by_label("Why all the same")).to_have_count(0)
+    await expect(dialog.get_by_label("Why anyway")).to_have_count(0)
     await dialog.get_by_role("button", name="Promote").click()
     refusal = dialog.get_by_role("alert")
     await expect(refusal).to_contain_text("golden_failed")
@@ -101,8 +101,8 @@ async def test_a_golden_set_refuses_a_version_until_somebody_says_why(visitor: V
     await keep(page, "golden-refused")
     assert await found_by_axe(page) == []
     assert (await system.client.get_judge_policy("gated")).current == 1
-    await dialog.get_by_label("Why all the same").fill("the night is labelled wrongly")
-    await dialog.get_by_role("button", name="Promote all the same").click()
+    await dialog.get_by_label("Why anyway").fill("the night is labelled wrongly")
+    await dialog.get_by_role("button", name="Promote anyway").click()
     await expect(page.get_by_text("Judge policy, version 2 is current")).to_be_visible()
     moves = page.get_by_role("region", name="What was current")
     await expect(moves).to_contain_text("the night is labelled wrongly")

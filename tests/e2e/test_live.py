@@ -52,7 +52,7 @@ async def test_a_row_that_no_longer_matches_stays_where_it_is(page: Page, system
     await expect(page.locator("[data-live=live]")).to_be_visible()
     await system.client.execute_job(job.id)
     await expect(badge(row(page, "About to run"), "Completed")).to_be_visible()
-    await expect(row(page, "About to run")).to_contain_text("no longer matches: its status is another")
+    await expect(row(page, "About to run")).to_contain_text("no longer matches: its status has changed")
     await page.reload()
     await expect(page.get_by_text("No job matches")).to_be_visible()
 

@@ -527,6 +527,7 @@ class RetryOperationRequest(_message.Message):
     idempotency_key: _builtins.str
     """The same key is the same new operation."""
     name: _builtins.str
+    """That of the operation that is retried when not set."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.JobStatus.ValueType]:
         """FAILED alone when not set."""

@@ -33,7 +33,8 @@ COMMANDS: Final = {
         "demo", "Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."
     ),
     "overview": Entry(
-        "overview", "Show how everything goes: what waits and runs now, what ended of late, and how agents do."
+        "overview",
+        "Show how the system is doing: what waits and runs now, what ended recently, and how each agent does.",
     ),
     "watch": Entry("watch", "Show everything that happens to all jobs, until interrupted."),
     "explain": Entry("explain", "Show why jobs wait: how many for what, whose move it is, and what lifts it."),
@@ -52,13 +53,13 @@ COMMANDS: Final = {
         "Print the keys of facts, for SIGNOFF_FACT_KEYS of whoever checks or rebuilds without the jobstore's secrets.",
     ),
     "doctor": Entry(
-        "doctor", "Look at every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."
+        "doctor", "Check every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."
     ),
     "jobs": Entry("jobs", "Create, execute and follow jobs."),
     "receipt": Entry("judging.receipt", "Signed statements about verdicts: `signoff receipt JOB` prints one."),
     "agents": Entry("agents", "Register and change agents."),
     "batches": Entry("batches", "Execute many jobs at once."),
-    "bulk": Entry("bulk", "Do something to all jobs that match: execute, cancel, resubmit, assign, retry."),
+    "bulk": Entry("bulk", "Execute, cancel, resubmit, assign or retry all jobs that match."),
     "rejudge": Entry("judging.rejudge", "Judge results of jobs again, as a shadow that changes nothing, or for real."),
     "limits": Entry(
         "limits",
@@ -66,11 +67,11 @@ COMMANDS: Final = {
     ),
     "judge": Entry("judge", "Try judges, and criteria, without a job."),
     "judges": Entry(
-        "judging.judges", "Say by what results are judged: policies by name and version, such as strict@3."
+        "judging.judges", "Keep judge policies, by which results are judged, by name and version, such as strict@3."
     ),
     "criteria": Entry(
         "judging.criteria",
-        "Keep criteria that jobs choose by name, with versions, and look for what may be meant otherwise.",
+        "Keep criteria sets, which jobs choose by name, with versions; and find ambiguous criteria.",
     ),
     "dlq": Entry("dlq", "Dead letters: what could not be processed, as it was, and why."),
 }

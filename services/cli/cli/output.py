@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -32,6 +33,8 @@ STYLES = {
     "PAUSED": "yellow",
     "CANCELLING": "magenta",
 }
+#: How the executor begins the message of an answer that was no success.
+_HTTP_STATUS = re.compile(r"the agent answered (\d{3})(?=:|$)")
 #: On a terminal longer messages and payloads are cut, unless it is to be `plain`.
 MESSAGE_MAX_CHARS = 300
 
@@ -79,8 +82,11 @@ def format_criterion(one: Criterion) -> str:
 
 
 def _last_code(job: Job) -> str | None:
-    """Return the code of the newest entry of a job's log."""
-    return None if job.last_log is None else job.last_log.code
+    """Return the code of the newest entry of a job's log, with the HTTP status where that is what failed."""
+    if (log := job.last_log) is None or log.code is None:
+        return None
+    answered = _HTTP_STATUS.match(log.message or "") if log.code == "agent_status" else None
+    return f"{log.code} {answered[1]}" if answered else log.code
 
 
 def format_policy(policy: Policy) -> str:
@@ -160,7 +166,7 @@ class Output:
         self.print_aside({"error": {"code": code, "message": message}}, Styled(f"error: {message}", "red"))
 
     def print_warnings(self, warnings: Sequence[CriterionWarning]) -> None:
-        """Print what might be meant otherwise, on standard error."""
+        """Print what is ambiguous, on standard error."""
         for one in warnings:
             lines = [f"warning: {one.message}", *(one.suggestion or "").splitlines()]
             self.print_aside({"warning": one}, Styled("; instead: ".join(lines), "yellow"))
@@ -303,7 +309,7 @@ class Output:
             self.print_line(f"  and {preview.total - len(preview.sample)} more")
         if preview.cost_usd is not None:
             of = "" if preview.cost_of == preview.total else f" for {preview.cost_of} of them"
-            self.print_line(f"estimated cost: ${preview.cost_usd:.2f}{of}, by what the like has cost of late")
+            self.print_line(f"estimated cost: ${preview.cost_usd:.2f}{of}, by what similar jobs have cost recently")
 
     def show_items(self, items: Sequence[OperationItem], next_cursor: str) -> None:
         """Show a page of the items of an operation."""

@@ -47,6 +47,7 @@ async def test_retrying_a_batch_changes_nothing_of_it(world: World) -> None:
     await ended(jobs[1])
     await world.worked()
     again = operation_of((await world.doors.RetryOperation(asked(pb.RetryOperationRequest, new.id), NOBODY)).operation)
+    assert again.name == "once more"  # until somebody names it otherwise
 
     assert await world.stands(old.id) == before
     assert (await world.stands(new.id)).counts == {"COMPLETED": 1, "FAILED": 1}

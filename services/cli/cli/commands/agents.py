@@ -125,7 +125,7 @@ async def update(  # noqa: PLR0913, PLR0917 - each is an option
     rate: Rate = None,
     per_s: PerS = None,
 ) -> None:
-    """Change what is given of an agent, and leave the rest; headers and capabilities replace all that it had."""
+    """Change the given fields of an agent, and no others; headers and capabilities replace all that it had."""
     from contracts.resources import NewAgent  # noqa: PLC0415 - heavy, and only needed here
 
     changes = {"name": name, "url": url, "protocol": protocol, "capabilities": capability, "enabled": enabled}
@@ -144,14 +144,14 @@ async def update(  # noqa: PLR0913, PLR0917 - each is an option
 
 @command(app, "disable")
 async def disable(cli: Session, agent_id: AgentId) -> None:
-    """Let an agent get no more work."""
+    """Disable an agent: it gets no more work."""
     async with cli.jobstore() as jobstore:
         cli.out.show_agent(await jobstore.disable_agent(await find_agent_id(jobstore, agent_id)))
 
 
 @command(app, "pause")
 async def pause(cli: Session, agent_id: AgentId) -> None:
-    """Let an agent be given nothing until it is resumed; what it is doing goes on."""
+    """Pause an agent: it is given nothing new until it is resumed; what it has begun goes on."""
     async with cli.jobstore() as jobstore:
         agent_id = (await find_agent(jobstore, agent_id)).id
         await jobstore.pause(f"agent:{agent_id}")
@@ -160,7 +160,7 @@ async def pause(cli: Session, agent_id: AgentId) -> None:
 
 @command(app, "resume")
 async def resume(cli: Session, agent_id: AgentId) -> None:
-    """Let an agent be given work again."""
+    """Resume an agent: it is given work again."""
     async with cli.jobstore() as jobstore:
         agent_id = (await find_agent(jobstore, agent_id)).id
         await jobstore.resume(f"agent:{agent_id}")

@@ -22,7 +22,7 @@ Statuses = Annotated[
 ]
 Name = Annotated[str | None, typer.Option("--name", help="What the batch is called, for whoever looks at it.")]
 Key = Annotated[str | None, typer.Option("--idempotency-key", help="Asked for twice with one key, it is one batch.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Show how it goes to its end; succeed if all COMPLETED.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Show its progress until it ends; succeed if all COMPLETED.")]
 
 
 @command(app, "create")
@@ -60,14 +60,14 @@ async def list_(cli: Session, limit: Limit = 50, cursor: Cursor = "") -> None:
 
 @command(app, "get")
 async def get(cli: Session, batch_id: BatchId) -> None:
-    """Show how a batch stands."""
+    """Show the state of a batch."""
     async with cli.jobstore() as jobstore:
         cli.out.show_batch(await jobstore.get_batch(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "watch")
 async def watch(cli: Session, batch_id: BatchId) -> None:
-    """Show how a batch goes to its end; succeed if all its jobs COMPLETED."""
+    """Show the progress of a batch until it ends; succeed if all its jobs COMPLETED."""
     async with cli.jobstore() as jobstore:
         batch_id = await find_batch_id(jobstore, batch_id)
         _exit_unless(has_completed(await show_until_ended(cli, jobstore, batch_id)))
@@ -75,14 +75,14 @@ async def watch(cli: Session, batch_id: BatchId) -> None:
 
 @command(app, "pause")
 async def pause(cli: Session, batch_id: BatchId) -> None:
-    """Let nothing more of a batch begin; what is with an agent goes on."""
+    """Pause a batch: nothing more of it begins; what is with an agent goes on."""
     async with cli.jobstore() as jobstore:
         cli.out.show_operation(await jobstore.pause_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "resume")
 async def resume(cli: Session, batch_id: BatchId) -> None:
-    """Let a paused batch go on."""
+    """Resume a paused batch."""
     async with cli.jobstore() as jobstore:
         cli.out.show_operation(await jobstore.resume_operation(await find_batch_id(jobstore, batch_id)))
 
@@ -96,7 +96,7 @@ async def cancel(
         str | None, typer.Option("--by", envvar="USER", help="Who asks, as the logs tell it.")
     ] = None,
 ) -> None:
-    """Let nothing more of a batch begin, and cancel what is live of it; it ends as CANCELLED soon afterwards."""
+    """Cancel a batch: nothing more of it begins, and its live executions are cancelled; it is CANCELLED soon after."""
     async with cli.jobstore() as jobstore:
         cli.out.show_operation(
             await jobstore.cancel_operation(await find_batch_id(jobstore, batch_id), reason, requested_by=requested_by)
@@ -112,7 +112,7 @@ async def retry(
     key: Key = None,
     wait: Wait = False,
 ) -> None:
-    """Execute what FAILED of a batch, or ended at --status, as a new batch; succeed if all were accepted."""
+    """Execute again what FAILED of a batch, or ended at --status, as a new batch; succeed if all were accepted."""
     async with cli.jobstore() as jobstore:
         batch_id = await find_batch_id(jobstore, batch_id)
         created = await jobstore.retry_operation(batch_id, status or [], name=name, idempotency_key=key)

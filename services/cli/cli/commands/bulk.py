@@ -17,7 +17,7 @@ from contracts.status import OperationKind
 if TYPE_CHECKING:
     from contracts.resources import Operation
 
-app = make_app("Do something to all jobs that match: execute, cancel, resubmit, assign, retry.")
+app = make_app("Execute, cancel, resubmit, assign or retry all jobs that match.")
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Why, as the logs tell it.")]
 RequestedBy = Annotated[str | None, typer.Option("--by", envvar="USER", help="Who asks, as the logs tell it.")]
@@ -41,7 +41,9 @@ class How:
         bool, typer.Option("--dry-run", help="Show how many jobs, some of them, and what they may cost.")
     ] = False
     yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False
-    wait: Annotated[bool, typer.Option("--wait", help="Show how it goes to its end; succeed if all went well.")] = False
+    wait: Annotated[bool, typer.Option("--wait", help="Show its progress until it ends; succeed if all went well.")] = (
+        False
+    )
 
 
 with_choice = with_options(conditions=read_conditions, how=How)
@@ -59,7 +61,7 @@ async def execute(cli: Session, conditions: dict[str, Any], how: How) -> None:
 async def cancel(
     cli: Session, conditions: dict[str, Any], how: How, reason: Reason = None, requested_by: RequestedBy = None
 ) -> None:
-    """Cancel what is live of all jobs that match; what begins after that goes on."""
+    """Cancel the live executions of all jobs that match; what begins after that goes on."""
     await make_operation(cli, OperationKind.CANCEL, conditions, how, reason=reason, requested_by=requested_by)
 
 
@@ -71,7 +73,7 @@ async def resubmit(
     how: How,
     comment: Annotated[str | None, typer.Option(help="Told to the agents beside the verdict's feedback.")] = None,
 ) -> None:
-    """Let the agents try again, with the verdict's feedback, all jobs that match and were not accepted."""
+    """Resubmit all jobs that match and were not accepted: the agents try again, with the verdict's feedback."""
     await make_operation(cli, OperationKind.RESUBMIT, conditions, how, comment=comment)
 
 
@@ -111,7 +113,7 @@ async def list_(
 
 @command(app, "get")
 async def get(cli: Session, operation_id: OperationId) -> None:
-    """Show how an operation stands."""
+    """Show the state of an operation."""
     async with cli.jobstore() as jobstore:
         cli.out.show_operation(await jobstore.get_operation(await find_batch_id(jobstore, operation_id)))
 
@@ -137,14 +139,14 @@ async def report(
 
 @command(app, "pause")
 async def pause(cli: Session, operation_id: OperationId) -> None:
-    """Let nothing more of an operation begin; what is with an agent goes on."""
+    """Pause an operation: nothing more of it begins; what is with an agent goes on."""
     async with cli.jobstore() as jobstore:
         cli.out.show_operation(await jobstore.pause_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(app, "resume")
 async def resume(cli: Session, operation_id: OperationId) -> None:
-    """Let a paused operation go on."""
+    """Resume a paused operation."""
     async with cli.jobstore() as jobstore:
         cli.out.show_operation(await jobstore.resume_operation(await find_batch_id(jobstore, operation_id)))
 
@@ -153,7 +155,7 @@ async def resume(cli: Session, operation_id: OperationId) -> None:
 async def abort(
     cli: Session, operation_id: OperationId, reason: Reason = None, requested_by: RequestedBy = None
 ) -> None:
-    """Let nothing more of an operation begin, and cancel what is live of its executions; what is done stays done."""
+    """Abort an operation: nothing more of it begins, and its live executions are cancelled; what is done stays done."""
     async with cli.jobstore() as jobstore:
         operation_id = await find_batch_id(jobstore, operation_id)
         cli.out.show_operation(await jobstore.cancel_operation(operation_id, reason, requested_by=requested_by))

@@ -35,7 +35,9 @@ app = make_app()
 @command(app, "demo")
 async def demo(
     cli: Session,
-    data_dir: Annotated[Path, typer.Option(help="The folder of the stack that runs, or is started.")] = DATA_DIR,
+    data_dir: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="The folder of the stack that runs, or is started.")
+    ] = DATA_DIR,
     timeout_s: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", min=1, help="The longest time for all jobs together.")
     ] = 120.0,
@@ -176,7 +178,7 @@ def _show_summary(cli: Session, jobs: list[DemoJob], ended: list[Job], submissio
         for job, demo in zip(ended, jobs, strict=True)
     ]
     cli.out.print_line()
-    cli.out.print_table(["job", "shows", "ended", "submissions", "took", ""], rows)
+    cli.out.print_table(["job", "shows", "ended", "submissions", "until its end", ""], rows)
 
 
 def _show_next_steps(cli: Session, target: Target, data_dir: Path, jobs: list[DemoJob], *, is_own: bool) -> None:

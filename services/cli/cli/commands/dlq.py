@@ -52,7 +52,7 @@ async def redrive(  # noqa: PLR0917 - each is an option
     """Publish dead letters again where they came from, once what was wrong is mended: they are processed as if new.
 
     What the jobstore remembers of their executions (unknown_job, unknown_agent) is forgotten first, as its log says.
-    An execution that ran meanwhile does not run again. Of dead letters that were cut nothing is published.
+    An execution that ran meanwhile does not run again. Dead letters that were cut are not published.
     """
     topic = topic_records.get_topic(topic_name)
     if topic.dlq is None:

@@ -11,7 +11,7 @@ app = make_app()
 
 @command(app, "doctor")
 async def doctor(cli: Session) -> None:
-    """Look at every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."""
+    """Check every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."""
     checks = await doctor_checks.check_all(cli.target)
     is_well = all(check.ok for check in checks)
     cli.out.print_json({"ok": is_well, "checks": [vars(check) for check in checks]})
@@ -25,6 +25,6 @@ async def doctor(cli: Session) -> None:
     warned = sum(check.ok and bool(check.remedy) for check in checks)
     failed = sum(not check.ok for check in checks)
     told = "all is well" if is_well else f"{failed} of {len(checks)} checks failed"
-    cli.out.print_line(told + (f"; to be warned of: {warned}" if warned else ""))
+    cli.out.print_line(told + (f"; warnings: {warned}" if warned else ""))
     if not is_well:
         raise typer.Exit(1)

@@ -149,7 +149,9 @@ async def count(cli: Session, conditions: dict[str, Any]) -> None:
 @with_filter
 async def facets(
     cli: Session,
-    field: Annotated[str, typer.Argument(help=f"One of: {', '.join(FACET_FIELDS)}; or label:NAME, for its values.")],
+    field: Annotated[
+        str, typer.Argument(metavar="FIELD", help=f"One of: {', '.join(FACET_FIELDS)}; or label:NAME, for its values.")
+    ],
     conditions: dict[str, Any],
     limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="How many values to show.")] = 20,
 ) -> None:
@@ -159,7 +161,7 @@ async def facets(
         found = await jobstore.list_job_facets(field, job_filter, limit=limit)
     cli.out.print_json(found)
     rows = [(format_count(one.count, found.capped_at), one.value, one.name or "") for one in found.facets]
-    cli.out.print_table(("JOBS", field.upper(), "NAME"), rows)
+    cli.out.print_table(("jobs", field, "name"), rows)
     if found.searched is not None:
         cli.out.print_line(f"of the newest {found.searched} that match")
     if found.has_more:
@@ -200,7 +202,7 @@ async def resubmit(
     wait: Wait = False,
     timeout_s: Timeout = None,
 ) -> None:
-    """Let the agent try again, with the verdict's feedback."""
+    """Resubmit a job: the agent tries again, with the verdict's feedback."""
     async with cli.jobstore() as jobstore:
         before = await find_job(jobstore, job_id)
         job = await jobstore.resubmit_job(before.id, execution_id, comment=comment)
@@ -273,7 +275,7 @@ async def edit(  # noqa: PLR0913, PLR0917 - each is an option
     ] = None,
     version: Annotated[int | None, typer.Option(min=1, help="Change it only if this is its version.")] = None,
 ) -> None:
-    """Change what a job asks for, and leave the rest; labels, criteria and capabilities replace all that it had."""
+    """Change the given fields of a job, and no others; labels, criteria and capabilities replace all that it had."""
     from contracts.resources import JobEdit  # noqa: PLC0415 - heavy, and only needed here
 
     fields = _read_fields(file, title, description, criteria, payload, priority, label, capability, not_before)

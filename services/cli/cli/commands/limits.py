@@ -52,9 +52,9 @@ async def set_(  # noqa: PLR0917 - each is an option
     weight: Annotated[
         float | None, typer.Option(help="Of a tenant: its share beside other tenants, 1 when not given.")
     ] = None,
-    paused: Annotated[bool, typer.Option("--paused/--no-paused", help="Let nothing begin that it applies to.")] = False,
+    paused: Annotated[bool, typer.Option("--paused/--no-paused", help="Begin nothing that it applies to.")] = False,
 ) -> None:
-    """Set a limit, and replace the one before whole; it applies at once, also to what waits."""
+    """Set a limit, in place of the whole previous one; it applies at once, also to what waits."""
     from contracts.resources import NewLimit  # noqa: PLC0415 - heavy, and only needed here
 
     options = {
@@ -81,13 +81,13 @@ async def remove(cli: Session, name: Name) -> None:
 
 @command(app, "pause")
 async def pause(cli: Session, name: Name) -> None:
-    """Let nothing begin that a name applies to; what is with an agent goes on."""
+    """Pause all that a limit applies to: nothing of it begins; what is with an agent goes on."""
     async with cli.jobstore() as jobstore:
         cli.out.show_limit(await jobstore.pause(name))
 
 
 @command(app, "resume")
 async def resume(cli: Session, name: Name) -> None:
-    """Let what was paused begin again, within the rest of its limit."""
+    """Resume what was paused, within the rest of its limit."""
     async with cli.jobstore() as jobstore:
         cli.out.show_limit(await jobstore.resume(name))

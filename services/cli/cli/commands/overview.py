@@ -17,7 +17,7 @@ async def overview(
         str, typer.Option("--range", metavar="LENGTH", help="How far back to look: 90s, 15m, 1h, 2d, at most 30d.")
     ] = "1h",
 ) -> None:
-    """Show how everything goes: what waits and runs now, what ended of late, and how agents do."""
+    """Show how the system is doing: what waits and runs now, what ended recently, and how each agent does."""
     from cli.views.overview_view import show_overview  # noqa: PLC0415 - only needed here
 
     range_s = parse_seconds(range_, "--range")

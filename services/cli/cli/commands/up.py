@@ -20,7 +20,7 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="0: the port of last t
 @command(app, "up")
 async def up(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
-    data_dir: Annotated[Path, typer.Option(help="The folder that everything is kept in.")] = DATA_DIR,
+    data_dir: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder that everything is kept in.")] = DATA_DIR,
     endpoints_file: Annotated[
         Path | None,
         typer.Option(help="The file to write the addresses to; endpoints.json in the data directory when not given."),

@@ -24,7 +24,8 @@ def read_conditions(  # noqa: PLR0913 - each is an option
     ] = None,
     batch: Annotated[str | None, typer.Option(help="The items of this batch, or of another operation.")] = None,
     text: Annotated[
-        str | None, typer.Option(help="With these words, or how they begin; or with this in the id or the title.")
+        str | None,
+        typer.Option(help="With these words, or words that begin so; or with this text in the id or the title."),
     ] = None,
     created_after: Annotated[
         str | None,

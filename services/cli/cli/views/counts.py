@@ -18,7 +18,9 @@ def format_count(count: int, capped_at: int) -> str:
 def show_counts(out: Output, found: JobCounts) -> None:
     """Show how many jobs there are by status, and how many were cancelled."""
     rows = [(format_count(count, found.capped_at), status) for status, count in sorted(found.counts.items()) if count]
-    rows += [(format_count(found.cancelled, found.capped_at), "cancelled, at whatever status")] * bool(found.cancelled)
-    out.print_table(("JOBS", "STATUS"), rows)
+    rows += [(format_count(found.cancelled, found.capped_at), "cancelled, whatever their status")] * bool(
+        found.cancelled
+    )
+    out.print_table(("jobs", "status"), rows)
     if found.searched is not None:
         out.print_line(f"of the newest {found.searched} that match")

@@ -102,18 +102,18 @@ def show_criteria_set(out: Output, found: NamedCriteriaSet, shown: CriteriaSetVe
 
 
 def show_saved_set(out: Output, saved: SavedCriteriaSet) -> None:
-    """Show which version was added, and what may be meant otherwise in it."""
+    """Show which version was added, and what is ambiguous in it."""
     out.print_json(saved)
     out.print_line(f"{saved.name}@{saved.version} is current")
     out.print_warnings(saved.warnings)
 
 
 def show_warnings(out: Output, warnings: Sequence[CriterionWarning]) -> None:
-    """Show what may be meant otherwise in criteria."""
+    """Show what is ambiguous in criteria."""
     out.print_json({"warnings": warnings})
     out.print_warnings(warnings)
     if not warnings:
-        out.print_line("nothing to say of these criteria")
+        out.print_line("nothing to remark on these criteria")
 
 
 def _row(named: NamedJudgePolicy | NamedCriteriaSet, version: JudgePolicyVersion | CriteriaSetVersion) -> list[object]:

@@ -1,4 +1,4 @@
-"""Show how everything goes: now, of late, and by agent."""
+"""Show how the system is doing: now, recently, and by agent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from cli.terminal import Styled
 
 if TYPE_CHECKING:
     from contracts.messages.views import AgentStats, Overview, Percentiles
+    from contracts.waiting.reasons import WaitingSum
 
 _ENDS: Final = ("completed", "resubmission_required", "rejected", "failed", "cancelled")
 
@@ -21,7 +22,8 @@ def show_overview(out: Output, range_: str, overview: Overview, agents: Sequence
     oldest = f", the oldest for {format_seconds(now.oldest_wait_s)}" if now.oldest_wait_s is not None else ""
     ends = ", ".join(f"{count} {name}" for name in _ENDS if (count := getattr(totals, name)))
     rows: list[tuple[str, object]] = [
-        ("now", f"{now.queued} wait{oldest}; {now.running} run; {now.judging} are judged"),
+        ("now", f"{now.queued} queued{oldest}; {now.running} running; {now.judging} being judged"),
+        ("why they wait", _describe_waiting(overview.waiting)),
         ("dead letters", _describe_letters(now.dead_letters)),
         (f"last {range_}", f"{totals.created} created" + (f", {ends}" if ends else "")),
         ("spent", format_spent(totals.cost_usd, totals.tokens)),
@@ -33,6 +35,11 @@ def show_overview(out: Output, range_: str, overview: Overview, agents: Sequence
         out.print_line()
         columns = ["agent", "runs", "waits", "completed in 24h", "takes"]
         out.print_table(columns, [_make_row(agent) for agent in agents])
+
+
+def _describe_waiting(sums: Sequence[WaitingSum]) -> str:
+    counts = ", ".join(f"{each.count} for {each.code} {each.name}".rstrip() for each in sums)
+    return counts and f"{counts}: see `signoff explain`"
 
 
 def _describe_letters(counts: Mapping[str, int]) -> str | Styled:

@@ -16,9 +16,9 @@ def show_waiting(out: Output, waiting: Waiting) -> None:
     """Show why a job waits: each thing that holds it back, and below it what lifts that."""
     out.print_json(waiting)
     if not waiting.reasons:
-        out.print_line("it does not wait: nothing is asked for that has not begun")
+        out.print_line("it does not wait: whatever was requested has begun")
         return
-    about = [f"it waits since {format_time(waiting.since)}"] if waiting.since else ["it waits"]
+    about = [f"it has waited since {format_time(waiting.since)}"] if waiting.since else ["it waits"]
     about += [f"its turn: {waiting.place}"] if waiting.place else []
     about += [f"it begins at {format_time(waiting.starts_at)}"] if waiting.starts_at else []
     out.print_line(", ".join(about))
@@ -29,7 +29,7 @@ def show_waiting(out: Output, waiting: Waiting) -> None:
 def show_waiting_sums(out: Output, sums: Sequence[WaitingSum]) -> None:
     """Show how many executions wait for what, and below each what lifts it."""
     out.print_json({"waiting": sums})
-    out.print_line(f"{sum(each.count for each in sums)} wait")
+    out.print_line(f"{sum(each.count for each in sums)} waiting")
     for each in sums:
         until = f", until {format_time(each.until)} at the earliest" if each.until else ""
         _print_reason(out, f"{each.count} for {each.code} {each.name}".rstrip() + until, each)

@@ -49,7 +49,7 @@ async def update_agent(jobstore: CallersJobStore, agent_id: str, agent: NewAgent
 
 @router.post("/{agent_id}/disable")
 async def disable_agent(jobstore: CallersJobStore, agent_id: str) -> Agent:
-    """Let an agent get no more work."""
+    """Disable an agent: it gets no more work."""
     return await jobstore.disable_agent(agent_id)
 
 
@@ -63,7 +63,7 @@ async def pause_agent(jobstore: CallersJobStore, agent_id: str) -> Agent:
 
 @router.post("/{agent_id}/resume")
 async def resume_agent(jobstore: CallersJobStore, agent_id: str) -> Agent:
-    """Let an agent be given work again."""
+    """Resume an agent: it is given work again."""
     await jobstore.get_agent(agent_id)
     await jobstore.resume(f"agent:{agent_id}")
     return await jobstore.get_agent(agent_id)

@@ -87,17 +87,17 @@ class Batches:
     ) -> Operation:
         """Make a batch of those items of another that ended at one of the statuses, and whose jobs still stand there.
 
+        It has the other's name unless it is given one.
         RefusedError (`nothing_to_retry`): there are none.
         """
-        source_id = (await self.get_operation(operation_id)).id
-        batch_id = self._derive_id("retry", str(source_id), key=idempotency_key)
-        snapshot = snapshots.retried_items(source_id, statuses)
+        source = await self.get_operation(operation_id)
+        batch_id = self._derive_id("retry", str(source.id), key=idempotency_key)
+        snapshot = snapshots.retried_items(source.id, statuses)
         async with self._database.transaction() as session:
             number = await snapshots.count_items(session, snapshot)
         message = f"nothing of the batch ended as {' or '.join(statuses)} and still stands there"
-        spec = OperationSpec(
-            OperationKind.RETRY, (), snapshot, name, source_id, {"statuses": [status.value for status in statuses]}
-        )
+        said = {"statuses": [status.value for status in statuses]}
+        spec = OperationSpec(OperationKind.RETRY, (), snapshot, name or source.name, source.id, said)
         obstacle = None if number else RefusedError(message, code="nothing_to_retry")
         await self._create(
             CreateOperation(batch_id, [_hash_request(sorted(set(statuses)))], spec, obstacle, actor=actor)

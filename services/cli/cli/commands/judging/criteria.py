@@ -11,7 +11,7 @@ from cli.errors import CommandError
 from cli.session import Session, command, make_app
 from cli.views.judges_view import show_criteria_set, show_criteria_sets, show_saved_set, show_warnings
 
-app = make_app("Keep criteria that jobs choose by name, with versions, and look for what may be meant otherwise.")
+app = make_app("Keep criteria sets, which jobs choose by name, with versions; and find ambiguous criteria.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a criteria set.")]
 Criteria = Annotated[
@@ -70,7 +70,7 @@ async def set_(
 
 @command(app, "retire")
 async def retire(cli: Session, name: Name, reason: Reason = None) -> None:
-    """Let nothing more be judged by a set; its versions stay, and `set` brings it back."""
+    """Retire a criteria set: nothing more is judged by it; its versions stay, and `set` brings it back."""
     async with cli.jobstore() as jobstore:
         found = await jobstore.retire_criteria_set(name, reason=reason)
     cli.out.print_json(found)
@@ -79,7 +79,7 @@ async def retire(cli: Session, name: Name, reason: Reason = None) -> None:
 
 @command(app, "lint")
 async def lint(cli: Session, criteria: Criteria = None, file: File = None) -> None:
-    """Look for what may be meant otherwise in criteria, or judged better; succeed if there is nothing."""
+    """Find criteria that are ambiguous, or that could be judged better; succeed if there are none."""
     async with cli.jobstore() as jobstore:
         warnings: list[Any] = await jobstore.lint_criteria(_read_criteria(criteria, file))
     show_warnings(cli.out, warnings)

@@ -13,7 +13,7 @@ from cli.parameters.lookups import get_policy_version
 from cli.session import Session, command, make_app
 from cli.views.judges_view import show_golden_set, show_judge_policies, show_judge_policy, show_saved_policy
 
-app = make_app("Say by what results are judged: policies by name and version, such as strict@3.")
+app = make_app("Keep judge policies, by which results are judged, by name and version, such as strict@3.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a judge policy.")]
 
@@ -62,7 +62,7 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
     key: Annotated[
         str | None, typer.Option(metavar="NAME", help="The name of a key in the validators' settings, never a key.")
     ] = None,
-    votes: Annotated[int | None, typer.Option(min=2, max=9, help="A quorum of so many votes.")] = None,
+    votes: Annotated[int | None, typer.Option(min=2, max=9, help="A quorum of this many votes.")] = None,
     cascade: Annotated[
         bool, typer.Option("--cascade", help="Ask the second model only where the first is unsure.")
     ] = False,
@@ -112,7 +112,8 @@ async def promote(
         str | None, typer.Option(metavar="FILE", help="What `judge evaluate --json` printed of the golden set.")
     ] = None,
     force: Annotated[
-        str | None, typer.Option(metavar="REASON", help="Although something speaks against it; the reason is kept.")
+        str | None,
+        typer.Option(metavar="REASON", help="Promote it although something speaks against it; the reason is kept."),
     ] = None,
 ) -> None:
     """Make a version current: what is executed from then on is judged by it, and what is under way is not.
@@ -140,7 +141,7 @@ async def golden(  # noqa: PLR0917 - each is an option
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write its cases, to evaluate versions on.")
     ] = None,
     note: Annotated[str | None, typer.Option(help="A note on the set.")] = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Let versions take over without one.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove it: versions take over without one.")] = False,
 ) -> None:
     """Show the labelled cases that a new version of a policy must pass before it takes over, or replace them."""
     async with cli.jobstore() as jobstore:
@@ -157,7 +158,7 @@ async def golden(  # noqa: PLR0917 - each is an option
 
 @command(app, "retire")
 async def retire(cli: Session, name: Name, reason: Reason = None) -> None:
-    """Let nothing more be judged by a policy; its versions stay, and `promote` brings it back."""
+    """Retire a judge policy: nothing more is judged by it; its versions stay, and `promote` brings it back."""
     async with cli.jobstore() as jobstore:
         found = await jobstore.retire_judge_policy(name, reason=reason)
     cli.out.print_json(found)

@@ -31,9 +31,9 @@ class Judging:
     criteria_set: Annotated[
         str | None, typer.Option(metavar="NAME[@VERSION]", help="With --shadow, by the criteria of this set.")
     ] = None
-    rate: Annotated[float | None, typer.Option(metavar="N", min=0.001, help="No more than so many a second.")] = None
+    rate: Annotated[float | None, typer.Option(metavar="N", min=0.001, help="At most this many per second.")] = None
     budget: Annotated[
-        float | None, typer.Option(metavar="USD", min=0.0001, help="Begin none that would cost more in all.")
+        float | None, typer.Option(metavar="USD", min=0.0001, help="Begin none that would exceed this cost in total.")
     ] = None
 
 

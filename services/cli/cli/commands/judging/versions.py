@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
-Version = Annotated[int | None, typer.Option(min=1, help="Another one than the current, or the newest.")]
+Version = Annotated[
+    int | None, typer.Option(min=1, help="Show this one; the current one, or else the newest, when not given.")
+]
 Note = Annotated[str | None, typer.Option(help="A note on the version, for people.")]
 ExpectedVersion = Annotated[
     int | None, typer.Option(min=0, help="The newest version that you know; fail if there is another.")

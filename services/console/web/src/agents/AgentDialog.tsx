@@ -12,7 +12,7 @@ import { useSaveAgent } from "./mutations";
 
 const PROTOCOLS = {
   http: "HTTP: one call, one answer",
-  http_async: "HTTP, asynchronous: it is asked how the work stands",
+  http_async: "HTTP, asynchronous: it is asked for the status of its work",
   a2a: "A2A",
   openai: "OpenAI-compatible",
 } as const satisfies Record<Agent["protocol"], string>;
@@ -41,7 +41,7 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
             {(control) => <Input {...control} {...register("name", { required: "It needs a name." })} />}
           </Field>
           {!agent && (
-            <Field label="Id" hint="Optional; made by the jobstore when left empty." error={wrong("id")}>
+            <Field label="Id" hint="Optional; the jobstore makes one when it is left empty." error={wrong("id")}>
               {(control) => <Input {...control} className="font-mono" {...register("id")} />}
             </Field>
           )}
@@ -62,7 +62,7 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
                 {...control}
                 type="url"
                 placeholder="https://…"
-                {...register("url", { required: "It needs an address to be called at." })}
+                {...register("url", { required: "It needs an address." })}
               />
             )}
           </Field>

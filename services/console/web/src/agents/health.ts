@@ -24,7 +24,7 @@ const HEALTHS = {
     icon: CirclePause,
     ink: "text-resubmit",
     tint: "bg-resubmit-tint",
-    hint: "It gets no new work until it is resumed; what it is doing goes on.",
+    hint: "It gets no new work until it is resumed; what it has begun goes on.",
   },
   open: {
     word: "Circuit open",
@@ -52,7 +52,7 @@ const HEALTHS = {
     icon: CircleDashed,
     ink: "text-pending",
     tint: "bg-pending-tint",
-    hint: "It takes work. No execution of it ended in the last 24 hours: how it does is not known.",
+    hint: "It takes work. No execution of it ended in the last 24 hours: its success rate is not known.",
   },
 } as const satisfies Record<Agent["circuit"] | "disabled" | "paused" | "unknown", Health>;
 

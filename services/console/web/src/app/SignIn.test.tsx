@@ -17,7 +17,7 @@ it("asks for a token, and leads on once it is known", async () => {
 it("says of a link with a wrong token what is wrong, and what to do", () => {
   render(<SignIn isRefused onSignedIn={() => undefined} />);
   expect(screen.getByRole("alert")).toHaveTextContent("The token of this link is not valid");
-  expect(screen.getByRole("alert")).toHaveTextContent("Open the newest link, or give another token");
+  expect(screen.getByRole("alert")).toHaveTextContent("Open the newest link, or enter another token");
 });
 
 it("says that a token is unknown", async () => {

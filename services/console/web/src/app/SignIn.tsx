@@ -31,13 +31,13 @@ export function SignIn({ isRefused = false, onSignedIn }: SignInProps) {
     <main className="mx-auto max-w-md space-y-4 px-4 py-16">
       <h1 className="text-xl font-semibold">Sign in to Signoff</h1>
       <p className="text-muted">
-        Open the link that <code className="font-mono">signoff up</code> printed, or give a token here. It is kept in a
+        Open the link that <code className="font-mono">signoff up</code> printed, or enter a token here. It is kept in a
         cookie that no script can read.
       </p>
       {isRefused && !error && (
         <ErrorState
           title="The token of this link is not valid"
-          detail="It was mistyped or cut, or Signoff was set up anew since. Open the newest link, or give another token."
+          detail="It was mistyped or cut off, or Signoff has been set up again since. Open the newest link, or enter another token."
         />
       )}
       <form onSubmit={submit} className="space-y-4">

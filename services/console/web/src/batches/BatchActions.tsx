@@ -63,7 +63,7 @@ export function BatchActions({ batch }: { batch: Operation }) {
           fields={
             <>
               {asked === "cancel" && (
-                <Field label="Reason" hint="Optional; it stands in the history of each job.">
+                <Field label="Reason" hint="Optional; recorded in the history of each job.">
                   {(control) => (
                     <TextArea {...control} value={reason} onChange={(event) => setReason(event.target.value)} />
                   )}
@@ -86,7 +86,7 @@ function effect(action: "cancel" | "retry", batch: Operation): string {
     return `A new batch is made of the ${failed} that failed, and executed at once. This batch stays as it is.`;
   }
   const left = pluralize(batch.total - countAtRest(batch), "job");
-  return `Nothing more of it begins, and what is under way is given up: ${left} in all. Results that are there stay.`;
+  return `Nothing more of it begins, and what is under way is cancelled: ${left} in all. Existing results stay.`;
 }
 
 function Act({ action, reason, onClick }: { action: BatchAction; reason: string | null; onClick: () => void }) {

@@ -72,7 +72,11 @@ function Item({ item, job }: { item: OperationItem; job?: Job }) {
         <bdi>{title || shortenId(id)}</bdi>
       </Link>
       {code && <code className="font-mono text-xs text-failed">{formatCode({ code, message })}</code>}
-      {message && <bdi className="min-w-0 truncate text-muted">{nameAllIn(formatReason({ code, message }))}</bdi>}
+      {message && (
+        <bdi title={message} className="min-w-0 truncate text-muted">
+          {nameAllIn(formatReason({ code, message }))}
+        </bdi>
+      )}
       {retriedBy && (
         <Link to="/batches/$id" params={{ id: retriedBy }} title={retriedBy} className="text-accent underline">
           Retried by {shortenId(retriedBy)}

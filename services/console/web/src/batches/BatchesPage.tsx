@@ -97,9 +97,10 @@ function Row({ batch }: { batch: Operation }) {
               <bdi>{batch.name}</bdi>:{" "}
             </>
           )}
-          {describeOperation(batch)} <span className="font-mono text-xs text-muted">{shortenId(batch.id)}</span>
+          {describeOperation(batch)}{" "}
+          <span className="font-mono text-xs whitespace-nowrap text-muted">{shortenId(batch.id)}</span>
         </Link>
-        {batch.retry_of && <span className="text-xs text-muted"> · a retry</span>}
+        {batch.retry_of && <span className="text-xs whitespace-nowrap text-muted"> · a retry</span>}
       </td>
       <td className={`${CELL} max-lg:w-full`}>
         <div className="flex items-center gap-2">

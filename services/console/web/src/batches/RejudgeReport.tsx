@@ -27,7 +27,9 @@ export function RejudgeReport({ batch }: { batch: Operation }) {
       {report && (
         <>
           <Sums report={report} judge={batch.judge} />
-          {flips.length === 0 && report.judged > 0 && <p className="text-muted">No verdict is another than before.</p>}
+          {flips.length === 0 && report.judged > 0 && (
+            <p className="text-muted">No verdict differs from the one before.</p>
+          )}
           {flips.length > 0 && <Flips flips={flips} />}
           {query.hasNextPage && (
             <Button unavailable={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>

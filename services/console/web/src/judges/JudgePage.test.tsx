@@ -58,12 +58,12 @@ it("promotes what the golden set refuses only for a reason, which is sent", asyn
   const { user } = await page();
   await user.click(screen.getByRole("button", { name: "Promote version 2" }));
   const dialog = screen.getByRole("alertdialog", { name: "Judge by version 2 of strict?" });
-  expect(within(dialog).queryByLabelText("Why all the same")).not.toBeInTheDocument();
+  expect(within(dialog).queryByLabelText("Why anyway")).not.toBeInTheDocument();
   await user.click(within(dialog).getByRole("button", { name: "Promote" }));
   expect(await within(dialog).findByText("it lets 2 bad results pass")).toBeVisible();
-  const force = within(dialog).getByRole("button", { name: "Promote all the same" });
+  const force = within(dialog).getByRole("button", { name: "Promote anyway" });
   expect(force).toHaveAttribute("aria-disabled", "true");
-  await user.type(within(dialog).getByLabelText("Why all the same"), "the set is old");
+  await user.type(within(dialog).getByLabelText("Why anyway"), "the set is old");
   await user.click(force);
   await waitFor(() => expect(screen.queryByRole("alertdialog")).not.toBeInTheDocument());
   expect(await asked[1]?.json()).toEqual({ version: 2, force_reason: "the set is old" });
@@ -84,7 +84,7 @@ it("promotes with the report that passes the golden set, without what nobody loo
   expect(await within(dialog).findByText(/It is no report/)).toBeVisible();
   await user.upload(file, aReportFile());
   await waitFor(() => expect(within(dialog).queryByText(/It is no report/)).not.toBeInTheDocument());
-  expect(within(dialog).queryByLabelText("Why all the same")).not.toBeInTheDocument();
+  expect(within(dialog).queryByLabelText("Why anyway")).not.toBeInTheDocument();
   await user.click(within(dialog).getByRole("button", { name: "Promote" }));
   await waitFor(() => expect(screen.queryByRole("alertdialog")).not.toBeInTheDocument());
   const { policies, cases_hash: hash } = aReport();

@@ -51,7 +51,7 @@ export function JudgesPage() {
             hint="By which stages and models results are judged. New executions are judged by the current version."
             what="a policy"
             list={judges.data.items}
-            none="Results are judged as validators are set."
+            none="Results are judged by the validators' own settings."
             onNew={() => make("policy")}
             link={(name, children) => (
               <Link to="/judges/$name" params={{ name }} search={{}} className="font-medium hover:underline">
@@ -61,7 +61,7 @@ export function JudgesPage() {
           />
           <Names
             title="Criteria sets"
-            hint="Criteria that jobs and agents choose by name; results are judged by them besides a job's own."
+            hint="Criteria that jobs and agents choose by name; results are judged by them and by a job's own."
             what="a set"
             list={sets.data}
             none="Jobs are judged by their own criteria alone."

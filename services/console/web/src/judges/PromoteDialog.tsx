@@ -74,7 +74,7 @@ export function PromoteDialog({ name, version, onClose }: PromoteDialogProps) {
   return (
     <MoveDialog
       title={`Judge by version ${version} of ${name}?`}
-      verb={isForced ? "Promote all the same" : "Promote"}
+      verb={isForced ? "Promote anyway" : "Promote"}
       isDanger={isForced}
       act={promote}
       toMove={(why) => ({
@@ -87,7 +87,7 @@ export function PromoteDialog({ name, version, onClose }: PromoteDialogProps) {
       reason={
         isForced
           ? {
-              label: "Why all the same",
+              label: "Why anyway",
               hint: "It is kept with the version, and with who promoted it.",
               isNeeded: true,
             }

@@ -20,7 +20,7 @@ export function SetDialog(props: VersionDialogProps<NamedCriteriaSet>) {
     <VersionDialog
       {...props}
       what="criteria set"
-      description="It is current at once. Executions that were requested before are judged by the version of then."
+      description="It is current at once. Executions that were requested before are judged by the version that was current then."
       put={put}
       toBody={text.trim() === "" ? null : () => ({ acceptance_criteria: text })}
       isChanged={text !== before}
@@ -30,7 +30,7 @@ export function SetDialog(props: VersionDialogProps<NamedCriteriaSet>) {
       <Field
         label="Criteria"
         error={wrong("acceptance_criteria", "criteria")}
-        hint="One a line. Before one: optional: it does not decide; never: what must not be; check: what needs no judge."
+        hint="One per line. Before one: optional: it does not decide; never: what must not be; check: what needs no judge."
       >
         {(control) => <TextArea {...control} rows={8} value={text} onChange={(event) => setText(event.target.value)} />}
       </Field>

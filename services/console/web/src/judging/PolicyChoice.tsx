@@ -16,7 +16,7 @@ export function PolicyChoice({ value, onChange, error }: PolicyChoiceProps) {
     <Field label="Judge policy" error={error}>
       {(control) => (
         <Select {...control} value={value} onChange={(event) => onChange(event.target.value)}>
-          <option value="">As validators are set</option>
+          <option value="">The validators' own settings</option>
           {!isListed && <option value={value}>{value}</option>}
           {named.map(({ name, current }) => (
             <option key={name} value={name}>

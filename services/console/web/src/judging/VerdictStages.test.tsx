@@ -27,7 +27,7 @@ it("says stage by stage who was asked, who said what, and what it cost, once it 
   const { user } = await renderPage(<VerdictStages verdict={STAGED} />);
   const fold = screen.getByRole("group");
   expect(fold).not.toHaveAttribute("open");
-  expect(screen.getByText("3 asks, 1,000 tokens, $0.0210, 2.5 s")).toBeVisible();
+  expect(screen.getByText("3 calls, 1,000 tokens, $0.0210, 2.5 s")).toBeVisible();
   await user.click(screen.getByText("How it was judged"));
   expect(fold).toHaveAttribute("open");
   expect(screen.getByText("Submission 2 of 3")).toBeVisible();
@@ -50,7 +50,7 @@ it("shows nothing of a verdict that does not say how it came about", async () =>
 
 it("leaves out sums of which nothing is known", () => {
   expect(describeAsks([])).toBe("no model was asked");
-  expect(describeAsks([{ model: "a" }])).toBe("1 ask");
+  expect(describeAsks([{ model: "a" }])).toBe("1 call");
 });
 
 it("reads a verdict that leaves out what is as usual, and no other value", () => {

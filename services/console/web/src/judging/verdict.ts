@@ -34,14 +34,14 @@ const ROLES: Record<string, string> = {
   judge: "judged",
   vote: "voted",
   cheap: "was asked first",
-  strong: "was asked where the first was unsure",
+  strong: "was asked because the first was unsure",
   refute: "was told to refute a pass",
 };
 
 /** Say what a model did: "voted". */
 export const describeRole = (role = "judge") => ROLES[role] ?? role;
 
-/** Describe how much was asked, and what it came to: "3 asks, 1,204 tokens, $0.0042, 5.1 s". */
+/** Describe how much was asked, and what it came to: "3 calls, 1,204 tokens, $0.0042, 5.1 s". */
 export function describeAsks(asks: readonly Ask[]): string {
   if (asks.length === 0) return "no model was asked";
   const sum = (read: (ask: Ask) => number | null | undefined) => {
@@ -53,7 +53,7 @@ export function describeAsks(asks: readonly Ask[]): string {
   );
   const [cost, latency] = [sum(({ cost_usd }) => cost_usd), sum(({ latency_s }) => latency_s)];
   return [
-    pluralize(asks.length, "ask"),
+    pluralize(asks.length, "call"),
     tokens !== null && `${formatCount(tokens)} tokens`,
     cost !== null && formatMoney(cost),
     latency !== null && formatDuration(latency * 1_000),

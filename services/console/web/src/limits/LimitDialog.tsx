@@ -64,14 +64,14 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
       open
       onOpenChange={(open) => !open && leave()}
       title={name === null ? "Set a limit" : `Limits of ${name}`}
-      description="What is left empty holds back nothing."
+      description="A field that is left empty limits nothing."
     >
       <form onSubmit={submit} className="space-y-3" noValidate>
         {name === null && (
           <Field
             label="Name"
             error={wrong("name")}
-            hint="agent:<id>, tenant:<name> or label:<key>=<value>; * in place of the value: each that has none of its own."
+            hint="agent:<id>, tenant:<name> or label:<key>=<value>; * in place of the value: each that has no limit of its own."
           >
             {(control) => <Input {...control} {...register("name", { required: "It needs a name." })} />}
           </Field>

@@ -49,7 +49,7 @@ export function LimitsPage() {
       {limits.data?.length === 0 && (
         <EmptyState title="Nothing is limited">
           <p>
-            A limit holds back how many executions of an agent, a tenant or a label run at once, or begin in a while.
+            A limit holds back how many executions of an agent, a tenant or a label run at once, or begin in a period.
           </p>
         </EmptyState>
       )}

@@ -80,6 +80,14 @@ it.each([
   expect(figures.map(dots)).toEqual(expected);
 });
 
+it("does not call free what nobody told the cost of", async () => {
+  const { totals } = anOverview();
+  on("get", "/api/overview", () => json(anOverview({ totals: { ...totals, cost_usd: 0, tokens: 900 } })));
+  await renderPage(<OverviewPage search={{}} />);
+  const range = await screen.findByRole("region", { name: "In this range" });
+  expect(range).toHaveTextContent("Cost, 900 tokens–");
+});
+
 it("says that nothing happened", async () => {
   on("get", "/api/overview", () => json(anOverview({ points: [] })));
   await renderPage(<OverviewPage search={{}} />);

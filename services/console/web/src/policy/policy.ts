@@ -42,7 +42,7 @@ export const POLICY_FIELDS = [
     choices: { at_least_once: "Call the agent again", at_most_once: "Never call it twice" },
   },
   { key: "judge", label: "Judge policy", hint: "A name, or name@version; empty: default.", kind: "text" },
-  { key: "criteria_set", label: "Criteria set", hint: "Judged by besides: a name, or name@version.", kind: "text" },
+  { key: "criteria_set", label: "Criteria set", hint: "Judged by in addition: a name, or name@version.", kind: "text" },
   { key: "queue_timeout_s", label: "Longest wait, in seconds", hint: "Until an executor takes it.", kind: "number" },
   { key: "connect_timeout_s", label: "Time to connect, in seconds", kind: "number" },
   {

@@ -52,6 +52,6 @@ function describeConsequence(agent: Agent, job: Asked): string | undefined {
   if (listMissingCapabilities(agent, job).length > 0)
     return "It does not say that it can do all that the job asks for.";
   if (agent.paused) return "It is paused: what is executed waits until it is resumed.";
-  if (agent.circuit !== "closed") return "Its calls failed lately: what is executed waits until it is tried again.";
+  if (agent.circuit !== "closed") return "Its calls failed recently: what is executed waits until it is tried again.";
   return undefined;
 }

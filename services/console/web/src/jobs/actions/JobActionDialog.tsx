@@ -1,11 +1,11 @@
 import { type ReactNode, useState } from "react";
 import { AgentName } from "@/api/AgentName";
+import { ProblemState } from "@/api/ProblemState";
 import type { ApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { ACTION_VERBS, type Action, explainRefusal } from "@/jobs/model/status";
 import { Field, TextArea } from "@/ui/controls/field";
-import { ErrorState } from "@/ui/display/states";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { AgentField } from "./AgentField";
 
@@ -47,9 +47,7 @@ export function JobActionDialog({
       fields={
         <>
           <ActionFields action={action} job={job} details={details} onChange={setDetails} />
-          {error && (
-            <ErrorState title={error.title} detail={error.detail} code={error.code} requestId={error.requestId} />
-          )}
+          <ProblemState error={error} />
           {refusalMeanwhile && (
             <p role="status" className="flex flex-wrap items-center gap-2">
               It has moved on meanwhile: <JobStatusBadge status={job.status} isLive={job.live} /> {refusalMeanwhile}
@@ -130,7 +128,7 @@ function ActionFields({ action, job, details, onChange }: ActionFieldsProps) {
   switch (action) {
     case "cancel":
       return (
-        <Field label="Reason" hint="Optional; it stands in the history.">
+        <Field label="Reason" hint="Optional; recorded in the history.">
           {(control) => (
             <TextArea
               {...control}
@@ -142,7 +140,7 @@ function ActionFields({ action, job, details, onChange }: ActionFieldsProps) {
       );
     case "resubmit":
       return (
-        <Field label="Comment for the agent" hint="Optional; told beside the verdict's feedback.">
+        <Field label="Comment for the agent" hint="Optional; sent with the verdict's feedback.">
           {(control) => (
             <TextArea
               {...control}

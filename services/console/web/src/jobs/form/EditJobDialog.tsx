@@ -43,7 +43,7 @@ export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
       open
       onOpenChange={(open) => !open && leave()}
       title="Edit the job"
-      description="What is asked for from now on. Results and verdicts that are there stay as they are."
+      description="What is asked for from now on. Existing results and verdicts stay as they are."
       className="w-[min(760px,calc(100vw-32px))] scroll-pb-20"
       initialFocus={part === "criteria" ? "[data-criterion]" : "input"}
     >

@@ -1,5 +1,6 @@
 import { useNavigate } from "@tanstack/react-router";
 import { FormProvider, useForm } from "react-hook-form";
+import { useAgentNames } from "@/api/agents";
 import { showFieldErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
 import type { Policy } from "@/api/types";
@@ -19,6 +20,7 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
   const { register, handleSubmit, setError, formState, watch } = form;
   const create = useCreateJob();
   const navigate = useNavigate();
+  const { nameAllIn } = useAgentNames();
   const { errors, isDirty } = formState;
   const { warning } = useUnsavedWarning(isDirty);
   const submit = (executesAtOnce: boolean) =>
@@ -27,7 +29,7 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
         { body: toNewJob(values, policy), executesAtOnce },
         {
           onSuccess: ({ job, refused }) => {
-            if (refused) toast("The job was created, but not executed", refused.detail || refused.title);
+            if (refused) toast("The job was created, but not executed", nameAllIn(refused.detail || refused.title));
             void navigate({ to: "/jobs/$id", params: { id: job.id }, ignoreBlocker: true });
           },
           onError: (error) => showFieldErrors(error, JOB_FIELDS, setError),

@@ -3,7 +3,7 @@ import { http } from "msw";
 import { expect, it, vi } from "vitest";
 import { parseJobsSearch, toJobsQuery } from "@/jobs/list/search/jobs-search";
 import { applyJobs } from "@/live/apply-changes";
-import { aChange, aJob } from "@/testing/factories";
+import { aChange, aJob, aLog } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { problem, serveJobs, server } from "@/testing/server";
 import { JobsPage } from "./JobsPage";
@@ -48,7 +48,18 @@ it("keeps every row in its place while jobs change, and dims what no longer matc
   act(() => applyJobs(client, new Map([["a", [aChange({ job_id: "a", version: 2, status: "COMPLETED" })]]])));
   await waitFor(() => expect(row("Alpha")).toHaveTextContent("Completed"));
   expect(titles()).toEqual(["Alpha", "Beta", "Gamma"]);
-  expect(row("Alpha")).toHaveTextContent("no longer matches: its status is another");
+  expect(row("Alpha")).toHaveTextContent("no longer matches: its status has changed");
+});
+
+it("tells the reason of a failure first, its HTTP status beside the code, and has whole ids at hand", async () => {
+  const id = "0199d5a8-0000-7000-8000-00000000000a";
+  const last = aLog({ status: "FAILED", code: "agent_status", message: "the agent answered 422: no title was sent" });
+  serveJobs([aJob({ id, title: "Beta", status: "FAILED", last_log: last })]);
+  await page();
+  await screen.findByText("Beta");
+  expect(within(row("Beta")).getByText("agent_status 422")).toBeVisible();
+  expect(screen.getByTitle("the agent answered 422: no title was sent")).toHaveTextContent(/^no title was sent$/);
+  expect(screen.getByTitle(id)).toHaveTextContent(/^…00000000000a$/);
 });
 
 it("puts a chosen status into the address", async () => {

@@ -39,7 +39,7 @@ export function RowPlaceholders() {
 export function EmptyList({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
   return isFiltered ? (
     <EmptyState title="No job matches" action={<Button onClick={onClear}>Clear the filters</Button>}>
-      <p>Take a filter away, or look further back in time.</p>
+      <p>Remove a filter, or look further back in time.</p>
     </EmptyState>
   ) : (
     <EmptyState title="No jobs yet">

@@ -70,7 +70,7 @@ it("the overview and a batch say how many wait for what", async () => {
     { code: FULL.code, name: FULL.name, count: 390, owner: FULL.owner, remedy: FULL.remedy },
     { code: "queue", name: "", count: 22, owner: "signoff", remedy: "its turn comes" },
   ];
-  const text = "Of 412 waiting, 390: limit tenant:press is reached; 22: its turn comes";
+  const text = "Of 412 waiting, 390: limit tenant:press is reached; 22: waits for its turn";
   on("get", "/api/overview", () => json(anOverview({ waiting })));
   const { unmount } = await renderPage(<OverviewPage search={{}} />);
   expect(await screen.findByRole("region", { name: "Why executions wait" })).toHaveTextContent(text);

@@ -6,14 +6,15 @@ const nameOf = (id: string) => (id === "a-1" ? "writer" : id);
 
 it.each([
   ["limit_concurrency", "tenant:press", "limit tenant:press is reached: 5 of 5 running", "/limits"],
-  ["limit_rate", "agent:a-1", "rate of agent:writer is reached: 5 of 5 started", "/limits"],
+  ["limit_rate", "agent:a-1", "rate limit of agent:writer is reached: 5 of 5 started", "/limits"],
   ["limit_paused", "agent:a-1", "agent:writer is paused", "/agents"],
   ["limit_paused", "batch:b-1", "batch:b-1 is paused", "/batches/$id"],
   ["limit_paused", "batch:*", "batch:* is paused", "/limits"],
   ["circuit_open", "a-1", "circuit of writer is open after 5 failures", "/agents"],
   ["agent_disabled", "a-1", "writer is disabled", "/agents"],
   ["no_room", "executor", "executors are full: 5 of 5 taken", undefined],
-  ["queue", "", "its turn comes", undefined],
+  ["judge_away", "", "the judge does not answer", undefined],
+  ["queue", "", "waits for its turn", undefined],
   ["something_new", "x", "something new x", undefined],
 ])("%s of %s is told in words, with the page that lifts it", (code, name, words, page) => {
   expect(describeCause({ code, name, used: 5, allowed: 5 }, nameOf)).toBe(words);

@@ -11,12 +11,12 @@ const WORDS: Record<string, (cause: Cause, about: string) => string> = {
   retry_backoff: () => "waits for its next call",
   limit_paused: (_, about) => `${about} is paused`,
   limit_concurrency: (cause, about) => `limit ${about} is reached${formatUse(cause, "running")}`,
-  limit_rate: (cause, about) => `rate of ${about} is reached${formatUse(cause, "started")}`,
+  limit_rate: (cause, about) => `rate limit of ${about} is reached${formatUse(cause, "started")}`,
   circuit_open: ({ used }, about) => `circuit of ${about} is open${used ? ` after ${formatCount(used)} failures` : ""}`,
   circuit_probing: (_, about) => `one call finds out whether ${about} answers`,
   no_worker: () => "no executor is running",
   no_room: (cause) => `executors are full${formatUse(cause, "taken")}`,
-  queue: () => "its turn comes",
+  queue: () => "waits for its turn",
   offered: (_, about) => `offered to ${about === "validator" ? "validators" : "executors"}`,
   judge_missing: () => "no validator is running",
   judge_away: () => "the judge does not answer",
@@ -30,7 +30,7 @@ const OWNERS: Record<string, string> = {
   operator: "An operator can lift it",
   caller: "Whoever asked for it can lift it",
   agent: "The agent has to answer again",
-  time: "It lifts by itself",
+  time: "It passes by itself",
   signoff: "Nothing holds it back",
 };
 

@@ -38,9 +38,12 @@ export const MEASURES: readonly Row[] = [
   ["Flips over repeats", ({ flips }) => formatShare(flips.cases, "not repeated")],
   ["Agreement by criterion", ({ all_criteria: all }) => formatShare(all.agreement)],
   ["Cohen's kappa by criterion", ({ all_criteria: all }) => formatNumber(all.kappa)],
-  ["Asks", ({ asks, tokens }) => `${formatCount(asks)}, ${pluralize(tokens, "token")}`],
+  ["Model calls", ({ asks, tokens }) => `${formatCount(asks)}, ${pluralize(tokens, "token")}`],
   ["Cost", formatCost],
-  ["An ask takes: median; 95 %", ({ latency_s: took }) => `${formatSeconds(took.median)}; ${formatSeconds(took.p95)}`],
+  [
+    "A model call takes: median; 95th percentile",
+    ({ latency_s: took }) => `${formatSeconds(took.median)}; ${formatSeconds(took.p95)}`,
+  ],
 ];
 
 function formatCodes(codes: Record<string, number>): string {
@@ -50,7 +53,7 @@ function formatCodes(codes: Record<string, number>): string {
 
 function formatCost({ cost_usd: cost, asks_of_unknown_cost: unknown }: PolicyReport): string {
   if (cost == null) return "not known";
-  return formatMoney(cost) + (unknown > 0 ? `, without ${pluralize(unknown, "ask")} of unknown price` : "");
+  return formatMoney(cost) + (unknown > 0 ? `, without ${pluralize(unknown, "call")} of unknown price` : "");
 }
 
 /** Describe what McNemar's test says of two policies. */

@@ -65,7 +65,7 @@ export function TrialForm({ atFirst }: { atFirst: Trial }) {
           </Field>
         </div>
         <RadioGroup label="The result is" choices={FORMS} value={trial.form} onChange={(form) => change({ form })} />
-        <Field label="Criteria" hint="One a line. Before one: optional:, never: or check:">
+        <Field label="Criteria" hint="One per line. Before one: optional:, never: or check:">
           {(control) => (
             <TextArea
               {...control}

@@ -12,3 +12,11 @@ it("a tree opens what is asked for, a hundred children at a time", async () => {
   await userEvent.click(screen.getByRole("button", { name: /deep:/ }));
   expect(screen.queryByText(/deepest/)).not.toBeInTheDocument();
 });
+
+it("a string reads as it is written: its line breaks are line breaks, and nothing is cut at the edge", async () => {
+  const { container } = render(<JsonTree value={{ poem: "moon\nand June" }} />);
+  const line = (await screen.findByText(/moon/)).closest(".whitespace-pre-wrap");
+  expect(line).toHaveClass("wrap-anywhere");
+  expect(container.textContent).toContain("moon\nand June");
+  expect(container.textContent).not.toContain("\\n");
+});

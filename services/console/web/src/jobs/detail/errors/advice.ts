@@ -3,7 +3,7 @@ type Advice = { means: string; todo: string };
 
 const EXECUTE_AGAIN = "Execute again, or assign another agent.";
 const MEND_AGENT = "The agent has to be fixed; nothing was judged.";
-const ASK_AGAIN = "Execute again; if it stays so, use another model as the judge.";
+const ASK_AGAIN = "Execute again; if that fails, too, use another model as the judge.";
 const EDIT_CRITERIA = "Edit the job's criteria; then execute again.";
 const NOTHING = "Nothing.";
 const WORKER = "Check whether all workers run the jobstore's version, read the dead letters; then execute again.";
@@ -12,7 +12,7 @@ const BUG = "Read the workers' log, which says why, and fix the error; then exec
 /** Advice for each code that the services record (tests/console/test_console_advice.py compares). */
 const ADVICE: Record<string, Advice> = {
   agent_status: {
-    means: "The agent answered with an HTTP status that is no success.",
+    means: "The agent answered with an HTTP error status.",
     todo: "Look at its answer below and at the agent's own log; then execute again, or assign another agent.",
   },
   agent_redirect: {
@@ -24,7 +24,7 @@ const ADVICE: Record<string, Advice> = {
     todo: "Give the attempt more time in the policy, or assign a quicker agent; then execute again.",
   },
   agent_connect_timeout: {
-    means: "No connection to the agent came about in time.",
+    means: "No connection to the agent was made in time.",
     todo: "Check whether the agent runs and can be reached from the executor; then execute again.",
   },
   agent_unreachable: {
@@ -36,7 +36,7 @@ const ADVICE: Record<string, Advice> = {
     todo: "The agent may have restarted. Execute again; the work may then be done twice.",
   },
   agent_heartbeat_timeout: {
-    means: "An asynchronous agent was silent for longer than agreed.",
+    means: "An asynchronous agent was silent for longer than allowed.",
     todo: "Check whether the agent still works; then execute again.",
   },
   agent_work_lost: {
@@ -50,8 +50,11 @@ const ADVICE: Record<string, Advice> = {
   agent_declined: { means: "The agent declined the job.", todo: "Read its reason below; assign another agent." },
   agent_error: { means: "The call of the agent failed.", todo: EXECUTE_AGAIN },
   agent_invalid_json: { means: "What the agent answered is not JSON.", todo: MEND_AGENT },
-  agent_invalid_status: { means: "What the agent said of its work's status is not understood.", todo: MEND_AGENT },
-  agent_invalid_location: { means: "The agent did not say where the state of its work can be read.", todo: MEND_AGENT },
+  agent_invalid_status: { means: "The agent reported a status of its work that is not understood.", todo: MEND_AGENT },
+  agent_invalid_location: {
+    means: "The agent did not say where the status of its work can be read.",
+    todo: MEND_AGENT,
+  },
   agent_invalid_url: {
     means: "The agent's address cannot be called.",
     todo: "Correct the agent's address; then execute again.",
@@ -99,32 +102,39 @@ const ADVICE: Record<string, Advice> = {
   },
   executor_error: { means: "An executor failed with an unexpected error of its own.", todo: BUG },
   validator_error: { means: "Validators failed with an unexpected error of their own.", todo: BUG },
-  judging_lost: { means: "Ten validators ended while they judged this.", todo: "See why; then execute again." },
+  judging_lost: { means: "Ten validators were lost while they judged this.", todo: "See why; then execute again." },
   handed_over: { means: "The worker stopped; another one goes on with the job.", todo: NOTHING },
   rebuilt: {
     means: "The database was rebuilt while an agent that may be called only once was perhaps being called.",
     todo: "Find out whether the agent did the work; then execute again.",
   },
   verdict_mismatch: {
-    means: "What a validator reported is no verdict on this job's criteria, several times.",
+    means: "Several times, what a validator reported was no verdict on this job's criteria.",
     todo: "Check whether all validators run the jobstore's version; then execute again. If they do, one may not be yours.",
   },
-  malformed_json: { means: "What a worker reported of the job is not JSON.", todo: WORKER },
-  schema_mismatch: { means: "What a worker reported of the job has another shape than agreed.", todo: WORKER },
+  malformed_json: { means: "What a worker reported about the job is not JSON.", todo: WORKER },
+  schema_mismatch: { means: "What a worker reported about the job does not match the schema.", todo: WORKER },
   unstorable: {
-    means: "What was reported of the job cannot be stored.",
+    means: "What was reported about the job cannot be stored.",
     todo: "Look at the dead letters, on the overview; then execute again.",
   },
   database_error: {
-    means: "The database failed for ten minutes at what was reported of the job, and at nothing else.",
+    means: "For ten minutes, the database failed to store what was reported about the job, and nothing else.",
     todo: "Read the jobstore's log, which says why, and the dead letters; then execute again.",
   },
-  budget_exhausted: { means: "The job has spent its budget.", todo: "Raise the budget in the policy, or leave it." },
+  budget_exhausted: {
+    means: "The job has spent its budget.",
+    todo: "Raise the budget in the policy, or leave the job as it is.",
+  },
   no_progress: {
-    means: "The new result was the one before, and lacks the same: it is not submitted again by itself.",
+    means:
+      "The new result is the same as the one before, and fails the same criteria: it is not resubmitted automatically.",
     todo: "Change the criteria or the payload, or resubmit it with a comment for the agent.",
   },
-  execution_conflict: { means: "Its next submission was cancelled, or asked for.", todo: "Resubmit it if wanted." },
+  execution_conflict: {
+    means: "Its next submission was cancelled, or already requested.",
+    todo: "Resubmit it if it is still wanted.",
+  },
   no_agent_matches: {
     means: "No enabled agent has the capabilities that the job asks for.",
     todo: "Register such an agent, or assign one by hand.",
@@ -136,10 +146,10 @@ const ADVICE: Record<string, Advice> = {
   queue_full: { means: "The queue of this limit is full.", todo: "Wait until it drains, or raise the limit." },
   cancelled: { means: "Somebody cancelled it.", todo: "Assign and execute it again if it is still wanted." },
   judgment_failed: { means: "The result could not be judged.", todo: ASK_AGAIN },
-  judge_wrong_shape: { means: "The judge's answers had another shape than asked for.", todo: ASK_AGAIN },
+  judge_wrong_shape: { means: "The judge's answers did not have the requested format.", todo: ASK_AGAIN },
   judge_invalid_json: { means: "What the judge answered is not JSON.", todo: ASK_AGAIN },
   judge_incomplete: { means: "The judge's answers were cut off.", todo: "Use fewer criteria, or let it write more." },
-  judge_criteria_mismatch: { means: "The judge answered to other criteria than those of the job.", todo: ASK_AGAIN },
+  judge_criteria_mismatch: { means: "The judge answered about criteria other than the job's.", todo: ASK_AGAIN },
   judge_canary: {
     means: "The judge wrote what it must never write: it did what the result told it to.",
     todo: "Read the result; if it is honest, use another model as the judge.",
@@ -159,13 +169,13 @@ const ADVICE: Record<string, Advice> = {
     todo: "The result may be too long for the judge's model. Ask for less, or use a model that reads more.",
   },
   criteria_empty: { means: "The job has no criterion.", todo: EDIT_CRITERIA },
-  criteria_too_many: { means: "The job has more criteria than are judged at once.", todo: EDIT_CRITERIA },
+  criteria_too_many: { means: "The job has more criteria than can be judged at once.", todo: EDIT_CRITERIA },
   criterion_too_long: { means: "A criterion is longer than allowed.", todo: EDIT_CRITERIA },
-  no_required_criterion: { means: "All criteria are optional, so that any result would do.", todo: EDIT_CRITERIA },
-  criterion_reserved: { means: "A criterion is of a kind that nobody knows.", todo: EDIT_CRITERIA },
+  no_required_criterion: { means: "All criteria are optional, so any result would pass.", todo: EDIT_CRITERIA },
+  criterion_reserved: { means: "A criterion is of an unknown kind.", todo: EDIT_CRITERIA },
   check_unknown: { means: "There is no check of that name.", todo: EDIT_CRITERIA },
   check_invalid: { means: "A check cannot be read; the message says at which character.", todo: EDIT_CRITERIA },
-  criterion_ambiguous: { means: "A criterion begins as if it were marked twice.", todo: EDIT_CRITERIA },
+  criterion_ambiguous: { means: "A criterion looks as if it were marked twice.", todo: EDIT_CRITERIA },
   unknown_judge_policy: { means: "The judge policy is not known, or retired.", todo: "Name another in the policy." },
   unknown_criteria_set: { means: "The criteria set is not known, or retired.", todo: "Name another in the policy." },
   payload_too_large: { means: "With the criteria of its set the job is too large.", todo: "Shorten it, or the set." },
@@ -173,8 +183,8 @@ const ADVICE: Record<string, Advice> = {
   result_not_json: { means: "The result cannot be written as JSON.", todo: MEND_AGENT },
   result_too_large_to_judge: { means: "The result is too large to be judged.", todo: "Ask the agent for less." },
   verdict_too_large: {
-    means: "The verdict is larger than what can be stored.",
-    todo: "Use fewer criteria, or a judge that says less; then execute again.",
+    means: "The verdict is too large to be stored.",
+    todo: "Use fewer criteria, or a judge that writes less; then execute again.",
   },
   result_reused: { means: "The result of an identical request was reused; no agent was called.", todo: NOTHING },
   verdict_reused: { means: "The verdict on an identical result was reused; no judge was asked.", todo: NOTHING },

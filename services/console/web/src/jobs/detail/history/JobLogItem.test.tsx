@@ -17,7 +17,7 @@ it("tells agent, attempt, code and how long after the one before", async () => {
   const log = aLog({ version: 4, attempt: 2, kind: "call_failed", code: "agent_timeout", spent_calls: 2, calls: 3 });
   await renderPage(<JobLogItem log={log} before={aLog({ version: 1 })} />);
   const item = screen.getByRole("listitem");
-  for (const text of ["writer", "attempt 2", "call 2 of 3", "agent_timeout", "3.0 s after the entry before"])
+  for (const text of ["writer", "attempt 2", "call 2 of 3", "agent_timeout", "3.0 s after the previous entry"])
     expect(item).toHaveTextContent(text);
   expect(item.querySelector("time")).toHaveAttribute("datetime", log.created_at);
   expect(screen.getByTitle(/^25 Nov 2026, 00:00:04/)).toBeVisible();

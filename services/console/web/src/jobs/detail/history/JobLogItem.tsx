@@ -34,6 +34,7 @@ export function JobLogItem({ log, before, isLast = false, isWanted = false }: Jo
   }, [isWanted]);
   const { word, icon, ink } = log.kind === "edited" ? EDITED_LOOK : STATUS_LOOKS[log.status];
   const { nameAllIn } = useAgentNames();
+  const message = log.message ?? "";
   const Icon = isFailure(log) ? OctagonAlert : icon;
   const took = before ? Date.parse(log.created_at) - Date.parse(before.created_at) : null;
   return (
@@ -53,7 +54,9 @@ export function JobLogItem({ log, before, isLast = false, isWanted = false }: Jo
             <span className="rounded bg-pending-tint px-1 text-xs/5 text-pending">judged again</span>
           )}
           {isLate(log) && <span className="font-medium">it came late, is kept, and is not judged</span>}
-          <bdi className="min-w-0 wrap-anywhere">{nameAllIn(log.message ?? "")}</bdi>
+          <bdi title={message} className="min-w-0 wrap-anywhere">
+            {nameAllIn(message)}
+          </bdi>
         </p>
         <p className="flex flex-wrap gap-x-3 text-xs text-muted">
           {log.code && (
@@ -68,7 +71,7 @@ export function JobLogItem({ log, before, isLast = false, isWanted = false }: Jo
               call {log.spent_calls} of {log.calls}
             </span>
           )}
-          {took !== null && took > 0 && <span>{formatDuration(took)} after the entry before</span>}
+          {took !== null && took > 0 && <span>{formatDuration(took)} after the previous entry</span>}
         </p>
         {hasRequest(log) && <LogBody name="Request" log={log} part="request_payload" />}
         {hasResponse(log) && (

@@ -50,7 +50,7 @@ export function AgentChoice() {
       {who === "capabilities" && (
         <Field
           label="Capabilities"
-          hint={`One a line; an agent must have all of them.${knownCapabilities.length > 0 ? ` There are: ${knownCapabilities.join(", ")}.` : ""}`}
+          hint={`One per line; an agent must have all of them.${knownCapabilities.length > 0 ? ` There are: ${knownCapabilities.join(", ")}.` : ""}`}
           error={formState.errors.capabilities?.message}
         >
           {(control) => <TextArea {...control} rows={2} {...register("capabilities")} />}

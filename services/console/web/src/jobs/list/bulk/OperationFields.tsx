@@ -34,10 +34,9 @@ export function OperationFields({ kind, details, onChange }: OperationFieldsProp
         />
       )}
       {kind === "rejudge" && <RejudgeFields details={details} onChange={onChange} />}
-      {kind === "cancel" && input("reason", "Reason", "Optional; it stands in the history of each job.")}
-      {kind === "resubmit" &&
-        input("comment", "Comment for the agents", "Optional; told beside the verdict's feedback.")}
-      {input("name", "Name", "Optional; by which it is found again.")}
+      {kind === "cancel" && input("reason", "Reason", "Optional; recorded in the history of each job.")}
+      {kind === "resubmit" && input("comment", "Comment for the agents", "Optional; sent with the verdict's feedback.")}
+      {input("name", "Name", "Optional; to find it again by.")}
     </>
   );
 }

@@ -66,7 +66,7 @@ export function RejudgeFields({ details, onChange }: RejudgeFieldsProps) {
       )}
       {shadow && criteria != null && (
         <>
-          <Field label="Draft of the criteria" hint="One a line.">
+          <Field label="Draft of the criteria" hint="One per line.">
             {(control) => (
               <TextArea
                 {...control}

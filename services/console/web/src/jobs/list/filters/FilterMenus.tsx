@@ -26,10 +26,10 @@ const FIELDS = Object.keys(MENUS) as MenuField[];
 
 type FilterMenusProps = { search: JobsSearch; onChange: (change: Partial<JobsSearch>, replace?: boolean) => void };
 
-/** Menus of the filters; each one reads its values when it is opened. */
+/** Menus of the filters, which wrap as a whole; each one reads its values when it is opened. */
 export function FilterMenus({ search, onChange }: FilterMenusProps) {
   const [open, setOpen] = useState<MenuField | null>(null);
-  return FIELDS.map((field) => {
+  const menus = FIELDS.map((field) => {
     const { name, sets } = MENUS[field];
     const isSet = sets.some((key) => search[key] !== undefined);
     return (
@@ -39,10 +39,10 @@ export function FilterMenus({ search, onChange }: FilterMenusProps) {
         open={open === field}
         onOpenChange={(isOpen) => setOpen(isOpen ? field : null)}
         trigger={
-          <Button className={cn("px-2", isSet && "border-accent bg-running-tint")}>
+          <Button className={cn("gap-0.5 px-2", isSet && "border-accent bg-running-tint")}>
             {name}
             {isSet && <span className="sr-only">, is set</span>}
-            <ChevronDown aria-hidden size={14} className="text-muted" />
+            <ChevronDown aria-hidden size={12} className="text-muted" />
           </Button>
         }
       >
@@ -52,4 +52,5 @@ export function FilterMenus({ search, onChange }: FilterMenusProps) {
       </Popover>
     );
   });
+  return <div className="flex flex-wrap gap-1 pointer-coarse:gap-2">{menus}</div>;
 }

@@ -4,6 +4,7 @@ import { type KeyboardEvent, lazy, type RefObject, Suspense, useId, useRef, useS
 import { agentsQuery } from "@/api/agents";
 import { isFiltered, type JobsSearch, TEXT_MAX } from "@/jobs/list/search/jobs-search";
 import { isQuery } from "@/jobs/list/search/split-query";
+import { cn } from "@/lib/cn";
 import { useDraft } from "@/lib/use-draft";
 import { Button } from "@/ui/controls/button";
 import { Input } from "@/ui/controls/field";
@@ -61,7 +62,7 @@ export function QueryField({ search, onChange, onClear, inputRef }: QueryFieldPr
   };
   const isSuggesting = hasFocus && draft.isTyping && active !== undefined;
   return (
-    <div className="relative min-w-64 grow basis-72 max-sm:min-w-0">
+    <div className="relative min-w-60 grow basis-60 max-sm:min-w-0">
       <Search aria-hidden size={14} className="absolute top-2.25 left-2 text-muted pointer-coarse:top-3.75" />
       <Input
         ref={inputRef}
@@ -78,7 +79,7 @@ export function QueryField({ search, onChange, onClear, inputRef }: QueryFieldPr
         spellCheck={false}
         placeholder="Search, or status:failed cost>0.1  /"
         maxLength={QUERY_MAX}
-        className="pr-8 pl-7 pointer-coarse:pr-11"
+        className={cn("pl-7", isFiltered(search) && "pr-8 pointer-coarse:pr-11")}
         value={draft.text}
         onFocus={() => {
           setFocus(true);

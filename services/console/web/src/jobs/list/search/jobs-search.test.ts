@@ -68,8 +68,8 @@ it("exact times stand in the address, and are what is asked for; a period gives 
 });
 
 it("says which filter a job does not pass", () => {
-  expect(explainMismatch(JOB, { agent: "writer" }, CREATED)).toBe("its agent is another");
-  expect(explainMismatch(JOB, { label: ["team:b"] }, CREATED)).toBe("its labels are others");
+  expect(explainMismatch(JOB, { agent: "writer" }, CREATED)).toBe("its agent has changed");
+  expect(explainMismatch(JOB, { label: ["team:b"] }, CREATED)).toBe("its labels have changed");
   expect(explainMismatch(JOB, { agent: "scribe" }, CREATED)).toBeNull();
 });
 

@@ -7,24 +7,24 @@ import { findCancelled, findCreatedAfter, type JobsSearch, parseLabel } from "./
  */
 export function explainMismatch(job: Job, search: JobsSearch, now: number): string | null {
   const { status, agent, tenant, batch, label = [], text = "" } = search;
-  if (status && !status.includes(job.status)) return "its status is another";
+  if (status && !status.includes(job.status)) return "its status has changed";
   const cancelled = findCancelled(search);
   if (cancelled !== undefined && job.cancelled !== cancelled)
     return cancelled ? "it is not cancelled any more" : "it was cancelled";
-  if (agent && job.agent_id !== agent) return "its agent is another";
-  if (tenant && job.tenant !== tenant) return "its tenant is another";
-  if (batch && job.batch_id !== batch.toLowerCase()) return "its batch is another";
+  if (agent && job.agent_id !== agent) return "its agent has changed";
+  if (tenant && job.tenant !== tenant) return "its tenant has changed";
+  if (batch && job.batch_id !== batch.toLowerCase()) return "its batch has changed";
   if (job.live && asksHowItEnded(search)) return "it runs again";
   const created = Date.parse(job.created_at);
   if (created < Date.parse(findCreatedAfter(search, now) ?? job.created_at)) return "it was created earlier";
   if (search.to && created >= Date.parse(search.to)) return "it was created later";
   const sought = text.toLowerCase();
-  if (![job.title, job.id].some((each) => each.toLowerCase().includes(sought))) return "its title is another";
+  if (![job.title, job.id].some((each) => each.toLowerCase().includes(sought))) return "its title has changed";
   const isLabelled = label.every((each) => {
     const [name, value] = parseLabel(each);
     return job.labels?.[name] === value;
   });
-  return isLabelled ? null : "its labels are others";
+  return isLabelled ? null : "its labels have changed";
 }
 
 /** Whether a filter is about the end of the last execution: no event tells of its code, criteria or duration. */

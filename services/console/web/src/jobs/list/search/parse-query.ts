@@ -72,7 +72,7 @@ function readStatuses(value: string, { status = [], cancelled }: Partial<JobsSea
   if (words.length === 1 && words[0] === "CANCELLED") return { cancelled: true };
   const found = words.map((word) => OTHER_WORDS[word] ?? word);
   const unknown = found.find((word) => !JOB_STATUSES.includes(word as JobStatus));
-  if (unknown === "CANCELLED") throw new Wrong("cancelled jobs stand at another status: ask for them alone");
+  if (unknown === "CANCELLED") throw new Wrong("cancelled jobs have another status: ask for them alone");
   if (unknown !== undefined)
     throw new Wrong(`a status is one of ${[...JOB_STATUSES, "CANCELLED"].join(", ").toLowerCase()}`);
   return { status: [...new Set([...status, ...(found as JobStatus[])])], cancelled };
