@@ -59,8 +59,8 @@ assert runner.misplaced == []
 """
 
 
-def changes() -> list[tuple[str, str]]:
-    return [one.change for one in Source("toy.py", "toy", TOY).mutants()]
+def changes(text: str = TOY) -> list[tuple[str, str]]:
+    return [one.change for one in Source("toy.py", "toy", text).mutants()]
 
 
 def test_constants_defaults_properties_and_functions_are_changed_and_no_words_for_people() -> None:
@@ -74,6 +74,13 @@ def test_constants_defaults_properties_and_functions_are_changed_and_no_words_fo
     } <= set(made)
     assert not [one for one in made if "RED" in one[0] and "return" not in one[0]], "members of enumerations are fixed"
     assert not [one for one in made if one[0] == "NOTHING = None"], "nothing is no change of nothing"
+
+
+def test_types_and_fields_of_models_are_fixed_and_lengths_are_checked_whatever_zip_is_told() -> None:
+    assert changes('Short = Annotated[str, Field(max_length=3)]\nclass Spec(Model):\n    name: str = "x"\n') == []
+    assert not [
+        one for one in changes("PAIRS = zip(ONE, OTHER, strict=True)\n") if "strict" not in one[1] and "(" in one[1]
+    ]
 
 
 def test_a_mutant_is_found_by_what_it_changes_when_lines_have_moved() -> None:
