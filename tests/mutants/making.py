@@ -123,7 +123,7 @@ def _parts(statement: cst.CSTNode) -> Iterator[tuple[str, cst.CSTNode]]:
         yield statement.name.value, statement
     elif isinstance(statement, cst.ClassDef):
         bases = {_last_name(base.value) for base in statement.bases}
-        is_fixed = bool(bases & {"Enum", "StrEnum", "IntEnum", "BaseModel", "Model"})
+        is_fixed = bool(bases - {"NamedTuple"}) and not statement.decorators  # an enumeration, a model
         for member in statement.body.body:
             if isinstance(member, cst.FunctionDef) or not is_fixed:
                 yield statement.name.value, member
