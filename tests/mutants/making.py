@@ -68,7 +68,7 @@ class Source:
         while (package.parent / "__init__.py").exists():
             package = package.parent
         module_name = ".".join(path.relative_to(package.parent).with_suffix("").parts)
-        return cls(str(path.relative_to(root)), module_name, path.read_text("utf-8"))
+        return cls(str(path.relative_to(root)), module_name.removesuffix(".__init__"), path.read_text("utf-8"))
 
     @cached_property
     def statements(self) -> Mapping[int, range]:

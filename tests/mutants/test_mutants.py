@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from mutants.__main__ import EXPLAINED, explained
@@ -125,5 +126,6 @@ def test_each_explanation_is_of_a_mutant_that_there_is() -> None:
 
 
 def test_what_is_changed_and_what_has_to_see_it_is_there() -> None:
+    assert all(find_spec(source.module_name) for part in PARTS for source in part.read_sources())
     assert all(list(ROOT.glob(pattern)) for part in PARTS for pattern in part.changed)
     assert all((ROOT / path).exists() for part in PARTS for path in part.tests)
