@@ -34,6 +34,13 @@ async def test_a_slot_that_is_left_goes_to_who_has_waited_longest():
     assert slots.free == 3
 
 
+async def test_a_free_slot_is_taken_at_once():
+    slots = Slots(2)
+    slots.take()
+    await slots.retake()
+    assert slots.free == 0
+
+
 async def test_slots_that_are_taken_beyond_their_number_are_left_before_anybody_returns():
     slots = Slots(1)
     slots.take()
