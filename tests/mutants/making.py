@@ -131,7 +131,7 @@ def _parts(statement: cst.CSTNode) -> Iterator[tuple[str, cst.CSTNode]]:
         for each in statement.body:
             if isinstance(each, cst.Assign | cst.AnnAssign) and not _is_no_constant(each):
                 target = each.target if isinstance(each, cst.AnnAssign) else each.targets[0].target
-                if isinstance(target, cst.Name):
+                if isinstance(target, cst.Name) and target.value != "__all__":
                     yield target.value, each
 
 

@@ -28,10 +28,11 @@ class Colour(Enum):
 @dataclass
 class Queue:
     length: int = 7
+    is_open = True
 
     @property
     def is_full(self) -> bool:
-        return self.length > LIMITS["all"]
+        return self.is_open and self.length > LIMITS["all"]
 
 
 def describe(queue: Queue) -> str:
@@ -69,7 +70,7 @@ def test_constants_defaults_properties_and_functions_are_changed_and_no_words_fo
     assert {
         ("LIMIT: int = 3", "LIMIT: int = 4"),
         ("length: int = 7", "length: int = 8"),
-        ('return self.length > LIMITS["all"]', 'return self.length >= LIMITS["all"]'),
+        ('return self.is_open and self.length > LIMITS["all"]', 'return self.is_open and self.length >= LIMITS["all"]'),
         ('return "room"', 'return "XXroomXX"'),
         ('return "not a word is changed: " + Colour.RED.value', 'return "not a word is changed: " - Colour.RED.value'),
     } <= set(made)
@@ -103,7 +104,7 @@ def test_what_no_test_notices_survives_and_nothing_else(tmp_path: Path) -> None:
     assert survivors == {
         ("LIMIT: int = 3", "LIMIT: int = 4"),
         ("length: int = 7", "length: int = 8"),
-        ('return self.length > LIMITS["all"]', 'return self.length >= LIMITS["all"]'),
+        ('return self.is_open and self.length > LIMITS["all"]', 'return self.is_open and self.length >= LIMITS["all"]'),
         ('return "room"', 'return "XXroomXX"'),
     }, "not LIMIT = None, of which LIMITS is made"
 
