@@ -15,7 +15,7 @@ from libcst.metadata import MetadataWrapper, PositionProvider, WhitespaceInclusi
 from mutmut.mutation.mutators import mutation_operators
 
 #: What is called or annotated so is no constant that decides.
-_NO_CONSTANTS = {"TypeVar", "TypeAlias", "getLogger", "Counter", "Gauge", "Histogram"}
+_NO_CONSTANTS = {"Annotated", "TypeVar", "TypeAlias", "getLogger", "Counter", "Gauge", "Histogram"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Source:
         while (package.parent / "__init__.py").exists():
             package = package.parent
         module_name = ".".join(path.relative_to(package.parent).with_suffix("").parts)
-        return cls(str(path.relative_to(root)), module_name, path.read_text("utf-8"))
+        return cls(str(path.relative_to(root)), module_name.removesuffix(".__init__"), path.read_text("utf-8"))
 
     @cached_property
     def statements(self) -> Mapping[int, range]:
@@ -123,7 +123,7 @@ def _parts(statement: cst.CSTNode) -> Iterator[tuple[str, cst.CSTNode]]:
         yield statement.name.value, statement
     elif isinstance(statement, cst.ClassDef):
         bases = {_last_name(base.value) for base in statement.bases}
-        is_fixed = bool(bases & {"Enum", "StrEnum", "IntEnum", "BaseModel"})
+        is_fixed = bool(bases - {"NamedTuple"}) and not statement.decorators  # an enumeration, a model
         for member in statement.body.body:
             if isinstance(member, cst.FunctionDef) or not is_fixed:
                 yield statement.name.value, member
@@ -131,14 +131,15 @@ def _parts(statement: cst.CSTNode) -> Iterator[tuple[str, cst.CSTNode]]:
         for each in statement.body:
             if isinstance(each, cst.Assign | cst.AnnAssign) and not _is_no_constant(each):
                 target = each.target if isinstance(each, cst.AnnAssign) else each.targets[0].target
-                if isinstance(target, cst.Name):
+                if isinstance(target, cst.Name) and target.value != "__all__":
                     yield target.value, each
 
 
 def _is_no_constant(node: cst.Assign | cst.AnnAssign) -> bool:
-    made_by = node.value.func if isinstance(node.value, cst.Call) else None
+    made_by = getattr(node.value, "func", None)  # a call
+    part_of = getattr(node.value, "value", None)  # a subscript
     said = node.annotation.annotation if isinstance(node, cst.AnnAssign) else None
-    return bool({_last_name(made_by), _last_name(said)} & _NO_CONSTANTS)
+    return bool({_last_name(each) for each in (made_by, part_of, said)} & _NO_CONSTANTS)
 
 
 def _last_name(node: cst.CSTNode | None) -> str:
@@ -182,7 +183,7 @@ def _is_idle(node: cst.CSTNode, changed: cst.CSTNode) -> bool:
     if isinstance(node, cst.Assign | cst.AnnAssign) and isinstance(changed, cst.Assign | cst.AnnAssign):
         return _is_nothing(node.value) and _is_nothing(changed.value)
     if isinstance(node, cst.Call) and isinstance(changed, cst.Call) and _last_name(node.func) == "zip":
-        return node.args[:-1] == changed.args[:-1] or node.args[:-1] == changed.args
+        return list(node.args[:-1]) in (list(changed.args), list(changed.args[:-1]))
     return False
 
 

@@ -61,7 +61,7 @@ PARTS = (
     Part(
         "policy",
         ["proto/contracts/judging/policy.py"],
-        ["tests/validator/policies", "tests/jobstore/commands/in_memory", "tests/contracts/test_resources.py"],
+        ["tests/contracts/test_judge_policy.py"],
     ),
     Part(
         "receipts",

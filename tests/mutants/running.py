@@ -46,7 +46,7 @@ class Reach:
         """
         lines = self.by_line[mutant.file]
         found = frozenset[int]().union(*(lines.get(line, ()) for line in mutant.lines))
-        if not found:
+        if not found or not mutant.original.startswith(("@", "class ", "def ", "async ")):
             naming = (self.by_line[each.file].values() for each in sources if mutant.name in each.text)
             found = found.union(*(tests for by_line in naming for tests in by_line))
         return sorted(found, key=lambda test: self.took_s[test] / (1 + self.kills[test]))
@@ -183,10 +183,18 @@ def _exchange(old: Any, new: Any, name: str) -> None:
         for cell, other in zip(function.__closure__ or (), changed.__closure__ or (), strict=True):
             if not isinstance(other.cell_contents, type):  # what a method knows its class by stays
                 cell.cell_contents = other.cell_contents
-    if not functions:
+    if isinstance(old, type):
+        _exchange_constants(old, new)
+    elif not functions:
         for module in list(sys.modules.values()):
             if getattr(module, "__dict__", {}).get(name) is old:
                 setattr(module, name, new)
+
+
+def _exchange_constants(old: type, new: type) -> None:
+    for name, value in vars(new).items():
+        if isinstance(value, str | int | float | None) and not name.startswith("__"):
+            setattr(old, name, value)
 
 
 def _functions_of(value: Any, owner: Any) -> Iterator[FunctionType]:

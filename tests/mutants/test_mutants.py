@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from mutants.__main__ import EXPLAINED, explained
@@ -27,10 +28,11 @@ class Colour(Enum):
 @dataclass
 class Queue:
     length: int = 7
+    is_open = True
 
     @property
     def is_full(self) -> bool:
-        return self.length > LIMITS["all"]
+        return self.is_open and self.length > LIMITS["all"]
 
 
 def describe(queue: Queue) -> str:
@@ -59,8 +61,8 @@ assert runner.misplaced == []
 """
 
 
-def changes() -> list[tuple[str, str]]:
-    return [one.change for one in Source("toy.py", "toy", TOY).mutants()]
+def changes(text: str = TOY) -> list[tuple[str, str]]:
+    return [one.change for one in Source("toy.py", "toy", text).mutants()]
 
 
 def test_constants_defaults_properties_and_functions_are_changed_and_no_words_for_people() -> None:
@@ -68,12 +70,19 @@ def test_constants_defaults_properties_and_functions_are_changed_and_no_words_fo
     assert {
         ("LIMIT: int = 3", "LIMIT: int = 4"),
         ("length: int = 7", "length: int = 8"),
-        ('return self.length > LIMITS["all"]', 'return self.length >= LIMITS["all"]'),
+        ('return self.is_open and self.length > LIMITS["all"]', 'return self.is_open and self.length >= LIMITS["all"]'),
         ('return "room"', 'return "XXroomXX"'),
         ('return "not a word is changed: " + Colour.RED.value', 'return "not a word is changed: " - Colour.RED.value'),
     } <= set(made)
     assert not [one for one in made if "RED" in one[0] and "return" not in one[0]], "members of enumerations are fixed"
     assert not [one for one in made if one[0] == "NOTHING = None"], "nothing is no change of nothing"
+
+
+def test_types_and_fields_of_models_are_fixed_and_lengths_are_checked_whatever_zip_is_told() -> None:
+    assert changes('Short = Annotated[str, Field(max_length=3)]\nclass Spec(Model):\n    name: str = "x"\n') == []
+    assert not [
+        one for one in changes("PAIRS = zip(ONE, OTHER, strict=True)\n") if "strict" not in one[1] and "(" in one[1]
+    ]
 
 
 def test_a_mutant_is_found_by_what_it_changes_when_lines_have_moved() -> None:
@@ -95,7 +104,7 @@ def test_what_no_test_notices_survives_and_nothing_else(tmp_path: Path) -> None:
     assert survivors == {
         ("LIMIT: int = 3", "LIMIT: int = 4"),
         ("length: int = 7", "length: int = 8"),
-        ('return self.length > LIMITS["all"]', 'return self.length >= LIMITS["all"]'),
+        ('return self.is_open and self.length > LIMITS["all"]', 'return self.is_open and self.length >= LIMITS["all"]'),
         ('return "room"', 'return "XXroomXX"'),
     }, "not LIMIT = None, of which LIMITS is made"
 
@@ -118,5 +127,6 @@ def test_each_explanation_is_of_a_mutant_that_there_is() -> None:
 
 
 def test_what_is_changed_and_what_has_to_see_it_is_there() -> None:
+    assert all(find_spec(source.module_name) for part in PARTS for source in part.read_sources())
     assert all(list(ROOT.glob(pattern)) for part in PARTS for pattern in part.changed)
     assert all((ROOT / path).exists() for part in PARTS for path in part.tests)

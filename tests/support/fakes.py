@@ -33,6 +33,7 @@ class FakeLeases:
         self.rooms: list[int] = []
         self.held: list[Lease] = []  # of the last call
         self.outcomes: list[Lease] = []  # likewise
+        self.new_keys: list[Lease] = []
         self.given_back: list[tuple[Lease, bool]] = []
         self.during: Callable[[], Awaitable[None]] | None = None
         self.at_once = self.at_once_max = 0
@@ -60,7 +61,7 @@ class FakeLeases:
         self.away_s = [work.judge_away_s for work in held]
         self.given_back += given_back
         states = [[self.states.get(lease, LeaseState.KEEP) for lease in leases] for leases in (self.held, outcomes)]
-        return Renewal(*states, self.lease_s)
+        return Renewal(*states, self.lease_s, self.new_keys, judgings_waiting=0)
 
 
 class FakeExecutions:

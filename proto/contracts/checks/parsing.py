@@ -80,7 +80,7 @@ def _read(text: str, forms: dict[str, Callable[[str, str], Check]]) -> Check:
     assert match is not None  # each part of it may be empty
     name = match[1]
     if (read := forms.get(name)) is None:
-        near = difflib.get_close_matches(name[:50], forms, n=1)
+        near = difflib.get_close_matches(name, forms)
         hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(forms)}"
         raise CheckError(f"there is no check `{name[:50]}`: {hint}", code="check_unknown")
     try:

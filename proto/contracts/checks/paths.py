@@ -41,7 +41,7 @@ class Step:
     """One step: to the member or item with a key, or to all of them (None); of each value below, if `is_deep`."""
 
     key: str | int | None
-    is_deep: bool = False
+    is_deep: bool
 
     def walk(self, nodes: Iterable[Node]) -> Iterator[Node]:
         """Yield where this step leads from some values."""
@@ -122,7 +122,7 @@ def _read_step(match: re.Match[str]) -> Step:
         except ValueError as error:
             raise CheckError("the name in the JSON path is no JSON string", match.start("quoted")) from error
     else:
-        key = match["name"] or match["single"] or ""
+        key = match["name"] or match["single"]
     return Step(key, is_deep=match["deep"] is not None)
 
 
@@ -230,7 +230,7 @@ def read_json_path(words: str, read_inner: Callable[[str], Check]) -> Check:
 
 def is_equal(one: Any, other: Any) -> bool:
     """Return whether two JSON values are the same: 1 is 1.0, and true is not 1."""
-    if isinstance(one, bool) or isinstance(other, bool) or one is None or other is None:
+    if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(is_equal(one[name], other[name]) for name in one)

@@ -83,7 +83,7 @@ def _refuse_unknown(schema: Any, pointer: str, levels: int) -> None:
     for keyword, value in schema.items() if isinstance(schema, dict) else ():
         here = f"{pointer}/{escape_name(keyword)}"
         if keyword not in _KEYWORDS and not keyword.startswith("x-"):
-            near = difflib.get_close_matches(keyword[:50], _KEYWORDS, n=1)
+            near = difflib.get_close_matches(keyword, _KEYWORDS)
             hint = f": did you mean `{near[0]}`?" if near else ""
             raise CheckError(f"the schema has an unknown keyword at `{here}`{hint}")
         if keyword in _OF_NAMED and isinstance(value, dict):

@@ -87,7 +87,7 @@ def read_length(name: str, words: str) -> Length:
     limit = int(words) if re.fullmatch("[0-9]{1,9}", words) else 0
     if not 1 <= limit <= LENGTH_MAX:
         raise CheckError(f"`{name}` takes one whole number from 1 to {LENGTH_MAX}: `{name} 200`")
-    bound, _, unit = name.partition("_")
+    bound, unit = name.split("_")
     return Length({"words": "word", "chars": "character"}[unit], limit, is_maximum=bound == "max")
 
 

@@ -24,18 +24,27 @@ PARAMETERS_MAX_BYTES: Final = 4_000
 _ASIDE: Final = {"family", "input_usd", "output_usd"}
 _MILLION: Final = 1_000_000
 _NAME: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
-_NAME_PATTERN: Final = matches(
-    f"^{_NAME}$", "must be a name of small letters, digits and . _ -, which begins with a letter or digit"
-)
-_REFERENCE_PATTERN: Final = matches(
-    f"^{_NAME}(@[1-9][0-9]{{0,8}})?$", "must be a name of small letters, digits and . _ -, or one version: name@3"
-)
+_VERSION: Final = "@[1-9][0-9]{0,8}"
 #: A reference to one version.
-VERSIONED: Final = re.compile(f"{_NAME}@[1-9][0-9]{{0,8}}")
+VERSIONED: Final = re.compile(_NAME + _VERSION)
 #: The name of a judge policy, a criteria set or a key.
-Name = Annotated[str, StringConstraints(pattern=_NAME_PATTERN)]
+Name = Annotated[
+    str,
+    StringConstraints(
+        pattern=matches(
+            f"^{_NAME}$", "must be a name of small letters, digits and . _ -, which begins with a letter or digit"
+        )
+    ),
+]
 #: A name, or one version of what has it: `strict` or `strict@3`.
-Reference = Annotated[str, StringConstraints(pattern=_REFERENCE_PATTERN)]
+Reference = Annotated[
+    str,
+    StringConstraints(
+        pattern=matches(
+            f"^{_NAME}({_VERSION})?$", "must be a name of small letters, digits and . _ -, or one version: name@3"
+        )
+    ),
+]
 Price = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
@@ -72,7 +81,7 @@ def _check_parameters(parameters: dict[str, Json]) -> dict[str, Json]:
 
 def _check_check(text: str) -> str:
     if (fault := find_fault(text)) is not None:
-        raise CheckError(str(fault), fault.at, fault.code)  # that one is kept
+        raise CheckError(str(fault), code=fault.code)  # that one is kept
     return text
 
 

@@ -1,5 +1,6 @@
 """The rule of the lint that looks at criteria together."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 
@@ -10,13 +11,13 @@ from contracts.lint.words import SUBJECT
 
 def find_contradictions(criteria: Sequence[Criterion]) -> Iterator[CriterionWarning]:
     """Yield a warning for each required criterion that no result meets together with one before it."""
-    lengths: dict[str, tuple[int, int]] = {}  # the largest minimum, the smallest maximum, of each unit
+    lengths: dict[str, tuple[int, float]] = {}  # the largest minimum, the smallest maximum, of each unit
     said: dict[str, int] = {}
     for place, one in enumerate(criteria):
         if not one.required:
             continue
         for bound, unit, number in list_lengths(one):
-            least, most = lengths.get(unit, (0, 1 << 60))
+            least, most = lengths.get(unit, (0, math.inf))
             if bound == "max" and number < least:
                 yield _contradict(place, one, f"allows at most {number} {unit}, and another asks for at least {least}")
             elif bound == "min" and number > most:

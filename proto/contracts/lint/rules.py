@@ -134,7 +134,7 @@ def _suggest_checks(one: Criterion) -> Iterator[str]:
 def _find_joined(one: Criterion) -> Warned | None:
     bare = QUOTED.sub(lambda match: "\0" * len(match[0]), one.text)
     for match in _JOINED.finditer(bare):
-        first, second = one.text[: match.start()].strip(" ,.;"), one.text[match.end() :].strip()
+        first, second = one.text[: match.start()].strip(), one.text[match.end() :].strip()
         if min(len(WORD.findall(first)), len(WORD.findall(second))) >= _CLAUSE_WORDS_MIN:
             message = "asks for two things, of which a result may meet one: write two criteria"
             prefixes = str(one)[: len(str(one)) - len(one.text)]

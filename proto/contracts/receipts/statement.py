@@ -110,7 +110,6 @@ class Statement(Model):
     def of(cls, verdict: Verdict, result_hash: bytes, *, with_texts: bool = True, **fields: Any) -> Self:
         """State a verdict on the result with this hash; `fields` are those of the predicate that the log has."""
         lines = [_format_line(one.text, one) for one in verdict.criteria]
-        judged_by = verdict.model_dump(include={"policy", "model", "stages"})  # of which a part is stated
         predicate = VerdictPredicate(
             submissions=verdict.submissions,
             is_valid=verdict.is_valid,
@@ -125,7 +124,7 @@ class Statement(Model):
                 )
                 for one, line in zip(verdict.criteria, lines, strict=True)
             ],
-            judge=Judge.model_validate(judged_by),
+            judge=Judge.model_validate(verdict, from_attributes=True),
             **fields,
         )
         name = f"{predicate.job_id}/{predicate.execution_id}"
@@ -138,7 +137,7 @@ class Statement(Model):
 
     def encode(self) -> bytes:
         """Return the statement as it is signed."""
-        return json_text(self.model_dump(mode="json", by_alias=True, exclude_none=True)).encode()
+        return json_text(self.model_dump(by_alias=True, exclude_none=True)).encode()
 
 
 def verify(receipt: bytes, keys: PublicKeys) -> tuple[PublicKey, Statement]:

@@ -1,5 +1,6 @@
 """Labelled cases: what a line may be, and what is said of one that is none."""
 
+import hashlib
 import json
 
 import pytest
@@ -78,6 +79,7 @@ def test_a_result_may_be_any_json_and_even_null():
         ({"label": True, "criteria": None}, "a job needs at least one criterion"),
         ({"label": True, "id": ""}, "id: must not be empty"),
         ({"label": True, "id": "a\0"}, "id: must not contain the character U+0000"),
+        ({"label": True, "vars": {}}, "vars: cannot be given here: leave it out"),
     ],
 )
 def test_what_is_no_case_is_told(fields, reason):
@@ -105,6 +107,15 @@ def test_a_case_of_another_kind_is_known_and_told_where_to_go(value, origin):
     assert make_case(value) == f"looks like a case of {origin}: `signoff judge import` makes cases of it"
 
 
+def test_a_case_without_a_result_is_of_no_other_kind():
+    assert "result" in (reason := make_case({"id": "a", "label": True}))
+    assert not reason.startswith("looks like")
+
+
+def test_three_of_the_reasons_are_told():
+    assert make(label=True, a=1, b=1, c=1, d=1).count("cannot be given here") == 3
+
+
 def test_lines_are_told_by_their_number():
     good = {"id": "a", "result": "x", "criteria": CRITERIA, "label": True}
     first, bad, again, other = read(good, b"{", b"\n", good, {**good, "id": "b"})
@@ -124,7 +135,8 @@ def test_lines_are_told_by_their_number():
         (b"[" * 500, "is no JSON"),
         (b'{"result": 1e400}', "is no JSON"),
         (b'{"result": NaN}', "is no JSON"),
-        (b'"' + b"x" * LINE_MAX_BYTES + b'"', "is longer than 8388608 bytes"),
+        (b'"' + b"x" * (LINE_MAX_BYTES - 1) + b'"', "is longer than 8388608 bytes"),
+        (b'"' + b"x" * (LINE_MAX_BYTES - 2) + b'"', "is no JSON object"),
     ],
 )
 def test_hostile_lines_are_told_and_not_raised(line, reason):
@@ -158,6 +170,16 @@ def test_a_case_reads_back_as_it_was_written(labels, label, name, result):
     case = make(labels=labels, label=label, id=name, result=result)
     if not isinstance(case, str):
         assert make_case(json.loads(case.write())) == case
+
+
+def test_a_case_is_written_shortly_with_all_that_is_known_of_it():
+    case = make(label=True, title="A poem", payload={"words": 5}, labelled_by="anna")
+    assert case.write() == (
+        '{"id":"a","result":"words","criteria":[{"text":"It rhymes"},{"text":"It swears","kind":"never"},'
+        '{"text":"It is short","required":false}],"labels":[null,null,null],'
+        '"title":"A poem","payload":{"words":5},"label":true,"labelled_by":"anna"}'
+    )
+    assert hash_cases([case]) == hashlib.sha256(f"{case.write()}\n".encode()).hexdigest()
 
 
 def test_the_hash_is_of_the_cases_and_their_order():

@@ -6,9 +6,7 @@ from pydantic import ValidationError
 from contracts.judging.calibration.cases import make_case
 from contracts.judging.calibration.evaluation import (
     CRITERIA_MAX,
-    DISAGREEMENTS_MAX,
     LISTED_MAX,
-    RESULT_MAX_CHARS,
     Asked,
     Evaluation,
     Judged,
@@ -18,9 +16,9 @@ from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdi
 from contracts.status import Outcome
 
 
-def make(name="a", label=True, criteria=("It rhymes",), labels=None):
+def make(name="a", label=True, criteria=("It rhymes",), labels=None, **more):
     fields = {"id": name, "result": "words", "acceptance_criteria": "\n".join(criteria), "label": label}
-    return make_case({**fields, "labels": labels})
+    return make_case({**fields, "labels": labels, **more})
 
 
 def judged(outcomes, *asks, error=None):
@@ -42,17 +40,20 @@ def test_each_judgement_is_counted_by_criterion_and_in_all():
     evaluation.add(make("2", None, both, [True, False]), {"a@1": [judged("pp")]})
     evaluation.add(make("3", None, both, [False, None]), {"a@1": [judged("cp")]})
     evaluation.add(make("4", None, ("It rhymes",), [True]), {"a@1": [judged("f")]})
+    evaluation.add(make("5", None, ("It rhymes",), [True]), {"a@1": [judged("-")]})
     (report,) = evaluation.report()["policies"]
+    assert evaluation.report()["cases"] == 5
+    assert (report["overall"]["good"], report["overall"]["bad"], report["criteria_not_listed"]) == (3, 2, 0)
     counted = ("labelled", "true_accepts", "false_accepts", "true_rejects", "false_rejects", "unsure")
-    assert [report["overall"][name] for name in counted] == [4, 1, 1, 1, 1, 1]
-    assert [report["all_criteria"][name] for name in counted] == [6, 3, 1, 1, 1, 1]
+    assert [report["overall"][name] for name in counted] == [5, 1, 1, 1, 2, 2]
+    assert [report["all_criteria"][name] for name in counted] == [7, 3, 1, 1, 2, 2]
     first, second = report["criteria"]
-    assert (first["criterion"], [first[name] for name in counted]) == ("It rhymes", [4, 2, 0, 1, 1, 1])
+    assert (first["criterion"], [first[name] for name in counted]) == ("It rhymes", [5, 2, 0, 1, 2, 2])
     assert (second["criterion"], [second[name] for name in counted]) == ("never: It swears", [2, 1, 1, 0, 0, 0])
     assert report["overall"]["false_accept_rate"] == pytest.approx(
         {"share": 0.5, "low": 0.0945, "high": 0.9055}, abs=1e-4
     )
-    assert report["overall"]["kappa"] == 0
+    assert report["overall"]["kappa"] == pytest.approx(-2 / 13)
 
 
 def test_of_one_label_alone_kappa_and_the_other_rate_are_undefined():
@@ -70,9 +71,10 @@ def test_of_no_cases_nothing_is_said():
 def test_what_was_not_judged_is_told_and_not_counted():
     evaluation = Evaluation(["a@1"])
     evaluation.add(make("1"), {"a@1": [judged("-", error="judge_invalid_json")]})
-    evaluation.add(make("2"), {"a@1": [judged("p")]})
+    evaluation.add(make("2"), {"a@1": [judged("-", error="judge_invalid_json")]})
+    evaluation.add(make("3"), {"a@1": [judged("p")]})
     report = evaluation.report()
-    assert report["policies"][0]["unjudged"] == {"judge_invalid_json": 1}
+    assert report["policies"][0]["unjudged"] == {"judge_invalid_json": 2}
     assert report["policies"][0]["overall"]["labelled"] == 1
     assert report["disagreements"]["total"] == 0
 
@@ -91,7 +93,7 @@ def test_the_first_of_repeats_counts_and_flips_are_told():
     (report,) = evaluation.report()["policies"]
     assert report["overall"]["labelled"] == 4
     assert (report["flips"]["cases"]["count"], report["flips"]["cases"]["share"]) == (1, pytest.approx(1 / 3))
-    assert report["flips"]["criteria"]["count"] == 1
+    assert (report["flips"]["criteria"]["count"], report["flips"]["criteria"]["share"]) == (1, pytest.approx(1 / 3))
 
 
 def test_unsure_and_failed_are_no_flip():
@@ -117,6 +119,10 @@ def test_two_policies_are_compared_on_the_cases_that_both_judged():
     evaluation = Evaluation(["a@1", "a@2"])
     for number in range(6):
         evaluation.add(make(f"{number}", label=False), {"a@1": [judged("p")], "a@2": [judged("f")]})
+    for number in range(2):
+        evaluation.add(make(f"first {number}"), {"a@1": [judged("p")], "a@2": [judged("f")]})
+    for number in range(3):
+        evaluation.add(make(f"neither {number}"), {"a@1": [judged("f")], "a@2": [judged("f")]})
     evaluation.add(make("both"), {"a@1": [judged("p")], "a@2": [judged("p")]})
     evaluation.add(make("lost"), {"a@1": [judged("p")], "a@2": [judged("-", error="x")]})
     (comparison,) = evaluation.report()["comparisons"]
@@ -124,10 +130,10 @@ def test_two_policies_are_compared_on_the_cases_that_both_judged():
         "first": "a@1",
         "second": "a@2",
         "both_right": 1,
-        "only_first_right": 0,
+        "only_first_right": 2,
         "only_second_right": 6,
-        "both_wrong": 0,
-        "p": 0.03125,
+        "both_wrong": 3,
+        "p": 0.2890625,
     }
 
 
@@ -170,6 +176,15 @@ def test_a_vote_may_take_several_asks(criterion, asks, wrong):
     assert (quorum["labels"], quorum["wrong"]) == (3, [3 * one for one in wrong])
 
 
+def test_one_vote_alone_and_checks_are_no_quorum():
+    evaluation = Evaluation(["a@1"])
+    evaluation.add(make("1", labels=[True]), {"a@1": [judged("p", Asked("vote", "p"))]})
+    assert evaluation.report()["policies"][0]["quorum"] == []
+    both = ("It rhymes", "check: max_words 5")
+    evaluation.add(make("2", criteria=both, labels=[True, True]), {"a@1": [judged("pp", *[Asked("vote", "p-")] * 2)]})
+    assert evaluation.report()["policies"][0]["quorum"][0]["labels"] == 1
+
+
 def test_asks_that_are_told_as_a_sum_count_as_many_and_have_no_latency_of_their_own():
     evaluation = Evaluation(["a@1"])
     asks = [Asked("judge", "p", None, 1.0), Asked("judge", None, 2.0, 9.0, together=4)]
@@ -179,12 +194,29 @@ def test_asks_that_are_told_as_a_sum_count_as_many_and_have_no_latency_of_their_
 
 
 def test_disagreements_are_kept_to_be_read_and_no_more_than_can_be():
-    report = evaluate((False, "p"), (True, "p"), *[(False, "p")] * DISAGREEMENTS_MAX)
-    assert report["disagreements"]["total"] == DISAGREEMENTS_MAX + 1
-    assert len(report["disagreements"]["items"]) == DISAGREEMENTS_MAX
-    first = report["disagreements"]["items"][0]
-    assert (first["id"], first["label"], first["result"]["text"]) == ("0", False, "words")
-    assert first["judged"]["a@1"] == {"accepted": True, "outcomes": "p", "reason": ""}
+    report = evaluate((False, "p"), (True, "p"), *[(False, "p")] * 200)
+    assert report["disagreements"]["total"] == 201
+    assert len(report["disagreements"]["items"]) == 200
+
+
+def test_a_disagreement_is_kept_with_all_that_is_read_of_it():
+    evaluation = Evaluation(["a@1", "a@2"])
+    case = make("0", False, ("It rhymes", "never: It swears"), [False, None], title="A poem")
+    evaluation.add(case, {"a@1": [judged("pp")], "a@2": [judged("--", error="judge_invalid_json")]})
+    assert evaluation.report()["disagreements"]["items"] == [
+        {
+            "id": "0",
+            "title": "A poem",
+            "result": {"text": "words", "chars_left_out": 0},
+            "label": False,
+            "criteria": ["It rhymes", "never: It swears"],
+            "labels": [False, None],
+            "judged": {
+                "a@1": {"accepted": True, "outcomes": "pp", "reason": ""},
+                "a@2": {"error": "judge_invalid_json"},
+            },
+        }
+    ]
 
 
 def test_a_disagreement_has_the_evidence_that_was_given():
@@ -198,18 +230,22 @@ def test_a_disagreement_has_the_evidence_that_was_given():
 def test_a_long_result_is_cut_and_says_so():
     evaluation = Evaluation(["a@1"])
     fields = {"id": "a", "acceptance_criteria": "It rhymes", "label": False}
-    evaluation.add(make_case({**fields, "result": ["x" * RESULT_MAX_CHARS]}), {"a@1": [judged("p")]})
+    evaluation.add(make_case({**fields, "result": ["x" * 20_000]}), {"a@1": [judged("p")]})
     (item,) = evaluation.report()["disagreements"]["items"]
-    assert (len(item["result"]["text"]), item["result"]["chars_left_out"]) == (RESULT_MAX_CHARS, 4)
+    assert (len(item["result"]["text"]), item["result"]["chars_left_out"]) == (20_000, 4)
 
 
 def test_a_verdict_says_what_each_criterion_and_ask_did():
     criteria = [CriterionVerdict(text=f"{outcome}", outcome=outcome) for outcome in Outcome]
     criteria[0].evidence = "the words"
-    ask = Ask(model="m", role="vote", outcomes="pf-", cost_usd=0.1, latency_s=2.0, input_tokens=3, output_tokens=4)
-    stage = StageVerdict(kind="quorum", outcomes="pf-", asks=[ask, Ask(model="m", input_tokens=1), Ask(model="m")])
+    ask = Ask(
+        model="m", role="vote", outcomes="pf-", cost_usd=0.1, latency_s=2.0, input_tokens=3, output_tokens=4, vote=2
+    )
+    stage = StageVerdict(
+        kind="quorum", outcomes="pf-", asks=[ask, Ask(model="m", input_tokens=1, sum_of=3), Ask(model="m")]
+    )
     verdict = Verdict(is_valid=False, reason="no", criteria=criteria, stages=[stage], policy="strict@3")
-    asks = [Asked("vote", "pf-", 0.1, 2.0, 7), Asked("judge", None, None, None, 1), Asked("judge", None)]
+    asks = [Asked("vote", "pf-", 0.1, 2.0, 7, 2), Asked("judge", None, None, None, 1, None, 3), Asked("judge", None)]
     assert Judged.of(verdict) == Judged("pfc", False, asks, None, "no", "strict@3", ["the words", None, None])
     older = Verdict(is_valid=False, reason="", criteria=criteria, judge_error="judge_canary")
     assert Judged.of(older) == Judged("pfc", False, [], "judge_canary", evidence=["the words", None, None])
@@ -240,6 +276,7 @@ def test_criteria_without_number_do_not_fill_the_memory():
         evaluation.add(case, {"a@1": [judged("p")]})
     (report,) = evaluation.report()["policies"]
     assert (report["labels_not_told_apart"], report["all_criteria"]["labelled"]) == (3, CRITERIA_MAX + 3)
+    assert report["criteria_not_listed"] == CRITERIA_MAX - LISTED_MAX
 
 
 GOLDEN = GoldenSet(cases_hash="0" * 64, cases=4)
@@ -261,7 +298,10 @@ def test_a_version_that_is_right_takes_over():
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        ([(True, "p"), (True, "p"), (False, "p"), (False, "f")], "0.500 of the bad results are refused, less than 0.9"),
+        (
+            [(True, "p"), (True, "p"), (False, "p"), (False, "f")],
+            "0.500 of the bad results are refused, less than 0.9 (95 % interval 0.095 to 0.905)",
+        ),
         ([(True, "f"), (True, "p"), (False, "f"), (False, "f")], "0.500 of the good results pass, less than 0.9"),
         ([(True, "p"), (True, "p"), (False, "f")], "3 of 4 cases have a verdict and a label"),
         ([(True, "p")] * 4, "no case says how many bad results are refused"),
@@ -275,9 +315,18 @@ def test_a_version_that_is_not_good_enough_is_refused_with_the_reason(pairs, mes
     assert message in refusal.message
 
 
+def test_a_version_that_is_just_good_enough_takes_over():
+    half = GOLDEN.model_copy(update={"true_negative_rate_min": 0.5})
+    report = on_golden((True, "p"), (True, "p"), (False, "p"), (False, "f"))
+    assert find_refusal(half, "strict@2", report) is None
+
+
 def test_a_report_of_other_cases_or_another_version_passes_nothing():
     report = on_golden((True, "p"), (True, "p"), (False, "f"), (False, "f"))
-    assert find_refusal(GOLDEN, "strict@3", report).code == "golden_other_version"
+    assert find_refusal(GOLDEN, "strict@3", report) == (
+        "golden_other_version",
+        "the report is of strict@2, and not of strict@3 alone: evaluate that one",
+    )
     other = report.model_copy(update={"cases_hash": "1" * 64})
     assert find_refusal(GOLDEN, "strict@2", other).code == "golden_other_cases"
     empty = report.model_copy(update={"policies": []})

@@ -33,21 +33,51 @@ def test_what_it_says_is_computed_and_not_believed():
     assert again == told
     assert (again.best_wrong, again.majority_wrong, again.adds_nothing) == (1, 2, True)
     assert again.worth_votes == pytest.approx(judge_panel([GOOD, POOR, OTHER]).effective)
-    assert "; it adds nothing to that one" in again.sentence
-    assert "no known number of" in worth([0, 0], [0, 0]).sentence
 
 
 @pytest.mark.parametrize(
-    "policy",
+    ("errors", "sentence"),
     [
-        quorum(votes=3),
-        quorum("a", votes=3),
-        quorum("a", "a", families=("x", "y")),
-        quorum("a", "b", families=("x", "x")),
+        (
+            [GOOD, POOR, OTHER],
+            (
+                "a quorum of 3 is worth 3.4 independent votes on 8 labels (mean correlation of errors -0.06): "
+                "its majority is wrong in 2, its best vote in 1; it adds nothing to that one"
+            ),
+        ),
+        (
+            [[0, 0], [0, 0]],
+            (
+                "a quorum of 2 is worth no known number of independent votes on 2 labels (mean correlation of errors "
+                "undefined): its majority is wrong in 0, its best vote in 0; it adds nothing to that one"
+            ),
+        ),
+        (
+            [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+            (
+                "a quorum of 3 is worth no known number of independent votes on 3 labels (mean correlation of errors "
+                "-0.50): its majority is wrong in 0, its best vote in 1"
+            ),
+        ),
     ],
 )
-def test_votes_of_one_model_or_one_family_are_warned_of(policy: JudgePolicy) -> None:
-    assert codes(policy) == ["quorum_alike", "quorum_not_measured"]
+def test_what_votes_are_worth_is_a_sentence(errors: list[list[int]], sentence: str) -> None:
+    assert worth(*errors).sentence == sentence
+
+
+@pytest.mark.parametrize(
+    ("policy", "whose"),
+    [
+        (quorum(votes=3), "one model"),
+        (quorum("a", votes=3), "a"),
+        (quorum("a", "a", families=("x", "y")), "a"),
+        (quorum("a", "b", families=("x", "x")), "the family x"),
+    ],
+)
+def test_votes_of_one_model_or_one_family_are_warned_of(policy: JudgePolicy, whose: str) -> None:
+    alike, other = find_quorum_warnings(policy, None)
+    assert (alike[0], other[0]) == ("quorum_alike", "quorum_not_measured")
+    assert alike[1].startswith(f"all votes are of {whose}, which errs alike")
 
 
 @pytest.mark.parametrize("families", [(None, None, None), ("x", "x", None), ("x", "y", "y")])
@@ -64,6 +94,8 @@ def test_one_that_adds_nothing_on_the_labels_names_its_best_vote() -> None:
     assert message.endswith("take vote 3 (c) alone")
     ((_, message),) = find_quorum_warnings(quorum("a", "b", votes=3), [worth(POOR, OTHER, GOOD)])
     assert message.endswith("take vote 3 (a) alone")
+    *_, (_, message) = find_quorum_warnings(quorum(votes=3), [worth(POOR, OTHER, GOOD)])
+    assert message.endswith("take vote 3 alone")
     assert codes(policy, [worth([1, 0, 0], [0, 1, 0], [0, 0, 1])]) == []
     assert codes(policy, [worth(GOOD, GOOD)]) == ["quorum_not_measured"], "of other votes"
 

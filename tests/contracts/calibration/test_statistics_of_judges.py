@@ -40,6 +40,7 @@ def test_wilson_intervals_are_the_published_ones(count, total, low, high):
 
 def test_of_nothing_there_is_no_share():
     assert wilson(0, 0) == (None, None, None)
+    assert {(wilson(0, total).low, wilson(total, total).high) for total in range(1, 200)} == {(0.0, 1.0)}
     with pytest.raises(ValueError, match="3 of 2 is no share"):
         wilson(3, 2)
 
@@ -185,6 +186,11 @@ def test_votes_of_which_none_errs_have_no_correlation():
     panel = judge_panel([[False, False], [False, False]])
     assert (panel.correlation, panel.effective) == (None, None)
     assert panel.adds_nothing
+
+
+def test_a_vote_alone_has_no_correlation():
+    panel = judge_panel([[True, False]])
+    assert (panel.votes, panel.cases, panel.correlation, panel.majority_wrong) == (1, 2, None, 1)
 
 
 def test_opposed_votes_are_worth_no_number():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.checks import Finding, Subject, read_check
-from contracts.checks.base import COMMENT_MAX_CHARS, EVIDENCE_MAX_CHARS
+from contracts.checks.base import count_of, panics_as_errors, show
 from contracts.checks.paths import is_equal
 from contracts.checks.texts import count_words
 from contracts.status import Outcome
@@ -19,6 +19,7 @@ RESULT = {
     "none": None,
     "a/b~c": {"link": "https://example.com/x"},
 }
+LABEL = "a" * 63
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda values: st.lists(values, max_size=4) | st.dictionaries(st.text(max_size=5), values, max_size=4),
@@ -36,6 +37,8 @@ def find(text: str, result: Any = None, *, is_repeated: bool | None = None, **kn
         ("max_words 3", "one two three", True, "3 words", "at most 3 are allowed"),
         ("max_words 2", "one two three", False, "3 words", "it has 3 words; at most 2 are allowed"),
         ("min_words 4", "one two three", False, "3 words", "at least 4 are needed"),
+        ("min_words 3", "one two three", True, "3 words", ""),
+        ("max_words 1", "XXL", True, "1 word", ""),
         ("max_words 2", "- **one** | two", True, "2 words", ""),
         ("max_words 3", "\u4f60\u597d\u4e16\u754c", False, "4 words", ""),
         ("max_words 1", "one\u200btwo", False, "2 words", ""),
@@ -43,7 +46,9 @@ def find(text: str, result: Any = None, *, is_repeated: bool | None = None, **kn
         ("min_chars 5", "four", False, "4 characters", "at least 5"),
         ("max_chars 3", "\U0001f600" * 3, True, "3 characters", ""),
         ('contains "sea"', "by the sea side", True, "sea", "found in the result at characters 7 to 10"),
+        ('contains "sea"', "sea by the sea", True, "sea", "at characters 0 to 3"),
         ('contains "sea"', "By the Sea", False, "not found", '"sea" stands nowhere'),
+        ('contains "\u00c4rger"', "sea", False, "not found", '"\u00c4rger" stands nowhere'),
         ('contains "sea"', {"sea": 1}, False, "not found", ""),
         ('contains "a\\"b"', 'a"b', True, 'a"b', ""),
         ('contains "7.5"', RESULT, True, "7.5", "`/items/1/price`"),
@@ -52,6 +57,7 @@ def find(text: str, result: Any = None, *, is_repeated: bool | None = None, **kn
         ('not_contains "TODO"', {"TODO": 1}, False, "TODO", "a name at `/TODO`"),
         ("matches /^# \\w+/m", "text\n# Title\n", True, "# Title", "characters 5 to 12"),
         ("matches /^SEA$/i", "sea", True, "sea", ""),
+        ("matches /sea/", {"x": "by the sea"}, True, "sea", "`/x`"),
         ("matches /a.b/", "a\nb", False, "not found", ""),
         ("matches /a.b/s", "a\nb", True, "a b", ""),
         ("matches /(a+)+$/", "a" * 5000 + "b", False, "not found", ""),
@@ -68,6 +74,9 @@ def find(text: str, result: Any = None, *, is_repeated: bool | None = None, **kn
         ("url", "http://[::1", False, "http://[::1", "no URL"),
         ("url", "https://example.com/\u202e", False, "https://example.com/ ", "cannot be seen"),
         ("url", f"https://example.com/{'x' * 2_048}", False, "https://example.com/x", "2,048"),
+        ("url", f"https://example.com/{'x' * 2_028}", True, "https://example.com/x", ""),
+        ("url", f"https://{LABEL}.{LABEL}.{LABEL}.{LABEL[:61]}", True, "https://aaa", ""),
+        ("url", f"https://{LABEL}.{LABEL}.{LABEL}.{LABEL[:62]}", False, "https://aaa", "no host"),
         ("url", {"a": 1}, False, "no text", "must be a text"),
         ('json_schema {"required": ["title"]}', RESULT, True, "an object with 5 members", "valid"),
         ('json_schema {"type": "array"}', RESULT, False, "an object", "the result: the value is not of type"),
@@ -79,11 +88,17 @@ def find(text: str, result: Any = None, *, is_repeated: bool | None = None, **kn
         ('json_schema {"$defs": {"a": {"type": "string"}}, "$ref": "#/$defs/a"}', 1, False, "1", "string"),
         ('json_schema {"$ref": "#"}', 1, True, "1", ""),
         ("json_path $.title exists", RESULT, True, "a text of 7 characters", "`/title`"),
+        ('json_path $["none"] exists', RESULT, True, "null", "`/none`"),
+        ("json_path $[''] exists", {"a": "x", "": 1}, True, "1", "`/`"),
         ("json_path $.other exists", RESULT, False, "not found", "nothing stands at `$.other`"),
         ("json_path $.none exists", RESULT, True, "null", "`/none`"),
         ("json_path $.other absent", RESULT, True, "not found", ""),
         ("json_path $.title absent", RESULT, False, "a text", "`/title`"),
-        ("json_path $.items[*] count 2", RESULT, True, "2 values", ""),
+        ("json_path $.items[2] exists", RESULT, False, "not found", ""),
+        ("json_path $.items[-2] exists", RESULT, True, "an object", "`/items/0`"),
+        ("json_path $.items[*] count 2", RESULT, True, "2 values", "has 2 values, of 2 asked for"),
+        ("json_path $.items[*] count <= 1", RESULT, False, "2 values", "of at most 1 asked for"),
+        ("json_path $.items[*] count < 2", RESULT, False, "2 values", "of fewer than 2 asked for"),
         ("json_path $.items[*] count > 2", RESULT, False, "2 values", "of more than 2 asked for"),
         ("json_path $..price count == 2", RESULT, True, "2 values", ""),
         ("json_path $.* count >= 5", RESULT, True, "5 values", ""),
@@ -91,19 +106,27 @@ def find(text: str, result: Any = None, *, is_repeated: bool | None = None, **kn
         ("json_path $.items[-1].price equals 7.5", RESULT, True, "7.5", "`/items/1/price`"),
         ("json_path $.items[5].price equals 7.5", RESULT, False, "not found", ""),
         ("json_path $.items[*].price equals 5.0", RESULT, False, "7.5", "`/items/1/price` is 7.5, and must be 5.0"),
+        ("json_path $.items equals 1", RESULT, False, "an array of 2 items", "is an array of 2 items, and must be 1"),
+        (
+            'json_path $.a equals "\u00d6l"', {"a": "\u00c4rger"}, False, '"\u00c4rger"',
+            '`/a` is "\u00c4rger", and must be "\u00d6l"',
+        ),
         ("json_path $.is_ok equals 1", RESULT, False, "true", ""),
         ("json_path $.none equals null", RESULT, True, "null", ""),
         ("json_path $.none equals false", RESULT, False, "null", ""),
         ('json_path $["a/b~c"].link url', RESULT, True, "https://example.com/x", "`/a~1b~0c/link`"),
         ("json_path $.title max_words 1", RESULT, False, "2 words", "at `/title`: it has 2 words"),
         ("json_path $.items[*].name max_words 1", RESULT, True, "1 word", ""),
+        ("json_path $.a[*] max_words 1", {"a": ["one", "one two"]}, False, "2 words", "at `/a/1`: it has 2 words"),
         ("json_path $.items[*].nothing max_words 1", RESULT, False, "not found", ""),
         ("json_path $ exists", "text", True, "a text of 4 characters", "the result"),
         ("json_path $.title exists", "text", False, "not found", ""),
         ("cel size(result.items) == 2", RESULT, True, "true", ""),
         ("cel result.items.all(i, i.price > 5)", RESULT, False, "false", "the value of the expression is false"),
         ("cel result.other > 1", RESULT, False, "no value", "'other' is missing"),
-        ("cel result.title > 1", RESULT, False, "no value", "overload"),
+        ("cel result.title > 1", RESULT, False, "no value", "the operation is not defined"),
+        ("cel result.none", RESULT, False, "null", "is null"),
+        ("cel result.is_ok ? b'a' : b'b'", RESULT, False, "b'a'", ""),
         ("cel result.title", RESULT, False, "a text of 7 characters", ""),
         ("cel 1 / size(result.none) == 1 || result.x", RESULT, False, "no value", ""),
         ("cel result.title.matches('^The')", RESULT, True, "true", ""),
@@ -118,8 +141,9 @@ def test_what_is_found(text: str, result: Any, is_met: bool, evidence: str, comm
 
 
 def test_the_last_submission_is_compared_where_it_is_known() -> None:
-    assert find("differs", is_repeated=False).outcome is Outcome.PASS
-    assert find("differs", is_repeated=True).outcome is Outcome.FAIL
+    same = "it is the same as that of the submission before"
+    assert find("differs", is_repeated=False) == Finding(Outcome.PASS, "another result", "it is a new result")
+    assert find("differs", is_repeated=True) == Finding(Outcome.FAIL, "the same result", same)
     assert find("differs").outcome is Outcome.CANNOT_ASSESS
 
 
@@ -148,9 +172,42 @@ def test_what_is_told_of_a_result_is_bounded_and_steers_no_terminal(text: str, v
     except ValueError:  # a lone surrogate, which no record brings
         assert "\ud800" in str(value)
         return
-    assert len(finding.evidence or "") <= EVIDENCE_MAX_CHARS
-    assert len(finding.comment) <= COMMENT_MAX_CHARS
+    assert len(finding.evidence or "") <= 200
+    assert len(finding.comment) <= 500
     assert not {"\x1b", "\u202e", "\ud800"} & set((finding.evidence or "") + finding.comment)
+
+
+def test_what_is_shown_is_cut_by_an_ellipsis() -> None:
+    assert show("x" * 200, 200) == "x" * 200
+    assert show("x" * 201, 200) == "x" * 199 + "\u2026"
+    long = find("matches /.+/", "x" * 1_000).evidence
+    assert (long, len(long or "")) == ("x" * 199 + "\u2026", 200)
+    assert len(find(f'not_contains "{"y" * 600}"', "x").comment) == 500
+
+
+def test_one_is_told_in_the_singular() -> None:
+    assert [count_of(number, "word") for number in (0, 1, 1_200)] == ["0 words", "1 word", "1,200 words"]
+
+
+def test_three_faults_by_a_schema_are_told() -> None:
+    assert find('json_schema {"items": {"type": "integer"}}', ["a"] * 9).comment.count("the value is not") == 3
+
+
+def test_a_path_that_leads_to_too_many_values_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contracts.checks.paths.VALUES_MAX", 3)
+    assert find("json_path $[*] count 3", [1, 2, 3]).outcome is Outcome.PASS
+    with pytest.raises(ValueError, match=r"`\$\[\*\]` leads to more than 3 values"):
+        find("json_path $[*] count 4", [1, 2, 3, 4])
+
+
+def test_a_library_that_panics_has_failed_as_others_do() -> None:
+    class PanicException(BaseException):
+        pass
+
+    with pytest.raises(ValueError, match="it panicked"), panics_as_errors():
+        raise PanicException("it panicked")
+    with pytest.raises(KeyboardInterrupt), panics_as_errors():
+        raise KeyboardInterrupt
 
 
 @given(
@@ -179,7 +236,10 @@ def test_equality_is_that_of_json(one: Any, other: Any) -> None:
     assert is_equal(one, other) == is_equal(other, one)
 
 
-@pytest.mark.parametrize(("one", "other"), [(1, True), (0, False), ([1], [True]), ({"a": 0}, {"a": False}), (None, 0)])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(1, True), (0, False), ([1], [True]), ({"a": 0}, {"a": False}), (None, 0), (None, False), (["a"], "a")],
+)
 def test_numbers_are_no_truth_values(one: Any, other: Any) -> None:
     assert not is_equal(one, other)
     assert is_equal(1, 1.0)

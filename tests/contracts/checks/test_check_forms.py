@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from contracts.checks import CHECK_MAX_CHARS, Subject, find_fault, needs_context, read_check
+from contracts.checks import CHECK_MAX_CHARS, CheckError, Subject, find_fault, needs_context, read_check
 from contracts.criteria import (
     CHECKS_MAX_CHARS,
     CRITERIA_MAX,
@@ -40,6 +40,19 @@ FORMS = [
     "json_path $.summary max_words 50",
     "json_path $.link url",
     "cel size(result.items) > 2 && result.items.all(item, item.price > payload.least)",
+    "max_words 100000000",
+    f"matches /{'a' * 1000}/",
+    "matches /(a{100}){10}/",
+    f"json_path ${'.a' * 20} exists",
+    "json_path $.a count < 1",
+    'json_schema {"properties": {"a": true}, "x-note": "any"}',
+    'json_schema {"const": {"a": {"b": 1}}}',
+    f"cel result.a == '{'x' * 1982}'",
+    *(f"json_schema {begin * 99}{{}}{end * 99}" for begin, end in (('{"not":', "}"), ('{"properties":{"a":', "}}"))),
+    *(
+        f"cel type(result.a) == {kind}"
+        for kind in ("bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint")
+    ),
 ]
 
 
@@ -60,25 +73,28 @@ def test_each_form_is_a_criterion_with_one_text_form(text: str) -> None:
     [
         ("max_wrods 200", "check_unknown", 0, "did you mean `max_words`?"),
         ("It rhymes", "check_unknown", 0, "there are max_words"),
+        ("x" * 60, "check_unknown", 0, f"there is no check `{'x' * 50}`"),
         ("max_words", "check_invalid", 9, "`max_words 200`"),
         ("max_words 0", "check_invalid", 10, "from 1"),
         ("max_words -1", "check_invalid", 10, "from 1"),
         ("max_words 1e9", "check_invalid", 10, "from 1"),
         ("max_words \u0663", "check_invalid", 10, "from 1"),
+        ("max_words 100000001", "check_invalid", 10, "from 1"),
         ("max_words 9999999999999999999", "check_invalid", 10, "from 1"),
         ("contains sea", "check_invalid", 9, "double quotation marks"),
         ('contains ""', "check_invalid", 9, "not empty"),
         ('contains "sea" or "lake"', "check_invalid", 15, "one text"),
+        (f"contains {'9' * 4301}", "check_invalid", 9, "double quotation marks"),
         ("contains 5", "check_invalid", 9, "one text"),
         ("matches sea", "check_invalid", 8, "between slashes"),
         ("matches //", "check_invalid", 8, "between slashes"),
-        ("matches /(a/", "check_invalid", 9, "missing )"),
+        ("matches /(a/", "check_invalid", 9, "this is no pattern of RE2: missing )"),
         ("matches /a/x", "check_invalid", 8, "flags"),
         (r"matches /(a)\1/", "check_invalid", 9, "invalid escape"),
         ("matches /(?=a)b/", "check_invalid", 9, "invalid perl operator"),
         (f"matches /{'a' * 1001}/", "check_invalid", 8, "1000 characters"),
         ("matches /((a{100}){100}){100}/", "check_invalid", 9, "repetition"),
-        ("matches /(\\pL{10}){99}/", "check_invalid", 9, "too large"),
+        ("matches /(\\pL{10}){5}/", "check_invalid", 9, "too large"),
         ("url http://a", "check_invalid", 4, "nothing stands after"),
         ("differs much", "check_invalid", 8, "nothing stands after"),
         ('json_schema {"type": "object"', "check_invalid", 29, "no JSON"),
@@ -87,6 +103,13 @@ def test_each_form_is_a_criterion_with_one_text_form(text: str) -> None:
         ('json_schema {"const": NaN}', "check_invalid", 12, "NaN"),
         ('json_schema {"type": "objekt"}', "check_invalid", 12, "/type"),
         ('json_schema {"requird": ["a"]}', "check_invalid", 12, "did you mean `required`?"),
+        ('json_schema {"qqqqqqqqqq": 1}', "check_invalid", 12, "the schema has an unknown keyword at `/qqqqqqqqqq`"),
+        ('json_schema {"not": {"konst": 1}}', "check_invalid", 12, "`/not/konst`"),
+        *(
+            (f"json_schema {begin * 100}{{}}{end * 100}", "check_invalid", 12, "more than 100 levels")
+            for begin, end in (('{"not":', "}"), ('{"properties":{"a":', "}}"))
+        ),
+        ('json_schema {"pattern": "(a{100}){60}"}', "check_invalid", 12, "regex"),
         ('json_schema {"properties": {"a": {"itmes": {}}}}', "check_invalid", 12, "`/properties/a/itmes`"),
         ('json_schema {"anyOf": [{"const": 1}, {"konst": 1}]}', "check_invalid", 12, "`/anyOf/konst`"),
         ('json_schema {"pattern": "(?=a)b"}', "check_invalid", 12, "regex"),
@@ -97,18 +120,21 @@ def test_each_form_is_a_criterion_with_one_text_form(text: str) -> None:
         ('json_schema {"$schema": "https://example.com/schema"}', "check_invalid", 12, "meta-schema"),
         ('json_schema {"$ref": "#/$defs/none"}', "check_invalid", 12, "none"),
         ("json_path title exists", "check_invalid", 10, "begins with `$`"),
-        ("json_path $.a", "check_invalid", 13, "what is asked"),
+        ('json_path $["a\\x"] exists', "check_invalid", 12, "no JSON string"),
+        ("json_path $.a", "check_invalid", 13, "`$.a`: `json_path $.items[*] count >= 3`, or"),
         ("json_path $.a[?(@.b)] exists", "check_invalid", 13, "step"),
         ("json_path $.a[1:2] exists", "check_invalid", 13, "step"),
         (f"json_path ${'.a' * 21} exists", "check_invalid", 10, "20 steps"),
         ("json_path $.a count", "check_invalid", 14, "a number"),
         ("json_path $.a count >= 0", "check_invalid", 14, "any result"),
+        ("json_path $.a count < 0", "check_invalid", 14, "any result"),
         ("json_path $.a equals sea", "check_invalid", 14, "JSON value"),
         ("json_path $.a equals NaN", "check_invalid", 14, "JSON value"),
         ("json_path $.a differs", "check_unknown", 14, "there is no check"),
         ("json_path $.a max_words", "check_invalid", 23, "`max_words 200`"),
         ("cel", "check_invalid", 3, "takes an expression"),
-        ("cel size(result) >", "check_invalid", 18, "Syntax error"),
+        ("cel size(result) >", "check_invalid", 18, "this is no expression: Syntax error"),
+        ("cel result ? @", "check_invalid", 4, "this is no expression: Incomplete"),
         ("cel true", "check_invalid", 4, "does not look at `result`"),
         ("cel submission > 1", "check_invalid", 4, "does not look at `result`"),
         ("cel result.a > limit", "check_invalid", 15, "no variable `limit`"),
@@ -127,6 +153,18 @@ def test_what_is_no_check_is_refused_with_its_place(text: str, code: str, at: in
     assert str(error.value).startswith(f"criterion 2, at character {at + 1} of its check: ")
 
 
+def test_no_pattern_is_of_half_a_character() -> None:
+    fault = find_fault("matches /\ud800/")
+    assert fault is not None
+    assert (fault.at, "surrogates not allowed" in str(fault)) == (9, True)
+
+
+def test_a_wrong_pattern_says_so_to_nobody_else(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CheckError):
+        read_check("matches /(a/")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_job_may_have_checks_alone_if_one_is_required() -> None:
     assert len(parse_criteria("check: url\noptional: check: max_chars 200")) == 2
     with pytest.raises(CriteriaError, match="optional"):
@@ -134,7 +172,7 @@ def test_a_job_may_have_checks_alone_if_one_is_required() -> None:
 
 
 def test_a_check_may_be_longer_than_words_for_people_and_all_together_are_bounded() -> None:
-    long = f'contains "{"x" * (CHECK_MAX_CHARS - 11)}"'
+    long = f'contains "{"x" * 9_989}"'
     assert format_criteria([Criterion(text=long, kind="check")] * (CHECKS_MAX_CHARS // CHECK_MAX_CHARS))
     for criteria in (
         [Criterion(text=f"{long} ", kind="check")],
@@ -160,6 +198,11 @@ def test_a_check_may_be_longer_than_words_for_people_and_all_together_are_bounde
 )
 def test_what_looks_at_more_than_the_result_says_so(text: str, expected: bool) -> None:
     assert needs_context(text) is expected
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_of_all_forms_only_those_that_compare_look_at_more(text: str) -> None:
+    assert read_check(text).needs_context is (text == "differs" or "payload" in text)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,14 @@ never: mentions prices
 never: it is written in the first person; or it names the author
 check: max_words 200
 check: contains "good"
+check: matches /it is red and it is round/
+never: contains the word "sea"
+It has fewer than 1 word
+Paragraphs have at most 80 words
+It has at most 200 words when one counts all of the text alone
+It is "good"
+The 3 best of 5
+x = 5
 """
 GOOD_LINES = [line for line in GOOD.splitlines() if "never: mind" not in line]
 
@@ -117,10 +125,20 @@ JSON = 'check: json_schema {"type": ["object", "array"]}'
         ("No bullet points", "criterion_reads_as_absence", "never: bullet points"),
         ("optional: Avoid adverbs.", "criterion_reads_as_absence", "optional: never: adverbs"),
         ("The answer doesn\u2019t say who wrote it", "criterion_reads_as_absence", "never: say who wrote it"),
+        ("It must not mention TeX", "criterion_reads_as_absence", "never: mention TeX"),
         ("Written without jargon", "criterion_reads_as_absence", None),
         ("It has at most 200 words", "criterion_better_as_check", "check: max_words 200"),
         ("No more than 1,500 characters", "criterion_better_as_check", "check: max_chars 1500"),
         ("It must not exceed 200 words", "criterion_better_as_check", "check: max_words 200"),
+        ("It has at most one or at most 1 word", "criterion_better_as_check", "check: max_words 1"),
+        ("At least 200 words", "criterion_better_as_check", "check: min_words 200"),
+        ("Under 100 words", "criterion_better_as_check", "check: max_words 99"),
+        (
+            "It has at most 200 words when one counts all of the text",
+            "criterion_better_as_check",
+            "check: max_words 200",
+        ),
+        ('Contains the word "\u00c4rger"', "criterion_better_as_check", 'check: contains "\u00c4rger"'),
         ("optional: under 100 words", "criterion_better_as_check", "optional: check: max_words 99"),
         ("Between 100 and 200 words", "criterion_better_as_check", "check: min_words 100\ncheck: max_words 200"),
         ('Contains the word "sea"', "criterion_better_as_check", 'check: contains "sea"'),
@@ -140,6 +158,55 @@ def test_what_might_be_meant_otherwise_is_told_with_what_to_write(line: str, cod
 @pytest.mark.parametrize(
     "text",
     [
+        "criteria",
+        "criterion",
+        "n/a",
+        "na",
+        "none",
+        "tba",
+        "tbd",
+        "test",
+        "to be defined",
+        "to do",
+        "todo",
+        "x",
+        "XX",
+        "xxx",
+    ],
+)
+def test_what_stands_in_for_a_criterion_says_nothing(text: str) -> None:
+    (warning,) = warn(text)
+    assert (warning.code, warning.message) == (
+        "criterion_says_nothing",
+        "criterion 1 says nothing that a result could be judged by: say what one must see in it",
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("accurate", "right"),
+        ("appropriate", "properly"),
+        ("clean", "organized"),
+        ("clear", "simple"),
+        ("comprehensive", "in-depth"),
+        ("concise", "short"),
+        ("creative", "fun"),
+        ("good", "better"),
+        ("helpful", "actionable"),
+        ("natural", "well-written"),
+        ("reasonable", "robust"),
+    ],
+)
+def test_words_that_are_vague_alike_have_one_suggestion(words: tuple[str, ...]) -> None:
+    (first,), (second,) = (warn(f"It is {word}") for word in words)
+    assert (first.code, second.code, first.suggestion) == ("criterion_vague", "criterion_vague", second.suggestion)
+    assert first.message.startswith(f"criterion 1 leaves to the judge what `{words[0]}` is")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "It must not mention prices",
         "It does not contain a table",
         "It doesn\u2019t say who wrote it",
@@ -151,6 +218,10 @@ def test_what_might_be_meant_otherwise_is_told_with_what_to_write(line: str, cod
         "It cannot be misread",
         "Der Text nennt keine Preise",
         "Sans anglicismes",
+        "Aucun prix",
+        "Nessun prezzo",
+        "\u907f\u514d\u4ef7\u683c",
+        "\uac00\uaca9\uc744 \uc4f0\uc9c0 \uc54a\ub294\ub2e4",
         "\u4e0d\u5f97\u51fa\u73b0\u4ef7\u683c",
         "\u0411\u0435\u0437 \u0446\u0435\u043d",
     ],
@@ -172,6 +243,8 @@ def test_a_criterion_of_absence_is_warned_of_unless_it_is_marked(text: str) -> N
         "It names not only Lisbon but Porto",
         "It answers yes or no",
         'It says "no, never without you"',
+        "Es sagt \u201enein, nie\u201c",
+        "It says \u300c\u4e0d\u5f97\u300d",
         "Mentions No. 5",
         "It is non-fiction in a sans-serif font",
         "It notes everything noteworthy",
@@ -191,12 +264,14 @@ def test_a_criterion_that_asks_for_something_is_not_warned_of(text: str) -> None
         "check: matches /a/\ncheck: not_matches /a/",
         "check: json_path $.a exists\ncheck: json_path  $.a absent",
         "It mentions prices\nnever: mentions Prices.",
+        "never: mentions prices\nIt mentions prices",
     ],
 )
 def test_what_no_result_meets_together_is_told(text: str) -> None:
     assert [(one.code, one.criterion) for one in warn(text) if one.code == "criterion_contradicts"] == [
         ("criterion_contradicts", 1)
     ]
+    assert [one.criterion for one in warn(f"optional: It rhymes\n{text}") if one.code == "criterion_contradicts"] == [2]
     optional = text.replace("\n", "\noptional: ", 1)
     assert [one for one in warn(optional) if one.code == "criterion_contradicts"] == []
 
@@ -205,6 +280,8 @@ def test_what_no_result_meets_together_is_told(text: str) -> None:
     "text",
     [
         "check: max_words 200\ncheck: min_words 100",
+        "check: max_words 100\ncheck: min_words 100",
+        "check: min_words 100\ncheck: max_words 100",
         "check: max_words 100\ncheck: min_chars 200",
         'check: contains "sea"\ncheck: not_contains "lake"',
         "check: json_path $.a exists\ncheck: json_path $.b absent",
@@ -212,6 +289,28 @@ def test_what_no_result_meets_together_is_told(text: str) -> None:
 )
 def test_what_a_result_can_meet_together_is_no_contradiction(text: str) -> None:
     assert warn(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "suggestion"),
+    [
+        (
+            "check: max_words 100\ncheck: min_words 200",
+            "asks for at least 200 words, and another allows at most 100",
+            "optional: check: min_words 200",
+        ),
+        (
+            "check: min_words 200\ncheck: max_words 100",
+            "allows at most 100 words, and another asks for at least 200",
+            "optional: check: max_words 100",
+        ),
+        ("check: matches /a/\ncheck: not_matches /a/", "asks for the opposite of criterion 1", None),
+    ],
+)
+def test_a_contradiction_says_what_contradicts(text: str, words: str, suggestion: str | None) -> None:
+    (warning,) = warn(text)
+    assert warning.message == f"criterion 2 {words}: no result meets both, so take one away or make it optional"
+    assert warning.suggestion == (suggestion or "optional: check: not_matches /a/")
 
 
 TEXTS = st.text(st.characters(exclude_characters="\0"))

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from contracts.fact_keys import FactKeys
 from contracts.judging.verdict import Verdict
 from contracts.receipts.envelope import ENVELOPE_MAX_BYTES, encode
 from contracts.receipts.errors import ReceiptError
-from contracts.receipts.keys import PublicKeys, derive_keys
+from contracts.receipts.keys import PublicKey, PublicKeys, derive_keys
 from contracts.receipts.statement import verify
 from contracts.signing import Secrets, make_secret
 
@@ -57,6 +58,7 @@ def test_the_vectors_hold(vector: dict[str, Any]) -> None:
     (key,) = derive_keys(secrets := Secrets.parse(vector["secret"]))
     assert secrets.signing.derive("signoff,v1,receipts").hex() == vector["seed"]
     assert (key.public.public_key, key.public.keyid) == (vector["public_key"], vector["keyid"])
+    assert key.public.secret_id == secrets.signing.id
     signer, statement = verify(json.dumps(vector["receipt"]).encode(), PublicKeys([key.public]))
     assert signer == key.public
     assert json.loads(statement.encode()) == vector["statement"]
@@ -73,6 +75,7 @@ def test_a_receipt_says_what_was_judged_by_whom_and_nothing_of_the_result() -> N
         ('Says "sea"', "meets", True, "pass"),
         ("names a colour", "never", False, "fail"),
     ]
+    assert [str(one) for one in stated.criteria] == ['Says "sea"', "optional: never: names a colour"]
     text = base64.b64decode(json.loads(RECEIPT)["payload"]).decode()
     assert not [word for word in ("blue", "The sea", "it does", "one of two") if word in text]
 
@@ -148,6 +151,7 @@ FORGED = {
         "bad_signature",
     ),
     "with no signature": (altered(signatures=[signature(sig="")]), "bad_signature"),
+    "with a signature that is no base64": (altered(signatures=[signature(sig="\u00e4")]), "malformed_receipt"),
     "with zeros": (altered(signatures=[signature(sig=encoded(bytes(64)))]), "bad_signature"),
     "with the signature of the payload alone": (
         altered(signatures=[signature(sig=encoded(NEW.sign(STATEMENT.encode())))]),
@@ -201,6 +205,37 @@ def test_no_receipt_is_one(name: str) -> None:
     assert len(words) < 400, "what a stranger wrote is not told at length"
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("of another type", "'application/json'"),
+        ("with a member twice", "an object names a member twice"),
+        ("with a payload that is no base64", "envelope's payload is"),
+        ("with a signature that is no base64", "envelope's sig is"),
+        ("of another predicate", "'https://slsa.dev/provenance/v1'"),
+        ("of half a verdict", "job_id"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(name: str, says: str) -> None:
+    assert says in refused(FORGED[name][0])[1]
+
+
+@pytest.mark.parametrize(
+    "receipt",
+    [
+        altered(payloadType="x" * 100),
+        altered(signatures=[signature(keyid="x" * 100)]),
+        signed(restated(predicateType="x" * 100)),
+    ],
+)
+def test_of_what_a_stranger_wrote_the_beginning_is_told(receipt: bytes) -> None:
+    assert f"'{'x' * 80}'" in refused(receipt)[1]
+
+
+def test_a_receipt_has_as_many_bytes_as_it_may() -> None:
+    assert verify(RECEIPT.ljust(ENVELOPE_MAX_BYTES), TRUSTED)[1] == STATEMENT
+
+
 def test_what_is_added_later_is_passed_over() -> None:
     """In the envelope, as DSSE says, and in the statement, as in-toto does."""
     assert verify(altered(added=[1], signatures=[signature(extension={"kind": "x"})]), TRUSTED)[1] == STATEMENT
@@ -218,6 +253,12 @@ def test_keys_are_read_as_they_are_served() -> None:
     assert verify(RECEIPT, PublicKeys.parse_one(f" {NEW.public.public_key}\n"))[1] == STATEMENT
     assert refused(RECEIPT, PublicKeys.parse_one(OLD.public.public_key))[0] == "unknown_key"
     assert refused(RECEIPT, PublicKeys.parse(b'{"items":[]}'))[0] == "unknown_key"
+
+
+def test_a_key_says_of_which_secret_it_is_and_since_when() -> None:
+    since = datetime(2026, 11, 26, tzinfo=UTC)
+    key = PublicKey.of(NEW.public.value, "a", since)
+    assert (key.keyid, key.secret_id, key.added_at) == (NEW.public.keyid, "a", since)
 
 
 PUBLIC = NEW.public.model_dump(mode="json")
@@ -246,5 +287,6 @@ def test_what_is_no_key_is_not_trusted(text: bytes, says: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "AAAA", "\u00e4" * 44, "-----BEGIN PUBLIC KEY-----"])
 def test_what_is_no_key_by_itself_is_not_either(text: str) -> None:
-    with pytest.raises(ReceiptError, match="32 bytes"):
+    with pytest.raises(ReceiptError, match="32 bytes") as caught:
         PublicKeys.parse_one(text)
+    assert caught.value.code == "malformed_keys"

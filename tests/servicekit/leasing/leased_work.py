@@ -3,8 +3,11 @@
 import asyncio
 import time
 
+from prometheus_client import REGISTRY
 from support.factories import lease
+from support.fakes import until
 
+from servicekit.errors import UnableError
 from servicekit.leasing.worker import HeldLease, Worker
 
 
@@ -44,5 +47,24 @@ class Work:
             raise self.report_errors.pop(0)
 
 
-def begin(worker: Worker, work: Work, a_lease=None, *, runs_for_s: float = 60.0) -> bool:
-    return worker.start_work(a_lease or lease(), "job-1", time.monotonic() + runs_for_s, work, work.give_up)
+def begin(worker: Worker, work: Work, a_lease=None, *, do=None, runs_for_s: float = 60.0) -> bool:
+    expires_at = time.monotonic() + runs_for_s
+    return worker.start_work(a_lease or lease(), "job-1", expires_at, do or work, work.give_up)
+
+
+async def begun(worker: Worker, work: Work, a_lease=None) -> HeldLease:
+    """Begun work; the worker's clock for it starts at the first renewal."""
+    count = len(work.begun)
+    assert begin(worker, work, a_lease)
+    await until(lambda: len(work.begun) > count)
+    return work.begun[-1]
+
+
+async def refuse(held: HeldLease):
+    held.begun = True
+    raise UnableError("of a later version")
+
+
+def waiting(on: str) -> float | None:
+    """How many wait for a part that is out of reach, as operators see it."""
+    return REGISTRY.get_sample_value("signoff_waiting", {"on": on})

@@ -1,45 +1,20 @@
 """A worker of leases: what it renews, aborts, reports and gives back."""
 
 import asyncio
-import contextlib
+import random
 import time
+from itertools import pairwise
 
 import pytest
-from leased_work import Work, begin
+from leased_work import Work, begin, begun, refuse, waiting
 from support.factories import lease
 from support.fakes import FakeLeases, until
 
-from servicekit.errors import PermanentError, TransientError, UnableError
+from contracts.signing import KeyUse, Secrets, make_secret
+from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.worker import RENEWALS_MAX, HeldLease, LeaseState, Worker
 
-
-@pytest.fixture
-def leases() -> FakeLeases:
-    return FakeLeases()
-
-
-@pytest.fixture
-async def worker(leases: FakeLeases):
-    worker = Worker("test", leases, capacity=10, outcomes_max=20, report_again_s=0.05)
-    running = asyncio.create_task(worker.run())
-    yield worker
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
-    await worker.stop(0.0)
-
-
-@pytest.fixture
-def work() -> Work:
-    return Work()
-
-
-async def begun(worker: Worker, work: Work, a_lease=None) -> HeldLease:
-    """Begun work; the worker's clock for it starts at the first renewal."""
-    count = len(work.begun)
-    assert begin(worker, work, a_lease)
-    await until(lambda: len(work.begun) > count)
-    return work.begun[-1]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_lease_is_renewed_while_its_work_lasts(worker, leases, work):
@@ -65,17 +40,26 @@ async def test_a_lease_runs_from_before_its_renewal_was_asked_for(worker, leases
     await until(lambda: time.monotonic() > asked_by + 0.02)
     leases.during = None
     answer.set()
-    await until(lambda: held.expires_at < asked_by + leases.lease_s)
+    await until(lambda: held.expires_at == asked_by + leases.lease_s)
 
 
 @pytest.mark.parametrize("state", [LeaseState.LOST, LeaseState.CANCELLED])
 async def test_work_whose_lease_is_gone_is_aborted_and_reports_nothing(worker, leases, work, state):
     held = await begun(worker, work)
+    assert not held.cancelled
     leases.states[held.lease] = state
     await until(lambda: work.aborted)
     await until(lambda: leases.held == [])
+    assert held.cancelled == (state is LeaseState.CANCELLED)
     assert work.reported == 0
     assert worker.room == 10
+
+
+async def test_a_lease_is_signed_for_by_the_new_key_once_the_secret_has_changed(worker, leases, work):
+    held = await begun(worker, work)
+    secrets = Secrets.parse(make_secret("new", b"another secret, which is not shown"))
+    leases.new_keys = [secrets.make_key(KeyUse.EXECUTING, held.lease.execution_id, held.lease.lease)]
+    await until(lambda: held.lease.secret_id == "new")
 
 
 async def test_a_worker_that_holds_nothing_shows_seldom_that_it_is_alive_and_renews_as_ever_once_it_does(
@@ -83,15 +67,20 @@ async def test_a_worker_that_holds_nothing_shows_seldom_that_it_is_alive_and_ren
 ):
     leases.lease_s = 0.5
     await until(lambda: worker._lease_s == leases.lease_s)
-    calls, started = leases.calls, time.monotonic()
-    await until(lambda: leases.calls == calls + 3)
-    assert time.monotonic() - started >= 2 * leases.lease_s / 2
+    asked_at: list[float] = []
+
+    async def note() -> None:
+        asked_at.append(time.monotonic())
+
+    leases.during = note
+    await until(lambda: len(asked_at) == 3)
+    assert [later - earlier for earlier, later in pairwise(asked_at)] == pytest.approx([0.3, 0.3])
     assert leases.rooms[-1] == worker.room
     held = await begun(worker, work)
     await until(lambda: leases.held == [held.lease], timeout_s=leases.lease_s)
-    calls, started = leases.calls, time.monotonic()
-    await until(lambda: leases.calls == calls + 4)
-    assert time.monotonic() - started < 4 * leases.lease_s / 2
+    asked_at.clear()
+    await until(lambda: len(asked_at) == 3)
+    assert [later - earlier for earlier, later in pairwise(asked_at)] == pytest.approx([0.1, 0.1])
 
 
 async def test_a_heartbeat_that_fails_is_made_up_for_within_the_time_that_counts(worker, leases):
@@ -136,7 +125,29 @@ async def test_a_report_that_fails_is_tried_again(worker, work):
     work.report_errors = [TransientError(), TransientError()]
     work.finish.set()
     await begun(worker, work)
+    await until(lambda: waiting("kafka"))
     await until(lambda: work.reported >= 3)
+    assert not waiting("kafka")
+
+
+async def test_an_outcome_is_reported_ever_more_seldom_until_a_minute_lies_between(leases, work, monkeypatch):
+    monkeypatch.setattr(random, "uniform", max)  # each wait is the longest that may be drawn
+    worker, reported_at, enough = Worker("test", leases, capacity=10, outcomes_max=20), [], asyncio.Event()
+
+    async def report() -> None:
+        reported_at.append(time.monotonic())
+        if len(reported_at) == 6:
+            enough.set()
+
+    async def do(_: HeldLease):
+        return report
+
+    begin(worker, work, do=do)
+    async with asyncio.timeout(600):
+        await enough.wait()
+    gaps = [later - earlier for earlier, later in pairwise(reported_at)]
+    assert gaps == pytest.approx([15, 30, 60, 60, 60])
+    await worker.stop(0.0)
 
 
 async def test_leases_are_renewed_while_reports_hang_in_an_outage_of_the_broker(worker, leases, work):
@@ -161,23 +172,40 @@ async def test_an_outcome_that_can_never_be_reported_is_let_go(worker, work, cap
     assert "an outcome cannot be reported" in caplog.text
 
 
-async def test_work_that_only_a_newer_worker_can_do_is_given_back_after_a_while(worker, leases, monkeypatch):
-    monkeypatch.setattr("servicekit.leasing.worker.LEFT_AFTER_S", 0.2)
-    refused, reported = asyncio.Event(), Work()
+async def test_an_outcome_that_is_let_go_while_a_renewal_asks_for_it_disturbs_nothing(worker, leases, work, caplog):
+    failing = asyncio.Event()
 
-    async def refuse(held: HeldLease):
-        held.begun = True
-        refused.set()
-        raise UnableError("of a later version")
+    async def fail() -> None:
+        await failing.wait()
+        raise PermanentError("too large")
 
+    async def do(_: HeldLease):
+        return fail
+
+    async def let_go() -> None:
+        failing.set()
+        await until(lambda: "its lease will lapse" in caplog.text)
+        leases.states[a_lease] = LeaseState.RECORDED
+
+    work.give_up_fails = True
+    begin(worker, work, a_lease := lease(), do=do)
+    await until(lambda: leases.outcomes == [a_lease])
+    leases.during, calls = let_go, leases.calls
+    await until(lambda: leases.calls > calls + 2)
+
+
+async def test_work_that_only_a_newer_worker_can_do_is_given_back_after_a_while(worker, leases, work):
     a_lease, began_at = lease(), time.monotonic()
-    worker.start_work(a_lease, "job-1", began_at + 60, refuse, reported.give_up)
-    await refused.wait()
+    leases.lease_s = 5.0
+    begin(worker, work, a_lease, do=refuse)
     await until(lambda: leases.held == [a_lease])
+    leases.away = True
+    await until(lambda: waiting("jobstore"), timeout_s=15.0)
+    assert 10.0 <= time.monotonic() - began_at < 10.5
+    leases.away = False
     await until(lambda: leases.given_back)
-    assert time.monotonic() - began_at >= 0.2
     assert leases.given_back == [(a_lease, False)]
-    assert (worker.room, reported.given_up) == (10, [])
+    assert (worker.room, work.given_up) == (10, [])
 
 
 async def test_a_renewal_says_how_long_a_judge_has_been_away(worker, leases, work):
@@ -212,7 +240,7 @@ async def test_a_newer_lease_replaces_an_older_one_of_its_execution(worker, leas
 
 
 async def test_work_whose_lease_has_run_out_before_it_starts_does_not_start(worker, work):
-    assert begin(worker, work, runs_for_s=-0.001)
+    assert begin(worker, work, runs_for_s=0.0)
     await until(lambda: worker.room == 10)
     assert work.begun == []
 
@@ -276,12 +304,43 @@ async def test_a_full_worker_tells_of_its_room_before_the_next_renewal(work):
     await worker.stop(0.0)
 
 
-async def test_more_leases_than_one_call_takes_are_renewed_in_several(leases):
-    worker, work = Worker("test", leases, capacity=10_000, outcomes_max=10_000), Work()
-    for _ in range(RENEWALS_MAX + 1):
+async def test_more_room_is_told_soon_when_it_is_more_than_twice_what_was_told():
+    leases = FakeLeases(lease_s=600.0)
+    worker = Worker("test", leases, capacity=10, outcomes_max=100)
+    running = asyncio.create_task(worker.run())
+    await until(lambda: leases.rooms == [10])
+    works = [Work() for _ in range(6)]
+    for each in works:
+        await begun(worker, each)
+    for each in works[:4]:
+        each.finish.set()
+    await until(lambda: worker.room == 8)
+    await asyncio.sleep(1.0)  # of the tests' own clock
+    assert leases.rooms == [10]
+    works[4].finish.set()
+    await until(lambda: leases.rooms == [10, 9], timeout_s=0.1)
+    running.cancel()
+    await worker.stop(0.0)
+
+
+async def test_more_leases_than_one_call_takes_are_renewed_and_given_back_in_several(leases, work):
+    worker, many = Worker("test", leases, capacity=10_000, outcomes_max=10_000), RENEWALS_MAX + 1
+    for _ in range(many):
         begin(worker, work)
     await worker.renew()
     assert (leases.calls, len(leases.held)) == (2, 1), "each of them once"
+    await worker.stop(5.0)
+    assert len(leases.given_back) == len(set(leases.given_back)) == many
+
+
+async def test_more_outcomes_than_one_call_takes_are_asked_for_in_several(leases, work):
+    worker, many = Worker("test", leases, capacity=10_000, outcomes_max=10_000), RENEWALS_MAX + 1
+    work.finish.set()
+    for _ in range(many):
+        begin(worker, work)
+    await until(lambda: work.reported == many)
+    await worker.renew()
+    assert (leases.calls, len(leases.outcomes)) == (2, 1)
     await worker.stop(0.0)
 
 
@@ -289,66 +348,3 @@ async def test_two_renewals_are_never_under_way_at_once(worker, leases):
     leases.during = lambda: asyncio.sleep(0)
     await asyncio.gather(*(worker.renew() for _ in range(5)))
     assert leases.at_once_max == 1
-
-
-async def test_stopped_it_gives_back_what_has_not_begun_and_takes_no_more(leases, work):
-    worker = Worker("test", leases, capacity=10, outcomes_max=10)
-    a_lease = lease()
-    begin(worker, work, a_lease)  # its task has not run yet
-    await worker.stop(5.0)
-    assert leases.given_back == [(a_lease, False)]
-    assert work.begun == []
-    assert set(leases.rooms) == {0}
-
-
-async def test_stopped_with_nothing_in_hand_it_says_that_it_takes_no_more(worker, leases):
-    await until(lambda: leases.rooms == [worker.room])
-    await worker.stop(5.0)
-    assert leases.rooms[-1] == 0
-
-
-async def test_stopped_it_lets_work_end_and_waits_until_its_outcome_is_recorded(worker, leases, work):
-    held = await begun(worker, work)
-    stopping = asyncio.create_task(worker.stop(10.0))
-    await until(lambda: leases.rooms[-1:] == [0])
-    work.finish.set()
-    await until(lambda: leases.outcomes == [held.lease])
-    assert not stopping.done()
-    leases.states[held.lease] = LeaseState.RECORDED
-    await stopping
-    assert leases.given_back == []
-
-
-async def test_stopped_it_hands_back_what_does_not_end_in_time(worker, leases, work):
-    held = await begun(worker, work)
-    await worker.stop(1.5)
-    assert leases.given_back == [(held.lease, True)]
-    assert work.aborted == 1
-    assert work.reported == 0
-
-
-async def test_a_lease_handed_back_is_in_no_later_renewal(worker, leases, work):
-    await begun(worker, work)
-    await worker.stop(1.5)
-    assert leases.held == []
-
-
-async def test_stopped_while_the_jobstore_is_away_it_ends_within_the_grace_time(worker, leases, work, caplog):
-    await begun(worker, work)
-    leases.away = True
-    begin(worker, Work())  # will have to be given back, which nobody takes
-    started = time.monotonic()
-    await worker.stop(0.2)
-    assert time.monotonic() - started < 2.0
-    assert "the grace time is over" in caplog.text
-    assert work.aborted == 1  # else its agent's connection would be closed under it, as if the agent had failed
-
-
-async def test_stopped_while_the_broker_is_away_it_ends_within_the_grace_time(worker, work):
-    work.report_hangs = True
-    work.finish.set()
-    await begun(worker, work)
-    await until(lambda: work.reported)
-    started = time.monotonic()
-    await worker.stop(0.2)
-    assert time.monotonic() - started < 2.0

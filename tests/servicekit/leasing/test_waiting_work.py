@@ -4,16 +4,13 @@ import asyncio
 import time
 
 import pytest
-from leased_work import Work, begin
+from leased_work import Work, begin, begun
 from support.factories import lease
-from support.fakes import FakeLeases, until
+from support.fakes import until
 
 from servicekit.leasing.worker import HeldLease, LeaseState, Worker
 
-
-@pytest.fixture
-def leases() -> FakeLeases:
-    return FakeLeases()
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class Waiting(Work):
@@ -62,6 +59,21 @@ async def test_work_that_waited_goes_on_once_its_lease_is_known_to_run(leases):
     assert len(waiting.begun) == 1
     await worker.renew()
     await until(lambda: len(waiting.begun) == 2)
+    await worker.stop(0.0)
+
+
+async def test_as_many_wait_as_there_are_slots(leases):
+    worker = Worker("test", leases, capacity=2, outcomes_max=10)
+    for _ in range(2):  # who has waited makes room for others who do
+        first, second = Waiting(worker), Waiting(worker)
+        await begun(worker, first)
+        assert worker.may_wait
+        await begun(worker, second)
+        assert not worker.may_wait
+        for each in (first, second):
+            each.go_on.set()
+            each.finish.set()
+        await until(lambda: worker.room == 2 and worker.may_wait)
     await worker.stop(0.0)
 
 

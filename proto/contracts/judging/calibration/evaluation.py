@@ -66,8 +66,7 @@ class Judged(NamedTuple):
 def _read_ask(ask: Ask) -> Asked:
     counts = [count for count in (ask.input_tokens, ask.output_tokens) if count is not None]
     tokens = sum(counts) if counts else None
-    vote, together = getattr(ask, "vote", None), getattr(ask, "sum_of", None) or 1
-    return Asked(ask.role, ask.outcomes, ask.cost_usd, ask.latency_s, tokens, vote, together)
+    return Asked(ask.role, ask.outcomes, ask.cost_usd, ask.latency_s, tokens, ask.vote, ask.sum_of or 1)
 
 
 def _list_votes(asks: Sequence[Asked], place: int, kind: str) -> list[str]:

@@ -51,7 +51,7 @@ def make_golden(lines: Iterable[bytes], **least: float | None) -> tuple[GoldenSe
             msg = f"line {one.line} says nothing of the whole: give label, or labels of all required criteria"
             raise ValueError(msg)
         cases.append(one.case)
-    if len({case.label for case in cases}) < len((True, False)):
+    if {case.label for case in cases} != {True, False}:
         msg = "a golden set needs good results and bad ones: without them it says nothing of what a judge lets pass"
         raise ValueError(msg)
     golden = GoldenSet.model_validate({"cases_hash": hash_cases(cases), "cases": len(cases), **least})

@@ -31,8 +31,7 @@ def wilson(count: int, total: int) -> Interval:
     share, square = count / total, Z_95 * Z_95
     middle = (share + square / (2 * total)) / (1 + square / total)
     half = Z_95 / (1 + square / total) * math.sqrt(share * (1 - share) / total + square / (4 * total * total))
-    low, high = (middle - half if count else 0.0), (middle + half if count < total else 1.0)
-    return Interval(share, max(0.0, low), min(1.0, high))
+    return Interval(share, middle - half if count else 0.0, middle + half if count < total else 1.0)
 
 
 @dataclass

@@ -68,8 +68,8 @@ class Renewal:
     held: Sequence[LeaseState]
     outcomes: Sequence[LeaseState]
     lease_s: float
-    new_keys: Sequence[Lease] = ()
-    judgings_waiting: int = 0
+    new_keys: Sequence[Lease]
+    judgings_waiting: int
 
 
 class Leases(Protocol):
