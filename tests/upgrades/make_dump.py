@@ -48,6 +48,7 @@ COMMITS = {
     "0019": "86803bd",
     "0020": "4b31917",
     "0023": "3e16502",
+    "0026": "c2c8161",
 }
 #: What the older jobstore says.
 LOG = Path(tempfile.gettempdir()) / "signoff-older-jobstore.log"
