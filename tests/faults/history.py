@@ -52,6 +52,8 @@ def _events(seen: Observed) -> Iterator[tuple[float, str, dict[str, Any]]]:
         yield stop.told_at, "stop", asdict(stop)
     for asked in seen.asked:
         yield asked.at, "asked", asdict(asked)
+    for again in seen.rejudged:
+        yield again.began_at, "judged again", asdict(again)
     for call in seen.agent_calls:
         yield call.begun_at, "agent call", asdict(call)
     for judged in seen.judge_calls:

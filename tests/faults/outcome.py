@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from faults.checking.checker import stories
-from faults.checking.observed import Fault, Observed, Record, Terms, Violation
+from faults.checking.observed import Fault, Observed, Record, Rejudged, Terms, Violation
 from faults.checking.report import report
 from faults.schedule import Planned, deck, planned
+from faults.stack.operator import REAL, SHADOW
 from faults.stack.wishes import CANCEL_DOORS, DOORS, JOBS_A_WISH
 from faults.stack.world import numbered
 
@@ -69,10 +70,15 @@ class Outcome:
         tried |= {f"asking by {asked.door}" for asked in self.seen.asked}
         tried |= {f"cancelling by {cancel.door}" for cancel in self.seen.cancels}
         tried |= {f"publishing by {jobstore}" for jobstore in self.seen.leaders}
+        tried |= set(self.seen.did)
         wanted = {f"{kind} {target}" for kind, target in self.storm.deck}
         wanted |= {f"publishing by {jobstore}" for jobstore in numbered("jobstore", self.storm.jobstores)}
         wanted |= {f"asking by {door}" for door in (*DOORS, "resubmit", "anew")}
-        return sorted((wanted | {f"cancelling by {door}" for door in CANCEL_DOORS}) - tried)
+        wanted |= {f"cancelling by {door}" for door in CANCEL_DOORS}
+        return sorted((wanted | {REAL, SHADOW}) - tried)
+
+    def _rejudged(self) -> Iterable[tuple[Rejudged, str]]:
+        return ((one, f"{SHADOW if one.shadow else REAL} by {one.judge or 'their own'}") for one in self.seen.rejudged)
 
     def __str__(self) -> str:
         seen = self.seen
@@ -90,6 +96,8 @@ class Outcome:
             "log": _counted(entry.code for entry in seen.logs if entry.code),
             "agent calls": _counted(call.ended for call in seen.agent_calls),
             "judge calls": _counted(call.said for call in seen.judge_calls),
+            "judged by": _counted(f"{e.policy or 'their own'}: {e.kind}" for e in seen.logs if e.stages),
+            **{name: _counted(one.outcomes.values()) for one, name in self._rejudged()},
             "memory, MiB": ", ".join(f"{name} {size >> 20}" for name, size in sorted(seen.rss.items())),
             "deaths": _counted(f"{death.name} {death.status}" for death in seen.deaths),
             "forged": f"{len(seen.forged)} records, {len(seen.copied)} written again, {len(seen.adversary_jobs)} jobs",

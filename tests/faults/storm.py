@@ -134,6 +134,7 @@ async def _seen(running: World, crowd: Crowd, operator: Operator, injector: Inje
         concurrency={name: limit.concurrency for name, limit in LIMITS.items() if limit.concurrency},
         rates={name.partition(":")[2]: limit.rate for name, limit in LIMITS.items() if limit.rate},
         rebuilt_midst=operator.rebuilt,
+        rejudged=operator.rejudged,
         did=Counter(crowd.did) + operator.done,
         agent_calls=list(running.agents.calls),
         judge_calls=list(running.judge.calls),

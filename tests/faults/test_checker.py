@@ -22,6 +22,7 @@ from faults.checking.observed import (
     Pause,
     Poison,
     Record,
+    Rejudged,
     Replayed,
     Stop,
 )
@@ -109,12 +110,34 @@ def modelled(**fields: object) -> dict[str, Model]:
     return {J: Model(**{"agents": frozenset({"steady"}), "lacking": 0, "max_submissions": 2, **fields})}  # type: ignore[arg-type]
 
 
+BEGUN = entry(6, "rejudged", "IN_PROGRESS", lease=2, code="rejudged")
+MET_AGAIN = entry(7, "met", "COMPLETED", lease=3, code="rejudged", is_valid=True, policy="quorum@2", stages=("quorum",))
+AGAIN = (*LIFE, BEGUN, MET_AGAIN)
+REFUSED = {"kind": "not_met", "status": "RESUBMISSION_REQUIRED", "job_status": "RESUBMISSION_REQUIRED"}
+
+
 def resubmitted(by_hand: bool) -> Observed:
     """A job whose first submission was not met, and whose second follows."""
     again = [entry(6, "requested", "ASSIGNED", execution_id="again", submission=2)]
     first = [*LIFE[:4], entry(5, "not_met", "RESUBMISSION_REQUIRED", lease=2, submission=1, agent_id="slow")]
     asked = [Asked("again", J, "slow", "resubmit", 105.5, "accepted", 105.6)] if by_hand else []
     return observed(*first, *again, asked=[*observed().asked, *asked], models=modelled(agents=frozenset({"slow"})))
+
+
+def rejudged(*logs: LogRow, outcome: str = "DONE", shadow: bool = False, **fields: object) -> Observed:
+    """A job of another agent whose result was judged again, by a quorum of three, from 106.3 to 109."""
+    asked = Rejudged(shadow, "quorum@2", 106.3, 109.0, str(fields.pop("state", "DONE")), {J: outcome})
+    again = [JudgeCall(E, 106.5, "verdict", is_valid=True, model=name) for name in ("first", "second")]
+    calls = [*observed().judge_calls, *again]
+    return observed(*(logs or AGAIN), **{"rejudged": [asked], "judge_calls": calls, "models": modelled(), **fields})
+
+
+def judged(policy: str, *stages: str, voters: tuple[str, ...] = ("first", "second"), **fields: object) -> Observed:
+    """A job with a judge policy, judged by stages."""
+    entry = replace(LIFE[4], policy=policy, stages=stages, **fields)
+    calls = [JudgeCall(E, 104.5, "verdict", is_valid=entry.kind == "met", model=name) for name in voters]
+    lacking = 1 if fields.get("kind") == "not_met" else 0
+    return observed(*LIFE[:4], entry, judge_calls=calls, models=modelled(judge="quorum@2", lacking=lacking))
 
 
 PLANTED = {
@@ -130,10 +153,23 @@ PLANTED = {
     "a failure that nobody explains": (1, observed(*LIFE[:3], FAILED, models=modelled())),
     "cancelled by nobody": (1, observed(*LIFE[:3], entry(4, "cancelled", "CANCELLED"), models=modelled())),
     "declined by nobody": (1, observed(*LIFE[:3], entry(4, "declined", "REJECTED"), models=modelled())),
+    "judging again never ended": (1, rejudged(state="RUNNING", outcome="WAITING")),
+    "judged again, and no entry": (1, rejudged(*LIFE)),
+    "refused, and two entries": (1, rejudged(outcome="moved_on")),
+    "a job that rested was not judged again": (1, rejudged(*LIFE, outcome="execution_live")),
     "no arrow": (2, observed(*LIFE[:2], entry(3, "met", "COMPLETED"))),
     "a version is missing": (2, observed(*LIFE[:3], LIFE[4])),
     "a version twice": (2, observed(*LIFE[:4], replace(LIFE[4], version=4))),
     "the job is not where its log ends": (2, observed(jobs=[JobRow(J, "FAILED", 5, live=False)])),
+    "changed by a shadow": (2, rejudged(shadow=True)),
+    "judged again without a verdict": (2, rejudged(*LIFE, BEGUN, replace(MET_AGAIN, kind="failed", status="FAILED"))),
+    "another submission by judging again": (2, rejudged(*LIFE, BEGUN, replace(MET_AGAIN, submission=2))),
+    "judged again after another has ended": (2, rejudged(*AGAIN[:5], replace(BEGUN, execution_id="other"), MET_AGAIN)),
+    "requested by itself after judging again": (
+        2,
+        rejudged(*LIFE, BEGUN, replace(MET_AGAIN, **REFUSED), entry(8, "requested", "ASSIGNED", execution_id="again")),
+    ),
+    "under way again, and not judged": (2, rejudged(*LIFE, replace(BEGUN, kind="claimed"), MET_AGAIN)),
     "a fact is missing": (2, observed(topics={"job-changed": facts(*LIFE[:4])})),
     "facts out of order": (2, observed(topics={"job-changed": facts(*LIFE[:2], *LIFE[3:], *LIFE[2:])})),
     "an emptied topic was not filled": (
@@ -145,6 +181,8 @@ PLANTED = {
     "a watch repeated": (2, observed(watched=[[(J, v) for v in (1, 2, 3, 3, 4, 5)]])),
     "one of two watches ended early": (2, observed(watched=[[(J, v) for v in range(1, n)] for n in (6, 5)])),
     "two live at once": (3, observed(*LIFE[:3], entry(4, "requested", "ASSIGNED", execution_id="other"))),
+    "judged again while live": (3, rejudged(*LIFE[:4], replace(BEGUN, version=5), replace(MET_AGAIN, version=6))),
+    "a result twice": (3, observed(*LIFE[:4], entry(5, "result", "IN_PROGRESS"), replace(LIFE[4], version=6))),
     "concluded twice": (3, observed(*LIFE, entry(6, "met", "COMPLETED", lease=2))),
     "an old lease counted": (3, observed(*LIFE[:4], replace(LIFE[4], lease=0), entry(6, "met", "COMPLETED", lease=1))),
     "an attempt was skipped": (3, observed(*LIFE[:2], replace(LIFE[2], attempt=2), *LIFE[3:])),
@@ -185,6 +223,14 @@ PLANTED = {
     "completed while the judge was away": (7, observed(judge_calls=[JudgeCall(E, 104.5, "500")])),
     "completed before it was judged": (7, observed(judge_calls=[JudgeCall(E, 109.0, "verdict", is_valid=True)])),
     "completed against the judge": (7, observed(judge_calls=[JudgeCall(E, 104.5, "verdict", is_valid=False)])),
+    "judged by another policy": (7, judged("quorum@1", "checks", "quorum")),
+    "judged without its checks": (7, judged("quorum@2", "quorum")),
+    "judged without its quorum": (7, judged("quorum@2", "checks")),
+    "a further submission, not doubted": (7, judged("quorum@2", "checks", "quorum", submission=2)),
+    "one of three votes": (7, judged("quorum@2", "checks", "quorum", voters=("first",))),
+    "judged what a check refuses": (7, judged("quorum@2", "checks", **REFUSED)),
+    "judged again by what was said before": (7, rejudged(judge_calls=observed().judge_calls)),
+    "judged again by what was frozen": (7, rejudged(*LIFE, BEGUN, replace(MET_AGAIN, policy="single@1"))),
     "a healthy agent's job waited": (8, observed(asked=[Asked(E, J, "steady", "grpc", 80.0, "accepted", 80.1)])),
     "a dead letter nobody planted": (8, observed(topics={**observed().topics, "execute-requested-dlq": [DEAD]})),
     "poison that is nowhere": (8, observed(poison=[Poison(b"bad", 50.0)])),
@@ -316,6 +362,13 @@ ALLOWED = {
         faults=[Fault("cut", "agent", 102.0, 103.5)],
         judge_calls=[],
     ),
+    "judged again for real": rejudged(),
+    "a shadow": rejudged(*LIFE, shadow=True),
+    "not judged again, for it had moved on": rejudged(
+        *LIFE[:4], replace(LIFE[4], at=106.0), outcome="execution_live", judge_calls=observed().judge_calls
+    ),
+    "judged by a quorum": judged("quorum@2", "checks", "quorum"),
+    "refused by a check": judged("quorum@2", "checks", voters=(), **REFUSED),
     "a failure that was never judged": observed(*LIFE[:3], FAILED, judge_calls=[]),
 }
 

@@ -15,7 +15,7 @@ from faults.schedule import deck, planned
 from faults.stack import newer
 from faults.stack.strangers import HABITS, LUNAR
 from faults.stack.versions import of_version
-from faults.stack.wishes import CANCEL_DOORS, DOORS, wish
+from faults.stack.wishes import CANCEL_DOORS, DOORS, JUDGES, wish
 from faults.stack.world import numbered
 from localstack.process import ServiceSpec
 
@@ -106,3 +106,4 @@ def test_clients_want_all_there_is() -> None:
     assert max(len(one.padding) for one in wishes) > 500_000
     assert any(one.policy.budget_tokens for one in wishes)
     assert any(one.policy.hand_over_after for one in wishes)
+    assert {one.policy.judge for one in wishes} == {None, *JUDGES}

@@ -28,7 +28,8 @@ OLDER_COMMITS = {name: OLDER_STACK for names in PAIRS.values() for name in names
     "validator-2": OLDER,
 }
 READY_S = 90.0
-#: Told to stop, an older jobstore leaves offers unpublished; they wait so long, and not ten seconds.
+#: Told to stop, an older jobstore leaves offers unpublished, and an older validator is not given what names a judge
+#: policy: both are offered again after so long, and not ten seconds.
 OLDER_OFFER_AGAIN_S = "4"
 LOOK_S = 0.2
 _LEADING = """
@@ -48,9 +49,17 @@ class Pairs:
     directory: Path
     addresses: Addresses
     links: dict[str, Link]
+    #: By name, what is of another version before it is replaced.
+    commits: Mapping[str, str]
     processes: dict[str, tuple[ServiceSpec, asyncio.subprocess.Process]] = field(default_factory=dict)
     #: The sessions that published facts, in turn, by their names, which carry the epoch of today's jobstores.
     leaders: list[str] = field(default_factory=list)
+
+    @property
+    def lacks_policies(self) -> bool:
+        """Whether some are of before there were judge policies."""
+        words = [self.directory / commit / "proto" / "contracts" / "judging" for commit in self.commits.values()]
+        return not all(path.exists() for path in words)
 
     @property
     def tables(self) -> Tables:
@@ -107,6 +116,7 @@ class Pairs:
         spec = replace(spec, name=name, env=env | ({own[kind]: f"127.0.0.1:{port}"} if kind in own else {}))
         if commit is not None:
             spec = self.of_commit(spec, kind, commit)
+        if self.commits:
             spec = replace(spec, env={**spec.env, "SIGNOFF_OFFER_AGAIN_S": OLDER_OFFER_AGAIN_S})
         return spec, port
 
@@ -136,7 +146,7 @@ async def pairs(directory: Path, judge: str, commits: Mapping[str, str]) -> Asyn
         stack.enter_context(data_dir.lock())
         grpc, http = links["jobstore"].address, links["console"].address
         addresses = Addresses(backing.kafka, grpc, http, backing.postgres, {}, judge, make_secrets(data_dir))
-        made = Pairs(directory, addresses, links)
+        made = Pairs(directory, addresses, links, commits)
         stack.push_async_callback(_end_all, made)
         for commit in set(commits.values()):  # is unpacked before two that need it start at once
             await asyncio.to_thread(made.of_commit, ServiceSpec("none", []), "none", commit)

@@ -16,7 +16,9 @@ from uuid import uuid4
 
 import aiohttp
 from aiohttp import web
-from faults.checking.reading import all_jobs, quiet, topics
+from faults.checking.observed import LogRow
+from faults.checking.reading import all_jobs, all_logs, quiet, topics
+from support.fakes import until
 from support.system import Judge, served
 
 from contracts.client import JobStoreClient
@@ -31,6 +33,12 @@ LONGER_S = 5.0
 LONGER_BESIDE_OLDER_S = 10.0
 #: Of so many clients one is at the consoles, the others at the jobstores.
 REST_SHARE = 5
+#: And of the others one has its results judged by a policy: by a check, and by two votes.
+POLICY: dict[str, Any] = {
+    "name": "votes",
+    "stages": [{"kind": "checks"}, {"kind": "quorum", "judges": [{"model": "first"}, {"model": "second"}]}],
+}
+VOTES = 2
 #: Within this a call at some console is answered; one that is refused goes to the other.
 REST_WAIT_S = 10.0
 REST_POLL_S = 0.25
@@ -46,11 +54,12 @@ class Life:
     called: float = 0.0
     answered: float = 0.0
     ended: float = 0.0
+    has_policy: bool = False
 
-    @property
-    def waits(self) -> tuple[float, float]:
-        """Until the agent was called, and from its answer until the job was at rest."""
-        return self.called - self.asked, self.ended - self.answered
+    def list_waits(self, judged_from: float) -> tuple[float, float]:
+        """Until the agent was called; and until the job was at rest, from when it was answered and may be judged."""
+        may_be_judged = max(self.answered, judged_from) if self.has_policy else self.answered
+        return self.called - self.asked, self.ended - may_be_judged
 
 
 @dataclass
@@ -61,6 +70,10 @@ class Load:
     lives: dict[str, Life] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     ends: bool = False
+    #: The judge policy, once there is a jobstore that knows it.
+    judge: str | None = None
+    #: When the first validator that knows policies began, and when there was no other any more.
+    knows_policies: tuple[float, float] = (0.0, 0.0)
     _random: random.Random = field(default_factory=lambda: random.Random(1))
 
     async def on_call(self, request: web.Request) -> web.Response:
@@ -72,20 +85,24 @@ class Load:
         life.answered = time.monotonic()
         return web.json_response({"text": f"The sky is blue, says {body['job_id']}."})
 
-    async def live(self, ask: Callable[[NewJob], Awaitable[None]]) -> None:
+    @property
+    def with_policy(self) -> dict[str, Life]:
+        return {job_id: life for job_id, life in self.lives.items() if life.has_policy}
+
+    async def live(self, ask: Callable[[NewJob], Awaitable[None]], *, wants_policy: bool) -> None:
         """Ask for one job after the other."""
         while not self.ends:
-            job_id = f"job-{uuid4().hex}"
-            policy = Policy(max_submissions=1)
-            self.lives[job_id] = Life(time.monotonic())
-            await ask(
-                NewJob(id=job_id, title="A job", acceptance_criteria='Says "blue"', agent_id="agent", policy=policy)
-            )
+            job_id, judge = f"job-{uuid4().hex}", self.judge if wants_policy else None
+            policy = Policy(max_submissions=1, **({"judge": judge} if judge else {}))
+            criteria = 'Says "blue"\ncheck: contains "sky"' if judge else 'Says "blue"'
+            self.lives[job_id] = Life(time.monotonic(), has_policy=judge is not None)
+            await ask(NewJob(id=job_id, title="A job", acceptance_criteria=criteria, agent_id="agent", policy=policy))
             self.lives[job_id].ended = time.monotonic()
 
     def longest(self, since: float, until: float) -> tuple[float, float]:
         """The longest waits of the jobs that ended within a time."""
-        waits = [life.waits for life in self.lives.values() if since < life.ended < until]
+        judged_from = self.knows_policies[1]
+        waits = [life.list_waits(judged_from) for life in self.lives.values() if since < life.ended < until]
         return max(wait for wait, _ in waits), max(wait for _, wait in waits)
 
 
@@ -142,8 +159,8 @@ async def loaded(running: Pairs, load: Load, live: int) -> AsyncIterator[None]:
         rest = by_rest(http, running.dialled("console"))
         asks = [rest if number % REST_SHARE == 0 else by_grpc(client) for number in range(live)]
         async with asyncio.TaskGroup() as tasks:
-            for ask in asks:
-                tasks.create_task(load.live(ask))
+            for number, ask in enumerate(asks):
+                tasks.create_task(load.live(ask, wants_policy=number % REST_SHARE == 1))
             yield
             load.ends = True
 
@@ -174,11 +191,13 @@ async def roll(
     try:
         async with pairs(directory, f"http://127.0.0.1:{judge.port}", commits) as running:
             async with loaded(running, load, live):
+                if not running.lacks_policies:
+                    await make_policy(running, load)
                 await asyncio.sleep(around_s)
+                await until(lambda: any(life.ended for life in load.lives.values()), QUIET_S)
                 began = time.monotonic()
-                for name in (name for kind in KINDS for name in PAIRS[kind]):
-                    is_older_jobstore = name in commits and name in PAIRS["jobstore"]
-                    await (running.replace(name) if is_older_jobstore else running.restart(name))
+                for kind in KINDS:
+                    await _replace_pair(kind, running, load, commits)
                 await asyncio.sleep(around_s)
             problems = await find_problems(running, load, judge)
             before, meanwhile = load.longest(0.0, began), load.longest(began, math.inf)
@@ -192,6 +211,27 @@ async def roll(
     return Report(len(load.lives), before, meanwhile, running.leaders, problems)
 
 
+async def _replace_pair(kind: str, running: Pairs, load: Load, commits: Mapping[str, str]) -> None:
+    """Replace both. Jobs name a policy as soon as jobstores know it, and their results wait for validators that do."""
+    if kind == "validator" and running.lacks_policies:
+        await until(lambda: any(life.answered for life in load.with_policy.values()), QUIET_S)
+    began = time.monotonic()
+    for name in PAIRS[kind]:
+        is_older_jobstore = name in commits and kind == "jobstore"
+        await (running.replace(name) if is_older_jobstore else running.restart(name))
+    if kind == "jobstore" and running.lacks_policies:
+        await make_policy(running, load)
+    if kind == "validator" and running.lacks_policies:
+        load.knows_policies = began, time.monotonic()
+
+
+async def make_policy(running: Pairs, load: Load) -> None:
+    """Make the judge policy, and let jobs name it from now on."""
+    async with JobStoreClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
+        saved = await client.put_judge_policy(POLICY)
+    load.judge = f"{POLICY['name']}@{saved.version}"
+
+
 async def find_problems(running: Pairs, load: Load, judge: Judge) -> list[str]:
     """Say which call was repeated, which job is not COMPLETED, and which fact is missing or out of order."""
     problems = [f"{count} calls of {execution}" for execution, count in load.calls.items() if count > 1]
@@ -199,10 +239,13 @@ async def find_problems(running: Pairs, load: Load, judge: Judge) -> list[str]:
         problems.append(left)
     async with JobStoreClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
         jobs = {job.id: job for job in await all_jobs(client)}
+        logs = await all_logs(client, [job for job in jobs.values() if job.id in load.with_policy])
+    problems += find_misjudged(load, logs)
     problems += [f"{job.id} is {job.status}" for job in jobs.values() if job.status != "COMPLETED"]
     problems += [f"{job_id} is unknown" for job_id in load.lives.keys() - jobs.keys()]
-    if judge.asked != len(load.lives):
-        problems.append(f"the judge was asked {judge.asked} times of {len(load.lives)} results")
+    asks = len(load.lives) + (VOTES - 1) * len(load.with_policy)
+    if judge.asked != asks:
+        problems.append(f"the judge was asked {judge.asked} times, and not {asks}, of {len(load.lives)} results")
     told: dict[str, list[int]] = {}
     for record in (await topics(running.addresses.kafka))["job-changed"]:
         if record.key and record.value:
@@ -210,4 +253,20 @@ async def find_problems(running: Pairs, load: Load, judge: Judge) -> list[str]:
     for job_id, job in jobs.items():
         if list(dict.fromkeys(told.get(job_id, []))) != list(range(1, job.version + 1)):
             problems.append(f"the facts of {job_id} have versions {told.get(job_id)} of {job.version}")
+    return problems
+
+
+def find_misjudged(load: Load, logs: list[LogRow]) -> list[str]:
+    """Say which result with a judge policy was judged otherwise, or before a validator knew it; or that none was."""
+    verdicts = {entry.job_id: entry for entry in logs if entry.kind == "met"}
+    problems = [
+        f"{job_id} was judged by {entry.policy} in the stages {entry.stages}"
+        for job_id, entry in verdicts.items()
+        if (entry.policy, entry.stages) != (load.judge, ("checks", "quorum"))
+    ]
+    first_at, _ = load.knows_policies
+    problems += [f"{job_id} was judged too early" for job_id, life in load.with_policy.items() if life.ended < first_at]
+    held = [life for life in load.with_policy.values() if life.answered < first_at]
+    if not verdicts or (first_at and not held):
+        problems.append(f"of {len(verdicts)} results with a judge policy {len(held)} waited for a validator")
     return problems

@@ -18,7 +18,10 @@ async def test_processes_are_restarted_while_executions_are_live(tmp_path: Path)
 
 
 async def test_an_older_version_is_replaced_while_executions_are_live(tmp_path: Path) -> None:
-    """Who publishes facts is one process at a time: each version knows the other's leader by the lock that it holds."""
+    """Who publishes facts is one process at a time: each version knows the other's leader by the lock that it holds.
+
+    What names a judge policy, once jobstores know policies, no older validator is given: it waits for a newer one.
+    """
     try:
         report = await roll(tmp_path, OLDER_COMMITS, live=16, call_s=(1.0, 4.0), around_s=6.0)
     except NoHistoryError:

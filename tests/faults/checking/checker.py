@@ -6,10 +6,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import median
 
 from contracts.fact_keys import is_marker
-from faults.checking import calls, models
-from faults.checking.observed import CONCLUDING, VERSIONS, Asked, Fault, LogRow, Observed, Record, Stop, Violation
+from faults.checking import calls, judging, models
+from faults.checking.observed import (
+    CONCLUDING,
+    RESTING,
+    VERSIONS,
+    Asked,
+    Fault,
+    LogRow,
+    Observed,
+    Record,
+    Stop,
+    Violation,
+)
 
-RESTING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"})
 #: docs/protocol.md#states-of-a-job: from where the job stood, which entry may follow, and where the job stands then.
 ARROWS: dict[str | None, frozenset[tuple[str, str]]] = {
     None: frozenset({("PENDING", "PENDING"), ("ASSIGNED", "ASSIGNED")}),
@@ -85,7 +95,8 @@ def transitions_are_arrows(seen: Observed) -> Iterator[str]:
                 yield f"{job_id}: version {entry.version} stands where {expected} should"
                 break
             stays = (_is_late_result(entry) or _is_edit(entry)) and entry.job_status == stood
-            if (entry.status, entry.job_status) not in ARROWS[stood] and not stays:
+            opens = stood in RESTING and entry.status == "IN_PROGRESS" and entry.kind != "rejudged"
+            if opens or ((entry.status, entry.job_status) not in ARROWS[stood] and not stays):
                 yield f"{job_id} version {entry.version}: {stood} -> {entry.job_status} (log {entry.status})"
             stood = entry.job_status
     for job in seen.jobs:
@@ -145,18 +156,19 @@ def one_execution_is_live(seen: Observed) -> Iterator[str]:
         live: str | None = None
         for entry in (e for e in entries if e.execution_id and not _is_late_result(e)):
             where = f"{job_id} version {entry.version}"
-            if entry.kind == "requested":
+            if entry.kind in {"requested", "rejudged"}:
                 if live is not None:
-                    yield f"{where}: {entry.execution_id} was requested while {live} was live"
+                    yield f"{where}: {entry.execution_id} was {entry.kind} while {live} was live"
                 live = entry.execution_id
             elif entry.execution_id != live and entry.job_status != "IN_PROGRESS":
                 yield f"{where}: {entry.execution_id} was concluded ({entry.kind}) while {live} was live"
-            elif entry.execution_id != live and entry.kind != "rejudged":
+            elif entry.execution_id != live:
                 yield f"{where}: {entry.execution_id} went on ({entry.kind}) while {live} was live"
             if entry.status in CONCLUDING:
                 live = None
+    again = Counter(entry.execution_id for entry in seen.logs if entry.kind == "rejudged")
     for execution_id, ends in _concluded(seen).items():
-        if len(ends) > 1:
+        if len(ends) > 1 + again[execution_id]:
             yield f"{execution_id} was concluded {len(ends)} times: {[e.kind for e in ends]}"
 
 
@@ -194,24 +206,6 @@ def rebuilt_tables_are_the_same(seen: Observed) -> Iterator[str]:
         yield f"signoff verify: {seen.rebuilt}"
     if seen.rebuilt_midst:
         yield f"rebuilt in the midst of the storm: {seen.rebuilt_midst}"
-
-
-def verdicts_are_the_judges(seen: Observed) -> Iterator[str]:
-    said = defaultdict(list)
-    for call in seen.judge_calls:
-        if call.is_valid is not None:
-            said[call.execution_id].append(call)
-    for entry in seen.logs:
-        judged = entry.status in {"COMPLETED", "RESUBMISSION_REQUIRED", "REJECTED"} and entry.kind != "declined"
-        if (
-            judged
-            and not _is_edit(entry)
-            and not any(
-                call.at <= entry.at + 1 and call.is_valid is (entry.status == "COMPLETED")
-                for call in said[entry.execution_id or ""]
-            )
-        ):
-            yield f"{entry.job_id} became {entry.status} ({entry.execution_id}) and the judge never said so"
 
 
 def nobody_waits_for_others(seen: Observed, healthy: str = "steady") -> Iterator[str]:
@@ -347,9 +341,14 @@ def everybody_comes_back(seen: Observed) -> Iterator[str]:
 
 #: By invariant, what finds it broken.
 CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
-    1: (nothing_is_lost, nobody_waits_for_ever, models.ends_are_explained),
-    2: (transitions_are_arrows, facts_have_no_gap, watches_have_no_gap),
-    3: (one_execution_is_live, fenced_reports_change_nothing, calls.none_after_the_end),
+    1: (nothing_is_lost, nobody_waits_for_ever, models.ends_are_explained, judging.judging_again_ends),
+    2: (transitions_are_arrows, facts_have_no_gap, watches_have_no_gap, judging.judged_again_as_asked),
+    3: (
+        one_execution_is_live,
+        fenced_reports_change_nothing,
+        calls.none_after_the_end,
+        judging.results_are_recorded_once,
+    ),
     4: (
         calls.repeated_with_a_reason,
         calls.the_same_every_time,
@@ -358,7 +357,7 @@ CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
     ),
     5: (replays_change_nothing,),
     6: (rebuilt_tables_are_the_same,),
-    7: (verdicts_are_the_judges, models.only_good_work_is_completed),
+    7: (judging.verdicts_are_the_judges, models.only_good_work_is_completed, judging.judged_by_what_was_frozen),
     8: (nobody_waits_for_others, only_poison_is_dead),
     9: (
         memory_is_bounded,

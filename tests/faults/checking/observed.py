@@ -13,6 +13,8 @@ RUNNING = "running"
 ONCE = "once"
 #: The statuses of entries that end an execution.
 CONCLUDING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"})
+#: The statuses of jobs at which nothing is under way.
+RESTING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"})
 #: Stands in whatever an adversary says; nothing that was recorded may repeat it.
 FORGED = "forged by an adversary"
 #: One more worker: of this version, of one to come, of one before.
@@ -46,6 +48,7 @@ class JudgeCall:
     is_valid: bool | None = None
     #: The digest of the result that it was shown.
     judged: str | None = None
+    model: str = ""
 
 
 @dataclass(slots=True)
@@ -80,6 +83,8 @@ class Model:
     book: str | None = None
     #: Whether its result may be more than the judge is asked about.
     is_large: bool = False
+    #: The judge policy and version that is frozen with each execution. Who names one has a check, too.
+    judge: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,20 @@ class Pause:
     execution_ids: frozenset[str]
     began_at: float
     ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rejudged:
+    """An operation that judged results again, from before it was made until it was seen to have ended."""
+
+    shadow: bool
+    #: The judge policy and version; None: the validators' own.
+    judge: str | None
+    began_at: float
+    ended_at: float
+    state: str
+    #: By job, what became of it: `DONE`, `WAITING`, or the code of a refusal.
+    outcomes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +195,9 @@ class LogRow:
     result: str | None = None
     #: Whether it repeats what an adversary said.
     forged: bool = False
+    #: Of a verdict: the policy and version that it names, and the kinds of its stages.
+    policy: str | None = None
+    stages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +266,7 @@ class Observed:
     #: By job, what may come of it; of an adversary's jobs nothing is known.
     models: Mapping[str, Model] = field(default_factory=dict)
     pauses: Sequence[Pause] = ()
+    rejudged: Sequence[Rejudged] = ()
     #: By name, how many executions may be with executors at once; `label:book=*` is of each value by itself.
     concurrency: Mapping[str, int] = field(default_factory=dict)
     #: By tenant, how many executions may begin in a second.

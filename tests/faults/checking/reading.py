@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -141,6 +142,7 @@ async def all_logs(client: JobStoreClient, jobs: Iterable[JobRow]) -> list[LogRo
 
 def _log(entry: JobLog) -> LogRow:
     said = entry.response_payload if isinstance(entry.response_payload, dict) else {}
+    verdict = said.get("verdict") or {}
     texts = json.dumps([entry.message, entry.code, entry.response_payload, entry.request_payload])
     return LogRow(
         job_id=entry.job_id,
@@ -158,10 +160,23 @@ def _log(entry: JobLog) -> LogRow:
         agent_id=entry.agent_id,
         submission=entry.submission,
         spent_tokens=entry.spent_tokens or 0,
-        is_valid=(said.get("verdict") or {}).get("is_valid"),
+        is_valid=verdict.get("is_valid"),
         result=digest(_what_a_judge_sees(said["result"])) if entry.kind == "result" and "result" in said else None,
         forged=FORGED in texts,
+        policy=verdict.get("policy"),
+        stages=tuple(stage["kind"] for stage in verdict.get("stages") or ()),
     )
+
+
+async def outcomes(client: JobStoreClient, operation_id: UUID) -> dict[str, str]:
+    """By job, what became of it in an operation: an outcome, or the code of a refusal."""
+    found: dict[str, str] = {}
+    token = ""
+    while True:
+        items, token = await client.list_operation_items(operation_id, limit=PAGE, page_token=token)
+        found |= {item.job_id: item.code or item.outcome for item in items}
+        if not token:
+            return found
 
 
 def executions(logs: Iterable[LogRow], refused: Iterable[Record]) -> list[ExecutionRow]:

@@ -1,4 +1,4 @@
-"""What operators do meanwhile: limits, pauses, an agent that changes, replays and a rebuild; drawn from the seed."""
+"""What operators do meanwhile: limits, policies, pauses, an agent that changes, replays, a rebuild, judging again."""
 
 import asyncio
 import time
@@ -6,12 +6,19 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from contracts.client import JobStoreClient
-from contracts.resources import NewAgent
+from contracts.client.operations import ENDED
+from contracts.messages.operations import NewOperation
+from contracts.resources import JobFilter, NewAgent
+from contracts.status import JobStatus, OperationKind
+from faults.checking.judging import POLICIES
+from faults.checking.observed import RESTING, Rejudged
+from faults.checking.reading import outcomes
 from faults.checking.rebuilding import rebuilt_part
-from faults.stack.crowd import Crowd, RefusedError
-from faults.stack.strangers import LUNAR, MOON, registered
+from faults.stack.crowd import PATIENCE_S, Crowd, RefusedError
+from faults.stack.strangers import LUNAR, MOON, OTHER_CRITERIA, STEADY, registered
 from faults.stack.wishes import LIMITS, PRESS
 from localstack.services import Addresses
 from servicekit.errors import TransientError
@@ -22,6 +29,11 @@ AWAY_S = 2.5
 REBUILT_WITHIN_S = 300.0
 #: Of what was written in so many of the last seconds, an operator publishes all again.
 REPLAYED_SINCE = "20s"
+#: Results that are judged again by name: of the jobs that were asked for last, so that some are live.
+JUDGED_AGAIN = 40
+#: Judging again, as a shadow and for real, and after which part of the time.
+SHADOW, REAL = "judged again as a shadow", "judged again"
+_BEGIN_AT = {SHADOW: 0.35, REAL: 0.6}
 
 
 @dataclass(slots=True)
@@ -38,17 +50,25 @@ class Operator:
     done: Counter[str] = field(default_factory=Counter)
     #: Why a rebuild in the midst was none; None: it was made, and is a part of what there is.
     rebuilt: str | None = "nothing was rebuilt in the midst"
+    rejudged: list[Rejudged] = field(default_factory=list)
 
     async def prepare(self) -> None:
-        """Set the limits."""
+        """Set the limits, and make the judge policies."""
         for name, limit in LIMITS.items():
             await self.client.set_limit(name, limit)
+        for policy, models in POLICIES.items():
+            name, _, version = policy.partition("@")
+            stages = [{"kind": "checks"}, {"kind": name, "judges": [{"model": model} for model in models]}]
+            saved = await self.client.put_judge_policy({"name": name, "stages": stages})
+            assert saved.version == int(version), saved
 
     async def run(self, lasts_s: float) -> None:
-        """Chores, for a time; and in its midst a rebuild."""
+        """Chores, for a time; and in its midst a rebuild, and judging again what has ended by then."""
         random, began = Random(f"operator/{self.seed}"), time.monotonic()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._rebuild(began + lasts_s / 2, began + lasts_s + REBUILT_WITHIN_S))
+            for how, part in _BEGIN_AT.items():
+                group.create_task(self._judge_again(how, began + lasts_s * part))
             while time.monotonic() < began + lasts_s:
                 chore = random.choice((self._pause_agent, self._pause_tenant, self._change_agent, self._replay))
                 await chore(random)
@@ -92,6 +112,37 @@ class Operator:
             why = f" failed: {self.rebuilt.strip().splitlines()[-1][:120]}" if self.rebuilt else ""
             self.done[f"a rebuild in the midst{why}"] += 1
             await asyncio.sleep(1)
+
+    async def _judge_again(self, how: str, at: float) -> None:
+        """Judge jobs again that a filter finds, or that were asked for last; until that has ended."""
+        await asyncio.sleep(max(0.0, at - time.monotonic()))
+        random, key = Random(f"{how}/{self.seed}"), str(self.crowd.ids.derive("operation", how, str(self.seed)))
+        judge, began_at = random.choice((None, *POLICIES)), time.time()
+        criteria = OTHER_CRITERIA if how == SHADOW else None
+        new = NewOperation(
+            kind=OperationKind.REJUDGE, judge=judge, shadow=how == SHADOW, criteria=criteria, **self._chosen(random)
+        )
+        until, until_answered = time.monotonic() + PATIENCE_S, self.crowd.until_answered
+        found: dict[str, str] = {}
+        try:
+            made = await until_answered(lambda: self.client.create_operation(new, idempotency_key=key))
+            while (state := (await until_answered(lambda: self.client.get_operation(made.id))).state) not in ENDED:
+                if time.monotonic() > until:
+                    break
+                await asyncio.sleep(1)
+            found = await until_answered(lambda: outcomes(self.client, made.id))
+        except (RefusedError, TimeoutError) as error:
+            state = repr(error)
+        self.rejudged.append(Rejudged(how == SHADOW, judge, began_at, time.time(), state, found))
+        self.done[how] += 1
+
+    def _chosen(self, random: Random) -> dict[str, Any]:
+        resting = [JobStatus(status) for status in sorted(RESTING)]
+        by = random.choice(({"agent_id": STEADY}, {"tenant": PRESS}, None, None))
+        named = [one.job_id for one in self.crowd.asked if one.settled == "accepted"][-JUDGED_AGAIN:]
+        if by is None and named:
+            return {"job_ids": list(dict.fromkeys(named))}
+        return {"filter": JobFilter(statuses=resting, **(by or {"agent_id": STEADY}))}
 
     async def _see_through(self, operation: Callable[[], Awaitable[object]]) -> None:
         try:

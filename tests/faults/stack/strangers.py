@@ -21,6 +21,10 @@ from localstack.judge import read_question
 
 WORD = "blue"
 CRITERIA = f'Says "{WORD}"\nIs not empty'
+#: Of jobs that name a judge policy: what lacks something fails the check, and no judge is asked.
+CHECKED = f'{CRITERIA}\ncheck: contains "{WORD}"'
+#: By which a shadow judges: what is good work is none by these.
+OTHER_CRITERIA = 'Says "red"'
 HANG_S = 30.0
 STEADY = "steady"
 #: It takes its time (`http_async`); what it costs is told; its capabilities change.
@@ -196,7 +200,8 @@ class Judge:
         return app
 
     async def _on_call(self, request: web.Request) -> web.Response:
-        question = read_question((await request.json())["messages"], "messages")
+        body = await request.json()
+        question = read_question(body["messages"], "messages")
         judged = {"execution_id": "", "steady": True} | question.result  # a harmless one is of no execution
         self._nth[judged["execution_id"]] += 1
         which = f"{self.seed}/{judged['execution_id']}/{self._nth[judged['execution_id']]}"
@@ -206,7 +211,10 @@ class Judge:
         answer = question.judge()
         # Of nonsense comes a verdict that is not met, at worst.
         is_valid = '"outcome": "fail"' not in answer and said == "verdict" if said in ANSWERS else None
-        self.calls.append(JudgeCall(judged["execution_id"], time.time(), said, is_valid, digest(question.result)))
+        if OTHER_CRITERIA in (text for _, text in question.criteria.values()):
+            is_valid = None  # of what a shadow is told nothing may follow
+        seen = digest(question.result)
+        self.calls.append(JudgeCall(judged["execution_id"], time.time(), said, is_valid, seen, body["model"]))
         return _reply(said, answer)
 
     def _drawn(self, which: str) -> str:

@@ -8,8 +8,20 @@ from uuid import UUID
 
 from contracts.resources import NewJob, NewLimit, Policy
 from contracts.status import Resubmit
+from faults.checking.judging import POLICIES
 from faults.checking.observed import Model
-from faults.stack.strangers import CRITERIA, DEAR, HABITS, LUNAR, MOON, SKY, SKY_AGENTS, STEADY, SUBMISSIONS
+from faults.stack.strangers import (
+    CHECKED,
+    CRITERIA,
+    DEAR,
+    HABITS,
+    LUNAR,
+    MOON,
+    SKY,
+    SKY_AGENTS,
+    STEADY,
+    SUBMISSIONS,
+)
 
 DOORS = ("grpc", "rest", "rest key", "cli", "event", "event inline", "batch", "rest batch", "filter")
 CANCEL_DOORS = ("grpc", "rest", "event", "grpc execution", "rest execution")
@@ -28,6 +40,8 @@ PADDING_MAX_BYTES = (1 << 20) - 4_096
 BUDGET_TOKENS = 250
 #: To whom a job goes that is assigned anew after it was rejected.
 ASSIGNED_ANEW = "slow"
+#: Judge policies as jobs name them: by version, or by name alone.
+JUDGES = (*POLICIES, "quorum", "cascade")
 PRESS, BOOKS = "press", 4
 LIMITS = {
     "agent:slow": NewLimit(concurrency=6),
@@ -91,6 +105,7 @@ class Wish:
             tenant=self.tenant,
             book=self.labels.get("book"),
             is_large=bool(self.padding),
+            judge=self.policy.judge and frozen(self.policy.judge),
         )
         return dict.fromkeys(ids, model)
 
@@ -98,7 +113,7 @@ class Wish:
         return NewJob(
             id=job_id,
             title=f"Describe the sky, for {self.agent or 'whoever can'}",
-            acceptance_criteria=CRITERIA,
+            acceptance_criteria=CHECKED if self.policy.judge else CRITERIA,
             agent_id=self.agent,
             capabilities=list(self.capabilities),
             payload=self.payload(0),
@@ -106,6 +121,11 @@ class Wish:
             tenant=self.tenant,
             labels={**self.labels, **(self.bulk if self.door == "filter" else {})},
         )
+
+
+def frozen(judge: str) -> str:
+    """The version that a name stands for: later ones are current once somebody promotes them, and nobody does."""
+    return judge if "@" in judge else f"{judge}@1"
 
 
 def wish(seed: int, number: int) -> Wish:
@@ -117,6 +137,8 @@ def wish(seed: int, number: int) -> Wish:
     own = {"agent": STEADY, "lacking": 0} if is_steady else _drawn(random)
     if MOON in own.get("capabilities", ()):
         door = random.choice(_EDITED_DOORS)
+    if (judge := _drawn_judge(seed, number)) is not None:
+        own["policy"] = own.get("policy", Policy()).model_copy(update={"judge": judge})
     edits = frozenset(when for when in ("before", "live", "after") if random.random() < 0.15)
     return Wish(
         job_id=f"storm-{seed}-{number}",
@@ -129,6 +151,11 @@ def wish(seed: int, number: int) -> Wish:
         control=random.choice((None, "pause", "cancel", "retry")) if door in MANY_DOORS and not is_steady else None,
         **own,
     )
+
+
+def _drawn_judge(seed: int, number: int) -> str | None:
+    random = Random(f"judge/{seed}/{number}")
+    return random.choice(JUDGES) if random.random() < 0.35 else None
 
 
 def _drawn(random: Random) -> dict[str, Any]:
