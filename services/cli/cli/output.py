@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -33,8 +32,6 @@ STYLES = {
     "PAUSED": "yellow",
     "CANCELLING": "magenta",
 }
-#: How the executor begins the message of an answer that was no success.
-_HTTP_STATUS = re.compile(r"the agent answered (\d{3})(?=:|$)")
 #: On a terminal longer messages and payloads are cut, unless it is to be `plain`.
 MESSAGE_MAX_CHARS = 300
 
@@ -83,10 +80,9 @@ def format_criterion(one: Criterion) -> str:
 
 def _last_code(job: Job) -> str | None:
     """Return the code of the newest entry of a job's log, with the HTTP status where that is what failed."""
-    if (log := job.last_log) is None or log.code is None:
-        return None
-    answered = _HTTP_STATUS.match(log.message or "") if log.code == "agent_status" else None
-    return f"{log.code} {answered[1]}" if answered else log.code
+    code, message = (None, None) if job.last_log is None else (job.last_log.code, job.last_log.message or "")
+    status = message.removeprefix("the agent answered ")[:3] if message and code == "agent_status" else ""
+    return f"{code} {status}" if status.isdecimal() else code
 
 
 def format_policy(policy: Policy) -> str:
@@ -220,8 +216,7 @@ class Output:
             )
             for job, end in zip(jobs, find_short_ends([job.id for job in jobs]), strict=True)
         ]
-        columns = ["id", "short", "status", "code", "progress", "agent", "submission", "title"]
-        self._print_without_empty(columns, rows)
+        self._print_without_empty(["id", "short", "status", "code", "progress", "agent", "submission", "title"], rows)
         self._print_next_cursor(next_cursor)
 
     def _print_without_empty(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -314,10 +309,7 @@ class Output:
     def show_items(self, items: Sequence[OperationItem], next_cursor: str) -> None:
         """Show a page of the items of an operation."""
         self.print_json({"items": items, "next_cursor": next_cursor or None})
-        rows = [
-            (item.job_id, style_status(item.outcome), item.code, item.message or item.title, item.retried_by)
-            for item in items
-        ]
+        rows = [(i.job_id, style_status(i.outcome), i.code, i.message or i.title, i.retried_by) for i in items]
         self.print_table(["job", "outcome", "code", "why", "retried by"], rows)
         self._print_next_cursor(next_cursor)
 

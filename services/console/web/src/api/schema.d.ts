@@ -682,7 +682,7 @@ export interface paths {
         put?: never;
         /**
          * Disable Agent
-         * @description Let an agent get no more work.
+         * @description Disable an agent: it gets no more work.
          */
         post: operations["disable_agent"];
         delete?: never;
@@ -722,7 +722,7 @@ export interface paths {
         put?: never;
         /**
          * Resume Agent
-         * @description Let an agent be given work again.
+         * @description Resume an agent: it is given work again.
          */
         post: operations["resume_agent"];
         delete?: never;

@@ -1,7 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
-import { AgentNames } from "@/api/agents";
 import type { JobStatus } from "@/api/types";
 import { jobQuery } from "@/jobs/model/queries";
 import { aJob, anAgent } from "@/testing/factories";
@@ -143,19 +142,6 @@ it("shows the server's own words where it refused, and keeps what was typed", as
   expect(alert).toHaveTextContent("illegal_transition");
   expect(alert).toHaveTextContent("request r-1");
   expect(screen.getByLabelText("Reason")).toHaveValue("no need");
-});
-
-it("names the agent of a refusal, whose id the server's words have", async () => {
-  const id = "0199d5a8-0000-7000-8000-00000000000a";
-  onPost("/api/jobs/poem/execute", () => problem(409, "agent_disabled", `the agent ${id} is disabled`));
-  const { user } = await renderPage(
-    <AgentNames value={new Map([[id, "Harbour inspector"]])}>
-      <JobActionButtons job={aJob({ status: "ASSIGNED", agent_id: id })} />
-    </AgentNames>,
-  );
-  await user.click(button("Execute"));
-  await user.click(within(screen.getByRole("alertdialog")).getByRole("button", { name: "Execute" }));
-  expect(await screen.findByRole("alert")).toHaveTextContent("the agent Harbour inspector is disabled");
 });
 
 it("a job that has moved on meanwhile says what it is now", async () => {

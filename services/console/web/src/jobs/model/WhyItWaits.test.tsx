@@ -43,6 +43,16 @@ it("a row of the list says why its job waits, until its next entry, and leads to
   expect(screen.queryByText(WORDS)).not.toBeInTheDocument();
 });
 
+it("a row of the list says that the judge does not answer", async () => {
+  const result = aLog({ version: 2, kind: "result", status: "IN_PROGRESS", message: "the agent answered" });
+  const away = { code: "judge_away", name: "", owner: "operator", remedy: "signoff judge test", since: UNTIL };
+  const waiting = { ...WAITING, since: result.created_at, reasons: [away] };
+  serveJobs([aJob({ status: "IN_PROGRESS", live: true, last_log: result, waiting })]);
+  await renderPage((search) => <JobsPage search={search} />);
+  expect(await screen.findByText("the judge does not answer")).toBeVisible();
+  expect(screen.getByTitle(/^the judge does not answer since .* An operator can lift it/)).toBeVisible();
+});
+
 it("what a row waits for is read anew, and no row moves", async () => {
   serveJobs([QUEUED]);
   await renderPage((search) => <JobsPage search={search} />);

@@ -51,10 +51,7 @@ const ADVICE: Record<string, Advice> = {
   agent_error: { means: "The call of the agent failed.", todo: EXECUTE_AGAIN },
   agent_invalid_json: { means: "What the agent answered is not JSON.", todo: MEND_AGENT },
   agent_invalid_status: { means: "The agent reported a status of its work that is not understood.", todo: MEND_AGENT },
-  agent_invalid_location: {
-    means: "The agent did not say where the status of its work can be read.",
-    todo: MEND_AGENT,
-  },
+  agent_invalid_location: { means: "The agent did not say where its work's status can be read.", todo: MEND_AGENT },
   agent_invalid_url: {
     means: "The agent's address cannot be called.",
     todo: "Correct the agent's address; then execute again.",
@@ -122,19 +119,12 @@ const ADVICE: Record<string, Advice> = {
     means: "For ten minutes, the database failed to store what was reported about the job, and nothing else.",
     todo: "Read the jobstore's log, which says why, and the dead letters; then execute again.",
   },
-  budget_exhausted: {
-    means: "The job has spent its budget.",
-    todo: "Raise the budget in the policy, or leave the job as it is.",
-  },
+  budget_exhausted: { means: "The job has spent its budget.", todo: "Raise the budget in the policy, or stop here." },
   no_progress: {
-    means:
-      "The new result is the same as the one before, and fails the same criteria: it is not resubmitted automatically.",
+    means: "The new result equals the one before, and fails the same criteria: it is not resubmitted by itself.",
     todo: "Change the criteria or the payload, or resubmit it with a comment for the agent.",
   },
-  execution_conflict: {
-    means: "Its next submission was cancelled, or already requested.",
-    todo: "Resubmit it if it is still wanted.",
-  },
+  execution_conflict: { means: "Its next submission was cancelled, or requested.", todo: "Resubmit it if wanted." },
   no_agent_matches: {
     means: "No enabled agent has the capabilities that the job asks for.",
     todo: "Register such an agent, or assign one by hand.",

@@ -15,7 +15,7 @@ type FilterBarProps = {
   textRef: RefObject<HTMLInputElement | null>;
 };
 
-/** Bar of filters; their values are the address. */
+/** Bar of filters; their values are the address. It is one row from 1280 px on, also until the font is there. */
 export function FilterBar({ search, onChange, onClear, textRef }: FilterBarProps) {
   const isFolded = useMedia("(max-width: 1023px)"); // the menus are behind a button
   const [isOpen, setOpen] = useState(false);

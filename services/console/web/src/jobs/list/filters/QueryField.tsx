@@ -62,7 +62,7 @@ export function QueryField({ search, onChange, onClear, inputRef }: QueryFieldPr
   };
   const isSuggesting = hasFocus && draft.isTyping && active !== undefined;
   return (
-    <div className="relative min-w-60 grow basis-60 max-sm:min-w-0">
+    <div className="relative min-w-52 grow basis-52 max-sm:min-w-0">
       <Search aria-hidden size={14} className="absolute top-2.25 left-2 text-muted pointer-coarse:top-3.75" />
       <Input
         ref={inputRef}
