@@ -104,7 +104,6 @@ def test_each_form_is_a_criterion_with_one_text_form(text: str) -> None:
         ('json_schema {"const": NaN}', "check_invalid", 12, "NaN"),
         ('json_schema {"type": "objekt"}', "check_invalid", 12, "/type"),
         ('json_schema {"requird": ["a"]}', "check_invalid", 12, "did you mean `required`?"),
-        ('json_schema {"qqqqqqqqqq": 1}', "check_invalid", 12, "unknown keyword"),
         ('json_schema {"not": {"konst": 1}}', "check_invalid", 12, "`/not/konst`"),
         *(
             (f"json_schema {begin * 100}{{}}{end * 100}", "check_invalid", 12, "more than 100 levels")
@@ -164,7 +163,8 @@ def test_no_check_is_of_half_a_character(text: str, at: int) -> None:
 
 
 def test_no_keyword_is_named_that_is_unlike_what_was_written() -> None:
-    assert str(find_fault('json_schema {"qqqqqqqqqq": 1}')).endswith("unknown keyword at `/qqqqqqqqqq`")
+    with pytest.raises(CheckError, match="unknown keyword at `/qqqqqqqqqq`$"):
+        read_check('json_schema {"qqqqqqqqqq": 1}')
 
 
 def test_a_wrong_pattern_says_so_to_nobody_else(capfd: pytest.CaptureFixture[str]) -> None:
