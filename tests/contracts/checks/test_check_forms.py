@@ -163,7 +163,7 @@ def test_no_check_is_of_half_a_character(text: str, at: int) -> None:
 
 
 def test_no_keyword_is_named_that_is_unlike_what_was_written() -> None:
-    with pytest.raises(CheckError, match="unknown keyword at `/qqqqqqqqqq`$"):
+    with pytest.raises(CheckError, match=r"unknown keyword at `/qqqqqqqqqq`$"):
         read_check('json_schema {"qqqqqqqqqq": 1}')
 
 
