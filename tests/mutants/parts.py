@@ -54,7 +54,7 @@ PARTS = (
     Part(
         "pace",
         [f"services/validator/validator/judges/{name}.py" for name in ("gate", "pace", "quotas")],
-        [f"tests/validator/judges/test_{name}.py" for name in ("pace", "quotas", "rate_limits")],
+        [f"tests/validator/judges/test_{name}.py" for name in ("gate", "pace", "quotas")],
     ),
     Part("checks", ["proto/contracts/checks/[!_]*.py", "proto/contracts/lint/*.py"], ["tests/contracts/checks"]),
     Part("calibration", ["proto/contracts/judging/calibration/[!_]*.py"], ["tests/contracts/calibration"]),

@@ -124,7 +124,7 @@ def find(text: str, result: Any = None, *, is_repeated: bool | None = None, **kn
         ("cel size(result.items) == 2", RESULT, True, "true", ""),
         ("cel result.items.all(i, i.price > 5)", RESULT, False, "false", "the value of the expression is false"),
         ("cel result.other > 1", RESULT, False, "no value", "'other' is missing"),
-        ("cel result.title > 1", RESULT, False, "no value", "the operation is not defined"),
+        ("cel result.title > 1", RESULT, False, "no value", "has no value: No such overload: the operation"),
         ("cel result.none", RESULT, False, "null", "is null"),
         ("cel result.is_ok ? b'a' : b'b'", RESULT, False, "b'a'", ""),
         ("cel result.title", RESULT, False, "a text of 7 characters", ""),

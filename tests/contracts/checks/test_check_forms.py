@@ -47,7 +47,8 @@ FORMS = [
     "json_path $.a count < 1",
     'json_schema {"properties": {"a": true}, "x-note": "any"}',
     'json_schema {"const": {"a": {"b": 1}}}',
-    f"cel result.a == '{'x' * 1982}'",
+    'json_schema {"pattern": "^[a-z]+$"}',
+    f"cel result.a == '{'x' * 1986}'",
     *(f"json_schema {begin * 99}{{}}{end * 99}" for begin, end in (('{"not":', "}"), ('{"properties":{"a":', "}}"))),
     *(
         f"cel type(result.a) == {kind}"
@@ -103,7 +104,6 @@ def test_each_form_is_a_criterion_with_one_text_form(text: str) -> None:
         ('json_schema {"const": NaN}', "check_invalid", 12, "NaN"),
         ('json_schema {"type": "objekt"}', "check_invalid", 12, "/type"),
         ('json_schema {"requird": ["a"]}', "check_invalid", 12, "did you mean `required`?"),
-        ('json_schema {"qqqqqqqqqq": 1}', "check_invalid", 12, "the schema has an unknown keyword at `/qqqqqqqqqq`"),
         ('json_schema {"not": {"konst": 1}}', "check_invalid", 12, "`/not/konst`"),
         *(
             (f"json_schema {begin * 100}{{}}{end * 100}", "check_invalid", 12, "more than 100 levels")
@@ -138,6 +138,8 @@ def test_each_form_is_a_criterion_with_one_text_form(text: str) -> None:
         ("cel true", "check_invalid", 4, "does not look at `result`"),
         ("cel submission > 1", "check_invalid", 4, "does not look at `result`"),
         ("cel result.a > limit", "check_invalid", 15, "no variable `limit`"),
+        ("cel result.a > .limit", "check_invalid", 15, "no variable `.limit`"),
+        ("cel result.a > . limit", "check_invalid", 4, "no variable `.limit`"),
         ("cel result.lower() == 'a'", "check_invalid", 11, "no function `lower`"),
         (f"cel result.a == '{'x' * 2000}'", "check_invalid", 4, "2000 characters"),
     ],
@@ -153,10 +155,16 @@ def test_what_is_no_check_is_refused_with_its_place(text: str, code: str, at: in
     assert str(error.value).startswith(f"criterion 2, at character {at + 1} of its check: ")
 
 
-def test_no_pattern_is_of_half_a_character() -> None:
-    fault = find_fault("matches /\ud800/")
+@pytest.mark.parametrize(("text", "at"), [("matches /\ud800/", 9), ("cel result == '\ud800'", 4)])
+def test_no_check_is_of_half_a_character(text: str, at: int) -> None:
+    fault = find_fault(text)
     assert fault is not None
-    assert (fault.at, "surrogates not allowed" in str(fault)) == (9, True)
+    assert (fault.at, "surrogates not allowed" in str(fault)) == (at, True)
+
+
+def test_no_keyword_is_named_that_is_unlike_what_was_written() -> None:
+    with pytest.raises(CheckError, match=r"unknown keyword at `/qqqqqqqqqq`$"):
+        read_check('json_schema {"qqqqqqqqqq": 1}')
 
 
 def test_a_wrong_pattern_says_so_to_nobody_else(capfd: pytest.CaptureFixture[str]) -> None:

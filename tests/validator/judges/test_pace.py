@@ -2,7 +2,7 @@
 
 import pytest
 
-from validator.judges.pace import PAUSE_FIRST_S, PAUSE_MAX_S, WINDOW_FIRST, WINDOW_MAX, WINDOW_MIN, Pace, Turn
+from validator.judges.pace import PAUSE_MAX_S, WINDOW_FIRST, WINDOW_MAX, Pace, Turn
 from validator.judges.quotas import Quota, Said
 
 NOTHING = Said()
@@ -36,6 +36,24 @@ def test_the_window_opens_with_each_answer_while_it_is_used() -> None:
     assert pace.wait_s(1.0, 3.0) is None
 
 
+def test_the_window_opens_while_half_of_it_is_used() -> None:
+    pace = Pace()
+    first, *_ = begin(pace, 8, 0.0)
+    pace.answered(first, NOTHING, 0.0)
+    assert pace.window == WINDOW_FIRST + 1
+
+
+def test_refusals_of_one_moment_are_one_and_the_next_answer_ends_them() -> None:
+    pace = Pace()
+    first, second = begin(pace, 2, 0.0)
+    pace.refused(first, NOTHING, 0.0, None, 0.0)
+    pace.refused(second, NOTHING, 0.0, None, 0.0)
+    assert pace.refusals == 1
+    (third,) = begin(pace, 1, 1.0)
+    pace.answered(third, NOTHING, 1.0)
+    assert pace.refusals == 0
+
+
 def test_after_a_refusal_half_go_on_and_more_follow_slowly() -> None:
     pace = Pace()
     first, second, *others = begin(pace, 32, 0.0)
@@ -61,7 +79,7 @@ def test_one_that_hangs_after_refusals_holds_up_nobody() -> None:
         pace.refused(turn, NOTHING, now, 1.0, 0.0)
         now += 1.0
     _hung, *others = begin(pace, 1_000, now)
-    assert len(others) == WINDOW_MIN - 1
+    assert len(others) == 3
     for _ in range(100):
         for turn in others:
             pace.answered(turn, NOTHING, now)
@@ -77,8 +95,7 @@ def test_each_refusal_without_a_time_doubles_the_pause() -> None:
         pace.refused(turn, NOTHING, now, None, 0.0)
         pauses.append(pace.wait_s(1.0, now))
         now += PAUSE_MAX_S
-    assert pauses[:3] == [PAUSE_FIRST_S, 2 * PAUSE_FIRST_S, 4 * PAUSE_FIRST_S]
-    assert pauses[-1] == PAUSE_MAX_S
+    assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
 
 
 def test_what_is_left_is_not_exceeded_and_fills_evenly() -> None:
@@ -108,6 +125,20 @@ def test_what_was_begun_since_is_not_counted_by_the_server() -> None:
     assert len(begin(pace, 100, 0.0)) == 2
 
 
+def test_tokens_that_were_begun_since_are_not_counted_by_the_server() -> None:
+    pace = Pace()
+    first, *_ = begin(pace, 4, 0.0, 1_000)
+    pace.answered(first, Said(tokens=Quota(5_000, 10_000, 50)), 0.0)
+    assert len(begin(pace, 100, 0.0, 1_000)) == 2
+
+
+def test_a_quota_of_which_nobody_says_how_it_fills_is_used_up() -> None:
+    pace = Pace()
+    pace.answered(pace.begin(1.0, LATER), tell(1, 1, 60), LATER)
+    assert len(begin(pace, 100, LATER)) == 1
+    assert pace.wait_s(1.0, LATER) == PAUSE_MAX_S
+
+
 def test_an_older_answer_does_not_bring_back_what_was_spent() -> None:
     pace = Pace()
     first, second = begin(pace, 2, 0.0)
@@ -123,6 +154,12 @@ def test_tokens_are_counted_as_well() -> None:
     assert len(begin(pace, 10, 0.0, 1_000)) == 2
     assert pace.wait_s(1_000, 0.0) == pytest.approx(5.0)
     assert pace.wait_s(50_000, 0.0) == PAUSE_MAX_S  # more than there ever is waits for all there is, or its turn
+
+
+def test_nobody_waits_longer_than_the_longest_pause() -> None:
+    pace = Pace()
+    pace.answered(pace.begin(1.0, LATER), tell(0, 1, 3_600), LATER)
+    assert pace.wait_s(1.0, LATER) == 30.0
 
 
 @pytest.mark.parametrize("said", [tell(0, 1, 3_600), tell(0, 10, 0), Said(tokens=Quota(0, 1, 3_600))])

@@ -84,3 +84,7 @@ def test_an_id_is_short_and_plain(value: object) -> None:
 )
 def test_how_long_a_refusal_asks_to_wait(headers: dict[str, str], pause_s: float | None) -> None:
     assert read_pause_s(headers) == pause_s
+
+
+def test_a_request_has_its_id_where_nothing_is_said_of_quotas() -> None:
+    assert read_headers({"x-request-id": "req-1"}) == Said(request_id="req-1")

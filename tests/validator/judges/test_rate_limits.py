@@ -11,16 +11,13 @@ import fake_judge as fake
 import pytest
 from aiohttp import web
 from fake_judge import FakeJudge
-from support.fakes import until
 
 from contracts.criteria import Criterion
 from validator.errors import JudgeUnavailableError
 from validator.judge_config import JudgeConfig
 from validator.judges import pace
-from validator.judges.gate import Gate
 from validator.judges.openai import OpenAIJudge
 from validator.judges.patient import PatientJudge
-from validator.judges.quotas import Said
 from validator.judges.servers import Servers
 from validator.prompt import Question, Questions
 
@@ -120,50 +117,6 @@ async def test_one_key_does_not_wait_for_another(server: FakeJudge) -> None:
         await free.ask(question())
         assert len(server.asked) == 2
         waiting.cancel()
-
-
-async def test_who_waits_goes_in_order_and_may_leave() -> None:
-    gate = Gate("a-server")
-    turn = await gate.enter(1.0)
-    gate.refused(turn, Said(), 0.05)
-    went: list[int] = []
-
-    async def go(number: int) -> None:
-        mine = await gate.enter(1.0)
-        went.append(number)
-        await asyncio.sleep(0)
-        gate.answered(mine, Said())
-
-    tasks = [asyncio.create_task(go(number)) for number in range(6)]
-    await asyncio.sleep(0)
-    for left in (0, 3):
-        tasks[left].cancel()
-    await until(lambda: len(went) == 4)
-    assert went == [1, 2, 4, 5]
-
-
-async def test_who_left_holds_up_nobody_behind() -> None:
-    gate = Gate("a-server")
-    gate.refused(await gate.enter(1.0), Said(), 0.05)
-    first, leaving, last = (asyncio.create_task(gate.enter(1.0)) for _ in range(3))
-    await asyncio.sleep(0)
-    leaving.cancel()
-    async with asyncio.timeout(5):
-        await asyncio.gather(first, last)
-
-
-async def test_whoever_is_let_in_as_it_leaves_keeps_no_place() -> None:
-    gate = Gate("a-server")
-    turns = [await gate.enter(1.0) for _ in range(int(pace.WINDOW_FIRST))]
-    late = asyncio.create_task(gate.enter(1.0))
-    await asyncio.sleep(0)
-    gate.leave()  # lets it in
-    late.cancel()  # before it runs
-    with pytest.raises(asyncio.CancelledError):
-        await late
-    assert len(turns) == pace.WINDOW_FIRST
-    async with asyncio.timeout(1):
-        await gate.enter(1.0)
 
 
 @pytest.mark.parametrize("step", [fake.hangs_up(), fake.status(500), fake.status(401), fake.hangs()])

@@ -7,7 +7,7 @@ learned from a refusal of a server that tells nothing: it may mean a bad moment.
 """
 
 from math import log2
-from typing import Final
+from typing import Final, NamedTuple
 
 from validator.judges.quotas import Quota, Said
 
@@ -148,11 +148,8 @@ class Pace:
             self._tokens = _Bucket(said.tokens, self._tokens_begun - turn.tokens, self._share, now)
 
 
-class Turn:
+class Turn(NamedTuple):
     """A request that was begun: its number, and the tokens of all until then."""
 
-    __slots__ = ("number", "tokens")
-
-    def __init__(self, number: int, tokens: float) -> None:
-        self.number = number
-        self.tokens = tokens
+    number: int
+    tokens: float

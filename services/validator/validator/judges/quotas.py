@@ -37,7 +37,6 @@ class Said(NamedTuple):
     request_id: str | None = None
 
 
-_NOTHING: Final = Said()
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,200}")
 #: How headers of quotas are named, by OpenAI and by Anthropic: of what is left, of how much, and when it is full again.
 _NAMES: Final = {
@@ -54,7 +53,7 @@ def read_headers(headers: Mapping[str, str]) -> Said:
     """Return what the headers of an answer say, in OpenAI's form or in Anthropic's; they are found by small letters."""
     request_id = read_id(headers.get("x-request-id") or headers.get("request-id"))
     if _LEFT.isdisjoint(headers):
-        return Said(request_id=request_id) if request_id else _NOTHING
+        return Said(request_id=request_id)
     return Said(_read_quota(headers, "requests"), _read_quota(headers, "tokens"), request_id)
 
 

@@ -1,0 +1,66 @@
+"""The way to one server: who may go goes at once, the others in their order, and who leaves keeps no place."""
+
+import asyncio
+import random
+
+import pytest
+from prometheus_client import REGISTRY
+from support.fakes import until
+
+from validator.judges import pace
+from validator.judges.gate import Gate
+from validator.judges.quotas import Quota, Said
+
+
+async def test_who_may_go_by_what_the_server_said_goes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "random", lambda: 0.0)
+    gate = Gate("a server of its own")
+    async with asyncio.timeout(0):  # which ends whatever waits at all
+        gate.answered(await gate.enter(1_000), Said(tokens=Quota(1_000, 10_000, 50)))
+        gate.refused(await gate.enter(1_000), Said(), 0.0)
+        await gate.enter(0)
+    assert REGISTRY.get_sample_value("signoff_judge_refusals_total", {"server": "a server of its own"}) == 1
+
+
+async def test_who_waits_goes_in_order_and_may_leave() -> None:
+    gate = Gate("a-server")
+    turn = await gate.enter(1.0)
+    gate.refused(turn, Said(), 0.05)
+    went: list[int] = []
+
+    async def go(number: int) -> None:
+        mine = await gate.enter(1.0)
+        went.append(number)
+        await asyncio.sleep(0)
+        gate.answered(mine, Said())
+
+    tasks = [asyncio.create_task(go(number)) for number in range(6)]
+    await asyncio.sleep(0)
+    for left in (0, 3):
+        tasks[left].cancel()
+    await until(lambda: len(went) == 4)
+    assert went == [1, 2, 4, 5]
+
+
+async def test_who_left_holds_up_nobody_behind() -> None:
+    gate = Gate("a-server")
+    gate.refused(await gate.enter(1.0), Said(), 0.05)
+    first, leaving, last = (asyncio.create_task(gate.enter(1.0)) for _ in range(3))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.gather(first, last)
+
+
+async def test_whoever_is_let_in_as_it_leaves_keeps_no_place() -> None:
+    gate = Gate("a-server")
+    turns = [await gate.enter(1.0) for _ in range(int(pace.WINDOW_FIRST))]
+    late = asyncio.create_task(gate.enter(1.0))
+    await asyncio.sleep(0)
+    gate.leave()  # lets it in
+    late.cancel()  # before it runs
+    with pytest.raises(asyncio.CancelledError):
+        await late
+    assert len(turns) == pace.WINDOW_FIRST
+    async with asyncio.timeout(1):
+        await gate.enter(1.0)
