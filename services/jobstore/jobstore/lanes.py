@@ -39,7 +39,8 @@ class _Waiting(NamedTuple):
 class Lane:
     """Carry out commands of one kind in batches: while one batch is under way, the next one gathers.
 
-    `handle` carries out a batch in one transaction, and returns a result for each command, in order.
+    `handle` carries out a batch in one transaction, and returns a result for each command, in order. A command whose
+    caller has given up before its batch began is not carried out.
     """
 
     handle: Callable[[Sequence[Command[object]]], Awaitable[Sequence[object]]]
@@ -83,7 +84,9 @@ class Lane:
         finally:
             self._running = None
 
-    async def _run_batch(self, batch: Sequence[_Waiting]) -> None:
+    async def _run_batch(self, waiting: Sequence[_Waiting]) -> None:
+        # Whoever gave up may have asked another jobstore since, and then for the contrary.
+        batch = [each for each in waiting if not each.result.cancelled()]
         try:
             results = await isolate_failures([command for command, _ in batch], self._retry_races)
         except TransientError as error:

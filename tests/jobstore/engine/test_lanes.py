@@ -1,8 +1,9 @@
 """Batches of commands: what each is carried out with, and how often."""
 
+import asyncio
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from jobstore.lanes import SET_ASIDE, Lane
 from jobstore.storage.outages import RaceError
@@ -22,3 +23,29 @@ async def test_what_is_set_aside_is_carried_out_by_itself_and_the_others_once() 
     commands: list[Any] = [waiting, others]
     assert await Lane(handle).run(commands) == ["done", "done"]
     assert batches == [[waiting, others], [waiting], [waiting]]
+
+
+async def test_what_its_caller_has_given_up_on_is_not_carried_out_late() -> None:
+    """It may have asked another jobstore since, and then for the contrary: a batch that goes on would be paused."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    carried_out: list[Any] = []
+
+    async def handle(commands: Sequence[Any]) -> Sequence[object]:
+        carried_out.extend(commands)
+        begun.set()
+        await go_on.wait()
+        return ["done"] * len(commands)
+
+    lane = Lane(handle)
+    under_way, abandoned, other = (cast(Any, SimpleNamespace(size=0)) for _ in range(3))
+    first = asyncio.create_task(lane.run_one(under_way))
+    await begun.wait()
+    second, third = asyncio.create_task(lane.run_one(abandoned)), asyncio.create_task(lane.run([abandoned, other]))
+    fourth = asyncio.create_task(lane.run_one(other))
+    await asyncio.sleep(0)
+    for given_up in (first, second, third):
+        given_up.cancel()
+    await asyncio.wait([first, second, third])
+    go_on.set()
+    assert await fourth == "done"
+    assert carried_out == [under_way, other]
