@@ -36,16 +36,10 @@ LONGEST = (
 )
 
 
-#: Its tests take long, and share no more than a server that each worker may start.
-APART = "tests/peers/test_weak_model.py"
-
-
 class WholeFiles(LoadScopeScheduling):
     """Gives a worker (`pytest -n 2`) all tests of a file, which share fixtures, or of a folder that shares a system."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(APART):
-            return nodeid
         return next((folder for folder in SHARED if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
 
