@@ -1,12 +1,9 @@
 """The executor's handlers between fakes, and the agents that it calls."""
 
-import asyncio
-import contextlib
-
 import pytest
 from fault_agent import fault_agent
 from support.factories import execute_requested, grant, incoming_request, lease
-from support.fakes import FakeExecutions, FakeLeases, FakePublisher, until
+from support.fakes import FakeExecutions, FakeLeases, FakePublisher, until, working
 
 from contracts.status import Protocol as AgentProtocol
 from executor.agents.client import HttpClient
@@ -70,12 +67,8 @@ async def publisher() -> FakePublisher:
 @pytest.fixture
 async def worker(leases):
     worker = Worker("test", leases, capacity=10, outcomes_max=100)
-    running = asyncio.create_task(worker.run())
-    yield worker
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
-    await worker.stop(0.0)
+    async with working(worker):
+        yield worker
 
 
 @pytest.fixture

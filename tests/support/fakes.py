@@ -3,8 +3,10 @@
 # ruff: noqa: ARG002 - the arguments are the ports'
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +14,7 @@ from contracts.events import Event
 from executor.ports import Call, Claim, Grant
 from servicekit.errors import TransientError
 from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.worker import HeldLease, Lease, LeaseState, Renewal
+from servicekit.leasing.worker import HeldLease, Lease, LeaseState, Renewal, Worker
 
 
 async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:
@@ -20,6 +22,17 @@ async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - the condition is anything
             await asyncio.sleep(0.002)
+
+
+@asynccontextmanager
+async def working(worker: Worker) -> AsyncIterator[Worker]:
+    """A worker that renews its leases meanwhile, and then is stopped without any grace."""
+    running = asyncio.create_task(worker.run())
+    yield worker
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    await worker.stop(0.0)
 
 
 class FakeLeases:

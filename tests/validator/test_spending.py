@@ -1,7 +1,5 @@
 """Spending: what judgements consume, on both APIs, and what becomes of a budget."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -10,7 +8,7 @@ import fake_judge as fake
 import pytest
 from fake_judge import FakeJudge, Step
 from support.factories import incoming, lease, result_produced
-from support.fakes import FakeLeases, FakePublisher, until
+from support.fakes import FakeLeases, FakePublisher, until, working
 
 from contracts.events import ResultProduced
 from contracts.resources import Usage
@@ -63,12 +61,8 @@ def config(server: FakeJudge, api: ApiName) -> JudgeConfig:
 @pytest.fixture
 async def worker() -> AsyncIterator[Worker]:
     worker = Worker("test", FakeLeases(), capacity=10, outcomes_max=100)
-    running = asyncio.create_task(worker.run())
-    yield worker
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
-    await worker.stop(0.0)
+    async with working(worker):
+        yield worker
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """A judgement that fails by an error that nobody expected is reported, with what it cost."""
 
-import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from support.factories import incoming, lease, result_produced
-from support.fakes import FakeLeases, FakePublisher, until
+from support.fakes import FakeLeases, FakePublisher, until, working
 
 from contracts.events import ResultProduced
 from contracts.jsontext import json_text
@@ -71,15 +69,11 @@ async def test_an_unexpected_error_is_reported_as_misjudged_with_its_cost() -> N
     publisher, worker = FakePublisher(), Worker("test", FakeLeases(), capacity=10, outcomes_max=100)
     judge, config = BuggyJudge(), JudgeConfig(api_key="sk-test")
     handlers = Handlers(worker, Judgings(), lambda _: judge, config, publisher)  # type: ignore[arg-type]
-    running = asyncio.create_task(worker.run())
-    await handlers.on_result_produced([incoming(result_produced())])
-    await until(lambda: publisher.events)
+    async with working(worker):
+        await handlers.on_result_produced([incoming(result_produced())])
+        await until(lambda: publisher.events)
     report = publisher.events[0]
     assert (report.kind, report.code, report.lease) == (ReportKind.MISJUDGED, "validator_error", 7)
     assert report.usage.input_tokens == 5
     assert "KeyError" in report.message
     assert "secret" not in report.message
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
-    await worker.stop(0.0)

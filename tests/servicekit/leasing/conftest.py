@@ -1,14 +1,13 @@
 """A worker of leases, and a clock that no machine holds up: waits are seen to the moment, and nobody waits for them."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from leased_work import Work
-from support.fakes import FakeLeases
+from support.fakes import FakeLeases, working
 
 from servicekit.leasing.worker import Worker
 
@@ -39,12 +38,8 @@ def leases() -> FakeLeases:
 @pytest_asyncio.fixture(loop_scope="module")
 async def worker(leases: FakeLeases):
     worker = Worker("test", leases, capacity=10, outcomes_max=20, report_again_s=0.05)
-    running = asyncio.create_task(worker.run())
-    yield worker
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
-    await worker.stop(0.0)
+    async with working(worker):
+        yield worker
 
 
 @pytest.fixture
