@@ -1,7 +1,6 @@
 """Where a policy's models are asked, and with which key: a policy may name keys, and an operator says where they go."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from fake_judge import FakeJudge
 from pydantic import ValidationError
 from stand_ins import LOOP, PASS, StandIn, policy_of
 from support.factories import incoming, lease, result_produced
-from support.fakes import FakeLeases, FakePublisher, until
+from support.fakes import FakeLeases, FakePublisher, until, working
 
 from contracts.criteria import Criterion
 from contracts.events import ResultProduced
@@ -216,13 +215,10 @@ async def report_of(judge: StandIn, **terms: Any) -> Any:
     """What the validator reports of a result that it was granted on these terms."""
     publisher, worker = FakePublisher(), Worker("test", FakeLeases(), capacity=10, outcomes_max=100)
     handlers = Handlers(worker, FakeJudgings(**terms), lambda _: judge, OWN, publisher)  # type: ignore[arg-type]
-    running = asyncio.create_task(worker.run())
-    await handlers.on_result_produced([incoming(result_produced(result={"text": "The old bridge carries 40 tonnes"}))])
-    await until(lambda: publisher.events)
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
-    await worker.stop(0.0)
+    result = {"text": "The old bridge carries 40 tonnes"}
+    async with working(worker):
+        await handlers.on_result_produced([incoming(result_produced(result=result))])
+        await until(lambda: publisher.events)
     return publisher.events[0]
 
 
