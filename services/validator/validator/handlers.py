@@ -47,6 +47,7 @@ class Handlers:
         self._judgings = judgings
         self._judge_of = judge_of
         self._config = config
+        self._judge_name = config.judge_name
         self._publisher = publisher
         self._name_own = name_own
         self._run_checks = run_checks
@@ -109,7 +110,7 @@ class Handlers:
             fields = {"kind": ReportKind.VERDICT, "verdict": verdict}
             policy = read_policy(grant.policy)
             if is_reusable(verdict, event.result, policy):
-                fields["judge"] = name_judging(self._config.judge_name, None if policy is None else policy.reference)
+                fields["judge"] = name_judging(self._judge_name, None if policy is None else policy.reference)
         outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=purse.usage, **fields)
         return lambda: self._publisher.publish_report(outcome, held.lease)
 

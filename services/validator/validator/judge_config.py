@@ -13,6 +13,9 @@ from validator.wordings import PROMPT_VERSION
 #: Whatever passed the doors is judged in full.
 DOCUMENT_MAX_CHARS: Final = LIMIT_MAX_BYTES + CRITERIA_MAX * CRITERION_MAX_CHARS
 
+#: How results are judged where nobody says otherwise, made once for all of them.
+_PLAIN: Final = JudgePolicy(name=DEFAULT_POLICY)
+
 #: The two shapes of OpenAI's API that a judge may speak.
 ApiName = Literal["chat", "responses"]
 
@@ -66,9 +69,9 @@ class JudgeConfig(BaseModel):
         return f"{self.model}{_name_host(self.base_url)} ({self.api or 'any API'}, prompt {PROMPT_VERSION}{refuted})"
 
     @property
-    def loop(self) -> list[LoopStep]:
-        """What the pass of a resubmission needs where a result is judged by these settings."""
-        return [LoopStep(judge=self.refuter)]
+    def rules(self) -> JudgePolicy:
+        """By which stages a result is judged where no policy is named: checks, one judge, and a refuter of passes."""
+        return _PLAIN if self.refuter is None else _PLAIN.model_copy(update={"loop": [LoopStep(judge=self.refuter)]})
 
     @property
     def policy(self) -> JudgePolicy:
@@ -85,7 +88,7 @@ class JudgeConfig(BaseModel):
         return JudgePolicy(
             name=DEFAULT_POLICY,
             stages=[Stage(kind="checks"), Stage(kind="single", judges=[model])],
-            loop=self.loop,
+            loop=self.rules.loop,
             section_chars=self.section_chars,
             result_max_chars=self.document_max_chars,
             prompt=PROMPT_VERSION,

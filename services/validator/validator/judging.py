@@ -11,7 +11,7 @@ from contracts.events import hash_result
 from contracts.evidence import is_empty
 from contracts.fields import explain
 from contracts.jsontext import json_text
-from contracts.judging.policy import DEFAULT_POLICY, JudgeModel, JudgePolicy
+from contracts.judging.policy import JudgeModel, JudgePolicy
 from contracts.judging.verdict import Verdict
 from contracts.verdict_check import find_mismatch
 from validator.errors import JudgmentError, PolicyNotSupportedError
@@ -63,8 +63,7 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
         raise JudgmentError("there is no criterion to judge by", code="no_criteria")
     if not any(criterion.required for criterion in criteria):
         raise JudgmentError("no criterion is required: any result would do", code="no_required_criterion")
-    # Where no policy says otherwise: checks, then one judge, and a resubmission's pass is doubted.
-    rules = policy or JudgePolicy(name=DEFAULT_POLICY, loop=limits.loop)
+    rules = policy or limits.rules
     document = _write_bounded(criteria, result, limits, rules)
     terms = {
         "submission": submission,

@@ -19,16 +19,20 @@ class Gate:
     """The way to one server with one key; `server` is its name in metrics."""
 
     def __init__(self, server: str) -> None:
-        self._server = server
         self._pace = Pace()
+        self._waits, self._refusals = WAITING.labels(server), REFUSALS.labels(server)
+        WINDOW.labels(server).set_function(lambda: self._pace.window)
         self._waiting: deque[tuple[asyncio.Future[Turn], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     async def enter(self, tokens: float) -> Turn:
         """Wait until a request of about so many tokens may begin. Whoever enters says how it ended."""
+        now = time.monotonic()
+        if not self._waiting and self._pace.wait_s(tokens, now) == 0.0:
+            return self._pace.begin(tokens, now)
         turn: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, tokens))
-        WAITING.labels(self._server).inc()
+        self._waits.inc()
         try:
             self._admit()
             return await turn
@@ -39,7 +43,7 @@ class Gate:
                 self.leave()
             raise
         finally:
-            WAITING.labels(self._server).dec()
+            self._waits.dec()
 
     def leave(self) -> None:
         """End a request that had no answer."""
@@ -54,8 +58,7 @@ class Gate:
     def refused(self, turn: Turn, said: Said, pause_s: float | None) -> None:
         """End a request that was refused for the rate or the load, perhaps with the pause that it asks for."""
         self._pace.refused(turn, said, time.monotonic(), pause_s, random.random())  # noqa: S311 - no secret
-        REFUSALS.labels(self._server).inc()
-        WINDOW.labels(self._server).set(self._pace.window)
+        self._refusals.inc()
         self._admit()
 
     def _admit(self) -> None:
@@ -73,7 +76,6 @@ class Gate:
                 return
             waiting.popleft()
             turn.set_result(pace.begin(tokens, now))
-            WINDOW.labels(self._server).set(pace.window)
 
     def _come_back(self, wait_s: float | None) -> None:
         if self._timer is not None:

@@ -51,6 +51,7 @@ _LEFT: Final = {left for names in _NAMES.values() for left, *_ in names}
 
 def read_headers(headers: Mapping[str, str]) -> Said:
     """Return what the headers of an answer say, in OpenAI's form or in Anthropic's; they are found by small letters."""
+    headers = dict(headers.items())  # httpx's search all of them for a name
     request_id = read_id(headers.get("x-request-id") or headers.get("request-id"))
     if _LEFT.isdisjoint(headers):
         return Said(request_id=request_id)
