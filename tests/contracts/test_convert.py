@@ -12,7 +12,6 @@ from contracts.jsontext import json_text
 from contracts.messages.convert import (
     agent_message,
     agent_of,
-    get_json,
     job_log_message,
     job_log_of,
     job_message,
@@ -26,11 +25,11 @@ from contracts.messages.convert import (
     new_policy_of,
     policy_of,
     protocol_of,
-    put_json,
     status_of,
 )
 from contracts.messages.filters import job_filter_message
 from contracts.messages.job_requests import job_filter_of
+from contracts.messages.json_fields import get_json, put_json
 from contracts.messages.operations import (
     NewOperation,
     new_operation_message,

@@ -15,7 +15,6 @@ from contracts.jsontext import json_text, parse_json
 from contracts.lint import find_warnings
 from contracts.messages.convert import (
     agent_message,
-    get_json,
     job_log_message,
     job_message,
     new_agent_of,
@@ -23,6 +22,7 @@ from contracts.messages.convert import (
     status_of,
 )
 from contracts.messages.job_requests import warning_message
+from contracts.messages.json_fields import get_json
 from contracts.messages.waiting import waiting_message
 from contracts.receipts.keys import PublicKey
 from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob

@@ -218,7 +218,7 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         """Assign an agent, and a new payload (any JSON value) if given; `execution_live` while an execution is live."""
         request = jobs_pb.AssignAgentRequest(job_id=job_id, agent_id=agent_id)
         if payload is not UNCHANGED:
-            request.payload_json = messages.convert.payload_text(payload)
+            request.payload_json = messages.json_fields.payload_text(payload)
         response = await self._call(self._jobs.AssignAgent, request)
         return self._read(response.job)
 

@@ -10,7 +10,9 @@ from typing import Final
 #: Metadata of a caller that wants JSON as text, exact and cheap, rather than as a google.protobuf.Value.
 JSON_AS_TEXT: Final = ("signoff-json", "text")
 
-_MODULES: Final = frozenset({"answers", "convert", "job_requests", "judging", "judgings", "operations", "views"})
+_MODULES: Final = frozenset(
+    {"answers", "convert", "job_requests", "json_fields", "judging", "judgings", "operations", "views"}
+)
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -1,67 +1,36 @@
 """Convert resources to their gRPC messages (`x_message`) and back (`x_of`)."""
 
-import contextlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache, lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from contracts.criteria import CRITERIA_MAX, Criterion, parse_stored_criteria
-from contracts.jsontext import check_json_value, json_text, parse_json
+from contracts.jsontext import json_text
+from contracts.messages.json_fields import get_value, put_json
 from contracts.messages.waiting import past_wait_messages, past_waits_of, waiting_message, waiting_of
 from contracts.resources import Agent, Job, JobLog, Limit, NewAgent, NewJob, NewLimit, Policy
 from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, Protocol, Resubmit
 from signoff.v1 import resources_pb2 as pb
 
-#: A Value with more levels exceeds the recursion limit of gRPC's readers, so it is sent as text.
-_VALUE_LEVELS_MAX = 30
-
-
-def put_json(message: Any, field: str, text: str | None, *, as_text: bool) -> None:
-    """Put a JSON text into `field` as a Value, or into `field`_json as it is."""
-    if text is None:
-        return
-    value: Any = None if as_text else parse_json(text)
-    if not as_text and _count_levels(value) <= _VALUE_LEVELS_MAX:
-        with contextlib.suppress(OverflowError):  # an integer beyond all doubles
-            ParseDict(value, getattr(message, field))
-            return
-        message.ClearField(field)
-    setattr(message, f"{field}_json", text)
-
-
-def get_json(message: Any, field: str) -> str | None:
-    """Return the JSON text of `field`, sent as a Value or as text; None if not set; ValueError if it is no JSON."""
-    if message.HasField(f"{field}_json"):
-        return json_text(parse_json(getattr(message, f"{field}_json")))
-    if message.HasField(field):
-        return json_text(_with_integers(MessageToDict(getattr(message, field))))
-    return None
-
-
-def payload_text(value: Any) -> str:
-    """Return the JSON text of a payload as it is sent. Raise ValueError if JSON cannot hold it."""
-    return json_text(check_json_value(value))
-
-
-def _count_levels(value: Any, level: int = 0) -> int:
-    if level > _VALUE_LEVELS_MAX:
-        return level
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return max((_count_levels(child, level + 1) for child in children), default=level)
-
-
-def _with_integers(value: Any) -> Any:
-    """Turn whole doubles into integers: a Value holds every number as a double, also what was sent as an integer."""
-    if isinstance(value, dict):
-        return {key: _with_integers(child) for key, child in value.items()}
-    if isinstance(value, list):
-        return [_with_integers(child) for child in value]
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+#: The fields of a job, and of an entry of its log, that are on the wire as they are in resources.
+_JOB: Final = {
+    *("id", "title", "description", "acceptance_criteria", "version", "agent_id", "execution_id"),
+    *("submission", "tenant", "progress", "progress_message", "batch_id", "spent_usd", "spent_tokens"),
+    *("cancelled", "code", "duration_s"),
+}
+_LOG: Final = {
+    *("id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease"),
+    *("submission", "event_id", "cursor", "progress", "spent_usd", "spent_tokens", "kind", "calls"),
+    *("spent_calls", "actor", "duration_s"),
+}
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+#: Policies that were read last. Jobs have few different ones, and to make one takes as long as all else of a job.
+_POLICIES_MAX: Final = 1_000
 
 
 def _enum(enum: Any, prefix: str, word: str) -> Any:
@@ -73,20 +42,29 @@ def _word(enum: Any, prefix: str, number: int) -> str:
 
 
 def _time(stamp: Timestamp) -> datetime:
-    return stamp.ToDatetime(tzinfo=UTC)
+    # The jobstore's own is within bounds: ToDatetime, which looks, takes six times as long.
+    return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1_000)
+
+
+def _stamp(at: datetime) -> Timestamp:
+    # As above: what gRPC makes of a datetime by itself takes three times as long.
+    since = at - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
 
 
 def time_of(message: Any, field: str) -> datetime | None:
-    """Return the time in a field; None if it is not set."""
-    return _time(getattr(message, field)) if message.HasField(field) else None
+    """Return the time in a field; None if it is not set. Raise ValueError if it is out of bounds."""
+    return getattr(message, field).ToDatetime(tzinfo=UTC) if message.HasField(field) else None
 
 
+@cache
 def status_message(status: JobStatus) -> pb.JobStatus.ValueType:
     """Return the enum value of a status."""
     result: pb.JobStatus.ValueType = _enum(pb.JobStatus, "JOB_STATUS", status)
     return result
 
 
+@cache
 def status_of(number: int) -> JobStatus:
     """Return the status of an enum value; ValueError for UNSPECIFIED."""
     return JobStatus(_word(pb.JobStatus, "JOB_STATUS", number))
@@ -111,7 +89,12 @@ def policy_message(policy: Policy) -> pb.Policy:
 
 def policy_of(message: pb.Policy) -> Policy:
     """Return a policy as the jobstore sent it, which checked it when it was new."""
-    return Policy.model_construct(**_policy_fields(message))
+    return _read_policy(message.SerializeToString(deterministic=True)).model_copy()
+
+
+@lru_cache(maxsize=_POLICIES_MAX)
+def _read_policy(serialized: bytes) -> Policy:
+    return Policy.model_construct(**_policy_fields(pb.Policy.FromString(serialized)))
 
 
 def new_policy_of(message: pb.Policy) -> Policy:
@@ -142,12 +125,11 @@ def new_job_message(job: NewJob) -> pb.NewJob:
 
 def new_job_of(message: pb.NewJob) -> NewJob:
     """Return a new job as received. Raise ValidationError or ValueError if it is malformed."""
-    text = get_json(message, "payload")
     criteria = {"criteria": criteria_of(message)} if message.criteria else {}
     return NewJob(
         **fields_of(message, _NEW_JOB),
         **criteria,
-        payload=None if text is None else parse_json(text),
+        payload=get_value(message, "payload"),
         capabilities=list(message.capabilities),
         not_before=time_of(message, "not_before"),
         labels=dict(message.labels),
@@ -199,8 +181,8 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
         cancelled=job["cancelled"],
         code=job["code"],
         duration_s=job["duration_s"],
-        created_at=job["created_at"],
-        updated_at=job["updated_at"],
+        created_at=_stamp(job["created_at"]),
+        updated_at=_stamp(job["updated_at"]),
     )
     put_json(message, "payload", job["payload"], as_text=as_text)
     if job.get("last_log"):
@@ -212,29 +194,9 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
 
 def job_of(message: pb.Job) -> Job:
     """Return a job as received."""
-    names = {
-        "id",
-        "title",
-        "description",
-        "acceptance_criteria",
-        "version",
-        "agent_id",
-        "execution_id",
-        "submission",
-        "tenant",
-        "progress",
-        "progress_message",
-        "batch_id",
-        "spent_usd",
-        "spent_tokens",
-        "cancelled",
-        "code",
-        "duration_s",
-    }
-    text = get_json(message, "payload")
     return Job(
-        **fields_of(message, names),
-        payload=None if text is None else parse_json(text),
+        **fields_of(message, _JOB),
+        payload=get_value(message, "payload"),
         status=status_of(message.status),
         priority=message.priority,
         capabilities=list(message.capabilities),
@@ -255,7 +217,7 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
         id=str(log["id"]),
         job_id=log["job_id"],
         version=log["version"],
-        status=_enum(pb.JobLogStatus, "JOB_LOG_STATUS", log["status"]),
+        status=_log_status_message(log["status"]),
         agent_id=log["agent_id"],
         message=log["message"],
         code=log["code"],
@@ -265,7 +227,7 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
         submission=log["submission"],
         event_id=_str(log["event_id"]),
         cursor=log["cursor"],
-        created_at=log["created_at"],
+        created_at=_stamp(log["created_at"]),
         job_status=status_message(JobStatus(log["job_status"])),
         progress=log["progress"],
         spent_usd=log["spent_usd"],
@@ -285,22 +247,27 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
 
 def job_log_of(message: pb.JobLog) -> JobLog:
     """Return an entry of a job's log as received."""
-    names = {
-        *("id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease", "submission"),
-        *("event_id", "cursor", "progress", "spent_usd", "spent_tokens", "kind", "calls", "spent_calls", "actor"),
-        "duration_s",
-    }
-    request, response = get_json(message, "request_payload"), get_json(message, "response_payload")
     return JobLog(
-        **fields_of(message, names),
-        status=JobLogStatus(_word(pb.JobLogStatus, "JOB_LOG_STATUS", message.status)),
-        request_payload=None if request is None else parse_json(request),
-        response_payload=None if response is None else parse_json(response),
+        **fields_of(message, _LOG),
+        status=_log_status_of(message.status),
+        request_payload=get_value(message, "request_payload"),
+        response_payload=get_value(message, "response_payload"),
         next_attempt_at=time_of(message, "next_attempt_at"),
         waited=past_waits_of(message.waited),
         created_at=_time(message.created_at),
         job_status=status_of(message.job_status),
     )
+
+
+@cache
+def _log_status_message(status: str) -> pb.JobLogStatus.ValueType:
+    result: pb.JobLogStatus.ValueType = _enum(pb.JobLogStatus, "JOB_LOG_STATUS", status)
+    return result
+
+
+@cache
+def _log_status_of(number: int) -> JobLogStatus:
+    return JobLogStatus(_word(pb.JobLogStatus, "JOB_LOG_STATUS", number))
 
 
 def new_agent_message(agent: NewAgent) -> pb.NewAgent:

@@ -5,17 +5,17 @@ from typing import Any, Final
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from contracts.criteria import CriterionWarning
-from contracts.jsontext import json_text, parse_json
+from contracts.jsontext import json_text
 from contracts.messages.convert import (
     criteria_of,
     fields_of,
-    get_json,
     job_of,
     new_policy_of,
     policy_message,
     status_of,
     time_of,
 )
+from contracts.messages.json_fields import get_value
 from contracts.resources import JobCounts, JobEdit, JobFacet, JobFacets, JobFilter, SavedJob
 from contracts.status import JobOrder
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -95,11 +95,10 @@ def edit_of(message: pb.NewJob, mask: FieldMask) -> JobEdit:
     if unknown := sorted(set(mask.paths) - JobEdit.model_fields.keys()):
         msg = f"cannot be edited: {', '.join(unknown)[:200]}"
         raise ValueError(msg)
-    text = get_json(message, "payload")
     values = {
         **{name: getattr(message, name) for name in ("title", "description", "acceptance_criteria", "priority")},
         "criteria": criteria_of(message),
-        "payload": None if text is None else parse_json(text),
+        "payload": get_value(message, "payload"),
         "capabilities": list(message.capabilities),
         "not_before": time_of(message, "not_before"),
         "labels": dict(message.labels),

@@ -11,8 +11,9 @@ from contracts.jsontext import json_text
 from contracts.judging.calibration.golden import Counts, GoldenSet, Measured
 from contracts.judging.calibration.quorums import QuorumWorth
 from contracts.judging.policy import JudgePolicy
-from contracts.messages.convert import fields_of, get_json, put_json, time_of
+from contracts.messages.convert import fields_of, time_of
 from contracts.messages.job_requests import warning_of
+from contracts.messages.json_fields import get_json, put_json
 from signoff.v1 import judge_service_pb2 as pb
 
 

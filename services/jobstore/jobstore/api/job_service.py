@@ -9,7 +9,7 @@ from typing import Final
 from contracts.criteria import parse_stored_criteria
 from contracts.identity import new_execution_id
 from contracts.lint import find_warnings
-from contracts.messages import convert
+from contracts.messages import convert, json_fields
 from contracts.messages.job_requests import edit_of, job_filter_of, order_of, warning_message
 from contracts.messages.operations import batch_message
 from contracts.messages.waiting import waiting_message
@@ -178,7 +178,7 @@ class JobService(JobServiceServicer):
         return pb.UpdateJobResponse(job=job, warnings=warnings)
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
-        payload = convert.get_json(request, "payload")
+        payload = json_fields.get_json(request, "payload")
         command = AssignAgent(request.job_id, request.agent_id, payload, actor=CALLER.get())
         view = await self._runner.submit.run_one(command)
         return pb.AssignAgentResponse(job=convert.job_message(view, as_text=wants_text(context)))

@@ -1,6 +1,7 @@
 """Read jobs, one or many, with the last entry of their log."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from pydantic_core import from_json
@@ -55,8 +56,13 @@ _LAST_LOGS: Final = text(
 def make_job_view(row: Row) -> JobView:
     """Return a job from its row, as `job_message` takes it."""
     view = dict(row)
-    labels, policy = from_json(view.pop("labels_text")), Policy.model_validate_json(view.pop("policy_text"))
+    labels, policy = from_json(view.pop("labels_text")), _read_policy(view.pop("policy_text"))
     return {**view, "status": JobStatus(row.status), "labels": labels, "policy": policy}
+
+
+@lru_cache(maxsize=1_000)
+def _read_policy(text: str) -> Policy:
+    return Policy.model_validate_json(text)
 
 
 async def get_job(connection: Connection, job_id: str) -> JobView | None:
