@@ -11,7 +11,7 @@ from cli.parameters.policy import POLICY_FIELDS
 from cli.views import waterfall
 from contracts.resources import NewJob, Policy
 from contracts.status import JobLogStatus
-from contracts.waiting.reasons import PastWait
+from contracts.waiting.reasons import PastWait, Waiting
 
 BEGIN = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -146,6 +146,17 @@ async def test_a_job_without_a_result_says_so(signoff, jobstore):
     ran = await signoff("jobs", "show", "poem")
     assert (ran.status, "no result yet" in ran.out, "It rhymes" in ran.out) == (0, True, True)
     assert "fewer than two submissions" in (await signoff("jobs", "diff", "poem")).err
+
+
+async def test_a_job_that_waits_says_for_what(signoff, jobstore):
+    await jobstore.add(NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes", agent_id="writer"))
+    reason = {"code": "judge_away", "owner": "operator", "remedy": "mend the judge", "since": BEGIN}
+    jobstore.waiting["poem"] = Waiting(reasons=[reason])
+    lines = (await signoff("jobs", "show", "poem")).out.splitlines()
+    at = lines.index("it waits for")
+    assert lines[at + 1].startswith("  judge_away, since 2026-11-26")
+    assert lines[at + 2] == "    operator: mend the judge"
+    assert (await signoff("jobs", "show", "poem", "--json")).json["waiting"]["reasons"][0]["code"] == "judge_away"
 
 
 @pytest.mark.usefixtures("judged")

@@ -41,13 +41,14 @@ async def show(
     submission: Submission = None,
     full: Annotated[bool, typer.Option("--full", help="Show the whole result.")] = False,
 ) -> None:
-    """Show a job: the verdict criterion by criterion, the result, and where the time went."""
+    """Show a job: the verdict criterion by criterion, the result, why it waits, and where the time went."""
     from cli.views import job_view  # noqa: PLC0415 - only needed here
 
     async with cli.jobstore() as jobstore:
         job = await find_job(jobstore, job_id)
+        waiting = None if job.live is False else await jobstore.explain_job(job.id)
         logs = await read_log(jobstore, job.id)
-    job_view.show_job(cli.out, job, logs, submission, in_full=full)
+    job_view.show_job(cli.out, job, waiting, logs, submission, in_full=full)
 
 
 @command(app, "diff")

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from cli.output import Output, format_criterion, format_seconds, format_spent, format_time, style_status_of
 from cli.terminal import Styled, columns_of
 from cli.views import waterfall
+from cli.views.waiting import print_reasons
 
 if TYPE_CHECKING:
     from contracts.resources import Job, JobLog
+    from contracts.waiting.reasons import Waiting
 
 #: Lines of a result that are shown, unless all are asked for.
 RESULT_LINES_MAX: Final = 40
@@ -45,12 +47,15 @@ def format_result(result: Any) -> list[str]:
     return (result if isinstance(result, str) else json.dumps(result, indent=2, ensure_ascii=False)).splitlines()
 
 
-def show_job(out: Output, job: Job, logs: Sequence[JobLog], submission: int | None, *, in_full: bool) -> None:
-    """Show a job with its last result, or that of one submission, and where the time went."""
+def show_job(
+    out: Output, job: Job, waiting: Waiting | None, logs: Sequence[JobLog], submission: int | None, *, in_full: bool
+) -> None:
+    """Show a job with its last result, or that of one submission, why it waits, and where the time went."""
     found, calls = find_result(logs, submission), waterfall.make_calls(logs)
     out.print_json(
         {
             "job": job,
+            "waiting": waiting,
             "submission": found and found[0],
             "result": found and found[1],
             "verdict": found and found[2],
@@ -58,6 +63,10 @@ def show_job(out: Output, job: Job, logs: Sequence[JobLog], submission: int | No
         }
     )
     _show_head(out, job)
+    if waiting is not None and waiting.reasons:
+        out.print_line()
+        out.print_line(Styled("it waits for", "bold"))
+        print_reasons(out, waiting)
     if found is None:
         _show_criteria(out, job)
         out.print_line()

@@ -22,6 +22,11 @@ def show_waiting(out: Output, waiting: Waiting) -> None:
     about += [f"its turn: {waiting.place}"] if waiting.place else []
     about += [f"it begins at {format_time(waiting.starts_at)}"] if waiting.starts_at else []
     out.print_line(", ".join(about))
+    print_reasons(out, waiting)
+
+
+def print_reasons(out: Output, waiting: Waiting) -> None:
+    """Print each thing that holds a job back, and below it what lifts that."""
     for reason in waiting.reasons:
         _print_reason(out, describe_reason(reason), reason)
 
