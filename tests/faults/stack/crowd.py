@@ -210,6 +210,8 @@ class Crowd:
                 await self.until_answered(lambda: self.client.retry_operation(batch.id, idempotency_key=key))
         except RefusedError as refusal:  # it is over already, or there is nothing to retry
             control = f"{control} refused: {refusal}"
+        except TimeoutError:  # a batch that stays paused for it is found, and this is why
+            control = f"{control} unanswered, of {batch.id}"
         self.did.append(f"batch: {control}")
 
     async def _pause(self, batch: Batch) -> None:
