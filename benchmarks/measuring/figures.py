@@ -28,6 +28,8 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
     "table": ("A life", "make bench"),
     "growth": ("With much stored", "make bench OF=growth"),
     "load": ("Under foreign load", "make bench OF=load"),
+    "lists": ("Lists of a million jobs", "make bench OF=lists"),
+    "rejudging": ("Judging again", "make bench OF=judging/rejudge"),
     "peers": ("Beside DBOS", "make bench-peers"),
 }
 _BODY = "<!-- begin {0} -->\n{1}\n<!-- end {0} -->"
