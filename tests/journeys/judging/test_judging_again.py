@@ -1,15 +1,13 @@
 """Results are judged again without any agent's call, and without a job."""
 
 import asyncio
-import json
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import asyncpg
-from aiohttp import web
 from support.fakes import until
+from support.judge_in_place import in_place_of
 from support.system import WAIT_S, Agent, Judge, System
 
 from contracts.messages.judgings import JudgingCase, NewJudgings
@@ -34,30 +32,9 @@ async def accepted(system: System, count: int, **fields: object) -> list[str]:
     return [job.id for job in jobs]
 
 
-@asynccontextmanager
-async def strict(judge: Judge) -> AsyncIterator[None]:
-    """Another judge stands in the place of the judge, and passes nothing."""
-    await judge.stop()
-
-    async def refuse(request: web.Request) -> web.Response:
-        schema = (await request.json())["response_format"]["json_schema"]["schema"]
-        failed = {"evidence": None, "comment": "no", "outcome": "fail"}
-        said = {name: failed for name in schema["properties"] if name != "reason"} | {"reason": "nothing passes"}
-        message = {"role": "assistant", "content": json.dumps(said)}
-        choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
-        body = {"id": "x", "object": "chat.completion", "created": 1, "model": "strict", "choices": choices}
-        return web.json_response(body)
-
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", refuse)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", judge.port).start()
-    try:
-        yield
-    finally:
-        await runner.cleanup()
-        await judge.start()
+def strict(judge: Judge) -> AbstractAsyncContextManager[list[str]]:
+    """Put another judge in the place of the judge, which passes nothing."""
+    return in_place_of(judge, lambda _: (None, "fail"))
 
 
 async def test_a_shadow_says_what_another_judge_would_have_said_and_changes_nothing(
