@@ -107,6 +107,7 @@ class TestAnswers:
         with pytest.raises(JudgeAnswerError) as error:
             read_answer(json.dumps(text), 1, canary="c0ffee1234")
         assert error.value.code == "judge_canary"
+        assert str(error.value) == "the judge wrote the word that it must never write"
 
 
 ONCE = "the judge's answers were doubtful, and it passed only once"

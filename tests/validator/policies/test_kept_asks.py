@@ -62,6 +62,9 @@ def test_asks_stand_in_the_order_of_their_votes() -> None:
     for vote in (2, None, 1, 2):
         log.note(Reply("{}", f"of {vote}"), 0.0, role="vote", vote=vote)
     assert [ask["vote"] for ask in log.take()] == [None, 1, 2, 2]
+    for vote in (2, 1):
+        log.note(Reply("{}"), 0.0, role="vote", vote=vote)
+    assert [ask["vote"] for ask in log.take()] == [1, 2]
 
 
 def test_what_is_beyond_the_most_is_summed_up() -> None:
