@@ -49,6 +49,7 @@ PARTS = (
             "tests/validator/test_verdict_check.py",
             "tests/validator/test_validate_agent_response.py",
             "tests/validator/policies",
+            "tests/contracts/test_resources.py",
         ],
     ),
     Part(
