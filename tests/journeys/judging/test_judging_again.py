@@ -7,8 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 from support.fakes import until
-from support.judge_in_place import in_place_of
-from support.system import WAIT_S, Agent, Judge, System
+from support.system import WAIT_S, Agent, Judge, System, in_place_of
 
 from contracts.messages.judgings import JudgingCase, NewJudgings
 from contracts.messages.operations import NewOperation

@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from support.judge_in_place import Said, in_place_of
-from support.system import Agent, Judge, System
+from support.system import Agent, Judge, Said, System, in_place_of
 
 from contracts.client import JobStoreError
 from contracts.resources import JobLog
