@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser test-fast test-model coverage coverage-core lint breaking drift format bench bench-peers profile path faults mutants upgrade attacks model pictures proto lock clean
+.PHONY: help setup demo up test browser test-fast test-model coverage coverage-core lint lint-types lint-page lint-style breaking drift format bench bench-peers profile path faults mutants upgrade attacks model pictures proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -69,15 +69,22 @@ coverage-core: $(READY) ## Check that tests without servers cover every branch o
 browser: $(READY)
 	@$(BIN)/python tests/e2e/chromium.py || $(MAKE) --silent $(CHROMIUM)/ready
 
+# Two at a time, the longest first.
 lint: $(READY) $(WEB)/node_modules/ready ## Check style, types, layers, contracts and sizes
+	@$(MAKE) --no-print-directory -j 2 coverage-core lint-types lint-page lint-style breaking drift
+
+lint-types: $(READY)
+	$(BIN)/mypy
+
+lint-page: $(READY) $(WEB)/node_modules/ready
+	$(NPM) run --silent check
+
+lint-style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint proto
 	$(BIN)/pytest -p no:cacheprovider tests/contracts/test_tree.py
-	@$(MAKE) --no-print-directory breaking drift coverage-core
-	$(NPM) run --silent check
 
 # The page's types are made from the console's OpenAPI document: what `make proto` would write must be there already.
 drift: $(READY) $(WEB)/node_modules/ready
