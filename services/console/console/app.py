@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import cast
 
@@ -35,8 +35,8 @@ CONNECTIONS_END_S = 5
 COMPRESSED_MIN_BYTES = 1_000
 #: zlib's 1 to 9.
 COMPRESSION_LEVEL = 5
-#: Ticks of the server, of 0.1 s, between two checks of its connections.
-TICKS_A_CHECK = 10
+#: Seconds between two checks of the server's connections, and between two dates in its answers.
+TICK_S = 1.0
 DEFAULT_LIMITS = ClientLimits()
 
 
@@ -94,13 +94,16 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._live = live
+        self._exiting = asyncio.Event()
 
-    async def on_tick(self, counter: int) -> bool:
-        """Check all connections now and then."""
-        if counter % TICKS_A_CHECK == 0:
+    async def main_loop(self) -> None:
+        """Check all connections once a second, until told to exit; the base wakes ten times a second."""
+        while not await self.on_tick(0):
             for connection in list(self.server_state.connections):
                 cast("Connection", connection).check()
-        return await super().on_tick(counter)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._exiting.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -115,6 +118,7 @@ class Server(uvicorn.Server):
         stopping.cancel()
         self._live.close()
         self.should_exit = True
+        self._exiting.set()
         await serving
 
 

@@ -1,12 +1,12 @@
 """Serve JobService over gRPC: create, read, change, run and watch jobs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
-from contracts.criteria import parse_stored_criteria
+from contracts.criteria import KEPT_MAX_CHARS, parse_stored_criteria
 from contracts.identity import new_execution_id
 from contracts.lint import find_warnings
 from contracts.messages import convert, json_fields
@@ -34,7 +34,7 @@ from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
 from jobstore.commands.operations import check_batch_size
 from jobstore.commands.requesting import ExecutionRequest
-from jobstore.commands.unit_of_work import JobView, generate_id
+from jobstore.commands.unit_of_work import generate_id
 from jobstore.domain.ids import IdKey
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.operations.batches import Batches
@@ -53,6 +53,8 @@ from signoff.v1.job_service_pb2_grpc import JobServiceServicer
 
 #: New jobs of one request that are converted before the event loop serves other calls.
 CONVERTED_AT_ONCE: Final = 200
+#: The rest of a batched watch after each response: whoever watches all jobs, as the page does, is not woken for each.
+BATCHED_REST_S: Final = 0.02
 
 
 class JobService(JobServiceServicer):
@@ -75,7 +77,7 @@ class JobService(JobServiceServicer):
             new.id = str(self._ids.derive("job", new.tenant, key))
         view = await self._runner.submit.run_one(CreateJob(new, new.id or generate_id(), actor=CALLER.get()))
         job = convert.job_message(view, as_text=wants_text(context))
-        return pb.CreateJobResponse(job=job, warnings=_make_warnings(view))
+        return pb.CreateJobResponse(job=job, warnings=_make_warnings(view["acceptance_criteria"]))
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
         async with self._database.session() as session:
@@ -174,7 +176,7 @@ class JobService(JobServiceServicer):
         version = request.version if request.HasField("version") else None
         view = await self._runner.submit.run_one(EditJob(request.job_id, edit, version, actor=CALLER.get()))
         job = convert.job_message(view, as_text=wants_text(context))
-        warnings = _make_warnings(view) if "acceptance_criteria" in edit.model_fields_set else ()
+        warnings = _make_warnings(view["acceptance_criteria"]) if "acceptance_criteria" in edit.model_fields_set else ()
         return pb.UpdateJobResponse(job=job, warnings=warnings)
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
@@ -236,7 +238,9 @@ class JobService(JobServiceServicer):
         if not request.HasField("after") and not request.changes_only:
             async for view in self._watches.read_jobs(job_ids):
                 yield pb.WatchJobsResponse(cursor=cursor, job=convert.job_message(view, as_text=as_text))
-        async for page in self._watches.read_changes(cursor, job_ids, payloads=not request.without_payloads):
+        rest_s = BATCHED_REST_S if request.batched else 0.0
+        changes = self._watches.read_changes(cursor, job_ids, payloads=not request.without_payloads, rest_s=rest_s)
+        async for page in changes:
             logs = [convert.job_log_message(entry, as_text=as_text) for entry in page]
             limit = len(logs) if request.batched else 1
             for part in chunk_by_size(logs, lambda log: log.ByteSize(), limit=limit, bytes_max=PAGE_MAX_BYTES):
@@ -295,9 +299,18 @@ def _make_command(
     return ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, execution_request, actor=CALLER.get())
 
 
-def _make_warnings(view: JobView) -> list[resources_pb2.CriterionWarning]:
-    criteria = parse_stored_criteria(view["acceptance_criteria"])
-    return [warning_message(warning) for warning in find_warnings(criteria)]
+def _make_warnings(criteria: str) -> Sequence[resources_pb2.CriterionWarning]:
+    return _keep_warnings(criteria) if len(criteria) <= KEPT_MAX_CHARS else _read_warnings(criteria)
+
+
+@lru_cache(maxsize=1_000)
+def _keep_warnings(criteria: str) -> Sequence[resources_pb2.CriterionWarning]:
+    """Read criteria once for all jobs that have the same: of twenty, it takes as long as all else of a new job."""
+    return _read_warnings(criteria)
+
+
+def _read_warnings(criteria: str) -> Sequence[resources_pb2.CriterionWarning]:
+    return [warning_message(warning) for warning in find_warnings(parse_stored_criteria(criteria))]
 
 
 def _make_unknown_error(job_id: str) -> NotFoundError:

@@ -34,6 +34,8 @@ class _Joined:
     @classmethod
     def join(cls, wishes: Collection[Self]) -> Self:
         """Return what any of them asks for."""
+        if len(wishes) == 1:
+            return next(iter(wishes))
         joined: dict[str, int | frozenset[object]] = {}
         for each in fields(cls):  # type: ignore[arg-type] # all subclasses are dataclasses
             values = [getattr(wish, each.name) for wish in wishes]

@@ -82,9 +82,12 @@ class Watches:
             last = page[-1]["id"]
 
     async def read_changes(
-        self, after: int, job_ids: Sequence[str], *, payloads: bool
+        self, after: int, job_ids: Sequence[str], *, payloads: bool, rest_s: float = 0.0
     ) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
-        """Yield pages of log entries after a cursor, for ever, as they are settled; no page is empty."""
+        """Yield pages of log entries after a cursor, for ever, as they are settled; no page is empty.
+
+        What is settled within `rest_s` of a page comes together, as the next one.
+        """
         sizes = _choose_sizes()
         limit = next(sizes)
         while True:
@@ -93,6 +96,8 @@ class Watches:
             if page:
                 yield page
                 limit = next(sizes)
+                if not has_more:
+                    await asyncio.sleep(rest_s)
             after = page[-1]["cursor"] if has_more else until
 
     async def _list_changes(

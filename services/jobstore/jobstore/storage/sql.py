@@ -158,6 +158,12 @@ def arrays(columns: Mapping[str, str], prefix: str, rows: Sequence[Values]) -> d
 
     A column of NULLs alone is an empty array: `unnest` fills it up with them, and nobody encodes them.
     """
+    if len(rows) == 1:  # most often, and each life has ten of them
+        (row,) = rows
+        return {
+            f"{prefix}_{name}": [] if (cell := row[name]) is None else [_literal(cell) if kind == "text[]" else cell]
+            for name, kind in columns.items()
+        }
     parameters: dict[str, list[object]] = {}
     for name, kind in columns.items():
         column = [row[name] for row in rows]
