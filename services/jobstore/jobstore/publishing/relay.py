@@ -104,7 +104,7 @@ class Relay:
         self._limit = BATCH
         self._stubs = Stubs()
         self._signers: list[str] = []
-        self._stored: dict[str, Any] = {}
+        self._stored: dict[str, object] = {}
         self._store_at = math.inf
         self._leads = False
         self._must_look = True
@@ -235,7 +235,7 @@ class Relay:
             await self._stubs.forget_all(session)
             await self._store(session)
 
-    def _get_state(self) -> dict[str, Any]:
+    def _get_state(self) -> dict[str, object]:
         state = {"offsets": to_json(self._offsets).decode(), "signers": to_json(self._signers).decode()}
         return {"published": self.published, "settled": self.settled, **state}
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Sequence
 
+from jobstore.commands.unit_of_work import JobView
 from jobstore.errors import UnknownCursorError
 from jobstore.publishing.recent import Recent
 from jobstore.reads.job_logs import LogView, get_cursors, get_settled_cursor, list_changes
@@ -69,7 +69,7 @@ class Watches:
             async with asyncio.timeout(max_s - min_s):
                 await more.wait()
 
-    async def read_jobs(self, job_ids: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
+    async def read_jobs(self, job_ids: Sequence[str]) -> AsyncIterator[JobView]:
         """Yield the jobs named, or all, as `job_message` takes them, by id."""
         last = ""
         for limit in _choose_sizes():
@@ -83,7 +83,7 @@ class Watches:
 
     async def read_changes(
         self, after: int, job_ids: Sequence[str], *, payloads: bool, rest_s: float = 0.0
-    ) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
+    ) -> AsyncIterator[Sequence[LogView]]:
         """Yield pages of log entries after a cursor, for ever, as they are settled; no page is empty.
 
         What is settled within `rest_s` of a page comes together, as the next one.
