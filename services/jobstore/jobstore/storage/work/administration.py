@@ -69,10 +69,11 @@ _PUT_LIMIT: Final = text(
 )
 _REMOVE_LIMIT: Final = text("DELETE FROM limits WHERE name = :name")
 #: Add a newly limited label or batch to the flows of live executions: those that it limits queue apart from now on.
-#: A limit of `label:key=*` adds to each the value that its job has.
+#: A limit of `label:key=*` adds to each the value that its job has. In the order of domain.limits.flow_of, whatever the
+#: database's own is: two orders of the same names would be two flows.
 _ADD_TO_FLOWS: Final = text(
     """
-    UPDATE executions e SET flow = array_sort(array_append(e.flow, named.name))
+    UPDATE executions e SET flow = array_sort(array_append(e.flow, named.name) COLLATE "C")
     FROM (
         SELECT live.execution_id, CASE WHEN :batch THEN :name ELSE 'label:' || :key || '=' || (j.labels ->> :key) END
             AS name
