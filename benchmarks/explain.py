@@ -69,9 +69,10 @@ class World:
             os.kill(self.endpoints["processes"][service], signal.SIGCONT)
 
     async def clear(self) -> None:
-        """Remove all limits, and cancel all jobs."""
+        """Remove all limits, and cancel all batches that are paused, and all jobs."""
         for limit in await self.client.list_limits():
-            await self.client.remove_limit(limit.name)
+            kind, _, name = limit.name.partition(":")
+            await (self.client.cancel_operation(name) if kind == "batch" else self.client.remove_limit(limit.name))
         token = ""
         while True:
             jobs, token = await self.client.list_jobs(limit=500, page_token=token)
