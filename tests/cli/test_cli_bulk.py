@@ -6,6 +6,7 @@ import pytest
 from support.fake_operations import id_of
 
 from contracts.resources import NewJob
+from contracts.status import JobStatus
 from contracts.waiting.reasons import WaitingSum
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as pb_resources
@@ -115,6 +116,8 @@ async def test_an_operation_tells_why_it_waits_and_what_lifts_that(signoff, jobs
     for group in ("bulk", "batches"):
         _, *lines = (await signoff(group, "get", K)).out.splitlines()
         assert lines == [f"  1 for limit_paused {name}", "    operator: resume it: signoff .."]
+    jobstore.jobs["d"] = jobstore.jobs["d"].model_copy(update={"status": JobStatus.COMPLETED})
+    assert f"DONE  1 jobs: 1 COMPLETED · 1 for limit_paused {name}\n" in (await signoff("batches", "watch", K)).out
     told = (await signoff("batches", "get", K, "--json")).json["waiting"]
     assert [(each["code"], each["count"]) for each in told] == [("limit_paused", 1)]
 

@@ -120,6 +120,9 @@ def test_what_a_list_can_spare_goes_one_column_after_the_other():
     assert kept[1] == f"{'1' * 10}  {'2' * 10}  words words wor…"
     whole = render_list(["id", "b", "c", "d"], rows, io.StringIO(), spared=["c", "b"]).splitlines()
     assert whole[1].split()[:3] == rows[0][:3]
+    _, *wrapped = render_list(["id", "b", "c", "d"], rows, Terminal(), spared=["c", "b"], wrapped=True).splitlines()
+    assert max(map(len, wrapped)) <= 40
+    assert " ".join(line[24:] for line in wrapped) == ("words " * 10).strip()
 
 
 def test_a_table_without_rows_shows_its_columns():

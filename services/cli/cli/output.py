@@ -150,11 +150,18 @@ class Output:
         if not self.as_json:
             _write(sys.stdout, render_table(columns, rows, sys.stdout, plain=self.plain))
 
-    def print_list(self, columns: Sequence[str], rows: Sequence[Sequence[object]], spared: Sequence[str] = ()) -> None:
-        """Print what is listed, a line each, with the short ends of the ids that stand first; nothing with --json.
+    def print_list(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        spared: Sequence[str] = (),
+        wrapped: bool = False,
+    ) -> None:
+        """Print what is listed, with the short ends of the ids that stand first; nothing with --json.
 
         Columns that are empty in all rows are left out, but for the last; on a terminal those to be `spared`, too, the
-        first named first, until the others have room.
+        first named first, until the others have room. What the last one has no room for is cut there, or `wrapped`.
         """
         if self.as_json:
             return
@@ -168,6 +175,7 @@ class Output:
             [[row[n] for n in kept] for row in cells],
             sys.stdout,
             spared=[name for name in dict.fromkeys((*spared, "short")) if names.index(name) in kept],
+            wrapped=wrapped,
             plain=self.plain,
         )
         _write(sys.stdout, text)

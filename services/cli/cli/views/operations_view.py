@@ -32,7 +32,7 @@ def show_batch(out: Output, batch: Batch) -> None:
         if item.code is not None
     ]
     if refused:
-        out.print_list(["job", "outcome", "why"], refused)
+        out.print_list(["job", "outcome", "why"], refused, wrapped=True)
 
 
 def show_operation(out: Output, operation: Operation) -> None:
@@ -81,7 +81,7 @@ def show_items(out: Output, items: Sequence[OperationItem], next_cursor: str) ->
     """Show a page of the items of an operation."""
     out.print_json({"items": items, "next_cursor": next_cursor or None})
     rows = [(i.job_id, style_status(i.outcome), i.code, i.retried_by, i.message or i.title) for i in items]
-    out.print_list(["job", "outcome", "code", "retried by", "why"], rows, spared=["retried by", "code"])
+    out.print_list(["job", "outcome", "code", "retried by", "why"], rows, spared=["retried by"], wrapped=True)
     out.print_next_cursor(next_cursor)
 
 
