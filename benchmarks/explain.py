@@ -43,10 +43,11 @@ TENANT: Final = "tenant:press"
 
 @dataclass
 class World:
-    """A running system with agents that answer, never answer, and fail."""
+    """A running system with agents that answer, never answer, and fail; one fails until it `hangs`."""
 
     endpoints: dict[str, Any]
     client: JobStoreClient
+    hangs: asyncio.Event
 
     async def ask(self, agent: str = "slow", **fields: Any) -> Job:
         """Execute a new job of the tenant."""
@@ -68,9 +69,10 @@ class World:
             os.kill(self.endpoints["processes"][service], signal.SIGCONT)
 
     async def clear(self) -> None:
-        """Remove all limits, and cancel all jobs."""
+        """Remove all limits, and cancel all batches that are paused, and all jobs."""
         for limit in await self.client.list_limits():
-            await self.client.remove_limit(limit.name)
+            kind, _, name = limit.name.partition(":")
+            await (self.client.cancel_operation(name) if kind == "batch" else self.client.remove_limit(limit.name))
         token = ""
         while True:
             jobs, token = await self.client.list_jobs(limit=500, page_token=token)
@@ -99,10 +101,27 @@ async def pause_tenant(world: World, _: AsyncExitStack) -> Job:
     return await world.ask()
 
 
+async def pause_agent(world: World, _: AsyncExitStack) -> Job:
+    """Pause the agent alone."""
+    await world.client.pause("agent:slow")
+    return await world.ask()
+
+
 async def pause_agent_and_tenant(world: World, _: AsyncExitStack) -> Job:
     """Pause the agent beside the tenant."""
     await world.client.pause("agent:slow")
     return await pause_tenant(world, _)
+
+
+async def pause_batch(world: World, _: AsyncExitStack) -> Job:
+    """Pause a batch of which nothing has begun, since the tenant had no place for it."""
+    await world.limit(TENANT, concurrency=0)
+    new = NewJob(title="A job", acceptance_criteria="Is not empty", tenant="press", agent_id="slow")
+    job = await world.client.create_job(new)
+    batch = await world.client.execute_jobs([job.id])
+    await world.client.pause_operation(batch.id)
+    await world.client.remove_limit(TENANT)
+    return job
 
 
 async def fill_limit(world: World, _: AsyncExitStack) -> Job:
@@ -144,12 +163,24 @@ async def fail(world: World, _: AsyncExitStack) -> Job:
 
 async def open_circuit(world: World, _: AsyncExitStack) -> Job:
     """Let calls of an agent fail until it is called no more."""
+    return await ask_broken(world, "broken")
+
+
+async def probe_circuit(world: World, _: AsyncExitStack) -> Job:
+    """Let the call that finds out whether such an agent answers take long."""
+    await ask_broken(world, "hanging")
+    world.hangs.set()
+    return await world.ask("hanging")
+
+
+async def ask_broken(world: World, agent: str) -> Job:
+    """Open the circuit of an agent that fails, and ask it once more."""
     once = Policy(max_attempts=1)
     for _number in range(8):
-        await world.ask("broken", policy=once)
-    while str((await world.client.get_agent("broken")).circuit) == "closed":  # noqa: ASYNC110 - it tells by no event
+        await world.ask(agent, policy=once)
+    while str((await world.client.get_agent(agent)).circuit) == "closed":  # noqa: ASYNC110 - it tells by no event
         await asyncio.sleep(0.05)
-    return await world.ask("broken", policy=once)
+    return await world.ask(agent, policy=once)
 
 
 async def stop_executor(world: World, stack: AsyncExitStack) -> Job:
@@ -176,6 +207,14 @@ async def stop_judge(world: World, stack: AsyncExitStack) -> Job:
     return await world.ask("quick")
 
 
+async def fill_judges_room(world: World, stack: AsyncExitStack) -> Job:
+    """Let it stand still with as many results as the validator takes, and ask for one more."""
+    await stack.enter_async_context(world.stopping("judge"))
+    for _number in range(CAPACITY):
+        await world.ask("quick")
+    return await world.ask("quick")
+
+
 async def fill_room(world: World, _: AsyncExitStack) -> Job:
     """Ask for more than the executor takes."""
     for _number in range(CAPACITY):
@@ -189,8 +228,23 @@ async def want_unknown_capability(world: World, _: AsyncExitStack) -> Job:
     return await world.client.create_job(new)
 
 
+async def want_disabled_agent(world: World, _: AsyncExitStack) -> Job:
+    """Create a job that a disabled agent alone does."""
+    agent = NewAgent(id="idle", name="idle", url="http://127.0.0.1:1/", capabilities=["weaving"], enabled=False)
+    await world.client.create_agent(agent)
+    new = NewJob(title="A job", acceptance_criteria="Is not empty", capabilities=["weaving"])
+    return await world.client.create_job(new)
+
+
+async def assign_nobody(world: World, _: AsyncExitStack) -> Job:
+    """Create a job without an agent, and without saying what it takes."""
+    return await world.client.create_job(NewJob(title="A job", acceptance_criteria="Is not empty"))
+
+
 CASES: Final[Mapping[Case, list[str]]] = {
     pause_tenant: ["limit_paused"],
+    pause_agent: ["limit_paused"],
+    pause_batch: ["limit_paused"],
     pause_agent_and_tenant: ["limit_paused", "limit_paused"],
     fill_limit: ["limit_concurrency"],
     use_up_rate: ["limit_rate"],
@@ -200,11 +254,15 @@ CASES: Final[Mapping[Case, list[str]]] = {
     fail: ["retry_backoff"],
     fill_room: ["no_room"],
     open_circuit: ["circuit_open"],
+    probe_circuit: ["circuit_probing"],
     want_unknown_capability: ["no_agent_matches"],
+    want_disabled_agent: ["agent_disabled"],
+    assign_nobody: ["agent_missing"],
     stop_executor_and_pause: ["limit_paused", "no_worker"],
     stop_executor: ["no_worker"],
     stop_validator: ["judge_missing"],
     stop_judge: ["judge_away"],
+    fill_judges_room: ["judge_no_room"],
 }
 
 
@@ -251,13 +309,14 @@ async def measure_sums(world: World, waiting: int) -> dict[str, Any]:
     return {"waiting": waiting, "told": told, "ms": ms | {"max": round(1000 * max(took), 1)}}
 
 
-async def serve_agents() -> tuple[web.AppRunner, str]:
-    """Serve agents that answer, that never do, and that fail."""
+async def serve_agents(hangs: asyncio.Event) -> tuple[web.AppRunner, str]:
+    """Serve agents that answer, that never do, that fail, and that fail until one `hangs`."""
 
     async def answer(request: web.Request) -> web.Response:
-        if request.match_info["kind"] == "slow":
+        kind = request.match_info["kind"]
+        if kind == "slow" or (kind == "hanging" and hangs.is_set()):
             await asyncio.sleep(3_600)
-        status = 200 if request.match_info["kind"] == "quick" else 503
+        status = 200 if kind == "quick" else 503
         return web.json_response({"text": "an answer"}, status=status)
 
     app = web.Application()
@@ -276,15 +335,16 @@ async def main() -> int:
     arguments = parser.parse_args()
     os.environ["SIGNOFF_CAPACITY"] = str(CAPACITY)
     os.environ["SIGNOFF_JUDGE_TIMEOUT_S"] = "5"
-    runner, url = await serve_agents()
+    hangs = asyncio.Event()
+    runner, url = await serve_agents(hangs)
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
         async with (
             run_system(Path(data)) as endpoints,
             JobStoreClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
         ):
-            world = World({**endpoints, "file": f"{data}/endpoints.json"}, client)
-            for name in ("quick", "slow", "failing", "broken"):
+            world = World({**endpoints, "file": f"{data}/endpoints.json"}, client, hangs)
+            for name in ("quick", "slow", "failing", "broken", "hanging"):
                 await client.create_agent(NewAgent(id=name, name=name, url=f"{url}/{name}"))
             chosen = {} if arguments.only == "sums" else CASES
             if chosen:

@@ -6,7 +6,10 @@ import pytest
 from support.fake_operations import id_of
 
 from contracts.resources import NewJob
+from contracts.status import JobStatus
+from contracts.waiting.reasons import WaitingSum
 from signoff.v1 import operations_service_pb2 as pb
+from signoff.v1 import resources_pb2 as pb_resources
 
 K = id_of("k")
 
@@ -24,10 +27,16 @@ async def jobs(jobstore):
 async def test_a_dry_run_tells_how_many_and_what_they_may_cost_and_changes_nothing(signoff, jobstore):
     shown = await signoff("bulk", "execute", "--tenant", "t", "--dry-run")
     assert (shown.status, shown.out.splitlines()[0]) == (0, "execute: 3 jobs: 3 ASSIGNED")
-    assert "estimated cost: $2.50 for 1 of them" in shown.out
+    assert "estimated cost: 2.5 USD for 1 of them" in shown.out
     told = await signoff("bulk", "execute", "--tenant", "t", "--dry-run", "--json")
     assert (told.json["total"], [job["id"] for job in told.json["sample"]]) == (3, ["a", "b", "c"])
     assert not jobstore.asked(pb.CreateOperationRequest)
+
+
+async def test_a_small_cost_is_told_as_it_is(signoff, jobstore):
+    small = pb.PreviewOperationResponse(total=3, items_max=9, cost_usd=0.000_12, cost_of=3)
+    jobstore.nonsense["PreviewOperation"] = small
+    assert "estimated cost: 0.00012 USD, by" in (await signoff("bulk", "execute", "a", "--dry-run")).out
 
 
 @pytest.mark.parametrize(
@@ -97,3 +106,37 @@ async def test_an_operation_is_listed_paused_resumed_aborted_and_reported(signof
     assert (shown.status, "unknown_job" in shown.out) == (0, True)
     nothing = await signoff("bulk", "get", id_of("nothing"), "--json")
     assert (nothing.status, json.loads(nothing.err)["error"]["code"]) == (1, "unknown_batch")
+
+
+async def test_an_operation_tells_why_it_waits_and_what_lifts_that(signoff, jobstore):
+    await signoff("bulk", "execute", "d", "--yes", "--idempotency-key", "k")
+    name = f"batch:{K}"
+    paused = WaitingSum(code="limit_paused", name=name, count=1, owner="operator", remedy="resume it: signoff ..")
+    jobstore.operations[K] = jobstore.operations[K].model_copy(update={"waiting": [paused]})
+    for group in ("bulk", "batches"):
+        _, *lines = (await signoff(group, "get", K)).out.splitlines()
+        assert lines == [f"  1 for limit_paused {name}", "    operator: resume it: signoff .."]
+    jobstore.jobs["d"] = jobstore.jobs["d"].model_copy(update={"status": JobStatus.COMPLETED})
+    assert f"DONE  1 jobs: 1 COMPLETED · 1 for limit_paused {name}\n" in (await signoff("batches", "watch", K)).out
+    told = (await signoff("batches", "get", K, "--json")).json["waiting"]
+    assert [(each["code"], each["count"]) for each in told] == [("limit_paused", 1)]
+
+
+@pytest.mark.parametrize(
+    ("counts", "style"),
+    [
+        ({"COMPLETED": 2}, "green"),
+        ({"DONE": 2}, "green"),
+        ({"COMPLETED": 1, "FAILED": 1}, "yellow"),
+        ({"FAILED": 1, "REFUSED": 1}, "red"),
+    ],
+)
+async def test_what_is_done_has_the_colour_of_what_became_of_its_jobs(signoff, jobstore, env, counts, style):
+    env["FORCE_COLOR"] = "1"
+    done = pb_resources.Operation(id=K, kind="execute", state="OPERATION_STATE_DONE", total=2, counts=counts)
+    done.created_at.GetCurrentTime()
+    jobstore.nonsense["GetOperation"] = pb.GetOperationResponse(operation=done)
+    jobstore.nonsense["ListOperations"] = pb.ListOperationsResponse(operations=[done])
+    coloured = f"\x1b[{ {'green': 32, 'yellow': 33, 'red': 31}[style] }mDONE"
+    assert coloured in (await signoff("bulk", "get", K)).out
+    assert coloured in (await signoff("bulk", "list")).out

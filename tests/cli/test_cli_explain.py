@@ -32,7 +32,7 @@ async def test_a_job_that_waits_for_its_time_is_told_when_it_begins(signoff, job
     await jobstore.add(NewJob(id="j", title="j", acceptance_criteria="c", agent_id="writer"))
     own = Reason(code="not_before", since=datetime.now(UTC), until=UNTIL, owner="time", remedy="it begins then")
     jobstore.waiting["j"] = Waiting(reasons=[own], starts_at=UNTIL)
-    assert "it waits, it begins at 2100-01-01" in (await signoff("jobs", "explain", "j")).out
+    assert "it waits, it begins no earlier than 2100-01-01" in (await signoff("jobs", "explain", "j")).out
 
 
 async def test_a_job_that_does_not_wait_is_told_so_and_an_unknown_one_is_an_error(signoff, jobstore):

@@ -5,12 +5,16 @@ import os
 from pathlib import Path
 
 import pytest
+from support.commands import list_commands
 from typer.testing import CliRunner
 
 from cli.__main__ import app
 from cli.short_ids import find_short_ends
 from contracts.resources import NewAgent, NewJob
 from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import operations_service_pb2 as operations_pb
+
+COMMANDS = list_commands()
 
 FIRST, SECOND = "01a21833-1379-7029-8282-0777d811bdfa", "01a21833-3bbe-79d2-b676-a32cec441922"
 
@@ -91,6 +95,72 @@ async def test_an_agent_is_found_by_a_part_of_its_id_too(signoff, jobstore):
 
 
 @pytest.fixture
+def agents(jobstore):
+    for agent_id, name in ((FIRST, "Writer"), (SECOND, "Drafter")):
+        jobstore.add_agent(NewAgent(id=agent_id, name=name, url="http://127.0.0.1:1/"))
+
+
+@pytest.mark.usefixtures("jobs", "agents")
+async def test_agents_and_batches_of_filters_are_meant_by_parts_of_their_ids(signoff, jobstore):
+    batch = (await signoff("batches", "create", FIRST, "--json")).json["id"]
+    for part, options in ((FIRST[-4:], ["--agent"]), (batch[:9], ["--batch"]), (batch[-4:], ["--batch"])):
+        jobstore.requests.clear()
+        for command in (["jobs", "list"], ["bulk", "execute", "--dry-run"]):
+            ran = await signoff(*command, *options, part)
+            assert ran.status == 0, ran.err
+        (listed,) = jobstore.asked(jobs_pb.ListJobsRequest)
+        (seen,) = jobstore.asked(operations_pb.PreviewOperationRequest)
+        meant = FIRST if options == ["--agent"] else batch
+        assert meant in {listed.agent_id, listed.batch_id}
+        assert meant in {seen.operation.filter.agent_id, seen.operation.filter.batch_id}
+
+
+@pytest.mark.usefixtures("jobs", "agents")
+async def test_jobs_and_agents_of_operations_are_meant_by_parts_of_their_ids(signoff, jobstore):
+    await signoff("bulk", "assign", "bdfa", "poem", "1922", "nobody", "--to", "1922", "--yes")
+    (asked,) = jobstore.asked(operations_pb.CreateOperationRequest)
+    assert list(asked.operation.job_ids) == [FIRST, "poem", SECOND, "nobody"]
+    assert asked.operation.agent_id == SECOND
+    await signoff("batches", "create", "bdfa", "of-the-sea")
+    (executed,) = jobstore.asked(jobs_pb.ExecuteJobsRequest)
+    assert list(executed.job_ids) == [FIRST, "poem-of-the-sea"]
+    made = await signoff("jobs", "create", "--title", "t", "--criteria", "c", "--agent", "bdfa", "--json")
+    assert made.json["agent_id"] == FIRST
+
+
+@pytest.mark.usefixtures("jobs", "agents")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["jobs", "list", "--agent", "01a2"],
+        ["jobs", "create", "--title", "t", "--criteria", "c", "--agent", "01a2"],
+        ["bulk", "cancel", "01a2", "--yes"],
+        ["bulk", "assign", "poem", "--to", "01a2", "--yes"],
+        ["batches", "create", "01a2"],
+    ],
+)
+async def test_an_ambiguous_part_is_refused_wherever_ids_are_taken(signoff, jobstore, arguments):
+    ran = await signoff(*arguments, "--json")
+    assert (ran.status, '"code":"ambiguous_id"' in ran.err) == (1, True)
+    assert (len(jobstore.jobs), jobstore.operations) == (4, {})
+
+
+@pytest.mark.usefixtures("jobs", "agents")
+async def test_each_list_shows_a_short_end_of_long_ids(signoff):
+    batch = (await signoff("batches", "create", FIRST, "--json")).json["id"]
+    for arguments, shown in (
+        (["agents", "list"], {FIRST: "bdfa", SECOND: "1922"}),
+        (["batches", "list"], {batch: batch[-4:]}),
+        (["bulk", "list"], {batch: batch[-4:]}),
+        (["bulk", "report", batch], {FIRST: "bdfa"}),
+        (["bulk", "execute", FIRST, SECOND, "--dry-run"], {FIRST: "bdfa", SECOND: "1922"}),
+        (["batches", "create", FIRST], {FIRST: "bdfa"}),  # it is refused
+    ):
+        lines = [line.split() for line in (await signoff(*arguments)).out.splitlines()]
+        assert {line[0]: line[1] for line in lines if line[0] in shown} == shown, arguments
+
+
+@pytest.fixture
 def complete(env, monkeypatch):
     for name, value in env.items():
         if value is None:
@@ -109,6 +179,30 @@ def complete(env, monkeypatch):
 async def test_a_shell_completes_the_ids_of_jobs(complete):
     assert await asyncio.to_thread(complete, "signoff jobs get poe") == ["poem-of-the-sea", "poem"]
     assert await asyncio.to_thread(complete, "signoff jobs create --policy max_s") == ["max_submissions="]
+
+
+@pytest.mark.usefixtures("jobs", "agents")
+async def test_a_shell_completes_ids_wherever_they_are_taken(complete, signoff):
+    batch = (await signoff("batches", "create", FIRST, "--json")).json["id"]
+    for words, known in (
+        ("jobs cancel poe", ["poem-of-the-sea", "poem"]),
+        ("bulk execute poe", ["poem-of-the-sea", "poem"]),
+        ("batches create poe", ["poem-of-the-sea", "poem"]),
+        ("jobs list --agent 01a21833-1", [FIRST]),
+        ("jobs create --agent 01a21833-1", [FIRST]),
+        ("bulk assign --to 01a21833-1", [FIRST]),
+        (f"jobs list --batch {batch[:6]}", [batch]),
+        (f"bulk report {batch[:6]}", [batch]),
+    ):
+        assert await asyncio.to_thread(complete, f"signoff {words}") == known, words
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_whatever_takes_an_id_of_the_jobstore_is_completed(name):
+    taken = {"JOB", "[JOB]...", "AGENT", "BATCH", "OPERATION"}
+    ids = [each for each in COMMANDS[name].params if each.metavar in taken]
+    elsewhere = name in {"replay", "dlq redrive"}  # which read topics, and know of no jobstore
+    assert [each.name for each in ids if not (each._custom_shell_complete or elsewhere)] == []
 
 
 def test_a_shell_is_told_of_no_ids_where_there_is_no_jobstore(complete, monkeypatch):

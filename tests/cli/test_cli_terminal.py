@@ -8,10 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 from support.commands import list_commands
+from typer.testing import CliRunner
 
+from cli.__main__ import app
 from cli.output import Output
-from cli.terminal import Styled, render_line, render_table
+from cli.terminal import Styled, render_line, render_list, render_table
 from contracts.resources import NewJob
+from signoff.v1 import job_service_pb2 as jobs_pb
 
 COMMANDS = list_commands()
 #: Words that say how something came to be here rather than what it does.
@@ -60,6 +63,68 @@ def test_the_last_column_is_wrapped_on_a_terminal_alone():
     assert render_table(["", ""], [row], io.StringIO()) == "agent-1  " + row[1] + "\n"
 
 
+UUID_A, UUID_B = "01a21833-1379-7029-8282-0777d811bdfa", "01a21833-3bbe-79d2-b676-a32cec441922"
+
+
+def make_job(job_id=UUID_A, **fields):
+    """A job as lists show it, with all that makes a line long."""
+    return SimpleNamespace(
+        **{
+            "id": job_id,
+            "status": "RESUBMISSION_REQUIRED",
+            "cancelled": False,
+            "last_log": SimpleNamespace(code="agent_status", message="the agent answered 422: no"),
+            "progress": 0.5,
+            "agent_id": UUID_B,
+            "submission": 12,
+            "title": "title " * 33,
+        }
+        | fields
+    )
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 120, 200])
+def test_a_line_of_a_list_is_no_wider_than_the_terminal_and_shows_the_id_and_some_of_the_title(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys, "stdout", shown := Terminal())
+    Output(as_json=False).show_jobs([make_job(), make_job(UUID_B, status="FAILED")], "", None)
+    _, *lines = re.sub(r"\x1b\[\d+m", "", shown.getvalue()).splitlines()
+    assert [line.split()[0] for line in lines] == [UUID_A, UUID_B]
+    assert all("title" in line and line.endswith("\N{HORIZONTAL ELLIPSIS}") for line in lines)
+    assert 50 < max(map(len, lines)) <= columns
+    assert ("RESUBMISSION_REQUIRED" in lines[0]) == (columns >= 80)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_line_of_a_list_is_whole_in_a_pipe_and_where_it_is_plain(monkeypatch, plain):
+    monkeypatch.setattr(sys, "stdout", shown := Terminal() if plain else io.StringIO())
+    Output(as_json=False, plain=plain).show_jobs([make_job()], "", None)
+    columns, line = shown.getvalue().splitlines()
+    assert columns.split() == ["id", "short", "status", "code", "progress", "agent", "submission", "title"]
+    assert line.endswith(("title " * 33).strip())
+
+
+async def test_a_list_says_where_only_the_newest_were_searched(signoff, jobstore):
+    await jobstore.add(NewJob(id="poem", title="a poem", acceptance_criteria="c", agent_id="writer"))
+    assert (await signoff("jobs", "list", "--json")).json["searched"] is None
+    assert "among the newest" not in (await signoff("jobs", "list")).out
+    jobstore.nonsense["ListJobs"] = jobs_pb.ListJobsResponse(searched=20_000, next_page_token="more")
+    lines = (await signoff("jobs", "list", "--text", "oem")).out.splitlines()
+    assert lines[1:] == ["among the newest 20000: older ones were not looked at", "more: --cursor more"]
+    assert (await signoff("jobs", "list", "--text", "oem", "--json")).json["searched"] == 20_000
+
+
+def test_what_a_list_can_spare_goes_one_column_after_the_other():
+    rows = [["1" * 10, "2" * 10, "3" * 10, "words " * 10]]
+    kept = render_list(["id", "b", "c", "d"], rows, Terminal(), spared=["c", "b"]).splitlines()
+    assert kept[1] == f"{'1' * 10}  {'2' * 10}  words words wor…"
+    whole = render_list(["id", "b", "c", "d"], rows, io.StringIO(), spared=["c", "b"]).splitlines()
+    assert whole[1].split()[:3] == rows[0][:3]
+    _, *wrapped = render_list(["id", "b", "c", "d"], rows, Terminal(), spared=["c", "b"], wrapped=True).splitlines()
+    assert max(map(len, wrapped)) <= 40
+    assert " ".join(line[24:] for line in wrapped) == ("words " * 10).strip()
+
+
 def test_a_table_without_rows_shows_its_columns():
     assert render_table(["id", "status"], [], io.StringIO()) == "id  status\n"
 
@@ -101,6 +166,13 @@ def test_no_argument_and_no_option_lacks_its_help(name: str) -> None:
         option for option, text in helps.items() if not text or len(text.split()) < 2 or not text.endswith(".")
     ] == []
     assert [text for text in helps.values() if UNCLEAR.search(text)] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_never_says_what_an_option_takes_as_python_does(name: str) -> None:
+    shown = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "200"}).stdout
+    assert "Usage: " in shown
+    assert re.findall(r"<list.*|<str>|<int.*|\w\]>", shown) == []
 
 
 async def test_help_names_what_an_option_takes_as_people_do(signoff):

@@ -4,9 +4,11 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 
+from cli.output import Output
 from cli.parameters.policy import POLICY_FIELDS
 from cli.views import waterfall
 from contracts.resources import NewJob, Policy
@@ -61,6 +63,26 @@ def test_a_lost_validator_is_no_call_of_the_agent():
     kinds = [("requested", 0), ("call_begun", 1), ("result", 2), ("lapsed", 5), ("met", 9)]
     (call,) = waterfall.make_calls(entry(kind, at) for kind, at in kinds)
     assert lengths(call) == [("queue", 1), ("agent", 1), ("judge", 7)]
+
+
+def test_a_result_that_came_after_a_cancel_is_not_judged():
+    logs = [entry("requested", 0), entry("cancelled", 2, status="CANCELLED")]
+    (call,) = waterfall.make_calls([*logs, entry("result", 5, status="CANCELLED", code="late")])
+    assert (lengths(call), call.outcome) == ([("queue", 2)], "CANCELLED")
+
+
+def test_a_submission_that_is_executed_again_is_another_try_of_it():
+    logs = [
+        *(entry("requested", 0, execution_id="a"), entry("failed", 1, execution_id="a")),
+        *(entry("requested", 2, execution_id="b"), entry("call_failed", 3, execution_id="b", duration_s=0.5)),
+        entry("failed", 5, execution_id="b", duration_s=1),
+        entry("requested", 6, execution_id="c", submission=2),
+    ]
+    calls = waterfall.make_calls(logs)
+    assert [(call.submission, call.try_number, call.call) for call in calls] == [
+        *((1, 1, 1), (1, 2, 1), (1, 2, 2)),
+        (2, 1, 1),
+    ]
 
 
 def test_what_an_entry_says_took_so_long_was_waited_for_before():
@@ -141,6 +163,33 @@ async def test_a_job_is_shown_with_its_verdict_and_result(signoff):
     )
 
 
+async def test_a_job_that_is_run_again_has_a_row_for_each_try(signoff, jobstore):
+    await jobstore.add(NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes", agent_id="writer"))
+    for number in (1, 2):
+        jobstore.jobs["poem"] = jobstore.jobs["poem"].model_copy(update={"execution_id": UUID(int=number)})
+        await jobstore.record("poem", JobLogStatus.ASSIGNED, kind="requested", submission=1)
+        await jobstore.record("poem", JobLogStatus.FAILED, kind="failed", submission=1)
+    out = (await signoff("jobs", "show", "poem")).out
+    assert re.findall(r"^  (submission.*?) {2}", out, re.MULTILINE) == [
+        "submission 1, call 1",
+        "submission 1 (try 2), call 1",
+    ]
+    calls = (await signoff("jobs", "show", "poem", "--json")).json["calls"]
+    assert [call["try_number"] for call in calls] == [1, 2]
+
+
+@pytest.mark.parametrize(("is_terminal", "options", "shown"), [
+    (True, [], False), (True, ["--full"], True), (True, ["--plain"], True), (False, [], True),
+])  # fmt: skip
+async def test_a_long_result_is_cut_on_a_terminal_alone(signoff, jobstore, monkeypatch, is_terminal, options, shown):
+    await jobstore.add(NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes", agent_id="writer"))
+    text = "\n".join(f"line {number}." for number in range(50))
+    await jobstore.record("poem", JobLogStatus.IN_PROGRESS, kind="result", response_payload={"result": {"text": text}})
+    monkeypatch.setattr(Output, "is_whole", property(lambda out: out.plain or not is_terminal))
+    out = (await signoff("jobs", "show", "poem", *options)).out
+    assert ("line 49." in out, "10 more lines" in out) == (shown, not shown)
+
+
 async def test_a_job_without_a_result_says_so(signoff, jobstore):
     await jobstore.add(NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes", agent_id="writer"))
     ran = await signoff("jobs", "show", "poem")
@@ -203,11 +252,18 @@ async def test_the_policy_and_limit_of_an_agent_are_set_and_changed(signoff, job
     assert jobstore.agents["writer"].policy.max_attempts is None
 
 
-@pytest.mark.parametrize("arguments", [["jobs", "lst"], ["jobs", "list", "--limit", "x"], ["--bogus"], ["jobs", "get"]])
+WRONG = [["jobs", "lst"], ["jobs", "list", "--limit", "x"], ["jobs", "list", "--bogus"], ["--bogus"], ["jobs", "get"]]
+
+
+@pytest.mark.parametrize("arguments", [*([*wrong, "--json"] for wrong in WRONG), ["--json", "jobs", "list"]])
 async def test_wrong_usage_is_told_as_json_where_json_is_asked_for(signoff, arguments):
-    ran = await signoff(*arguments, "--json")
-    if arguments != ["--bogus"]:
-        assert (ran.status, json.loads(ran.err)["error"]["code"]) == (2, "usage")
+    ran = await signoff(*arguments)
+    assert (ran.status, json.loads(ran.err)["error"]["code"]) == (2, "usage")
+
+
+async def test_wrong_usage_is_told_as_text_elsewhere(signoff):
+    ran = await signoff("--bogus")
+    assert (ran.status, "Error: No such option: --bogus" in ran.err) == (2, True)
 
 
 async def test_the_version_is_told(signoff):

@@ -98,6 +98,7 @@ async def test_the_rest_example(home: Path, system: System) -> None:
 def test_no_example_leaves_a_file_behind(home: Path) -> None:
     """Run after the examples above: what they made stands in the system alone."""
     assert {path.name for path in home.iterdir()} == {".signoff", ".venv"}
+    assert {path.name for path in (home / ".signoff").iterdir()} == {"endpoints.json"}
 
 
 async def test_the_upstream_example(home: Path, system: System) -> None:

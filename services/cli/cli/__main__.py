@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any, Final, NamedTuple, cast
 
@@ -85,17 +87,28 @@ class CommandTree(PlainGroup):
         name, known, rest = super().resolve_command(ctx, args)
         return name, load_command(name) if name and known else None, rest
 
+    def make_context(self, info_name: str | None, args: list[str], *others: Any, **extra: Any) -> Any:
+        """Read the arguments that stand before the command. How they are wrong is told as JSON with --json."""
+        with _telling_usage_as_json(list(args)):
+            return super().make_context(info_name, args, *others, **extra)
+
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that is asked for. How it was wrongly asked for is told as JSON with --json."""
-        words = [*ctx._protected_args, *ctx.args]  # noqa: SLF001 - it has no public name
-        try:
+        """Run the command that is asked for. How it was wrongly asked for is told likewise."""
+        with _telling_usage_as_json([*ctx._protected_args, *ctx.args]):  # noqa: SLF001 - it has no public name
             return super().invoke(ctx)
-        except USAGE_ERROR as error:
-            if "--json" not in words:
-                raise
-            document = {"error": {"code": "usage", "message": error.format_message()}}
-            sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
-            raise typer.Exit(error.exit_code) from None
+
+
+@contextmanager
+def _telling_usage_as_json(words: Sequence[str]) -> Iterator[None]:
+    """Tell a usage error as JSON if --json is among the words, and end the command."""
+    try:
+        yield
+    except USAGE_ERROR as error:
+        if "--json" not in words:
+            raise
+        document = {"error": {"code": "usage", "message": error.format_message()}}
+        sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
+        raise typer.Exit(error.exit_code) from None
 
 
 def load_command(name: str) -> Command:

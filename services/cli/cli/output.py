@@ -9,14 +9,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cli.short_ids import find_short_ends
-from cli.terminal import Styled, cut, render_line, render_table, replace_line
-from contracts.status import Circuit, JobLogStatus, OperationState
+from cli.terminal import Styled, cut, render_line, render_list, render_table, replace_line
+from contracts.status import Circuit, JobLogStatus
 
 if TYPE_CHECKING:
     from contracts.criteria import Criterion, CriterionWarning
-    from contracts.messages.operations import OperationItem, OperationPreview
-    from contracts.messages.views import Batch, DeadLetter, DeadLetters
-    from contracts.resources import Agent, Job, JobLog, Limit, Operation, Policy
+    from contracts.messages.views import DeadLetter, DeadLetters
+    from contracts.resources import Agent, Job, JobLog, Limit, Policy
 
 STYLES = {
     "COMPLETED": "green",
@@ -67,9 +66,14 @@ def format_percent(progress: float | None) -> str:
     return "" if progress is None else f"{progress:.0%}"
 
 
+def format_usd(usd: float) -> str:
+    """Return an amount of money, however small."""
+    return f"{usd:.6g} USD"
+
+
 def format_spent(usd: float | None, tokens: int | None) -> str:
     """Return what a job has spent so far; "" if nothing is known to be spent."""
-    words = [f"{usd:.6g} USD"] if usd else []
+    words = [format_usd(usd)] if usd else []
     return ", ".join([*words, *([f"{tokens} tokens"] if tokens else [])])
 
 
@@ -103,22 +107,6 @@ def format_circuit(agent: Agent) -> Styled:
     return Styled(words, "" if agent.circuit is Circuit.CLOSED else "red")
 
 
-def describe_operation(operation: Operation) -> list[str | Styled]:
-    """Return the counts of a batch and, while it runs, its rate and estimated end, as parts of a line."""
-    counts = ", ".join(f"{count} {word}" for word, count in sorted(operation.counts.items()))
-    name = f"{operation.name}  " if operation.name else ""
-    parts: list[str | Styled] = [
-        f"{operation.id}  {name}",
-        style_status(operation.state),
-        f"  {operation.total} jobs: {counts}",
-    ]
-    if operation.state is OperationState.RUNNING and operation.rate_per_s:
-        parts.append(f" · {operation.rate_per_s:.1f}/s")
-    if operation.ends_at is not None:
-        parts.append(f" · ends about {format_time(operation.ends_at)}")
-    return parts
-
-
 def to_json(document: Any) -> str:
     """Return the shortest JSON of plain values, times and records."""
     return json.dumps(document, default=_to_plain, ensure_ascii=False, separators=(",", ":"))
@@ -142,6 +130,11 @@ class Output:
         self.plain = plain
         self._in_progress = False
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is cut: in a pipe, and where it is to be `plain`."""
+        return self.plain or not sys.stdout.isatty()
+
     def print_json(self, document: Any) -> None:
         """Print a JSON document on one line; nothing without --json."""
         if self.as_json:
@@ -152,10 +145,40 @@ class Output:
         if not self.as_json:
             _write(sys.stdout, render_line(parts, sys.stdout, plain=self.plain) + "\n")
 
-    def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, one_line: bool = False) -> None:
-        """Print a table, on a terminal with the last column wrapped or, with `one_line`, cut; nothing with --json."""
+    def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print a table, on a terminal with the last column wrapped; nothing with --json."""
         if not self.as_json:
-            _write(sys.stdout, render_table(columns, rows, sys.stdout, plain=self.plain, one_line=one_line))
+            _write(sys.stdout, render_table(columns, rows, sys.stdout, plain=self.plain))
+
+    def print_list(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        spared: Sequence[str] = (),
+        wrapped: bool = False,
+    ) -> None:
+        """Print what is listed, with the short ends of the ids that stand first; nothing with --json.
+
+        Columns that are empty in all rows are left out, but for the last; on a terminal those to be `spared`, too, the
+        first named first, until the others have room. What the last one has no room for is cut there, or `wrapped`.
+        """
+        if self.as_json:
+            return
+        ends = find_short_ends([str(row[0]) for row in rows])
+        names = [columns[0], "short", *columns[1:]]
+        cells = [(row[0], end, *row[1:]) for row, end in zip(rows, ends, strict=True)]
+        last = len(names) - 1
+        kept = [n for n in range(len(names)) if n in {0, last} or any(row[n] not in {None, ""} for row in cells)]
+        text = render_list(
+            [names[n] for n in kept],
+            [[row[n] for n in kept] for row in cells],
+            sys.stdout,
+            spared=[name for name in dict.fromkeys((*spared, "short")) if names.index(name) in kept],
+            wrapped=wrapped,
+            plain=self.plain,
+        )
+        _write(sys.stdout, text)
 
     def print_error(self, message: str, code: str) -> None:
         """Print why the command failed, on standard error."""
@@ -174,8 +197,7 @@ class Output:
 
     def _shorten(self, text: str | None) -> str:
         """Return a text as long as a terminal shows it; whole where it is not for a terminal."""
-        is_whole = self.plain or not sys.stdout.isatty()
-        return text or "" if is_whole else cut(text or "", MESSAGE_MAX_CHARS)
+        return text or "" if self.is_whole else cut(text or "", MESSAGE_MAX_CHARS)
 
     def show_job(self, job: Job) -> None:
         """Show a job."""
@@ -200,13 +222,12 @@ class Output:
         ]
         self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
 
-    def show_jobs(self, jobs: Sequence[Job], next_cursor: str) -> None:
-        """Show a page of jobs."""
-        self.print_json({"items": jobs, "next_cursor": next_cursor or None})
+    def show_jobs(self, jobs: Sequence[Job], next_cursor: str, searched: int | None) -> None:
+        """Show a page of jobs, and whether only the newest were `searched` for them."""
+        self.print_json({"items": jobs, "next_cursor": next_cursor or None, "searched": searched})
         rows = [
             (
                 job.id,
-                end,
                 style_status_of(job),
                 _last_code(job),
                 format_percent(job.progress),
@@ -214,16 +235,13 @@ class Output:
                 job.submission,
                 job.title,
             )
-            for job, end in zip(jobs, find_short_ends([job.id for job in jobs]), strict=True)
+            for job in jobs
         ]
-        self._print_without_empty(["id", "short", "status", "code", "progress", "agent", "submission", "title"], rows)
-        self._print_next_cursor(next_cursor)
-
-    def _print_without_empty(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print a table with a line a row, without the columns that are empty in all rows but the last column."""
-        last = len(columns) - 1
-        kept = [n for n in range(len(columns)) if n in {0, last} or any(row[n] not in {None, ""} for row in rows)]
-        self.print_table([columns[n] for n in kept], [[row[n] for n in kept] for row in rows], one_line=True)
+        columns = ["id", "status", "code", "progress", "agent", "submission", "title"]
+        self.print_list(columns, rows, spared=["submission", "progress", "agent", "short", "code"])
+        if searched is not None:
+            self.print_line(f"among the newest {searched}: older ones were not looked at")
+        self.print_next_cursor(next_cursor)
 
     def show_log(self, log: JobLog, name: str = "") -> None:
         """Show a transition as a line of a timeline."""
@@ -247,7 +265,7 @@ class Output:
             return
         for log in logs:
             self.show_log(log)
-        self._print_next_cursor(next_cursor)
+        self.print_next_cursor(next_cursor)
 
     def show_agent(self, agent: Agent) -> None:
         """Show an agent."""
@@ -269,56 +287,29 @@ class Output:
     def show_agents(self, agents: Sequence[Agent], next_cursor: str) -> None:
         """Show a page of agents."""
         self.print_json({"items": agents, "next_cursor": next_cursor or None})
-        self._print_agents(agents)
-        self._print_next_cursor(next_cursor)
+        columns = ["id", "name", "protocol", "gets work", "circuit", "capabilities", "url"]
+        rows = [
+            (
+                agent.id,
+                agent.name,
+                agent.protocol,
+                _gets_work(agent),
+                format_circuit(agent),
+                " ".join(agent.capabilities),
+                agent.url,
+            )
+            for agent in agents
+        ]
+        self.print_list(columns, rows, spared=["capabilities", "protocol"])
+        self.print_next_cursor(next_cursor)
 
-    def show_batch(self, batch: Batch) -> None:
-        """Show a batch, and those of its jobs that were refused."""
-        self.print_json(batch)
-        self.print_line(*describe_operation(batch))
-        for item in batch.items:
-            if item.code is not None:
-                self.print_line(f"  {item.job_id}  ", style_status("REFUSED"), f"  {item.code}: {item.message}")
-
-    def show_operation(self, operation: Operation) -> None:
-        """Show an operation, such as a batch, without its items."""
-        self.print_json(operation)
-        self.print_line(*describe_operation(operation))
-
-    def show_operations(self, operations: Sequence[Operation], next_cursor: str) -> None:
-        """Show a page of batches."""
-        self.print_json({"items": operations, "next_cursor": next_cursor or None})
-        for operation in operations:
-            self.print_line(f"{format_time(operation.created_at)}  ", *describe_operation(operation))
-        self._print_next_cursor(next_cursor)
-
-    def show_preview(self, kind: str, preview: OperationPreview) -> None:
-        """Show what an operation would be about."""
-        self.print_json(preview)
-        counts = ", ".join(f"{count} {word}" for word, count in sorted(preview.counts.items()))
-        more = f"more than {preview.items_max}" if preview.total > preview.items_max else preview.total
-        self.print_line(f"{kind}: {more} jobs" + (f": {counts}" if counts else ""))
-        for job in preview.sample:
-            self.print_line(f"  {job.id}  ", style_status_of(job), f"  {job.title}")
-        if preview.total > len(preview.sample) > 0:
-            self.print_line(f"  and {preview.total - len(preview.sample)} more")
-        if preview.cost_usd is not None:
-            of = "" if preview.cost_of == preview.total else f" for {preview.cost_of} of them"
-            self.print_line(f"estimated cost: ${preview.cost_usd:.2f}{of}, by what similar jobs have cost recently")
-
-    def show_items(self, items: Sequence[OperationItem], next_cursor: str) -> None:
-        """Show a page of the items of an operation."""
-        self.print_json({"items": items, "next_cursor": next_cursor or None})
-        rows = [(i.job_id, style_status(i.outcome), i.code, i.message or i.title, i.retried_by) for i in items]
-        self.print_table(["job", "outcome", "code", "why", "retried by"], rows)
-        self._print_next_cursor(next_cursor)
-
-    def show_progress(self, operation: Operation) -> None:
-        """Show the state of a batch: on a terminal in one line that changes, elsewhere in a new line each time."""
-        if self.as_json or self.plain or not sys.stdout.isatty():
-            self.show_operation(operation)
+    def print_progress(self, document: Any, *parts: str | Styled) -> None:
+        """Print how far something is: on a terminal in one line that changes, elsewhere in a new line each time."""
+        if self.as_json or self.is_whole:
+            self.print_json(document)
+            self.print_line(*parts)
             return
-        _write(sys.stdout, replace_line(render_line(describe_operation(operation), sys.stdout, plain=self.plain)))
+        _write(sys.stdout, replace_line(render_line(parts, sys.stdout, plain=self.plain)))
         self._in_progress = True
 
     def end_progress(self) -> None:
@@ -373,22 +364,8 @@ class Output:
         ]
         self.print_table(["name", "at once", "rate", "may wait", "weight", "paused"], rows)
 
-    def _print_agents(self, agents: Sequence[Agent]) -> None:
-        rows = [
-            (
-                agent.id,
-                agent.name,
-                agent.protocol,
-                agent.url,
-                _gets_work(agent),
-                format_circuit(agent),
-                " ".join(agent.capabilities),
-            )
-            for agent in agents
-        ]
-        self.print_table(["id", "name", "protocol", "url", "gets work", "circuit", "capabilities"], rows)
-
-    def _print_next_cursor(self, next_cursor: str) -> None:
+    def print_next_cursor(self, next_cursor: str) -> None:
+        """Print how to go on after a page, if there is more."""
         if next_cursor:
             self.print_line(f"more: --cursor {next_cursor}")
 

@@ -12,13 +12,13 @@ from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
 _NUMBERS: Final = {int: re.compile(r"-?[0-9]{1,15}"), float: re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")}
-#: How Typer names what an option takes, where nothing else is said.
-_KINDS: Final = re.compile(r"<(?:list\[)?(\w+)[^>]*>")
+#: How Typer names what an option takes, where nothing else is said: `<str>`, `<list[int range]>`, `<list[a|b]>`.
+_KINDS: Final = re.compile(r"<(?:list\[)?((-?\w+)[^>\]]*)\]?>")
 
 
 def _name_kind(kind: re.Match[str]) -> str:
-    """Return what an option takes as a word that people use."""
-    return {"str": "TEXT", "int": "N", "float": "N", "path": "FILE"}.get(kind[1], kind[0])
+    """Return what an option takes as a word that people use; values to choose from as they are."""
+    return {"str": "TEXT", "int": "N", "float": "N", "path": "FILE"}.get(kind[2], f"<{kind[1]}>")
 
 
 class PlainCommand(TyperCommand):

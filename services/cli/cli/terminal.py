@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TextIO
 _CODES: Final = {"bold": 1, "red": 31, "green": 32, "yellow": 33, "magenta": 35, "cyan": 36}
 _GAP: Final = "  "
 #: The last column of a table is fitted to the terminal if that has at least this many characters for it.
-_FITTED_MIN_CHARS: Final = 20
+_FITTED_MIN_CHARS: Final = 16
 _CUT: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -40,17 +40,69 @@ def render_table(
     stream: TextIO,
     *,
     plain: bool = False,
-    one_line: bool = False,
 ) -> str:
-    """Return the lines of a table.
+    """Return the lines of a table; on a terminal, unless `plain`, with the last column wrapped to its width."""
+    return _lay_out(_clean_table(columns, rows), stream, plain=plain)
 
-    On a terminal, unless `plain`, the last column is fitted to its width: wrapped, or cut to `one_line`.
+
+def render_list(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    stream: TextIO,
+    *,
+    spared: Sequence[str] = (),
+    wrapped: bool = False,
+    plain: bool = False,
+) -> str:
+    """Return a table that on a terminal, unless `plain`, is no wider than that.
+
+    Where it would be, the columns to be `spared` are left out, the first named first. Then the last column is
+    `wrapped`, or else cut, and of the others the widest. The first one, which holds ids, is never cut.
     """
+    table = _clean_table(columns, rows)
+    if stream.isatty() and not plain:
+        table = _leave_out(table, [columns.index(name) for name in spared])
+        table = table if wrapped else _narrow(table)
+    return _lay_out(table, stream, plain=plain)
+
+
+def _leave_out(table: Sequence[Sequence[Styled]], spared: Iterable[int]) -> list[list[Styled]]:
+    """Return a table without the columns to be spared, as many of them as the last column needs room."""
+    widths, kept = _measure_columns(table), list(range(len(table[0])))
+    for column in spared:
+        others = sum(widths[n] for n in kept[:-1]) + len(_GAP) * (len(kept) - 1)
+        if others + min(widths[-1], _FITTED_MIN_CHARS) <= columns_of():
+            break
+        kept.remove(column)
+    return [[row[n] for n in kept] for row in table]
+
+
+def _narrow(table: Sequence[Sequence[Styled]]) -> list[list[Styled]]:
+    """Return a table that is no wider than the terminal: the last column gives way, then the widest but the first."""
+    first, *between, last = _measure_columns(table)
+    room = columns_of() - first - len(_GAP) * (len(between) + 1)
+    while sum(between) + min(last, _FITTED_MIN_CHARS // 2) > room and max(between, default=0) > 1:
+        between[between.index(max(between))] -= 1
+    widths = [first, *between, max(1, room - sum(between))]
+    return [
+        [cell._replace(text=cut(cell.text, width)) for cell, width in zip(row, widths, strict=True)] for row in table
+    ]
+
+
+def _clean_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[list[Styled]]:
     header = [[Styled(name, "bold") for name in columns]] if any(columns) else []
-    table = [[_clean(cell) for cell in row] for row in (*header, *rows)]
-    widths = [max(_measure(cell.text) for cell in column) for column in zip(*table, strict=True)][:-1]
+    return [[_clean(cell) for cell in row] for row in (*header, *rows)]
+
+
+def _measure_columns(table: Iterable[Sequence[Styled]]) -> list[int]:
+    return [max(_measure(cell.text) for cell in column) for column in zip(*table, strict=True)]
+
+
+def _lay_out(table: Sequence[Sequence[Styled]], stream: TextIO, *, plain: bool) -> str:
+    """Return the lines of a table, on a terminal with what stands in its last column wrapped."""
+    widths = _measure_columns(table)[:-1]
     indent = sum(widths) + len(_GAP) * len(widths)
-    room = shutil.get_terminal_size().columns - indent if stream.isatty() and not plain else 0
+    room = columns_of() - indent if stream.isatty() and not plain else 0
     shows_styles = _shows_styles(stream) and not plain
     lines = []
     for *cells, last in table:
@@ -58,17 +110,11 @@ def render_table(
             _render(cell, shows_styles=shows_styles) + " " * (width - _measure(cell.text)) + _GAP
             for cell, width in zip(cells, widths, strict=True)
         )
-        for part in _fit(last.text, room, one_line=one_line):
+        is_wrapped = _FITTED_MIN_CHARS <= room < _measure(last.text)
+        for part in textwrap.wrap(last.text, room) if is_wrapped else [last.text]:
             lines.append((line + _render(Styled(part, last.style), shows_styles=shows_styles)).rstrip())
             line = " " * indent
     return "".join(f"{line}\n" for line in lines)
-
-
-def _fit(text: str, room: int, *, one_line: bool) -> list[str]:
-    """Return the lines of a text within so many characters; one line where there is too little room for any."""
-    if room < _FITTED_MIN_CHARS or _measure(text) <= room:
-        return [text]
-    return [cut(text, room)] if one_line else textwrap.wrap(text, room)
 
 
 def cut(text: str, columns: int) -> str:

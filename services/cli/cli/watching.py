@@ -1,4 +1,4 @@
-"""Follow a job until it rests, or an operation until it has ended."""
+"""Follow a job until it rests."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cli.errors import CommandError
 from cli.session import Session
 from cli.terminal import Styled
 from contracts.client import JobStoreClient
-from contracts.status import BATCH_KINDS, RESTING, JobLogStatus, JobStatus, OperationState
+from contracts.status import RESTING, JobLogStatus, JobStatus
 
 if TYPE_CHECKING:
-    from contracts.resources import Job, JobLog, Operation
+    from contracts.resources import Job, JobLog
 
 _FINAL_STATUSES = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
 
@@ -70,24 +70,3 @@ def succeed_if_completed(cli: Session, job: Job) -> None:
     if job.status is not JobStatus.COMPLETED:
         cli.out.print_error(f"{job.id} is {job.status}", job.status.lower())
         raise typer.Exit(1)
-
-
-async def show_until_ended(
-    cli: Session, jobstore: JobStoreClient, operation_id: str, *, as_json: bool = True
-) -> Operation:
-    """Show an operation until it has ended, as JSON only with `as_json`; return its last state."""
-    last = await jobstore.get_operation(operation_id)
-    named, look = ("batch_id", "batches watch") if last.kind in BATCH_KINDS else ("operation_id", "bulk get")
-    with told_that_it_goes_on(cli, {named: operation_id}, f"signoff {look} {operation_id}"):
-        async with aclosing(jobstore.watch_operation(operation_id)) as operations:
-            async for last in operations:
-                if as_json or not cli.out.as_json:
-                    cli.out.show_progress(last)
-    cli.out.end_progress()
-    return last
-
-
-def has_completed(operation: Operation) -> bool:
-    """Return whether an operation is done, and all its items are COMPLETED, or DONE where nothing was executed."""
-    good = sum(operation.counts.get(word, 0) for word in (JobStatus.COMPLETED, "DONE"))
-    return operation.state is OperationState.DONE and 0 < operation.total == good

@@ -6,10 +6,10 @@ import typer
 
 from cli.commands.jobs import Cursor, Limit
 from cli.options import read_json_file
-from cli.parameters.job_filter import check_filter, with_filter
-from cli.parameters.lookups import BatchId, find_batch_id
+from cli.parameters.job_filter import make_checked_filter, with_filter
+from cli.parameters.lookups import BatchId, complete_jobs, find_batch_id, find_job_ids
 from cli.session import Session, command, make_app
-from cli.watching import has_completed, show_until_ended
+from cli.views.operations_view import has_completed, show_batch, show_operation, show_operations, show_until_ended
 from contracts.status import BATCH_KINDS, JobStatus
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ Wait = Annotated[bool, typer.Option("--wait", help="Show its progress until it e
 async def create(  # noqa: PLR0917 - each is an option
     cli: Session,
     conditions: dict[str, Any],
-    job_ids: Annotated[list[str] | None, typer.Argument(metavar="[JOB]...", help="Jobs that exist.")] = None,
+    job_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[JOB]...", help="Jobs that exist.", autocompletion=complete_jobs)
+    ] = None,
     file: Annotated[str | None, typer.Option(help="New jobs as a JSON array, or -.")] = None,
     name: Name = None,
     key: Key = None,
@@ -39,14 +41,15 @@ async def create(  # noqa: PLR0917 - each is an option
     """Execute jobs: those named, those in a file, or those that match; succeed if all were accepted."""
     if [bool(job_ids), bool(file), bool(conditions)].count(True) != 1:
         raise typer.BadParameter("give either jobs, --file, or what the jobs must be", param_hint="JOB")
-    job_filter = check_filter(conditions) if conditions else None
     jobs = _validate_new_jobs(read_json_file(file, "--file")) if file else []
     async with cli.jobstore() as jobstore:
-        created = await jobstore.execute_jobs(job_ids or [], jobs, filter=job_filter, name=name, idempotency_key=key)
+        job_filter = await make_checked_filter(jobstore, conditions) if conditions else None
+        found = await find_job_ids(jobstore, job_ids or [])
+        created = await jobstore.execute_jobs(found, jobs, filter=job_filter, name=name, idempotency_key=key)
         if wait:
             await show_until_ended(cli, jobstore, str(created.id), as_json=False)
             created = await jobstore.get_batch(created.id)
-    cli.out.show_batch(created)
+    show_batch(cli.out, created)
     _exit_unless(has_completed(created) if wait else all(item.accepted for item in created.items))
 
 
@@ -55,14 +58,14 @@ async def list_(cli: Session, limit: Limit = 50, cursor: Cursor = "") -> None:
     """List batches, newest first."""
     async with cli.jobstore() as jobstore:
         page = await jobstore.list_operations(BATCH_KINDS, limit=limit, page_token=cursor)
-    cli.out.show_operations(*page)
+    show_operations(cli.out, *page)
 
 
 @command(app, "get")
 async def get(cli: Session, batch_id: BatchId) -> None:
     """Show the state of a batch."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_batch(await jobstore.get_batch(await find_batch_id(jobstore, batch_id)))
+        show_batch(cli.out, await jobstore.get_batch(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "watch")
@@ -77,14 +80,14 @@ async def watch(cli: Session, batch_id: BatchId) -> None:
 async def pause(cli: Session, batch_id: BatchId) -> None:
     """Pause a batch: nothing more of it begins; what is with an agent goes on."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(await jobstore.pause_operation(await find_batch_id(jobstore, batch_id)))
+        show_operation(cli.out, await jobstore.pause_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "resume")
 async def resume(cli: Session, batch_id: BatchId) -> None:
     """Resume a paused batch."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(await jobstore.resume_operation(await find_batch_id(jobstore, batch_id)))
+        show_operation(cli.out, await jobstore.resume_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "cancel")
@@ -98,8 +101,9 @@ async def cancel(
 ) -> None:
     """Cancel a batch: nothing more of it begins, and its live executions are cancelled; it is CANCELLED soon after."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(
-            await jobstore.cancel_operation(await find_batch_id(jobstore, batch_id), reason, requested_by=requested_by)
+        show_operation(
+            cli.out,
+            await jobstore.cancel_operation(await find_batch_id(jobstore, batch_id), reason, requested_by=requested_by),
         )
 
 
@@ -118,7 +122,7 @@ async def retry(
         created = await jobstore.retry_operation(batch_id, status or [], name=name, idempotency_key=key)
         if wait:
             created = await show_until_ended(cli, jobstore, str(created.id), as_json=False)
-    cli.out.show_operation(created)
+    show_operation(cli.out, created)
     _exit_unless(has_completed(created) if wait else "REFUSED" not in created.counts)
 
 

@@ -8,10 +8,24 @@ import typer
 
 from cli.commands.jobs import Cursor, Limit
 from cli.options import validate_model
-from cli.parameters.job_filter import check_filter, read_conditions
-from cli.parameters.lookups import find_batch_id
+from cli.parameters.job_filter import make_checked_filter, read_conditions
+from cli.parameters.lookups import (
+    OperationId,
+    complete_agents,
+    complete_jobs,
+    find_agent_id,
+    find_batch_id,
+    find_job_ids,
+)
 from cli.session import Session, command, make_app, with_options
-from cli.watching import has_completed, show_until_ended
+from cli.views.operations_view import (
+    has_completed,
+    show_items,
+    show_operation,
+    show_operations,
+    show_preview,
+    show_until_ended,
+)
 from contracts.status import OperationKind
 
 if TYPE_CHECKING:
@@ -21,7 +35,6 @@ app = make_app("Execute, cancel, resubmit, assign or retry all jobs that match."
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Why, as the logs tell it.")]
 RequestedBy = Annotated[str | None, typer.Option("--by", envvar="USER", help="Who asks, as the logs tell it.")]
-OperationId = Annotated[str, typer.Argument(metavar="OPERATION", help="Its id, or the beginning or end of it.")]
 
 
 @dataclass(frozen=True)
@@ -29,7 +42,8 @@ class How:
     """What is said of every operation beside what it does, and by which filter."""
 
     job_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[JOB]...", help="These jobs, instead of all that match.")
+        list[str] | None,
+        typer.Argument(metavar="[JOB]...", help="These jobs, instead of all that match.", autocompletion=complete_jobs),
     ] = None
     name: Annotated[
         str | None, typer.Option("--name", help="What the operation is called, for whoever looks at it.")
@@ -83,7 +97,10 @@ async def assign(
     cli: Session,
     conditions: dict[str, Any],
     how: How,
-    to: Annotated[str, typer.Option("--to", metavar="AGENT", help="The agent that gets them.")],
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="AGENT", help="The agent that gets them.", autocompletion=complete_agents),
+    ],
 ) -> None:
     """Assign all jobs that match to an agent."""
     await make_operation(cli, OperationKind.ASSIGN, conditions, how, agent_id=to)
@@ -108,14 +125,14 @@ async def list_(
     """List operations, newest first."""
     async with cli.jobstore() as jobstore:
         page = await jobstore.list_operations(kind or [], limit=limit, page_token=cursor)
-    cli.out.show_operations(*page)
+    show_operations(cli.out, *page)
 
 
 @command(app, "get")
 async def get(cli: Session, operation_id: OperationId) -> None:
     """Show the state of an operation."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(await jobstore.get_operation(await find_batch_id(jobstore, operation_id)))
+        show_operation(cli.out, await jobstore.get_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(app, "report")
@@ -134,21 +151,21 @@ async def report(
     async with cli.jobstore() as jobstore:
         operation_id = await find_batch_id(jobstore, operation_id)
         page = await jobstore.list_operation_items(operation_id, outcomes, limit=limit, page_token=cursor)
-    cli.out.show_items(*page)
+    show_items(cli.out, *page)
 
 
 @command(app, "pause")
 async def pause(cli: Session, operation_id: OperationId) -> None:
     """Pause an operation: nothing more of it begins; what is with an agent goes on."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(await jobstore.pause_operation(await find_batch_id(jobstore, operation_id)))
+        show_operation(cli.out, await jobstore.pause_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(app, "resume")
 async def resume(cli: Session, operation_id: OperationId) -> None:
     """Resume a paused operation."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_operation(await jobstore.resume_operation(await find_batch_id(jobstore, operation_id)))
+        show_operation(cli.out, await jobstore.resume_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(app, "abort")
@@ -158,7 +175,7 @@ async def abort(
     """Abort an operation: nothing more of it begins, and its live executions are cancelled; what is done stays done."""
     async with cli.jobstore() as jobstore:
         operation_id = await find_batch_id(jobstore, operation_id)
-        cli.out.show_operation(await jobstore.cancel_operation(operation_id, reason, requested_by=requested_by))
+        show_operation(cli.out, await jobstore.cancel_operation(operation_id, reason, requested_by=requested_by))
 
 
 async def make_operation(
@@ -174,17 +191,22 @@ async def make_operation(
         raise typer.BadParameter(
             "is needed where nobody can be asked; --dry-run shows what it would do", param_hint="--yes"
         )
-    chosen = {"filter": check_filter(conditions)} if conditions else {"job_ids": how.job_ids}
-    new = validate_model(NewOperation, {"kind": kind, "name": how.name, **parameters, **chosen}, "the operation")
     async with cli.jobstore() as jobstore:
+        if conditions:
+            chosen: dict[str, Any] = {"filter": await make_checked_filter(jobstore, conditions)}
+        else:
+            chosen = {"job_ids": await find_job_ids(jobstore, how.job_ids or [])}
+        if isinstance(agent := parameters.get("agent_id"), str):
+            chosen["agent_id"] = await find_agent_id(jobstore, agent)
+        new = validate_model(NewOperation, {"kind": kind, "name": how.name, **parameters, **chosen}, "the operation")
         if not how.yes:
-            cli.out.show_preview(kind, await jobstore.preview_operation(new))
+            show_preview(cli.out, kind, await jobstore.preview_operation(new))
         if how.dry_run or (is_asked and not typer.confirm(f"{kind} them?")):
             return None
         made = await jobstore.create_operation(new, idempotency_key=how.key)
         if how.wait:
             made = await show_until_ended(cli, jobstore, str(made.id), as_json=False)
-    cli.out.show_operation(made)
+    show_operation(cli.out, made)
     if how.wait and not has_completed(made):
         raise typer.Exit(1)
     return made

@@ -7,7 +7,7 @@ import typer
 from cli.commands import job_views
 from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
 from cli.parameters.job_filter import make_filter, with_filter
-from cli.parameters.lookups import AgentId, JobId, find_agent_id, find_job, find_job_id
+from cli.parameters.lookups import AgentId, JobId, OptionalJobId, complete_agents, find_agent_id, find_job, find_job_id
 from cli.parameters.policy import BudgetUsd, PolicyFields, parse_policy
 from cli.session import Session, command, make_app
 from cli.views.counts import format_count, show_counts
@@ -65,7 +65,12 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     criteria: Criteria = None,
     payload: Payload = None,
     agent: Annotated[
-        str | None, typer.Option(help="The id of the agent that executes it; without one it is PENDING.")
+        str | None,
+        typer.Option(
+            metavar="AGENT",
+            help="The agent that executes it; without one it is PENDING.",
+            autocompletion=complete_agents,
+        ),
     ] = None,
     job_id: Annotated[str | None, typer.Option("--id", help="Its id; one is made when not given.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Whose job it is; `default` when not given.")] = None,
@@ -93,6 +98,8 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     fields |= {"policy": {**(fields.get("policy") or {}), **parse_policy(policy, budget_usd)}}
     new = validate_model(NewJob, fields, "--file" if file else "the job")
     async with cli.jobstore() as jobstore:
+        if agent is not None:
+            new.agent_id = await find_agent_id(jobstore, agent)
         job = await jobstore.create_job(new)
         cli.out.print_warnings(job.warnings)
         if execute:
@@ -128,18 +135,18 @@ async def list_(
     cursor: Cursor = "",
 ) -> None:
     """List jobs, newest first unless sorted otherwise."""
-    job_filter = make_filter(conditions)
     async with cli.jobstore() as jobstore:
+        job_filter = await make_filter(jobstore, conditions)
         page = await jobstore.list_matching(job_filter, limit=limit, page_token=cursor, order=sort, with_last_log=True)
-    cli.out.show_jobs(page.jobs, page.next_page_token)
+    cli.out.show_jobs(page.jobs, page.next_page_token, page.searched)
 
 
 @command(app, "count")
 @with_filter
 async def count(cli: Session, conditions: dict[str, Any]) -> None:
     """Count jobs by status, and those that were cancelled; what a filter says of the status is ignored."""
-    job_filter = make_filter(conditions)
     async with cli.jobstore() as jobstore:
+        job_filter = await make_filter(jobstore, conditions)
         found = await jobstore.count_jobs(job_filter)
     cli.out.print_json(found)
     show_counts(cli.out, found)
@@ -156,8 +163,8 @@ async def facets(
     limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="How many values to show.")] = 20,
 ) -> None:
     """Count jobs by the values of a field, the most frequent first; what a filter says of that field is ignored."""
-    job_filter = make_filter(conditions)
     async with cli.jobstore() as jobstore:
+        job_filter = await make_filter(jobstore, conditions)
         found = await jobstore.list_job_facets(field, job_filter, limit=limit)
     cli.out.print_json(found)
     rows = [(format_count(one.count, found.capped_at), one.value, one.name or "") for one in found.facets]
@@ -220,7 +227,7 @@ async def watch(cli: Session, job_id: JobId, timeout_s: Timeout = None) -> None:
 @command(app, "cancel")
 async def cancel(
     cli: Session,
-    job_id: Annotated[str | None, typer.Argument(metavar="JOB", help="Its id, or the beginning or end of it.")] = None,
+    job_id: OptionalJobId = None,
     execution_id: Annotated[
         str | None,
         typer.Option("--execution-id", metavar="UUID", help="Cancel this execution, and none that began later."),

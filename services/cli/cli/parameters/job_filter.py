@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from cli.options import parse_pairs, parse_past_time, validate_model
+from cli.parameters.lookups import complete_agents, complete_operations, find_agent_id, find_batch_id
 from cli.session import with_options
+from contracts.client import JobStoreClient
 from contracts.status import JobStatus
 
 if TYPE_CHECKING:
@@ -17,12 +19,21 @@ def read_conditions(  # noqa: PLR0913 - each is an option
     status: Annotated[
         list[JobStatus] | None, typer.Option(case_sensitive=False, help="At this status. May be repeated: any of them.")
     ] = None,
-    agent: Annotated[str | None, typer.Option(help="Assigned to this agent.")] = None,
+    agent: Annotated[
+        str | None, typer.Option(metavar="AGENT", help="Assigned to this agent.", autocompletion=complete_agents)
+    ] = None,
     tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
     label: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="With this label. May be repeated: all of them.")
     ] = None,
-    batch: Annotated[str | None, typer.Option(help="The items of this batch, or of another operation.")] = None,
+    batch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BATCH",
+            help="The items of this batch, or of another operation.",
+            autocompletion=complete_operations,
+        ),
+    ] = None,
     text: Annotated[
         str | None,
         typer.Option(help="With these words, or words that begin so; or with this text in the id or the title."),
@@ -84,15 +95,28 @@ def read_conditions(  # noqa: PLR0913 - each is an option
 with_filter: Final = with_options(conditions=read_conditions)
 
 
-def make_filter(conditions: dict[str, Any]) -> "JobFilter | dict[str, Any]":
-    """Return a filter, checked if anything in it may be wrong. Raise BadParameter with what is."""
-    if conditions.keys() <= {"statuses", "agent_id", "tenant", "labels", "cancelled"}:
-        return conditions
-    return check_filter(conditions)
+async def make_filter(jobstore: JobStoreClient, conditions: dict[str, Any]) -> "JobFilter | dict[str, Any]":
+    """Return a filter with whole ids, checked if anything in it may be wrong. Raise BadParameter with what is."""
+    found = await _find_ids(jobstore, conditions)
+    if found.keys() <= {"statuses", "agent_id", "tenant", "labels", "cancelled"}:
+        return found
+    return _check_filter(found)
 
 
-def check_filter(conditions: dict[str, Any]) -> "JobFilter":
-    """Return a filter. Raise BadParameter with what is wrong in it."""
+async def make_checked_filter(jobstore: JobStoreClient, conditions: dict[str, Any]) -> "JobFilter":
+    """Return a filter with whole ids. Raise BadParameter with what is wrong in it."""
+    return _check_filter(await _find_ids(jobstore, conditions))
+
+
+async def _find_ids(jobstore: JobStoreClient, conditions: dict[str, Any]) -> dict[str, Any]:
+    """Return the same conditions with the whole ids of the agent and of the batch that are meant."""
+    finders = {"agent_id": find_agent_id, "batch_id": find_batch_id}
+    return {
+        name: await finders[name](jobstore, value) if name in finders else value for name, value in conditions.items()
+    }
+
+
+def _check_filter(conditions: dict[str, Any]) -> "JobFilter":
     from contracts.resources import JobFilter  # noqa: PLC0415 - heavy, and only needed here
 
     return validate_model(JobFilter, conditions, "the filter")

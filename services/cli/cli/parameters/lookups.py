@@ -30,6 +30,8 @@ _NAMED_MAX: Final = 5
 _PAGE: Final = 500
 #: Pages that are looked through for a part of an id.
 _PAGES_MAX: Final = 20
+#: Ids of jobs that are looked for at once.
+_FOUND_AT_ONCE: Final = 20
 #: Seconds after which a shell is told of no ids.
 _COMPLETED_WITHIN_S: Final = 0.3
 
@@ -40,6 +42,15 @@ async def find_job_id(jobstore: JobStoreClient, given: str) -> str:
     What names no job is returned as it is. Raise CommandError where several could be meant.
     """
     return await _find(given, jobstore.get_job, _list_jobs(jobstore, given), "job")
+
+
+async def find_job_ids(jobstore: JobStoreClient, given: Sequence[str]) -> list[str]:
+    """Return the ids of the jobs that are meant, likewise."""
+    found: list[str] = []
+    for first in range(0, len(given), _FOUND_AT_ONCE):
+        some = given[first : first + _FOUND_AT_ONCE]
+        found += await asyncio.gather(*(find_job_id(jobstore, each) for each in some))
+    return found
 
 
 async def find_job(jobstore: JobStoreClient, given: str, *, with_last_log: bool = False) -> "Job":
@@ -139,22 +150,16 @@ async def _list_some_jobs(jobstore: JobStoreClient, part: str) -> AsyncIterator[
         yield job.id
 
 
-_JOB: Final = typer.Argument(
-    metavar="JOB", help="Its id, or the beginning or end of it.", autocompletion=_complete(_list_some_jobs)
-)
-_AGENT: Final = typer.Argument(
-    metavar="AGENT",
-    help="Its id, or the beginning or end of it.",
-    autocompletion=_complete(lambda jobstore, _: _list_all(jobstore.list_agents)),
-)
-_BATCH: Final = typer.Argument(
-    metavar="BATCH",
-    help="Its id, or the beginning or end of it.",
-    autocompletion=_complete(lambda jobstore, _: _list_all(jobstore.list_operations)),
-)
-JobId = Annotated[str, _JOB]
-AgentId = Annotated[str, _AGENT]
-BatchId = Annotated[str, _BATCH]
+complete_jobs: Final = _complete(_list_some_jobs)
+complete_agents: Final = _complete(lambda jobstore, _: _list_all(jobstore.list_agents))
+complete_operations: Final = _complete(lambda jobstore, _: _list_all(jobstore.list_operations))
+
+_HELP: Final = "Its id, or the beginning or end of it."
+JobId = Annotated[str, typer.Argument(metavar="JOB", help=_HELP, autocompletion=complete_jobs)]
+OptionalJobId = Annotated[str | None, typer.Argument(metavar="JOB", help=_HELP, autocompletion=complete_jobs)]
+AgentId = Annotated[str, typer.Argument(metavar="AGENT", help=_HELP, autocompletion=complete_agents)]
+BatchId = Annotated[str, typer.Argument(metavar="BATCH", help=_HELP, autocompletion=complete_operations)]
+OperationId = Annotated[str, typer.Argument(metavar="OPERATION", help=_HELP, autocompletion=complete_operations)]
 
 
 async def get_policy_version(jobstore: JobStoreClient, name: str, number: int) -> Any:

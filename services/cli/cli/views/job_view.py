@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contracts.resources import Job, JobLog
     from contracts.waiting.reasons import Waiting
 
-#: Lines of a result that are shown, unless all are asked for.
+#: Lines of a result that a terminal shows, unless all are asked for.
 RESULT_LINES_MAX: Final = 40
 _OUTCOMES: Final = {"pass": ("met", "green"), "fail": ("not met", "red"), "cannot_assess": ("cannot say", "yellow")}
 _BAR_STYLES: Final = {
@@ -73,7 +73,7 @@ def show_job(
         out.print_line(f"no result{'' if submission is None else f' of submission {submission}'} yet")
     else:
         _show_verdict(out, job, found[0], found[2])
-        _show_result(out, format_result(found[1]), in_full=in_full)
+        _show_result(out, format_result(found[1]), in_full=in_full or out.is_whole)
     show_waterfall(out, calls)
 
 
@@ -139,7 +139,7 @@ def show_waterfall(out: Output, calls: Sequence[waterfall.Call]) -> None:
         "  ",
         ", ".join(f"{what} {format_seconds(took.total_seconds())}" for what, took in sums.items()),
     )
-    names = [f"submission {call.submission}, call {call.call}" for call in calls]
+    names = [_name_call(call) for call in calls]
     width = max(map(len, names))
     columns = min(_BAR_MAX_CHARS, max(_BAR_MIN_CHARS, columns_of() - width - 30))
     for name, call, bar in zip(names, calls, waterfall.draw(calls, now, columns), strict=True):
@@ -157,6 +157,11 @@ def show_waterfall(out: Output, calls: Sequence[waterfall.Call]) -> None:
         out.print_line(f"  {format_seconds(took.total_seconds())} in the queue for {cause}")
     legend = {what: text[0] for bar in waterfall.draw(calls, now, columns) for what, text in bar if what and text}
     out.print_line("  ", ", ".join(f"{sign} {what}" for what, sign in legend.items()))
+
+
+def _name_call(call: waterfall.Call) -> str:
+    again = f" (try {call.try_number})" if call.try_number > 1 else ""
+    return f"submission {call.submission}{again}, call {call.call}"
 
 
 def show_diff(out: Output, logs: Sequence[JobLog], first: int, second: int) -> bool:

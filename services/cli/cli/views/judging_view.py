@@ -68,7 +68,7 @@ def show_report(out: Output, report: RejudgeReport) -> None:
             )
             for flip in report.flips
         ]
-        out.print_table(["job", "verdict", "why"], rows)
+        out.print_list(["job", "verdict", "why"], rows, wrapped=True)
     if report.next_page_token:
         out.print_line(f"more: --cursor {report.next_page_token}")
 

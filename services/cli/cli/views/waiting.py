@@ -20,7 +20,8 @@ def show_waiting(out: Output, waiting: Waiting) -> None:
         return
     about = [f"it has waited since {format_time(waiting.since)}"] if waiting.since else ["it waits"]
     about += [f"its turn: {waiting.place}"] if waiting.place else []
-    about += [f"it begins at {format_time(waiting.starts_at)}"] if waiting.starts_at else []
+    # Of what is not due nobody knows for what it will have to wait then.
+    about += [f"it begins no earlier than {format_time(waiting.starts_at)}"] if waiting.starts_at else []
     out.print_line(", ".join(about))
     print_reasons(out, waiting)
 
@@ -35,9 +36,19 @@ def show_waiting_sums(out: Output, sums: Sequence[WaitingSum]) -> None:
     """Show how many executions wait for what, and below each what lifts it."""
     out.print_json({"waiting": sums})
     out.print_line(f"{sum(each.count for each in sums)} waiting")
+    print_sums(out, sums)
+
+
+def print_sums(out: Output, sums: Sequence[WaitingSum]) -> None:
+    """Print how many wait for what, and below each what lifts it."""
     for each in sums:
         until = f", until {format_time(each.until)} at the earliest" if each.until else ""
-        _print_reason(out, f"{each.count} for {each.code} {each.name}".rstrip() + until, each)
+        _print_reason(out, describe_sum(each) + until, each)
+
+
+def describe_sum(each: WaitingSum) -> str:
+    """Return how many wait for one thing: `390 for limit_concurrency tenant:press`."""
+    return f"{each.count} for {each.code} {each.name}".rstrip()
 
 
 def describe_reason(reason: Reason) -> str:

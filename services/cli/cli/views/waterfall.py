@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from contracts.status import JobLogStatus
+
 if TYPE_CHECKING:
     from contracts.resources import JobLog
     from contracts.waiting.reasons import PastWait
@@ -48,6 +50,8 @@ class Call:
     submission: int
     call: int
     agent_id: str | None
+    #: A submission that failed or was cancelled may be executed again: which time this is.
+    try_number: int = 1
     spans: list[Span] = field(default_factory=list)
     #: When the agent reported progress, and how far it was.
     ticks: list[tuple[datetime, float]] = field(default_factory=list)
@@ -59,12 +63,15 @@ def make_calls(logs: Iterable[JobLog]) -> list[Call]:
     """Return the calls of a job, oldest first, from the entries of its log, oldest first."""
     calls: list[Call] = []
     numbers: dict[object, int] = {}
+    tries: dict[int, int] = {}
     for log in logs:
-        if log.execution_id is None:
+        if log.execution_id is None or _is_late(log):
             continue
+        submission = log.submission or 1
         if log.kind == "requested":
             numbers[log.execution_id] = 1
-            calls.append(Call(log.submission or 1, 1, log.agent_id))
+            tries[submission] = tries.get(submission, 0) + 1
+            calls.append(Call(submission, 1, log.agent_id, tries[submission]))
         elif not calls or log.execution_id not in numbers:
             continue
         is_judging = bool(calls[-1].spans) and calls[-1].spans[-1].what == JUDGE
@@ -74,11 +81,15 @@ def make_calls(logs: Iterable[JobLog]) -> list[Call]:
         if log.kind in _ENDS_CALL:
             numbers[log.execution_id] += 1
             begin = log.next_attempt_at or log.created_at
-            following = Call(log.submission or 1, numbers[log.execution_id], log.agent_id, [Span(QUEUE, begin)])
-            if begin > log.created_at:
-                following.spans.insert(0, Span(BACKOFF, log.created_at, begin))
-            calls.append(following)
+            spans = [Span(BACKOFF, log.created_at, begin)] if begin > log.created_at else []
+            spans.append(Span(QUEUE, begin))
+            calls.append(Call(submission, numbers[log.execution_id], log.agent_id, tries.get(submission, 1), spans))
     return calls
+
+
+def _is_late(log: JobLog) -> bool:
+    """Return whether an entry is a result that came after cancellation: nobody judges it."""
+    return log.kind == "result" and log.status == JobLogStatus.CANCELLED
 
 
 def _add(calls: Sequence[Call], log: JobLog) -> None:

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli.commands.bulk import How, OperationId, make_operation
+from cli.commands.bulk import How, make_operation
 from cli.commands.jobs import Cursor, Limit
 from cli.commands.judging.rejudge import Judging, read_judging
 from cli.errors import CommandError
 from cli.options import read_json, read_text, validate_model
 from cli.parameters.job_filter import make_filter, read_conditions
-from cli.parameters.lookups import find_batch_id, find_job_id
+from cli.parameters.lookups import OperationId, complete_jobs, find_batch_id, find_job_id
 from cli.session import Session, command, with_options
 from cli.views.judging_view import show_judging, show_report
 from contracts.status import RESTING, OperationKind
@@ -50,7 +50,10 @@ async def try_(
         str | None,
         typer.Option(metavar="TEXT", help="By these, one a line; or by those in @file; those of the job if not given."),
     ] = None,
-    job: Annotated[str | None, typer.Option(metavar="JOB", help="The last result of this job, instead.")] = None,
+    job: Annotated[
+        str | None,
+        typer.Option(metavar="JOB", help="The last result of this job, instead.", autocompletion=complete_jobs),
+    ] = None,
     policy: Policy = None,
 ) -> None:
     """Judge a result, and print the verdict; no job is made. Succeed if the result is accepted."""
@@ -96,7 +99,7 @@ async def draft(
     if not how.job_ids:
         chosen = {"statuses": sorted(RESTING), **conditions}
         async with cli.jobstore() as jobstore:
-            page = await jobstore.list_matching(make_filter(chosen), limit=last, with_texts=False)
+            page = await jobstore.list_matching(await make_filter(jobstore, chosen), limit=last, with_texts=False)
         if not page.jobs:
             raise CommandError("no job matches that has a result", code="nothing_matches")
         how, conditions = How([job.id for job in page.jobs], how.name, how.key, how.dry_run, how.yes, how.wait), {}
