@@ -22,7 +22,7 @@ from stand_ins import (
 
 from contracts.checks import Finding
 from contracts.criteria import Criterion
-from contracts.judging.policy import JudgeModel, LoopStep
+from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
 from contracts.status import Outcome
 from validator.errors import JudgmentError
 from validator.judging import validate_agent_response
@@ -110,6 +110,46 @@ async def test_another_judge_refutes_where_the_policy_names_one() -> None:
     assert (len(first.asked), len(other.asked)) == (1, 1)
     assert verdict.model == "a, b (prompt 2)"
     assert verdict.policy == "tried@3"
+
+
+def of_families(kind: str, **families: str | None) -> JudgePolicy:
+    """A policy of one stage over judges by name, and of which family each is."""
+    judges = [JudgeModel(model=name, family=family) for name, family in families.items()]
+    return JudgePolicy(name="tried", stages=[Stage(kind=kind, judges=judges)], loop=LOOP)
+
+
+@pytest.mark.parametrize(
+    ("policy", "said", "refuter"),
+    [
+        # The cheap one lets it pass, or leaves it to the strong one, or one criterion to that one.
+        (of_families("cascade", a="x", b="y"), {}, "b"),
+        (of_families("cascade", a="x", b="y"), {"a": UNSURE}, "a"),
+        (of_families("cascade", a="x", b="y"), {"a": lambda _, one: UNSURE if one == MEETS[0] else PASS}, "b"),
+        (of_families("cascade", a="x", b="x"), {"a": UNSURE}, "b"),
+        (of_families("cascade", a=None, b="y"), {"a": UNSURE}, "b"),
+        (of_families("cascade", a="x", b=None), {"a": UNSURE}, "b"),
+        (of_families("quorum", a="x", b="y", c="z"), {"b": FAIL}, "b"),
+        (of_families("quorum", a="x", b="y", c="z"), {}, "c"),
+        (of_families("single", a="x"), {}, "a"),
+    ],
+)
+async def test_of_the_judges_of_a_policy_one_of_another_family_refutes(policy, said, refuter) -> None:
+    def answering(name: str) -> StandIn:
+        rule = said.get(name, PASS)
+        first = rule if callable(rule) else lambda _, __: rule
+        return StandIn(lambda question, one: PASS if question.manner.refutes else first(question, one), name)
+
+    judges = [answering(name) for name in "abc"]
+    assert (await judge(policy, *judges, submission=2)).is_valid
+    assert [one.name for one in judges if one.refuted] == [refuter]
+
+
+async def test_who_passes_only_what_is_optional_is_not_to_be_refuted() -> None:
+    criteria = [MEETS[0].model_copy(update={"required": False}), MEETS[1]]
+    cheap = StandIn(lambda question, one: PASS if question.manner.refutes or one == criteria[0] else UNSURE, "a")
+    policy = of_families("cascade", a="x", b="y")
+    verdict = await judge(policy, cheap, StandIn(PASS, "b"), acceptance_criteria=criteria, submission=2)
+    assert (verdict.is_valid, len(cheap.refuted)) == (True, 1)
 
 
 async def test_a_refuter_that_is_broken_is_a_failure_and_no_pass() -> None:

@@ -93,7 +93,7 @@ def test_what_stands_across_two_long_texts_of_json_stands_whole_in_a_section() -
 
 
 async def test_what_two_paragraphs_of_json_say_together_is_found() -> None:
-    def look_across(question, criterion):
+    def look_across(question, _):
         section = json.loads(question.result.split("\n")[1])
         across = all(
             any(word in text for text in section) for word in ("here ends the first", "then begins the second")
