@@ -160,8 +160,8 @@ class LoopStep(_Frozen):
     asks: Annotated[int, Field(ge=0, le=VOTES_MAX)] = 1
     judge: JudgeModel | None = Field(
         None,
-        description="best of another family; when not set, of the last stage: one of another family than who let it pass,"
-        " else the last",
+        description="best of another family; when not set, of the last stage: one of another family than who let it"
+        " pass, else the last",
     )
     check: Annotated[Text, AfterValidator(_check_check)] | None = Field(
         None, description="the text of a criterion of kind `check`"

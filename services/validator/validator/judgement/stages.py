@@ -158,6 +158,7 @@ class Judgement:
         return next(reversed(others or judges), None)
 
     def _note_family(self, model: JudgeModel, said: Iterable[tuple[int, Ballot]]) -> None:
+        """Remember of which family a judge is that lets pass what is required."""
         criteria = self._document.criteria
         if any(criteria[place].required and ballot.outcome is Outcome.PASS for place, ballot in said):
             self._let_pass.add(model.family)
