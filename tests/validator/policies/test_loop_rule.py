@@ -157,6 +157,25 @@ async def test_a_refuter_that_is_broken_is_a_failure_and_no_pass() -> None:
     with pytest.raises(JudgmentError) as error:
         await judge(None, own, submission=2)
     assert error.value.code == "judge_refused"
+    # No verdict says who was asked, so the words of the failure do; nonsense has no id here.
+    assert str(error.value).endswith(
+        "; asked by prompt 2: judge stand-in, 100 + 10 tokens, 0.01 USD, 0.25 s, req-1"
+        + "; refute stand-in, 100 + 10 tokens, 0.01 USD, 0 s" * 4
+        + "; control stand-in, 100 + 10 tokens, 0.01 USD, 0 s"
+    )
+
+
+async def test_of_many_asks_without_a_verdict_the_first_are_told_and_the_rest_counted() -> None:
+    policy = policy_of("quorum", "a", votes=9, section_chars=None)
+    with pytest.raises(JudgmentError, match=r"; and \d+ more$") as error:
+        await judge(policy, StandIn(None, "a"))
+    assert str(error.value).count(" a, 100 + 10 tokens, ") == 16
+
+
+async def test_where_nobody_was_asked_nothing_is_told_of_it() -> None:
+    with pytest.raises(JudgmentError) as error:
+        await judge(None, StandIn(PASS), acceptance_criteria=[])
+    assert "asked by" not in str(error.value)
 
 
 async def test_steps_add_up_from_their_submissions_on() -> None:

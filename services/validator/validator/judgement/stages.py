@@ -45,6 +45,11 @@ class Judgement:
         return f"{names} (prompt {self._document.prompt.version})" if names else None
 
     @property
+    def asked(self) -> str:
+        """Every ask so far in words; empty if there was none."""
+        return self._log.words
+
+    @property
     def passes(self) -> bool:
         """Whether all required criteria have passed so far."""
         criteria = self._document.criteria
