@@ -8,18 +8,23 @@ from functools import lru_cache
 
 from contracts.checks.base import Check, CheckError, Finding, Subject
 from contracts.checks.parsing import CHECK_MAX_CHARS, read_check
+from contracts.checks.vacuity import find_vacuity
 
 __all__ = ["CHECK_MAX_CHARS", "Check", "CheckError", "Finding", "Subject", "find_fault", "needs_context", "read_check"]
 
 
 @lru_cache(maxsize=500)
-def find_fault(text: str) -> CheckError | None:
-    """Return why a text is no check, or None if it is one; found once, for all jobs that have the check."""
+def find_fault(text: str, *, may_be_vacuous: bool = False) -> CheckError | None:
+    """Return why a text is no check, or None if it is one; found once, for all jobs that have the check.
+
+    One that was stored before that was looked at may be vacuous.
+    """
     try:
-        read_check(text)
+        check = read_check(text)
     except CheckError as error:
         return error.with_traceback(None)
-    return None
+    fault = None if may_be_vacuous else find_vacuity(check)
+    return fault and CheckError(str(fault), at=text.index(" ") + 1)
 
 
 @lru_cache(maxsize=500)

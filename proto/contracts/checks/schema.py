@@ -34,6 +34,18 @@ _OF_SCHEMAS, _OF_NAMED, _OTHER = (
     frozenset(words.split()) for words in (_OF_SCHEMAS_WORDS, _OF_NAMED_WORDS, _OTHER_WORDS)
 )
 _KEYWORDS: Final = _OF_SCHEMAS | _OF_NAMED | _OTHER
+_NOTES_WORDS: Final = (
+    "$anchor $comment $defs $dynamicAnchor $id $recursiveAnchor $schema $vocabulary contentEncoding contentMediaType"
+    " contentSchema default definitions deprecated description examples if maxContains minContains readOnly title"
+    " writeOnly"
+)
+#: What asks for nothing by itself.
+_NOTES: Final = frozenset(_NOTES_WORDS.split())
+#: What asks for nothing at its least value.
+_AT_LEAST: Final = frozenset({"dependentRequired", "minItems", "minLength", "minProperties", "required", "uniqueItems"})
+_TYPES: Final = frozenset({"array", "boolean", "null", "number", "object", "string"})
+#: What asks for something whatever stands under it, though that is a schema.
+_ALWAYS: Final = frozenset({"contains", "not", "oneOf"})
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,28 @@ def _refuse_unknown(schema: Any, pointer: str, levels: int) -> None:
         elif keyword in _OF_SCHEMAS:
             for one in value if isinstance(value, list) else [value]:
                 _refuse_unknown(one, here, levels - 1)
+
+
+def asks_for_something(schema: Any) -> bool:
+    """Return whether a schema, known to be one, has a keyword that a value could break, as far as it shows."""
+    if not isinstance(schema, dict):
+        return schema is not True
+    return any(_asks(keyword, value, schema) for keyword, value in schema.items())
+
+
+def _asks(keyword: str, value: Any, schema: dict[str, Any]) -> bool:
+    if keyword in _NOTES or keyword not in _KEYWORDS or (keyword in {"then", "else"} and "if" not in schema):
+        return False
+    if keyword in _AT_LEAST:
+        return bool(value)
+    if keyword == "type":
+        return not (isinstance(value, list) and set(value) >= _TYPES)
+    if keyword in _OF_NAMED:
+        return any(isinstance(one, list) or asks_for_something(one) for one in value.values())
+    if keyword not in _OF_SCHEMAS or keyword in _ALWAYS:
+        return True
+    below = value if isinstance(value, list) else [value]
+    return (all if keyword == "anyOf" else any)(map(asks_for_something, below))
 
 
 def compile_schema(schema: dict[str, Any]) -> Any:

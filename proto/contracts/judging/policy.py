@@ -80,7 +80,7 @@ def _check_parameters(parameters: dict[str, Json]) -> dict[str, Json]:
 
 
 def _check_check(text: str) -> str:
-    if (fault := find_fault(text)) is not None:
+    if (fault := find_fault(text, may_be_vacuous=True)) is not None:
         raise CheckError(str(fault), code=fault.code)  # that one is kept
     return text
 
@@ -158,7 +158,11 @@ class LoopStep(_Frozen):
 
     from_submission: Annotated[int, Field(ge=2, le=100)] = 2
     asks: Annotated[int, Field(ge=0, le=VOTES_MAX)] = 1
-    judge: JudgeModel | None = Field(None, description="best of another family; when not set, the last stage's")
+    judge: JudgeModel | None = Field(
+        None,
+        description="best of another family; when not set, of the last stage: one of another family than who let it"
+        " pass, else the last",
+    )
     check: Annotated[Text, AfterValidator(_check_check)] | None = Field(
         None, description="the text of a criterion of kind `check`"
     )

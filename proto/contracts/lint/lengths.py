@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from contracts.criteria import Criterion
+from contracts.lint.words import WORD
 
 _NUMBER: Final = r"(\d{1,3}(?:,\d{3})+|\d+)"
 _UNIT: Final = r"\s+(words?|characters?|chars?)\b"
@@ -26,6 +27,14 @@ _PART: Final = re.compile(
 )
 _CHECK: Final = re.compile(r"(max|min)_(words|chars)\s+(\d{1,9})")
 
+# What may stand beside a length without asking for more.
+_ASIDE_WORDS: Final = (
+    "a all altogether an and answer article as be but code contain contains email exactly has have in is it keep kept"
+    " length limit limited long must of output overall poem reply report response result shall should stay stays"
+    " summary text that the this to total use uses whole with written"
+)
+_ASIDE: Final = frozenset(_ASIDE_WORDS.split())
+
 #: A bound (max or min), what is counted (words or chars), and how many.
 Length = tuple[str, str, int]
 
@@ -35,6 +44,13 @@ def list_lengths(one: Criterion) -> list[Length]:
     if one.kind == "check" and (match := _CHECK.fullmatch(one.text)):
         return [(match[1], match[2], int(match[3]))]
     return list(_find_lengths(one.text)) if one.kind == "meets" and not _PART.search(one.text) else []
+
+
+def asks_for_length_alone(text: str) -> bool:
+    """Return whether a text asks for lengths and nothing else, so that checks can stand in its place."""
+    for pattern in (_BETWEEN, _AT_MOST, _UNDER, _AT_LEAST):
+        text = pattern.sub(" ", text)
+    return not re.search(r"\d", text) and {word.casefold() for word in WORD.findall(text)} <= _ASIDE | {"not"}
 
 
 def _find_lengths(text: str) -> Iterator[tuple[str, str, int]]:

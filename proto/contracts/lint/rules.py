@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from contracts.criteria import Criterion
-from contracts.lint.lengths import list_lengths
+from contracts.lint.lengths import asks_for_length_alone, list_lengths
 from contracts.lint.words import QUOTED, SUBJECT, WORD
 
 # Words of absence in English, German, French, Spanish, Portuguese, Italian, Russian, Chinese, Japanese and Korean.
@@ -16,15 +16,32 @@ _ABSENCE: Final = re.compile(
     r"|\b(?:cannot|\w+n['\u2019]t|never|none|without|avoids?|lacks?|kein\w*|ohne|niemals|vermeide\w*|jamais|aucune?"
     r"|sans|nunca|ning\xfan|ningun\w*|n\xe3o|sem|senza|nessun\w*"
     r"|\u043d\u0435|\u0431\u0435\u0437|\u043d\u0438\u043a\u043e\u0433\u0434\u0430)\b(?!-)"
+    r"|\bfree\s+(?:of|from)\s+(?!charge|cost)|\Anothing\b"
     "|\u4e0d[\u5f97\u8981\u80fd\u5e94\u53ef\u542b\u5305\u51fa\u4f7f]|\u6ca1\u6709|\u7981\u6b62|\u907f\u514d"
     "|\u306a\u3044|\u307e\u305b\u3093|\uc5c6|\uc54a",
     re.IGNORECASE,
 )
 _NEGATED: Final = re.compile(
     rf"(?:{SUBJECT}\s+)?(?:(?:must|should|may|can|shall|does|do|is|has)\s+(?:not|never)|cannot|never|avoids?|lacks?"
-    r"|(?:must|should|ca|does|do|is|has)n['\u2019]t|(?:has\s+|there\s+(?:is|are)\s+)?no|without)\s+(?:be\s+|have\s+)?(.+)",
+    r"|(?:must|should|ca|does|do|is|has)n['\u2019]t|(?:has\s+|there\s+(?:is|are)\s+)?no|without"
+    r"|kein\w*|ohne|sans|aucune?|nessun\w*)\s+(?:be\s+|have\s+)?(.+)",
     re.IGNORECASE,
 )
+#: By the form of what must be absent, what a result that breaks it has or does.
+_BROKEN: Final[Sequence[tuple[re.Pattern[str], str]]] = (
+    (_NEGATED, r"\1"),
+    *(
+        (re.compile(rf"(?:{SUBJECT}\s+)?{pattern}", re.IGNORECASE), broken)
+        for pattern, broken in (
+            (r"(contains?|gives?|has|have|includes?|makes?|mentions?|names?|shows?|uses?)\s+no\s+(.+)", r"\1 \2"),
+            (r"(?:(?:is|are|must\s+be|should\s+be)\s+)?(\w+(?:ed|en))\s+without\s+(.+)", r"\1 with \2"),
+            (r"(?:(?:is|are|must\s+be|should\s+be)\s+)?free\s+(?:of|from)\s+(.+)", r"contains \1"),
+            (r"nothing\s+(.+)", r"anything \1"),
+        )
+    ),
+)
+# Who must avoid one thing and do another has two criteria.
+_MORE: Final = re.compile(r"\b(?:and|but|except|unless|und|et|y|e)\b|;", re.IGNORECASE)
 
 
 # What stands where somebody meant to write a criterion.
@@ -84,6 +101,14 @@ _JOINED: Final = re.compile(
     rf"|,?\s+(?:and|but)\s+(?:also\s+)?(?={SUBJECT}\s+{_VERB}\b)|,?\s+and\s+also\s+",
     re.IGNORECASE,
 )
+# "It rhymes and has four lines": of a town that "is old and has a port" it is one thing.
+_JOINED_VERBS: Final = re.compile(r",?\s+and\s+(?=(?:contains|has|includes|is|mentions|rhymes)\b)", re.IGNORECASE)
+_RELATIVE: Final = re.compile(r"\b(?:that|which|who|whose|where|what|how|why|when|if|each|every)\b", re.IGNORECASE)
+_JOINED_DUTIES: Final = re.compile(
+    rf"((?:{SUBJECT}\s+)?(?:must|should|shall)\s+)(?!not\b)(.+?),?\s+and\s+(?:also\s+)?"
+    r"((?:be|contain|end|explain|give|have|include|list|mention|name|rhyme|say|use)\b.*)",
+    re.IGNORECASE | re.DOTALL,
+)
 _CLAUSE_WORDS_MIN: Final = 2
 
 _LITERAL: Final = re.compile(
@@ -95,9 +120,6 @@ _JSON: Final = re.compile(rf"(?:{SUBJECT}\s+)?(?:must\s+be|should\s+be|is)\s+(?:
 _URL: Final = re.compile(
     rf"(?:{SUBJECT}\s+)?(?:must\s+be|should\s+be|is)\s+an?\s+(?:valid\s+)?(?:url|link)\.?", re.IGNORECASE
 )
-# The whole criterion asks for a length, so that a check can stand in its place.
-_LENGTH_ALONE_WORDS: Final = 12
-
 #: A code, what is said after the number of the criterion, and what could stand there instead.
 Warned = tuple[str, str, str | None]
 
@@ -127,19 +149,30 @@ def _suggest_checks(one: Criterion) -> Iterator[str]:
         yield 'json_schema {"type": ["object", "array"]}'
     elif _URL.fullmatch(text):
         yield "url"
-    elif len(WORD.findall(text)) <= _LENGTH_ALONE_WORDS:
+    elif asks_for_length_alone(text):
         yield from (f"{bound}_{unit} {number}" for bound, unit, number in list_lengths(one))
 
 
 def _find_joined(one: Criterion) -> Warned | None:
-    bare = QUOTED.sub(lambda match: "\0" * len(match[0]), one.text)
-    for match in _JOINED.finditer(bare):
-        first, second = one.text[: match.start()].strip(), one.text[match.end() :].strip()
+    for first, second in _split(one.text, is_met=one.kind == "meets"):
         if min(len(WORD.findall(first)), len(WORD.findall(second))) >= _CLAUSE_WORDS_MIN:
             message = "asks for two things, of which a result may meet one: write two criteria"
             prefixes = str(one)[: len(str(one)) - len(one.text)]
             return "criterion_joins_two", message, f"{prefixes}{first}\n{prefixes}{second[0].upper()}{second[1:]}"
     return None
+
+
+def _split(text: str, *, is_met: bool) -> Iterator[tuple[str, str]]:
+    """Yield the two things that a text may ask for; `is_met`: a result has both where it does one and the other."""
+    bare = QUOTED.sub(lambda match: "\0" * len(match[0]), text)
+    duties = _JOINED_DUTIES.fullmatch(bare) if is_met else None
+    if duties is not None and not _RELATIVE.search(duties[2]):
+        yield text[: duties.end(2)].strip(), text[: duties.end(1)] + text[duties.start(3) :].strip()
+    for match in _JOINED.finditer(bare):
+        yield text[: match.start()].strip(), text[match.end() :].strip()
+    for match in _JOINED_VERBS.finditer(bare) if is_met else ():
+        if not _RELATIVE.search(bare, 0, match.start()):
+            yield text[: match.start()].strip(), text[match.end() :].strip()
 
 
 def _find_absence(one: Criterion) -> Warned | None:
@@ -149,9 +182,20 @@ def _find_absence(one: Criterion) -> Warned | None:
         "reads as if something must be absent, which no quotation can prove: "
         "write what must not be there after `never:` (kind `never`), and the judge looks for it"
     )
-    negated = _NEGATED.fullmatch(one.text.rstrip("."))
+    broken = _say_broken(one.text.rstrip("."))
     optional = "" if one.required else "optional: "
-    return "criterion_reads_as_absence", message, f"{optional}never: {negated[1]}" if negated else None
+    return "criterion_reads_as_absence", message, broken and f"{optional}never: {broken}"
+
+
+def _say_broken(text: str) -> str | None:
+    """Return what a result has or does that breaks a criterion of absence, where that can be said by rule."""
+    if _MORE.search(QUOTED.sub("", text)):
+        return None
+    for pattern, broken in _BROKEN:
+        if match := pattern.fullmatch(text):
+            said = match.expand(broken)
+            return said if pattern is _NEGATED else said[0].lower() + said[1:]
+    return None
 
 
 def _find_vague(one: Criterion) -> Warned | None:

@@ -24,6 +24,9 @@ STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 #: What the predicate means, which docs/receipts.md says. Fields are added to it; another meaning is another type.
 PREDICATE_TYPE: Final = "urn:signoff:verdict:v1"
 
+#: Codes of a log's entry that are stated, since they say how its verdict came to be.
+STATED_CODES: Final = frozenset({"rejudged", "verdict_reused"})
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -88,6 +91,11 @@ class VerdictPredicate(Model):
     submission: int
     submissions: int | None = Field(None, description="how many there might be")
     status: JobStatus = Field(description="of the job, by this verdict")
+    code: str | None = Field(
+        None,
+        description="`verdict_reused`: as it was given on the same result before, and nobody was asked anew;"
+        " `rejudged`: given when the result was judged again, without its agent",
+    )
     is_valid: bool
     criteria_sha256: Sha256 = Field(description="of the text form of all criteria, a line for each")
     criteria: list[JudgedCriterion]
@@ -107,11 +115,14 @@ class Statement(Model):
     predicate: VerdictPredicate
 
     @classmethod
-    def of(cls, verdict: Verdict, result_hash: bytes, *, with_texts: bool = True, **fields: Any) -> Self:
-        """State a verdict on the result with this hash; `fields` are those of the predicate that the log has."""
+    def of(
+        cls, verdict: Verdict, result_hash: bytes, *, with_texts: bool = True, code: str | None = None, **fields: Any
+    ) -> Self:
+        """State a verdict on the result with this hash; `code` and `fields` are those that the log has."""
         lines = [_format_line(one.text, one) for one in verdict.criteria]
         predicate = VerdictPredicate(
             submissions=verdict.submissions,
+            code=code if code in STATED_CODES else None,
             is_valid=verdict.is_valid,
             criteria_sha256=_hash("\n".join(lines)),
             criteria=[

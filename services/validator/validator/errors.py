@@ -37,10 +37,15 @@ class JudgmentError(PermanentError):
 
     Codes: those of JudgeAnswerError, where the judge does not answer about a harmless result either; no_criteria;
     no_required_criterion; result_not_json; result_too_large_to_judge; budget_exhausted; judge_prompt_unknown (a policy
-    names a version that this validator does not have); verdict_mismatch (our fault).
+    names a version that this validator does not have); verdict_mismatch (our fault). `asked` says every ask until then:
+    no verdict does.
     """
 
     code = "judgment_failed"
+    asked = ""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; {self.asked}" if self.asked else super().__str__()
 
 
 class PolicyNotSupportedError(UnableError):

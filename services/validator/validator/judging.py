@@ -165,8 +165,12 @@ async def _carry_out(
     judgement: Judgement, run_checks: RunChecks | None, subject: Subject, terms: Mapping[str, Any]
 ) -> Verdict:
     """Judge by stages: what is free first, then by judges, and then what a pass of this submission needs besides."""
-    await judgement.check(run_checks, subject)
-    await judgement.judge()
-    await judgement.doubt(run_checks, subject)
+    try:
+        await judgement.check(run_checks, subject)
+        await judgement.judge()
+        await judgement.doubt(run_checks, subject)
+    except JudgmentError as error:
+        error.asked = judgement.asked
+        raise
     ballots = [judgement.ballots[place] for place in range(len(judgement.ballots))]
     return make_verdict(ballots, judgement.reasons, judgement.model or NO_JUDGE, stages=judgement.stages, **terms)

@@ -155,6 +155,23 @@ def test_votes_of_a_quorum_are_worth_what_their_errors_say():
     assert 1 < quorum["worth_votes"] < 3
 
 
+def test_votes_that_are_halved_are_no_pass():
+    """As in the quorum itself: of two votes that err in different good cases none is let pass."""
+    evaluation = Evaluation(["a@1"])
+    for said, label, times in [
+        ("fp", True, 10),
+        ("pf", True, 10),
+        ("pp", True, 30),
+        ("ff", False, 45),
+        ("pf", False, 5),
+    ]:
+        for number in range(times):
+            votes = [Asked("vote", letter) for letter in said]
+            evaluation.add(make(f"{said} {number}", label, labels=[label]), {"a@1": [judged("f", *votes)]})
+    ((quorum,),) = [report["quorum"] for report in evaluation.report()["policies"]]
+    assert (quorum["wrong"], quorum["majority_wrong"], quorum["adds_nothing"]) == ([15, 10], 20, True)
+
+
 @pytest.mark.parametrize(
     ("criterion", "asks", "wrong"),
     [

@@ -182,6 +182,18 @@ def test_half_of_the_votes_decide_nothing():
     assert judge_panel([[True], [True]]).majority_wrong == 1
 
 
+def test_with_labels_a_good_one_needs_more_than_half_of_the_votes():
+    tie = [[True, True], [False, False]]
+    assert judge_panel(tie, labels=[True, True]).majority_wrong == 2
+    assert judge_panel(tie, labels=[True, False]).majority_wrong == 1
+    assert judge_panel(tie, labels=[False, False]).majority_wrong == 0
+    three = [[True, True], [False, False], [False, True]]
+    for labels in ([True, True], [False, False]):
+        assert judge_panel(three, labels=labels).majority_wrong == 1
+    with pytest.raises(ValueError, match="each on the same cases"):
+        judge_panel(tie, labels=[True])
+
+
 def test_votes_of_which_none_errs_have_no_correlation():
     panel = judge_panel([[False, False], [False, False]])
     assert (panel.correlation, panel.effective) == (None, None)

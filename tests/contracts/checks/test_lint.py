@@ -71,7 +71,14 @@ check: matches /it is red and it is round/
 never: contains the word "sea"
 It has fewer than 1 word
 Paragraphs have at most 80 words
-It has at most 200 words when one counts all of the text alone
+It has at most 200 words when one counts all of the text
+At most 100 words about the sea
+It rhymes in at most 40 words
+It names a town that is old and has a port
+It must name towns that make wine and have a port
+never: it is rude and has a threat
+never: it must be short and mention money
+It says that delivery is free of charge
 It is "good"
 The 3 best of 5
 x = 5
@@ -126,17 +133,43 @@ JSON = 'check: json_schema {"type": ["object", "array"]}'
         ("optional: Avoid adverbs.", "criterion_reads_as_absence", "optional: never: adverbs"),
         ("The answer doesn\u2019t say who wrote it", "criterion_reads_as_absence", "never: say who wrote it"),
         ("It must not mention TeX", "criterion_reads_as_absence", "never: mention TeX"),
-        ("Written without jargon", "criterion_reads_as_absence", None),
+        ("Written without jargon", "criterion_reads_as_absence", "never: written with jargon"),
+        ("It is written without jargon", "criterion_reads_as_absence", "never: written with jargon"),
+        ("Contains no links", "criterion_reads_as_absence", "never: contains links"),
+        ("optional: It uses no adverbs.", "criterion_reads_as_absence", "optional: never: uses adverbs"),
+        ("It is free of jargon", "criterion_reads_as_absence", "never: contains jargon"),
+        ("The code must be free from TODO or x", "criterion_reads_as_absence", "never: contains TODO or x"),
+        ("Nothing about money is said", "criterion_reads_as_absence", "never: anything about money is said"),
+        ("Kein Wort \u00fcber Geld", "criterion_reads_as_absence", "never: Wort \u00fcber Geld"),
+        ("It explains how one pays without a card", "criterion_reads_as_absence", None),
+        ("It must not mention prices and dates", "criterion_reads_as_absence", None),
+        (
+            "The tone is professional and friendly and mentions the refund",
+            "criterion_joins_two",
+            "The tone is professional and friendly\nMentions the refund",
+        ),
+        ('Says "sea and is" and is free of errors', "criterion_joins_two", 'Says "sea and is"\nIs free of errors'),
+        (
+            "Must be under 100 words and mention the sea",
+            "criterion_joins_two",
+            "Must be under 100 words\nMust mention the sea",
+        ),
+        (
+            "optional: It should rhyme, and also have four stanzas",
+            "criterion_joins_two",
+            "optional: It should rhyme\noptional: It should have four stanzas",
+        ),
+        ("Under 100 words and mentions the sea", "criterion_joins_two", "Under 100 words\nMentions the sea"),
         ("It has at most 200 words", "criterion_better_as_check", "check: max_words 200"),
         ("No more than 1,500 characters", "criterion_better_as_check", "check: max_chars 1500"),
         ("It must not exceed 200 words", "criterion_better_as_check", "check: max_words 200"),
-        ("It has at most one or at most 1 word", "criterion_better_as_check", "check: max_words 1"),
+        ("It has at most 1 word", "criterion_better_as_check", "check: max_words 1"),
         ("At least 200 words", "criterion_better_as_check", "check: min_words 200"),
         ("Under 100 words", "criterion_better_as_check", "check: max_words 99"),
         (
-            "It has at most 200 words when one counts all of the text",
+            "The whole text must be at least 100 words long, but no more than 200 words in total",
             "criterion_better_as_check",
-            "check: max_words 200",
+            "check: max_words 200\ncheck: min_words 100",
         ),
         ('Contains the word "\u00c4rger"', "criterion_better_as_check", 'check: contains "\u00c4rger"'),
         ("optional: under 100 words", "criterion_better_as_check", "optional: check: max_words 99"),

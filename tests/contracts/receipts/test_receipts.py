@@ -97,6 +97,18 @@ def test_how_it_was_judged_is_stated_and_not_what_that_cost() -> None:
     assert (statement.predicate.submission, statement.predicate.submissions) == (2, 5)
 
 
+@pytest.mark.parametrize("code", ["verdict_reused", "rejudged"])
+def test_a_verdict_that_was_reused_or_given_again_says_so(code: str) -> None:
+    statement = verify(signed(state(code=code).encode()), TRUSTED)[1]
+    assert (statement.predicate.code, json.loads(statement.encode())["predicate"]["code"]) == (code, code)
+
+
+@pytest.mark.parametrize("code", [None, "criteria_not_met"])
+def test_no_other_code_is_stated_and_what_was_stated_before_is_stated_as_it_was(code: str | None) -> None:
+    assert state(code=code) == STATEMENT
+    assert "code" not in json.loads(STATEMENT.encode())["predicate"]
+
+
 def test_the_hashes_of_criteria_are_of_their_text_form() -> None:
     """So that whoever has the criteria can compute them by `sha256sum`."""
     lines = ['Says "sea"', "optional: never: names a colour"]

@@ -52,6 +52,7 @@ async def test_the_verdict_that_ended_a_job_is_found_and_earlier_ones_are_chosen
     assert (first.status, first.submission, first.verdict.is_valid, first.tenant) == (
         "RESUBMISSION_REQUIRED", 1, False, "press",
     )  # fmt: skip
+    assert first.code is None
     assert first.result_hash == hash_result('{"a":1.5,"b":"\u00e4"}')
     assert first.requested_at is not None
     assert first.requested_at < first.judged_at
@@ -86,6 +87,12 @@ async def test_of_a_job_that_failed_and_of_none_there_is_no_verdict(steps: Steps
     await steps.report(await steps.running(), ReportKind.FAILED)
     assert await refused(steps) == "no_verdict"
     assert await refused(steps, submission=1) == "no_verdict"
+
+
+async def test_what_was_reused_or_judged_again_says_so(steps: Steps) -> None:
+    lease = await steps.judging()
+    await steps.report(lease, ReportKind.VERDICT, verdict=verdict(Outcome.PASS), code="verdict_reused")
+    assert (await read(steps)).code == "verdict_reused"
 
 
 async def test_what_the_judge_did_not_judge_is_not_stated(steps: Steps) -> None:

@@ -22,7 +22,7 @@ from stand_ins import (
 
 from contracts.checks import Finding
 from contracts.criteria import Criterion
-from contracts.judging.policy import JudgeModel, LoopStep
+from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
 from contracts.status import Outcome
 from validator.errors import JudgmentError
 from validator.judging import validate_agent_response
@@ -112,11 +112,70 @@ async def test_another_judge_refutes_where_the_policy_names_one() -> None:
     assert verdict.policy == "tried@3"
 
 
+def of_families(kind: str, **families: str | None) -> JudgePolicy:
+    """A policy of one stage over judges by name, and of which family each is."""
+    judges = [JudgeModel(model=name, family=family) for name, family in families.items()]
+    return JudgePolicy(name="tried", stages=[Stage(kind=kind, judges=judges)], loop=LOOP)
+
+
+@pytest.mark.parametrize(
+    ("policy", "said", "refuter"),
+    [
+        # The cheap one lets it pass, or leaves it to the strong one, or one criterion to that one.
+        (of_families("cascade", a="x", b="y"), {}, "b"),
+        (of_families("cascade", a="x", b="y"), {"a": UNSURE}, "a"),
+        (of_families("cascade", a="x", b="y"), {"a": lambda _, one: UNSURE if one == MEETS[0] else PASS}, "b"),
+        (of_families("cascade", a="x", b="x"), {"a": UNSURE}, "b"),
+        (of_families("cascade", a=None, b="y"), {"a": UNSURE}, "b"),
+        (of_families("cascade", a="x", b=None), {"a": UNSURE}, "b"),
+        (of_families("quorum", a="x", b="y", c="z"), {"b": FAIL}, "b"),
+        (of_families("quorum", a="x", b="y", c="z"), {}, "c"),
+        (of_families("single", a="x"), {}, "a"),
+    ],
+)
+async def test_of_the_judges_of_a_policy_one_of_another_family_refutes(policy, said, refuter) -> None:
+    def answering(name: str) -> StandIn:
+        rule = said.get(name, PASS)
+        first = rule if callable(rule) else lambda _, __: rule
+        return StandIn(lambda question, one: PASS if question.manner.refutes else first(question, one), name)
+
+    judges = [answering(name) for name in "abc"]
+    assert (await judge(policy, *judges, submission=2)).is_valid
+    assert [one.name for one in judges if one.refuted] == [refuter]
+
+
+async def test_who_passes_only_what_is_optional_is_not_to_be_refuted() -> None:
+    criteria = [MEETS[0].model_copy(update={"required": False}), MEETS[1]]
+    cheap = StandIn(lambda question, one: PASS if question.manner.refutes or one == criteria[0] else UNSURE, "a")
+    policy = of_families("cascade", a="x", b="y")
+    verdict = await judge(policy, cheap, StandIn(PASS, "b"), acceptance_criteria=criteria, submission=2)
+    assert (verdict.is_valid, len(cheap.refuted)) == (True, 1)
+
+
 async def test_a_refuter_that_is_broken_is_a_failure_and_no_pass() -> None:
     own = StandIn(lambda question, _: None if question.manner.refutes else PASS)
     with pytest.raises(JudgmentError) as error:
         await judge(None, own, submission=2)
     assert error.value.code == "judge_refused"
+    # No verdict says who was asked, so the words of the failure do; nonsense has no id here.
+    assert str(error.value).endswith(
+        "; asked by prompt 2: judge stand-in, 100 + 10 tokens, 0.01 USD, 0.25 s, req-1"
+        + "; refute stand-in, 100 + 10 tokens, 0.01 USD, 0 s" * 4
+        + "; control stand-in, 100 + 10 tokens, 0.01 USD, 0 s"
+    )
+
+
+async def test_of_many_asks_without_a_verdict_the_first_are_told_and_the_rest_counted() -> None:
+    policy = policy_of("quorum", "a", votes=9, section_chars=None)
+    with pytest.raises(JudgmentError, match=r"; and \d+ more$") as error:
+        await judge(policy, StandIn(None, "a"))
+    assert str(error.value).count(" a, 100 + 10 tokens, ") == 16
+
+
+async def test_where_nobody_was_asked_nothing_is_told_of_it() -> None:
+    with pytest.raises(JudgmentError) as error:
+        await judge(None, StandIn(PASS), acceptance_criteria=[])
+    assert "asked by" not in str(error.value)
 
 
 async def test_steps_add_up_from_their_submissions_on() -> None:

@@ -1,6 +1,7 @@
 """A long result is judged in full, by sections that overlap."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -76,6 +77,33 @@ def test_a_section_of_json_keeps_the_path_to_what_it_has() -> None:
     assert all(set(section) <= {"chapters", "end"} for section in sections)
     assert sections[-1]["end"] is True
     assert {"title": "Number 3", "text": "x" * 900} in [item for section in sections for item in section["chapters"]]
+
+
+def test_what_stands_across_two_long_texts_of_json_stands_whole_in_a_section() -> None:
+    words = [f"{letter}{number}" for letter in "abcd" for number in range(1_000, 1_300)]
+    texts = [" ".join(words[start : start + 300]) for start in range(0, 1_200, 300)]
+    sections = cut_result(texts, CHARS)
+    assert len(sections) > 2
+    for text, after in pairwise(texts):
+        assert any(text[-400:] in " ".join(part) and after[:400] in " ".join(part) for part in sections)
+    assert all(len(json.dumps(section)) <= 1.5 * CHARS for section in sections)
+    long = cut_result(["x " * 2_900, "y " * 700, 5], CHARS)
+    assert [item for section in long for item in section if item == 5] == [5]
+    assert sum(item.count("y") for section in long for item in section if isinstance(item, str)) >= 700
+
+
+async def test_what_two_paragraphs_of_json_say_together_is_found() -> None:
+    def look_across(question, _):
+        section = json.loads(question.result.split("\n")[1])
+        across = all(
+            any(word in text for text in section) for word in ("here ends the first", "then begins the second")
+        )
+        return Said("fail", "here ends the first") if across else Said("pass", FILLER.strip())
+
+    filler = FILLER * 35
+    result = [f"{filler}here ends the first", f"then begins the second {filler}", filler]
+    verdict = await judge(SECTIONED, StandIn(look_across, "a"), result=result, acceptance_criteria=[NEVER])
+    assert letters(verdict) == "f"
 
 
 @pytest.mark.parametrize("at", range(500, 12_000, 333))

@@ -167,7 +167,7 @@ class _PolicyCounts:
         self._asks = Counter[str]()
         self._cost_usd = 0.0
         self._latencies = array("d")
-        self._votes: dict[int, list[bytearray]] = {}
+        self._votes: dict[int, list[bytearray]] = {}  # by how many there were: the errors of each, then the labels
 
     def add(self, case: Case, judged: Sequence[Judged]) -> None:
         for one in judged:
@@ -218,7 +218,8 @@ class _PolicyCounts:
     def _add_votes(self, label: bool, votes: Sequence[str]) -> None:
         """Count votes of a quorum, by how many there were: no answer is an error."""
         if len(votes) > 1:
-            rows = self._votes.setdefault(len(votes), [bytearray() for _ in votes])
+            *rows, labels = self._votes.setdefault(len(votes), [bytearray() for _ in (*votes, label)])
+            labels.append(label)
             for row, letter in zip(rows, votes, strict=True):
                 row.append(letter == NOTHING or (letter == PASS) is not label)
 
@@ -244,8 +245,7 @@ class _PolicyCounts:
             "asks_of_unknown_cost": self._asks["of_unknown_cost"],
             "latency_s": {"median": quantile(self._latencies, 0.5), "p95": quantile(self._latencies, 0.95)},
             "quorum": [
-                QuorumWorth.of(judge_panel([[*map(bool, row)] for row in rows])).model_dump()
-                for rows in self._votes.values()
+                QuorumWorth.of(judge_panel(rows, labels)).model_dump() for *rows, labels in self._votes.values()
             ],
         }
 

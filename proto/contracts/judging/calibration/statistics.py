@@ -147,7 +147,7 @@ class Panel:
     votes: int
     cases: int
     wrong: tuple[int, ...]  # by vote
-    majority_wrong: int  # more than half of the votes are; half of them decide nothing
+    majority_wrong: int  # more than half of the votes are, or half of them on what is labelled good
     correlation: float | None  # the mean of all pairs; None where no pair errs
     effective: float | None
 
@@ -157,17 +157,19 @@ class Panel:
         return self.majority_wrong >= min(self.wrong)
 
 
-def judge_panel(errors: Sequence[Sequence[int]]) -> Panel:
+def judge_panel(errors: Sequence[Sequence[int]], labels: Sequence[int] | None = None) -> Panel:
     """Return what votes are worth: `errors` has a row a vote, and in it whether each case was judged wrongly.
 
-    No answer is an error. A pair of which one never errs, or always, has no correlation and is left out.
+    No answer is an error. A pair of which one never errs, or always, has no correlation and is left out. `labels` says
+    whether each case is good: such a one passes only by more than half of the votes. Without, half decide nothing.
     """
-    if not errors or len({len(row) for row in errors}) != 1:
+    if not errors or len({len(row) for row in (*errors, errors[0] if labels is None else labels)}) != 1:
         msg = "a panel needs votes, each on the same cases"
         raise ValueError(msg)
     known = [r for pair in combinations(errors, 2) if (r := correlate(*pair)) is not None]
     mean = math.fsum(known) / len(known) if known else None
-    majority = sum(2 * sum(column) > len(errors) for column in zip(*errors, strict=True))
+    good = [False] * len(errors[0]) if labels is None else labels
+    majority = sum(2 * sum(row) + one > len(errors) for *row, one in zip(*errors, good, strict=True))
     worth = None if mean is None else effective_votes(len(errors), mean)
     return Panel(len(errors), len(errors[0]), tuple(map(sum, errors)), majority, mean, worth)
 

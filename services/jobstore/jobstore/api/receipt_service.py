@@ -39,6 +39,7 @@ class ReceiptService(ReceiptServiceServicer):
             tenant=recorded.tenant,
             execution_id=recorded.execution_id,
             submission=recorded.submission,
+            code=recorded.code,
             status=recorded.status,
             requested_at=recorded.requested_at,
             judged_at=recorded.judged_at,

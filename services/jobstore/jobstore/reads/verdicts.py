@@ -17,11 +17,11 @@ from jobstore.storage.sql import Connection
 _VERDICT: Final = text(
     """
     SELECT job.id AS job_id, job.tenant, entry.version, entry.job_status, entry.execution_id, entry.submission,
-        entry.created_at, entry.response, execution.created_at AS requested_at,
+        entry.code, entry.created_at, entry.response, execution.created_at AS requested_at,
         entry.execution_id = job.execution_id AND entry.job_status = job.status AND NOT job.live AS has_ended_it
     FROM jobs AS job
     LEFT JOIN LATERAL (
-        SELECT version, job_status, execution_id, submission, created_at, response_payload::text AS response
+        SELECT version, job_status, execution_id, submission, code, created_at, response_payload::text AS response
         FROM job_logs WHERE job_id = job.id AND kind IN ('met', 'not_met')
             AND version = coalesce(CAST(:version AS bigint), version)
             AND submission = coalesce(CAST(:submission AS int), submission)
@@ -43,6 +43,7 @@ class RecordedVerdict:
     status: JobStatus
     execution_id: UUID
     submission: int
+    code: str | None
     requested_at: datetime | None
     judged_at: datetime
     verdict: Verdict
@@ -81,6 +82,7 @@ async def get_verdict(
         status=JobStatus(row.job_status),
         execution_id=row.execution_id,
         submission=row.submission,
+        code=row.code,
         requested_at=row.requested_at,
         judged_at=row.created_at,
         verdict=verdict,

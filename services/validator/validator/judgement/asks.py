@@ -10,6 +10,8 @@ from validator.verdict import to_storable
 
 #: Asks of one judgement that are kept one by one; of more the sum is.
 ASKS_MAX: Final = 240
+#: Asks that are told in the words of a judgement without a verdict; of more their number is.
+DESCRIBED_MAX: Final = 16
 #: Characters of a model's name, and of a request's id.
 _NAME_MAX_CHARS: Final = 100
 #: A letter for each outcome; NOT_ASKED where nobody was asked.
@@ -32,6 +34,8 @@ class AskLog:
         self._criteria = criteria
         self._prompt = prompt
         self._asks: list[dict[str, Any]] = []
+        self._first: list[dict[str, Any]] = []
+        self._count = 0
         self._room = ASKS_MAX
         self.models: dict[str, None] = {}  # who replied, in order
 
@@ -54,6 +58,9 @@ class AskLog:
             tokens = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
             ask |= tokens | {"cost_usd": usage.cost_usd}
         self._asks.append(ask)
+        self._count += 1
+        if self._count <= DESCRIBED_MAX:
+            self._first.append(ask)
         return ask
 
     def read(self, ask: dict[str, Any], outcomes: Iterable[tuple[int, Outcome]]) -> None:
@@ -68,6 +75,25 @@ class AskLog:
         kept, rest = asks[: self._room], asks[self._room :]
         self._room -= len(kept)
         return [*kept, _sum(rest)] if rest else kept
+
+    @property
+    def words(self) -> str:
+        """Every ask in words, for a judgement that ends without a verdict; empty if there was none."""
+        more = [f"and {self._count - DESCRIBED_MAX} more"] if self._count > DESCRIBED_MAX else []
+        told = "; ".join([*map(_describe, self._first), *more])
+        return f"asked by prompt {self._prompt}: {told}" if told else ""
+
+
+def _describe(ask: dict[str, Any]) -> str:
+    tokens, cost = ask.get("input_tokens"), ask.get("cost_usd")
+    told = [
+        f"{ask['role']} {ask['model']}",
+        "" if tokens is None else f"{tokens} + {ask['output_tokens']} tokens",
+        "" if cost is None else f"{cost:g} USD",
+        f"{ask['latency_s']:g} s",
+        ask["request_id"] or "",
+    ]
+    return ", ".join(filter(None, told))
 
 
 def _shorten(name: str) -> str:

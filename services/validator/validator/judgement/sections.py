@@ -24,7 +24,8 @@ def cut_result(result: Any, chars: int) -> list[Any]:
     used = 0
     for leaf, size in _measure(_list_leaves(result, chars)):
         if sections[-1] and used + size > chars:
-            kept, used = _take_end(sections[-1])
+            is_same_text = sections[-1][-1][0] == leaf[0]  # its parts overlap by themselves
+            kept, used = ([], 0) if is_same_text else _take_end(sections[-1])
             sections.append(kept)
         sections[-1].append(leaf)
         used += size
@@ -43,7 +44,7 @@ def cut_text(text: str, chars: int) -> Iterator[str]:
 
 def _snap(text: str, at: int) -> int:
     """Return the last place before `at` where a word begins, not far away; else `at`."""
-    for place in range(at, at - _SNAP_CHARS, -1):
+    for place in range(at, max(0, at - _SNAP_CHARS), -1):
         if text[place - 1].isspace():
             return place
     return at
@@ -71,14 +72,19 @@ def _measure(leaves: Iterator[_Leaf]) -> Iterator[tuple[_Leaf, int]]:
 
 
 def _take_end(section: Sequence[_Leaf]) -> tuple[list[_Leaf], int]:
-    """Return the last members of a section, of OVERLAP_CHARS at most, and their size."""
+    """Return the last members of a section, of about OVERLAP_CHARS, and their size; of a longer text its end."""
     taken: list[_Leaf] = []
     used = 0
-    for leaf, size in _measure(reversed(section)):
-        if used + size > OVERLAP_CHARS:
-            break
-        taken.append(leaf)
-        used += size
+    for (path, value), size in _measure(reversed(section)):
+        if used + size <= OVERLAP_CHARS:
+            taken.append((path, value))
+            used += size
+            continue
+        if isinstance(value, str) and (room := len(value) - (used + size - OVERLAP_CHARS)) > 0:
+            end = value[_snap(value, len(value) - room) :]
+            taken.append((path, end))
+            used += size - len(value) + len(end)
+        break
     return taken[::-1], used
 
 

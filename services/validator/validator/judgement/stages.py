@@ -1,6 +1,6 @@
 """Carry out the stages of a judge policy on one result: one judge, a vote, a cascade; and what a pass needs besides."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from contracts.criteria import Criterion
@@ -33,6 +33,7 @@ class Judgement:
         self._judge_of = judge_of
         self._limits = limits
         self._log = AskLog(len(document.criteria), document.prompt.version)
+        self._let_pass: set[str | None] = set()  # the families of those who let pass what is required
         self.ballots: dict[int, Ballot] = {}
         self.stages: list[StageVerdict] = []
         self.reasons: list[str] = []
@@ -42,6 +43,11 @@ class Judgement:
         """Who judged, and by which version of the prompt; None if nobody replied."""
         names = ", ".join(self._log.models)
         return f"{names} (prompt {self._document.prompt.version})" if names else None
+
+    @property
+    def asked(self) -> str:
+        """Every ask so far in words; empty if there was none."""
+        return self._log.words
 
     @property
     def passes(self) -> bool:
@@ -110,6 +116,9 @@ class Judgement:
         counted = [(juror, said) for juror, said in zip(jurors, polled, strict=True) if isinstance(said, list)]
         if 2 * len(counted) <= votes:
             raise next(said for said in polled if isinstance(said, JudgmentError))
+        for model, said in zip(plan, polled, strict=True):
+            if model is not None and isinstance(said, list):
+                self._note_family(model, zip(places, said, strict=True))
         majority = [count_votes(said, votes) for said in zip(*(said for _, said in counted), strict=True)]
         # Whoever voted with the majority on most criteria says why.
         agreed = [sum(a.outcome is b.outcome for a, b in zip(said, majority, strict=True)) for _, said in counted]
@@ -120,9 +129,12 @@ class Judgement:
         cheap_model, strong_model = stage.judges
         cheap = self._call(cheap_model, Terms("cheap", asks_max=1, is_tried=False))
         ballots = dict(zip(places, await cheap.judge(places), strict=True))
+        self._note_family(cheap_model, [(place, ballot) for place, ballot in ballots.items() if ballot.is_sure])
         if unsure := [place for place in places if not ballots[place].is_sure]:
             strong = self._call(strong_model, Terms("strong"))
-            ballots |= zip(unsure, await strong.judge(unsure), strict=True)
+            heard = dict(zip(unsure, await strong.judge(unsure), strict=True))
+            self._note_family(strong_model, heard.items())
+            ballots |= heard
             self.reasons += strong.reasons
         if len(unsure) < len(places):
             self.reasons += cheap.reasons
@@ -134,9 +146,7 @@ class Judgement:
         places = [place for place, one in enumerate(criteria) if one.required and one.kind != CHECK]
         if not places:
             return
-        judges = self._policy.stages[-1].judges
-        model = step.judge or (judges[-1] if judges else None)
-        juror = self._call(model, Terms("refute", Manner.of_refuter(number)))
+        juror = self._call(step.judge or self._choose_refuter(), Terms("refute", Manner.of_refuter(number)))
         heard = await juror.judge(places)
         confirmed = [
             self.ballots[place] if ballot.outcome is Outcome.PASS else ballot
@@ -145,6 +155,18 @@ class Judgement:
         self._decide(_REFUTE, places, confirmed)
         if not self.passes:
             self.reasons[:0] = juror.reasons
+
+    def _choose_refuter(self) -> JudgeModel | None:
+        """Return, of the judges of the stage, the last one of another family than who let it pass, else the last."""
+        judges = self._policy.stages[-1].judges
+        others = [one for one in judges if one.family is not None and self._let_pass.isdisjoint({one.family, None})]
+        return next(reversed(others or judges), None)
+
+    def _note_family(self, model: JudgeModel, said: Iterable[tuple[int, Ballot]]) -> None:
+        """Remember of which family a judge is that lets pass what is required."""
+        criteria = self._document.criteria
+        if any(criteria[place].required and ballot.outcome is Outcome.PASS for place, ballot in said):
+            self._let_pass.add(model.family)
 
     async def _check_besides(self, text: str, run_checks: RunChecks | None, subject: Subject) -> None:
         """Make a check that no criterion names: where it is not passed nothing that is required is."""

@@ -2524,7 +2524,7 @@ export interface components {
              * @default 1
              */
             asks: number;
-            /** @description best of another family; when not set, the last stage's */
+            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
             judge?: components["schemas"]["JudgeModel"] | null;
             /**
              * Check
