@@ -1,6 +1,6 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
-import { aLimit } from "@/testing/factories";
+import { aLimit, anAgent } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { items, on } from "@/testing/server";
 import { describeLimit, describeLimitName } from "./describe-limit";
@@ -14,6 +14,17 @@ it("says what a limit holds back, and of whom", () => {
   expect(describeLimitName("tenant:a:b")).toBe("Tenant a:b");
   expect(describeLimitName("agent:*")).toBe("Each agent without its own");
   expect(describeLimitName("label:team=*")).toBe("Each label team whose value has none of its own");
+});
+
+it("names an agent by its name, with its id at hand", async () => {
+  const id = "0199d5a8-0000-7000-8000-00000000000a";
+  on("get", "/api/agents", () => items(anAgent({ id, name: "scribe" })));
+  on("get", "/api/limits", () => items(aLimit({ name: `agent:${id}` })));
+  const { user } = await renderPage(<LimitsPage />);
+  expect(await screen.findByText("Agent scribe")).toBeVisible();
+  expect(screen.getByText(`agent:${id}`)).toBeVisible();
+  await user.click(screen.getByRole("button", { name: `Remove agent:${id}` }));
+  expect(screen.getByRole("alertdialog")).toHaveTextContent("Agent scribe is held back no longer");
 });
 
 it("finds the limit that holds: the own one before that of all", () => {
