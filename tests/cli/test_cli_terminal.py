@@ -8,14 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 from support.commands import list_commands
+from support.unclear import UNCLEAR
 
 from cli.output import Output
 from cli.terminal import Styled, render_line, render_table
 from contracts.resources import NewJob
 
 COMMANDS = list_commands()
-#: Words that say how something came to be here rather than what it does.
-UNCLEAR = re.compile(r"\b(?:said|likewise|or then|the same is|yours)\b", re.IGNORECASE)
 
 
 class Terminal(io.StringIO):
