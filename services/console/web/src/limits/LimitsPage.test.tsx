@@ -1,6 +1,7 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
-import { aLimit, anAgent } from "@/testing/factories";
+import { AgentNames } from "@/api/agents";
+import { aLimit } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { items, on } from "@/testing/server";
 import { describeLimit, describeLimitName } from "./describe-limit";
@@ -18,9 +19,13 @@ it("says what a limit holds back, and of whom", () => {
 
 it("names an agent by its name, with its id at hand", async () => {
   const id = "0199d5a8-0000-7000-8000-00000000000a";
-  on("get", "/api/agents", () => items(anAgent({ id, name: "scribe" })));
   on("get", "/api/limits", () => items(aLimit({ name: `agent:${id}` })));
-  const { user } = await renderPage(<LimitsPage />);
+  const names = new Map([[id, "scribe"]]);
+  const { user } = await renderPage(
+    <AgentNames value={names}>
+      <LimitsPage />
+    </AgentNames>,
+  );
   expect(await screen.findByText("Agent scribe")).toBeVisible();
   expect(screen.getByText(`agent:${id}`)).toBeVisible();
   await user.click(screen.getByRole("button", { name: `Remove agent:${id}` }));

@@ -95,7 +95,7 @@ it("no start is foretold, since nobody measured how far it may be off", async ()
   const { user } = await renderPage(<JobPage id="poem" />);
   await user.click(await screen.findByRole("button", { name: "Why" }));
   const all = screen.getByRole("dialog", { name: "Why it waits" });
-  expect(all).toHaveTextContent("Waits for its next call");
+  expect(all).toHaveTextContent("waits for its next call");
   expect(all).toHaveTextContent(/until .*in 1m/);
   expect(all).not.toHaveTextContent("begins at");
 });
