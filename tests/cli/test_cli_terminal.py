@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from support.commands import list_commands
-from support.unclear import UNCLEAR
+from support.words import UNCLEAR
 
 from cli.output import Output
 from cli.terminal import Styled, render_line, render_table

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from support.unclear import UNCLEAR
+from support.words import UNCLEAR
 
 from console.api import schemas
 from console.describe import describe

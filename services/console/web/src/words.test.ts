@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 
 const SOURCE = join(process.cwd(), "src");
 /** The words that no text has which a person reads: the command line and the API keep to the same list. */
-const LIST = join(process.cwd(), "../../../tests/support/unclear_words.txt");
+const LIST = join(process.cwd(), "../../../tests/support/words/unclear.txt");
 const UNCLEAR = new RegExp(`\\b(?:${readFileSync(LIST, "utf8").trim().split("\n").join("|")})\\b`, "i");
 
 /** The texts of a module: its literals, and what stands between tags. */

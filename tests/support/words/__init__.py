@@ -7,5 +7,5 @@ from typing import Final
 #: One a line, as the page's own test reads them: words that say how something came to be here rather than what it does,
 #: and words that were in texts and are not plain.
 UNCLEAR: Final = re.compile(
-    rf"\b(?:{'|'.join(Path(__file__).with_name('unclear_words.txt').read_text().splitlines())})\b", re.IGNORECASE
+    rf"\b(?:{'|'.join(Path(__file__).with_name('unclear.txt').read_text().splitlines())})\b", re.IGNORECASE
 )
