@@ -78,7 +78,7 @@ def code_of(problem: Mapping[str, Any]) -> str | None:
     return getattr(problem.get("ctx", {}).get("error"), "code", None)
 
 
-_A_TIME: Final = "must be a time of RFC 3339 with its zone, such as 2026-05-01T12:00:00Z"
+_A_TIME: Final = "must be a date and time with its zone, such as 2026-05-01T12:00:00Z"
 _A_NUMBER: Final = "must be a number"
 _A_WHOLE_NUMBER: Final = "must be a whole number"
 _TRUE_OR_FALSE: Final = "must be true or false"

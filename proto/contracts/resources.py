@@ -164,14 +164,16 @@ class Job(Model):
     tenant: str = "default"
     labels: dict[str, str] = Field(default_factory=dict)
     policy: Policy = Field(default_factory=Policy)
-    progress: float | None = Field(None, description="of the last execution, 0 to 1, as its agent said last")
+    progress: float | None = Field(None, description="of the last execution, 0 to 1, as its agent reported last")
     progress_message: str | None = None
     capabilities: list[str] = Field(default_factory=list)
     not_before: datetime | None = None
     batch_id: UUID | None = Field(None, description="the last that executed it")
-    spent_usd: float = Field(0.0, description="by all calls of agents and judges, as far as they said")
+    spent_usd: float = Field(0.0, description="by all calls of agents and judges, as far as they reported it")
     spent_tokens: int = 0
-    live: bool | None = Field(None, description="whether an execution is asked for or under way; None: it is not said")
+    live: bool | None = Field(
+        None, description="whether an execution is asked for or under way; None: it is not known here"
+    )
     cancelled: bool = Field(
         False, description="whether the last execution was cancelled, and nothing was asked for since"
     )
@@ -225,7 +227,9 @@ class JobLog(Model):
     calls: int | None = Field(None, description="of the agent, that the execution's policy allows in all")
     spent_calls: int | None = Field(None, description="of the execution, after it: that failed or were lost")
     actor: str | None = Field(None, description="who asked for it, by their credentials; None in older entries")
-    duration_s: float | None = Field(None, description="of the call or the judging that it ends, as its worker said")
+    duration_s: float | None = Field(
+        None, description="of the call or the judging that it ends, as its worker measured it"
+    )
     waited: list[PastWait] | None = Field(
         None, description="what its execution waited for before it, in order: of what took a tenth of a second at least"
     )
@@ -351,7 +355,7 @@ class Operation(Model):
     total: int
     counts: dict[str, int] = Field(description="of items, by their outcome")
     rate_per_s: float = Field(0.0, description="of jobs that came to rest, over the last minute")
-    ends_at: datetime | None = Field(None, description="the estimated end; None while nothing can be said")
+    ends_at: datetime | None = Field(None, description="the estimated end; None while nothing can be estimated")
     created_at: datetime
     finished_at: datetime | None = None
     retry_of: UUID | None = Field(None, description="the operation of which it runs a part again")

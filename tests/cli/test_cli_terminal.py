@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from support.commands import list_commands
+from support.words import UNCLEAR
 from typer.testing import CliRunner
 
 from cli.__main__ import app
@@ -17,8 +18,6 @@ from contracts.resources import NewJob
 from signoff.v1 import job_service_pb2 as jobs_pb
 
 COMMANDS = list_commands()
-#: Words that say how something came to be here rather than what it does.
-UNCLEAR = re.compile(r"\b(?:said|likewise|or then|the same is|yours)\b", re.IGNORECASE)
 
 
 class Terminal(io.StringIO):

@@ -243,7 +243,7 @@ async def test_what_is_wrong_is_told_in_words_that_say_what_to_do(http):
     assert {error["pointer"]: error["message"] for error in told["errors"]} == {
         "#/title": "must not be empty",
         "#/priority": "must be a whole number",
-        "#/not_before": "must be a time of RFC 3339 with its zone, such as 2026-05-01T12:00:00Z",
+        "#/not_before": "must be a date and time with its zone, such as 2026-05-01T12:00:00Z",
         "#/policy/delivery": "must be at_least_once or at_most_once",
         "#/labels": "must be an object of names and values",
     }

@@ -1,13 +1,17 @@
 """Whatever is wrong with a field is told in our words: where, what it must be, and nothing of pydantic or patterns."""
 
+import json
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from support.words import UNCLEAR
 
 from console.api import schemas
+from console.describe import describe
 from contracts import events, resources
 from contracts.fields import describe_problem, explain
 
@@ -85,6 +89,20 @@ def test_bounds_are_told_as_people_write_them(value: dict[str, Any], words: str)
     with pytest.raises(ValidationError) as raised:
         resources.NewJob.model_validate({"acceptance_criteria": "a", **value})
     assert explain(raised.value) == (None, words)
+
+
+def list_descriptions(part: Any) -> Iterator[str]:
+    """List what an OpenAPI document says in words, wherever it stands."""
+    for name, value in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
+        if name in {"description", "summary"} and isinstance(value, str):
+            yield value
+        yield from list_descriptions(value)
+
+
+async def test_the_api_is_described_in_plain_words() -> None:
+    descriptions = list(list_descriptions(json.loads(await describe())))
+    assert len(descriptions) > 300
+    assert [words for words in descriptions if UNCLEAR.search(words)] == []
 
 
 def test_what_nobody_has_words_for_keeps_those_of_the_library() -> None:

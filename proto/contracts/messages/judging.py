@@ -36,7 +36,7 @@ class _Version(Model):
 
 
 class JudgeEvaluation(Measured):
-    """What an evaluation on labelled cases said of a version of a policy."""
+    """What an evaluation on labelled cases found of a version of a policy."""
 
     version: int = Field(description="that was evaluated")
     actor: str
@@ -134,7 +134,9 @@ class Validator(Model):
     """A validator that is there."""
 
     owner: str
-    judge: str = Field(description="the version of the policy `default` that it is set to; empty: it has not said")
+    judge: str = Field(
+        description="the version of the policy `default` that it is set to; empty: it has not reported it"
+    )
     keys: list[str] = Field(default_factory=list, description="the names of the keys that it has")
 
 

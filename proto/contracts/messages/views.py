@@ -36,8 +36,8 @@ class OverviewCounts(Model):
     wait: Percentiles = Field(default_factory=Percentiles, description="from being asked for to the first claim")
     duration: Percentiles = Field(default_factory=Percentiles, description="from being asked for to the end")
     queued_max: int | None = Field(None, description="the most that waited at once; None where no sample was taken")
-    running_max: int | None = Field(None, description="likewise of what ran")
-    judging_max: int | None = Field(None, description="and of what was being judged")
+    running_max: int | None = Field(None, description="the most at once that were with an agent")
+    judging_max: int | None = Field(None, description="the most at once that were being judged")
 
 
 class OverviewPoint(OverviewCounts):

@@ -129,7 +129,7 @@ async def test_the_values_of_each_field_are_counted_among_those_that_match(
     found = await facets(database, field, **chosen)
     expected = sorted(values.items(), key=lambda each: (-each[1], each[0]))
     assert [(one.value, one.count) for one in found.facets] == expected
-    assert found.searched == (job_finding.SEARCHED_MAX if "text" in chosen and not is_own else None)
+    assert found.searched is None, "all were"
     assert not found.has_more
 
 
@@ -153,6 +153,8 @@ async def test_the_most_frequent_come_first_and_what_is_left_out_is_said(
     found = await facets(database, "tenant")
     assert found == Facets([Facet(f"tenant-{n}", 4) for n in range(3)], 12, has_more=False)
     assert (await facets(database, "label:nobody")).searched == 12
+    monkeypatch.setattr(job_finding, "SEARCHED_MAX", 30)
+    assert (await facets(database, "criterion", text="translate")).searched == 30, "of more, the newest were searched"
     assert (await facets(database, "code", agent_id="writer")).facets == [Facet("no_progress", 12)]
 
 

@@ -140,7 +140,7 @@ async def test_every_filter_finds_what_matches_and_nothing_else(
     assert sorted(await listed(database, order=order, **chosen)) == wanted
     async with database.transaction() as connection:
         counts = await job_list.count_jobs(connection, JobFilter(**{**chosen, "statuses": []}))
-    assert (counts.searched is not None) == bool({"text", "id_part"} & chosen.keys())
+    assert counts.searched is None, "all were"
     if "statuses" not in chosen:
         assert sum(counts.by_status.values()) == len(wanted)
     if not {"statuses", "cancelled"} & chosen.keys():
@@ -169,6 +169,43 @@ async def test_words_are_found_in_all_jobs_and_their_middle_in_the_newest(
     assert sorted(await listed(database, 2, order, text="anslat")) == [i for i in with_page if i >= "job-050"]
     assert sorted(await listed(database, 2, order, id_part="-003")) == ["job-003"]
     assert sorted(await listed(database, 2, order, id_part="job-00")) == [f"job-00{n}" for n in range(10)]
+
+
+@pytest.mark.parametrize("order", [JobOrder.CREATED_DESC, JobOrder.UPDATED])
+@pytest.mark.parametrize(
+    ("chosen", "number"),
+    [
+        ({"tenant": "tenant-1"}, 20),
+        ({"batch_id": BATCH}, 12),
+        ({"created_before": BEGIN + timedelta(days=1)}, NUMBERS),
+    ],
+)
+async def test_a_search_says_that_only_the_newest_were_searched_where_more_match(
+    database: Database,
+    jobs: Mapping[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    chosen: dict[str, Any],
+    number: int,
+    order: JobOrder,
+) -> None:
+    assert jobs
+    wanted = JobFilter(text="page", **chosen)
+    for most, searched in ((number, None), (number - 1, number - 1)):
+        monkeypatch.setattr(job_finding, "SEARCHED_MAX", most)
+        async with database.transaction() as connection:
+            page = await job_list.list_jobs(connection, limit=5, chosen=wanted, order=order)
+            counts = await job_list.count_jobs(connection, wanted)
+        assert (page.searched, counts.searched) == (searched, searched)
+
+
+async def test_of_a_batch_larger_than_is_looked_at_the_newest_items_are_searched_and_that_is_said(
+    database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert jobs
+    monkeypatch.setattr(job_finding, "COUNTED_MAX", 12)
+    async with database.transaction() as connection:
+        counts = await job_list.count_jobs(connection, JobFilter(text="page", batch_id=BATCH))
+    assert counts.searched == job_finding.SEARCHED_MAX
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ EVALUATE: Final = "signoff judge evaluate CASES.jsonl --policy"
 
 
 class QuorumWorth(Model):
-    """What votes of a quorum said of labelled criteria. No answer is an error."""
+    """How the votes of a quorum judged labelled criteria. No answer is an error."""
 
     votes: Annotated[int, Field(ge=VOTES_MIN, le=VOTES_MAX)]
     labels: Count

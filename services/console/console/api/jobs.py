@@ -67,7 +67,7 @@ async def count_jobs(jobstore: CallersJobStore, query: Annotated[JobsFilter, Que
 
 @facets_router.get("")
 async def list_job_facets(jobstore: CallersJobStore, query: Annotated[FacetsQuery, Query()]) -> JobFacets:
-    """How many jobs match, by the values of a field, the most frequent first; what is said of it is ignored."""
+    """Count the jobs that match by the values of a field, the most frequent first; a filter by the field is ignored."""
     return await jobstore.list_job_facets(query.field, query.to_job_filter(query.status), limit=query.limit or 0)
 
 

@@ -247,7 +247,7 @@ class Cancellation(Model):
     """Why, and who asks."""
 
     reason: Text | None = None
-    requested_by: Text | None = Field(None, description="as the log tells it; the administrator when not said")
+    requested_by: Text | None = Field(None, description="as the log tells it; the administrator when not given")
 
 
 class JobCancellation(Cancellation):
@@ -297,7 +297,7 @@ class Retry(Model):
 
     name: OperationName | None = Field(None, description="of the new one")
 
-    statuses: list[JobStatus] = Field(default_factory=list, description="how they ended; FAILED when not said")
+    statuses: list[JobStatus] = Field(default_factory=list, description="how they ended; FAILED when not given")
 
 
 class Limits(Model):
@@ -330,7 +330,7 @@ class NewJudgePolicy(StrictModel):
     policy: JudgePolicy = Field(
         description="`name` as in the address; `version`, if it is given, is the newest that is known"
     )
-    note: Note | None = Field(None, description="what is to be said of the version")
+    note: Note | None = Field(None, description="what is noted about the version")
 
 
 class Promotion(StrictModel):
@@ -366,7 +366,7 @@ class NewCriteria(StrictModel):
 class NewCriteriaSet(NewCriteria):
     """A version of a criteria set to add."""
 
-    note: Note | None = Field(None, description="what is to be said of the version")
+    note: Note | None = Field(None, description="what is noted about the version")
 
 
 class CriteriaWarnings(Model):

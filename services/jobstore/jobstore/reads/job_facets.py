@@ -134,7 +134,6 @@ def _get_field(word: str, label: str, chosen: JobFilter) -> _Field:
 async def _count_values(connection: Connection, field: _Field, chosen: JobFilter, limit: int) -> Facets:
     await connection.execute(PLAN_ANEW)
     chosen = chosen.model_copy(update=dict(field.conditions))
-    most = job_finding.SEARCHED_MAX if is_search(chosen) else job_finding.COUNTED_MAX
     found = (await _select_jobs(connection, field, chosen)).cte("found")
     each = field.select_values(found.c).subquery()
     values = (
@@ -152,8 +151,8 @@ async def _count_values(connection: Connection, field: _Field, chosen: JobFilter
     shown = {value: -count for count, value in counts[:limit]}
     names = await _read_names(connection, field.names, list(shown))
     facets = [Facet(value, min(count, job_finding.COUNTED_MAX), names.get(value)) for value, count in shown.items()]
-    is_cut = is_search(chosen) or await job_finding.is_cut(connection, chosen, rows[0].number, most)
-    return Facets(facets, most if is_cut else None, has_more=len(counts) > limit)
+    searched = await job_finding.find_bound(connection, chosen, rows[0].number)
+    return Facets(facets, searched, has_more=len(counts) > limit)
 
 
 async def _select_jobs(

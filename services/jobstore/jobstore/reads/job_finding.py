@@ -30,6 +30,7 @@ from jobstore.reads.job_filter import (
     find_rare,
     has_words,
     holds,
+    is_search,
     select_found_of_newest,
     where_matching,
 )
@@ -166,7 +167,22 @@ async def search_jobs(
         query = select((await select_found(connection, get_place_columns(order), chosen)).subquery())
     named = query.subquery().c
     query = sort_and_seek(select(*get_order_columns(order, named)), order, after, named).limit(limit)
-    return Found(list(await connection.execute(query)), SEARCHED_MAX)
+    return Found(list(await connection.execute(query)), await _find_search_bound(connection, chosen))
+
+
+async def find_bound(connection: Connection, chosen: JobFilter, number: int) -> int | None:
+    """Return among how many of the newest that match `number` were counted; None if none of them was left out."""
+    if is_search(chosen):
+        return await _find_search_bound(connection, chosen)
+    return COUNTED_MAX if await is_cut(connection, chosen, number, COUNTED_MAX) else None
+
+
+async def _find_search_bound(connection: Connection, chosen: JobFilter) -> int | None:
+    rest = chosen.model_copy(update=NO_SEARCH)
+    most = SEARCHED_MAX + 1 if rest.batch_id is None else min(SEARCHED_MAX + 1, COUNTED_MAX)
+    newest = select_newest((jobs.c.id,), rest, most).subquery()
+    number = await connection.scalar(select(func.count()).select_from(newest))
+    return SEARCHED_MAX if await is_cut(connection, rest, number, most) else None
 
 
 def _search_by_creation(

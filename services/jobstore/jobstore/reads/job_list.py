@@ -89,15 +89,14 @@ async def count_jobs(connection: Connection, chosen: JobFilter) -> Counts:
         return await _count_each(connection, rest)
     columns = (jobs.c.id, jobs.c.status, jobs.c.cancelled)
     if is_search(rest):
-        found, most = (await job_finding.select_found(connection, columns, rest)).subquery(), job_finding.SEARCHED_MAX
+        found = (await job_finding.select_found(connection, columns, rest)).subquery()
     else:
-        most = job_finding.COUNTED_MAX
-        found = job_finding.select_newest(columns, rest, most).subquery()
+        found = job_finding.select_newest(columns, rest, job_finding.COUNTED_MAX).subquery()
     numbers = func.count().label("number"), func.count().filter(found.c.cancelled).label("cancelled")
     rows = await connection.execute(select(found.c.status, *numbers).group_by(found.c.status))
     by_status = dict(sorted((row.status, row.number) for row in rows))
-    is_all = not is_search(rest) and not await job_finding.is_cut(connection, rest, sum(by_status.values()), most)
-    return Counts(by_status, sum(row.cancelled for row in rows), None if is_all else most)
+    searched = await job_finding.find_bound(connection, rest, sum(by_status.values()))
+    return Counts(by_status, sum(row.cancelled for row in rows), searched)
 
 
 async def _count_each(connection: Connection, chosen: JobFilter) -> Counts:

@@ -160,6 +160,7 @@ def test_workers_that_are_away_or_full_are_told_of_either_stage(
         wait = replace(DUE, stage=ExecutionStage(stage), state=state)
         (away,) = explain(wait, around(**{stage: NONE}))
         assert (away.code, away.name, away.since, away.owner) == (missing, worker, NONE.seen_at, "operator")
+        assert away.remedy.startswith(f"start {'an' if worker == 'executor' else 'a'} {worker} ")
     queued = replace(DUE, stage=ExecutionStage(stage))
     (reason,) = explain(queued, around(**{stage: TAKEN}))
     assert (reason.code, reason.used, reason.allowed) == (full, 200, 200)
@@ -168,7 +169,8 @@ def test_workers_that_are_away_or_full_are_told_of_either_stage(
 
 def test_what_is_offered_has_its_own_place_and_waits_for_whoever_takes_it() -> None:
     offered = replace(DUE, state=ExecutionState.OFFERED, due_at=LATER)
-    assert codes(offered, PAUSED, OPEN, EXECUTING=TAKEN) == ["offered"]
+    (reason,) = explain(offered, around(PAUSED, OPEN, EXECUTING=TAKEN))
+    assert (reason.code, reason.remedy.endswith(": an executor does in a moment")) == ("offered", True)
     assert codes(offered, EXECUTING=replace(TAKEN, free=0)) == ["no_room"]
     assert codes(Wait(ExecutionStage.JUDGING, ExecutionState.OFFERED)) == ["offered"]
     assert codes(replace(DUE, stage=ExecutionStage.JUDGING), PAUSED) == ["queue"], "limits are of executing"

@@ -988,7 +988,7 @@ export interface paths {
         };
         /**
          * List Job Facets
-         * @description How many jobs match, by the values of a field, the most frequent first; what is said of it is ignored.
+         * @description Count the jobs that match by the values of a field, the most frequent first; a filter by the field is ignored.
          */
         get: operations["list_job_facets"];
         put?: never;
@@ -1330,7 +1330,7 @@ export interface components {
             rate_per_s: number;
             /**
              * Ends At
-             * @description the estimated end; None while nothing can be said
+             * @description the estimated end; None while nothing can be estimated
              */
             ends_at?: string | null;
             /**
@@ -1419,7 +1419,7 @@ export interface components {
             reason?: string | null;
             /**
              * Requested By
-             * @description as the log tells it; the administrator when not said
+             * @description as the log tells it; the administrator when not given
              */
             requested_by?: string | null;
         };
@@ -1802,7 +1802,7 @@ export interface components {
             policy?: components["schemas"]["Policy"];
             /**
              * Progress
-             * @description of the last execution, 0 to 1, as its agent said last
+             * @description of the last execution, 0 to 1, as its agent reported last
              */
             progress?: number | null;
             /** Progress Message */
@@ -1818,7 +1818,7 @@ export interface components {
             batch_id?: string | null;
             /**
              * Spent Usd
-             * @description by all calls of agents and judges, as far as they said
+             * @description by all calls of agents and judges, as far as they reported it
              * @default 0
              */
             spent_usd: number;
@@ -1829,7 +1829,7 @@ export interface components {
             spent_tokens: number;
             /**
              * Live
-             * @description whether an execution is asked for or under way; None: it is not said
+             * @description whether an execution is asked for or under way; None: it is not known here
              */
             live?: boolean | null;
             /**
@@ -1877,7 +1877,7 @@ export interface components {
             reason?: string | null;
             /**
              * Requested By
-             * @description as the log tells it; the administrator when not said
+             * @description as the log tells it; the administrator when not given
              */
             requested_by?: string | null;
             /**
@@ -2106,7 +2106,7 @@ export interface components {
             actor?: string | null;
             /**
              * Duration S
-             * @description of the call or the judging that it ends, as its worker said
+             * @description of the call or the judging that it ends, as its worker measured it
              */
             duration_s?: number | null;
             /**
@@ -2161,7 +2161,7 @@ export interface components {
         };
         /**
          * JudgeEvaluation
-         * @description What an evaluation on labelled cases said of a version of a policy.
+         * @description What an evaluation on labelled cases found of a version of a policy.
          */
         JudgeEvaluation: {
             /**
@@ -2683,7 +2683,7 @@ export interface components {
             criteria?: components["schemas"]["Criterion"][];
             /**
              * Note
-             * @description what is to be said of the version
+             * @description what is noted about the version
              */
             note?: string | null;
         };
@@ -2754,7 +2754,7 @@ export interface components {
             policy: components["schemas"]["JudgePolicy"];
             /**
              * Note
-             * @description what is to be said of the version
+             * @description what is noted about the version
              */
             note?: string | null;
         };
@@ -2914,7 +2914,7 @@ export interface components {
             rate_per_s: number;
             /**
              * Ends At
-             * @description the estimated end; None while nothing can be said
+             * @description the estimated end; None while nothing can be estimated
              */
             ends_at?: string | null;
             /**
@@ -3172,12 +3172,12 @@ export interface components {
             queued_max?: number | null;
             /**
              * Running Max
-             * @description likewise of what ran
+             * @description the most at once that were with an agent
              */
             running_max?: number | null;
             /**
              * Judging Max
-             * @description and of what was being judged
+             * @description the most at once that were being judged
              */
             judging_max?: number | null;
             /**
@@ -3243,12 +3243,12 @@ export interface components {
             queued_max?: number | null;
             /**
              * Running Max
-             * @description likewise of what ran
+             * @description the most at once that were with an agent
              */
             running_max?: number | null;
             /**
              * Judging Max
-             * @description and of what was being judged
+             * @description the most at once that were being judged
              */
             judging_max?: number | null;
             /**
@@ -3512,7 +3512,7 @@ export interface components {
         };
         /**
          * QuorumWorth
-         * @description What votes of a quorum said of labelled criteria. No answer is an error.
+         * @description How the votes of a quorum judged labelled criteria. No answer is an error.
          */
         QuorumWorth: {
             /** Votes */
@@ -3692,7 +3692,7 @@ export interface components {
             name?: string | null;
             /**
              * Statuses
-             * @description how they ended; FAILED when not said
+             * @description how they ended; FAILED when not given
              */
             statuses?: components["schemas"]["JobStatus"][];
         };
@@ -3780,7 +3780,7 @@ export interface components {
             policy?: components["schemas"]["Policy"];
             /**
              * Progress
-             * @description of the last execution, 0 to 1, as its agent said last
+             * @description of the last execution, 0 to 1, as its agent reported last
              */
             progress?: number | null;
             /** Progress Message */
@@ -3796,7 +3796,7 @@ export interface components {
             batch_id?: string | null;
             /**
              * Spent Usd
-             * @description by all calls of agents and judges, as far as they said
+             * @description by all calls of agents and judges, as far as they reported it
              * @default 0
              */
             spent_usd: number;
@@ -3807,7 +3807,7 @@ export interface components {
             spent_tokens: number;
             /**
              * Live
-             * @description whether an execution is asked for or under way; None: it is not said
+             * @description whether an execution is asked for or under way; None: it is not known here
              */
             live?: boolean | null;
             /**
@@ -3916,7 +3916,7 @@ export interface components {
             owner: string;
             /**
              * Judge
-             * @description the version of the policy `default` that it is set to; empty: it has not said
+             * @description the version of the policy `default` that it is set to; empty: it has not reported it
              */
             judge: string;
             /**

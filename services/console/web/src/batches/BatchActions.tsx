@@ -82,8 +82,8 @@ export function BatchActions({ batch }: { batch: Operation }) {
 
 function effect(action: "cancel" | "retry", batch: Operation): string {
   if (action === "retry") {
-    const failed = pluralize(batch.counts.FAILED ?? 0, "job");
-    return `A new batch is made of the ${failed} that failed, and executed at once. This batch stays as it is.`;
+    const most = pluralize(batch.counts.FAILED ?? 0, "job"); // what was executed since does not stand there any more
+    return `What failed and still stands there is executed again at once, as a new batch: ${most} at most. This batch stays as it is.`;
   }
   const left = pluralize(batch.total - countAtRest(batch), "job");
   return `Nothing more of it begins, and what is under way is cancelled: ${left} in all. Existing results stay.`;

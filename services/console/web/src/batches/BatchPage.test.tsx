@@ -105,7 +105,8 @@ it("a retry leads to the new batch", async () => {
   const { user, router } = await batchPage(aBatch({ state: "DONE", finished_at: "2026-11-25T00:01:00Z" }));
   await user.click(screen.getByRole("button", { name: "Retry what failed" }));
   const dialog = screen.getByRole("alertdialog");
-  expect(dialog).toHaveTextContent("the 1 job that failed");
+  expect(dialog).toHaveTextContent("What failed and still stands there is executed again at once, as a new batch");
+  expect(dialog).toHaveTextContent("1 job at most");
   await user.click(within(dialog).getByRole("button", { name: "Retry what failed" }));
   await waitFor(() => expect(router.state.location.pathname).toBe("/batches/again"));
 });

@@ -29,9 +29,14 @@ it.each([
   [{ COMPLETED: 9, FAILED: 1 }, "Done, in part"],
   [{ FAILED: 10 }, "Done, none completed"],
   [{ COMPLETED: 10 }, "Done"],
+  [{ CANCELLED: 10 }, "Done, all cancelled"],
+  [{ CANCELLED: 9, FAILED: 1 }, "Done, none completed"],
+  [{ COMPLETED: 9, CANCELLED: 1 }, "Done, in part"],
 ])("a batch that ended with %j looks like it: %s", (counts, word) => {
   render(<BatchStateBadge batch={aBatch({ state: "DONE", counts })} />);
   expect(screen.getByText(word)).toBeVisible();
+  const isGreen = screen.getByText(word).className.includes("text-completed");
+  expect(isGreen).toBe(word === "Done");
 });
 
 it("what is done to many jobs is named by what it does, and only what was executed is retried", () => {

@@ -28,8 +28,10 @@ export const STATE_LOOKS = {
 export function describeState({ state, counts }: Operation): Look {
   if (state !== "DONE") return STATE_LOOKS[state];
   const bad = sumOf(counts, ["FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "REFUSED"]);
-  if (bad === 0) return STATE_LOOKS.DONE;
+  const cancelled = sumOf(counts, ["CANCELLED"]);
+  if (bad + cancelled === 0) return STATE_LOOKS.DONE;
   if (sumOf(counts, ["COMPLETED", "DONE"]) > 0) return { ...STATE_LOOKS.DONE, word: "Done, in part", ...IN_PART };
+  if (bad === 0) return { ...STATE_LOOKS.CANCELLED, word: "Done, all cancelled" };
   return { word: "Done, none completed", icon: OctagonAlert, ink: "text-failed", tint: "bg-failed-tint" };
 }
 

@@ -33,7 +33,7 @@ it("says stage by stage who was asked, who said what, and what it cost, once it 
   expect(screen.getByText("Submission 2 of 3")).toBeVisible();
   expect(screen.getByRole("link", { name: "strict@3" })).toHaveAttribute("href", "/judges/strict?version=3");
   const cheap = screen.getByText("was asked first").closest("li") as HTMLElement;
-  const said = within(cheap).getByRole("list", { name: "What was said, by criterion" });
+  const said = within(cheap).getByRole("list", { name: "What was answered, by criterion" });
   expect(
     within(said)
       .getAllByRole("listitem")

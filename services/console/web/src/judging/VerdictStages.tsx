@@ -95,7 +95,7 @@ function AskItem({ ask, criteria }: { ask: Ask; criteria: Criteria }) {
         {ask.outcomes == null ? (
           <span className="text-failed">its answer was nonsense</span>
         ) : (
-          <Outcomes of="said" letters={ask.outcomes} criteria={criteria} />
+          <Outcomes of="answered" letters={ask.outcomes} criteria={criteria} />
         )}
       </div>
       <p className="flex flex-wrap gap-x-3 text-xs text-muted">

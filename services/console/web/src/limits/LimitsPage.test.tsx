@@ -1,5 +1,6 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
+import { AgentNames } from "@/api/agents";
 import { aLimit } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { items, on } from "@/testing/server";
@@ -14,6 +15,21 @@ it("says what a limit holds back, and of whom", () => {
   expect(describeLimitName("tenant:a:b")).toBe("Tenant a:b");
   expect(describeLimitName("agent:*")).toBe("Each agent without its own");
   expect(describeLimitName("label:team=*")).toBe("Each label team whose value has none of its own");
+});
+
+it("names an agent by its name, with its id at hand", async () => {
+  const id = "0199d5a8-0000-7000-8000-00000000000a";
+  on("get", "/api/limits", () => items(aLimit({ name: `agent:${id}` })));
+  const names = new Map([[id, "scribe"]]);
+  const { user } = await renderPage(
+    <AgentNames value={names}>
+      <LimitsPage />
+    </AgentNames>,
+  );
+  expect(await screen.findByText("Agent scribe")).toBeVisible();
+  expect(screen.getByText(`agent:${id}`)).toBeVisible();
+  await user.click(screen.getByRole("button", { name: `Remove agent:${id}` }));
+  expect(screen.getByRole("alertdialog")).toHaveTextContent("Agent scribe is held back no longer");
 });
 
 it("finds the limit that holds: the own one before that of all", () => {

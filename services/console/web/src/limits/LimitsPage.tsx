@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft, Pencil, Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
+import { useAgentNames } from "@/api/agents";
 import { ProblemState } from "@/api/ProblemState";
 import { toApiError } from "@/api/problem";
 import type { Limit } from "@/api/types";
@@ -21,6 +22,7 @@ type OpenDialog = { limit?: Limit; what: "set" | "remove" };
 export function LimitsPage() {
   useTitle("Limits");
   const limits = useQuery(limitsQuery);
+  const { nameOf } = useAgentNames();
   const [dialog, setDialog] = useState<OpenDialog | null>(null);
   const remove = useRemoveLimit();
   const close = () => setDialog(null);
@@ -58,7 +60,7 @@ export function LimitsPage() {
           {limits.data.map((limit) => (
             <li key={limit.name} className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-1 py-1.5">
               <div className="min-w-0 grow">
-                <p className="font-medium">{describeLimitName(limit.name)}</p>
+                <p className="font-medium">{describeLimitName(limit.name, nameOf)}</p>
                 <p className="font-mono text-xs text-muted">{limit.name}</p>
               </div>
               <span className={limit.paused ? "font-medium text-resubmit" : ""}>{describeLimit(limit)}</span>
@@ -105,8 +107,8 @@ export function LimitsPage() {
           fields={<ProblemState error={remove.error} />}
         >
           <p>
-            {describeLimitName(dialog.limit.name)} is held back no longer ({describeLimit(dialog.limit)}); what waits
-            may begin at once.
+            {describeLimitName(dialog.limit.name, nameOf)} is held back no longer ({describeLimit(dialog.limit)}); what
+            waits may begin at once.
           </p>
         </AlertDialog>
       )}

@@ -16,11 +16,12 @@ export function describeLimit(limit: NewLimit): string {
 
 const KINDS = { agent: "Agent", tenant: "Tenant", label: "Label" } as const;
 
-/** Describe what a limit's name applies to. */
-export function describeLimitName(name: string): string {
+/** Describe what a limit's name applies to, agents by their names. */
+export function describeLimitName(name: string, nameOf = (id: string) => id): string {
   const [kind = "", ...rest] = name.split(":");
   const value = rest.join(":");
   const word = KINDS[kind as keyof typeof KINDS] ?? kind;
   if (value.endsWith("=*")) return `Each ${word.toLowerCase()} ${value.slice(0, -2)} whose value has none of its own`;
-  return value === "*" ? `Each ${word.toLowerCase()} without its own` : `${word} ${value}`;
+  if (value === "*") return `Each ${word.toLowerCase()} without its own`;
+  return `${word} ${kind === "agent" ? nameOf(value) : value}`;
 }

@@ -188,7 +188,7 @@ def _explain_room(
     room = around.rooms.get(stage, Room())
     name, away, full = _WORKERS[stage]
     if not room.workers:
-        remedy = f"start a {name} that reaches the jobstore and Kafka: signoff doctor says what is wrong"
+        remedy = f"start {_one(name)} that reaches the jobstore and Kafka: signoff doctor says what is wrong"
         return [Reason(code=away, name=name, since=room.seen_at, owner=Owner.OPERATOR, remedy=remedy)]
     # What was offered has its own place already, and waits for whoever takes it.
     taken = room.leased + (room.offered if state is ExecutionState.QUEUED else 0)
@@ -199,10 +199,14 @@ def _explain_room(
     return [Reason(code=full, name=name, used=taken, allowed=allowed, owner=Owner.OPERATOR, remedy=remedy)]
 
 
+def _one(name: str) -> str:
+    return f"an {name}" if name.startswith("e") else f"a {name}"
+
+
 def _explain_turn(wait: Wait) -> Reason:
     if wait.state is ExecutionState.OFFERED:
         name = _WORKERS[wait.stage or _JUDGING][0]
-        remedy = f"it is published, and again until one takes it: a {name} does in a moment"
+        remedy = f"it is published, and again until one takes it: {_one(name)} does in a moment"
         return Reason(code=WaitCode.OFFERED, name=name, owner=Owner.SIGNOFF, remedy=remedy)
     return Reason(code=WaitCode.QUEUE, owner=Owner.SIGNOFF, remedy="nothing holds it back: its turn comes")
 

@@ -11,6 +11,7 @@ const KEYS: [string, string][] = [
   ["Shift x", "select all up to the job"],
   ["Escape", "clear the selection"],
   ["e", "execute the job"],
+  ["f", "show the result over the full width, or not"],
   ["u", "back to the list"],
   ["n", "show new jobs"],
   ["/", "search"],

@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { screen, waitFor } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { renderPage } from "@/testing/render";
@@ -12,6 +14,21 @@ it("opens help and the palette by keys, and remembers the theme", async () => {
   expect(await screen.findByRole("dialog", { name: "Command palette" })).toBeVisible();
   await user.keyboard("dark{Enter}");
   expect(document.documentElement.dataset.theme).toBe("dark");
+});
+
+it("the help names every key that a page takes", async () => {
+  const pages = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".tsx"));
+  const bound = pages.flatMap((path) =>
+    [...readFileSync(join("src", path), "utf8").matchAll(/useShortcuts\(\{(.*?)\n {2}\}\)/gs)].flatMap(([, body]) =>
+      [...(body ?? "").matchAll(/^ {4}"?([^\s":]+(?: \w)?)"?:/gm)].map(([, key]) => key),
+    ),
+  );
+  expect(bound).toContain("f");
+  const { user } = await renderPage(<Shell />);
+  await user.keyboard("?");
+  const named = [...document.querySelectorAll("dt .sr-only")].map((each) => each.textContent);
+  const isNamed = (key = "") => named.includes(key.replace(/^Shift\+(?=\W)/, "").replace("+", " "));
+  expect(bound.filter((key) => !isNamed(key))).toEqual([]);
 });
 
 it.each([

@@ -65,7 +65,7 @@ it("says that the job has changed meanwhile, and goes on with what was changed h
   await user.click(save());
   const alert = await within(dialog).findByRole("alert");
   expect(alert).toHaveTextContent("has changed meanwhile; nothing was saved");
-  expect(alert).toHaveTextContent("Changed elsewhere too: title. Going on puts yours in the place of this:An ode");
+  expect(alert).toHaveTextContent("Changed elsewhere too: title. Going on replaces this with your change:An ode");
   expect(alert).toHaveTextContent("Changed elsewhere: description, criteria. Going on keeps that");
   expect(save()).toHaveAttribute("aria-disabled", "true");
   on("patch", "/api/jobs/poem", (request) => {

@@ -93,7 +93,7 @@ function Outdated({ job, theirs, mine, onGoOn }: OutdatedProps) {
     <div role="alert" className="space-y-2 rounded border border-resubmit bg-resubmit-tint p-3">
       <p className="font-medium text-resubmit">The job has changed meanwhile; nothing was saved.</p>
       {theirs.length === 0 && <p>What it asks for is the same. Going on saves your changes over the newer version.</p>}
-      {both.length > 0 && <p>Changed elsewhere too: {words(both)}. Going on puts yours in the place of this:</p>}
+      {both.length > 0 && <p>Changed elsewhere too: {words(both)}. Going on replaces this with your change:</p>}
       {both.map((name) => (
         <pre key={name} className="max-h-40 overflow-auto font-mono text-xs break-words whitespace-pre-wrap">
           {formatField(job, name)}

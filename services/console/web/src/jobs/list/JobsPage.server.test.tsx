@@ -86,8 +86,26 @@ it("says how far a text was searched for, and searches on when told so", async (
   expect(screen.queryByText("No job matches")).not.toBeInTheDocument();
   expect(asked).toHaveLength(1);
   await user.click(screen.getByRole("button", { name: "Search on" }));
-  expect(await screen.findByText("3 jobs loaded")).toBeVisible();
+  const all = "3 jobs loaded, searched among the newest 10,000: older ones may be missing";
+  expect(await screen.findByText(all)).toBeVisible();
   expect(screen.queryByRole("button", { name: "Search on" })).not.toBeInTheDocument();
+});
+
+it("says nothing of a search that left none out", async () => {
+  on("get", "/api/jobs", () => json({ items: JOBS, next_cursor: null, searched: null }));
+  on("get", "/api/job-counts", () => json({ counts: { FAILED: 3 }, capped_at: 10_000, searched: null }));
+  await page("/?text=moon");
+  expect(await screen.findByText("3 jobs loaded")).toBeVisible();
+  await waitFor(() => expect(screen.getByRole("button", { name: /failed/ })).toHaveTextContent("3failed"));
+  expect(screen.queryByText(/among the newest/)).not.toBeInTheDocument();
+});
+
+it("cancelled jobs are no assigned ones, however many there are", async () => {
+  serveJobs(JOBS);
+  on("get", "/api/job-counts", () => json({ counts: { ASSIGNED: 10_000 }, cancelled: 9_990, capped_at: 10_000 }));
+  await page();
+  const assigned = screen.getByRole("button", { name: /assigned/ });
+  await waitFor(() => expect(assigned).toHaveTextContent(/^10\+assigned$/));
 });
 
 it("says that only the newest were sorted, where more match", async () => {

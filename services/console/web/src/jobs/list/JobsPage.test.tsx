@@ -51,6 +51,15 @@ it("keeps every row in its place while jobs change, and dims what no longer matc
   expect(row("Alpha")).toHaveTextContent("no longer matches: its status has changed");
 });
 
+it("takes what the server found by words and batch for what matches, also once it has changed", async () => {
+  serveJobs([aJob({ id: "a", title: "Alpha", batch_id: "0199d5a8-0000-7000-8000-00000000000b" })]);
+  const { client } = await page("/?text=moon+alph&batch=0199d5a8-0000-7000-8000-00000000000a");
+  await screen.findByText("Alpha");
+  act(() => applyJobs(client, new Map([["a", [aChange({ job_id: "a", version: 2, status: "COMPLETED" })]]])));
+  await waitFor(() => expect(row("Alpha")).toHaveTextContent("Completed"));
+  expect(row("Alpha")).not.toHaveTextContent("no longer matches");
+});
+
 it("tells the reason of a failure first, its HTTP status beside the code, and has whole ids at hand", async () => {
   const id = "0199d5a8-0000-7000-8000-00000000000a";
   const last = aLog({ status: "FAILED", code: "agent_status", message: "the agent answered 422: no title was sent" });

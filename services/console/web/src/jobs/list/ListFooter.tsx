@@ -3,15 +3,20 @@ import { cn } from "@/lib/cn";
 import { formatCount, pluralize } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 
+/** Describe what was left out: a list is sorted, or searched for a text, among so many of the newest. */
+const describeBound = (among: number, text: string | undefined) =>
+  text === undefined
+    ? `sorted among the newest ${formatCount(among)} that match`
+    : `searched among the newest ${formatCount(among)}: older ones may be missing`;
+
 /** Footer of the list: how many jobs are loaded, and a button to read on where scrolling does not. */
 export function ListFooter({ list, text }: { list: JobsList; text: string | undefined }) {
   const { jobs, searched, query } = list;
   const among = query.data?.pages.at(-1)?.searched;
-  const sorted =
-    text === undefined && among != null ? `, sorted among the newest ${formatCount(among)} that match` : "";
+  const bound = among == null ? "" : `, ${describeBound(among, text)}`;
   const read =
     searched === undefined
-      ? `${pluralize(jobs.length, "job")} loaded${sorted}${query.hasNextPage ? ", and there are more; scroll on" : ""}`
+      ? `${pluralize(jobs.length, "job")} loaded${bound}${query.hasNextPage ? ", and there are more; scroll on" : ""}`
       : `${pluralize(jobs.length, "job")} found${text ? ` with “${text}”` : ""} among ${formatCount(searched)}; there are more to search`;
   const verb = query.isFetchNextPageError ? "Try again" : searched === undefined ? null : "Search on";
   return (

@@ -1,9 +1,10 @@
-import { act, screen } from "@testing-library/react";
+import { act, screen, waitFor } from "@testing-library/react";
 import { expect, it } from "vitest";
 import type { Waiting, WaitReason } from "@/api/types";
 import { BatchPage } from "@/batches/BatchPage";
 import { JobPage } from "@/jobs/detail/JobPage";
 import { JobsPage } from "@/jobs/list/JobsPage";
+import type { WaitingById } from "@/jobs/list/state/use-waiting";
 import { applyJobs } from "@/live/apply-changes";
 import { OverviewPage } from "@/overview/OverviewPage";
 import { aBatch, aChange, aJob, aLog, anOverview } from "@/testing/factories";
@@ -62,6 +63,18 @@ it("what a row waits for is read anew, and no row moves", async () => {
   expect(screen.queryByText("Newer")).not.toBeInTheDocument();
 });
 
+it("what further rows wait for is read anew, too", async () => {
+  const rows = Array.from({ length: 101 }, (_, at) => ({ ...QUEUED, id: `job-${at}`, title: `Job ${at}` }));
+  const others = rows.map((job) => ({ ...job, live: false }));
+  serveJobs([...others.slice(0, 100), rows[100]!]);
+  const { client } = await renderPage((search) => <JobsPage search={search} />);
+  await screen.findByText("Job 0");
+  const asked = serveJobs(others.slice(0, 100), [{ ...rows[100]!, waiting: { ...WAITING, reasons: [FULL] } }]);
+  const read = () => client.getQueryData<WaitingById>(["jobs-waiting", {}]);
+  await waitFor(() => expect(read()?.get("job-100")?.reasons).toEqual([FULL]), { timeout: 5_000 });
+  expect(asked.map((url) => url.searchParams.get("cursor"))).toEqual([null, "1"]);
+});
+
 it("a job's page says the first reason, and all of them with what lifts each", async () => {
   serveJob(QUEUED, [ASKED]);
   on("get", "/api/jobs/poem/waiting", () => json(WAITING));
@@ -73,6 +86,18 @@ it("a job's page says the first reason, and all of them with what lifts each", a
   const all = screen.getByRole("dialog", { name: "Why it waits" });
   for (const words of [WORDS, /until .*in 1m/, "An operator can lift it: raise it", "Its place in the queue: 3."])
     expect(all).toHaveTextContent(words);
+});
+
+it("no start is foretold, since nobody measured how far it may be off", async () => {
+  serveJob(QUEUED, [ASKED]);
+  const backoff = { code: "retry_backoff", name: "", until: UNTIL, owner: "time", remedy: "it is tried again" };
+  on("get", "/api/jobs/poem/waiting", () => json({ ...WAITING, reasons: [backoff], starts_at: UNTIL }));
+  const { user } = await renderPage(<JobPage id="poem" />);
+  await user.click(await screen.findByRole("button", { name: "Why" }));
+  const all = screen.getByRole("dialog", { name: "Why it waits" });
+  expect(all).toHaveTextContent("waits for its next call");
+  expect(all).toHaveTextContent(/until .*in 1m/);
+  expect(all).not.toHaveTextContent("begins at");
 });
 
 it("the overview and a batch say how many wait for what", async () => {

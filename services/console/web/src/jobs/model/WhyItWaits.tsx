@@ -54,7 +54,7 @@ function RemedyLink({ reason, ...props }: { reason: AnyReason; className?: strin
 /** Button that opens all that holds a job back: since when, until when, whose move it is, and what lifts it. */
 export function WhyButton({ waiting, reasons }: { waiting: Waiting; reasons: readonly WaitReason[] }) {
   const { nameOf } = useAgentNames();
-  const { place, starts_at: startsAt } = waiting;
+  const { place } = waiting;
   const trigger = (
     <Button kind="quiet" size="small" className="h-6">
       Why{reasons.length > 1 && ` (${reasons.length} reasons)`}
@@ -90,16 +90,9 @@ export function WhyButton({ waiting, reasons }: { waiting: Waiting; reasons: rea
           );
         })}
       </ol>
-      {(place != null || startsAt) && (
+      {place != null && (
         <p className={cn("border-t pt-2", reasons.length > 0 && "mt-3")}>
-          {place != null &&
-            `Its place in the queue: ${place >= PLACE_MAX ? `after ${formatCount(PLACE_MAX - 1)}` : formatCount(place)}. `}
-          {startsAt && (
-            <>
-              It begins at <ExactTime at={startsAt} /> (<Countdown to={startsAt} />
-              ).
-            </>
-          )}
+          Its place in the queue: {place >= PLACE_MAX ? `after ${formatCount(PLACE_MAX - 1)}` : formatCount(place)}.
         </p>
       )}
     </Popover>

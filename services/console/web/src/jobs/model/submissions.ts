@@ -56,7 +56,7 @@ export function groupBySubmission(logs: readonly JobLog[]): Submission[] {
     const { number, isLate } = submission;
     const nth = number === null || isLate ? 1 : (tries.get(number) ?? 0) + 1;
     if (number !== null) tries.set(number, Math.max(nth, tries.get(number) ?? 0));
-    if (nth > 1) submission.name += ` (try ${nth})`;
+    if (nth > 1) submission.name = nameSubmission(number ?? 1, nth);
     return submission;
   });
 }
@@ -89,7 +89,10 @@ function toSubmission(logs: JobLog[]): Submission {
   };
 }
 
+/** Name a submission; one that failed and was executed again has several tries. */
+export const nameSubmission = (number: number, nth = 1) => `Submission ${number}${nth > 1 ? ` (try ${nth})` : ""}`;
+
 function nameGroup(logs: readonly JobLog[], number: number | null): string {
   if (number === null) return logs.every(({ kind }) => kind === "edited") ? "Edit" : "Assignment";
-  return logs.every(isLate) ? `Submission ${number}, late result` : `Submission ${number}`;
+  return logs.every(isLate) ? `${nameSubmission(number)}, late result` : nameSubmission(number);
 }

@@ -51,12 +51,6 @@ export function describeCause(cause: Cause, nameOf: NameOf): string {
   return WORDS[cause.code]?.(cause, about) ?? [cause.code.replaceAll("_", " "), about].filter(Boolean).join(" ");
 }
 
-/** Whose move it is of what was waited for, where that is neither time's nor ours. */
-export function findOwner(code: string): "operator" | "agent" | "time" {
-  if (code.startsWith("circuit_")) return "agent";
-  return ["not_before", "limit_rate"].includes(code) ? "time" : "operator";
-}
-
 /** Describe whose move it is. */
 export const describeOwner = (owner: string) => OWNERS[owner] ?? owner;
 

@@ -26,7 +26,7 @@ it("a life is a wait, a call and a judging, with ticks for the progress", () => 
       ["judge", 1],
     ],
   ]);
-  expect(makeCalls(logs)[0]?.ticks).toEqual([{ at: BEGIN + 3_000, share: 0.5 }]);
+  expect(makeCalls(logs)[0]?.ticks).toEqual([{ version: 1, at: BEGIN + 3_000, share: 0.5 }]);
 });
 
 it("a call that failed is followed by the wait until the next, and a duration tells when it began", () => {
@@ -77,6 +77,20 @@ it("what goes on has no end, and counts until now", () => {
   const calls = makeCalls([entry("requested", 0)]);
   expect(calls[0]?.spans[0]?.end).toBeNull();
   expect(sumSpans(calls, BEGIN + 7_000)).toEqual({ queue: 7_000 });
+});
+
+it("a submission that failed and was executed again has its tries numbered", () => {
+  const tries = ["e-1", "e-2"].flatMap((execution_id) => [
+    entry("requested", 0, { execution_id }),
+    entry("failed", 1, { execution_id, status: "FAILED" }),
+  ]);
+  const next = entry("requested", 3, { execution_id: "e-3", submission: 2 });
+  const calls = makeCalls([...tries, next]);
+  expect(calls.map(({ submission, nth, number }) => [submission, nth, number])).toEqual([
+    [1, 1, 1],
+    [1, 2, 1],
+    [2, 1, 1],
+  ]);
 });
 
 it("the entries of an execution whose request is not known have no place", () => {

@@ -24,11 +24,13 @@ export type Span = {
 /** One call of the agent, with the wait before it, and the judging of its result after it. */
 export type Call = {
   submission: number;
+  /** Which try of the submission it is of: one that failed may be executed again. */
+  nth: number;
   number: number;
   agent: string | null;
   spans: Span[];
-  /** When the agent reported progress, and how far it was. */
-  ticks: { at: number; share: number }[];
+  /** When the agent reported progress, and how far it was, each with the version of its entry. */
+  ticks: { version: number; at: number; share: number }[];
 };
 
 /** What goes on after an entry of each kind; after any other that belongs to an execution, nothing does. */
@@ -52,14 +54,17 @@ const ENDS_CALL: readonly string[] = ["call_failed", "attempt_failed", "given_ba
 export function makeCalls(logs: readonly JobLog[]): Call[] {
   const calls: Call[] = [];
   const numbers = new Map<string, number>();
+  const tries = new Map<number, number>();
   for (const log of logs) {
     const { execution_id: id, kind, agent_id: agent } = log;
     if (id == null || isLate(log)) continue;
     const at = Date.parse(log.created_at);
     const submission = log.submission ?? 1;
     if (kind === "requested") {
+      const nth = (tries.get(submission) ?? 0) + 1;
+      tries.set(submission, nth);
       numbers.set(id, 1);
-      calls.push({ submission, number: 1, agent: agent ?? null, spans: [], ticks: [] });
+      calls.push({ submission, nth, number: 1, agent: agent ?? null, spans: [], ticks: [] });
     }
     const call = calls.at(-1);
     const number = numbers.get(id);
@@ -78,19 +83,19 @@ export function makeCalls(logs: readonly JobLog[]): Call[] {
 const isJudged = ({ spans }: Call) => ["judge", "judgeQueue"].includes(spans.at(-1)?.kind ?? "");
 
 /** Make the call that follows an entry which ends one: it may have to wait for its time before it is queued. */
-function followingCall({ submission, agent }: Call, log: JobLog, at: number, number: number): Call {
+function followingCall({ submission, nth, agent }: Call, log: JobLog, at: number, number: number): Call {
   const { version, next_attempt_at: next } = log;
   const begin = next ? Math.max(at, Date.parse(next)) : at;
   const spans: Span[] = begin > at ? [{ kind: "backoff", begin: at, end: begin, version }] : [];
   spans.push({ kind: "queue", begin, end: null, version });
-  return { submission, number, agent, spans, ticks: [] };
+  return { submission, nth, number, agent, spans, ticks: [] };
 }
 
 /** Add an entry to its call: it ends what went on, and says what goes on from then. */
 function addEntry(call: Call, log: JobLog, at: number): void {
   const { kind, progress, version } = log;
   call.agent = log.agent_id ?? call.agent;
-  if (kind === "progress" && progress != null) call.ticks.push({ at, share: progress });
+  if (kind === "progress" && progress != null) call.ticks.push({ version, at, share: progress });
   const follows = ENDS_CALL.includes(kind ?? "") ? undefined : FOLLOWS[kind ?? ""];
   splitLast(call, log, at);
   const last = call.spans.at(-1);

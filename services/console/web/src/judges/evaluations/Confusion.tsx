@@ -7,7 +7,7 @@ import type { PolicyReport } from "./report";
 export function Confusion({ measure }: { measure: PolicyReport["overall"] }) {
   return (
     <table className="border-collapse text-left">
-      <caption className="sr-only">What was said of good and bad results</caption>
+      <caption className="sr-only">How good and bad results were judged</caption>
       <thead>
         <tr className="h-8 text-muted">
           <td />

@@ -39,7 +39,7 @@ export function TrialVerdict({ id, isOld, onQuote }: TrialVerdictProps) {
         </Loading>
       )}
       {isOld && judging?.state === "DONE" && (
-        <p className="text-resubmit">The form has changed since: this is the verdict on what it said before.</p>
+        <p className="text-resubmit">The form has changed since: this is the verdict on what it held before.</p>
       )}
       {judging?.state === "DONE" && judging.code && (
         <ErrorState title="There is no verdict" detail={judging.message ?? ""} code={judging.code} />

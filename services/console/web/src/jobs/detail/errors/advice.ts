@@ -44,7 +44,7 @@ const ADVICE: Record<string, Advice> = {
     todo: "It probably restarted. Execute again.",
   },
   agent_failed: {
-    means: "The agent said that it failed.",
+    means: "The agent reported that it failed.",
     todo: "Read its message below; change the payload or assign another agent.",
   },
   agent_declined: { means: "The agent declined the job.", todo: "Read its reason below; assign another agent." },
@@ -107,7 +107,7 @@ const ADVICE: Record<string, Advice> = {
   },
   verdict_mismatch: {
     means: "Several times, what a validator reported was no verdict on this job's criteria.",
-    todo: "Check whether all validators run the jobstore's version; then execute again. If they do, one may not be yours.",
+    todo: "Check whether all validators run the jobstore's version; then execute again. If they do, one may belong to another system.",
   },
   malformed_json: { means: "What a worker reported about the job is not JSON.", todo: WORKER },
   schema_mismatch: { means: "What a worker reported about the job does not match the schema.", todo: WORKER },

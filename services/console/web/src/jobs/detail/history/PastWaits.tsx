@@ -1,16 +1,23 @@
-import { describeCause, findOwner } from "@/jobs/model/waiting";
+import { describeCause } from "@/jobs/model/waiting";
 import { type Call, type Span, sumWaits } from "@/jobs/model/waterfall";
 import { cn } from "@/lib/cn";
 import { formatDuration } from "@/lib/format";
 
 type NameOf = (id: string) => string;
 
-/** The colour of a wait by whose move it is, where that is known. */
-export const OWNER_INKS: Record<string, string> = {
-  operator: "bg-resubmit",
-  caller: "bg-resubmit",
-  agent: "bg-failed",
-  time: "bg-assigned",
+/** How a wait looks by its reason: in a colour for each kind, and striped where one has two. A turn looks as the queue. */
+export const REASON_INKS: Record<string, string> = {
+  not_before: "bg-assigned",
+  limit_concurrency: "bg-completed",
+  limit_rate: "bg-completed striped",
+  limit_paused: "bg-accent striped",
+  circuit_open: "bg-failed",
+  circuit_probing: "bg-failed striped",
+  no_worker: "bg-text",
+  no_room: "bg-text striped",
+  judge_missing: "bg-text",
+  judge_no_room: "bg-text striped",
+  judge_away: "bg-failed",
 };
 
 /** Describe what was waited for in a span: "2.0 s: limit tenant:press is reached". */
@@ -20,17 +27,17 @@ export const describePastWaits = ({ waits = [] }: Span, nameOf: NameOf) =>
     return `${formatDuration(took)}: ${describeCause(wait, nameOf)}`;
   });
 
-/** What was waited for within the bar of a span, each part in the colour of whose move it was. */
+/** What was waited for within the bar of a span, each part in the look of its reason. */
 export function PastWaits({ span: { begin, end, waits = [] } }: { span: Span }) {
   const length = Math.max(1, (end ?? begin) - begin);
   const place = (at: number) => Math.min(1, Math.max(0, (at - begin) / length)) * 100;
-  return waits.map(({ code, since, until }) => {
+  return waits.map(({ code, name, since, until }) => {
     const [from, to] = [place(Date.parse(since)), place(Date.parse(until))];
     return (
       <span
-        key={since}
+        key={`${code} ${name} ${since}`}
         aria-hidden
-        className={cn("absolute h-1.5 rounded-sm", OWNER_INKS[findOwner(code)])}
+        className={cn("absolute h-1.5 rounded-sm", REASON_INKS[code])}
         style={{ left: `${from}%`, width: `${to - from}%` }}
       />
     );
@@ -45,7 +52,7 @@ export function PastWaitsLegend({ calls, nameOf }: { calls: readonly Call[]; nam
     <ul aria-label="In the queue" className="flex flex-wrap items-center gap-x-4">
       {sums.map(({ wait, took }) => (
         <li key={`${wait.code} ${wait.name}`} className="flex items-center gap-1.5">
-          <span aria-hidden className={cn("h-1.5 w-4 rounded-sm", OWNER_INKS[findOwner(wait.code)])} />
+          <span aria-hidden className={cn("h-1.5 w-4 rounded-sm", REASON_INKS[wait.code])} />
           {formatDuration(took)} {describeCause(wait, nameOf)}
         </li>
       ))}

@@ -1,5 +1,5 @@
-import { screen, waitFor, within } from "@testing-library/react";
-import { expect, it } from "vitest";
+import { act, screen, waitFor, within } from "@testing-library/react";
+import { expect, it, vi } from "vitest";
 import type { JobLog } from "@/api/types";
 import { JobPage } from "@/jobs/detail/JobPage";
 import { aJob, aLog } from "@/testing/factories";
@@ -55,6 +55,7 @@ it("a past wait in the queue says for what, part by part", async () => {
 });
 
 it("a span leads to the entry with which it began, however old it is", async () => {
+  const told = vi.spyOn(console, "error");
   const reports = Array.from({ length: 300 }, (_, at) => entry(5 + at, "progress", 13, { progress: 0.5 }));
   const logs = [...LIFE.slice(0, 4), ...reports];
   serveJob(aJob({ status: "IN_PROGRESS", version: 304, execution_id: "execution-1", live: true }), logs);
@@ -64,6 +65,7 @@ it("a span leads to the entry with which it began, however old it is", async () 
   expect(screen.getByRole("tab", { name: "Entries", selected: true })).toBeVisible();
   const message = await screen.findByText("call_begun");
   await waitFor(() => expect(message.closest("[data-version]")).toHaveFocus());
+  expect(told.mock.calls.flat().filter((words) => /same key/.test(String(words)))).toEqual([]);
 });
 
 it("a wait that goes on is told with its reason", async () => {
@@ -75,6 +77,56 @@ it("a wait that goes on is told with its reason", async () => {
   expect(
     await screen.findByRole("button", { name: /in the queue, from .* until now, no executor is running/ }),
   ).toBeVisible();
+});
+
+it("a submission that is tried again after a failure says which try a call is of", async () => {
+  const failed = entry(3, "failed", 1, { status: "FAILED" });
+  const again = [2, 3].map((version) => ({ ...[LIFE[1], failed][version - 2]!, version: version + 2 }));
+  const logs = [...LIFE.slice(0, 2), failed, ...again.map((log) => ({ ...log, execution_id: "execution-2" }))];
+  serveJob(aJob({ status: "FAILED", version: 5, execution_id: "execution-2" }), logs);
+  await renderPage(<JobPage id="poem" />);
+  const rows = within(await screen.findByRole("list", { name: "Calls" })).getAllByRole("listitem");
+  expect(rows.map((row) => row.textContent?.split(" · ")[0])).toEqual([
+    "Submission 1, call 1",
+    "Submission 1 (try 2), call 1",
+  ]);
+});
+
+it("what holds a job back looks different for each cause, in the bar and in its legend", async () => {
+  const time = (seconds: number) => new Date(BEGIN + seconds * 1_000).toISOString();
+  const codes = [
+    "limit_paused",
+    "limit_concurrency",
+    "limit_rate",
+    "circuit_open",
+    "no_worker",
+    "no_room",
+    "not_before",
+  ];
+  const waited = codes.map((code, at) => ({ code, name: "x", since: time(at / 10), until: time(at / 10 + 0.1) }));
+  const logs = [...LIFE.slice(0, 2), entry(3, "claimed", 1, { waited }), entry(4, "call_begun", 1)];
+  serveJob(aJob({ status: "COMPLETED", version: 4, execution_id: "execution-1" }), logs);
+  await renderPage(<JobPage id="poem" />);
+  const legend = within(await screen.findByRole("list", { name: "In the queue" })).getAllByRole("listitem");
+  const inks = legend.map((item) => item.firstElementChild?.className);
+  expect(new Set(inks).size).toBe(codes.length);
+  const bar = screen.getByRole("button", { name: /in the queue/ });
+  const parts = [...bar.children]
+    .slice(1)
+    .map((part) => part.className.split(" ").filter((name) => /^bg-|^striped/.test(name)));
+  for (const [at, names] of parts.entries()) for (const name of names) expect(inks[at]?.split(" ")).toContain(name);
+});
+
+it("shows its exact times to those who come to a span by keyboard, too", async () => {
+  serveJob(aJob({ status: "COMPLETED", version: 8, execution_id: "execution-1" }), LIFE);
+  await renderPage(<JobPage id="poem" />);
+  const bar = await screen.findByRole("button", { name: /^1.0 s in the queue/ });
+  expect(bar).not.toHaveTextContent("from 25 Nov 2026");
+  act(() => bar.focus());
+  expect(bar).toHaveTextContent("1.0 s in the queue");
+  expect(bar).toHaveTextContent(/from 25 Nov 2026, 00:00:00 .* to .*00:00:01/);
+  act(() => bar.blur());
+  expect(bar).not.toHaveTextContent("from 25 Nov 2026");
 });
 
 it("a job that nobody executed says so", async () => {

@@ -4,6 +4,7 @@ import { AgentName } from "@/api/AgentName";
 import { useAgentNames } from "@/api/agents";
 import type { Job, JobLog, WaitReason } from "@/api/types";
 import { waitingQuery } from "@/jobs/model/queries";
+import { nameSubmission } from "@/jobs/model/submissions";
 import { currentReasons, describeCause } from "@/jobs/model/waiting";
 import { type Call, makeCalls, SPAN_WORDS, type Span, type SpanKind, sumSpans } from "@/jobs/model/waterfall";
 import { useNow } from "@/lib/clock";
@@ -11,7 +12,7 @@ import { cn } from "@/lib/cn";
 import { formatDuration, formatExactTime, formatNextPortion, formatPercent } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { toIntlZone, useZone } from "@/ui/display/time";
-import { describePastWaits, OWNER_INKS, PastWaits, PastWaitsLegend } from "./PastWaits";
+import { describePastWaits, PastWaits, PastWaitsLegend, REASON_INKS } from "./PastWaits";
 
 const ROWS_SHOWN = 50;
 const TICKS_DRAWN = 100;
@@ -98,13 +99,13 @@ type RowProps = {
 };
 
 function Row({ call, place, now, reason, nameOf, onOpen }: RowProps) {
-  const { submission, number, agent, spans, ticks } = call;
+  const { submission, nth, number, agent, spans, ticks } = call;
   const begun = spans.filter((span) => span.begin <= now || span.end !== null);
   const took = begun.reduce((sum, { begin, end }) => sum + Math.max(0, (end ?? Math.max(now, begin)) - begin), 0);
   return (
     <li className="grid min-h-8 grid-cols-[1fr_4rem] items-center gap-x-3 py-1 sm:grid-cols-[13rem_1fr_4rem]">
       <span className="truncate max-sm:col-span-2">
-        Submission {submission}, call {number}
+        {nameSubmission(submission, nth)}, call {number}
         {agent && (
           <>
             {" · "}
@@ -126,9 +127,9 @@ function Row({ call, place, now, reason, nameOf, onOpen }: RowProps) {
             onOpen={onOpen}
           />
         ))}
-        {ticks.slice(-TICKS_DRAWN).map(({ at }) => (
+        {ticks.slice(-TICKS_DRAWN).map(({ version, at }) => (
           <span
-            key={at}
+            key={version}
             aria-hidden
             className="pointer-events-none absolute inset-y-1 w-0.5 bg-surface"
             style={{ left: place(at) }}
@@ -147,9 +148,13 @@ type SpanBarProps = Pick<RowProps, "now" | "reason" | "nameOf" | "onOpen"> & {
   progress: Call["ticks"];
 };
 
-/** Span as a button that leads to the entry with which it began; what it is and its exact times are its title. */
+/**
+ * Span as a button that leads to the entry with which it began. What it is and its exact times are its title, and stand
+ * below it while it has the focus.
+ */
 function SpanBar({ span, left, width, now, reason, nameOf, progress, onOpen }: SpanBarProps) {
   const [zone] = useZone();
+  const [isFocused, setFocused] = useState(false);
   const exact = (at: number) => formatExactTime(at, toIntlZone(zone));
   const { kind, begin, end, version } = span;
   const newest = progress.at(-1);
@@ -167,11 +172,24 @@ function SpanBar({ span, left, width, now, reason, nameOf, progress, onOpen }: S
       title={text}
       aria-label={text.replaceAll("\n", ", ")}
       onClick={() => onOpen(version)}
+      onFocus={() => setFocused(true)}
+      onBlur={() => setFocused(false)}
       className="absolute inset-y-0 flex min-w-1 items-center"
       style={{ left, width }}
     >
-      <span className={cn("w-full rounded-sm", LOOKS[kind], reason && OWNER_INKS[reason.owner])} />
+      <span className={cn("w-full rounded-sm", LOOKS[kind], reason && REASON_INKS[reason.code])} />
       <PastWaits span={span} />
+      {isFocused && (
+        <span
+          aria-hidden
+          className={cn(
+            "absolute top-full z-10 w-max max-w-72 rounded border bg-surface p-2 text-left text-xs whitespace-pre-line",
+            Number.parseFloat(left) > 50 ? "right-0" : "left-0",
+          )}
+        >
+          {text}
+        </span>
+      )}
     </button>
   );
 }

@@ -65,7 +65,9 @@ function Count({ status, number, isChosen, onToggle }: CountProps) {
 /** Count those at a status; cancelled jobs wait for nothing, so that they are left out of the assigned ones. */
 function formatCappedCount({ counts, cancelled, capped_at: cap }: JobCounts, status: JobStatus): string {
   const number = counts[status] ?? 0;
-  return formatCapped(status === "ASSIGNED" && number < cap ? Math.max(0, number - cancelled) : number, cap);
+  if (status !== "ASSIGNED") return formatCapped(number, cap);
+  const others = formatCount(Math.max(0, number - cancelled));
+  return number >= cap ? `${others}+` : others;
 }
 
 const formatCapped = (number: number, cap: number) => (number >= cap ? `${formatCount(cap)}+` : formatCount(number));

@@ -26,14 +26,9 @@ it.each<[JobsSearch, boolean]>([
   [{ agent: "writer" }, false],
   [{ tenant: "board" }, true],
   [{ tenant: "default" }, false],
-  [{ batch: BATCH.toUpperCase() }, true],
-  [{ batch: "0199d5a8-0000-7000-8000-00000000000b" }, false],
   [{ label: ["team:a", "link:https://x"] }, true],
   [{ label: ["team:a", "kind:b"] }, false],
   [{ label: ["team:"] }, false],
-  [{ text: "the minutes" }, true],
-  [{ text: "BOARD-7" }, true],
-  [{ text: "minutes of" }, false],
   [{ period: "1h" }, true],
   [{ tenant: "board", text: "minutes", status: ["PENDING"] }, false],
   [{ sort: "updated", ascending: true }, true],
@@ -50,10 +45,14 @@ it("a job grows out of a range of time", () => {
   expect(matches(JOB, { period: "24h" }, CREATED + HOUR_MS + 1)).toBe(true);
 });
 
-it("a job that belongs to no batch or agent is in none that is asked for", () => {
-  const job = aJob({ agent_id: null, batch_id: null });
-  expect(matches(job, { batch: BATCH }, CREATED)).toBe(false);
-  expect(matches(job, { agent: "writer" }, CREATED)).toBe(false);
+it("a job without an agent has none that is asked for", () => {
+  expect(matches(aJob({ agent_id: null }), { agent: "writer" }, CREATED)).toBe(false);
+});
+
+it("what a text finds, and which jobs are of a batch, the server alone knows", () => {
+  for (const text of ["minutes summar", "of its description"]) expect(matches(JOB, { text }, CREATED)).toBe(true);
+  const retriedIn = aJob({ batch_id: "0199d5a8-0000-7000-8000-00000000000b" });
+  expect(matches(retriedIn, { batch: BATCH }, CREATED)).toBe(true);
 });
 
 it("exact times stand in the address, and are what is asked for; a period gives way to them", () => {

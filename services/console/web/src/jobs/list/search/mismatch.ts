@@ -3,23 +3,21 @@ import { findCancelled, findCreatedAfter, type JobsSearch, parseLabel } from "./
 
 /**
  * Explain which filter a job does not pass; null when it passes all, as far as its row tells. A row that no longer does
- * stays, dimmed, until the list is read again.
+ * stays, dimmed, until the list is read again. By text and batch a row is not judged: words are found in what no row has,
+ * and a batch keeps its jobs, also those that another one retried.
  */
 export function explainMismatch(job: Job, search: JobsSearch, now: number): string | null {
-  const { status, agent, tenant, batch, label = [], text = "" } = search;
+  const { status, agent, tenant, label = [] } = search;
   if (status && !status.includes(job.status)) return "its status has changed";
   const cancelled = findCancelled(search);
   if (cancelled !== undefined && job.cancelled !== cancelled)
     return cancelled ? "it is not cancelled any more" : "it was cancelled";
   if (agent && job.agent_id !== agent) return "its agent has changed";
   if (tenant && job.tenant !== tenant) return "its tenant has changed";
-  if (batch && job.batch_id !== batch.toLowerCase()) return "its batch has changed";
   if (job.live && asksHowItEnded(search)) return "it runs again";
   const created = Date.parse(job.created_at);
   if (created < Date.parse(findCreatedAfter(search, now) ?? job.created_at)) return "it was created earlier";
   if (search.to && created >= Date.parse(search.to)) return "it was created later";
-  const sought = text.toLowerCase();
-  if (![job.title, job.id].some((each) => each.toLowerCase().includes(sought))) return "its title has changed";
   const isLabelled = label.every((each) => {
     const [name, value] = parseLabel(each);
     return job.labels?.[name] === value;

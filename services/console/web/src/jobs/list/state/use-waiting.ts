@@ -7,6 +7,8 @@ import { currentReasons } from "@/jobs/model/waiting";
 import { PAGE_SIZE } from "./queries";
 
 const EVERY_MS = 10_000;
+/** Pages of the list that are read at a time: of further rows the reasons stay what they were. */
+const PAGES_MAX = 10;
 /** How soon it is asked for where an event told that a job waits, and none tells why. */
 const SOON_MS = 2_000;
 
@@ -17,14 +19,16 @@ const UNKNOWN: WaitingById = new Map();
 export const WaitingNow = createContext(UNKNOWN);
 
 /**
- * Read anew why the first jobs of the list wait, as long as one does: no event tells of it. Rows stay where they are.
+ * Read anew why the loaded jobs of the list wait, as long as one does: no event tells of it. Rows stay where they are.
  */
 export function useReadWaiting(search: JobsSearch, jobs: readonly Job[]): WaitingById {
-  const first = jobs.slice(0, PAGE_SIZE).filter((job) => isQueued(job) || isJudged(job));
+  const first = jobs.slice(0, PAGES_MAX * PAGE_SIZE);
+  const waits = (job: Job) => isQueued(job) || isJudged(job);
+  const pages = Math.ceil((first.findLastIndex(waits) + 1) / PAGE_SIZE);
   const isOpen = (now: WaitingById) => first.some((job) => isQueued(job) && findReasons(job, now).length === 0);
   const { data = UNKNOWN } = useQuery<WaitingById>({
     queryKey: ["jobs-waiting", search],
-    enabled: first.length > 0,
+    enabled: pages > 0,
     initialData: UNKNOWN, // what the list said is as new
     staleTime: Number.POSITIVE_INFINITY,
     structuralSharing: false,
@@ -32,8 +36,14 @@ export function useReadWaiting(search: JobsSearch, jobs: readonly Job[]): Waitin
     refetchInterval: ({ state }) => (isOpen(state.data ?? UNKNOWN) ? SOON_MS : EVERY_MS),
     queryFn: async ({ signal }) => {
       const query = { ...toJobsQuery(search, Date.now()), fields: "summary" as const, limit: PAGE_SIZE };
-      const page: JobsPage = await api.get("/api/jobs", { query, signal });
-      return new Map(page.items.flatMap(({ id, waiting }) => (waiting ? [[id, waiting]] : [])));
+      const found = new Map<string, Waiting>();
+      let cursor: string | null | undefined = "";
+      for (let page = 0; page < pages && cursor != null; page++) {
+        const read: JobsPage = await api.get("/api/jobs", { query: { ...query, cursor }, signal });
+        for (const { id, waiting } of read.items) if (waiting) found.set(id, waiting);
+        cursor = read.next_cursor;
+      }
+      return found;
     },
   });
   return data;

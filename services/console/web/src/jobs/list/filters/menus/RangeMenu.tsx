@@ -34,7 +34,7 @@ export function RangeMenu({ field, search, onChange, onClose }: MenuProps & { fi
     event.preventDefault();
     const [least, most] = [read(texts.min), read(texts.max)];
     const isTurned = least.value !== undefined && most.value !== undefined && least.value > most.value;
-    const found = { min: least.error, max: most.error ?? (isTurned ? "It is less than the least." : undefined) };
+    const found = { min: least.error, max: most.error ?? (isTurned ? "Less than “At least”." : undefined) };
     setErrors(found);
     if (found.min || found.max) return;
     onChange({ [min]: least.value, [max]: most.value });
