@@ -310,7 +310,7 @@ class Stored:
     candidates: dict[str, Candidate] = field(default_factory=dict)
     #: Of jobs that may be submitted again by policy.
     histories: dict[str, AgentHistory] = field(default_factory=dict)
-    #: What may be reused: verdicts by `verdict_key`, results by the execution that may reuse them.
+    #: What may be reused: verdicts and what overrules them, by key; results by the execution that may reuse them.
     verdicts: dict[bytes, Reusable] = field(default_factory=dict)
     results: dict[UUID, Reusable] = field(default_factory=dict)
     #: Those that were named.
@@ -356,7 +356,8 @@ class Changes:
     forgotten: dict[UUID, ForgottenAnswer] = field(default_factory=dict)
     entries: list[LogEntry] = field(default_factory=list)
     circuits: dict[str, Breaker] = field(default_factory=dict)
-    #: What may be reused from now on: results by `result_key`, verdicts by `verdict_key`.
+    #: What may be reused from now on: results by `result_key`, verdicts by `verdict_key`; and by `rejudged_key` what
+    #: overrules those from before.
     results: dict[bytes, Reusable] = field(default_factory=dict)
     verdicts: dict[bytes, Reusable] = field(default_factory=dict)
     #: How many more leases each worker of this transaction takes, by its owner.

@@ -42,7 +42,7 @@ from jobstore.domain.model import (
     Report,
     TransitionKind,
 )
-from jobstore.domain.reuse import Reusable, verdict_key
+from jobstore.domain.reuse import Reusable, rejudged_key, verdict_key
 from jobstore.domain.spec import Spec
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.transitions import decide
@@ -144,6 +144,13 @@ class UnitOfWork:
                 asked = (own.tenant, execution.result_hash, own.acceptance_criteria)
                 key = verdict_key(*asked, report.judge, execution.policy)
                 self.changes.verdicts[key] = entry
+
+    def overrule_verdicts(self, execution: Execution) -> None:
+        """Let no verdict from before be reused for the result of an execution, which was judged again for real."""
+        if execution.result_hash is not None:
+            own, job = self.stored.questions[execution.job_id], self.jobs[execution.job_id]
+            key = rejudged_key(own.tenant, execution.result_hash, own.acceptance_criteria, execution.policy)
+            self.changes.verdicts[key] = Reusable(job.id, job.version)
 
     def _count_judged(self, execution: Execution, report: Report) -> None:
         """Count a verdict for the versions that it was made by, where the execution names any."""

@@ -190,6 +190,7 @@ class FinishJudging(Command[bool]):
             actor=self.actor,
         )
         uow.record(job.id, decision.execution, report)
+        uow.overrule_verdicts(execution)
         return None
 
     def _find(self, uow: UnitOfWork) -> tuple[Execution | None, Job | None]:
