@@ -52,7 +52,9 @@ class NewOperation(StrictModel):
     reason: Text | None = Field(None, description="of `cancel`")
     requested_by: Text | None = Field(None, description="of `cancel`: who asks, as the logs tell it")
     judge: Reference | None = Field(
-        None, description="of `rejudge`: the judge policy, or one version; when not set, the validators' own settings"
+        None,
+        description="of `rejudge`: the judge policy, or one version; when not set, for each job the version that it "
+        "was judged by, and the validators' own settings where that was none",
     )
     criteria: Text | None = Field(None, description="of `rejudge` as a shadow: judged by instead of the jobs' own")
     criteria_set: Reference | None = Field(None, description="of `rejudge` as a shadow: the set instead of the jobs'")

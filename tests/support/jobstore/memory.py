@@ -194,6 +194,7 @@ class MemoryJobstore:
                 new.job_id,
                 None,
                 new.actor,
+                new.judge_policy,
             )
         for answer in changes.judging_answers:
             self.judgings[answer.id] = self.judgings[answer.id]._replace(state=JudgingState.DONE)

@@ -200,7 +200,7 @@ _URGENCIES: Final = {JudgingKind.TRY: 0, JudgingKind.TEST: 0, JudgingKind.DRAFT:
 class StoredJudging(NamedTuple):
     """A judging that is locked. `kind` may be one of a later version.
 
-    `before` is the response of the entry of the job's verdict before, as JSON text.
+    `before` is the response of the entry of the job's verdict before, as JSON text, as `judge_policy` is.
     """
 
     id: UUID
@@ -211,6 +211,7 @@ class StoredJudging(NamedTuple):
     job_id: str | None
     before: str | None
     actor: Actor
+    judge_policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

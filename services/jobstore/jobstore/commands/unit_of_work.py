@@ -153,12 +153,15 @@ class UnitOfWork:
             self.changes.verdicts[key] = Reusable(job.id, job.version)
 
     def _count_judged(self, execution: Execution, report: Report) -> None:
-        """Count a verdict for the versions that it was made by, where the execution names any."""
+        """Count a verdict for the versions that it was made by, where any are named."""
         if report.kind not in _VERDICTS:
             return
         is_met = report.kind is TransitionKind.MET
         counts = (int(is_met), int(not is_met and not report.is_unjudged), int(report.is_unjudged))
-        for kind, reference in list_frozen(execution.policy):
+        judged_by = execution.policy or {}
+        if report.judge_policy is not None:
+            judged_by = {**judged_by, "judge": report.judge_policy or None}
+        for kind, reference in list_frozen(judged_by):
             self.changes.judged.append(JudgedCount(kind, reference, *counts, report.cost_usd, report.tokens))
 
     def breaker_of(self, execution: Execution) -> Breaker:

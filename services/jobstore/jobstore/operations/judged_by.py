@@ -10,7 +10,7 @@ from jobstore.storage.sql import Connection
 
 
 async def freeze_policy(connection: Connection, reference: str | None, body: JudgePolicy | None = None) -> str | None:
-    """Return a judge policy as it stands now, as JSON text; None stands for the validators' own settings.
+    """Return a judge policy as it stands now, as JSON text; None where none is named.
 
     InvalidError (`unknown_judge_policy`): no policy has the name, or that version, or it is retired.
     """

@@ -67,7 +67,7 @@ def judged_again(life: Life, outcome: Outcome, kind: JudgingKind = JudgingKind.R
     judging = NewJudging(uuid4(), kind, uuid4(), 0, execution_id=life.execution_id, job_id=life.job_id)
     life.jobstore.run(QueueRejudging(judging))
     about = {"execution_id": life.execution_id, "job_id": life.job_id} if kind is JudgingKind.REJUDGE else {}
-    said = verdict(outcome).model_copy(update=fields)
+    said = verdict(outcome).model_copy(update={"policy": (life.execution.policy or {}).get("judge"), **fields})
     assert life.jobstore.run(FinishJudging(judging.id, 1, said.model_dump_json(), **about))
 
 

@@ -20,7 +20,10 @@ class Judging:
 
     policy: Annotated[
         str | None,
-        typer.Option(metavar="NAME[@VERSION]", help="By this judge policy; the validators' own settings if not given."),
+        typer.Option(
+            metavar="NAME[@VERSION]",
+            help="By this judge policy; each by the version that it was judged by if not given.",
+        ),
     ] = None
     criteria: Annotated[
         str | None,

@@ -2849,7 +2849,7 @@ export interface components {
             requested_by?: string | null;
             /**
              * Judge
-             * @description of `rejudge`: the judge policy, or one version; when not set, the validators' own settings
+             * @description of `rejudge`: the judge policy, or one version; when not set, for each job the version that it was judged by, and the validators' own settings where that was none
              */
             judge?: string | null;
             /**
