@@ -65,7 +65,10 @@ class NewOperation(StrictModel):
         None, description="of `rejudge`: how many results a second are judged at most"
     )
     budget_usd: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
-        None, description="of `rejudge`: what judging may cost; nothing more begins once it would be exceeded"
+        None,
+        description="of `rejudge`: what judging may cost; nothing more begins once it would be exceeded "
+        "(`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model with "
+        "a price, known or named in the policy",
     )
 
     @model_validator(mode="after")
@@ -123,7 +126,8 @@ class OperationPreview(Model):
     cost_usd: float | None = Field(
         None,
         description="an estimate of what executing them costs: what the last jobs of the same agents spent on average; "
-        "None where nothing is executed, or nothing is known",
+        "of `rejudge`, what judging these jobs cost last, or, where `judge` is named, what verdicts on jobs by that "
+        "version cost on average, those that were reused for nothing included; None where nothing is known or paid",
     )
     cost_of: int = Field(0, description="of how many of the jobs that is; what the others cost is not known")
 

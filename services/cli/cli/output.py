@@ -292,8 +292,8 @@ class Output:
             self.print_line(f"{format_time(operation.created_at)}  ", *describe_operation(operation))
         self._print_next_cursor(next_cursor)
 
-    def show_preview(self, kind: str, preview: OperationPreview) -> None:
-        """Show what an operation would be about."""
+    def show_preview(self, kind: str, preview: OperationPreview, basis: str) -> None:
+        """Show what an operation would be about; `basis` is by what its cost is estimated."""
         self.print_json(preview)
         counts = ", ".join(f"{count} {word}" for word, count in sorted(preview.counts.items()))
         more = f"more than {preview.items_max}" if preview.total > preview.items_max else preview.total
@@ -304,7 +304,7 @@ class Output:
             self.print_line(f"  and {preview.total - len(preview.sample)} more")
         if preview.cost_usd is not None:
             of = "" if preview.cost_of == preview.total else f" for {preview.cost_of} of them"
-            self.print_line(f"estimated cost: ${preview.cost_usd:.2f}{of}, by what similar jobs have cost recently")
+            self.print_line(f"estimated cost: ${preview.cost_usd:.2f}{of}, by {basis}")
 
     def show_items(self, items: Sequence[OperationItem], next_cursor: str) -> None:
         """Show a page of the items of an operation."""

@@ -57,7 +57,7 @@ Probe = Callable[[JudgeModel | None], Awaitable[JsonValue]]
 _AWAITED: Final = frozenset({JudgingKind.TRY, JudgingKind.TEST})
 
 
-async def judge_free(  # noqa: PLR0913 - what it is made with, each by its name
+async def judge_free(
     judge_of: JudgeOf,
     config: JudgeConfig,
     grant: FreeGrant,

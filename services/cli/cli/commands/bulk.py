@@ -178,7 +178,7 @@ async def make_operation(
     new = validate_model(NewOperation, {"kind": kind, "name": how.name, **parameters, **chosen}, "the operation")
     async with cli.jobstore() as jobstore:
         if not how.yes:
-            cli.out.show_preview(kind, await jobstore.preview_operation(new))
+            cli.out.show_preview(kind, await jobstore.preview_operation(new), _name_basis(kind, new.judge))
         if how.dry_run or (is_asked and not typer.confirm(f"{kind} them?")):
             return None
         made = await jobstore.create_operation(new, idempotency_key=how.key)
@@ -188,3 +188,10 @@ async def make_operation(
     if how.wait and not has_completed(made):
         raise typer.Exit(1)
     return made
+
+
+def _name_basis(kind: OperationKind, judge: str | None) -> str:
+    """Return by what the cost of an operation is estimated."""
+    if kind is not OperationKind.REJUDGE:
+        return "what similar jobs have cost recently"
+    return "what judging them cost last" if judge is None else f"what verdicts by {judge} cost on average"

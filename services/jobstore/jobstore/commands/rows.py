@@ -225,7 +225,8 @@ class JudgingAnswer:
     is_valid: bool | None = None
     code: str | None = None
     message: str | None = None
-    cost_usd: float = 0.0
+    #: None where a model was asked that does not tell it.
+    cost_usd: float | None = 0.0
     tokens: int = 0
     duration_s: float | None = None
 
@@ -357,8 +358,7 @@ class Changes:
     forgotten: dict[UUID, ForgottenAnswer] = field(default_factory=dict)
     entries: list[LogEntry] = field(default_factory=list)
     circuits: dict[str, Breaker] = field(default_factory=dict)
-    #: What may be reused from now on: results by `result_key`, verdicts by `verdict_key`; and by `rejudged_key` what
-    #: overrules those from before.
+    #: What may be reused from now on: results by `result_key`, verdicts by `verdict_key` (see `rejudged_key`, too).
     results: dict[bytes, Reusable] = field(default_factory=dict)
     verdicts: dict[bytes, Reusable] = field(default_factory=dict)
     #: How many more leases each worker of this transaction takes, by its owner.

@@ -9,7 +9,7 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import CRITERIA, verdict
 
 from contracts.judging.policy import JudgePolicy
-from contracts.judging.verdict import Verdict
+from contracts.judging.verdict import StageVerdict, Verdict
 from contracts.status import JobStatus, JudgingKind, JudgingState, Outcome, ReportKind
 from jobstore.commands.jobs import AssignAgent
 from jobstore.commands.judging.judgings import FinishJudging, QueueJudgings, QueueRejudging
@@ -238,6 +238,33 @@ def test_what_is_said_of_a_case_is_kept(
     kept = jobstore.answers[judging.id]
     assert (kept.code, kept.before, kept.was_valid) == (code, None, None)
     assert (kept.answer is None) == (said is None or code == "verdict_mismatch")
+
+
+ASK = {"kind": "single", "outcomes": "p"}
+
+
+@pytest.mark.parametrize(
+    ("asks", "told", "cost"),
+    [
+        ([], {}, 0.0),  # checks decided
+        ([], {"tokens": 9}, None),  # an older validator says nothing of its asks
+        ([{}], {}, None),
+        ([{}], {"tokens": 9}, None),
+        ([{"cost_usd": 0.0}], {"tokens": 9}, 0.0),  # its price is none
+        ([{"cost_usd": 0.5}, {}], {"cost_usd": 0.5}, 0.5),
+        (None, {"tokens": 9}, None),  # it ended without a verdict
+        (None, {}, 0.0),
+    ],
+)
+def test_a_cost_that_nobody_told_is_none(
+    jobstore: MemoryJobstore, asks: list[dict[str, float]] | None, told: dict[str, Any], cost: float | None
+) -> None:
+    judging = case(uuid4(), kind=JudgingKind.EVALUATE)
+    jobstore.run(QueueJudgings([judging]))
+    stages = [StageVerdict.model_validate(ASK | {"asks": [{"model": "m", **ask} for ask in asks or []]})]
+    said = None if asks is None else MET.model_copy(update={"stages": stages}).model_dump_json()
+    assert jobstore.run(FinishJudging(judging.id, 1, said, **told))
+    assert jobstore.answers[judging.id].cost_usd == cost
 
 
 def test_a_stale_lease_and_an_unknown_judging_count_for_nothing(jobstore: MemoryJobstore) -> None:

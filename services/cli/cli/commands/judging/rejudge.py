@@ -36,7 +36,12 @@ class Judging:
     ] = None
     rate: Annotated[float | None, typer.Option(metavar="N", min=0.001, help="At most this many per second.")] = None
     budget: Annotated[
-        float | None, typer.Option(metavar="USD", min=0.0001, help="Begin none that would exceed this cost in total.")
+        float | None,
+        typer.Option(
+            metavar="USD",
+            min=0.0001,
+            help="Begin none that would exceed this cost in total; end where no cost is told.",
+        ),
     ] = None
 
 

@@ -150,7 +150,7 @@ class FinishJudging(Command[bool]):
             judging.id,
             code=self.code,
             message=self.message,
-            cost_usd=self.cost_usd,
+            cost_usd=self._tell_cost(),
             tokens=self.tokens,
             duration_s=self.duration_s,
         )
@@ -161,6 +161,12 @@ class FinishJudging(Command[bool]):
         uow.changes.judging_answers.append(answer)
         uow.stored.judgings[judging.id] = judging._replace(state=JudgingState.DONE)
         return True
+
+    def _tell_cost(self, verdict: Verdict | None = None) -> float | None:
+        """Return what it cost; None where a model was asked, and nobody says what that costs."""
+        stages = (verdict.stages if verdict is not None else None) or []
+        are_known = [ask.cost_usd is not None for stage in stages for ask in stage.asks] or [not self.tokens]
+        return self.cost_usd if self.cost_usd or all(are_known) else None
 
     def _judge(self, uow: UnitOfWork, judging: StoredJudging, answer: JudgingAnswer, text: str) -> JudgingAnswer:
         try:
@@ -175,6 +181,7 @@ class FinishJudging(Command[bool]):
         before = _read_before(judging.before)
         return replace(
             answer,
+            cost_usd=self._tell_cost(verdict),
             answer=verdict.model_dump_json(exclude_defaults=True),
             is_valid=verdict.is_valid if refusal is None else None,
             was_valid=None if before is None else before.is_valid,
