@@ -67,8 +67,8 @@ class NewOperation(StrictModel):
     budget_usd: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
         None,
         description="of `rejudge`: what judging may cost; nothing more begins once it would be exceeded "
-        "(`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model with "
-        "a price, known or named in the policy",
+        "(`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model "
+        "whose price is known, or named in the policy",
     )
 
     @model_validator(mode="after")
