@@ -52,7 +52,9 @@ class NewOperation(StrictModel):
     reason: Text | None = Field(None, description="of `cancel`")
     requested_by: Text | None = Field(None, description="of `cancel`: who asks, as the logs tell it")
     judge: Reference | None = Field(
-        None, description="of `rejudge`: the judge policy, or one version; when not set, the validators' own settings"
+        None,
+        description="of `rejudge`: the judge policy, or one version; when not set, for each job the version that it "
+        "was judged by, and the validators' own settings where that was none",
     )
     criteria: Text | None = Field(None, description="of `rejudge` as a shadow: judged by instead of the jobs' own")
     criteria_set: Reference | None = Field(None, description="of `rejudge` as a shadow: the set instead of the jobs'")
@@ -63,7 +65,10 @@ class NewOperation(StrictModel):
         None, description="of `rejudge`: how many results a second are judged at most"
     )
     budget_usd: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
-        None, description="of `rejudge`: what judging may cost; nothing more begins once it would be exceeded"
+        None,
+        description="of `rejudge`: what judging may cost; nothing more begins once it would be exceeded "
+        "(`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model "
+        "whose price is known, or named in the policy",
     )
 
     @model_validator(mode="after")
@@ -121,7 +126,8 @@ class OperationPreview(Model):
     cost_usd: float | None = Field(
         None,
         description="an estimate of what executing them costs: what the last jobs of the same agents spent on average; "
-        "None where nothing is executed, or nothing is known",
+        "of `rejudge`, what judging these jobs cost last, or, where `judge` is named, what verdicts on jobs by that "
+        "version cost on average, those that were reused for nothing included; None where nothing is known or paid",
     )
     cost_of: int = Field(0, description="of how many of the jobs that is; what the others cost is not known")
 

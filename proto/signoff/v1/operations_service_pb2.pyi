@@ -157,8 +157,9 @@ class PreviewOperationResponse(_message.Message):
     """How many jobs it would be about; more than items_max are refused, and counted no further."""
     items_max: _builtins.int
     cost_usd: _builtins.float
-    """An estimate of what executing them costs: what the last jobs of the same agents spent on average. Not set where
-    nothing is executed, or nothing is known.
+    """An estimate of what executing them costs: what the last jobs of the same agents spent on average; of `rejudge`, what
+    judging these jobs cost last, or what verdicts by the version that is named cost on average. Not set where nothing
+    is known, or is paid.
     """
     cost_of: _builtins.int
     """Of how many of the jobs it is: nothing is known of what the agents of the others cost."""

@@ -1612,8 +1612,8 @@ class NewOperation(_message.Message):
     """Of `cancel`: why, and who asks, as the logs tell it."""
     requested_by: _builtins.str
     judge: _builtins.str
-    """Of `rejudge`: the judge policy, the validators' own settings when not set; other criteria, or another criteria set,
-    as a shadow alone; whether nothing is to change; how many a second, and for how much money.
+    """Of `rejudge`: the judge policy, for each job the version that it was judged by when not set; other criteria, or
+    another criteria set, as a shadow alone; whether nothing is to change; how many a second, and for how much money.
     """
     criteria: _builtins.str
     criteria_set: _builtins.str

@@ -44,7 +44,14 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             run_checks=checks.run,
         )
         free = GrpcFreeJudgings(context.stub, context.metadata)
-        judge_case = partial(judge_free, roster.judge_of, config, run_checks=checks.run, probe=roster.probe)
+        judge_case = partial(
+            judge_free,
+            roster.judge_of,
+            config,
+            run_checks=checks.run,
+            probe=roster.probe,
+            name_own=lambda: report.policy,
+        )
         without_job = FreeJudgingWorker(context.worker, free, judge_case, settings.capacity)
         without_job.start()
         context.stack.push_async_callback(without_job.stop)

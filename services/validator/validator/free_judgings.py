@@ -58,11 +58,18 @@ _AWAITED: Final = frozenset({JudgingKind.TRY, JudgingKind.TEST})
 
 
 async def judge_free(
-    judge_of: JudgeOf, config: JudgeConfig, grant: FreeGrant, *, run_checks: RunChecks | None = None, probe: Probe
+    judge_of: JudgeOf,
+    config: JudgeConfig,
+    grant: FreeGrant,
+    *,
+    run_checks: RunChecks | None = None,
+    probe: Probe,
+    name_own: Callable[[], str | None] = lambda: None,
 ) -> FreeOutcome:
     """Make a judging without a job. Where somebody waits for it, a judge that is away is an answer.
 
-    That of a test says of each judge besides what its server can, as `judges`.
+    That of a test says of each judge besides what its server can, as `judges`. `name_own` names the version of the
+    policy `default` that the validator's own settings are.
     """
     purse, started = Purse(Budget()), time.monotonic()
     verdict, code, message = None, "", ""
@@ -72,6 +79,7 @@ async def judge_free(
         made = await judge_granted(
             grant, grant.result, config, judge_of, purse, run_checks=run_checks, absences=absences
         )
+        made.policy = made.policy or name_own()
         verdict = made.model_dump_json(exclude_defaults=True)
         if grant.kind == JudgingKind.TEST:
             policy = read_policy(grant.policy)

@@ -31,14 +31,13 @@ def real_ones(seen: Observed, job_id: str) -> list[Rejudged]:
 
 
 def judged_by(entry: LogRow, seen: Observed) -> str | None:
-    """The policy and version that a verdict is to be by: what was frozen, or what judging again was asked for by.
+    """The policy and version that a verdict is to be by: as frozen, unless judging again was asked for by another.
 
     None: the validators' own.
     """
-    if entry.code == AGAIN:
-        return next((one.judge for one in real_ones(seen, entry.job_id)), None)
     model = seen.models.get(entry.job_id)
-    return model.judge if model else None
+    again = real_ones(seen, entry.job_id) if entry.code == AGAIN else []
+    return next((one.judge for one in again if one.judge), model.judge if model else None)
 
 
 def verdicts_are_the_judges(seen: Observed) -> Iterator[str]:

@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 from support.jobstore.builders import NOW
 
-from jobstore.domain.reuse import result_key, verdict_key
+from jobstore.domain.reuse import rejudged_key, result_key, verdict_key
 
 RESULT = b"\x01" * 32
 
@@ -28,6 +28,9 @@ def test_everything_else_is_another_verdict() -> None:
         verdict_key("t", RESULT, "a\nb", "m (prompt 2)"),
         verdict_key("t", RESULT, "a", "\nbm"),
         verdict_key("t", RESULT, "a\nbm", ""),
+        verdict_key("t", RESULT, "a\nb", "m", {"criteria_set": "house@1"}),
+        rejudged_key("t", RESULT, "a\nb"),
+        rejudged_key("t", RESULT, "a\nb", {"criteria_set": "house@1"}),
     ]
     assert all(one != other for one, other in combinations(keys, 2))
 

@@ -125,9 +125,10 @@ async def ended(job: Steps, kind: ReportKind = ReportKind.FAILED) -> None:
 
 
 async def judged(job: Steps, outcome: Outcome) -> None:
-    """The job's execution has a result, and a verdict of its one criterion."""
+    """The job's execution has a result, and a verdict of its one criterion, by the policy that was frozen."""
     claimed = await job.claim()
     assert claimed.execution is not None
     judging = await job.claim_judging(claimed.execution.lease)
     assert judging.execution is not None
-    await job.report(judging.execution.lease, ReportKind.VERDICT, verdict=verdict(outcome))
+    said = verdict(outcome).model_copy(update={"policy": (judging.execution.policy or {}).get("judge")})
+    await job.report(judging.execution.lease, ReportKind.VERDICT, verdict=said)

@@ -2,6 +2,7 @@
 
 import pytest
 from batch_world import World
+from rejudge_world import Validator
 from support.jobstore.steps import seen
 
 from jobstore.domain.model import ExecutionStage
@@ -16,3 +17,9 @@ async def world(database: Database, runner: CommandRunner) -> World:
         await made.sql(f"DELETE FROM {table}")
     await seen(database, ExecutionStage.EXECUTING, 1_000)
     return made
+
+
+@pytest.fixture
+async def validator(world: World) -> Validator:
+    await world.sql("DELETE FROM judgings")
+    return Validator(world)

@@ -194,6 +194,7 @@ class MemoryJobstore:
                 new.job_id,
                 None,
                 new.actor,
+                new.judge_policy,
             )
         for answer in changes.judging_answers:
             self.judgings[answer.id] = self.judgings[answer.id]._replace(state=JudgingState.DONE)
@@ -201,7 +202,7 @@ class MemoryJobstore:
         for key, entry in changes.results.items():
             self.reusable[key] = replace(entry, result_hash=self.hash_at(entry))
         for key, entry in changes.verdicts.items():
-            self.reusable[key] = replace(entry, verdict=self.verdict_at(entry))
+            self.reusable[key] = replace(entry, verdict=self.verdict_at(entry), kept_at=self.now)
         for new in changes.new_versions:
             self.versions.setdefault(new.named, {})[new.version] = new.body
         self.names |= {each: uow.names[each] for each in uow.names if uow.names[each].hashes}

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from support.factories import lease
 from support.fakes import until
 
-from contracts.judging.policy import JudgeModel
+from contracts.judging.policy import JudgeModel, JudgePolicy
 from contracts.resources import Usage
 from contracts.status import JudgingKind
 from servicekit.errors import TransientError
@@ -269,7 +269,7 @@ class AwayJudge:
 async def judged(kind: JudgingKind, **fields: Any) -> FreeOutcome:
     grant = FreeGrant(lease(uuid4()), 10.0, kind, **{"result": "blue", "acceptance_criteria": "A\nB", **fields})
     away = AwayJudge()
-    return await judge_free(lambda _: away, JudgeConfig(), grant, probe=_probe)
+    return await judge_free(lambda _: away, JudgeConfig(), grant, probe=_probe, name_own=lambda: "default@4")
 
 
 async def _probe(model: JudgeModel | None) -> JsonValue:
@@ -283,6 +283,14 @@ async def test_whoever_waits_is_told_that_the_judge_is_away_and_a_shadow_waits(m
     shadow = await judged(JudgingKind.SHADOW)
     assert not json.loads(shadow.verdict or "")["is_valid"]
     assert (shadow.cost_usd, shadow.tokens, shadow.code) == (0.5, 3, "")
+
+
+@pytest.mark.parametrize("kind", [JudgingKind.SHADOW, JudgingKind.REJUDGE, JudgingKind.EVALUATE])
+async def test_a_verdict_names_the_policy_also_where_it_is_the_validators_own(kind: JudgingKind) -> None:
+    named = JudgePolicy(name="strict", version=3).model_dump_json()
+    for policy, reference in (("", "default@4"), (named, "strict@3")):
+        made = await judged(kind, result="", policy=policy)
+        assert json.loads(made.verdict or "")["policy"] == reference
 
 
 @pytest.mark.parametrize(

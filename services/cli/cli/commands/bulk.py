@@ -200,7 +200,7 @@ async def make_operation(
             chosen["agent_id"] = await find_agent_id(jobstore, agent)
         new = validate_model(NewOperation, {"kind": kind, "name": how.name, **parameters, **chosen}, "the operation")
         if not how.yes:
-            show_preview(cli.out, kind, await jobstore.preview_operation(new))
+            show_preview(cli.out, kind, await jobstore.preview_operation(new), _name_basis(kind, new.judge))
         if how.dry_run or (is_asked and not typer.confirm(f"{kind} them?")):
             return None
         made = await jobstore.create_operation(new, idempotency_key=how.key)
@@ -210,3 +210,10 @@ async def make_operation(
     if how.wait and not has_completed(made):
         raise typer.Exit(1)
     return made
+
+
+def _name_basis(kind: OperationKind, judge: str | None) -> str:
+    """Return by what the cost of an operation is estimated."""
+    if kind is not OperationKind.REJUDGE:
+        return "what similar jobs have cost recently"
+    return "what judging them cost last" if judge is None else f"what verdicts by {judge} cost on average"

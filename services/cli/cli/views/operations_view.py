@@ -62,8 +62,8 @@ def show_operations(out: Output, operations: Sequence[Operation], next_cursor: s
     out.print_next_cursor(next_cursor)
 
 
-def show_preview(out: Output, kind: str, preview: OperationPreview) -> None:
-    """Show what an operation would be about."""
+def show_preview(out: Output, kind: str, preview: OperationPreview, basis: str) -> None:
+    """Show what an operation would be about; `basis` is by what its cost is estimated."""
     out.print_json(preview)
     counts = ", ".join(f"{count} {word}" for word, count in sorted(preview.counts.items()))
     more = f"more than {preview.items_max}" if preview.total > preview.items_max else preview.total
@@ -74,7 +74,7 @@ def show_preview(out: Output, kind: str, preview: OperationPreview) -> None:
         out.print_line(f"and {preview.total - len(preview.sample)} more")
     if preview.cost_usd is not None:
         of = "" if preview.cost_of == preview.total else f" for {preview.cost_of} of them"
-        out.print_line(f"estimated cost: {format_usd(preview.cost_usd)}{of}, by what similar jobs have cost recently")
+        out.print_line(f"estimated cost: {format_usd(preview.cost_usd)}{of}, by {basis}")
 
 
 def show_items(out: Output, items: Sequence[OperationItem], next_cursor: str) -> None:

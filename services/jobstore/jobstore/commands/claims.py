@@ -28,7 +28,7 @@ from jobstore.domain.judging.criteria import loop_needs_context, needs_context
 from jobstore.domain.judging.versions import Kind, list_frozen
 from jobstore.domain.limits import is_held_back, tenant_limit
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
-from jobstore.domain.reuse import Reusable, may_reuse, verdict_key
+from jobstore.domain.reuse import Reusable, is_overruled, may_reuse, rejudged_key, verdict_key
 from jobstore.domain.spec import is_same
 
 
@@ -214,9 +214,9 @@ class ClaimJudging(Command[ClaimAnswer]):
         )
 
     def reads(self, stored: Stored) -> Reads:
-        key, execution = self._find_verdict_key(stored), stored.executions.get(self.event.execution_id)
+        keys, execution = self._find_keys(stored), stored.executions.get(self.event.execution_id)
         references = frozenset(list_frozen(execution.policy)) if execution is not None else frozenset()
-        return Reads(verdicts=frozenset({key} if key else ()), references=references) if key or references else NOTHING
+        return Reads(verdicts=frozenset(keys or ()), references=references) if keys or references else NOTHING
 
     def late_reads(self, stored: Stored) -> Reads:
         circuit, reused = read_circuit(stored, self.event.execution_id), self._find_reusable(stored)
@@ -239,8 +239,8 @@ class ClaimJudging(Command[ClaimAnswer]):
         versions = (stored.versions.get(each) for each in judges)
         return any(each is not None and loop_needs_context(each.body, execution.submission) for each in versions)
 
-    def _find_verdict_key(self, stored: Stored) -> bytes | None:
-        """Return the key of the verdicts that may be reused for this result, or None if none may."""
+    def _find_keys(self, stored: Stored) -> tuple[bytes, bytes] | None:
+        """Return the keys of the verdict that may be reused for this result, and of what overrules that one."""
         execution, question = stored.executions.get(self.event.execution_id), stored.questions.get(self.event.job_id)
         if not self.judge or execution is None or execution.state is ExecutionState.DONE:
             return None
@@ -253,12 +253,15 @@ class ClaimJudging(Command[ClaimAnswer]):
         policies = (each.reference for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
         judge = name_judging(self.judge, next(policies, None))
         asked = (question.tenant, result_hash or b"", question.acceptance_criteria)
-        return verdict_key(*asked, judge, execution.policy)
+        return verdict_key(*asked, judge, execution.policy), rejudged_key(*asked, execution.policy)
 
     def _find_reusable(self, stored: Stored) -> Reusable | None:
         """Return the loaded verdict that may be reused for this result."""
-        found = stored.verdicts.get(self._find_verdict_key(stored) or b"") if stored.verdicts else None
-        if found is None or found.verdict is None or self._needs_context(stored):
+        keys = self._find_keys(stored) if stored.verdicts else None
+        if keys is None:
+            return None
+        found, rejudged = map(stored.verdicts.get, keys)
+        if found is None or found.verdict is None or is_overruled(found, rejudged) or self._needs_context(stored):
             return None
         return found if may_reuse(found.verdict, stored.executions[self.event.execution_id].submission) else None
 

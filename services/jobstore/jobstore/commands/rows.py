@@ -200,7 +200,7 @@ _URGENCIES: Final = {JudgingKind.TRY: 0, JudgingKind.TEST: 0, JudgingKind.DRAFT:
 class StoredJudging(NamedTuple):
     """A judging that is locked. `kind` may be one of a later version.
 
-    `before` is the response of the entry of the job's verdict before, as JSON text.
+    `before` is the response of the entry of the job's verdict before, as JSON text, as `judge_policy` is.
     """
 
     id: UUID
@@ -211,6 +211,7 @@ class StoredJudging(NamedTuple):
     job_id: str | None
     before: str | None
     actor: Actor
+    judge_policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +225,8 @@ class JudgingAnswer:
     is_valid: bool | None = None
     code: str | None = None
     message: str | None = None
-    cost_usd: float = 0.0
+    #: None where a model was asked that does not tell it.
+    cost_usd: float | None = 0.0
     tokens: int = 0
     duration_s: float | None = None
 
@@ -310,7 +312,7 @@ class Stored:
     candidates: dict[str, Candidate] = field(default_factory=dict)
     #: Of jobs that may be submitted again by policy.
     histories: dict[str, AgentHistory] = field(default_factory=dict)
-    #: What may be reused: verdicts by `verdict_key`, results by the execution that may reuse them.
+    #: What may be reused: verdicts and what overrules them, by key; results by the execution that may reuse them.
     verdicts: dict[bytes, Reusable] = field(default_factory=dict)
     results: dict[UUID, Reusable] = field(default_factory=dict)
     #: Those that were named.
@@ -356,7 +358,7 @@ class Changes:
     forgotten: dict[UUID, ForgottenAnswer] = field(default_factory=dict)
     entries: list[LogEntry] = field(default_factory=list)
     circuits: dict[str, Breaker] = field(default_factory=dict)
-    #: What may be reused from now on: results by `result_key`, verdicts by `verdict_key`.
+    #: What may be reused from now on: results by `result_key`, verdicts by `verdict_key` (see `rejudged_key`, too).
     results: dict[bytes, Reusable] = field(default_factory=dict)
     verdicts: dict[bytes, Reusable] = field(default_factory=dict)
     #: How many more leases each worker of this transaction takes, by its owner.

@@ -42,7 +42,7 @@ from jobstore.domain.model import (
     Report,
     TransitionKind,
 )
-from jobstore.domain.reuse import Reusable, verdict_key
+from jobstore.domain.reuse import Reusable, rejudged_key, verdict_key
 from jobstore.domain.spec import Spec
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.transitions import decide
@@ -145,13 +145,23 @@ class UnitOfWork:
                 key = verdict_key(*asked, report.judge, execution.policy)
                 self.changes.verdicts[key] = entry
 
+    def overrule_verdicts(self, execution: Execution) -> None:
+        """Let no verdict from before be reused for the result of an execution, which was judged again for real."""
+        if execution.result_hash is not None:
+            own, job = self.stored.questions[execution.job_id], self.jobs[execution.job_id]
+            key = rejudged_key(own.tenant, execution.result_hash, own.acceptance_criteria, execution.policy)
+            self.changes.verdicts[key] = Reusable(job.id, job.version)
+
     def _count_judged(self, execution: Execution, report: Report) -> None:
-        """Count a verdict for the versions that it was made by, where the execution names any."""
+        """Count a verdict for the versions that it was made by, where any are named."""
         if report.kind not in _VERDICTS:
             return
         is_met = report.kind is TransitionKind.MET
         counts = (int(is_met), int(not is_met and not report.is_unjudged), int(report.is_unjudged))
-        for kind, reference in list_frozen(execution.policy):
+        judged_by = execution.policy or {}
+        if report.judge_policy is not None:
+            judged_by = {**judged_by, "judge": report.judge_policy or None}
+        for kind, reference in list_frozen(judged_by):
             self.changes.judged.append(JudgedCount(kind, reference, *counts, report.cost_usd, report.tokens))
 
     def breaker_of(self, execution: Execution) -> Breaker:

@@ -208,6 +208,7 @@ class Report:
     what an entry may have. `call` is the number of the call within the execution, 0 if the report is about none.
     `answered`: True if the agent answered, False if it failed in a way that may pass, None if the report does not say.
     `judge` names who gave a verdict that may be reused. `reused` is where a reused result is recorded.
+    `judge_policy` is by which version a result was judged again, empty where none was named; None: as was frozen.
     `is_unjudged`: the verdict is not met because the judge did not answer, which no other submission makes good.
     `at` is when it happened, if it is recorded with something later. `duration_s` is of the call or judging it ends.
     `actor` asked for it; what follows from a policy or from time is Signoff's own.
@@ -232,6 +233,7 @@ class Report:
     tokens: int = 0
     result_hash: bytes | None = None
     judge: str | None = None
+    judge_policy: str | None = None
     not_met_criteria: Sequence[str] = ()
     is_unjudged: bool = False
     reused: Reusable | None = None

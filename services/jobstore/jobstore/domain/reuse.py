@@ -3,10 +3,13 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 from contracts.criteria import parse_stored_criteria
 from contracts.judging.verdict import Verdict
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +23,13 @@ class ReuseTerms:
 
 @dataclass(frozen=True, slots=True)
 class Reusable:
-    """The log entry that holds what may be reused, with its verdict, or the hash of its result."""
+    """The log entry that holds what may be reused, with its verdict, or the hash of its result; and since when."""
 
     job_id: str
     version: int
     verdict: Verdict | None = None
     result_hash: bytes | None = None
+    kept_at: datetime = _LONG_AGO
 
     def __str__(self) -> str:
         return f"job {self.job_id} version {self.version}"
@@ -43,9 +47,30 @@ def verdict_key(
     return _hash(("verdict", tenant, result_hash.hex(), "\n".join(criteria), judge, *of_set))
 
 
+def rejudged_key(
+    tenant: str, result_hash: bytes, acceptance_criteria: str, policy: Mapping[str, object] | None = None
+) -> bytes:
+    """Return the key of the last time that a result was judged again for real: whoever judges, as no name says it."""
+    return verdict_key(tenant, result_hash, acceptance_criteria, "", policy)
+
+
+def is_overruled(kept: Reusable, rejudged: Reusable | None) -> bool:
+    """Return whether a verdict is not newer than the last time that its result was judged again for real."""
+    return rejudged is not None and kept.kept_at <= rejudged.kept_at
+
+
 def may_reuse(verdict: Verdict, submission: int) -> bool:
     """Return whether a verdict may stand for one on a submission: a later one needs more to pass than an earlier."""
-    return not verdict.is_valid or submission <= (verdict.submission or 1)
+    own = verdict.submission or 1
+    if verdict.is_valid:
+        return submission <= own
+    return submission >= own or not _was_doubted(verdict)
+
+
+def _was_doubted(verdict: Verdict) -> bool:
+    """Return whether a verdict would have been a pass, but for what later submissions need: their stages come last."""
+    stages = verdict.stages or []
+    return any(stage.kind == "refute" or (stage.kind == "checks" and place > 0) for place, stage in enumerate(stages))
 
 
 def result_key(tenant: str, agent_id: str, changed_at: datetime, request: str) -> bytes:

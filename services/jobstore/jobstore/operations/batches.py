@@ -25,7 +25,7 @@ from jobstore.domain.actor import Actor
 from jobstore.domain.spec import hash_as_given, hash_spec
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.operations import progress, repository, snapshots
-from jobstore.operations.judged_by import freeze_parameters
+from jobstore.operations.judged_by import find_policy, freeze_parameters
 from jobstore.operations.snapshots import Preview
 from jobstore.operations.worker import OperationWorker
 from jobstore.reads.agents import get_agent
@@ -140,11 +140,12 @@ class Batches:
         return await _get_operation(self._database, operation_id)
 
     async def preview(self, new: NewOperation) -> Preview:
-        """Return what an operation would be about, without making it."""
+        """Return what an operation would be about, without making it. InvalidError (`unknown_judge_policy`)."""
         chosen = _limit_to_rested(new)
         async with self._database.transaction() as session:
             named = list(dict.fromkeys(new.job_ids))
-            return await snapshots.make_preview(session, new.kind, chosen or named, self._items_max)
+            judge = await find_policy(session, new.judge) if new.judge is not None else None
+            return await snapshots.make_preview(session, new.kind, chosen or named, self._items_max, judge)
 
     async def _create(self, command: CreateOperation) -> None:
         """Store an operation, and carry it out before the caller is answered."""

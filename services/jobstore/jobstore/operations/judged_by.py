@@ -10,12 +10,12 @@ from jobstore.storage.sql import Connection
 
 
 async def freeze_policy(connection: Connection, reference: str | None, body: JudgePolicy | None = None) -> str | None:
-    """Return a judge policy as it stands now, as JSON text; None stands for the validators' own settings.
+    """Return a judge policy as it stands now, as JSON text; None where none is named.
 
     InvalidError (`unknown_judge_policy`): no policy has the name, or that version, or it is retired.
     """
     if reference is not None:
-        return (await _find(connection, Wanted(Kind.JUDGE, reference))).policy_json
+        return (await find_policy(connection, reference)).policy_json
     return None if body is None else body.model_dump_json(exclude_defaults=True)
 
 
@@ -25,6 +25,11 @@ async def freeze_criteria(connection: Connection, reference: str | None) -> str 
     InvalidError (`unknown_criteria_set`): no set has the name, or that version, or it is retired.
     """
     return None if reference is None else (await _find(connection, Wanted(Kind.CRITERIA, reference))).body
+
+
+async def find_policy(connection: Connection, reference: str) -> Version:
+    """Return the version of a judge policy that a reference means now. InvalidError as `freeze_policy` says."""
+    return await _find(connection, Wanted(Kind.JUDGE, reference))
 
 
 async def _find(connection: Connection, wanted: Wanted) -> Version:

@@ -14,14 +14,24 @@ from jobstore.storage.sql import Connection
 AHEAD_MAX: Final = 2_000
 #: As long as nothing is known of what one costs, while money is limited.
 AHEAD_UNKNOWN_MAX: Final = 10
+#: The codes of items for which an operation has no money left, or of which nobody tells what they cost.
+OVER_BUDGET: Final = "budget_exhausted"
+COST_UNKNOWN: Final = "cost_unknown"
+#: What is said with them.
+MESSAGES: Final = {
+    OVER_BUDGET: "what the operation may cost is spent",
+    COST_UNKNOWN: "the operation has a budget in USD, and no judge that was asked tells what it costs: name prices in "
+    "the policy, or set no budget",
+}
 #: Seconds until an operation that may not go on is looked at again.
 LOOK_AGAIN_S: Final = 0.2
 
 _OPEN: Final = text("SELECT count(*) FROM judgings WHERE group_id = :id AND state <> 'DONE'")
 _SPENT: Final = text(
     """
-    SELECT count(*) FILTER (WHERE state = 'DONE') AS done, count(*) FILTER (WHERE state <> 'DONE') AS open,
-        coalesce(sum(cost_usd), 0) AS usd
+    SELECT coalesce(sum(cost_usd), 0) AS usd, count(*) FILTER (WHERE state = 'DONE' AND cost_usd IS NOT NULL) AS told,
+        count(*) FILTER (WHERE state = 'DONE' AND cost_usd IS NULL AND tokens IS NOT NULL) AS untold,
+        count(*) FILTER (WHERE state <> 'DONE') AS under_way
     FROM judgings WHERE group_id = :id
     """,
 )
@@ -29,11 +39,26 @@ _SPENT: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How many judgings may be queued now, and after how many seconds the next. `is_spent`: never any more."""
+    """How many judgings may be queued now, and after how many seconds the next. `code`: why never any more."""
 
     room: int
     rest_s: float = 0.0
-    is_spent: bool = False
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the judgings of an operation cost so far: those done of which it is told, and of which it is not."""
+
+    usd: float = 0.0
+    told: int = 0
+    untold: int = 0
+    under_way: int = 0
+
+    @property
+    def code(self) -> str:
+        """Why nothing more begins, where nothing does."""
+        return COST_UNKNOWN if self.untold and not self.usd else OVER_BUDGET
 
 
 async def find_pace(connection: Connection, operation_id: UUID, parameters: Parameters, most: int) -> Pace:
@@ -43,9 +68,10 @@ async def find_pace(connection: Connection, operation_id: UUID, parameters: Para
         room = AHEAD_MAX - int(await connection.scalar(_OPEN, {"id": operation_id}))
     else:
         row = (await connection.execute(_SPENT, {"id": operation_id})).one()
-        room = find_affordable(budget_usd, row.usd, row.done, row.open)
-        if room <= 0 and not row.open:
-            return Pace(0, is_spent=True)
+        spent = Spent(row.usd, row.told, row.untold, row.under_way)
+        room = find_affordable(budget_usd, spent)
+        if room <= 0 and not spent.under_way:
+            return Pace(0, code=spent.code)
     room = min(room, most)
     if rate is not None:
         room = min(room, max(1, round(rate)))
@@ -54,10 +80,15 @@ async def find_pace(connection: Connection, operation_id: UUID, parameters: Para
     return Pace(room, 0.0 if rate is None else room / rate)
 
 
-def find_affordable(budget_usd: float, spent_usd: float, done: int, under_way: int) -> int:
-    """Return how many more judgings a budget allows, if each costs what those that are done did on average."""
-    if spent_usd >= budget_usd:
+def find_affordable(budget_usd: float, spent: Spent) -> int:
+    """Return how many more judgings a budget allows, if each costs what those that tell it did on average.
+
+    Those that do not tell it count as much. Where none does, a budget cannot be kept to, and allows no more.
+    """
+    if spent.usd >= budget_usd or (spent.untold and not spent.usd):
         return 0
-    if not done or not spent_usd:
-        return (AHEAD_MAX if done else AHEAD_UNKNOWN_MAX) - under_way
-    return min(int((budget_usd - spent_usd) / (spent_usd / done)), AHEAD_MAX) - under_way
+    if not spent.usd:
+        return (AHEAD_MAX if spent.told else AHEAD_UNKNOWN_MAX) - spent.under_way
+    mean_usd = spent.usd / spent.told
+    left_usd = budget_usd - spent.usd - spent.untold * mean_usd
+    return min(int(left_usd / mean_usd), AHEAD_MAX) - spent.under_way

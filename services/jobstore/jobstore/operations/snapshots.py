@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, case, cast, func, liter
 from contracts.resources import JobFilter
 from contracts.status import BATCH_KINDS, JobStatus, OperationKind
 from jobstore.commands.unit_of_work import JobView
+from jobstore.domain.judging.versions import Version
 from jobstore.operations.progress import retried_jobs
 from jobstore.reads.job_filter import Query, where_matching
 from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, make_job_view
@@ -44,13 +45,20 @@ _MEAN_JUDGING: Final = text(
     HAVING sum(l.spent_usd - coalesce(p.spent_usd, 0)) > 0
     """,
 )
+#: What verdicts by a version of a judge policy cost, on average.
+_MEAN_BY_POLICY: Final = text(
+    """
+    SELECT cost_usd / (met + not_met + unjudged) AS usd FROM judging_counts
+    WHERE kind = 'judge' AND name = :name AND version = :version AND cost_usd > 0
+    """,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What an operation would be about: how many jobs, by status, and some of them as `job_message` takes them.
 
-    `cost_usd`: what executing `cost_of` of them may cost; None where nothing is known.
+    `cost_usd`: what executing `cost_of` of them may cost, or judging them again; None where nothing is known.
     """
 
     total: int
@@ -101,9 +109,16 @@ async def count_items(connection: Connection, items: Query) -> int:
 
 
 async def make_preview(
-    connection: Connection, kind: OperationKind, chosen: JobFilter | Sequence[str], most: int
+    connection: Connection,
+    kind: OperationKind,
+    chosen: JobFilter | Sequence[str],
+    most: int,
+    judge: Version | None = None,
 ) -> Preview:
-    """Return what an operation on these jobs, `most` at most, would be about; call within a transaction."""
+    """Return what an operation on these jobs, `most` at most, would be about; call within a transaction.
+
+    `judge` is by what they are to be judged again, if not each by the policy that it was judged by.
+    """
     await connection.execute(PLAN_ANEW)
     columns = (jobs.c.status, jobs.c.agent_id)
     found = _where_chosen(select(*columns), chosen).limit(most + 1).subquery()
@@ -117,8 +132,7 @@ async def make_preview(
     ]
     means: dict[str, float] = {}
     if kind is OperationKind.REJUDGE:
-        sampled = await connection.scalars(_where_chosen(select(jobs.c.id), chosen).limit(ENDED_MAX))
-        mean = await connection.scalar(_MEAN_JUDGING, {"job_ids": sampled})
+        mean = await _find_mean_judging(connection, chosen, judge)
         means = {} if mean is None else {group.agent_id: mean for group in groups}
     elif kind in BATCH_KINDS and (agent_ids := sorted({group.agent_id for group in groups if group.agent_id})):
         asked = {"agent_ids": agent_ids, "newest": NEWEST_MAX, "ended": ENDED_MAX}
@@ -132,6 +146,19 @@ async def make_preview(
         cost_usd=sum(number * mean for number, mean in known) if known else None,
         cost_of=sum(number for number, _ in known),
     )
+
+
+async def _find_mean_judging(
+    connection: Connection, chosen: JobFilter | Sequence[str], judge: Version | None
+) -> float | None:
+    """Return what judging one of these jobs again may cost."""
+    if judge is not None:
+        asked = {"name": judge.name, "version": judge.version}
+        by_policy: float | None = await connection.scalar(_MEAN_BY_POLICY, asked)
+        return by_policy
+    sampled = await connection.scalars(_where_chosen(select(jobs.c.id), chosen).limit(ENDED_MAX))
+    last: float | None = await connection.scalar(_MEAN_JUDGING, {"job_ids": sampled})
+    return last
 
 
 def _make_sample_query(chosen: JobFilter | Sequence[str], *, are_few: bool) -> Query:

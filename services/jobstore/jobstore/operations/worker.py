@@ -18,7 +18,7 @@ from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.model import CANCELLED
 from jobstore.operations import repository
 from jobstore.operations.kinds import ClaimedOperation, make_command
-from jobstore.operations.pace import Pace, find_pace
+from jobstore.operations.pace import MESSAGES, Pace, find_pace
 from jobstore.operations.progress import NOT_CARRIED_OUT
 from jobstore.operations.repository import derive_execution_id
 from jobstore.runner import CommandRunner
@@ -36,9 +36,6 @@ POLL_S = 5.0
 REST_S = 0.2
 #: Seconds between two looks at an operation whose items another worker is answering.
 LOOK_AGAIN_S = 0.05
-#: The code of items for which an operation has no money left.
-OVER_BUDGET = "budget_exhausted"
-_OVER_BUDGET_MESSAGE = "what the operation may cost is spent"
 
 
 class OperationWorker:
@@ -107,10 +104,11 @@ class OperationWorker:
             pace = Pace(self._items_max)
             if operation.kind is OperationKind.REJUDGE:
                 pace = await find_pace(session, operation.id, operation.parameters, self._items_max)
-            limit = CANCELLED_AT_ONCE if pace.is_spent else pace.room
+            limit = CANCELLED_AT_ONCE if pace.code else pace.room
             items = await repository.list_next_items(session, operation.id, limit)
-        if pace.is_spent or not items:
-            answers = [ItemAnswer(item.item, None, OVER_BUDGET, _OVER_BUDGET_MESSAGE) for item in items]
+        if pace.code or not items:
+            code = pace.code or ""  # without items nothing is answered, and the claim ends
+            answers = [ItemAnswer(item.item, None, code, MESSAGES[code]) for item in items]
             await self._answer(operation, answers, pace.rest_s)
             return
         execution_ids = [derive_execution_id(self.ids, operation.id, item.job_id) for item in items]

@@ -19,10 +19,10 @@ FORGET_BATCH: Final = 10_000
 
 _VERDICTS: Final = text(
     """
-    SELECT r.key, r.job_id, r.version, CAST(l.response_payload AS text) AS response
+    SELECT r.key, r.job_id, r.version, r.created_at, CAST(l.response_payload AS text) AS response
     FROM unnest(CAST(:keys AS bytea[])) AS k(key)
     JOIN reusable r ON r.key = k.key AND r.created_at > signoff_now() - make_interval(secs => :age_s)
-    JOIN job_logs l ON l.job_id = r.job_id AND l.version = r.version
+    LEFT JOIN job_logs l ON l.job_id = r.job_id AND l.version = r.version
     """,
 )
 #: A result from before the agent was last changed is not reused, nor is any for an execution requested before that.
@@ -58,12 +58,16 @@ _FORGET: Final = text(
 
 
 async def load_verdicts(connection: Connection, keys: Collection[bytes], age_s: float) -> dict[bytes, Reusable]:
-    """Return the verdicts with these keys that are not older."""
+    """Return what is kept under these keys and is not older: without a verdict where its entry has none any more."""
     return {
-        row.key: Reusable(row.job_id, row.version, Verdict.model_validate_json(verdict))
+        row.key: Reusable(row.job_id, row.version, _read_verdict(row.response), kept_at=row.created_at)
         for row in await connection.execute(_VERDICTS, {"keys": list(keys), "age_s": age_s})
-        if (verdict := members(row.response or "{}").get("verdict")) is not None
     }
+
+
+def _read_verdict(response: str | None) -> Verdict | None:
+    verdict = members(response or "{}").get("verdict")
+    return None if verdict is None else Verdict.model_validate_json(verdict)
 
 
 async def load_results(connection: Connection, execution_ids: Collection[UUID], age_s: float) -> dict[UUID, Reusable]:

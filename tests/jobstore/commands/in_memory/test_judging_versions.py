@@ -136,6 +136,17 @@ def guarded(jobstore: MemoryJobstore) -> MemoryJobstore:
     return jobstore
 
 
+def test_a_golden_set_is_of_a_policy_that_is_there(jobstore: MemoryJobstore) -> None:
+    """Put before the first version, which is current at once, it would have let that one take over unseen."""
+    for put in (None, Named(Kind.CRITERIA, "strict"), Named(Kind.JUDGE, "other")):
+        if put is not None:
+            jobstore.put(*put, BODY)
+        assert code_of(jobstore, PutVersion(GOLDEN, GOLDEN_BODY)) == "unknown_judge_policy"
+    jobstore.put(*STRICT, BODY)
+    jobstore.run(RetireName(STRICT))
+    assert jobstore.put(*GOLDEN, GOLDEN_BODY) == 1
+
+
 def test_a_version_that_passes_the_golden_set_takes_over(guarded: MemoryJobstore) -> None:
     guarded.run(PromoteVersion(STRICT, 2, report=report_on("strict@2")))
     assert guarded.names[STRICT].current == 2
@@ -211,12 +222,12 @@ def test_what_a_report_says_of_a_version_is_kept(guarded: MemoryJobstore) -> Non
 
 
 def test_a_set_that_was_retired_is_current_again_once_it_is_put(jobstore: MemoryJobstore) -> None:
+    jobstore.put(*STRICT, BODY)
     for put in (POLITE, GOLDEN):
         jobstore.put(*put, BODY)
         jobstore.run(RetireName(put))
         assert jobstore.put(*put, BODY) == 1
         assert jobstore.names[put].current == 1
-    jobstore.put(*STRICT, BODY)
     jobstore.run(RetireName(STRICT))
     assert jobstore.put(*STRICT, BODY) == 1
     assert jobstore.names[STRICT].current is None, "a policy is brought back by promoting"

@@ -6,19 +6,36 @@ from uuid import UUID, uuid4
 
 import pytest
 from support.jobstore.memory import Life, MemoryJobstore
-from support.jobstore.steps import verdict
+from support.jobstore.steps import CRITERIA, verdict
 
-from contracts.judging.verdict import Verdict
-from contracts.status import JobStatus, JudgingKind, JudgingState, Outcome
+from contracts.judging.policy import JudgePolicy
+from contracts.judging.verdict import StageVerdict, Verdict
+from contracts.status import JobStatus, JudgingKind, JudgingState, Outcome, ReportKind
 from jobstore.commands.jobs import AssignAgent
 from jobstore.commands.judging.judgings import FinishJudging, QueueJudgings, QueueRejudging
+from jobstore.commands.judging.versions import PromoteVersion, PutVersion, RetireName
 from jobstore.commands.rows import NewJudging
 from jobstore.domain.actor import ADMINISTRATOR
+from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import NotFoundError, RefusedError
 
 MET, NOT_MET = verdict(Outcome.PASS), verdict(Outcome.FAIL)
 KINDS = (JudgingKind.TRY, JudgingKind.EVALUATE, JudgingKind.SHADOW)
+STRICT = Named(Kind.JUDGE, "strict")
+MILD = JudgePolicy(name="mild", version=1).model_dump_json()
 OTHER = verdict(Outcome.FAIL, criteria='Says "sky"')
+
+
+@pytest.fixture
+def policies(jobstore: MemoryJobstore) -> MemoryJobstore:
+    jobstore.put(Kind.JUDGE, "strict", format_body(JudgePolicy(name="strict")))
+    return jobstore
+
+
+def by_which(judging: NewJudging, jobstore: MemoryJobstore) -> str | None:
+    """The version by which a result that waits is judged."""
+    text = jobstore.judgings[judging.id].judge_policy
+    return None if text is None else JudgePolicy.model_validate_json(text).reference
 
 
 def case(group_id: UUID, item: int = 0, kind: JudgingKind = JudgingKind.TRY) -> NewJudging:
@@ -42,7 +59,10 @@ def finished(life: Life, judging: NewJudging, said: Verdict, **fields: Any) -> b
 
 
 def rested(life: Life, outcome: Outcome = Outcome.PASS, **fields: Any) -> Life:
-    life.judging(**fields).judged(outcome)
+    """A life whose result has a verdict, by the policy that was frozen."""
+    life.judging(**fields)
+    said, frozen = verdict(outcome), (life.execution.policy or {}).get("judge")
+    life.report(ReportKind.VERDICT, verdict=said.model_copy(update={"policy": frozen}))
     assert not life.job.live
     return life
 
@@ -103,6 +123,56 @@ def test_the_criteria_are_those_that_the_execution_froze_with_its_set(life: Life
     assert finished(life, judging, MET)
     assert life.jobstore.answers[judging.id].code == "unknown_criteria_set"
     assert "rejudged" not in life.told
+
+
+@pytest.mark.parametrize("kind", [JudgingKind.SHADOW, JudgingKind.REJUDGE])
+def test_each_is_judged_by_the_policy_that_its_execution_froze_unless_one_is_named(
+    policies: MemoryJobstore, kind: JudgingKind
+) -> None:
+    strict, plain = rested(Life(policies), policy={"judge": "strict"}), rested(Life(policies))
+    default = rested(Life(policies), policy={"judge": "default"})
+    policies.run(PutVersion(STRICT, format_body(JudgePolicy(name="strict", asks="each"))))
+    policies.run(PromoteVersion(STRICT, 2))
+    policies.run(RetireName(STRICT))
+    for life, reference in ((strict, "strict@1"), (plain, None), (default, None)):
+        assert by_which(queued(life, kind), policies) == reference
+    assert by_which(queued(strict, kind, judge_policy=MILD), policies) == "mild@1"
+
+
+def test_a_version_that_is_not_known_any_more_is_put_back_first(policies: MemoryJobstore) -> None:
+    life = rested(Life(policies), policy={"judge": "strict"})
+    policies.versions.clear()
+    with pytest.raises(RefusedError, match="strict@1 is not known: put it back under that number") as caught:
+        queued(life)
+    assert caught.value.code == "unknown_judge_policy"
+    assert by_which(queued(life, judge_policy=MILD), policies) == "mild@1"
+
+
+def test_a_verdict_is_counted_for_the_version_that_it_was_made_by(policies: MemoryJobstore) -> None:
+    policies.put(Kind.CRITERIA, "house", CRITERIA)
+    life = rested(Life(policies), policy={"judge": "strict", "criteria_set": "house"})
+    policies.judged.clear()
+    mild, own = queued(life, judge_policy=MILD), NOT_MET.model_copy(update={"policy": "strict@1"})
+    assert finished(life, mild, MET.model_copy(update={"policy": "mild@1"}))
+    assert finished(life, queued(life), own)
+    told = [(one.reference, one.met, one.not_met, one.cost_usd) for one in policies.judged]
+    assert told == [("mild@1", 1, 0, 0.5), ("house@1", 1, 0, 0.5), ("strict@1", 0, 1, 0.5), ("house@1", 0, 1, 0.5)]
+
+    older = queued(life)
+    policies.judgings[older.id] = policies.judgings[older.id]._replace(judge_policy=None)
+    policies.judged.clear()
+    assert finished(life, older, MET)
+    assert [one.reference for one in policies.judged] == ["house@1"], "it was made by the validators' own settings"
+
+
+def test_a_verdict_by_another_policy_than_was_asked_for_is_not_recorded(policies: MemoryJobstore) -> None:
+    life = rested(Life(policies), policy={"judge": "strict"})
+    judging = queued(life)
+    assert finished(life, judging, NOT_MET.model_copy(update={"policy": "mild@1"}))
+    kept = policies.answers[judging.id]
+    assert kept.code == "verdict_mismatch"
+    assert "made by the judge policy mild@1, and not by strict@1" in (kept.message or "")
+    assert life.job.status is JobStatus.COMPLETED
 
 
 def test_a_result_is_queued_while_it_is_the_jobs_last(life: Life) -> None:
@@ -168,6 +238,33 @@ def test_what_is_said_of_a_case_is_kept(
     kept = jobstore.answers[judging.id]
     assert (kept.code, kept.before, kept.was_valid) == (code, None, None)
     assert (kept.answer is None) == (said is None or code == "verdict_mismatch")
+
+
+ASK = {"kind": "single", "outcomes": "p"}
+
+
+@pytest.mark.parametrize(
+    ("asks", "told", "cost"),
+    [
+        ([], {}, 0.0),  # checks decided
+        ([], {"tokens": 9}, None),  # an older validator says nothing of its asks
+        ([{}], {}, None),
+        ([{}], {"tokens": 9}, None),
+        ([{"cost_usd": 0.0}], {"tokens": 9}, 0.0),  # its price is none
+        ([{"cost_usd": 0.5}, {}], {"cost_usd": 0.5}, 0.5),
+        (None, {"tokens": 9}, None),  # it ended without a verdict
+        (None, {}, 0.0),
+    ],
+)
+def test_a_cost_that_nobody_told_is_none(
+    jobstore: MemoryJobstore, asks: list[dict[str, float]] | None, told: dict[str, Any], cost: float | None
+) -> None:
+    judging = case(uuid4(), kind=JudgingKind.EVALUATE)
+    jobstore.run(QueueJudgings([judging]))
+    stages = [StageVerdict.model_validate(ASK | {"asks": [{"model": "m", **ask} for ask in asks or []]})]
+    said = None if asks is None else MET.model_copy(update={"stages": stages}).model_dump_json()
+    assert jobstore.run(FinishJudging(judging.id, 1, said, **told))
+    assert jobstore.answers[judging.id].cost_usd == cost
 
 
 def test_a_stale_lease_and_an_unknown_judging_count_for_nothing(jobstore: MemoryJobstore) -> None:

@@ -5,8 +5,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 from support.jobstore.reused import JUDGE, Life, aged, rows
 from support.jobstore.steps import CRITERIA, result
+from support.rejudged import rejudged
 
 from contracts.resources import Usage
 from contracts.status import Outcome
@@ -95,6 +97,19 @@ async def test_the_newest_verdict_is_the_one_that_is_reused(life: Any, database:
     other = life()
     await other.at_judge()
     assert (await other.job()).status == "RESUBMISSION_REQUIRED"
+
+
+async def test_what_was_judged_before_a_real_judging_again_is_not_reused(life: Any, database: Database) -> None:
+    """Nor is it where the entry has gone that says so."""
+    overturned = await life().judged()
+    await rejudged(overturned, Outcome.FAIL)
+    assert (await life().at_judge()).outcome == ClaimOutcome.GRANTED
+    assert len(await rows(database)) == 2
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE job_logs SET response_payload = NULL WHERE code = 'rejudged'"))
+    assert (await life().at_judge()).outcome == ClaimOutcome.GRANTED
+    await life().judged()
+    assert (await life().at_judge()).code == "verdict_reused"
 
 
 async def test_verdicts_that_nobody_gave_a_name_to_are_not_kept(life: Any, database: Database) -> None:

@@ -20,7 +20,10 @@ class Judging:
 
     policy: Annotated[
         str | None,
-        typer.Option(metavar="NAME[@VERSION]", help="By this judge policy; the validators' own settings if not given."),
+        typer.Option(
+            metavar="NAME[@VERSION]",
+            help="By this judge policy; each by the version that it was judged by if not given.",
+        ),
     ] = None
     criteria: Annotated[
         str | None,
@@ -33,7 +36,12 @@ class Judging:
     ] = None
     rate: Annotated[float | None, typer.Option(metavar="N", min=0.001, help="At most this many per second.")] = None
     budget: Annotated[
-        float | None, typer.Option(metavar="USD", min=0.0001, help="Begin none that would exceed this cost in total.")
+        float | None,
+        typer.Option(
+            metavar="USD",
+            min=0.0001,
+            help="Begin none that would exceed this cost in total; end where no cost is told.",
+        ),
     ] = None
 
 

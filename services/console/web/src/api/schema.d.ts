@@ -2849,7 +2849,7 @@ export interface components {
             requested_by?: string | null;
             /**
              * Judge
-             * @description of `rejudge`: the judge policy, or one version; when not set, the validators' own settings
+             * @description of `rejudge`: the judge policy, or one version; when not set, for each job the version that it was judged by, and the validators' own settings where that was none
              */
             judge?: string | null;
             /**
@@ -2874,7 +2874,7 @@ export interface components {
             rate_per_s?: number | null;
             /**
              * Budget Usd
-             * @description of `rejudge`: what judging may cost; nothing more begins once it would be exceeded
+             * @description of `rejudge`: what judging may cost; nothing more begins once it would be exceeded (`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model whose price is known, or named in the policy
              */
             budget_usd?: number | null;
         };
@@ -3031,7 +3031,7 @@ export interface components {
             sample?: components["schemas"]["Job"][];
             /**
              * Cost Usd
-             * @description an estimate of what executing them costs: what the last jobs of the same agents spent on average; None where nothing is executed, or nothing is known
+             * @description an estimate of what executing them costs: what the last jobs of the same agents spent on average; of `rejudge`, what judging these jobs cost last, or, where `judge` is named, what verdicts on jobs by that version cost on average, those that were reused for nothing included; None where nothing is known or paid
              */
             cost_usd?: number | null;
             /**

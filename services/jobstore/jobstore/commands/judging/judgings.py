@@ -1,6 +1,6 @@
 """Commands on judgings without a job: queue them, queue results of jobs to be judged again, and finish one. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -8,6 +8,8 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from contracts.criteria import parse_stored_criteria
+from contracts.jsontext import parse_json
+from contracts.judging.policy import join_reference
 from contracts.judging.verdict import Verdict
 from contracts.status import RESTING, JudgingKind, JudgingState, Outcome
 from contracts.verdict_check import find_mismatch
@@ -15,7 +17,7 @@ from jobstore.commands.base import Command, Locks, Reads, optional, raise_refusa
 from jobstore.commands.rows import JudgingAnswer, NewJudging, Stored, StoredJudging
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.decisions import REJUDGED, list_not_met
-from jobstore.domain.judging.versions import list_frozen
+from jobstore.domain.judging.versions import Kind, Wanted, list_frozen
 from jobstore.domain.model import Decision, Execution, Job, Refusal, Report, TransitionKind
 from jobstore.domain.reports import format_feedback
 from jobstore.errors import RefusedError
@@ -55,18 +57,43 @@ class QueueJudgings(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class QueueRejudging(Command[None]):
-    """Queue the result of a job to be judged again: that of the execution which was its last as this was asked for."""
+    """Queue the result of a job to be judged again: that of the execution which was its last as this was asked for.
+
+    It is judged by the policy that the execution froze, unless another is named. RefusedError: it cannot be judged.
+    """
 
     judging: NewJudging
 
     def locks(self) -> Locks:
         return Locks(jobs=optional(self.judging.job_id), executions=_one(self.judging.execution_id))
 
+    def reads(self, stored: Stored) -> Reads:
+        execution = stored.executions.get(self.judging.execution_id) if self.judging.execution_id else None
+        return Reads(references=frozenset(_list_own(self.judging, execution)))
+
     def decide(self, uow: UnitOfWork) -> None:
         job = require_job(uow, self.judging.job_id or "")
         execution = uow.executions.get(self.judging.execution_id) if self.judging.execution_id else None
         raise_refusal(_refuse(job, execution))
-        uow.changes.new_judgings.append(replace(self.judging, job_version=job.version, actor=self.actor))
+        judging = replace(self.judging, job_version=job.version, actor=self.actor)
+        for own in _list_own(judging, execution):
+            judging = replace(judging, judge_policy=_require_policy(uow, own))
+        uow.changes.new_judgings.append(judging)
+
+
+def _list_own(judging: NewJudging, execution: Execution | None) -> Iterator[Wanted]:
+    """Yield the policy that the execution froze, if a judging names no other."""
+    if judging.judge_policy is None and execution is not None:
+        yield from (each for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
+
+
+def _require_policy(uow: UnitOfWork, own: Wanted) -> str:
+    """Return a policy that was frozen, as JSON text; also one that was retired since."""
+    version = uow.stored.versions.get(own)
+    if version is None:
+        message = f"the judge policy {own.reference} is not known: put it back under that number, or name another"
+        raise RefusedError(message, code=own.kind.unknown)
+    return version.policy_json
 
 
 def _refuse(job: Job, execution: Execution | None) -> Refusal | None:
@@ -123,7 +150,7 @@ class FinishJudging(Command[bool]):
             judging.id,
             code=self.code,
             message=self.message,
-            cost_usd=self.cost_usd,
+            cost_usd=self._tell_cost(),
             tokens=self.tokens,
             duration_s=self.duration_s,
         )
@@ -134,6 +161,12 @@ class FinishJudging(Command[bool]):
         uow.changes.judging_answers.append(answer)
         uow.stored.judgings[judging.id] = judging._replace(state=JudgingState.DONE)
         return True
+
+    def _tell_cost(self, verdict: Verdict | None = None) -> float | None:
+        """Return what it cost; None where a model was asked, and nobody says what that costs."""
+        stages = (verdict.stages if verdict is not None else None) or []
+        are_known = [ask.cost_usd is not None for stage in stages for ask in stage.asks] or [not self.tokens]
+        return self.cost_usd if self.cost_usd or all(are_known) else None
 
     def _judge(self, uow: UnitOfWork, judging: StoredJudging, answer: JudgingAnswer, text: str) -> JudgingAnswer:
         try:
@@ -148,6 +181,7 @@ class FinishJudging(Command[bool]):
         before = _read_before(judging.before)
         return replace(
             answer,
+            cost_usd=self._tell_cost(verdict),
             answer=verdict.model_dump_json(exclude_defaults=True),
             is_valid=verdict.is_valid if refusal is None else None,
             was_valid=None if before is None else before.is_valid,
@@ -169,7 +203,10 @@ class FinishJudging(Command[bool]):
         question = uow.stored.find_question(execution)
         if question is None:
             return Refusal("unknown_criteria_set", "the criteria set that the execution froze is not known")
+        asked_for = _read_reference(judging.judge_policy)
         mismatch = find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)
+        if asked_for and verdict.policy != asked_for:
+            mismatch = f"the verdict was made by the judge policy {verdict.policy}, and not by {asked_for}"
         if mismatch is not None:  # another list than the job's now: it was edited meanwhile, or the validator is wrong
             return Refusal("verdict_mismatch", mismatch)
         begun = Report(TransitionKind.REJUDGED, code=REJUDGED, message="judged again", actor=judging.actor)
@@ -188,13 +225,23 @@ class FinishJudging(Command[bool]):
             tokens=self.tokens,
             duration_s=self.duration_s,
             actor=self.actor,
+            judge_policy=asked_for,
         )
         uow.record(job.id, decision.execution, report)
+        uow.overrule_verdicts(execution)
         return None
 
     def _find(self, uow: UnitOfWork) -> tuple[Execution | None, Job | None]:
         execution = uow.executions.get(self.execution_id) if self.execution_id else None
         return execution, uow.jobs.get(execution.job_id) if execution else None
+
+
+def _read_reference(policy: str | None) -> str:
+    """Return the name and version of a stored policy; empty for the validators' own settings."""
+    if not policy:
+        return ""
+    named = parse_json(policy)
+    return join_reference(named["name"], named["version"])
 
 
 def _read_before(response: str | None) -> Verdict | None:

@@ -51,15 +51,23 @@ class PutVersion(_ChangeName[int]):
     are promoted.
     `expected`: the number of the newest version, as the caller knows it; of an unknown name, the number under which it
     is put back. ConflictError (`judge_policy_conflict`, `criteria_set_conflict`); RefusedError (`too_many_versions`,
-    `too_many_names`, `judge_policy_reserved`); InvalidError (`payload_too_large`).
+    `too_many_names`, `judge_policy_reserved`); InvalidError (`payload_too_large`); NotFoundError, for a golden set of a
+    policy that is not there (`unknown_judge_policy`).
     """
 
     body: str
     note: str | None = None
     expected: int | None = None
 
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        policy = Named(Kind.JUDGE, self.named.name)
+        return Reads(names=frozenset({self.named, policy} if self.named.kind is Kind.GOLDEN else {self.named}))
+
     def decide(self, uow: UnitOfWork) -> int:
         self.check_name()
+        if self.named.kind is Kind.GOLDEN:
+            _require_name(uow, Named(Kind.JUDGE, self.named.name))
         if self.named.kind is Kind.JUDGE:
             check_size(len(self.body.encode()), POLICY_MAX_BYTES)
         known = uow.names.get(self.named) or Versions()

@@ -63,7 +63,7 @@ _NOTIFY_ANSWERED: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
 #: Beside a judging that is locked the verdict before, where a job is judged again: its entry has the result, too.
 _LOCK: Final = text(
     """
-    SELECT g.id, g.kind, g.state, g.lease, g.execution_id, g.job_id, g.actor, (
+    SELECT g.id, g.kind, g.state, g.lease, g.execution_id, g.job_id, g.actor, g.judge_policy::text AS judge_policy, (
         SELECT l.response_payload::text FROM job_logs l WHERE l.job_id = g.job_id AND l.version <= g.job_version
             AND l.kind IN ('met', 'not_met') AND l.execution_id = g.execution_id ORDER BY l.version DESC LIMIT 1
     ) AS before
@@ -198,6 +198,7 @@ async def load(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Stor
             row.job_id,
             row.before,
             Actor(row.actor or SIGNOFF),
+            row.judge_policy,
         )
         for row in rows
     }

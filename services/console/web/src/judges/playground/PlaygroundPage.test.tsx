@@ -83,7 +83,7 @@ it("runs a draft over the newest results as a shadow, after its number and cost 
   await user.type(screen.getByLabelText("Criteria"), "It is short");
   await user.click(screen.getByRole("button", { name: "Over the last 20 results…" }));
   const dialog = await screen.findByRole("alertdialog", { name: "Judge again 2 jobs?" });
-  expect(await within(dialog).findByText("Estimated cost: $0.50")).toBeVisible();
+  expect(await within(dialog).findByText("Estimated cost: $0.50, by what judging them cost last")).toBeVisible();
   await user.click(within(dialog).getByRole("button", { name: "Judge again" }));
   await waitFor(() => expect(router.state.location.pathname).toBe("/batches/op-1"));
   expect(await asked[0]?.json()).toEqual({

@@ -60,6 +60,28 @@ it.each([
   expect(asked[0]?.headers.get("Idempotency-Key")).toBeTruthy();
 });
 
+it("estimates what judging again costs by the policy that is chosen, and says of what that is an estimate", async () => {
+  serveJobs(JOBS);
+  on("get", "/api/judges", () => json({ items: [{ name: "strict", current: 3, newest: 3 }], validators: [] }));
+  on("get", "/api/criteria-sets", () => json({ items: [] }));
+  const previews = onPost("/api/operations/preview", async (request) => {
+    const { judge } = (await request.json()) as { judge?: string };
+    return json({ total: 1, items_max: 10_000, counts: {}, sample: [], cost_usd: judge ? 2 : 1, cost_of: 1 });
+  });
+  const { user } = await page();
+  await user.click(await screen.findByRole("checkbox", { name: "Select all that are shown" }));
+  const bar = screen.getByRole("region", { name: "Bulk actions" });
+  await user.click(within(bar).getByRole("button", { name: "Judge again" }));
+  const dialog = await screen.findByRole("alertdialog");
+  const choice = within(dialog).getByLabelText("Judge policy");
+  expect(choice).toHaveDisplayValue("The one that each was judged by");
+  expect(await within(dialog).findByText("Estimated cost: $1.00, by what judging them cost last")).toBeVisible();
+  await user.selectOptions(choice, await within(dialog).findByRole("option", { name: "strict (version 3)" }));
+  const estimate = "Estimated cost: $2.00, by what verdicts by strict cost on average";
+  expect(await within(dialog).findByText(estimate)).toBeVisible();
+  expect(previews).toHaveLength(2);
+});
+
 it("does nothing to more than can be treated at once", async () => {
   serveJobs(JOBS);
   on("get", "/api/job-counts", () => json({ counts: { FAILED: 10_000 }, capped_at: 10_000 }));

@@ -42,7 +42,7 @@ export default function OperationDialog(props: OperationDialogProps) {
     allowed ? { job_ids: allowed.map(({ id }) => id) } : { filter: toFilter(kind, search, Date.now()) },
   );
   const others = selected && allowed ? selected.length - allowed.length : 0;
-  const preview = useQuery(previewQuery({ kind, ...jobs, ...INITIAL[kind] }));
+  const preview = useQuery(previewQuery({ kind, ...jobs, ...INITIAL[kind], ...toJudge(details) }));
   const { total = 0, items_max: most = 0 } = preview.data ?? {};
   const isTooMany = preview.data !== undefined && total > most;
   const isFilledIn = (kind !== "assign" || Boolean(details.agent_id)) && details.criteria?.trim() !== "";
@@ -83,7 +83,11 @@ export default function OperationDialog(props: OperationDialogProps) {
         {selected ? "." : `; of these, those that are ${describeStatuses(kind, jobs.filter?.statuses)}.`}
       </p>
       <div className="min-h-28">
-        {preview.isPending ? <Skeleton className="h-28" /> : <Preview {...preview.data} />}
+        {preview.isPending ? (
+          <Skeleton className="h-28" />
+        ) : (
+          <Preview {...preview.data} basis={describeBasis(kind, details.judge)} />
+        )}
       </div>
       {others > 0 && (
         <p className="text-muted">{pluralize(others, "job")} of the selection cannot be, and stay as they are.</p>
@@ -103,8 +107,19 @@ export default function OperationDialog(props: OperationDialogProps) {
 const describeStatuses = (kind: OperationKind, statuses: readonly (keyof typeof STATUS_LOOKS)[] = STATUSES[kind]) =>
   statuses.map((status) => STATUS_LOOKS[status].word.toLowerCase()).join(" or ");
 
+/** What an operation judges by counts for what it may cost; none is chosen by an empty name. */
+const toJudge = ({ judge }: Details) => (judge ? { judge } : {});
+
+/** Describe by what the cost of an operation is estimated, where it is not by what similar jobs have cost. */
+function describeBasis(kind: OperationKind, judge?: string | null): string {
+  if (kind !== "rejudge") return "";
+  return judge ? `, by what verdicts by ${judge} cost on average` : ", by what judging them cost last";
+}
+
+type PreviewProps = Partial<OperationPreview> & { basis: string };
+
 /** Some of the jobs, and what they may cost. */
-function Preview({ total = 0, sample = [], cost_usd: cost, cost_of: costOf = 0 }: Partial<OperationPreview>) {
+function Preview({ total = 0, sample = [], cost_usd: cost, cost_of: costOf = 0, basis }: PreviewProps) {
   const more = total - sample.length;
   return (
     <>
@@ -119,6 +134,7 @@ function Preview({ total = 0, sample = [], cost_usd: cost, cost_of: costOf = 0 }
       {cost != null && (
         <p className="pt-1">
           Estimated cost: {formatMoney(cost)}
+          {basis}
           {costOf < total && `, of ${formatCount(costOf)} of them; of the others it is not known`}
         </p>
       )}

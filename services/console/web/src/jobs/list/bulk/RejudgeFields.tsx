@@ -44,7 +44,11 @@ export function RejudgeFields({ details, onChange }: RejudgeFieldsProps) {
         value={shadow ? "shadow" : "real"}
         onChange={(way) => onChange(way === "shadow" ? { ...details, shadow: true } : { ...rest, shadow: false })}
       />
-      <PolicyChoice value={details.judge ?? ""} onChange={(judge) => onChange({ ...details, judge })} />
+      <PolicyChoice
+        none="The one that each was judged by"
+        value={details.judge ?? ""}
+        onChange={(judge) => onChange({ ...details, judge })}
+      />
       {shadow && (
         <Field label="Criteria">
           {(control) => (
