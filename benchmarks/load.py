@@ -2,8 +2,9 @@
 
 ghz calls gRPC, autocannon REST, librdkafka writes to topics; watchers of both doors read nothing, and connections stand
 idle. Said of each door: what it answered; of each service: its memory; of workers: which of their calls failed; and how
-long afterwards a life takes as long as before. Ends with status 1 at an answer that is no clear refusal, at a worker's
-call that failed, or without recovery.
+long afterwards a life takes as long as before. Ends with status 1 at an answer that is no clear refusal, at a 429 that
+does not say by Retry-After when to come again, at a worker's call that failed, at memory that grows by more than a
+tenth from the first half of the load to the second, or without recovery within 10 s.
 
     .venv/bin/python benchmarks/load.py [--seconds 600] [--jobs 1000000] [--dry]
 """
@@ -16,12 +17,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import aiohttp
 import grpc
 import uvloop
 from lives import Bench, run_bench
@@ -59,7 +61,12 @@ GROUPS = {
     JobStatusReported: "signoff-jobstore-reports",
 }
 SAMPLE_S, WINDOW = 5.0, 60
-RECOVERY_MAX_S = 60.0
+RECOVERY_MAX_S = 10.0
+#: By how much more than in the first half of the load a service may hold in the second: memory is flat.
+FLAT, FLAT_MIB = 1.1, 16
+#: Whose memory is their own affair.
+BACKING = {"kafka", "postgres"}
+TOO_MANY = 429
 #: How much longer than before the load a life may take to count as recovered: the bound of what figures are believed.
 RECOVERED = 1.33
 
@@ -138,6 +145,23 @@ async def sample_memory(bench: Bench, samples: list[dict[str, float]]) -> None:
         await asyncio.sleep(SAMPLE_S)
 
 
+async def look_at_refusals(endpoints: Mapping[str, Any], found: Counter[str]) -> None:
+    """Count, until cancelled, the REST refusals that say when to come again, and those that do not."""
+    headers = {"Authorization": f"Bearer {endpoints['token']}"}
+    async with aiohttp.ClientSession(endpoints["http"], headers=headers) as session:
+        while True:
+            with suppress(aiohttp.ClientError, TimeoutError):
+                async with session.get("/api/jobs?limit=100&fields=summary&status=COMPLETED") as response:
+                    if response.status == TOO_MANY:
+                        found["with" if is_delay(response.headers.get("Retry-After")) else "without"] += 1
+            await asyncio.sleep(0.1)
+
+
+def is_delay(retry_after: str | None) -> bool:
+    """Whether a Retry-After says so many seconds, one at least."""
+    return retry_after is not None and retry_after.isdecimal() and int(retry_after) > 0
+
+
 async def measure_recovery(bench: Bench, before_ms: float, rate: float) -> float | None:
     """Return after how many seconds lives take as long as before; None: they do not in time."""
     began = time.monotonic()
@@ -168,12 +192,22 @@ def read_failures(folder: Path) -> tuple[Counter[str], Counter[str]]:
     return calls, errors
 
 
-def show_memory(samples: list[dict[str, float]]) -> list[tuple[object, ...]]:
+def show_memory(samples: list[dict[str, float]]) -> list[tuple[str, int, int, int, int]]:
     """Return the rows of a table: MiB of each service at the begin, and at most in each half of the load."""
     half = len(samples) // 2
     parts = [[each[name] for each in samples if name in each] for name in samples[0]]
     rows = zip(samples[0], parts, strict=True)
-    return [(n, *(round(v) for v in (of[0], max(of[: half + 1]), max(of[half:]), of[-1]))) for n, of in rows]
+    return [(n, round(of[0]), round(max(of[: half + 1])), round(max(of[half:])), round(of[-1])) for n, of in rows]
+
+
+def find_growth(samples: list[dict[str, float]]) -> dict[str, str]:
+    """Return the services of ours whose memory was not flat under load, each with its MiB at most in each half."""
+    most = {name: (first, second) for name, _, first, second, _ in show_memory(samples) if name not in BACKING}
+    return {
+        str(name): f"{first} to {second} MiB"
+        for name, (first, second) in most.items()
+        if second > max(first * FLAT, first + FLAT_MIB)
+    }
 
 
 async def main() -> int:
@@ -203,8 +237,12 @@ async def main() -> int:
         before_ms = (await bench.run(5 * WINDOW, arguments.rate))["to_final_ms"][1]
         calls_before, errors_before = read_failures(Path(bench.endpoints["logs"]))
         sampling = asyncio.create_task(sample_memory(bench, samples))
+        refusals: Counter[str] = Counter()
+        looking = asyncio.create_task(look_at_refusals(bench.endpoints, refusals))
         async with hold_watchers(bench.endpoints, arguments.watchers):
             answers = await drive(bench, folder, arguments)
+        looking.cancel()
+        grown = find_growth(samples)
         recovery_s = await measure_recovery(bench, before_ms, arguments.rate)
         sampling.cancel()
         calls, errors = read_failures(Path(bench.endpoints["logs"]))
@@ -226,14 +264,15 @@ async def main() -> int:
         f"A life took {before_ms:g} ms (p99) before, and again {again} after the end.",
     ]
     print("\n".join(lines))
-    print(json.dumps({"unclear": unclear, "restarted": restarted}))
+    print(json.dumps({"unclear": unclear, "restarted": restarted, "grown": grown, "Retry-After": refusals}))
     if not arguments.dry:
         held = f"{arguments.watchers} watchers of each who read nothing, and as many idle connections"
         about = (
             f"{arguments.seconds:g} s; {arguments.jobs} jobs stored; {arguments.callers} callers of each door, {held}."
         )
         write_section("load", sys.argv[1:], {"PostgreSQL": version}, [about, "", *lines])
-    return int(bool(unclear or calls or errors or restarted or recovery_s is None))
+    is_wrong = unclear or calls or errors or restarted or grown or refusals["without"]
+    return int(bool(is_wrong or recovery_s is None))
 
 
 def _show(counts: Mapping[str, int]) -> str:

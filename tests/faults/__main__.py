@@ -1,7 +1,6 @@
 """`make faults`: the long run. Exit status 0 only when every invariant held and every fault was seen to act."""
 
 import argparse
-import asyncio
 import logging
 import os
 import secrets
@@ -30,16 +29,15 @@ def main() -> int:
     directory.mkdir(exist_ok=True)
     logging.basicConfig(filename=directory / "clients.log", level=logging.WARNING, format="%(asctime)s %(message)s")
     survive_lost_connections()
-    outcome = uvloop.run(asyncio.wait_for(run(storm, directory), arguments.limit_s))
+    outcome = uvloop.run(run(storm, directory, arguments.limit_s))
     sys.stdout.write(f"{outcome}\n")
-    is_good = not outcome.violations and not outcome.untried
-    if arguments.dir or not is_good:
+    if arguments.dir or not outcome.is_good:
         kept = directory / "history"
         history.keep(outcome, kept)
         sys.stdout.write(f'logs: {directory}; history: {kept}; again: make faults ARGS="--replay {kept}"\n')
     else:
         shutil.rmtree(directory, ignore_errors=True)
-    return 0 if is_good else 1
+    return 0 if outcome.is_good else 1
 
 
 def _storm(arguments: argparse.Namespace) -> Storm:

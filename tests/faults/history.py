@@ -25,7 +25,8 @@ def keep(outcome: Outcome, folder: Path) -> None:
         for at, what, value in sorted(_events(outcome.seen), key=lambda event: event[0]):
             events.write(json.dumps({"at": datetime.fromtimestamp(at, UTC).isoformat(), "what": what, **value}) + "\n")
     (folder / _REPORT).write_text(f"{outcome}\n")
-    (folder / _FINDINGS).write_text("".join(f"{violation}\n" for violation in outcome.violations))
+    findings = [*(str(violation) for violation in outcome.violations), *filter(None, [outcome.broken_off])]
+    (folder / _FINDINGS).write_text("".join(f"{finding}\n" for finding in findings))
     (folder / _SEEN).write_bytes(pickle.dumps(outcome.seen))
 
 

@@ -55,10 +55,17 @@ class Outcome:
 
     storm: Storm
     seen: Observed
-    violations: Sequence[Violation]
-    odd: Sequence[str]
-    impossible: Sequence[Planned]
-    took_s: float
+    violations: Sequence[Violation] = ()
+    odd: Sequence[str] = ()
+    impossible: Sequence[Planned] = ()
+    took_s: float = 0.0
+    #: What ended it early: then nothing was checked, and what was seen lacks what the doors and the topics say.
+    broken_off: str | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether all of it was done, and nothing found."""
+        return self.broken_off is None and not self.violations and not self.untried
 
     @property
     def untried(self) -> Sequence[str]:
@@ -108,6 +115,8 @@ class Outcome:
         head += f"{len(seen.faults)} faults, {self.took_s:.0f} s"
         lines = [head, *(f"  {name}: {value}" for name, value in parts.items() if value)]
         lines += report(seen).lines()
+        if self.broken_off is not None:
+            return "\n".join([*lines, "  broken off, and not checked:", self.broken_off])
         return "\n".join([*lines, stories(self.violations) or "  every invariant holds"])
 
 

@@ -3,9 +3,11 @@
 import asyncio
 import sys
 import time
+import traceback
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -33,9 +35,22 @@ QUIET_S = 300.0
 REPLAYED = ("execute-requested", "result-produced", "job-status-reported", "cancel-requested")
 
 
-async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.stderr.write) -> Outcome:
-    """Everything, in order; raises only when the harness itself cannot go on."""
-    began = time.monotonic()
+async def run(
+    storm: Storm, directory: Path, limit_s: float, say: Callable[[str], object] = sys.stderr.write
+) -> Outcome:
+    """Everything, in order. What breaks it off, the limit or an error, is told by the outcome, as is what was seen."""
+    outcome, began = Outcome(storm, Observed(terms=storm.terms)), time.monotonic()
+    try:
+        async with asyncio.timeout(limit_s):
+            await _run(outcome, directory, began, say)
+    except Exception:  # noqa: BLE001 - whatever it is, what was seen until then must be kept
+        outcome.broken_off = traceback.format_exc()
+    outcome.took_s = time.monotonic() - began
+    return outcome
+
+
+async def _run(outcome: Outcome, directory: Path, began: float, say: Callable[[str], object]) -> None:
+    storm = outcome.storm
     say(f"faults: seed {storm.seed}\n")
     on_small_disk = any(planned.kind == "full disk" for planned in storm.plan)
     async with (
@@ -43,25 +58,36 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.
         _clients(running, storm.seed) as (crowd, operator, tables),
     ):
         injector = Injector(running)
-        say(f"faults: running after {time.monotonic() - began:.0f} s\n")
-        watches = (crowd.watch(first) for first in range(storm.jobstores))
-        watching = [asyncio.create_task(one) for one in (running.sample(), _follow(running, tables), *watches)]
         adversary = Adversary(running.addresses.kafka, storm.seed, storm.forges_facts)
-        await operator.prepare()
-        await _weathered(storm, crowd, operator, injector, adversary)
-        say(f"faults: the storm is over after {time.monotonic() - began:.0f} s\n")
-        left = await quiet(tables, running.addresses.kafka, QUIET_S)
-        seen = await _seen(running, crowd, operator, injector, adversary)
-        say(f"faults: quiet after {time.monotonic() - began:.0f} s\n")
-        seen.rebuilt = await rebuilt(running.addresses)
-        seen.replays = await _replays(running, crowd, tables, seen)
-        for task in watching:
-            assert not task.done(), task
-            task.cancel()
-        await asyncio.gather(*watching, return_exceptions=True)
-    violations = [*([Violation(1, f"it does not get quiet: {left}")] if left else []), *check(seen)]
-    took_s = time.monotonic() - began
-    return Outcome(storm, seen, violations, crowd.odd, injector.impossible, took_s)
+        outcome.odd, outcome.impossible = crowd.odd, injector.impossible
+        say(f"faults: running after {time.monotonic() - began:.0f} s\n")
+        with kept_if_broken_off(outcome, lambda: _witnessed(running, crowd, operator, injector, adversary)):
+            watches = (crowd.watch(first) for first in range(storm.jobstores))
+            watching = [asyncio.create_task(one) for one in (running.sample(), _follow(running, tables), *watches)]
+            await operator.prepare()
+            await _weathered(storm, crowd, operator, injector, adversary)
+            say(f"faults: the storm is over after {time.monotonic() - began:.0f} s\n")
+            left = await quiet(tables, running.addresses.kafka, QUIET_S)
+            seen = await _seen(running, crowd, operator, injector, adversary)
+            say(f"faults: quiet after {time.monotonic() - began:.0f} s\n")
+            seen.rebuilt = await rebuilt(running.addresses)
+            seen.replays = await _replays(running, crowd, tables, seen)
+            for task in watching:
+                assert not task.done(), task
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+    outcome.seen = seen
+    outcome.violations = [*([Violation(1, f"it does not get quiet: {left}")] if left else []), *check(seen)]
+
+
+@contextmanager
+def kept_if_broken_off(outcome: Outcome, witnessed: Callable[[], Observed]) -> Iterator[None]:
+    """Give an outcome what was witnessed so far where something breaks its run off."""
+    try:
+        yield
+    except BaseException:
+        outcome.seen = witnessed()
+        raise
 
 
 async def _follow(running: World, tables: Tables) -> None:
@@ -123,12 +149,20 @@ async def _seen(running: World, crowd: Crowd, operator: Operator, injector: Inje
                 await asyncio.sleep(0.1)
     logs, read = await all_logs(operator.client, jobs), await topics(running.addresses.kafka)
     refused = [r for r in read["execution-refused"] if (r.topic, r.value or b"") not in adversary.forged]
-    return Observed(
-        terms=running.terms,
+    return replace(
+        _witnessed(running, crowd, operator, injector, adversary),
         jobs=jobs,
         executions=executions(logs, refused),
         logs=logs,
         topics=read,
+        rebalances=running.rebalances(),
+    )
+
+
+def _witnessed(running: World, crowd: Crowd, operator: Operator, injector: Injector, adversary: Adversary) -> Observed:
+    """What was seen from all sides so far, without a look through any door."""
+    return Observed(
+        terms=running.terms,
         models=crowd.models,
         pauses=crowd.pauses,
         concurrency={name: limit.concurrency for name, limit in LIMITS.items() if limit.concurrency},
@@ -148,7 +182,6 @@ async def _seen(running: World, crowd: Crowd, operator: Operator, injector: Inje
         poison=crowd.poison,
         rss=dict(running.rss),
         leaders=running.leaders,
-        rebalances=running.rebalances(),
         forged=adversary.forged,
         copied=adversary.copied,
         adversary_jobs=adversary.jobs,

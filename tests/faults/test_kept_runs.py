@@ -1,13 +1,21 @@
 """What is kept of a run is the same run again, and its report says what each fault hit."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from faults.checking.observed import AgentCall, Fault, LogRow, Observed, Violation
 from faults.checking.report import report
 from faults.history import keep, read_seen, read_storm
 from faults.outcome import Outcome, Storm
+from faults.storm import kept_if_broken_off
+from localstack.datadir import DataDir
 
 E, J, PID = "execution-1", "job-1", 100
+TESTS = Path(__file__).parents[1]
 STORM = Storm(7, 50, 12, 3.0, forges_facts=False, jobstores=1)
 
 
@@ -43,6 +51,44 @@ def test_a_run_that_was_kept_is_run_again(tmp_path: Path) -> None:
     assert "lost" in (tmp_path / "history" / "findings.txt").read_text()
     events = (tmp_path / "history" / "events.jsonl").read_text().splitlines()
     assert ["requested" in event for event in events].index(True) < ['"fault"' in event for event in events].index(True)
+
+
+def faults(arguments: str) -> "subprocess.CompletedProcess[str]":
+    path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.run(
+        [sys.executable, "-m", "faults", *arguments.split()],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_run_that_an_error_ends_is_kept(tmp_path: Path) -> None:
+    with DataDir(tmp_path).lock():  # so that nothing can start there
+        ended = faults(f"--seed 7 --jobs 50 --faults 12 --dir {tmp_path}")
+    assert ended.returncode == 1
+    assert f"logs: {tmp_path}; history: {tmp_path / 'history'}" in ended.stdout
+    assert read_storm(tmp_path / "history").plan == Storm(7, 50, 12).plan
+    assert "choose another data directory" in (tmp_path / "history" / "findings.txt").read_text()
+
+
+def test_a_run_that_passes_its_limit_is_kept(tmp_path: Path) -> None:
+    ended = faults(f"--seed 7 --jobs 50 --faults 12 --limit-s 0 --dir {tmp_path}")
+    assert ended.returncode == 1
+    assert read_storm(tmp_path / "history").plan == Storm(7, 50, 12).plan
+    assert "TimeoutError" in (tmp_path / "history" / "findings.txt").read_text()
+
+
+def test_what_was_seen_of_a_run_that_is_broken_off_is_kept(tmp_path: Path) -> None:
+    outcome = Outcome(STORM, Observed(), broken_off="TimeoutError")
+    with pytest.raises(TimeoutError), kept_if_broken_off(outcome, lambda: SEEN):
+        raise TimeoutError
+    assert not outcome.is_good
+    keep(outcome, tmp_path / "history")
+    assert read_seen(tmp_path / "history") == SEEN
+    assert "every invariant holds" not in (tmp_path / "history" / "report.txt").read_text()
 
 
 def test_a_report_says_what_each_fault_hit() -> None:

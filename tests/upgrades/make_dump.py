@@ -5,8 +5,13 @@ with the packages of this .venv; older_lives.py leads 2,000 jobs through its doo
 last hundred changes, so that their facts are not published yet. What is random and compresses badly, the ids of log
 entries, is numbered in the end; all else is as that version wrote it.
 
-Revisions in NEVER_LAST have no dump: their migrations came to the repository with the next one's, or
-on a branch beside it, and no code ever ran on tables that ended with them. Dumps of before pass through them.
+Revisions in NEVER_LAST have no dump: their migrations came to the repository with the next one's, or on a branch
+beside it. Dumps of before pass through them. For some stretches of commits, none of them a release, the newest
+migration stood on one before those that a branch brought later: 0003 on 0001 (80606a33 until a68fae98), 0010 on 0007
+or 0008 (e6158c88 until 8872ff20), 0011 on 0006 or 0007 (6c0f6de9 until e6158c88), 0014 on 0011 or 0012 (0e9850a5 until
+fd89ab37), 0016 on 0014 (2472553c until a6e9f8c0), and 0023 on 0020 or 0021 (542ed606 until 08e8e6e1). A database that
+such a commit migrated names the newest revision as its own: what came between is not carried out there any more, and
+nothing upgrades it.
 """
 
 import asyncio
@@ -52,7 +57,7 @@ COMMITS = {
 }
 #: What the older jobstore says.
 LOG = Path(tempfile.gettempdir()) / "signoff-older-jobstore.log"
-#: No code ran on tables that ended with one of these.
+#: No code of today's order of revisions ran on tables that ended with one of these.
 NEVER_LAST = {"0002", "0008", "0009", "0010", "0013", "0015", "0016", "0018", "0021", "0022", "0024", "0025"}
 #: The first revision whose workers have tokens of their own, and no common one.
 ROLES = "0011"

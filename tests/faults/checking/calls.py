@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import inf
 
+from faults.checking.causes import LINK_FAULTS, SLACK_S, cuts_off, ends_the_caller
 from faults.checking.observed import (
     ABORTED,
     ANSWERED,
     CONCLUDING,
     DECLINED,
     ONCE,
-    VERSIONS,
     AgentCall,
     Fault,
     LogRow,
@@ -19,10 +19,6 @@ from faults.checking.observed import (
 )
 from faults.checking.spans import most_at_once
 
-#: What is done to a process explains that what it called is called again; what is done to others does not.
-ENDS_A_CALLER = frozenset({"kill", "stop", "freeze", *VERSIONS})
-LINK_FAULTS = frozenset({"cut", "tear", "hang", "delay", "late", "drip", "mute"})
-SLACK_S = 1.0
 #: Between a caller that begins a call and the agent that sees it lie a link, this process and a busy machine.
 SEEN_LATE_S = 5.0
 
@@ -69,7 +65,7 @@ def _explained(first: AgentCall, again: AgentCall, seen: Observed) -> str | None
     ended_at = first.ended_at or again.begun_at
     if ended_at - first.begun_at >= seen.terms.attempt_timeout_s - SLACK_S / 2:
         return "timed out"
-    found = (f for f in seen.faults if _explains(f, first, ended_at, again))
+    found = (f for f in seen.faults if _explains(f, first, ended_at, again, seen))
     return next((f"{fault.kind} {fault.target}" for fault in found), None)
 
 
@@ -87,17 +83,14 @@ def _timed_out(first: AgentCall, again: AgentCall, entries: Sequence[LogRow], se
     return until - leased_at >= seen.terms.attempt_timeout_s - SLACK_S / 2
 
 
-def _explains(fault: Fault, first: AgentCall, ended_at: float, again: AgentCall) -> bool:
+def _explains(fault: Fault, first: AgentCall, ended_at: float, again: AgentCall, seen: Observed) -> bool:
     if fault.kind == "starved":  # nobody had a turn, and leases lapse
         return fault.within(first.begun_at - SLACK_S, again.begun_at)
-    if fault.kind in ENDS_A_CALLER and (fault.pid == first.pid or first.pid is None):
-        of_executor = fault.target.startswith("executor")
-        return of_executor and fault.within(first.begun_at - SLACK_S, again.begun_at)
     if fault.kind in LINK_FAULTS and fault.target == "agent":
         return fault.within(first.begun_at - SLACK_S, ended_at + SLACK_S)
-    return (
-        fault.kind in LINK_FAULTS and fault.target.startswith("grpc") and fault.within(first.begun_at, again.begun_at)
-    )
+    if ends_the_caller(fault, {first.pid}, first.begun_at, again.begun_at):
+        return True
+    return fault.target.startswith("grpc") and cuts_off(fault, seen, first.begun_at, again.begun_at)
 
 
 def the_same_every_time(seen: Observed) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from faults.checking import causes
 from faults.checking.observed import ONCE, LogRow, Model, Observed
 from faults.checking.spans import most_at_once
 
@@ -50,7 +51,9 @@ def _codes(entry: LogRow, model: Model, seen: Observed) -> frozenset[str | None]
     agent = entry.agent_id or ""
     codes = OWN_CODES.get(agent, frozenset())
     if any(f.within(entry.at - 60 - seen.terms.settle_s, entry.at) for f in seen.faults):
-        codes |= FAULT_CODES | (LOST_ONCE_CODES if agent == ONCE else LOST_CODES)
+        codes |= FAULT_CODES
+    if entry.code in (LOST_ONCE_CODES if agent == ONCE else LOST_CODES) and _lost_by_a_fault(entry, seen):
+        codes |= {entry.code or ""}
     if model.budget_tokens is not None:
         codes |= {"budget_exhausted"}
     if model.is_large:
@@ -58,6 +61,14 @@ def _codes(entry: LogRow, model: Model, seen: Observed) -> frozenset[str | None]
     if agent != STEADY:  # the judge answers the steady one's work well
         codes |= {code for code in (entry.code or "",) if code.startswith(("judge_", "judging_"))}
     return frozenset(codes)
+
+
+def _lost_by_a_fault(entry: LogRow, seen: Observed) -> bool:
+    """Whether something was done, while its last lease ran, to who held it or to what leases hang on."""
+    own = (e for e in seen.logs if e.execution_id == entry.execution_id and e.version < entry.version)
+    claimed_at = max((e.at for e in own if e.kind == "claimed"), default=entry.at)
+    found = causes.stops if entry.code == "worker_stopped" else causes.lapses
+    return any(True for _ in found(seen, entry.execution_id, claimed_at, entry.at))
 
 
 def only_good_work_is_completed(seen: Observed) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Create the gRPC server with its health and reflection services."""
 
 import logging
+from dataclasses import dataclass
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -22,13 +23,6 @@ log = logging.getLogger(__name__)
 
 #: A batch of new jobs is one message.
 MESSAGE_MAX_BYTES = 64 << 20
-#: Connections open at once; more are closed as they come.
-CONNECTIONS_MAX = 10_000
-#: How long a client may take to begin, how long its connection is kept without a call, and how long it is quiet until
-#: it is asked by a ping whether it is there, and then may take to answer; in milliseconds.
-HANDSHAKE_MAX_MS = 10_000
-IDLE_MAX_MS = 300_000
-KEEPALIVE_MS = 20_000
 SERVICES = [
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
     agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name,
@@ -38,6 +32,20 @@ SERVICES = [
     work_service_pb2.DESCRIPTOR.services_by_name["WorkService"].full_name,
     receipt_service_pb2.DESCRIPTOR.services_by_name["ReceiptService"].full_name,
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What strangers may take of a server by connections alone; in milliseconds."""
+
+    #: Connections open at once; more are closed as they come.
+    most: int = 10_000
+    #: How long a client may take to begin.
+    handshake_ms: int = 10_000
+    #: How long its connection is kept without a call.
+    idle_ms: int = 300_000
+    #: How long it is quiet until it is asked by a ping whether it is there, and then may take to answer.
+    keepalive_ms: int = 20_000
 
 
 class HealthService(health.aio.HealthServicer):  # type: ignore[misc] # grpcio-health-checking has no types
@@ -52,8 +60,11 @@ class HealthService(health.aio.HealthServicer):  # type: ignore[misc] # grpcio-h
         return await super().Check(request, context)
 
 
-def create_server(tokens: Tokens, limits: CallLimits | None = None) -> tuple[grpc.aio.Server, HealthService]:
+def create_server(
+    tokens: Tokens, limits: CallLimits | None = None, connections: ConnectionLimits | None = None
+) -> tuple[grpc.aio.Server, HealthService]:
     """Create a server with health and reflection; it is not serving yet."""
+    held = connections or ConnectionLimits()
     server = grpc.aio.server(
         interceptors=[CallInterceptor(tokens, limits or CallLimits())],
         options=[
@@ -66,14 +77,14 @@ def create_server(tokens: Tokens, limits: CallLimits | None = None) -> tuple[grp
             # Clients ask once a second by a ping whether it is still there (contracts.channels).
             ("grpc.http2.min_ping_interval_without_data_ms", 500),
             # A client that is frozen, or takes nothing that it is sent, answers no ping.
-            ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-            ("grpc.keepalive_timeout_ms", KEEPALIVE_MS),
-            ("grpc.http2.ping_timeout_ms", KEEPALIVE_MS),
+            ("grpc.keepalive_time_ms", held.keepalive_ms),
+            ("grpc.keepalive_timeout_ms", held.keepalive_ms),
+            ("grpc.http2.ping_timeout_ms", held.keepalive_ms),
             ("grpc.http2.max_pings_without_data", 0),
             # Strangers hold no connection for long: not before they speak HTTP/2, and none that makes no calls.
-            ("grpc.server_handshake_timeout_ms", HANDSHAKE_MAX_MS),
-            ("grpc.max_connection_idle_ms", IDLE_MAX_MS),
-            ("grpc.max_allowed_incoming_connections", CONNECTIONS_MAX),
+            ("grpc.server_handshake_timeout_ms", held.handshake_ms),
+            ("grpc.max_connection_idle_ms", held.idle_ms),
+            ("grpc.max_allowed_incoming_connections", held.most),
         ],
     )
     servicer = HealthService()
