@@ -32,7 +32,10 @@ def open_channel(
     """Open a channel to jobstores at `host:port`, or at several such with commas between; with `credentials` by TLS.
 
     A call that one of them does not answer is tried at the next, and those after it begin there: every call may be sent
-    again, since whoever asks names what is asked for. It serves stubs, with calls that answer once or stream.
+    again, since whoever asks names what is asked for. One that runs out of its time is not tried again, but those after
+    it begin at the next: a jobstore whose database is silent answers pings, and no call.
+
+    It serves stubs, with calls that answer once or stream.
     """
     sizes = [(f"grpc.max_{way}_message_length", message_max_bytes) for way in ("send", "receive")]
     options = [*_OPTIONS, *sizes]
@@ -116,9 +119,10 @@ class UnaryCall:
             except asyncio.CancelledError:
                 call.cancel()
                 raise
+            if code in LEFT_STATUSES or code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                self._channels.leave(number)
             if code not in LEFT_STATUSES:
                 break
-            self._channels.leave(number)
             if wait_s is None or time.monotonic() + wait_s >= ends_at:
                 break
             await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret

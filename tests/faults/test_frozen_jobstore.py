@@ -1,4 +1,4 @@
-"""One of two jobstores stands still: facts go on, no agent is called again, and it changes nothing once it goes on."""
+"""One of two jobstores stands still, or its database is silent to it: facts go on, and no agent is called again."""
 
 import asyncio
 import json
@@ -118,3 +118,35 @@ async def test_a_frozen_jobstore_delays_facts_shortly_and_repeats_no_call(tmp_pa
         assert {entry.code for entry in await all_logs(client, jobs)} & {"lease_lapsed", "attempts_exhausted"} == set()
         published = versions((await topics(running.addresses.kafka))["job-changed"])
         assert published == {job.id: set(range(1, job.version + 1)) for job in jobs}
+
+
+@pytest.mark.real
+@pytest.mark.timeout(300)
+async def test_a_database_that_falls_silent_to_one_jobstore_repeats_no_call(tmp_path: Path) -> None:
+    """Its packets vanish, and nothing is reset: pings are answered, and no call. First to one, then to the other."""
+    agent = SlowAgent()
+    async with (
+        served(agent.app()) as url,
+        world(tmp_path, 1, Terms(lease_s=LEASE_S), 2) as running,
+        JobStoreClient(running.jobstore_addresses, running.addresses.token) as client,
+    ):
+        await client.create_agent(NewAgent(id="slow-one", name="slow-one", url=url))
+        jobs = await ask(client, 6)
+        async with asyncio.timeout(60):
+            while len(agent.calls) < len(jobs):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.1)
+        for name in ("postgres", "postgres-2"):
+            link = running.links[name]
+            link.set("mute")
+            await asyncio.sleep(2 * LEASE_S)  # all that was not renewed at the other has lapsed
+            link.set("open")
+            await asyncio.sleep(LEASE_S)
+            assert link.acted["mute"]
+        agent.may_answer.set()
+        async with asyncio.timeout(60):
+            for job_id in jobs:
+                while (await client.get_job(job_id)).status not in RESTING:  # noqa: ASYNC110 - no watch is tried here
+                    await asyncio.sleep(0.1)
+        assert set(agent.calls.values()) == {1}
+        codes = {entry.code for entry in await all_logs(client, await all_jobs(client))}
+        assert codes & {"lease_lapsed", "attempts_exhausted"} == set()

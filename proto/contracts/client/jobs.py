@@ -245,10 +245,15 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         execution_id: UUID | str | None = None,
     ) -> Job:
         """Cancel the job's live execution, or this one and no other. The job can be executed again."""
-        named = None if execution_id is None else str(execution_id)
+        named = await self._find_live(job_id) if execution_id is None else str(execution_id)
         request = jobs_pb.CancelJobRequest(job_id=job_id, reason=reason, requested_by=requested_by, execution_id=named)
         response = await self._call(self._jobs.CancelJob, request)
         return self._read(response.job)
+
+    async def _find_live(self, job_id: str) -> str | None:
+        """Return the id of a job's live execution, so that a cancel that is sent again never meets the next one."""
+        job = (await self._call(self._jobs.GetJob, jobs_pb.GetJobRequest(job_id=job_id))).job
+        return job.execution_id if job.live and job.execution_id else None
 
     async def cancel_execution(
         self, execution_id: UUID | str, reason: str | None = None, *, requested_by: str | None = None
@@ -316,6 +321,8 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
 
     async def create_agent(self, agent: NewAgent, *, idempotency_key: str | None = None) -> Agent:
         """Register an agent. Repeated with its id or key, it is the same agent."""
+        if agent.id is None and idempotency_key is None:
+            agent = agent.model_copy(update={"id": str(new_execution_id())})
         message = messages.convert.new_agent_message(agent)
         request = agents_pb.CreateAgentRequest(agent=message, idempotency_key=idempotency_key)
         response = await self._call(self._agents.CreateAgent, request)

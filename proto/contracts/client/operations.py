@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from uuid import UUID
 
 from contracts import messages
-from contracts.client.connection import watch_backoffs_s
+from contracts.client.connection import JobStoreError, watch_backoffs_s
 from contracts.client.judgings import JudgingsClient
 from contracts.identity import new_execution_id
 from contracts.messages.filters import job_filter_message
@@ -162,7 +162,13 @@ class OperationsClient(JudgingsClient):
 
     async def remove_limit(self, name: str) -> None:
         """Remove a limit; `unknown_limit` if there is none of this name."""
-        await self._call(self._operations.RemoveLimit, pb.RemoveLimitRequest(name=name))
+        listed = await self._call(self._operations.ListLimits, pb.ListLimitsRequest())
+        try:
+            await self._call(self._operations.RemoveLimit, pb.RemoveLimitRequest(name=name))
+        except JobStoreError as error:
+            # A call may be sent again after it was carried out: what was there is removed.
+            if error.code != "unknown_limit" or name not in {limit.name for limit in listed.limits}:
+                raise
 
     async def pause(self, name: str) -> Limit:
         """Pause the executions that a name applies to, such as `agent:writer` or `tenant:a`: none begin."""

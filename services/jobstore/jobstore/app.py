@@ -47,6 +47,7 @@ from jobstore.storage import facts, receipt_keys, reusable, room
 from jobstore.storage.database import Database
 from jobstore.storage.judging import judgings
 from jobstore.storage.notifications import Wake
+from servicekit.kafka.bounded_publisher import BoundedPublisher
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.readers import Readers
@@ -98,7 +99,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         fact_keys = FactKeys.derive(secrets)
         handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
         check_age = partial(refuse_older_database, settings.kafka, database, fact_keys)
-        relay = Relay(database, publisher, FactSigner(fact_keys), topics.end_offsets, make_topics, check_age)
+        bounded = BoundedPublisher(publisher)
+        await_kafka = partial(bounded.wait, make_topics)
+        relay = Relay(database, bounded, FactSigner(fact_keys), topics.end_offsets, await_kafka, check_age)
         dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
         runner.on_recorded = relay.hand_over
         matcher = Matcher(database, runner)

@@ -99,6 +99,14 @@ async def test_a_server_that_takes_its_time_is_not_left(servers: list[Server]) -
         assert await call(channel, 5.0) == servers[0].port
 
 
+async def test_a_server_at_which_a_call_ran_out_of_its_time_is_left_by_the_next(servers: list[Server]) -> None:
+    async with connected(*servers) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await channel.unary_unary(ANSWER)(b"2", timeout=0.5, metadata=METADATA)
+        assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert await call(channel) == servers[1].port
+
+
 async def test_an_address_at_which_nobody_is_costs_no_time(servers: list[Server]) -> None:
     nobody = Server(servers[0].process, free_port())
     async with connected(nobody, servers[1]) as channel:

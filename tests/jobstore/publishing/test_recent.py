@@ -131,7 +131,7 @@ async def test_what_is_made_of_memory_is_what_is_made_of_the_table(database: Dat
     commands = [
         CreateJob(new_job(capabilities=["able"], agent_id=None), once.job_id),
         EditJob(once.job_id, JobEdit(title="Another", labels={"x": "y"})),
-        AssignAgent(once.job_id, "able", "null"),
+        AssignAgent(once.job_id, "able", '"other"'),
         ExecuteJob(once.job_id, once.execution_id, chosen=True),
         CancelJob(once.job_id, reason="why", requested_by="who"),
     ]
@@ -170,7 +170,7 @@ async def test_an_edit_is_read_and_known_again(
     await edited(steps, title="Another", labels={"x": "y"})
     asked = await publish(relay, database)
     assert len([each for each in asked if "taken" in each]) == 1
-    await handing.submit.run_one(AssignAgent(steps.job_id, "writer"))
+    await handing.submit.run_one(AssignAgent(steps.job_id, "writer", '"other"'))
     assert await publish(relay, database) == []
     titles = [from_json(r.value)["job"]["title"] for r in topics.records if r.key == steps.job_id.encode()]
     assert titles == ["A title", "Another", "Another"]

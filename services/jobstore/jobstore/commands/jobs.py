@@ -9,8 +9,9 @@ from jobstore.commands.base import NOTHING, Command, Locks, Reads, raise_refusal
 from jobstore.commands.judging.freezing import check_named
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import JobView, UnitOfWork
+from jobstore.domain.decisions import NO_ENDING
 from jobstore.domain.model import Job
-from jobstore.domain.spec import is_same
+from jobstore.domain.spec import Spec, is_same
 from jobstore.errors import ConflictError
 
 
@@ -48,7 +49,10 @@ class CreateJob(Command[JobView]):
 
 @dataclass(frozen=True, slots=True)
 class AssignAgent(Command[JobView]):
-    """Assign an agent by hand: submissions count from 1 again. `payload` is JSON text; None keeps the job's."""
+    """Assign an agent by hand: submissions count from 1 again. `payload` is JSON text; None keeps the job's.
+
+    What changes nothing is accepted and not recorded, so that an assignment may be repeated.
+    """
 
     job_id: str
     agent_id: str
@@ -62,10 +66,18 @@ class AssignAgent(Command[JobView]):
         return Reads(agents=frozenset({self.agent_id}))
 
     def decide(self, uow: UnitOfWork) -> JobView:
-        require_job(uow, self.job_id)
+        job = require_job(uow, self.job_id)
         require_agent(uow, self.agent_id)
+        if self._changes_nothing(job, uow.specs[self.job_id]):
+            return uow.show_job(self.job_id)
         raise_refusal(assign_agent(uow, self.job_id, self.agent_id, self.payload, self.actor))
         return uow.show_job(self.job_id)
+
+    def _changes_nothing(self, job: Job, spec: Spec) -> bool:
+        may_be_same = job.status is JobStatus.ASSIGNED and not job.live and job.agent_id == self.agent_id
+        after = {**NO_ENDING, "not_met": 0, "feedback": None}
+        stays = all(getattr(job, name) == value for name, value in after.items())
+        return may_be_same and stays and self.payload in {None, spec.payload}
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from jobstore.storage.notifications import CHANNEL, SETTLED
 from jobstore.storage.sql import Connection
 from jobstore.storage.work.recorded import Recorded
 from servicekit.errors import PermanentError, TransientError
+from servicekit.kafka.bounded_publisher import BoundedPublisher
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.process.runtime import run_forever, wait_for_wake
 
@@ -83,13 +84,16 @@ class Relay:
     def __init__(
         self,
         database: Database,
-        publisher: Publisher,
+        publisher: Publisher | BoundedPublisher,
         signer: FactSigner,
         end_offsets: EndOffsets,
         make_topics: Callable[[], Awaitable[None]],
         check_age: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`check_age` raises a PermanentError where this must not lead: the database is older than its facts."""
+        """`make_topics` returns once Kafka is within reach: until then this does not try to lead again.
+
+        `check_age` raises a PermanentError where this must not lead: the database is older than its facts.
+        """
         self._database = database
         self._publisher = publisher
         self._signer = signer
@@ -137,7 +141,7 @@ class Relay:
             await self._lead()
         except TransientError as error:
             if error.code == "kafka_unavailable":
-                await self._make_topics()  # a broker that came back empty has none
+                await self._make_topics()  # a broker that came back empty has none; meanwhile another may lead
             raise
 
     async def _lead(self) -> None:
@@ -278,6 +282,7 @@ class Relay:
         self._backlog.put_back(taken[count:])
         await self._store(session, 0.0 if progress.is_lost else store_after_s)
         if progress.is_lost:
+            self._limit = 1  # what is acknowledged in time is stored, however slow the broker is
             raise TransientError(
                 "Kafka did not acknowledge every fact; the rest is published once it does", code="kafka_unavailable"
             )

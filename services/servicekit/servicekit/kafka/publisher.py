@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import math
 import random
+import time
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -40,6 +42,14 @@ ENQUEUE_TIMEOUT_S = 20.0
 CLOSE_TIMEOUT_S = 3.0
 #: Events under way that were published without waiting; in an outage of the broker, those beyond it are dropped.
 SOON_MAX = 5_000
+
+
+class UnacknowledgedError(TransientError):
+    """A record was not acknowledged in time, and may be published yet: `ack` is done once that is known."""
+
+    def __init__(self, ack: asyncio.Future[Any]) -> None:
+        super().__init__("not acknowledged in time", code="kafka_unavailable")
+        self.ack = ack
 
 
 class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
@@ -180,16 +190,20 @@ class Publisher:
                 self._producer = await self._connect()
                 self._close(broken)
 
-    async def send(self, records: Sequence[Outgoing]) -> list[RecordMetadata | Exception]:
+    async def send(
+        self, records: Sequence[Outgoing], within_s: float | None = None
+    ) -> list[RecordMetadata | Exception]:
         """Publish in order. Return for each record where it stands, or the error.
 
         PermanentError (`message_too_large`, `message_refused`): it is refused for good, or the batch that it was in.
+        UnacknowledgedError: not within so many seconds; without `within_s` it is waited for, however long.
         """
+        began_at = time.monotonic()
         producer = self._producer
         assert producer is not None, "start() first"
         pending: list[Any] = []  # what will be acknowledged, or the error
         try:
-            async with asyncio.timeout(self._enqueue_timeout_s):
+            async with asyncio.timeout(min(self._enqueue_timeout_s, within_s or math.inf)):
                 for record in records:
                     headers = list(record.headers)
                     ack = await producer.send(
@@ -198,17 +212,20 @@ class Publisher:
                     pending.append(ack)
         except (KafkaError, OSError) as error:
             pending.append(error)  # what follows must not come before it, and is not sent
-        answers = await asyncio.gather(*(s for s in pending if not isinstance(s, Exception)), return_exceptions=True)
+        left_s = None if within_s is None else max(0.0, began_at + within_s - time.monotonic())
+        answers = await _await_answers([ack for ack in pending if not isinstance(ack, Exception)], left_s)
         acks = iter(answers)
         results = [self._read_ack(producer, item if isinstance(item, Exception) else next(acks)) for item in pending]
         # What the broker refused took a number that it now misses: it takes nothing more of this producer.
         is_broken = any(isinstance(answer, Exception) for answer in answers)
+        # A producer that is only late is kept: what it has yet to send comes before what it is given next.
+        is_late = any(isinstance(answer, UnacknowledgedError) for answer in answers)
         lost = next((result for result in results if isinstance(result, TransientError)), None)
         unsent = TransientError("not sent: a record before it failed", code="kafka_unavailable")
         results += [unsent] * (len(records) - len(results))
         if lost is not None:
             log.warning("publishing failed", extra={"reason": str(lost), "records": len(records)})
-        if lost is not None or is_broken:
+        if (lost is not None or is_broken) and not is_late:
             with contextlib.suppress(TransientError):
                 await self._replace(producer)
         return results
@@ -216,6 +233,8 @@ class Publisher:
     def _read_ack(self, producer: AIOKafkaProducer, ack: Any) -> RecordMetadata | Exception:
         if (code := _REFUSALS.get(type(ack))) is not None:
             return PermanentError(str(ack), code=code)
+        if isinstance(ack, UnacknowledgedError):
+            return ack
         if isinstance(ack, BaseException):
             return TransientError(repr(ack), code="kafka_unavailable")
         metadata: RecordMetadata = ack
@@ -259,6 +278,14 @@ class Publisher:
             return  # send() logs it
         except PermanentError as error:
             log.warning("event refused", extra={"event_id": str(report.event_id), "reason": str(error)})
+
+
+async def _await_answers(acks: Sequence[asyncio.Future[Any]], within_s: float | None) -> list[Any]:
+    """Return what acknowledges each record, or its error: UnacknowledgedError if it has not come within the time."""
+    if within_s is None or not acks:
+        return await asyncio.gather(*acks, return_exceptions=True)
+    await asyncio.wait(acks, timeout=within_s)
+    return [(ack.exception() or ack.result()) if ack.done() else UnacknowledgedError(ack) for ack in acks]
 
 
 async def _wait_for(tasks: Collection[asyncio.Task[None]], timeout_s: float) -> None:

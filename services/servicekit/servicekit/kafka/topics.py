@@ -1,5 +1,6 @@
 """Create the catalogue's topics on a broker, wait for them, and ask how far they reach."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,6 +17,9 @@ from faststream.kafka import KafkaBroker
 from contracts.topics import TOPICS
 from servicekit.errors import TransientError
 from servicekit.retry import retry_transient
+
+#: Seconds until a question where topics end is given up; by itself a consumer asks for ever.
+OFFSETS_TIMEOUT_S = 10.0
 
 
 async def ensure_topics(kafka: str, replication: int) -> None:
@@ -86,11 +90,12 @@ class Topics:
     async def end_offsets(self, topic: str) -> Mapping[int, int]:
         """Return the next offset of each partition."""
         try:
-            if self._consumer is None:
-                self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-topics")
-                await self._consumer.start()
-            count = TOPICS[topic].partitions
-            ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in range(count)])
+            async with asyncio.timeout(OFFSETS_TIMEOUT_S):
+                if self._consumer is None:
+                    self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-topics")
+                    await self._consumer.start()
+                count = TOPICS[topic].partitions
+                ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in range(count)])
         except (KafkaError, OSError, TimeoutError) as error:
             await self.close()
             raise TransientError(str(error), code="kafka_unavailable") from error

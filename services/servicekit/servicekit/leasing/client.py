@@ -1,6 +1,7 @@
 """Reach the jobstore's WorkService from a worker."""
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 MESSAGE_MAX_BYTES = 64 << 20
 #: A call that takes longer fails with a TransientError.
 CALL_TIMEOUT_S = 30.0
+#: The share of a lease for which a renewal waits, so that there is time for another, which goes to another jobstore.
+RENEWAL_SHARE = 1 / 3
+#: Seconds that it waits at least, however short a lease is.
+RENEWAL_MIN_S = 1.0
+_OUT_OF_TIME = grpc.StatusCode.DEADLINE_EXCEEDED.name.lower()
 #: Claims in one call, and bytes of them.
 CLAIMS_MAX = 200
 CLAIMS_MAX_BYTES = 16 << 20
@@ -53,6 +59,7 @@ class GrpcLeases:
     def __init__(self, stub: "WorkServiceAsyncStub", kind: "pb.WorkKind.ValueType", token: str) -> None:
         self._stub = stub
         self._kind = kind
+        self._timeout_s = CALL_TIMEOUT_S
         self.metadata = (("authorization", f"Bearer {token}"),)
 
     async def renew(
@@ -63,7 +70,10 @@ class GrpcLeases:
         outcomes: Sequence[Lease],
         given_back: Sequence[GivenBackLease],
     ) -> Renewal:
-        """Renew leases, ask for outcomes, give back. Raise TransientError if the jobstore is out of reach."""
+        """Renew leases, ask for outcomes, give back. Raise TransientError if the jobstore is out of reach.
+
+        One that does not answer soon is left (contracts.channels), so that the next renewal is in time elsewhere.
+        """
         request = pb.RenewLeasesRequest(
             owner=str(owner),
             kind=self._kind,
@@ -72,8 +82,17 @@ class GrpcLeases:
             outcomes=[prove(lease, owner) for lease in outcomes],
             given_back=[pb.GivenBackLease(lease=prove(one.lease, owner), begun=one.begun) for one in given_back],
         )
-        with translate_errors():
-            answer = await self._stub.RenewLeases(request, timeout=CALL_TIMEOUT_S, metadata=self.metadata)
+        asked_at = time.monotonic()
+        try:
+            with translate_errors():
+                answer = await self._stub.RenewLeases(request, timeout=self._timeout_s, metadata=self.metadata)
+        except TransientError as error:
+            if error.code == _OUT_OF_TIME:
+                self._timeout_s = CALL_TIMEOUT_S
+            raise
+        # What takes as long elsewhere, too, is waited for until it is fast again.
+        short_s = max(RENEWAL_MIN_S, answer.lease_s * RENEWAL_SHARE)
+        self._timeout_s = short_s if time.monotonic() - asked_at < short_s else CALL_TIMEOUT_S
         return Renewal(
             [_STATES[s] for s in answer.held],
             [_STATES[s] for s in answer.outcomes],

@@ -299,6 +299,7 @@ class Worker:
         A worker that holds and awaits nothing only shows that it is alive, in time for the dispatcher (ALIVE_LEASES).
         """
         while True:
+            began_at = time.monotonic()
             try:
                 if self._held or self._awaited or time.monotonic() - self._heard_at >= self._lease_s / 2:
                     await self.renew()
@@ -306,7 +307,8 @@ class Worker:
             except TransientError as error:
                 WAITING.labels("jobstore leases").set(1)
                 log.warning("leases not renewed, trying again", extra={"code": error.code, "reason": str(error)})
-            await asyncio.sleep(self._lease_s / 5)
+            # One that ran out of its time has taken up the wait.
+            await asyncio.sleep(max(self._lease_s / 50, began_at + self._lease_s / 5 - time.monotonic()))
 
     async def renew(self, given_back: Sequence[GivenBackLease] = ()) -> None:
         """Renew all leases once, learn of outcomes, and give leases back."""

@@ -76,6 +76,29 @@ def test_an_agent_is_assigned_by_hand_also_with_another_payload(life: Life) -> N
     assert life.jobstore.specs[life.job_id].payload == '{"n":1}'
 
 
+def test_an_assignment_that_comes_again_is_recorded_once(life: Life) -> None:
+    life.created()
+    life.jobstore.register("other")
+    first = life.jobstore.run(AssignAgent(life.job_id, "other", '{"n":1}'))
+    assert life.jobstore.run(AssignAgent(life.job_id, "other", '{"n":1}')) == first
+    assert life.jobstore.run(AssignAgent(life.job_id, "other")) == first
+    assert life.told == ["created", "assigned"]
+    life.jobstore.run(AssignAgent(life.job_id, "other", '{"n":2}'))
+    assert life.told == ["created", "assigned", "assigned"]
+    life.execute()
+    life.jobstore.run(CancelJob(life.job_id))
+    life.jobstore.run(AssignAgent(life.job_id, "other"))  # that it was cancelled says nothing of it any more
+    assert life.told[-2:] == ["cancelled", "assigned"]
+
+
+def test_an_edit_of_a_version_that_comes_again_is_the_same_edit(life: Life) -> None:
+    life.created()
+    edit = JobEdit(title="Another", payload={"n": 1.50}, policy={"max_attempts": 2})
+    first = life.jobstore.run(EditJob(life.job_id, edit, version=1))
+    assert life.jobstore.run(EditJob(life.job_id, edit, version=1)) == first
+    assert life.told == ["created", "edited"]
+
+
 def test_an_edit_changes_what_it_names_and_only_where_that_differs(life: Life) -> None:
     life.created()
     run = life.jobstore.run
