@@ -2,6 +2,7 @@
 
 import random
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -236,3 +237,15 @@ def test_what_is_not_quoted_is_compared_with_no_whole(monkeypatch: pytest.Monkey
     evidence = Evidence("a line\nof words\n" * 10)
     monkeypatch.setattr("contracts.evidence.pieces.Pieces.list_wholes", None)
     assert evidence.find_fault("no line", "It is good") == FALSE_QUOTE
+
+
+@pytest.mark.parametrize(
+    "result", [{"text": "The quick brown fox jumps over it. " * 30_000}, ["a"] * 262_144], ids=["one text", "many"]
+)
+def test_a_result_of_1_mib_takes_little_memory_even_for_a_moment(result: object) -> None:
+    tracemalloc.start()
+    try:
+        Evidence(result, ["It says what the fox does"]).find_spans("the quick brown fox")
+        assert tracemalloc.get_traced_memory()[1] < 80 << 20
+    finally:
+        tracemalloc.stop()

@@ -79,7 +79,8 @@ def _is_json(result: Any) -> bool:
     return True
 
 
-_PIECE: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|[^\s\[\]{},:"]+', re.DOTALL)
+# Possessive: else each character of a string is a step to go back to, and a string of 1 MiB takes 150 MiB for a while.
+_PIECE: Final = re.compile(r'"((?:[^"\\]++|\\.)*+)"(\s*:)?|[^\s\[\]{},:"]+', re.DOTALL)
 # A character beyond U+FFFF may be escaped as a pair of surrogates.
 _ESCAPE: Final = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.", re.DOTALL)
 _FILLER: Final = "\u200b"
