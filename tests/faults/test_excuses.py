@@ -57,6 +57,12 @@ def test_a_lease_does_not_lapse_for_what_was_done_elsewhere_or_before(fault: Fau
     assert [*ends_are_explained(lost("attempts_exhausted", fault, agent=STEADY))]
 
 
+@pytest.mark.parametrize(("began_at", "is_explained"), [(90.0, True), (50.0, False)])
+def test_where_nobody_was_called_the_grant_may_have_been_lost_on_its_way(began_at: float, is_explained: bool) -> None:
+    fault = Fault("mute", "postgres", began_at, began_at + 5.0)
+    assert (not [*ends_are_explained(lost("lease_lapsed", fault, calls=()))]) == is_explained
+
+
 def test_of_a_caller_that_is_not_known_any_executor_explains_the_loss() -> None:
     killed = Fault("kill", "executor-2", 104.0, 106.0, PID + 1)
     assert not [*ends_are_explained(lost("lease_lapsed", killed, calls=()))]

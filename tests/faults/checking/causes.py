@@ -11,6 +11,8 @@ LINK_FAULTS = frozenset({"cut", "tear", "hang", "delay", "late", "drip", "mute"}
 _PROCESS_FAULTS = frozenset({"kill", "stop", "freeze", "empty", "slow disk", "full disk"})
 #: A lease is renewed five times while it lasts: after so much of it without a renewal it may have lapsed.
 _UNRENEWED_SHARE = 0.8
+#: A claim may be granted so long after it was asked for: whoever asked has given up by then, and calls nobody.
+_CLAIM_WAITS_S = 30.0
 #: A jobstore that does not answer is left for another after so long.
 _LEFT_AFTER_S = 3.0
 SLACK_S = 1.0
@@ -63,6 +65,9 @@ def lapses(seen: Observed, execution_id: str | None, begin: float, end: float) -
             or (is_kafka and calls and fault.within(answered_at, end))  # the result could not be published
             or ends_the_caller(fault, pids, begin, end)
             or cuts_off(fault, seen, begin, end)
+            or (
+                not calls and _way(fault) is not None and fault.within(begin - _CLAIM_WAITS_S, end)
+            )  # the grant was lost
         ):
             yield fault
 
