@@ -53,6 +53,23 @@ async def ask(client: JobStoreClient, count: int) -> list[str]:
     return [job.id for job in jobs]
 
 
+async def ask_and_be_called(client: JobStoreClient, agent: SlowAgent, count: int) -> list[str]:
+    """Create jobs, execute them, and wait until the agent was called for each; return their ids."""
+    jobs = await ask(client, count)
+    async with asyncio.timeout(60):
+        while len(agent.calls) < count:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.1)
+    return jobs
+
+
+async def until_at_rest(client: JobStoreClient, job_ids: list[str]) -> None:
+    """Wait until nothing happens to these jobs any more."""
+    async with asyncio.timeout(60):
+        for job_id in job_ids:
+            while (await client.get_job(job_id)).status not in RESTING:  # noqa: ASYNC110 - no watch is tried here
+                await asyncio.sleep(0.1)
+
+
 async def find_leader(running: World) -> str:
     """Return the jobstore that publishes facts."""
     while not running.leaders:
@@ -91,10 +108,7 @@ async def test_a_frozen_jobstore_delays_facts_shortly_and_repeats_no_call(tmp_pa
         AIOKafkaConsumer("job-changed", bootstrap_servers=running.addresses.kafka) as facts,
     ):
         await client.create_agent(NewAgent(id="slow-one", name="slow-one", url=url))
-        before = await ask(client, 6)
-        async with asyncio.timeout(60):
-            while len(agent.calls) < len(before):  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.1)
+        before = await ask_and_be_called(client, agent, 6)
         frozen = psutil.Process(running.pids[await find_leader(running)])
         frozen.suspend()
         try:
@@ -105,10 +119,7 @@ async def test_a_frozen_jobstore_delays_facts_shortly_and_repeats_no_call(tmp_pa
             # All that was asked of it would have lapsed by now.
             await asyncio.sleep(max(0.0, began + 2 * LEASE_S - time.monotonic()))
             agent.may_answer.set()
-            async with asyncio.timeout(60):
-                for job_id in (*before, *meanwhile):
-                    while (await client.get_job(job_id)).status not in RESTING:  # noqa: ASYNC110 - no watch is tried here
-                        await asyncio.sleep(0.1)
+            await until_at_rest(client, [*before, *meanwhile])
         finally:
             frozen.resume()
         tables = Tables(running.addresses.postgres)
@@ -131,10 +142,7 @@ async def test_a_database_that_falls_silent_to_one_jobstore_repeats_no_call(tmp_
         JobStoreClient(running.jobstore_addresses, running.addresses.token) as client,
     ):
         await client.create_agent(NewAgent(id="slow-one", name="slow-one", url=url))
-        jobs = await ask(client, 6)
-        async with asyncio.timeout(60):
-            while len(agent.calls) < len(jobs):  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.1)
+        jobs = await ask_and_be_called(client, agent, 6)
         for name in ("postgres", "postgres-2"):
             link = running.links[name]
             link.set("mute")
@@ -143,10 +151,7 @@ async def test_a_database_that_falls_silent_to_one_jobstore_repeats_no_call(tmp_
             await asyncio.sleep(LEASE_S)
             assert link.acted["mute"]
         agent.may_answer.set()
-        async with asyncio.timeout(60):
-            for job_id in jobs:
-                while (await client.get_job(job_id)).status not in RESTING:  # noqa: ASYNC110 - no watch is tried here
-                    await asyncio.sleep(0.1)
+        await until_at_rest(client, jobs)
         assert set(agent.calls.values()) == {1}
         codes = {entry.code for entry in await all_logs(client, await all_jobs(client))}
         assert codes & {"lease_lapsed", "attempts_exhausted"} == set()
