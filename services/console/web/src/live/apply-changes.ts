@@ -19,18 +19,32 @@ function refetchLater(client: QueryClient, key: string, everyMs: number, run: ()
   later(key, everyMs, run);
 }
 
-/** Apply events to the cache; nothing else does. Rows are replaced in place; none is inserted, moved or removed. */
+/**
+ * Apply events to the cache; nothing else does. Rows are replaced in place; none is inserted, moved or removed.
+ * What is just being read may have been read before them, and is patched once it is there.
+ */
 export function applyJobs(client: QueryClient, byJob: ByJob): void {
   notifyManager.batch(() => {
-    const seen = patchLists(client, (job) => patchJob(job, byJob.get(job.id) ?? []));
-    for (const [id, changes] of byJob) {
-      patchDetail(client, id, changes);
-      patchLogs(client, id, changes);
-    }
+    const seen = patchAll(client, byJob);
     unseenJobs.add([...byJob].filter(([id, changes]) => !seen.has(id) && changes[0]?.version === 1).map(([id]) => id));
     refetchDerived(client);
   });
+  const patchAgain = () => notifyManager.batch(() => void patchAll(client, byJob));
+  for (const query of findReads(client)) query.promise?.then(patchAgain, () => undefined);
 }
+
+/** Patch all that is known of these jobs, and return the ids of those in lists. */
+function patchAll(client: QueryClient, byJob: ByJob): Set<string> {
+  const seen = patchLists(client, (job) => patchJob(job, byJob.get(job.id) ?? []));
+  for (const [id, changes] of byJob) {
+    patchDetail(client, id, changes);
+    patchLogs(client, id, changes);
+  }
+  return seen;
+}
+
+const findReads = (client: QueryClient) =>
+  client.getQueryCache().findAll({ queryKey: jobKeys.all, fetchStatus: "fetching" });
 
 /** Apply a job that a request was answered with, the same way as events. */
 export function applyJob(client: QueryClient, job: Job): void {
@@ -47,10 +61,12 @@ export function applyJob(client: QueryClient, job: Job): void {
   });
 }
 
-/** Refetch everything that is shown. */
+/** Refetch everything that is shown. What is read for the first time is not begun anew, so it is read once more. */
 export async function refetchJobs(client: QueryClient): Promise<void> {
   unseenJobs.clear();
+  const first = findReads(client).filter(({ state }) => state.data === undefined);
   await Promise.all([jobKeys.all, ...DERIVED_KEYS].map((queryKey) => client.invalidateQueries({ queryKey })));
+  await Promise.all(first.map(({ queryKey }) => client.invalidateQueries({ queryKey, exact: true })));
 }
 
 function patchLists(client: QueryClient, patch: (job: Job) => Job): Set<string> {

@@ -120,8 +120,7 @@ export class LiveStream {
   /** Refetch what was read before the stream began, which may have missed changes; only then is the page live. */
   private async onHello({ cursor }: { cursor: number }): Promise<void> {
     this.onHeard(cursor);
-    const queries = this.client.getQueryCache().findAll({ queryKey: ["jobs"] });
-    if (queries.some((query) => query.state.dataUpdatedAt > 0)) await refetchJobs(this.client);
+    await refetchJobs(this.client);
     if (liveStatus.get().state === "connecting") liveStatus.set({ state: "live" });
   }
 
