@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll } from "vitest";
 import { forgetList } from "@/jobs/list/state/list-memory";
 import { liveStatus } from "@/live/live-status";
 import { unseenJobs } from "@/live/unseen-jobs";
+import { shownToasts } from "@/ui/feedback/toast";
 import { server } from "./server";
 
 configure({ asyncUtilTimeout: 5_000 });
@@ -31,5 +32,6 @@ afterEach(() => {
   liveStatus.reset();
   unseenJobs.clear();
   forgetList();
+  for (const { id } of shownToasts.get()) shownToasts.close(id);
 });
 afterAll(() => server.close());
