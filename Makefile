@@ -33,11 +33,11 @@ demo: $(READY) $(PAGE) ## Run the whole system and watch jobs being judged
 up: $(READY) $(PAGE) ## Run the whole system until interrupted
 	$(BIN)/signoff up $(ARGS)
 
-# Two workers: much of the time of one goes by with waiting. A choice of tests is run in one, where they can be watched.
+# Three workers: much of the time of one goes by with waiting. A choice of tests is run in one, where they can be watched.
 test: $(READY) $(PAGE) browser ## Run all tests, on real Kafka, PostgreSQL and Chromium; ARGS="tests/cli -k jobs" chooses some
 ifndef ARGS
 	$(NPM) run --silent test
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 3
 else
 	$(BIN)/pytest $(ARGS)
 endif
@@ -47,13 +47,14 @@ endif
 test-fast: $(READY) ## Run the tests that need no Kafka, PostgreSQL or browser: most of them, in less than a minute
 	$(BIN)/pytest -n 4 -m 'not real' --timeout=20 $(ARGS)
 
-# What so weak a model says is never twice the same, and takes its time: alone, and not among the other tests.
+# What so weak a model says is never twice the same, and takes its time: not among the other tests, but it may run beside
+# them, since what is bounded is the work of the model's server.
 test-model: $(READY) $(PAGE) ## Judge by a weak model on a real server, llama.cpp, which is fetched the first time (120 MB)
 	$(BIN)/pytest tests/peers/test_weak_model.py -m model -n 2 -rP $(ARGS)
 
 coverage: $(READY) $(PAGE) browser ## Run the Python tests and say which lines of the services ran, in all processes
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -n 2 $(ARGS)
+	$(BIN)/coverage run -m pytest -n 3 $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	@$(BIN)/coverage html --quiet

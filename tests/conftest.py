@@ -22,14 +22,17 @@ settings.load_profile("any load")
 #: Whatever uses one of these is `real`: it needs Kafka, PostgreSQL, a browser or a build. Others say so themselves.
 REAL = {"servers", "system", "browser", "images"}
 
-#: Of each of these folders all tests share one running system. They come last, since it runs on until the end.
+#: Of each of these folders all tests share one running system, so that one worker runs them.
 SHARED = ("tests/e2e/", "tests/journeys/")
-#: What takes longest, by how long: begun late, it would leave the other worker with nothing to do.
+#: What takes longest, by how long: begun late, it would leave the other workers with nothing to do.
 LONGEST = (
+    *SHARED,
+    "tests/faults/test_frozen_jobstore.py",
+    "tests/upgrades/",
     "tests/faults/test_storm.py",
     "test_outage_classes.py",
+    "test_schemathesis.py",
     "test_state_machine.py",
-    "tests/upgrades/",
     "tests/budget/",
     "tests/localstack/",
     "tests/deploy/",
@@ -37,7 +40,7 @@ LONGEST = (
 
 
 class WholeFiles(LoadScopeScheduling):
-    """Gives a worker (`pytest -n 2`) all tests of a file, which share fixtures, or of a folder that shares a system."""
+    """Gives a worker (`pytest -n 3`) all tests of a file, which share fixtures, or of a folder that shares a system."""
 
     def _split_scope(self, nodeid: str) -> str:
         return next((folder for folder in SHARED if nodeid.startswith(folder)), nodeid.partition("::")[0])
@@ -55,7 +58,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if REAL.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("real")
     if hasattr(config, "workerinput"):  # where somebody waits for each in turn, small ones come first
-        items.sort(key=lambda item: (item.nodeid.startswith(SHARED), [name not in item.nodeid for name in LONGEST]))
+        items.sort(key=lambda item: [name not in item.nodeid for name in LONGEST])
 
 
 @pytest.fixture(scope="session")
