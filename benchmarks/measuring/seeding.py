@@ -61,7 +61,7 @@ _LOGS = """
 INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload, kind,
     execution_id, message, created_at)
 SELECT 'job-' || lpad(n::text, 8, '0'), v, k.status, k.status, 'agent-' || n % 50,
-    CASE WHEN v <= 2 THEN json_build_object('payload', repeat('text ', 20)) END,
+    CASE WHEN v <= 2 THEN ('{"payload":"' || repeat('text ', 20) || '"}')::json END,
     CASE WHEN v = 4 OR v = $2 THEN json_build_object('result', repeat('answer ', 20)) END, k.kind,
     CASE WHEN v > 1 THEN md5(n::text)::uuid END, 'a message',
     now() - ($1::int - n) * interval '2 seconds' + v * interval '100 milliseconds'
@@ -89,7 +89,8 @@ WITH jobs_made AS (
     INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, kind, execution_id,
         created_at)
     SELECT $2::text || n, v, 'ASSIGNED', 'ASSIGNED', $3::text,
-        json_build_object('job_id', $2::text || n, 'title', 'A job', 'acceptance_criteria', 'Is not empty'),
+        CASE v WHEN 1 THEN '{"payload":{}}'::json ELSE json_build_object(
+            'job_id', $2::text || n, 'title', 'A job', 'acceptance_criteria', 'Is not empty') END,
         CASE v WHEN 1 THEN 'created' ELSE 'requested' END, CASE v WHEN 2 THEN md5($2::text || n)::uuid END, now()
     FROM generate_series(1, $1::int) n, generate_series(1, 2) v ORDER BY n, v RETURNING 1
 )

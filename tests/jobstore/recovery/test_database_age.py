@@ -90,6 +90,18 @@ async def test_a_database_that_has_told_more_than_it_knows_of_is_taken(
     await check(database)
 
 
+async def test_a_fact_of_ours_that_cannot_be_read_stops_nothing_and_hides_nothing(
+    database: Database, runner: CommandRunner, facts: Facts, check: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    steps = await judged(database, runner)
+    await facts.relay(database)
+    key, torn = steps.job_id.encode(), b'{"job_id":"half of a fact"'
+    header = (SIGNATURE_HEADER, KEYS.signing.sign(rebuild.JOBS, key, torn).encode())
+    await facts.publisher.send([Outgoing(rebuild.JOBS, torn, key, [header])])
+    await check(database)
+    assert "a fact of ours cannot be read" in caplog.text
+
+
 async def test_a_fact_of_a_stranger_or_of_a_replaced_secret_stops_nothing(
     database: Database, runner: CommandRunner, facts: Facts, history: OpenHistory, check: Any
 ) -> None:

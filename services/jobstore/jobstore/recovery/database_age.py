@@ -4,6 +4,7 @@ On such a database versions of jobs that stand in facts already would be given t
 called again for what was done long ago.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,6 +18,8 @@ from jobstore.recovery.fact_parsing import parse_fact
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import History, Record
+
+log = logging.getLogger(__name__)
 
 _TOPIC: Final = TOPIC_OF[JobChanged]
 _PUBLISHED: Final = text("SELECT offsets::text, signers::text FROM relay WHERE id = 1")
@@ -48,7 +51,7 @@ async def check_age(database: Database, history: History, keys: FactKeys) -> Non
     """Raise what `refuse_older_database` does.
 
     Only facts behind the last that the database knows to be published are read: few, unless it is an older one. What
-    nobody vouches for, and what a secret signed that was replaced by then, counts for nothing.
+    nobody vouches for, what a secret signed that was replaced by then, and what cannot be read count for nothing.
     """
     held = await history.offsets()
     async with database.session() as connection:
@@ -57,7 +60,7 @@ async def check_age(database: Database, history: History, keys: FactKeys) -> Non
         last = {number: offsets.get(f"{_TOPIC}/{number}", -1) for number in held}
         newer = {number: range(max(span.start, last[number] + 1), span.stop) for number, span in held.items()}
         async for records in history.read(newer):
-            facts = [parse_fact(r.value or b"").event for r in records if _is_vouched_for(r, keys, signing)]
+            facts = [fact for r in records if _is_vouched_for(r, keys, signing) and (fact := _read(r))]
             columns = {"jobs": [f.job_id for f in facts], "versions": [f.version for f in facts]}
             for job_id, version in await connection.execute(_UNKNOWN, columns | {"ids": [f.log.id for f in facts]}):
                 raise PermanentError(
@@ -65,6 +68,15 @@ async def check_age(database: Database, history: History, keys: FactKeys) -> Non
                     "stands in job-changed; stop all jobstores and see docs/operations/backup.md",
                     code="database_older_than_facts",
                 )
+
+
+def _read(record: Record) -> JobChanged | None:
+    try:
+        return parse_fact(record.value or b"").event
+    except (ValueError, KeyError):
+        where = {"topic": _TOPIC, "partition": record.partition, "offset": record.offset}
+        log.exception("a fact of ours cannot be read; it is passed over", extra=where)
+        return None
 
 
 def _find_signing(keys: FactKeys, signers: Sequence[str]) -> set[FactKey]:
