@@ -1,4 +1,4 @@
-import { useEffect, useRef, useSyncExternalStore } from "react";
+import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from "react";
 import { createObservable } from "./observable";
 
 export type Command = { name: string; run: () => void };
@@ -8,7 +8,7 @@ const offered = createObservable<readonly Command[]>([]);
 /** Offer commands of the current page to the palette, by name; null for one that is refused now. */
 export function useOfferCommands(runs: Record<string, (() => void) | null>): void {
   const latest = useRef(runs);
-  useEffect(() => {
+  useLayoutEffect(() => {
     latest.current = runs;
   });
   const names = Object.keys(runs)

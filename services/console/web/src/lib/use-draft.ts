@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
 
 const PAUSE_MS = 250;
 
@@ -21,7 +21,8 @@ export function useDraft({ value, onCommit, check = () => null, isWhole = () => 
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const sent = useRef(value);
   const latest = useRef(onCommit);
-  useEffect(() => {
+  // Before any key can be pressed: an effect might still wait.
+  useLayoutEffect(() => {
     latest.current = onCommit;
   });
   const stop = () => {

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { type KeyboardEvent, type RefObject, useEffect, useState } from "react";
+import { type KeyboardEvent, type RefObject, useEffect, useLayoutEffect, useState } from "react";
 import { facetsQuery } from "@/jobs/list/search/facets";
 import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { listWords } from "@/jobs/list/search/split-query";
@@ -47,7 +47,7 @@ export default function Suggestions({ id, text, search, onTake, onActive, onKeyR
     event.stopPropagation();
     return true;
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     onKeyRef.current = shown.length > 0 ? handleKey : null;
     return () => {
       onKeyRef.current = null;
