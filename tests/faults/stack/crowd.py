@@ -30,6 +30,7 @@ AGAIN_S = 0.5
 #: A client that gets no answer at all for that long gives up: longer than the broker takes to come up four times in a
 #: row on a machine that is busy with other things.
 PATIENCE_S = 300.0
+RESUMED_WITHIN_S = 4 * PATIENCE_S
 PAUSED_S = 1.5
 CLI_S = 60.0
 #: What the command line says when it could not find out.
@@ -215,12 +216,22 @@ class Crowd:
         self.did.append(f"batch: {control}")
 
     async def _pause(self, batch: Batch) -> None:
-        await self.until_answered(lambda: self.client.pause_operation(batch.id))
+        """Pause a batch for a while. It may be paused, too, where nobody answered, and is resumed then as well."""
+        try:
+            await self.until_answered(lambda: self.client.pause_operation(batch.id))
+        except TimeoutError:
+            await self._resume(batch)
+            raise
         began_at = time.time()
         await asyncio.sleep(PAUSED_S)
         ended_at = time.time()
-        await self.until_answered(lambda: self._rest("POST", f"/api/batches/{batch.id}/resume"))
+        await self._resume(batch)
         self.pauses.append(Pause(frozenset(str(item.execution_id) for item in batch.items), began_at, ended_at))
+
+    async def _resume(self, batch: Batch) -> None:
+        """Resume a batch, however long that takes: of what stays paused nobody could say whether it is lost."""
+        path = f"/api/batches/{batch.id}/resume"
+        await self.until_answered(lambda: self._rest("POST", path), RESUMED_WITHIN_S)
 
     async def _cancel(self, wish: Wish, door: str) -> None:
         try:
@@ -344,9 +355,9 @@ class Crowd:
                 raise TransientError(str(problem))
             raise RefusedError(problem.get("code") or problem.get("title"))
 
-    async def until_answered(self, operation: Callable[[], Awaitable[Any]]) -> Any:
+    async def until_answered(self, operation: Callable[[], Awaitable[Any]], patience_s: float = PATIENCE_S) -> Any:
         """The answer, however often it must be asked for. Raise RefusedError where it is no."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             while True:
                 try:
                     return await operation()

@@ -1,5 +1,6 @@
 """A batch is paused, resumed, cancelled, run again and watched to its end."""
 
+import asyncio
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,7 +13,7 @@ from jobstore.commands.jobs import CreateJob
 from jobstore.commands.operations import CarryOutItem
 from jobstore.commands.rows import Item
 from jobstore.domain.limits import batch_limit
-from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError, TooManyCallsError
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
@@ -40,6 +41,28 @@ async def test_nothing_more_of_a_paused_batch_begins_until_it_is_resumed(world: 
     assert await world.offered() == {jobs[1].execution_id}
     assert (await world.stands(batch.id)).state == "RUNNING"
     assert await world.sql("SELECT 1 FROM limits") == []
+
+
+async def test_what_was_done_is_answered_however_many_readers_there_are(world: World) -> None:
+    batch = await world.executed(await world.jobs(1))
+    full, let_go = asyncio.Event(), asyncio.Event()
+
+    async def read() -> None:
+        try:
+            async with world.database.for_callers().session():
+                await let_go.wait()
+        except TooManyCallsError:
+            full.set()
+
+    readers = [asyncio.create_task(read()) for _ in range(30)]
+    await full.wait()
+    for call, request in (
+        (world.doors.PauseOperation, pb.PauseOperationRequest),
+        (world.doors.ResumeOperation, pb.ResumeOperationRequest),
+    ):
+        await call(asked(request, batch.id), NOBODY)
+    let_go.set()
+    await asyncio.gather(*readers)
 
 
 async def test_a_paused_batch_of_which_nothing_is_left_has_ended(world: World) -> None:

@@ -155,10 +155,13 @@ class Batches:
     async def move(
         self, operation_id: str, to: OperationState, actor: Actor, *, reason: str = "", requested_by: str = ""
     ) -> Operation:
-        """Pause, resume or cancel an operation, and return it as it stands then. RefusedError: it has ended."""
+        """Pause, resume or cancel an operation, and return it as it stands then. RefusedError: it has ended.
+
+        The answer takes no place from readers, and waits for none: else it would be refused although it was done.
+        """
         key = _parse_id(operation_id)
         await self._runner.limit.run_one(MoveOperation(key, to, reason, requested_by, actor=actor))
-        return await self.get_operation(operation_id)
+        return await self._describe(self._database, key)
 
     def _derive_id(self, purpose: str, *names: str, key: str) -> UUID:
         """Return the id that an idempotency key stands for; without one, an id of its own."""
@@ -166,9 +169,12 @@ class Batches:
 
     async def get_operation(self, operation_id: str) -> Operation:
         """Return an operation as it stands, and why it waits. NotFoundError: there is none of that id."""
-        operation = await _get_operation(self._read, _parse_id(operation_id))
+        return await self._describe(self._read, _parse_id(operation_id))
+
+    async def _describe(self, database: Database, operation_id: UUID) -> Operation:
+        operation = await _get_operation(database, operation_id)
         if operation.state not in ENDED:
-            async with self._read.session() as session:
+            async with database.session() as session:
                 operation.waiting = await sum_up_batch(session, operation.id, self._runner.terms.alive_s)
         return operation
 
