@@ -1,7 +1,9 @@
 """A batch of commands is one transaction, whatever is in it."""
 
 import asyncio
+import logging
 
+import pytest
 from sqlalchemy import text
 from support.jobstore.administered import put_limit
 from support.jobstore.steps import Steps, new_job, reported, result, verdict
@@ -13,8 +15,9 @@ from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.jobs import CreateJob
+from jobstore.commands.limits import RemoveLimit, SetLimit
 from jobstore.commands.reports import RecordReport, RecordResult
-from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
+from jobstore.domain.actor import ADMINISTRATOR, EXECUTOR, SIGNOFF, WORKER
 from jobstore.runner import CommandRunner
 from jobstore.storage import locks
 from jobstore.storage.database import Database
@@ -92,3 +95,16 @@ async def test_a_capped_queue_counts_a_job_that_is_created_in_the_batch(
     )
     _, refused = await runner.carry_out([create, execute])
     assert getattr(refused, "code", None) == "queue_full"
+
+
+async def test_who_changes_a_limit_is_logged_which_has_no_history(
+    runner: CommandRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "jobstore.runner")
+    await runner.limit.run_one(SetLimit("agent:logged", NewLimit(rate=1), actor=ADMINISTRATOR))
+    await runner.limit.run_one(RemoveLimit("agent:logged", actor=ADMINISTRATOR))
+    told = [vars(record) for record in caplog.records if record.msg == "a limit was changed"]
+    assert [(each["limit"], each["actor"], each["removed"]) for each in told] == [
+        ("agent:logged", ADMINISTRATOR, False),
+        ("agent:logged", ADMINISTRATOR, True),
+    ]
