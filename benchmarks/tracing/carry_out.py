@@ -23,6 +23,7 @@ from jobstore.commands.agents import RegisterAgent
 from jobstore.commands.claims import ClaimExecution
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.ids import IdKey
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.runner import CommandRunner
@@ -88,11 +89,11 @@ async def trace_claim(runner: CommandRunner, agent_id: str) -> Stays:
     """Trace a claim of an execution that was requested before."""
     job_id, execution_id = f"job-{uuid4().hex}", new_execution_id()
     new = NewJob(title="A job", acceptance_criteria='Says "blue"', agent_id=agent_id)
-    await runner.carry_out([CreateJob(new, job_id)])
-    await runner.carry_out([ExecuteJob(job_id, execution_id)])
+    await runner.carry_out([CreateJob(new, job_id, actor=SIGNOFF)])
+    await runner.carry_out([ExecuteJob(job_id, execution_id, actor=SIGNOFF)])
     stays = Stays()
     with stays.traced():
-        (answer,) = await runner.carry_out([ClaimExecution(execution_id, job_id, uuid4(), 1)])
+        (answer,) = await runner.carry_out([ClaimExecution(execution_id, job_id, uuid4(), 1, actor=SIGNOFF)])
     assert getattr(answer, "grant", None) is not None, answer
     return stays
 
@@ -103,7 +104,9 @@ async def main(postgres: str) -> int:
     await database.migrate()
     terms = ExecutionTerms(Policy(max_submissions=1), lease_s=10.0, offer_again_s=5.0, ids=IdKey(b"0" * 32))
     runner = CommandRunner(database, terms)
-    await runner.administer.run_one(RegisterAgent("path", NewAgent(name="path", url="http://127.0.0.1:1/")))
+    await runner.administer.run_one(
+        RegisterAgent("path", NewAgent(name="path", url="http://127.0.0.1:1/"), actor=SIGNOFF)
+    )
     stays = await trace_claim(runner, "path")
     await database.close()
     for number, (name, within) in enumerate(zip(stays.modules, stays.within, strict=True), start=1):

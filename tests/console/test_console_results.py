@@ -17,6 +17,7 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.reports import RecordReport
+from jobstore.domain.actor import SIGNOFF, WORKER
 from jobstore.insights.rollups import Rollups
 
 NEW = {"title": "A title", "acceptance_criteria": 'Says "blue"', "agent_id": "writer"}
@@ -46,13 +47,13 @@ async def judged(
 ) -> int:
     """Execute and judge a job; the version of the verdict."""
     execution_id, owner = new_execution_id(), uuid4()
-    await real.runner.submit.run_one(ExecuteJob(job_id, execution_id))
-    claimed = await real.runner.claim.run_one(ClaimExecution(execution_id, job_id, owner, 5))
+    await real.runner.submit.run_one(ExecuteJob(job_id, execution_id, actor=SIGNOFF))
+    claimed = await real.runner.claim.run_one(ClaimExecution(execution_id, job_id, owner, 5, actor=SIGNOFF))
     produced = ResultProduced(
         execution_id=execution_id, job_id=job_id, attempt=1, lease=claimed.execution.lease, acceptance_criteria="x",
         result=result, produced_at=datetime.now(UTC),
     )  # fmt: skip
-    judging = await real.runner.claim.run_one(ClaimJudging(produced, owner, 5))
+    judging = await real.runner.claim.run_one(ClaimJudging(produced, owner, 5, actor=SIGNOFF))
     texts = [criterion.text for criterion in (await real.client.get_job(job_id)).criteria]
     criteria = [
         CriterionVerdict(text=text, outcome=outcome, evidence=quote)
@@ -67,7 +68,7 @@ async def _report(real: RealConsole, execution_id: UUID, job_id: str, lease: int
         execution_id=execution_id, job_id=job_id, kind=ReportKind.VERDICT, attempt=1, lease=lease, seq=1,
         verdict=verdict, reported_at=datetime.now(UTC),
     )  # fmt: skip
-    await real.runner.record.run_one(RecordReport(report))
+    await real.runner.record.run_one(RecordReport(report, actor=WORKER))
 
 
 async def test_a_job_is_edited_at_the_version_that_is_meant(web: aiohttp.ClientSession) -> None:
@@ -214,7 +215,7 @@ async def test_lists_are_sorted_counted_and_without_bodies(web: aiohttp.ClientSe
 
 async def test_the_overview_and_the_agents_are_shown(real: RealConsole, web: aiohttp.ClientSession) -> None:
     job_id = (await created(web))["id"]
-    await real.runner.submit.run_one(ExecuteJob(job_id, new_execution_id()))
+    await real.runner.submit.run_one(ExecuteJob(job_id, new_execution_id(), actor=SIGNOFF))
     await Rollups(real.database).sample()
     async with web.get("/api/overview", params={"range": "6h"}) as answer:
         shown = await answer.json()

@@ -23,6 +23,7 @@ from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
 from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.actor import SIGNOFF
 from jobstore.handlers import EventHandlers
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.runner import CommandRunner
@@ -76,14 +77,14 @@ class JobstoreWorld:
         return "ok"
 
     async def create(self, job_id: str) -> None:
-        await self.ask(CreateJob(spec(job_id), job_id))
+        await self.ask(CreateJob(spec(job_id), job_id, actor=SIGNOFF))
 
     async def assign(self, job_id: str) -> None:
-        await self.ask(AssignAgent(job_id, "writer"))
+        await self.ask(AssignAgent(job_id, "writer", actor=SIGNOFF))
 
     async def edit(self, job_id: str, title: str) -> None:
         job = self.tables.jobs.get(job_id)
-        answer = await self.ask(EditJob(job_id, JobEdit(title=title)))
+        answer = await self.ask(EditJob(job_id, JobEdit(title=title), actor=SIGNOFF))
         expected = "unknown_job" if job is None else "execution_live" if job.live else "illegal_transition"
         assert answer in {"ok", expected}, f"{answer} of {job}"
         assert answer != "illegal_transition" or (job is not None and job.status == "COMPLETED")
@@ -91,7 +92,7 @@ class JobstoreWorld:
     async def execute(self, job_id: str, execution_id: UUID, *, resubmission: bool = False) -> None:
         """Rule `keep-answers`: asked again, an execution id is answered as it was."""
         known = execution_id in self.tables.executions
-        answer = await self.ask(ExecuteJob(job_id, execution_id, chosen=True, resubmission=resubmission))
+        answer = await self.ask(ExecuteJob(job_id, execution_id, chosen=True, resubmission=resubmission, actor=SIGNOFF))
         if job_id not in self.tables.jobs:
             assert answer in {"unknown_job", "execution_conflict", "cancelled"}
         elif known and execution_id not in self.answers:
@@ -101,7 +102,7 @@ class JobstoreWorld:
             assert answer == (first[1] if job_id == first[0] else "execution_conflict"), f"{first}, and then {answer}"
 
     async def cancel(self, job_id: str) -> None:
-        await self.ask(CancelJob(job_id))
+        await self.ask(CancelJob(job_id, actor=SIGNOFF))
 
     # The dispatcher and the sweeper
 

@@ -116,7 +116,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         await run_until_first(_prepare(database, keys), database.availability.run())
         batches = Batches(database, runner, operation_worker)
         server, servicer = _make_server(settings)
-        judging_queue = JudgingQueue(database, terms.lease_s)
+        judging_queue = JudgingQueue(database, runner)
         work = WorkService(database, runner, secrets, upstreams=upstreams, judgings=judging_queue)
         add_WorkServiceServicer_to_server(work, server)
         _add_small_services(server, database, runner, keys)

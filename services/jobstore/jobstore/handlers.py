@@ -14,7 +14,7 @@ from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.reports import OUTCOMES, EndLease, RecordReport, RecordResult
-from jobstore.domain.actor import Actor
+from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER, Actor
 from jobstore.domain.model import TransitionKind
 from jobstore.domain.upstreams import Upstreams
 from jobstore.runner import CommandRunner
@@ -61,7 +61,7 @@ class EventHandlers:
 
     async def on_job_status_reported(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[object]:
         """Record a batch of workers' reports. A repeat is refused, since its execution has moved on."""
-        return await self._record_reports(reports, lambda report: RecordReport(report.event))
+        return await self._record_reports(reports, lambda report: RecordReport(report.event, actor=WORKER))
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[object]:
         """Record the results of a batch that no validator has claimed: a claim records its result."""
@@ -72,7 +72,7 @@ class EventHandlers:
         def record(result: Incoming[ResultProduced]) -> Command[object] | None:
             event = result.event
             is_recorded = (event.execution_id, event.lease) in recorded
-            return None if is_recorded else RecordResult(event, result.size)
+            return None if is_recorded else RecordResult(event, result.size, actor=EXECUTOR)
 
         return await self._record_reports(results, record)
 
@@ -123,7 +123,9 @@ class EventHandlers:
             signature = read_signature(record)
             if signature and _is_outcome(event, record.value or b""):  # check_report has found it right
                 code = UNSTORABLE if error.code == INVALID_DATA else error.code
-                ended.append(EndLease(signature.execution_id, TransitionKind.FAILED, signature.lease, code))
+                ended.append(
+                    EndLease(signature.execution_id, TransitionKind.FAILED, signature.lease, code, actor=SIGNOFF)
+                )
         for command in ended:
             try:
                 await self._runner.record.run_one(command)

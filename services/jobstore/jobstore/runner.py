@@ -12,7 +12,7 @@ from jobstore.commands.base import Command, Locks
 from jobstore.commands.reports import EndLease
 from jobstore.commands.rows import Changes
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.actor import SIGNOFF, Actor
+from jobstore.domain.actor import Actor
 from jobstore.domain.model import Execution, TransitionKind
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.doubts import PATIENCE_S, Doubts
@@ -58,9 +58,7 @@ class CommandRunner:
         self.administer = Lane(self._carry_out_or_give_up)
         self.limit = Lane(self._carry_out_or_give_up)
 
-    async def end_leases(
-        self, kind: TransitionKind, leases: Sequence[tuple[UUID, int, bool]], actor: Actor = SIGNOFF
-    ) -> None:
+    async def end_leases(self, kind: TransitionKind, leases: Sequence[tuple[UUID, int, bool]], *, actor: Actor) -> None:
         """End leases (execution_id, lease, begun) that were given back, lapsed or timed out: see EndLease."""
         await self.record.run([EndLease(each, kind, lease, begun=begun, actor=actor) for each, lease, begun in leases])
 

@@ -14,6 +14,7 @@ from support.jobstore.terms import TERMS
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.answers import read_resource
 from jobstore.commands.judging.versions import PutVersion
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import POLICY_MAX_BYTES, Kind, Named
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -281,7 +282,11 @@ async def test_of_two_jobstores_that_put_at_once_one_decides_again(database: Dat
     """Each with lanes of its own: whoever comes second sees the first one's version."""
     one, other = CommandRunner(database, TERMS), CommandRunner(database, TERMS)
     name = Named(Kind.JUDGE, named())
-    puts = [runner.administer.run_one(PutVersion(name, f'{{"n":{n}}}')) for n in range(10) for runner in (one, other)]
+    puts = [
+        runner.administer.run_one(PutVersion(name, f'{{"n":{n}}}', actor=SIGNOFF))
+        for n in range(10)
+        for runner in (one, other)
+    ]
     versions = await asyncio.gather(*puts)
     assert sorted(set(versions)) == list(range(1, max(versions) + 1))
     assert max(versions) >= 10

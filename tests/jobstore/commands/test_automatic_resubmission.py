@@ -20,6 +20,7 @@ from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent
 from jobstore.commands.reports import RecordReport
 from jobstore.commands.requesting import ExecutionRequest
+from jobstore.domain.actor import SIGNOFF, WORKER
 from jobstore.runner import CommandRunner
 from jobstore.storage import locks
 from jobstore.storage.database import Database
@@ -40,7 +41,7 @@ class Life(Steps):
         assert claimed.execution is not None, claimed
         await self.result(claimed.execution.lease, answer)
         produced = result(self.execution_id, self.job_id, claimed.execution.lease, answer)
-        judging = await self.runner.claim.run_one(ClaimJudging(produced, self.validator, 10))
+        judging = await self.runner.claim.run_one(ClaimJudging(produced, self.validator, 10, actor=SIGNOFF))
         lease: int = judging.execution.lease
         return lease
 
@@ -91,7 +92,9 @@ async def test_a_rejected_job_is_submitted_again_with_the_feedback_until_it_is_a
     await life.created(policy=AUTOMATIC, priority=8)
     batch_id = uuid4()
     parameters = ExecutionRequest(batch_id=batch_id)
-    await runner.submit.run_one(ExecuteJob(life.job_id, life.execution_id, chosen=True, parameters=parameters))
+    await runner.submit.run_one(
+        ExecuteJob(life.job_id, life.execution_id, chosen=True, parameters=parameters, actor=SIGNOFF)
+    )
     first = life.execution_id
     await life.judged("red")
     assert await life.last(2) == [
@@ -154,7 +157,9 @@ async def test_it_rests_where_nothing_improves_and_by_hand_goes_on(life: Life, r
     assert (job.status, job.live, job.not_met) == ("RESUBMISSION_REQUIRED", False, 2)
 
     life.execution_id = new_execution_id()
-    await runner.submit.run_one(ExecuteJob(life.job_id, life.execution_id, chosen=True, resubmission=True))
+    await runner.submit.run_one(
+        ExecuteJob(life.job_id, life.execution_id, chosen=True, resubmission=True, actor=SIGNOFF)
+    )
     await life.rejected({"text": "pink"})
     assert (await life.row()).submission == 4
 
@@ -186,7 +191,7 @@ async def test_an_attempt_that_failed_in_between_hides_no_lack_of_progress(life:
     assert claimed.execution is not None
     await life.report(claimed.execution.lease, ReportKind.FAILED, code="agent_status")
     life.execution_id = new_execution_id()
-    await runner.submit.run_one(ExecuteJob(life.job_id, life.execution_id, chosen=True))
+    await runner.submit.run_one(ExecuteJob(life.job_id, life.execution_id, chosen=True, actor=SIGNOFF))
     await life.judged("red")
     assert (await life.last(1))[0][2] == "no_progress"
 
@@ -194,10 +199,10 @@ async def test_an_attempt_that_failed_in_between_hides_no_lack_of_progress(life:
 async def test_what_was_judged_before_it_was_assigned_by_hand_counts_no_more(life: Life, runner: CommandRunner) -> None:
     await life.requested(policy=AUTOMATIC)
     await life.rejected("red")
-    await runner.submit.run_one(CancelJob(life.job_id))
-    await runner.submit.run_one(AssignAgent(life.job_id, "writer"))
+    await runner.submit.run_one(CancelJob(life.job_id, actor=SIGNOFF))
+    await runner.submit.run_one(AssignAgent(life.job_id, "writer", actor=SIGNOFF))
     life.execution_id = new_execution_id()
-    await runner.submit.run_one(ExecuteJob(life.job_id, life.execution_id, chosen=True))
+    await runner.submit.run_one(ExecuteJob(life.job_id, life.execution_id, chosen=True, actor=SIGNOFF))
     await life.rejected("red")
     assert (await life.row()).submission == 2
 
@@ -271,7 +276,7 @@ async def test_a_next_execution_that_was_cancelled_before_it_came_does_not_come(
     life: Life, runner: CommandRunner
 ) -> None:
     await life.requested(policy=AUTOMATIC)
-    await runner.submit.run_one(CancelJob(None, IDS.derive_next(life.execution_id)))
+    await runner.submit.run_one(CancelJob(None, IDS.derive_next(life.execution_id), actor=SIGNOFF))
     await life.judged("red")
     assert [(row[0], row[2]) for row in await life.last(1)] == [("RESUBMISSION_REQUIRED", "execution_conflict")]
 
@@ -286,8 +291,8 @@ async def test_limits_apply_to_it_but_no_cap_of_a_queue_refuses_it(life: Life, d
         await put_limit(connection, f"label:team={tenant}", NewLimit(concurrency=1))
     other = await Life(database, life.runner).created(tenant=tenant)
     told = reported(life.execution_id, life.job_id, lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
-    asked = ExecuteJob(other.job_id, other.execution_id)
-    refused, recorded = await life.runner.carry_out([asked, RecordReport(told)])
+    asked = ExecuteJob(other.job_id, other.execution_id, actor=SIGNOFF)
+    refused, recorded = await life.runner.carry_out([asked, RecordReport(told, actor=WORKER)])
     assert (refused.code, recorded) == ("queue_full", None)
     life.execution_id = IDS.derive_next(life.execution_id)
     assert (await life.row()).flow == ["agent:writer", f"label:team={tenant}"]

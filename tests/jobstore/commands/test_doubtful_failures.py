@@ -13,6 +13,7 @@ from contracts.events import ResultProduced
 from contracts.status import ReportKind
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.reports import RecordReport, RecordResult
+from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
 from jobstore.domain.model import ExecutionState
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.errors import DatabaseFaultError
@@ -55,7 +56,7 @@ def impatient(database: Database, terms: ExecutionTerms) -> CommandRunner:
 @pytest.mark.usefixtures("fault")
 async def test_what_fails_alone_is_told_apart_from_its_batch_which_is_carried_out(runner: CommandRunner) -> None:
     ids = ["good-1", "bad-1", "good-2"]
-    results = await runner.submit.run([CreateJob(new_job(), job_id) for job_id in ids])
+    results = await runner.submit.run([CreateJob(new_job(), job_id, actor=SIGNOFF) for job_id in ids])
     assert [isinstance(answer, DoubtfulError) for answer in results] == [False, True, False]
     assert results[1].code == "database_error"
     assert isinstance(results[1], TransientError), "whoever can wait waits"
@@ -67,7 +68,7 @@ async def test_what_failed_for_too_long_is_given_up_and_its_lease_ends(
     steps = Steps(database, runner)
     steps.job_id = "bad-2"
     lease = await steps.running()
-    command = RecordResult(result(steps.execution_id, steps.job_id, lease))
+    command = RecordResult(result(steps.execution_id, steps.job_id, lease), actor=EXECUTOR)
     async with failing(database):
         (waiting,) = await runner.record.run([command])
         assert isinstance(waiting, DoubtfulError)
@@ -89,7 +90,7 @@ async def test_while_the_database_cannot_be_written_nothing_fails_alone(
     await execute(database, "ALTER TABLE relay RENAME TO away")
     try:
         with pytest.raises(TransientError) as outage:
-            await impatient(database, runner.terms).submit.run([CreateJob(new_job(), "bad-3")])
+            await impatient(database, runner.terms).submit.run([CreateJob(new_job(), "bad-3", actor=SIGNOFF)])
         assert not isinstance(outage.value, DoubtfulError)
         assert outage.value.code == "database_not_migrated"
         assert "migrates it" in (database.availability.check() or "")
@@ -156,7 +157,7 @@ async def test_a_constraint_that_is_never_kept_stands_alone_and_is_permanent(
 ) -> None:
     await execute(database, "ALTER TABLE jobs ADD CONSTRAINT never CHECK (id <> 'never')")
     try:
-        answers = await runner.submit.run([CreateJob(new_job(), job_id) for job_id in ("ever", "never")])
+        answers = await runner.submit.run([CreateJob(new_job(), job_id, actor=SIGNOFF) for job_id in ("ever", "never")])
         assert not isinstance(answers[0], Exception)
         assert isinstance(answers[1], PermanentError)
         assert answers[1].code == "invalid_data"
@@ -188,6 +189,6 @@ async def test_a_report_of_progress_that_is_given_up_ends_no_lease(database: Dat
     lease = await steps.running()
     told = reported(steps.execution_id, steps.job_id, lease, ReportKind.CALL_BEGUN)
     async with failing(database):
-        (given_up,) = await impatient(database, runner.terms).record.run([RecordReport(told)])
+        (given_up,) = await impatient(database, runner.terms).record.run([RecordReport(told, actor=WORKER)])
     assert isinstance(given_up, DatabaseFaultError)
     assert (await steps.row()).state == ExecutionState.LEASED

@@ -10,6 +10,7 @@ from support.jobstore.steps import Steps, new_job
 
 from contracts.identity import new_execution_id
 from jobstore.commands.executions import CancelJob, ExecuteJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import ExecutionState
 from jobstore.errors import ConflictError, RefusedError
 from jobstore.maintenance.cleanup import Cleanup
@@ -35,7 +36,9 @@ def few(database: Database, runner: CommandRunner) -> CommandRunner:
 
 
 async def cancel(runner: CommandRunner, *execution_ids: UUID) -> list[Any]:
-    return list(await runner.record.run([CancelJob(None, execution_id) for execution_id in execution_ids]))
+    return list(
+        await runner.record.run([CancelJob(None, execution_id, actor=SIGNOFF) for execution_id in execution_ids])
+    )
 
 
 async def known(database: Database) -> set[UUID]:
@@ -82,7 +85,7 @@ async def test_none_leaves_a_fact_until_its_execution_is_asked_for(steps: Steps,
     await steps.created()
     for _ in range(2):
         with pytest.raises(RefusedError) as refused:
-            await steps.runner.submit.run_one(ExecuteJob(steps.job_id, ids[0], chosen=True))
+            await steps.runner.submit.run_one(ExecuteJob(steps.job_id, ids[0], chosen=True, actor=SIGNOFF))
         assert refused.value.code == "cancelled"
         steps.execution_id = ids[1]
         assert (await steps.claim()).code == "cancelled"
@@ -106,8 +109,8 @@ async def test_it_is_kept_for_seven_days_and_then_forgotten(steps: Steps, databa
 
 async def test_a_cancel_and_its_request_in_one_transaction(steps: Steps, database: Database) -> None:
     await steps.created()
-    asked = ExecuteJob(steps.job_id, steps.execution_id, chosen=True)
-    _, refused = await steps.runner.carry_out([CancelJob(None, steps.execution_id), asked])
+    asked = ExecuteJob(steps.job_id, steps.execution_id, chosen=True, actor=SIGNOFF)
+    _, refused = await steps.runner.carry_out([CancelJob(None, steps.execution_id, actor=SIGNOFF), asked])
     assert refused.code == "cancelled"
     assert await read_facts(database) == [(str(steps.execution_id), "cancelled")]
     assert (await steps.row()).due_at is None
@@ -118,10 +121,10 @@ async def test_no_door_tells_anything_of_another_tenants_execution(steps: Steps)
     own = await Steps(steps.database, steps.runner).created(tenant="ours")
     told = []
     with pytest.raises(ConflictError) as refused:
-        await own.runner.submit.run_one(ExecuteJob(own.job_id, steps.execution_id, chosen=True))
+        await own.runner.submit.run_one(ExecuteJob(own.job_id, steps.execution_id, chosen=True, actor=SIGNOFF))
     told.append(refused.value)
     with pytest.raises(ConflictError) as refused:
-        await own.runner.submit.run_one(CancelJob(own.job_id, steps.execution_id))
+        await own.runner.submit.run_one(CancelJob(own.job_id, steps.execution_id, actor=SIGNOFF))
     told.append(refused.value)
     own.execution_id = steps.execution_id
     answer = await own.claim(owner=uuid4())

@@ -10,6 +10,7 @@ from contracts.identity import new_execution_id
 from jobstore.commands.claims import ClaimExecution
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
+from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import ConflictError, RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -52,7 +53,7 @@ async def test_room_is_counted_over_a_batch(steps: Steps, runner: CommandRunner)
     for _ in range(3):
         other = Steps(steps.database, runner)
         await other.requested()
-        claims.append(ClaimExecution(other.execution_id, other.job_id, owner, 2))
+        claims.append(ClaimExecution(other.execution_id, other.job_id, owner, 2, actor=SIGNOFF))
     answers = await runner.claim.run(claims)
     assert [answer.outcome for answer in answers] == [ClaimOutcome.GRANTED, ClaimOutcome.GRANTED, ClaimOutcome.QUEUED]
 
@@ -69,7 +70,7 @@ async def test_an_event_with_the_job_inline_is_admitted_once(steps: Steps) -> No
 
 async def test_many_claims_of_one_new_event_at_once_admit_it_once(steps: Steps, runner: CommandRunner) -> None:
     """Concurrent transactions, not lanes: as if each were another jobstore's."""
-    claims = [ClaimExecution(steps.execution_id, steps.job_id, uuid4(), 1, new_job()) for _ in range(5)]
+    claims = [ClaimExecution(steps.execution_id, steps.job_id, uuid4(), 1, new_job(), actor=SIGNOFF) for _ in range(5)]
     lanes = [CommandRunner(steps.database, runner.terms) for _ in claims]
     answers = await asyncio.gather(*(lane.claim.run_one(claim) for lane, claim in zip(lanes, claims, strict=True)))
     assert sorted(answer.outcome for answer in answers) == [ClaimOutcome.DUPLICATE] * 4 + [ClaimOutcome.GRANTED]
@@ -92,12 +93,12 @@ async def test_an_execution_id_is_answered_once_refusals_included(steps: Steps, 
     refused = new_execution_id()
     for _ in range(2):
         with pytest.raises(RefusedError) as error:
-            await runner.submit.run_one(ExecuteJob(steps.job_id, refused, chosen=True))
+            await runner.submit.run_one(ExecuteJob(steps.job_id, refused, chosen=True, actor=SIGNOFF))
         assert error.value.code == "execution_live"
-    await runner.submit.run_one(CancelJob(steps.job_id))
+    await runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
     with pytest.raises(RefusedError):
-        await runner.submit.run_one(ExecuteJob(steps.job_id, refused, chosen=True))
-    answer = await runner.claim.run_one(ClaimExecution(refused, steps.job_id, steps.executor, 1))
+        await runner.submit.run_one(ExecuteJob(steps.job_id, refused, chosen=True, actor=SIGNOFF))
+    answer = await runner.claim.run_one(ClaimExecution(refused, steps.job_id, steps.executor, 1, actor=SIGNOFF))
     assert (answer.outcome, answer.code) == (ClaimOutcome.REFUSED, "execution_live")
 
 
@@ -105,7 +106,7 @@ async def test_an_execution_id_of_another_job_is_a_conflict(steps: Steps, runner
     await steps.requested()
     other = await Steps(steps.database, runner).created()
     with pytest.raises(ConflictError) as error:
-        await runner.submit.run_one(ExecuteJob(other.job_id, steps.execution_id, chosen=True))
+        await runner.submit.run_one(ExecuteJob(other.job_id, steps.execution_id, chosen=True, actor=SIGNOFF))
     assert error.value.code == "execution_conflict"
 
 
@@ -113,8 +114,8 @@ async def test_what_was_cancelled_before_it_arrived_is_never_executed(steps: Ste
     """Rule `cancel-before-arrival`."""
     await steps.created()
     for _ in range(2):
-        await runner.submit.run_one(CancelJob(None, steps.execution_id))
+        await runner.submit.run_one(CancelJob(None, steps.execution_id, actor=SIGNOFF))
     assert (await steps.claim()).outcome == ClaimOutcome.DUPLICATE
     with pytest.raises(RefusedError) as error:
-        await runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+        await runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, actor=SIGNOFF))
     assert error.value.code == "cancelled"

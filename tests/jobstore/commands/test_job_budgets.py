@@ -13,6 +13,7 @@ from contracts.status import Outcome, ReportKind
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
+from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -63,7 +64,7 @@ async def test_a_job_whose_budget_is_used_up_is_not_executed_again(steps: Steps,
     for resubmission in (False, True):
         execution_id = new_execution_id()
         for _ in range(2):  # and always so
-            command = ExecuteJob(steps.job_id, execution_id, chosen=True, resubmission=resubmission)
+            command = ExecuteJob(steps.job_id, execution_id, chosen=True, resubmission=resubmission, actor=SIGNOFF)
             with pytest.raises(RefusedError) as refused:
                 await runner.submit.run_one(command)
             assert refused.value.code == "budget_exhausted"
@@ -73,7 +74,9 @@ async def test_a_job_whose_budget_is_used_up_is_not_executed_again(steps: Steps,
 async def test_one_that_has_something_left_is(steps: Steps, runner: CommandRunner) -> None:
     await rejected(steps, HALF, Usage(cost_usd=0.49), **USD)
     steps.execution_id = new_execution_id()
-    await runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
+    await runner.submit.run_one(
+        ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True, actor=SIGNOFF)
+    )
     claimed = await steps.claim()
     assert (claimed.outcome, claimed.budget.left_usd) == (ClaimOutcome.GRANTED, 0.01)
 

@@ -17,6 +17,7 @@ from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.jobs import CreateJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.spec import hash_as_given
 from jobstore.errors import ConflictError, RefusedError
 from jobstore.runner import CommandRunner
@@ -58,17 +59,17 @@ async def test_a_job_is_known_again_however_its_criteria_are_spelled(steps: Step
     await steps.created(acceptance_criteria="- a\n- never: b")
     criteria = [Criterion(text="a"), Criterion(text="b", kind="never")]
     same = NewJob(title="A title", criteria=criteria, agent_id="writer")
-    assert (await runner.submit.run_one(CreateJob(same, steps.job_id)))["version"] == 1
+    assert (await runner.submit.run_one(CreateJob(same, steps.job_id, actor=SIGNOFF)))["version"] == 1
     for other in "a\nb", "never: b\na":
         with pytest.raises(ConflictError):
-            await runner.submit.run_one(CreateJob(new_job(acceptance_criteria=other), steps.job_id))
+            await runner.submit.run_one(CreateJob(new_job(acceptance_criteria=other), steps.job_id, actor=SIGNOFF))
 
 
 async def test_the_very_job_that_an_older_version_stored_is_the_same(steps: Steps, runner: CommandRunner) -> None:
     await steps.created()
     given = new_job(acceptance_criteria="- a\r\n\n- b")
     await aged(steps, given.acceptance_criteria, given)
-    assert (await runner.submit.run_one(CreateJob(given, steps.job_id)))["version"] == 1
+    assert (await runner.submit.run_one(CreateJob(given, steps.job_id, actor=SIGNOFF)))["version"] == 1
     assert (await steps.claim(inline=given)).outcome == ClaimOutcome.GRANTED
 
 
@@ -96,13 +97,15 @@ async def test_a_stored_job_that_breaks_the_bounds_says_so_when_it_is_executed(
 ) -> None:
     await steps.created()
     await aged(steps, criteria)
-    told, message = await refused(runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id(), chosen=True)))
+    told, message = await refused(
+        runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id(), chosen=True, actor=SIGNOFF))
+    )
     assert told == code
     assert message.endswith("edit them, then execute again")
     claimed = await steps.claim()
     assert (claimed.outcome, claimed.code) == (ClaimOutcome.REFUSED, code)
     await edited(steps, acceptance_criteria="a")
-    view = await runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id(), chosen=True))
+    view = await runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id(), chosen=True, actor=SIGNOFF))
     assert view["live"]
 
 

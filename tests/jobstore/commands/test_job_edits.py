@@ -17,6 +17,7 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.json_members import members
 from jobstore.publishing import fact_reader, job_changed, late_facts
@@ -61,7 +62,7 @@ async def test_an_edit_is_a_transition_that_says_what_changed_and_what_was(steps
 async def test_an_execution_runs_what_was_edited(steps: Steps) -> None:
     await steps.created(payload={"n": 1})
     await edited(steps, payload={"n": 2}, acceptance_criteria="Says more", policy={"max_attempts": 7})
-    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, actor=SIGNOFF))
     requested = (await steps.logs())[-1].request_payload
     assert (requested["payload"], requested["acceptance_criteria"]) == ({"n": 2}, "Says more")
     assert (await steps.row()).policy["max_attempts"] == 7
@@ -86,7 +87,7 @@ async def test_a_job_that_was_not_accepted_is_edited_where_it_stands_and_submitt
     await steps.report(lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
     view = await edited(steps, acceptance_criteria="Says less")
     assert (view["status"], view["submission"]) == ("RESUBMISSION_REQUIRED", 1)
-    request = ExecuteJob(steps.job_id, new_execution_id(), chosen=True, resubmission=True)
+    request = ExecuteJob(steps.job_id, new_execution_id(), chosen=True, resubmission=True, actor=SIGNOFF)
     again = await steps.runner.submit.run_one(request)
     assert again["submission"] == 2
 
@@ -172,8 +173,8 @@ async def test_a_job_made_and_edited_in_one_transaction_is_both(runner: CommandR
         assert await session.scalar(text("SELECT version FROM jobs WHERE id = :id"), {"id": new}) == 1
     other = Steps(*_of(steps))
     commands = [
-        CreateJob(new_job(), other.job_id),
-        EditJob(other.job_id, JobEdit(title="Another")),
+        CreateJob(new_job(), other.job_id, actor=SIGNOFF),
+        EditJob(other.job_id, JobEdit(title="Another"), actor=SIGNOFF),
     ]
     made, view = await runner.carry_out(commands)
     assert (made["version"], view["version"], (await stored(other))["title"]) == (1, 2, "Another")

@@ -11,6 +11,7 @@ from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.jobs import AssignAgent, CreateJob
 from jobstore.commands.reports import RecordResult
+from jobstore.domain.actor import EXECUTOR, SIGNOFF
 from jobstore.domain.model import Refusal, TransitionKind
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.reads.job_logs import get_result
@@ -96,10 +97,10 @@ async def test_every_report_said_twice_is_recorded_once(steps: Steps) -> None:
 async def test_a_verdict_and_its_result_in_one_batch(steps: Steps, runner: CommandRunner) -> None:
     """They travel on two topics: the claim of the judging may come first, and both may meet in one transaction."""
     lease = await steps.running()
-    claim = ClaimJudging(result(steps.execution_id, steps.job_id, lease), steps.validator, 10)
+    claim = ClaimJudging(result(steps.execution_id, steps.job_id, lease), steps.validator, 10, actor=SIGNOFF)
     (answer,) = await runner.carry_out([claim])
     assert answer.outcome == ClaimOutcome.GRANTED
-    again = RecordResult(result(steps.execution_id, steps.job_id, lease))
+    again = RecordResult(result(steps.execution_id, steps.job_id, lease), actor=EXECUTOR)
     results = await runner.carry_out([again])
     assert isinstance(results[0], Refusal)
     assert (await steps.logs())[-1].kind == "result"
@@ -107,7 +108,7 @@ async def test_a_verdict_and_its_result_in_one_batch(steps: Steps, runner: Comma
 
 async def test_a_cancelled_call_keeps_its_late_result_and_changes_nothing(steps: Steps, runner: CommandRunner) -> None:
     lease = await steps.running()
-    await runner.submit.run_one(CancelJob(steps.job_id, reason="not needed"))
+    await runner.submit.run_one(CancelJob(steps.job_id, reason="not needed", actor=SIGNOFF))
     assert (await steps.job()).status == "ASSIGNED"
     for _ in range(2):
         await steps.result(lease)
@@ -137,7 +138,7 @@ async def test_a_lapsed_lease_is_another_attempt_unless_its_outcome_comes_first(
 ) -> None:
     lease = await steps.running()
     await steps.due(-1)
-    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)], actor=SIGNOFF)
     assert (await steps.row()).state == "QUEUED"
     await steps.result(lease)  # late, and still counted: nobody was granted the next attempt
     assert (await steps.row()).stage == "JUDGING"
@@ -149,7 +150,9 @@ async def test_no_not_met_verdict_is_lost_between_submissions(steps: Steps, runn
             lease = await steps.judging()
         else:
             steps.execution_id = new_execution_id()
-            await runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
+            await runner.submit.run_one(
+                ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True, actor=SIGNOFF)
+            )
             claimed = await steps.claim()
             assert claimed.execution is not None
             assert f'"submission":{submission}' in claimed.grant.request
@@ -160,31 +163,31 @@ async def test_no_not_met_verdict_is_lost_between_submissions(steps: Steps, runn
         await steps.report(lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
     assert (await steps.job()).status == "REJECTED"
     with pytest.raises(RefusedError):
-        await runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id()))
-    await runner.submit.run_one(AssignAgent(steps.job_id, "writer", '{"other":1}'))
-    view = await runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id()))
+        await runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id(), actor=SIGNOFF))
+    await runner.submit.run_one(AssignAgent(steps.job_id, "writer", '{"other":1}', actor=SIGNOFF))
+    view = await runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id(), actor=SIGNOFF))
     assert (view["submission"], view["payload"]) == (1, '{"other":1}')
 
 
 async def test_creating_the_same_job_twice_is_one_job(steps: Steps, runner: CommandRunner) -> None:
     new = new_job(payload={"b": 1, "a": 2})
-    first = await runner.submit.run_one(CreateJob(new, steps.job_id))
-    again = await runner.submit.run_one(CreateJob(new_job(payload={"a": 2, "b": 1}), steps.job_id))
+    first = await runner.submit.run_one(CreateJob(new, steps.job_id, actor=SIGNOFF))
+    again = await runner.submit.run_one(CreateJob(new_job(payload={"a": 2, "b": 1}), steps.job_id, actor=SIGNOFF))
     assert first["version"] == again["version"] == 1
     with pytest.raises(ConflictError):
-        await runner.submit.run_one(CreateJob(new_job(title="Another"), steps.job_id))
+        await runner.submit.run_one(CreateJob(new_job(title="Another"), steps.job_id, actor=SIGNOFF))
 
 
 async def test_what_cannot_be_done_is_told_by_a_code(steps: Steps, runner: CommandRunner) -> None:
     with pytest.raises(NotFoundError) as unknown:
-        await runner.submit.run_one(ExecuteJob("no-such-job", new_execution_id()))
+        await runner.submit.run_one(ExecuteJob("no-such-job", new_execution_id(), actor=SIGNOFF))
     assert unknown.value.code == "unknown_job"
     with pytest.raises(InvalidError) as agent:
-        await runner.submit.run_one(CreateJob(new_job(agent_id="nobody"), "no-agent"))
+        await runner.submit.run_one(CreateJob(new_job(agent_id="nobody"), "no-agent", actor=SIGNOFF))
     assert agent.value.code == "unknown_agent"
     await steps.created(agent_id=None)
     with pytest.raises(RefusedError) as pending:
-        await runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id()))
+        await runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id(), actor=SIGNOFF))
     assert pending.value.code == "illegal_transition"
     assert (await steps.job()).status == "PENDING"
 
@@ -195,6 +198,8 @@ async def test_one_that_fails_for_good_costs_the_others_of_its_batch_nothing(
     good = [new_job() for _ in range(6)]
     bad = new_job().model_copy(update={"title": "\0"})  # past validation: PostgreSQL itself refuses it
     ids = [f"{steps.job_id}-{n}" for n in range(7)]
-    commands = [CreateJob(new, job_id) for new, job_id in zip([*good[:3], bad, *good[3:]], ids, strict=True)]
+    commands = [
+        CreateJob(new, job_id, actor=SIGNOFF) for new, job_id in zip([*good[:3], bad, *good[3:]], ids, strict=True)
+    ]
     results = await runner.submit.run(commands)
     assert [isinstance(r, PermanentError) for r in results] == [False, False, False, True, False, False, False]

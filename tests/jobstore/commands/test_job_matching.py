@@ -14,6 +14,7 @@ from jobstore.commands.claims import ClaimExecution
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.jobs import CreateJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -40,7 +41,7 @@ async def test_a_job_is_matched_as_it_is_created_and_can_be_executed_at_once(
     last = (await steps.logs())[-1]
     assert (last.kind, last.code, last.agent_id) == ("matched", "matched", able)
     assert last.request_payload == {"payload": None}
-    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id))
+    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, actor=SIGNOFF))
     row = await steps.row()
     assert (row.agent_id, row.policy["max_attempts"]) == (able, 7)
 
@@ -70,11 +71,11 @@ async def test_without_a_matching_agent_the_log_says_what_is_missing_and_nothing
     missing = f'no enabled agent has "other-{skill}"'
     assert await wanting(steps, skill, f"other-{skill}") == [("PENDING", "created"), ("MATCHING_FAILED", missing)]
     with pytest.raises(RefusedError) as refused:
-        await steps.runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id()))
+        await steps.runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id(), actor=SIGNOFF))
     assert refused.value.code == "no_agent_matches"
 
     inline = new_job(agent_id=None, capabilities=[f"other-{skill}"])
-    claim = ClaimExecution(new_execution_id(), f"{steps.job_id}-inline", uuid4(), 1, inline)
+    claim = ClaimExecution(new_execution_id(), f"{steps.job_id}-inline", uuid4(), 1, inline, actor=SIGNOFF)
     answer = await steps.runner.claim.run_one(claim)
     assert (answer.outcome, answer.code) == (ClaimOutcome.REFUSED, "no_agent_matches")
 
@@ -100,7 +101,7 @@ async def test_the_least_loaded_gets_the_next_also_within_one_transaction(
     for _ in range(4):
         await Steps(database, runner).requested(agent_id=busy)
     creations: list[Command] = [
-        CreateJob(new_job(agent_id=None, capabilities=[skill]), f"job-{skill}-{n}") for n in range(10)
+        CreateJob(new_job(agent_id=None, capabilities=[skill]), f"job-{skill}-{n}", actor=SIGNOFF) for n in range(10)
     ]
     counts = Counter(view["agent_id"] for view in await runner.submit.run(creations))
     assert counts == {idle: 7, busy: 3}

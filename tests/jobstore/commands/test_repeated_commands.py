@@ -20,6 +20,7 @@ from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.reports import RecordReport, RecordResult
+from jobstore.domain.actor import SIGNOFF, WORKER
 from jobstore.domain.model import Refusal
 from jobstore.errors import RefusedError
 from jobstore.handlers import EventHandlers
@@ -65,7 +66,7 @@ async def test_what_was_refused_is_decided_anew_when_it_is_said_again(steps: Ste
     """Rule `repeats-by-the-row`."""
     lease = await steps.judging()
     told = RecordReport(
-        reported(steps.execution_id, steps.job_id, lease + 1, ReportKind.VERDICT, verdict=verdict()),
+        reported(steps.execution_id, steps.job_id, lease + 1, ReportKind.VERDICT, verdict=verdict()), actor=WORKER
     )
     assert isinstance(await steps.runner.record.run_one(told), Refusal)
     await steps.due(-1)
@@ -82,7 +83,7 @@ async def test_a_resubmission_that_is_refused_is_refused_for_good(steps: Steps, 
     await steps.created()
     for resubmission in (True, False):
         with pytest.raises(RefusedError) as error:
-            await runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, True, resubmission))
+            await runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, True, resubmission, actor=SIGNOFF))
         assert error.value.code == "illegal_transition"
 
 
@@ -90,7 +91,7 @@ async def test_a_result_under_another_jobs_name_is_not_judged(steps: Steps, runn
     lease = await steps.running()
     await steps.result(lease)
     other = await Steps(steps.database, runner).created()
-    claim = ClaimJudging(result(steps.execution_id, other.job_id, lease), uuid4(), 10)
+    claim = ClaimJudging(result(steps.execution_id, other.job_id, lease), uuid4(), 10, actor=SIGNOFF)
     assert (await runner.claim.run_one(claim)).outcome == ClaimOutcome.DUPLICATE
     assert (await steps.row()).state == "OFFERED"
 
@@ -100,7 +101,7 @@ async def test_a_cancel_in_the_name_of_a_job_that_nobody_knows_is_answered_howev
 ) -> None:
     """Rule `cancel-before-arrival`."""
     for _ in range(2):
-        assert await runner.submit.run_one(CancelJob(steps.job_id, steps.execution_id)) is None
+        assert await runner.submit.run_one(CancelJob(steps.job_id, steps.execution_id, actor=SIGNOFF)) is None
     assert (await steps.claim(inline=new_job())).outcome == ClaimOutcome.DUPLICATE
 
 
@@ -109,7 +110,7 @@ async def test_a_cancel_ends_an_execution_that_another_jobstore_admits_meanwhile
 ) -> None:
     """Rule `cancel-before-arrival`: it is neither unknown any more, nor is its job locked."""
     held = await Steps(database, runner).created()
-    busy: list[Command] = [CancelJob(held.job_id), CancelJob(None, steps.execution_id)]
+    busy: list[Command] = [CancelJob(held.job_id, actor=SIGNOFF), CancelJob(None, steps.execution_id, actor=SIGNOFF)]
     async with database.transaction() as connection:
         await connection.execute(text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": held.job_id})
         cancelling = asyncio.create_task(runner.carry_out(busy))
@@ -144,13 +145,13 @@ async def test_an_id_that_was_refused_by_one_door_is_refused_by_all(steps: Steps
     """Rule `keep-answers`: also when the job could be executed by now."""
     await steps.requested()
     refused = new_execution_id()
-    answer = await runner.claim.run_one(ClaimExecution(refused, steps.job_id, uuid4(), 1))
+    answer = await runner.claim.run_one(ClaimExecution(refused, steps.job_id, uuid4(), 1, actor=SIGNOFF))
     assert (answer.outcome, answer.code) == (ClaimOutcome.REFUSED, "execution_live")
-    await runner.submit.run_one(CancelJob(steps.job_id))
-    answer = await runner.claim.run_one(ClaimExecution(refused, steps.job_id, uuid4(), 1))
+    await runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
+    answer = await runner.claim.run_one(ClaimExecution(refused, steps.job_id, uuid4(), 1, actor=SIGNOFF))
     assert answer.outcome == ClaimOutcome.REFUSED
     with pytest.raises(RefusedError):
-        await runner.submit.run_one(ExecuteJob(steps.job_id, refused, chosen=True))
+        await runner.submit.run_one(ExecuteJob(steps.job_id, refused, chosen=True, actor=SIGNOFF))
 
 
 async def test_a_result_that_a_claim_has_recorded_is_no_command_when_it_arrives_by_its_topic(

@@ -15,6 +15,7 @@ from contracts.identity import new_execution_id
 from contracts.status import ReportKind
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
+from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import RefusedError
 from jobstore.handlers import EventHandlers
 from jobstore.runner import CommandRunner
@@ -100,9 +101,9 @@ async def test_what_agents_are_and_what_was_refused_is_told_once(
     for _ in range(2):
         await steps.claim()  # PENDING: refused
         cancelled = new_execution_id()
-        await runner.submit.run_one(CancelJob(None, cancelled))
+        await runner.submit.run_one(CancelJob(None, cancelled, actor=SIGNOFF))
         with pytest.raises(RefusedError):
-            await runner.submit.run_one(ExecuteJob(steps.job_id, cancelled, chosen=True))
+            await runner.submit.run_one(ExecuteJob(steps.job_id, cancelled, chosen=True, actor=SIGNOFF))
     async with database.session() as session:
         rows = await session.execute(text("SELECT topic, key, body FROM facts ORDER BY seq"))
     refusals = [json.loads(row.body) for row in rows if row.topic == "execution-refused"][-3:]

@@ -16,6 +16,7 @@ from contracts.status import Outcome, ReportKind
 from contracts.topics import TOPIC_OF
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import CancelJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.handlers import EventHandlers, read_report
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -244,7 +245,7 @@ async def test_a_late_result_of_a_cancelled_execution_must_be_signed_too(
     steps: Steps, handlers: EventHandlers, runner: CommandRunner
 ) -> None:
     lease = await steps.running()
-    await runner.submit.run_one(CancelJob(steps.job_id))
+    await runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
     event, before = result(steps.execution_id, steps.job_id, lease), await steps.logs()
     assert codes(await consume(handlers, ResultProduced, of(event, None))) == ["bad_signature"]
     assert await steps.logs() == before

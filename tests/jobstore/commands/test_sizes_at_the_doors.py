@@ -12,6 +12,7 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.jobs import AssignAgent
 from jobstore.commands.reports import RESPONSE_MAX_BYTES
+from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import InvalidError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -39,7 +40,7 @@ async def test_a_job_is_as_large_as_its_bytes_after_an_edit_and_an_assignment_to
             await edited(steps, **fields)
     payload = f'"{payload_of(PAYLOAD_MAX_BYTES + 1)}"'
     with pytest.raises(InvalidError, match="bytes"):
-        await steps.runner.submit.run_one(AssignAgent(steps.job_id, "writer", payload))
+        await steps.runner.submit.run_one(AssignAgent(steps.job_id, "writer", payload, actor=SIGNOFF))
     assert len(await steps.logs()) == 1
     await edited(steps, payload="", description=payload_of(PAYLOAD_MAX_BYTES))
 
@@ -90,7 +91,7 @@ async def test_words_of_any_length_are_kept_in_part(steps: Steps) -> None:
     lease = await steps.running()
     words: dict[str, Any] = {"message": "m" * 100_000, "progress": 0.5}
     await steps.report(lease, ReportKind.PROGRESS, **words)
-    await steps.runner.record.run_one(CancelJob(None, steps.execution_id, "r" * 100_000, "b" * 100_000))
+    await steps.runner.record.run_one(CancelJob(None, steps.execution_id, "r" * 100_000, "b" * 100_000, actor=SIGNOFF))
     told = [row.message for row in await steps.logs() if row.kind in {"progress", "cancelled"}]
     assert [len(message) for message in told] == [MESSAGE_MAX_CHARS] * 2
     assert len((await steps.job()).progress_message) == MESSAGE_MAX_CHARS

@@ -23,6 +23,7 @@ from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -55,8 +56,8 @@ class Queue:
     async def ask(self, count: int, asked: ExecutionRequest = ExecutionRequest(), **fields: Any) -> list[UUID]:  # noqa: B008 - a value
         """The executions of new jobs, in the order in which they are due."""
         ids = [uuid4() for _ in range(count)]
-        creations: list[Command] = [CreateJob(new_job(**fields), str(i)) for i in ids]
-        requests: list[Command] = [ExecuteJob(str(i), i, chosen=True, parameters=asked) for i in ids]
+        creations: list[Command] = [CreateJob(new_job(**fields), str(i), actor=SIGNOFF) for i in ids]
+        requests: list[Command] = [ExecuteJob(str(i), i, chosen=True, parameters=asked, actor=SIGNOFF) for i in ids]
         results = [*await self.runner.submit.run(creations), *await self.runner.submit.run(requests)]
         assert not [r for r in results if isinstance(r, PermanentError)]
         order = {str(i): n for n, i in enumerate(ids)}
@@ -266,12 +267,12 @@ async def test_a_tenants_queue_is_capped_and_a_refusal_says_so(queue: Queue) -> 
     await queue.ask(5, tenant="free")
     steps = await Steps(queue.database, queue.runner).created(tenant="capped")
     with pytest.raises(PermanentError, match="tenant capped") as refused:
-        await queue.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+        await queue.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, actor=SIGNOFF))
     assert refused.value.code == "queue_full"
     await queue.offered()
-    many: list[Command] = [CreateJob(new_job(tenant="capped"), str(uuid4())) for _ in range(5)]
+    many: list[Command] = [CreateJob(new_job(tenant="capped"), str(uuid4()), actor=SIGNOFF) for _ in range(5)]
     jobs = await queue.runner.submit.run(many)
-    answers = await queue.runner.submit.run([ExecuteJob(job["id"], uuid4()) for job in jobs])
+    answers = await queue.runner.submit.run([ExecuteJob(job["id"], uuid4(), actor=SIGNOFF) for job in jobs])
     assert [getattr(answer, "code", "ok") for answer in answers] == ["ok"] * 3 + ["queue_full"] * 2
 
 

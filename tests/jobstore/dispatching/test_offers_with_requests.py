@@ -15,6 +15,7 @@ from jobstore.commands.base import Command
 from jobstore.commands.executions import CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -86,7 +87,11 @@ async def test_no_more_is_offered_than_there_is_room_for_and_then_nothing_overta
 ) -> None:
     lives = [Steps(database, runner) for _ in range(3)]
     requests: list[Command] = [
-        CreateAndExecute(CreateJob(new_job(), each.job_id), ExecuteJob(each.job_id, each.execution_id))
+        CreateAndExecute(
+            CreateJob(new_job(), each.job_id, actor=SIGNOFF),
+            ExecuteJob(each.job_id, each.execution_id, actor=SIGNOFF),
+            actor=SIGNOFF,
+        )
         for each in lives
     ]
     await runner.submit.run(requests)

@@ -17,6 +17,12 @@ def test_a_flow_names_its_agent_and_what_is_limited() -> None:
     assert flow_of("writer", {"team": "red"}, None, ()) == ["agent:writer"]
 
 
+def test_labels_that_read_alike_are_one_name() -> None:
+    labels = {"team": "a=b", "team=a": "b"}
+    for limit in ("label:team=a=b", "label:team=*"):
+        assert flow_of("writer", labels, None, {limit}) == ["agent:writer", "label:team=a=b"]
+
+
 def test_a_limit_of_its_own_or_of_its_kind_holds_back() -> None:
     assert is_held_back(["tenant:a"], {"tenant:*"})
     assert not is_held_back(["tenant:a"], {"tenant:b"})

@@ -1,7 +1,9 @@
 """A batch of commands is one transaction, whatever is in it."""
 
 import asyncio
+import logging
 
+import pytest
 from sqlalchemy import text
 from support.jobstore.administered import put_limit
 from support.jobstore.steps import Steps, new_job, reported, result, verdict
@@ -13,7 +15,9 @@ from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.jobs import CreateJob
+from jobstore.commands.limits import RemoveLimit, SetLimit
 from jobstore.commands.reports import RecordReport, RecordResult
+from jobstore.domain.actor import ADMINISTRATOR, EXECUTOR, SIGNOFF, WORKER
 from jobstore.runner import CommandRunner
 from jobstore.storage import locks
 from jobstore.storage.database import Database
@@ -26,7 +30,10 @@ async def test_while_limits_are_changed_what_needs_none_goes_on(database: Databa
     lease = await judged.judging()
     not_met = verdict(Outcome.FAIL)
     told = reported(judged.execution_id, judged.job_id, lease, ReportKind.VERDICT, verdict=not_met)
-    batch: list[Command[object]] = [RecordReport(told), CreateJob(new_job(), created.job_id)]
+    batch: list[Command[object]] = [
+        RecordReport(told, actor=WORKER),
+        CreateJob(new_job(), created.job_id, actor=SIGNOFF),
+    ]
     async with database.transaction() as changing:
         await locks.hold(changing, locks.Lock.LIMITS)
         carrying = asyncio.create_task(runner.record.run(batch))
@@ -46,8 +53,10 @@ async def test_a_verdict_quotes_a_result_of_its_own_batch(database: Database, ru
     lease = await steps.running()
     event = result(steps.execution_id, steps.job_id, lease, {"text": "blue\0"})
     told = reported(steps.execution_id, steps.job_id, lease + 1, ReportKind.VERDICT, verdict=verdict())
-    claim = ClaimJudging(event, steps.validator, 10)
-    recorded, claimed, judged = await runner.carry_out([RecordResult(event), claim, RecordReport(told)])
+    claim = ClaimJudging(event, steps.validator, 10, actor=SIGNOFF)
+    recorded, claimed, judged = await runner.carry_out(
+        [RecordResult(event, actor=EXECUTOR), claim, RecordReport(told, actor=WORKER)]
+    )
     assert (recorded, claimed.outcome, judged) == (None, ClaimOutcome.GRANTED, None)
     async with database.session() as session:
         query = text(
@@ -63,9 +72,9 @@ async def test_two_jobs_one_result_and_a_cancel_are_one_transaction(database: Da
     await cancelled.running()
     results = await runner.carry_out(
         [
-            RecordResult(result(steps.execution_id, steps.job_id, lease)),
-            CancelJob(None, cancelled.execution_id),
-            CreateJob(new_job(), Steps(database, runner).job_id),
+            RecordResult(result(steps.execution_id, steps.job_id, lease), actor=EXECUTOR),
+            CancelJob(None, cancelled.execution_id, actor=SIGNOFF),
+            CreateJob(new_job(), Steps(database, runner).job_id, actor=SIGNOFF),
         ]
     )
     assert results[:2] == [None, None]
@@ -80,6 +89,22 @@ async def test_a_capped_queue_counts_a_job_that_is_created_in_the_batch(
     async with database.transaction() as connection:
         await put_limit(connection, "tenant:capped", NewLimit(queue_max=0))
     steps = Steps(database, runner)
-    create, execute = CreateJob(new_job(tenant="capped"), steps.job_id), ExecuteJob(steps.job_id, steps.execution_id)
+    create, execute = (
+        CreateJob(new_job(tenant="capped"), steps.job_id, actor=SIGNOFF),
+        ExecuteJob(steps.job_id, steps.execution_id, actor=SIGNOFF),
+    )
     _, refused = await runner.carry_out([create, execute])
     assert getattr(refused, "code", None) == "queue_full"
+
+
+async def test_who_changes_a_limit_is_logged_which_has_no_history(
+    runner: CommandRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "jobstore.runner")
+    await runner.limit.run_one(SetLimit("agent:logged", NewLimit(rate=1), actor=ADMINISTRATOR))
+    await runner.limit.run_one(RemoveLimit("agent:logged", actor=ADMINISTRATOR))
+    told = [vars(record) for record in caplog.records if record.msg == "a limit was changed"]
+    assert [(each["limit"], each["actor"], each["removed"]) for each in told] == [
+        ("agent:logged", ADMINISTRATOR, False),
+        ("agent:logged", ADMINISTRATOR, True),
+    ]

@@ -13,6 +13,7 @@ from contracts.messages.views import Overview
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.insights import overview, rollups
 from jobstore.insights.rollups import Rollups
 from jobstore.reads.waiting import sum_up_all
@@ -66,7 +67,7 @@ async def test_what_happened_is_counted_once(database: Database, runner: Command
     failing, cancelled = life(database, runner), life(database, runner)
     await failing.report(await failing.running(), ReportKind.FAILED, code="agent_status")
     lease = await cancelled.running()
-    await runner.submit.run_one(CancelJob(cancelled.job_id))
+    await runner.submit.run_one(CancelJob(cancelled.job_id, actor=SIGNOFF))
     await cancelled.result(lease)
     await life(database, runner).requested()
 
@@ -144,7 +145,7 @@ async def test_agents_show_what_they_have_to_do_and_how_they_did(
         await ended(life(database, runner), outcome)
     cancelled = life(database, runner)
     await cancelled.requested()
-    await runner.submit.run_one(CancelJob(cancelled.job_id))
+    await runner.submit.run_one(CancelJob(cancelled.job_id, actor=SIGNOFF))
     await life(database, runner).requested()
     await life(database, runner).running()
     await shown(database, counting)

@@ -12,6 +12,7 @@ from support.jobstore.steps import Steps, new_job
 
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.jobs import AssignAgent, CreateJob, MatchJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.maintenance.matcher import CHUNK, Matcher
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -64,7 +65,7 @@ async def test_more_jobs_than_a_chunk_are_all_tried(
     database: Database, runner: CommandRunner, matcher: Matcher, skill: str
 ) -> None:
     new = new_job(agent_id=None, capabilities=[skill])
-    await runner.submit.run([CreateJob(new, f"job-{skill}-{n:04}") for n in range(CHUNK + 20)])
+    await runner.submit.run([CreateJob(new, f"job-{skill}-{n:04}", actor=SIGNOFF) for n in range(CHUNK + 20)])
     await put(database, f"able-{skill}", skill)
     await matcher.match()
     query = text("SELECT status, count(*) FROM jobs WHERE capabilities @> ARRAY[:skill] GROUP BY status")
@@ -78,11 +79,11 @@ async def test_a_try_that_comes_too_late_changes_nothing(
 ) -> None:
     await wanting(steps, skill)
     await put(database, f"able-{skill}", skill)
-    await runner.submit.run_one(CancelJob(steps.job_id))
-    await runner.match.run_one(MatchJob(steps.job_id, 2))
+    await runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
+    await runner.match.run_one(MatchJob(steps.job_id, 2, actor=SIGNOFF))
     assert (await steps.job()).version == 3
-    await runner.submit.run_one(AssignAgent(steps.job_id, "writer"))
-    await runner.match.run_one(MatchJob(steps.job_id, 4))
+    await runner.submit.run_one(AssignAgent(steps.job_id, "writer", actor=SIGNOFF))
+    await runner.match.run_one(MatchJob(steps.job_id, 4, actor=SIGNOFF))
     assert (await steps.job()).agent_id == "writer"
 
 

@@ -18,6 +18,7 @@ from jobstore.api.judging_service import JudgingService
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
 from jobstore.dispatching.judging_queue import JudgingQueue
+from jobstore.domain.actor import SIGNOFF
 from signoff.v1 import judging_service_pb2 as judging_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
 from signoff.v1 import work_service_pb2 as pb
@@ -30,7 +31,7 @@ class Validator:
 
     def __init__(self, world: World) -> None:
         self.owner = uuid4()
-        self.queue = JudgingQueue(world.database, world.runner.terms.lease_s)
+        self.queue = JudgingQueue(world.database, world.runner)
         self.service = WorkService(world.database, world.runner, SECRETS, judgings=self.queue)
 
     async def take(self, take: int = 100) -> Sequence[pb.JudgingAnswer]:
@@ -68,7 +69,7 @@ async def made(world: World, jobs: Sequence[Steps], *, works: bool = True, **fie
 async def rested(world: World, outcome: Outcome = Outcome.PASS, **fields: Any) -> Steps:
     """A job whose result has a verdict."""
     (job,) = await world.jobs(1, **fields)
-    await world.runner.submit.run_one(ExecuteJob(job.job_id, job.execution_id, chosen=True))
+    await world.runner.submit.run_one(ExecuteJob(job.job_id, job.execution_id, chosen=True, actor=SIGNOFF))
     await judged(job, outcome)
     return job
 

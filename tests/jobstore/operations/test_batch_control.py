@@ -12,6 +12,7 @@ from contracts.status import ReportKind
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.operations import CarryOutItem
 from jobstore.commands.rows import Item
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.limits import batch_limit
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError, TooManyCallsError
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -108,7 +109,9 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     assert logs[-1].message == "cancelled by ada: no more"
 
     item = Item(4, request.jobs[4].id)  # a process that was slow, and asks now
-    late = CarryOutItem(batch_id, item, CreateJob(new_job_of(request.jobs[4]), item.job_id))
+    late = CarryOutItem(
+        batch_id, item, CreateJob(new_job_of(request.jobs[4]), item.job_id, actor=SIGNOFF), actor=SIGNOFF
+    )
     await world.runner.submit.run_one(late)
     assert await world.sql("SELECT 1 FROM jobs WHERE id = :id", id=item.job_id) == []
 

@@ -11,6 +11,7 @@ from support.jobstore.terms import IDS
 from contracts.messages.operations import operation_of
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob, ExecuteJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import RefusedError
 from jobstore.operations import repository
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -84,7 +85,7 @@ async def test_a_job_that_runs_again_by_itself_is_none_of_the_batchs_business(wo
     await ended(job)
     await world.worked()
     job.execution_id = uuid4()
-    await world.runner.submit.run_one(ExecuteJob(job.job_id, job.execution_id, chosen=True))
+    await world.runner.submit.run_one(ExecuteJob(job.job_id, job.execution_id, chosen=True, actor=SIGNOFF))
     assert (await world.stands(batch.id)).counts == {"FAILED": 1}
     await judged(job, Outcome.PASS)
     assert (await world.stands(batch.id)).counts == {"FAILED": 1}
@@ -115,7 +116,7 @@ async def test_what_follows_by_policy_is_the_items_own(world: World) -> None:
 async def test_a_cancelled_job_is_counted_as_such(world: World) -> None:
     one, other = await world.jobs(2)
     batch = await world.executed([one, other])
-    await world.runner.submit.run_one(CancelJob(one.job_id))
+    await world.runner.submit.run_one(CancelJob(one.job_id, actor=SIGNOFF))
     assert (await world.stands(batch.id)).counts == {"ASSIGNED": 1, "CANCELLED": 1}
 
 

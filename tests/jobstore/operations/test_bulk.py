@@ -15,7 +15,7 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands.agents import RegisterAgent
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.jobs import AssignAgent
-from jobstore.domain.actor import ADMINISTRATOR
+from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
@@ -43,7 +43,9 @@ async def reported(world: World, operation_id: Any, *outcomes: str) -> list[Oper
 
 async def agent(world: World) -> str:
     agent_id = f"other-{uuid4().hex}"
-    await world.runner.administer.run_one(RegisterAgent(agent_id, NewAgent(name="Other", url="http://127.0.0.1:1/")))
+    await world.runner.administer.run_one(
+        RegisterAgent(agent_id, NewAgent(name="Other", url="http://127.0.0.1:1/"), actor=SIGNOFF)
+    )
     return agent_id
 
 
@@ -167,7 +169,7 @@ async def test_what_was_live_is_cancelled_and_nothing_that_began_since(world: Wo
     said = {"reason": "enough", "requested_by": "ada"}
     operation = await made(world, "cancel", filter={"tenant": tenant}, **said)
     await ended(over)
-    await again.runner.submit.run_one(CancelJob(again.job_id))
+    await again.runner.submit.run_one(CancelJob(again.job_id, actor=SIGNOFF))
     await world.executed([again])  # somebody asked for it once more: that is none of the operation's business
     await world.worked()
 

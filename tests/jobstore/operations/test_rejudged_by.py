@@ -13,6 +13,7 @@ from contracts.judging.verdict import Ask, StageVerdict, Verdict
 from contracts.messages.operations import NewOperation, new_operation_message, preview_of
 from contracts.status import JobStatus
 from jobstore.commands.judging.versions import PromoteVersion, PutVersion
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import InvalidError
 from signoff.v1 import operations_service_pb2 as pb
@@ -25,7 +26,7 @@ async def put(world: World) -> str:
     """A policy with one version, by its name."""
     name = f"p-{uuid4().hex[:8]}"
     body = format_body(JudgePolicy(name=name))
-    await world.runner.administer.run_one(PutVersion(Named(Kind.JUDGE, name), body))
+    await world.runner.administer.run_one(PutVersion(Named(Kind.JUDGE, name), body, actor=SIGNOFF))
     return name
 
 
@@ -40,8 +41,8 @@ async def test_each_job_is_judged_again_by_the_policy_that_it_was_judged_by(
     strict = await put(world)
     named, plain = await rested(world, policy={"judge": strict}), await rested(world)
     newer = format_body(JudgePolicy(name=strict, asks="each"))
-    await world.runner.administer.run_one(PutVersion(Named(Kind.JUDGE, strict), newer))
-    await world.runner.administer.run_one(PromoteVersion(Named(Kind.JUDGE, strict), 2))
+    await world.runner.administer.run_one(PutVersion(Named(Kind.JUDGE, strict), newer, actor=SIGNOFF))
+    await world.runner.administer.run_one(PromoteVersion(Named(Kind.JUDGE, strict), 2, actor=SIGNOFF))
     await made(world, [named, plain], shadow=shadow)
     of_named, of_plain = sorted(await validator.take(), key=lambda one: -len(one.judge_policy_json))
     assert JudgePolicy.model_validate_json(of_named.judge_policy_json).reference == f"{strict}@1"

@@ -17,7 +17,9 @@ from contracts.signing import KeyUse
 from contracts.status import JobStatus, Outcome
 from jobstore.api.judging_service import JudgingService
 from jobstore.commands.executions import ExecuteJob
+from jobstore.commands.judging.judgings import GRANTS_MAX
 from jobstore.commands.judging.versions import PutVersion
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.storage.judging import judgings
@@ -82,7 +84,7 @@ async def test_what_is_live_or_has_moved_on_is_refused(world: World, validator: 
     operation = await made(world, [live, moved, never])
     for job in (live, moved):
         job.execution_id = uuid4()
-        request = ExecuteJob(job.job_id, job.execution_id, chosen=True, resubmission=True)
+        request = ExecuteJob(job.job_id, job.execution_id, chosen=True, resubmission=True, actor=SIGNOFF)
         await world.runner.submit.run_one(request)
     await judged(moved, Outcome.FAIL)
     assert await validator.say(await validator.take(), MET) == ["RECORDED"] * 2
@@ -120,7 +122,7 @@ async def test_the_payload_is_granted_only_where_a_check_looks_at_it(world: Worl
     name = f"p-{uuid4().hex[:8]}"
     loop = [{"asks": 0, "from_submission": 2, "check": "cel result.n > payload.n"}]
     policy = JudgePolicy.model_validate({"name": name, "loop": loop})
-    await world.runner.administer.run_one(PutVersion(Named(Kind.JUDGE, name), format_body(policy)))
+    await world.runner.administer.run_one(PutVersion(Named(Kind.JUDGE, name), format_body(policy), actor=SIGNOFF))
     job = await rested(world, payload={"n": 1})
     told = {}
     for criteria, judge in (
@@ -164,6 +166,24 @@ async def test_a_strangers_lease_answers_nothing(world: World, validator: Valida
         assert await stranger.finish(outcomes=[outcome], held=[lease], given_back=[lease]) == ["LOST", "LOST"]
     assert (await job.job()).status == JobStatus.COMPLETED
     assert await validator.finish(held=[validator.prove(taken.lease)]) == ["KEEP"]
+
+
+async def test_one_that_every_validator_is_lost_with_ends(world: World, validator: Validator) -> None:
+    operation = await made(world, [await rested(world)], shadow=True)
+    validator.queue._lapse_from = 0.0
+    for lease in range(1, GRANTS_MAX + 1):
+        ((taken,), row) = await validator.take(), (await world.sql("SELECT state, lease, due_at FROM judgings"))[0]
+        assert (taken.lease.lease, row.state, row.lease) == (lease, "LEASED", lease)
+        await validator.queue.look()
+        assert await validator.take() == [], "it has not lapsed yet"
+        await world.sql("UPDATE judgings SET due_at = now() - interval '1 second'")
+        await validator.queue.look()
+    assert await validator.take() == []
+    assert await validator.say([taken], MET) == ["LOST"]
+    (row,) = await world.sql("SELECT state, code, cost_usd, answered_at FROM judgings")
+    assert (row.state, row.code, row.cost_usd, row.answered_at is None) == ("DONE", "judging_lost", None, False)
+    await world.worked()
+    assert (await world.stands(operation.id)).state == "DONE"
 
 
 async def test_what_a_lost_validator_held_is_taken_by_another_and_counts_once(

@@ -24,6 +24,7 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import TransitionKind
 from jobstore.publishing import recent
 from jobstore.publishing import relay as relaying
@@ -129,11 +130,11 @@ async def test_what_is_made_of_memory_is_what_is_made_of_the_table(database: Dat
 
     once = life()
     commands = [
-        CreateJob(new_job(capabilities=["able"], agent_id=None), once.job_id),
-        EditJob(once.job_id, JobEdit(title="Another", labels={"x": "y"})),
-        AssignAgent(once.job_id, "able", '"other"'),
-        ExecuteJob(once.job_id, once.execution_id, chosen=True),
-        CancelJob(once.job_id, reason="why", requested_by="who"),
+        CreateJob(new_job(capabilities=["able"], agent_id=None), once.job_id, actor=SIGNOFF),
+        EditJob(once.job_id, JobEdit(title="Another", labels={"x": "y"}), actor=SIGNOFF),
+        AssignAgent(once.job_id, "able", '"other"', actor=SIGNOFF),
+        ExecuteJob(once.job_id, once.execution_id, chosen=True, actor=SIGNOFF),
+        CancelJob(once.job_id, reason="why", requested_by="who", actor=SIGNOFF),
     ]
     await handing.carry_out(commands)
     await compared.check()
@@ -155,7 +156,7 @@ async def test_what_another_process_wrote_between_is_looked_for(
     """And from there on the job is known again."""
     steps = await Steps(database, runner).created()
     steps.runner = handing
-    await handing.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+    await handing.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, actor=SIGNOFF))
     asked = await publish(relay, database)
     assert [("unseen" in each, "taken" in each) for each in asked] == [(True, False), (False, True)]
     await steps.claim()
@@ -170,7 +171,7 @@ async def test_an_edit_is_read_and_known_again(
     await edited(steps, title="Another", labels={"x": "y"})
     asked = await publish(relay, database)
     assert len([each for each in asked if "taken" in each]) == 1
-    await handing.submit.run_one(AssignAgent(steps.job_id, "writer", '"other"'))
+    await handing.submit.run_one(AssignAgent(steps.job_id, "writer", '"other"', actor=SIGNOFF))
     assert await publish(relay, database) == []
     titles = [from_json(r.value)["job"]["title"] for r in topics.records if r.key == steps.job_id.encode()]
     assert titles == ["A title", "Another", "Another"]
@@ -181,7 +182,7 @@ async def test_what_is_large_is_read(
 ) -> None:
     large = await Steps(database, handing).created(payload="x" * recorded.BODY_MAX)
     assert any("taken" in each for each in await publish(relay, database))
-    await handing.submit.run_one(ExecuteJob(large.job_id, large.execution_id, chosen=True))
+    await handing.submit.run_one(ExecuteJob(large.job_id, large.execution_id, chosen=True, actor=SIGNOFF))
     assert any("taken" in each for each in await publish(relay, database)), "the request has the payload"
     await large.claim()
     assert await publish(relay, database) == []
@@ -198,7 +199,7 @@ async def test_memory_is_bounded(
     monkeypatch.setattr(recent, "PART_MAX", 300)
     steps = [await Steps(database, handing).created(title="t" * (number * 100)) for number in range(1, 5)]
     for each in steps:
-        await handing.submit.run_one(ExecuteJob(each.job_id, each.execution_id, chosen=True))
+        await handing.submit.run_one(ExecuteJob(each.job_id, each.execution_id, chosen=True, actor=SIGNOFF))
         await each.claim()
     held = relay.recent
     assert (held._size <= 2_000, len(held._jobs), len(held._entries) <= 10) == (True, 3, True)

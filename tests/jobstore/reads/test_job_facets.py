@@ -13,6 +13,7 @@ from support.jobstore.steps import new_job
 from contracts.resources import JobFilter
 from contracts.status import FACET_FIELDS, JobStatus
 from jobstore.commands.jobs import CreateJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import InvalidError
 from jobstore.reads import job_facets, job_finding, job_list
 from jobstore.reads.job_facets import Facet, Facets
@@ -58,6 +59,7 @@ async def rows(database: Database, runner: CommandRunner) -> list[Any]:
                 agent_id="writer" if n % 2 else None,
             ),
             f"facet-{n:03}",
+            actor=SIGNOFF,
         )
         for n in range(NUMBERS)
     ]

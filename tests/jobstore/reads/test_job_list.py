@@ -16,6 +16,7 @@ from contracts.resources import JobEdit, JobFilter
 from contracts.status import JobOrder, JobStatus
 from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import CreateJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.maintenance.texts import TextIndex
 from jobstore.reads import job_finding, job_list, job_order
 from jobstore.runner import CommandRunner
@@ -39,6 +40,7 @@ async def jobs(database: Database, runner: CommandRunner) -> Mapping[str, Any]:
                 agent_id="writer" if number % 2 else None,
             ),
             f"job-{number:03}",
+            actor=SIGNOFF,
         )
         for number in (next(numbered) for _ in range(NUMBERS))
     ]
@@ -217,12 +219,12 @@ async def test_no_text_is_taken_for_an_operator(database: Database, jobs: Mappin
 
 async def test_all_that_is_asked_for_is_searched_also_after_an_edit(database: Database, runner: CommandRunner) -> None:
     new = new_job(title="Something", description="of the Antarctic, " + "and words " * 20_000, tenant="searched")
-    await runner.submit.run_one(CreateJob(new, "searched-1"))
+    await runner.submit.run_one(CreateJob(new, "searched-1", actor=SIGNOFF))
     assert await listed(database, text="something", tenant="searched") == ["searched-1"], "the newest, at once"
     assert await listed(database, text="antarct", tenant="searched") == []
     await index(database)
     assert await listed(database, text="antarct", tenant="searched") == ["searched-1"]
-    await runner.submit.run_one(EditJob("searched-1", JobEdit(description="of the Arctic")))
+    await runner.submit.run_one(EditJob("searched-1", JobEdit(description="of the Arctic"), actor=SIGNOFF))
     await index(database)
     assert await listed(database, text="antarct", tenant="searched") == []
     assert await listed(database, text="arctic criteria", tenant="searched") == []
@@ -236,7 +238,7 @@ async def test_what_did_not_end_has_no_place_by_cost_or_duration(
     database: Database, runner: CommandRunner, jobs: Mapping[str, Any]
 ) -> None:
     assert jobs
-    await runner.submit.run_one(CreateJob(new_job(tenant="live"), "live-1"))
+    await runner.submit.run_one(CreateJob(new_job(tenant="live"), "live-1", actor=SIGNOFF))
     assert await listed(database, order=JobOrder.CREATED, tenant="live") == ["live-1"]
     assert await listed(database, order=JobOrder.DURATION_DESC, tenant="live") == []
     assert await listed(database, tenant="live", spent_usd_min=0) == []
@@ -257,7 +259,7 @@ async def test_a_page_of_large_jobs_ends_before_it_is_too_large(
     large = new_job(title="enormous", tenant=f"large-{uuid4().hex}", description="x" * 900_000)
     ids = [f"large-{uuid4().hex}" for _ in range(5)]
     for job_id in ids:
-        await runner.submit.run_one(CreateJob(large, job_id))
+        await runner.submit.run_one(CreateJob(large, job_id, actor=SIGNOFF))
     chosen: dict[str, Any] = {"tenant": large.tenant, **wanted}
     async with database.transaction() as connection:
         page = await job_list.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), order=JobOrder.CREATED)

@@ -13,6 +13,7 @@ from contracts.signing import Secrets, make_secret
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import AssignAgent
+from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.reads.verdicts import RecordedVerdict, get_verdict
 from jobstore.storage.database import Database
@@ -32,7 +33,7 @@ async def refused(steps: Steps, **chosen: int) -> str:
 
 async def resubmitted(steps: Steps) -> None:
     steps.execution_id = new_execution_id()
-    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, actor=SIGNOFF))
 
 
 async def judged(steps: Steps, outcome: Outcome, value: object = "blue") -> None:
@@ -74,7 +75,7 @@ async def test_a_job_that_was_given_to_another_is_not_ended_by_what_was(steps: S
     await steps.requested(policy={"max_submissions": 1})
     await judged(steps, Outcome.FAIL)
     version = (await read(steps)).version
-    await steps.runner.submit.run_one(AssignAgent(steps.job_id, "writer", None))
+    await steps.runner.submit.run_one(AssignAgent(steps.job_id, "writer", None, actor=SIGNOFF))
     assert await refused(steps) == "no_verdict"
     assert (await read(steps, submission=1)).version == version
     await resubmitted(steps)

@@ -13,6 +13,7 @@ from support.jobstore.steps import Steps, seen
 from contracts.resources import NewAgent
 from contracts.status import ReportKind
 from jobstore.commands.executions import ExecuteJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import ExecutionStage
 from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.reads.waiting import explain_jobs, sum_up_all, sum_up_batch
@@ -36,7 +37,7 @@ async def sql(database: Database, query: str, **parameters: Any) -> None:
 async def test_a_life_waits_for_an_executor_and_then_for_a_validator(steps: Steps, database: Database) -> None:
     await steps.created()
     assert await codes(steps) == [], "nobody has executed it"
-    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, actor=SIGNOFF))
     assert await codes(steps) == [("no_worker", "executor")]
     await seen(database, ExecutionStage.EXECUTING, 1)
     assert await codes(steps) == [("queue", "")]

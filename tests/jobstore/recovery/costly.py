@@ -8,6 +8,7 @@ from support.jobstore.steps import Steps, result, verdict
 from contracts.resources import NewAgent, Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
+from jobstore.domain.actor import SIGNOFF
 from jobstore.runner import CommandRunner
 
 
@@ -24,11 +25,15 @@ async def costly_and_reused(life: Callable[[str], Steps], runner: CommandRunner)
     asked = {"agent_id": "sure", "payload": {"nul": "\0"}}
     first, second = life("deterministic"), life("result and verdict reused")
     lease = await first.running(**asked)
-    claim = ClaimJudging(result(first.execution_id, first.job_id, lease), first.validator, 1, judge="a judge")
+    claim = ClaimJudging(
+        result(first.execution_id, first.job_id, lease), first.validator, 1, judge="a judge", actor=SIGNOFF
+    )
     judged = await runner.claim.run_one(claim)
     await first.report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL), judge="a judge")
     await second.requested(**asked)
     assert (await second.claim()).code == "result_reused"
     lease = (await second.row()).result_lease
-    again = ClaimJudging(result(second.execution_id, second.job_id, lease), second.validator, 1, judge="a judge")
+    again = ClaimJudging(
+        result(second.execution_id, second.job_id, lease), second.validator, 1, judge="a judge", actor=SIGNOFF
+    )
     assert (await runner.claim.run_one(again)).code == "verdict_reused"

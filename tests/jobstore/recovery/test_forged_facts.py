@@ -19,6 +19,7 @@ from contracts.resources import NewAgent
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, make_secret
 from contracts.status import Outcome
 from jobstore.commands.executions import ExecuteJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import RefusedError
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.recovery.verify import check_facts
@@ -114,7 +115,9 @@ async def test_forged_moved_and_replayed_facts_change_nothing_and_are_counted(sc
     first, second = await scene.judged(), await scene.judged()
     unassigned = await Steps(scene.database, scene.runner).created(agent_id=None)
     with pytest.raises(RefusedError):
-        await scene.runner.submit.run_one(ExecuteJob(unassigned.job_id, unassigned.execution_id, chosen=True))
+        await scene.runner.submit.run_one(
+            ExecuteJob(unassigned.job_id, unassigned.execution_id, chosen=True, actor=SIGNOFF)
+        )
     await scene.tell()
     facts = {(record.key, from_json(record.value)["version"]): record for record in await scene.held(JOBS)}
     (agent,) = await scene.held(AGENTS)

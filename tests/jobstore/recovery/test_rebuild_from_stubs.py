@@ -17,6 +17,7 @@ from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.status import Outcome
 from contracts.topics import TOPIC_OF
 from jobstore.commands.executions import ExecuteJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.recovery import set_aside
 from jobstore.recovery.rebuild import OpenHistory
 from jobstore.runner import CommandRunner
@@ -33,7 +34,7 @@ async def stubbed(database: Database, runner: CommandRunner, facts: Facts) -> As
     await limit_topic(facts.kafka, LOW)
     large = await lives["large"].created(payload="x" * 1_000_000)
     await edited(large, payload="y" * 1_000_000)  # more than a consumer asks for at once
-    await runner.submit.run_one(ExecuteJob(large.job_id, large.execution_id, chosen=True))
+    await runner.submit.run_one(ExecuteJob(large.job_id, large.execution_id, chosen=True, actor=SIGNOFF))
     await lives["small"].requested()
     for steps in lives.values():
         await claimed_and_judged(steps, Outcome.PASS)

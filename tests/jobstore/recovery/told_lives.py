@@ -19,6 +19,7 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, MatchJob
 from jobstore.commands.requesting import ExecutionRequest
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import TransitionKind
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
@@ -49,7 +50,9 @@ async def _at_rest(life: Callable[[str], Steps], runner: CommandRunner) -> None:
     steps = life("resubmitted")
     await _judged(steps, Outcome.FAIL, policy={"deadline_s": 3600.25}, priority=9, tenant="other", description="d")
     steps.execution_id = new_execution_id()
-    await runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
+    await runner.submit.run_one(
+        ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True, actor=SIGNOFF)
+    )
     await claimed_and_judged(steps, Outcome.PASS)
 
     steps = life("retried, lapsed and failed")
@@ -60,14 +63,16 @@ async def _at_rest(life: Callable[[str], Steps], runner: CommandRunner) -> None:
     await steps.report(lease, ReportKind.ATTEMPT_FAILED, seq=4, code="agent_status", message="503")
     lease = await _claimed(steps)
     await steps.due(-1)
-    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)], actor=SIGNOFF)
     await steps.report(await _claimed(steps), ReportKind.FAILED, code="agent_status", message="\N{SNOWMAN} \\ \"'")
 
     steps = life("waited for its time")
     await steps.created()
     later = datetime.now(UTC) + timedelta(hours=1)
     await runner.submit.run_one(
-        ExecuteJob(steps.job_id, steps.execution_id, chosen=True, parameters=ExecutionRequest(not_before=later))
+        ExecuteJob(
+            steps.job_id, steps.execution_id, chosen=True, parameters=ExecutionRequest(not_before=later), actor=SIGNOFF
+        )
     )
     await steps.due(-1)
     await claimed_and_judged(steps, Outcome.PASS)
@@ -75,23 +80,23 @@ async def _at_rest(life: Callable[[str], Steps], runner: CommandRunner) -> None:
     await life("declined").report(await life("declined").running(), ReportKind.DECLINED, message="not mine")
     steps = life("cancelled, with a late result")
     lease = await steps.running()
-    await runner.submit.run_one(CancelJob(steps.job_id, reason="not needed"))
+    await runner.submit.run_one(CancelJob(steps.job_id, reason="not needed", actor=SIGNOFF))
     await steps.result(lease, {"late": True})
     steps = life("assigned again")
     await _judged(steps, Outcome.FAIL)
-    await runner.submit.run_one(AssignAgent(steps.job_id, "writer", '{"other":[1.50,"\\u00e9"]}'))
+    await runner.submit.run_one(AssignAgent(steps.job_id, "writer", '{"other":[1.50,"\\u00e9"]}', actor=SIGNOFF))
     await costly_and_reused(life, runner)
     await life("pending").created(agent_id=None)
     await life("pending, cancelled").created(agent_id=None)
-    await runner.submit.run_one(CancelJob(life("pending, cancelled").job_id))
+    await runner.submit.run_one(CancelJob(life("pending, cancelled").job_id, actor=SIGNOFF))
     refused = life("refused")
     await refused.created(agent_id=None)
     with pytest.raises(RefusedError):
-        await runner.submit.run_one(ExecuteJob(refused.job_id, refused.execution_id, chosen=True))
+        await runner.submit.run_one(ExecuteJob(refused.job_id, refused.execution_id, chosen=True, actor=SIGNOFF))
     cancelled = life("cancelled before it came")
-    await runner.submit.run_one(CancelJob(None, cancelled.execution_id))
+    await runner.submit.run_one(CancelJob(None, cancelled.execution_id, actor=SIGNOFF))
     assert (await cancelled.claim()).code == "cancelled"
-    await runner.submit.run_one(CancelJob(None, new_execution_id()))  # no fact, since nobody asks for it
+    await runner.submit.run_one(CancelJob(None, new_execution_id(), actor=SIGNOFF))  # no fact, since nobody asks for it
 
 
 async def _judged_again(life: Callable[[str], Steps]) -> None:
@@ -101,7 +106,7 @@ async def _judged_again(life: Callable[[str], Steps]) -> None:
     steps = life("accepted at last")
     await _judged(steps, Outcome.FAIL, policy={"max_submissions": 2})
     steps.execution_id = new_execution_id()
-    request = ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True)
+    request = ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True, actor=SIGNOFF)
     await steps.runner.submit.run_one(request)
     await claimed_and_judged(steps, Outcome.FAIL)
     await rejudged(steps, Outcome.FAIL)
@@ -110,7 +115,9 @@ async def _judged_again(life: Callable[[str], Steps]) -> None:
     await _judged(steps, Outcome.PASS)
     await rejudged(steps, Outcome.FAIL)
     steps.execution_id = new_execution_id()
-    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
+    await steps.runner.submit.run_one(
+        ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True, actor=SIGNOFF)
+    )
     await claimed_and_judged(steps, Outcome.PASS)
 
 
@@ -129,7 +136,7 @@ async def _by_policy(life: Callable[[str], Steps], database: Database) -> None:
     """Jobs that are matched, handed on and submitted again by nobody's hand."""
     missed = await life("no agent matches").created(agent_id=None, capabilities=["able", 'a "b"'])
     await able_agents(database)
-    await missed.runner.match.run_one(MatchJob(missed.job_id, 2))
+    await missed.runner.match.run_one(MatchJob(missed.job_id, 2, actor=SIGNOFF))
     await life("matched, with a payload").created(agent_id=None, capabilities=["able"], payload={"n": [1.50]})
     steps, policy = life("handed on, without progress"), {"resubmit": "automatic", "hand_over_after": 1}
     await _judged(steps, Outcome.FAIL, agent_id=None, capabilities=["able"], policy=policy)

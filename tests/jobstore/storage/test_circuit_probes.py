@@ -16,6 +16,7 @@ from jobstore.commands.claims import ClaimExecution
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.granting import ClaimAnswer
 from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import TransitionKind
 
 
@@ -61,7 +62,7 @@ async def test_a_probe_that_is_tried_again_here_keeps_its_place(world: Breakers)
 
 async def _cancelled(world: Breakers, probe: Steps, lease: int) -> None:
     del lease
-    await world.one.submit.run_one(CancelJob(probe.job_id))
+    await world.one.submit.run_one(CancelJob(probe.job_id, actor=SIGNOFF))
 
 
 async def _lapsed(world: Breakers, probe: Steps, lease: int) -> None:
@@ -78,7 +79,7 @@ async def _out_of_time(world: Breakers, probe: Steps, lease: int) -> None:
 
 
 async def _given_back(world: Breakers, probe: Steps, lease: int) -> None:
-    await world.two.end_leases(TransitionKind.GIVEN_BACK, [(probe.execution_id, lease, True)])
+    await world.two.end_leases(TransitionKind.GIVEN_BACK, [(probe.execution_id, lease, True)], actor=SIGNOFF)
     await probe.due(1_000)
 
 
@@ -113,7 +114,7 @@ async def test_another_execution_finds_out_where_the_probe_is_lost(
 
 
 async def _cancelled_in_the_queue(world: Breakers, probe: Steps) -> None:
-    await world.two.submit.run_one(CancelJob(probe.job_id))
+    await world.two.submit.run_one(CancelJob(probe.job_id, actor=SIGNOFF))
 
 
 async def _never_taken(world: Breakers, probe: Steps) -> None:
@@ -153,7 +154,7 @@ async def test_of_two_jobstores_that_race_for_the_probe_one_has_it(world: Breake
     del repetition
     await world.half_opened()
     waiting = [await world.queued() for _ in range(8)]
-    claims = [ClaimExecution(steps.execution_id, steps.job_id, uuid4(), 10) for steps in waiting]
+    claims = [ClaimExecution(steps.execution_id, steps.job_id, uuid4(), 10, actor=SIGNOFF) for steps in waiting]
     halves = await asyncio.gather(world.one.claim.run(claims[::2]), world.two.claim.run(claims[1::2]))
     answers: list[ClaimAnswer] = [answer for half in halves for answer in half]
     codes = sorted((answer.outcome, answer.code) for answer in answers)
@@ -168,7 +169,7 @@ async def test_of_two_dispatchers_and_an_event_that_race_for_the_probe_one_has_i
     await world.half_opened()
     for _ in range(4):
         await world.queued()
-    upstream = ClaimExecution(new_execution_id(), f"job-{uuid4().hex}", uuid4(), 10, new_job())
+    upstream = ClaimExecution(new_execution_id(), f"job-{uuid4().hex}", uuid4(), 10, new_job(), actor=SIGNOFF)
     dispatchers = [Dispatcher(h._database, world.published, h.terms, SECRETS) for h in (world.one, world.two)]  # type: ignore[arg-type]
     answer, *_ = await asyncio.gather(world.two.claim.run_one(upstream), *(d.offer() for d in dispatchers))
     assert len(world.published.events) + (answer.outcome == "GRANTED") == 1

@@ -16,6 +16,7 @@ from jobstore.api.agent_service import AgentService
 from jobstore.commands.reports import RecordReport
 from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import FairQueue
+from jobstore.domain.actor import WORKER
 from signoff.v1 import agent_service_pb2 as agent_pb
 
 OFFERS = offers.OfferTerms(5.0, 60.0, 60.0)
@@ -83,7 +84,7 @@ async def test_reports_said_again_or_fenced_count_once(world: Breakers) -> None:
 async def test_failures_recorded_by_two_jobstores_at_once_all_count(world: Breakers) -> None:
     told = {"kind": ReportKind.ATTEMPT_FAILED, "retryable": True}
     calls = [await world.running() for _ in range(2)]
-    one, two = (RecordReport(reported(s.execution_id, s.job_id, lease, **told)) for s, lease in calls)
+    one, two = (RecordReport(reported(s.execution_id, s.job_id, lease, **told), actor=WORKER) for s, lease in calls)
     await asyncio.gather(world.one.record.run_one(one), world.two.record.run_one(two))
     assert (await world.row()).failures == 2
 

@@ -13,6 +13,7 @@ from contracts.signing import KeyUse, Secrets, make_secret
 from contracts.status import ReportKind
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import CancelJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import ExecutionStage, TransitionKind
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -55,7 +56,7 @@ async def test_renewing_keeps_a_lease_and_tells_what_is_lost_and_cancelled(
     kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(kept.held) == [pb.LEASE_STATE_KEEP]
     assert (await work.RenewLeases(renewal(steps, held=lease + 1), None)).held == [pb.LEASE_STATE_LOST]  # type: ignore[arg-type]
-    await runner.submit.run_one(CancelJob(steps.job_id))
+    await runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
     assert (await work.RenewLeases(renewal(steps, held=lease), None)).held == [pb.LEASE_STATE_CANCELLED]  # type: ignore[arg-type]
 
 
@@ -90,7 +91,7 @@ async def test_a_worker_learns_that_an_execution_is_over_whoever_ended_it(
     """Its agent may be told to stop: nobody goes on with the work."""
     lease = await steps.running(policy={"deadline_s": 100_000.0})
     await steps.deadline_passed()
-    await runner.end_leases(TransitionKind.DEADLINE, [(steps.execution_id, 0, False)])
+    await runner.end_leases(TransitionKind.DEADLINE, [(steps.execution_id, 0, False)], actor=SIGNOFF)
     answer = await WorkService(database, runner, SECRETS).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(answer.held) == [pb.LEASE_STATE_CANCELLED]
 
@@ -99,7 +100,7 @@ async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Dat
     work = WorkService(database, runner, SECRETS)
     lease = await steps.running()
     await steps.due(-1)
-    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)], actor=SIGNOFF)
     kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(kept.held) == [pb.LEASE_STATE_KEEP]
     assert (await steps.row()).state == "LEASED"
@@ -239,7 +240,7 @@ async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
 ) -> None:
     lease = await steps.running(policy={"queue_timeout_s": 0.001})
     await steps.due(-1)
-    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)], actor=SIGNOFF)
     assert (await steps.row()).fails_at is not None
     await WorkService(database, runner, SECRETS).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     await swept(database, runner)

@@ -13,6 +13,7 @@ from support.jobstore.terms import LEASE_S, TERMS
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
 from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import ExecutionStage
 from jobstore.insights.rollups import Rollups
 from jobstore.maintenance.matcher import Matcher
@@ -92,7 +93,7 @@ class Tables:
             assert await leases.renew(session, met.executor, ExecutionStage.EXECUTING, held, LEASE_S) == {*held}
         await met.result(granted[0])
         await failed.report(granted[2], ReportKind.FAILED, seq=2, code="agent_status")
-        await self.runner.submit.run_one(CancelJob(None, cancelled.execution_id, None, None))
+        await self.runner.submit.run_one(CancelJob(None, cancelled.execution_id, None, None, actor=SIGNOFF))
         for steps, lease, outcome in ((met, granted[0], Outcome.PASS), (not_met, granted[1], Outcome.FAIL)):
             judged = await steps.claim_judging(lease)
             assert judged.execution is not None

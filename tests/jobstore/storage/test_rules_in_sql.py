@@ -1,8 +1,9 @@
 """Where SQL applies a rule to many rows at once, it does to each what the pure rule does to one.
 
-Executions in every state, with deadlines before and behind what is due, are changed by each such statement.
+Executions in every state, due or not, with deadlines before and behind what is due, are changed by each such statement.
 """
 
+import random
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,16 +13,22 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
-from support.jobstore.administered import put_limit
+from support.jobstore.administered import put_limit, remove_limit
+from support.jobstore.steps import new_job
 
 from contracts.resources import NewLimit
 from jobstore.commands.base import Locks
+from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
+from jobstore.commands.jobs import CreateJob
+from jobstore.commands.requesting import ExecutionRequest
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import FairQueue
 from jobstore.dispatching.offers import OfferTerms
 from jobstore.domain import execution_states
+from jobstore.domain.actor import ADMINISTRATOR
+from jobstore.domain.limits import batch_limit, flow_of
 from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
@@ -38,9 +45,10 @@ OWNER = UUID(int=7)
 
 def make_executions(now: datetime) -> Iterator[Execution]:
     """Executions in every state, with what the rules look at."""
-    soon = [None, now + timedelta(seconds=3), now + timedelta(hours=1)]
-    for stage, state, deadline_at, fails_at, number, is_held in product(
-        ExecutionStage, ExecutionState, soon, soon, (0, 1, 3, 20), (False, True)
+    past, later = now - timedelta(seconds=5), now + timedelta(hours=1)
+    soon = [None, now + timedelta(seconds=3), later]
+    for stage, state, due_at, deadline_at, fails_at, number, is_held in product(
+        ExecutionStage, ExecutionState, (past, later), [past, *soon], soon, (0, 1, 3, 20), (False, True)
     ):
         yield Execution(
             uuid4(),
@@ -49,9 +57,10 @@ def make_executions(now: datetime) -> Iterator[Execution]:
             state=state,
             lease=number,
             spent=number,
+            validators_lost=number,
             offers=number,
             owner=OWNER if is_held else None,
-            due_at=now - timedelta(seconds=1) if state is not ExecutionState.DONE else None,
+            due_at=due_at if state is not ExecutionState.DONE else None,
             deadline_at=deadline_at,
             fails_at=fails_at,
             tenant=TENANT,
@@ -139,7 +148,7 @@ async def test_an_execution_is_offered_as_the_rule_says(
     terms = OfferTerms(AGAIN_S, AGAIN_MAX_S, alive_s=60.0)
 
     def rule(execution: Execution, now: datetime) -> Execution | None:
-        if (execution.stage, execution.state) != (stage, state):
+        if (execution.stage, execution.state) != (stage, state) or not execution_states.may_offer(execution, now):
             return None
         return execution_states.offer(execution, now, AGAIN_S, AGAIN_MAX_S)
 
@@ -168,3 +177,55 @@ async def test_what_is_paused_is_taken_back_as_the_rule_says(table: Table) -> No
         return execution_states.take_back(execution, now) if is_offered else None
 
     assert await table.check(lambda c: put_limit(c, f"tenant:{TENANT}", NewLimit(paused=True)), rule) > 30
+
+
+class Labelled:
+    """Executions of jobs with labels at random, some of a batch, some ended: what flows they should be in."""
+
+    KEYS, VALUES = ("team", "team=a", "größe"), ("red", "b", "a=b", "*", "é", "\U0001d518", "\uffff", "")
+    BATCHES = (uuid4(), uuid4())
+
+    def __init__(self, runner: CommandRunner) -> None:
+        self.runner, self.chance = runner, random.Random(7)
+        self.limits: set[str] = set()
+        self.flows: dict[UUID, Callable[[], list[str]]] = {}
+
+    async def request(self, *, ends: bool) -> None:
+        job_id, execution_id, batch_id = uuid4().hex, uuid4(), self.chance.choice([None, *self.BATCHES])
+        labels = {key: self.chance.choice(self.VALUES) for key in self.KEYS if self.chance.random() < 0.6}
+        create = CreateJob(new_job(labels=labels), job_id, actor=ADMINISTRATOR)
+        request = ExecutionRequest(batch_id=batch_id)
+        execute = ExecuteJob(job_id, execution_id, parameters=request, actor=ADMINISTRATOR)
+        await self.runner.submit.run_one(CreateAndExecute(create, execute, actor=ADMINISTRATOR))
+        limits = set(self.limits) if ends else self.limits
+        self.flows[execution_id] = lambda: flow_of("writer", labels, batch_id, limits)
+        if ends:
+            await self.runner.submit.run_one(CancelJob(job_id, actor=ADMINISTRATOR))
+
+    def list_limits(self) -> list[str]:
+        names = {f"label:{key}={value}" for key in self.KEYS for value in self.VALUES}
+        names |= {batch_limit(batch_id) for batch_id in self.BATCHES} | {"label:team=*"}
+        return self.chance.sample(sorted(names), len(names))
+
+
+async def test_what_is_limited_later_joins_the_flow_as_the_rule_says(database: Database, runner: CommandRunner) -> None:
+    world, read = Labelled(runner), text("SELECT execution_id, flow FROM executions")
+    async with database.transaction() as connection:
+        await connection.execute(text("DELETE FROM executions"))
+    for number in range(60):
+        await world.request(ends=number % 3 == 0)
+    changed = 0
+    for name in world.list_limits():
+        before = {execution_id: flow() for execution_id, flow in world.flows.items()}
+        world.limits.add(name)
+        async with database.transaction() as connection:
+            await put_limit(connection, name, NewLimit(concurrency=1))
+            rows = await connection.execute(read)
+        expected = {execution_id: flow() for execution_id, flow in world.flows.items()}
+        assert {row.execution_id: row.flow for row in rows} == expected, name
+        changed += expected != before
+        await world.request(ends=False)
+    async with database.transaction() as connection:
+        for name in world.limits:
+            await remove_limit(connection, name)
+    assert changed > 15

@@ -10,11 +10,14 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.requesting import PLAIN_REQUEST, ExecutionRequest
+from jobstore.domain.actor import SIGNOFF
 from support.jobstore.steps import Steps, verdict
 
 
 async def edited(steps: Steps, version: int | None = None, **fields: Any) -> dict[str, Any]:
-    view: dict[str, Any] = await steps.runner.submit.run_one(EditJob(steps.job_id, JobEdit(**fields), version))
+    view: dict[str, Any] = await steps.runner.submit.run_one(
+        EditJob(steps.job_id, JobEdit(**fields), version, actor=SIGNOFF)
+    )
     return view
 
 
@@ -35,7 +38,9 @@ async def edited_lives(life: Callable[[str], Steps]) -> None:
 
 
 async def _not_met(steps: Steps, parameters: ExecutionRequest = PLAIN_REQUEST) -> None:
-    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, parameters=parameters))
+    await steps.runner.submit.run_one(
+        ExecuteJob(steps.job_id, steps.execution_id, chosen=True, parameters=parameters, actor=SIGNOFF)
+    )
     claimed = await steps.claim()
     assert claimed.execution is not None
     judged = await steps.claim_judging(claimed.execution.lease)

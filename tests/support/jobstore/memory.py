@@ -20,6 +20,7 @@ from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.commands.resubmission import HISTORY_KINDS, HistoryRow, build_history
 from jobstore.commands.rows import Changes, Grant, JudgedCount, JudgingAnswer, Question, Stored, StoredJudging
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.execution_states import Openings
 from jobstore.domain.ids import IdKey
@@ -156,7 +157,7 @@ class MemoryJobstore:
 
     def put(self, kind: Kind, name: str, body: str, **fields: Any) -> int:
         """Put a version of a judge policy or a criteria set."""
-        number: int = self.run(PutVersion(Named(kind, name), body, **fields))
+        number: int = self.run(PutVersion(Named(kind, name), body, **fields, actor=SIGNOFF))
         return number
 
     def _locked(self, judging_id: UUID) -> StoredJudging:
@@ -259,18 +260,18 @@ class Life:
         return self.jobstore.told(self.job_id)
 
     def created(self, **fields: Any) -> "Life":
-        self.jobstore.run(CreateJob(new_job(**fields), self.job_id))
+        self.jobstore.run(CreateJob(new_job(**fields), self.job_id, actor=SIGNOFF))
         return self
 
     def execute(self, **fields: Any) -> Any:
-        return self.jobstore.run(ExecuteJob(self.job_id, self.execution_id, chosen=True, **fields))
+        return self.jobstore.run(ExecuteJob(self.job_id, self.execution_id, chosen=True, **fields, actor=SIGNOFF))
 
     def requested(self, **fields: Any) -> "Life":
         self.created(**fields).execute()
         return self
 
     def claim(self, owner: UUID | None = None, room: int = 10, **fields: Any) -> ClaimAnswer:
-        command = ClaimExecution(self.execution_id, self.job_id, owner or self.executor, room, **fields)
+        command = ClaimExecution(self.execution_id, self.job_id, owner or self.executor, room, **fields, actor=SIGNOFF)
         answer: ClaimAnswer = self.jobstore.run(command)
         return answer
 
@@ -281,7 +282,9 @@ class Life:
     def claim_judging(self, owner: UUID | None = None, room: int = 10, judge: str = "", **fields: Any) -> ClaimAnswer:
         lease = self.execution.result_lease or self.execution.lease
         event = result(self.execution_id, self.job_id, lease, **fields)
-        answer: ClaimAnswer = self.jobstore.run(ClaimJudging(event, owner or self.validator, room, judge=judge))
+        answer: ClaimAnswer = self.jobstore.run(
+            ClaimJudging(event, owner or self.validator, room, judge=judge, actor=SIGNOFF)
+        )
         return answer
 
     def judging(self, **fields: Any) -> "Life":
@@ -290,11 +293,11 @@ class Life:
 
     def report(self, kind: ReportKind, lease: int | None = None, **fields: Any) -> Any:
         event = reported(self.execution_id, self.job_id, lease or self.execution.lease, kind, **fields)
-        return self.jobstore.run(RecordReport(event))
+        return self.jobstore.run(RecordReport(event, actor=WORKER))
 
     def result(self, lease: int | None = None, value: Any = "blue") -> Any:
         event = result(self.execution_id, self.job_id, lease or self.execution.lease, value)
-        return self.jobstore.run(RecordResult(event))
+        return self.jobstore.run(RecordResult(event, actor=EXECUTOR))
 
     def judged(self, *outcomes: Outcome, **fields: Any) -> Any:
         return self.report(ReportKind.VERDICT, verdict=verdict(*outcomes), **fields)

@@ -8,6 +8,7 @@ from contracts.resources import NewAgent
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
+from jobstore.domain.actor import SIGNOFF
 from jobstore.storage.database import Database
 from support.jobstore.steps import CRITERIA, Steps, result, verdict
 
@@ -22,7 +23,7 @@ class Life(Steps):
 
     async def claim_judging(self, lease: int, owner: Any = None, room: int = 10, **fields: Any) -> ClaimAnswer:
         event = result(self.execution_id, self.job_id, lease, **fields)
-        command = ClaimJudging(event, owner or self.validator, room, judge=self.judge)
+        command = ClaimJudging(event, owner or self.validator, room, judge=self.judge, actor=SIGNOFF)
         answer: ClaimAnswer = await self.runner.claim.run_one(command)
         return answer
 

@@ -21,6 +21,7 @@ from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.granting import ClaimAnswer
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.reports import RecordReport, RecordResult
+from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
 from jobstore.domain.model import ExecutionStage, TransitionKind
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.runner import CommandRunner
@@ -81,16 +82,16 @@ class Steps:
         self.executor, self.validator = uuid4(), uuid4()
 
     async def created(self, **fields: Any) -> "Steps":
-        await self.runner.submit.run_one(CreateJob(new_job(**fields), self.job_id))
+        await self.runner.submit.run_one(CreateJob(new_job(**fields), self.job_id, actor=SIGNOFF))
         return self
 
     async def requested(self, **fields: Any) -> "Steps":
         await self.created(**fields)
-        await self.runner.submit.run_one(ExecuteJob(self.job_id, self.execution_id, chosen=True))
+        await self.runner.submit.run_one(ExecuteJob(self.job_id, self.execution_id, chosen=True, actor=SIGNOFF))
         return self
 
     async def claim(self, owner: UUID | None = None, room: int = 10, **fields: Any) -> ClaimAnswer:
-        command = ClaimExecution(self.execution_id, self.job_id, owner or self.executor, room, **fields)
+        command = ClaimExecution(self.execution_id, self.job_id, owner or self.executor, room, **fields, actor=SIGNOFF)
         answer: ClaimAnswer = await self.runner.claim.run_one(command)
         return answer
 
@@ -108,16 +109,18 @@ class Steps:
 
     async def claim_judging(self, lease: int, owner: UUID | None = None, room: int = 10, **fields: Any) -> ClaimAnswer:
         event = result(self.execution_id, self.job_id, lease, **fields)
-        answer: ClaimAnswer = await self.runner.claim.run_one(ClaimJudging(event, owner or self.validator, room))
+        answer: ClaimAnswer = await self.runner.claim.run_one(
+            ClaimJudging(event, owner or self.validator, room, actor=SIGNOFF)
+        )
         return answer
 
     async def report(self, lease: int, kind: ReportKind, **fields: Any) -> Any:
         event = reported(self.execution_id, self.job_id, lease, kind, **fields)
-        return await self.runner.record.run_one(RecordReport(event))
+        return await self.runner.record.run_one(RecordReport(event, actor=WORKER))
 
     async def result(self, lease: int, value: Any = "blue", **fields: Any) -> Any:
         event = result(self.execution_id, self.job_id, lease, value, **fields)
-        return await self.runner.record.run_one(RecordResult(event))
+        return await self.runner.record.run_one(RecordResult(event, actor=EXECUTOR))
 
     async def row(self) -> Any:
         async with self.database.session() as session:
@@ -149,7 +152,7 @@ class Steps:
 
     async def lapsed(self) -> None:
         """Have the lease lapse, which is due."""
-        await self.runner.end_leases(TransitionKind.LAPSED, [(self.execution_id, 0, False)])
+        await self.runner.end_leases(TransitionKind.LAPSED, [(self.execution_id, 0, False)], actor=SIGNOFF)
 
     async def deadline_passed(self) -> None:
         """Move the execution's deadline, as if time had passed."""

@@ -72,7 +72,7 @@ class WorkService(WorkServiceServicer):
         self._runner = runner
         self._secrets = secrets
         self._lease_s = runner.terms.lease_s
-        queue = judgings or JudgingQueue(database, self._lease_s)
+        queue = judgings or JudgingQueue(database, runner)
         self._judgings = JudgingClaims(database, runner, secrets, queue)
 
     async def BeginExecutions(self, request: pb.BeginExecutionsRequest, context: Context) -> pb.BeginExecutionsResponse:
@@ -200,7 +200,7 @@ class WorkService(WorkServiceServicer):
         given_back = tokens[len(held) + len(outcomes) :]
         begun = [one.begun for one in request.given_back]
         if back := [(*token, b) for token, b in zip(given_back, begun, strict=True) if token in proven]:
-            await self._runner.end_leases(TransitionKind.GIVEN_BACK, back, CALLER.get())
+            await self._runner.end_leases(TransitionKind.GIVEN_BACK, back, actor=CALLER.get())
         async with self._database.session() as session:
             # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
             renewed = [lease for lease in {*held, *outcomes} if lease in proven]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.actor import SIGNOFF, Actor
+from jobstore.domain.actor import Actor
 from jobstore.domain.judging.versions import Named, Wanted
 from jobstore.domain.model import Job, Refusal
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
@@ -51,8 +51,8 @@ class Locks(_Joined):
     `limits`: no limit may change until the commit, or nobody else may look at one; `offers`: one may be requested, and
     offered at once. `operations` and `agents` are locked to be changed. `jobs`: also the jobs of all `executions` are
     locked, and of all jobs the live executions. `followed`: of these executions the next ones by policy are locked,
-    too. The others are read with the rows: `named_limits`, `specs` and `questions` of jobs, and what a grant of an
-    execution needs.
+    too. The others are read with the rows: `named_limits`, `specs` and `questions` of jobs, agents by their ids or as
+    those of jobs, and what a grant of an execution needs.
     """
 
     limits: LimitsLock = LimitsLock.NONE
@@ -64,6 +64,8 @@ class Locks(_Joined):
     named_limits: frozenset[str] = frozenset()
     specs: frozenset[str] = frozenset()
     questions: frozenset[str] = frozenset()
+    read_agents: frozenset[str] = frozenset()
+    agents_of: frozenset[str] = frozenset()
     grants: frozenset[UUID] = frozenset()
     offers: bool = False
 
@@ -73,7 +75,7 @@ class Reads(_Joined):
     """What is known once the rows are locked.
 
     `specs` and `histories` of jobs; `unfinished`: which of these operations have something left; `open_items`: which of
-    these items of operations that are locked have no answer; `agents`;
+    these items of operations that are locked have no answer; `agents`, unless they were read with the rows;
     `capabilities`, and those that `match_jobs` need, for which an agent may be matched; `verdicts` by their keys, and
     `results` that these executions may reuse; `early_cancels` and `wrong_records`: of how many more the
     answers may be remembered; `references` to versions of judge policies and criteria sets, beside those that the
@@ -106,13 +108,13 @@ NOTHING: Final = Reads()
 
 @dataclass(frozen=True, slots=True)
 class Command(ABC, Generic[R_co]):
-    """Something asked of the jobstore, or reported to it, by `actor`. R_co: what it is answered.
+    """Something asked of the jobstore, or reported to it, by `actor`, who has to be named. R_co: what it is answered.
 
     The engine calls `locks`, `reads`, `late_reads` and `decide`, in this order. A batch of commands is carried out in
     one transaction: what each step asks for is joined.
     """
 
-    actor: Actor = field(default=SIGNOFF, kw_only=True)
+    actor: Actor = field(kw_only=True)
 
     @property
     def size(self) -> int:

@@ -23,7 +23,7 @@ from jobstore.commands.requesting import ExecutionRequest, request_execution
 from jobstore.commands.resubmission import read_for_resubmission
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.actor import UPSTREAM, Actor
+from jobstore.domain.actor import EXECUTOR, UPSTREAM, WORKER, Actor
 from jobstore.domain.judging.criteria import loop_needs_context, needs_context
 from jobstore.domain.judging.versions import Kind, list_frozen
 from jobstore.domain.limits import is_held_back, tenant_limit
@@ -266,7 +266,7 @@ class ClaimJudging(Command[ClaimAnswer]):
         return found if may_reuse(found.verdict, stored.executions[self.event.execution_id].submission) else None
 
     def decide(self, uow: UnitOfWork) -> ClaimAnswer:
-        refusal = RecordResult(self.event).decide(uow)
+        refusal = RecordResult(self.event, actor=EXECUTOR).decide(uow)
         execution = uow.executions.get(self.event.execution_id)
         if execution is None or not self._can_be_judged(execution):
             code = refusal.code if refusal else "concluded"
@@ -306,7 +306,7 @@ class ClaimJudging(Command[ClaimAnswer]):
             verdict=verdict,
             reported_at=uow.clock.now,
         )
-        RecordReport(report).decide(uow)
+        RecordReport(report, actor=WORKER).decide(uow)
         return ClaimAnswer(ClaimOutcome.DUPLICATE, VERDICT_REUSED)
 
     def _can_be_judged(self, execution: Execution) -> bool:

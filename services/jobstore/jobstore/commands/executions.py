@@ -38,7 +38,14 @@ class ExecuteJob(Command[JobView]):
     def locks(self) -> Locks:
         job_ids = frozenset({self.job_id})
         execution_ids = frozenset({self.execution_id})
-        return Locks(limits=LimitsLock.SHARED, jobs=job_ids, executions=execution_ids, specs=job_ids, offers=True)
+        return Locks(
+            limits=LimitsLock.SHARED,
+            jobs=job_ids,
+            executions=execution_ids,
+            specs=job_ids,
+            agents_of=job_ids,
+            offers=True,
+        )
 
     def reads(self, stored: Stored) -> Reads:
         job = stored.jobs.get(self.job_id)
@@ -82,7 +89,7 @@ class CreateAndExecute(Command[JobView]):
     request: ExecuteJob
 
     def locks(self) -> Locks:
-        return self.request.locks()
+        return Locks.join([self.creation.locks(), self.request.locks()])
 
     def reads(self, stored: Stored) -> Reads:
         return Reads.join([self.creation.reads(stored), self.request.reads(stored)])

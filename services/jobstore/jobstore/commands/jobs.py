@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from contracts.resources import NewJob
 from contracts.status import JobStatus
 from jobstore.commands.assigning import assign_agent, create_job, match_agent, read_for_creation
-from jobstore.commands.base import NOTHING, Command, Locks, Reads, raise_refusal, require_agent, require_job
+from jobstore.commands.base import NOTHING, Command, Locks, Reads, optional, raise_refusal, require_agent, require_job
 from jobstore.commands.judging.freezing import check_named
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import JobView, UnitOfWork
@@ -27,7 +27,8 @@ class CreateJob(Command[JobView]):
     job_id: str
 
     def locks(self) -> Locks:
-        return Locks(jobs=frozenset({self.job_id}), specs=frozenset({self.job_id}))
+        job_ids = frozenset({self.job_id})
+        return Locks(jobs=job_ids, specs=job_ids, read_agents=optional(self.new.agent_id))
 
     def reads(self, stored: Stored) -> Reads:
         return NOTHING if self.job_id in stored.jobs else read_for_creation(self.new)
@@ -59,7 +60,8 @@ class AssignAgent(Command[JobView]):
     payload: str | None = None
 
     def locks(self) -> Locks:
-        return Locks(jobs=frozenset({self.job_id}), specs=frozenset({self.job_id}))
+        job_ids = frozenset({self.job_id})
+        return Locks(jobs=job_ids, specs=job_ids, read_agents=frozenset({self.agent_id}))
 
     def reads(self, stored: Stored) -> Reads:
         del stored

@@ -58,7 +58,7 @@ class RecordResult(Command[Refusal | None]):
             answered=True,
             result_hash=event.result_hash,
             duration_s=event.duration_s,
-            actor=EXECUTOR,
+            actor=self.actor,
         )
         report = reports.with_cost(report, event.usage)
         if (size := len(event.result_text.encode())) > LIMIT_MAX_BYTES:  # no executor of ours sends it
@@ -71,7 +71,7 @@ class RecordResult(Command[Refusal | None]):
 
 @dataclass(frozen=True, slots=True)
 class RecordReport(Command[Refusal | None]):
-    """Record what a worker says happened under its lease."""
+    """Record what a worker says happened under its lease. The actor is WORKER: which, the execution's stage says."""
 
     event: JobStatusReported
 

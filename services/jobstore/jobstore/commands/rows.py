@@ -212,6 +212,7 @@ class StoredJudging(NamedTuple):
     before: str | None
     actor: Actor
     judge_policy: str | None = None
+    has_lapsed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

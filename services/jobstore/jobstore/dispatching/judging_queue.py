@@ -5,6 +5,9 @@ import time
 from collections.abc import AsyncIterator
 from typing import Final
 
+from jobstore.commands.judging.judgings import LoseJudging
+from jobstore.domain.actor import SIGNOFF
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.judging import judgings
 from servicekit.process.runtime import run_forever
@@ -18,11 +21,12 @@ REST_S: Final = 0.2
 class JudgingQueue:
     """Count what waits. Nothing is asked of the database for whoever asks how many that are."""
 
-    def __init__(self, database: Database, lease_s: float) -> None:
+    def __init__(self, database: Database, runner: CommandRunner) -> None:
         self._database = database
-        self._lease_s = lease_s
+        self._runner = runner
+        self._lease_s = runner.terms.lease_s
         self._looked_at = time.monotonic()
-        self._lapse_from = self._looked_at + lease_s
+        self._lapse_from = self._looked_at + self._lease_s
         self.waiting = 0
         #: Whether any was not done at the last look: only then what becomes of an operation is news.
         self.has_open = True
@@ -52,6 +56,7 @@ class JudgingQueue:
         if self.waiting:
             self._news.set()
             self._news = asyncio.Event()
+        await self._runner.judge.run([LoseJudging(judging_id, actor=SIGNOFF) for judging_id in found.lost])
 
     async def watch(self) -> AsyncIterator[int]:
         """Yield how many wait: now, and then each time that a look finds some."""

@@ -8,6 +8,8 @@ Actor = NewType("Actor", str)
 ADMINISTRATOR: Final = Actor("administrator")
 EXECUTOR: Final = Actor("executor")
 VALIDATOR: Final = Actor("validator")
+#: Whoever holds a lease, executor or validator: the stage of the execution says which of them, and that is stored.
+WORKER: Final = Actor("worker")
 #: Whoever can write to the topics of requests, where upstreams have no secrets.
 UPSTREAM: Final = Actor("upstream")
 #: Signoff itself: what follows from a policy, from time, or from a rebuild, and nobody asked for.

@@ -38,8 +38,7 @@ class Openings:
         dispatcher's to decide. More may be offered than there is room for where transactions count the same room; then
         its claim is answered `no_room`, and it is queued again.
         """
-        is_due = execution.due_at is not None and execution.due_at <= now
-        if not is_due or self.room <= 0 or self.is_waiting or self.has_open_circuits or limit_names:
+        if not may_offer(execution, now) or self.room <= 0 or self.is_waiting or self.has_open_circuits or limit_names:
             return False
         self.room -= 1
         return True
@@ -54,6 +53,12 @@ def queue(execution: Execution, due_at: datetime) -> Execution:
     if execution.stage is ExecutionStage.EXECUTING:
         fails_at = execution.fails_after("queue_timeout_s", due_at)
     return replace(execution, state=ExecutionState.QUEUED, owner=None, due_at=due_at, fails_at=fails_at)
+
+
+def may_offer(execution: Execution, now: datetime) -> bool:
+    """Return whether an execution is due, and its deadline has not passed (`DUE` in dispatching.offers)."""
+    is_due = execution.due_at is not None and execution.due_at <= now
+    return is_due and (execution.deadline_at is None or execution.deadline_at > now)
 
 
 def offer(execution: Execution, now: datetime, again_s: float, again_max_s: float) -> Execution:

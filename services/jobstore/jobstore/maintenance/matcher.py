@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from jobstore.commands.jobs import MatchJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.matching import describe_missing, find_best
 from jobstore.runner import CommandRunner
 from jobstore.storage import candidates
@@ -45,7 +46,7 @@ class Matcher:
             needs = {name for row in rows for name in row.capabilities}
             agents = [agent for _, agent in await candidates.find_with_any(session, needs)] if needs else []
         commands: list[MatchJob] = [
-            MatchJob(row.id, row.version)
+            MatchJob(row.id, row.version, actor=SIGNOFF)
             for row in rows
             if find_best(row.id, row.capabilities, agents) or describe_missing(row.capabilities, agents) != row.missing
         ]

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from sqlalchemy import text
 
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import TransitionKind
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
@@ -141,4 +142,4 @@ class Sweeper:
     async def _end(self, late: Sequence[LateLease]) -> None:
         for kind, is_overdue in ((TransitionKind.DEADLINE, True), (TransitionKind.LAPSED, False)):
             ended = [(lease.execution_id, lease.lease, False) for lease in late if lease.is_overdue is is_overdue]
-            await self._runner.end_leases(kind, ended)
+            await self._runner.end_leases(kind, ended, actor=SIGNOFF)

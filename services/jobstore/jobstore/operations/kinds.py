@@ -69,19 +69,21 @@ def _execute(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Car
         creation = CreateJob(new, item.job_id, actor=operation.actor)
         request = _request(operation, item, execution_id)
         command = CreateAndExecute(creation, request, actor=operation.actor)
-    return CarryOutItem(operation.id, item, command, execution_id)
+    return CarryOutItem(operation.id, item, command, execution_id, actor=operation.actor)
 
 
 def _resubmit(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem:
     comment = operation.parameters.get("comment")
     command = _request(operation, item, execution_id, resubmission=True, comment=comment)
-    return CarryOutItem(operation.id, item, command, execution_id)
+    return CarryOutItem(operation.id, item, command, execution_id, actor=operation.actor)
 
 
 def _retry(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem:
     statuses = [JobStatus(status) for status in operation.parameters["statuses"]]
     guard = partial(_refuse_other_status, statuses)
-    return CarryOutItem(operation.id, item, _request(operation, item, execution_id), execution_id, guard)
+    return CarryOutItem(
+        operation.id, item, _request(operation, item, execution_id), execution_id, guard, actor=operation.actor
+    )
 
 
 def _cancel(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem:
@@ -89,13 +91,13 @@ def _cancel(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Carr
     said = operation.parameters.get("reason"), operation.parameters.get("requested_by")
     command = CancelJob(item.job_id, None, *said, actor=operation.actor)
     guard = partial(_refuse_other_execution, item.execution_id)
-    return CarryOutItem(operation.id, item, command, item.execution_id, guard)
+    return CarryOutItem(operation.id, item, command, item.execution_id, guard, actor=operation.actor)
 
 
 def _assign(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem:
     del execution_id
     command = AssignAgent(item.job_id, operation.parameters["agent_id"], actor=operation.actor)
-    return CarryOutItem(operation.id, item, command)
+    return CarryOutItem(operation.id, item, command, actor=operation.actor)
 
 
 def _rejudge(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem:
@@ -111,7 +113,7 @@ def _rejudge(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Car
         execution_id=item.execution_id,
         job_id=item.job_id,
     )
-    return CarryOutItem(operation.id, item, QueueRejudging(judging, actor=operation.actor))
+    return CarryOutItem(operation.id, item, QueueRejudging(judging, actor=operation.actor), actor=operation.actor)
 
 
 def _request(

@@ -141,11 +141,12 @@ class OperationWorker:
 
     async def _answer(self, operation: ClaimedOperation, answers: Sequence[ItemAnswer], rest_s: float = 0.0) -> None:
         """Keep answers, and release the claim on the operation in `rest_s`."""
-        await self._runner.administer.run_one(AnswerItems(operation.id, answers, rest_s))
+        await self._runner.administer.run_one(AnswerItems(operation.id, answers, rest_s, actor=operation.actor))
 
     async def _end(self, operation_ids: Sequence[UUID]) -> None:
         """End operations of which nothing is left."""
-        await self._runner.administer.run([EndOperation(operation_id) for operation_id in operation_ids])
+        ended = [EndOperation(operation_id, actor=SIGNOFF) for operation_id in operation_ids]
+        await self._runner.administer.run(ended)
 
 
 def _parse_claimed(row: Row) -> ClaimedOperation:

@@ -7,6 +7,7 @@ changes the database (docs/adr/0026).
 
 import asyncio
 import logging
+import time
 from typing import Final
 
 from sqlalchemy import text
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 #: Seconds until an epoch lapses that is not renewed. The probe of the database renews it, and whoever probes next ends
 #: it: with the seconds until another relay tries to lead, these are less than 15.
 EPOCH_S: Final = 10.0
+#: Seconds after which sessions of epochs that have ended are looked for, though none has ended since.
+LOOK_EVERY_S: Final = 60.0
 #: The `application_name` of sessions, followed by their epoch.
 SESSION_NAME: Final = "signoff-jobstore"
 
@@ -31,8 +34,10 @@ _RENEW: Final = text(
     WITH lapsed AS (
         DELETE FROM epochs WHERE epoch <> :epoch AND until < signoff_now()
             AND EXISTS (SELECT FROM epochs own WHERE own.epoch = :epoch AND own.until >= signoff_now())
+        RETURNING 1
     )
-    UPDATE epochs SET until = signoff_now() + make_interval(secs => :epoch_s) WHERE epoch = :epoch RETURNING epoch
+    UPDATE epochs SET until = signoff_now() + make_interval(secs => :epoch_s) WHERE epoch = :epoch
+    RETURNING (SELECT count(*) FROM lapsed)
     """
 )
 _IS_CURRENT: Final = text("SELECT EXISTS (SELECT FROM epochs WHERE epoch = :epoch)")
@@ -52,6 +57,7 @@ class Epochs:
     def __init__(self) -> None:
         self.current: int | None = None
         self._renewing = asyncio.Lock()
+        self._look_at = 0.0
 
     @property
     def session_name(self) -> str:
@@ -61,14 +67,20 @@ class Epochs:
     async def renew(self, session: Connection) -> None:
         """Renew the epoch, or begin another if it has ended; end those of others that have lapsed, with their sessions.
 
+        Once in a while sessions are looked for in any case: whoever has ended their epoch may have ended before them.
         `session` is of no epoch.
         """
         async with self._renewing:  # of two probes at once only one begins it
             parameters = {"epoch": self.current, "epoch_s": EPOCH_S}
-            if self.current is None or await session.scalar(_RENEW, parameters) is None:
+            lapsed = None if self.current is None else await session.scalar(_RENEW, parameters)
+            if lapsed is None:
                 before, self.current = self.current, await session.scalar(_BEGIN, parameters)
                 log.info("an epoch begins", extra={"epoch": self.current, "ended": before})
-        if ended := await session.scalar(_END_SESSIONS):
+        if lapsed == 0 and time.monotonic() < self._look_at:
+            return
+        ended = await session.scalar(_END_SESSIONS)
+        self._look_at = time.monotonic() + LOOK_EVERY_S
+        if ended:
             log.warning("sessions were ended of a jobstore that had stopped or was cut off", extra={"sessions": ended})
 
     async def check(self, session: Connection, name: str) -> None:

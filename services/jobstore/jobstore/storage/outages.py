@@ -28,6 +28,8 @@ OUTAGE = Gauge("signoff_database_outage", "1 while the database cannot be writte
 #: Seconds between two probes, and how long one may take: together, how late an outage is noticed.
 PROBE_EVERY_S: Final = 2.0
 PROBE_TIMEOUT_S: Final = 4.0
+#: Seconds between two looks at what may be done with each table, while nothing fails.
+TABLES_EVERY_S: Final = 60.0
 #: For how long an outage that a transaction met is believed, whatever the probe says: on a disk that is full its small
 #: write may still find room. Longer than the waits between two tries of whoever waits (servicekit.retry).
 MET_S: Final = 7.0
@@ -101,6 +103,7 @@ class Availability:
         self._connection: Connection | None = None
         self._probed: str | None = None
         self._met, self._met_at = "", 0.0
+        self._checked_at = 0.0
 
     def find_outage(self) -> str | None:
         """Return the code of the outage that lasts (servicekit.outages), or None."""
@@ -120,7 +123,7 @@ class Availability:
         async def look() -> None:
             reason = None
             try:
-                await self.probe()
+                await self.probe(thoroughly=False)
             except TransientError as error:
                 reason = str(error)
             outage = self.find_outage()
@@ -135,11 +138,15 @@ class Availability:
 
         await run_forever(look, name="database probe", every_s=PROBE_EVERY_S)
 
-    async def probe(self) -> None:
-        """Write once. TransientError: the database cannot be written; the code says why."""
+    async def probe(self, *, thoroughly: bool = True) -> None:
+        """Write once, and look at all tables. TransientError: the database cannot be written; the code says why.
+
+        If not `thoroughly`, the tables are looked at only where that is due: once in TABLES_EVERY_S, on a new
+        connection, and once a transaction met an outage.
+        """
         try:
             with translate_errors():
-                await self._write_in_time()
+                await self._write_in_time(thoroughly=thoroughly)
         except DoubtfulError as error:
             self._probed = "database_unavailable"
             raise TransientError(str(error), code=self._probed) from error
@@ -149,9 +156,9 @@ class Availability:
             raise
         self._probed = None
 
-    async def _write_in_time(self) -> None:
+    async def _write_in_time(self, *, thoroughly: bool) -> None:
         """Write, or raise TimeoutError. What hangs in a server that stands still is left behind with its connection."""
-        writing = asyncio.ensure_future(self._write())
+        writing = asyncio.ensure_future(self._write(thoroughly=thoroughly))
         writing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
             done, _ = await asyncio.wait({writing}, timeout=PROBE_TIMEOUT_S)
@@ -161,11 +168,14 @@ class Availability:
             raise TimeoutError(f"no answer within {PROBE_TIMEOUT_S:g} s")
         await writing
 
-    async def _write(self) -> None:
+    async def _write(self, *, thoroughly: bool) -> None:
         """Write on the connection of the last probe, or on a new one after any error."""
-        connection, self._connection = self._connection or await self._connect(), None
+        kept, self._connection = self._connection, None
+        connection, began_at = kept or await self._connect(), time.monotonic()
         try:
-            await _check_tables(connection)
+            if thoroughly or kept is None or self._checked_at < max(self._met_at, began_at - TABLES_EVERY_S):
+                await _check_tables(connection)
+                self._checked_at = began_at
             await self._write_once(connection)
         except BaseException:
             connection.invalidate()

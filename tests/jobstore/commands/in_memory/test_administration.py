@@ -22,7 +22,7 @@ from jobstore.commands.operations import (
 )
 from jobstore.commands.rows import Item, ItemAnswer, OperationSpec, Stored, StoredOperation
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.actor import ADMINISTRATOR
+from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
 from jobstore.domain.circuit_breaker import CLOSED, Breaker
 from jobstore.domain.limits import batch_limit
 from jobstore.domain.model import Clock, Job, Refusal
@@ -73,7 +73,7 @@ def test_a_new_agent_is_as_it_was_given_and_known_from_now_on() -> None:
 
 
 def test_an_agent_that_is_registered_again_changes_nothing() -> None:
-    again = RegisterAgent("writer", NEW.model_copy(update={"id": "writer"}))
+    again = RegisterAgent("writer", NEW.model_copy(update={"id": "writer"}), actor=SIGNOFF)
     assert decided(again, agents={"writer": agent()}).changes.agents == []
     refused(again, ConflictError, "agent_conflict", agents={"writer": agent(name="another")})
 
@@ -82,8 +82,13 @@ def test_an_agent_that_is_registered_again_changes_nothing() -> None:
 def test_what_no_executor_can_call_or_everybody_would_read_is_refused(command: Any) -> None:
     stored = {"agents": {"writer": agent()}} if command is UpdateAgent else {}
     reserved = NEW.model_copy(update={"protocol": Protocol.A2A})
-    refused(command("writer", reserved), InvalidError, "unknown_protocol", **stored)
-    refused(command("writer", NEW.model_copy(update={"url": SECRET_URL})), InvalidError, "url_has_userinfo", **stored)
+    refused(command("writer", reserved, actor=SIGNOFF), InvalidError, "unknown_protocol", **stored)
+    refused(
+        command("writer", NEW.model_copy(update={"url": SECRET_URL}), actor=SIGNOFF),
+        InvalidError,
+        "url_has_userinfo",
+        **stored,
+    )
 
 
 def test_an_update_replaces_all_but_the_age_and_closes_the_circuit() -> None:
@@ -102,18 +107,18 @@ def test_an_update_replaces_all_but_the_age_and_closes_the_circuit() -> None:
 def test_a_user_in_a_url_of_old_stays_while_nobody_says_it_again() -> None:
     stored = {"agents": {"writer": agent(url=SECRET_URL, headers={})}}
     shown = NewAgent(name="a writer", url="http://***@127.0.0.1:1/")
-    (change,) = decided(UpdateAgent("writer", shown), **stored).changes.agents
+    (change,) = decided(UpdateAgent("writer", shown, actor=SIGNOFF), **stored).changes.agents
     assert change.agent.url == SECRET_URL
     said_twice = shown.model_copy(update={"headers": {"AUTHORIZATION": "env:SIGNOFF_AGENT_KEY"}})
-    refused(UpdateAgent("writer", said_twice), InvalidError, "url_has_userinfo", **stored)
+    refused(UpdateAgent("writer", said_twice, actor=SIGNOFF), InvalidError, "url_has_userinfo", **stored)
 
 
 def test_an_agent_is_disabled_and_nothing_else_of_it_changes() -> None:
-    (change,) = decided(DisableAgent("writer"), agents={"writer": agent()}).changes.agents
+    (change,) = decided(DisableAgent("writer", actor=SIGNOFF), agents={"writer": agent()}).changes.agents
     assert change.agent == agent(enabled=False, updated_at=NOW)
 
 
-@pytest.mark.parametrize("command", [DisableAgent("nobody"), UpdateAgent("nobody", NEW)])
+@pytest.mark.parametrize("command", [DisableAgent("nobody", actor=SIGNOFF), UpdateAgent("nobody", NEW, actor=SIGNOFF)])
 def test_who_is_not_registered_cannot_be_changed(command: Command[Any]) -> None:
     refused(command, NotFoundError, "unknown_agent")
 
@@ -128,34 +133,37 @@ def test_a_limit_is_set_and_removed_while_no_execution_is_asked_for() -> None:
     assert decided(command).changes.limits == {name: (limit(name, weight=2.0), ADMINISTRATOR)}
     removed = decided(RemoveLimit(name, actor=ADMINISTRATOR), limits={name: limit(name)})
     assert removed.changes.limits == {name: (None, ADMINISTRATOR)}
-    refused(RemoveLimit(name), NotFoundError, "unknown_limit")
+    refused(RemoveLimit(name, actor=SIGNOFF), NotFoundError, "unknown_limit")
 
 
 @pytest.mark.parametrize("field", ["weight", "queue_max"])
 def test_only_a_tenants_limit_has_a_weight_and_a_queue(field: str) -> None:
-    refused(SetLimit("agent:writer", NewLimit(**{field: 1})), InvalidError, "invalid_request")
+    refused(SetLimit("agent:writer", NewLimit(**{field: 1}), actor=SIGNOFF), InvalidError, "invalid_request")
 
 
 def test_a_pause_keeps_the_rest_of_a_limit() -> None:
     one, other = "agent:writer", "agent:other"
-    paused = decided(PauseLimit(one, paused=True), limits={one: limit(one, concurrency=3)})
+    paused = decided(PauseLimit(one, paused=True, actor=SIGNOFF), limits={one: limit(one, concurrency=3)})
     assert paused.limits[one] == limit(one, concurrency=3, paused=True)
-    assert decided(PauseLimit(other, paused=True)).limits[other] == limit(other, paused=True)
+    assert decided(PauseLimit(other, paused=True, actor=SIGNOFF)).limits[other] == limit(other, paused=True)
 
 
 def test_commands_of_one_transaction_see_each_other() -> None:
     uow = unit_of_work()
-    for command in (SetLimit("agent:a", NewLimit(rate=1)), PauseLimit("agent:a", paused=True)):
+    for command in (
+        SetLimit("agent:a", NewLimit(rate=1), actor=SIGNOFF),
+        PauseLimit("agent:a", paused=True, actor=SIGNOFF),
+    ):
         command.decide(uow)
     assert uow.changes.limits["agent:a"].limit == limit("agent:a", rate=1, paused=True)
-    RemoveLimit("agent:a").decide(uow)
+    RemoveLimit("agent:a", actor=SIGNOFF).decide(uow)
     with pytest.raises(NotFoundError):
-        RemoveLimit("agent:a").decide(uow)
-    RegisterAgent("writer", NEW).decide(uow)
-    DisableAgent("writer").decide(uow)
+        RemoveLimit("agent:a", actor=SIGNOFF).decide(uow)
+    RegisterAgent("writer", NEW, actor=SIGNOFF).decide(uow)
+    DisableAgent("writer", actor=SIGNOFF).decide(uow)
     assert [(change.is_new, change.agent.enabled) for change in uow.changes.agents] == [(True, True), (False, False)]
-    CreateOperation(ID, [b"hash"], OperationSpec()).decide(uow)
-    CreateOperation(ID, [b"hash"], OperationSpec()).decide(uow)
+    CreateOperation(ID, [b"hash"], OperationSpec(), actor=SIGNOFF).decide(uow)
+    CreateOperation(ID, [b"hash"], OperationSpec(), actor=SIGNOFF).decide(uow)
     assert len(uow.changes.new_operations) == 1
 
 
@@ -170,11 +178,15 @@ def test_an_operation_is_made_once_by_one_request() -> None:
 
 def test_an_operation_without_items_says_why_if_that_is_no_use() -> None:
     obstacle = RefusedError("no job matches the filter", code="nothing_matches")
-    refused(CreateOperation(ID, [b"hash"], OperationSpec(), obstacle=obstacle), RefusedError, "nothing_matches")
-    repeated = CreateOperation(ID, [b"hash"], OperationSpec(), obstacle=obstacle)
+    refused(
+        CreateOperation(ID, [b"hash"], OperationSpec(), obstacle=obstacle, actor=SIGNOFF),
+        RefusedError,
+        "nothing_matches",
+    )
+    repeated = CreateOperation(ID, [b"hash"], OperationSpec(), obstacle=obstacle, actor=SIGNOFF)
     assert decided(repeated, **operation(OperationState.DONE)).changes.new_operations == []
     many = [Item(number, "a") for number in range(10_001)]
-    refused(CreateOperation(ID, [b"hash"], OperationSpec(items=many)), InvalidError, "batch_too_large")
+    refused(CreateOperation(ID, [b"hash"], OperationSpec(items=many), actor=SIGNOFF), InvalidError, "batch_too_large")
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -199,7 +211,7 @@ def test_a_paused_batch_has_a_limit_that_goes_when_it_is_resumed() -> None:
     uow = decided(pause, **operation(OperationState.RUNNING))
     assert uow.changes.limits == {name: (limit(name, paused=True), ADMINISTRATOR)}
     stored = operation(OperationState.PAUSED) | {"limits": {name: limit(name, paused=True)}}
-    resumed = decided(MoveOperation(ID, OperationState.RUNNING), **stored)
+    resumed = decided(MoveOperation(ID, OperationState.RUNNING, actor=SIGNOFF), **stored)
     assert resumed.changes.limits[name].limit is None
 
 
@@ -212,7 +224,7 @@ def test_a_cancel_keeps_what_is_said_of_it_beside_who_asked() -> None:
 
 @pytest.mark.parametrize("kind", OperationKind)
 def test_of_what_executes_nothing_a_cancel_is_the_end(kind: OperationKind) -> None:
-    cancel, name = MoveOperation(ID, OperationState.CANCELLING), batch_limit(ID)
+    cancel, name = MoveOperation(ID, OperationState.CANCELLING, actor=SIGNOFF), batch_limit(ID)
     stored = operation(OperationState.PAUSED, kind=kind) | {"limits": {name: limit(name, paused=True)}}
     changes = decided(cancel, **stored).changes
     assert changes.cancelled_judgings == [ID]
@@ -223,7 +235,9 @@ def test_of_what_executes_nothing_a_cancel_is_the_end(kind: OperationKind) -> No
     assert left is None if is_over else left is not None and left.paused
 
 
-@pytest.mark.parametrize("command", [MoveOperation(ID, OperationState.PAUSED), EndOperation(ID)])
+@pytest.mark.parametrize(
+    "command", [MoveOperation(ID, OperationState.PAUSED, actor=SIGNOFF), EndOperation(ID, actor=SIGNOFF)]
+)
 def test_what_is_no_batch_cannot_be_moved(command: Command[Any]) -> None:
     refused(command, NotFoundError, "unknown_batch")
 
@@ -232,17 +246,17 @@ def test_what_is_no_batch_cannot_be_moved(command: Command[Any]) -> None:
 def test_a_batch_ends_when_nothing_of_it_is_left(state: OperationState) -> None:
     ends = {OperationState.RUNNING: "DONE", OperationState.PAUSED: "DONE", OperationState.CANCELLING: "CANCELLED"}
     name = batch_limit(ID)
-    uow = decided(EndOperation(ID), limits={name: limit(name)}, **operation(state))
+    uow = decided(EndOperation(ID, actor=SIGNOFF), limits={name: limit(name)}, **operation(state))
     assert [(move.state, move.has_ended) for move in uow.changes.moves] == [
         (end, True) for end in [ends.get(state)] if end
     ]
     assert set(uow.changes.limits) == ({name} if state in ends else set())
-    assert decided(EndOperation(ID), unfinished={ID}, **operation(state)).changes.moves == []
+    assert decided(EndOperation(ID, actor=SIGNOFF), unfinished={ID}, **operation(state)).changes.moves == []
 
 
 def test_answers_to_items_are_kept() -> None:
     answers = [ItemAnswer(0, uuid4()), ItemAnswer(1, None, "unknown_job", "no job has the id a")]
-    answered = decided(AnswerItems(ID, answers), **operation(OperationState.RUNNING))
+    answered = decided(AnswerItems(ID, answers, actor=SIGNOFF), **operation(OperationState.RUNNING))
     assert answered.changes.item_answers == {ID: answers}
 
 
@@ -264,7 +278,7 @@ class Recorded(Command[None]):
 @pytest.mark.parametrize("open_items", [OPEN["open_items"], frozenset()])
 def test_an_item_is_carried_out_once_while_its_operation_runs(state: OperationState, open_items: Any) -> None:
     execution_id = uuid4()
-    command = CarryOutItem(ID, ITEM, Recorded(), execution_id)
+    command = CarryOutItem(ID, ITEM, Recorded(actor=SIGNOFF), execution_id, actor=SIGNOFF)
     uow = decided(command, **operation(state), **{**OPEN, "open_items": open_items})
     if state is OperationState.RUNNING and open_items:
         assert uow.changes.item_answers == {ID: [ItemAnswer(3, execution_id)]}
@@ -276,34 +290,38 @@ def test_an_item_is_carried_out_once_while_its_operation_runs(state: OperationSt
 
 def test_what_an_item_is_refused_is_its_answer() -> None:
     stored = {**operation(OperationState.RUNNING), **OPEN}
-    unknown = decided(CarryOutItem(ID, ITEM, DisableAgent("nobody")), **stored).changes.item_answers[ID]
+    unknown = decided(
+        CarryOutItem(ID, ITEM, DisableAgent("nobody", actor=SIGNOFF), actor=SIGNOFF), **stored
+    ).changes.item_answers[ID]
     assert [(answer.item, answer.code) for answer in unknown] == [(3, "unknown_agent")]
-    guarded = CarryOutItem(ID, ITEM, Recorded(), guard=lambda job: Refusal("moved_on", f"it is {job.status}"))
+    guarded = CarryOutItem(
+        ID, ITEM, Recorded(actor=SIGNOFF), guard=lambda job: Refusal("moved_on", f"it is {job.status}"), actor=SIGNOFF
+    )
     uow = decided(guarded, **stored)
     assert uow.changes.item_answers == {ID: [ItemAnswer(3, None, "moved_on", "it is ASSIGNED")]}
     assert uow.changes.limits == {}
-    without_guard = CarryOutItem(ID, ITEM, Recorded(), guard=lambda _: None)
+    without_guard = CarryOutItem(ID, ITEM, Recorded(actor=SIGNOFF), guard=lambda _: None, actor=SIGNOFF)
     assert decided(without_guard, **stored).changes.item_answers == {ID: [ItemAnswer(3)]}
 
 
 def test_an_item_locks_and_reads_what_its_command_does_and_its_operation() -> None:
-    command = CarryOutItem(ID, ITEM, Recorded())
+    command = CarryOutItem(ID, ITEM, Recorded(actor=SIGNOFF), actor=SIGNOFF)
     assert command.locks() == Locks(jobs=frozenset({"a"}), operations=frozenset({ID}))
     stored = unit_of_work().stored
     assert command.reads(stored).open_items == {(ID, 3)}
     assert command.late_reads(stored) == command.command.late_reads(stored)
-    created = CreateJob(NewJob(title="A", acceptance_criteria="c"), "a")
-    assert CarryOutItem(ID, ITEM, created).size == created.size
+    created = CreateJob(NewJob(title="A", acceptance_criteria="c"), "a", actor=SIGNOFF)
+    assert CarryOutItem(ID, ITEM, created, actor=SIGNOFF).size == created.size
 
 
 @pytest.mark.parametrize(
     ("command", "locks"),
     [
-        (CreateOperation(ID, [b"hash"], OperationSpec()), Locks(operations=frozenset({ID}))),
-        (AnswerItems(ID, []), Locks(operations=frozenset({ID}))),
-        (EndOperation(ID), Locks(operations=frozenset({ID}), named_limits=frozenset({batch_limit(ID)}))),
+        (CreateOperation(ID, [b"hash"], OperationSpec(), actor=SIGNOFF), Locks(operations=frozenset({ID}))),
+        (AnswerItems(ID, [], actor=SIGNOFF), Locks(operations=frozenset({ID}))),
+        (EndOperation(ID, actor=SIGNOFF), Locks(operations=frozenset({ID}), named_limits=frozenset({batch_limit(ID)}))),
         (
-            MoveOperation(ID, OperationState.PAUSED),
+            MoveOperation(ID, OperationState.PAUSED, actor=SIGNOFF),
             Locks(
                 limits=LimitsLock.EXCLUSIVE,
                 operations=frozenset({ID}),
@@ -318,7 +336,7 @@ def test_what_is_changed_is_locked(command: Command[Any], locks: Locks) -> None:
 
 def test_an_operation_weighs_what_its_new_jobs_do() -> None:
     items = [Item(0, "one", '{"title": "One"}'), Item(1, "two")]
-    assert CreateOperation(ID, [b"hash"], OperationSpec(items=items)).size == len('{"title": "One"}')
+    assert CreateOperation(ID, [b"hash"], OperationSpec(items=items), actor=SIGNOFF).size == len('{"title": "One"}')
 
 
 def test_the_strongest_lock_of_limits_counts() -> None:
@@ -328,4 +346,4 @@ def test_the_strongest_lock_of_limits_counts() -> None:
 
 
 def test_whether_anything_of_a_batch_is_left_is_read_once_it_is_locked() -> None:
-    assert EndOperation(ID).reads(unit_of_work().stored).unfinished == {ID}
+    assert EndOperation(ID, actor=SIGNOFF).reads(unit_of_work().stored).unfinished == {ID}

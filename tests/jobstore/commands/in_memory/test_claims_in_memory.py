@@ -15,6 +15,7 @@ from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import CancelJob, ForgetAnswer
 from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.reports import EndLease
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.errors import RefusedError
@@ -76,7 +77,7 @@ def test_a_replay_changes_nothing(life: Life) -> None:
     assert life.claim(replay=True).outcome is Q
     life.claim()
     assert life.claim(replay=True).outcome is D
-    life.jobstore.run(CancelJob(life.job_id))
+    life.jobstore.run(CancelJob(life.job_id, actor=SIGNOFF))
     assert life.claim(replay=True).code == "cancelled"
     assert life.told == ["created", "requested", "claimed", "cancelled"]
 
@@ -87,7 +88,7 @@ def test_what_is_concluded_or_judged_is_claimed_by_nobody(life: Life) -> None:
     life.judged()
     assert (life.claim().outcome, life.claim().code) == (D, "completed")
     early = Life(life.jobstore)
-    life.jobstore.run(CancelJob(None, early.execution_id))
+    life.jobstore.run(CancelJob(None, early.execution_id, actor=SIGNOFF))
     assert early.claim(inline=new_job()).code == "cancelled"
     assert early.execution.due_at is None
 
@@ -107,8 +108,8 @@ def test_an_id_whose_record_was_wrong_is_answered_so_until_that_is_forgotten(
     assert life.claim(replay=True).code == code
     assert life.jobstore.changes.final_answers == {}, "no fact: strangers fill nothing for ever"
     assert life.told == ["created"]
-    assert life.jobstore.run(ForgetAnswer(life.execution_id)) is True
-    assert life.jobstore.run(ForgetAnswer(life.execution_id)) is False
+    assert life.jobstore.run(ForgetAnswer(life.execution_id, actor=SIGNOFF)) is True
+    assert life.jobstore.run(ForgetAnswer(life.execution_id, actor=SIGNOFF)) is False
     assert life.claim().outcome is G
 
 
@@ -118,18 +119,18 @@ def test_of_wrong_records_so_many_are_remembered_and_cancels_beside_them() -> No
     assert [life.claim().code for life in lives] == ["unknown_job"] * 3
     assert [life.execution_id in jobstore.executions for life in lives] == [True, False, False]
     more = MemoryJobstore(remembered_max=2)
-    claims = [ClaimExecution(uuid4(), "nobody's", uuid4(), 1) for _ in range(3)]
+    claims = [ClaimExecution(uuid4(), "nobody's", uuid4(), 1, actor=SIGNOFF) for _ in range(3)]
     assert [answer.outcome for answer in more.carry_out(*claims)] == [INVALID] * 3
     assert [each.execution_id in more.executions for each in claims] == [True, True, False], "also in one transaction"
-    jobstore.run(CancelJob(None, lives[1].execution_id))
+    jobstore.run(CancelJob(None, lives[1].execution_id, actor=SIGNOFF))
     assert lives[1].execution.is_early_cancel
-    assert jobstore.run(ForgetAnswer(lives[1].execution_id)) is False, "a cancel is no wrong record"
+    assert jobstore.run(ForgetAnswer(lives[1].execution_id, actor=SIGNOFF)) is False, "a cancel is no wrong record"
     assert lives[0].claim().outcome is INVALID
 
 
 def test_only_what_a_wrong_record_was_answered_is_forgotten(life: Life) -> None:
     life.running()
-    assert life.jobstore.run(ForgetAnswer(life.execution_id)) is False
+    assert life.jobstore.run(ForgetAnswer(life.execution_id, actor=SIGNOFF)) is False
 
 
 def test_a_claim_before_its_time_or_under_a_limit_waits(life: Life) -> None:
@@ -146,10 +147,10 @@ def test_a_claim_without_room_is_queued_again(life: Life) -> None:
     assert life.execution.state is ExecutionState.QUEUED
     assert life.claim(room=0).code == "no_room"
     batch = [Life(life.jobstore).requested() for _ in range(2)]
-    claims = [ClaimExecution(each.execution_id, each.job_id, life.executor, 1) for each in batch]
+    claims = [ClaimExecution(each.execution_id, each.job_id, life.executor, 1, actor=SIGNOFF) for each in batch]
     assert [answer.outcome for answer in life.jobstore.carry_out(*claims)] == [G, Q]
     batch = [Life(life.jobstore).requested() for _ in range(4)]
-    claims = [ClaimExecution(each.execution_id, each.job_id, life.executor, 3) for each in batch]
+    claims = [ClaimExecution(each.execution_id, each.job_id, life.executor, 3, actor=SIGNOFF) for each in batch]
     assert [answer.outcome for answer in life.jobstore.carry_out(*claims)] == [G, G, G, Q]
 
 
@@ -180,7 +181,7 @@ def test_a_circuit_opens_with_failures_and_its_probe_closes_it(life: Life) -> No
     assert jobstore.changes.switched_circuits
     waiting = offered(Life(jobstore).requested())
     assert waiting.claim().code == "circuit_open"
-    jobstore.run(EndLease(waiting.execution_id, TransitionKind.DEADLINE, 0))
+    jobstore.run(EndLease(waiting.execution_id, TransitionKind.DEADLINE, 0, actor=SIGNOFF))
     jobstore.now += timedelta(hours=1)
     assert waiting.claim().outcome is G
     assert jobstore.circuits["writer"].probe_id == waiting.execution_id
@@ -200,7 +201,8 @@ def test_a_result_is_recorded_and_leased_by_the_claim_of_its_judging(life: Life)
     life.judged()
     assert life.claim_judging().outcome is D
     unknown = result(uuid4(), life.job_id, 1)
-    assert life.jobstore.run(ClaimJudging(unknown, life.validator, 1, judge=JUDGE)).code == "unknown_execution"
+    claim = ClaimJudging(unknown, life.validator, 1, judge=JUDGE, actor=SIGNOFF)
+    assert life.jobstore.run(claim).code == "unknown_execution"
 
 
 def test_a_claimed_result_is_made_a_text_once(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +210,7 @@ def test_a_claimed_result_is_made_a_text_once(life: Life, monkeypatch: pytest.Mo
     event = result(life.execution_id, life.job_id, life.running().execution.lease, "an answer")
     made = Mock(wraps=jsontext.to_json)
     monkeypatch.setattr(jsontext, "to_json", made)
-    assert life.jobstore.run(ClaimJudging(event, life.validator, 1, judge=JUDGE)).outcome is G
+    assert life.jobstore.run(ClaimJudging(event, life.validator, 1, judge=JUDGE, actor=SIGNOFF)).outcome is G
     assert made.call_args_list.count(call("an answer")) == 1
 
 
@@ -223,13 +225,15 @@ def test_a_result_under_another_jobs_name_is_judged_by_nobody(life: Life) -> Non
     life.running().result()
     other = Life(life.jobstore).created()
     event = result(life.execution_id, other.job_id, 1)
-    assert life.jobstore.run(ClaimJudging(event, life.validator, 1, judge=JUDGE)).outcome is D
+    assert life.jobstore.run(ClaimJudging(event, life.validator, 1, judge=JUDGE, actor=SIGNOFF)).outcome is D
     assert life.execution.state is ExecutionState.OFFERED
 
 
 def test_a_validator_that_names_no_judge_reuses_nothing(life: Life) -> None:
     event = result(life.execution_id, life.job_id, 1)
-    assert ClaimJudging(event, life.validator, 1) == ClaimJudging(event, life.validator, 1, size=0, judge="")
+    assert ClaimJudging(event, life.validator, 1, actor=SIGNOFF) == ClaimJudging(
+        event, life.validator, 1, size=0, judge="", actor=SIGNOFF
+    )
 
 
 def judged_before(jobstore: MemoryJobstore, *outcomes: Outcome) -> None:

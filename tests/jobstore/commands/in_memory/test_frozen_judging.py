@@ -20,6 +20,7 @@ from jobstore.commands.edits import EditJob
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
 from jobstore.commands.judging.versions import PromoteVersion, RetireName
 from jobstore.commands.rows import JudgedCount
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from servicekit.errors import PermanentError
 
@@ -78,9 +79,9 @@ def test_a_request_freezes_versions_and_sends_the_agent_all_criteria(life: Life)
 def test_edits_never_change_what_is_under_way(life: Life) -> None:
     answered(life)
     life.jobstore.put(Kind.JUDGE, "strict", OTHER)
-    life.jobstore.run(PromoteVersion(Named(Kind.JUDGE, "strict"), 2))
+    life.jobstore.run(PromoteVersion(Named(Kind.JUDGE, "strict"), 2, actor=SIGNOFF))
     life.jobstore.put(Kind.CRITERIA, "house", "Is rude")
-    life.jobstore.run(RetireName(Named(Kind.CRITERIA, "house")))
+    life.jobstore.run(RetireName(Named(Kind.CRITERIA, "house"), actor=SIGNOFF))
     answer = claimed(life)
     assert answer.question is not None
     assert answer.question.acceptance_criteria == JOINED
@@ -125,15 +126,15 @@ def test_what_is_not_there_is_refused_wherever_it_is_named(life: Life, policy: d
     jobstore.versions[Named(Kind.JUDGE, "default")] = {1: BODY}
     jobstore.names[Named(Kind.JUDGE, "default")] = jobstore.names[Named(Kind.JUDGE, "strict")]
     jobstore.put(Kind.CRITERIA, "old", "Is old")
-    jobstore.run(RetireName(Named(Kind.CRITERIA, "old")))
+    jobstore.run(RetireName(Named(Kind.CRITERIA, "old"), actor=SIGNOFF))
     with pytest.raises(PermanentError) as caught:
         life.created(policy=policy)
     assert caught.value.code == code
     known = Life(jobstore).created()
-    assert code_of(jobstore, EditJob(known.job_id, JobEdit(policy=policy))) == code
+    assert code_of(jobstore, EditJob(known.job_id, JobEdit(policy=policy), actor=SIGNOFF)) == code
     new = NewAgent(name="a", url="http://127.0.0.1:1/", policy=policy)
-    assert code_of(jobstore, RegisterAgent("another", new)) == code
-    assert code_of(jobstore, UpdateAgent("writer", new)) == code
+    assert code_of(jobstore, RegisterAgent("another", new, actor=SIGNOFF)) == code
+    assert code_of(jobstore, UpdateAgent("writer", new, actor=SIGNOFF)) == code
     assert Life(jobstore).claim(inline=new_job(policy=policy)).code == code
 
 
@@ -142,13 +143,13 @@ def test_what_was_there_once_is_an_obstacle_and_no_hindrance_to_other_changes(li
     jobstore = life.jobstore
     agent = jobstore.agents["writer"]
     new = NewAgent(**agent.model_dump(include=set(NewAgent.model_fields) - {"id"}) | {"policy": BOTH})
-    jobstore.run(UpdateAgent("writer", new))
-    jobstore.run(RetireName(Named(Kind.JUDGE, "strict")))
+    jobstore.run(UpdateAgent("writer", new, actor=SIGNOFF))
+    jobstore.run(RetireName(Named(Kind.JUDGE, "strict"), actor=SIGNOFF))
     with pytest.raises(PermanentError) as caught:
         life.execute()
     assert caught.value.code == "unknown_judge_policy"
-    jobstore.run(EditJob(life.job_id, JobEdit(title="Another")))
-    jobstore.run(UpdateAgent("writer", new.model_copy(update={"name": "another"})))
+    jobstore.run(EditJob(life.job_id, JobEdit(title="Another"), actor=SIGNOFF))
+    jobstore.run(UpdateAgent("writer", new.model_copy(update={"name": "another"}), actor=SIGNOFF))
 
 
 def test_a_job_with_a_set_may_have_no_criteria_of_its_own(life: Life) -> None:
@@ -161,10 +162,10 @@ def test_a_job_with_a_set_may_have_no_criteria_of_its_own(life: Life) -> None:
 
 def test_a_job_without_any_criteria_cannot_be_made_by_an_edit(life: Life) -> None:
     life.created(acceptance_criteria="", policy={"criteria_set": "house"})
-    assert code_of(life.jobstore, EditJob(life.job_id, JobEdit(policy={}))) == "criteria_empty"
+    assert code_of(life.jobstore, EditJob(life.job_id, JobEdit(policy={}), actor=SIGNOFF)) == "criteria_empty"
     both = Life(life.jobstore).created(policy={"criteria_set": "house"})
     policy = {"criteria_set": "house@1"}
-    life.jobstore.run(EditJob(both.job_id, JobEdit(acceptance_criteria="", policy=policy)))
+    life.jobstore.run(EditJob(both.job_id, JobEdit(acceptance_criteria="", policy=policy), actor=SIGNOFF))
     assert life.jobstore.specs[both.job_id].acceptance_criteria == ""
 
 
@@ -218,7 +219,9 @@ def test_where_the_tables_were_lost_a_result_waits_until_they_are_put_back(life:
 def test_a_validator_that_knows_no_policies_is_granted_nothing_that_names_one(life: Life) -> None:
     def claim(each: Life) -> ClaimAnswer:
         event = result(each.execution_id, each.job_id, each.execution.result_lease or 1)
-        answer: ClaimAnswer = each.jobstore.run(ClaimJudging(event, each.validator, 10, applies_policies=False))
+        answer: ClaimAnswer = each.jobstore.run(
+            ClaimJudging(event, each.validator, 10, applies_policies=False, actor=SIGNOFF)
+        )
         return answer
 
     answer = claim(answered(life))
@@ -321,7 +324,7 @@ def test_a_check_of_the_policys_loop_is_given_what_it_needs_from_its_submission_
     jobstore.put(
         Kind.JUDGE, "strict", format_body(JudgePolicy(name="strict", loop=[LoopStep(check="max_words 9"), step]))
     )
-    jobstore.run(PromoteVersion(Named(Kind.JUDGE, "strict"), 2))
+    jobstore.run(PromoteVersion(Named(Kind.JUDGE, "strict"), 2, actor=SIGNOFF))
     first = answered(Life(jobstore))
     assert claimed(first).context is None
     finished(first, policy="strict@2", submission=1, submissions=3)

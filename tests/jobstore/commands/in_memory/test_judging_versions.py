@@ -8,6 +8,7 @@ from support.jobstore.memory import MemoryJobstore
 from contracts.judging.calibration.golden import Measured, Report, make_golden
 from contracts.judging.policy import JudgePolicy, Stage
 from jobstore.commands.judging.versions import KeepEvaluation, PromoteVersion, PutVersion, ReportDefault, RetireName
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import (
     NAMES_MAX,
     POLICY_MAX_BYTES,
@@ -37,10 +38,10 @@ def test_the_first_version_of_a_policy_is_current_and_a_later_one_once_it_is_pro
     assert jobstore.put(*STRICT, BODY) == 1
     assert jobstore.put(*STRICT, OTHER, note="one ask for each") == 2
     assert jobstore.names[STRICT].current == 1
-    jobstore.run(PromoteVersion(STRICT, 2, "better on the golden set"))
-    jobstore.run(PromoteVersion(STRICT, 2, "again"))
+    jobstore.run(PromoteVersion(STRICT, 2, "better on the golden set", actor=SIGNOFF))
+    jobstore.run(PromoteVersion(STRICT, 2, "again", actor=SIGNOFF))
     assert (jobstore.names[STRICT].current, jobstore.names[STRICT].moves) == (2, 2)
-    jobstore.run(PromoteVersion(STRICT, 1, "dearer"))
+    jobstore.run(PromoteVersion(STRICT, 1, "dearer", actor=SIGNOFF))
     assert [(move.move, move.version, move.reason) for move in jobstore.changes.name_moves] == [(3, 1, "dearer")]
 
 
@@ -59,54 +60,60 @@ def test_who_changed_another_version_is_told(jobstore: MemoryJobstore) -> None:
     jobstore.put(*STRICT, BODY)
     jobstore.put(*POLITE, BODY)
     for expected in (0, 2):
-        assert code_of(jobstore, PutVersion(STRICT, OTHER, expected=expected)) == "judge_policy_conflict"
-    assert code_of(jobstore, PutVersion(POLITE, OTHER, expected=0)) == "criteria_set_conflict"
+        assert code_of(jobstore, PutVersion(STRICT, OTHER, expected=expected, actor=SIGNOFF)) == "judge_policy_conflict"
+    assert code_of(jobstore, PutVersion(POLITE, OTHER, expected=0, actor=SIGNOFF)) == "criteria_set_conflict"
     assert jobstore.put(*STRICT, OTHER, expected=1) == 2
 
 
 def test_of_two_that_put_at_once_each_has_a_version_of_its_own(jobstore: MemoryJobstore) -> None:
-    same, one, other = (PutVersion(STRICT, body) for body in (BODY, BODY, OTHER))
+    same, one, other = (PutVersion(STRICT, body, actor=SIGNOFF) for body in (BODY, BODY, OTHER))
     assert jobstore.carry_out(same, one, other) == [1, 1, 2]
-    told, late = jobstore.carry_out(PutVersion(STRICT, "{}", expected=2), PutVersion(STRICT, "[]", expected=2))
+    told, late = jobstore.carry_out(
+        PutVersion(STRICT, "{}", expected=2, actor=SIGNOFF), PutVersion(STRICT, "[]", expected=2, actor=SIGNOFF)
+    )
     assert (told, late.code) == (3, "judge_policy_conflict")
 
 
 def test_a_retired_name_can_be_promoted_again(jobstore: MemoryJobstore) -> None:
     jobstore.put(*STRICT, BODY)
     for _ in range(2):
-        jobstore.run(RetireName(STRICT, "too dear"))
+        jobstore.run(RetireName(STRICT, "too dear", actor=SIGNOFF))
     assert (jobstore.names[STRICT].current, jobstore.names[STRICT].moves) == (None, 2)
-    jobstore.run(PromoteVersion(STRICT, 1))
+    jobstore.run(PromoteVersion(STRICT, 1, actor=SIGNOFF))
     assert jobstore.names[STRICT].current == 1
 
 
 def test_what_is_not_there_cannot_be_promoted_or_retired(jobstore: MemoryJobstore) -> None:
-    assert code_of(jobstore, PromoteVersion(STRICT, 1)) == "unknown_judge_policy"
-    assert code_of(jobstore, RetireName(POLITE)) == "unknown_criteria_set"
+    assert code_of(jobstore, PromoteVersion(STRICT, 1, actor=SIGNOFF)) == "unknown_judge_policy"
+    assert code_of(jobstore, RetireName(POLITE, actor=SIGNOFF)) == "unknown_criteria_set"
     jobstore.put(*STRICT, BODY)
-    assert code_of(jobstore, PromoteVersion(STRICT, 2)) == "unknown_judge_policy"
+    assert code_of(jobstore, PromoteVersion(STRICT, 2, actor=SIGNOFF)) == "unknown_judge_policy"
 
 
 def test_a_lost_name_is_put_back_under_its_number(jobstore: MemoryJobstore) -> None:
     assert jobstore.put(*STRICT, BODY, expected=17) == 17
     assert jobstore.put(*STRICT, OTHER) == 18
-    assert code_of(jobstore, PutVersion(POLITE, BODY, expected=VERSION_MAX + 1)) == "too_many_versions"
+    assert code_of(jobstore, PutVersion(POLITE, BODY, expected=VERSION_MAX + 1, actor=SIGNOFF)) == "too_many_versions"
     assert jobstore.put(*POLITE, BODY, expected=VERSION_MAX) == VERSION_MAX
 
 
 def test_nothing_grows_without_bounds(jobstore: MemoryJobstore) -> None:
     whole = {version: hash_body(str(version)) for version in range(1, VERSIONS_MAX + 1)}
     jobstore.names = {STRICT: Versions(whole, 1, 1)}
-    assert code_of(jobstore, PutVersion(STRICT, BODY)) == "too_many_versions"
+    assert code_of(jobstore, PutVersion(STRICT, BODY, actor=SIGNOFF)) == "too_many_versions"
     jobstore.names = {Named(Kind.JUDGE, str(n)): Versions({1: b""}, 1, 1) for n in range(NAMES_MAX)}
-    assert code_of(jobstore, PutVersion(STRICT, BODY)) == "too_many_names"
+    assert code_of(jobstore, PutVersion(STRICT, BODY, actor=SIGNOFF)) == "too_many_names"
     assert jobstore.put(*POLITE, BODY) == 1
-    assert code_of(jobstore, PutVersion(STRICT, "x" * (POLICY_MAX_BYTES + 1))) == "payload_too_large"
+    assert code_of(jobstore, PutVersion(STRICT, "x" * (POLICY_MAX_BYTES + 1), actor=SIGNOFF)) == "payload_too_large"
 
 
 def test_only_validators_change_what_is_their_own(jobstore: MemoryJobstore) -> None:
-    assert jobstore.run(ReportDefault(RESERVED, BODY)) == 1
-    for command in (PutVersion(RESERVED, OTHER), PromoteVersion(RESERVED, 1), RetireName(RESERVED)):
+    assert jobstore.run(ReportDefault(RESERVED, BODY, actor=SIGNOFF)) == 1
+    for command in (
+        PutVersion(RESERVED, OTHER, actor=SIGNOFF),
+        PromoteVersion(RESERVED, 1, actor=SIGNOFF),
+        RetireName(RESERVED, actor=SIGNOFF),
+    ):
         assert code_of(jobstore, command) == "judge_policy_reserved"
 
 
@@ -141,14 +148,14 @@ def test_a_golden_set_is_of_a_policy_that_is_there(jobstore: MemoryJobstore) -> 
     for put in (None, Named(Kind.CRITERIA, "strict"), Named(Kind.JUDGE, "other")):
         if put is not None:
             jobstore.put(*put, BODY)
-        assert code_of(jobstore, PutVersion(GOLDEN, GOLDEN_BODY)) == "unknown_judge_policy"
+        assert code_of(jobstore, PutVersion(GOLDEN, GOLDEN_BODY, actor=SIGNOFF)) == "unknown_judge_policy"
     jobstore.put(*STRICT, BODY)
-    jobstore.run(RetireName(STRICT))
+    jobstore.run(RetireName(STRICT, actor=SIGNOFF))
     assert jobstore.put(*GOLDEN, GOLDEN_BODY) == 1
 
 
 def test_a_version_that_passes_the_golden_set_takes_over(guarded: MemoryJobstore) -> None:
-    guarded.run(PromoteVersion(STRICT, 2, report=report_on("strict@2")))
+    guarded.run(PromoteVersion(STRICT, 2, report=report_on("strict@2"), actor=SIGNOFF))
     assert guarded.names[STRICT].current == 2
 
 
@@ -164,24 +171,25 @@ def test_a_version_that_passes_the_golden_set_takes_over(guarded: MemoryJobstore
 def test_a_version_that_does_not_is_refused_unless_it_is_forced_with_a_reason(
     guarded: MemoryJobstore, report: Report | None, code: str
 ) -> None:
-    assert code_of(guarded, PromoteVersion(STRICT, 2, report=report)) == code
+    assert code_of(guarded, PromoteVersion(STRICT, 2, report=report, actor=SIGNOFF)) == code
     assert guarded.names[STRICT].current == 1
-    guarded.run(PromoteVersion(STRICT, 2, "the set is old", report))
+    guarded.run(PromoteVersion(STRICT, 2, "the set is old", report, actor=SIGNOFF))
     assert guarded.names[STRICT].current == 2
 
 
 def test_what_is_current_needs_no_report_and_a_retired_policy_does(guarded: MemoryJobstore) -> None:
-    guarded.run(PromoteVersion(STRICT, 1))
-    guarded.run(RetireName(STRICT))
-    assert code_of(guarded, PromoteVersion(STRICT, 1)) == "golden_not_evaluated"
+    guarded.run(PromoteVersion(STRICT, 1, actor=SIGNOFF))
+    guarded.run(RetireName(STRICT, actor=SIGNOFF))
+    assert code_of(guarded, PromoteVersion(STRICT, 1, actor=SIGNOFF)) == "golden_not_evaluated"
 
 
 def test_a_golden_set_is_replaced_and_removed(guarded: MemoryJobstore) -> None:
     _, other = make_golden([case("other", label=True), case("bad", label=False)])
     assert guarded.put(*GOLDEN, other) == 2
-    assert code_of(guarded, PromoteVersion(STRICT, 2, report=report_on("strict@2"))) == "golden_other_cases"
-    guarded.run(RetireName(GOLDEN))
-    guarded.run(PromoteVersion(STRICT, 2))
+    promote = PromoteVersion(STRICT, 2, report=report_on("strict@2"), actor=SIGNOFF)
+    assert code_of(guarded, promote) == "golden_other_cases"
+    guarded.run(RetireName(GOLDEN, actor=SIGNOFF))
+    guarded.run(PromoteVersion(STRICT, 2, actor=SIGNOFF))
     assert guarded.names[STRICT].current == 2
 
 
@@ -189,16 +197,18 @@ def test_a_golden_set_is_its_policys_alone(guarded: MemoryJobstore) -> None:
     for kind, name in ((Kind.JUDGE, "mild"), (Kind.CRITERIA, "strict")):
         for body in (BODY, OTHER):
             guarded.put(kind, name, body)
-        guarded.run(PromoteVersion(Named(kind, name), 1))
-        guarded.run(PromoteVersion(Named(kind, name), 2))
-    assert code_of(guarded, PutVersion(Named(Kind.GOLDEN, "default"), GOLDEN_BODY)) == "judge_policy_reserved"
+        guarded.run(PromoteVersion(Named(kind, name), 1, actor=SIGNOFF))
+        guarded.run(PromoteVersion(Named(kind, name), 2, actor=SIGNOFF))
+    put = PutVersion(Named(Kind.GOLDEN, "default"), GOLDEN_BODY, actor=SIGNOFF)
+    assert code_of(guarded, put) == "judge_policy_reserved"
 
 
 def test_validators_of_two_settings_make_two_versions_however_often_they_report(jobstore: MemoryJobstore) -> None:
-    reports = [ReportDefault(RESERVED, body) for body in (BODY, OTHER) * 3]
+    reports = [ReportDefault(RESERVED, body, actor=SIGNOFF) for body in (BODY, OTHER) * 3]
     assert [jobstore.run(report) for report in reports] == [1, 2] * 3
     assert jobstore.names[RESERVED].current == 2
-    assert code_of(jobstore, ReportDefault(RESERVED, "x" * (POLICY_MAX_BYTES + 1))) == "payload_too_large"
+    large = ReportDefault(RESERVED, "x" * (POLICY_MAX_BYTES + 1), actor=SIGNOFF)
+    assert code_of(jobstore, large) == "payload_too_large"
 
 
 def test_a_version_has_all_that_it_leaves_to_defaults() -> None:
@@ -215,8 +225,8 @@ def test_what_a_report_says_of_a_version_is_kept(guarded: MemoryJobstore) -> Non
         cases_hash=SET.cases_hash,
         policies=[*known.policies, *unknown.policies, *report_on("x").policies, *report_on("x@-1").policies],
     )
-    assert guarded.run(KeepEvaluation(report)) == ["strict@1"]
-    guarded.run(PromoteVersion(STRICT, 2, report=report_on("strict@2")))
+    assert guarded.run(KeepEvaluation(report, actor=SIGNOFF)) == ["strict@1"]
+    guarded.run(PromoteVersion(STRICT, 2, report=report_on("strict@2"), actor=SIGNOFF))
     assert sorted(guarded.evaluations) == [("strict", 1), ("strict", 2)]
     assert Measured.model_validate_json(guarded.evaluations["strict", 2]).overall.true_accepts == 1
 
@@ -225,9 +235,9 @@ def test_a_set_that_was_retired_is_current_again_once_it_is_put(jobstore: Memory
     jobstore.put(*STRICT, BODY)
     for put in (POLITE, GOLDEN):
         jobstore.put(*put, BODY)
-        jobstore.run(RetireName(put))
+        jobstore.run(RetireName(put, actor=SIGNOFF))
         assert jobstore.put(*put, BODY) == 1
         assert jobstore.names[put].current == 1
-    jobstore.run(RetireName(STRICT))
+    jobstore.run(RetireName(STRICT, actor=SIGNOFF))
     assert jobstore.put(*STRICT, BODY) == 1
     assert jobstore.names[STRICT].current is None, "a policy is brought back by promoting"

@@ -12,10 +12,10 @@ from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import StageVerdict, Verdict
 from contracts.status import JobStatus, JudgingKind, JudgingState, Outcome, ReportKind
 from jobstore.commands.jobs import AssignAgent
-from jobstore.commands.judging.judgings import FinishJudging, QueueJudgings, QueueRejudging
+from jobstore.commands.judging.judgings import GRANTS_MAX, FinishJudging, LoseJudging, QueueJudgings, QueueRejudging
 from jobstore.commands.judging.versions import PromoteVersion, PutVersion, RetireName
 from jobstore.commands.rows import NewJudging
-from jobstore.domain.actor import ADMINISTRATOR
+from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import NotFoundError, RefusedError
 
@@ -53,7 +53,7 @@ def finished(life: Life, judging: NewJudging, said: Verdict, **fields: Any) -> b
     about = {"execution_id": life.execution_id, "job_id": life.job_id} if judging.kind is JudgingKind.REJUDGE else {}
     text = said.model_dump_json()
     done: bool = life.jobstore.run(
-        FinishJudging(judging.id, 1, text, cost_usd=0.5, tokens=3, duration_s=1.5, **about, **fields)
+        FinishJudging(judging.id, 1, text, cost_usd=0.5, tokens=3, duration_s=1.5, **about, **fields, actor=SIGNOFF)
     )
     return done
 
@@ -104,7 +104,7 @@ def test_nothing_is_recorded_of_a_job_that_moved_on(life: Life) -> None:
     nonsense = verdict(Outcome.CANNOT_ASSESS, judge_error="judge_refused")
     assert finished(life, unjudged, nonsense)
     assert finished(life, mismatched, OTHER)
-    life.jobstore.run(FinishJudging(gone.id, 1, MET.model_dump_json()))
+    life.jobstore.run(FinishJudging(gone.id, 1, MET.model_dump_json(), actor=SIGNOFF))
     life.execution_id = uuid4()
     life.execute(resubmission=True)
     life.execution_id = judging.execution_id or life.execution_id
@@ -131,9 +131,9 @@ def test_each_is_judged_by_the_policy_that_its_execution_froze_unless_one_is_nam
 ) -> None:
     strict, plain = rested(Life(policies), policy={"judge": "strict"}), rested(Life(policies))
     default = rested(Life(policies), policy={"judge": "default"})
-    policies.run(PutVersion(STRICT, format_body(JudgePolicy(name="strict", asks="each"))))
-    policies.run(PromoteVersion(STRICT, 2))
-    policies.run(RetireName(STRICT))
+    policies.run(PutVersion(STRICT, format_body(JudgePolicy(name="strict", asks="each")), actor=SIGNOFF))
+    policies.run(PromoteVersion(STRICT, 2, actor=SIGNOFF))
+    policies.run(RetireName(STRICT, actor=SIGNOFF))
     for life, reference in ((strict, "strict@1"), (plain, None), (default, None)):
         assert by_which(queued(life, kind), policies) == reference
     assert by_which(queued(strict, kind, judge_policy=MILD), policies) == "mild@1"
@@ -196,7 +196,7 @@ def test_another_execution_has_ended_since(life: Life) -> None:
 
 def test_what_was_assigned_anew_has_nothing_to_judge(life: Life) -> None:
     rested(life, Outcome.FAIL)
-    life.jobstore.run(AssignAgent(life.job_id, "writer"))
+    life.jobstore.run(AssignAgent(life.job_id, "writer", actor=SIGNOFF))
     with pytest.raises(RefusedError, match="has no result"):
         queued(life)
 
@@ -207,11 +207,11 @@ def test_the_judgings_of_a_call_are_queued_once_and_within_bounds(jobstore: Memo
     assert asked.size == len("{}{}")
     assert [case(group_id, kind=kind).urgency for kind in KINDS] == [0, 1, 2]
     jobstore.run(asked)
-    jobstore.run(QueueJudgings([case(group_id)]))
+    jobstore.run(QueueJudgings([case(group_id)], actor=SIGNOFF))
     assert [judging.actor for judging in jobstore.judgings.values()] == [ADMINISTRATOR] * 2
     jobstore.judging_room = 1
     one, other = uuid4(), uuid4()
-    done = jobstore.carry_out(QueueJudgings([case(one)]), QueueJudgings([case(other)]))
+    done = jobstore.carry_out(QueueJudgings([case(one)], actor=SIGNOFF), QueueJudgings([case(other)], actor=SIGNOFF))
     assert done[0] is None
     assert isinstance(done[1], RefusedError)
     assert done[1].code == "too_many_judgings"
@@ -231,8 +231,8 @@ def test_what_is_said_of_a_case_is_kept(
     jobstore: MemoryJobstore, kind: JudgingKind, said: str | None, code: str | None
 ) -> None:
     judging = case(uuid4(), kind=kind)
-    jobstore.run(QueueJudgings([judging]))
-    command = FinishJudging(judging.id, 1, said, None if said else code)
+    jobstore.run(QueueJudgings([judging], actor=SIGNOFF))
+    command = FinishJudging(judging.id, 1, said, None if said else code, actor=SIGNOFF)
     assert command.size == len(said or "")
     assert jobstore.run(command)
     kept = jobstore.answers[judging.id]
@@ -260,16 +260,32 @@ def test_a_cost_that_nobody_told_is_none(
     jobstore: MemoryJobstore, asks: list[dict[str, float]] | None, told: dict[str, Any], cost: float | None
 ) -> None:
     judging = case(uuid4(), kind=JudgingKind.EVALUATE)
-    jobstore.run(QueueJudgings([judging]))
+    jobstore.run(QueueJudgings([judging], actor=SIGNOFF))
     stages = [StageVerdict.model_validate(ASK | {"asks": [{"model": "m", **ask} for ask in asks or []]})]
     said = None if asks is None else MET.model_copy(update={"stages": stages}).model_dump_json()
-    assert jobstore.run(FinishJudging(judging.id, 1, said, **told))
+    assert jobstore.run(FinishJudging(judging.id, 1, said, **told, actor=SIGNOFF))
     assert jobstore.answers[judging.id].cost_usd == cost
 
 
 def test_a_stale_lease_and_an_unknown_judging_count_for_nothing(jobstore: MemoryJobstore) -> None:
     judging = case(uuid4())
-    jobstore.run(QueueJudgings([judging]))
-    assert not jobstore.run(FinishJudging(judging.id, 0, MET.model_dump_json()))
-    assert not jobstore.run(FinishJudging(uuid4(), 1))
+    jobstore.run(QueueJudgings([judging], actor=SIGNOFF))
+    assert not jobstore.run(FinishJudging(judging.id, 0, MET.model_dump_json(), actor=SIGNOFF))
+    assert not jobstore.run(FinishJudging(uuid4(), 1, actor=SIGNOFF))
     assert jobstore.judgings[judging.id].state is JudgingState.LEASED
+
+
+@pytest.mark.parametrize(
+    ("lease", "has_lapsed", "ends"),
+    [(GRANTS_MAX, True, True), (GRANTS_MAX - 1, True, False), (GRANTS_MAX, False, False)],
+)
+def test_the_last_lease_that_lapses_ends_a_judging(
+    jobstore: MemoryJobstore, lease: int, has_lapsed: bool, ends: bool
+) -> None:
+    judging = case(uuid4())
+    jobstore.run(QueueJudgings([judging], actor=ADMINISTRATOR))
+    jobstore.judgings[judging.id] = jobstore.judgings[judging.id]._replace(lease=lease, has_lapsed=has_lapsed)
+    lost = LoseJudging(judging.id, actor=SIGNOFF)
+    jobstore.carry_out(lost, lost, LoseJudging(uuid4(), actor=SIGNOFF))
+    answers = [(one.code, one.cost_usd) for one in jobstore.changes.judging_answers]
+    assert answers == ([("judging_lost", None)] if ends else [])

@@ -13,6 +13,7 @@ from contracts.sizes import LIMIT_MAX_BYTES
 from contracts.status import JobStatus, Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.reports import EndLease, RecordReport, RecordResult
+from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
 from jobstore.domain.model import ExecutionState, Refusal, TransitionKind
 from servicekit.errors import PermanentError
 
@@ -24,18 +25,18 @@ def test_a_result_and_its_verdict_may_be_of_one_batch(life: Life) -> None:
     lease = life.execution.lease
     event = result(life.execution_id, life.job_id, lease)
     told = reported(life.execution_id, life.job_id, lease + 1, ReportKind.VERDICT, verdict=verdict())
-    first, second = life.jobstore.carry_out(RecordResult(event), RecordReport(told))
+    first, second = life.jobstore.carry_out(RecordResult(event, actor=EXECUTOR), RecordReport(told, actor=WORKER))
     assert first is None
     assert isinstance(second, Refusal), "no judging lease was granted"
 
 
 def test_a_report_of_no_execution_that_is_known_is_refused(life: Life) -> None:
     life.created()
-    stray = RecordResult(result(uuid4(), life.job_id, 1))
+    stray = RecordResult(result(uuid4(), life.job_id, 1), actor=EXECUTOR)
     assert life.jobstore.run(stray).code == "unknown_execution"
-    assert life.jobstore.run(EndLease(uuid4(), TransitionKind.LAPSED, 1)).code == "unknown_execution"
+    assert life.jobstore.run(EndLease(uuid4(), TransitionKind.LAPSED, 1, actor=SIGNOFF)).code == "unknown_execution"
     life.execute()
-    elsewhere = RecordResult(result(life.execution_id, "another", 1))
+    elsewhere = RecordResult(result(life.execution_id, "another", 1), actor=EXECUTOR)
     assert life.jobstore.run(elsewhere).code == "unknown_execution"
 
 
@@ -51,7 +52,7 @@ def test_all_that_is_said_of_calls_and_of_judging_is_recorded(life: Life) -> Non
     life.claim()
     call = {"usage": usage, "duration_s": 2.5, "began_at": life.jobstore.now}
     event = result(life.execution_id, life.job_id, life.execution.lease, "blue", attempt=2, **call)
-    life.jobstore.run(RecordResult(event))
+    life.jobstore.run(RecordResult(event, actor=EXECUTOR))
     life.claim_judging(judge="a-judge")
     misjudged = {"code": "judge_away", "message": "no answer", "usage": usage, "duration_s": 0.5}
     life.report(ReportKind.MISJUDGED, **misjudged)
@@ -71,7 +72,10 @@ def test_a_result_that_is_too_large_fails_its_job(life: Life) -> None:
 
 def test_a_result_weighs_what_its_record_does_and_other_commands_nothing(life: Life) -> None:
     event = result(life.execution_id, life.job_id, 1)
-    assert (RecordResult(event, 7).size, EndLease(life.execution_id, TransitionKind.LAPSED, 1).size) == (7, 0)
+    assert (
+        RecordResult(event, 7, actor=EXECUTOR).size,
+        EndLease(life.execution_id, TransitionKind.LAPSED, 1, actor=SIGNOFF).size,
+    ) == (7, 0)
 
 
 def test_what_a_call_costs_is_counted(life: Life) -> None:
@@ -149,13 +153,15 @@ def test_a_verdict_met_or_not_ends_its_execution(life: Life) -> None:
 def test_a_lease_is_ended(life: Life, kind: TransitionKind, code: str | None, status: JobStatus) -> None:
     life.running()
     life.jobstore.now += timedelta(seconds=60)
-    life.jobstore.run(EndLease(life.execution_id, kind, life.execution.lease, code))
+    life.jobstore.run(EndLease(life.execution_id, kind, life.execution.lease, code, actor=SIGNOFF))
     assert life.job.status is status
 
 
 def test_a_judging_lease_whose_outcome_cannot_be_recorded_is_spent(life: Life) -> None:
     life.judging()
-    life.jobstore.run(EndLease(life.execution_id, TransitionKind.FAILED, life.execution.lease, "unstorable"))
+    life.jobstore.run(
+        EndLease(life.execution_id, TransitionKind.FAILED, life.execution.lease, "unstorable", actor=SIGNOFF)
+    )
     assert (life.execution.misjudged, life.execution.state) == (1, ExecutionState.QUEUED)
 
 
@@ -212,7 +218,7 @@ def test_of_two_verdicts_under_one_lease_the_first_counts(life: Life) -> None:
     unsound = sound.model_copy(
         update={"verdict": verdict(Outcome.CANNOT_ASSESS, judge_error="judge_refused"), "event_id": uuid4()}
     )
-    life.jobstore.carry_out(RecordReport(unsound), RecordReport(sound))
+    life.jobstore.carry_out(RecordReport(unsound, actor=WORKER), RecordReport(sound, actor=WORKER))
     assert life.told[-1] == "not_met"
     life.report(ReportKind.VERDICT, lease, verdict=verdict(Outcome.FAIL))
     assert life.jobstore.refused() == ["illegal_transition"]
@@ -220,7 +226,7 @@ def test_of_two_verdicts_under_one_lease_the_first_counts(life: Life) -> None:
 
 def test_what_was_cancelled_before_it_came_does_not_follow(life: Life) -> None:
     life.judging(policy=AUTOMATIC)
-    life.jobstore.run(CancelJob(None, following(life).execution_id))
+    life.jobstore.run(CancelJob(None, following(life).execution_id, actor=SIGNOFF))
     life.judged(Outcome.FAIL)
     assert said_last(life)[0] == "execution_conflict"
 
@@ -300,7 +306,7 @@ def test_what_a_worker_says_of_a_time_to_come_is_now(life: Life) -> None:
 def test_an_outcome_that_does_not_count_tells_of_no_call(life: Life) -> None:
     began_at = life.jobstore.now
     stray = reported(uuid4(), life.job_id, 1, ReportKind.FAILED, began_at=began_at)
-    assert life.created().jobstore.run(RecordReport(stray)).code == "unknown_execution"
+    assert life.created().jobstore.run(RecordReport(stray, actor=WORKER)).code == "unknown_execution"
     life.execute()
     life.report(ReportKind.FAILED, lease=1, began_at=began_at)
     life.claim()

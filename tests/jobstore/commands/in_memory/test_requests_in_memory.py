@@ -19,6 +19,7 @@ from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.jobs import AssignAgent, CreateJob, MatchJob
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.commands.unit_of_work import generate_id
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.execution_states import Openings
 from jobstore.domain.model import ExecutionState, Job, TransitionKind
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
@@ -31,7 +32,7 @@ def code_of(run: Any) -> str:
 
 
 def test_a_job_is_created_once_and_another_one_of_its_id_refused(life: Life) -> None:
-    shown = [life.jobstore.run(CreateJob(new_job(), life.job_id)) for _ in range(2)]
+    shown = [life.jobstore.run(CreateJob(new_job(), life.job_id, actor=SIGNOFF)) for _ in range(2)]
     assert shown[0]["version"] == shown[1]["version"] == 1
     assert code_of(lambda: life.created(title="Another")) == "job_conflict"
     assert code_of(lambda: Life(life.jobstore).created(agent_id="nobody")) == "unknown_agent"
@@ -41,8 +42,8 @@ def test_a_job_is_created_once_and_another_one_of_its_id_refused(life: Life) -> 
 def test_a_job_that_asks_for_too_much_is_refused() -> None:
     small = MemoryJobstore(job_max_bytes=200)
     assert code_of(lambda: Life(small).created(payload="x" * 200)) == "payload_too_large"
-    life = Life(small).created()
-    assert code_of(lambda: small.run(AssignAgent(life.job_id, "writer", '"' + "x" * 200 + '"'))) == "payload_too_large"
+    assign = AssignAgent(Life(small).created().job_id, "writer", '"' + "x" * 200 + '"', actor=SIGNOFF)
+    assert code_of(lambda: small.run(assign)) == "payload_too_large"
 
 
 def test_a_job_without_an_agent_is_matched_or_says_what_is_missing(jobstore: MemoryJobstore) -> None:
@@ -57,71 +58,71 @@ def test_a_job_without_an_agent_is_matched_or_says_what_is_missing(jobstore: Mem
 def test_a_job_that_waits_is_matched_later_unless_it_has_moved_on(jobstore: MemoryJobstore) -> None:
     life = Life(jobstore).created(agent_id=None, capabilities=["sing"])
     jobstore.register("able", "sing")
-    jobstore.run(MatchJob(life.job_id, version=1))
+    jobstore.run(MatchJob(life.job_id, version=1, actor=SIGNOFF))
     assert life.job.agent_id is None
-    jobstore.run(MatchJob("nobody knows", version=1))
-    jobstore.run(MatchJob(life.job_id, version=2))
+    jobstore.run(MatchJob("nobody knows", version=1, actor=SIGNOFF))
+    jobstore.run(MatchJob(life.job_id, version=2, actor=SIGNOFF))
     assert life.told == ["created", "matching_failed", "matched"]
 
 
 def test_an_agent_is_assigned_by_hand_also_with_another_payload(life: Life) -> None:
-    life.created()
+    run = life.created().jobstore.run
     life.jobstore.register("other")
-    assert life.jobstore.run(AssignAgent(life.job_id, "other", '{"n":1}'))["payload"] == '{"n":1}'
-    assert life.jobstore.run(AssignAgent(life.job_id, "writer"))["agent_id"] == "writer"
-    assert code_of(lambda: life.jobstore.run(AssignAgent(life.job_id, "nobody"))) == "unknown_agent"
-    assert code_of(lambda: life.jobstore.run(AssignAgent("nobody knows", "writer"))) == "unknown_job"
+    assert run(AssignAgent(life.job_id, "other", '{"n":1}', actor=SIGNOFF))["payload"] == '{"n":1}'
+    assert run(AssignAgent(life.job_id, "writer", actor=SIGNOFF))["agent_id"] == "writer"
+    assert code_of(lambda: run(AssignAgent(life.job_id, "nobody", actor=SIGNOFF))) == "unknown_agent"
+    assert code_of(lambda: run(AssignAgent("nobody knows", "writer", actor=SIGNOFF))) == "unknown_job"
     life.execute()
-    assert code_of(lambda: life.jobstore.run(AssignAgent(life.job_id, "other", '"not taken"'))) == "execution_live"
+    assert code_of(lambda: run(AssignAgent(life.job_id, "other", '"not taken"', actor=SIGNOFF))) == "execution_live"
     assert life.jobstore.specs[life.job_id].payload == '{"n":1}'
 
 
 def test_an_assignment_that_comes_again_is_recorded_once(life: Life) -> None:
     life.created()
     life.jobstore.register("other")
-    first = life.jobstore.run(AssignAgent(life.job_id, "other", '{"n":1}'))
-    assert life.jobstore.run(AssignAgent(life.job_id, "other", '{"n":1}')) == first
-    assert life.jobstore.run(AssignAgent(life.job_id, "other")) == first
+    first = life.jobstore.run(AssignAgent(life.job_id, "other", '{"n":1}', actor=SIGNOFF))
+    assert life.jobstore.run(AssignAgent(life.job_id, "other", '{"n":1}', actor=SIGNOFF)) == first
+    assert life.jobstore.run(AssignAgent(life.job_id, "other", actor=SIGNOFF)) == first
     assert life.told == ["created", "assigned"]
-    life.jobstore.run(AssignAgent(life.job_id, "other", '{"n":2}'))
+    life.jobstore.run(AssignAgent(life.job_id, "other", '{"n":2}', actor=SIGNOFF))
     assert life.told == ["created", "assigned", "assigned"]
     life.execute()
-    life.jobstore.run(CancelJob(life.job_id))
-    life.jobstore.run(AssignAgent(life.job_id, "other"))  # that it was cancelled says nothing of it any more
+    life.jobstore.run(CancelJob(life.job_id, actor=SIGNOFF))
+    life.jobstore.run(AssignAgent(life.job_id, "other", actor=SIGNOFF))  # its cancel says nothing of it any more
     assert life.told[-2:] == ["cancelled", "assigned"]
 
 
 def test_an_edit_of_a_version_that_comes_again_is_the_same_edit(life: Life) -> None:
     life.created()
     edit = JobEdit(title="Another", payload={"n": 1.50}, policy={"max_attempts": 2})
-    first = life.jobstore.run(EditJob(life.job_id, edit, version=1))
-    assert life.jobstore.run(EditJob(life.job_id, edit, version=1)) == first
+    first = life.jobstore.run(EditJob(life.job_id, edit, version=1, actor=SIGNOFF))
+    assert life.jobstore.run(EditJob(life.job_id, edit, version=1, actor=SIGNOFF)) == first
     assert life.told == ["created", "edited"]
 
 
 def test_an_edit_changes_what_it_names_and_only_where_that_differs(life: Life) -> None:
-    life.created()
-    run = life.jobstore.run
-    assert run(EditJob(life.job_id, JobEdit(title="A title")))["version"] == 1
+    run = life.created().jobstore.run
+    assert run(EditJob(life.job_id, JobEdit(title="A title"), actor=SIGNOFF))["version"] == 1
     edit = JobEdit(title="Another", payload={"n": 1}, acceptance_criteria="Says red", policy={"max_attempts": 2})
-    assert run(EditJob(life.job_id, edit, version=1))["acceptance_criteria"] == "Says red"
-    assert run(EditJob(life.job_id, JobEdit(acceptance_criteria="- Says red")))["version"] == 2, "spelled otherwise"
-    spelled = "1. Says red"
+    assert run(EditJob(life.job_id, edit, version=1, actor=SIGNOFF))["acceptance_criteria"] == "Says red"
+    dashed, plain = JobEdit(acceptance_criteria="- Says red"), JobEdit(acceptance_criteria="Says red")
+    assert run(EditJob(life.job_id, dashed, actor=SIGNOFF))["version"] == 2, "spelled otherwise"
+    spelled, third = "1. Says red", JobEdit(title="A third")
     life.jobstore.specs[life.job_id] = replace(life.jobstore.specs[life.job_id], acceptance_criteria=spelled)
-    assert run(EditJob(life.job_id, JobEdit(acceptance_criteria="Says red")))["acceptance_criteria"] == spelled
-    assert code_of(lambda: run(EditJob(life.job_id, JobEdit(title="A third"), version=1))) == "version_conflict"
-    assert code_of(lambda: run(EditJob("nobody knows", JobEdit(title="A third")))) == "unknown_job"
+    assert run(EditJob(life.job_id, plain, actor=SIGNOFF))["acceptance_criteria"] == spelled
+    assert code_of(lambda: run(EditJob(life.job_id, third, version=1, actor=SIGNOFF))) == "version_conflict"
+    assert code_of(lambda: run(EditJob("nobody knows", third, actor=SIGNOFF))) == "unknown_job"
     life.execute()
-    assert code_of(lambda: run(EditJob(life.job_id, JobEdit(title="A third")))) == "execution_live"
+    assert code_of(lambda: run(EditJob(life.job_id, third, actor=SIGNOFF))) == "execution_live"
 
 
 def test_other_capabilities_find_an_agent_at_once(jobstore: MemoryJobstore) -> None:
     jobstore.register("able", "sing")
     life = Life(jobstore).created(agent_id=None, capabilities=["dance"])
-    assert jobstore.run(EditJob(life.job_id, JobEdit(capabilities=["sing"])))["agent_id"] == "able"
+    assert jobstore.run(EditJob(life.job_id, JobEdit(capabilities=["sing"]), actor=SIGNOFF))["agent_id"] == "able"
     waiting = Life(jobstore).created(agent_id=None, capabilities=["dance"])
-    assert jobstore.run(EditJob(waiting.job_id, JobEdit(title="Another")))["agent_id"] is None
-    assert jobstore.run(EditJob(waiting.job_id, JobEdit(capabilities=[])))["agent_id"] is None
+    assert jobstore.run(EditJob(waiting.job_id, JobEdit(title="Another"), actor=SIGNOFF))["agent_id"] is None
+    assert jobstore.run(EditJob(waiting.job_id, JobEdit(capabilities=[]), actor=SIGNOFF))["agent_id"] is None
     assert "matched" not in waiting.told
 
 
@@ -139,7 +140,7 @@ def test_a_refusal_is_the_answer_of_an_id_that_was_chosen_and_of_no_other(life: 
     chosen = Life(life.jobstore, life.job_id)
     assert [code_of(chosen.execute) for _ in range(2)] == ["execution_live"] * 2
     assert chosen.execution.answer == "refused:execution_live"
-    not_chosen = ExecuteJob(life.job_id, new_execution_id())
+    not_chosen = ExecuteJob(life.job_id, new_execution_id(), actor=SIGNOFF)
     assert code_of(lambda: life.jobstore.run(not_chosen)) == "execution_live"
     assert not_chosen.execution_id not in life.jobstore.executions
 
@@ -161,8 +162,8 @@ def test_a_resubmission_by_hand_needs_feedback(life: Life) -> None:
 def test_what_is_created_and_executed_at_once_is_asked_for_once(jobstore: MemoryJobstore) -> None:
     jobstore.queue_room["default"] = 1
     life = Life(jobstore)
-    request = ExecuteJob(life.job_id, life.execution_id, chosen=True)
-    command = CreateAndExecute(CreateJob(new_job(), life.job_id), request)
+    request = ExecuteJob(life.job_id, life.execution_id, chosen=True, actor=SIGNOFF)
+    command = CreateAndExecute(CreateJob(new_job(), life.job_id, actor=SIGNOFF), request, actor=SIGNOFF)
     assert [jobstore.run(command)["version"] for _ in range(2)] == [2, 2]
     jobstore.queue_room["default"] = 0
     full = Life(jobstore).created()
@@ -217,52 +218,52 @@ def test_a_request_may_wait_and_has_a_deadline_from_when_it_begins(life: Life) -
 
 def test_a_job_is_cancelled_whether_or_not_it_runs(life: Life) -> None:
     life.requested()
-    view = life.jobstore.run(CancelJob(life.job_id, reason="no more", requested_by="me"))
+    view = life.jobstore.run(CancelJob(life.job_id, reason="no more", requested_by="me", actor=SIGNOFF))
     assert (view["status"], life.execution.answer) == (JobStatus.ASSIGNED, "cancelled")
     assert life.jobstore.log(life.job_id)[-1].report.message == "cancelled by me: no more"
-    assert life.jobstore.run(CancelJob(life.job_id))["version"] == 4
-    assert code_of(lambda: life.jobstore.run(CancelJob("nobody knows"))) == "unknown_job"
+    assert life.jobstore.run(CancelJob(life.job_id, actor=SIGNOFF))["version"] == 4
+    assert code_of(lambda: life.jobstore.run(CancelJob("nobody knows", actor=SIGNOFF))) == "unknown_job"
     done = Life(life.jobstore).judging()
     done.judged()
-    assert code_of(lambda: life.jobstore.run(CancelJob(done.job_id))) == "illegal_transition"
+    assert code_of(lambda: life.jobstore.run(CancelJob(done.job_id, actor=SIGNOFF))) == "illegal_transition"
 
 
 def test_a_cancel_by_id_is_no_error_where_nothing_is_left_and_one_in_anothers_name_is(life: Life) -> None:
     life.requested()
     run = life.jobstore.run
-    assert code_of(lambda: run(CancelJob("another job", life.execution_id))) == "execution_conflict"
+    assert code_of(lambda: run(CancelJob("another job", life.execution_id, actor=SIGNOFF))) == "execution_conflict"
     for _ in range(2):
-        assert run(CancelJob(None, life.execution_id)) is None
+        assert run(CancelJob(None, life.execution_id, actor=SIGNOFF)) is None
     assert life.told == ["created", "requested", "cancelled"]
 
 
 def test_a_call_that_cancels_an_execution_never_meets_the_next(life: Life) -> None:
     life.requested()
     first, run = life.execution_id, life.jobstore.run
-    assert run(CancelJob(life.job_id, first, by_call=True))["status"] is JobStatus.ASSIGNED
+    assert run(CancelJob(life.job_id, first, by_call=True, actor=SIGNOFF))["status"] is JobStatus.ASSIGNED
     life.execution_id = uuid4()
     life.execute()
     for job_id in (life.job_id, None):
-        view = run(CancelJob(job_id, first, by_call=True))
+        view = run(CancelJob(job_id, first, by_call=True, actor=SIGNOFF))
         assert (view["live"], view["execution_id"]) == (True, life.execution_id)
     assert life.told == ["created", "requested", "cancelled", "requested"]
-    assert code_of(lambda: run(CancelJob("nobody knows", first, by_call=True))) == "unknown_job"
+    assert code_of(lambda: run(CancelJob("nobody knows", first, by_call=True, actor=SIGNOFF))) == "unknown_job"
     other = Life(life.jobstore).created()
-    assert code_of(lambda: run(CancelJob(other.job_id, first, by_call=True))) == "execution_conflict"
+    assert code_of(lambda: run(CancelJob(other.job_id, first, by_call=True, actor=SIGNOFF))) == "execution_conflict"
 
 
 def test_a_call_that_cancels_what_nobody_has_asked_for_is_told_so() -> None:
     jobstore = MemoryJobstore(remembered_max=2)
     life = Life(jobstore).created()
-    assert jobstore.run(CancelJob(None, uuid4(), by_call=True)) is None
-    assert jobstore.run(CancelJob(life.job_id, life.execution_id, by_call=True))["id"] == life.job_id
-    assert code_of(lambda: jobstore.run(CancelJob(None, uuid4(), by_call=True))) == "too_many_cancels"
+    assert jobstore.run(CancelJob(None, uuid4(), by_call=True, actor=SIGNOFF)) is None
+    assert jobstore.run(CancelJob(life.job_id, life.execution_id, by_call=True, actor=SIGNOFF))["id"] == life.job_id
+    assert code_of(lambda: jobstore.run(CancelJob(None, uuid4(), by_call=True, actor=SIGNOFF))) == "too_many_cancels"
     assert code_of(life.execute) == "cancelled"
 
 
 def test_cancels_of_one_transaction_share_the_room_that_is_left() -> None:
     jobstore = MemoryJobstore(remembered_max=1)
-    jobstore.carry_out(*(CancelJob(None, uuid4()) for _ in range(3)))
+    jobstore.carry_out(*(CancelJob(None, uuid4(), actor=SIGNOFF) for _ in range(3)))
     assert jobstore.refused() == ["too_many_cancels"] * 2
     assert len(jobstore.executions) == 1
 
@@ -270,9 +271,9 @@ def test_cancels_of_one_transaction_share_the_room_that_is_left() -> None:
 def test_a_cancel_that_comes_first_is_the_answer_once_its_execution_is_asked_for() -> None:
     jobstore = MemoryJobstore(remembered_max=1)
     life = Life(jobstore).created()
-    jobstore.run(CancelJob(life.job_id, life.execution_id))
+    jobstore.run(CancelJob(life.job_id, life.execution_id, actor=SIGNOFF))
     assert life.execution.is_early_cancel
-    jobstore.run(CancelJob(None, uuid4()))
+    jobstore.run(CancelJob(None, uuid4(), actor=SIGNOFF))
     assert jobstore.refused() == ["too_many_cancels"]
     assert code_of(life.execute) == "cancelled"
     assert life.execution.due_at is None, "for good"
@@ -284,7 +285,7 @@ def test_a_cancel_that_comes_first_is_the_answer_once_its_execution_is_asked_for
 def test_a_request_is_offered_at_once_where_nothing_is_in_its_way(jobstore: MemoryJobstore) -> None:
     jobstore.openings = Openings(room=1)
     first, second = Life(jobstore).created(), Life(jobstore).created()
-    requests = [ExecuteJob(each.job_id, each.execution_id) for each in (first, second)]
+    requests = [ExecuteJob(each.job_id, each.execution_id, actor=SIGNOFF) for each in (first, second)]
     jobstore.carry_out(*requests)
     assert [each.execution.state for each in (first, second)] == [ExecutionState.OFFERED, ExecutionState.QUEUED]
     assert jobstore.changes.find_offered() == [first.execution]
@@ -295,10 +296,10 @@ def test_a_request_is_offered_at_once_where_nothing_is_in_its_way(jobstore: Memo
 def test_requests_of_one_transaction_share_the_places_of_a_queue_and_are_counted(jobstore: MemoryJobstore) -> None:
     jobstore.queue_room["default"] = 2
     lives = [Life(jobstore) for _ in range(3)]
-    creates = [CreateJob(new_job(), each.job_id) for each in lives]
+    creates = [CreateJob(new_job(), each.job_id, actor=SIGNOFF) for each in lives]
     jobstore.carry_out(*creates)
     assert jobstore.changes.recorded_counts == {TransitionKind.CREATED: 3}
-    jobstore.carry_out(*(ExecuteJob(each.job_id, each.execution_id) for each in lives))
+    jobstore.carry_out(*(ExecuteJob(each.job_id, each.execution_id, actor=SIGNOFF) for each in lives))
     assert jobstore.refused() == ["queue_full"]
     assert jobstore.changes.recorded_counts == {TransitionKind.REQUESTED: 2}
 
@@ -317,7 +318,7 @@ def test_a_job_is_shown_with_all_that_is_known_of_it(jobstore: MemoryJobstore) -
         policy={"max_attempts": 2},
         not_before=later.isoformat(),
     )
-    created = jobstore.run(CreateJob(new, "job-1"))
+    created = jobstore.run(CreateJob(new, "job-1", actor=SIGNOFF))
     execution_id, batch_id = uuid4(), uuid4()
     ended = Job(
         "job-1",
@@ -337,7 +338,7 @@ def test_a_job_is_shown_with_all_that_is_known_of_it(jobstore: MemoryJobstore) -
         duration_s=2.5,
     )
     jobstore.jobs["job-1"], jobstore.now = ended, later
-    assert jobstore.run(CreateJob(new, "job-1")) == {
+    assert jobstore.run(CreateJob(new, "job-1", actor=SIGNOFF)) == {
         "id": "job-1",
         "title": "A haiku",
         "description": "On bridges",
@@ -368,16 +369,16 @@ def test_a_job_is_shown_with_all_that_is_known_of_it(jobstore: MemoryJobstore) -
     }
     assert created["updated_at"] == NOW, "of what nobody changed, it is as stored; of what changed, it is now"
     jobstore.jobs["job-1"] = replace(ended, live=False, status=JobStatus.ASSIGNED)
-    assert jobstore.run(EditJob("job-1", JobEdit(title="Another")))["updated_at"] == later
+    assert jobstore.run(EditJob("job-1", JobEdit(title="Another"), actor=SIGNOFF))["updated_at"] == later
     for status, submission in ((JobStatus.REJECTED, 2), (JobStatus.RESUBMISSION_REQUIRED, 2), (JobStatus.COMPLETED, 3)):
         jobstore.jobs["job-1"] = replace(ended, status=status)
-        assert jobstore.run(CreateJob(new, "job-1"))["submission"] == submission
+        assert jobstore.run(CreateJob(new, "job-1", actor=SIGNOFF))["submission"] == submission
 
 
 def test_what_is_offered_at_once_takes_no_place_of_a_queue(jobstore: MemoryJobstore) -> None:
     jobstore.openings, jobstore.queue_room["default"] = Openings(room=3), 1
     lives = [Life(jobstore).created() for _ in range(4)]
-    jobstore.carry_out(*(ExecuteJob(each.job_id, each.execution_id) for each in lives))
+    jobstore.carry_out(*(ExecuteJob(each.job_id, each.execution_id, actor=SIGNOFF) for each in lives))
     assert [each.execution.state for each in lives] == [*[ExecutionState.OFFERED] * 3, ExecutionState.QUEUED]
 
 

@@ -16,6 +16,7 @@ from contracts.status import JobStatus, JudgingKind, Outcome, ReportKind
 from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.judging.judgings import FinishJudging, QueueRejudging
 from jobstore.commands.rows import NewJudging
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import Kind, format_body
 
 JUDGE = "a-model (chat, prompt 1)"
@@ -65,10 +66,10 @@ def judged_again(life: Life, outcome: Outcome, kind: JudgingKind = JudgingKind.R
     """The last result of a life is judged again."""
     life.jobstore.now += timedelta(seconds=1)
     judging = NewJudging(uuid4(), kind, uuid4(), 0, execution_id=life.execution_id, job_id=life.job_id)
-    life.jobstore.run(QueueRejudging(judging))
+    life.jobstore.run(QueueRejudging(judging, actor=SIGNOFF))
     about = {"execution_id": life.execution_id, "job_id": life.job_id} if kind is JudgingKind.REJUDGE else {}
     said = verdict(outcome).model_copy(update={"policy": (life.execution.policy or {}).get("judge"), **fields})
-    assert life.jobstore.run(FinishJudging(judging.id, 1, said.model_dump_json(), **about))
+    assert life.jobstore.run(FinishJudging(judging.id, 1, said.model_dump_json(), **about, actor=SIGNOFF))
 
 
 @pytest.mark.parametrize("before", [Outcome.PASS, Outcome.FAIL])

@@ -7,6 +7,7 @@ from contracts.identity import new_execution_id
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import AssignAgent
+from jobstore.domain.actor import SIGNOFF
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
@@ -37,8 +38,8 @@ async def test_the_thousandth_submission_reads_as_little_as_the_first(
         """How many rows a submission reads of what grows with them."""
         before = await _count_read(database)
         steps.execution_id = new_execution_id()
-        await runner.submit.run_one(AssignAgent(steps.job_id, "writer"))
-        await runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+        await runner.submit.run_one(AssignAgent(steps.job_id, "writer", actor=SIGNOFF))
+        await runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, actor=SIGNOFF))
         claimed = await steps.claim()
         assert claimed.execution is not None
         await steps.result(claimed.execution.lease)

@@ -17,6 +17,7 @@ from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
 from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import ExecutionStage
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.runner import CommandRunner
@@ -49,7 +50,7 @@ async def test_an_identical_request_to_a_deterministic_agent_has_its_result_reus
     await Dispatcher(database, published, runner.terms, SECRETS).offer()
     (offered,) = [e for e in published.events if isinstance(e, ResultProduced) and e.job_id == second.job_id]
     assert (offered.result, offered.lease) == ({"text": "bl\0", "n": 2**70}, reused.lease)
-    claim = ClaimJudging(offered, second.validator, 10, judge=JUDGE)
+    claim = ClaimJudging(offered, second.validator, 10, judge=JUDGE, actor=SIGNOFF)
     assert (await runner.claim.run_one(claim)).outcome == ClaimOutcome.GRANTED
 
 
@@ -66,7 +67,7 @@ async def test_another_request_is_another_result(life: Any, sure: str, differs: 
 async def test_feedback_makes_another_request(life: Any, sure: str, runner: CommandRunner) -> None:
     first = await life().judged(Outcome.FAIL, agent_id=sure)
     first.execution_id = new_execution_id()
-    await runner.submit.run_one(ExecuteJob(first.job_id, first.execution_id, resubmission=True))
+    await runner.submit.run_one(ExecuteJob(first.job_id, first.execution_id, resubmission=True, actor=SIGNOFF))
     assert (await first.claim()).outcome == ClaimOutcome.GRANTED
 
 
@@ -113,7 +114,7 @@ async def test_a_reused_result_is_not_a_new_one_nor_a_late_one(
 ) -> None:
     late = life()
     lease = await late.running(agent_id=sure)
-    await runner.submit.run_one(CancelJob(late.job_id))
+    await runner.submit.run_one(CancelJob(late.job_id, actor=SIGNOFF))
     await late.result(lease)
     assert await rows(database) == []
     first, second = life(), life()

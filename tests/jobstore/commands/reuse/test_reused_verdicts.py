@@ -15,6 +15,7 @@ from contracts.status import Outcome
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.granting import ClaimOutcome
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -130,7 +131,7 @@ async def test_many_results_at_once_and_those_that_came_before(life: Any, runner
         if n == 0:
             await one.result(lease)
         event = result(one.execution_id, one.job_id, lease, value)
-        claims += [ClaimJudging(event, one.validator, 10, judge=JUDGE)] * (2 if n == 1 else 1)
+        claims += [ClaimJudging(event, one.validator, 10, judge=JUDGE, actor=SIGNOFF)] * (2 if n == 1 else 1)
     answers = await runner.carry_out(claims)
     codes = [answer.code or answer.outcome for answer in answers]
     assert codes == ["verdict_reused", "verdict_reused", "illegal_transition", "verdict_reused", ClaimOutcome.GRANTED]
@@ -142,7 +143,7 @@ async def test_nothing_is_reused_for_what_is_over_or_with_another(life: Any, run
     await life().judged()
     cancelled = life()
     lease = await cancelled.running()
-    await runner.submit.run_one(CancelJob(cancelled.job_id))
+    await runner.submit.run_one(CancelJob(cancelled.job_id, actor=SIGNOFF))
     assert (await cancelled.claim_judging(lease)).outcome == ClaimOutcome.DUPLICATE
     assert (await cancelled.job()).status == "ASSIGNED"
 

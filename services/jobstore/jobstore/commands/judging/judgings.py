@@ -1,4 +1,4 @@
-"""Commands on judgings without a job: queue them, queue results of jobs to be judged again, and finish one. Pure."""
+"""Commands on judgings without a job: queue them, queue results of jobs to be judged again, and end one. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +27,8 @@ from jobstore.json_members import members
 LETTERS: Final[Mapping[Outcome, str]] = {Outcome.PASS: "p", Outcome.FAIL: "f", Outcome.CANNOT_ASSESS: "c"}
 #: Of a criterion that was not judged before.
 NO_LETTER: Final = "-"
+#: Grants of one judging: one that ends every process which judges it is paid for each time.
+GRANTS_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,28 @@ class FinishJudging(Command[bool]):
     def _find(self, uow: UnitOfWork) -> tuple[Execution | None, Job | None]:
         execution = uow.executions.get(self.execution_id) if self.execution_id else None
         return execution, uow.jobs.get(execution.job_id) if execution else None
+
+
+@dataclass(frozen=True, slots=True)
+class LoseJudging(Command[None]):
+    """End a judging of which the last lease that it may be granted has lapsed; nobody knows what it has cost."""
+
+    judging_id: UUID
+
+    def locks(self) -> Locks:
+        return Locks()
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return Reads(judgings=frozenset({self.judging_id}))
+
+    def decide(self, uow: UnitOfWork) -> None:
+        judging = uow.stored.judgings.get(self.judging_id)
+        if judging is not None and judging.has_lapsed and judging.lease >= GRANTS_MAX:
+            message = f"{GRANTS_MAX} validators were lost, or gave it back, while they judged it"
+            lost = JudgingAnswer(judging.id, code="judging_lost", message=message, cost_usd=None)
+            uow.changes.judging_answers.append(lost)
+            uow.stored.judgings[judging.id] = judging._replace(state=JudgingState.DONE, has_lapsed=False)
 
 
 def _read_reference(policy: str | None) -> str:

@@ -1,19 +1,16 @@
-"""Judgings without a job as rows: queue, grant, renew, answer and forget them."""
+"""Leases of judgings without a job as rows: grant, renew, take back and forget them."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
 
-from contracts.status import JudgingKind, JudgingState
-from jobstore.commands.rows import Changes, NewJudging, StoredJudging
-from jobstore.domain.actor import SIGNOFF, Actor
-from jobstore.storage import sql
+from contracts.status import JudgingKind
+from jobstore.commands.judging.judgings import GRANTS_MAX
 from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.sql import Connection, Row
-from jobstore.storage.tables import judgings
 
 #: Judgings that no operation asked for are kept for a day, and so many are.
 KEPT_S: Final = 86_400.0
@@ -21,57 +18,11 @@ KEPT_MAX: Final = 100_000
 FORGET_BATCH: Final = 5_000
 #: Bytes of results that one grant has, but for one result alone.
 GRANT_MAX_BYTES: Final = 16 << 20
-#: Grants of one judging: one that ends every process which judges it is paid for each time.
-GRANTS_MAX: Final = 20
-_LOST: Final = f"{GRANTS_MAX} validators were lost, or gave it back, while they judged it"
 #: Of more that wait nobody needs to know.
 WAITING_MAX: Final = 5_000
 
-_FREE: Final = f"kind NOT IN ('{JudgingKind.SHADOW}', '{JudgingKind.REJUDGE}')"
-_NEW: Final = sql.columns(
-    judgings,
-    only={
-        *("id", "kind", "group_id", "item", "urgency", "execution_id", "job_id", "job_version", "asked"),
-        *("judge_policy", "actor"),
-    },
-)
-_ANSWER: Final = sql.columns(
-    judgings,
-    only={
-        *("id", "before", "was_valid", "is_valid", "answer", "code", "message", "cost_usd", "tokens", "duration_s"),
-    },
-)
-_INSERT: Final = sql.insert("judgings", _NEW)
-_FINISH: Final = text(
-    f"""
-    UPDATE judgings SET {sql.assignments("u", _ANSWER, key="id")}, state = 'DONE', owner = NULL, due_at = NULL,
-        asked = NULL, answered_at = signoff_now()
-    FROM {sql.unnest("u", _ANSWER, "u")}
-    WHERE judgings.id = u.id AND judgings.id = ANY(CAST(:u_id AS uuid[]))
-    """,  # noqa: S608 - names of our own
-)
-_CANCEL: Final = text(
-    """
-    UPDATE judgings g SET state = 'DONE', code = 'cancelled', message = 'the operation was cancelled', owner = NULL,
-        due_at = NULL, answered_at = signoff_now()
-    FROM (SELECT id FROM judgings WHERE group_id = :id AND state <> 'DONE' ORDER BY id FOR UPDATE) AS locked
-    WHERE g.id = locked.id
-    """,
-)
-_NOTIFY_QUEUED: Final = text(f"SELECT {notify(Wake.JUDGINGS)}")
-_NOTIFY_ANSWERED: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
-#: Beside a judging that is locked the verdict before, where a job is judged again: its entry has the result, too.
-_LOCK: Final = text(
-    """
-    SELECT g.id, g.kind, g.state, g.lease, g.execution_id, g.job_id, g.actor, g.judge_policy::text AS judge_policy, (
-        SELECT l.response_payload::text FROM job_logs l WHERE l.job_id = g.job_id AND l.version <= g.job_version
-            AND l.kind IN ('met', 'not_met') AND l.execution_id = g.execution_id ORDER BY l.version DESC LIMIT 1
-    ) AS before
-    FROM judgings g WHERE g.id = ANY(CAST(:ids AS uuid[])) ORDER BY g.id FOR UPDATE OF g
-    """,
-)
-_GROUPS: Final = text("SELECT DISTINCT group_id FROM judgings WHERE group_id = ANY(CAST(:ids AS uuid[]))")
-_COUNT_KEPT: Final = text(f"SELECT count(*) FROM (SELECT FROM judgings WHERE {_FREE} LIMIT :most) AS kept")  # noqa: S608
+FREE: Final = f"kind NOT IN ('{JudgingKind.SHADOW}', '{JudgingKind.REJUDGE}')"
+NOTIFY_QUEUED: Final = text(f"SELECT {notify(Wake.JUDGINGS)}")
 #: Nothing of an operation that is paused, or cancelled, begins. An older jobstore may hold one DONE that is not.
 _STOPPED: Final = "('PAUSED', 'CANCELLING', 'CANCELLED')"
 _RUNS: Final = f"NOT EXISTS (SELECT FROM operations o WHERE o.id = g.group_id AND o.state IN {_STOPPED})"
@@ -146,23 +97,20 @@ _GIVE_BACK: Final = text(
     WHERE g.id = u.id AND g.lease = u.lease AND g.state = 'LEASED'
     """,
 )
-#: A lapsed lease counts until the next grant, as those of jobs do.
+#: Of lapsed leases, while any lapse. `state <> 'DONE'`: the index of what is open can serve.
+_LAPSED: Final = ":lapse AND state = 'LEASED' AND state <> 'DONE' AND due_at <= signoff_now()"
+#: A lapsed lease counts until the next grant, as those of jobs do; after the last, a command ends the judging.
 _LOOK: Final = text(
     f"""
     WITH lapsed AS (
-        UPDATE judgings SET owner = NULL, due_at = NULL,
-            state = CASE WHEN lease < {GRANTS_MAX} THEN 'QUEUED' ELSE 'DONE' END,
-            code = CASE WHEN lease >= {GRANTS_MAX} THEN 'judging_lost' END,
-            message = CASE WHEN lease >= {GRANTS_MAX} THEN '{_LOST}' END,
-            answered_at = CASE WHEN lease >= {GRANTS_MAX} THEN signoff_now() END
-        WHERE id = ANY(ARRAY(
-            SELECT id FROM judgings WHERE :lapse AND state = 'LEASED' AND state <> 'DONE' AND due_at <= signoff_now()
-            LIMIT :most FOR UPDATE SKIP LOCKED))
+        UPDATE judgings SET owner = NULL, due_at = NULL, state = 'QUEUED' WHERE id = ANY(ARRAY(
+            SELECT id FROM judgings WHERE {_LAPSED} AND lease < {GRANTS_MAX} LIMIT :most FOR UPDATE SKIP LOCKED))
         RETURNING 1
     )
     SELECT (SELECT count(*) FROM lapsed)
         + (SELECT count(*) FROM (SELECT FROM judgings g WHERE state = 'QUEUED' AND {_RUNS} LIMIT :most) AS queued)
-        AS waiting, EXISTS (SELECT FROM judgings WHERE state <> 'DONE') AS are_open
+        AS waiting, EXISTS (SELECT FROM judgings WHERE state <> 'DONE') AS are_open,
+        ARRAY(SELECT id FROM judgings WHERE {_LAPSED} AND lease >= {GRANTS_MAX} LIMIT :most) AS lost
     """,  # noqa: S608 - fragments of our own
 )
 _REAL: Final = text(
@@ -171,7 +119,7 @@ _REAL: Final = text(
 _FORGET: Final = text(
     f"""
     DELETE FROM judgings WHERE id = ANY(ARRAY(
-        SELECT id FROM judgings WHERE {_FREE} AND created_at <= signoff_now() - make_interval(secs => :kept_s)
+        SELECT id FROM judgings WHERE {FREE} AND created_at <= signoff_now() - make_interval(secs => :kept_s)
         LIMIT :limit FOR UPDATE SKIP LOCKED))
     """,  # noqa: S608 - fragments of our own
 )
@@ -179,57 +127,11 @@ _FORGET: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many judgings wait for a validator, and whether any is not done."""
+    """How many judgings wait for a validator, whether any is not done, and of which the last grant lapsed."""
 
     waiting: int
     are_open: bool
-
-
-async def load(connection: Connection, ids: Collection[UUID]) -> dict[UUID, StoredJudging]:
-    """Lock judgings in the order of their ids, and return them by id."""
-    rows = await connection.execute(_LOCK, {"ids": sorted(ids)})
-    return {
-        row.id: StoredJudging(
-            row.id,
-            row.kind,
-            JudgingState(row.state),
-            row.lease,
-            row.execution_id,
-            row.job_id,
-            row.before,
-            Actor(row.actor or SIGNOFF),
-            row.judge_policy,
-        )
-        for row in rows
-    }
-
-
-async def find_groups(connection: Connection, group_ids: Collection[UUID]) -> set[UUID]:
-    """Return which of these groups there are."""
-    return set(await connection.scalars(_GROUPS, {"ids": list(group_ids)}))
-
-
-async def count_room(connection: Connection) -> int:
-    """Return how many more judgings may be kept that no operation asks for."""
-    return KEPT_MAX - int(await connection.scalar(_COUNT_KEPT, {"most": KEPT_MAX}))
-
-
-async def write(connection: Connection, changes: Changes) -> None:
-    """Write what was queued, answered and cancelled. RaceError: another transaction has queued one of the new since."""
-    if changes.new_judgings:
-        rows = [_make_row(judging) for judging in changes.new_judgings]
-        await connection.execute(_INSERT, sql.arrays(_NEW, "u", rows))
-        await connection.execute(_NOTIFY_QUEUED)
-    if changes.judging_answers:
-        rows = [asdict(answer) for answer in changes.judging_answers]
-        await connection.execute(_FINISH, sql.arrays(_ANSWER, "u", rows))
-        await connection.execute(_NOTIFY_ANSWERED)
-    for operation_id in changes.cancelled_judgings:
-        await connection.execute(_CANCEL, {"id": operation_id})
-
-
-def _make_row(judging: NewJudging) -> sql.Values:
-    return {name: getattr(judging, name) for name in _NEW} | {"kind": judging.kind.value}
+    lost: Sequence[UUID]
 
 
 async def grant(connection: Connection, owner: UUID, take: int, lease_s: float) -> list[Row]:
@@ -259,7 +161,7 @@ async def give_back(connection: Connection, leases: Sequence[tuple[UUID, int]]) 
     """Queue judgings again whose leases are given back; the leases' numbers are spent."""
     if leases:
         await connection.execute(_GIVE_BACK, _split(leases))
-        await connection.execute(_NOTIFY_QUEUED)
+        await connection.execute(NOTIFY_QUEUED)
 
 
 def _split(leases: Sequence[tuple[UUID, int]]) -> dict[str, object]:
@@ -273,9 +175,9 @@ async def find_real(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, R
 
 
 async def look(connection: Connection, *, lapse: bool) -> Waiting:
-    """Queue those again whose lease lapsed, if `lapse`; return how many wait by now."""
+    """Queue those again whose lease lapsed, if `lapse`; return how many wait by now, and which can wait no more."""
     row = (await connection.execute(_LOOK, {"lapse": lapse, "most": WAITING_MAX})).one()
-    return Waiting(row.waiting, row.are_open)
+    return Waiting(row.waiting, row.are_open, row.lost)
 
 
 async def forget(connection: Connection) -> int:

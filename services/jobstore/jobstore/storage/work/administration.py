@@ -69,19 +69,23 @@ _PUT_LIMIT: Final = text(
 )
 _REMOVE_LIMIT: Final = text("DELETE FROM limits WHERE name = :name")
 #: Add a newly limited label or batch to the flows of live executions: those that it limits queue apart from now on.
-#: A limit of `label:key=*` adds to each the value that its job has. In the order of domain.limits.flow_of, whatever the
-#: database's own is: two orders of the same names would be two flows.
+#: What it applies to, and in which order names stand, is as domain.limits.flow_of says, whatever the database's own is:
+#: two orders of the same names would be two flows.
 _ADD_TO_FLOWS: Final = text(
     """
-    UPDATE executions e SET flow = array_sort(array_append(e.flow, named.name) COLLATE "C")
+    UPDATE executions e
+    SET flow = ARRAY(SELECT DISTINCT name COLLATE "C" FROM unnest(e.flow || limited.names) AS name ORDER BY 1)
     FROM (
-        SELECT live.execution_id, CASE WHEN :batch THEN :name ELSE 'label:' || :key || '=' || (j.labels ->> :key) END
-            AS name
-        FROM executions live JOIN jobs j ON j.id = live.job_id
-        WHERE live.state <> 'DONE' AND CASE WHEN :batch THEN 'batch:' || live.batch_id = :name
-            ELSE jsonb_exists(j.labels, :key) AND (:value = '*' OR j.labels ->> :key = :value) END
-    ) AS named
-    WHERE e.execution_id = named.execution_id AND NOT e.flow @> ARRAY[named.name]
+        SELECT live.execution_id, array_agg(named.name) AS names
+        FROM executions live JOIN jobs j ON j.id = live.job_id CROSS JOIN LATERAL (
+            SELECT 'batch:' || live.batch_id AS name, 'batch:*' AS general
+            UNION ALL
+            SELECT 'label:' || key || '=' || value, 'label:' || split_part(key, '=', 1) || '=*'
+            FROM jsonb_each_text(j.labels)
+        ) AS named
+        WHERE live.state <> 'DONE' AND :name IN (named.name, named.general) GROUP BY live.execution_id
+    ) AS limited
+    WHERE e.execution_id = limited.execution_id AND NOT e.flow @> limited.names
     """,
 )
 #: Take back offers that a paused limit applies to. Under a name with `*` all offers are taken back, since what has a
@@ -229,10 +233,8 @@ async def _write_limit(connection: Connection, name: str, limit: Limit | None) -
         await connection.execute(_NOTIFY_LIMITS)
         return
     await connection.execute(_PUT_LIMIT, limit.model_dump(include=set(_LIMIT)))
-    kind, _, rest = name.partition(":")
-    if kind in {"label", "batch"}:
-        key, _, value = rest.partition("=")
-        await connection.execute(_ADD_TO_FLOWS, {"batch": kind == "batch", "name": name, "key": key, "value": value})
+    if name.startswith(("label:", "batch:")):
+        await connection.execute(_ADD_TO_FLOWS, {"name": name})
     if limit.paused:
         await connection.execute(_TAKE_BACK, {"name": name, "all": name == wildcard(name)})
     await connection.execute(_NOTIFY_LIMITS)

@@ -9,10 +9,10 @@ from jobstore.commands.base import NOTHING, Command, Reads
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.matching import LOAD_MAX
-from jobstore.storage import agents, candidates, circuits, facts, limits, reusable
-from jobstore.storage.judging import judgings, versions
+from jobstore.storage import agents, candidates, facts, limits, reusable
+from jobstore.storage.judging import versions
 from jobstore.storage.sql import Connection
-from jobstore.storage.work import administration
+from jobstore.storage.work import administration, circuits, judgings
 from jobstore.storage.work.row_mapping import SPEC_COLUMNS, to_spec
 
 _SPECS: Final = text(
@@ -52,8 +52,8 @@ async def _load_jobs(connection: Connection, stored: Stored, reads: Reads) -> No
 
 
 async def _load_agents(connection: Connection, stored: Stored, reads: Reads) -> None:
-    if reads.agents:
-        for row in await connection.execute(_AGENTS, {"ids": sorted(reads.agents)}):
+    if missing := reads.agents - stored.agents.keys():
+        for row in await connection.execute(_AGENTS, {"ids": sorted(missing)}):
             stored.agents[row.id] = agents.to_agent(row)
     if reads.capabilities or reads.match_jobs:
         found = await candidates.find_with_any(

@@ -7,14 +7,14 @@ from typing import Final
 from pydantic_core import from_json
 from sqlalchemy import text
 
-from jobstore.commands.base import Command, LimitsLock, Locks
+from jobstore.commands.base import Command, LimitsLock, Locks, optional
 from jobstore.commands.rows import Grant, Question, Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.decisions import NO_ENDING
 from jobstore.domain.execution_states import Openings
 from jobstore.domain.model import Clock
 from jobstore.domain.terms import ExecutionTerms
-from jobstore.storage import limits
+from jobstore.storage import agents, limits
 from jobstore.storage.locks import Lock
 from jobstore.storage.outages import RaceError
 from jobstore.storage.room import OPENINGS
@@ -47,11 +47,12 @@ _LOCK_JOBS: Final = text(
     """,  # noqa: S608 - names of our own
 )
 #: Beside the executions, or with none: the time after the jobs are locked, whether any circuit is stored, and NAMES,
-#: which the limits lock of the statement before keeps from changing. What a grant needs is looked up by its keys:
-#: OFFSET 0 keeps the planner from anything else.
+#: which the limits lock of the statement before keeps from changing, and agents. What a grant needs is looked up by its
+#: keys: OFFSET 0 keeps the planner from anything else.
 _LOCK_EXECUTIONS: Final = text(
     f"""
     SELECT signoff_now() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES}, {OPENINGS},
+        ARRAY(SELECT to_json(agents)::text FROM agents WHERE id = ANY(CAST(:agents AS text[]))) AS agents,
         e.*, granted.*
     FROM (SELECT 1) AS one LEFT JOIN LATERAL (
         SELECT {", ".join(READ_COLUMNS).replace("policy", "policy::text AS policy")}
@@ -100,9 +101,11 @@ async def lock_rows(
     rows = [row for row in (first, *others) if row.id is not None]
     jobs = {row.id: to_job(row) for row in rows}
     live = {job.execution_id for job in jobs.values() if job.live and job.execution_id}
-    agents, operations, named_limits = await administration.lock(connection, locks)
+    locked_agents, operations, named_limits = await administration.lock(connection, locks)
+    called = locks.read_agents.union(*(optional(jobs[job_id].agent_id) for job_id in locks.agents_of & jobs.keys()))
     ids = sorted({*locks.executions, *followed, *live})
-    wished = {"granted": list(locks.grants), "offers": locks.offers, "alive_s": terms.alive_s}
+    wished = {"granted": list(locks.grants), "agents": list(called)}
+    wished |= {"offers": locks.offers, "alive_s": terms.alive_s}
     found = await connection.execute(_LOCK_EXECUTIONS, {"ids": ids, **wished})
     last = found[-1]  # the time that was read after the jobs were locked
     executions = {row.execution_id: to_execution(row) for row in found if row.execution_id is not None}
@@ -118,7 +121,7 @@ async def lock_rows(
         openings=Openings(last.free_room, last.is_waiting, last.has_open_circuits),
         jobs=jobs,
         executions=executions,
-        agents=agents,
+        agents=locked_agents | agents.parse_all(last.agents),
         operations=operations,
         limits=named_limits,
         specs={row.id: to_spec(row) for row in rows if row.with_spec},

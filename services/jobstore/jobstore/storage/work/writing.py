@@ -11,11 +11,10 @@ from sqlalchemy import TextClause, text
 from jobstore.commands.rows import Changes, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import ExecutionStage, ExecutionState, LogEntry
-from jobstore.storage import circuits, facts, reusable, sql
-from jobstore.storage.judging import judgings
+from jobstore.storage import facts, reusable, sql
 from jobstore.storage.notifications import CHANNEL, HANDS_OVER, Wake
 from jobstore.storage.sql import Connection
-from jobstore.storage.work import administration, row_mapping
+from jobstore.storage.work import administration, circuits, judgings, row_mapping
 from jobstore.storage.work.recorded import BODY_MAX, Recorded, list_quoting, make_recorded
 from jobstore.storage.work.row_mapping import (
     CHANGING_COLUMNS,
