@@ -78,10 +78,9 @@ async def test_every_page_is_accessible_and_fits_each_width(visitor: Visitor, pa
     page = await visitor.arrive("/", theme=theme)
     found = {}
     for name, path in pages.items():
-        await page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
         found[name] = await looked_at(page, path, f"{name}-{theme}")
-        for width in WIDTHS:
-            found[name, width] = await fitted(page, width, f"{name}-{theme}")
+        for width in WIDTHS if theme == "light" else ():  # what has room does not depend on colours
+            found[f"{name}-{width}"] = await fitted(page, width, f"{name}-{theme}")
     assert {name: problems for name, problems in found.items() if problems} == {}
 
 
@@ -252,8 +251,10 @@ async def test_the_form_that_asks_for_a_token_is_accessible(visitor: Visitor, th
     visitor.tolerate("status of 401")
     page = await visitor.arrive("/", theme=theme, signed_in=False)
     await expect(page.get_by_label("Token")).to_be_visible()
-    found = await found_by_axe(page)
-    assert found + [problem for width in WIDTHS for problem in await fitted(page, width, f"sign-in-{theme}")] == []
+    found = {"axe": await found_by_axe(page)}
+    for width in WIDTHS:
+        found[str(width)] = await fitted(page, width, f"sign-in-{theme}")
+    assert {name: problems for name, problems in found.items() if problems} == {}
 
 
 async def test_the_description_of_the_api_is_our_own(visitor: Visitor):
@@ -267,11 +268,11 @@ async def test_the_description_of_the_api_is_our_own(visitor: Visitor):
 
 
 async def fitted(page: Page, width: int, name: str) -> list[object]:
-    """What reaches beyond a window of this width, or into what stands beside it."""
+    """What reaches beyond a window of this width."""
     await page.set_viewport_size({"width": width, "height": 900})
     await settled(page)
     await keep(page, f"{name}-{width}")
-    return [*await overflowing(page), *await page.evaluate(CROSSING)]
+    return list(await overflowing(page))
 
 
 async def looked_at(page: Page, path: str, name: str) -> list[object]:
