@@ -47,9 +47,10 @@ async def test_reasons_for_waiting_name_agents(signoff, jobstore):
     jobstore.waiting["of-W"] = Waiting(reasons=[Reason(code=code, name=name, **about) for code, name in (open_, full)])
     jobstore.waiting_sums = [WaitingSum(code=code, name=name, count=7, **about) for code, name in (open_, full)]
     told = [f"circuit_open Writer ({WRITER})", f"limit_concurrency agent:{DRAFTER} (Second drafter)"]
-    for command in (["jobs", "explain", "of-W"], ["jobs", "show", "of-W"], ["explain"], ["overview"]):
+    for command in (["jobs", "explain", "of-W"], ["jobs", "show", "of-W"], ["explain"]):
         out = (await signoff(*command)).out
         assert [words for words in told if words not in out] == [], command
+    assert "7 for circuit_open Writer, 7 for limit_concurrency agent:Second drafter:" in (await signoff("overview")).out
 
 
 async def test_limits_say_whose_they_are(signoff):

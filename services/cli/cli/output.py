@@ -146,11 +146,13 @@ class Output:
         name = self.agent_names.get(known, known)
         return f"{name} ({known})" if with_id and name != known else name
 
-    def name_limit(self, limit: str) -> str:
-        """Return the name of a limit; beside that of an agent, which has its id, the agent's name."""
-        agent_id = limit.removeprefix("agent:")
-        name = self.agent_names.get(agent_id, agent_id) if agent_id != limit else agent_id
-        return limit if name == agent_id else f"{limit} ({name})"
+    def name_limit(self, limit: str, *, with_id: bool = True) -> str:
+        """Return the name of a limit; that of an agent has its id, and its name beside it or in its place."""
+        kind, _, agent_id = limit.partition(":")
+        name = self.agent_names.get(agent_id, agent_id)
+        if kind != "agent" or name == agent_id:
+            return limit
+        return f"{limit} ({name})" if with_id else f"agent:{name}"
 
     def name_agents_in(self, text: str | None) -> str:
         """Return a text with the names of agents in the place of their ids, where those were made for them."""

@@ -39,7 +39,7 @@ def show_overview(out: Output, range_: str, overview: Overview, agents: Sequence
 
 
 def _describe_waiting(out: Output, sums: Sequence[WaitingSum]) -> str:
-    counts = ", ".join(describe_sum(out, each) for each in sums)
+    counts = ", ".join(describe_sum(out, each, with_id=False) for each in sums)
     return counts and f"{counts}: see `signoff explain`"
 
 
@@ -57,4 +57,10 @@ def _format_percentiles(times: Percentiles | None) -> str:
 
 def _make_row(out: Output, agent: AgentStats) -> tuple[object, ...]:
     took = "" if agent.mean_duration_s is None else format_seconds(agent.mean_duration_s)
-    return out.name_agent(agent.agent_id), agent.running, agent.queued, format_percent(agent.success_rate), took
+    return (
+        out.name_agent(agent.agent_id, with_id=False),
+        agent.running,
+        agent.queued,
+        format_percent(agent.success_rate),
+        took,
+    )

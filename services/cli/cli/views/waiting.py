@@ -23,9 +23,10 @@ def list_agents_of(causes: Iterable[Reason | WaitingSum | PastWait]) -> Iterator
             yield cause.name.removeprefix(_AGENT)
 
 
-def name_cause(out: Output, cause: Reason | WaitingSum | PastWait) -> str:
+def name_cause(out: Output, cause: Reason | WaitingSum | PastWait, *, with_id: bool = True) -> str:
     """Return what is waited for: `limit_concurrency tenant:press`."""
-    name = out.name_agent(cause.name) if cause.code in _OF_AGENTS else out.name_limit(cause.name)
+    name_it = out.name_agent if cause.code in _OF_AGENTS else out.name_limit
+    name = name_it(cause.name, with_id=with_id)
     return f"{cause.code} {name}".rstrip()
 
 
@@ -63,9 +64,9 @@ def print_sums(out: Output, sums: Sequence[WaitingSum]) -> None:
         _print_reason(out, describe_sum(out, each) + until, each)
 
 
-def describe_sum(out: Output, each: WaitingSum) -> str:
+def describe_sum(out: Output, each: WaitingSum, *, with_id: bool = True) -> str:
     """Return how many wait for one thing: `390 for limit_concurrency tenant:press`."""
-    return f"{each.count} for {name_cause(out, each)}"
+    return f"{each.count} for {name_cause(out, each, with_id=with_id)}"
 
 
 def describe_reason(out: Output, reason: Reason) -> str:
