@@ -179,3 +179,17 @@ async def test_help_names_what_an_option_takes_as_people_do(signoff):
     assert re.search(r"--priority N +9 comes first", shown)
     assert "<str>" not in shown
     assert shown.index("Connection:") > shown.index("--plain")
+
+
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        ("jobs show", "jobs show [OPTIONS] JOB"),
+        ("jobs diff", "jobs diff [OPTIONS] JOB [FROM] [TO]"),
+        ("bulk cancel", "bulk cancel [OPTIONS] [JOB]..."),
+    ],
+)
+async def test_usage_names_arguments_without_braces(signoff, name, usage):
+    shown = (await signoff(*name.split(), "--help")).out
+    assert shown.splitlines()[0].endswith(f" {usage}")
+    assert re.search(r"^  JOB  +\w", shown, re.MULTILINE)

@@ -109,7 +109,7 @@ def test_what_was_waited_for_in_the_queue_is_told_of_it_and_summed_up():
     ]
     calls = waterfall.make_calls(logs)
     assert [span.waits for call in calls for span in call.spans if span.what == "queue"] == [waits, logs[3].waited]
-    assert waterfall.sum_waits(calls) == {
+    assert waterfall.sum_waits(calls, lambda wait: f"{wait.code} {wait.name}") == {
         "limit_rate tenant:a": timedelta(seconds=4),
         "no_room executor": timedelta(seconds=1),
     }

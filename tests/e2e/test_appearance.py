@@ -70,10 +70,17 @@ async def pages(system: System, agent: Agent) -> dict[str, str]:
     return found | {"jobs-none": "/?text=nothing-is-called-so"}
 
 
+WIDTHS = (1440, 1100, 768, 390)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_every_page_is_accessible(visitor: Visitor, pages: dict[str, str], theme: Theme):
+async def test_every_page_is_accessible_and_fits_each_width(visitor: Visitor, pages: dict[str, str], theme: Theme):
     page = await visitor.arrive("/", theme=theme)
-    found = {name: await looked_at(page, path, f"{name}-{theme}") for name, path in pages.items()}
+    found = {}
+    for name, path in pages.items():
+        found[name] = await looked_at(page, path, f"{name}-{theme}")
+        for width in WIDTHS if theme == "light" else ():  # what has room does not depend on colours
+            found[f"{name}-{width}"] = await fitted(page, width, f"{name}-{theme}")
     assert {name: problems for name, problems in found.items() if problems} == {}
 
 
@@ -244,8 +251,10 @@ async def test_the_form_that_asks_for_a_token_is_accessible(visitor: Visitor, th
     visitor.tolerate("status of 401")
     page = await visitor.arrive("/", theme=theme, signed_in=False)
     await expect(page.get_by_label("Token")).to_be_visible()
-    await keep(page, f"sign-in-{theme}")
-    assert await found_by_axe(page) == []
+    found = {"axe": await found_by_axe(page)}
+    for width in WIDTHS:
+        found[str(width)] = await fitted(page, width, f"sign-in-{theme}")
+    assert {name: problems for name, problems in found.items() if problems} == {}
 
 
 async def test_the_description_of_the_api_is_our_own(visitor: Visitor):
@@ -256,6 +265,14 @@ async def test_the_description_of_the_api_is_our_own(visitor: Visitor):
     await page.get_by_role("button", name="Execute", exact=True).click()
     await expect(page.locator(".live-responses-table").get_by_text('"status": "ok"').first).to_be_visible()
     await keep(page, "docs")
+
+
+async def fitted(page: Page, width: int, name: str) -> list[object]:
+    """What reaches beyond a window of this width."""
+    await page.set_viewport_size({"width": width, "height": 900})
+    await settled(page)
+    await keep(page, f"{name}-{width}")
+    return list(await overflowing(page))
 
 
 async def looked_at(page: Page, path: str, name: str) -> list[object]:

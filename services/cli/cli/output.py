@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -31,6 +32,8 @@ STYLES = {
     "PAUSED": "yellow",
     "CANCELLING": "magenta",
 }
+#: Ids as they are made.
+_UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 #: On a terminal longer messages and payloads are cut, unless it is to be `plain`.
 MESSAGE_MAX_CHARS = 300
 
@@ -128,12 +131,32 @@ class Output:
     def __init__(self, *, as_json: bool, plain: bool = False) -> None:
         self.as_json = as_json
         self.plain = plain
+        #: The names of agents by their ids, as far as they were looked up.
+        self.agent_names: dict[str, str] = {}
         self._in_progress = False
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing is cut: in a pipe, and where it is to be `plain`."""
         return self.plain or not sys.stdout.isatty()
+
+    def name_agent(self, agent_id: str | None, *, with_id: bool = True) -> str:
+        """Return the name of an agent, with its id where that is another; the id where no name is known."""
+        known = agent_id or ""
+        name = self.agent_names.get(known, known)
+        return f"{name} ({known})" if with_id and name != known else name
+
+    def name_limit(self, limit: str, *, with_id: bool = True) -> str:
+        """Return the name of a limit; that of an agent has its id, and its name beside it or in its place."""
+        kind, _, agent_id = limit.partition(":")
+        name = self.agent_names.get(agent_id, agent_id)
+        if kind != "agent" or name == agent_id:
+            return limit
+        return f"{limit} ({name})" if with_id else f"agent:{name}"
+
+    def name_agents_in(self, text: str | None) -> str:
+        """Return a text with the names of agents in the place of their ids, where those were made for them."""
+        return _UUID.sub(lambda found: self.agent_names.get(found[0], found[0]), text or "")
 
     def print_json(self, document: Any) -> None:
         """Print a JSON document on one line; nothing without --json."""
@@ -207,14 +230,14 @@ class Output:
             ("title", job.title),
             ("status", style_status_of(job)),
             ("version", job.version),
-            ("agent", job.agent_id),
+            ("agent", self.name_agent(job.agent_id)),
             ("submission", job.submission),
             ("execution", job.execution_id),
             ("progress", format_percent(job.progress)),
             ("the agent says", job.progress_message),
             ("spent", format_spent(job.spent_usd, job.spent_tokens)),
             ("code", _last_code(job)),
-            ("last", job.last_log and self._shorten(job.last_log.message)),
+            ("last", job.last_log and self._shorten(self.name_agents_in(job.last_log.message))),
             *(("criterion", format_criterion(criterion)) for criterion in job.criteria),
             ("payload", self._shorten(to_json(job.payload))),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
@@ -231,7 +254,7 @@ class Output:
                 style_status_of(job),
                 _last_code(job),
                 format_percent(job.progress),
-                job.agent_id,
+                self.name_agent(job.agent_id, with_id=False),
                 job.submission,
                 job.title,
             )
@@ -246,7 +269,7 @@ class Output:
     def show_log(self, log: JobLog, name: str = "") -> None:
         """Show a transition as a line of a timeline."""
         self.print_json(log)
-        message = self._shorten(log.message)
+        message = self._shorten(self.name_agents_in(log.message))
         attempt = f"attempt {log.attempt}" if log.attempt and not message.startswith("attempt") else ""
         progress = format_percent(log.progress) if log.status is JobLogStatus.IN_PROGRESS else ""
         what = " · ".join(part for part in (attempt, log.code or "", progress, message) if part)
@@ -353,7 +376,7 @@ class Output:
     def _print_limits(self, limits: Sequence[Limit]) -> None:
         rows = [
             (
-                limit.name,
+                self.name_limit(limit.name),
                 limit.concurrency,
                 None if limit.rate is None else f"{limit.rate} in {limit.rate_period_s:g} s",
                 limit.queue_max,

@@ -32,6 +32,10 @@ class PlainCommand(TyperCommand):
         _convert_plain_values(self, ctx)
         return super().parse_args(ctx, args)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return what the line of usage names: an argument that is required stands without braces."""
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the help of all parameters: arguments, the command's own options, and those that connect it."""
         panels: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], "Connection": []}
@@ -39,7 +43,8 @@ class PlainCommand(TyperCommand):
             if (record := parameter.get_help_record(ctx)) is not None:
                 is_connection = parameter.name in self.connection_options
                 panel = "Connection" if is_connection else f"{parameter.param_type_name.capitalize()}s"
-                panels[panel].append((_KINDS.sub(_name_kind, record[0]), record[1]))
+                name = record[0].partition(" ")[0] if panel == "Arguments" else record[0]  # its type says no more
+                panels[panel].append((_KINDS.sub(_name_kind, name), record[1]))
         for name, records in panels.items():
             if records:
                 with formatter.section(name):

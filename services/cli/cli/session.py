@@ -6,11 +6,11 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 
 import typer
 
@@ -22,9 +22,14 @@ from contracts.client import JobStoreClient, JobStoreError
 from contracts.client.records import read_record
 from servicekit.errors import SignoffError
 
+if TYPE_CHECKING:
+    from contracts.resources import Job
+
 Command = TypeVar("Command", bound=Callable[..., Coroutine[Any, Any, None]])
 
 INTERRUPTED, TERMINATED = 130, 143
+#: Agents whose names are looked up where several are told of; the others are told of by their ids.
+_NAMED_MAX: Final = 500
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,25 @@ class Session:
             raise CommandError(message, code="no_jobstore")
         async with connect(self.target.jobstore, self.target.token) as jobstore:
             yield jobstore
+
+    async def learn_agents(self, jobstore: JobStoreClient, agent_ids: Iterable[str | None] | None = None) -> None:
+        """Look up the names of the agents that text tells of: of these, or of all. JSON has ids alone."""
+        wanted = None if agent_ids is None else {*agent_ids} - {None, ""} - self.out.agent_names.keys()
+        if self.out.as_json or wanted == set():
+            return
+        names = {str(each): str(each) for each in wanted or ()}  # of those that are not found, and none is asked twice
+        with contextlib.suppress(JobStoreError):
+            if len(names) == 1:
+                agents = [await jobstore.get_agent(*names)]
+            else:
+                agents, _ = await jobstore.list_agents(limit=_NAMED_MAX)
+            names |= {agent.id: agent.name for agent in agents}
+        self.out.agent_names |= names
+
+    async def show_job(self, jobstore: JobStoreClient, job: "Job") -> None:
+        """Show a job, with the name of its agent."""
+        await self.learn_agents(jobstore, [job.agent_id])
+        self.out.show_job(job)
 
 
 def connect(address: str, token: str | None, *, timeout_s: float = 10.0) -> JobStoreClient:

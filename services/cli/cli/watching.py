@@ -41,6 +41,7 @@ async def show_until_rest(
     try:
         with told_that_it_goes_on(cli, {"job_id": job_id}, f"signoff jobs watch {job_id}"):
             async with asyncio.timeout(timeout_s):
+                await cli.learn_agents(jobstore)
                 logs = watch_transitions(jobstore, job_id, after_version=after_version, with_payloads=cli.out.as_json)
                 async with aclosing(logs):
                     async for log in logs:

@@ -31,7 +31,7 @@ async def create(  # noqa: PLR0917 - each is an option
     cli: Session,
     conditions: dict[str, Any],
     job_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[JOB]...", help="Jobs that exist.", autocompletion=complete_jobs)
+        list[str] | None, typer.Argument(metavar="JOB", help="Jobs that exist.", autocompletion=complete_jobs)
     ] = None,
     file: Annotated[str | None, typer.Option(help="New jobs as a JSON array, or -.")] = None,
     name: Name = None,
@@ -49,7 +49,7 @@ async def create(  # noqa: PLR0917 - each is an option
         if wait:
             await show_until_ended(cli, jobstore, str(created.id), as_json=False)
             created = await jobstore.get_batch(created.id)
-    show_batch(cli.out, created)
+        await show_batch(cli, jobstore, created)
     _exit_unless(has_completed(created) if wait else all(item.accepted for item in created.items))
 
 
@@ -65,7 +65,7 @@ async def list_(cli: Session, limit: Limit = 50, cursor: Cursor = "") -> None:
 async def get(cli: Session, batch_id: BatchId) -> None:
     """Show the state of a batch."""
     async with cli.jobstore() as jobstore:
-        show_batch(cli.out, await jobstore.get_batch(await find_batch_id(jobstore, batch_id)))
+        await show_batch(cli, jobstore, await jobstore.get_batch(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "watch")
@@ -80,14 +80,14 @@ async def watch(cli: Session, batch_id: BatchId) -> None:
 async def pause(cli: Session, batch_id: BatchId) -> None:
     """Pause a batch: nothing more of it begins; what is with an agent goes on."""
     async with cli.jobstore() as jobstore:
-        show_operation(cli.out, await jobstore.pause_operation(await find_batch_id(jobstore, batch_id)))
+        await show_operation(cli, jobstore, await jobstore.pause_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "resume")
 async def resume(cli: Session, batch_id: BatchId) -> None:
     """Resume a paused batch."""
     async with cli.jobstore() as jobstore:
-        show_operation(cli.out, await jobstore.resume_operation(await find_batch_id(jobstore, batch_id)))
+        await show_operation(cli, jobstore, await jobstore.resume_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "cancel")
@@ -101,10 +101,9 @@ async def cancel(
 ) -> None:
     """Cancel a batch: nothing more of it begins, and its live executions are cancelled; it is CANCELLED soon after."""
     async with cli.jobstore() as jobstore:
-        show_operation(
-            cli.out,
-            await jobstore.cancel_operation(await find_batch_id(jobstore, batch_id), reason, requested_by=requested_by),
-        )
+        batch_id = await find_batch_id(jobstore, batch_id)
+        cancelled = await jobstore.cancel_operation(batch_id, reason, requested_by=requested_by)
+        await show_operation(cli, jobstore, cancelled)
 
 
 @command(app, "retry")
@@ -122,7 +121,7 @@ async def retry(
         created = await jobstore.retry_operation(batch_id, status or [], name=name, idempotency_key=key)
         if wait:
             created = await show_until_ended(cli, jobstore, str(created.id), as_json=False)
-    show_operation(cli.out, created)
+        await show_operation(cli, jobstore, created)
     _exit_unless(has_completed(created) if wait else "REFUSED" not in created.counts)
 
 

@@ -43,7 +43,7 @@ class How:
 
     job_ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[JOB]...", help="These jobs, instead of all that match.", autocompletion=complete_jobs),
+        typer.Argument(metavar="JOB", help="These jobs, instead of all that match.", autocompletion=complete_jobs),
     ] = None
     name: Annotated[
         str | None, typer.Option("--name", help="What the operation is called, for whoever looks at it.")
@@ -132,7 +132,7 @@ async def list_(
 async def get(cli: Session, operation_id: OperationId) -> None:
     """Show the state of an operation."""
     async with cli.jobstore() as jobstore:
-        show_operation(cli.out, await jobstore.get_operation(await find_batch_id(jobstore, operation_id)))
+        await show_operation(cli, jobstore, await jobstore.get_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(app, "report")
@@ -151,6 +151,7 @@ async def report(
     async with cli.jobstore() as jobstore:
         operation_id = await find_batch_id(jobstore, operation_id)
         page = await jobstore.list_operation_items(operation_id, outcomes, limit=limit, page_token=cursor)
+        await cli.learn_agents(jobstore)
     show_items(cli.out, *page)
 
 
@@ -158,14 +159,16 @@ async def report(
 async def pause(cli: Session, operation_id: OperationId) -> None:
     """Pause an operation: nothing more of it begins; what is with an agent goes on."""
     async with cli.jobstore() as jobstore:
-        show_operation(cli.out, await jobstore.pause_operation(await find_batch_id(jobstore, operation_id)))
+        await show_operation(cli, jobstore, await jobstore.pause_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(app, "resume")
 async def resume(cli: Session, operation_id: OperationId) -> None:
     """Resume a paused operation."""
     async with cli.jobstore() as jobstore:
-        show_operation(cli.out, await jobstore.resume_operation(await find_batch_id(jobstore, operation_id)))
+        await show_operation(
+            cli, jobstore, await jobstore.resume_operation(await find_batch_id(jobstore, operation_id))
+        )
 
 
 @command(app, "abort")
@@ -175,7 +178,8 @@ async def abort(
     """Abort an operation: nothing more of it begins, and its live executions are cancelled; what is done stays done."""
     async with cli.jobstore() as jobstore:
         operation_id = await find_batch_id(jobstore, operation_id)
-        show_operation(cli.out, await jobstore.cancel_operation(operation_id, reason, requested_by=requested_by))
+        aborted = await jobstore.cancel_operation(operation_id, reason, requested_by=requested_by)
+        await show_operation(cli, jobstore, aborted)
 
 
 async def make_operation(
@@ -206,7 +210,7 @@ async def make_operation(
         made = await jobstore.create_operation(new, idempotency_key=how.key)
         if how.wait:
             made = await show_until_ended(cli, jobstore, str(made.id), as_json=False)
-    show_operation(cli.out, made)
+        await show_operation(cli, jobstore, made)
     if how.wait and not has_completed(made):
         raise typer.Exit(1)
     return made

@@ -8,6 +8,7 @@ import typer
 from cli.errors import CommandError
 from cli.parameters.lookups import JobId, find_job, find_job_id
 from cli.session import Session, command, make_app
+from cli.views.waiting import list_agents_of
 from contracts.client import JobStoreClient
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ async def show(
         job = await find_job(jobstore, job_id)
         waiting = None if job.live is False else await jobstore.explain_job(job.id)
         logs = await read_log(jobstore, job.id)
+        causes = [*(waiting.reasons if waiting else ()), *(wait for log in logs for wait in log.waited or ())]
+        await cli.learn_agents(jobstore, [job.agent_id, *list_agents_of(causes)])
     job_view.show_job(cli.out, job, waiting, logs, submission, in_full=full)
 
 
@@ -55,8 +58,8 @@ async def show(
 async def diff(
     cli: Session,
     job_id: JobId,
-    first: Annotated[int | None, typer.Argument(metavar="[FROM]", min=1, help="The number of a submission.")] = None,
-    second: Annotated[int | None, typer.Argument(metavar="[TO]", min=1, help="The number of another one.")] = None,
+    first: Annotated[int | None, typer.Argument(metavar="FROM", min=1, help="The number of a submission.")] = None,
+    second: Annotated[int | None, typer.Argument(metavar="TO", min=1, help="The number of another one.")] = None,
 ) -> None:
     """Compare the results and verdicts of two submissions, the last two when none are given."""
     from cli.views import job_view  # noqa: PLC0415 - only needed here

@@ -11,7 +11,7 @@ from cli.parameters.lookups import AgentId, JobId, OptionalJobId, complete_agent
 from cli.parameters.policy import BudgetUsd, PolicyFields, parse_policy
 from cli.session import Session, command, make_app
 from cli.views.counts import format_count, show_counts
-from cli.views.waiting import show_waiting
+from cli.views.waiting import list_agents_of, show_waiting
 from cli.watching import show_until_rest, succeed_if_completed
 from contracts.client import UNCHANGED, JobStoreClient
 from contracts.status import FACET_FIELDS, RESTING, JobOrder
@@ -106,21 +106,23 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
             executed = await jobstore.execute_job(job.id)
             await _show(cli, jobstore, executed, job.version, wait=wait, timeout_s=timeout_s)
         else:
-            cli.out.show_job(job)
+            await cli.show_job(jobstore, job)
 
 
 @command(app, "get")
 async def get(cli: Session, job_id: JobId) -> None:
     """Show one job."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_job(await find_job(jobstore, job_id, with_last_log=True))
+        await cli.show_job(jobstore, await find_job(jobstore, job_id, with_last_log=True))
 
 
 @command(app, "explain")
 async def explain(cli: Session, job_id: JobId) -> None:
     """Show why a job waits: what holds it back, whose move it is, and what lifts it."""
     async with cli.jobstore() as jobstore:
-        show_waiting(cli.out, await jobstore.explain_job(await find_job_id(jobstore, job_id)))
+        waiting = await jobstore.explain_job(await find_job_id(jobstore, job_id))
+        await cli.learn_agents(jobstore, list_agents_of(waiting.reasons))
+    show_waiting(cli.out, waiting)
 
 
 @command(app, "list")
@@ -138,6 +140,7 @@ async def list_(
     async with cli.jobstore() as jobstore:
         job_filter = await make_filter(jobstore, conditions)
         page = await jobstore.list_matching(job_filter, limit=limit, page_token=cursor, order=sort, with_last_log=True)
+        await cli.learn_agents(jobstore, [job.agent_id for job in page.jobs])
     cli.out.show_jobs(page.jobs, page.next_page_token, page.searched)
 
 
@@ -180,6 +183,7 @@ async def logs(cli: Session, job_id: JobId, limit: Limit = 100, cursor: Cursor =
     """Show what was recorded about a job, oldest first."""
     async with cli.jobstore() as jobstore:
         page = await jobstore.list_job_logs(await find_job_id(jobstore, job_id), limit=limit, page_token=cursor)
+        await cli.learn_agents(jobstore)
     cli.out.show_logs(*page)
 
 
@@ -248,7 +252,7 @@ async def cancel(
         else:
             job = await jobstore.cancel_execution(execution_id or "", reason, requested_by=requested_by)
         if job is not None:
-            cli.out.show_job(job)
+            await cli.show_job(jobstore, job)
         else:
             cli.out.print_json({"execution_id": execution_id, "job": None})
             cli.out.print_line("nobody has asked for it yet; when somebody does, it is cancelled")
@@ -260,7 +264,7 @@ async def assign(cli: Session, job_id: JobId, agent: AgentId, payload: Payload =
     value = UNCHANGED if payload is None else read_json(payload, "--payload")
     async with cli.jobstore() as jobstore:
         job_id, agent = await find_job_id(jobstore, job_id), await find_agent_id(jobstore, agent)
-        cli.out.show_job(await jobstore.assign_agent(job_id, agent, value))
+        await cli.show_job(jobstore, await jobstore.assign_agent(job_id, agent, value))
 
 
 @command(app, "edit")
@@ -295,8 +299,8 @@ async def edit(  # noqa: PLR0913, PLR0917 - each is an option
             fields["policy"] = {**vars(job.policy), **(fields.get("policy") or {}), **policy_fields}
             version = version or job.version  # whoever else changes the policy meanwhile is not overruled
         saved = await jobstore.edit_job(job.id, validate_model(JobEdit, fields, "the change"), version=version)
-    cli.out.print_warnings(saved.warnings)
-    cli.out.show_job(saved)
+        cli.out.print_warnings(saved.warnings)
+        await cli.show_job(jobstore, saved)
 
 
 def _read_fields(  # noqa: PLR0913, PLR0917 - each is an option
@@ -331,9 +335,9 @@ async def _show(
     cli: Session, jobstore: JobStoreClient, job: "Job", before: int, *, wait: bool, timeout_s: float | None
 ) -> None:
     if not wait:
-        cli.out.show_job(job)
+        await cli.show_job(jobstore, job)
     elif job.version == before and job.status in RESTING:  # that execution was requested before, and is over
-        cli.out.show_job(job)
+        await cli.show_job(jobstore, job)
         succeed_if_completed(cli, job)
     else:
         await show_until_rest(cli, jobstore, job.id, after_version=before, timeout_s=timeout_s)

@@ -25,7 +25,9 @@ Name = Annotated[
 async def list_(cli: Session) -> None:
     """List limits by name."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_limits(await jobstore.list_limits())
+        limits = await jobstore.list_limits()
+        await cli.learn_agents(jobstore, [each.name[6:] for each in limits if each.name.startswith("agent:")])
+    cli.out.show_limits(limits)
 
 
 @command(app, "get")

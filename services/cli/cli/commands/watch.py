@@ -17,6 +17,7 @@ async def watch(
 ) -> None:
     """Show everything that happens to all jobs, until interrupted."""
     async with cli.jobstore() as jobstore:
+        await cli.learn_agents(jobstore)
         begin = await jobstore.get_latest_cursor() if after is None else after
         async with aclosing(jobstore.watch_jobs(after=begin, with_payloads=cli.out.as_json)) as events:
             async for event in events:

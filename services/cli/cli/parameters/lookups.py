@@ -1,8 +1,8 @@
-"""Find what a part of an id names: its beginning or its end. The jobstore knows whole ids alone."""
+"""Find what a part of an id names, and which agent has a name. The jobstore knows whole ids alone."""
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -60,13 +60,28 @@ async def find_job(jobstore: JobStoreClient, given: str, *, with_last_log: bool 
 
 
 async def find_agent(jobstore: JobStoreClient, given: str) -> "Agent":
-    """Return the agent that is meant, likewise."""
-    return await _get(given, jobstore.get_agent, _list_all(jobstore.list_agents), "agent")
+    """Return the agent that is meant: by its id, its name, or a part of its id."""
+    try:
+        return await jobstore.get_agent(given)
+    except JobStoreError:
+        if (meant := await _find_agent_id(jobstore, given)) == given:
+            raise
+        return await jobstore.get_agent(meant)
 
 
 async def find_agent_id(jobstore: JobStoreClient, given: str) -> str:
     """Return the id of the agent that is meant, likewise."""
-    return await _find(given, jobstore.get_agent, _list_all(jobstore.list_agents), "agent")
+    if len(given) >= UUID_CHARS:
+        return given
+    with suppress(JobStoreError):
+        return str((await jobstore.get_agent(given)).id)
+    return await _find_agent_id(jobstore, given)
+
+
+async def _find_agent_id(jobstore: JobStoreClient, given: str) -> str:
+    agents = [agent async for agent in _list_items(jobstore.list_agents)]
+    named = {str(agent.id) for agent in agents if agent.name == given}
+    return _choose(given, named or _match(given, (str(agent.id) for agent in agents)), "agent")
 
 
 async def find_batch_id(jobstore: JobStoreClient, given: str) -> str:
@@ -95,7 +110,17 @@ async def _find(given: str, get: Callable[[str], Awaitable[object]], ids: AsyncI
 async def _find_by_part(given: str, ids: AsyncIterator[str], kind: str) -> str:
     if not PART_MIN_CHARS <= len(given) < UUID_CHARS:
         return given
-    found = {known async for known in ids if known.startswith(given) or known.endswith(given)}
+    return _choose(given, _match(given, [known async for known in ids]), kind)
+
+
+def _match(given: str, ids: Iterable[str]) -> set[str]:
+    """Return the ids of which this is a part that is long enough."""
+    if not PART_MIN_CHARS <= len(given) < UUID_CHARS:
+        return set()
+    return {known for known in ids if known.startswith(given) or known.endswith(given)}
+
+
+def _choose(given: str, found: set[str], kind: str) -> str:
     if len(found) > 1:
         named = ", ".join(sorted(found)[:_NAMED_MAX]) + (", ..." if len(found) > _NAMED_MAX else "")
         raise CommandError(
@@ -114,11 +139,16 @@ async def _list_jobs(jobstore: JobStoreClient, part: str) -> AsyncIterator[str]:
 
 
 async def _list_all(list_page: Callable[..., Awaitable[tuple[Sequence[Any], str]]]) -> AsyncIterator[str]:
+    async for item in _list_items(list_page):
+        yield str(item.id)
+
+
+async def _list_items(list_page: Callable[..., Awaitable[tuple[Sequence[Any], str]]]) -> AsyncIterator[Any]:
     token = ""
     for _ in range(_PAGES_MAX):
         items, token = await list_page(limit=_PAGE, page_token=token)
         for item in items:
-            yield str(item.id)
+            yield item
         if not token:
             return
 
@@ -157,7 +187,12 @@ complete_operations: Final = _complete(lambda jobstore, _: _list_all(jobstore.li
 _HELP: Final = "Its id, or the beginning or end of it."
 JobId = Annotated[str, typer.Argument(metavar="JOB", help=_HELP, autocompletion=complete_jobs)]
 OptionalJobId = Annotated[str | None, typer.Argument(metavar="JOB", help=_HELP, autocompletion=complete_jobs)]
-AgentId = Annotated[str, typer.Argument(metavar="AGENT", help=_HELP, autocompletion=complete_agents)]
+AgentId = Annotated[
+    str,
+    typer.Argument(
+        metavar="AGENT", help="Its name, its id, or the beginning or end of its id.", autocompletion=complete_agents
+    ),
+]
 BatchId = Annotated[str, typer.Argument(metavar="BATCH", help=_HELP, autocompletion=complete_operations)]
 OperationId = Annotated[str, typer.Argument(metavar="OPERATION", help=_HELP, autocompletion=complete_operations)]
 

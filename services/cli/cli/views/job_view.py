@@ -6,12 +6,13 @@ import difflib
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from cli.output import Output, format_criterion, format_seconds, format_spent, format_time, style_status_of
 from cli.terminal import Styled, columns_of
 from cli.views import waterfall
-from cli.views.waiting import print_reasons
+from cli.views.waiting import name_cause, print_reasons
 
 if TYPE_CHECKING:
     from contracts.resources import Job, JobLog
@@ -81,7 +82,7 @@ def _show_head(out: Output, job: Job) -> None:
     out.print_line(style_status_of(job), "  ", Styled(job.title, "bold"))
     rows = [
         ("id", job.id),
-        ("agent", job.agent_id),
+        ("agent", out.name_agent(job.agent_id)),
         (
             "submission",
             f"{job.submission} of {job.policy.max_submissions}" if job.policy.max_submissions else job.submission,
@@ -153,7 +154,7 @@ def show_waterfall(out: Output, calls: Sequence[waterfall.Call]) -> None:
             " " * (columns + 2 - used),
             f"{format_seconds(end.total_seconds())}  {outcome}",
         )
-    for cause, took in waterfall.sum_waits(calls).items():
+    for cause, took in waterfall.sum_waits(calls, partial(name_cause, out)).items():
         out.print_line(f"  {format_seconds(took.total_seconds())} in the queue for {cause}")
     legend = {what: text[0] for bar in waterfall.draw(calls, now, columns) for what, text in bar if what and text}
     out.print_line("  ", ", ".join(f"{sign} {what}" for what, sign in legend.items()))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from cli.output import STYLES, Output, format_time, format_usd, style_status, style_status_of
 from cli.session import Session
 from cli.terminal import Styled
-from cli.views.waiting import describe_sum, print_sums
+from cli.views.waiting import describe_sum, list_agents_of, print_sums
 from cli.watching import told_that_it_goes_on
 from contracts.client import JobStoreClient
 from contracts.status import BATCH_KINDS, JobStatus, OperationState
@@ -23,23 +23,24 @@ if TYPE_CHECKING:
 _GOOD: Final = (JobStatus.COMPLETED, "DONE")
 
 
-def show_batch(out: Output, batch: Batch) -> None:
+async def show_batch(cli: Session, jobstore: JobStoreClient, batch: Batch) -> None:
     """Show a batch, and those of its jobs that were refused."""
-    show_operation(out, batch)
+    await show_operation(cli, jobstore, batch)
     refused = [
-        (item.job_id, style_status("REFUSED"), f"{item.code}: {item.message}")
+        (item.job_id, style_status("REFUSED"), f"{item.code}: {cli.out.name_agents_in(item.message)}")
         for item in batch.items
         if item.code is not None
     ]
     if refused:
-        out.print_list(["job", "outcome", "why"], refused, wrapped=True)
+        cli.out.print_list(["job", "outcome", "why"], refused, wrapped=True)
 
 
-def show_operation(out: Output, operation: Operation) -> None:
+async def show_operation(cli: Session, jobstore: JobStoreClient, operation: Operation) -> None:
     """Show an operation, such as a batch, without its items, and why it waits."""
-    out.print_json(operation)
-    out.print_line(*_describe(operation))
-    print_sums(out, operation.waiting)
+    await cli.learn_agents(jobstore, list_agents_of(operation.waiting))
+    cli.out.print_json(operation)
+    cli.out.print_line(*_describe(operation))
+    print_sums(cli.out, operation.waiting)
 
 
 def show_operations(out: Output, operations: Sequence[Operation], next_cursor: str) -> None:
@@ -80,7 +81,10 @@ def show_preview(out: Output, kind: str, preview: OperationPreview, basis: str) 
 def show_items(out: Output, items: Sequence[OperationItem], next_cursor: str) -> None:
     """Show a page of the items of an operation."""
     out.print_json({"items": items, "next_cursor": next_cursor or None})
-    rows = [(i.job_id, style_status(i.outcome), i.code, i.retried_by, i.message or i.title) for i in items]
+    rows = [
+        (i.job_id, style_status(i.outcome), i.code, i.retried_by, out.name_agents_in(i.message or i.title))
+        for i in items
+    ]
     out.print_list(["job", "outcome", "code", "retried by", "why"], rows, spared=["retried by"], wrapped=True)
     out.print_next_cursor(next_cursor)
 
@@ -95,7 +99,8 @@ async def show_until_ended(
         async with aclosing(jobstore.watch_operation(operation_id)) as operations:
             async for last in operations:
                 if as_json or not cli.out.as_json:
-                    waits = [f" · {describe_sum(each)}" for each in last.waiting]
+                    await cli.learn_agents(jobstore, list_agents_of(last.waiting))
+                    waits = [f" · {describe_sum(cli.out, each)}" for each in last.waiting]
                     cli.out.print_progress(last, *_describe(last), *waits)
     cli.out.end_progress()
     return last

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from cli.output import Output, format_percent, format_seconds, format_spent
 from cli.terminal import Styled
+from cli.views.waiting import describe_sum
 
 if TYPE_CHECKING:
     from contracts.messages.views import AgentStats, Overview, Percentiles
@@ -23,7 +24,7 @@ def show_overview(out: Output, range_: str, overview: Overview, agents: Sequence
     ends = ", ".join(f"{count} {name}" for name in _ENDS if (count := getattr(totals, name)))
     rows: list[tuple[str, object]] = [
         ("now", f"{now.queued} queued{oldest}; {now.running} running; {now.judging} being judged"),
-        ("why they wait", _describe_waiting(overview.waiting)),
+        ("why they wait", _describe_waiting(out, overview.waiting)),
         ("dead letters", _describe_letters(now.dead_letters)),
         (f"last {range_}", f"{totals.created} created" + (f", {ends}" if ends else "")),
         ("spent", format_spent(totals.cost_usd, totals.tokens)),
@@ -34,11 +35,11 @@ def show_overview(out: Output, range_: str, overview: Overview, agents: Sequence
     if agents:
         out.print_line()
         columns = ["agent", "runs", "waits", "completed in 24h", "takes"]
-        out.print_table(columns, [_make_row(agent) for agent in agents])
+        out.print_table(columns, [_make_row(out, agent) for agent in agents])
 
 
-def _describe_waiting(sums: Sequence[WaitingSum]) -> str:
-    counts = ", ".join(f"{each.count} for {each.code} {each.name}".rstrip() for each in sums)
+def _describe_waiting(out: Output, sums: Sequence[WaitingSum]) -> str:
+    counts = ", ".join(describe_sum(out, each, with_id=False) for each in sums)
     return counts and f"{counts}: see `signoff explain`"
 
 
@@ -54,6 +55,12 @@ def _format_percentiles(times: Percentiles | None) -> str:
     return ", ".join(f"{name} {format_seconds(value)}" for name, value in measured.items() if value is not None)
 
 
-def _make_row(agent: AgentStats) -> tuple[object, ...]:
+def _make_row(out: Output, agent: AgentStats) -> tuple[object, ...]:
     took = "" if agent.mean_duration_s is None else format_seconds(agent.mean_duration_s)
-    return agent.agent_id, agent.running, agent.queued, format_percent(agent.success_rate), took
+    return (
+        out.name_agent(agent.agent_id, with_id=False),
+        agent.running,
+        agent.queued,
+        format_percent(agent.success_rate),
+        took,
+    )

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 from cli.output import Output, format_time
 from cli.terminal import Styled
 
 if TYPE_CHECKING:
-    from contracts.waiting.reasons import Reason, Waiting, WaitingSum
+    from contracts.waiting.reasons import PastWait, Reason, Waiting, WaitingSum
+
+#: Codes whose name is the id of an agent (contracts.waiting.codes.WaitCode).
+_OF_AGENTS: Final = ("circuit_open", "circuit_probing", "agent_disabled")
+_AGENT: Final = "agent:"
+
+
+def list_agents_of(causes: Iterable[Reason | WaitingSum | PastWait]) -> Iterator[str]:
+    """Yield the ids of the agents that causes of waiting are about."""
+    for cause in causes:
+        if cause.code in _OF_AGENTS or cause.name.startswith(_AGENT):
+            yield cause.name.removeprefix(_AGENT)
+
+
+def name_cause(out: Output, cause: Reason | WaitingSum | PastWait, *, with_id: bool = True) -> str:
+    """Return what is waited for: `limit_concurrency tenant:press`."""
+    name_it = out.name_agent if cause.code in _OF_AGENTS else out.name_limit
+    name = name_it(cause.name, with_id=with_id)
+    return f"{cause.code} {name}".rstrip()
 
 
 def show_waiting(out: Output, waiting: Waiting) -> None:
@@ -29,7 +47,7 @@ def show_waiting(out: Output, waiting: Waiting) -> None:
 def print_reasons(out: Output, waiting: Waiting) -> None:
     """Print each thing that holds a job back, and below it what lifts that."""
     for reason in waiting.reasons:
-        _print_reason(out, describe_reason(reason), reason)
+        _print_reason(out, describe_reason(out, reason), reason)
 
 
 def show_waiting_sums(out: Output, sums: Sequence[WaitingSum]) -> None:
@@ -43,17 +61,17 @@ def print_sums(out: Output, sums: Sequence[WaitingSum]) -> None:
     """Print how many wait for what, and below each what lifts it."""
     for each in sums:
         until = f", until {format_time(each.until)} at the earliest" if each.until else ""
-        _print_reason(out, describe_sum(each) + until, each)
+        _print_reason(out, describe_sum(out, each) + until, each)
 
 
-def describe_sum(each: WaitingSum) -> str:
+def describe_sum(out: Output, each: WaitingSum, *, with_id: bool = True) -> str:
     """Return how many wait for one thing: `390 for limit_concurrency tenant:press`."""
-    return f"{each.count} for {each.code} {each.name}".rstrip()
+    return f"{each.count} for {name_cause(out, each, with_id=with_id)}"
 
 
-def describe_reason(reason: Reason) -> str:
+def describe_reason(out: Output, reason: Reason) -> str:
     """Return what holds an execution back, in numbers: `limit_concurrency tenant:press, 5 of 5`."""
-    words = [f"{reason.code} {reason.name}".rstrip()]
+    words = [name_cause(out, reason)]
     if reason.used is not None:
         words.append(f"{reason.used} of {reason.allowed}" if reason.allowed is not None else f"{reason.used} in a row")
     words += [f"since {format_time(reason.since)}"] if reason.since else []

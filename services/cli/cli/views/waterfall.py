@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -138,11 +138,11 @@ def sum_up(calls: Sequence[Call], now: datetime) -> dict[str, timedelta]:
     return {what: length for what, length in sums.items() if length}
 
 
-def sum_waits(calls: Sequence[Call]) -> dict[str, timedelta]:
-    """Return for how long executions waited in the queue for each thing: `limit_concurrency tenant:press`."""
+def sum_waits(calls: Sequence[Call], name: Callable[[PastWait], str]) -> dict[str, timedelta]:
+    """Return for how long executions waited in the queue for each thing, by its `name`."""
     sums: dict[str, timedelta] = {}
     for wait in (wait for call in calls for span in call.spans for wait in span.waits):
-        cause = f"{wait.code} {wait.name}".strip()
+        cause = name(wait)
         sums[cause] = sums.get(cause, timedelta()) + (wait.until - wait.since)
     return sums
 

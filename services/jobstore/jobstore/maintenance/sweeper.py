@@ -25,8 +25,8 @@ BATCH_MAX = 500
 SWEEP_MIN_S, SWEEP_MAX_S = 0.1, 2.0
 #: A timer may be early by so much: it is not set again for the rest.
 EARLY_S = 0.01
-#: How often it is looked whether what may hold an outcome was read by now. The second time is soon after the first: all
-#: were told to hurry.
+#: The longest wait between two looks whether what may hold an outcome was read by now: they come after as long again as
+#: it has taken already, the first of them soon, since all were told to hurry.
 READ_AGAIN_S = 0.5
 _HURRY = text(f"SELECT {notify(Wake.LATE)}")
 
@@ -46,6 +46,7 @@ class _Mark(NamedTuple):
 
     at: datetime
     ends: Ends
+    made_at: float
 
 
 class Sweeper:
@@ -125,10 +126,10 @@ class Sweeper:
         reported = [lease for lease in late.leases if lease.may_be_reported]
         if not reported:
             return ()
-        is_new = self._mark is None
-        mark = self._mark = self._mark or _Mark(late.now, await self._readers.find_ends())
+        mark = self._mark = self._mark or _Mark(late.now, await self._readers.find_ends(), time.monotonic())
         if not await self._readers.have_read(mark.ends):
-            self._wait_s = min(self._wait_s, SWEEP_MIN_S if is_new else READ_AGAIN_S)
+            waited_s = time.monotonic() - mark.made_at
+            self._wait_s = min(self._wait_s, max(SWEEP_MIN_S, min(waited_s, READ_AGAIN_S)))
             async with self._database.session() as session:
                 await session.execute(_HURRY)
             return ()

@@ -44,7 +44,7 @@ async def try_(
     cli: Session,
     result: Annotated[
         str | None,
-        typer.Argument(metavar="[RESULT]", help="The result as JSON, that in @file, or that on standard input (-)."),
+        typer.Argument(metavar="RESULT", help="The result as JSON, that in @file, or that on standard input (-)."),
     ] = None,
     criteria: Annotated[
         str | None,

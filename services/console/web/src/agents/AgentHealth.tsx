@@ -20,7 +20,7 @@ export function AgentHealth({ agent, stats }: { agent: Agent; stats?: AgentStats
         <Icon aria-hidden size={14} />
         {word}
       </span>
-      {word === "Ready" && stats && stats.success_rate == null && (
+      {word === "Ready" && stats && stats.success_rate == null && stats.running === 0 && (
         <span className="text-xs text-muted">no calls in 24 h</span>
       )}
       {agent.paused && agent.circuit !== "closed" && (

@@ -20,9 +20,9 @@ it.each(HEALTHS)("%s is told in words", (word, fields) => {
   expect(screen.getByText(word)).toBeVisible();
 });
 
-async function agentsPage({ agents = [anAgent()], isRegistering = false } = {}) {
+async function agentsPage({ agents = [anAgent()], isRegistering = false, successRate = 0.93 as number | null } = {}) {
   on("get", "/api/agents", () => items(...agents));
-  const stats = { agent_id: "writer", running: 3, queued: 12, success_rate: 0.93, mean_duration_s: 8.4 };
+  const stats = { agent_id: "writer", running: 3, queued: 12, success_rate: successRate, mean_duration_s: 8.4 };
   on("get", "/api/agent-stats", () => items(stats));
   on("get", "/api/limits", () => items(aLimit()));
   return renderPage(<AgentsPage isRegistering={isRegistering} />);
@@ -35,6 +35,13 @@ it("shows how each is doing, and how much it may do", async () => {
     expect(row).toHaveTextContent(text);
   }
   expect(screen.getByRole("link", { name: "Idle" }).closest("tr")).toHaveTextContent("Readyno calls in 24 h");
+  expect(row).not.toHaveTextContent("no calls");
+});
+
+it("does not say of an agent with its first work that it was not called", async () => {
+  await agentsPage({ successRate: null });
+  const row = (await screen.findByRole("link", { name: "writer" })).closest("tr") as HTMLElement;
+  expect(row).toHaveTextContent("3 of 4 running");
   expect(row).not.toHaveTextContent("no calls");
 });
 

@@ -116,3 +116,21 @@ it("the overview and a batch say how many wait for what", async () => {
   await renderPage(<BatchPage id="batch-1" />);
   expect((await screen.findByText(/^Of 412 waiting/)).textContent).toBe(text);
 });
+
+it("reasons beyond the first three are shown when they are asked for", async () => {
+  const named = (name: string) => ({
+    code: FULL.code,
+    name: `tenant:${name}`,
+    count: 1,
+    owner: "operator",
+    remedy: "",
+  });
+  const waiting = ["a", "b", "c", "d"].map(named);
+  on("get", "/api/overview", () => json(anOverview({ waiting })));
+  const { user } = await renderPage(<OverviewPage search={{}} />);
+  const more = await screen.findByRole("button", { name: "1 more reason" });
+  expect(screen.queryByText("limit tenant:d is reached")).not.toBeInTheDocument();
+  await user.click(more);
+  expect(screen.getByText("limit tenant:d is reached")).toBeVisible();
+  expect(more).not.toBeInTheDocument();
+});

@@ -7,7 +7,7 @@ import { Button } from "@/ui/controls/button";
 import { Countdown } from "@/ui/display/duration";
 import { ExactTime, Time, toIntlZone, useZone } from "@/ui/display/time";
 import { Popover } from "@/ui/overlays/popover";
-import { describeCause, describeOwner, findRemedyPage } from "./waiting";
+import { describeCause, describeEnd, describeOwner, findRemedyPage } from "./waiting";
 
 /** The place from which on the jobstore counts no further. */
 const PLACE_MAX = 10_001;
@@ -35,7 +35,7 @@ export function ReasonLine({ reason }: { reason: AnyReason }) {
       </RemedyLink>
       {until && (
         <>
-          {" "}
+          {describeEnd(reason.code)}
           <Countdown to={until} />
         </>
       )}

@@ -110,9 +110,14 @@ export function formatCode({ code, message }: Pick<JobLog, "code" | "message">):
   return status ? `${code} ${status}` : (code ?? null);
 }
 
+/** How a message begins that tells where a verdict was made: its reason is what matters in a line. */
+const REUSED = /^verdict reused of job .+? version \d+: (.*)$/s;
+
 /** Return the message of an entry without what its code says already. */
 export function formatReason({ code, message }: Pick<JobLog, "code" | "message">): string {
-  return code === "agent_status" ? (message ?? "").replace(HTTP_STATUS, "") : (message ?? "");
+  const text = message ?? "";
+  if (code === "verdict_reused") return text.replace(REUSED, "$1; verdict reused");
+  return code === "agent_status" ? text.replace(HTTP_STATUS, "") : text;
 }
 
 export const hasResponse = (log: JobLog) => hasResult(log) || log.kind === "progress";

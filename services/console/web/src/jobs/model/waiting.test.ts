@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { aJob, aLog } from "@/testing/factories";
-import { countWaiting, currentReasons, describeCause, findRemedyPage } from "./waiting";
+import { countWaiting, currentReasons, describeCause, describeEnd, findRemedyPage } from "./waiting";
 
 const nameOf = (id: string) => (id === "a-1" ? "writer" : id);
 
@@ -19,6 +19,15 @@ it.each([
 ])("%s of %s is told in words, with the page that lifts it", (code, name, words, page) => {
   expect(describeCause({ code, name, used: 5, allowed: 5 }, nameOf)).toBe(words);
   expect(findRemedyPage({ code, name })?.to).toBe(page);
+});
+
+it("what comes at the end of a wait is said before the time that is left", () => {
+  const codes = ["not_before", "circuit_open", "limit_rate"];
+  expect(codes.map((code) => `${describeEnd(code)}in 9 s`)).toEqual([
+    " in 9 s",
+    ", tried again in 9 s",
+    ", the next begins in 9 s",
+  ]);
 });
 
 it("what was read before the newest entry is not told any more", () => {

@@ -51,6 +51,12 @@ export function describeCause(cause: Cause, nameOf: NameOf): string {
   return WORDS[cause.code]?.(cause, about) ?? [cause.code.replaceAll("_", " "), about].filter(Boolean).join(" ");
 }
 
+/** What comes when the time is up, before the time that is left. */
+const ENDS: Record<string, string> = { circuit_open: ", tried again ", limit_rate: ", the next begins " };
+
+/** Describe what comes at the end of a wait: ", tried again " of "circuit of writer is open, tried again in 9 s". */
+export const describeEnd = (code: string) => ENDS[code] ?? " ";
+
 /** Describe whose move it is. */
 export const describeOwner = (owner: string) => OWNERS[owner] ?? owner;
 

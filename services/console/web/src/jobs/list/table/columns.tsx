@@ -131,10 +131,11 @@ function LastEntry({ job }: { job: Job }) {
 function Title({ job }: { job: Job }) {
   const mismatch = use(Mismatch);
   return (
-    <span className="flex min-w-0 items-baseline gap-2">
+    <span className="@container flex min-w-0 items-baseline gap-2">
       <JobLink job={job} className="hover:underline" />
       {mismatch === null ? (
-        <span className="shrink-0 font-mono text-xs text-muted" title={job.id}>
+        // Where there is little room, the title has it.
+        <span className="hidden shrink-0 font-mono text-xs text-muted @2xs:inline" title={job.id}>
           {shortenId(job.id)}
         </span>
       ) : (
@@ -152,6 +153,7 @@ export function JobLink({ job, className }: { job: Job; className: string }) {
     <Link
       to="/jobs/$id"
       params={{ id: job.id }}
+      title={`${job.title} (${job.id})`}
       className={cn("truncate font-medium outline-none", className)}
       data-row={job.id}
     >
