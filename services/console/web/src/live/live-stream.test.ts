@@ -1,7 +1,7 @@
-import { InfiniteQueryObserver, type QueryClient } from "@tanstack/react-query";
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import type { QueryClient } from "@tanstack/react-query";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { jobKeys } from "@/api/query-keys";
-import type { Job, Page } from "@/api/types";
+import type { Job } from "@/api/types";
 import { aChange, aJob, aLog } from "@/testing/factories";
 import { FakeEventSource } from "@/testing/fake-event-source";
 import { applyJob } from "./apply-changes";
@@ -15,19 +15,10 @@ let stop: () => void;
 const FRAME_MS = 20;
 const list = jobKeys.list({});
 
-const rows = (key = list) => client.getQueryData<{ pages: { items: Job[] }[] }>(key)?.pages[0]?.items ?? [];
+const rows = () => client.getQueryData<{ pages: { items: Job[] }[] }>(list)?.pages[0]?.items ?? [];
 const source = () => FakeEventSource.last;
 const say = (fields: Parameters<typeof aChange>[0]) => source().emit("job-changed", aChange(fields));
 const frame = () => vi.advanceTimersByTimeAsync(FRAME_MS);
-
-/** Read a list as a page that shows it does; `answer` answers the read that is under way, by a job of this version. */
-function read(queryKey: typeof list): { answer: (version: number) => void } {
-  const asked: ((page: Page<Job>) => void)[] = [];
-  const queryFn = () => new Promise<Page<Job>>((resolve) => asked.push(resolve));
-  const options = { queryKey, queryFn, initialPageParam: "", getNextPageParam: () => undefined };
-  onTestFinished(new InfiniteQueryObserver(client, options).subscribe(() => undefined));
-  return { answer: (version) => asked.shift()?.({ items: [aJob({ version })], next_cursor: null }) };
-}
 
 function setVisibility(state: DocumentVisibilityState): void {
   vi.spyOn(document, "visibilityState", "get").mockReturnValue(state);
@@ -136,15 +127,6 @@ describe("changes", () => {
     expect(client.getQueryData<Job>(jobKeys.detail("poem"))?.version).toBe(3);
   });
 
-  it("reach what was being read when they came", async () => {
-    const { answer } = read(jobKeys.list({ status: "ASSIGNED" }));
-    say({ version: 2, status: "COMPLETED" });
-    await frame();
-    answer(1);
-    await frame();
-    expect(rows(jobKeys.list({ status: "ASSIGNED" }))[0]).toMatchObject({ status: "COMPLETED", version: 2 });
-  });
-
   it("reach a hidden tab, where there are no frames", async () => {
     setVisibility("hidden");
     vi.spyOn(globalThis, "requestAnimationFrame").mockReturnValue(0);
@@ -155,19 +137,6 @@ describe("changes", () => {
 });
 
 describe("the stream", () => {
-  it("has what was being read when it began read once more, since changes may have been missed", async () => {
-    const key = jobKeys.list({ status: "ASSIGNED" });
-    const first = read(key);
-    source().emit("hello", { cursor: 8 });
-    first.answer(1);
-    await frame();
-    expect(liveStatus.get().state).toBe("connecting");
-    first.answer(2);
-    await frame();
-    expect(rows(key)[0]).toMatchObject({ version: 2 });
-    expect(liveStatus.get().state).toBe("live");
-  });
-
   it("goes on behind the last event, after a while that grows", async () => {
     say({ version: 2, cursor: 41 });
     source().emitError();

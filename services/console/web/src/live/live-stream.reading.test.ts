@@ -1,0 +1,62 @@
+import { InfiniteQueryObserver, type QueryClient } from "@tanstack/react-query";
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from "vitest";
+import { jobKeys } from "@/api/query-keys";
+import type { Job, Page } from "@/api/types";
+import { aChange, aJob } from "@/testing/factories";
+import { FakeEventSource } from "@/testing/fake-event-source";
+import { liveStatus } from "./live-status";
+import { LiveStream } from "./live-stream";
+import { createQueryClient } from "./query-client";
+
+let client: QueryClient;
+let stop: () => void;
+const queryKey = jobKeys.list({});
+
+const shown = () => client.getQueryData<{ pages: { items: Job[] }[] }>(queryKey)?.pages[0]?.items[0];
+const source = () => FakeEventSource.last;
+const frame = () => vi.advanceTimersByTimeAsync(20);
+
+/** Read a list as a page that shows it does; `answer` answers the read that is under way, by a job of this version. */
+function read(): { answer: (version: number) => void } {
+  const asked: ((page: Page<Job>) => void)[] = [];
+  const queryFn = () => new Promise<Page<Job>>((resolve) => asked.push(resolve));
+  const options = { queryKey, queryFn, initialPageParam: "", getNextPageParam: () => undefined };
+  onTestFinished(new InfiniteQueryObserver(client, options).subscribe(() => undefined));
+  return { answer: (version) => asked.shift()?.({ items: [aJob({ version })], next_cursor: null }) };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.spyOn(document, "visibilityState", "get").mockReturnValue("visible");
+  FakeEventSource.opened = [];
+  client = createQueryClient();
+  stop = new LiveStream(client, (address) => new FakeEventSource(address)).start();
+  source().emitOpen();
+});
+
+afterEach(() => {
+  stop();
+  client.clear();
+  vi.useRealTimers();
+});
+
+it("changes reach what was being read when they came", async () => {
+  const { answer } = read();
+  source().emit("job-changed", aChange({ version: 2, status: "COMPLETED" }));
+  await frame();
+  answer(1);
+  await frame();
+  expect(shown()).toMatchObject({ status: "COMPLETED", version: 2 });
+});
+
+it("the stream has what was being read when it began read once more, since changes may have been missed", async () => {
+  const first = read();
+  source().emit("hello", { cursor: 8 });
+  first.answer(1);
+  await frame();
+  expect(liveStatus.get().state).toBe("connecting");
+  first.answer(2);
+  await frame();
+  expect(shown()).toMatchObject({ version: 2 });
+  expect(liveStatus.get().state).toBe("live");
+});
