@@ -71,12 +71,16 @@ class Question(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """What an agent is called with. `request` is the body as JSON text, `headers` refer to their values."""
+    """What an agent is called with. `request` is the body as JSON text, `headers` refer to their values.
+
+    `judged_max_chars`: how many characters of criteria and result its judge takes; None: nobody has said.
+    """
 
     request: str
     protocol: str
     url: str
     headers: Mapping[str, str]
+    judged_max_chars: int | None = None
 
 
 class NewVersion(NamedTuple):
@@ -307,6 +311,8 @@ class Stored:
     specs: dict[str, Spec] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
     grants: dict[UUID, Grant] = field(default_factory=dict)
+    #: Where anything is granted: the least that a validator is set to take, in characters of criteria and result.
+    judged_max_chars: int | None = None
     agents: dict[str, Agent] = field(default_factory=dict)
     #: The agents that a job of this transaction may be matched to.
     candidates: dict[str, Candidate] = field(default_factory=dict)
