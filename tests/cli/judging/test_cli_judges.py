@@ -36,8 +36,9 @@ async def test_a_golden_set_is_set_written_and_must_be_passed(signoff, jobstore,
     cases = tmp_path / "cases.jsonl"
     plain = {"result": "words", "acceptance_criteria": "It rhymes"}
     cases.write_text("".join(f"{json.dumps({'id': f'{n}', 'label': n == 0, **plain})}\n" for n in range(2)))
-    made = await signoff("judges", "golden", "strict", "--set", "cases.jsonl", "--least", "0.8")
+    made = await signoff("judges", "golden", "strict", "--set", "cases.jsonl", "--least", "0.8", "--flips-max", "0.25")
     assert "of the good ones must pass       80 %" in made.out
+    assert "may flip                         25 %" in made.out
     shown = await signoff("judges", "golden", "strict", "--output", "golden.jsonl", "--json")
     assert shown.json["cases"] == 2
     assert [json.loads(line)["label"] for line in (tmp_path / "golden.jsonl").read_text().splitlines()] == [True, False]
@@ -53,6 +54,10 @@ async def test_a_golden_set_is_set_written_and_must_be_passed(signoff, jobstore,
     assert "is no report" in (await signoff("judges", "promote", "strict", "1", "--report", "report.json")).err
     assert "cannot be read" in (await signoff("judges", "golden", "strict", "--set", "none.jsonl")).err
     assert (await signoff("judges", "golden", "unknown", "--json")).status == 1
+    for alone in (("--least", "0.5"), ("--flips-max", "0.5"), ("--note", "why")):
+        assert "belongs to the cases that --set gives" in (await signoff("judges", "golden", "strict", *alone)).err
+    both = await signoff("judges", "golden", "strict", "--set", "cases.jsonl", "--remove")
+    assert "and --set are two things" in both.err
 
 
 async def test_beside_a_quorum_stands_what_labels_say_of_it(signoff, jobstore):
