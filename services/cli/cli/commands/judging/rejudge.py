@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.commands.bulk import How, make_operation
-from cli.options import read_text
+from cli.options import read_texts
 from cli.parameters.job_filter import read_conditions
 from cli.session import Session, command, make_app, with_options
 from contracts.status import OperationKind
@@ -26,9 +26,10 @@ class Judging:
         ),
     ] = None
     criteria: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            metavar="TEXT", help="With --shadow, by these criteria, one a line; or by those in @file, or in - (stdin)."
+            metavar="TEXT",
+            help="With --shadow, by these criteria, one a line; or by those in @file or - (stdin). May be repeated.",
         ),
     ] = None
     criteria_set: Annotated[
@@ -68,7 +69,7 @@ def read_judging(judging: Judging) -> dict[str, Any]:
     """Return what an operation is told of how it judges."""
     return {
         "judge": judging.policy,
-        "criteria": None if judging.criteria is None else read_text(judging.criteria, "--criteria"),
+        "criteria": read_texts(judging.criteria, "--criteria") if judging.criteria else None,
         "criteria_set": judging.criteria_set,
         "rate_per_s": judging.rate,
         "budget_usd": judging.budget,
