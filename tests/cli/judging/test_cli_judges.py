@@ -24,7 +24,8 @@ async def test_a_policy_is_made_of_options_shown_and_promoted(signoff, jobstore)
     assert "strict@3 waits for `signoff judges promote strict 3`" in waits.out
     shown = await signoff("judges", "show", "strict", "--version", "2", "--json")
     assert [stage["kind"] for stage in shown.json["policy"]["stages"]] == ["checks", "quorum"]
-    assert "to begin with" in (await signoff("judges", "show", "strict")).out
+    whole = (await signoff("judges", "show", "strict")).out
+    assert ("to begin with" in whole, '\n  "name": "strict",\n' in whole) == (True, True)
     assert (await signoff("judges", "promote", "strict", "2", "--force", "in a hurry", "--json")).json["current"] == 2
     assert jobstore.asked(pb.PromoteJudgePolicyRequest)[-1].force_reason == "in a hurry"
     assert "retired" in (await signoff("judges", "retire", "strict", "--reason", "too dear")).out

@@ -78,6 +78,8 @@ async def test_jobs_are_judged_again_within_limits(signoff, jobstore):
     new = asked.operation
     assert (new.kind, new.shadow, new.criteria, new.judge) == ("rejudge", True, "sky\nsea", "strict")
     assert (new.rate_per_s, new.budget_usd, list(new.job_ids)) == (5, 2.5, ["a"])
+    waited = await signoff("rejudge", "a", "--shadow", "--yes", "--wait", "--idempotency-key", "w")
+    assert (waited.status, "1 flip" in waited.out) == (0, True)
     real = await signoff("rejudge", "a", "--criteria", "sky", "--yes")
     assert (real.status, "need shadow" in real.err) == (2, True)
 
@@ -91,6 +93,9 @@ async def test_a_draft_is_run_over_the_last_results_as_a_shadow(signoff, jobstor
     assert (done.status, "1 flip" in done.out, "pass > fail" in done.out) == (0, True, True)
     (asked,) = jobstore.asked(pb.CreateOperationRequest)
     assert (asked.operation.shadow, sorted(asked.operation.job_ids)) == (True, ["a", "b"])
+    jobstore.not_judged_again.add("b")
+    in_part = await signoff("judge", "draft", "--criteria", "sky", "--criteria", "sea", "--yes", "--wait")
+    assert (in_part.status, "1 REFUSED" in in_part.out, "1 flip" in in_part.out) == (1, True, True)
     jobstore.jobs.clear()
     none = await signoff("judge", "draft", "--criteria", "sky", "--yes", "--json")
     assert (none.status, json.loads(none.err)["error"]["code"]) == (1, "nothing_matches")

@@ -1,7 +1,7 @@
 """The command `signoff rejudge`."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,7 +9,11 @@ from cli.commands.bulk import How, make_operation
 from cli.options import read_texts
 from cli.parameters.job_filter import read_conditions
 from cli.session import Session, command, make_app, with_options
+from cli.views.judging_view import show_report
 from contracts.status import OperationKind
+
+if TYPE_CHECKING:
+    from contracts.client import JobStoreClient
 
 app = make_app()
 
@@ -60,9 +64,16 @@ async def rejudge(
     """Judge results of jobs again, as a shadow that changes nothing, or for real.
 
     No agent is called, and nothing is submitted again. For real, each verdict takes the place of the one before; a job
-    that is live by then, or has another result, is left as it is. `signoff judge report` says what came of it.
+    that is live by then, or has another result, is left as it is. `signoff judge report` says what came of it, as this
+    does with --wait.
     """
-    await make_operation(cli, OperationKind.REJUDGE, conditions, how, shadow=shadow, **read_judging(judging))
+
+    async def show_flips(jobstore: "JobStoreClient", operation_id: str) -> None:
+        if not cli.out.as_json:
+            show_report(cli.out, await jobstore.get_rejudge_report(operation_id))
+
+    parameters = read_judging(judging) | {"shadow": shadow}
+    await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=show_flips, **parameters)
 
 
 def read_judging(judging: Judging) -> dict[str, Any]:

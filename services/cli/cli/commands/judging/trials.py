@@ -110,10 +110,11 @@ async def draft(
             raise CommandError("no job matches that has a result", code="nothing_matches")
         how, conditions = How([job.id for job in page.jobs], how.name, how.key, how.dry_run, how.yes, how.wait), {}
     parameters = read_judging(judging) | {"shadow": True}
-    made = await make_operation(cli, OperationKind.REJUDGE, conditions, how, **parameters)
-    if made is not None and how.wait:
-        async with cli.jobstore() as jobstore:
-            show_report(cli.out, await jobstore.get_rejudge_report(made.id))
+
+    async def show_flips(jobstore: "JobStoreClient", operation_id: str) -> None:
+        show_report(cli.out, await jobstore.get_rejudge_report(operation_id))
+
+    await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=show_flips, **parameters)
 
 
 async def report(cli: Session, operation_id: OperationId, limit: Limit = 50, cursor: Cursor = "") -> None:
