@@ -135,13 +135,20 @@ def test_a_bar_fits_and_each_span_of_it_is_seen(columns):
     assert sum(len(text) for _, text in bar) <= columns + 2
 
 
+#: Of which one was refused twice before, and the other, which is a sum, once.
+ASKS = ({"refused": 2, "last_refusal": "429"}, {"sum_of": 3, "cost_usd": 0.5, "refused": 1, "last_refusal": "503"})
+
+
 @pytest.fixture
 async def judged(jobstore):
     job = NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes\nIs short", agent_id="writer")
     await jobstore.add(job)
     for submission, outcome, text in ((1, "fail", "roses\nare red"), (2, "pass", "roses\nare dead")):
         criterion = {"text": "It rhymes", "outcome": outcome, "evidence": "roses", "comment": "as asked"}
-        verdict = {"is_valid": outcome == "pass", "reason": "1 of 1", "criteria": [criterion]}
+        asks = [{"model": "m", "input_tokens": 90, "output_tokens": 9, "latency_s": 0.5} | more for more in ASKS]
+        stages = [{"kind": "checks", "outcomes": "-"}, {"kind": "single", "outcomes": "p", "asks": asks}]
+        named = {"policy": "strict@2", "model": "m (prompt 2)", "stages": stages}
+        verdict = {"is_valid": outcome == "pass", "reason": "1 of 1", "criteria": [criterion], **named}
         status = JobLogStatus.COMPLETED if outcome == "pass" else JobLogStatus.RESUBMISSION_REQUIRED
         await jobstore.record("poem", JobLogStatus.IN_PROGRESS, kind="result", submission=submission)
         response = {"result": {"text": text}, "verdict": verdict}
@@ -154,6 +161,8 @@ async def test_a_job_is_shown_with_its_verdict_and_result(signoff):
     for line in ("COMPLETED  a poem", "verdict of submission 2  1 of 1", 'evidence: "roses"', "  are dead"):
         assert line in out
     assert re.search(r"^met +It rhymes", out, re.MULTILINE)
+    by = "strict@2, m (prompt 2): 4 asks, 0.5 USD, 198 tokens, 1.00 s, 3 refused before, last 503"
+    assert re.search(rf"^by +{re.escape(by)}$", out, re.MULTILINE)
     assert "are red" in (await signoff("jobs", "show", "poem", "--submission", "1")).out
     document = (await signoff("jobs", "show", "poem", "--json")).json
     assert (document["submission"], document["result"], document["verdict"]["is_valid"]) == (

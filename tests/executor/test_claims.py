@@ -49,10 +49,14 @@ async def test_a_grant_says_all_that_a_call_needs(work, executions):
     assert a_grant.lease == lease(read_execution_id(claim.request), 1)
     assert (a_grant.job_id, a_grant.attempt, a_grant.submission, a_grant.lease_s) == ("job-0", 2, 3, 15.0)
     assert (a_grant.policy.attempt_timeout_s, a_grant.policy.delivery) == (7.0, Delivery.AT_MOST_ONCE)
+    assert a_grant.judged_max_chars is None
     (request,) = work.begun
     assert (request.owner, request.room) == (str(owner), 5)
     assert (request.claims[0].request, request.claims[0].signature) == (claim.request, "v1")
     assert ("authorization", "Bearer secret") in work.metadata[0]
+    work.judged_max_chars = 2_000
+    (another,) = await executions.claim(owner, 5, claims(1))
+    assert another.judged_max_chars == 2_000
 
 
 async def test_claims_that_are_not_granted_say_why(work, executions):

@@ -218,6 +218,12 @@ async def test_every_attempt_has_the_same_key_and_body_and_its_own_number(agent,
     assert first.headers["Content-Type"] == "application/json"
 
 
+@pytest.mark.parametrize(("takes", "told"), [(None, 100_000), (300_000, 100_000), (1_011, 1_000), (11, 0)])
+async def test_an_agent_is_told_what_its_judge_takes_where_that_is_less(agent, outcome, takes, told):
+    await outcome(agent.does(says(b"1")), judged_max_chars=takes)  # the criteria have 11 characters
+    assert agent.calls[0].headers["Signoff-Result-Max-Bytes"] == str(told)
+
+
 async def test_cookies_are_not_kept(agent, outcome):
     url = agent.does(says(b"1", Set_Cookie="a=1"))
     for _ in range(2):

@@ -47,6 +47,7 @@ class FakeOperations(OperationsServiceServicer):
         self.items: dict[str, list[jobs_pb.BatchItem]] = {}
         self.operations: dict[str, Operation] = {}
         self.limits: dict[str, Limit] = {}
+        self.not_judged_again: set[str] = set()  # ids of jobs that operations refuse
         self.upstreams_sign = False
         self.waiting_sums: list[WaitingSum] = []
 
@@ -130,7 +131,7 @@ class FakeOperations(OperationsServiceServicer):
     def _outcomes(self, operation: Operation) -> list[str]:
         items = self.items[str(operation.id)]
         if operation.kind not in BATCH_KINDS:
-            return ["DONE"] * len(items)
+            return ["REFUSED" if item.job_id in self.not_judged_again else "DONE" for item in items]
         return [str(self.jobs[item.job_id].status) if item.accepted else "REFUSED" for item in items]
 
     async def _item(self, batch_id: str, job_id: str) -> jobs_pb.BatchItem:

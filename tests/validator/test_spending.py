@@ -11,6 +11,7 @@ from support.factories import incoming, lease, result_produced
 from support.fakes import FakeLeases, FakePublisher, until, working
 
 from contracts.events import ResultProduced
+from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from contracts.signing import KeyUse
 from contracts.spending import Budget
@@ -102,7 +103,8 @@ async def test_a_verdict_says_what_it_cost_and_who_judged(
     report = await reported()
     assert report.kind is ReportKind.VERDICT
     assert (report.usage.tokens, report.usage.cost_usd) == (2 * MILLION, pytest.approx(USD))
-    assert report.judge == f"a-model at {server.base_url.split('/')[2]} ({api}, prompt {PROMPT_VERSION})"
+    place = server.base_url.removeprefix("http://")
+    assert report.judge.startswith(f"a-model at {place} ({api}, prompt {PROMPT_VERSION}, ")
 
 
 async def test_asks_that_were_answered_with_nonsense_cost_too(server: FakeJudge, reported: Any, costs: Any) -> None:
@@ -199,9 +201,18 @@ def test_a_judge_is_named_by_all_that_its_verdicts_depend_on() -> None:
         {"api": "responses"},
         {"base_url": "http://judge:1/v1"},
         {"base_url": "http://judge:2/v1"},
+        {"base_url": "http://judge:2/other/v1"},
+        {"section_chars": 9_000},
+        {"max_asks": 1},
+        {"asks_within_s": 5.0},
+        {"thinking_tokens": 0},
+        {"parameters": {"temperature": 1}},
+        {"refuter": JudgeModel(model="n")},
+        {"refuter": JudgeModel(model="n", base_url="http://judge:2/v1")},
     ]
     names = {base.judge_name, *(base.model_copy(update=other).judge_name for other in others)}
     assert len(names) == 1 + len(others)
-    assert base.model_copy(update={"api_key": "sk-secret", "timeout_s": 5.0}).judge_name == base.judge_name
+    aside = {"api_key": "sk-secret", "timeout_s": 5.0, "document_max_chars": 9, "answer_max_bytes": 9}
+    assert base.model_copy(update=aside).judge_name == base.judge_name
     secret = base.model_copy(update={"base_url": "http://user:sk-secret@judge:1/v1?key=sk-secret"}).judge_name
     assert "sk-secret" not in secret

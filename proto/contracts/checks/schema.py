@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -17,6 +18,8 @@ PATTERN_CACHE_MAX_BYTES: Final = 1 << 20
 LEVELS_MAX: Final = 100
 #: Faults of a result that are told.
 FAULTS_MAX: Final = 3
+#: What the library says of a `$ref` that leads elsewhere.
+_FETCHED: Final = re.compile(r"cannot fetch [^\s()]+")
 
 # By what stands under them: one schema or several, schemas by name, anything else.
 _OF_SCHEMAS_WORDS: Final = (
@@ -84,7 +87,9 @@ def read_json_schema(name: str, words: str) -> JsonSchema:
     try:
         compile_schema(schema)
     except ValueError as error:
-        raise CheckError(f"this is no JSON Schema that can be used: {error}") from error
+        unread = _FETCHED.search(str(error))
+        why = f"{unread[0]}, as nothing is: `$ref` leads into the schema itself, as `#/$defs/name`" if unread else error
+        raise CheckError(f"this is no JSON Schema that can be used: {why}") from error
     return JsonSchema(schema)
 
 

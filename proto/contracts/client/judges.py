@@ -77,7 +77,8 @@ class JudgesClient(Connection):
         name: str,
         cases_jsonl: str,
         *,
-        least: float | None = None,
+        true_positive_rate_min: float | None = None,
+        true_negative_rate_min: float | None = None,
         flips_max: float | None = None,
         note: str | None = None,
     ) -> NamedGoldenSet:
@@ -85,8 +86,8 @@ class JudgesClient(Connection):
         request = pb.PutGoldenSetRequest(
             name=name,
             cases_jsonl=cases_jsonl,
-            true_positive_rate_min=least,
-            true_negative_rate_min=least,
+            true_positive_rate_min=true_positive_rate_min,
+            true_negative_rate_min=true_negative_rate_min,
             flips_max=flips_max,
             note=note or None,
         )

@@ -139,7 +139,8 @@ class Stage(_Frozen):
         bounds = {"checks": (0, 0), "single": (0, 1), "quorum": (0, VOTES_MAX), "cascade": (2, 2)}
         least, most = bounds[self.kind]
         if not least <= len(self.judges) <= most:
-            msg = f"a stage `{self.kind}` names {least} to {most} judges"
+            number = str(least) if least == most else f"{least} to {most}"
+            msg = f"a stage `{self.kind}` names {number} judges, and this one {len(self.judges)}"
             raise ValueError(msg)
         if self.votes is not None and self.kind != "quorum":
             msg = "only a quorum has votes"

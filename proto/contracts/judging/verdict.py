@@ -37,6 +37,12 @@ class Ask(Model):
     cost_usd: float | None = Field(None, exclude_if=_is_none)
     latency_s: float | None = Field(None, exclude_if=_is_none)
     request_id: str | None = Field(None, exclude_if=_is_none, description="as the judge's API names the request")
+    refused: int | None = Field(
+        None, exclude_if=_is_none, description="how many tries before it were refused, or had no answer; None: none was"
+    )
+    last_refusal: str | None = Field(
+        None, exclude_if=_is_none, description="of the last of them: a status, such as 429, or a code: judge_timeout"
+    )
     vote: int | None = Field(None, exclude_if=_is_none, description="of a quorum: which vote, from 1")
     section: int | None = Field(None, exclude_if=_is_none, description="of a long result: which part, from 1")
     sum_of: int | None = Field(None, exclude_if=_is_none, description="how many asks these are together, where not one")

@@ -385,6 +385,7 @@ class ExecutionGrant(_message.Message):
     BUDGET_LEFT_USD_FIELD_NUMBER: _builtins.int
     BUDGET_LEFT_TOKENS_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
+    JUDGED_MAX_CHARS_FIELD_NUMBER: _builtins.int
     lease_s: _builtins.float
     """The lease's length, which the worker counts from before it sent the claim."""
     attempt: _builtins.int
@@ -399,6 +400,8 @@ class ExecutionGrant(_message.Message):
     budget_left_usd: _builtins.float
     """What is left of the job's budget; not set where it has none."""
     budget_left_tokens: _builtins.int
+    judged_max_chars: _builtins.int
+    """How many characters criteria and result may have together, as JSON, to be judged; not set where nobody has said."""
     @_builtins.property
     def lease(self) -> Global___LeaseKey: ...
     @_builtins.property
@@ -425,19 +428,24 @@ class ExecutionGrant(_message.Message):
         budget_left_usd: _builtins.float | None = ...,
         budget_left_tokens: _builtins.int | None = ...,
         headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        judged_max_chars: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "lease", b"lease", "policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_judged_max_chars", b"_judged_max_chars", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "agent_id", b"agent_id", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "headers", b"headers", "lease", b"lease", "lease_s", b"lease_s", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "spent", b"spent", "submission", b"submission", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_judged_max_chars", b"_judged_max_chars", "agent_id", b"agent_id", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "headers", b"headers", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "lease_s", b"lease_s", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "spent", b"spent", "submission", b"submission", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
     _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015
     _WhichOneofReturnType__budget_left_usd: _TypeAlias = _typing.Literal["budget_left_usd"]  # noqa: Y015
     _WhichOneofArgType__budget_left_usd: _TypeAlias = _typing.Literal["_budget_left_usd", b"_budget_left_usd"]  # noqa: Y015
+    _WhichOneofReturnType__judged_max_chars: _TypeAlias = _typing.Literal["judged_max_chars"]  # noqa: Y015
+    _WhichOneofArgType__judged_max_chars: _TypeAlias = _typing.Literal["_judged_max_chars", b"_judged_max_chars"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_left_tokens) -> _WhichOneofReturnType__budget_left_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_left_usd) -> _WhichOneofReturnType__budget_left_usd | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__judged_max_chars) -> _WhichOneofReturnType__judged_max_chars | None: ...
 
 Global___ExecutionGrant: _TypeAlias = ExecutionGrant  # noqa: Y015
 

@@ -37,6 +37,11 @@ def read_text(text: str, option: str) -> str:
         raise typer.BadParameter(f"cannot be read: {error}", param_hint=option) from error
 
 
+def read_texts(texts: Iterable[str], option: str) -> str:
+    """Return texts that are given one by one, each as `read_text` takes it, line after line."""
+    return "\n".join(read_text(text, option) for text in texts)
+
+
 def read_json_file(path: str, option: str) -> Any:
     """Return the value of the JSON in a file, or on standard input (`-`)."""
     return read_json(path if path == "-" else f"@{path}", option)

@@ -14,7 +14,7 @@ from console import errors, openapi
 from console.api import agents, batches, events, jobs, limits, logs, operations, overview, pages
 from console.api.auth import KnownTokens
 from console.api.json_body import Bodies
-from console.api.judging import judges, judgings, receipts
+from console.api.judging import golden_sets, judges, judgings, receipts
 from console.api.sessions import Sessions
 from console.client_limits import ClientLimits
 from console.config import ConsoleSettings
@@ -68,7 +68,7 @@ def create_app(
     for part in (jobs, logs, receipts, batches, operations, judgings, agents, judges, limits, overview, events, pages):
         app.include_router(part.router)
     more = (jobs.counts_router, jobs.facets_router, jobs.executions_router, agents.stats_router, limits.tenants_router)
-    for router in (*more, judges.sets_router, judges.criteria_router, judgings.reports_router):
+    for router in (*more, golden_sets.router, judges.sets_router, judges.criteria_router, judgings.reports_router):
         app.include_router(router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

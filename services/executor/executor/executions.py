@@ -78,5 +78,6 @@ def _read_answer(answer: pb.ExecutionAnswer) -> Grant | ClaimDenied:
         policy=policy,
         spent=grant.spent,
         headers=dict(grant.headers),
+        judged_max_chars=grant.judged_max_chars if grant.HasField("judged_max_chars") else None,
         budget=Budget.with_left(policy.budget_usd, left_usd, policy.budget_tokens, left_tokens),
     )

@@ -21,7 +21,8 @@ class Grant:
     """One attempt at one execution, under a lease of `lease_s` seconds.
 
     `request` is the JSON body of every call of the execution; `spent` calls failed, or were lost, before this attempt.
-    `headers` refer to the values that the agent is sent.
+    `headers` refer to the values that the agent is sent. `judged_max_chars`: so many characters may criteria and result
+    have together to be judged; None: nobody has said.
     """
 
     lease: Lease
@@ -36,6 +37,7 @@ class Grant:
     spent: int = 0
     budget: Budget = field(default_factory=Budget)
     headers: Mapping[str, str] = field(default_factory=dict)
+    judged_max_chars: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             database, runner, watches, batches, _sum_waiting(stack, database, terms), dead_letters, upstreams=upstreams
         )
         add_OperationsServiceServicer_to_server(operations, server)
-        add_JudgingServiceServicer_to_server(JudgingService(database, runner), server)
+        add_JudgingServiceServicer_to_server(JudgingService(database, runner, judging_queue), server)
 
         wake = partial(
             _wake, relay, matcher, dispatcher, operation_worker, judging_queue, [each.hurry for each in subscriptions]
@@ -187,6 +187,8 @@ def _wake(  # noqa: PLR0917 - the loops, and what they are told
         operation_worker.wake.set()
     if Wake.JUDGINGS in reasons or (Wake.OPERATIONS in reasons and judging_queue.has_open):
         judging_queue.wake.set()
+    if Wake.OPERATIONS in reasons:
+        judging_queue.note_answers()
     if Wake.LATE in reasons:
         for hurry in hurries:
             hurry()

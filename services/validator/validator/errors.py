@@ -5,7 +5,7 @@ from servicekit.errors import PermanentError, SignoffError, TransientError, Unab
 
 
 class JudgeUnavailableError(TransientError):
-    """The judge did not answer: the judgement waits, and nothing is decided.
+    """The judge did not answer: the judgement waits, and nothing is decided. `status` is its server's, if there is one.
 
     Codes: judge_unreachable, judge_timeout, judge_rate_limited, judge_unavailable (5xx), and those that only an
     operator can mend: judge_unauthorized, judge_not_found, judge_quota_exceeded, judge_not_configured; and of a model
@@ -13,6 +13,7 @@ class JudgeUnavailableError(TransientError):
     """
 
     code = "judge_unavailable"
+    status: int | None = None
 
 
 class JudgeAnswerError(SignoffError):
@@ -21,13 +22,15 @@ class JudgeAnswerError(SignoffError):
     Codes: judge_refused, judge_content_filter, judge_incomplete (cut off), judge_invalid_json, judge_wrong_shape,
     judge_criteria_mismatch, judge_canary (it did what the result told it to), judge_failed, judge_request_rejected
     (400, 413, 422; final: asking again is no use). `usage` is what the answer consumed all the same, under which id and
-    in how long. `needs_room`: it was cut off by the thoughts before it.
+    in how long; `refused` and `last_refusal` are as of a Reply. `needs_room`: it was cut off by the thoughts before it.
     """
 
     code = "judge_wrong_shape"
     usage: Usage | None = None
     request_id: str | None = None
     latency_s: float | None = None
+    refused = 0
+    last_refusal: str | None = None
     is_final = False
     needs_room = False
 

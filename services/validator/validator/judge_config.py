@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS
+from contracts.jsontext import json_text
 from contracts.judging.policy import DEFAULT_POLICY, JudgeModel, JudgePolicy, LoopStep, Stage
 from contracts.sizes import LIMIT_MAX_BYTES
 from validator.wordings import PROMPT_VERSION
@@ -59,14 +60,25 @@ class JudgeConfig(BaseModel):
 
     @property
     def judge_name(self) -> str:
-        """The name under which verdicts may be reused: model, host, API and prompt.
+        """The name under which verdicts may be reused: model, place, and all settings that may change a verdict.
 
-        Verdicts under one name on the identical question are as good as each other. The host stands there if it is not
-        OpenAI's, since others give their models the same names. So does who refutes, if that is another one.
+        Verdicts under one name on the identical question are as good as each other. The place stands there if it is not
+        OpenAI's, since others give their models the same names. So does who refutes, if that is another one. What only
+        delays or refuses a verdict does not.
         """
-        refuter = self.refuter
-        refuted = "" if refuter is None else f", refuted by {refuter.model}{_name_host(refuter.base_url)}"
-        return f"{self.model}{_name_host(self.base_url)} ({self.api or 'any API'}, prompt {PROMPT_VERSION}{refuted})"
+        told = [
+            self.api or "any API",
+            f"prompt {PROMPT_VERSION}",
+            f"sections of {self.section_chars}",
+            f"{self.max_asks} asks within {self.asks_within_s:g} s",
+        ]
+        if self.thinking_tokens is not None:
+            told.append(f"{self.thinking_tokens} tokens to think")
+        if self.parameters:
+            told.append(json_text(self.parameters))
+        if self.refuter is not None:
+            told.append(f"refuted by {self.refuter.model}{_name_place(self.refuter.base_url)}")
+        return f"{self.model}{_name_place(self.base_url)} ({', '.join(told)})"
 
     @property
     def rules(self) -> JudgePolicy:
@@ -95,5 +107,6 @@ class JudgeConfig(BaseModel):
         )
 
 
-def _name_host(base_url: str | None) -> str:
-    return f" at {urlsplit(base_url).netloc.rpartition('@')[2]}" if base_url else ""
+def _name_place(base_url: str | None) -> str:
+    url = urlsplit(base_url or "")
+    return f" at {url.netloc.rpartition('@')[2]}{url.path}" if base_url else ""

@@ -140,9 +140,8 @@ def _write_bounded(
 ) -> Document:
     version = policy.prompt or PROMPT_VERSION
     if (prompt := PROMPTS.get(version)) is None:
-        message = (
-            f"the policy names version {version} of the prompt, and this validator has {min(PROMPTS)} to {max(PROMPTS)}"
-        )
+        known = ", ".join(map(str, sorted(PROMPTS)))
+        message = f"the policy names version {version} of the prompt, and this validator has {known}"
         raise JudgmentError(message, code="judge_prompt_unknown")
     try:
         document = Document(result, criteria, prompt, policy.section_chars or limits.section_chars)

@@ -21,7 +21,8 @@ from validator.prompt import Question
 class Reply:
     """A judge's text as yet unread, the model that it says it is, and what it consumed.
 
-    `request_id` is the server's own; `latency_s` is how long it took, without the wait for its turn.
+    `request_id` is the server's own; `latency_s` is how long it took, without the wait for its turn. `refused` tries
+    before it had no answer, and `last_refusal` is what came of the last.
     """
 
     text: str
@@ -29,6 +30,8 @@ class Reply:
     usage: Usage | None = None
     request_id: str | None = None
     latency_s: float | None = None
+    refused: int = 0
+    last_refusal: str | None = None
 
 
 class Judge(Protocol):

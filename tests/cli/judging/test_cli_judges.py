@@ -24,7 +24,8 @@ async def test_a_policy_is_made_of_options_shown_and_promoted(signoff, jobstore)
     assert "strict@3 waits for `signoff judges promote strict 3`" in waits.out
     shown = await signoff("judges", "show", "strict", "--version", "2", "--json")
     assert [stage["kind"] for stage in shown.json["policy"]["stages"]] == ["checks", "quorum"]
-    assert "to begin with" in (await signoff("judges", "show", "strict")).out
+    whole = (await signoff("judges", "show", "strict")).out
+    assert ("to begin with" in whole, '\n  "name": "strict",\n' in whole) == (True, True)
     assert (await signoff("judges", "promote", "strict", "2", "--force", "in a hurry", "--json")).json["current"] == 2
     assert jobstore.asked(pb.PromoteJudgePolicyRequest)[-1].force_reason == "in a hurry"
     assert "retired" in (await signoff("judges", "retire", "strict", "--reason", "too dear")).out
@@ -36,8 +37,9 @@ async def test_a_golden_set_is_set_written_and_must_be_passed(signoff, jobstore,
     cases = tmp_path / "cases.jsonl"
     plain = {"result": "words", "acceptance_criteria": "It rhymes"}
     cases.write_text("".join(f"{json.dumps({'id': f'{n}', 'label': n == 0, **plain})}\n" for n in range(2)))
-    made = await signoff("judges", "golden", "strict", "--set", "cases.jsonl", "--least", "0.8")
+    made = await signoff("judges", "golden", "strict", "--set", "cases.jsonl", "--least", "0.8", "--flips-max", "0.25")
     assert "of the good ones must pass       80 %" in made.out
+    assert "may flip                         25 %" in made.out
     shown = await signoff("judges", "golden", "strict", "--output", "golden.jsonl", "--json")
     assert shown.json["cases"] == 2
     assert [json.loads(line)["label"] for line in (tmp_path / "golden.jsonl").read_text().splitlines()] == [True, False]
@@ -53,6 +55,10 @@ async def test_a_golden_set_is_set_written_and_must_be_passed(signoff, jobstore,
     assert "is no report" in (await signoff("judges", "promote", "strict", "1", "--report", "report.json")).err
     assert "cannot be read" in (await signoff("judges", "golden", "strict", "--set", "none.jsonl")).err
     assert (await signoff("judges", "golden", "unknown", "--json")).status == 1
+    for alone in (("--least", "0.5"), ("--flips-max", "0.5"), ("--note", "why")):
+        assert "belongs to the cases that --set gives" in (await signoff("judges", "golden", "strict", *alone)).err
+    both = await signoff("judges", "golden", "strict", "--set", "cases.jsonl", "--remove")
+    assert "and --set are two things" in both.err
 
 
 async def test_beside_a_quorum_stands_what_labels_say_of_it(signoff, jobstore):

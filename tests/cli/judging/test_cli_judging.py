@@ -26,6 +26,15 @@ async def test_a_try_prints_the_verdict_and_succeeds_if_the_result_is_accepted(s
     assert second.cases[0].result_json == '{"n":1}'
 
 
+async def test_criteria_of_a_try_may_be_given_one_by_one_and_the_result_as_a_text(signoff, jobstore, tmp_path):
+    (tmp_path / "result.txt").write_text("blue {\n")
+    await signoff("judge", "try", f"@{tmp_path}/result.txt", "--text", "--criteria", "Says blue", "--criteria", "blue")
+    (asked,) = jobstore.judging.asked
+    assert (asked.cases[0].result_json, asked.cases[0].acceptance_criteria) == ('"blue {"', "Says blue\nblue")
+    assert "give a text as it stands with --text" in (await signoff("judge", "try", "blue", "--criteria", "c")).err
+    assert (await signoff("judge", "try", "--job", "a", "--text")).status == 2
+
+
 async def test_a_try_may_take_a_policy_and_criteria_from_files(signoff, jobstore, tmp_path):
     (tmp_path / "policy.json").write_text(json.dumps({"name": "draft", "asks": "each"}))
     (tmp_path / "criteria").write_text("blue\nsky")
@@ -61,12 +70,16 @@ async def test_a_judge_that_is_away_is_an_answer(signoff):
 
 async def test_jobs_are_judged_again_within_limits(signoff, jobstore):
     limits = ["--rate", "5", "--budget", "2.5", "--policy", "strict"]
-    ran = await signoff("rejudge", "a", "--shadow", "--criteria", "sky", *limits, "--yes", "--json")
+    ran = await signoff(
+        "rejudge", "a", "--shadow", "--criteria", "sky", "--criteria", "sea", *limits, "--yes", "--json"
+    )
     assert ran.status == 0
     (asked,) = jobstore.asked(pb.CreateOperationRequest)
     new = asked.operation
-    assert (new.kind, new.shadow, new.criteria, new.judge) == ("rejudge", True, "sky", "strict")
+    assert (new.kind, new.shadow, new.criteria, new.judge) == ("rejudge", True, "sky\nsea", "strict")
     assert (new.rate_per_s, new.budget_usd, list(new.job_ids)) == (5, 2.5, ["a"])
+    waited = await signoff("rejudge", "a", "--shadow", "--yes", "--wait", "--idempotency-key", "w")
+    assert (waited.status, "1 flip" in waited.out) == (0, True)
     real = await signoff("rejudge", "a", "--criteria", "sky", "--yes")
     assert (real.status, "need shadow" in real.err) == (2, True)
 
@@ -80,6 +93,9 @@ async def test_a_draft_is_run_over_the_last_results_as_a_shadow(signoff, jobstor
     assert (done.status, "1 flip" in done.out, "pass > fail" in done.out) == (0, True, True)
     (asked,) = jobstore.asked(pb.CreateOperationRequest)
     assert (asked.operation.shadow, sorted(asked.operation.job_ids)) == (True, ["a", "b"])
+    jobstore.not_judged_again.add("b")
+    in_part = await signoff("judge", "draft", "--criteria", "sky", "--criteria", "sea", "--yes", "--wait")
+    assert (in_part.status, "1 REFUSED" in in_part.out, "1 flip" in in_part.out) == (1, True, True)
     jobstore.jobs.clear()
     none = await signoff("judge", "draft", "--criteria", "sky", "--yes", "--json")
     assert (none.status, json.loads(none.err)["error"]["code"]) == (1, "nothing_matches")

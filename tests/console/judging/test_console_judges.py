@@ -1,4 +1,6 @@
-"""Judge policies and criteria sets over REST."""
+"""Judge policies, their golden sets and criteria sets over REST."""
+
+import json
 
 from test_console_problems import problem
 
@@ -43,6 +45,26 @@ async def test_a_policy_that_cannot_be_is_refused_with_its_place(http):
         await problem(answer, 422, "invalid_request")
     async with http.get("/api/judges/nobody") as answer:
         await problem(answer, 404, "unknown_judge_policy")
+
+
+async def test_a_golden_set_is_put_read_and_retired(http):
+    plain = {"result": "words", "acceptance_criteria": "It rhymes"}
+    cases = [json.dumps({"id": f"{label}", "label": label, **plain}) for label in (True, False)]
+    new = {"cases_jsonl": "\n".join(cases), "true_negative_rate_min": 0.95, "flips_max": 0.1, "note": "from July"}
+    async with http.put("/api/judges/strict/golden-set", json=new) as answer:
+        made = await answer.json()
+        assert (answer.status, made["version"], made["cases"], made["is_retired"]) == (200, 1, 2, False)
+    assert (made["true_positive_rate_min"], made["true_negative_rate_min"], made["flips_max"]) == (0.9, 0.95, 0.1)
+    async with http.get("/api/judges/strict/golden-set") as answer:
+        shown = await answer.json()
+    assert [json.loads(line)["label"] for line in shown["cases_jsonl"].splitlines()] == [True, False]
+    async with http.post("/api/judges/strict/golden-set/retire", json={"reason": "too old"}) as answer:
+        assert (await answer.json())["is_retired"]
+    async with http.get("/api/judges/unknown/golden-set") as answer:
+        await problem(answer, 404, "unknown_golden_set")
+    for fault in ({"cases_jsonl": ""}, {}, new | {"flips_max": 2}):
+        async with http.put("/api/judges/strict/golden-set", json=fault) as answer:
+            await problem(answer, 422, "invalid_request")
 
 
 async def test_criteria_sets_are_kept_and_linted(http):

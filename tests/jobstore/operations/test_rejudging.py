@@ -15,6 +15,7 @@ from contracts.messages.judgings import judging_of
 from contracts.messages.operations import NewOperation, new_operation_message, operation_of
 from contracts.signing import KeyUse
 from contracts.status import JobStatus, Outcome
+from jobstore.api import judging_service
 from jobstore.api.judging_service import JudgingService
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.judging.judgings import GRANTS_MAX
@@ -327,6 +328,25 @@ async def test_judgings_without_a_job_are_queued_once_a_key_taken_first_and_kept
     with pytest.raises(NotFoundError):
         await service.GetJudgings(judging_pb.GetJudgingsRequest(group_id=group_id), NOBODY)
     assert (await world.sql("SELECT kind FROM judgings"))[0].kind == "shadow", "an operation's are kept with it"
+
+
+async def test_whoever_watches_judgings_is_told_as_soon_as_they_are_answered(
+    world: World, validator: Validator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging_service, "WATCH_MIN_S", 60.0)
+    service = JudgingService(world.database, world.runner, validator.queue)
+    cases = [judging_pb.JudgingCase(result_json='"blue"', acceptance_criteria="Is blue")]
+    request = judging_pb.CreateJudgingsRequest(kind="try", cases=cases)
+    group_id = (await service.CreateJudgings(request, NOBODY)).group_id
+    watched = service.WatchJudgings(judging_pb.WatchJudgingsRequest(group_id=group_id), NOBODY)
+    assert (await anext(watched)).answered == 0
+    (taken,) = await validator.take(1)
+    told = asyncio.create_task(anext(watched))
+    await asyncio.sleep(0)
+    await validator.finish(outcomes=[pb.JudgingOutcome(lease=validator.prove(taken.lease), code="judge_timeout")])
+    validator.queue.note_answers()
+    async with asyncio.timeout(10):
+        assert (await told).answered == 1
 
 
 async def test_a_verdict_that_cannot_be_stored_is_a_failure(world: World, validator: Validator) -> None:

@@ -62,6 +62,7 @@ class MemoryJobstore:
         self.answers: dict[UUID, JudgingAnswer] = {}
         self.judging_room = 10
         self.judging_groups: set[UUID] = set()
+        self.judged_max_chars: int | None = None
         self.changes = Changes()
         self.register("writer")
 
@@ -106,6 +107,7 @@ class MemoryJobstore:
             specs={each: self.specs[each] for each in locks.specs & jobs.keys()},
             questions={each: self._question_of(each) for each in locks.questions & jobs.keys()},
             grants={each: self._grant_of(each) for each in locks.grants & self.executions.keys()},
+            judged_max_chars=self.judged_max_chars if locks.grants else None,
         )
         return UnitOfWork(self.terms, stored)
 

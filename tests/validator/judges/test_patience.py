@@ -96,8 +96,26 @@ async def test_a_judge_that_is_away_is_waited_for_and_its_absence_is_told_meanwh
                 raise JudgeUnavailableError("away")
             return Reply(str(question.count))
 
-    reply = await PatientJudge(Away(), absences).ask(Question("", "", "", 1, ""))
+    patient, question = PatientJudge(Away(), absences), Question("", "", "", 1, "")
+    reply = await patient.ask(question)
     assert (reply.text, told, absences) == ("1", [0, 1, 1, 1], [])
+    assert (reply.refused, reply.last_refusal) == (3, "judge_unavailable")
+    assert await patient.ask(question) == Reply("1"), "which was not refused"
+
+
+async def test_what_refused_an_ask_before_nonsense_came_is_told_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("servicekit.retry.BACKOFF_FIRST_S", 0.001)
+    refusal = JudgeUnavailableError("slower", code="judge_rate_limited")
+    refusal.status = 429
+    answers = [JudgeUnavailableError("no answer", code="judge_timeout"), refusal, JudgeAnswerError("nonsense")]
+
+    class Odd:
+        async def ask(self, _: Question) -> Reply:
+            raise answers.pop(0)
+
+    with pytest.raises(JudgeAnswerError) as error:
+        await PatientJudge(Odd(), []).ask(Question("", "", "", 1, ""))
+    assert (error.value.refused, error.value.last_refusal) == (2, "429")
 
 
 def test_answers_that_nobody_measured_take_no_time() -> None:

@@ -98,6 +98,17 @@ async def test_a_server_that_says_nothing_is_felt_for(
     assert limited.refused <= 150  # by the window alone: nothing is learned from a refusal, which may mean a bad moment
 
 
+async def test_what_was_refused_is_told_with_the_answer_that_came_in_the_end(
+    server: FakeJudge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "PAUSE_FIRST_S", 0.01)
+    monkeypatch.setattr("servicekit.retry.BACKOFF_FIRST_S", 0.01)
+    server.plays(fake.hangs_up(), fake.status(503), fake.status(429), fake.ok())
+    async with validators(server, 1) as judges:
+        reply = await PatientJudge(judges[0], []).ask(question())
+    assert (reply.refused, reply.last_refusal) == (3, "429")
+
+
 async def test_one_key_does_not_wait_for_another(server: FakeJudge) -> None:
     async def refuse_the_first(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         is_first = "sk-1" in request.headers["Authorization"]

@@ -57,6 +57,25 @@ def test_nonsense_is_kept_too_and_names_no_judge_of_the_verdict() -> None:
     assert list(log.models) == ["unnamed"], "of those that answered"
 
 
+def test_tries_that_were_refused_are_kept_with_the_ask_that_followed_and_summed_up() -> None:
+    log = AskLog(1, 1)
+    log.note(Reply("{}", "a", refused=3, last_refusal="429"), 0.5, role="judge")
+    log.note(nonsense(refused=1, last_refusal="503"), 0.5, role="judge")
+    log.note(Reply("{}", "a"), 0.5, role="judge")
+    assert [(ask.get("refused"), ask.get("last_refusal")) for ask in log.take()] == [
+        (3, "429"),
+        (1, "503"),
+        (None, None),
+    ]
+    assert "judge a, 0.5 s, after 3 refused, the last with 429; judge unnamed, 0.5 s, after 1 refused" in log.words
+    for _ in range(ASKS_MAX):
+        log.note(Reply("{}", "a"), 0.0, role="judge")
+    log.note(Reply("{}", "a", refused=2, last_refusal="429"), 0.0, role="judge")
+    log.note(Reply("{}", "a", refused=1, last_refusal="judge_timeout"), 0.0, role="judge")
+    log.note(Reply("{}", "a"), 0.0, role="judge")
+    assert (log.take()[-1]["refused"], log.take()) == (3, [])
+
+
 def test_asks_stand_in_the_order_of_their_votes() -> None:
     log = AskLog(1, 1)
     for vote in (2, None, 1, 2):

@@ -29,7 +29,9 @@ from cli.views.operations_view import (
 from contracts.status import OperationKind
 
 if TYPE_CHECKING:
-    from contracts.resources import Operation
+    from collections.abc import Awaitable, Callable
+
+    from contracts.client import JobStoreClient
 
 app = make_app("Execute, cancel, resubmit, assign or retry all jobs that match.")
 
@@ -183,9 +185,18 @@ async def abort(
 
 
 async def make_operation(
-    cli: Session, kind: OperationKind, conditions: dict[str, Any], how: How, **parameters: object
-) -> "Operation | None":
-    """Show what an operation is about, make it if that is wanted, and show how it goes; return it if it was made."""
+    cli: Session,
+    kind: OperationKind,
+    conditions: dict[str, Any],
+    how: How,
+    *,
+    then: "Callable[[JobStoreClient, str], Awaitable[None]] | None" = None,
+    **parameters: object,
+) -> None:
+    """Show what an operation is about, make it if that is wanted, show how it goes, and then, once it has ended, more.
+
+    Fail if some of its jobs were refused.
+    """
     from contracts.messages.operations import NewOperation  # noqa: PLC0415 - heavy, and only needed here
 
     if bool(how.job_ids) == bool(conditions):
@@ -206,14 +217,15 @@ async def make_operation(
         if not how.yes:
             show_preview(cli.out, kind, await jobstore.preview_operation(new), _name_basis(kind, new.judge))
         if how.dry_run or (is_asked and not typer.confirm(f"{kind} them?")):
-            return None
+            return
         made = await jobstore.create_operation(new, idempotency_key=how.key)
         if how.wait:
             made = await show_until_ended(cli, jobstore, str(made.id), as_json=False)
         await show_operation(cli, jobstore, made)
+        if how.wait and then is not None:
+            await then(jobstore, str(made.id))
     if how.wait and not has_completed(made):
         raise typer.Exit(1)
-    return made
 
 
 def _name_basis(kind: OperationKind, judge: str | None) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cli.output import Output, format_criterion, format_seconds, format_spent, format_time, style_status_of
 from cli.terminal import Styled, columns_of
 from cli.views import waterfall
+from cli.views.judging_view import describe_asks
 from cli.views.waiting import name_cause, print_reasons
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def _show_verdict(out: Output, job: Job, submission: int, verdict: dict[str, Any
         rows.append((Styled(str(word), style), ": ".join([*marks, criterion.get("text", "")])))
         rows += [("", f'evidence: "{criterion["evidence"]}"')] if criterion.get("evidence") else []
         rows += [("", criterion["comment"])] if criterion.get("comment") else []
+    rows += [("by", by)] if (by := describe_asks(verdict)) else []
     out.print_table(["", ""], rows)
 
 

@@ -42,7 +42,8 @@ def show_judge_policy(out: Output, found: NamedJudgePolicy, shown: Any) -> None:
     """Show one version of a judge policy whole, what labels say of it, and all versions that are there."""
     out.print_json({**vars(found), **{name: getattr(shown, name) for name in ("version", "policy", *_MEASURED)}})
     out.print_line(f"{found.name}@{shown.version}")
-    out.print_line(json.dumps(shown.policy, indent=2))
+    for line in json.dumps(shown.policy, indent=2).splitlines():
+        out.print_line(line)
     if (evaluation := shown.evaluation) is not None:
         by, at = evaluation.actor, format_time(evaluation.created_at)
         out.print_line(f"evaluated as {found.name}@{evaluation.version} by {by}, {at}: {_count_wrong(evaluation)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from cli.output import Output, format_seconds, format_spent
+from cli.output import Output, format_seconds, format_spent, to_json
 from cli.terminal import Styled
 
 if TYPE_CHECKING:
@@ -26,10 +26,39 @@ def show_judging(out: Output, judging: Judging) -> None:
     else:
         out.print_table(["", ""], [(name, str(value)) for name, value in verdict.items()])
     for judge in verdict.get("judges", ()):
-        out.print_table(["the judge", ""], [(name, str(value)) for name, value in judge.items()])
+        out.print_table(["the judge", ""], [(name, _word_value(value)) for name, value in judge.items()])
     spent = format_spent(judging.cost_usd, judging.tokens)
     took = "" if judging.duration_s is None else format_seconds(judging.duration_s)
-    out.print_line(", ".join(filter(None, (verdict.get("model"), took, spent))))
+    refused = _describe_refusals(_list_asks(verdict))
+    out.print_line(", ".join(filter(None, (verdict.get("model"), took, spent, refused))))
+
+
+def describe_asks(verdict: dict[str, Any]) -> str:
+    """Return who made a verdict, by how many asks of models, and what these took; "" if it does not say."""
+    asks = _list_asks(verdict)
+    who = ", ".join(filter(None, (verdict.get("policy"), verdict.get("model"))))
+    if not asks:
+        return who
+    usd = sum(ask.get("cost_usd") or 0.0 for ask in asks)
+    tokens = sum((ask.get("input_tokens") or 0) + (ask.get("output_tokens") or 0) for ask in asks)
+    count = sum(ask.get("sum_of") or 1 for ask in asks)
+    took = format_seconds(sum(ask.get("latency_s") or 0.0 for ask in asks))
+    told = (f"{count} asks" if count > 1 else "1 ask", format_spent(usd, tokens), took, _describe_refusals(asks))
+    return f"{who}: {', '.join(filter(None, told))}"
+
+
+def _list_asks(verdict: dict[str, Any]) -> list[dict[str, Any]]:
+    return [ask for stage in verdict.get("stages") or () for ask in stage.get("asks") or ()]
+
+
+def _describe_refusals(asks: Sequence[dict[str, Any]]) -> str:
+    refused = [ask for ask in asks if ask.get("refused")]
+    count = sum(ask["refused"] for ask in refused)
+    return f"{count} refused before, last {refused[-1].get('last_refusal')}" if refused else ""
+
+
+def _word_value(value: Any) -> str:
+    return value if isinstance(value, str) else to_json(value)
 
 
 def _make_rows(criteria: Sequence[dict[str, Any]]) -> list[tuple[object, ...]]:

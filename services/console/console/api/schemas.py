@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_
 from contracts.criteria import CriteriaList, CriteriaText, CriterionWarning, join_forms
 from contracts.fields import AgentId, Model, Moment, OperationName, StrictModel, Tenant, Text, matches
 from contracts.jsontext import Json
+from contracts.judging.calibration.golden import Share
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.judging import NamedJudgePolicy, Validator
 from contracts.messages.views import AgentStats
@@ -341,6 +342,18 @@ class Promotion(StrictModel):
         None, description="of `signoff judge evaluate --json` on the policy's golden set, where it has one"
     )
     force_reason: Note | None = Field(None, description="why, although something speaks against it; it is kept")
+
+
+class NewGoldenSet(StrictModel):
+    """Labelled cases that a new version of a policy must pass, and what it must reach on them."""
+
+    cases_jsonl: Annotated[Text, StringConstraints(min_length=1)] = Field(
+        description="a labelled case a line, as `signoff judge evaluate` takes them; each labelled as a whole"
+    )
+    true_positive_rate_min: Share | None = Field(None, description="of good results that must pass; 0.9 when not set")
+    true_negative_rate_min: Share | None = Field(None, description="of bad ones that must not; 0.9 when not set")
+    flips_max: Share | None = Field(None, description="of cases whose repeats may differ; any when not set")
+    note: Note | None = Field(None, description="what is noted about the set")
 
 
 class Retirement(StrictModel):

@@ -8,6 +8,7 @@ from typing import Any, Self
 import aiohttp
 from pydantic import ValidationError
 
+from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS, parse_stored_criteria
 from contracts.jsontext import parse_json
 from contracts.resources import Usage
 from contracts.sizes import measure
@@ -23,7 +24,7 @@ from executor.errors import (
     AgentStatusError,
     AgentUnreachableError,
 )
-from executor.ports import Call
+from executor.ports import Call, Grant
 from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
 from servicekit.clock import read_retry_after
 
@@ -39,7 +40,7 @@ RETRY_AFTER_MAX_S = 24 * 3600.0
 #: Sent with every call: the number of the grant, and that of the call over all attempts.
 ATTEMPT_HEADER = "Signoff-Attempt"
 CALL_HEADER = "Signoff-Call"
-#: Sent with the call: the bytes of the largest result that is taken, so that an agent knows before it works.
+#: Sent with the call: the bytes of the largest result that is taken and judged, so that an agent knows before it works.
 RESULT_MAX_HEADER = "Signoff-Result-Max-Bytes"
 #: Sent by an agent: why it will not do the job, and what the call consumed.
 DECLINED_HEADER = "Signoff-Declined"
@@ -112,7 +113,7 @@ class HttpClient:
         """Send a call's request, and return the response. Raise AgentError if there is none, or one too large."""
         grant = call.grant
         data, headers = grant.request.encode(), build_headers(call)
-        headers[RESULT_MAX_HEADER] = str(self._result_max_bytes)
+        headers[RESULT_MAX_HEADER] = str(self._find_result_max(grant))
         return await self.request(call, "POST", grant.url, grant.policy.connect_timeout_s, data=data, headers=headers)
 
     async def request(
@@ -160,6 +161,14 @@ class HttpClient:
         if response.is_success and len(response.body) > limit:
             raise AgentAnswerError(f"the answer has more than {limit} bytes", code="result_too_large")
         return response
+
+    def _find_result_max(self, grant: Grant) -> int:
+        """Return the bytes of the largest result that is taken, whoever takes it: a character has one at least."""
+        most, chars = self._result_max_bytes, grant.judged_max_chars
+        if chars is None or chars >= most + CRITERIA_MAX * CRITERION_MAX_CHARS:
+            return most
+        criteria = parse_stored_criteria(parse_json(grant.request)["acceptance_criteria"])
+        return max(0, min(most, chars - sum(len(criterion.text) for criterion in criteria)))
 
     def check_size(self, result: Any) -> Any:
         """Return a result. Raise AgentAnswerError if it is too large to be stored."""

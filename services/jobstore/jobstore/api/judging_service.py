@@ -1,6 +1,7 @@
 """Serve JudgingService over gRPC: judgings without a job, and what judging jobs again came to."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 from uuid import UUID, uuid4
@@ -13,6 +14,7 @@ from jobstore.api.requests import Context, make_page_token, parse_page_size, par
 from jobstore.commands.judging.judgings import QueueJudgings
 from jobstore.commands.operations import make_unknown_batch_error
 from jobstore.commands.rows import NewJudging
+from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.errors import InvalidError, NotFoundError, check_size
 from jobstore.operations import progress
 from jobstore.operations.judged_by import freeze_policy
@@ -22,7 +24,9 @@ from jobstore.storage.database import Database
 from signoff.v1 import judging_service_pb2 as pb
 from signoff.v1.judging_service_pb2_grpc import JudgingServiceServicer
 
-#: A watch looks again after so many seconds, and the longer the less becomes of it.
+#: A watch looks again when judgings are answered, so many seconds later at least; or else, since a notification may be
+#: missed, after so many, and the longer the less becomes of it.
+WATCH_REST_S: Final = 0.05
 WATCH_MIN_S: Final = 0.25
 WATCH_MAX_S: Final = 1.0
 
@@ -30,9 +34,10 @@ WATCH_MAX_S: Final = 1.0
 class JudgingService(JudgingServiceServicer):
     """Serve judgings without a job."""
 
-    def __init__(self, database: Database, runner: CommandRunner) -> None:
+    def __init__(self, database: Database, runner: CommandRunner, queue: JudgingQueue | None = None) -> None:
         self._database = database.for_callers()
         self._runner = runner
+        self._queue = queue or JudgingQueue(database, runner)
 
     async def CreateJudgings(self, request: pb.CreateJudgingsRequest, context: Context) -> pb.CreateJudgingsResponse:
         del context
@@ -80,6 +85,7 @@ class JudgingService(JudgingServiceServicer):
         del context
         group_id, wait_s, sent = parse_uuid(request.group_id, "group_id"), WATCH_MIN_S, -1
         while True:
+            answers = self._queue.answers  # taken before the look, so that what is answered meanwhile is not missed
             async with self._database.session() as session:
                 found = await judgings.get_progress(session, group_id)
             if not found.total:
@@ -89,7 +95,10 @@ class JudgingService(JudgingServiceServicer):
                 yield pb.WatchJudgingsResponse(**found.model_dump())
             if found.answered == found.total:
                 return
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(WATCH_REST_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await answers.wait()
             wait_s = min(wait_s * 1.5, WATCH_MAX_S)
 
     async def GetRejudgeReport(

@@ -153,6 +153,7 @@ class WorkService(WorkServiceServicer):
             _set_given(
                 message.grant, budget_left_usd=answer.budget.left_usd, budget_left_tokens=answer.budget.left_tokens
             )
+            _set_given(message.grant, judged_max_chars=grant.judged_max_chars)
         return message
 
     def _make_judging_answer(self, answer: ClaimAnswer) -> pb.JudgingAnswer:

@@ -8,7 +8,7 @@ from uuid import UUID
 from contracts.resources import Agent, Policy
 from contracts.spending import Budget
 from contracts.status import JobStatus
-from jobstore.commands.judging.freezing import find_criteria, find_judging_obstacle, freeze
+from jobstore.commands.judging.freezing import find_criteria, find_judged_max_chars, find_judging_obstacle, freeze
 from jobstore.commands.rows import Grant
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
@@ -48,6 +48,7 @@ def request_execution(
     policy = _merge_policies(uow, spec, agent)
     if policy.criteria_set is not None:
         spec = replace(spec, acceptance_criteria=find_criteria(uow.stored, spec, policy))
+    judged_max_chars = find_judged_max_chars(uow.stored, policy) or uow.stored.judged_max_chars
     policy = freeze(uow.stored, policy)
     not_before = max((t for t in (spec.not_before, parameters.not_before) if t), default=None)
     starts_at = max(uow.stored.clock.now, not_before or uow.stored.clock.now)
@@ -84,7 +85,7 @@ def request_execution(
     elif spec.tenant in uow.stored.queue_room:
         uow.stored.queue_room[spec.tenant] -= 1
     assert agent is not None  # else the job is PENDING
-    uow.grants[execution_id] = Grant(body, agent.protocol, agent.url, agent.headers)
+    uow.grants[execution_id] = Grant(body, agent.protocol, agent.url, agent.headers, judged_max_chars)
     return decision
 
 

@@ -71,12 +71,13 @@ class Question(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """What an agent is called with. `request` is the body as JSON text, `headers` refer to their values."""
+    """What an agent is called with: body as JSON text, references to headers, and what its judge takes, if known."""
 
     request: str
     protocol: str
     url: str
     headers: Mapping[str, str]
+    judged_max_chars: int | None = None
 
 
 class NewVersion(NamedTuple):
@@ -226,8 +227,7 @@ class JudgingAnswer:
     is_valid: bool | None = None
     code: str | None = None
     message: str | None = None
-    #: None where a model was asked that does not tell it.
-    cost_usd: float | None = 0.0
+    cost_usd: float | None = 0.0  # None where a model was asked that does not tell it
     tokens: int = 0
     duration_s: float | None = None
 
@@ -308,6 +308,7 @@ class Stored:
     specs: dict[str, Spec] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
     grants: dict[UUID, Grant] = field(default_factory=dict)
+    judged_max_chars: int | None = None  # the least that a validator is set to take, where anything is granted
     agents: dict[str, Agent] = field(default_factory=dict)
     #: The agents that a job of this transaction may be matched to.
     candidates: dict[str, Candidate] = field(default_factory=dict)

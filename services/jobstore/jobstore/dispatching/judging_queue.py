@@ -32,6 +32,13 @@ class JudgingQueue:
         self.has_open = True
         self.wake = asyncio.Event()
         self._news = asyncio.Event()
+        #: Is set once some may have been answered since it was taken.
+        self.answers = asyncio.Event()
+
+    def note_answers(self) -> None:
+        """Tell whoever watches judgings that a commit may have answered some."""
+        self.answers.set()
+        self.answers = asyncio.Event()
 
     async def run(self) -> None:
         """Count for ever; each commit that queues a judging wakes it."""

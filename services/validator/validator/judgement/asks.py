@@ -57,6 +57,8 @@ class AskLog:
         if usage is not None:
             tokens = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
             ask |= tokens | {"cost_usd": usage.cost_usd}
+        if said.refused:
+            ask |= {"refused": said.refused, "last_refusal": said.last_refusal}
         self._asks.append(ask)
         self._count += 1
         if self._count <= DESCRIBED_MAX:
@@ -92,6 +94,7 @@ def _describe(ask: dict[str, Any]) -> str:
         "" if cost is None else f"{cost:g} USD",
         f"{ask['latency_s']:g} s",
         ask["request_id"] or "",
+        f"after {ask['refused']} refused, the last with {ask['last_refusal']}" if ask.get("refused") else "",
     ]
     return ", ".join(filter(None, told))
 
@@ -102,7 +105,8 @@ def _shorten(name: str) -> str:
 
 def _sum(asks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     costs = [ask["cost_usd"] for ask in asks if ask.get("cost_usd") is not None]
-    return {
+    refused = [ask for ask in asks if ask.get("refused")]
+    summed = {
         "model": _shorten(", ".join(dict.fromkeys(ask["model"] for ask in asks))),
         "role": asks[0]["role"],
         "prompt": asks[0]["prompt"],
@@ -112,3 +116,7 @@ def _sum(asks: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "latency_s": round(sum(ask["latency_s"] for ask in asks), 3),
         "sum_of": len(asks),
     }
+    if refused:
+        count = sum(ask["refused"] for ask in refused)
+        summed |= {"refused": count, "last_refusal": refused[-1]["last_refusal"]}
+    return summed

@@ -259,7 +259,9 @@ def _to_error(error: APIStatusError, retry_after_s: float | None) -> JudgeUnavai
     code = _UNAVAILABLE_CODES.get(error.status_code, "judge_unavailable")
     if error.code == "insufficient_quota":
         code = "judge_quota_exceeded"
-    return JudgeUnavailableError(message, code=code, retry_after_s=retry_after_s)
+    unavailable = JudgeUnavailableError(message, code=code, retry_after_s=retry_after_s)
+    unavailable.status = error.status_code
+    return unavailable
 
 
 def _find_forbidden(error: BaseException | None) -> ForbiddenAddressError | None:

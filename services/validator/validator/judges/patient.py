@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import MutableSequence
+from dataclasses import replace
 from typing import Final
 
 from servicekit.errors import TransientError
 from servicekit.retry import retry_transient
+from validator.errors import JudgeAnswerError, JudgeUnavailableError
 from validator.ports import Judge, Reply
 from validator.prompt import Question
 
@@ -24,20 +26,32 @@ class PatientJudge:
         self._absences = absences
 
     async def ask(self, question: Question) -> Reply:
-        """Ask until the judge answers. Raise JudgeAnswerError if it answers nonsense."""
+        """Ask until the judge answers, and say how often it did not. Raise JudgeAnswerError if it answers nonsense."""
         away_at: float | None = None
+        refused, last = 0, ""
 
         async def ask_once() -> Reply:
-            nonlocal away_at
+            nonlocal away_at, refused, last
             try:
                 return await self._judge.ask(question)
-            except TransientError:
+            except TransientError as error:
+                refused, last = refused + 1, _describe(error)
                 if away_at is None:
                     self._absences.append(away_at := time.monotonic())
                 raise
 
         try:
-            return await retry_transient(ask_once, on="judge", longest_s=JUDGE_WAIT_MAX_S)
+            reply = await retry_transient(ask_once, on="judge", longest_s=JUDGE_WAIT_MAX_S)
+        except JudgeAnswerError as error:
+            error.refused, error.last_refusal = refused, last or None
+            raise
         finally:
             if away_at is not None:
                 self._absences.remove(away_at)
+        return replace(reply, refused=refused, last_refusal=last) if refused else reply
+
+
+def _describe(error: TransientError) -> str:
+    """Return the status that a try met, or else its code."""
+    status = error.status if isinstance(error, JudgeUnavailableError) else None
+    return error.code if status is None else str(status)

@@ -93,6 +93,6 @@ def describe(form: Form, told: Said, sample: Sample, said: Reply | JudgeAnswerEr
         requests=Allowance(**told.requests._asdict()) if told.requests else None,
         tokens=Allowance(**told.tokens._asdict()) if told.tokens else None,
         request_id=said.request_id,
-        latency_s=said.latency_s,
+        latency_s=None if said.latency_s is None else round(said.latency_s, 3),
         sample=sample,
     )

@@ -76,6 +76,27 @@ def test_a_request_freezes_versions_and_sends_the_agent_all_criteria(life: Life)
     assert life.jobstore.specs[life.job_id].acceptance_criteria == CRITERIA
 
 
+def test_a_grant_says_how_much_the_policys_judge_takes_and_else_the_validators(jobstore: MemoryJobstore) -> None:
+    jobstore.put(Kind.JUDGE, "short", format_body(JudgePolicy(name="short", result_max_chars=500)))
+    jobstore.judged_max_chars = 90_000
+    for policy, most in [({"judge": "short"}, 500), ({"judge": "strict"}, 90_000), ({}, 90_000)]:
+        answer = Life(jobstore).claim(inline=new_job(policy=policy))
+        assert answer.grant is not None
+        assert answer.grant.judged_max_chars == most
+
+
+def test_criteria_that_leave_no_room_for_a_result_are_an_obstacle(life: Life) -> None:
+    room = len(CRITERIA) + 1
+    for most in (room - 1, room):
+        body = format_body(JudgePolicy(name="short", result_max_chars=most))
+        number = life.jobstore.put(Kind.JUDGE, "short", body)
+        Life(life.jobstore).created(policy={"judge": f"short@{number}"})
+    with pytest.raises(PermanentError, match=f"the criteria alone have {room - 1} characters") as caught:
+        Life(life.jobstore).requested(policy={"judge": "short@1"})
+    assert caught.value.code == "result_too_large_to_judge"
+    Life(life.jobstore).requested(policy={"judge": "short@2"})
+
+
 def test_edits_never_change_what_is_under_way(life: Life) -> None:
     answered(life)
     life.jobstore.put(Kind.JUDGE, "strict", OTHER)

@@ -103,7 +103,10 @@ class Where:
     """Where to look in a file beside the names that its tool gives, and by what all of it is judged."""
 
     criteria: Annotated[
-        str | None, typer.Option(help="By what all are judged, one a line, in place of what the file says.")
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT", help="By what all are judged, one a line, in place of what the file says. May be repeated."
+        ),
     ] = None
     result: Annotated[str | None, typer.Option(metavar="FIELD", help="The field that holds a model's output.")] = None
     ideal: Annotated[str | None, typer.Option(metavar="FIELD", help="The field that holds the right answer.")] = None
@@ -121,11 +124,12 @@ async def import_(
     from cli.importers.base import Fields, Skipped  # noqa: PLC0415 - heavy, and only needed here
     from cli.importers.files import import_cases  # noqa: PLC0415 - same
 
+    criteria = "\n".join(where.criteria) if where.criteria else None
     counts = {"cases": 0, "skipped": 0, "in_part": 0}
     told = []
     try:
         with output.open("x", encoding="utf-8") as lines:
-            for item in import_cases(file, Fields(**asdict(where))):
+            for item in import_cases(file, Fields(**asdict(where) | {"criteria": criteria})):
                 if isinstance(item, Skipped):
                     counts["skipped"] += 1
                     told.append({"place": item.place, "skipped": item.reason})

@@ -137,6 +137,9 @@ async def golden(  # noqa: PLR0917 - each is an option
     least: Annotated[
         float | None, typer.Option(min=0, max=1, help="The share of good results that must pass, and of bad ones not.")
     ] = None,
+    flips_max: Annotated[
+        float | None, typer.Option(min=0, max=1, help="The share of cases whose repeats may differ at most.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write its cases, to evaluate versions on.")
     ] = None,
@@ -144,9 +147,16 @@ async def golden(  # noqa: PLR0917 - each is an option
     remove: Annotated[bool, typer.Option("--remove", help="Remove it: versions take over without one.")] = False,
 ) -> None:
     """Show the labelled cases that a new version of a policy must pass before it takes over, or replace them."""
+    if cases is None and (least is not None or flips_max is not None or note is not None):
+        raise typer.BadParameter("belongs to the cases that --set gives", param_hint="--least, --flips-max, --note")
+    if cases is not None and remove:
+        raise typer.BadParameter("and --set are two things", param_hint="--remove")
     async with cli.jobstore() as jobstore:
         if cases is not None:
-            found = await jobstore.put_golden_set(name, _read_cases(cases), least=least, note=note)
+            least_of_both = {"true_positive_rate_min": least, "true_negative_rate_min": least}
+            found = await jobstore.put_golden_set(
+                name, _read_cases(cases), **least_of_both, flips_max=flips_max, note=note
+            )
         elif remove:
             found = await jobstore.retire_golden_set(name)
         else:

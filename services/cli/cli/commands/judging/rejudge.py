@@ -1,15 +1,19 @@
 """The command `signoff rejudge`."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.commands.bulk import How, make_operation
-from cli.options import read_text
+from cli.options import read_texts
 from cli.parameters.job_filter import read_conditions
 from cli.session import Session, command, make_app, with_options
+from cli.views.judging_view import show_report
 from contracts.status import OperationKind
+
+if TYPE_CHECKING:
+    from contracts.client import JobStoreClient
 
 app = make_app()
 
@@ -26,9 +30,10 @@ class Judging:
         ),
     ] = None
     criteria: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            metavar="TEXT", help="With --shadow, by these criteria, one a line; or by those in @file, or in - (stdin)."
+            metavar="TEXT",
+            help="With --shadow, by these criteria, one a line; or by those in @file or - (stdin). May be repeated.",
         ),
     ] = None
     criteria_set: Annotated[
@@ -59,16 +64,23 @@ async def rejudge(
     """Judge results of jobs again, as a shadow that changes nothing, or for real.
 
     No agent is called, and nothing is submitted again. For real, each verdict takes the place of the one before; a job
-    that is live by then, or has another result, is left as it is. `signoff judge report` says what came of it.
+    that is live by then, or has another result, is left as it is. `signoff judge report` says what came of it, as this
+    does with --wait.
     """
-    await make_operation(cli, OperationKind.REJUDGE, conditions, how, shadow=shadow, **read_judging(judging))
+
+    async def show_flips(jobstore: "JobStoreClient", operation_id: str) -> None:
+        if not cli.out.as_json:
+            show_report(cli.out, await jobstore.get_rejudge_report(operation_id))
+
+    parameters = read_judging(judging) | {"shadow": shadow}
+    await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=show_flips, **parameters)
 
 
 def read_judging(judging: Judging) -> dict[str, Any]:
     """Return what an operation is told of how it judges."""
     return {
         "judge": judging.policy,
-        "criteria": None if judging.criteria is None else read_text(judging.criteria, "--criteria"),
+        "criteria": read_texts(judging.criteria, "--criteria") if judging.criteria else None,
         "criteria_set": judging.criteria_set,
         "rate_per_s": judging.rate,
         "budget_usd": judging.budget,

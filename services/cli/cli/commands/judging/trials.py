@@ -9,7 +9,7 @@ from cli.commands.bulk import How, make_operation
 from cli.commands.jobs import Cursor, Limit
 from cli.commands.judging.rejudge import Judging, read_judging
 from cli.errors import CommandError
-from cli.options import read_json, read_text, validate_model
+from cli.options import read_json, read_text, read_texts, validate_model
 from cli.parameters.job_filter import make_filter, read_conditions
 from cli.parameters.lookups import OperationId, complete_jobs, find_batch_id, find_job_id
 from cli.session import Session, command, with_options
@@ -47,26 +47,32 @@ async def try_(
         typer.Argument(metavar="RESULT", help="The result as JSON, that in @file, or that on standard input (-)."),
     ] = None,
     criteria: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="By these, one a line; or by those in @file; those of the job if not given."),
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="By these, one a line; or by those in @file; those of the job if not given. May be repeated.",
+        ),
     ] = None,
     job: Annotated[
         str | None,
         typer.Option(metavar="JOB", help="The last result of this job, instead.", autocompletion=complete_jobs),
     ] = None,
     policy: Policy = None,
+    text: Annotated[bool, typer.Option("--text", help="The result is a text as it stands, and no JSON.")] = False,
 ) -> None:
     """Judge a result, and print the verdict; no job is made. Succeed if the result is accepted."""
     if (result is None) == (job is None):
         raise typer.BadParameter("give either a result or --job", param_hint="RESULT")
-    if job is None and criteria is None:
+    if text and result is None:
+        raise typer.BadParameter("goes with a result", param_hint="--text")
+    if job is None and not criteria:
         raise typer.BadParameter("is needed with a result", param_hint="--criteria")
     async with cli.jobstore() as jobstore:
         case: dict[str, Any] = {} if job is None else await _read_job(jobstore, await find_job_id(jobstore, job))
         if result is not None:
-            case["result"] = read_json(result, "RESULT")
-        if criteria is not None:
-            case["acceptance_criteria"] = read_text(criteria, "--criteria")
+            case["result"] = read_text(result, "RESULT").removesuffix("\n") if text else _read_result(result)
+        if criteria:
+            case["acceptance_criteria"] = read_texts(criteria, "--criteria")
         made = await _judge(jobstore, {"kind": "try", "cases": [case], **_read_policy(policy)})
     show_judging(cli.out, made)
     if not (made.verdict or {}).get("is_valid"):
@@ -94,7 +100,7 @@ async def draft(
 
     How many, and what it costs, is shown first.
     """
-    if judging.criteria is None and judging.criteria_set is None:
+    if not judging.criteria and judging.criteria_set is None:
         raise typer.BadParameter("is needed: the draft", param_hint="--criteria")
     if not how.job_ids:
         chosen = {"statuses": sorted(RESTING), **conditions}
@@ -104,10 +110,11 @@ async def draft(
             raise CommandError("no job matches that has a result", code="nothing_matches")
         how, conditions = How([job.id for job in page.jobs], how.name, how.key, how.dry_run, how.yes, how.wait), {}
     parameters = read_judging(judging) | {"shadow": True}
-    made = await make_operation(cli, OperationKind.REJUDGE, conditions, how, **parameters)
-    if made is not None and how.wait:
-        async with cli.jobstore() as jobstore:
-            show_report(cli.out, await jobstore.get_rejudge_report(made.id))
+
+    async def show_flips(jobstore: "JobStoreClient", operation_id: str) -> None:
+        show_report(cli.out, await jobstore.get_rejudge_report(operation_id))
+
+    await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=show_flips, **parameters)
 
 
 async def report(cli: Session, operation_id: OperationId, limit: Limit = 50, cursor: Cursor = "") -> None:
@@ -145,6 +152,14 @@ async def _read_job(jobstore: "JobStoreClient", job_id: str) -> dict[str, Any]:
         "submission": logs[0].submission,
         "payload": job.payload,
     }
+
+
+def _read_result(result: str) -> Any:
+    try:
+        return read_json(result, "RESULT")
+    except typer.BadParameter as error:
+        message = f"{error.message}; give a text as it stands with --text"
+        raise typer.BadParameter(message, param_hint="RESULT") from error
 
 
 def _read_policy(policy: str | None) -> dict[str, Any]:

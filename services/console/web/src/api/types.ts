@@ -87,6 +87,9 @@ export type Ask = {
   cost_usd?: number | null;
   latency_s?: number | null;
   request_id?: string | null;
+  /** How many tries before it were refused, or had no answer; and what the last of them met: a status, or a code. */
+  refused?: number | null;
+  last_refusal?: string | null;
   /** As of a stage; none where the answer was nonsense. */
   outcomes?: string | null;
 };

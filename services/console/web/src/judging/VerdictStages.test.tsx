@@ -17,7 +17,7 @@ const STAGED = aVerdict({
       asks: [
         { model: "small", role: "cheap", outcomes: "c-", input_tokens: 900, output_tokens: 100, cost_usd: 0.001 },
         { model: "large", role: "strong", outcomes: "p-", cost_usd: 0.02, latency_s: 2.5, request_id: "req-7" },
-        { model: "odd", role: "vote", outcomes: null },
+        { model: "odd", role: "vote", outcomes: null, refused: 3, last_refusal: "429" },
       ],
     },
   ],
@@ -41,6 +41,7 @@ it("says stage by stage who was asked, who said what, and what it cost, once it 
   ).toEqual(["1Cannot be assessed", "2–Not asked"]);
   expect(screen.getByText("req-7")).toBeVisible();
   expect(screen.getByText("its answer was nonsense")).toBeVisible();
+  expect(screen.getByText("3 refused before, last 429")).toBeVisible();
 });
 
 it("shows nothing of a verdict that does not say how it came about", async () => {

@@ -85,6 +85,7 @@ function AskItem({ ask, criteria }: { ask: Ask; criteria: Criteria }) {
     ask.output_tokens != null && `${formatCount(ask.output_tokens)} out`,
     ask.cost_usd != null && formatMoney(ask.cost_usd),
     ask.latency_s != null && formatDuration(ask.latency_s * 1_000),
+    ask.refused != null && `${ask.refused} refused before, last ${ask.last_refusal}`,
   ].filter((fact) => fact !== false);
   return (
     <li className="py-1">

@@ -50,6 +50,13 @@ def find_criteria(stored: Stored, spec: Spec, policy: Policy) -> str:
     return own if version is None else join_criteria(own, version.body)
 
 
+def find_judged_max_chars(stored: Stored, policy: Policy) -> int | None:
+    """Return how many characters of criteria and result the judge that a policy names takes; None: none is named."""
+    wanted = (each for each in list_wanted(policy) if each.kind is Kind.JUDGE)
+    version = next((found for each in wanted if (found := _find(stored, each))), None)
+    return None if version is None else version.result_max_chars
+
+
 def find_judging_obstacle(uow: UnitOfWork, spec: Spec, policy: Policy) -> Refusal | None:
     """Return why no result of a job could be judged by a policy and its criteria, or None if it could."""
     refusals = (_refuse(uow.stored, wanted) for wanted in list_wanted(policy))
@@ -57,7 +64,7 @@ def find_judging_obstacle(uow: UnitOfWork, spec: Spec, policy: Policy) -> Refusa
         return refusal
     criteria = find_criteria(uow.stored, spec, policy)
     try:
-        parse_criteria(criteria)
+        chars = sum(len(criterion.text) for criterion in parse_criteria(criteria))
     except CriteriaError as error:  # of a job that is older than these bounds, or whose set has too many beside its own
         return Refusal(error.code, f"the job's criteria cannot be judged by: {error}; edit them, then execute again")
     if criteria is not spec.acceptance_criteria:
@@ -65,6 +72,10 @@ def find_judging_obstacle(uow: UnitOfWork, spec: Spec, policy: Policy) -> Refusa
         if size > uow.terms.job_max_bytes:
             message = f"with the criteria of its set the job has {size} bytes, more than {uow.terms.job_max_bytes}"
             return Refusal("payload_too_large", message)
+    most = find_judged_max_chars(uow.stored, policy)
+    if most is not None and chars >= most:
+        message = f"the criteria alone have {chars} characters, and the job's judge policy takes {most} with the result"
+        return Refusal("result_too_large_to_judge", message)
     return None
 
 

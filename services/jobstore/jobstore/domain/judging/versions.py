@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from contracts.jsontext import json_text
+from contracts.jsontext import json_text, parse_json
 from contracts.judging.policy import DEFAULT_POLICY, JudgePolicy, join_reference
 from contracts.resources import Policy
 
@@ -17,6 +17,8 @@ VERSIONS_MAX: Final = 1_000
 VERSION_MAX: Final = 999_999_999
 #: Bytes of a judge policy, as it is stored.
 POLICY_MAX_BYTES: Final = 64 << 10
+#: The largest number of characters that a grant says.
+CHARS_MAX: Final = 2**53
 
 
 class Kind(StrEnum):
@@ -88,6 +90,11 @@ class Version:
         head = json_text({"name": self.name, "version": self.version})
         return f"{head[:-1]},{self.body[1:]}"
 
+    @property
+    def result_max_chars(self) -> int | None:
+        """How many characters of criteria and result a judge policy takes; None: as many as the validator."""
+        return bound_chars(parse_json(self.body).get("result_max_chars"))
+
 
 @dataclass(frozen=True, slots=True)
 class Versions:
@@ -105,6 +112,11 @@ class Versions:
     def newest(self) -> int:
         """The number of the newest version, 0 where there is none."""
         return max(self.hashes, default=0)
+
+
+def bound_chars(most: int | str | None) -> int | None:
+    """Return how many characters a judge takes, of which a policy may name any number: above CHARS_MAX as many."""
+    return None if most is None else min(int(most), CHARS_MAX)
 
 
 def hash_body(body: str) -> bytes:

@@ -12,13 +12,14 @@ from jobstore.commands.rows import Grant, Question, Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.decisions import NO_ENDING
 from jobstore.domain.execution_states import Openings
-from jobstore.domain.model import Clock
+from jobstore.domain.judging.versions import bound_chars
+from jobstore.domain.model import Clock, ExecutionStage
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.storage import agents, limits
 from jobstore.storage.locks import Lock
 from jobstore.storage.outages import RaceError
-from jobstore.storage.room import OPENINGS
-from jobstore.storage.sql import Connection
+from jobstore.storage.room import OPENINGS, is_alive
+from jobstore.storage.sql import Connection, Row
 from jobstore.storage.work import administration
 from jobstore.storage.work.row_mapping import READ_COLUMNS, SPEC_COLUMNS, to_execution, to_job, to_spec
 
@@ -46,6 +47,21 @@ _LOCK_JOBS: Final = text(
     ) AS j ON true
     """,  # noqa: S608 - names of our own
 )
+#: Where anything is granted: the least that a validator is set to take, and what the policy takes that was frozen.
+_JUDGED_MAX: Final = f"""
+    CASE WHEN cardinality(CAST(:granted AS uuid[])) > 0 THEN (
+        SELECT CAST(min(CAST(CAST(v.body AS json) ->> 'result_max_chars' AS numeric)) AS text)
+        FROM workers w JOIN judging_versions v ON v.kind = 'judge' AND v.name = split_part(w.judge, '@', 1)
+            AND v.version = CAST(nullif(split_part(w.judge, '@', 2), '') AS int)
+        WHERE {is_alive(ExecutionStage.JUDGING)}
+    ) END AS judged_max_chars
+"""  # noqa: S608 - words of our own
+_FROZEN_MAX: Final = """
+    (SELECT CAST(v.body AS json) ->> 'result_max_chars' FROM judging_versions v
+    WHERE v.kind = 'judge' AND v.name = split_part(CAST(e.policy AS json) ->> 'judge', '@', 1)
+        AND v.version = CAST(nullif(split_part(CAST(e.policy AS json) ->> 'judge', '@', 2), '') AS int)
+    ) AS frozen_max_chars
+"""
 #: Beside the executions, or with none: the time after the jobs are locked, whether any circuit is stored, and NAMES,
 #: which the limits lock of the statement before keeps from changing, and agents. What a grant needs is looked up by its
 #: keys: OFFSET 0 keeps the planner from anything else.
@@ -53,12 +69,12 @@ _LOCK_EXECUTIONS: Final = text(
     f"""
     SELECT signoff_now() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES}, {OPENINGS},
         ARRAY(SELECT to_json(agents)::text FROM agents WHERE id = ANY(CAST(:agents AS text[]))) AS agents,
-        e.*, granted.*
+        {_JUDGED_MAX}, e.*, granted.*
     FROM (SELECT 1) AS one LEFT JOIN LATERAL (
         SELECT {", ".join(READ_COLUMNS).replace("policy", "policy::text AS policy")}
         FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
     ) AS e ON true LEFT JOIN LATERAL (
-        SELECT l.request_payload::text AS request, a.protocol, a.url, a.headers::text AS headers
+        SELECT l.request_payload::text AS request, a.protocol, a.url, a.headers::text AS headers, {_FROZEN_MAX}
         FROM job_logs l CROSS JOIN agents a
         WHERE l.job_id = e.job_id AND l.version = e.request_version AND a.id = e.agent_id
             AND e.stage = 'EXECUTING' AND e.state <> 'DONE' AND e.execution_id = ANY(CAST(:granted AS uuid[])) OFFSET 0
@@ -130,10 +146,12 @@ async def lock_rows(
             for row in rows
             if row.with_question
         },
-        grants={
-            row.execution_id: Grant(row.request, row.protocol, row.url, from_json(row.headers))
-            for row in found
-            if row.execution_id is not None and row.request is not None
-        },
+        grants={row.execution_id: _to_grant(row) for row in found if row.request is not None},
+        judged_max_chars=bound_chars(last.judged_max_chars),
     )
     return UnitOfWork(terms, stored)
+
+
+def _to_grant(row: Row) -> Grant:
+    most = bound_chars(row.frozen_max_chars or row.judged_max_chars)
+    return Grant(row.request, row.protocol, row.url, from_json(row.headers), most)
