@@ -24,6 +24,7 @@ from jobstore.domain.model import (
     LogEntry,
     Refusal,
     Report,
+    Said,
     TransitionKind,
 )
 from jobstore.domain.reuse import Reusable
@@ -306,6 +307,8 @@ class Stored:
     executions: dict[UUID, Execution] = field(default_factory=dict)
     specs: dict[str, Spec] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
+    #: Of jobs that may be asked the same again.
+    last_entries: dict[str, Said] = field(default_factory=dict)
     grants: dict[UUID, Grant] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     #: The agents that a job of this transaction may be matched to.
