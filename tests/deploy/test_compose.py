@@ -112,9 +112,8 @@ def test_what_others_wait_for_has_a_health_check(compose):
 def test_kafka_is_set_as_in_the_local_stack(compose):
     given = compose["services"]["kafka"]["environment"]
     settings = {name.removeprefix("KAFKA_").lower().replace("_", "."): value for name, value in given.items()}
-    lines = kafka.PROPERTIES.format(
-        logs="", port=0, advertised_port=0, controller_port=0, message_max_bytes=kafka.MESSAGE_MAX_BYTES
-    )
+    none = {"port": 0, "advertised_port": 0, "controller_port": 0, **kafka.make_listeners({})}
+    lines = kafka.PROPERTIES.format(logs="", message_max_bytes=kafka.MESSAGE_MAX_BYTES, **none)
     local = dict(line.split("=", 1) for line in lines.splitlines() if "=" in line)
     same = [name for name in local if re.search(r"replication|isr|max.bytes|create.topics|rebalance|linger", name)]
     assert {name: settings.get(name) for name in same} == {name: local[name] for name in same}

@@ -6,7 +6,7 @@ from itertools import product
 from random import Random
 
 from faults.checking.observed import VERSIONS, Terms
-from faults.stack.world import link_names, numbered, service_names
+from faults.stack.world import KAFKA_OF, link_names, numbered, service_names
 
 #: Links that hang or are slow longer than a lease are partitions; those that are cut come back.
 _LINK_MODES = ("cut", "tear", "hang", "delay", "drip")
@@ -36,7 +36,7 @@ def deck(jobstores: int) -> list[tuple[str, str]]:
     return [
         *product((*_AT_ONCE, "freeze"), (*service_names(jobstores), "postgres", "kafka")),
         *product(_LINK_MODES, link_names(jobstores)),
-        *product(_BACKING_MODES, (*numbered("postgres", jobstores), "kafka")),
+        *product(_BACKING_MODES, (*numbered("postgres", jobstores), *numbered(KAFKA_OF, jobstores), "kafka")),
         *product(VERSIONS, ("executor", "validator")),
         *product(("rebalance",), ("jobstore", "executor", "validator")),
         ("empty", "kafka"),

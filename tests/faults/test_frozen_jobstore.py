@@ -1,9 +1,11 @@
-"""One of two jobstores stands still, or its database is silent to it: facts go on, and no agent is called again."""
+"""One of two jobstores stands still, or is cut off from what it needs: facts go on, and no agent is called again."""
 
 import asyncio
 import json
 import time
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,17 @@ from support.system import served
 
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, NewJob, Policy
-from contracts.status import RESTING
-from faults.checking.observed import Terms
+from contracts.status import RESTING, JobStatus
+from faults.checking.observed import LogRow, Terms
 from faults.checking.reading import Tables, all_jobs, all_logs, quiet, topics
-from faults.stack.world import World, world
+from faults.stack.world import KAFKA_OF, World, world
 
 #: As it is by default: what is measured is whether leases are renewed elsewhere before they lapse.
 LEASE_S = 15.0
 WITHIN_S = 15.0
+CUT_OFF_S = 20.0
+#: How long an execution may wait to begin beside a jobstore that offers: a few seconds.
+TURN_S = 6.0
 
 
 class SlowAgent:
@@ -72,11 +77,12 @@ async def until_at_rest(client: JobStoreClient, job_ids: list[str]) -> None:
 
 async def find_leader(running: World) -> str:
     """Return the jobstore that publishes facts."""
-    while not running.leaders:
+    while True:
         for port in await Tables(running.addresses.postgres).publishing_from():
             running.note_leader(port)
+        if running.leaders:
+            return running.leaders[-1]
         await asyncio.sleep(0.1)
-    return running.leaders[-1]
 
 
 async def until_published(facts: AIOKafkaConsumer, job_ids: list[str]) -> None:
@@ -155,3 +161,68 @@ async def test_a_database_that_falls_silent_to_one_jobstore_repeats_no_call(tmp_
         assert set(agent.calls.values()) == {1}
         codes = {entry.code for entry in await all_logs(client, await all_jobs(client))}
         assert codes & {"lease_lapsed", "attempts_exhausted"} == set()
+
+
+def at_rest_by_facts(records: Iterable[Any]) -> set[str]:
+    """The jobs that are completed, by what is published."""
+    logs = [json.loads(record.value)["log"] for record in records if record.key and record.value]
+    return {log["job_id"] for log in logs if log["status"] == JobStatus.COMPLETED}
+
+
+async def ask_for(clients: Sequence[JobStoreClient], seconds: float) -> dict[str, float]:
+    """Ask for a job now and then, of one jobstore after the other; return when each was asked for, by its id."""
+    asked: dict[str, float] = {}
+    turns, ends_at = cycle(clients), time.monotonic() + seconds
+    while (now := time.monotonic()) < ends_at:
+        (job_id,) = await ask(next(turns), 1)
+        asked[job_id] = now
+        await asyncio.sleep(0.2)
+    return asked
+
+
+async def note_completed(facts: AIOKafkaConsumer, told: dict[str, float]) -> None:
+    """Note, for ever, when there is the fact that a job is completed."""
+    async for record in facts:
+        told |= dict.fromkeys(at_rest_by_facts([record]), time.monotonic())
+
+
+def longest_turn_s(logs: Sequence[LogRow]) -> float:
+    """The longest time from a request to its claim."""
+    at = {(entry.execution_id, entry.kind): entry.at for entry in logs}
+    requests = [(execution_id, asked_at) for (execution_id, kind), asked_at in at.items() if kind == "requested"]
+    return max(at[execution_id, "claimed"] - asked_at for execution_id, asked_at in requests)
+
+
+@pytest.mark.real
+@pytest.mark.timeout(300)
+async def test_a_leading_jobstore_that_kafka_alone_is_cut_off_from_holds_nothing_up(tmp_path: Path) -> None:
+    """It is reached by who asks, and reaches its database: what it is asked for the other offers, and tells of it."""
+    agent = SlowAgent()
+    agent.may_answer.set()
+    async with (
+        served(agent.app()) as url,
+        world(tmp_path, 1, Terms(lease_s=LEASE_S), 2) as running,
+        JobStoreClient(running.links["grpc"].address, running.addresses.token) as client,
+        JobStoreClient(running.links["grpc-2"].address, running.addresses.token) as other,
+        AIOKafkaConsumer("job-changed", bootstrap_servers=running.addresses.kafka) as facts,
+    ):
+        await client.create_agent(NewAgent(id="slow-one", name="slow-one", url=url))
+        told: dict[str, float] = {}
+        noting = asyncio.create_task(note_completed(facts, told))
+        leader = await find_leader(running)
+        link = running.links[leader.replace("jobstore", KAFKA_OF, 1)]
+        asked = await ask_for([client, other], 3.0)
+        link.set("cut")
+        asked |= await ask_for([client, other], CUT_OFF_S)
+        link.set("open")
+        assert link.acted["cut"]
+        async with asyncio.timeout(60):
+            while asked.keys() - told:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.1)
+        noting.cancel()
+        logs = await all_logs(client, await all_jobs(client))
+        assert max(told[job_id] - at for job_id, at in asked.items()) < WITHIN_S
+        assert longest_turn_s(logs) < TURN_S
+        assert await find_leader(running) != leader
+        assert await quiet(Tables(running.addresses.postgres), running.addresses.kafka, 60) is None
+        assert set(agent.calls.values()) == {1}

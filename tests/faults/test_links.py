@@ -25,8 +25,8 @@ async def link() -> AsyncIterator[Link]:
     await server.wait_closed()
 
 
-async def said(link: Link, words: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+async def said(link: Link, words: bytes, port: int = 0) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port or link.port)
     try:
         writer.write(words)
         return await reader.readexactly(len(words))
@@ -64,6 +64,14 @@ async def test_a_link_that_is_cut_ends_all_connections_and_takes_no_new_ones(lin
     writer.close()
     with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
         await said(link, b"after")
+
+
+async def test_all_doors_of_a_link_are_cut_with_it(link: Link) -> None:
+    door = await link.open_door(link.upstream_port)
+    assert await said(link, b"before", door) == b"before"
+    link.set("cut")
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        await said(link, b"after", door)
 
 
 async def test_a_link_that_tears_passes_on_half_of_a_chunk_and_ends_that_connection(link: Link) -> None:

@@ -1,37 +1,79 @@
-"""Operators restore what they have kept, by the commands of docs/operations/backup.md."""
+"""Operators restore what they have kept, by the commands of docs/operations/backup.md, and all goes on from there."""
 
 import asyncio
+import json
 import os
 import re
+import signal
 import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
-import psutil
 import pytest
-from support.free_ports import free_port
-from support.system import WAIT_S, Agent, System, signoff
+from faults.checking.reading import Tables, topics
+from support.fakes import until
+from support.system import WAIT_S, Agent, Asking, Judge, signoff
 
-from contracts.resources import NewJob, NewLimit
-from contracts.status import JobStatus
+from contracts.client import JobStoreClient
+from contracts.resources import Job, NewAgent, NewJob, NewLimit
+from contracts.status import Delivery, JobStatus
+from localstack.backing import Infrastructure, infrastructure
+from localstack.datadir import DataDir
 from localstack.postgres import find_binaries
+from localstack.process import ServiceSpec
+from localstack.services import Addresses, Fleet, make_secrets, make_service_specs
+from localstack.supervisor import Supervisor
 
 PAGE = Path(__file__).parents[2] / "docs/operations/backup.md"
 DUMP, RESTORE, *_ = (dedent(each) for each in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL))
+FAST = {"SIGNOFF_LEASE_S": "3", "SIGNOFF_OFFER_AGAIN_S": "3", "SIGNOFF_BACKOFF_FIRST_S": "0.2"}
 
 
-class Operator:
-    """Runs commands of the page in a folder."""
+@dataclass
+class Installation(Asking):
+    """A broker and a database server, and services that an operator starts on a database; they end without a word."""
 
-    def __init__(self, system: System, folder: Path) -> None:
-        self.system, self.folder = system, folder
-        self.url: str = system.endpoints["postgres"]
+    servers: Infrastructure
+    folder: Path
+    ports: DataDir
+    addresses: Addresses
+    specs: list[ServiceSpec] = field(default_factory=list)
+    supervisor: Supervisor | None = None
+
+    @property
+    def url(self) -> str:
+        """The database that the services run on, or ran on last."""
+        return self.addresses.postgres
+
+    async def start(self, url: str) -> None:
+        self.addresses = replace(self.addresses, postgres=url)
+        told = {name: getattr(self.addresses, name) for name in ("grpc", "kafka", "postgres", "token")}
+        secrets = self.addresses.secrets["SIGNOFF_SECRETS"]
+        self.endpoints_file.write_text(json.dumps(told | {"secrets": secrets}))
+        made = make_service_specs(self.addresses, Fleet(env={"jobstore": FAST}), self.ports.get_port)
+        self.specs = [replace(spec, stop_signal=signal.SIGKILL) for spec in made if spec.name != "console"]
+        self.supervisor = Supervisor(self.ports.logs)
+        await self.supervisor.start(self.specs[:1])
+        await self.supervisor.start(self.specs[1:])
+
+    async def stop(self) -> None:
+        assert self.supervisor is not None
+        await self.supervisor.stop()
+
+    async def empty_kafka(self) -> None:
+        data = self.folder / "servers" / "kafka" / "data"
+        data.rename(data.with_name("lost"))  # before it dies: it is started again at once
+        await asyncio.wrap_future(self.servers.kill("kafka"))
 
     async def run(self, commands: str, **urls: str) -> None:
+        """Run commands of the page."""
         path = f"{find_binaries()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-        env = os.environ | {"PATH": path, "SIGNOFF_ENDPOINTS": str(self.system.endpoints_file)} | urls
+        env = os.environ | {"PATH": path, "SIGNOFF_ENDPOINTS": str(self.endpoints_file)} | urls
         command = ("sh", "-e", "-c", commands)
         process = await asyncio.create_subprocess_exec(*command, env=env, cwd=self.folder)
         assert await asyncio.wait_for(process.wait(), WAIT_S) == 0
@@ -43,54 +85,135 @@ class Operator:
         await server.close()
         return f"{self.url.rpartition('/')[0]}/{name}"
 
+    async def completed(self) -> Job:
+        """A new job, which passes through."""
+        job = await self.create()
+        await self.client.execute_job(job.id)
+        job = await self.at_rest(job.id)
+        assert job.status is JobStatus.COMPLETED
+        return job
 
-@pytest.fixture
-def operator(system: System, tmp_path: Path) -> Operator:
-    return Operator(system, tmp_path)
+    async def called(self, agent: Agent, delivery: Delivery) -> Job:
+        """A job whose agent is called, and does not answer as long as these services live. The facts tell of it."""
+        job = await self.create(policy={"delivery": delivery})
+        agent.answers[job.id] = lambda _: asyncio.Event().wait()
+        await self.client.execute_job(job.id)
+        await until(lambda: job.id in agent.calls, WAIT_S)
+        tables = Tables(self.url)
+        async with asyncio.timeout(WAIT_S):
+            while (await tables.unfinished())[1]:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.05)
+        del agent.answers[job.id]
+        return job
+
+    async def ended_jobstore(self, url: str) -> str:
+        """What a jobstore says that is started on another database, and ends."""
+        other = {"SIGNOFF_DATABASE_URL": url.replace("postgresql://", "postgresql+asyncpg://")}
+        output: dict[str, Any] = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
+        process = await asyncio.create_subprocess_exec(
+            *self.specs[0].argv, env={**self.specs[0].env, **other}, **output
+        )
+        said, _ = await asyncio.wait_for(process.communicate(), WAIT_S)
+        assert process.returncode == 1
+        return said.decode()
 
 
-async def test_a_backup_and_the_facts_make_the_database_again(system: System, operator: Operator, agent: Agent) -> None:
+@pytest.fixture(scope="module")
+async def installed(
+    judge: Judge, agent: Agent, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    folder = tmp_path_factory.mktemp("backup")
+    ports = DataDir(folder / "services")
+    with infrastructure(folder / "servers") as servers, ports.lock():
+        judge_url, grpc = f"http://127.0.0.1:{judge.port}", f"127.0.0.1:{ports.get_port('grpc')}"
+        secrets = make_secrets(ports)
+        addresses = Addresses(servers.kafka, grpc, "", servers.postgres, {}, judge_url, secrets)
+        async with JobStoreClient(grpc, addresses.token) as client:
+            made = Installation(folder / "endpoints.json", client, servers, folder, ports, addresses)
+            await made.start(servers.postgres)
+            try:
+                await client.create_agent(NewAgent(id="agent", name="agent", url=agent.url))
+                yield made
+            finally:
+                await made.stop()
+
+
+def count_calls(agent: Agent, *jobs: Job) -> list[int]:
+    return [len(agent.calls[job.id]) for job in jobs]
+
+
+@pytest.mark.real
+async def test_a_backup_and_the_facts_make_the_database_again(installed: Installation, agent: Agent) -> None:
     """No jobstore runs on a backup that is older than its facts; with the facts nothing but later batches is lost."""
-    await system.client.set_limit("tenant:backup", NewLimit(concurrency=3))
-    job = NewJob(id=f"backup-{uuid4()}", title="Describe the sky", acceptance_criteria='Says "blue"', agent_id="agent")
-    batch = await system.client.execute_jobs(jobs=[job])
-    await system.at_rest(str(job.id))
-    await system.calm()
-    await operator.run(DUMP, DATABASE_URL=operator.url)
-    late = await system.create()
-    await system.client.execute_job(late.id)
-    assert (await system.at_rest(late.id)).status is JobStatus.COMPLETED
-    await system.calm()
-    calls = len(agent.calls[late.id])
+    await installed.client.set_limit("tenant:backup", NewLimit(concurrency=3))
+    new = NewJob(id=f"backup-{uuid4()}", title="Describe the sky", acceptance_criteria='Says "blue"', agent_id="agent")
+    batch = await installed.client.execute_jobs(jobs=[new])
+    job = await installed.at_rest(str(new.id))
+    await installed.calm()
+    await installed.run(DUMP, DATABASE_URL=installed.url)
+    late = await installed.completed()
+    live = await installed.called(agent, Delivery.AT_LEAST_ONCE)
+    await installed.stop()
 
-    older, new = await operator.make_database(), f"{operator.url}_{uuid4().hex}"
-    await operator.run('pg_restore --dbname="$OLDER" signoff.dump', OLDER=older)
-    assert "database_older_than_facts" in await ended_jobstore(system, older)
-    assert "database_older_than_facts" in await ended_jobstore(system, await operator.make_database())
-
-    await operator.run(RESTORE, NEW_DATABASE_URL=new)
-    (result,) = await signoff(system, "verify", "--database-url", new)
+    older, restored = await installed.make_database(), f"{installed.url}_{uuid4().hex}"
+    await installed.run('pg_restore --dbname="$OLDER" signoff.dump', OLDER=older)
+    assert "database_older_than_facts" in await installed.ended_jobstore(older)
+    assert "database_older_than_facts" in await installed.ended_jobstore(await installed.make_database())
+    await installed.run(RESTORE, NEW_DATABASE_URL=restored)
+    (result,) = await signoff(installed, "verify", "--database-url", restored)
     assert result["ok"]
-    rebuilt = await asyncpg.connect(new)
+    rebuilt = await asyncpg.connect(restored)
     assert await rebuilt.fetchval("SELECT concurrency FROM limits WHERE name = 'tenant:backup'") == 3
     assert await rebuilt.fetchval("SELECT state FROM operations WHERE id = $1", batch.id) == "DONE"
     assert await rebuilt.fetchval("SELECT count(*) FROM operation_items WHERE operation_id = $1", batch.id) == 1
     await rebuilt.close()
-    await system.client.remove_limit("tenant:backup")
-    assert len(agent.calls[late.id]) == calls
+
+    await installed.start(restored)
+    new_one = await installed.completed()
+    assert (await installed.at_rest(live.id)).status is JobStatus.COMPLETED
+    await installed.client.remove_limit("tenant:backup")
+    await installed.calm()
+    assert count_calls(agent, job, late, live, new_one) == [1, 1, 2, 1]
 
 
-async def ended_jobstore(system: System, database_url: str) -> str:
-    """What a jobstore says that is started on another database, and ends."""
-    env = psutil.Process(system.endpoints["processes"]["jobstore"]).environ()
-    env |= {
-        "SIGNOFF_DATABASE_URL": database_url.replace("postgresql://", "postgresql+asyncpg://"),
-        "SIGNOFF_HEALTH_ADDRESS": "",
-        "SIGNOFF_GRPC_ADDRESS": f"127.0.0.1:{free_port()}",
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "jobstore"), env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    output, _ = await asyncio.wait_for(process.communicate(), WAIT_S)
-    assert process.returncode == 1
-    return output.decode()
+@pytest.mark.real
+async def test_a_broker_that_was_lost_is_told_every_fact_again(installed: Installation, agent: Agent) -> None:
+    """What was live goes on by its promise, and what had ended has ended."""
+    done = await installed.completed()
+    again = await installed.called(agent, Delivery.AT_LEAST_ONCE)
+    once = await installed.called(agent, Delivery.AT_MOST_ONCE)
+    await installed.stop()
+    await installed.empty_kafka()
+
+    await installed.start(installed.url)
+    new_one = await installed.completed()
+    assert (await installed.at_rest(again.id)).status is JobStatus.COMPLETED
+    failed = await installed.at_rest(once.id)
+    assert (failed.status, failed.code) == (JobStatus.FAILED, "lease_lapsed")
+    await installed.calm()
+    assert count_calls(agent, done, again, once, new_one) == [1, 2, 1, 1]
+    records = [
+        (r.key or b"", json.loads(r.value)) for r in (await topics(installed.servers.kafka))["job-changed"] if r.value
+    ]
+    for job in (done, again, once, new_one):
+        published = sorted({value["version"] for key, value in records if key.decode() == job.id})
+        assert published == [entry.version for entry in await installed.logs(job.id)]
+
+
+@pytest.mark.real
+async def test_a_database_that_was_lost_is_made_of_the_facts_alone(installed: Installation, agent: Agent) -> None:
+    """What was live goes on by its promise, and what had ended has ended."""
+    done = await installed.completed()
+    again = await installed.called(agent, Delivery.AT_LEAST_ONCE)
+    once = await installed.called(agent, Delivery.AT_MOST_ONCE)
+    await installed.stop()
+    made = f"{installed.url}_{uuid4().hex}"
+    await signoff(installed, "rebuild", "--database-url", made, "--create")
+
+    await installed.start(made)
+    new_one = await installed.completed()
+    assert (await installed.at_rest(again.id)).status is JobStatus.COMPLETED
+    failed = await installed.at_rest(once.id)
+    assert (failed.status, failed.code) == (JobStatus.FAILED, "rebuilt")
+    await installed.calm()
+    assert count_calls(agent, done, again, once, new_one) == [1, 2, 1, 1]

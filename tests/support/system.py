@@ -152,13 +152,11 @@ async def in_place_of(judge: Judge, say: Callable[[str], Said]) -> AsyncIterator
 
 
 @dataclass
-class System:
-    """What `signoff up` says of itself, and ways of asking it."""
+class Asking:
+    """Ways of asking a running system, which says of itself what `signoff up` does."""
 
     endpoints_file: Path
     client: JobStoreClient
-    http: aiohttp.ClientSession
-    producer: AIOKafkaProducer
 
     @property
     def endpoints(self) -> dict[str, Any]:
@@ -203,13 +201,21 @@ class System:
         assert await quiet(tables, self.endpoints["kafka"], WAIT_S) is None
         return tables
 
+
+@dataclass
+class System(Asking):
+    """What `signoff up` runs, and all ways of asking it."""
+
+    http: aiohttp.ClientSession
+    producer: AIOKafkaProducer
+
     def kill(self, process: str, number: signal.Signals = signal.SIGKILL) -> int:
         pid: int = self.endpoints["processes"][process]
         os.kill(pid, number)
         return pid
 
 
-async def signoff(system: System, *arguments: str) -> list[dict[str, Any]]:
+async def signoff(system: Asking, *arguments: str) -> list[dict[str, Any]]:
     """What the command says, as JSON; it must succeed."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli", *arguments, "--json"),

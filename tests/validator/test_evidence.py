@@ -3,6 +3,7 @@
 import random
 import time
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -60,6 +61,10 @@ TABLE = "# Loads\n| part | load |\n|---|---|\n| Deck | 40 |\n\n- Weight: 9 t\nOK
         (TABLE, "Deck; 7"),
         ("\u5b8c\u6210\u3057\u305f", "\u5b8c\u6210\u3057"),
         ('{"a": {"n": 5}}', '"n": 5'),  # an agent's JSON within a string
+        ({"\u201c": 42}, "42"),  # a value, whose name has no words
+        ({"a": 'He said "no", or'}, 'He said "no", or'),
+        ({"a": 'c:\\"d'}, 'c:\\"d'),
+        ("Pr\u00fcfung\nOK \u00fc\n" * 9, "ok \u00dc"),  # a line, of a text where much comes again
         ("... !", "... !"),
         ({}, "{}"),
         ("", '""'),
@@ -173,6 +178,10 @@ class TestRepeats:
     def test_of_another_criterion_neither(self) -> None:
         assert Evidence(f"{LONG}, {CHINESE}", [LONG, CHINESE]).find_fault(CHINESE, LONG) == ONLY_REPEATS
 
+    def test_what_a_name_divides_repeats_nothing(self) -> None:
+        evidence = Evidence({"a": "The report names all", "b": "the sources that it uses"}, [LONG])
+        assert evidence.find_fault("The report names all", LONG) is None
+
     def test_the_longest_is_taken_out_first(self) -> None:
         longer = f"{LONG} and lists the authors of every one"
         assert Evidence(longer, [LONG, longer]).find_fault("lists the authors of every one", LONG) == ONLY_REPEATS
@@ -219,6 +228,24 @@ def large(request: pytest.FixtureRequest) -> Evidence:
     made = Evidence(shapes[request.param], [LONG])
     assert made.find_spans("n: 42" if request.param == "members" else "carries tonnes")
     return made
+
+
+def cpu_s(function: Callable[[], object]) -> float:
+    taken_s = []
+    for _ in range(3):
+        began = time.thread_time()
+        function()
+        taken_s.append(time.thread_time() - began)
+    return min(taken_s)
+
+
+@pytest.mark.parametrize("shape", ["members", "strings"])
+def test_a_mebibyte_is_read_first_while_a_loop_counts_to_some_millions(shape: str) -> None:
+    """As long as it takes the validator answers nothing else: a quarter of a second where a machine is idle."""
+    members = [{"name": word, "n": number} for number, word in enumerate(WORDS.split() * 2_000)]
+    result = members if shape == "members" else ["a"] * 262_144
+    read_s = cpu_s(lambda: Evidence(result).find_fault("cables", "It is good"))
+    assert read_s < 30 * cpu_s(lambda: [None for _ in range(1_000_000)])
 
 
 @pytest.mark.parametrize("quote", ["carries tonnes report", "nothing of this stands there", "n: 31", "no such word"])

@@ -61,6 +61,7 @@ def make_backing(
     postgres_port: int = 0,
     kafka_port: int = 0,
     kafka_advertised_port: int = 0,
+    kafka_more_ports: Mapping[int, int] | None = None,
     short_lived: bool = False,
     progress: Progress,
 ) -> tuple[Postgres, Kafka]:
@@ -75,6 +76,7 @@ def make_backing(
         controller_port,
         progress,
         advertised_port=kafka_advertised_port,
+        more_ports=kafka_more_ports,
         short_lived=short_lived,
     )
     return postgres, kafka

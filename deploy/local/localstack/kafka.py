@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
@@ -36,9 +37,9 @@ node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{advertised_port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{listeners}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised_port}{advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
 log.dirs={logs}
 
 auto.create.topics.enable=false
@@ -97,11 +98,13 @@ class Kafka:
         progress: Progress = ignore_progress,
         *,
         advertised_port: int = 0,  # the proxy's, if one stands before the broker
+        more_ports: Mapping[int, int] | None = None,  # of clients with a proxy of their own: each with that proxy's
         short_lived: bool = False,
     ) -> None:
         self.bootstrap = f"127.0.0.1:{port}"
         self._directory = directory
         self._ports = {"port": port, "controller_port": controller_port, "advertised_port": advertised_port or port}
+        self._listeners = make_listeners(more_ports or {})
         self._progress = progress
         self._java_options = (*JVM_OPTIONS, SHORT_LIVED_OPTION) if short_lived else JVM_OPTIONS
         self._jars = get_cache_dir() / f"kafka-{KAFKA_VERSION}"
@@ -136,7 +139,8 @@ class Kafka:
             await asyncio.to_thread(fetch, self._jars)
         logs = self._directory / "data"
         logs.mkdir(parents=True, exist_ok=True)
-        self._properties.write_text(PROPERTIES.format(logs=logs, message_max_bytes=MESSAGE_MAX_BYTES, **self._ports))
+        limits = {"message_max_bytes": MESSAGE_MAX_BYTES}
+        self._properties.write_text(PROPERTIES.format(logs=logs, **limits, **self._ports, **self._listeners))
         (self._directory / "log4j2.properties").write_text(LOGGING)
         if not (logs / "meta.properties").exists():  # the last file that formatting writes
             cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -159,6 +163,15 @@ class Kafka:
             return False
         finally:
             await client.close()
+
+
+def make_listeners(ports: Mapping[int, int]) -> dict[str, str]:
+    """Return what PROPERTIES says of more ports, each of which tells its clients another one to connect to."""
+    return {
+        "listeners": "".join(f",PROXY{port}://127.0.0.1:{port}" for port in ports),
+        "advertised": "".join(f",PROXY{port}://127.0.0.1:{told}" for port, told in ports.items()),
+        "protocols": "".join(f",PROXY{port}:PLAINTEXT" for port in ports),
+    }
 
 
 def fetch(target: Path) -> None:

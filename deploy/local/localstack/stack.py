@@ -40,6 +40,7 @@ class StackSettings:
     endpoints_file: Path | None = None  # None: endpoints.json in the data directory
     kafka_port: int = 0
     kafka_advertised_port: int = 0  # of a proxy before the broker
+    kafka_more_ports: Mapping[int, int] | None = None  # of the broker, each with that of a proxy of its own
     postgres_port: int = 0
     grpc_port: int = 0
     http_port: int = 0
@@ -74,6 +75,7 @@ class Stack:
             postgres_port=self._settings.postgres_port,
             kafka_port=self._settings.kafka_port,
             kafka_advertised_port=self._settings.kafka_advertised_port,
+            kafka_more_ports=self._settings.kafka_more_ports,
             short_lived=self._settings.short_lived,
             progress=self._settings.progress,
         )

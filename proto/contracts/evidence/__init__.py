@@ -8,7 +8,7 @@ from itertools import islice, pairwise
 from typing import Any, Final
 
 from contracts.evidence.pieces import SHORT_MAX_CHARS, Pieces, read_escapes, render_result
-from contracts.evidence.words import Phrase, Span, Words, cut_out, has_letters
+from contracts.evidence.words import Phrase, Span, Words, cut_out, fold_all, has_letters, mark_lines
 from contracts.jsontext import json_text
 
 __all__ = [
@@ -76,9 +76,20 @@ class Evidence:
 
     @cached_property
     def _names_and_values(self) -> Words:
-        if self._pieces.values == self._pieces.names_and_values:
-            return self._values
         return Words(self._pieces.names_and_values, self._repeats)
+
+    @cached_property
+    def _words_of_names(self) -> frozenset[str]:
+        return fold_all([":", *self._pieces.names])
+
+    def _may_have_names(self, phrase: Phrase) -> bool:
+        """Return whether a phrase may stand where names are: else all is as in the values, unless those were cut."""
+        if not self._pieces.names:
+            return False
+        return self._values.is_cut or not self._words_of_names.isdisjoint(phrase.folded)
+
+    def _is_beside_names(self, phrase: Phrase) -> bool:
+        return self._may_have_names(phrase) and phrase in self._names_and_values
 
     def find_spans(self, quote: str | None) -> list[Span]:
         """Return where a quotation stands, in order: a span for each value that it is of, or one with their names."""
@@ -86,7 +97,8 @@ class Evidence:
             if places := list(islice(self._values.find(phrase), PLACES_MAX)):
                 spans = (self._values.span(place, len(phrase)) for place in places)
                 return [part for span in spans for part in self._split_span(span)]
-            if places := list(islice(self._names_and_values.find(phrase), PLACES_MAX)):
+            if self._is_beside_names(phrase):
+                places = list(islice(self._names_and_values.find(phrase), PLACES_MAX))
                 return [self._names_and_values.span(place, len(phrase)) for place in places]
         return []
 
@@ -102,7 +114,7 @@ class Evidence:
     def is_quoted(self, quote: str) -> bool:
         """Return whether a quotation stands in the result, whether or not it shows anything."""
         phrases = map(Phrase, _read_both_ways(quote))
-        return any(phrase in self._values or phrase in self._names_and_values for phrase in phrases)
+        return any(phrase in self._values or self._is_beside_names(phrase) for phrase in phrases)
 
     def find_fault(self, quote: str | None, criterion: str) -> str | None:
         """Return why a quotation is no evidence on a criterion; None if it is (docs/protocol.md, Verdicts)."""
@@ -120,25 +132,33 @@ class Evidence:
         if not phrase.has_letters:
             is_literal = quote.strip() in literal and quote.strip() in self._pieces.text
             return None if is_literal or self._is_whole_result(quote) else TOO_SHORT
-        is_quoted = in_values or phrase in self._names_and_values
+        is_quoted = in_values or self._is_beside_names(phrase)
         if is_quoted and any(phrase.marked == Phrase(quoted).marked for quoted in literal):
             return None
         if is_quoted:
-            is_whole = self._shows_member(phrase) or f"\n{phrase.marked}\n" in self._wholes
-            return None if is_whole else TOO_SHORT
+            return None if self._shows_member(phrase) or self._is_whole(phrase) else TOO_SHORT
         return ONLY_REPEATS if any(phrase.marked in one.marked for one in self._criteria) else FALSE_QUOTE
 
     def _is_whole_result(self, quote: str) -> bool:
         return quote.strip() in {self._pieces.text.strip(), json_text(self._result)}
 
+    def _is_whole(self, phrase: Phrase) -> bool:
+        line = f"\n{phrase.marked}\n"
+        return line in self._wholes or (phrase.words > 1 and line in self._lines)
+
     @cached_property
     def _wholes(self) -> str:
         """The words of what is evidence however short, a line each."""
-        return cut_out("\n".join(["", *(whole.marked for whole in self._pieces.list_wholes()), ""]), self._repeats)
+        return cut_out(mark_lines(self._pieces.list_wholes()), self._repeats)
+
+    @cached_property
+    def _lines(self) -> str:
+        """The words of the lines of strings, which are evidence if they are two words or more."""
+        return cut_out(mark_lines(self._pieces.list_lines()), self._repeats)
 
     def _shows_member(self, phrase: Phrase) -> bool:
         """Return whether a phrase that has names in it shows a member whole, or enough of values."""
-        if self._names_and_values is self._values:
+        if not self._may_have_names(phrase):
             return False
         for place in islice(self._names_and_values.find(phrase), PLACES_MAX):
             starts = [self._names_and_values.span(place + at, 1)[0] for at in range(len(phrase))]

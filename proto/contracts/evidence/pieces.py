@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
+from typing import Any, Final, NamedTuple, Self
 
-from contracts.evidence.words import Phrase
+from contracts.evidence.words import Phrase, is_phrase
 from contracts.jsontext import json_text, parse_json
 
 #: Characters of a text that is short as evidence goes, so that it may have to be whole to count.
@@ -29,36 +30,93 @@ class Pieces:
     """
 
     def __init__(self, result: Any) -> None:
-        self.text = render_result(result)
-        self.all = list(_scan(self.text)) if _is_json(result) else [Piece(0, len(self.text))]
-        if self.all == [Piece(0, len(self.text))]:
-            self.names_and_values = self.values = self.text
-        else:
-            self.names_and_values = _blank_between(self.text, self.all)
-            self.values = _blank_between(self.text, [piece for piece in self.all if not piece.is_name])
+        self.text = self.names_and_values = self.values = render_result(result)
+        #: Of members, each once.
+        self.names = frozenset[str]()
+        self._is_json = _is_json(result)
+        if self._is_json:
+            divided = _Divided.of(self.text)
+            strings = list(zip(divided.strings, divided.are_names, strict=True))
+            self.names = frozenset(one for one, is_name in strings if is_name)
+            self.names_and_values = divided.weave(divided.blank(but=":"), divided.strings)
+            values = [" " * len(one) if is_name else one for one, is_name in strings]
+            self.values = divided.weave(divided.blank(), values)
 
-    def list_wholes(self) -> Iterator[Phrase]:
-        """Yield what is whole: each value with its name, each string, each of its lines of two words, the whole text.
+    @cached_property
+    def all(self) -> list[Piece]:
+        """All pieces in order."""
+        return list(_scan(self.text)) if self._is_json else [Piece(0, len(self.text))]
+
+    def list_wholes(self) -> Iterator[str]:
+        """Yield what is whole and has letters: each value with its name, each string, the whole text.
 
         What is longer than SHORT_MAX_CHARS is left out.
         """
-        name = ""
-        for piece in self.all:
-            text = self.names_and_values[piece.start : piece.end]
-            is_short = len(text) <= SHORT_MAX_CHARS
-            if piece.is_name:
-                name = text if is_short else ""
-                continue
-            if name and is_short and len(member := Phrase(f"{name}:{text}")) > len(Phrase(name)):
-                yield member
-            name = ""
-            if piece.is_string:
-                if is_short:
-                    yield Phrase(text)
-                lines = (Phrase(line) for line in text.splitlines() if len(line) <= SHORT_MAX_CHARS)
-                yield from (line for line in lines if line.words > 1)
+        if self._is_json:
+            yield from _list_wholes(_Divided.of(self.text))
         if len(self.text) <= SHORT_MAX_CHARS:
-            yield Phrase(self.names_and_values)
+            yield self.names_and_values
+
+    def list_lines(self) -> Iterator[str]:
+        """Yield the lines of strings, without those that are longer than SHORT_MAX_CHARS."""
+        for text in _Divided.of(self.text).list_values() if self._is_json else [self.text]:
+            yield from (line for line in text.splitlines() if len(line) <= SHORT_MAX_CHARS)
+
+
+class _Divided(NamedTuple):
+    """A JSON text, its escapes read, divided at its quotation marks: every second part is a string.
+
+    Most results are nothing but short strings, and nothing else divides them as fast.
+    """
+
+    between: list[str]
+    strings: list[str]
+    are_names: list[bool]
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        parts = read_escapes(text, _QUOTE).split('"')
+        return cls(parts[::2], parts[1::2], [":" in after for after in parts[2::2]])
+
+    def blank(self, but: str = "") -> list[str]:
+        """Return what stands between strings, with nothing left but numbers, literals and these characters."""
+        structure = "".join(one for one in "[]{},:" if one not in but)
+        return '"'.join(self.between).translate(str.maketrans(structure, " " * len(structure))).split('"')
+
+    def list_values(self) -> list[str]:
+        """Return the strings that are no names."""
+        return [one for one, is_name in zip(self.strings, self.are_names, strict=True) if not is_name]
+
+    def weave(self, between: list[str], strings: list[str]) -> str:
+        """Return the text again, of such parts, without its quotation marks."""
+        parts = [""] * (len(between) + len(strings))
+        parts[::2], parts[1::2] = between, strings
+        return " ".join(parts).replace(_QUOTE, '"')
+
+
+def _list_wholes(divided: _Divided) -> Iterator[str]:
+    name = ""
+    strings = [("", True), *zip(divided.strings, divided.are_names, strict=True)]  # numbers may stand before the first
+    for (text, is_name), after in zip(strings, divided.blank(), strict=True):
+        if is_name:
+            name = text
+        else:
+            yield from _list_member(name, text)
+            if len(text) <= SHORT_MAX_CHARS:
+                yield text
+            name = ""
+        for other in after.split():  # a number or a literal
+            yield from _list_member(name, other)
+            name = ""
+
+
+def _list_member(name: str, value: str) -> Iterator[str]:
+    """Yield a value with its name, if both are short, and a phrase of both says more than one of the name."""
+    is_short = max(len(name), len(value)) <= SHORT_MAX_CHARS
+    if name and is_short and is_phrase(value):
+        member = f"{name}:{value}"
+        if is_phrase(name) or len(Phrase(member)) > len(Phrase(name)):
+            yield member
 
 
 def render_result(result: Any) -> str:
@@ -84,6 +142,8 @@ _PIECE: Final = re.compile(r'"((?:[^"\\]++|\\.)*+)"(\s*:)?|[^\s\[\]{},:"]+', re.
 # A character beyond U+FFFF may be escaped as a pair of surrogates.
 _ESCAPE: Final = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.", re.DOTALL)
 _FILLER: Final = "\u200b"
+#: Stands for an escaped quotation mark while a text is divided at the others: no JSON text has it.
+_QUOTE: Final = "\x00"
 
 
 def _scan(text: str) -> Iterator[Piece]:
@@ -92,27 +152,20 @@ def _scan(text: str) -> Iterator[Piece]:
         yield Piece(*match.span(group), is_name=match[2] is not None, is_string=bool(group))
 
 
-def _blank_between(text: str, pieces: Sequence[Piece]) -> str:
-    """Return the text with these pieces alone, their escapes read; a name keeps its colon."""
-    parts: list[str] = []
-    at = 0
-    for piece in pieces:
-        parts += " " * (piece.start - at), read_escapes(text[piece.start : piece.end])
-        at = piece.end
-        if piece.is_name:
-            parts.append(" :")  # the quotation mark, and the colon perhaps further on
-            at += 2
-    return "".join([*parts, " " * (len(text) - at)])
+def read_escapes(text: str, quote: str = '"') -> str:
+    """Return the text that JSON's escapes in it mean, as long as it was; what is none stays.
+
+    `quote`: what a quotation mark becomes that is escaped.
+    """
+    if "\\" not in text:
+        return text
+    return _ESCAPE.sub(lambda match: _read_escape(match[0]).replace('"', quote), text)
 
 
-def read_escapes(text: str) -> str:
-    """Return the text that JSON's escapes in it mean, as long as it was; what is none stays."""
-    return _ESCAPE.sub(_read_escape, text) if "\\" in text else text
-
-
-def _read_escape(match: re.Match[str]) -> str:
+@lru_cache(maxsize=1_000)
+def _read_escape(escape: str) -> str:
     try:
-        character = json.loads(f'"{match[0]}"')
+        character = json.loads(f'"{escape}"')
     except ValueError:
-        return match[0]
-    return str(character).ljust(len(match[0]), _FILLER)
+        return escape
+    return str(character).ljust(len(escape), _FILLER)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from typing import Final
 
@@ -35,9 +35,18 @@ _JOINED: Final = re.compile("[\u1161-\u11ff\ud7b0-\ud7ff\uff9e\uff9f]")
 
 # A word by the classes of its characters, see _classify. A number keeps its points and commas, a word its apostrophe.
 _WORD: Final = re.compile("[wd][wdi]*(?:(?:(?<=[di])[nk](?=i*d)|(?<=[wi])a(?=i*w))[wdi]+)*|[ct](?:i*m)*|[nyp]")
+# The same in a text of ASCII alone, in small letters: most are, and need no classes. Then with line feeds, too.
+_ASCII_WORD: Final = re.compile(
+    r"[a-z0-9_]+(?:(?:(?<=[0-9])[.,](?=[0-9])|(?<=[a-z_])'(?=[a-z_]))[a-z0-9_]+)*|[.!#$%&()+/:;<=>?@\\^|~-]"
+)
+_ASCII_WORD_OR_LINE: Final = re.compile(_ASCII_WORD.pattern + r"|\n")
+#: What a phrase of ASCII does not begin or end with, if it has letters.
+_ASCII_EDGES: Final = "".join(one for one in map(chr, range(128)) if not (one.isalnum() or one == "_"))
 # In the classes of words: one with a letter or digit, what is kept of a phrase, and what people count as a word.
 _LETTERS, _KEPT, _ANY, _WORD_RUNS = map(re.compile, ("[wdct]", "[ywdct](?:.*[ywdct])?", ".+", "[wd]|c+|t+"))
 _LONG: Final = 60
+#: How often what stands between two spaces comes at least, on average, where each is read once.
+_REPEATED: Final = 8
 #: What a word weighs whatever is in it; another weighs 1 a letter or digit.
 _WEIGHTS: Final = {"c": 3, "t": 1, "n": 0, "y": 0, "p": 0}
 #: Begin and end of a word in a searched text, so that a phrase is found at the edges of words alone; and what is cut.
@@ -95,17 +104,53 @@ _FOLDS: Final = _Table(_fold_character)
 _CLASSES: Final = _Table(_classify)
 
 
-def _fold_words(text: str, classes: str) -> list[str]:
+def _find_spans(text: str) -> list[Span]:
+    words = _ASCII_WORD.finditer(text.lower()) if text.isascii() else _WORD.finditer(text.translate(_CLASSES))
+    return [word.span() for word in words]
+
+
+def _fold_words(text: str) -> list[str]:
     if text.isascii():
-        folded = text.lower()
-        return [folded[slice(*word.span())] for word in _WORD.finditer(classes)]
-    words = [text[slice(*word.span())] for word in _WORD.finditer(classes)]
-    folds = {word: word.translate(_FOLDS) for word in set(words)}  # most words come many times
+        return _ASCII_WORD.findall(text.lower())
+    words = [text[word.start() : word.end()] for word in _WORD.finditer(text.translate(_CLASSES))]
+    once = list(set(words))  # most words come many times
+    folds = dict(zip(once, _BEGIN.join(once).translate(_FOLDS).split(_BEGIN), strict=False))  # of none there is ""
     return [folds[word] for word in words]
 
 
-def _mark(folded: Iterable[str]) -> str:
-    return "".join([f"{_BEGIN}{word}{_END}" for word in folded])
+def _mark(folded: Collection[str]) -> str:
+    return f"{_BEGIN}{f'{_END}{_BEGIN}'.join(folded)}{_END}" if folded else ""
+
+
+def _mark_words(text: str) -> str:
+    """Return the marked words of a text. No word reaches over a space, so that what comes many times is read once."""
+    parts = [] if text.isascii() else text.split()
+    if len(parts) < _REPEATED * len(once := set(parts)) or not parts:
+        return _mark(_fold_words(text))
+    marked = {part: _mark(_fold_words(part)) for part in once}
+    return "".join([marked[part] for part in parts])
+
+
+def mark_lines(texts: Iterable[str]) -> str:
+    """Return the marked words of short texts as of phrases, a line each; what has no letters may be left out."""
+    plain, others = set[str](), set[str]()
+    for text in texts:
+        (plain if text.isascii() else others).add(text)
+    lines = "\n".join([text.strip(_ASCII_EDGES).replace("\n", " ") for text in plain])
+    marked = _mark(_ASCII_WORD_OR_LINE.findall(lines.lower())).replace(f"{_BEGIN}\n{_END}", "\n")
+    return "\n".join(["", marked, *(Phrase(text).marked for text in others), ""])
+
+
+def fold_all(texts: Iterable[str]) -> frozenset[str]:
+    """Return the words of all texts, folded, each once."""
+    return frozenset(_fold_words("\n".join(texts)))
+
+
+def is_phrase(text: str) -> bool:
+    """Return whether more of a text than punctuation is left as a phrase."""
+    if text.isascii():
+        return text.strip(_ASCII_EDGES) != ""
+    return _KEPT.search(text.translate(_CLASSES)) is not None
 
 
 def has_letters(text: str) -> bool:
@@ -128,13 +173,15 @@ class Phrase:
     """
 
     def __init__(self, text: str) -> None:
-        classes = text.translate(_CLASSES)
-        kinds = "".join([classes[word.start()] for word in _WORD.finditer(classes)])
+        folded = _fold_words(text)
+        # A word is of the class of its first character.
+        kinds = "".join([word[0] for word in folded] if text.isascii() else [text[at] for at, _ in _find_spans(text)])
+        kinds = kinds.translate(_CLASSES)
         self.has_letters = _LETTERS.search(kinds) is not None
         kept = (_KEPT if self.has_letters else _ANY).search(kinds)
         first, end = kept.span() if kept else (0, 0)
-        self._folded, self._kinds = _fold_words(text, classes)[first:end], kinds[first:end]
-        self.marked = _mark(self._folded)
+        self.folded, self._kinds = folded[first:end], kinds[first:end]
+        self.marked = _mark(self.folded)
 
     def __len__(self) -> int:
         return len(self._kinds)
@@ -142,7 +189,7 @@ class Phrase:
     @property
     def weights(self) -> list[int]:
         """What each word shows."""
-        return [_weigh(word, kind) for word, kind in zip(self._folded, self._kinds, strict=True)]
+        return [_weigh(word, kind) for word, kind in zip(self.folded, self._kinds, strict=True)]
 
     @property
     def words(self) -> int:
@@ -166,12 +213,17 @@ class Words:
     """The words of a text in order, each with its place. A mark of punctuation is a word, too."""
 
     def __init__(self, text: str, cut: Iterable[Phrase] = ()) -> None:
-        self._classes = text.translate(_CLASSES)
-        self._searched = cut_out(_mark(_fold_words(text, self._classes)), cut)
+        self._text = text
+        self._searched = cut_out(_mark_words(text), cut)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether anything was taken out."""
+        return _CUT in self._searched
 
     @cached_property
     def _spans(self) -> list[Span]:
-        return [word.span() for word in _WORD.finditer(self._classes)]
+        return _find_spans(self._text)
 
     def __contains__(self, phrase: Phrase) -> bool:
         return len(phrase) > 0 and phrase.marked in self._searched

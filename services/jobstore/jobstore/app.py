@@ -23,7 +23,7 @@ from jobstore.api.receipt_service import ReceiptService
 from jobstore.api.server import MESSAGE_MAX_BYTES, HealthService, create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
-from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.dispatching.dispatcher import ACKNOWLEDGED_WITHIN_S, Dispatcher
 from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.upstreams import Upstreams
@@ -102,7 +102,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         bounded = BoundedPublisher(publisher)
         await_kafka = partial(bounded.wait, make_topics)
         relay = Relay(database, bounded, FactSigner(fact_keys), topics.end_offsets, await_kafka, check_age)
-        dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
+        bounded_offers = BoundedPublisher(publisher, ACKNOWLEDGED_WITHIN_S)
+        dispatcher = Dispatcher(database, bounded_offers, runner.terms, secrets, upstreams=upstreams)
         runner.on_recorded = relay.hand_over
         matcher = Matcher(database, runner)
         watches = Watches(database, relay.recent)
@@ -160,7 +161,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 subscriptions,
                 make_topics,
                 [partial(retry_transient, check_age, on="kafka"), publisher.start, handle_backlog],
-                [partial(dispatcher.run, runner), relay.run],
+                [partial(dispatcher.run, runner, partial(bounded_offers.wait, make_topics)), relay.run],
                 close=dispatcher.close,
             ),
         )

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import struct
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 CHUNK_BYTES = 64 * 1024
@@ -38,7 +39,10 @@ class _Connection:
 
 @dataclass(eq=False, slots=True)
 class Link:
-    """One listening port that leads to another. `mode` is open, cut, tear, hang, delay, late, drip or mute."""
+    """One listening port, or several, each of which leads to another.
+
+    `mode` is open, cut, tear, hang, delay, late, drip or mute.
+    """
 
     name: str
     upstream_port: int = 0
@@ -47,21 +51,33 @@ class Link:
     #: By mode, how many connections it ended or turned away, or how many chunks it held up.
     acted: Counter[str] = field(default_factory=Counter)
     _connections: set[_Connection] = field(default_factory=set)
-    _server: asyncio.Server | None = None
+    _servers: list[asyncio.Server] = field(default_factory=list)
     _flowing: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
         self._flowing.set()
-        self._server = await asyncio.start_server(self._on_connection, "127.0.0.1", 0, backlog=1024)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = await self._listen(lambda: self.upstream_port)
+
+    async def open_door(self, upstream_port: int) -> int:
+        """Listen at one more port, which leads to another part of the same upstream; return it."""
+        return await self._listen(lambda: upstream_port)
+
+    async def _listen(self, find_upstream: Callable[[], int]) -> int:
+        async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._on_connection(reader, writer, find_upstream())
+
+        self._servers.append(await asyncio.start_server(on_connection, "127.0.0.1", 0, backlog=1024))
+        port: int = self._servers[-1].sockets[0].getsockname()[1]
+        return port
 
     async def stop(self) -> None:
-        assert self._server is not None
-        self._server.close()
+        for server in self._servers:
+            server.close()
         self.set("cut")
         while self._connections:  # noqa: ASYNC110 - each ends by itself
             await asyncio.sleep(0.01)
-        await self._server.wait_closed()
+        for server in self._servers:
+            await server.wait_closed()
 
     @property
     def address(self) -> str:
@@ -88,11 +104,13 @@ class Link:
         ports = (c.client_port for c in self._connections if c.upstream_port == upstream_port)
         return next(ports, None)
 
-    async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _on_connection(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, upstream_port: int
+    ) -> None:
         connection = _Connection(writer.get_extra_info("peername")[1], [writer])
         self._connections.add(connection)
         try:
-            await self._joined(connection, reader, writer)
+            await self._joined(connection, reader, writer, upstream_port)
         except OSError:
             pass  # the upstream is down, or one side has left
         finally:
@@ -100,14 +118,18 @@ class Link:
             self._connections.discard(connection)
 
     async def _joined(
-        self, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        connection: _Connection,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        upstream_port: int,
     ) -> None:
         if self.mode not in {"open", "tear"}:
             self.acted[self.mode] += 1
         if self.mode == "cut":
             return
         await self._flowing.wait()
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", upstream_port)
         connection.writers.append(far_writer)
         connection.upstream_port = far_writer.get_extra_info("sockname")[1]
         there = asyncio.create_task(self._pump(reader, far_writer))

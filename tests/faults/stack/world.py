@@ -27,6 +27,8 @@ from localstack.supervisor import probe_http
 
 WORKERS = ("executor", "executor-2", "validator", "validator-2")
 CONSOLES = ("console", "console-2")
+#: The link between a jobstore and the broker, which leads through the one that all share.
+KAFKA_OF = "kafka-of-jobstore"
 EXTRA_READY_S = 30.0
 SAMPLE_S = 0.5
 STARVED_S = 1.5
@@ -43,8 +45,9 @@ def service_names(jobstores: int) -> list[str]:
 
 
 def link_names(jobstores: int) -> list[str]:
-    """Of each jobstore there is one before it, and one between it and the database; all share the others."""
-    return [*numbered("grpc", jobstores), *numbered("postgres", jobstores), "kafka", "agent", "judge"]
+    """Of each jobstore there is one before it, and one to the database and to the broker each; all share the others."""
+    of_each = (*numbered("grpc", jobstores), *numbered("postgres", jobstores), *numbered(KAFKA_OF, jobstores))
+    return [*of_each, "kafka", "agent", "judge"]
 
 
 @dataclass(slots=True)
@@ -213,6 +216,7 @@ async def _started(
         directory,
         fleet=Fleet(executors=2, validators=2, env=_env(terms, links)),
         kafka_advertised_port=links["kafka"].port,
+        kafka_more_ports=await _lead_to_broker(links, data_dir.get_port),
         local_judge=False,
         progress=lambda words: deaths.extend(_death(words)),
         ready_timeout_s=240,
@@ -222,6 +226,14 @@ async def _started(
     stack.push_async_callback(running.stop)
     await running.start()
     return World(directory, terms, links, agents, judge, running, seen["addresses"], specs, deaths)
+
+
+async def _lead_to_broker(links: dict[str, Link], port: Port) -> dict[int, int]:
+    """The broker's ports for single jobstores, each with that of the link to it, which the broker tells who comes."""
+    ports = {port(name): link for name, link in links.items() if name.startswith(KAFKA_OF)}
+    for broker, link in ports.items():
+        link.upstream_port = await links["kafka"].open_door(broker)
+    return {broker: link.port for broker, link in ports.items()}
 
 
 def _death(words: str) -> list[Death]:
@@ -248,7 +260,11 @@ def _jobstore(spec: ServiceSpec, nth: str, addresses: Addresses, port: Port, lin
     name, grpc, postgres = f"{spec.name}{nth}", links[f"grpc{nth}"], links[f"postgres{nth}"]
     grpc.upstream_port, postgres.upstream_port = port(f"grpc{nth}"), _port(addresses.postgres.rpartition("/")[0])
     database = spec.env["SIGNOFF_DATABASE_URL"].replace(f":{postgres.upstream_port}/", f":{postgres.port}/")
-    own = {"SIGNOFF_DATABASE_URL": database, "SIGNOFF_GRPC_ADDRESS": f"127.0.0.1:{grpc.upstream_port}"}
+    own = {
+        "SIGNOFF_DATABASE_URL": database,
+        "SIGNOFF_GRPC_ADDRESS": f"127.0.0.1:{grpc.upstream_port}",
+        "SIGNOFF_KAFKA": links[f"{KAFKA_OF}{nth}"].address,
+    }
     return _at_health_port(replace(_with_env(spec, **own), name=name), port(f"{name}-health"))
 
 

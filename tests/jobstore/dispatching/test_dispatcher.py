@@ -71,7 +71,7 @@ async def test_what_is_marked_is_published_although_the_jobstore_stops(
     await steps.requested()
     await seen(database, ExecutionStage.EXECUTING, 1)
     dispatcher = Dispatcher(database, published, runner.terms, SECRETS)  # type: ignore[arg-type]
-    running = asyncio.create_task(dispatcher.run(runner))
+    running = asyncio.create_task(dispatcher.run(runner, asyncio.Event().wait))
     await marked.wait()
     running.cancel()
     await asyncio.sleep(0)

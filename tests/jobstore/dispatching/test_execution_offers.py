@@ -155,7 +155,7 @@ async def test_no_window_holds_more_than_the_rate(queue: Queue) -> None:
 async def test_what_a_rate_holds_back_is_looked_at_before_long(queue: Queue) -> None:
     await queue.limit("agent:writer", rate=1, rate_period_s=0.4)
     await queue.ask(4)
-    dispatching = asyncio.create_task(queue.dispatchers[0].run(queue.runner))
+    dispatching = asyncio.create_task(queue.dispatchers[0].run(queue.runner, asyncio.Event().wait))
     await until(lambda: len(queue.sink.events) == 4)
     dispatching.cancel()
 

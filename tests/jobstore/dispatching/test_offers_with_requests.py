@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from sqlalchemy import text
+from support.factories import SECRETS
 from support.fakes import until
 from support.jobstore.administered import pause_limit, put_limit
 from support.jobstore.steps import Published, Steps, new_job, seen, verdict
@@ -56,7 +57,7 @@ async def test_nothing_is_offered_with_its_request_while_no_dispatcher_runs(
     steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
 ) -> None:
     runner.on_offered = None
-    running = asyncio.create_task(dispatcher.run(runner))
+    running = asyncio.create_task(dispatcher.run(runner, asyncio.Event().wait))
     await steps.requested()
     await until(lambda: published.events)
     assert runner.on_offered is not None
@@ -171,7 +172,7 @@ async def test_a_limit_that_is_paused_later_takes_it_back(steps: Steps, database
 
 
 async def test_what_the_broker_did_not_take_or_a_crash_forgot_is_offered_again(
-    steps: Steps, dispatcher: Dispatcher, published: Published
+    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
 ) -> None:
     await steps.requested()
     published.away = True
@@ -181,8 +182,7 @@ async def test_what_the_broker_did_not_take_or_a_crash_forgot_is_offered_again(
     published.away = False
     await dispatcher.publish_handed_over()
     assert published.events == [], "it is forgotten, as by a crash"
-    await steps.due(-1)
-    await dispatcher.offer()
+    await Dispatcher(database, published, runner.terms, SECRETS).offer()  # type: ignore[arg-type]
     assert [event.execution_id for event in published.events] == [steps.execution_id]
 
 

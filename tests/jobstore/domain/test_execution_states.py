@@ -22,8 +22,8 @@ def test_the_wait_between_two_offers_doubles_up_to_a_bound_and_the_deadline() ->
 
 
 def test_an_offer_that_was_not_published_is_the_first_again() -> None:
-    again = execution_states.offer_soon(offered(offers=4), NOW, again_s=5.0)
-    assert (again.offers, again.due_at) == (0, NOW + timedelta(seconds=5))
+    again = execution_states.offer_at_once(offered(offers=4), NOW)
+    assert (again.offers, again.due_at) == (0, NOW)
 
 
 def test_what_is_taken_back_waits_as_if_it_was_never_offered() -> None:

@@ -72,7 +72,7 @@ def test_a_step_changes_these_fields_and_no_others() -> None:
             offered(offers=13, due_at=NOW + timedelta(seconds=1024)),
         ),
         (
-            execution_states.offer_soon(offered(offers=4, deadline_at=SOON), NOW, again_s=5.0),
+            execution_states.offer_at_once(offered(offers=4, deadline_at=SOON), LATE),
             offered(offers=0, deadline_at=SOON, due_at=SOON),
         ),
         (execution_states.decline_offer(offered(offers=4, due_at=LATE), NOW), queued(offers=4)),

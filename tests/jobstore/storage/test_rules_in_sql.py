@@ -166,9 +166,9 @@ async def test_an_execution_is_offered_as_the_rule_says(
 async def test_an_offer_that_was_not_published_is_repeated_as_the_rule_says(table: Table) -> None:
     def rule(execution: Execution, now: datetime) -> Execution | None:
         is_offered = execution.state is ExecutionState.OFFERED
-        return execution_states.offer_soon(execution, now, AGAIN_S) if is_offered else None
+        return execution_states.offer_at_once(execution, now) if is_offered else None
 
-    assert await table.check(lambda c: offers.offer_soon(c, list(table.before), AGAIN_S), rule) > 60
+    assert await table.check(lambda c: offers.offer_at_once(c, list(table.before)), rule) > 60
 
 
 async def test_what_is_paused_is_taken_back_as_the_rule_says(table: Table) -> None:

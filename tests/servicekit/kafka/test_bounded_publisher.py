@@ -111,3 +111,13 @@ async def test_without_a_bound_it_is_waited_for(producer: Producer, publisher: P
     assert not sending.done()
     producer.acknowledge()
     assert [result.offset for result in await sending if isinstance(result, RecordMetadata)] == [0]
+
+
+async def test_records_that_must_all_be_acknowledged_in_time_raise_where_one_is_not(
+    producer: Producer, publisher: Publisher
+) -> None:
+    bounded = BoundedPublisher(publisher, WITHIN_S)
+    with pytest.raises(TransientError, match="not acknowledged in time"):
+        await bounded.publish_records([Outgoing("a", b"1"), Outgoing("a", b"2")])
+    producer.acknowledges = True
+    await bounded.publish_records([Outgoing("a", b"3")])

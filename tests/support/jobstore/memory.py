@@ -26,7 +26,7 @@ from jobstore.domain.execution_states import Openings
 from jobstore.domain.ids import IdKey
 from jobstore.domain.judging.versions import Kind, Named, Version, Versions, Wanted
 from jobstore.domain.matching import Candidate
-from jobstore.domain.model import Clock, Execution, Job, LogEntry
+from jobstore.domain.model import Clock, Execution, Job, LogEntry, Said
 from jobstore.domain.reuse import Reusable
 from jobstore.domain.spec import Spec
 from jobstore.domain.terms import ExecutionTerms
@@ -119,9 +119,14 @@ class MemoryJobstore:
         agent = self.agents.get(self.executions[execution_id].agent_id or "", self.agents["writer"])
         return Grant("{}", agent.protocol, agent.url, agent.headers)
 
+    def _last_of(self, job_id: str) -> Said:
+        report = self.log(job_id)[-1].report
+        return Said(report.kind, report.message, report.actor)
+
     def _load(self, uow: UnitOfWork, reads: Reads) -> None:
         stored = uow.stored
         stored.specs |= {each: self.specs[each] for each in reads.specs & self.specs.keys()}
+        stored.last_entries |= {each: self._last_of(each) for each in reads.last_entries}
         stored.agents |= {each: self.agents[each] for each in reads.agents & self.agents.keys()}
         stored.histories |= {each: build_history(self._history_of(each)) for each in reads.histories}
         wanted = reads.capabilities.union(*(self.specs[each].capabilities for each in reads.match_jobs))

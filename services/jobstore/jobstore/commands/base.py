@@ -74,8 +74,9 @@ class Locks(_Joined):
 class Reads(_Joined):
     """What is known once the rows are locked.
 
-    `specs` and `histories` of jobs; `unfinished`: which of these operations have something left; `open_items`: which of
-    these items of operations that are locked have no answer; `agents`, unless they were read with the rows;
+    `specs`, `last_entries` and `histories` of jobs; `unfinished`: which of these operations have something left;
+    `open_items`: which of these items of operations that are locked have no answer; `agents`, unless they were read
+    with the rows;
     `capabilities`, and those that `match_jobs` need, for which an agent may be matched; `verdicts` by their keys, and
     `results` that these executions may reuse; `early_cancels` and `wrong_records`: of how many more the
     answers may be remembered; `references` to versions of judge policies and criteria sets, beside those that the
@@ -85,6 +86,7 @@ class Reads(_Joined):
     """
 
     specs: frozenset[str] = frozenset()
+    last_entries: frozenset[str] = frozenset()
     histories: frozenset[str] = frozenset()
     unfinished: frozenset[UUID] = frozenset()
     open_items: frozenset[tuple[UUID, int]] = frozenset()

@@ -124,9 +124,10 @@ class ForgetAnswer(Command[bool]):
 class CancelJob(Command[JobView | None]):
     """Cancel a job's live execution; or one by its id, and no other, which may not have been requested yet.
 
-    By id it is no error where there is nothing left to cancel. An id that is not known yet is remembered for a time,
-    and only so many are. `by_call`: a caller waits, who gets the job if it is known, and each refusal as RefusedError.
-    A cancel by id that no caller waits for returns None.
+    Where nothing is live the log tells of it all the same, but not of the same one again right behind it. By id it is
+    no error where there is nothing left to cancel. An id that is not known yet is remembered for a time, and only so
+    many are. `by_call`: a caller waits, who gets the job if it is known, and each refusal as RefusedError. A cancel by
+    id that no caller waits for returns None.
     """
 
     job_id: str | None
@@ -146,7 +147,8 @@ class CancelJob(Command[JobView | None]):
 
     def reads(self, stored: Stored) -> Reads:
         if self.execution_id is None:
-            return NOTHING
+            job = stored.jobs.get(self.job_id or "")
+            return NOTHING if job is None or job.live else Reads(last_entries=frozenset({job.id}))
         execution = stored.executions.get(self.execution_id)
         if execution is None:
             return Reads(early_cancels=True)
@@ -160,7 +162,8 @@ class CancelJob(Command[JobView | None]):
         if self.execution_id is None:
             job = require_job(uow, self.job_id or "")
             live = uow.executions.get(job.execution_id) if job.live and job.execution_id else None
-            raise_refusal(uow.record(job.id, live, report))
+            if live is not None or uow.find_last_said(job.id) != (report.kind, report.message, report.actor):
+                raise_refusal(uow.record(job.id, live, report))
             return uow.show_job(job.id)
         if self.by_call and self.job_id is not None:
             require_job(uow, self.job_id)

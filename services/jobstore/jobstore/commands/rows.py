@@ -24,6 +24,7 @@ from jobstore.domain.model import (
     LogEntry,
     Refusal,
     Report,
+    Said,
     TransitionKind,
 )
 from jobstore.domain.reuse import Reusable
@@ -312,8 +313,9 @@ class Stored:
     agents: dict[str, Agent] = field(default_factory=dict)
     #: The agents that a job of this transaction may be matched to.
     candidates: dict[str, Candidate] = field(default_factory=dict)
-    #: Of jobs that may be submitted again by policy.
+    #: Of jobs that may be submitted again by policy, and of those that may be asked the same again.
     histories: dict[str, AgentHistory] = field(default_factory=dict)
+    last_entries: dict[str, Said] = field(default_factory=dict)
     #: What may be reused: verdicts and what overrules them, by key; results by the execution that may reuse them.
     verdicts: dict[bytes, Reusable] = field(default_factory=dict)
     results: dict[UUID, Reusable] = field(default_factory=dict)
@@ -379,7 +381,6 @@ class Changes:
     new_judgings: list[NewJudging] = field(default_factory=list)
     judging_answers: list[JudgingAnswer] = field(default_factory=list)
     cancelled_judgings: list[UUID] = field(default_factory=list)
-
     new_versions: list[NewVersion] = field(default_factory=list)
     name_moves: list[NameMove] = field(default_factory=list)
     evaluations: list[NewEvaluation] = field(default_factory=list)

@@ -40,6 +40,7 @@ from jobstore.domain.model import (
     LogEntry,
     Refusal,
     Report,
+    Said,
     TransitionKind,
 )
 from jobstore.domain.reuse import Reusable, rejudged_key, verdict_key
@@ -120,6 +121,11 @@ class UnitOfWork:
         if execution is not None and execution.stage is ExecutionStage.EXECUTING and report.reused is None:
             self._update_circuit(execution, report)
         return decision
+
+    def find_last_said(self, job_id: str) -> Said | None:
+        """Return what the last entry of a job's log says: one of this transaction, or the one that was loaded."""
+        own = next((entry.report for entry in reversed(self.changes.entries) if entry.job.id == job_id), None)
+        return self.stored.last_entries.get(job_id) if own is None else Said(own.kind, own.message, own.actor)
 
     def refuse(self, job_id: str | None, report: Report, refusal: Refusal) -> Refusal:
         """Keep a refusal for the log, and return it."""

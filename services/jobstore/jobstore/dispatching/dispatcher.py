@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 from contracts.events import ExecuteRequested, ResultProduced
@@ -16,7 +16,8 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.sql import Row
 from servicekit.errors import TransientError
-from servicekit.kafka.publisher import Outgoing, Publisher, to_record
+from servicekit.kafka.bounded_publisher import BoundedPublisher
+from servicekit.kafka.publisher import Outgoing, to_record
 from servicekit.process.runtime import finish, run_forever, run_until_first
 
 #: Executions that one transaction marks as offered at most.
@@ -28,6 +29,11 @@ OFFER_AGAIN_MAX_S = 60.0
 POLL_S = 5.0
 #: The shortest wait in seconds between two passes that nothing has woken.
 AGAIN_MIN_S = 0.02
+#: Seconds until offers that the broker does not acknowledge are left to other jobstores: it may be this one alone that
+#: does not reach it, and to offer twice costs little.
+ACKNOWLEDGED_WITHIN_S = 2.0
+#: Seconds from when they are acknowledged after all: what is claimed by then is not offered again.
+CLAIMED_AFTER_S = 1.0
 #: How long a pass that is under way, and what was handed over, may take when the jobstore stops.
 LAST_S = 1.0
 
@@ -38,7 +44,7 @@ class Dispatcher:
     def __init__(
         self,
         database: Database,
-        publisher: Publisher,
+        publisher: BoundedPublisher,
         terms: ExecutionTerms,
         secrets: Secrets,
         *,
@@ -55,22 +61,36 @@ class Dispatcher:
         self.wake = asyncio.Event()
         self._handed_over: list[Execution] = []
         self._hand_over = asyncio.Event()
+        self._is_cut_off = asyncio.Event()
 
-    async def run(self, runner: CommandRunner) -> None:
+    async def run(self, runner: CommandRunner, await_kafka: Callable[[], Awaitable[None]]) -> None:
         """Offer for ever; each commit that queues something wakes it.
 
         Meanwhile `runner` offers executions with their requests, and at no other time: nobody would publish them. Where
         this is cancelled, what is marked OFFERED by then is published: else it would wait until it is offered again.
+        What the broker does not acknowledge in time is left to other jobstores, and all else until `await_kafka` has
+        returned.
         """
-        runner.on_offered = self.hand_over
         offer, publish = (lambda: finish(self.offer(), LAST_S)), (lambda: finish(self.publish_handed_over(), LAST_S))
         try:
             await run_until_first(
                 run_forever(offer, name="dispatcher", every_s=lambda: self._wait_s, wake=self.wake),
                 run_forever(publish, name="offers", every_s=POLL_S, wake=self._hand_over),
+                self._offer_with_requests(runner, await_kafka),
             )
         finally:
             runner.on_offered = None
+
+    async def _offer_with_requests(self, runner: CommandRunner, await_kafka: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            runner.on_offered = self.hand_over
+            await self._is_cut_off.wait()
+            runner.on_offered = None
+            self._hand_over.set()  # what was handed over is left to others, too
+            await await_kafka()
+            await asyncio.sleep(CLAIMED_AFTER_S)
+            self._is_cut_off.clear()
+            self.wake.set()
 
     async def close(self) -> None:
         """Publish what was handed over at last, where the broker takes it soon."""
@@ -94,6 +114,9 @@ class Dispatcher:
 
     async def offer(self) -> bool:
         """Offer once what is due and has room, and return whether there may be more."""
+        if self._is_cut_off.is_set():
+            self._wait_s = POLL_S
+            return False
         self.held_back = True  # what is freed during the pass wakes the next
         async with self._database.transaction() as connection:
             offered = await self._queue.offer(connection, OFFERS_MAX, self._terms)
@@ -138,12 +161,18 @@ class Dispatcher:
 
     async def _publish_or_reoffer(self, execution_ids: Sequence[UUID], records: Sequence[Outgoing]) -> None:
         try:
-            await self._publisher.publish_records(records)
+            await self._publish(records)
         except TransientError:
-            # Unpublished offers take up room. An outage must not double their waits: they are due again soon.
+            # Unpublished offers take up room. An outage must not double their waits: they are due again at once.
+            self._is_cut_off.set()
             async with self._database.session() as session:
-                await offers.offer_soon(session, execution_ids, self._terms.again_s)
+                await offers.offer_at_once(session, execution_ids)
             raise
+
+    async def _publish(self, records: Sequence[Outgoing]) -> None:
+        if self._is_cut_off.is_set():
+            raise TransientError("left to other jobstores until Kafka acknowledges", code="kafka_unavailable")
+        await self._publisher.publish_records(records)
 
     def _make_result(self, row: Row, result: offers.ResultToJudge) -> Outgoing:
         """Return the record of a result as the executor published it, to be published once more."""

@@ -10,6 +10,7 @@ from pydantic_core import from_json
 from sqlalchemy import text
 
 from jobstore.domain.model import ExecutionStage
+from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.room import free_room
 from jobstore.storage.sql import Connection, Row
 
@@ -77,9 +78,14 @@ _OFFER_AGAIN: Final = text(
     """,  # noqa: S608 - fragments of our own
 )
 #: `|| ''`: only the index of the ids can serve.
-_OFFER_SOON: Final = text(
-    "UPDATE executions SET offers = 0, due_at = least(deadline_at, signoff_now() + make_interval(secs => :again_s)) "
-    "WHERE execution_id = ANY(CAST(:ids AS uuid[])) AND state || '' = 'OFFERED'",
+_OFFER_AT_ONCE: Final = text(
+    f"""
+    WITH due AS (
+        UPDATE executions SET offers = 0, due_at = least(deadline_at, signoff_now())
+        WHERE execution_id = ANY(CAST(:ids AS uuid[])) AND state || '' = 'OFFERED' RETURNING 1
+    )
+    SELECT {notify(Wake.QUEUED)} WHERE EXISTS (SELECT FROM due)
+    """,  # noqa: S608 - a fragment of our own
 )
 _RESULTS: Final = text(
     """
@@ -104,9 +110,9 @@ async def offer_again(connection: Connection, stage: ExecutionStage, limit: int,
     return sorted(await connection.execute(_OFFER_AGAIN, parameters), key=lambda row: -row.priority)
 
 
-async def offer_soon(connection: Connection, execution_ids: Sequence[UUID], again_s: float) -> None:
-    """Make offers that were perhaps not published due again after `again_s`, as if offered for the first time."""
-    await connection.execute(_OFFER_SOON, {"ids": sorted(execution_ids), "again_s": again_s})
+async def offer_at_once(connection: Connection, execution_ids: Sequence[UUID]) -> None:
+    """Make offers that were perhaps not published due again at once, and wake the dispatchers of all jobstores."""
+    await connection.execute(_OFFER_AT_ONCE, {"ids": sorted(execution_ids)})
 
 
 async def get_results(connection: Connection, execution_ids: Sequence[UUID]) -> Mapping[UUID, ResultToJudge]:

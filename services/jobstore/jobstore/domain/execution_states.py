@@ -68,9 +68,9 @@ def offer(execution: Execution, now: datetime, again_s: float, again_max_s: floa
     return replace(execution, state=ExecutionState.OFFERED, offers=execution.offers + 1, due_at=due_at)
 
 
-def offer_soon(execution: Execution, now: datetime, again_s: float) -> Execution:
-    """Return an offer that was perhaps not published, as if offered for the first time (dispatching.offers)."""
-    return replace(execution, offers=0, due_at=_until_deadline(execution, now + timedelta(seconds=again_s)))
+def offer_at_once(execution: Execution, now: datetime) -> Execution:
+    """Return an offer that was perhaps not published, to be made again at once, by whoever can (dispatching.offers)."""
+    return replace(execution, offers=0, due_at=_until_deadline(execution, now))
 
 
 def decline_offer(execution: Execution, now: datetime) -> Execution:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from operator import attrgetter
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from contracts.sizes import cut_message
@@ -262,6 +262,14 @@ class LogEntry:
     result_job_id: str | None = None
     next_attempt_at: datetime | None = None
     waited: str | None = None
+
+
+class Said(NamedTuple):
+    """What an entry of a log says of the request that it tells of, by which a repeat is known."""
+
+    kind: str
+    message: str | None
+    actor: str | None
 
 
 @dataclass(slots=True)

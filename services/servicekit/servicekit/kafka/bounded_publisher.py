@@ -38,6 +38,12 @@ class BoundedPublisher:
             ack.add_done_callback(self._note_end)
         return results
 
+    async def publish_records(self, records: Sequence[Outgoing]) -> None:
+        """Publish records and wait until all are acknowledged in time; raise as `Publisher.publish` does."""
+        for result in await self.send(records):
+            if isinstance(result, Exception):
+                raise result
+
     def _note_end(self, ack: asyncio.Future[Any]) -> None:
         self._late.discard(ack)
         if not ack.cancelled():

@@ -9,6 +9,7 @@ from jobstore.commands.base import NOTHING, Command, Reads
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.matching import LOAD_MAX
+from jobstore.domain.model import Said
 from jobstore.storage import agents, candidates, facts, limits, reusable
 from jobstore.storage.judging import versions
 from jobstore.storage.sql import Connection
@@ -18,6 +19,10 @@ from jobstore.storage.work.row_mapping import SPEC_COLUMNS, to_spec
 _SPECS: Final = text(
     f"SELECT id, {', '.join(f'{value} AS spec_{name}' for name, value in SPEC_COLUMNS)} "  # noqa: S608 - names of our own
     "FROM jobs WHERE id = ANY(CAST(:ids AS text[]))",
+)
+_LAST_ENTRIES: Final = text(
+    "SELECT l.job_id, l.kind, l.message, l.actor FROM jobs j JOIN job_logs l ON l.job_id = j.id "
+    "AND l.version = j.version WHERE j.id = ANY(CAST(:ids AS text[]))",
 )
 _AGENTS: Final = text(
     f"SELECT {agents.COLUMNS} FROM agents WHERE id = ANY(CAST(:ids AS text[]))",  # noqa: S608 - names of our own
@@ -43,6 +48,9 @@ async def _load_jobs(connection: Connection, stored: Stored, reads: Reads) -> No
     if reads.specs:
         for row in await connection.execute(_SPECS, {"ids": sorted(reads.specs)}):
             stored.specs[row.id] = to_spec(row)
+    if reads.last_entries:
+        for row in await connection.execute(_LAST_ENTRIES, {"ids": sorted(reads.last_entries)}):
+            stored.last_entries[row.job_id] = Said(row.kind, row.message, row.actor)
     if reads.unfinished:
         stored.unfinished = await administration.find_unfinished(connection, reads.unfinished)
     if reads.open_items:
