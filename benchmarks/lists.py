@@ -166,6 +166,9 @@ async def main() -> None:
     chosen = parser.parse_args()
     rows: list[tuple[float, float, int, int, str]] = []
     with infrastructure(chosen.data, short_lived=False) as servers:
+        server = await asyncpg.connect(servers.postgres)
+        version = (await server.fetchval("SHOW server_version")).split()[0]
+        await server.close()
         async with provide_jobs(servers.postgres, chosen.jobs) as url, run_services(servers.kafka, url) as (_, http, _):
             database = Database(url.replace("postgresql://", "postgresql+asyncpg://"))
             headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -186,7 +189,12 @@ async def main() -> None:
         slow = sum(p95 > P95_MAX_MS for p95, *_ in rows)
         about = f"{len(rows)} over REST, of {chosen.jobs:,} jobs; p95 over {P95_MAX_MS} ms: {slow}. The slowest:"
         lines = [(name, f"{p50:.1f} / {p95:.1f}", f"{seen:,}") for p95, p50, seen, _, name in rows[:SHOWN]]
-        write_section("lists", sys.argv[1:], {}, [about, "", *make_table(("list", "p50 / p95 ms", "rows read"), lines)])
+        write_section(
+            "lists",
+            sys.argv[1:],
+            {"PostgreSQL": version},
+            [about, "", *make_table(("list", "p50 / p95 ms", "rows read"), lines)],
+        )
 
 
 if __name__ == "__main__":

@@ -197,6 +197,7 @@ async def main() -> None:
     runner = await serve(judge)
     async with run_bench() as bench:
         await seeding.while_all_stopped(bench.endpoints, bench.client, lambda: store(bench, arguments.jobs))
+        version = (await bench.database.fetchval("SHOW server_version")).split()[0]
         figures = await measure_shadow(bench, judge)
         figures |= await measure_abort(bench, judge, figures["verdicts"])
     await runner.cleanup()
@@ -209,7 +210,7 @@ async def main() -> None:
         figures["abort_ended_s"] > ABORT_MAX_S,
     ]
     if not arguments.dry:
-        write_section("rejudging", sys.argv[1:], {}, tell(figures))
+        write_section("rejudging", sys.argv[1:], {"PostgreSQL": version}, tell(figures))
     sys.exit(any(wrong))
 
 

@@ -342,8 +342,7 @@ class Stored:
         question, policy = self.questions.get(execution.job_id), execution.policy or {}
         if question is None or (reference := policy.get("criteria_set")) is None:
             return question
-        version = self.versions.get(Wanted(Kind.CRITERIA, str(reference)))
-        if version is None:
+        if (version := self.versions.get(Wanted(Kind.CRITERIA, str(reference)))) is None:
             return None
         return question._replace(acceptance_criteria=join_criteria(question.acceptance_criteria, version.body))
 
@@ -367,7 +366,6 @@ class Changes:
     verdicts: dict[bytes, Reusable] = field(default_factory=dict)
     #: How many more leases each worker of this transaction takes, by its owner.
     rooms: dict[UUID, WorkerRoom] = field(default_factory=dict)
-
     #: What administrators ask for, each in its order: no change of an agent or an operation takes another's place.
     agents: list[AgentChange] = field(default_factory=list)
     limits: dict[str, LimitChange] = field(default_factory=dict)
@@ -393,8 +391,8 @@ class Changes:
 
     def find_next_timeout(self) -> datetime | None:
         """Return when the first of the executions written is out of time; None where none ever is."""
-        timed = (each.fails_at for each in self.executions.values() if each.state is not ExecutionState.DONE)
-        return min((at for at in timed if at), default=None)
+        live = (each.fails_at for each in self.executions.values() if each.state is not ExecutionState.DONE)
+        return min(filter(None, live), default=None)
 
     def find_offered(self) -> list[Execution]:
         """Return the executions that are offered with their requests, and are to be published."""
