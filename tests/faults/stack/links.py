@@ -13,6 +13,7 @@ DRIP_BYTES = 512
 DRIP_S = 0.02
 #: How much longer each chunk takes, by mode.
 DELAYS_S = {"delay": 0.15, "late": 2.0}
+STOPPED_WITHIN_S = 10.0
 #: Of so many chunks one comes through by half, and its connection ends.
 TORN_EVERY = 12
 
