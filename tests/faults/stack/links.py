@@ -75,10 +75,12 @@ class Link:
         for server in self._servers:
             server.close()
         self.set("cut")
-        while self._connections:  # noqa: ASYNC110 - each ends by itself
-            await asyncio.sleep(0.01)
-        for server in self._servers:
-            await server.wait_closed()
+        with contextlib.suppress(TimeoutError):  # what was seen is not lost for a connection that does not end
+            async with asyncio.timeout(STOPPED_WITHIN_S):
+                while self._connections:  # noqa: ASYNC110 - each ends by itself
+                    await asyncio.sleep(0.01)
+                for server in self._servers:
+                    await server.wait_closed()
 
     @property
     def address(self) -> str:

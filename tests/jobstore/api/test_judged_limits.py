@@ -12,6 +12,7 @@ from support.jobstore.steps import Steps, new_job
 from contracts.judging.policy import JudgePolicy
 from jobstore.api.work_service import WorkService
 from jobstore.commands.judging.versions import PutVersion
+from jobstore.domain.actor import ADMINISTRATOR
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -33,7 +34,7 @@ async def put(runner: CommandRunner, most: int | None) -> str:
     """A policy that takes so many characters, by its name."""
     name = f"p-{uuid4().hex[:8]}"
     body = format_body(JudgePolicy(name=name, result_max_chars=most))
-    await runner.administer.run_one(PutVersion(Named(Kind.JUDGE, name), body))
+    await runner.administer.run_one(PutVersion(Named(Kind.JUDGE, name), body, actor=ADMINISTRATOR))
     return name
 
 

@@ -9,7 +9,7 @@ from aiokafka.structs import RecordMetadata
 from servicekit.kafka.publisher import Outgoing, Publisher, UnacknowledgedError
 
 #: Seconds until records that are not acknowledged are given up: longer than a broker takes to lead a partition again.
-WITHIN_S: Final = 10.0
+WITHIN_S: Final = 6.0
 #: It doubles each time, up to this, until records are acknowledged in time: on a slow link large ones take as long.
 WITHIN_MAX_S: Final = 640.0
 #: Seconds between two tries to make the topics, without which nothing that is under way would be acknowledged.
