@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 from support.factories import SECRETS
 from support.fakes import FakeReaders
+from support.jobstore.administered import pause_limit, remove_limit
 from support.jobstore.steps import Published, Steps, seen, verdict
 from support.jobstore.terms import LEASE_S, TERMS
 
@@ -14,6 +16,7 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.actor import SIGNOFF
+from jobstore.domain.limits import batch_limit
 from jobstore.domain.model import ExecutionStage
 from jobstore.insights.rollups import Rollups
 from jobstore.maintenance.matcher import Matcher
@@ -148,3 +151,17 @@ async def test_no_statement_of_a_life_reads_a_table(tables: Tables, age: str) ->
     assert {name: rows for name, rows in read.items() if rows} == {}
     many = {name: rows for name, rows in fetched.items() if rows > FETCHED_MAX}
     assert many == {}
+
+
+@pytest.mark.parametrize("age", ["young", "old"])
+async def test_a_batch_is_paused_however_many_executions_wait(tables: Tables, age: str) -> None:
+    await tables.fill()
+    if age == "old":
+        await tables.execute("VACUUM ANALYZE")
+    before = await tables.count_read()
+    async with tables.database.transaction() as connection:
+        batch = batch_limit(uuid4())
+        await pause_limit(connection, batch, paused=True)
+        await remove_limit(connection, batch)
+    after = await tables.count_read()
+    assert after["executions"] == before["executions"]

@@ -71,6 +71,14 @@ _REMOVE_LIMIT: Final = text("DELETE FROM limits WHERE name = :name")
 #: Add a newly limited label or batch to the flows of live executions: those that it limits queue apart from now on.
 #: What it applies to, and in which order names stand, is as domain.limits.flow_of says, whatever the database's own is:
 #: two orders of the same names would be two flows.
+#: Of a batch the index has them, however many more wait.
+_ADD_BATCH_TO_FLOWS: Final = text(
+    """
+    UPDATE executions
+    SET flow = ARRAY(SELECT DISTINCT name COLLATE "C" FROM unnest(flow || CAST(:name AS text)) AS name ORDER BY 1)
+    WHERE batch_id = :batch_id AND state <> 'DONE' AND NOT flow @> ARRAY[CAST(:name AS text)]
+    """,
+)
 _ADD_TO_FLOWS: Final = text(
     """
     UPDATE executions e
@@ -233,7 +241,10 @@ async def _write_limit(connection: Connection, name: str, limit: Limit | None) -
         await connection.execute(_NOTIFY_LIMITS)
         return
     await connection.execute(_PUT_LIMIT, limit.model_dump(include=set(_LIMIT)))
-    if name.startswith(("label:", "batch:")):
+    kind, _, rest = name.partition(":")
+    if kind == "batch" and name != wildcard(name):
+        await connection.execute(_ADD_BATCH_TO_FLOWS, {"name": name, "batch_id": UUID(rest)})
+    elif kind in {"batch", "label"}:
         await connection.execute(_ADD_TO_FLOWS, {"name": name})
     if limit.paused:
         await connection.execute(_TAKE_BACK, {"name": name, "all": name == wildcard(name)})
