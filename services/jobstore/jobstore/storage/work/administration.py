@@ -79,16 +79,14 @@ _ADD_BATCH_TO_FLOWS: Final = text(
     WHERE batch_id = :batch_id AND state <> 'DONE' AND NOT flow @> ARRAY[CAST(:name AS text)]
     """,
 )
-_ADD_TO_FLOWS: Final = text(
+_ADD_LABEL_TO_FLOWS: Final = text(
     """
     UPDATE executions e
     SET flow = ARRAY(SELECT DISTINCT name COLLATE "C" FROM unnest(e.flow || limited.names) AS name ORDER BY 1)
     FROM (
         SELECT live.execution_id, array_agg(named.name) AS names
         FROM executions live JOIN jobs j ON j.id = live.job_id CROSS JOIN LATERAL (
-            SELECT 'batch:' || live.batch_id AS name, 'batch:*' AS general
-            UNION ALL
-            SELECT 'label:' || key || '=' || value, 'label:' || split_part(key, '=', 1) || '=*'
+            SELECT 'label:' || key || '=' || value AS name, 'label:' || split_part(key, '=', 1) || '=*' AS general
             FROM jsonb_each_text(j.labels)
         ) AS named
         WHERE live.state <> 'DONE' AND :name IN (named.name, named.general) GROUP BY live.execution_id
@@ -242,10 +240,10 @@ async def _write_limit(connection: Connection, name: str, limit: Limit | None) -
         return
     await connection.execute(_PUT_LIMIT, limit.model_dump(include=set(_LIMIT)))
     kind, _, rest = name.partition(":")
-    if kind == "batch" and name != wildcard(name):
+    if kind == "batch":
         await connection.execute(_ADD_BATCH_TO_FLOWS, {"name": name, "batch_id": UUID(rest)})
-    elif kind in {"batch", "label"}:
-        await connection.execute(_ADD_TO_FLOWS, {"name": name})
+    elif kind == "label":
+        await connection.execute(_ADD_LABEL_TO_FLOWS, {"name": name})
     if limit.paused:
         await connection.execute(_TAKE_BACK, {"name": name, "all": name == wildcard(name)})
     await connection.execute(_NOTIFY_LIMITS)
