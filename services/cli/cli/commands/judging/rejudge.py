@@ -1,6 +1,7 @@
 """The command `signoff rejudge`."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from cli.views.judging_view import show_report
 from contracts.status import OperationKind
 
 if TYPE_CHECKING:
+    from cli.output import Output
     from contracts.client import JobStoreClient
 
 app = make_app()
@@ -67,13 +69,14 @@ async def rejudge(
     that is live by then, or has another result, is left as it is. `signoff judge report` says what came of it, as this
     does with --wait.
     """
-
-    async def show_flips(jobstore: "JobStoreClient", operation_id: str) -> None:
-        if not cli.out.as_json:
-            show_report(cli.out, await jobstore.get_rejudge_report(operation_id))
-
     parameters = read_judging(judging) | {"shadow": shadow}
-    await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=show_flips, **parameters)
+    then = None if cli.out.as_json else partial(show_flips, cli.out)
+    await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=then, **parameters)
+
+
+async def show_flips(out: "Output", jobstore: "JobStoreClient", operation_id: str) -> None:
+    """Show what judging again came to."""
+    show_report(out, await jobstore.get_rejudge_report(operation_id))
 
 
 def read_judging(judging: Judging) -> dict[str, Any]:

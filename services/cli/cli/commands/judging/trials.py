@@ -1,13 +1,14 @@
 """Commands of `signoff judge` that judge without a job, and the report of judging jobs again."""
 
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from cli.commands.bulk import How, make_operation
 from cli.commands.jobs import Cursor, Limit
-from cli.commands.judging.rejudge import Judging, read_judging
+from cli.commands.judging.rejudge import Judging, read_judging, show_flips
 from cli.errors import CommandError
 from cli.options import read_json, read_text, read_texts, validate_model
 from cli.parameters.job_filter import make_filter, read_conditions
@@ -110,11 +111,8 @@ async def draft(
             raise CommandError("no job matches that has a result", code="nothing_matches")
         how, conditions = How([job.id for job in page.jobs], how.name, how.key, how.dry_run, how.yes, how.wait), {}
     parameters = read_judging(judging) | {"shadow": True}
-
-    async def show_flips(jobstore: "JobStoreClient", operation_id: str) -> None:
-        show_report(cli.out, await jobstore.get_rejudge_report(operation_id))
-
-    await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=show_flips, **parameters)
+    then = partial(show_flips, cli.out)
+    await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=then, **parameters)
 
 
 async def report(cli: Session, operation_id: OperationId, limit: Limit = 50, cursor: Cursor = "") -> None:
