@@ -1,18 +1,16 @@
-import { InfiniteQueryObserver, type QueryClient } from "@tanstack/react-query";
-import { afterEach, beforeEach, expect, it, onTestFinished, vi } from "vitest";
+import { InfiniteQueryObserver } from "@tanstack/react-query";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { jobKeys } from "@/api/query-keys";
 import type { Job, Page } from "@/api/types";
 import { aChange, aJob } from "@/testing/factories";
 import { FakeEventSource } from "@/testing/fake-event-source";
+import { withLiveStream } from "@/testing/live";
 import { liveStatus } from "./live-status";
-import { LiveStream } from "./live-stream";
-import { createQueryClient } from "./query-client";
 
-let client: QueryClient;
-let stop: () => void;
+const live = withLiveStream();
 const queryKey = jobKeys.list({});
 
-const shown = () => client.getQueryData<{ pages: { items: Job[] }[] }>(queryKey)?.pages[0]?.items[0];
+const shown = () => live.client.getQueryData<{ pages: { items: Job[] }[] }>(queryKey)?.pages[0]?.items[0];
 const source = () => FakeEventSource.last;
 const frame = () => vi.advanceTimersByTimeAsync(20);
 
@@ -21,24 +19,9 @@ function read(): { answer: (version: number) => void } {
   const asked: ((page: Page<Job>) => void)[] = [];
   const queryFn = () => new Promise<Page<Job>>((resolve) => asked.push(resolve));
   const options = { queryKey, queryFn, initialPageParam: "", getNextPageParam: () => undefined };
-  onTestFinished(new InfiniteQueryObserver(client, options).subscribe(() => undefined));
+  onTestFinished(new InfiniteQueryObserver(live.client, options).subscribe(() => undefined));
   return { answer: (version) => asked.shift()?.({ items: [aJob({ version })], next_cursor: null }) };
 }
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  vi.spyOn(document, "visibilityState", "get").mockReturnValue("visible");
-  FakeEventSource.opened = [];
-  client = createQueryClient();
-  stop = new LiveStream(client, (address) => new FakeEventSource(address)).start();
-  source().emitOpen();
-});
-
-afterEach(() => {
-  stop();
-  client.clear();
-  vi.useRealTimers();
-});
 
 it("changes reach what was being read when they came", async () => {
   const { answer } = read();

@@ -1,21 +1,24 @@
-import type { QueryClient } from "@tanstack/react-query";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { jobKeys } from "@/api/query-keys";
 import type { Job } from "@/api/types";
 import { aChange, aJob, aLog } from "@/testing/factories";
 import { FakeEventSource } from "@/testing/fake-event-source";
+import { withLiveStream } from "@/testing/live";
 import { applyJob } from "./apply-changes";
 import { liveStatus } from "./live-status";
-import { HIDDEN_MAX_MS, LiveStream, POLL_AFTER_MS, SILENCE_MAX_MS } from "./live-stream";
-import { createQueryClient } from "./query-client";
+import { HIDDEN_MAX_MS, POLL_AFTER_MS, SILENCE_MAX_MS } from "./live-stream";
 import { unseenJobs } from "./unseen-jobs";
 
-let client: QueryClient;
-let stop: () => void;
 const FRAME_MS = 20;
 const list = jobKeys.list({});
+const live = withLiveStream((client) => {
+  const items = [aJob(), aJob({ id: "song" })];
+  client.setQueryData(list, { pages: [{ items, next_cursor: null }], pageParams: [""] });
+  client.setQueryData(jobKeys.detail("poem"), aJob());
+  client.setQueryData(jobKeys.logs("poem"), { items: [aLog({ version: 1 })], isCut: false });
+});
 
-const rows = () => client.getQueryData<{ pages: { items: Job[] }[] }>(list)?.pages[0]?.items ?? [];
+const rows = () => live.client.getQueryData<{ pages: { items: Job[] }[] }>(list)?.pages[0]?.items ?? [];
 const source = () => FakeEventSource.last;
 const say = (fields: Parameters<typeof aChange>[0]) => source().emit("job-changed", aChange(fields));
 const frame = () => vi.advanceTimersByTimeAsync(FRAME_MS);
@@ -25,27 +28,6 @@ function setVisibility(state: DocumentVisibilityState): void {
   document.dispatchEvent(new Event("visibilitychange"));
 }
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  vi.spyOn(document, "visibilityState", "get").mockReturnValue("visible");
-  FakeEventSource.opened = [];
-  client = createQueryClient();
-  client.setQueryData(list, {
-    pages: [{ items: [aJob(), aJob({ id: "song" })], next_cursor: null }],
-    pageParams: [""],
-  });
-  client.setQueryData(jobKeys.detail("poem"), aJob());
-  client.setQueryData(jobKeys.logs("poem"), { items: [aLog({ version: 1 })], isCut: false });
-  stop = new LiveStream(client, (address) => new FakeEventSource(address)).start();
-  source().emitOpen();
-});
-
-afterEach(() => {
-  stop();
-  client.clear();
-  vi.useRealTimers();
-});
-
 describe("changes", () => {
   it("change a row where it stands, in lists, details and logs", async () => {
     say({ version: 2, progress: 0.4, progress_message: "four of ten", log: { kind: "progress" } });
@@ -53,8 +35,8 @@ describe("changes", () => {
     expect(rows().map((job) => job.id)).toEqual(["poem", "song"]);
     const told = { status: "IN_PROGRESS", version: 2, progress: 0.4, progress_message: "four of ten" };
     expect(rows()[0]).toMatchObject({ ...told, last_log: { version: 2, kind: "progress" } });
-    expect(client.getQueryData<Job>(jobKeys.detail("poem"))?.version).toBe(2);
-    expect(client.getQueryData<{ items: unknown[] }>(jobKeys.logs("poem"))?.items).toHaveLength(2);
+    expect(live.client.getQueryData<Job>(jobKeys.detail("poem"))?.version).toBe(2);
+    expect(live.client.getQueryData<{ items: unknown[] }>(jobKeys.logs("poem"))?.items).toHaveLength(2);
   });
 
   it("tell what was spent, and keep it where they do not", async () => {
@@ -67,7 +49,7 @@ describe("changes", () => {
   it("are applied once however often they are repeated", async () => {
     for (const version of [2, 2, 3, 2, 3]) say({ version });
     await frame();
-    expect(client.getQueryData<{ items: unknown[] }>(jobKeys.logs("poem"))?.items).toHaveLength(3);
+    expect(live.client.getQueryData<{ items: unknown[] }>(jobKeys.logs("poem"))?.items).toHaveLength(3);
   });
 
   it("that arrive in another order end at the newest", async () => {
@@ -84,8 +66,8 @@ describe("changes", () => {
   it("with a gap leave the log to be read anew", async () => {
     say({ version: 5, status: "COMPLETED" });
     await frame();
-    expect(client.getQueryData<{ items: unknown[] }>(jobKeys.logs("poem"))?.items).toHaveLength(1);
-    expect(client.getQueryState(jobKeys.logs("poem"))?.isInvalidated).toBe(true);
+    expect(live.client.getQueryData<{ items: unknown[] }>(jobKeys.logs("poem"))?.items).toHaveLength(1);
+    expect(live.client.getQueryState(jobKeys.logs("poem"))?.isInvalidated).toBe(true);
   });
 
   it("of new jobs wait until they are asked for", async () => {
@@ -98,7 +80,7 @@ describe("changes", () => {
 
   it("in a burst of 10,000 are one update of the list a frame", async () => {
     let updates = 0;
-    const unsubscribe = client.getQueryCache().subscribe(({ type, query }) => {
+    const unsubscribe = live.client.getQueryCache().subscribe(({ type, query }) => {
       if (type === "updated" && query.queryKey[1] === "list") updates += 1;
     });
     for (let version = 2; version < 10_002; version += 1) say({ version });
@@ -111,20 +93,20 @@ describe("changes", () => {
   it("are not undone by a request that began before them", async () => {
     say({ version: 3, status: "COMPLETED" });
     await frame();
-    client.setQueryData(list, { pages: [{ items: [aJob({ version: 2 })], next_cursor: null }], pageParams: [""] });
-    client.setQueryData(jobKeys.detail("poem"), aJob({ version: 2 }));
+    live.client.setQueryData(list, { pages: [{ items: [aJob({ version: 2 })], next_cursor: null }], pageParams: [""] });
+    live.client.setQueryData(jobKeys.detail("poem"), aJob({ version: 2 }));
     expect(rows()[0]).toMatchObject({ status: "COMPLETED", version: 3 });
-    expect(client.getQueryData<Job>(jobKeys.detail("poem"))?.version).toBe(3);
+    expect(live.client.getQueryData<Job>(jobKeys.detail("poem"))?.version).toBe(3);
   });
 
   it("meet a mutation's answer in either order", async () => {
-    applyJob(client, aJob({ version: 2, status: "ASSIGNED" }));
+    applyJob(live.client, aJob({ version: 2, status: "ASSIGNED" }));
     say({ version: 3 });
     await frame();
     expect(rows()[0]?.version).toBe(3);
-    applyJob(client, aJob({ version: 2, status: "ASSIGNED" }));
+    applyJob(live.client, aJob({ version: 2, status: "ASSIGNED" }));
     expect(rows()[0]).toMatchObject({ version: 3, status: "IN_PROGRESS" });
-    expect(client.getQueryData<Job>(jobKeys.detail("poem"))?.version).toBe(3);
+    expect(live.client.getQueryData<Job>(jobKeys.detail("poem"))?.version).toBe(3);
   });
 
   it("reach a hidden tab, where there are no frames", async () => {
@@ -176,7 +158,7 @@ describe("the stream", () => {
     say({ version: 2 });
     source().emit("reset", { cursor: 100 });
     await vi.advanceTimersByTimeAsync(2_100);
-    expect(client.getQueryState(list)?.isInvalidated).toBe(true);
+    expect(live.client.getQueryState(list)?.isInvalidated).toBe(true);
     source().emitError();
     await vi.advanceTimersByTimeAsync(1_100);
     expect(source().address).toBe("/api/events?after=100");
@@ -185,13 +167,13 @@ describe("the stream", () => {
   it("is replaced by asking when it stays away", async () => {
     source().emitError();
     await vi.advanceTimersByTimeAsync(POLL_AFTER_MS - 1_000);
-    expect(client.getQueryState(list)?.isInvalidated).toBe(false);
+    expect(live.client.getQueryState(list)?.isInvalidated).toBe(false);
     await vi.advanceTimersByTimeAsync(1_500);
-    expect(client.getQueryState(list)?.isInvalidated).toBe(true);
+    expect(live.client.getQueryState(list)?.isInvalidated).toBe(true);
   });
 
   it("is closed for good when the page goes", () => {
-    stop();
+    live.stop();
     expect(source().isClosed).toBe(true);
   });
 });
