@@ -142,6 +142,25 @@ def count_calls(agent: Agent, *jobs: Job) -> list[int]:
     return [len(agent.calls[job.id]) for job in jobs]
 
 
+async def ask_by_each_promise(installed: Installation, agent: Agent) -> list[Job]:
+    """A job that has ended, and two that are live, to be called at least once, and at most once."""
+    done = await installed.completed()
+    again = await installed.called(agent, Delivery.AT_LEAST_ONCE)
+    return [done, again, await installed.called(agent, Delivery.AT_MOST_ONCE)]
+
+
+async def require_promises(installed: Installation, agent: Agent, jobs: list[Job], code: str) -> Job:
+    """What was live goes on by its promise, and what had ended has ended; return a new job, which passes through."""
+    _, again, once = jobs
+    new_one = await installed.completed()
+    assert (await installed.at_rest(again.id)).status is JobStatus.COMPLETED
+    failed = await installed.at_rest(once.id)
+    assert (failed.status, failed.code) == (JobStatus.FAILED, code)
+    await installed.calm()
+    assert count_calls(agent, *jobs, new_one) == [1, 2, 1, 1]
+    return new_one
+
+
 @pytest.mark.real
 async def test_a_backup_and_the_facts_make_the_database_again(installed: Installation, agent: Agent) -> None:
     """No jobstore runs on a backup that is older than its facts; with the facts nothing but later batches is lost."""
@@ -178,42 +197,26 @@ async def test_a_backup_and_the_facts_make_the_database_again(installed: Install
 
 @pytest.mark.real
 async def test_a_broker_that_was_lost_is_told_every_fact_again(installed: Installation, agent: Agent) -> None:
-    """What was live goes on by its promise, and what had ended has ended."""
-    done = await installed.completed()
-    again = await installed.called(agent, Delivery.AT_LEAST_ONCE)
-    once = await installed.called(agent, Delivery.AT_MOST_ONCE)
+    jobs = await ask_by_each_promise(installed, agent)
     await installed.stop()
     await installed.empty_kafka()
 
     await installed.start(installed.url)
-    new_one = await installed.completed()
-    assert (await installed.at_rest(again.id)).status is JobStatus.COMPLETED
-    failed = await installed.at_rest(once.id)
-    assert (failed.status, failed.code) == (JobStatus.FAILED, "lease_lapsed")
-    await installed.calm()
-    assert count_calls(agent, done, again, once, new_one) == [1, 2, 1, 1]
+    jobs += [await require_promises(installed, agent, jobs, "lease_lapsed")]
     records = [
         (r.key or b"", json.loads(r.value)) for r in (await topics(installed.servers.kafka))["job-changed"] if r.value
     ]
-    for job in (done, again, once, new_one):
+    for job in jobs:
         published = sorted({value["version"] for key, value in records if key.decode() == job.id})
         assert published == [entry.version for entry in await installed.logs(job.id)]
 
 
 @pytest.mark.real
 async def test_a_database_that_was_lost_is_made_of_the_facts_alone(installed: Installation, agent: Agent) -> None:
-    """What was live goes on by its promise, and what had ended has ended."""
-    done = await installed.completed()
-    again = await installed.called(agent, Delivery.AT_LEAST_ONCE)
-    once = await installed.called(agent, Delivery.AT_MOST_ONCE)
+    jobs = await ask_by_each_promise(installed, agent)
     await installed.stop()
     made = f"{installed.url}_{uuid4().hex}"
     await signoff(installed, "rebuild", "--database-url", made, "--create")
 
     await installed.start(made)
-    new_one = await installed.completed()
-    assert (await installed.at_rest(again.id)).status is JobStatus.COMPLETED
-    failed = await installed.at_rest(once.id)
-    assert (failed.status, failed.code) == (JobStatus.FAILED, "rebuilt")
-    await installed.calm()
-    assert count_calls(agent, done, again, once, new_one) == [1, 2, 1, 1]
+    await require_promises(installed, agent, jobs, "rebuilt")
