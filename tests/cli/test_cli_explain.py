@@ -35,6 +35,18 @@ async def test_a_job_that_waits_for_its_time_is_told_when_it_begins(signoff, job
     assert "it waits, it begins no earlier than 2100-01-01" in (await signoff("jobs", "explain", "j")).out
 
 
+async def test_a_list_says_of_each_job_that_waits_why(signoff, jobstore):
+    for name in ("j", "k"):
+        await jobstore.add(NewJob(id=name, title=name, acceptance_criteria="c", agent_id="writer"))
+    assert "waits for" not in (await signoff("jobs", "list")).out
+    jobstore.waiting["j"] = Waiting(reasons=[FULL, OPEN])
+    lines = {line.split()[0]: line for line in (await signoff("jobs", "list")).out.splitlines()}
+    assert "limit_concurrency tenant:press, circuit_open writer" in lines["j"]
+    assert "limit_concurrency" not in lines["k"]
+    told = {job["id"]: job["waiting"] for job in (await signoff("jobs", "list", "--json")).json["items"]}
+    assert ([each["code"] for each in told["j"]["reasons"]], told["k"]) == (["limit_concurrency", "circuit_open"], None)
+
+
 async def test_a_job_that_does_not_wait_is_told_so_and_an_unknown_one_is_an_error(signoff, jobstore):
     await jobstore.add(NewJob(id="j", title="j", acceptance_criteria="c", agent_id="writer"))
     told = await signoff("jobs", "explain", "j")

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from cli.__main__ import app
 from cli.output import Output
 from cli.terminal import Styled, render_line, render_list, render_table
+from cli.views.job_list import show_jobs
 from contracts.resources import NewJob
 from signoff.v1 import job_service_pb2 as jobs_pb
 
@@ -73,6 +74,7 @@ def make_job(job_id=UUID_A, **fields):
             "status": "RESUBMISSION_REQUIRED",
             "cancelled": False,
             "last_log": SimpleNamespace(code="agent_status", message="the agent answered 422: no"),
+            "waiting": SimpleNamespace(reasons=[SimpleNamespace(code="limit_concurrency", name="tenant:press")]),
             "progress": 0.5,
             "agent_id": UUID_B,
             "submission": 12,
@@ -86,7 +88,7 @@ def make_job(job_id=UUID_A, **fields):
 def test_a_line_of_a_list_is_no_wider_than_the_terminal_and_shows_the_id_and_some_of_the_title(monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setattr(sys, "stdout", shown := Terminal())
-    Output(as_json=False).show_jobs([make_job(), make_job(UUID_B, status="FAILED")], "", None)
+    show_jobs(Output(as_json=False), [make_job(), make_job(UUID_B, status="FAILED")], "", None)
     _, *lines = re.sub(r"\x1b\[\d+m", "", shown.getvalue()).splitlines()
     assert [line.split()[0] for line in lines] == [UUID_A, UUID_B]
     assert all("title" in line and line.endswith("\N{HORIZONTAL ELLIPSIS}") for line in lines)
@@ -97,9 +99,9 @@ def test_a_line_of_a_list_is_no_wider_than_the_terminal_and_shows_the_id_and_som
 @pytest.mark.parametrize("plain", [True, False])
 def test_a_line_of_a_list_is_whole_in_a_pipe_and_where_it_is_plain(monkeypatch, plain):
     monkeypatch.setattr(sys, "stdout", shown := Terminal() if plain else io.StringIO())
-    Output(as_json=False, plain=plain).show_jobs([make_job()], "", None)
+    show_jobs(Output(as_json=False, plain=plain), [make_job()], "", None)
     columns, line = shown.getvalue().splitlines()
-    assert columns.split() == ["id", "short", "status", "code", "progress", "agent", "submission", "title"]
+    assert " ".join(columns.split()) == "id short status code waits for progress agent submission title"
     assert line.endswith(("title " * 33).strip())
 
 

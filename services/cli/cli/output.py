@@ -85,7 +85,7 @@ def format_criterion(one: Criterion) -> str:
     return ": ".join([*["optional"] * (not one.required), *[one.kind] * (one.kind != "meets"), one.text])
 
 
-def _last_code(job: Job) -> str | None:
+def format_last_code(job: Job) -> str | None:
     """Return the code of the newest entry of a job's log, with the HTTP status where that is what failed."""
     code, message = (None, None) if job.last_log is None else (job.last_log.code, job.last_log.message or "")
     status = message.removeprefix("the agent answered ")[:3] if message and code == "agent_status" else ""
@@ -236,7 +236,7 @@ class Output:
             ("progress", format_percent(job.progress)),
             ("the agent says", job.progress_message),
             ("spent", format_spent(job.spent_usd, job.spent_tokens)),
-            ("code", _last_code(job)),
+            ("code", format_last_code(job)),
             ("last", job.last_log and self._shorten(self.name_agents_in(job.last_log.message))),
             *(("criterion", format_criterion(criterion)) for criterion in job.criteria),
             ("payload", self._shorten(to_json(job.payload))),
@@ -244,27 +244,6 @@ class Output:
             ("policy", format_policy(job.policy)),
         ]
         self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
-
-    def show_jobs(self, jobs: Sequence[Job], next_cursor: str, searched: int | None) -> None:
-        """Show a page of jobs, and whether only the newest were `searched` for them."""
-        self.print_json({"items": jobs, "next_cursor": next_cursor or None, "searched": searched})
-        rows = [
-            (
-                job.id,
-                style_status_of(job),
-                _last_code(job),
-                format_percent(job.progress),
-                self.name_agent(job.agent_id, with_id=False),
-                job.submission,
-                job.title,
-            )
-            for job in jobs
-        ]
-        columns = ["id", "status", "code", "progress", "agent", "submission", "title"]
-        self.print_list(columns, rows, spared=["submission", "progress", "agent", "short", "code"])
-        if searched is not None:
-            self.print_line(f"among the newest {searched}: older ones were not looked at")
-        self.print_next_cursor(next_cursor)
 
     def show_log(self, log: JobLog, name: str = "") -> None:
         """Show a transition as a line of a timeline."""

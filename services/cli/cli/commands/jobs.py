@@ -10,7 +10,7 @@ from cli.parameters.job_filter import make_filter, with_filter
 from cli.parameters.lookups import AgentId, JobId, OptionalJobId, complete_agents, find_agent_id, find_job, find_job_id
 from cli.parameters.policy import BudgetUsd, PolicyFields, parse_policy
 from cli.session import Session, command, make_app
-from cli.views.counts import format_count, show_counts
+from cli.views.job_list import format_count, list_agents_in, show_counts, show_jobs
 from cli.views.waiting import list_agents_of, show_waiting
 from cli.watching import show_until_rest, succeed_if_completed
 from contracts.client import UNCHANGED, JobStoreClient
@@ -136,12 +136,14 @@ async def list_(
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> None:
-    """List jobs, newest first unless sorted otherwise."""
+    """List jobs, newest first unless sorted otherwise, each that waits with why."""
     async with cli.jobstore() as jobstore:
         job_filter = await make_filter(jobstore, conditions)
-        page = await jobstore.list_matching(job_filter, limit=limit, page_token=cursor, order=sort, with_last_log=True)
-        await cli.learn_agents(jobstore, [job.agent_id for job in page.jobs])
-    cli.out.show_jobs(page.jobs, page.next_page_token, page.searched)
+        page = await jobstore.list_matching(
+            job_filter, limit=limit, page_token=cursor, order=sort, with_last_log=True, with_waiting=True
+        )
+        await cli.learn_agents(jobstore, list_agents_in(page.jobs))
+    show_jobs(cli.out, page.jobs, page.next_page_token, page.searched)
 
 
 @command(app, "count")
