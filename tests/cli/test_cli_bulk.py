@@ -39,6 +39,13 @@ async def test_a_small_cost_is_told_as_it_is(signoff, jobstore):
     assert "estimated cost: 0.00012 USD, by" in (await signoff("bulk", "execute", "a", "--dry-run")).out
 
 
+@pytest.mark.parametrize(("kind", "is_told"), [("execute", True), ("cancel", False)])
+async def test_what_nobody_can_estimate_is_said_to_be_unknown_where_it_costs_something(signoff, jobstore, kind, is_told):
+    jobstore.nonsense["PreviewOperation"] = pb.PreviewOperationResponse(total=3, items_max=9)
+    shown = (await signoff("bulk", kind, "a", "--dry-run")).out
+    assert ("estimated cost: not known" in shown) == is_told
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "counts"),
     [(["--tenant", "t"], 1, {"COMPLETED": 2, "FAILED": 1}), (["a", "c"], 0, {"COMPLETED": 2})],

@@ -26,7 +26,7 @@ from cli.views.operations_view import (
     show_preview,
     show_until_ended,
 )
-from contracts.status import OperationKind
+from contracts.status import BATCH_KINDS, OperationKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -229,7 +229,7 @@ async def make_operation(
 
 
 def _name_basis(kind: OperationKind, judge: str | None) -> str:
-    """Return by what the cost of an operation is estimated."""
+    """Return by what the cost of an operation is estimated; "" of one that costs nothing."""
     if kind is not OperationKind.REJUDGE:
-        return "what similar jobs have cost recently"
+        return "what similar jobs have cost recently" if kind in BATCH_KINDS else ""
     return "what judging them cost last" if judge is None else f"what verdicts by {judge} cost on average"

@@ -64,7 +64,7 @@ def show_operations(out: Output, operations: Sequence[Operation], next_cursor: s
 
 
 def show_preview(out: Output, kind: str, preview: OperationPreview, basis: str) -> None:
-    """Show what an operation would be about; `basis` is by what its cost is estimated."""
+    """Show what an operation would be about; `basis` is by what its cost is estimated, "" where it costs nothing."""
     out.print_json(preview)
     counts = ", ".join(f"{count} {word}" for word, count in sorted(preview.counts.items()))
     more = f"more than {preview.items_max}" if preview.total > preview.items_max else preview.total
@@ -76,6 +76,8 @@ def show_preview(out: Output, kind: str, preview: OperationPreview, basis: str) 
     if preview.cost_usd is not None:
         of = "" if preview.cost_of == preview.total else f" for {preview.cost_of} of them"
         out.print_line(f"estimated cost: {format_usd(preview.cost_usd)}{of}, by {basis}")
+    elif preview.total and basis:
+        out.print_line("estimated cost: not known")
 
 
 def show_items(out: Output, items: Sequence[OperationItem], next_cursor: str) -> None:

@@ -82,6 +82,22 @@ it("estimates what judging again costs by the policy that is chosen, and says of
   expect(previews).toHaveLength(2);
 });
 
+it.each([
+  ["Execute", true],
+  ["Cancel", false],
+])("says that nobody can estimate the cost of what has one: %s", async (verb, isTold) => {
+  serveJobs(JOBS);
+  const unknown = { total: 2, items_max: 10, counts: {}, sample: [aJob({ id: "x", title: "Sampled" })] };
+  onPost("/api/operations/preview", () => json(unknown));
+  const { user } = await page();
+  await user.click(await screen.findByRole("checkbox", { name: "Select all that are shown" }));
+  const bar = screen.getByRole("region", { name: "Bulk actions" });
+  await user.click(within(bar).getByRole("button", { name: verb }));
+  const dialog = await screen.findByRole("alertdialog");
+  await within(dialog).findByText("Sampled");
+  expect(within(dialog).queryByText("Estimated cost: not known") !== null).toBe(isTold);
+});
+
 it("does nothing to more than can be treated at once", async () => {
   serveJobs(JOBS);
   on("get", "/api/job-counts", () => json({ counts: { FAILED: 10_000 }, capped_at: 10_000 }));

@@ -110,13 +110,15 @@ const describeStatuses = (kind: OperationKind, statuses: readonly (keyof typeof 
 /** What an operation judges by counts for what it may cost; none is chosen by an empty name. */
 const toJudge = ({ judge }: Details) => (judge ? { judge } : {});
 
-/** Describe by what the cost of an operation is estimated, where it is not by what similar jobs have cost. */
-function describeBasis(kind: OperationKind, judge?: string | null): string {
+/** Describe by what the cost of an operation is estimated, where it is not by what similar jobs have cost; null of one
+ *  that costs nothing. */
+function describeBasis(kind: OperationKind, judge?: string | null): string | null {
+  if (kind === "cancel" || kind === "assign") return null;
   if (kind !== "rejudge") return "";
   return judge ? `, by what verdicts by ${judge} cost on average` : ", by what judging them cost last";
 }
 
-type PreviewProps = Partial<OperationPreview> & { basis: string };
+type PreviewProps = Partial<OperationPreview> & { basis: string | null };
 
 /** Some of the jobs, and what they may cost. */
 function Preview({ total = 0, sample = [], cost_usd: cost, cost_of: costOf = 0, basis }: PreviewProps) {
@@ -131,6 +133,7 @@ function Preview({ total = 0, sample = [], cost_usd: cost, cost_of: costOf = 0, 
         ))}
         {sample.length > 0 && more > 0 && <li>and {formatCount(more)} more</li>}
       </ul>
+      {cost == null && basis != null && total > 0 && <p className="pt-1">Estimated cost: not known</p>}
       {cost != null && (
         <p className="pt-1">
           Estimated cost: {formatMoney(cost)}
