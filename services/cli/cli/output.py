@@ -98,6 +98,12 @@ def format_policy(policy: Policy) -> str:
     return " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
 
 
+def find_agent_of(limit: str) -> str | None:
+    """Return the id of the agent whose limit this is by its name, `agent:<id>`; None of any other limit."""
+    kind, _, agent_id = limit.partition(":")
+    return agent_id if kind == "agent" else None
+
+
 def _gets_work(agent: Agent) -> str:
     return "no: disabled" if not agent.enabled else "no: paused" if agent.paused else "yes"
 
@@ -148,9 +154,9 @@ class Output:
 
     def name_limit(self, limit: str, *, with_id: bool = True) -> str:
         """Return the name of a limit; that of an agent has its id, and its name beside it or in its place."""
-        kind, _, agent_id = limit.partition(":")
+        agent_id = find_agent_of(limit) or ""
         name = self.agent_names.get(agent_id, agent_id)
-        if kind != "agent" or name == agent_id:
+        if name == agent_id:
             return limit
         return f"{limit} ({name})" if with_id else f"agent:{name}"
 

@@ -6,6 +6,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.options import validate_model
+from cli.output import find_agent_of
 from cli.session import Session, command, make_app
 
 app = make_app(
@@ -26,7 +27,7 @@ async def list_(cli: Session) -> None:
     """List limits by name."""
     async with cli.jobstore() as jobstore:
         limits = await jobstore.list_limits()
-        await cli.learn_agents(jobstore, [each.name[6:] for each in limits if each.name.startswith("agent:")])
+        await cli.learn_agents(jobstore, [find_agent_of(each.name) for each in limits])
     cli.out.show_limits(limits)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from cli.output import Output, format_time
+from cli.output import Output, find_agent_of, format_time
 from cli.terminal import Styled
 
 if TYPE_CHECKING:
@@ -13,14 +13,13 @@ if TYPE_CHECKING:
 
 #: Codes whose name is the id of an agent (contracts.waiting.codes.WaitCode).
 _OF_AGENTS: Final = ("circuit_open", "circuit_probing", "agent_disabled")
-_AGENT: Final = "agent:"
 
 
 def list_agents_of(causes: Iterable[Reason | WaitingSum | PastWait]) -> Iterator[str]:
     """Yield the ids of the agents that causes of waiting are about."""
     for cause in causes:
-        if cause.code in _OF_AGENTS or cause.name.startswith(_AGENT):
-            yield cause.name.removeprefix(_AGENT)
+        if agent_id := cause.name if cause.code in _OF_AGENTS else find_agent_of(cause.name):
+            yield agent_id
 
 
 def name_cause(out: Output, cause: Reason | WaitingSum | PastWait, *, with_id: bool = True) -> str:
