@@ -63,7 +63,7 @@ class Leader(NamedTuple):
     `settled`: up to this number every row was seen, or will never be. `seen`: numbers beyond it that were seen. `left`:
     what was seen and is not sent. `ended`: every writer that drew a number up to it has ended. `pending`: once these
     writers have ended, so have all that drew a number up to `pending_number`. `is_late`: the topic lost what it sent.
-    `is_older`: it was stopped, or cut off, and another leads; it goes on between any two steps, and does not know.
+    `is_older`: it was stopped, cut off, or gave up, and another may lead; it goes on between any two steps, unknowing.
     `known`: of some jobs a version up to which all were seen. `recent`: numbers that were handed over, for watches from
     `begin` on.
     """
@@ -255,6 +255,8 @@ class RelayModel:
             failed = None if "publish-from-first-unacknowledged" in self._rules else acknowledged
             lost = state._replace(faults=state.faults - 1).with_leader(number, failed)
             yield f"relay {number} fails to send {name}", False, lost
+            # It hears no answer, and lets go of what it leads. What it has sent may arrive yet.
+            yield f"relay {number} gives up {name}", False, lost.with_leader(number, self._end(leader))
 
     def _empty_topic(self, state: State) -> State:
         emptied = state._replace(topic=(), faults=state.faults - 1)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-STATES_MAX = 20_000
+STATES_MAX = 25_000
 
 
 def explored(*arguments):
