@@ -190,10 +190,10 @@ class OpenAIJudge:
             ) from error
         except APIStatusError:
             raise
-        except (OpenAIError, aiohttp.ClientError) as error:
+        except (OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
             if (forbidden := _find_forbidden(error)) is not None:
                 raise JudgeUnavailableError(str(forbidden), code="judge_address_forbidden") from error
-            cause = type(error.__cause__ or error).__name__
+            cause = type(error).__name__
             raise JudgeUnavailableError(f"the judge cannot be reached: {cause}", code="judge_unreachable") from error
 
     def _note_status(self, error: APIStatusError, turn: Turn, form: Form) -> Exception:

@@ -1,12 +1,17 @@
-"""Send requests through the SDK's client, without what it does anew for each of them, and a judge does not need."""
+"""Send requests with the SDK's client, without what it does anew for each of them, and a judge does not need.
+
+Its options, their copies, retries and casts took as long as sending and reading.
+"""
 
 import contextlib
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import aiohttp
 import httpx2
 from openai import AsyncOpenAI, DefaultAioHttpClient, OpenAIError
+from openai._models import FinalRequestOptions
 
 from servicekit.addresses import HostPort, Network, make_socket_factory, read_host_port
 from validator.errors import JudgeUnavailableError
@@ -35,16 +40,22 @@ class LeanClient(AsyncOpenAI):
     """The SDK's client of one server: all its requests go to one or two places, with the same headers."""
 
     async def send(self, path: str, body: bytes) -> httpx2.Response:
-        """Post a body, and return the response as far as it is read. Raise what the SDK raises."""
-        return await self.post(path, content=body, cast_to=httpx2.Response)
+        """Post a body, and return the response as far as it is read.
 
-    def _build_request(self, options: Any, *, retries_taken: int = 0) -> httpx2.Request:
-        del retries_taken  # there are none
-        built: dict[str, tuple[httpx2.URL, httpx2.Headers]] = self.__dict__.setdefault("_built", {})
-        if options.url not in built:
-            built[options.url] = self._prepare_url(options.url), self._build_headers(options)
-        url, headers = built[options.url]
-        return httpx2.Request("POST", url, headers=headers, content=options.content)
+        Raise the SDK's APIStatusError for a status that is no success, and what the transport raises without one.
+        """
+        if path not in self._places:
+            options = await self._prepare_options(FinalRequestOptions.construct(method="post", url=path))
+            self._places[path] = self._prepare_url(path), self._build_headers(options)
+        url, headers = self._places[path]
+        response = await self._client.send(httpx2.Request("POST", url, headers=headers, content=body))
+        if not response.is_success:
+            raise self._make_status_error_from_response(response)
+        return response
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[httpx2.URL, httpx2.Headers]]:
+        return {}
 
 
 class _Http(DefaultAioHttpClient):
