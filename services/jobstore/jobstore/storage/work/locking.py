@@ -62,23 +62,26 @@ _FROZEN_MAX: Final = """
         AND v.version = CAST(nullif(split_part(CAST(e.policy AS json) ->> 'judge', '@', 2), '') AS int)
     ) AS frozen_max_chars
 """
-#: Beside the executions, or with none: the time after the jobs are locked, whether any circuit is stored, and NAMES,
-#: which the limits lock of the statement before keeps from changing, and agents. What a grant needs is looked up by its
-#: keys: OFFSET 0 keeps the planner from anything else.
+#: The executions, and behind them, in a row of its own: the time after all is locked, whether any circuit is stored,
+#: NAMES, which the limits lock of the statement before keeps from changing, and agents. What a grant needs is looked up
+#: by its keys: OFFSET 0 keeps the planner from anything else.
 _LOCK_EXECUTIONS: Final = text(
     f"""
-    SELECT signoff_now() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES}, {OPENINGS},
-        ARRAY(SELECT to_json(agents)::text FROM agents WHERE id = ANY(CAST(:agents AS text[]))) AS agents,
-        {_JUDGED_MAX}, e.*, granted.*
-    FROM (SELECT 1) AS one LEFT JOIN LATERAL (
-        SELECT {", ".join(READ_COLUMNS).replace("policy", "policy::text AS policy")}
-        FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
+    SELECT e.*, granted.*, rest.*
+    FROM (VALUES (false), (true)) AS part (is_last) LEFT JOIN LATERAL (
+        SELECT {", ".join(READ_COLUMNS).replace("policy", "policy::text AS policy")} FROM executions
+        WHERE NOT is_last AND execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
     ) AS e ON true LEFT JOIN LATERAL (
         SELECT l.request_payload::text AS request, a.protocol, a.url, a.headers::text AS headers, {_FROZEN_MAX}
         FROM job_logs l CROSS JOIN agents a
         WHERE l.job_id = e.job_id AND l.version = e.request_version AND a.id = e.agent_id
             AND e.stage = 'EXECUTING' AND e.state <> 'DONE' AND e.execution_id = ANY(CAST(:granted AS uuid[])) OFFSET 0
-    ) AS granted ON true
+    ) AS granted ON true LEFT JOIN LATERAL (
+        SELECT signoff_now() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES}, {OPENINGS},
+            ARRAY(SELECT to_json(agents)::text FROM agents WHERE id = ANY(CAST(:agents AS text[]))) AS agents,
+            {_JUDGED_MAX}
+        WHERE is_last
+    ) AS rest ON true
     """,  # noqa: S608 - names of our own
 )
 
@@ -122,8 +125,7 @@ async def lock_rows(
     ids = sorted({*locks.executions, *followed, *live})
     wished = {"granted": list(locks.grants), "agents": list(called)}
     wished |= {"offers": locks.offers, "alive_s": terms.alive_s}
-    found = await connection.execute(_LOCK_EXECUTIONS, {"ids": ids, **wished})
-    last = found[-1]  # the time that was read after the jobs were locked
+    *found, last = await connection.execute(_LOCK_EXECUTIONS, {"ids": ids, **wished})
     executions = {row.execution_id: to_execution(row) for row in found if row.execution_id is not None}
     if any(e.request_version is not None and e.job_id not in jobs for e in executions.values()):
         raise RaceError("an execution was requested meanwhile, and its job is not locked")
@@ -146,12 +148,12 @@ async def lock_rows(
             for row in rows
             if row.with_question
         },
-        grants={row.execution_id: _to_grant(row) for row in found if row.request is not None},
+        grants={row.execution_id: _to_grant(row, last) for row in found if row.request is not None},
         judged_max_chars=bound_chars(last.judged_max_chars),
     )
     return UnitOfWork(terms, stored)
 
 
-def _to_grant(row: Row) -> Grant:
-    most = bound_chars(row.frozen_max_chars or row.judged_max_chars)
+def _to_grant(row: Row, rest: Row) -> Grant:
+    most = bound_chars(row.frozen_max_chars or rest.judged_max_chars)
     return Grant(row.request, row.protocol, row.url, from_json(row.headers), most)
