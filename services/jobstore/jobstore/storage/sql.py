@@ -24,7 +24,11 @@ Values: TypeAlias = dict[str, Any]
 
 
 #: Plans anew for each value, until the commit: a filter that nearly all jobs match needs another plan than a rare one.
-PLAN_ANEW: Final = text("SET LOCAL plan_cache_mode = force_custom_plan")
+#: What is read is in memory, or on a disk that seeks fast: by default, rows that an index has in order are taken for so
+#: dear that all that match are read and sorted instead.
+PLAN_ANEW: Final = text(
+    "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('random_page_cost', '1.1', true)"
+)
 
 
 class Row(asyncpg.Record):  # type: ignore[misc] # asyncpg has no types
