@@ -9,7 +9,7 @@ from servicekit.errors import SignoffError
 
 #: Seconds that a sum is old at most.
 AGE_MAX_S: Final = 2.0
-#: A sum is used again for so many times as long as it took: where little waits, each is counted anew.
+#: A cheap sum is used again for so many times as long as it took: where little waits, each is counted anew.
 USED_AGAIN: Final = 20.0
 #: One that took longer is read ahead, with so much to spare, for as long as somebody has asked of late.
 CHEAP_S, SPARE_S, ASKED_S = 0.02, 0.3, 30.0
@@ -44,7 +44,8 @@ class WaitingSums:
 
     def _find_new(self) -> WaitingNow | None:
         """Return the last sums, unless they are too old."""
-        return self._sums if _now() - self._read_at < min(AGE_MAX_S, USED_AGAIN * self._took_s) else None
+        age_max_s = AGE_MAX_S if self._took_s > CHEAP_S else USED_AGAIN * self._took_s
+        return self._sums if _now() - self._read_at < age_max_s else None
 
     async def _read(self) -> WaitingNow:
         began = _now()
