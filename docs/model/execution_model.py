@@ -62,8 +62,8 @@ class ExecutionModel(Jobstore):
 
     def steps(self, state: State) -> Iterator[Step[State]]:
         """Yield every step that is possible in a state."""
-        parts = (self._ask, self._offer, self._sweep, self._claim, self._execute, self._claim_results, self._judge)
-        for part in (*parts, self._consume, self._lose_topics, self._replay):
+        parts = (self._ask, self._offer, self._sweep, self._claim, self._execute, self._hear_late, self._claim_results)
+        for part in (*parts, self._judge, self._consume, self._lose_topics, self._replay):
             for label, is_system, following in part(state):
                 yield label, is_system, following if self._scenario.replays else _drop_read(following)
 
@@ -201,9 +201,21 @@ class ExecutionModel(Jobstore):
                 yield from self._answer(state, worker, work)
             else:
                 yield from self._publish_outcome(state, worker, work)
+            if state.has("late_answer") and runs and work.phase != ASKS_AGAIN:
+                late = state.use_fault("late_answer")._replace(late=(worker, work._replace(phase=GRANTED)))
+                yield f"executor {worker} claims {work.execution} again", False, late
             if not runs and not self._waits_to_be_recorded(state, work):
                 yield f"executor {worker} is told: recorded, or lost", True, state.with_executor(worker, None)
             yield from self._end_executor(state, worker, work, runs=runs)
+
+    def _hear_late(self, state: State) -> Iterator[Step[State]]:
+        """Hear that a lease is granted that was begun before; it may have ended meanwhile."""
+        if state.late is None:
+            return
+        (worker, work), heard = state.late, state._replace(late=None)
+        if state.executors[worker] is None and not self.has("begin-a-lease-once"):
+            heard = heard.with_executor(worker, work)
+        yield f"executor {worker} hears so late that it was granted {work.execution}", True, heard
 
     def _call(self, state: State, worker: int, work: Work) -> State:
         number, excuses = work.execution, state.executions[work.execution].excuses
@@ -255,7 +267,7 @@ class ExecutionModel(Jobstore):
 
     def _end_executor(self, state: State, worker: int, work: Work, *, runs: bool) -> Iterator[Step[State]]:
         number, execution = work.execution, state.executions[work.execution]
-        gone = state.with_executor(worker, None)
+        gone = state.with_executor(worker, None)._replace(late=None)  # what is on its way was for another process
         excused = gone.with_row(number, excuses=execution.excuses + 1)
         if state.has("crash"):
             crashed = (excused if execution.lease == work.lease else gone).use_fault("crash")

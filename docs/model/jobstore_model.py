@@ -30,6 +30,7 @@ RULES = (
     "mark-before-publish",
     "offer-again",
     "regrant-to-owner",
+    "begin-a-lease-once",
     "new-owner-at-start",
     "keep-answers",
     "cancel-before-arrival",

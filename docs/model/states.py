@@ -17,7 +17,7 @@ VERDICTS = ("COMPLETED", "RESUBMISSION_REQUIRED", "FAILED")
 #: Statuses at which a job may be executed.
 RESTS = frozenset({"ASSIGNED", "FAILED", "RESUBMISSION_REQUIRED"})
 
-FAULTS = ("crash", "freeze", "lost_answer", "empty", "cancel", "rebalance", "retry", "deadline", "stop")
+FAULTS = ("crash", "freeze", "lost_answer", "late_answer", "empty", "cancel", "rebalance", "retry", "deadline", "stop")
 
 
 class Execution(NamedTuple):
@@ -109,7 +109,8 @@ class State(NamedTuple):
     """The whole state. The validators are the first group of `results`, the jobstore is the second.
 
     `ids`: event ids that are kept, without `repeats-by-the-row`; `marking`: what the dispatcher has published and not
-    yet marked, without `mark-before-publish`; `before_replay`: what must not change any more.
+    yet marked, without `mark-before-publish`; `late`: an answer on its way that grants an executor what it was granted
+    before; `before_replay`: what must not change any more.
     """
 
     job: str = "ASSIGNED"
@@ -121,6 +122,7 @@ class State(NamedTuple):
     executors: tuple[Work | None, ...] = (None, None)
     validators: tuple[Work | None, ...] = (None, None)
     marking: int | None = None
+    late: tuple[int, Work] | None = None
     faults: tuple[int, ...] = (0,) * len(FAULTS)
     before_replay: tuple[Any, ...] | None = None
 

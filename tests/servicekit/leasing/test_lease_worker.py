@@ -43,6 +43,20 @@ async def test_a_lease_runs_from_before_its_renewal_was_asked_for(worker, leases
     await until(lambda: held.expires_at == asked_by + leases.lease_s)
 
 
+@pytest.mark.parametrize("state", [LeaseState.RECORDED, LeaseState.LOST, LeaseState.CANCELLED])
+async def test_a_grant_that_is_answered_again_after_its_work_has_ended_begins_nothing(worker, leases, work, state):
+    """A record that came twice was claimed twice, and the second answer was on its way for as long as all this took."""
+    held = await begun(worker, work)
+    if state is LeaseState.RECORDED:
+        work.finish.set()
+        await until(lambda: work.reported)
+    leases.states[held.lease] = state
+    await until(lambda: held.lease in worker._ended)
+    assert not begin(worker, work, held.lease)
+    assert worker.room == 10
+    await until(lambda: not worker._ended)  # an answer that comes so late finds that its lease has lapsed
+
+
 @pytest.mark.parametrize("state", [LeaseState.LOST, LeaseState.CANCELLED])
 async def test_work_whose_lease_is_gone_is_aborted_and_reports_nothing(worker, leases, work, state):
     held = await begun(worker, work)

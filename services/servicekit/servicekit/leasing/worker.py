@@ -146,6 +146,8 @@ class Worker:
     on_waiting: Callable[[int], None] | None = None
     _held: dict[UUID, HeldLease] = field(default_factory=dict)
     _awaited: dict[Lease, "AwaitedOutcome"] = field(default_factory=dict)
+    #: Until when a grant of each lease that has ended here lasts that was asked for before.
+    _ended: dict[Lease, float] = field(default_factory=dict)
     _lease_s: float = 10.0
     _stopping: bool = False
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -178,13 +180,13 @@ class Worker:
         work: Callable[[HeldLease], Awaitable[PublishOutcome]],
         give_up: PublishFailure,
     ) -> bool:
-        """Start work that was granted; return False if this grant, or a later one, is held already.
+        """Start work that was granted; return False if this grant, or a later one, is held already, or has ended here.
 
         `work` returns what publishes its outcome, or raises UnableError, after which it is given back. `give_up`
         publishes instead that it, or this, failed unexpectedly.
         """
         older = self._held.get(lease.execution_id)
-        if (older is not None and older.lease.lease >= lease.lease) or lease in self._awaited:
+        if (older is not None and older.lease.lease >= lease.lease) or lease in self._awaited or lease in self._ended:
             return False
         if older is not None:
             self._abort(older)
@@ -232,6 +234,7 @@ class Worker:
         except Exception:
             log.exception("that work failed cannot be reported, its lease will lapse", extra={"job_id": held.job_id})
             del self._awaited[held.lease]
+            self._end(held.lease)
 
     async def _repeat(self, publish: PublishOutcome) -> NoReturn:
         for wait_s in backoffs_s(self.report_again_s, REPORT_AGAIN_MAX_S):
@@ -272,10 +275,15 @@ class Worker:
             self._has_more_room.set()
 
     def _abort(self, held: HeldLease) -> None:
-        """Cancel work and forget its lease."""
+        """Cancel work and end its lease."""
         if held.task is not None:
             held.task.cancel()
+        self._end(held.lease)
         self._forget(held)
+
+    def _end(self, lease: Lease) -> None:
+        """Note that a lease has ended here: its owner is granted it again where a record comes twice, perhaps later."""
+        self._ended[lease] = time.monotonic() + self._lease_s
 
     async def run(self) -> None:
         """Renew leases for ever, and wait out outages: nothing is aborted unless the jobstore says so."""
@@ -321,15 +329,13 @@ class Worker:
             OUTCOMES.labels(self.kind).set(len(self._awaited))
 
     async def _renew_part(
-        self,
-        held: Sequence[HeldLease],
-        awaited: Sequence[Lease],
-        given_back: Sequence[GivenBackLease],
+        self, held: Sequence[HeldLease], awaited: Sequence[Lease], given_back: Sequence[GivenBackLease]
     ) -> None:
         asked_at = time.monotonic()  # from before the question, so that no lease is taken to last longer than it does
         self._reported_room = self.room
         answer = await self.leases.renew(self.owner, self._reported_room, held, awaited, given_back)
         self._lease_s, self._heard_at = answer.lease_s, asked_at
+        self._ended = {lease: until for lease, until in self._ended.items() if until > asked_at}
         for item, state in zip(held, answer.held, strict=True):
             if state in {LeaseState.LOST, LeaseState.CANCELLED} and self._held.get(item.lease.execution_id) is item:
                 log.info("work aborted", extra={"job_id": item.job_id, "lease_state": state.value})
@@ -340,6 +346,7 @@ class Worker:
         for lease, state in zip(awaited, answer.outcomes, strict=True):
             if state is not LeaseState.KEEP and (outcome := self._awaited.pop(lease, None)) is not None:
                 outcome.reporting.cancel()
+                self._end(lease)
         self._signal_room()
         for key in answer.new_keys:
             self._take_key(key)
