@@ -40,7 +40,7 @@ async def test_a_small_cost_is_told_as_it_is(signoff, jobstore):
 
 
 @pytest.mark.parametrize(("kind", "is_told"), [("execute", True), ("cancel", False)])
-async def test_what_nobody_can_estimate_is_said_to_be_unknown_where_it_costs_something(signoff, jobstore, kind, is_told):
+async def test_a_cost_that_nobody_can_estimate_is_said_to_be_unknown(signoff, jobstore, kind, is_told):
     jobstore.nonsense["PreviewOperation"] = pb.PreviewOperationResponse(total=3, items_max=9)
     shown = (await signoff("bulk", kind, "a", "--dry-run")).out
     assert ("estimated cost: not known" in shown) == is_told
