@@ -180,8 +180,8 @@ async def find_bound(connection: Connection, chosen: JobFilter, number: int) -> 
 async def _find_search_bound(connection: Connection, chosen: JobFilter) -> int | None:
     rest = chosen.model_copy(update=NO_SEARCH)
     most = SEARCHED_MAX + 1 if rest.batch_id is None else min(SEARCHED_MAX + 1, COUNTED_MAX)
-    newest = select_newest((jobs.c.id,), rest, most).subquery()
-    number = await connection.scalar(select(func.count()).select_from(newest))
+    last = select_newest((jobs.c.id,), rest, most).limit(1).offset(most - 1)
+    number = 0 if await connection.scalar(last) is None else most
     return SEARCHED_MAX if await is_cut(connection, rest, number, most) else None
 
 
