@@ -47,9 +47,8 @@ POLL_TIMEOUT_MS = 10 * 365 * POLL_INTERVAL_MAX_MS
 #: A member of a group learns by its next heartbeat that another has left or joined. Partitions of one that has left are
 #: read by nobody until all have learnt it.
 HEARTBEAT_MS = 1_000
-#: How long the broker keeps a fetch that finds nothing: 500 takes a tenth of an idle system's CPU more. It answers at
-#: once when there is a record, but for the partitions that the fetch asks for alone: those that had records which were
-#: being handled when it was sent are read after it.
+#: How long the broker keeps a fetch that finds nothing; with 500 an idle system takes a tenth more CPU. It answers at
+#: once when a partition that it names has a record; one whose records were being handled then is named by the next.
 FETCH_MAX_WAIT_MS = 1_000
 #: A group that was formed while its topic was missing, on a broker that came back empty, reads nothing until its leader
 #: looks again.
