@@ -13,7 +13,6 @@ import gzip
 import json
 import os
 import re
-import shutil
 import statistics
 import sys
 import tempfile
@@ -27,9 +26,10 @@ from console.page import DIRECTORY
 from contracts.client import JobStoreClient
 from contracts.resources import NewJob
 
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from e2e.chromium import NO_BROWSER, find
+
 BUDGET = {"script": 200_000, "style": 15_000}
-#: What `make browser` fetches, where no Chromium is installed.
-FETCHED = Path(__file__).parents[1] / "tests" / "e2e" / ".chromium" / "chromium"
 PAINT = """() => new Promise((resolve) =>
   new PerformanceObserver((list) => {
     for (const paint of list.getEntriesByName("first-contentful-paint")) resolve(paint.startTime);
@@ -74,10 +74,13 @@ async def measure(endpoints: dict[str, Any], rounds: int, jobs: int, slowdown: f
     async with JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
         for number in range(jobs):
             await client.create_job(NewJob(title=f"Job {number}", acceptance_criteria="Is not empty"))
-    chromium = os.environ.get("SIGNOFF_CHROMIUM") or shutil.which("chromium") or FETCHED
+    if (chromium := find()) is None:
+        raise SystemExit(NO_BROWSER)
     args = ["--no-sandbox"] if os.geteuid() == 0 else []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=args)
+        browser = await playwright.chromium.launch(
+            executable_path=chromium.path, args=args, env={**os.environ, **chromium.env}
+        )
         await open_list(browser, endpoints, slowdown)  # the browser's own first start
         measured = [await open_list(browser, endpoints, slowdown) for _ in range(rounds)]
         await browser.close()
