@@ -150,7 +150,7 @@ def criteria_of(message: Any) -> list[Criterion]:
 
 def fields_of(message: Any, names: set[str]) -> dict[str, Any]:
     """Return those of the named fields that are set."""
-    return {field.name: value for field, value in message.ListFields() if field.name in names}
+    return {name: value for field, value in message.ListFields() if (name := field.name) in names}
 
 
 def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:

@@ -18,7 +18,7 @@ from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.domain.actor import SIGNOFF
 from jobstore.maintenance.texts import TextIndex
-from jobstore.reads import job_finding, job_list, job_order
+from jobstore.reads import job_filter, job_finding, job_list, job_order
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
@@ -208,6 +208,34 @@ async def test_of_a_batch_larger_than_is_looked_at_the_newest_items_are_searched
     async with database.transaction() as connection:
         counts = await job_list.count_jobs(connection, JobFilter(text="page", batch_id=BATCH))
     assert counts.searched == job_finding.SEARCHED_MAX
+
+
+async def test_of_several_words_the_rarest_is_looked_up_however_it_is_written(
+    database: Database, jobs: Mapping[str, Any], runner: CommandRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = r"summarise d'état well-known/page C:\dir 'quoted''"
+    new = new_job(title="Zero", description=odd, tenant="rarest")
+    await runner.submit.run_one(CreateJob(new, "rarest-1", actor=SIGNOFF))
+    await index(database)
+    monkeypatch.setattr(job_finding, "SEARCHED_MAX", 0)
+    assert jobs
+    asked = {
+        "summarise page": "page",
+        "page summarise 9": "9",
+        "summarise état": "état",
+        "summarise nowhere": "nowhere",
+    }
+    async with database.transaction() as connection:
+        for words, rarest in asked.items():
+            found = await job_filter.find_rarest_word(connection, JobFilter(text=words))
+            assert found == f"'{rarest}':* & '{rarest}':*"
+        assert await job_filter.find_rarest_word(connection, JobFilter(text="page")) is None
+        assert await job_filter.find_rarest_word(connection, JobFilter(text="? !")) is None
+    parts = odd.split()
+    for words in (odd, *(f"summarise {part}" for part in parts), *(f"{part} zero" for part in parts), "dir quot"):
+        for order in (JobOrder.CREATED_DESC, JobOrder.UPDATED):
+            assert await listed(database, order=order, text=words, tenant="rarest") == ["rarest-1"], words
+    assert await listed(database, text="zero nowhere", tenant="rarest") == []
 
 
 @pytest.mark.parametrize(

@@ -37,12 +37,27 @@ HAS_ENDED: Final = text("jobs.duration_s IS NOT NULL")
 FOUND_MAX: Final = 20_000
 #: Words that so many of the newest jobs have, of so many that are asked, are frequent.
 FREQUENT, ASKED_MAX = 400, 4_000
+#: The newest jobs among which the rarest word of several is found.
+COMPARED_MAX: Final = 400
 _NEWEST_TEXTS: Final = (job_texts.c.created_at.desc(), job_texts.c.job_id.desc())
 #: All words of a text, of which each may go on: `:*` ends each lexeme.
 _WORDS: Final = r"""
     words @@ CAST(replace(nullif(CAST(plainto_tsquery('simple', :text) AS text), ''), $$' &$$, $$'\:* &$$) || '\:*'
         AS tsquery)
 """
+#: The same where one word of the text, the rarest, is looked up alone: the index reads all that has any of the words it
+#: is asked for. The others are in a CASE, which no index is used for.
+_WORDS_BY_RAREST: Final = f"(words @@ CAST(:rarest AS tsquery) AND CASE WHEN {_WORDS} THEN true END)"
+#: The word of a text that is the rarest among the newest texts, as a condition. It is said twice, since the planner
+#: takes any word that may go on for a frequent one, for which it would read jobs in turn.
+_RAREST: Final = text(
+    """
+    WITH newest AS MATERIALIZED (SELECT words FROM job_texts ORDER BY created_at DESC, job_id DESC LIMIT :most)
+    SELECT word || ' & ' || word FROM unnest(to_tsvector('simple', :text)) AS asked,
+        LATERAL (SELECT array_to_tsvector(ARRAY[lexeme])::text || ':*' AS word) AS quoted
+    ORDER BY (SELECT count(*) FROM newest WHERE words @@ CAST(word AS tsquery)) LIMIT 1
+    """
+)
 _ID_PART: Final = "(job_id LIKE :beginning OR reverse(job_id) LIKE :end)"
 #: A query of whatever columns.
 Query: TypeAlias = Select[*tuple[object, ...]]
@@ -114,17 +129,29 @@ async def find_rare(connection: Connection, chosen: JobFilter) -> list[str] | No
     among_newest = select(func.count()).select_from(select_found_of_newest(chosen, ASKED_MAX).subquery())
     if await connection.scalar(among_newest) >= FREQUENT:
         return None
-    among_all = select(job_texts.c.job_id).where(has_words(chosen)).limit(FOUND_MAX + 1)
+    words = has_words(chosen, await find_rarest_word(connection, chosen))
+    among_all = select(job_texts.c.job_id).where(words).limit(FOUND_MAX + 1)
     found = [row.job_id for row in await connection.execute(among_all)]
     return None if len(found) > FOUND_MAX else found
 
 
-def has_words(chosen: JobFilter) -> TextClause:
-    """Return the condition that a row of `job_texts` has what is searched."""
+async def find_rarest_word(connection: Connection, chosen: JobFilter) -> str | None:
+    """Return the condition of the word, of several that are searched, that the fewest of the newest texts have."""
+    if chosen.text is None or len(chosen.text.split()) == 1:
+        return None
+    found: str | None = await connection.scalar(_RAREST, {"text": chosen.text, "most": COMPARED_MAX})
+    return found
+
+
+def has_words(chosen: JobFilter, rarest: str | None = None) -> TextClause:
+    """Return the condition that a row of `job_texts` has what is searched; `rarest`: the word to look up first."""
     conditions, values = [], {}
     if chosen.text is not None:
-        conditions.append(_WORDS if chosen.id_part is not None else f"({_WORDS} OR {_ID_PART})")
+        words = _WORDS if rarest is None else _WORDS_BY_RAREST
+        conditions.append(words if chosen.id_part is not None else f"({words} OR {_ID_PART})")
         values["text"] = chosen.text
+        if rarest is not None:
+            values["rarest"] = rarest
     if chosen.id_part is not None:
         conditions.append(_ID_PART)
     part = chosen.id_part or chosen.text or ""

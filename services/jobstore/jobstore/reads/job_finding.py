@@ -13,6 +13,7 @@ from sqlalchemy import (
     CompoundSelect,
     Subquery,
     Text,
+    TextClause,
     any_,
     func,
     literal,
@@ -28,6 +29,7 @@ from jobstore.reads.job_filter import (
     FOUND_MAX,
     Query,
     find_rare,
+    find_rarest_word,
     has_words,
     holds,
     is_search,
@@ -162,7 +164,8 @@ async def search_jobs(
 ) -> Found:
     """Return the jobs of a page that hold what is searched: by the index of texts, and whatever the newest hold."""
     if order in CREATED:
-        query: Query = select(_search_by_creation(limit, chosen, order, after).subquery())
+        words = has_words(chosen, await find_rarest_word(connection, chosen))
+        query: Query = select(_search_by_creation(limit, chosen, words, order, after).subquery())
     else:
         query = select((await select_found(connection, get_place_columns(order), chosen)).subquery())
     named = query.subquery().c
@@ -186,7 +189,7 @@ async def _find_search_bound(connection: Connection, chosen: JobFilter) -> int |
 
 
 def _search_by_creation(
-    limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
+    limit: int, chosen: JobFilter, words: TextClause, order: JobOrder, after: Place | None
 ) -> CompoundSelect[*tuple[object, ...]]:
     """Return what a search finds in the order of creation, along which frequent words are found soon."""
     rest = chosen.model_copy(update=NO_SEARCH)
@@ -194,7 +197,7 @@ def _search_by_creation(
     newest = _select_searched(columns, rest)
     holding = select(*get_order_columns(order, newest.c)).where(holds(newest.c, chosen))
     found = where_matching(select(*columns), rest, items_max=COUNTED_MAX)
-    found = found.join(job_texts, job_texts.c.job_id == jobs.c.id).where(has_words(chosen))
+    found = found.join(job_texts, job_texts.c.job_id == jobs.c.id).where(words)
     pages = (
         sort_and_seek(query, order, after, table).limit(limit).subquery().select()
         for query, table in ((holding, newest.c), (found, jobs.c))
