@@ -1,58 +1,17 @@
-"""Checks before the judge: it is not asked where one fails, and no result makes a check take long, or ends anything."""
+"""Checks before the judge: it is not asked where one fails."""
 
-import asyncio
-import os
-import signal
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
-from support.fakes import until
+from counting_judge import WORDS, judge
 
-from contracts.criteria import Criterion, parse_criteria
+from contracts.criteria import Criterion
 from contracts.events import hash_result
 from contracts.jsontext import json_text
-from contracts.judging.policy import JudgePolicy
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import JudgePolicy, Stage
 from contracts.status import Outcome
-from validator import checking
-from validator.checking import CheckProcesses
 from validator.errors import JudgmentError
-from validator.judging import validate_agent_response
-from validator.ports import Reply
-from validator.prompt import Question
 from validator.verdict import NO_JUDGE, is_reusable
-
-
-class CountingJudge:
-    """Passes everything, with the result as evidence, and counts what it is asked."""
-
-    def __init__(self, evidence: str) -> None:
-        self.evidence = evidence
-        self.asked: list[str] = []
-
-    async def ask(self, question: Question) -> Reply:
-        self.asked.append(question.request)
-        said = {"evidence": self.evidence, "comment": "so it says", "outcome": "pass"}
-        answers = {f"c{number}": said for number in range(1, question.count + 1)}
-        return Reply(json_text(answers | {"reason": "it is as asked"}), "stand-in")
-
-
-@pytest.fixture
-async def processes() -> AsyncIterator[CheckProcesses]:
-    async with CheckProcesses(check_cpu_s=0.3) as started:
-        yield started
-
-
-WORDS = "The sea is calm and blue today"
-
-
-async def judge(
-    criteria: str | Sequence[Criterion], result: Any = WORDS, **options: Any
-) -> tuple[Verdict, CountingJudge]:
-    stand_in = CountingJudge(WORDS)
-    return await validate_agent_response(result, criteria, judge=stand_in, **options), stand_in
 
 
 async def test_a_failed_check_asks_no_judge_and_says_what_was_found() -> None:
@@ -61,6 +20,7 @@ async def test_a_failed_check_asks_no_judge_and_says_what_was_found() -> None:
     assert not verdict.is_valid
     assert [one.outcome for one in verdict.criteria] == [Outcome.CANNOT_ASSESS, Outcome.FAIL, Outcome.FAIL]
     assert verdict.criteria[0].comment == "no judge was asked, since a required check did not pass"
+    assert verdict.criteria[0].evidence is None
     assert (verdict.criteria[1].evidence, verdict.criteria[1].comment) == (
         "7 words",
         "it has 7 words; at most 5 are allowed",
@@ -70,11 +30,13 @@ async def test_a_failed_check_asks_no_judge_and_says_what_was_found() -> None:
     assert [(stage.kind, stage.outcomes) for stage in verdict.stages or ()] == [("checks", "-ff")]
 
 
-async def test_a_policy_may_ask_the_judge_all_the_same() -> None:
-    verdict, stand_in = await judge(
-        "It is about the sea\ncheck: max_words 5", policy=JudgePolicy(name="p", judge_after_checks=True)
-    )
-    assert len(stand_in.asked) == 1
+@pytest.mark.parametrize("votes", [None, 2])
+async def test_a_policy_may_ask_the_judge_all_the_same(votes: int | None) -> None:
+    stages = [Stage(kind="checks"), Stage(kind="single" if votes is None else "quorum", votes=votes)]
+    policy = JudgePolicy(name="p", judge_after_checks=True, stages=stages)
+    verdict, stand_in = await judge("It is about the sea\ncheck: max_words 5", policy=policy)
+    assert len(stand_in.asked) == (votes or 1)
+    assert verdict.reason == "max_words 5: it has 7 words; at most 5 are allowed\nit is as asked"
     assert [one.outcome for one in verdict.criteria] == [Outcome.PASS, Outcome.FAIL]
     assert not verdict.is_valid
 
@@ -138,135 +100,3 @@ async def test_a_result_that_cannot_be_written_is_told() -> None:
     with pytest.raises(JudgmentError) as error:
         await judge("check: max_words 5", {"a": object()})
     assert error.value.code == "result_not_json"
-
-
-DOUBLED = {f"a{n}": {"anyOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(40)}
-BOMB = {"$defs": {**DOUBLED, "a40": {"type": "null"}}, "$ref": "#/$defs/a0"}
-LONG = [
-    ("cel size(result.map(x, x + 1)) > 3", list(range(40_000))),
-    ("cel result.all(a, result.all(b, result.all(c, a + b + c >= 0)))", list(range(1_000))),
-    ("cel result.map(a, result.map(b, result.map(c, result))).size() > 0", list(range(200))),
-    ("matches /(?:(?:a?){30}){30}[bc]{30}$/", "a" * 1_000_000),
-    (f"json_schema {json_text(BOMB)}", 1),
-]
-
-
-@pytest.mark.parametrize(("check", "result"), LONG, ids=[check[:30] for check, _ in LONG])
-async def test_a_check_that_takes_long_is_ended_and_the_others_are_made(
-    check: str, result: Any, processes: CheckProcesses
-) -> None:
-    criteria = parse_criteria(f"check: min_chars 1\ncheck: {check}\ncheck: max_chars 2000000")
-    verdict, stand_in = await judge(criteria, result, run_checks=processes.run)
-    assert [one.outcome for one in verdict.criteria] == [Outcome.PASS, Outcome.CANNOT_ASSESS, Outcome.PASS]
-    assert "too much time or memory" in verdict.criteria[1].comment
-    assert stand_in.asked == []
-
-
-async def test_many_that_take_long_are_not_all_tried(processes: CheckProcesses) -> None:
-    check, result = LONG[0]
-    criteria = [Criterion(text=check, kind="check")] * 40
-    verdict, _ = await judge(criteria, result, run_checks=processes.run)
-    comments = [one.comment for one in verdict.criteria]
-    assert len(set(comments[: checking.ENDED_MAX])) == 1
-    assert set(comments[checking.ENDED_MAX :]) == {"the check was not made: those before it took too long"}
-
-
-@pytest.mark.parametrize(
-    "result",
-    [
-        "x" * 1_000_000,
-        "\u0000\U0001f600\u202e" * 50_000,
-        [[]] * 100_000,
-        {f"k{n}": n for n in range(50_000)},
-        [10**5_000],
-        [1e308, -1e308, 2**63, -(2**64)],
-        {"a": {"$ref": "http://127.0.0.1/"}},
-    ],
-    ids=["long", "strange", "wide", "names", "digits", "numbers", "reference"],
-)
-async def test_whatever_the_result_each_check_has_an_outcome(result: Any, processes: CheckProcesses) -> None:
-    texts = [
-        "max_words 3",
-        'not_contains "k49999"',
-        "matches /(x+)+y/",
-        "url",
-        "json_path $..* count 3",
-        "json_path $..*..*..* count 3",
-        'json_schema {"uniqueItems": true, "unevaluatedProperties": false, "items": {"multipleOf": 0.01}}',
-        "cel size(result) > 3",
-        "differs",
-    ]
-    criteria = [Criterion(text=text, kind="check") for text in texts]
-    verdict, _ = await judge(criteria, result, run_checks=processes.run, judge_empty=True)
-    assert len(verdict.criteria) == len(texts)
-    assert not verdict.is_valid
-    again, _ = await judge("check: min_words 1", run_checks=processes.run)
-    assert again.is_valid
-
-
-async def test_a_deep_result_breaks_nothing(processes: CheckProcesses) -> None:
-    result: Any = "x"
-    for level in range(149):
-        result = [result] if level % 2 else {"a": result}
-    verdict, _ = await judge(
-        "check: json_path $..* count 149\ncheck: cel size(result) == 1\ncheck: max_words 1"
-        '\ncheck: json_schema {"items": {"$ref": "#"}, "additionalProperties": {"$ref": "#"}}',
-        result,
-        run_checks=processes.run,
-    )
-    assert verdict.is_valid, verdict
-
-
-async def test_a_process_that_somebody_ends_costs_no_verdict(processes: CheckProcesses) -> None:
-    """What is decided is decided by the result alone: not by whom memory was taken from, or by Ctrl+C."""
-    check, result = LONG[0]
-    for _ in range(2):  # one that waits, and one that works
-        await judge("check: max_words 9", run_checks=processes.run)
-        (process,) = processes._idle
-        os.kill(process.pid, signal.SIGKILL)
-        verdict, _ = await judge("check: max_words 9\ncheck: min_words 1", run_checks=processes.run)
-        assert verdict.is_valid, verdict
-    (process,) = processes._idle
-    work = asyncio.ensure_future(judge(f"check: min_words 1\ncheck: {check}", result, run_checks=processes.run))
-    await asyncio.sleep(0)  # until it has been taken
-    os.kill(process.pid, signal.SIGTERM)
-    verdict, _ = await work
-    assert [one.outcome for one in verdict.criteria] == [Outcome.PASS, Outcome.CANNOT_ASSESS]
-
-
-async def test_a_judgement_that_is_cancelled_leaves_no_process_behind(processes: CheckProcesses) -> None:
-    check, result = LONG[0]
-    before = _list_children()
-    work = asyncio.ensure_future(judge([Criterion(text=check, kind="check")], result, run_checks=processes.run))
-    await until(lambda: _list_children() - before)
-    started = _list_children() - before
-    work.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await work
-    assert not processes._idle
-    assert not started & _list_children()
-
-
-async def test_one_process_serves_many_judgements_and_ends_with_its_owner() -> None:
-    async with CheckProcesses() as started:
-        for _ in range(3):
-            await judge("check: max_words 9", run_checks=started.run)
-        (process,) = started._idle
-    assert process.returncode is not None
-
-
-async def test_processes_that_make_checks_know_no_secret(
-    processes: CheckProcesses, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    await judge("check: max_words 9", run_checks=processes.run)
-    (process,) = processes._idle
-    assert "secret" not in _read(f"/proc/{process.pid}/environ")
-
-
-def _list_children() -> set[int]:
-    return set(map(int, _read(f"/proc/self/task/{os.getpid()}/children").split()))
-
-
-def _read(path: str) -> str:
-    return Path(path).read_text()

@@ -3,6 +3,7 @@
 import pytest
 from stand_ins import BARE_FAIL, FAIL, INVENTED, INVENTED_FAIL, MEETS, PASS, UNSURE, StandIn, judge, letters, policy_of
 
+from contracts.criteria import Criterion
 from validator.errors import JudgmentError
 
 CASCADE = policy_of("cascade", "cheap", "strong")
@@ -35,6 +36,17 @@ async def test_the_strong_judge_is_asked_about_those_criteria_alone() -> None:
     assert [list(question.criteria) for question in strong.asked] == [[MEETS[1]]]
     assert [ask.outcomes for ask in verdict.stages[0].asks] == ["pcp", "-f-"]
     assert verdict.reason.startswith("as strong sees it")
+
+
+async def test_whoever_decided_says_why() -> None:
+    check = Criterion(text="max_words 3", kind="check")
+    policy = CASCADE.model_copy(update={"judge_after_checks": True})
+    cheap, strong = StandIn(lambda _, one: UNSURE if one == MEETS[1] else PASS, "cheap"), StandIn(PASS, "strong")
+    verdict = await judge(policy, cheap, strong, acceptance_criteria=[*MEETS, check])
+    failed = f"max_words 3: {verdict.criteria[3].comment}"
+    assert verdict.reason == f"{failed}\nas strong sees it\nas cheap sees it"
+    verdict = await judge(CASCADE, StandIn(UNSURE, "cheap"), strong)
+    assert verdict.reason == "as strong sees it"
 
 
 async def test_a_strong_judge_that_answers_nothing_sound_is_a_failure() -> None:

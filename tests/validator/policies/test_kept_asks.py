@@ -71,14 +71,16 @@ def test_tries_that_were_refused_are_kept_with_the_ask_that_followed_and_summed_
     for _ in range(ASKS_MAX):
         log.note(Reply("{}", "a"), 0.0, role="judge")
     log.note(Reply("{}", "a", refused=2, last_refusal="429"), 0.0, role="judge")
+    log.note(Reply("{}", "a", refused=1, last_refusal="503"), 0.0, role="judge")
     log.note(Reply("{}", "a", refused=1, last_refusal="judge_timeout"), 0.0, role="judge")
     log.note(Reply("{}", "a"), 0.0, role="judge")
-    assert (log.take()[-1]["refused"], log.take()) == (3, [])
+    summed = log.take()[-1]
+    assert (summed["refused"], summed["last_refusal"], log.take()) == (4, "judge_timeout", [])
 
 
 def test_asks_stand_in_the_order_of_their_votes() -> None:
     log = AskLog(1, 1)
-    for vote in (2, None, 1, 2):
+    for vote in (2, 1, None, 2):
         log.note(Reply("{}", f"of {vote}"), 0.0, role="vote", vote=vote)
     assert [ask["vote"] for ask in log.take()] == [None, 1, 2, 2]
     for vote in (2, 1):

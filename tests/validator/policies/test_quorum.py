@@ -25,7 +25,7 @@ from validator.errors import BudgetExhaustedError, JudgeUnavailableError, Judgme
 from validator.judges.spending import Purse, SpendingJudge
 from validator.judging import validate_agent_response
 from validator.ports import Reply
-from validator.prompt import Question
+from validator.prompt import PLAIN, Question
 
 THREE = policy_of("quorum", "a", "b", "c")
 
@@ -85,6 +85,12 @@ async def test_votes_of_one_model_come_in_other_orders_and_words() -> None:
         (one.instructions.split("The random word")[0], tuple(c.text for c in one.criteria)) for one in own.asked
     }
     assert (len(own.asked), len(questions)) == (9, 9)
+
+
+async def test_each_model_has_its_own_plain_vote() -> None:
+    judges = [StandIn(PASS, name) for name in "ab"]
+    await judge(policy_of("quorum", "a", "b", votes=3), *judges)
+    assert [[question.manner == PLAIN for question in one.asked] for one in judges] == [[True, False], [True]]
 
 
 async def test_a_judge_that_answers_nothing_sound_has_no_vote_and_stops_nobody() -> None:

@@ -92,6 +92,43 @@ def test_what_stands_across_two_long_texts_of_json_stands_whole_in_a_section() -
     assert sum(item.count("y") for section in long for item in section if isinstance(item, str)) >= 700
 
 
+@pytest.mark.parametrize(
+    "result",
+    [{f"{'n' * place}{place}": f"{'x' * 90}{place}" for place in range(12)}, [f"{place:090}" for place in range(12)]],
+    ids=["names", "places"],
+)
+def test_a_section_is_as_long_as_it_may_be(result) -> None:
+    """A member counts as its text, its name or place, and four more for what is around."""
+    named = result.items() if isinstance(result, dict) else enumerate(result)
+    size = sum(len(text) + len(str(name)) + 4 for name, text in named)
+    assert cut_result(result, size) == [result]
+    first, _ = cut_result(result, size - 1)
+    assert len(first) == len(result) - 1
+
+
+@given(st.lists(st.text(alphabet="ab ", min_size=1, max_size=1_200), min_size=3, max_size=30))
+def test_sections_of_members_are_full_and_no_longer_than_they_may_be(texts) -> None:
+    chars, around = 2_300, len("000") + 4
+    sections = cut_result({f"{place:03}": text for place, text in enumerate(texts)}, chars)
+    for section, after in pairwise(sections):
+        size = sum(len(text) + around for text in section.values())
+        first_new = next(text for name, text in after.items() if name not in section)
+        assert size <= chars < size + len(first_new) + around
+        again = {name: text for name, text in after.items() if name in section}
+        assert sum(len(text) + around for text in again.values()) <= OVERLAP_CHARS
+        assert all(text and section[name].endswith(text) for name, text in again.items())
+
+
+def test_sections_end_where_a_word_does() -> None:
+    for length in range(3, 12):
+        text = f"{'w' * length} " * (9_000 // length)
+        sections = list(cut_text(text, 2_000))
+        assert len(sections) > 3
+        assert {section[:length].strip() for section in sections} == {"w" * length}
+        assert all(section.endswith(" ") for section in sections[:-1])
+        assert all(len(section) > 2_000 - length - 2 for section in sections[:-1])
+
+
 async def test_what_two_paragraphs_of_json_say_together_is_found() -> None:
     def look_across(question, _):
         section = json.loads(question.result.split("\n")[1])
