@@ -87,6 +87,11 @@ async def test_votes_of_one_model_come_in_other_orders_and_words() -> None:
     assert (len(own.asked), len(questions)) == (9, 9)
 
 
+async def test_whoever_votes_with_the_majority_says_why() -> None:
+    verdict = await judge(THREE, StandIn(FAIL, "a"), StandIn(PASS, "b"), StandIn(PASS, "c"))
+    assert verdict.reason == "as b sees it"
+
+
 async def test_each_model_has_its_own_plain_vote() -> None:
     judges = [StandIn(PASS, name) for name in "ab"]
     await judge(policy_of("quorum", "a", "b", votes=3), *judges)

@@ -72,8 +72,7 @@ class AskLog:
     def take(self) -> list[dict[str, Any]]:
         """Return the asks since the last time, vote by vote; those beyond ASKS_MAX as one sum."""
         asks, self._asks = self._asks, []
-        if len(asks) > 1:
-            asks.sort(key=lambda ask: ask.get("vote") or 0)
+        asks.sort(key=lambda ask: ask.get("vote") or 0)
         kept, rest = asks[: self._room], asks[self._room :]
         self._room -= len(kept)
         return [*kept, _sum(rest)] if rest else kept
