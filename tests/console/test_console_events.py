@@ -1,12 +1,14 @@
 """Server-sent events: live, resumable, and never held up by a slow reader."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from streams import stream
 from support.fake_jobstore import log_message
 
 from console.api.events import EventStream
+from console.live.viewer import Viewer
 from contracts.client import WatchEvent
 from contracts.resources import NewJob
 from contracts.status import JobLogStatus
@@ -78,6 +80,26 @@ async def test_a_cancelled_job_is_told_where_it_stands(http, jobstore):
         data = (await events.next()).data
     assert (data["job"]["status"], data["log"]["status"]) == ("ASSIGNED", "CANCELLED")
     assert data["job"]["live"] is False
+
+
+async def test_the_late_result_of_a_cancelled_execution_leaves_the_live_one_as_it_is(http, jobstore):
+    async with stream(http) as events:
+        await events.next()
+        await jobstore.add(POEM)
+        await events.next()
+        await jobstore.record("poem", JobLogStatus.CANCELLED, kind="result", execution_id=uuid4(), submission=1)
+        change = (await events.next()).data
+    assert not {"live", "execution_id", "submission"} & change["job"].keys()
+    assert change["log"]["execution_id"]
+
+
+async def test_a_ping_has_no_place_while_none_is_known() -> None:
+    """As while a restored database's log is looked at: a viewer that comes back would begin at that place."""
+    viewer = Viewer(None, 10)
+    viewer.go_live(5)
+    viewer.ping(None, {"jobstore": True})
+    viewer.ping(6, {"jobstore": True})
+    assert [b"id: " in frame for frame in viewer._frames][1:] == [False, True]
 
 
 async def test_a_stream_of_one_job_tells_of_no_other(http, live, jobstore):

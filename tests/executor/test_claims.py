@@ -34,7 +34,7 @@ async def stub(work):
 
 @pytest.fixture
 def executions(stub) -> GrpcExecutions:
-    return GrpcExecutions(stub, (("authorization", "Bearer secret"),))
+    return GrpcExecutions(GrpcLeases(stub, pb.WORK_KIND_EXECUTING, "secret"))
 
 
 def claims(count: int) -> list[Claim]:
@@ -116,13 +116,14 @@ async def test_only_a_call_that_can_never_succeed_fails_for_good(work, execution
 
 async def test_a_jobstore_that_is_not_there_is_out_of_reach():
     async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
+        executions = GrpcExecutions(GrpcLeases(WorkServiceStub(channel), pb.WORK_KIND_EXECUTING, "secret"))
         with pytest.raises(TransientError):
-            await GrpcExecutions(WorkServiceStub(channel), ()).claim(uuid4(), 1, claims(1))
+            await executions.claim(uuid4(), 1, claims(1))
 
 
 async def test_a_channel_that_was_closed_meanwhile_is_no_fault_of_the_claim(work):
     async with work.serving() as address, grpc.aio.insecure_channel(address) as channel:
-        executions = GrpcExecutions(WorkServiceStub(channel), ())
+        executions = GrpcExecutions(GrpcLeases(WorkServiceStub(channel), pb.WORK_KIND_EXECUTING, "secret"))
     with pytest.raises(TransientError):
         await executions.claim(uuid4(), 1, claims(1))
 

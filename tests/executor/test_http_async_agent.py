@@ -290,6 +290,22 @@ async def test_work_that_is_another_attempts_now_goes_on(working, begun, leases,
     assert working.stops == []
 
 
+@pytest.mark.parametrize("limit", ["attempt_timeout_s", "heartbeat_timeout_s"])
+async def test_work_that_another_attempt_may_follow_by_now_is_not_ended(
+    working, begun, leases, worker, publisher, limit
+):
+    """The lease of a worker that is cut off, or was frozen, may have lapsed, and the next one follows the same work."""
+    policy = {"attempt_timeout_s": 60.0, "heartbeat_timeout_s": 60.0, limit: 1.0}
+    await begun(working.takes(status(heartbeat=1)), **policy)
+    await looked_at(working)
+    leases.away = True
+    (held,) = worker._held.values()
+    held.expires_at = 0.0
+    await until(lambda: publisher.events)
+    assert publisher.events[0].code == f"agent_{limit.removesuffix('_s').removeprefix('attempt_')}"
+    assert working.stops == []
+
+
 async def test_an_agent_that_does_not_answer_that_it_ends_holds_nothing_up(agent, outcome, monkeypatch):
     monkeypatch.setattr("executor.agents.http_async.STOP_TIMEOUT_S", 0.1)
 

@@ -158,14 +158,23 @@ async def test_an_execution_cancelled_while_it_waits_is_not_called_again(scripte
     assert (worker.room, worker.may_wait, len(scripted.agent.called)) == (10, True, 1)
 
 
-async def test_a_stopping_worker_gives_back_at_once_what_waits(scripted, worker, leases):
+async def test_a_stopping_worker_gives_back_at_once_what_waits_and_lets_nothing_wait(scripted, worker, leases):
+    fails = asyncio.Event()
+
+    async def is_busy_then():
+        await fails.wait()
+        raise AgentBusyError("busy", retry_after_s=20.0)
+
     await scripted.run(AgentUnreachableError("nobody there", retry_after_s=20.0), policy={"delivery": ONCE})
     await until(lambda: scripted.told)
-    async with asyncio.timeout(1):
-        await worker.stop(10.0)
+    await scripted.run(is_busy_then)
+    await until(lambda: len(scripted.agent.called) == 2)
+    stopping = asyncio.create_task(worker.stop(10.0))
+    await until(lambda: leases.given_back)
     assert [begun for _, begun in leases.given_back] == [False]
-    await scripted.run(AgentBusyError("busy", retry_after_s=20.0))
+    fails.set()
     await until(lambda: len(scripted.told) == 2)
+    stopping.cancel()
     assert scripted.told == [(ReportKind.CALL_FAILED, 1), (ReportKind.ATTEMPT_FAILED, 1)]
 
 

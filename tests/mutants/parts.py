@@ -48,7 +48,7 @@ PARTS = (
             "tests/validator/test_verdict.py",
             "tests/validator/test_verdict_check.py",
             "tests/validator/test_validate_agent_response.py",
-            "tests/validator/test_checking.py",
+            "tests/validator/checks/test_checking.py",
             "tests/validator/policies",
             "tests/validator/judges/test_patience.py",
             "tests/contracts/test_resources.py",

@@ -41,7 +41,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         await context.stack.enter_async_context(client)
         handlers = Handlers(
             context.worker,
-            GrpcExecutions(context.stub, context.metadata),
+            GrpcExecutions(context.leases),
             make_agents(client, settings),
             context.publisher,
             settings.progress_interval_s,

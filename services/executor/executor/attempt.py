@@ -116,8 +116,9 @@ class Attempt:
         timeout_s = self._grant.policy.attempt_timeout_s
         progress = Throttle(self._progress_interval_s, self._report_progress)
         timeout = asyncio.timeout(timeout_s)
-        is_given_up = lambda: timeout.expired() or self._held.cancelled  # noqa: E731 - of this call alone
-        call = Call(self._grant, number, progress, is_given_up, self._spend)
+        has_lapsed = self._held.has_lapsed
+        is_given_up = lambda: self._held.cancelled or (timeout.expired() and not has_lapsed())  # noqa: E731 - of this call alone
+        call = Call(self._grant, number, progress, is_given_up, self._spend, has_lapsed)
         try:
             async with timeout:
                 return await agent.call(call)

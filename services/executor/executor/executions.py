@@ -1,7 +1,6 @@
 """Claim executions at the jobstore over gRPC."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from contracts.messages.convert import policy_of, protocol_of
@@ -9,12 +8,9 @@ from contracts.spending import Budget
 from executor.ports import Claim, Grant
 from servicekit.errors import TransientError
 from servicekit.leasing.claims import ClaimDenied, read_denial, read_lease
-from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translate_errors
+from servicekit.leasing.client import CLAIMS_MAX, CLAIMS_MAX_BYTES, GrpcLeases
 from servicekit.retry import chunk_by_size
 from signoff.v1 import work_service_pb2 as pb
-
-if TYPE_CHECKING:
-    from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
 
 #: gRPC's own code when the requests that were granted are together larger than a message may be.
 ANSWER_TOO_LARGE = "resource_exhausted"
@@ -23,9 +19,8 @@ ANSWER_TOO_LARGE = "resource_exhausted"
 class GrpcExecutions:
     """Claim executions over gRPC."""
 
-    def __init__(self, stub: "WorkServiceAsyncStub", metadata: tuple[tuple[str, str], ...]) -> None:
-        self._stub = stub
-        self._metadata = metadata
+    def __init__(self, leases: GrpcLeases) -> None:
+        self._leases = leases
 
     async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
         """Claim executions, and return one answer each, in order. New grants are at most `room`.
@@ -42,8 +37,7 @@ class GrpcExecutions:
     async def _claim_chunk(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
         request = pb.BeginExecutionsRequest(owner=str(owner), room=room, claims=[_to_message(c) for c in claims])
         try:
-            with translate_errors():
-                answer = await self._stub.BeginExecutions(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
+            answer = await self._leases.call(self._leases.stub.BeginExecutions, request)
         except TransientError as error:
             if error.code != ANSWER_TOO_LARGE or len(claims) == 1:
                 raise

@@ -55,8 +55,8 @@ class Call:
 
     An adapter calls `report_progress` as often as there is any, and `spend` once, with what the call consumed. When the
     call is aborted, `is_given_up` says whether nobody goes on with the work: then an agent that still works may be told
-    to stop. Otherwise the work is another attempt's. `secrets` are what was sent in headers: `hide` takes them out of
-    texts in which the agent may have repeated them.
+    to stop. Otherwise the work is another attempt's, as it may be once the lease `has_lapsed` by this process's clock.
+    `secrets` are what was sent in headers: `hide` takes them out of texts in which the agent may have repeated them.
     """
 
     grant: Grant
@@ -64,6 +64,7 @@ class Call:
     report_progress: Callable[[Progress], None] = lambda _: None
     is_given_up: Callable[[], bool] = lambda: False
     spend: Callable[[Usage], None] = lambda _: None
+    has_lapsed: Callable[[], bool] = lambda: False
     secrets: set[str] = field(default_factory=set)
 
     def keep_secret(self, values: Iterable[str]) -> None:

@@ -29,9 +29,11 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             JudgeRoster(config, keys, parse_allowed(settings.judge_networks))
         )
         checks = await context.stack.enter_async_context(CheckProcesses())
-        judgings = GrpcJudgings(context.stub, context.metadata, config.judge_name)
+        judgings = GrpcJudgings(context.leases, config.judge_name)
         base_urls = {name: key.base_urls for name, key in settings.keys.items()}
-        report = SettingsReport(context.stub, context.metadata, context.worker.owner, config.policy, base_urls)
+        report = SettingsReport(
+            context.leases.stub, context.leases.metadata, context.worker.owner, config.policy, base_urls
+        )
         reporting = asyncio.create_task(report.run())
         context.stack.callback(reporting.cancel)
         handlers = Handlers(
@@ -43,7 +45,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             name_own=lambda: report.policy,
             run_checks=checks.run,
         )
-        free = GrpcFreeJudgings(context.stub, context.metadata)
+        free = GrpcFreeJudgings(context.leases)
         judge_case = partial(
             judge_free,
             roster.judge_of,

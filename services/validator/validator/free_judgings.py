@@ -169,6 +169,8 @@ class FreeJudgingWorker:
             log.warning("no judgings can be taken", extra={"code": error.code, "reason": str(error)})
             return 0
         for grant in taken:
+            if time.monotonic() >= asked_at + grant.lease_s:  # another validator has it, or will
+                continue
             self._lease_s = grant.lease_s
             self._held[grant.lease] = asyncio.create_task(self._make(grant, asked_at))
             self._taken.set()

@@ -1,43 +1,38 @@
 """Claim judgings at the jobstore over gRPC."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from pydantic_core import from_json
 
 from contracts.spending import Budget
 from servicekit.leasing.claims import ClaimDenied, read_denial, read_lease
-from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, prove, translate_errors
+from servicekit.leasing.client import CLAIMS_MAX, CLAIMS_MAX_BYTES, GrpcLeases, prove, translate_errors
 from servicekit.leasing.worker import Lease
 from servicekit.retry import chunk_by_size
 from signoff.v1 import work_service_pb2 as pb
 from validator.ports import Claim, FreeGrant, FreeOutcome, Grant
 
-if TYPE_CHECKING:
-    from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
-
 
 class GrpcFreeJudgings:
     """Take judgings without a job over gRPC, and report them."""
 
-    def __init__(self, stub: "WorkServiceAsyncStub", metadata: tuple[tuple[str, str], ...]) -> None:
-        self._stub = stub
-        self._metadata = metadata
+    def __init__(self, leases: GrpcLeases) -> None:
+        self._leases = leases
 
     async def watch(self) -> AsyncIterator[int]:
         """Yield how many wait: now, and whenever some do. Raise TransientError if the jobstore is out of reach."""
         with translate_errors():
-            async for said in self._stub.WatchWaitingJudgings(
-                pb.WatchWaitingJudgingsRequest(), metadata=self._metadata
+            async for said in self._leases.stub.WatchWaitingJudgings(
+                pb.WatchWaitingJudgingsRequest(), metadata=self._leases.metadata
             ):
                 yield said.judgings_waiting
 
     async def take(self, owner: UUID, room: int) -> list[FreeGrant]:
         """Take up to `room` of those that wait. Raise TransientError if the jobstore is out of reach."""
         request = pb.BeginJudgingsRequest(owner=str(owner), take=room)
-        with translate_errors():
-            answer = await self._stub.BeginJudgings(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
+        answer = await self._leases.call(self._leases.stub.BeginJudgings, request)
         return [_read_free_grant(taken) for taken in answer.taken]
 
     async def finish(
@@ -54,8 +49,7 @@ class GrpcFreeJudgings:
             held=[prove(lease, owner) for lease in held],
             given_back=[prove(lease, owner) for lease in given_back],
         )
-        with translate_errors():
-            answer = await self._stub.FinishJudgings(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
+        answer = await self._leases.call(self._leases.stub.FinishJudgings, request)
         return {lease for lease, state in zip(held, answer.held, strict=True) if state == pb.LEASE_STATE_KEEP}
 
 
@@ -87,9 +81,8 @@ def _read_free_grant(answer: pb.JudgingAnswer) -> FreeGrant:
 class GrpcJudgings:
     """Claim results over gRPC. `judge` is the name of who would judge: earlier verdicts by it may be reused."""
 
-    def __init__(self, stub: "WorkServiceAsyncStub", metadata: tuple[tuple[str, str], ...], judge: str) -> None:
-        self._stub = stub
-        self._metadata = metadata
+    def __init__(self, leases: GrpcLeases, judge: str) -> None:
+        self._leases = leases
         self._judge = judge
 
     async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
@@ -104,8 +97,7 @@ class GrpcJudgings:
             request = pb.BeginJudgingsRequest(
                 owner=str(owner), room=free, claims=messages, judge=self._judge, applies_policies=True
             )
-            with translate_errors():
-                answer = await self._stub.BeginJudgings(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
+            answer = await self._leases.call(self._leases.stub.BeginJudgings, request)
             answers += [_read_answer(a) for a in answer.answers]
         return answers
 

@@ -19,6 +19,7 @@ from support.jobstore.statements import recorded_statements
 from support.jobstore.steps import Steps, able_agents, new_job, swept, verdict
 from support.jobstore.terms import TERMS
 
+from contracts.identity import new_execution_id
 from contracts.resources import JobEdit
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
@@ -139,6 +140,26 @@ async def test_what_is_made_of_memory_is_what_is_made_of_the_table(database: Dat
     await handing.carry_out(commands)
     await compared.check()
     assert {*Compared.kinds - before} >= {"call_failed", "deadline", "result", "not_met", "progress"}
+
+
+async def test_the_late_result_of_a_cancelled_execution_does_not_say_that_it_is_the_jobs_last(
+    database: Database, relay: Relay, topics: TopicsInMemory, handing: CommandRunner
+) -> None:
+    cancelled = Steps(database, handing)
+    lease = await cancelled.running()
+    cancel = CancelJob(cancelled.job_id, actor=SIGNOFF)
+    following = new_execution_id()
+    await handing.submit.run_one(cancel)
+    await handing.submit.run_one(ExecuteJob(cancelled.job_id, following, chosen=True, actor=SIGNOFF))
+    await cancelled.result(lease)
+    await publish(relay, database)
+    fact = from_json([record for record in topics.records if record.key == cancelled.job_id.encode()][-1].value)
+    assert (fact["kind"], fact["log"]["status"], fact["log"]["execution_id"]) == (
+        "result",
+        "CANCELLED",
+        str(cancelled.execution_id),
+    )
+    assert (fact["job"]["execution_id"], fact["job"]["submission"]) == (str(following), 1)
 
 
 async def test_a_life_is_published_without_a_look_or_a_read(

@@ -92,9 +92,12 @@ def row(spec: Spec, kind: TransitionKind, version: int = 7, **fields: Any) -> An
     agent = NewAgent(id=JOB_ID, name="\x01" * 200, url=f"http://a/{'€' * 1_900}", policy=POLICY)
     wide = {"capabilities": spec.capabilities, "created_at": NOW, "updated_at": NOW}
     columns = dict.fromkeys(("request", "response", "progress", "event_id", "batch_id"))
-    numbers = dict.fromkeys(("attempt", "lease", "submission", "spent", "calls", "seq", "spent_tokens"), 2**53)
+    numbers = dict.fromkeys(
+        ("attempt", "lease", "submission", "job_submission", "spent", "calls", "seq", "spent_tokens"), 2**53
+    )
     columns |= numbers | {"id": uuid4(), "job_id": JOB_ID, "version": version, "kind": kind, "status": "ASSIGNED"}
     columns |= {"job_status": "ASSIGNED", "agent_id": JOB_ID, "code": "c" * 64, "execution_id": uuid4()}
+    columns["job_execution_id"] = columns["execution_id"]
     columns["cancelled"] = True
     columns["waited"] = format_waits([Hold(Cause(WaitCode.LIMIT_CONCURRENCY, "€" * 400), NOW, NOW)] * 5 * WAITS_MAX)
     columns["actor"] = f"upstream:{'s' * 32}"

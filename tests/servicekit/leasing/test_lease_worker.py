@@ -253,9 +253,12 @@ async def test_a_newer_lease_replaces_an_older_one_of_its_execution(worker, leas
     await until(lambda: leases.held == [newer])
 
 
-async def test_work_whose_lease_has_run_out_before_it_starts_does_not_start(worker, work):
-    assert begin(worker, work, runs_for_s=0.0)
+async def test_work_whose_lease_has_run_out_before_it_starts_does_not_start_and_is_given_back(worker, leases, work):
+    a_lease = lease()
+    assert begin(worker, work, a_lease, runs_for_s=0.0)
     await until(lambda: worker.room == 10)
+    await until(lambda: leases.given_back == [(a_lease, False)])
+    assert not begin(worker, work, a_lease)
     assert work.begun == []
 
 

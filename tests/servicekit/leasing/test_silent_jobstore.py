@@ -5,6 +5,7 @@ import time
 from collections.abc import Generator
 from types import SimpleNamespace
 from typing import Any, cast
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -12,6 +13,7 @@ from leased_work import Work, begun
 from support.fakes import until, working
 
 from contracts.channels import _Channels
+from servicekit.errors import TransientError
 from servicekit.leasing.client import CALL_TIMEOUT_S, GrpcLeases
 from servicekit.leasing.worker import Worker
 from signoff.v1 import work_service_pb2 as pb
@@ -80,6 +82,43 @@ async def test_a_lease_is_renewed_at_the_other_jobstore_before_it_lapses(work: W
         asked = len(silent.asked_at)
         await asyncio.sleep(3 * LEASE_S)
         assert len(silent.asked_at) == asked  # it is left, and stays so
+
+
+async def test_each_call_waits_a_third_of_a_lease_and_one_that_ran_out_of_it_for_longer_until_it_is_fast() -> None:
+    """A grant of which nobody hears would lapse: its claim is made again, elsewhere, while it lasts."""
+    asked: list[tuple[str, float]] = []
+    takes_s = {"claim": 0.0, "report": 0.0}
+
+    def make_method(name: str) -> Any:
+        async def call(_: object, *, timeout: float, metadata: object) -> str:  # noqa: ASYNC109 - as gRPC has it
+            assert metadata == leases.metadata
+            asked.append((name, timeout))
+            if takes_s[name] >= timeout:
+                raise grpc.aio.AioRpcError(grpc.StatusCode.DEADLINE_EXCEEDED, grpc.aio.Metadata(), grpc.aio.Metadata())
+            return name
+
+        return call
+
+    channels = _Channels(cast("Any", [Jobstore()]))
+    stub = SimpleNamespace(RenewLeases=channels.unary_unary("RenewLeases"))
+    leases = GrpcLeases(cast("Any", stub), pb.WORK_KIND_EXECUTING, "secret")
+    claim, report = make_method("claim"), make_method("report")
+    assert await leases.call(claim, pb.BeginExecutionsRequest()) == "claim"
+    await leases.renew(uuid4(), 1, [], [], [])
+    takes_s["claim"] = LEASE_S
+    with pytest.raises(TransientError):
+        await leases.call(claim, pb.BeginExecutionsRequest())
+    await leases.call(claim, pb.BeginExecutionsRequest())
+    await leases.call(report, pb.BeginExecutionsRequest())
+    takes_s["claim"] = 0.0
+    await leases.call(claim, pb.BeginExecutionsRequest())
+    assert asked == [
+        ("claim", CALL_TIMEOUT_S),
+        ("claim", LEASE_S / 3),
+        ("claim", CALL_TIMEOUT_S),
+        ("report", LEASE_S / 3),
+        ("claim", LEASE_S / 3),
+    ]
 
 
 async def test_where_all_are_slow_renewals_are_waited_for(work: Work) -> None:

@@ -23,6 +23,18 @@ async def test_stopped_it_gives_back_what_has_not_begun_and_takes_no_more(leases
     assert set(leases.rooms) == {0}
 
 
+async def test_what_is_granted_once_it_stops_is_given_back_and_not_begun(worker, leases, work):
+    """As the claims are answered that were under way."""
+    worker.take_no_more()
+    begin(worker, work, first := lease())
+    await until(lambda: leases.given_back == [(first, False)])
+    stopping = asyncio.create_task(worker.stop(5.0))
+    begin(worker, work, second := lease())
+    await stopping
+    assert leases.given_back == [(first, False), (second, False)]
+    assert work.begun == []
+
+
 async def test_stopped_before_anybody_heard_of_it_it_says_nothing(leases):
     await Worker("test", leases, capacity=10, outcomes_max=10).stop(5.0)
     assert leases.calls == 0

@@ -114,6 +114,19 @@ def tell(worker: Worker, waiting: int) -> None:
     worker.on_waiting(waiting)
 
 
+async def test_what_was_granted_so_late_that_its_lease_has_run_out_is_not_begun() -> None:
+    store, judge = Store(1), Judge()
+    store.lease_s = 0.0
+    made, worker = make(store, judge)
+    tell(worker, 1)
+    await until(lambda: store.taken)
+    store.lease_s, store.waiting = 60.0, [lease(uuid4())]
+    await until(lambda: judge.under_way)
+    assert judge.most == 1
+    await made.stop()
+    assert len(store.given_back) == 1
+
+
 async def test_half_of_the_capacity_is_taken_and_more_as_room_comes() -> None:
     store, judge = Store(12), Judge()
     made, worker = make(store, judge)

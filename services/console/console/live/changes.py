@@ -29,7 +29,7 @@ class JobNow(BaseModel):
     progress: float | None
     spent_usd: float
     spent_tokens: int
-    live: bool = Field(description="whether an execution is asked for or under way")
+    live: bool | None = Field(None, description="whether an execution is asked for or under way")
     updated_at: datetime
     execution_id: UUID | None = None
     submission: int | None = None
@@ -38,10 +38,13 @@ class JobNow(BaseModel):
     @classmethod
     def of(cls, log: JobLog) -> "JobNow":
         """Return the job as an entry of its log left it."""
-        is_requested = log.status is JobLogStatus.ASSIGNED and log.execution_id is not None
         changed: dict[str, Any] = {}
-        if log.execution_id is not None:
-            changed = {"execution_id": log.execution_id, "submission": log.submission}
+        # A result that comes after its execution was cancelled says nothing of the one that is live by now.
+        if not (log.kind == "result" and log.status is JobLogStatus.CANCELLED):
+            is_requested = log.status is JobLogStatus.ASSIGNED and log.execution_id is not None
+            changed["live"] = log.job_status is JobStatus.IN_PROGRESS or is_requested
+            if log.execution_id is not None:
+                changed |= {"execution_id": log.execution_id, "submission": log.submission}
         if log.kind == "progress" or log.progress is None:
             changed["progress_message"] = log.message if log.kind == "progress" else None
         return cls(
@@ -52,7 +55,6 @@ class JobNow(BaseModel):
             progress=log.progress,
             spent_usd=log.spent_usd or 0.0,
             spent_tokens=log.spent_tokens or 0,
-            live=log.job_status is JobStatus.IN_PROGRESS or is_requested,
             updated_at=log.created_at,
             **changed,
         )

@@ -161,7 +161,7 @@ class LiveHub:
                 if outage is not None:
                     data |= {"database": str(outage), "remedy": outage.remedy}
                 for viewer in self._viewers:
-                    viewer.ping(self.cursor or 0, data)
+                    viewer.ping(self.cursor, data)
 
     async def _catch_up(self, viewer: Viewer, after: int) -> None:
         try:

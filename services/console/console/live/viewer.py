@@ -55,9 +55,12 @@ class Viewer:
             await self._emptied.wait()
         self._put(change.frame)
 
-    def ping(self, cursor: int, data: dict[str, Any]) -> None:
-        """Show that the stream is alive. While catching up it ends only if nothing was read since the last ping."""
-        if self.is_live:
+    def ping(self, cursor: int | None, data: dict[str, Any]) -> None:
+        """Show that the stream is alive, at a cursor, unless none is known while the log is another than it was.
+
+        While catching up it ends only if nothing was read since the last ping.
+        """
+        if self.is_live and cursor is not None:
             self.enqueue(make_frame("ping", {"cursor": cursor, **data}, cursor))
         elif len(self._frames) < self._frames_max:
             self._put(make_frame("ping", data))

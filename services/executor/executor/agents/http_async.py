@@ -82,7 +82,8 @@ class HttpAsyncAgent:
         except AgentWorkLostError:
             raise
         except AgentError:
-            await work.stop()
+            if not call.has_lapsed():
+                await work.stop()
             raise
         except asyncio.CancelledError:
             if call.is_given_up():

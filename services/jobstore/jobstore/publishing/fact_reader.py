@@ -47,6 +47,8 @@ _ROWS: Final = text(
             SELECT p.kind = 'cancelled' FROM job_logs p WHERE p.job_id = l.job_id AND p.version <= l.version
                 AND (p.kind = ANY('{_BEGINNINGS}') OR p.kind = 'cancelled' AND p.execution_id IS NOT NULL)
             ORDER BY p.version DESC LIMIT 1), false) ELSE false END AS cancelled,
+        coalesce(now.execution_id, l.execution_id) AS job_execution_id,
+        coalesce(now.submission, l.submission) AS job_submission,
         CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.description END AS description,
         CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.acceptance_criteria END AS acceptance_criteria,
         EXISTS (SELECT FROM job_logs x
@@ -67,6 +69,11 @@ _ROWS: Final = text(
         ) AS sized
     ) AS l JOIN jobs j ON j.id = l.job_id LEFT JOIN agents a ON a.id = l.agent_id
         LEFT JOIN executions e ON e.execution_id = l.execution_id
+        LEFT JOIN LATERAL (
+            SELECT p.execution_id, p.submission FROM job_logs p
+            WHERE p.job_id = l.job_id AND p.version < l.version AND p.kind = 'requested'
+                AND l.kind = 'result' AND l.status = 'CANCELLED'  -- of an execution that is not the last any more
+            ORDER BY p.version DESC LIMIT 1) AS now ON true
     WHERE l.bytes - l.size < :bytes
     ORDER BY l.place
     """,  # noqa: S608 - fragments of our own

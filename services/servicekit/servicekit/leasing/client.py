@@ -2,11 +2,12 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 import grpc
+from google.protobuf.message import Message
 
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.claims import read_lease
@@ -16,14 +17,17 @@ from signoff.v1 import work_service_pb2 as pb
 if TYPE_CHECKING:
     from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
 
+A = TypeVar("A")
+
 #: The largest gRPC message, either way.
 MESSAGE_MAX_BYTES = 64 << 20
 #: A call that takes longer fails with a TransientError.
 CALL_TIMEOUT_S = 30.0
-#: The share of a lease for which a renewal waits, so that there is time for another, which goes to another jobstore.
-RENEWAL_SHARE = 1 / 3
+#: The share of a lease for which a call that leases depend on waits, so that there is time for another, which goes to
+#: another jobstore.
+PROMPT_SHARE = 1 / 3
 #: Seconds that it waits at least, however short a lease is.
-RENEWAL_MIN_S = 1.0
+PROMPT_MIN_S = 1.0
 _OUT_OF_TIME = grpc.StatusCode.DEADLINE_EXCEEDED.name.lower()
 #: Claims in one call, and bytes of them.
 CLAIMS_MAX = 200
@@ -57,10 +61,29 @@ class GrpcLeases:
     """Renew leases of one kind over gRPC. `metadata` carries the worker's token."""
 
     def __init__(self, stub: "WorkServiceAsyncStub", kind: "pb.WorkKind.ValueType", token: str) -> None:
-        self._stub = stub
-        self._kind = kind
-        self._timeout_s = CALL_TIMEOUT_S
+        self.stub = stub
         self.metadata = (("authorization", f"Bearer {token}"),)
+        self._kind = kind
+        self._prompt_s = CALL_TIMEOUT_S  # until it is known how long leases last
+        self._slow = set[object]()
+
+    async def call(self, method: Callable[..., Awaitable[A]], request: Message) -> A:
+        """Call what leases depend on. Raise TransientError if the jobstore is out of reach.
+
+        One that does not answer promptly is left (contracts.channels), so that the next try is in time elsewhere. What
+        takes as long elsewhere, too, is waited for until it is fast again.
+        """
+        asked_at, timeout_s = time.monotonic(), CALL_TIMEOUT_S if method in self._slow else self._prompt_s
+        try:
+            with translate_errors():
+                answer = await method(request, timeout=timeout_s, metadata=self.metadata)
+        except TransientError as error:
+            if error.code == _OUT_OF_TIME:
+                self._slow.add(method)
+            raise
+        if time.monotonic() - asked_at < self._prompt_s:
+            self._slow.discard(method)
+        return answer
 
     async def renew(
         self,
@@ -70,10 +93,7 @@ class GrpcLeases:
         outcomes: Sequence[Lease],
         given_back: Sequence[GivenBackLease],
     ) -> Renewal:
-        """Renew leases, ask for outcomes, give back. Raise TransientError if the jobstore is out of reach.
-
-        One that does not answer soon is left (contracts.channels), so that the next renewal is in time elsewhere.
-        """
+        """Renew leases, ask for outcomes, give back. Raise TransientError if the jobstore is out of reach."""
         request = pb.RenewLeasesRequest(
             owner=str(owner),
             kind=self._kind,
@@ -82,17 +102,8 @@ class GrpcLeases:
             outcomes=[prove(lease, owner) for lease in outcomes],
             given_back=[pb.GivenBackLease(lease=prove(one.lease, owner), begun=one.begun) for one in given_back],
         )
-        asked_at = time.monotonic()
-        try:
-            with translate_errors():
-                answer = await self._stub.RenewLeases(request, timeout=self._timeout_s, metadata=self.metadata)
-        except TransientError as error:
-            if error.code == _OUT_OF_TIME:
-                self._timeout_s = CALL_TIMEOUT_S
-            raise
-        # What takes as long elsewhere, too, is waited for until it is fast again.
-        short_s = max(RENEWAL_MIN_S, answer.lease_s * RENEWAL_SHARE)
-        self._timeout_s = short_s if time.monotonic() - asked_at < short_s else CALL_TIMEOUT_S
+        answer = await self.call(self.stub.RenewLeases, request)
+        self._prompt_s = max(PROMPT_MIN_S, answer.lease_s * PROMPT_SHARE)
         return Renewal(
             [_STATES[s] for s in answer.held],
             [_STATES[s] for s in answer.outcomes],

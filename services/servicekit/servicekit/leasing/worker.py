@@ -201,8 +201,8 @@ class Worker:
     async def _run(
         self, held: HeldLease, work: Callable[[HeldLease], Awaitable[PublishOutcome]], give_up: PublishFailure
     ) -> None:
-        if held.has_lapsed():
-            self._forget(held)
+        if self._stopping or held.has_lapsed():
+            await self._give_back([held])
             return
         try:
             publish = await work(held)
@@ -212,8 +212,7 @@ class Worker:
             log.warning("work is left to a newer worker", extra={"job_id": held.job_id, "reason": str(error)})
             held.begun = False
             await asyncio.sleep(LEFT_AFTER_S)
-            self._forget(held)
-            await retry_transient(lambda: self.renew([GivenBackLease(held.lease, begun=False)]), on="jobstore")
+            await self._give_back([held])
             return
         except Exception as error:
             # A bug. It is reported: the jobstore counts how often, and then fails the job. A lapse would say nothing.
@@ -276,7 +275,7 @@ class Worker:
 
     def _abort(self, held: HeldLease) -> None:
         """Cancel work and end its lease."""
-        if held.task is not None:
+        if held.task is not None and held.task is not asyncio.current_task():
             held.task.cancel()
         self._end(held.lease)
         self._forget(held)
@@ -370,14 +369,14 @@ class Worker:
         renewing = asyncio.create_task(self.run())
         try:
             async with asyncio.timeout(grace_s):
-                await self._give_back([held for held in self._held.values() if not held.begun], begun=False)
+                await self._give_back([held for held in self._held.values() if not held.begun])
                 if self._reported_room:  # nobody is to offer to this worker any more
                     with contextlib.suppress(TransientError):
                         await self.renew()
                 tasks = [held.task for held in self._held.values() if held.task is not None]
                 if tasks:
                     await asyncio.wait(tasks, timeout=grace_s * (1 - HAND_BACK_SHARE))
-                await self._give_back(list(self._held.values()), begun=True)
+                await self._give_back(list(self._held.values()))
                 while self._awaited:
                     await retry_transient(self.renew, on="jobstore")
                     await asyncio.sleep(0.05)
@@ -393,8 +392,8 @@ class Worker:
                 task.cancel()  # before what they use is closed: that is no failure of an agent
             await asyncio.gather(*left, return_exceptions=True)
 
-    async def _give_back(self, work: Sequence[HeldLease], *, begun: bool) -> None:
+    async def _give_back(self, work: Sequence[HeldLease]) -> None:
         for held in work:
             self._abort(held)
-        if given_back := [GivenBackLease(held.lease, begun) for held in work]:
+        if given_back := [GivenBackLease(held.lease, held.begun) for held in work]:
             await retry_transient(lambda: self.renew(given_back), on="jobstore")

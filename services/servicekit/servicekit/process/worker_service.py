@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contracts.channels import open_channel
 from servicekit.kafka.publisher import Publisher
@@ -20,9 +20,6 @@ from servicekit.process.settings import WorkerSettings
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceStub
 
-if TYPE_CHECKING:
-    from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
-
 #: Records in one batch that is consumed.
 RECORDS_MAX = 200
 #: The share of the grace time that work may use; the rest is for closing what it used.
@@ -35,12 +32,11 @@ CLOSE_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """What a service's handlers are built from. `stack` closes what they open; `metadata` carries the token."""
+    """What a service's handlers are built from. `stack` closes what they open."""
 
     stack: contextlib.AsyncExitStack
     publisher: Publisher
-    stub: "WorkServiceAsyncStub"
-    metadata: tuple[tuple[str, str], ...]
+    leases: GrpcLeases
     worker: Worker
 
 
@@ -59,10 +55,9 @@ async def run_worker(
         await publisher.start()
         stack.push_async_callback(publisher.stop)
         channel = await stack.enter_async_context(open_channel(settings.jobstore, MESSAGE_MAX_BYTES))
-        stub = WorkServiceStub(channel)
-        leases = GrpcLeases(stub, kind, token)
+        leases = GrpcLeases(WorkServiceStub(channel), kind, token)
         worker = Worker(name, leases, settings.capacity, settings.outcomes_max)
-        subscription = await subscribe(WorkerContext(stack, publisher, stub, leases.metadata, worker))
+        subscription = await subscribe(WorkerContext(stack, publisher, leases, worker))
         broker = make_broker(settings.kafka, name)
         subscription.attach(broker, max_records=RECORDS_MAX)
         if settings.health_address:

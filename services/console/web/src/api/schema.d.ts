@@ -4180,8 +4180,9 @@ export interface components {
             /**
              * Live
              * @description whether an execution is asked for or under way
+             * @default null
              */
-            live: boolean;
+            live: boolean | null;
             /**
              * Updated At
              * Format: date-time

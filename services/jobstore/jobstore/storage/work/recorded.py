@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Final, TypeAlias
 
 from contracts.jsontext import json_text
+from contracts.status import JobLogStatus
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import Execution, LogEntry, TransitionKind
 from jobstore.storage.sql import Row, Values
@@ -56,7 +57,8 @@ def make_recorded(
 def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_edited: bool) -> Recorded:
     execution, is_first = entry.execution, entry.job.version == 1
     request, response = row["request_payload"], row["response_payload"]
-    is_whole = entry.report.kind is not TransitionKind.EDITED
+    is_late = entry.report.kind is TransitionKind.RESULT and entry.status is JobLogStatus.CANCELLED
+    is_whole = entry.report.kind is not TransitionKind.EDITED and not is_late
     if row["quoted_version"] is not None:
         response = stored.response
         is_whole = response is not None
@@ -73,6 +75,8 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
         "spec_hash": None,
         "agent": stored.agent,
         "cancelled": entry.job.cancelled,
+        "job_execution_id": row["execution_id"],
+        "job_submission": row["submission"],
         "calls": None,
         "batch_id": None,
         "is_edited_later": False,
