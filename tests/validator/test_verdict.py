@@ -18,6 +18,7 @@ from validator.verdict import (
     NO_JUDGE,
     TEXT_MAX,
     WORDS_MAX,
+    Ballot,
     CriterionAnswer,
     Hearing,
     is_reusable,
@@ -59,6 +60,11 @@ class TestAnswers:
         with pytest.raises(JudgeAnswerError) as error:
             read_answer(f"{{{text}}}", 2)
         assert error.value.code == "judge_criteria_mismatch"
+        assert str(error.value) in {
+            "the judge did not answer each of 2 criteria once, and nothing else",
+            "the judge answered something twice",
+        }
+        assert (str(error.value) == "the judge answered something twice") == (len(set(names)) < len(names))
 
     @pytest.mark.parametrize(
         ("text", "code"),
@@ -81,6 +87,8 @@ class TestAnswers:
         with pytest.raises(JudgeAnswerError) as error:
             read_answer(text, 0)
         assert error.value.code == code
+        if code == "judge_wrong_shape" and text.startswith("{"):
+            assert str(error.value) == "the judge's answer has no reason"
 
     @pytest.mark.parametrize(
         "change",
@@ -99,6 +107,7 @@ class TestAnswers:
         with pytest.raises(JudgeAnswerError) as error:
             read_answer(json.dumps(text), 1)
         assert error.value.code == "judge_wrong_shape"
+        assert str(error.value).startswith("the judge's answer has another shape: ")
 
     @pytest.mark.parametrize("where", ["reason", "comment"])
     def test_one_with_the_canary_is_nonsense(self, where: str) -> None:
@@ -198,6 +207,16 @@ class TestHearings:
 
 
 class TestVerdicts:
+    def test_of_many_criteria_each_has_fewer_words_and_whole_ones(self) -> None:
+        criteria = WORDS_MAX // 100
+        quotes = {100: "a" * 49 + " " + "b" * 50, 101: "a" * 50 + " " + "b" * 50}
+        for length, quote in quotes.items():
+            one = judge_criterion(Criterion(text="It greets"), Outcome.PASS, "c" * 101, quote)
+            verdict = make_verdict([Ballot(one)] * criteria, ["because"], "m")
+            assert len(quote) == length
+            assert verdict.criteria[0].evidence == (quote if length == 100 else "a" * 50)
+            assert verdict.criteria[0].comment == "c" * 100
+
     @given(st.lists(st.tuples(st.sampled_from(Outcome), st.booleans()), min_size=1))
     def test_valid_is_what_passed_every_required_criterion(self, pairs: list[tuple[Outcome, bool]]) -> None:
         ballots = [heard(said(outcome), required=must).conclude() for outcome, must in pairs]

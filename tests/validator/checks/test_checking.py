@@ -1,16 +1,19 @@
 """Checks before the judge: it is not asked where one fails."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from counting_judge import WORDS, judge
 
+from contracts.checks import Finding
 from contracts.criteria import Criterion
 from contracts.events import hash_result
 from contracts.jsontext import json_text
 from contracts.judging.policy import JudgePolicy, Stage
 from contracts.status import Outcome
 from validator.errors import JudgmentError
+from validator.ports import Subject
 from validator.verdict import NO_JUDGE, is_reusable
 
 
@@ -26,7 +29,7 @@ async def test_a_failed_check_asks_no_judge_and_says_what_was_found() -> None:
         "it has 7 words; at most 5 are allowed",
     )
     assert verdict.reason == "max_words 5: it has 7 words; at most 5 are allowed"
-    assert verdict.model == NO_JUDGE
+    assert verdict.model == NO_JUDGE == "no judge was asked"
     assert [(stage.kind, stage.outcomes) for stage in verdict.stages or ()] == [("checks", "-ff")]
 
 
@@ -46,6 +49,8 @@ async def test_what_is_no_check_is_judged_where_the_checks_are_met() -> None:
     assert verdict.is_valid
     assert [one.outcome for one in verdict.criteria] == [Outcome.PASS, Outcome.PASS, Outcome.FAIL]
     (asked,) = stand_in.asked
+    assert verdict.stages is not None
+    assert 0 <= (verdict.stages[1].asks[0].latency_s or 0) < 60
     assert "It is about the sea" in asked
     assert "contains" not in asked.partition("The rules again")[0]
     assert [stage.outcomes for stage in verdict.stages or () if stage.kind == "checks"] == ["p-f"]
@@ -57,6 +62,7 @@ async def test_a_job_of_checks_alone_asks_nobody_and_can_be_met() -> None:
     assert stand_in.asked == []
     assert all(one.evidence for one in verdict.criteria)
     assert verdict.model == NO_JUDGE
+    assert verdict.reason == "every required check is met"
 
 
 @pytest.mark.parametrize("result", [None, "", " \n", {}, {"a": [""]}])
@@ -66,6 +72,14 @@ async def test_an_empty_result_meets_no_check(result: Any) -> None:
     assert not verdict.is_valid
     verdict, _ = await judge(criteria, result, judge_empty=True)
     assert verdict.is_valid
+
+
+async def test_checks_are_made_where_the_caller_has_them_made() -> None:
+    async def run_checks(texts: Sequence[str], _: Subject) -> list[Finding]:
+        return [Finding(Outcome.PASS, "found", f"{text} elsewhere") for text in texts]
+
+    verdict, _ = await judge("check: max_words 1", run_checks=run_checks)
+    assert verdict.criteria[0].comment == "max_words 1 elsewhere"
 
 
 async def test_a_check_that_cannot_be_read_is_never_met() -> None:

@@ -11,8 +11,8 @@ CASCADE = policy_of("cascade", "cheap", "strong")
 
 @pytest.mark.parametrize(("said", "outcome"), [(PASS, "p"), (FAIL, "f"), (BARE_FAIL, "f")])
 async def test_what_the_cheap_judge_is_sure_of_stands(said, outcome) -> None:
-    cheap, strong = StandIn(said, "cheap"), StandIn(UNSURE, "strong")
-    verdict = await judge(CASCADE, cheap, strong)
+    own, cheap, strong = StandIn(UNSURE), StandIn(said, "cheap"), StandIn(UNSURE, "strong")
+    verdict = await judge(CASCADE, own, cheap, strong)
     assert letters(verdict) == outcome * 3
     assert (len(cheap.asked), len(strong.asked)) == (1, 0)
     assert verdict.model == "cheap (prompt 2)"

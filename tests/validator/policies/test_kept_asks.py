@@ -5,7 +5,7 @@ from typing import Any
 from contracts.resources import Usage
 from contracts.status import Outcome
 from validator.errors import JudgeAnswerError
-from validator.judgement.asks import ASKS_MAX, AskLog, to_letters
+from validator.judgement.asks import ASKS_MAX, DESCRIBED_MAX, AskLog, to_letters
 from validator.judgement.patience import Patience
 from validator.ports import Reply
 
@@ -96,7 +96,7 @@ def test_what_is_beyond_the_most_is_summed_up() -> None:
     log.note(Reply("{}", "kept"), 0.0, role="judge")
     log.note(Reply("{}", "a", USAGE), 0.25, role="refute")
     log.note(Reply("{}", "b", Usage(input_tokens=5, output_tokens=1, cost_usd=0.25)), 0.5, role="judge")
-    log.note(Reply("{}", "a"), 0.25, role="judge")
+    log.note(Reply("{}", "a"), 0.5, role="judge")
     assert log.take()[1:] == [
         {
             "model": "a, b",
@@ -105,13 +105,23 @@ def test_what_is_beyond_the_most_is_summed_up() -> None:
             "input_tokens": 15,
             "output_tokens": 3,
             "cost_usd": 0.75,
-            "latency_s": 1.0,
+            "latency_s": 1.25,
             "sum_of": 3,
         }
     ]
     log.note(Reply("{}", "a"), 1.0, role="judge")
     (sum_of_one,) = log.take()
     assert (sum_of_one["sum_of"], sum_of_one["cost_usd"], sum_of_one["input_tokens"]) == (1, None, 0)
+
+
+def test_all_asks_are_told_in_words_up_to_the_most() -> None:
+    log = AskLog(1, 1)
+    assert log.words == ""
+    for _ in range(DESCRIBED_MAX):
+        log.note(Reply("{}", "a"), 0.5, role="judge")
+    assert "more" not in log.words
+    log.note(Reply("{}", "a"), 0.5, role="judge")
+    assert log.words.endswith("; and 1 more")
 
 
 def test_letters_stand_at_their_places() -> None:

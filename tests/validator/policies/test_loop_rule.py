@@ -85,7 +85,15 @@ async def test_what_was_refuted_is_what_the_agent_is_told() -> None:
     verdict = await judge(None, own, submission=2)
     assert letters(verdict) == "pfp"
     assert verdict.criteria[1].comment.startswith("it passed, and was refuted")
+    assert verdict.criteria[1].comment.endswith("; the judge said: stand-in says so")
     assert verdict.criteria[1].evidence is not None
+
+
+async def test_what_was_doubted_without_words_of_the_result_says_so() -> None:
+    own = StandIn(lambda question, _: BARE_FAIL if question.manner.refutes else PASS)
+    verdict = await judge(None, own, submission=2)
+    doubted = "it passed, and was doubted when it was asked about again, without words of the result that break it"
+    assert {one.comment for one in verdict.criteria} == {f"{doubted}; the judge said: stand-in says so"}
 
 
 @pytest.mark.parametrize("said", [FAIL, UNSURE])
@@ -209,9 +217,11 @@ async def test_a_check_may_be_what_a_later_pass_needs(outcome) -> None:
     )
     assert verdict.is_valid == (outcome is Outcome.PASS)
     assert seen == [(["differs"], False, 3)]
+    assert [stage.kind for stage in verdict.stages] == ["single", "checks"]
     if not verdict.is_valid:
         assert {one.outcome for one in verdict.criteria} == {Outcome.CANNOT_ASSESS}
-        assert "it is the same" in verdict.reason
+        first = "from this submission on a pass needs the check differs: it is the same"
+        assert verdict.reason == f"{first}\nas a sees it"
 
 
 @pytest.mark.parametrize("name", ["single", "quorum"])

@@ -1,13 +1,16 @@
 """Who is asked about which criteria, how many at once, and whose reasons a verdict gives."""
 
 import asyncio
+import threading
 
 import pytest
-from stand_ins import FAIL, LOOP, PASS, RESULT, TRUE, StandIn, judge, letters, policy_of
+from stand_ins import FAIL, LOOP, PASS, RESULT, TRUE, Said, StandIn, judge, letters, policy_of
 
 from contracts.criteria import Criterion
+from validator.judgement.juror import INLINE_MAX_CHARS, Document
 from validator.ports import Reply
 from validator.prompt import CRITERIA_MAX, Question
+from validator.wordings import PROMPT_VERSION, PROMPTS
 
 MANY = [Criterion(text=f"It says what bridge number {n} carries") for n in range(2 * CRITERIA_MAX + 1)]
 #: A paragraph of a result that is judged in two sections.
@@ -79,6 +82,20 @@ async def test_what_is_said_of_a_section_names_it() -> None:
     )
     assert len(judges.asked) == 2
     assert verdict.reason.startswith("part 1 of 2: as a sees it")
+
+
+async def test_to_repeat_a_criterion_shows_nothing() -> None:
+    criterion = Criterion(text="It tells in so many words which of the bridges carries what")
+    repeats = StandIn(Said("pass", criterion.text), "a")
+    verdict = await judge(policy_of("single", "a"), repeats, result=criterion.text, acceptance_criteria=[criterion])
+    assert letters(verdict) == "c"
+
+
+async def test_a_long_result_is_looked_at_beside_the_event_loop() -> None:
+    for more, is_beside in ((0, False), (1, True)):
+        document = Document("x" * (INLINE_MAX_CHARS - 2 + more), [], PROMPTS[PROMPT_VERSION], 10**6)
+        assert document.chars == INLINE_MAX_CHARS + more
+        assert (await document.compute(threading.get_ident) != threading.get_ident()) == is_beside
 
 
 async def test_a_short_result_is_no_section_of_anything() -> None:

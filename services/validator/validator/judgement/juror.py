@@ -82,13 +82,14 @@ class Terms(NamedTuple):
 class Juror:
     """One judge, who is asked about one document; `reasons` are the summaries that it gave."""
 
+    _patience: Patience
+
     def __init__(self, judge: Judge, document: Document, log: AskLog, terms: Terms) -> None:
         self._judge = judge
         self._document = document
         self._log = log
         self._terms = terms
         self._nonsense: JudgeAnswerError | None = None
-        self._patience = Patience(terms.asks_within_s)
         self.reasons: list[str] = []
 
     async def judge(self, places: Sequence[int]) -> list[Ballot]:
@@ -129,10 +130,6 @@ class Juror:
         size = self._terms.criteria_max
         groups = [hearings[start : start + size] for start in range(0, len(hearings), size)]
         at_once = _AT_ONCE if size == 1 else 1
-        if at_once == 1:
-            for group in groups:
-                await self._ask_about(questions, group)
-            return
         for start in range(0, len(groups), at_once):
             await run_all(self._ask_about(questions, group) for group in groups[start : start + at_once])
 
