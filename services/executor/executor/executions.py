@@ -8,7 +8,7 @@ from contracts.spending import Budget
 from executor.ports import Claim, Grant
 from servicekit.errors import TransientError
 from servicekit.leasing.claims import ClaimDenied, read_denial, read_lease
-from servicekit.leasing.client import CLAIMS_MAX, CLAIMS_MAX_BYTES, GrpcLeases
+from servicekit.leasing.client import CLAIM_WAIT, CLAIMS_MAX, CLAIMS_MAX_BYTES, GrpcLeases
 from servicekit.retry import chunk_by_size
 from signoff.v1 import work_service_pb2 as pb
 
@@ -37,7 +37,7 @@ class GrpcExecutions:
     async def _claim_chunk(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
         request = pb.BeginExecutionsRequest(owner=str(owner), room=room, claims=[_to_message(c) for c in claims])
         try:
-            answer = await self._leases.call(self._leases.stub.BeginExecutions, request)
+            answer = await self._leases.call(self._leases.stub.BeginExecutions, request, CLAIM_WAIT)
         except TransientError as error:
             if error.code != ANSWER_TOO_LARGE or len(claims) == 1:
                 raise

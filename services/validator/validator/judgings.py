@@ -8,7 +8,15 @@ from pydantic_core import from_json
 
 from contracts.spending import Budget
 from servicekit.leasing.claims import ClaimDenied, read_denial, read_lease
-from servicekit.leasing.client import CLAIMS_MAX, CLAIMS_MAX_BYTES, GrpcLeases, prove, translate_errors
+from servicekit.leasing.client import (
+    CLAIM_WAIT,
+    CLAIMS_MAX,
+    CLAIMS_MAX_BYTES,
+    RENEWAL_WAIT,
+    GrpcLeases,
+    prove,
+    translate_errors,
+)
 from servicekit.leasing.worker import Lease
 from servicekit.retry import chunk_by_size
 from signoff.v1 import work_service_pb2 as pb
@@ -32,7 +40,7 @@ class GrpcFreeJudgings:
     async def take(self, owner: UUID, room: int) -> list[FreeGrant]:
         """Take up to `room` of those that wait. Raise TransientError if the jobstore is out of reach."""
         request = pb.BeginJudgingsRequest(owner=str(owner), take=room)
-        answer = await self._leases.call(self._leases.stub.BeginJudgings, request)
+        answer = await self._leases.call(self._leases.stub.BeginJudgings, request, CLAIM_WAIT)
         return [_read_free_grant(taken) for taken in answer.taken]
 
     async def finish(
@@ -49,7 +57,7 @@ class GrpcFreeJudgings:
             held=[prove(lease, owner) for lease in held],
             given_back=[prove(lease, owner) for lease in given_back],
         )
-        answer = await self._leases.call(self._leases.stub.FinishJudgings, request)
+        answer = await self._leases.call(self._leases.stub.FinishJudgings, request, RENEWAL_WAIT)
         return {lease for lease, state in zip(held, answer.held, strict=True) if state == pb.LEASE_STATE_KEEP}
 
 
@@ -97,7 +105,7 @@ class GrpcJudgings:
             request = pb.BeginJudgingsRequest(
                 owner=str(owner), room=free, claims=messages, judge=self._judge, applies_policies=True
             )
-            answer = await self._leases.call(self._leases.stub.BeginJudgings, request)
+            answer = await self._leases.call(self._leases.stub.BeginJudgings, request, CLAIM_WAIT)
             answers += [_read_answer(a) for a in answer.answers]
         return answers
 

@@ -14,7 +14,7 @@ from support.fakes import until, working
 
 from contracts.channels import _Channels
 from servicekit.errors import TransientError
-from servicekit.leasing.client import CALL_TIMEOUT_S, GrpcLeases
+from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIM_WAIT, RENEWAL_WAIT, GrpcLeases
 from servicekit.leasing.worker import Worker
 from signoff.v1 import work_service_pb2 as pb
 
@@ -84,7 +84,7 @@ async def test_a_lease_is_renewed_at_the_other_jobstore_before_it_lapses(work: W
         assert len(silent.asked_at) == asked  # it is left, and stays so
 
 
-async def test_each_call_waits_a_third_of_a_lease_and_one_that_ran_out_of_it_for_longer_until_it_is_fast() -> None:
+async def test_a_call_waits_for_a_part_of_a_lease_and_one_that_ran_out_of_it_for_longer_until_it_is_fast() -> None:
     """A grant of which nobody hears would lapse: its claim is made again, elsewhere, while it lasts."""
     asked: list[tuple[str, float]] = []
     takes_s = {"claim": 0.0, "report": 0.0}
@@ -103,21 +103,21 @@ async def test_each_call_waits_a_third_of_a_lease_and_one_that_ran_out_of_it_for
     stub = SimpleNamespace(RenewLeases=channels.unary_unary("RenewLeases"))
     leases = GrpcLeases(cast("Any", stub), pb.WORK_KIND_EXECUTING, "secret")
     claim, report = make_method("claim"), make_method("report")
-    assert await leases.call(claim, pb.BeginExecutionsRequest()) == "claim"
+    assert await leases.call(claim, pb.BeginExecutionsRequest(), CLAIM_WAIT) == "claim"
     await leases.renew(uuid4(), 1, [], [], [])
     takes_s["claim"] = LEASE_S
     with pytest.raises(TransientError):
-        await leases.call(claim, pb.BeginExecutionsRequest())
-    await leases.call(claim, pb.BeginExecutionsRequest())
-    await leases.call(report, pb.BeginExecutionsRequest())
+        await leases.call(claim, pb.BeginExecutionsRequest(), CLAIM_WAIT)
+    await leases.call(claim, pb.BeginExecutionsRequest(), CLAIM_WAIT)
+    await leases.call(report, pb.BeginExecutionsRequest(), RENEWAL_WAIT)
     takes_s["claim"] = 0.0
-    await leases.call(claim, pb.BeginExecutionsRequest())
+    await leases.call(claim, pb.BeginExecutionsRequest(), CLAIM_WAIT)
     assert asked == [
         ("claim", CALL_TIMEOUT_S),
-        ("claim", LEASE_S / 3),
+        ("claim", LEASE_S * 2 / 3),
         ("claim", CALL_TIMEOUT_S),
         ("report", LEASE_S / 3),
-        ("claim", LEASE_S / 3),
+        ("claim", LEASE_S * 2 / 3),
     ]
 
 

@@ -1,6 +1,7 @@
 """Reach the jobstore's WorkService from a worker."""
 
 import contextlib
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -23,11 +24,11 @@ A = TypeVar("A")
 MESSAGE_MAX_BYTES = 64 << 20
 #: A call that takes longer fails with a TransientError.
 CALL_TIMEOUT_S = 30.0
-#: The share of a lease for which a call that leases depend on waits, so that there is time for another, which goes to
-#: another jobstore.
-PROMPT_SHARE = 1 / 3
-#: Seconds that it waits at least, however short a lease is.
-PROMPT_MIN_S = 1.0
+#: The share of a lease for which a renewal waits, and how many seconds at least, so that there is time for another,
+#: which goes to another jobstore.
+RENEWAL_WAIT = (1 / 3, 1.0)
+#: The same of a claim. It does more, and takes longer under load; what it grants counts while the lease runs.
+CLAIM_WAIT = (2 / 3, 5.0)
 _OUT_OF_TIME = grpc.StatusCode.DEADLINE_EXCEEDED.name.lower()
 #: Claims in one call, and bytes of them.
 CLAIMS_MAX = 200
@@ -64,16 +65,18 @@ class GrpcLeases:
         self.stub = stub
         self.metadata = (("authorization", f"Bearer {token}"),)
         self._kind = kind
-        self._prompt_s = CALL_TIMEOUT_S  # until it is known how long leases last
+        self._lease_s = math.inf  # until it is known
         self._slow = set[object]()
 
-    async def call(self, method: Callable[..., Awaitable[A]], request: Message) -> A:
+    async def call(self, method: Callable[..., Awaitable[A]], request: Message, wait: tuple[float, float]) -> A:
         """Call what leases depend on. Raise TransientError if the jobstore is out of reach.
 
-        One that does not answer promptly is left (contracts.channels), so that the next try is in time elsewhere. What
-        takes as long elsewhere, too, is waited for until it is fast again.
+        One that does not answer within `wait`, a share of a lease and seconds at least, is left (contracts.channels),
+        so that the next try is in time elsewhere. What takes as long there, too, is waited for until it is fast again.
         """
-        asked_at, timeout_s = time.monotonic(), CALL_TIMEOUT_S if method in self._slow else self._prompt_s
+        share, least_s = wait
+        prompt_s = min(CALL_TIMEOUT_S, max(least_s, self._lease_s * share))
+        asked_at, timeout_s = time.monotonic(), CALL_TIMEOUT_S if method in self._slow else prompt_s
         try:
             with translate_errors():
                 answer = await method(request, timeout=timeout_s, metadata=self.metadata)
@@ -81,7 +84,7 @@ class GrpcLeases:
             if error.code == _OUT_OF_TIME:
                 self._slow.add(method)
             raise
-        if time.monotonic() - asked_at < self._prompt_s:
+        if time.monotonic() - asked_at < prompt_s:
             self._slow.discard(method)
         return answer
 
@@ -102,8 +105,8 @@ class GrpcLeases:
             outcomes=[prove(lease, owner) for lease in outcomes],
             given_back=[pb.GivenBackLease(lease=prove(one.lease, owner), begun=one.begun) for one in given_back],
         )
-        answer = await self.call(self.stub.RenewLeases, request)
-        self._prompt_s = max(PROMPT_MIN_S, answer.lease_s * PROMPT_SHARE)
+        answer = await self.call(self.stub.RenewLeases, request, RENEWAL_WAIT)
+        self._lease_s = answer.lease_s
         return Renewal(
             [_STATES[s] for s in answer.held],
             [_STATES[s] for s in answer.outcomes],
