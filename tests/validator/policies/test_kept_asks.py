@@ -75,7 +75,8 @@ def test_tries_that_were_refused_are_kept_with_the_ask_that_followed_and_summed_
     log.note(Reply("{}", "a", refused=1, last_refusal="judge_timeout"), 0.0, role="judge")
     log.note(Reply("{}", "a"), 0.0, role="judge")
     summed = log.take()[-1]
-    assert (summed["refused"], summed["last_refusal"], log.take()) == (4, "judge_timeout", [])
+    assert (summed["sum_of"], summed["refused"], summed["last_refusal"]) == (7, 4, "judge_timeout")
+    assert log.take() == []
 
 
 def test_asks_stand_in_the_order_of_their_votes() -> None:

@@ -106,6 +106,46 @@ def test_a_section_is_as_long_as_it_may_be(result) -> None:
     assert len(first) == len(result) - 1
 
 
+def name_all(*texts: str) -> dict[str, str]:
+    return {f"{place:03}": text for place, text in enumerate(texts)}
+
+
+def test_the_last_members_of_a_section_come_again_and_of_a_longer_one_its_end() -> None:
+    """Each member of 300 characters counts 307: seven are in the first section, and the last three come again."""
+    words = "word " * 60
+    first, second, *_ = cut_result(name_all(*[words] * 20), 2_300)
+    assert list(first) == [f"{place:03}" for place in range(7)]
+    assert list(second) == [f"{place:03}" for place in range(3, 11)]
+    assert second["003"] == words[-75:], "72 characters, and whole words"
+
+
+@pytest.mark.parametrize(
+    ("texts", "again"),
+    [
+        (["x" * 193] * 5, {"000": 193, "001": 193, "002": 193, "003": 193, "004": 193}),  # 1,000 in all
+        (["a word", "x" * 324, "x" * 324, "x" * 324], {"001": 324, "002": 324, "003": 324}),  # 993: no room for a text
+        (["a word", "x" * 323, "x" * 324, "x" * 324], {"000": 4, "001": 323, "002": 324, "003": 324}),  # 992
+        ([" " + "w" * 399, "x" * 693], {"000": 399, "001": 693}),
+    ],
+    ids=["exactly", "no room", "room for one", "a text of one word"],
+)
+def test_what_comes_again_is_no_longer_than_the_overlap_but_for_a_word(texts, again) -> None:
+    chars = sum(len(text) + 7 for text in texts)
+    _, second = cut_result(name_all(*texts, "end"), chars)
+    assert {name: len(text) for name, text in second.items() if text != "end"} == again
+
+
+def test_a_text_that_fits_is_one_section() -> None:
+    assert list(cut_text("x" * 2_000, 2_000)) == ["x" * 2_000]
+    assert len(list(cut_text("x" * 2_001, 2_000))) == 2
+
+
+async def test_a_result_that_only_json_makes_long_is_no_part_of_anything() -> None:
+    judges = StandIn(Said("fail", None), "a")
+    verdict = await judge(SECTIONED, judges, result="It is\n" * 320, acceptance_criteria=[MEETS])
+    assert (len(judges.asked), verdict.reason) == (1, "as a sees it")
+
+
 @given(st.lists(st.text(alphabet="ab ", min_size=1, max_size=1_200), min_size=3, max_size=30))
 def test_sections_of_members_are_full_and_no_longer_than_they_may_be(texts) -> None:
     chars, around = 2_300, len("000") + 4
