@@ -51,7 +51,8 @@ def http_agent(client) -> HttpAgent:
 
 @pytest.fixture
 def leases() -> FakeLeases:
-    return FakeLeases()
+    """Leases that lapse on no busy machine, since work under one that has is not ended."""
+    return FakeLeases(lease_s=2.0)
 
 
 @pytest.fixture

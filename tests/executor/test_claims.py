@@ -15,7 +15,8 @@ from executor.ports import Claim, Grant
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.client import CLAIMS_MAX, GrpcLeases
-from servicekit.leasing.worker import GivenBackLease, HeldLease, LeaseState
+from servicekit.leasing.renewal import GivenBackLease, LeaseState
+from servicekit.leasing.worker import HeldLease
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceStub
 

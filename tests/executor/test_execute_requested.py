@@ -21,7 +21,7 @@ from executor.reporting import AttemptReports, to_printable
 from servicekit.errors import PermanentError
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.worker import LeaseState
+from servicekit.leasing.renewal import LeaseState
 
 
 @pytest.fixture

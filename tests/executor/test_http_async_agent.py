@@ -14,7 +14,7 @@ from support.fakes import until
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.status import Delivery, ReportKind
 from contracts.status import Protocol as AgentProtocol
-from servicekit.leasing.worker import LeaseState
+from servicekit.leasing.renewal import LeaseState
 
 DONE = status("succeeded", result="blue")
 PASSING = {

@@ -20,7 +20,7 @@ from executor.errors import (
 from executor.handlers import Handlers
 from executor.retries import backoff_s, may_retry, wait_s
 from servicekit.errors import TransientError
-from servicekit.leasing.worker import LeaseState
+from servicekit.leasing.renewal import LeaseState
 
 BUSY, NOT_FOUND = AgentBusyError("busy", status=503), AgentStatusError("who?", status=404)
 TIMEOUT, UNREACHABLE = AgentTimeoutError("late"), AgentUnreachableError("nobody there")

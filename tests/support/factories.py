@@ -19,7 +19,7 @@ from contracts.topics import TOPIC_OF
 from executor.ports import Grant
 from jobstore.domain.actor import UPSTREAM
 from servicekit.kafka.subscription import Incoming
-from servicekit.leasing.worker import Lease
+from servicekit.leasing.renewal import Lease
 
 _leases = count(1)
 SECRETS = Secrets.parse(make_secret("test", b"a secret of the tests, not shown!"))

@@ -14,7 +14,8 @@ from contracts.events import Event
 from executor.ports import Call, Claim, Grant
 from servicekit.errors import TransientError
 from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.worker import HeldLease, Lease, LeaseState, Renewal, Worker
+from servicekit.leasing.renewal import Lease, LeaseState, Renewal
+from servicekit.leasing.worker import HeldLease, Worker
 
 
 async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:

@@ -10,7 +10,7 @@ from contracts.resources import Policy, Usage
 from contracts.spending import Budget
 from contracts.status import Protocol as AgentProtocol
 from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.worker import Lease
+from servicekit.leasing.renewal import Lease
 
 #: A value of fewer characters is no secret, and would be found in every text.
 SECRET_MIN = 4

@@ -19,7 +19,8 @@ from contracts.judging.policy import JudgeModel
 from contracts.spending import Budget
 from contracts.status import JudgingKind
 from servicekit.errors import PermanentError, TransientError
-from servicekit.leasing.worker import Lease, Worker
+from servicekit.leasing.renewal import Lease
+from servicekit.leasing.worker import Worker
 from servicekit.retry import backoffs_s
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError, PolicyNotSupportedError
 from validator.judge_config import JudgeConfig

@@ -13,7 +13,8 @@ from servicekit.errors import SignoffError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.worker import HeldLease, Lease, PublishOutcome, Worker
+from servicekit.leasing.renewal import Lease
+from servicekit.leasing.worker import HeldLease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig

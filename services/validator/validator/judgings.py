@@ -17,7 +17,7 @@ from servicekit.leasing.client import (
     prove,
     translate_errors,
 )
-from servicekit.leasing.worker import Lease
+from servicekit.leasing.renewal import Lease
 from servicekit.retry import chunk_by_size
 from signoff.v1 import work_service_pb2 as pb
 from validator.ports import Claim, FreeGrant, FreeOutcome, Grant

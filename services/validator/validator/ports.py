@@ -13,7 +13,7 @@ from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from contracts.spending import Budget
 from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.worker import Lease
+from servicekit.leasing.renewal import Lease
 from validator.prompt import Question
 
 

@@ -12,7 +12,8 @@ from support.fakes import FakeLeases, until
 
 from contracts.signing import KeyUse, Secrets, make_secret
 from servicekit.errors import PermanentError, TransientError
-from servicekit.leasing.worker import RENEWALS_MAX, HeldLease, LeaseState, Worker
+from servicekit.leasing.renewal import LeaseState
+from servicekit.leasing.worker import RENEWALS_MAX, HeldLease, Worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -259,6 +260,16 @@ async def test_work_whose_lease_has_run_out_before_it_starts_does_not_start_and_
     await until(lambda: worker.room == 10)
     await until(lambda: leases.given_back == [(a_lease, False)])
     assert not begin(worker, work, a_lease)
+    assert work.begun == []
+
+
+async def test_what_is_granted_too_late_is_given_back_together(worker, leases, work):
+    many = [lease() for _ in range(50)]
+    calls = leases.calls
+    for each in many:
+        begin(worker, work, each, runs_for_s=0.0)
+    await until(lambda: len(leases.given_back) == len(many))
+    assert leases.calls - calls < 5
     assert work.begun == []
 
 

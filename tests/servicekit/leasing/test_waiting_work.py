@@ -8,7 +8,8 @@ from leased_work import Work, begin, begun
 from support.factories import lease
 from support.fakes import until
 
-from servicekit.leasing.worker import HeldLease, LeaseState, Worker
+from servicekit.leasing.renewal import LeaseState
+from servicekit.leasing.worker import HeldLease, Worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -15,7 +15,8 @@ from contracts.judging.policy import JudgeModel, JudgePolicy
 from contracts.resources import Usage
 from contracts.status import JudgingKind
 from servicekit.errors import TransientError
-from servicekit.leasing.worker import Lease, Worker
+from servicekit.leasing.renewal import Lease
+from servicekit.leasing.worker import Worker
 from validator import free_judgings
 from validator.errors import JudgeUnavailableError
 from validator.free_judgings import VALIDATOR_ERROR, FreeJudgingWorker, judge_free

@@ -12,7 +12,8 @@ from google.protobuf.message import Message
 
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.claims import read_lease
-from servicekit.leasing.worker import GivenBackLease, HeldLease, Lease, LeaseState, Renewal
+from servicekit.leasing.renewal import GivenBackLease, Lease, LeaseState, Renewal
+from servicekit.leasing.worker import HeldLease
 from signoff.v1 import work_service_pb2 as pb
 
 if TYPE_CHECKING:

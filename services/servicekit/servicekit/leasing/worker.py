@@ -10,13 +10,12 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import partial
 from typing import NamedTuple, NoReturn, Protocol
 from uuid import UUID, uuid4
 
-from contracts.signing import SigningKey
 from servicekit.errors import TransientError, UnableError
+from servicekit.leasing.renewal import GivenBackLease, Lease, LeaseState, Renewal
 from servicekit.leasing.slots import Slots
 from servicekit.metrics import IN_FLIGHT, OUTCOMES, WAITING
 from servicekit.retry import backoffs_s, retry_transient
@@ -36,40 +35,6 @@ LEFT_AFTER_S = 10.0
 HAND_BACK_SHARE = 0.25
 #: How often work whose lease has lapsed looks whether a renewal has revived it.
 REVIVED_POLL_S = 0.05
-
-
-class LeaseState(Enum):
-    """The jobstore's answer on a lease: renew it, its outcome is recorded, it is lost, its execution was cancelled."""
-
-    KEEP = "keep"
-    RECORDED = "recorded"
-    LOST = "lost"
-    CANCELLED = "cancelled"
-
-
-#: A lease as its worker has it: the fencing token, and the key that proves it and signs its reports.
-Lease = SigningKey
-
-
-class GivenBackLease(NamedTuple):
-    """A lease that is given back, and whether its work has begun."""
-
-    lease: Lease
-    begun: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """The answer to a renewal: a state for each lease held and each outcome, in order; leases last `lease_s`.
-
-    `new_keys` are of leases whose key comes from a secret that no longer signs. `judgings_waiting`: without a job.
-    """
-
-    held: Sequence[LeaseState]
-    outcomes: Sequence[LeaseState]
-    lease_s: float
-    new_keys: Sequence[Lease]
-    judgings_waiting: int
 
 
 class Leases(Protocol):
@@ -148,6 +113,8 @@ class Worker:
     _awaited: dict[Lease, "AwaitedOutcome"] = field(default_factory=dict)
     #: Until when a grant of each lease that has ended here lasts that was asked for before.
     _ended: dict[Lease, float] = field(default_factory=dict)
+    #: Leases that were granted too late to begin, and are to be given back.
+    _unbegun: list[GivenBackLease] = field(default_factory=list)
     _lease_s: float = 10.0
     _stopping: bool = False
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -202,7 +169,13 @@ class Worker:
         self, held: HeldLease, work: Callable[[HeldLease], Awaitable[PublishOutcome]], give_up: PublishFailure
     ) -> None:
         if self._stopping or held.has_lapsed():
-            await self._give_back([held])
+            self._abort(held)
+            self._unbegun.append(GivenBackLease(held.lease, begun=False))
+            async with self._renewing:  # meanwhile others come, which the next call gives back together
+                given_back, self._unbegun = self._unbegun, []
+                if given_back:
+                    with contextlib.suppress(TransientError):  # they lapse
+                        await self._renew_part([], [], given_back)
             return
         try:
             publish = await work(held)
