@@ -265,6 +265,7 @@ async def test_work_whose_lease_has_run_out_before_it_starts_does_not_start_and_
 
 async def test_what_is_granted_too_late_is_given_back_together(work):
     leases = FakeLeases(lease_s=600.0)
+    leases.during = lambda: asyncio.sleep(0)
     worker = Worker("test", leases, capacity=50, outcomes_max=50)
     for _ in range(50):
         begin(worker, work, runs_for_s=0.0)

@@ -119,6 +119,20 @@ def test_the_last_members_of_a_section_come_again_and_of_a_longer_one_its_end() 
     assert second["003"] == words[-75:], "72 characters, and whole words"
 
 
+def test_what_comes_again_counts_as_what_is_new_does() -> None:
+    """Members count 107 each: 21 are in the first section; of these nine come again, and 30 characters of a tenth."""
+    first, second, *_ = cut_result(name_all(*["word " * 20] * 60), 2_340)
+    assert list(first) == [f"{place:03}" for place in range(21)]
+    assert list(second) == [f"{place:03}" for place in range(11, 33)]
+    assert len(second["011"]) == 30
+
+
+def test_numbers_count_as_long_as_they_are() -> None:
+    numbers = [10**89 + place for place in range(10)]
+    assert cut_result(numbers, 950) == [numbers]
+    assert len(cut_result(numbers, 949)) == 2
+
+
 @pytest.mark.parametrize(
     ("texts", "again"),
     [
