@@ -169,13 +169,7 @@ class Worker:
         self, held: HeldLease, work: Callable[[HeldLease], Awaitable[PublishOutcome]], give_up: PublishFailure
     ) -> None:
         if self._stopping or held.has_lapsed():
-            self._abort(held)
-            self._unbegun.append(GivenBackLease(held.lease, begun=False))
-            async with self._renewing:  # meanwhile others come, which the next call gives back together
-                given_back, self._unbegun = self._unbegun, []
-                if given_back:
-                    with contextlib.suppress(TransientError):  # they lapse
-                        await self._renew_part([], [], given_back)
+            await self._turn_away(held)
             return
         try:
             publish = await work(held)
@@ -193,6 +187,16 @@ class Worker:
             publish = partial(give_up, held, error)
         self._awaited[held.lease] = AwaitedOutcome(held, asyncio.create_task(self._report(held, publish, give_up)))
         self._forget(held)
+
+    async def _turn_away(self, held: HeldLease) -> None:
+        """Give back what was granted too late to begin, together with what comes until the jobstore can be told."""
+        self._abort(held)
+        self._unbegun.append(GivenBackLease(held.lease, begun=False))
+        async with self._renewing:
+            given_back, self._unbegun = self._unbegun, []
+            if given_back:
+                with contextlib.suppress(TransientError):  # they lapse
+                    await self._renew_part([], [], given_back)
 
     async def _report(self, held: HeldLease, publish: PublishOutcome, give_up: PublishFailure) -> None:
         """Report an outcome again and again, until a renewal learns that it is recorded and cancels this task."""
