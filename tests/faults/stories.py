@@ -30,7 +30,7 @@ LIFE = (
     entry(1, "created", "ASSIGNED", execution_id=None, attempt=None, lease=None),
     entry(2, "requested", "ASSIGNED", attempt=None, lease=None),
     entry(3, "claimed", "IN_PROGRESS"),
-    entry(4, "result", "IN_PROGRESS", event_id="result-1"),
+    entry(4, "result", "IN_PROGRESS", event_id="result-1", shown=("begin", "end")),
     entry(5, "met", "COMPLETED", lease=2, event_id="verdict-1", is_valid=True),
 )
 
@@ -56,7 +56,7 @@ def observed(*logs: LogRow, **fields: object) -> Observed:
         "logs": logs,
         "topics": {"job-changed": facts(*logs), "execute-requested-dlq": []},
         "agent_calls": [call(103.0)],
-        "judge_calls": [JudgeCall(E, 104.5, "verdict", is_valid=True)],
+        "judge_calls": [JudgeCall(E, 104.5, "verdict", is_valid=True, judged="end")],
         "asked": [Asked(E, J, "steady", "grpc", 101.9, "accepted", 102.0)],
         "watched": [[(J, e.version) for e in logs]] * 2,
         "stops": [Stop("validator", 7, 100.0, 1.0, 0)],

@@ -73,7 +73,7 @@ def resubmitted(by_hand: bool) -> Observed:
 def rejudged(*logs: LogRow, outcome: str = "DONE", shadow: bool = False, **fields: object) -> Observed:
     """A job of another agent whose result was judged again, by a quorum of three, from 106.3 to 109."""
     asked = Rejudged(shadow, "quorum@2", 106.3, 109.0, str(fields.pop("state", "DONE")), {J: outcome})
-    again = [JudgeCall(E, 106.5, "verdict", is_valid=True, model=name) for name in ("first", "second")]
+    again = [JudgeCall(E, 106.5, "verdict", is_valid=True, judged="begin", model=name) for name in ("first", "second")]
     calls = [*observed().judge_calls, *again]
     return observed(*(logs or AGAIN), **{"rejudged": [asked], "judge_calls": calls, "models": modelled(), **fields})
 
@@ -81,7 +81,9 @@ def rejudged(*logs: LogRow, outcome: str = "DONE", shadow: bool = False, **field
 def judged(policy: str, *stages: str, voters: tuple[str, ...] = ("first", "second"), **fields: object) -> Observed:
     """A job with a judge policy, judged by stages."""
     entry = replace(LIFE[4], policy=policy, stages=stages, **fields)
-    calls = [JudgeCall(E, 104.5, "verdict", is_valid=entry.kind == "met", model=name) for name in voters]
+    calls = [
+        JudgeCall(E, 104.5, "verdict", is_valid=entry.kind == "met", judged="begin", model=name) for name in voters
+    ]
     lacking = 1 if fields.get("kind") == "not_met" else 0
     return observed(*LIFE[:4], entry, judge_calls=calls, models=modelled(judge="quorum@2", lacking=lacking))
 
@@ -210,7 +212,7 @@ PLANTED = {
     "an agent was called for nobody": (11, observed(agent_calls=[call(103.0), replace(call(103.0), job_id="other")])),
     "a result that was not judged": (
         11,
-        observed(*LIFE[:3], replace(LIFE[3], result='"other"'), LIFE[4]),
+        observed(*LIFE[:3], replace(LIFE[3], shown=("other",)), LIFE[4]),
     ),
     "forged reports of one lease, buried twice": (11, observed(topics=buried(7, 8))),
     "never ready again": (10, observed(lost=["jobstore was not ready 240 s after its kill"])),

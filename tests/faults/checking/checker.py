@@ -310,11 +310,15 @@ def nothing_forged_counts(seen: Observed) -> Iterator[str]:
 
 
 def what_is_judged_is_what_is_recorded(seen: Observed) -> Iterator[str]:
-    """A job is COMPLETED by a verdict of the judge on the very result that its log has."""
-    recorded = {entry.execution_id: entry.result for entry in seen.logs if entry.kind == "result"}
-    passed = {(call.execution_id, call.judged) for call in seen.judge_calls if call.is_valid}
+    """A job is COMPLETED by a verdict of the judge on the very result that its log has, or on a section of it."""
+    recorded = {entry.execution_id: entry.shown for entry in seen.logs if entry.kind == "result"}
+    passed = defaultdict(set)
+    for call in seen.judge_calls:
+        if call.is_valid:
+            passed[call.execution_id].add(call.judged)
     for entry in seen.logs:
-        if entry.status == "COMPLETED" and (entry.execution_id, recorded.get(entry.execution_id)) not in passed:
+        is_passed = passed[entry.execution_id or ""].intersection(recorded.get(entry.execution_id, ()))
+        if entry.status == "COMPLETED" and not is_passed:
             yield f"{entry.job_id} is COMPLETED, and its logged result of {entry.execution_id} never passed"
 
 

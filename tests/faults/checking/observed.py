@@ -46,7 +46,7 @@ class JudgeCall:
     at: float
     said: str
     is_valid: bool | None = None
-    #: The digest of the result that it was shown.
+    #: The digest of the result, or the section of it, that it was shown.
     judged: str | None = None
     model: str = ""
 
@@ -191,8 +191,8 @@ class LogRow:
     #: Of the job, after it.
     spent_tokens: int = 0
     is_valid: bool | None = None
-    #: The digest of the agent's result.
-    result: str | None = None
+    #: The digests of what a judge may be shown of the agent's result: of all of it or, where it is long, each section.
+    shown: tuple[str, ...] = ()
     #: Whether it repeats what an adversary said.
     forged: bool = False
     #: Of a verdict: the policy and version that it names, and the kinds of its stages.

@@ -85,10 +85,10 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _what_a_judge_sees(result: Any) -> Any:
-    """The result or, where it is long, the first section of it: the one that says of which execution it is."""
+def _shown_to_judges(result: Any) -> list[Any]:
+    """The result or, where it is long, its sections: a pass of one of them may be enough."""
     limit = JudgeConfig().section_chars
-    return result if len(json_text(result)) <= limit else cut_result(result, limit)[0]
+    return [result] if len(json_text(result)) <= limit else cut_result(result, limit)
 
 
 def differences(before: dict[str, dict[str, str]], after: dict[str, dict[str, str]]) -> list[str]:
@@ -161,7 +161,9 @@ def _log(entry: JobLog) -> LogRow:
         submission=entry.submission,
         spent_tokens=entry.spent_tokens or 0,
         is_valid=verdict.get("is_valid"),
-        result=digest(_what_a_judge_sees(said["result"])) if entry.kind == "result" and "result" in said else None,
+        shown=tuple(map(digest, _shown_to_judges(said["result"])))
+        if entry.kind == "result" and "result" in said
+        else (),
         forged=FORGED in texts,
         policy=verdict.get("policy"),
         stages=tuple(stage["kind"] for stage in verdict.get("stages") or ()),

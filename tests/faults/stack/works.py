@@ -67,7 +67,7 @@ class Works:
         left_s = work.ready_at - time.time()
         if left_s > 0:
             return web.json_response({"state": "running", "progress": 1 / (1 + left_s), "message": f"{left_s:.1f} s"})
-        if work.what == "lost" or work.what in _ENDS:
+        if work.what in {"lost", "failed", "spoiled"}:  # the next attempt is to begin it anew
             del self._by_key[request.match_info["key"]]
         work.end(ANSWERED if work.what == "slow" else work.what)
         if work.what == "lost":
