@@ -111,7 +111,8 @@ class JobService(JobServiceServicer):
                 await add_last_logs(connection, page.views)
             if request.with_waiting:
                 await add_waiting(connection, page.views, self._runner.terms.alive_s)
-        messages = [convert.job_message(view, as_text=wants_text(context)) for view in page.views]
+        as_text = wants_text(context)
+        messages = [convert.job_message(view, as_text=as_text) for view in page.views]
         last = page.next and (order.value, *map(_format_value, page.next))
         return pb.ListJobsResponse(jobs=messages, next_page_token=make_page_token(last), searched=page.searched)
 
@@ -157,7 +158,8 @@ class JobService(JobServiceServicer):
             )
             if not logs and await get_job(connection, request.job_id) is None:
                 raise _make_unknown_error(request.job_id)
-        messages = [convert.job_log_message(entry, as_text=wants_text(context)) for entry in logs]
+        as_text = wants_text(context)
+        messages = [convert.job_log_message(entry, as_text=as_text) for entry in logs]
         return pb.ListJobLogsResponse(
             logs=messages, next_page_token=make_page_token(None if next_version is None else (next_version,))
         )
