@@ -26,6 +26,8 @@ from jobstore.storage.outages import DRIVER_ERRORS
 #: A part that was ended is ready again within this, from when it has the broker and the database.
 BACK_S = 240.0
 LOOK_S = 0.5
+#: A stranger leaves its group within this, or without a word.
+LEAVES_S = 30.0
 #: A link where nothing passes keeps its fault for so many looks more, until it meets something.
 QUIET_LOOKS = 40
 BACKING = ("kafka", "postgres")
@@ -166,17 +168,26 @@ class Injector:
         return Done(acted=sum(assigned))
 
     async def _joined(self, topic: str, group: str, lasts_s: float) -> int:
+        partitions = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BACK_S):
+                while not partitions:  # the broker may be gone, or frozen
+                    partitions = await self._join_once(topic, group, lasts_s)
+                    await asyncio.sleep(LOOK_S)
+        return partitions
+
+    async def _join_once(self, topic: str, group: str, lasts_s: float) -> int:
         kafka = self.world.addresses.kafka
         stranger = AIOKafkaConsumer(topic, bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
-        partitions = 0
-        with suppress(KafkaError, TimeoutError):  # the broker may be gone meanwhile
-            async with asyncio.timeout(BACK_S):
-                await stranger.start()
-                await asyncio.sleep(lasts_s)
-                partitions = len(stranger.assignment())
-        with suppress(KafkaError, TimeoutError):
-            await asyncio.wait_for(stranger.stop(), BACK_S)
-        return partitions
+        try:
+            await stranger.start()
+            await asyncio.sleep(lasts_s)
+            return len(stranger.assignment())
+        except KafkaError:
+            return 0
+        finally:
+            with suppress(KafkaError, TimeoutError):
+                await asyncio.wait_for(stranger.stop(), LEAVES_S)
 
     async def _slow_disk(self, planned: Planned) -> Done:
         await self._sql(SLOW_DISK)
