@@ -15,6 +15,7 @@ from servicekit.errors import TransientError
 from servicekit.kafka.commit_patch import commit_as_member_alone
 from servicekit.kafka.uvloop_patch import survive_lost_connections
 from servicekit.process import logs
+from servicekit.process.grpc_patch import take_all_events
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
     commit_as_member_alone()
 
     async def supervise() -> None:
+        take_all_events()
         stop = Stop()
         task = asyncio.create_task(main(stop))
 
