@@ -112,12 +112,16 @@ _CHURNS = (
 )
 CHURNED_AT_ONCE = 1_000
 TABLES = ("jobs", "job_logs", "executions", "job_texts", "operation_items")
+#: A jobstore that stands still may do so in the middle of a statement, with locks that no time limit ends.
+_END_OTHERS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
 _INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY($1) AND indexname NOT LIKE '%pkey'"
 
 
 async def store_jobs(connection: asyncpg.Connection, jobs: int, entries: int = 5) -> None:
     """Store jobs that are done, with so many entries of logs each; no jobstore may run meanwhile."""
     await connection.execute("SET session_replication_role = replica")
+    await connection.execute(_END_OTHERS)
     indexes = list(await connection.fetch(_INDEXES, TABLES))
     for row in indexes:
         await connection.execute(f"DROP INDEX {row['indexname']}")
