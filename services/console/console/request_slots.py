@@ -1,5 +1,6 @@
 """Bound the requests that are worked on at once: who comes beyond that is refused at once, not answered too late."""
 
+import asyncio
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -20,6 +21,7 @@ class RequestSlots:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, or refuse it."""
         if scope["type"] == "http" and self._under_way >= self._limits.requests_max:
+            await asyncio.sleep(self._limits.refusal_s)
             detail = f"{self._limits.requests_max} requests are under way; try again later."
             problem = Problem(
                 title=HTTPStatus.TOO_MANY_REQUESTS.phrase, status=429, detail=detail, code="too_many_requests"

@@ -183,9 +183,9 @@ async def test_bodies_share_a_bound(console, http):
                     break
 
 
-@pytest.mark.parametrize("client_limits", [{"requests_max": 1}], indirect=True)
-async def test_requests_beyond_those_worked_on_are_refused_at_once(console, http, jobstore):
-    """Streams, and bodies that do not come, are not worked on."""
+@pytest.mark.parametrize("client_limits", [{"requests_max": 1, "refusal_s": 0.3}], indirect=True)
+async def test_requests_beyond_those_worked_on_are_refused(console, http, jobstore):
+    """Streams, and bodies that do not come, are not worked on. Who asks again at once leaves others a turn."""
     async with http.get("/api/events") as events, connected(console) as (_, writer):
         await events.content.readline()
         writer.write(f"POST /api/jobs HTTP/1.1\r\nHost: x\r\n{TYPED}Content-Length: 99\r\n\r\n{{".encode())
@@ -195,8 +195,10 @@ async def test_requests_beyond_those_worked_on_are_refused_at_once(console, http
         async with asyncio.timeout(10):
             status = 0
             while status != 429:
+                asked = time.monotonic()
                 async with http.get("/docs") as answer:
                     status, body = answer.status, await answer.read()
+        assert time.monotonic() - asked >= 0.3
         assert answer.headers["Retry-After"] == "1"
         assert json.loads(body)["code"] == "too_many_requests"
         jobstore.held.set()

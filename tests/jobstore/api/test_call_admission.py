@@ -1,6 +1,7 @@
 """Calls are admitted before any of their bytes are read, and each role has its own share of those under way."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from typing import Any
@@ -17,7 +18,7 @@ from jobstore.api.server import create_server, set_serving
 LARGE = bytes(60 << 20)
 #: HTTP/2 lets a client send 64 KiB unasked.
 UNREAD_MAX_BYTES = 1 << 17
-CALLS_MAX, WATCHES_MAX = 3, 2
+CALLS_MAX, WATCHES_MAX, REFUSAL_S = 3, 2, 0.3
 CREATE, WATCH = "/signoff.v1.JobService/CreateJob", "/signoff.v1.JobService/WatchJobs"
 BEGIN, JUDGE = "/signoff.v1.WorkService/BeginExecutions", "/signoff.v1.WorkService/BeginJudgings"
 REFLECT = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
@@ -85,7 +86,9 @@ class Doors:
 @pytest.fixture
 async def doors() -> AsyncIterator[Doors]:
     made = Doors()
-    server, servicer = create_server(Tokens(TOKENS), CallLimits(CALLS_MAX, WATCHES_MAX, request_s=2, response_s=2))
+    server, servicer = create_server(
+        Tokens(TOKENS), CallLimits(CALLS_MAX, WATCHES_MAX, REFUSAL_S, request_s=2, response_s=2)
+    )
     server.add_generic_rpc_handlers(made.handlers())
     made.port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -157,9 +160,10 @@ async def test_the_load_of_one_role_refuses_calls_of_that_role_alone(doors: Door
         for _ in range(CALLS_MAX):
             stack.callback(create(b"held", metadata=ADMINISTRATOR).cancel)
         await until(lambda: doors.inside == CALLS_MAX)
-        reads = len(doors.reads)
+        reads, asked = len(doors.reads), time.monotonic()
         status, code, _ = await refused(create(LARGE, metadata=ADMINISTRATOR))
         assert (status, code) == (Status.RESOURCE_EXHAUSTED, "too_many_calls")
+        assert time.monotonic() - asked >= REFUSAL_S  # who asks again at once leaves others a turn
         assert len(doors.reads) == reads
         working = [channel.unary_unary(BEGIN)(b"work", metadata=EXECUTOR) for _ in range(CALLS_MAX)]
         working += [channel.unary_unary(JUDGE)(b"work", metadata=VALIDATOR) for _ in range(CALLS_MAX)]

@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from api_calls import TOKENS
 
 from jobstore.api.auth import Tokens
-from jobstore.api.server import ConnectionLimits, create_server
+from jobstore.api.server import SERVERS, ConnectionLimits, create_server
 
 #: What begins HTTP/2: the preface, and settings, of which there are none.
 HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -56,13 +56,29 @@ def test_the_limits_are_those_that_are_stated() -> None:
 
 
 async def test_connections_beyond_the_most_are_closed_as_they_come() -> None:
-    async with serving(most=2) as port, connected(port) as first, connected(port) as second:
-        assert await first.read(1)  # it is served
-        assert await second.read(1)
-        async with connected(port) as third:
-            assert await is_closed(third, WAIT_S)
-        assert not await is_closed(first, 0.2)
-        assert not await is_closed(second, 0.2)
+    """The system spreads connections by chance over the servers, each of which takes its share."""
+    async with serving(most=2 * SERVERS) as port, AsyncExitStack() as stack:
+        made = [await stack.enter_async_context(connected(port)) for _ in range(20 * SERVERS)]
+        served = [reader for reader in made if await is_served(reader)]
+        assert SERVERS <= len(served) <= 2 * SERVERS
+        assert not any(await asyncio.gather(*(is_closed(reader, 0.2) for reader in served)))
+
+
+async def is_served(reader: asyncio.StreamReader) -> bool:
+    """Whether the server speaks to a connection, and does not close it."""
+    async with asyncio.timeout(WAIT_S):
+        try:
+            return bool(await reader.read(1))
+        except ConnectionResetError:
+            return False
+
+
+async def test_an_address_that_another_serves_is_refused() -> None:
+    """Servers share their port with one another alone: by a second jobstore there, calls would go here and there."""
+    async with serving() as port:
+        other, _ = create_server(Tokens(TOKENS))
+        with pytest.raises(OSError, match="already in use"):
+            other.add_insecure_port(f"127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize(

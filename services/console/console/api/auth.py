@@ -1,21 +1,25 @@
 """Read the caller's token, from the Authorization header or the session cookie. The jobstore decides what it may do."""
 
 import asyncio
+import math
 import re
 import time
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import grpc
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from console.api.sessions import Session, Sessions
 from console.errors import ProblemError
-from contracts.client import JobStoreClient
+from contracts.client import JobStoreClient, JobStoreError
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-#: Seconds for which a token that the jobstore accepted is not asked about again before a body is read.
-KNOWN_FOR_S = 5.0
+#: Seconds after which the jobstore is asked again about a token that it accepted; meanwhile bodies are read of whoever
+#: has it, and so they are for as long as that takes, within the second number.
+KNOWN_FOR_S, TRUSTED_FOR_S = 5.0, 60.0
+_REFUSALS = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,4096}=*")  # RFC 6750
 
 #: Only for the description of the API: `token_of` reads the header itself, before the body is read.
@@ -67,29 +71,33 @@ class KnownTokens:
 
     def __init__(self, jobstore: JobStoreClient) -> None:
         self._jobstore = jobstore
-        self._known_until: dict[str, float] = {}
+        self._accepted_at: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
 
     async def check(self, token: str) -> None:
-        """Ask the jobstore about a token, unless it accepted it just now. JobStoreError: it does not.
+        """Ask the jobstore about a token, unless it accepted it lately. JobStoreError: it does not.
 
         Many who come at once with the same token, as viewers do after a restart, ask once.
         """
-        now = time.monotonic()
-        if self._known_until.get(token, now) <= now:
-            if token not in self._asking:
-                self._asking[token] = asyncio.create_task(self._ask(token))
-                self._asking[token].add_done_callback(lambda asked: asked.cancelled() or asked.exception())
+        age_s = time.monotonic() - self._accepted_at.get(token, -math.inf)
+        if age_s > KNOWN_FOR_S and token not in self._asking:
+            self._asking[token] = asyncio.create_task(self._ask(token))
+            self._asking[token].add_done_callback(lambda asked: asked.cancelled() or asked.exception())
+        if age_s > TRUSTED_FOR_S:
             await asyncio.shield(self._asking[token])
 
     async def _ask(self, token: str) -> None:
         try:
             await self._jobstore.with_token(token).list_jobs(limit=1)
+        except JobStoreError as error:
+            if error.grpc_status in _REFUSALS:
+                self._accepted_at.pop(token, None)
+            raise
         finally:
             del self._asking[token]
         now = time.monotonic()
-        self._known_until = {known: until for known, until in self._known_until.items() if until > now}
-        self._known_until[token] = now + KNOWN_FOR_S
+        self._accepted_at = {known: at for known, at in self._accepted_at.items() if now - at <= TRUSTED_FOR_S}
+        self._accepted_at[token] = now
 
 
 async def _jobstore(request: Request, _: Annotated[object, Depends(_bearer)]) -> JobStoreClient:

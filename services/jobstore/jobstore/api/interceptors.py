@@ -63,6 +63,8 @@ class CallLimits:
 
     calls_max: int = 1_000
     watches_max: int = 10_000
+    #: Seconds until a caller is told that there are too many: who calls again at once leaves others a turn.
+    refusal_s: float = 2.0
     #: Seconds for a request to come, once its call is admitted, and for one response of a stream to be taken.
     request_s: float = 60.0
     response_s: float = 30.0
@@ -122,6 +124,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                     return await self._carry_out(handler, request, context)
             except grpc.aio.AbortError:
                 raise
+            except TooManyCallsError as error:
+                await asyncio.sleep(self._limits.refusal_s)
+                await abort_with(context, error, method, request)
             except Exception as error:  # noqa: BLE001 - a bug is answered and logged, with the id of its job, too
                 await abort_with(context, error, method, request)
 
