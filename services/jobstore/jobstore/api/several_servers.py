@@ -62,7 +62,8 @@ class SeveralServers(grpc.aio.Server):
 
 def _check_free(host: str, port: int) -> None:
     """Ask for a port for oneself alone: what shares ports would get it beside a stranger who does, too."""
-    family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+    found = socket.getaddrinfo(host.strip("[]") or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = found[0]
     with socket.socket(family) as alone:
         alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         alone.bind(address)
