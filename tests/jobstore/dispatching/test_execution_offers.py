@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,6 +24,8 @@ from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.dispatching.execution_offers import _HEADS, DEPTH_FIRST, FairQueue
+from jobstore.dispatching.offers import OfferTerms
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner
@@ -193,6 +196,25 @@ async def test_what_is_paused_begins_nothing_also_where_it_was_offered(queue: Qu
     await queue.pause(name.format(batch=batch), paused=False)
     assert {*ids} <= {*await queue.offered()}
     assert (await steps.claim()).outcome == "GRANTED"
+
+
+async def test_of_what_is_held_back_one_head_is_read_until_it_no_longer_is(queue: Queue) -> None:
+    ids = await queue.ask(20, agent_id="writer")
+    await queue.pause("agent:writer")
+    fair, terms = FairQueue(), OfferTerms(again_s=5.0, again_max_s=60.0, alive_s=60.0)
+    offered: list[UUID] = []
+    for paused, read in ((True, DEPTH_FIRST), (True, 1), (False, 1)):
+        await queue.pause("agent:writer", paused=paused)
+        async with queue.database.transaction() as connection:
+            parameters = {"limit": 100, "depth": fair.depth, "used_up": fair.used_up, **asdict(terms)}
+            assert len(await connection.execute(_HEADS, parameters)) == min(read, fair.depth)
+            made = await fair.offer(connection, 100, terms)
+            offered += [row.execution_id for row in made.rows]
+    while made.more:
+        async with queue.database.transaction() as connection:
+            made = await fair.offer(connection, 100, terms)
+        offered += [row.execution_id for row in made.rows]
+    assert offered == ids
 
 
 async def test_pausing_leaves_the_rest_of_the_limit_as_it_is(queue: Queue) -> None:

@@ -146,8 +146,8 @@ class World:
             return set(await session.scalars(text("SELECT execution_id FROM executions WHERE state = 'QUEUED'")))
 
     async def offer(self) -> list[UUID]:
-        """What one dispatcher offers until there is no more."""
-        queue, offered = FairQueue(), []
+        """What one dispatcher offers until there is no more, whatever was used up when it looked before."""
+        queue, offered = FairQueue(used_up=self.chance.sample(NAMES, self.chance.choice([0, 3, len(NAMES)]))), []
         while True:
             async with self.database.transaction() as connection:
                 more = await queue.offer(connection, 500, OFFER_TERMS)

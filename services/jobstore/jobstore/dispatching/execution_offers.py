@@ -5,6 +5,7 @@ Of all processes one dispatcher at a time does this, so limits are exact, and co
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Final
@@ -67,7 +68,9 @@ _HEADS: Final = text(
         queued.tenant, queued.flow, queued.priority, queued.execution_id, queued.due_at
     FROM room LEFT JOIN (
         SELECT queues.*, heads.* FROM queues CROSS JOIN LATERAL (
-            (SELECT execution_id, due_at {_OF_QUEUE} AND due_at <= signoff_now() ORDER BY due_at LIMIT :depth)
+            (SELECT execution_id, due_at {_OF_QUEUE} AND due_at <= signoff_now() ORDER BY due_at
+                LIMIT CASE WHEN CAST(:used_up AS text[]) && (queues.flow || ('tenant:' || queues.tenant))
+                    THEN 1 ELSE :depth END)
             UNION ALL
             (SELECT execution_id, due_at {_OF_QUEUE} AND due_at > signoff_now() ORDER BY due_at LIMIT 1)) AS heads
     ) AS queued ON true
@@ -172,19 +175,23 @@ class FairQueue:
     shares: Shares = field(default_factory=Shares)
     holds: Holds = field(default_factory=Holds)
     depth: int = DEPTH_FIRST
+    #: Limits under which nothing could begin at the last pass: of each queue that they hold back one head is read, and
+    #: not as many as the workers have room for.
+    used_up: Sequence[str] = ()
 
     async def offer(self, connection: Connection, limit: int, terms: OfferTerms) -> Offers:
         """Mark at most `limit` executions whose turn it is as offered, within the workers' room and all limits."""
         await locks.hold(connection, Lock.OFFERS)
-        parameters = {"limit": limit, "depth": self.depth, **asdict(terms)}
+        parameters = {"limit": limit, "depth": self.depth, "used_up": self.used_up, **asdict(terms)}
         rows = await connection.execute(_HEADS, parameters)
-        first, flows = rows[0], _group_flows(rows, self.depth)
+        first, flows = rows[0], _group_flows(rows, self.depth, frozenset(self.used_up))
         begin_in_s = [(row.due_at - row.now).total_seconds() for row in rows if row.due_at and row.due_at > row.now]
         picked, more, capacity = list[UUID](), False, Capacity()
         if flows:
             # Twice the average that a queue gets: few passes then end early because too little was read of one.
             self.depth = max(2, 2 * first.free // len(flows))
             capacity = await self._get_capacity(connection, first, flows)
+            self.used_up = sorted(name for name, free in capacity.free.items() if free <= 0)
             picked, more = pick(flows, capacity.free, self.shares, first.free)
         marking = {"ids": picked, "waited": self._note_waits(rows, flows, picked, capacity), **asdict(terms)}
         marked = {row.execution_id: row for row in await connection.execute(_OFFER, marking)} if picked else {}
@@ -265,16 +272,18 @@ class FairQueue:
                 capacity.free[name], capacity.causes[name] = max(0, free), Cause(code, name)
 
 
-def _group_flows(rows: Sequence[Row], depth: int) -> list[Flow]:
+def _group_flows(rows: Sequence[Row], depth: int, used_up: AbstractSet[str]) -> list[Flow]:
     queues: defaultdict[tuple[str, int, tuple[str, ...]], list[Head]] = defaultdict(list)
     for row in rows:
         if row.due_at and row.due_at <= row.now:
             head = Head(rank(row.due_at, row.priority), row.execution_id)
             queues[row.tenant, row.priority, tuple(row.flow)].append(head)
-    return [
-        Flow(tenant, (tenant_limit(tenant), *flow), sorted(heads), more=len(heads) >= depth)
-        for (tenant, _, flow), heads in queues.items()
-    ]
+    flows = []
+    for (tenant, _, flow), heads in queues.items():
+        limits = (tenant_limit(tenant), *flow)
+        read_most = depth if used_up.isdisjoint(limits) else 1
+        flows.append(Flow(tenant, limits, sorted(heads), more=len(heads) >= read_most))
+    return flows
 
 
 async def _count_started(
