@@ -18,8 +18,13 @@ def find_faults(body: str) -> list[str]:
         return []
     lines = body.splitlines()
     faults = [] if MADE.fullmatch(lines[0]) else [lines[0]]
-    tables = [line.strip("|").split(" | ") for line in lines if line.startswith("|")]
-    return faults + [str(cells) for cells in tables if len(cells) != len(tables[0]) or not all(map(str.strip, cells))]
+    tables = [part.splitlines() for part in body.split("\n\n") if part.startswith("|")]
+    return faults + [fault for table in tables for fault in _find_torn_rows(table)]
+
+
+def _find_torn_rows(table: list[str]) -> list[str]:
+    rows = [line.strip("|").split(" | ") for line in table if line.startswith("|")]
+    return [str(cells) for cells in rows if len(cells) != len(rows[0]) or not all(map(str.strip, cells))]
 
 
 def test_each_section_of_the_page_says_how_it_was_made() -> None:
