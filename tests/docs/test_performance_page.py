@@ -1,6 +1,7 @@
 """The page of figures says how each was made, its tables can be read, and nothing on it is written by hand."""
 
 import re
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,12 @@ def find_faults(body: str) -> list[str]:
         return []
     lines = body.splitlines()
     faults = [] if MADE.fullmatch(lines[0]) else [lines[0]]
-    tables = [part.splitlines() for part in body.split("\n\n") if part.startswith("|")]
+    tables = [[*rows] for is_table, rows in groupby(lines, lambda line: line.startswith("|")) if is_table]
     return faults + [fault for table in tables for fault in _find_torn_rows(table)]
 
 
 def _find_torn_rows(table: list[str]) -> list[str]:
-    rows = [line.strip("|").split(" | ") for line in table if line.startswith("|")]
+    rows = [line.strip("|").split(" | ") for line in table]
     return [str(cells) for cells in rows if len(cells) != len(rows[0]) or not all(map(str.strip, cells))]
 
 

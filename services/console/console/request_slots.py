@@ -1,4 +1,4 @@
-"""Bound the requests that are worked on at once: who comes beyond that is refused at once, not answered too late."""
+"""Bound the requests that are worked on at once: who comes beyond that is refused, not answered too late."""
 
 import asyncio
 from http import HTTPStatus

@@ -29,7 +29,7 @@ class Jobstore:
             raise self.error
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=1_000.0)
     monkeypatch.setattr("console.api.auth.time", SimpleNamespace(monotonic=lambda: clock.now))
@@ -42,10 +42,9 @@ async def jobstore() -> Jobstore:
 
 
 @pytest.fixture
-async def tokens(jobstore: Jobstore, clock: SimpleNamespace) -> KnownTokens:
+async def tokens(jobstore: Jobstore) -> KnownTokens:
     """With one that was just accepted; the jobstore answers no more."""
     tokens = KnownTokens(jobstore)  # type: ignore[arg-type]
-    assert clock.now  # from then on
     jobstore.let_go.set()
     await tokens.check("known")
     jobstore.let_go.clear()

@@ -34,17 +34,20 @@ class SeveralServers(grpc.aio.Server):
 
     def add_insecure_port(self, address: str) -> int:
         """Listen there, with all of them. OSError: somebody else does."""
+        return self._listen(address, lambda server, where: server.add_insecure_port(where))
+
+    def add_secure_port(self, address: str, server_credentials: grpc.ServerCredentials) -> int:
+        """Listen there with these credentials, likewise."""
+        return self._listen(address, lambda server, where: server.add_secure_port(where, server_credentials))
+
+    def _listen(self, address: str, listen: Callable[[grpc.aio.Server, str], int]) -> int:
         host, _, port = address.rpartition(":")
         _check_free(host, int(port))
         first, *others = self._servers
-        chosen = first.add_insecure_port(address)
+        chosen = listen(first, address)
         for other in others:
-            other.add_insecure_port(f"{host}:{chosen}")
+            listen(other, f"{host}:{chosen}")
         return chosen
-
-    def add_secure_port(self, address: str, server_credentials: grpc.ServerCredentials) -> int:
-        """Refuse: there are no certificates here."""
-        raise NotImplementedError
 
     async def start(self) -> None:
         """Start all."""
