@@ -3,6 +3,7 @@
 import aiohttp
 import pytest
 
+from servicekit.metrics import WAITING
 from servicekit.process import health
 from servicekit.process.settings import split_address
 
@@ -39,9 +40,10 @@ async def test_not_ready_with_the_reasons_and_alive_all_the_same(url, reasons):
 
 
 async def test_metrics_are_served(url):
+    WAITING.labels("nothing").set(0)
     status, text = await got(f"{url}/metrics")
     assert status == 200
-    assert "# TYPE signoff_waiting gauge" in text
+    assert 'signoff_waiting{on="nothing"} 0.0' in text.splitlines()
 
 
 @pytest.mark.parametrize(
