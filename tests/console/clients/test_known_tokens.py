@@ -95,3 +95,11 @@ async def test_who_was_not_accepted_lately_waits(tokens, jobstore, clock, token,
             await tokens.check(token)
     jobstore.let_go.set()
     await tokens.check(token)
+
+
+async def test_who_is_told_that_there_are_too_many_has_shown_a_token_that_is_accepted(tokens, jobstore):
+    jobstore.error = JobStoreError("too_many_calls", "try again later", grpc.StatusCode.RESOURCE_EXHAUSTED)
+    jobstore.let_go.set()
+    await tokens.check("unknown until now")
+    await tokens.check("unknown until now")
+    assert jobstore.asked == 2  # of the fixture's token, and of this one

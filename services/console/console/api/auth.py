@@ -20,6 +20,8 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: has it, and so they are for as long as that takes, within the second number.
 KNOWN_FOR_S, TRUSTED_FOR_S = 5.0, 60.0
 _REFUSALS = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
+#: A jobstore says so only to callers whose token it knows.
+_TOO_MANY = "too_many_calls"
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,4096}=*")  # RFC 6750
 
 #: Only for the description of the API: `token_of` reads the header itself, before the body is read.
@@ -92,7 +94,8 @@ class KnownTokens:
         except JobStoreError as error:
             if error.grpc_status in _REFUSALS:
                 self._accepted_at.pop(token, None)
-            raise
+            if error.code != _TOO_MANY:
+                raise
         finally:
             del self._asking[token]
         now = time.monotonic()
