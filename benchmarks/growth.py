@@ -59,13 +59,11 @@ async def add_nothing(_bench: Bench, _arguments: argparse.Namespace) -> None:
 async def store(bench: Bench, arguments: argparse.Namespace) -> None:
     """Store jobs that are done, with their logs."""
     await seeding.store_jobs(bench.database, arguments.jobs, arguments.entries)
-    await seeding.vacuum(bench.database)
 
 
 async def queue(bench: Bench, arguments: argparse.Namespace) -> None:
     """Let jobs wait for an agent that is paused."""
     await seeding.queue_jobs(bench.database, arguments.queued, "waiting-", "paused")
-    await seeding.vacuum(bench.database)
 
 
 async def churn(bench: Bench, arguments: argparse.Namespace) -> None:
@@ -81,6 +79,7 @@ CASES: Mapping[str, Case] = {
     "churned": churn,
     "open": add_nothing,
 }
+VACUUMED = frozenset({"stored", "queued"})
 
 
 async def measure(name: str, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -93,6 +92,9 @@ async def measure(name: str, arguments: argparse.Namespace) -> tuple[dict[str, A
         async def make() -> None:
             await CASES[name](bench, arguments)
             await seeding.skip_facts(bench.database)
+            await seeding.index_texts(bench.endpoints["postgres"])
+            if name in VACUUMED:
+                await seeding.vacuum(bench.database)
 
         began = time.monotonic()
         await seeding.while_all_stopped(bench.endpoints, bench.client, make)

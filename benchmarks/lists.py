@@ -23,13 +23,12 @@ import aiohttp
 import asyncpg
 from measuring.figures import make_table, write_section
 from measuring.plans import Looked, explaining
-from measuring.seeding import skip_facts, vacuum
+from measuring.seeding import index_texts, skip_facts, vacuum
 from pydantic import BaseModel
 from viewers_and_lists import TOKEN, measure_list, run_services, seed
 
 from console.api.schemas import FacetsQuery, JobsQuery
 from contracts.status import JobOrder
-from jobstore.maintenance.texts import TextIndex
 from jobstore.reads.job_facets import list_job_facets
 from jobstore.reads.job_list import list_jobs
 from jobstore.storage.database import Database
@@ -114,12 +113,9 @@ async def provide_jobs(postgres: str, jobs: int) -> AsyncIterator[str]:
 
 async def fill_index(url: str) -> None:
     """Index the texts of all jobs, and say that everything is counted."""
-    database = Database(url.replace("postgresql://", "postgresql+asyncpg://"))
-    while await TextIndex(database).index():
-        pass
-    await database.close()
     connection = await asyncpg.connect(url)
     await skip_facts(connection)
+    await index_texts(url)
     await vacuum(connection)
     await connection.close()
 

@@ -12,6 +12,8 @@ import aiohttp
 import asyncpg
 
 from contracts.client import JobStoreClient
+from jobstore.maintenance.texts import TextIndex
+from jobstore.storage.database import Database
 
 SQL_MAX_S = 7_200.0
 
@@ -155,6 +157,14 @@ async def skip_facts(connection: asyncpg.Connection) -> None:
         "INSERT INTO rollup (id, seq) SELECT 1, published_seq FROM relay "
         "ON CONFLICT (id) DO UPDATE SET seq = excluded.seq"
     )
+
+
+async def index_texts(postgres: str) -> None:
+    """Index the texts of all that is stored, which a jobstore would do for minutes; none may run meanwhile."""
+    database = Database(postgres.replace("postgresql://", "postgresql+asyncpg://"))
+    while await TextIndex(database).index():
+        pass
+    await database.close()
 
 
 async def vacuum(connection: asyncpg.Connection) -> None:

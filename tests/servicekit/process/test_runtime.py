@@ -5,6 +5,7 @@ import json
 import resource
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,25 @@ async def test_a_loop_goes_on_at_once_while_there_is_more():
     loop = Loop(True, True, False)
     await loop.ended()
     assert loop.taken == 3
+
+
+async def test_a_loop_that_rests_leaves_others_half_of_the_time():
+    begun, ended, done = [], [], asyncio.Event()
+
+    async def step() -> bool:
+        begun.append(time.monotonic())
+        await asyncio.sleep(0.02)
+        ended.append(time.monotonic())
+        if len(begun) == 4:
+            done.set()
+        return True
+
+    loop = asyncio.create_task(run_forever(step, name="test", every_s=60, rests=True))
+    await asyncio.wait_for(done.wait(), 10)
+    loop.cancel()
+    took = [end - begin for begin, end in zip(begun, ended, strict=True)]
+    rested = [begin - end for begin, end in zip(begun[1:], ended, strict=False)]
+    assert all(rest >= step_s * 0.9 for rest, step_s in zip(rested, took, strict=False))
 
 
 async def test_a_loop_rests_until_it_is_woken():

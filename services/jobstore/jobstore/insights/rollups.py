@@ -153,7 +153,7 @@ class Rollups:
 
     async def run(self) -> None:
         """Sample and count for ever, up to what is published."""
-        await run_forever(self._sample_and_count, name="rollups", every_s=POLL_S)
+        await run_forever(self._sample_and_count, name="rollups", every_s=POLL_S, rests=True)
 
     async def _sample_and_count(self) -> bool:
         async with self._database.session() as session:

@@ -49,7 +49,7 @@ class TextIndex:
 
     async def run(self) -> None:
         """Index for ever, up to what is settled."""
-        await run_forever(self._look_and_index, name="text index", every_s=POLL_S)
+        await run_forever(self._look_and_index, name="text index", every_s=POLL_S, rests=True)
 
     async def _look_and_index(self) -> bool:
         async with self._database.session() as session:

@@ -6,6 +6,7 @@ import gc
 import logging
 import resource
 import signal
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal, TypeVar
 
@@ -113,14 +114,19 @@ async def run_forever(
     name: str,
     every_s: float | Callable[[], float],
     wake: asyncio.Event | None = None,
+    rests: bool = False,
 ) -> None:
     """Run a loop's step for ever: at once again while it returns True, else when woken, or after `every_s` seconds.
+
+    One that `rests` waits before that as long as the step took: what nobody waits for catches up in half of the time,
+    and leaves the other half to what somebody does.
 
     A TransientError is waited out: it is logged, and the next step finds out whether it has passed. Any other error
     is a bug, and ends the loop with its process.
     """
     while True:
         more: bool | None = False
+        begun_at = time.monotonic()
         try:
             more = await step()
         except TransientError as error:
@@ -130,6 +136,8 @@ async def run_forever(
             if wake is not None:  # which commits of others may set again and again meanwhile
                 await asyncio.sleep(OUTAGE_PAUSE_S)
         if more:
+            if rests:
+                await asyncio.sleep(time.monotonic() - begun_at)
             continue
         wait_s = every_s() if callable(every_s) else every_s
         if wake is None:
