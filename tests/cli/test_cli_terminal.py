@@ -148,7 +148,7 @@ async def test_whoever_wants_no_colours_gets_none(signoff, jobstore, env, argume
 
 def test_a_long_message_is_cut_on_a_terminal_alone_and_not_where_it_is_plain(monkeypatch):
     at = datetime(2026, 11, 26, 12, tzinfo=UTC)
-    nothing = dict.fromkeys(("attempt", "code", "progress", "spent_usd", "spent_tokens"))
+    nothing = dict.fromkeys(("attempt", "code", "kind", "progress", "spent_usd", "spent_tokens"))
     log = SimpleNamespace(created_at=at, version=1, status="FAILED", message="why " * 100 + "end", **nothing)
     shown = []
     for stream, plain in ((Terminal(), False), (Terminal(), True), (io.StringIO(), False)):
@@ -158,6 +158,14 @@ def test_a_long_message_is_cut_on_a_terminal_alone_and_not_where_it_is_plain(mon
     assert [line.endswith("end") for line in shown] == [False, True, True]
     assert shown[0].endswith("why…")
     assert re.match(r"2026-11-2\d \d\d:\d\d:00\.000 \S+  v1 ", shown[2])
+
+
+def test_an_edit_of_a_failed_job_does_not_look_as_if_it_had_failed(monkeypatch):
+    nothing = dict.fromkeys(("attempt", "progress", "spent_usd", "spent_tokens"))
+    edit = {"kind": "edited", "code": "edited", "status": "FAILED", "message": "edited: title, payload"}
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    Output(as_json=False).show_log(SimpleNamespace(created_at=datetime.now(UTC), version=6, **edit, **nothing))
+    assert sys.stdout.getvalue().split()[3:] == ["v6", "edited", "title,", "payload"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

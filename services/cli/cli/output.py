@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from cli.short_ids import find_short_ends
 from cli.terminal import Styled, cut, render_line, render_list, render_table, replace_line
@@ -36,6 +36,10 @@ STYLES = {
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 #: On a terminal longer messages and payloads are cut, unless it is to be `plain`.
 MESSAGE_MAX_CHARS = 300
+
+
+#: The kind of an entry that says what was edited.
+_EDITED: Final = "edited"
 
 
 def style_status(status: str) -> Styled:
@@ -252,17 +256,20 @@ class Output:
         self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
 
     def show_log(self, log: JobLog, name: str = "") -> None:
-        """Show a transition as a line of a timeline."""
+        """Show a transition as a line of a timeline; an edit, after which the job stands where it stood, as such."""
         self.print_json(log)
-        message = self._shorten(self.name_agents_in(log.message))
+        is_edit = log.kind == _EDITED
+        word = _EDITED if is_edit else log.status
+        message = self._shorten(self.name_agents_in(log.message)).removeprefix(f"{_EDITED}: " if is_edit else "")
         attempt = f"attempt {log.attempt}" if log.attempt and not message.startswith("attempt") else ""
         progress = format_percent(log.progress) if log.status is JobLogStatus.IN_PROGRESS else ""
-        what = " · ".join(part for part in (attempt, log.code or "", progress, message) if part)
+        code = "" if is_edit else log.code or ""
+        what = " · ".join(part for part in (attempt, code, progress, message) if part)
         if cost := format_spent(log.spent_usd, log.spent_tokens):
             what += f" ({cost} so far)"
         self.print_line(
             f"{format_time(log.created_at, with_ms=True)}  {name}v{log.version:<3} ",
-            style_status(f"{log.status:<22}" if what else log.status),
+            style_status(f"{word:<22}" if what else word),
             what,
         )
 
