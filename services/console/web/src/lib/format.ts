@@ -18,14 +18,15 @@ function formatInLargestUnit(ms: number): string {
   return `${Math.floor(ms / DAY)} d`;
 }
 
-/** Format milliseconds: "120 ms", "3.4 s", "42 s", "1m 12s", "2h 05m". */
+/** Format milliseconds: "120 ms", "3.4 s", "42 s", "1m 12s", "2h 05m", "26d 13h". */
 export function formatDuration(ms: number): string {
   if (!Number.isFinite(ms) || ms < 0) return "–";
   if (ms < SECOND) return `${Math.round(ms)} ms`;
   if (ms < 10 * SECOND) return `${(ms / SECOND).toFixed(1)} s`;
   if (ms < MINUTE) return `${Math.floor(ms / SECOND)} s`;
   if (ms < HOUR) return `${Math.floor(ms / MINUTE)}m ${pad(Math.floor((ms % MINUTE) / SECOND))}s`;
-  return `${Math.floor(ms / HOUR)}h ${pad(Math.floor((ms % HOUR) / MINUTE))}m`;
+  if (ms < 2 * DAY) return `${Math.floor(ms / HOUR)}h ${pad(Math.floor((ms % HOUR) / MINUTE))}m`;
+  return `${Math.floor(ms / DAY)}d ${pad(Math.floor((ms % DAY) / HOUR))}h`;
 }
 
 const pad = (number: number) => String(number).padStart(2, "0");
