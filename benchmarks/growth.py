@@ -157,12 +157,12 @@ async def measure_lists(bench: Bench) -> float:
     """Return how long lists take over REST, p99 in ms."""
     headers, took = {"Authorization": f"Bearer {bench.endpoints['token']}"}, []
     async with aiohttp.ClientSession(bench.endpoints["http"], headers=headers, raise_for_status=True) as http:
-        for _ in range(LISTED):
+        for turn in range(LISTED + 1):  # the first one connects to all that it asks
             for path, parameters in LISTS:
                 asked = time.perf_counter()
                 async with http.get(path, params=parameters) as answer:
                     await answer.read()
-                took.append(time.perf_counter() - asked)
+                took += [time.perf_counter() - asked] if turn else []
     return compute_percentile(took, 99)
 
 
