@@ -9,10 +9,11 @@ class ClientLimits:
 
     #: Connections open at once; more are answered with 503, and closed.
     connections_max: int = 10_000
-    #: Requests that are worked on at once; more are answered with 429. As many more take longer than a client waits.
-    requests_max: int = 500
-    #: Seconds until one more is told so: who asks again at once leaves others a turn.
-    refusal_s: float = 1.0
+    #: Requests that are worked on at once, as many as the jobstore answers within the patience of most clients.
+    requests_max: int = 100
+    #: Seconds for which one more waits for its turn before it is answered with 429: who is told at once asks again at
+    #: once, and leaves others none.
+    turn_s: float = 3.0
     #: Seconds for which a connection may stand idle between two requests: longer than in the pools of most clients,
     #: whose request fails that crosses with the end of its connection.
     idle_s: int = 75

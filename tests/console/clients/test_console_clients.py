@@ -183,7 +183,7 @@ async def test_bodies_share_a_bound(console, http):
                     break
 
 
-@pytest.mark.parametrize("client_limits", [{"requests_max": 1, "refusal_s": 0.3}], indirect=True)
+@pytest.mark.parametrize("client_limits", [{"requests_max": 1, "turn_s": 0.3}], indirect=True)
 async def test_requests_beyond_those_worked_on_are_refused(console, http, jobstore):
     """Streams, and bodies that do not come, are not worked on. Who asks again at once leaves others a turn."""
     async with http.get("/api/events") as events, connected(console) as (_, writer):
