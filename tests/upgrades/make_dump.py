@@ -54,6 +54,7 @@ COMMITS = {
     "0020": "4b31917",
     "0023": "3e16502",
     "0026": "c2c8161",
+    "0027": "47cee02",
 }
 #: What the older jobstore says.
 LOG = Path(tempfile.gettempdir()) / "signoff-older-jobstore.log"

@@ -23,6 +23,8 @@ SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
+    # A worker of autovacuum comes that often, and may be at the log for minutes when the executions are due.
+    "autovacuum_naptime": "15s",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",

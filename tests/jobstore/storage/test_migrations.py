@@ -12,6 +12,7 @@ from support.jobstore.steps import Steps
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
+from jobstore.storage.tables import metadata
 
 LIMITS = ("statement_timeout", "lock_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")
 HOLD = f"SELECT pg_advisory_lock({Lock.MIGRATION:d})"
@@ -35,6 +36,14 @@ _WRITE = text("UPDATE executions SET priority = priority WHERE job_id = :job_id"
 
 async def test_the_tables_are_what_the_migrations_make(database: Database) -> None:
     assert await find_differences(database) == []
+
+
+async def test_the_tables_have_their_storage_parameters(database: Database) -> None:
+    async with database.session() as session:
+        rows = await session.execute(text("SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL"))
+    found = {row.relname: dict(option.split("=") for option in row.reloptions) for row in rows}
+    declared = {table.name: table.dialect_options["postgresql"]["with"] for table in metadata.tables.values()}
+    assert {name: found.get(name, {}) for name in declared} == {name: each or {} for name, each in declared.items()}
 
 
 async def test_migrating_many_times_at_once_is_migrating_once(database: Database) -> None:

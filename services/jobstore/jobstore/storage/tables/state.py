@@ -239,7 +239,13 @@ executions = Table(
         postgresql_where=text("state <> 'DONE' AND batch_id IS NOT NULL"),
     ),
     Index("executions_job_id_idx", "job_id"),
-    postgresql_with={"fillfactor": "80"},
+    # What is left behind is passed by each look at a queue.
+    postgresql_with={
+        "fillfactor": "80",
+        "autovacuum_vacuum_threshold": "5000",
+        "autovacuum_vacuum_scale_factor": "0.01",
+        "autovacuum_vacuum_cost_delay": "0",
+    },
 )
 
 circuits = Table(
