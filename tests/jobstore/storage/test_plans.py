@@ -22,9 +22,11 @@ from jobstore.insights.rollups import Rollups
 from jobstore.maintenance.matcher import Matcher
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.operations.worker import OperationWorker
+from jobstore.publishing import fact_reader, relay
 from jobstore.runner import CommandRunner
 from jobstore.storage import facts, leases
 from jobstore.storage.database import Database
+from jobstore.storage.sql import bind
 
 #: Jobs that have ended: each has an execution and five entries. Some executions are live, in each state.
 JOBS = 10_000
@@ -165,3 +167,16 @@ async def test_a_batch_is_paused_however_many_executions_wait(tables: Tables, ag
         await remove_limit(connection, batch)
     after = await tables.count_read()
     assert after["executions"] == before["executions"]
+
+
+async def test_the_relay_looks_jobs_up_by_their_ids_also_where_all_were_made_at_once(tables: Tables) -> None:
+    """Of one tenant and one time, an index by both and the id is thought to be skipped through in a moment."""
+    await tables.fill()
+    await tables.execute("UPDATE jobs SET created_at = now()", "VACUUM ANALYZE")
+    look, _ = bind(fact_reader._LOOK, dict.fromkeys(("firsts", "lasts", "limit")))
+    async with tables.database.session() as session:
+        for statement in (*relay._SETTINGS, f"PREPARE look(bigint[], bigint[], bigint) AS {look}"):
+            await session.driver.execute(statement)
+        plan = await session.driver.fetch("EXPLAIN EXECUTE look('{1}', '{9000}', 50000)")
+        session.invalidate()  # its settings would stay
+    assert [word for (line,) in plan for word in line.split() if word.startswith("jobs_")] == ["jobs_pkey"]

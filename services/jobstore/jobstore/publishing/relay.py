@@ -64,7 +64,7 @@ PROBE_S: Final = 5.0
 _SETTINGS: Final = (
     "SET synchronous_commit = off",
     "SET plan_cache_mode = force_generic_plan",
-    *(f"SET enable_{plan} = off" for plan in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")),
+    *(f"SET enable_{plan} = off" for plan in ("seqscan", "bitmapscan", "indexonlyscan", "hashjoin", "mergejoin")),
 )
 _STATE: Final = text("SELECT published_seq, settled_seq, offsets::text, signers::text FROM relay WHERE id = 1")
 #: One statement, so that watchers are notified of the cursor that is stored, once it is committed.
