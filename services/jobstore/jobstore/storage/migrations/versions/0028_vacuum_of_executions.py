@@ -1,6 +1,6 @@
 """Vacuum executions often, and without pauses: each look at a queue passes what its executions have left behind.
 
-A life changes its execution five times, and is in each of the queues' indexes for a moment. After 150,000 lives, of
+A life changes its execution five times, and is in each of the queues' indexes for a moment. After 300,000 lives, of
 which nothing was vacuumed, these looks took a quarter of all time at 20 lives a second.
 """
 
