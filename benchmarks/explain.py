@@ -289,8 +289,7 @@ async def measure_sums(world: World, waiting: int) -> dict[str, Any]:
 
     async def make() -> None:
         await seeding.queue_jobs(database, waiting, "waiting-", "slow")
-        await seeding.vacuum(database)
-        await seeding.skip_facts(database)
+        await seeding.settle(world.endpoints["postgres"])
 
     await seeding.while_all_stopped(world.endpoints, world.client, make)
     took, sums = [], []

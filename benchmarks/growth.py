@@ -79,6 +79,7 @@ CASES: Mapping[str, Case] = {
     "churned": churn,
     "open": add_nothing,
 }
+#: What is stored in bulk is vacuumed, as autovacuum does in time; what lives leave behind is what `churned` measures.
 VACUUMED = frozenset({"stored", "queued"})
 
 
@@ -91,10 +92,7 @@ async def measure(name: str, arguments: argparse.Namespace) -> tuple[dict[str, A
 
         async def make() -> None:
             await CASES[name](bench, arguments)
-            await seeding.skip_facts(bench.database)
-            await seeding.index_texts(bench.endpoints["postgres"])
-            if name in VACUUMED:
-                await seeding.vacuum(bench.database)
+            await seeding.settle(bench.endpoints["postgres"], vacuums=name in VACUUMED)
 
         began = time.monotonic()
         await seeding.while_all_stopped(bench.endpoints, bench.client, make)
@@ -162,7 +160,8 @@ async def measure_lists(bench: Bench) -> float:
                 asked = time.perf_counter()
                 async with http.get(path, params=parameters) as answer:
                     await answer.read()
-                took += [time.perf_counter() - asked] if turn else []
+                if turn:
+                    took.append(time.perf_counter() - asked)
     return compute_percentile(took, 99)
 
 

@@ -23,7 +23,7 @@ import aiohttp
 import asyncpg
 from measuring.figures import make_table, write_section
 from measuring.plans import Looked, explaining
-from measuring.seeding import index_texts, skip_facts, vacuum
+from measuring.seeding import settle
 from pydantic import BaseModel
 from viewers_and_lists import TOKEN, measure_list, run_services, seed
 
@@ -105,19 +105,10 @@ async def provide_jobs(postgres: str, jobs: int) -> AsyncIterator[str]:
     if not await server.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
         await server.execute(f'CREATE DATABASE "{name}_filling"')
         print(json.dumps({"seeded": await seed(f"{url}_filling", jobs)}), flush=True)
-        await fill_index(f"{url}_filling")
+        await settle(f"{url}_filling")
         await server.execute(f'ALTER DATABASE "{name}_filling" RENAME TO "{name}"')
     await server.close()
     yield url
-
-
-async def fill_index(url: str) -> None:
-    """Index the texts of all jobs, and say that everything is counted."""
-    connection = await asyncpg.connect(url)
-    await skip_facts(connection)
-    await index_texts(url)
-    await vacuum(connection)
-    await connection.close()
 
 
 async def look(database: Database, path: str, asked: Mapping[str, str]) -> Looked:

@@ -229,9 +229,7 @@ async def main() -> int:
 
         async def store() -> None:
             await seeding.store_jobs(bench.database, arguments.jobs)
-            await seeding.skip_facts(bench.database)
-            await seeding.index_texts(bench.endpoints["postgres"])
-            await seeding.vacuum(bench.database)
+            await seeding.settle(bench.endpoints["postgres"])
 
         await seeding.while_all_stopped(bench.endpoints, bench.client, store)
         await bench.run(2 * WINDOW, arguments.rate)

@@ -83,8 +83,7 @@ async def store(bench: Bench, jobs: int) -> None:
         json.dumps(VERDICT),
         timeout=seeding.SQL_MAX_S,
     )
-    await seeding.vacuum(bench.database)
-    await seeding.skip_facts(bench.database)
+    await seeding.settle(bench.endpoints["postgres"])
 
 
 async def begin(bench: Bench) -> str:

@@ -159,12 +159,20 @@ async def skip_facts(connection: asyncpg.Connection) -> None:
     )
 
 
-async def index_texts(postgres: str) -> None:
-    """Index the texts of all that is stored, which a jobstore would do for minutes; none may run meanwhile."""
+async def settle(postgres: str, *, vacuums: bool = True) -> None:
+    """Do at once what a jobstore and autovacuum would do for minutes with all that is stored: facts, texts, statistics.
+
+    No jobstore may run meanwhile.
+    """
+    connection = await asyncpg.connect(postgres)
+    await skip_facts(connection)
     database = Database(postgres.replace("postgresql://", "postgresql+asyncpg://"))
     while await TextIndex(database).index():
         pass
     await database.close()
+    if vacuums:
+        await vacuum(connection)
+    await connection.close()
 
 
 async def vacuum(connection: asyncpg.Connection) -> None:

@@ -38,7 +38,7 @@ class RequestSlots:
             self._give_back()
             try:
                 return await receive()
-            finally:
+            finally:  # without waiting, as who was cancelled must not: a semaphore would
                 self._under_way += 1
 
         try:
