@@ -53,6 +53,7 @@ class Readers:
         if self._consumer is None:
             self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-readers")
             await self._consumer.start()
+            await self._consumer._client.set_topics(list(self._groups))  # noqa: SLF001 - else it sleeps 100 ms for each
         if self._admin is None:
             self._admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka, client_id="signoff-readers")
             await self._admin.start()
