@@ -122,7 +122,7 @@ profile: $(READY) $(PAGE) ## Say what a life asks for, hop by hop, and where its
 	$(BIN)/python benchmarks/profiling.py $(or $(OF),lives) $(ARGS)
 
 path: $(READY) $(PAGE) ## Say which files it takes to carry one job from its request to the end; OF=carry_out: one transaction
-	$(BIN)/python benchmarks/$(if $(OF),tracing/$(OF),path).py $(ARGS)
+	PYTHONPATH=benchmarks $(BIN)/python benchmarks/tracing/$(or $(OF),path).py $(ARGS)
 
 faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--replay FOLDER" runs a kept one again
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)

@@ -7,7 +7,7 @@ a line ran in that time that did not run in an idle stretch of the same length, 
 This is done five times, after a first life that makes the connections, and a line counts that ran in each life and in
 no idle stretch: with one life alone, what runs by the clock is counted where it falls into it by chance.
 
-    .venv/bin/python benchmarks/path.py [--lives 5] [--lines]
+    .venv/bin/python benchmarks/tracing/path.py [--lives 5] [--lines]
 """
 
 import argparse
@@ -32,8 +32,8 @@ from contracts.events import JobChanged
 from contracts.fact_keys import is_marker
 from contracts.topics import TOPIC_OF
 
-ROOT = Path(__file__).parents[1]
-TRACING = Path(__file__).parent / "tracing/sitecustomize.py"
+ROOT = Path(__file__).parents[2]
+TRACING = Path(__file__).with_name("sitecustomize.py")
 PARTS = ("services", "proto")
 SERVICES = ("console", "jobstore", "executor", "validator")
 BETWEEN, LIVING, IDLE = 0, 1, 101  # windows; the number of the life or of the idle stretch is added
