@@ -126,7 +126,7 @@ def _asks(keyword: str, value: Any, schema: dict[str, Any]) -> bool:
     if keyword == "type":
         return not (isinstance(value, list) and set(value) >= _TYPES)
     if keyword in _OF_NAMED:
-        return any(isinstance(one, list) or asks_for_something(one) for one in value.values())
+        return any(map(asks_for_something, value.values()))  # or lists of names, as `dependencies` has
     if keyword not in _OF_SCHEMAS or keyword in _ALWAYS:
         return True
     below = value if isinstance(value, list) else [value]

@@ -50,7 +50,7 @@ def asks_for_length_alone(text: str) -> bool:
     """Return whether a text asks for lengths and nothing else, so that checks can stand in its place."""
     for pattern in (_BETWEEN, _AT_MOST, _UNDER, _AT_LEAST):
         text = pattern.sub(" ", text)
-    return not re.search(r"\d", text) and {word.casefold() for word in WORD.findall(text)} <= _ASIDE | {"not"}
+    return not re.search(r"\d", text) and {word.casefold() for word in WORD.findall(text)} <= _ASIDE
 
 
 def _find_lengths(text: str) -> Iterator[tuple[str, str, int]]:

@@ -14,6 +14,8 @@ def warn(text: str) -> list[CriterionWarning]:
 
 GOOD = """\
 It rhymes
+What it quotes is exact and mentions its page
+The answer of at most 200 words is 5
 Says "sea"
 The poem has three stanzas of four lines each
 Every claim is followed by the page it was taken from
@@ -130,6 +132,12 @@ JSON = 'check: json_schema {"type": ["object", "array"]}'
         ("Gives a date, and also names the place", "criterion_joins_two", "Gives a date\nNames the place"),
         ("It must not mention prices", "criterion_reads_as_absence", "never: mention prices"),
         ("No bullet points", "criterion_reads_as_absence", "never: bullet points"),
+        ("It should not be under 100 words", "criterion_reads_as_absence", "never: under 100 words"),
+        ("It lacks a title", "criterion_reads_as_absence", "never: a title"),
+        ("Without jargon", "criterion_reads_as_absence", "never: jargon"),
+        ("It must not mention prices AND dates", "criterion_reads_as_absence", None),
+        ("It rhymes and mentions what is lost", "criterion_joins_two", "It rhymes\nMentions what is lost"),
+        ("IT RHYMES AND HAS FOUR LINES", "criterion_joins_two", "IT RHYMES\nHAS FOUR LINES"),
         ("optional: Avoid adverbs.", "criterion_reads_as_absence", "optional: never: adverbs"),
         ("The answer doesn\u2019t say who wrote it", "criterion_reads_as_absence", "never: say who wrote it"),
         ("It must not mention TeX", "criterion_reads_as_absence", "never: mention TeX"),
@@ -318,6 +326,8 @@ def test_what_no_result_meets_together_is_told(text: str) -> None:
         "check: max_words 100\ncheck: min_chars 200",
         'check: contains "sea"\ncheck: not_contains "lake"',
         "check: json_path $.a exists\ncheck: json_path $.b absent",
+        "check: min_words 200\nSentences have at most 80 words",
+        "check: min_words 200\nnever: has at most 100 words",
     ],
 )
 def test_what_a_result_can_meet_together_is_no_contradiction(text: str) -> None:

@@ -3,6 +3,8 @@
 import pytest
 
 from contracts.checks import find_fault
+from contracts.checks.base import Finding
+from contracts.checks.expressions import Expression
 from contracts.criteria import CriteriaError, parse_criteria
 from contracts.judging.policy import LoopStep
 
@@ -29,9 +31,12 @@ from contracts.judging.policy import LoopStep
         'json_schema {"$defs": {"a": {"type": "string"}}, "title": "t", "x-a": {"type": "object"}}',
         'json_schema {"if": {"type": "object"}}',
         'json_schema {"then": {"type": "object"}}',
+        'json_schema {"else": {"type": "object"}}',
         'json_schema {"if": {"type": "object"}, "then": {}}',
         'json_schema {"properties": {"a": true, "b": {"title": "x"}}}',
         'json_schema {"items": {}, "required": [], "minLength": 0}',
+        'json_schema {"minItems": 0, "minProperties": 0, "uniqueItems": false, "dependentRequired": {}}',
+        'json_schema {"items": {"title": "x"}}',
         'json_schema {"allOf": [{}, {"examples": [1]}]}',
         'json_schema {"anyOf": [{}, {"type": "string"}]}',
         'json_schema {"type": ["object", "array", "string", "number", "boolean", "null"]}',
@@ -79,7 +84,9 @@ def test_so_is_what_none_meets(text: str) -> None:
         'json_schema {"properties": {"a": {"type": "string"}}}',
         'json_schema {"properties": {"error": false}}',
         'json_schema {"anyOf": [{"maxLength": 5}, {"type": "object"}]}',
-        'json_schema {"oneOf": [{}, {"type": "string"}]}',
+        'json_schema {"allOf": [{}, {"type": "object"}]}',
+        'json_schema {"oneOf": [{}, {}]}',
+        'json_schema {"not": {}}',
         'json_schema {"dependentRequired": {"a": ["b"]}}',
         'json_schema {"$schema": "http://json-schema.org/draft-07/schema#", "dependencies": {"a": ["b"]}}',
         'json_schema {"if": {"type": "object"}, "then": {"required": ["a"]}}',
@@ -97,12 +104,29 @@ def test_so_is_what_none_meets(text: str) -> None:
         "cel result == result || submission == 1",
         "cel result == payload",
         "cel result.all(a, a == a)",
-        "cel string(result).matches('.*')",
+        "cel type(result) != string || result.matches('.*')",
+        "cel type(result) != string || size(result) > 0",
+        "cel type(result) != bool || result",
+        "cel type(result) != bool || !result",
+        "cel type(result) != int || result != 0",
+        "cel type(result) != double || result >= 0.0",
+        "cel type(result) != list || !('a' in result)",
+        "cel type(result) != list || !(1 in result)",
+        "cel type(result) != map || !('a' in result)",
+        "cel type(result) != map || !('a' in result) || !('b' in result.a)",
         f"cel result == result || {'!' * 200}false",
     ],
 )
 def test_what_most_results_meet_is_a_check(text: str) -> None:
     assert find_fault(text) is None
+
+
+def test_an_expression_that_cannot_be_probed_is_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(*_: object) -> Finding:
+        raise ValueError("the library panicked")
+
+    monkeypatch.setattr(Expression, "find", find)
+    assert find_fault("cel result == result && result == result") is None
 
 
 def test_a_policy_that_was_stored_with_one_is_read() -> None:
