@@ -14,6 +14,7 @@ from support.jobstore.administered import put_limit
 from support.jobstore.terms import TERMS
 
 from contracts.resources import NewLimit
+from contracts.waiting.codes import WaitCode
 from contracts.waiting.reasons import Waiting
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -21,11 +22,12 @@ from jobstore.dispatching.execution_offers import FairQueue
 from jobstore.dispatching.offers import OfferTerms
 from jobstore.domain.limits import flow_of, wildcard
 from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState
-from jobstore.domain.waiting.reasons import TURNS
 from jobstore.reads.waiting import WILDCARD, explain_jobs, sum_up_all
 from jobstore.storage.database import Database
 from jobstore.storage.work.writing import note_worker, write
 
+#: Codes that tell whose turn it is, and hold nothing back.
+TURNS = {WaitCode.QUEUE, WaitCode.OFFERED}
 OFFER_TERMS = OfferTerms(again_s=5.0, again_max_s=60.0, alive_s=60.0)
 AGENTS, TENANTS, TEAMS, BATCHES = ("a1", "a2", "a3"), ("t1", "t2"), ("red", "blue"), (None, UUID(int=1), UUID(int=2))
 NAMES = (

@@ -1,6 +1,11 @@
 """Who asked, as it is stored and published."""
 
-from jobstore.domain.actor import UPSTREAM, name_upstream
+from jobstore.domain.actor import ADMINISTRATOR, EXECUTOR, SIGNOFF, UPSTREAM, VALIDATOR, WORKER, name_upstream
+
+
+def test_actors_are_stored_as_these_words() -> None:
+    actors = (ADMINISTRATOR, EXECUTOR, VALIDATOR, WORKER, UPSTREAM, SIGNOFF)
+    assert actors == ("administrator", "executor", "validator", "worker", "upstream", "signoff")
 
 
 def test_an_upstream_is_named_by_its_secret() -> None:

@@ -26,6 +26,11 @@ def test_where_it_might_take_anothers_turn_it_is_queued(openings: Openings, limi
     assert not openings.take(queued(), limits, NOW)
 
 
+def test_past_its_deadline_it_is_not_offered() -> None:
+    soon = NOW + timedelta(seconds=1)
+    assert [Openings(room=1).take(queued(deadline_at=at), (), NOW) for at in (NOW, soon)] == [False, True]
+
+
 def test_before_its_time_it_is_queued_and_takes_no_room() -> None:
     openings = Openings(room=1)
     assert not openings.take(queued(due_at=NOW + timedelta(seconds=1)), (), NOW)

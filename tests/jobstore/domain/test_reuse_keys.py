@@ -5,8 +5,9 @@ from itertools import combinations
 
 import pytest
 from support.jobstore.builders import NOW
+from support.jobstore.steps import verdict
 
-from jobstore.domain.reuse import rejudged_key, result_key, verdict_key
+from jobstore.domain.reuse import Reusable, is_overruled, may_reuse, rejudged_key, result_key, verdict_key
 
 RESULT = b"\x01" * 32
 
@@ -45,3 +46,27 @@ def test_everything_that_is_asked_makes_another_result() -> None:
     ]
     assert all(one != other for one, other in combinations(keys, 2))
     assert result_key("t", "writer", NOW, "{}") == result_key("t", "writer", NOW, "{}")
+
+
+def test_keys_never_change() -> None:
+    """What is kept is found again after an upgrade."""
+    assert (
+        verdict_key("t", RESULT, "a\nb", "m").hex()
+        == "1cbeffa958fea51bac77bcb08eb1ced5e2d233f4040f857e3bce77d753868994"
+    )
+    assert rejudged_key("t", RESULT, "a\nb").hex() == "0d4208f646005e7c145e9728f1e9492a2d0a6d34bb544554064b7496d95d4189"
+    assert (
+        result_key("t", "writer", NOW, "{}").hex() == "ffe8be74b70d92580fd6a59391a20b062ba296ad4b91edda3cf69f16003d7e93"
+    )
+
+
+@pytest.mark.parametrize(("judged_again_s", "is_outdated"), [(-1, False), (0, True), (1, True)])
+def test_a_verdict_is_overruled_unless_it_is_newer(judged_again_s: int, is_outdated: bool) -> None:
+    kept = Reusable("job", 1, kept_at=NOW)
+    again = Reusable("job", 1, kept_at=NOW + timedelta(seconds=judged_again_s))
+    assert (is_overruled(kept, again), is_overruled(kept, None)) == (is_outdated, False)
+
+
+def test_a_verdict_that_names_no_submission_is_of_the_first() -> None:
+    passed = verdict().model_copy(update={"submission": None})
+    assert (may_reuse(passed, 1), may_reuse(passed, 2)) == (True, False)

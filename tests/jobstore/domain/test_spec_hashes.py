@@ -35,6 +35,7 @@ def test_two_spellings_of_one_list_hash_alike_and_the_text_form_as_ever() -> Non
     listed = new(FORM).criteria
     assert hash_spec(new(SPELLED)) == hash_spec(NewJob(title="A title", criteria=listed, agent_id="writer"))
     assert hash_spec(new(SPELLED)).hex() == hash_spec(new(FORM)).hex() == OLD_HASHES[FORM]
+    assert hash_spec(new(FORM, id="job-7")) == hash_spec(new(FORM)), "whatever its id"
     assert hash_spec(new("", policy={"criteria_set": "house"})).hex() == NO_CRITERIA, "and none as ever"
 
 

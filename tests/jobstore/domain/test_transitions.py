@@ -22,7 +22,15 @@ from support.jobstore.builders import (
 )
 
 from contracts.status import JobLogStatus, JobStatus
-from jobstore.domain.model import Decision, Execution, ExecutionStage, ExecutionState, Refusal, TransitionKind
+from jobstore.domain.model import (
+    Decision,
+    Execution,
+    ExecutionStage,
+    ExecutionState,
+    Job,
+    Refusal,
+    TransitionKind,
+)
 from jobstore.domain.transitions import decide
 
 S = JobStatus
@@ -206,6 +214,36 @@ def test_a_request_assigns() -> None:
         assert decision.job.live
         assert decision.execution is not None
         assert decision.execution.request_version == decision.job.version
+
+
+@pytest.mark.parametrize("execution", [None, queued(attempt=1, lease=1), offered(), running(attempt=0)])
+def test_only_what_is_new_can_be_requested(execution: Execution | None) -> None:
+    assert isinstance(decide(job(S.ASSIGNED, live=False), execution, report(TransitionKind.REQUESTED), TIMES), Refusal)
+
+
+def test_a_late_result_is_judged_again_as_one_that_was_judged() -> None:
+    late = done("cancelled", stage=ExecutionStage.EXECUTING)
+    decision = decide(job(S.COMPLETED), late, report(TransitionKind.REJUDGED), TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.execution is not None
+    assert decision.execution.stage is ExecutionStage.JUDGING
+
+
+@pytest.mark.parametrize(
+    ("standing", "execution", "code"),
+    [
+        (job(S.COMPLETED, live=True), done(), "execution_live"),
+        (job(S.COMPLETED), None, "nothing_to_judge"),
+        (job(S.COMPLETED, execution_id=OWNER), done(), "nothing_to_judge"),
+        (job(S.COMPLETED), done(result_version=None), "nothing_to_judge"),
+    ],
+)
+def test_a_result_is_judged_again_only_of_the_last_execution_that_has_ended(
+    standing: Job, execution: Execution | None, code: str
+) -> None:
+    refused = decide(standing, execution, report(TransitionKind.REJUDGED), TIMES)
+    assert isinstance(refused, Refusal)
+    assert refused.code == code
 
 
 def test_the_outcome_of_a_lapsed_attempt_counts_until_the_next_grant() -> None:

@@ -33,7 +33,7 @@ def test_without_secrets_anybody_may_ask(header):
 
 
 def test_who_signs_may_ask_and_so_may_the_jobstore():
-    SIGNED.check(KeyUse.EXECUTE, BODY, sign())
+    Upstreams(UPSTREAM, OWN).check(KeyUse.EXECUTE, BODY, sign())
     SIGNED.check(KeyUse.EXECUTE, BODY, sign().encode())
     key = SIGNED.find_key(FIRST)
     assert key is not None
@@ -61,7 +61,7 @@ def test_who_signs_may_ask_and_so_may_the_jobstore():
     ],
 )
 def test_nobody_else_may(header):
-    with pytest.raises(PermanentError) as refused:
+    with pytest.raises(PermanentError, match=r"has signed this|of another execution") as refused:
         SIGNED.check(KeyUse.EXECUTE, BODY, header)
     assert refused.value.code == "bad_signature"
 

@@ -133,7 +133,9 @@ class MemoryJobstore:
         for agent in self.agents.values():
             if wanted.intersection(agent.capabilities) and agent.enabled:
                 stored.agents[agent.id] = agent
-                stored.candidates[agent.id] = Candidate(agent.id, frozenset(agent.capabilities))
+                stored.candidates[agent.id] = Candidate(
+                    agent.id, frozenset(agent.capabilities), circuit_closed=True, load=0
+                )
         wanted = (reads.references - stored.versions.keys()) | uow.list_wanted()
         stored.versions |= {each: self.find_version(each) for each in wanted}
         of_kind = Counter(named.kind for named in self.names)

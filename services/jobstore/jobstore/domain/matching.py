@@ -4,21 +4,18 @@ import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-#: Live executions of an agent are counted up to here, which bounds the query; beyond it agents compare as equal.
-LOAD_MAX = 1_000
-
 
 @dataclass(slots=True)
 class Candidate:
     """An agent that is enabled and not paused.
 
-    `load`: its live executions, up to LOAD_MAX; each match within a transaction adds one.
+    `load`: its live executions, up to a number (storage.work.loading); each match within a transaction adds one.
     """
 
     agent_id: str
     capabilities: frozenset[str]
-    circuit_closed: bool = True
-    load: int = 0
+    circuit_closed: bool
+    load: int
 
 
 def find_best(
@@ -51,4 +48,4 @@ def _quote_all(names: Iterable[str]) -> str:
 
 
 def _tie_break(job_id: str, agent_id: str) -> bytes:
-    return hashlib.blake2b(f"{job_id}\0{agent_id}".encode(), digest_size=8).digest()
+    return hashlib.blake2b(f"{job_id}\0{agent_id}".encode()).digest()

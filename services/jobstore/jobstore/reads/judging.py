@@ -99,7 +99,7 @@ async def get_judge_policy(
     evaluated = await _list_evaluations(connection, name, [row.version for row in rows])
     versions = []
     for row in rows:
-        whole = Version(name, row.version, row.body).policy_json
+        whole = Version(name, row.version, row.body, is_retired=False).policy_json
         policy = JudgePolicy.model_validate_json(whole, extra="ignore")  # of a newer jobstore
         evaluation = evaluated.get(row.version)
         found_in = find_quorum_warnings(policy, evaluation.quorum if evaluation else None)

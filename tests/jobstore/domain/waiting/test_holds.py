@@ -46,6 +46,13 @@ def test_what_holds_all_back_comes_before_what_holds_one_back():
     assert holds.find_holds(WRITER, at(4)) == [Hold(FULL, at(1), at(3))]
 
 
+def test_what_holds_back_again_after_nothing_did_is_told_too():
+    holds = Holds()
+    for n, cause in enumerate([LIMIT, None, LIMIT]):
+        holds.note(at(n), {PRESS: cause})
+    assert holds.find_holds(PRESS, at(3)) == [Hold(LIMIT, at(0), at(1)), Hold(LIMIT, at(2), at(3))]
+
+
 def test_the_same_cause_found_otherwise_is_one_wait():
     holds = Holds()
     holds.note(at(0), {PRESS: FULL})
@@ -65,6 +72,11 @@ def test_an_execution_waited_only_since_it_was_due_and_only_for_what_took_long()
     holds = [Hold(FULL, at(0), at(2)), Hold(LIMIT, at(2), at(2.05)), Hold(CIRCUIT, at(3), at(4))]
     assert choose_waits(holds, at(1.5)) == [Hold(FULL, at(1.5), at(2)), Hold(CIRCUIT, at(3), at(4))]
     assert choose_waits(holds, at(3.99)) == choose_waits(holds, at(9)) == []
+
+
+def test_a_tenth_of_a_second_is_told():
+    tenth, less = Hold(FULL, at(0), at(0.1)), Hold(LIMIT, at(1), at(1.099))
+    assert choose_waits([tenth, less], at(0)) == [tenth]
 
 
 def test_of_many_waits_the_longest_are_told_in_order():
@@ -87,6 +99,9 @@ def test_memory_is_bounded_however_often_the_cause_changes(passes: int):
     for n in range(passes):
         holds.note(at(n), {PRESS: LIMIT if n % 2 else CIRCUIT})
     assert len(holds.find_holds(PRESS, at(passes))) < 40
+    for n in range(passes, 2 * passes):
+        holds.note(at(n), {}, FULL if n % 2 else None)
+    assert len(holds.find_holds(WRITER, at(2 * passes))) < 40
 
 
 @pytest.mark.parametrize("kind", [TransitionKind.CLAIMED, TransitionKind.CANCELLED])

@@ -23,7 +23,7 @@ DUE = Wait(
     tenant="press",
     flow=("agent:writer", f"batch:{BATCH}", "label:team=red 'n blue"),
 )
-PLENTY = {stage: Room(workers=1, free=10, leased=5, seen_at=NOW) for stage in ExecutionStage}
+PLENTY = {stage: Room(workers=1, free=10, leased=5, offered=0, seen_at=NOW) for stage in ExecutionStage}
 
 
 def around(*held: LimitUse | CircuitUse, **rooms: Room) -> Circumstances:
@@ -36,7 +36,8 @@ def around(*held: LimitUse | CircuitUse, **rooms: Room) -> Circumstances:
 
 
 def limit(name: str, set_by: str = "", **fields: Any) -> LimitUse:
-    return LimitUse(**{"name": name, "set_by": set_by or name, "paused": False, "updated_at": NOW, **fields})
+    known = {"name": name, "set_by": set_by or name, "paused": False, "updated_at": NOW}
+    return LimitUse(**{**known, "rate_period_s": 1.0, "running": 0, **fields})
 
 
 def codes(wait: Wait, *held: LimitUse | CircuitUse, **rooms: Room) -> list[str]:
@@ -48,7 +49,8 @@ FULL = limit("tenant:press", concurrency=5, running=5)
 STARTED = limit("agent:writer", rate=3, rate_period_s=20.0, starts=[(NOW - timedelta(seconds=15), 3)])
 OPEN = CircuitUse("writer", 5, LATER, is_probed=False)
 PROBED = CircuitUse("writer", 5, NOW, is_probed=True)
-NONE, TAKEN = Room(seen_at=NOW - timedelta(minutes=1)), Room(workers=2, free=3, leased=197, offered=3)
+NONE = Room(workers=0, free=0, leased=0, offered=0, seen_at=NOW - timedelta(minutes=1))
+TAKEN = Room(workers=2, free=3, leased=197, offered=3)
 
 #: Each cause, and its code.
 CAUSES: dict[str, LimitUse | CircuitUse] = {
@@ -99,6 +101,7 @@ def test_a_pause_and_the_circuit_come_before_what_lifts_as_work_ends() -> None:
     [
         (limit("agent:writer", paused=True), "signoff agents resume writer"),
         (limit("agent:writer", "agent:*", paused=True), "signoff limits resume 'agent:*'"),
+        (limit("agent:writer", "agent:w:1", paused=True), "signoff agents resume w:1"),
         (limit(f"batch:{BATCH}", paused=True), f"signoff batches resume {BATCH}"),
         (limit("tenant:press", paused=True), "signoff limits resume tenant:press"),
         (
@@ -120,6 +123,12 @@ def test_a_limit_is_told_with_its_numbers_and_with_what_raises_it_and_keeps_the_
     assert (reason.name, reason.used, reason.allowed) == ("tenant:press", 5, 5)
     wanted = "signoff limits set 'tenant:*' --concurrency 10 --rate 9 --per-s 60 --queue-max 7 --weight 2.5"
     assert reason.remedy == f"raise it: {wanted}"
+    for fields, options in (
+        ({"rate": 9}, " --concurrency 10 --rate 9"),
+        ({"rate_period_s": 60.0}, " --concurrency 10"),
+    ):
+        (reason,) = explain(DUE, around(replace(FULL, **fields)))
+        assert reason.remedy == f"raise it: signoff limits set tenant:press{options}"
     (none,) = explain(DUE, around(limit("tenant:press", concurrency=0)))
     assert none.remedy == "raise it: signoff limits set tenant:press --concurrency 1"
     first, second = explain(DUE, around(limit("tenant:press", concurrency=1, running=2, paused=True)))
@@ -172,6 +181,7 @@ def test_what_is_offered_has_its_own_place_and_waits_for_whoever_takes_it() -> N
     (reason,) = explain(offered, around(PAUSED, OPEN, EXECUTING=TAKEN))
     assert (reason.code, reason.remedy.endswith(": an executor does in a moment")) == ("offered", True)
     assert codes(offered, EXECUTING=replace(TAKEN, free=0)) == ["no_room"]
+    assert codes(offered, EXECUTING=replace(TAKEN, free=1)) == ["offered"]
     assert codes(Wait(ExecutionStage.JUDGING, ExecutionState.OFFERED)) == ["offered"]
     assert codes(replace(DUE, stage=ExecutionStage.JUDGING), PAUSED) == ["queue"], "limits are of executing"
 
@@ -260,6 +270,10 @@ def test_a_sum_counts_each_for_its_first_reason_and_tells_the_earliest_time() ->
         ("queue", "", 2, None),
     ]
     assert sums[0].remedy.startswith("mend the agent")
+    (most,) = sum_up([replace(DUE, tenant="other", due_at=LATER), replace(DUE, count=3)], around(FULL, OPEN), 1)
+    assert (most.code, most.count) == ("circuit_open", 3)
+    (most,) = sum_up([replace(DUE, tenant="other", due_at=LATER, count=3), DUE], around(FULL, OPEN), 1)
+    assert (most.code, most.count) == ("not_before", 3)
 
 
 def test_each_reason_is_told_whole() -> None:

@@ -31,5 +31,5 @@ def loop_needs_context(judge_policy: str, submission: int) -> bool:
 @lru_cache(maxsize=100)
 def _find_bound_steps(judge_policy: str) -> tuple[int, ...]:
     """Return from which submissions on a policy, which a newer jobstore may have stored, makes such a check."""
-    steps = (parse_json(judge_policy).get("loop") or []) if judge_policy else []
+    steps = parse_json(judge_policy).get("loop") or []
     return tuple(step.get("from_submission", 2) for step in steps if step.get("check") and is_bound(step["check"]))

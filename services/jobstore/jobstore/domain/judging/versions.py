@@ -77,7 +77,7 @@ class Version:
     name: str
     version: int
     body: str
-    is_retired: bool = False
+    is_retired: bool
 
     @property
     def reference(self) -> str:

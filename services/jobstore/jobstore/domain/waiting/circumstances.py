@@ -24,22 +24,24 @@ class LimitUse:
     set_by: str
     paused: bool
     updated_at: datetime
+    rate_period_s: float
+    running: int
     concurrency: int | None = None
     rate: int | None = None
-    rate_period_s: float = 1.0
     queue_max: int | None = None
     weight: float | None = None
-    running: int = 0
     starts: Sequence[tuple[datetime, int]] = ()
 
     def find_opening(self, now: datetime) -> datetime | None:
         """Return when the rate allows the next start; None if it does now."""
+        if self.rate is None:
+            return None
         started, window = sum(count for _, count in self.starts), self.rate_period_s * (1 + 1 / PERIOD_PARTS)
-        for began_at, count in self.starts if self.rate else ():
-            if started < (self.rate or 0):
+        for began_at, count in self.starts:
+            if started < self.rate:
                 break
             started, opens_at = started - count, began_at + timedelta(seconds=window)
-            if started < (self.rate or 0):
+            if started < self.rate:
                 return max(opens_at, now)
         return None
 
@@ -58,10 +60,10 @@ class CircuitUse:
 class Room:
     """What the workers of a stage that were heard of take: `free` leases more, beside those `leased` and `offered`."""
 
-    workers: int = 0
-    free: int = 0
-    leased: int = 0
-    offered: int = 0
+    workers: int
+    free: int
+    leased: int
+    offered: int
     seen_at: datetime | None = None
 
 

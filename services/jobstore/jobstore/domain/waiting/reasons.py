@@ -14,7 +14,7 @@ from contracts.waiting.codes import Owner, WaitCode
 from contracts.waiting.reasons import Reason, WaitingSum
 from jobstore.domain.limits import agent_limit, tenant_limit
 from jobstore.domain.model import ExecutionStage, ExecutionState
-from jobstore.domain.waiting.circumstances import Candidate, CircuitUse, Circumstances, LimitUse, Room, Wait
+from jobstore.domain.waiting.circumstances import Candidate, CircuitUse, Circumstances, LimitUse, Wait
 
 _JUDGING: Final = ExecutionStage.JUDGING
 #: How a stage's workers are called, and the codes of their being away and of their being full.
@@ -22,8 +22,6 @@ _WORKERS: Final[Mapping[ExecutionStage, tuple[str, WaitCode, WaitCode]]] = {
     ExecutionStage.EXECUTING: ("executor", WaitCode.NO_WORKER, WaitCode.NO_ROOM),
     ExecutionStage.JUDGING: ("validator", WaitCode.JUDGE_MISSING, WaitCode.JUDGE_NO_ROOM),
 }
-#: Codes that tell whose turn it is, and hold nothing back.
-TURNS: Final = frozenset({WaitCode.QUEUE, WaitCode.OFFERED})
 #: Codes of times that are an execution's own.
 OWN_TIMES: Final = frozenset({WaitCode.NOT_BEFORE, WaitCode.RETRY_BACKOFF})
 
@@ -157,15 +155,15 @@ def _explain_concurrency(use: LimitUse) -> Reason:
 
 
 def _explain_rate(use: LimitUse, opens_at: datetime) -> Reason:
-    rate = use.rate or 0
+    assert use.rate is not None
     return Reason(
         code=WaitCode.LIMIT_RATE,
         name=use.name,
         used=sum(count for _, count in use.starts),
-        allowed=rate,
+        allowed=use.rate,
         until=opens_at,
         owner=Owner.TIME,
-        remedy=f"raise it: {_set_limit(use, rate=2 * rate)}",
+        remedy=f"raise it: {_set_limit(use, rate=2 * use.rate)}",
     )
 
 
@@ -185,11 +183,12 @@ def _set_limit(use: LimitUse, **changes: int) -> str:
 def _explain_room(
     stage: ExecutionStage, state: ExecutionState | None, around: Circumstances, *, is_due: bool
 ) -> list[Reason]:
-    room = around.rooms.get(stage, Room())
+    room = around.rooms.get(stage)
     name, away, full = _WORKERS[stage]
-    if not room.workers:
+    if room is None or not room.workers:
+        seen_at = room and room.seen_at
         remedy = f"start {_one(name)} that reaches the jobstore and Kafka: signoff doctor says what is wrong"
-        return [Reason(code=away, name=name, since=room.seen_at, owner=Owner.OPERATOR, remedy=remedy)]
+        return [Reason(code=away, name=name, since=seen_at, owner=Owner.OPERATOR, remedy=remedy)]
     # What was offered has its own place already, and waits for whoever takes it.
     taken = room.leased + (room.offered if state is ExecutionState.QUEUED else 0)
     if not is_due or room.free + room.leased > taken:

@@ -8,13 +8,15 @@ from sqlalchemy import text
 from jobstore.commands.base import NOTHING, Command, Reads
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.matching import LOAD_MAX
 from jobstore.domain.model import Said
 from jobstore.storage import agents, candidates, facts, limits, reusable
 from jobstore.storage.judging import versions
 from jobstore.storage.sql import Connection
 from jobstore.storage.work import administration, circuits, judgings
 from jobstore.storage.work.row_mapping import SPEC_COLUMNS, to_spec
+
+#: Live executions of an agent are counted up to here, which bounds the query; beyond it agents compare as equal.
+LOAD_MAX: Final = 1_000
 
 _SPECS: Final = text(
     f"SELECT id, {', '.join(f'{value} AS spec_{name}' for name, value in SPEC_COLUMNS)} "  # noqa: S608 - names of our own
