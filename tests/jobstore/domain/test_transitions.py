@@ -221,6 +221,15 @@ def test_only_what_is_new_can_be_requested(execution: Execution | None) -> None:
     assert isinstance(decide(job(S.ASSIGNED, live=False), execution, report(TransitionKind.REQUESTED), TIMES), Refusal)
 
 
+@pytest.mark.parametrize("kind", [TransitionKind.ASSIGNED, TransitionKind.MATCHED, TransitionKind.REQUESTED])
+def test_what_needs_a_job_at_rest_says_that_it_is_not(kind: TransitionKind) -> None:
+    refused = decide(
+        job(S.PENDING if kind is TransitionKind.MATCHED else S.ASSIGNED, live=True), queued(), report(kind), TIMES
+    )
+    assert isinstance(refused, Refusal)
+    assert refused.code == "execution_live"
+
+
 def test_a_late_result_is_judged_again_as_one_that_was_judged() -> None:
     late = done("cancelled", stage=ExecutionStage.EXECUTING)
     decision = decide(job(S.COMPLETED), late, report(TransitionKind.REJUDGED), TIMES)
