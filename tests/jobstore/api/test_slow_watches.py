@@ -59,7 +59,7 @@ async def test_a_watch_reads_more_at_once_as_it_is_taken(database: Database, run
     async with database.session() as session:
         watches.set_settled(await get_settled_cursor(session))
     pages = watches.read_changes(0, [steps.job_id], payloads=False)
-    assert [len(await anext(pages)) for _ in range(6)] == [10, 20, 40, 80, 160, 91]
+    assert [len(await anext(pages)) for _ in range(6)] == [10, 20, 40, 50, 50, 50]
     await pages.aclose()
 
 

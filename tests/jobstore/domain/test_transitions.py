@@ -27,7 +27,6 @@ from jobstore.domain.model import (
     Execution,
     ExecutionStage,
     ExecutionState,
-    Job,
     Refusal,
     TransitionKind,
 )
@@ -228,31 +227,6 @@ def test_what_needs_a_job_at_rest_says_that_it_is_not(kind: TransitionKind) -> N
     )
     assert isinstance(refused, Refusal)
     assert refused.code == "execution_live"
-
-
-def test_a_late_result_is_judged_again_as_one_that_was_judged() -> None:
-    late = done("cancelled", stage=ExecutionStage.EXECUTING)
-    decision = decide(job(S.COMPLETED), late, report(TransitionKind.REJUDGED), TIMES)
-    assert isinstance(decision, Decision)
-    assert decision.execution is not None
-    assert decision.execution.stage is ExecutionStage.JUDGING
-
-
-@pytest.mark.parametrize(
-    ("standing", "execution", "code"),
-    [
-        (job(S.COMPLETED, live=True), done(), "execution_live"),
-        (job(S.COMPLETED), None, "nothing_to_judge"),
-        (job(S.COMPLETED, execution_id=OWNER), done(), "nothing_to_judge"),
-        (job(S.COMPLETED), done(result_version=None), "nothing_to_judge"),
-    ],
-)
-def test_a_result_is_judged_again_only_of_the_last_execution_that_has_ended(
-    standing: Job, execution: Execution | None, code: str
-) -> None:
-    refused = decide(standing, execution, report(TransitionKind.REJUDGED), TIMES)
-    assert isinstance(refused, Refusal)
-    assert refused.code == code
 
 
 def test_the_outcome_of_a_lapsed_attempt_counts_until_the_next_grant() -> None:

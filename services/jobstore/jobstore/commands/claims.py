@@ -248,11 +248,9 @@ class ClaimJudging(Command[ClaimAnswer]):
             return None
         if (execution.policy or {}).get("reuse_verdict") is False:
             return None
-        is_recorded = execution.stage is ExecutionStage.JUDGING and execution.result_hash is not None
-        result_hash = execution.result_hash if is_recorded else self.event.result_hash
         policies = (each.reference for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
         judge = name_judging(self.judge, next(policies, None))
-        asked = (question.tenant, result_hash or b"", question.acceptance_criteria)
+        asked = (question.tenant, self.event.result_hash, question.acceptance_criteria)
         return verdict_key(*asked, judge, execution.policy), rejudged_key(*asked, execution.policy)
 
     def _find_reusable(self, stored: Stored) -> Reusable | None:

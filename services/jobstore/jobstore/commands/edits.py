@@ -79,4 +79,4 @@ def _field_json(spec: Spec, name: str) -> str:
     value = getattr(spec, name)
     if name == "payload":
         return str(value)
-    return json_text(value.model_dump(mode="json", exclude_none=True) if name == "policy" else value)
+    return json_text(value.model_dump(exclude_none=True) if name == "policy" else value)

@@ -120,7 +120,7 @@ class AnswerItems(Command[None]):
 
     operation_id: UUID
     answers: Sequence[ItemAnswer]
-    rest_s: float = 0.0
+    rest_s: float
 
     def locks(self) -> Locks:
         return Locks(operations=frozenset({self.operation_id}))

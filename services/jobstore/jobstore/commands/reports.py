@@ -104,7 +104,7 @@ class RecordReport(Command[Refusal | None]):
     def decide(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
         verdict, response = event.verdict, reports.format_response(event)
-        if (size := len((response or "").encode())) > RESPONSE_MAX_BYTES:
+        if response and (size := len(response.encode())) > RESPONSE_MAX_BYTES:
             return self._refuse_size(uow, size)
         if verdict is not None and (mismatch := self._find_mismatch(uow, verdict)) is not None:
             return self._judge_again(uow, mismatch)

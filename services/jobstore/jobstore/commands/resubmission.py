@@ -108,7 +108,7 @@ def _find_other_agent(uow: UnitOfWork, job: Job, execution: Execution, history: 
     """Return the best agent that has not had the job, if the job must be handed on."""
     if not _must_hand_on(uow, execution):
         return None
-    previous = history.agents | {job.agent_id or ""}
+    previous = history.agents | optional(job.agent_id)
     other = find_best(job.id, uow.specs[job.id].capabilities, uow.stored.candidates.values(), without=previous)
     return other.agent_id if other else None
 
@@ -132,8 +132,9 @@ def _repeats_itself(job: Job, execution: Execution, report: Report, history: Age
     """Return whether the agent gave the previous result again, and the same criteria were not met."""
     if job.feedback is None or execution.result_hash is None or execution.result_hash != history.result_hash:
         return False
-    return _unmet_criteria(job.feedback) == _unmet_criteria(report.feedback or "{}")
+    assert report.feedback is not None  # it is of a verdict
+    return _unmet_criteria(job.feedback) == _unmet_criteria(report.feedback)
 
 
 def _unmet_criteria(feedback: str) -> list[tuple[str, str]]:
-    return [(c["text"], c["outcome"]) for c in json.loads(feedback).get("criteria", [])]
+    return [(c["text"], c["outcome"]) for c in json.loads(feedback)["criteria"]]

@@ -45,10 +45,10 @@ class Overlay(ChainMap[K, V]):
         changes, stored = self.maps
         return changes[key] if key in changes else stored[key]
 
-    def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override] # no other type of default
-        """Return a change, or else what is stored, or else the default."""
+    def get(self, key: K) -> V | None:  # type: ignore[override] # nobody asks for another default
+        """Return a change, or else what is stored, or else None."""
         changes, stored = self.maps
-        return changes[key] if key in changes else stored.get(key, default)
+        return changes[key] if key in changes else stored.get(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +222,13 @@ class JudgingAnswer:
     """What is kept of a judging that is done: `answer` is its verdict as JSON text, `before` as the column has it."""
 
     id: UUID
+    cost_usd: float | None  # None where a model was asked that does not tell it
     answer: str | None = None
     before: str | None = None
     was_valid: bool | None = None
     is_valid: bool | None = None
     code: str | None = None
     message: str | None = None
-    cost_usd: float | None = 0.0  # None where a model was asked that does not tell it
     tokens: int = 0
     duration_s: float | None = None
 

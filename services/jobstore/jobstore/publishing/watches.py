@@ -13,8 +13,9 @@ from jobstore.storage.database import Database
 from servicekit.process.runtime import run_forever
 
 POLL_S = 2.0
-#: Jobs, or entries of logs, that are read at once.
-PAGE = 200
+#: Jobs, or entries of logs, that are read at once, and made into messages in one go. Beside a watch that reads what was
+#: long ago a life takes 54 ms, and 82 with pages of 200, where it takes 38 alone.
+PAGE = 50
 #: Entries of a watch's first page; each that is taken doubles the next. So little is held for those who read nothing.
 FIRST_PAGE = 10
 

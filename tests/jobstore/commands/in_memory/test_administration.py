@@ -56,13 +56,15 @@ def decided(command: Command[Any], **stored: Any) -> UnitOfWork:
     return uow
 
 
-def refused(command: Command[Any], error: type[PermanentError], code: str, **stored: Any) -> None:
+def refused(command: Command[Any], error: type[PermanentError], code: str, **stored: Any) -> str:
+    """What the refusal says."""
     uow = unit_of_work(**stored)
     with pytest.raises(error) as caught:
         command.decide(uow)
     assert caught.value.code == code
     assert " " in str(caught.value), "a sentence says why"
     assert uow.changes == unit_of_work().changes
+    return str(caught.value)
 
 
 def test_a_new_agent_is_as_it_was_given_and_known_from_now_on() -> None:
@@ -82,7 +84,8 @@ def test_an_agent_that_is_registered_again_changes_nothing() -> None:
 def test_what_no_executor_can_call_or_everybody_would_read_is_refused(command: Any) -> None:
     stored = {"agents": {"writer": agent()}} if command is UpdateAgent else {}
     reserved = NEW.model_copy(update={"protocol": Protocol.A2A})
-    refused(command("writer", reserved, actor=SIGNOFF), InvalidError, "unknown_protocol", **stored)
+    said = refused(command("writer", reserved, actor=SIGNOFF), InvalidError, "unknown_protocol", **stored)
+    assert said == "agents of protocol a2a cannot be called yet; http, http_async can"
     refused(
         command("writer", NEW.model_copy(update={"url": SECRET_URL}), actor=SIGNOFF),
         InvalidError,
@@ -165,6 +168,12 @@ def test_commands_of_one_transaction_see_each_other() -> None:
     CreateOperation(ID, [b"hash"], OperationSpec(), actor=SIGNOFF).decide(uow)
     CreateOperation(ID, [b"hash"], OperationSpec(), actor=SIGNOFF).decide(uow)
     assert len(uow.changes.new_operations) == 1
+    with pytest.raises(ConflictError):
+        CreateOperation(ID, [b"another"], OperationSpec(), actor=SIGNOFF).decide(uow)
+    other = uuid4()
+    CreateOperation(other, [b"hash"], OperationSpec(OperationKind.REJUDGE), actor=SIGNOFF).decide(uow)
+    MoveOperation(other, OperationState.CANCELLING, actor=SIGNOFF).decide(uow)
+    assert uow.operations[other].state is OperationState.CANCELLED
 
 
 def test_an_operation_is_made_once_by_one_request() -> None:
@@ -187,6 +196,8 @@ def test_an_operation_without_items_says_why_if_that_is_no_use() -> None:
     assert decided(repeated, **operation(OperationState.DONE)).changes.new_operations == []
     many = [Item(number, "a") for number in range(10_001)]
     refused(CreateOperation(ID, [b"hash"], OperationSpec(items=many), actor=SIGNOFF), InvalidError, "batch_too_large")
+    most = CreateOperation(ID, [b"hash"], OperationSpec(items=many[1:]), actor=SIGNOFF)
+    assert len(decided(most).changes.new_operations) == 1
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -200,7 +211,8 @@ def test_a_batch_is_paused_resumed_and_cancelled_from_where_it_can_be(state: Ope
             refused(command, RefusedError, "operation_ended", **operation(state))
             continue
         uow = decided(command, **operation(state))
-        assert [move.state for move in uow.changes.moves] == ([to] if state in sources else [])
+        said = {"actor": ADMINISTRATOR}
+        assert [(move.state, move.said) for move in uow.changes.moves] == ([(to, said)] if state in sources else [])
         assert uow.operations[ID].state is (to if state in sources else state)
 
 
@@ -239,7 +251,7 @@ def test_of_what_executes_nothing_a_cancel_is_the_end(kind: OperationKind) -> No
     "command", [MoveOperation(ID, OperationState.PAUSED, actor=SIGNOFF), EndOperation(ID, actor=SIGNOFF)]
 )
 def test_what_is_no_batch_cannot_be_moved(command: Command[Any]) -> None:
-    refused(command, NotFoundError, "unknown_batch")
+    assert refused(command, NotFoundError, "unknown_batch") == f"no batch has the id {ID}"
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -256,8 +268,8 @@ def test_a_batch_ends_when_nothing_of_it_is_left(state: OperationState) -> None:
 
 def test_answers_to_items_are_kept() -> None:
     answers = [ItemAnswer(0, uuid4()), ItemAnswer(1, None, "unknown_job", "no job has the id a")]
-    answered = decided(AnswerItems(ID, answers, actor=SIGNOFF), **operation(OperationState.RUNNING))
-    assert answered.changes.item_answers == {ID: answers}
+    changes = decided(AnswerItems(ID, answers, 2.5, actor=SIGNOFF), **operation(OperationState.RUNNING)).changes
+    assert (changes.item_answers, changes.rests_s) == ({ID: answers}, {ID: 2.5})
 
 
 ITEM = Item(3, "a")
@@ -282,6 +294,7 @@ def test_an_item_is_carried_out_once_while_its_operation_runs(state: OperationSt
     uow = decided(command, **operation(state), **{**OPEN, "open_items": open_items})
     if state is OperationState.RUNNING and open_items:
         assert uow.changes.item_answers == {ID: [ItemAnswer(3, execution_id)]}
+        assert uow.changes.rests_s == {ID: 0.0}, "the next item has its turn at once"
         assert set(uow.changes.limits) == {"tenant:a"}
     else:
         assert uow.changes == unit_of_work().changes
@@ -318,7 +331,7 @@ def test_an_item_locks_and_reads_what_its_command_does_and_its_operation() -> No
     ("command", "locks"),
     [
         (CreateOperation(ID, [b"hash"], OperationSpec(), actor=SIGNOFF), Locks(operations=frozenset({ID}))),
-        (AnswerItems(ID, [], actor=SIGNOFF), Locks(operations=frozenset({ID}))),
+        (AnswerItems(ID, [], 0.0, actor=SIGNOFF), Locks(operations=frozenset({ID}))),
         (EndOperation(ID, actor=SIGNOFF), Locks(operations=frozenset({ID}), named_limits=frozenset({batch_limit(ID)}))),
         (
             MoveOperation(ID, OperationState.PAUSED, actor=SIGNOFF),

@@ -15,6 +15,7 @@ from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import CancelJob, ForgetAnswer
 from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.reports import EndLease
+from jobstore.commands.requesting import ExecutionRequest
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
@@ -274,6 +275,9 @@ def test_a_sure_agents_result_is_reused_in_place_of_a_call(jobstore: MemoryJobst
     first.result()
     again = Life(jobstore).requested(agent_id="sure")
     assert (again.claim().code, again.told[-2:]) == ("result_reused", ["claimed", "result"])
+    commented = Life(jobstore).created(agent_id="sure")
+    commented.execute(parameters=ExecutionRequest(comment="bluer"))
+    assert commented.claim().outcome is G, "the agent is asked for something else"
     inline = Life(jobstore).claim(inline=new_job(agent_id="sure"))
     assert inline.code == "reusable", "looked up once it is stored"
     late = Life(jobstore).requested(agent_id="sure", policy={"deadline_s": 1.0})

@@ -12,6 +12,7 @@ from contracts.identity import new_execution_id
 from contracts.judging.policy import JudgePolicy, LoopStep, name_judging
 from contracts.judging.verdict import Verdict
 from contracts.resources import Agent, JobEdit, NewAgent, Usage
+from contracts.sizes import measure_job
 from contracts.status import JobStatus, Outcome, ReportKind
 from jobstore.commands import claims, unit_of_work
 from jobstore.commands.agents import RegisterAgent, UpdateAgent
@@ -197,10 +198,13 @@ def test_a_set_that_is_too_much_for_a_job_is_an_obstacle(life: Life) -> None:
         life.execute()
     assert caught.value.code == "criteria_too_many"
     large = MemoryJobstore(job_max_bytes=1_000)
-    large.put(Kind.CRITERIA, "long", "x" * 900)
-    long = Life(large).created(policy={"criteria_set": "long"})
+    fields = {"payload": None, "policy": {"criteria_set": "long"}}
+    room = 1_000 - measure_job(new_job(**fields), "null") - len("\n")
+    large.put(Kind.CRITERIA, "long", "x" * room)
+    Life(large).requested(**fields)
+    large.put(Kind.CRITERIA, "long", "x" * (room + 1))
     with pytest.raises(PermanentError) as caught:
-        long.execute()
+        Life(large).requested(**fields)
     assert caught.value.code == "payload_too_large"
 
 
@@ -297,10 +301,11 @@ def test_a_pass_is_reused_no_later_than_at_its_own_submission(life: Life) -> Non
     later = second(jobstore, "blue")
     assert claimed(later).outcome is ClaimOutcome.GRANTED, "a later one needs more"
     finished(later, submission=2, submissions=3)
-    for again in (second(jobstore, "blue"), answered(Life(jobstore))):
+    fewer = answered(Life(jobstore), **BOTH, max_submissions=2)
+    for again, submissions in ((second(jobstore, "blue"), 3), (answered(Life(jobstore)), 3), (fewer, 2)):
         assert claimed(again).code == "verdict_reused"
         told = Verdict.model_validate_json(jobstore.log(again.job_id)[-1].report.response or "")
-        assert (told.submission, told.submissions) == (again.execution.submission, 3)
+        assert (told.submission, told.submissions) == (again.execution.submission, submissions)
 
 
 def test_a_fail_is_reused_at_any_submission(life: Life) -> None:
@@ -359,6 +364,13 @@ def test_a_check_of_the_policys_loop_is_given_what_it_needs_from_its_submission_
     context = claimed(later).context
     assert context is not None
     assert context.previous_result_hash is not None
+
+
+def test_a_report_without_a_verdict_needs_no_version(life: Life) -> None:
+    claimed(answered(life))
+    life.jobstore.versions = {}
+    assert life.report(ReportKind.MISJUDGED, code="judge_away") is None
+    assert life.told[-1] == "misjudged"
 
 
 def test_a_verdict_on_what_nobody_knows_is_refused_as_ever(life: Life) -> None:

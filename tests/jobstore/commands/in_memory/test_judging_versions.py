@@ -37,6 +37,8 @@ def code_of(jobstore: MemoryJobstore, command: PutVersion | PromoteVersion | Ret
 def test_the_first_version_of_a_policy_is_current_and_a_later_one_once_it_is_promoted(jobstore: MemoryJobstore) -> None:
     assert jobstore.put(*STRICT, BODY) == 1
     assert jobstore.put(*STRICT, OTHER, note="one ask for each") == 2
+    assert [version.note for version in jobstore.changes.new_versions] == ["one ask for each"]
+    assert [(new.version, new.note) for new in jobstore.changes.new_versions] == [(2, "one ask for each")]
     assert jobstore.names[STRICT].current == 1
     jobstore.run(PromoteVersion(STRICT, 2, "better on the golden set", actor=SIGNOFF))
     jobstore.run(PromoteVersion(STRICT, 2, "again", actor=SIGNOFF))
@@ -76,8 +78,9 @@ def test_of_two_that_put_at_once_each_has_a_version_of_its_own(jobstore: MemoryJ
 
 def test_a_retired_name_can_be_promoted_again(jobstore: MemoryJobstore) -> None:
     jobstore.put(*STRICT, BODY)
-    for _ in range(2):
+    for reasons in (["too dear"], []):
         jobstore.run(RetireName(STRICT, "too dear", actor=SIGNOFF))
+        assert [move.reason for move in jobstore.changes.name_moves] == reasons
     assert (jobstore.names[STRICT].current, jobstore.names[STRICT].moves) == (None, 2)
     jobstore.run(PromoteVersion(STRICT, 1, actor=SIGNOFF))
     assert jobstore.names[STRICT].current == 1

@@ -20,10 +20,16 @@ from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import NotFoundError, RefusedError
 
 MET, NOT_MET = verdict(Outcome.PASS), verdict(Outcome.FAIL)
-KINDS = (JudgingKind.TRY, JudgingKind.EVALUATE, JudgingKind.SHADOW)
+#: Those that have their turn before the next ones.
+KINDS = (
+    {JudgingKind.TRY, JudgingKind.TEST},
+    {JudgingKind.DRAFT, JudgingKind.EVALUATE},
+    {JudgingKind.SHADOW, JudgingKind.REJUDGE},
+)
 STRICT = Named(Kind.JUDGE, "strict")
 MILD = JudgePolicy(name="mild", version=1).model_dump_json()
 OTHER = verdict(Outcome.FAIL, criteria='Says "sky"')
+LAPSED = {"has_lapsed": True}
 
 
 @pytest.fixture
@@ -95,6 +101,15 @@ def test_a_shadow_is_kept_beside_the_verdict_before(life: Life) -> None:
     other = queued(life, JudgingKind.SHADOW)
     assert finished(life, other, OTHER)
     assert life.jobstore.answers[other.id].before == "-", "no such criterion was judged before"
+
+
+def test_a_shadow_says_what_each_criterion_was_before(life: Life) -> None:
+    criteria, outcomes = "Says red\nSays blue\nIs short", (Outcome.PASS, Outcome.FAIL, Outcome.CANNOT_ASSESS)
+    life.judging(acceptance_criteria=criteria)
+    life.report(ReportKind.VERDICT, verdict=verdict(*outcomes, criteria=criteria))
+    judging = queued(life, JudgingKind.SHADOW)
+    assert finished(life, judging, verdict(criteria=criteria))
+    assert life.jobstore.answers[judging.id].before == "pfc"
 
 
 def test_nothing_is_recorded_of_a_job_that_moved_on(life: Life) -> None:
@@ -179,8 +194,9 @@ def test_a_result_is_queued_while_it_is_the_jobs_last(life: Life) -> None:
     life.requested()
     with pytest.raises(RefusedError, match="is live"):
         queued(life)
-    with pytest.raises(NotFoundError):
-        queued(life, execution_id=None, job_id="nobody's")
+    for job_id in ("nobody's", None):
+        with pytest.raises(NotFoundError):
+            queued(life, execution_id=None, job_id=job_id)
     life.jobstore.executions.clear()
     life.jobstore.jobs[life.job_id] = replace(life.job, live=False)
     with pytest.raises(RefusedError, match="has no result"):
@@ -205,16 +221,18 @@ def test_the_judgings_of_a_call_are_queued_once_and_within_bounds(jobstore: Memo
     group_id = uuid4()
     asked = QueueJudgings([case(group_id), case(group_id, 1)], actor=ADMINISTRATOR)
     assert asked.size == len("{}{}")
-    assert [case(group_id, kind=kind).urgency for kind in KINDS] == [0, 1, 2]
+    assert QueueJudgings([replace(case(group_id), asked=None)], actor=SIGNOFF).size == 0
+    assert [{case(group_id, kind=kind).urgency for kind in kinds} for kinds in KINDS] == [{0}, {1}, {2}]
     jobstore.run(asked)
     jobstore.run(QueueJudgings([case(group_id)], actor=SIGNOFF))
     assert [judging.actor for judging in jobstore.judgings.values()] == [ADMINISTRATOR] * 2
-    jobstore.judging_room = 1
-    one, other = uuid4(), uuid4()
-    done = jobstore.carry_out(QueueJudgings([case(one)], actor=SIGNOFF), QueueJudgings([case(other)], actor=SIGNOFF))
-    assert done[0] is None
-    assert isinstance(done[1], RefusedError)
-    assert done[1].code == "too_many_judgings"
+    jobstore.judging_room = 2
+    calls = [QueueJudgings([case(uuid4())], actor=SIGNOFF) for _ in range(3)]
+    *done, refused = jobstore.carry_out(*calls)
+    assert done == [None, None]
+    assert isinstance(refused, RefusedError)
+    assert refused.code == "too_many_judgings"
+    assert [call.judgings[0].id in jobstore.judgings for call in calls] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -232,11 +250,13 @@ def test_what_is_said_of_a_case_is_kept(
 ) -> None:
     judging = case(uuid4(), kind=kind)
     jobstore.run(QueueJudgings([judging], actor=SIGNOFF))
-    command = FinishJudging(judging.id, 1, said, None if said else code, actor=SIGNOFF)
+    why = (None, None) if said else (code, "it did not answer")
+    command = FinishJudging(judging.id, 1, said, *why, actor=SIGNOFF)
     assert command.size == len(said or "")
     assert jobstore.run(command)
     kept = jobstore.answers[judging.id]
     assert (kept.code, kept.before, kept.was_valid) == (code, None, None)
+    assert (kept.message is None) == (code is None)
     assert (kept.answer is None) == (said is None or code == "verdict_mismatch")
 
 
@@ -276,16 +296,16 @@ def test_a_stale_lease_and_an_unknown_judging_count_for_nothing(jobstore: Memory
 
 
 @pytest.mark.parametrize(
-    ("lease", "has_lapsed", "ends"),
-    [(GRANTS_MAX, True, True), (GRANTS_MAX - 1, True, False), (GRANTS_MAX, False, False)],
+    ("lease", "fields", "ends"),
+    [(GRANTS_MAX, LAPSED, True), (GRANTS_MAX - 1, LAPSED, False), (GRANTS_MAX, {}, False)],
 )
 def test_the_last_lease_that_lapses_ends_a_judging(
-    jobstore: MemoryJobstore, lease: int, has_lapsed: bool, ends: bool
+    jobstore: MemoryJobstore, lease: int, fields: dict[str, bool], ends: bool
 ) -> None:
     judging = case(uuid4())
     jobstore.run(QueueJudgings([judging], actor=ADMINISTRATOR))
-    jobstore.judgings[judging.id] = jobstore.judgings[judging.id]._replace(lease=lease, has_lapsed=has_lapsed)
-    lost = LoseJudging(judging.id, actor=SIGNOFF)
-    jobstore.carry_out(lost, lost, LoseJudging(uuid4(), actor=SIGNOFF))
+    jobstore.judgings[judging.id] = jobstore.judgings[judging.id]._replace(lease=lease, **fields)
+    lost, late = LoseJudging(judging.id, actor=SIGNOFF), FinishJudging(judging.id, lease, actor=SIGNOFF)
+    *_, counts = jobstore.carry_out(lost, lost, LoseJudging(uuid4(), actor=SIGNOFF), late)
     answers = [(one.code, one.cost_usd) for one in jobstore.changes.judging_answers]
-    assert answers == ([("judging_lost", None)] if ends else [])
+    assert (answers, counts) == (([("judging_lost", None)], False) if ends else ([(None, 0.0)], True))

@@ -11,10 +11,13 @@ from support.jobstore.steps import reported, result, verdict
 from contracts.resources import Usage
 from contracts.sizes import LIMIT_MAX_BYTES
 from contracts.status import JobStatus, Outcome, ReportKind
+from jobstore.commands.base import Command
+from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob
-from jobstore.commands.reports import EndLease, RecordReport, RecordResult
+from jobstore.commands.reports import RESPONSE_MAX_BYTES, EndLease, RecordReport, RecordResult
+from jobstore.commands.requesting import ExecutionRequest
 from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
-from jobstore.domain.model import ExecutionState, Refusal, TransitionKind
+from jobstore.domain.model import Refusal, TransitionKind
 from servicekit.errors import PermanentError
 
 AUTOMATIC = {"resubmit": "automatic"}
@@ -65,17 +68,28 @@ def test_all_that_is_said_of_calls_and_of_judging_is_recorded(life: Life) -> Non
     assert other.job.status is JobStatus.FAILED
 
 
-def test_a_result_that_is_too_large_fails_its_job(life: Life) -> None:
-    life.running().result(value="x" * LIMIT_MAX_BYTES)
-    assert life.jobstore.log(life.job_id)[-1].report.code == "result_too_large"
+@pytest.mark.parametrize(("size", "code"), [(LIMIT_MAX_BYTES, None), (LIMIT_MAX_BYTES + 1, "result_too_large")])
+def test_a_result_that_is_too_large_fails_its_job(life: Life, size: int, code: str | None) -> None:
+    life.running().result(value="x" * (size - len('""')))
+    assert life.jobstore.log(life.job_id)[-1].report.code == code
 
 
-def test_a_result_weighs_what_its_record_does_and_other_commands_nothing(life: Life) -> None:
+def test_a_claimed_result_that_is_too_large_is_judged_by_nobody(life: Life) -> None:
+    assert life.running().claim_judging(value="x" * LIMIT_MAX_BYTES).code == "concluded"
+    assert life.job.status is JobStatus.FAILED
+
+
+def test_what_brings_a_result_weighs_what_its_record_does_and_other_commands_nothing(life: Life) -> None:
     event = result(life.execution_id, life.job_id, 1)
-    assert (
-        RecordResult(event, 7, actor=EXECUTOR).size,
-        EndLease(life.execution_id, TransitionKind.LAPSED, 1, actor=SIGNOFF).size,
-    ) == (7, 0)
+    commands: list[Command[Any]] = [
+        RecordResult(event, 7, actor=EXECUTOR),
+        ClaimJudging(event, life.validator, 1, 7, actor=SIGNOFF),
+        RecordResult(event, actor=EXECUTOR),
+        ClaimJudging(event, life.validator, 1, actor=SIGNOFF),
+        EndLease(life.execution_id, TransitionKind.LAPSED, 1, actor=SIGNOFF),
+    ]
+    assert [each.size for each in commands] == [7, 7, 0, 0, 0]
+    assert [answer.code for answer in life.jobstore.carry_out(*commands)] == ["unknown_execution"] * len(commands)
 
 
 def test_what_a_call_costs_is_counted(life: Life) -> None:
@@ -91,8 +105,10 @@ def test_what_a_call_costs_is_counted(life: Life) -> None:
 
 
 def test_a_partial_result_that_is_too_large_is_nobodys(life: Life) -> None:
+    most = "x" * (RESPONSE_MAX_BYTES - len('{"progress":0.5,"partial":""}'))
+    assert life.running().report(ReportKind.PROGRESS, progress=0.5, partial=most) is None
     with pytest.raises(PermanentError, match="too large"):
-        life.running().report(ReportKind.PROGRESS, progress=0.5, partial="x" * 2 * LIMIT_MAX_BYTES)
+        life.report(ReportKind.PROGRESS, seq=2, progress=0.5, partial=f"{most}x")
 
 
 def test_a_verdict_that_is_too_large_fails_its_job(life: Life) -> None:
@@ -106,7 +122,8 @@ def test_a_verdict_on_other_criteria_is_judged_again(life: Life) -> None:
     life.judging()
     for _ in range(3):
         other = verdict(criteria="Says red")
-        life.report(ReportKind.VERDICT, verdict=other, usage=Usage(input_tokens=2))
+        life.report(ReportKind.VERDICT, verdict=other, usage=Usage(input_tokens=2), duration_s=1.5)
+        assert life.jobstore.log(life.job_id)[-1].report.duration_s == 1.5
         life.claim_judging()
     assert (life.job.status, life.job.spent_tokens) == (JobStatus.FAILED, 6), "each was paid for"
 
@@ -141,30 +158,6 @@ def test_a_verdict_met_or_not_ends_its_execution(life: Life) -> None:
     assert last.job.status is JobStatus.REJECTED
 
 
-@pytest.mark.parametrize(
-    ("kind", "code", "status"),
-    [
-        (TransitionKind.GIVEN_BACK, None, JobStatus.IN_PROGRESS),
-        (TransitionKind.FAILED, "unstorable", JobStatus.FAILED),
-        (TransitionKind.DEADLINE, None, JobStatus.IN_PROGRESS),
-        (TransitionKind.LAPSED, None, JobStatus.IN_PROGRESS),
-    ],
-)
-def test_a_lease_is_ended(life: Life, kind: TransitionKind, code: str | None, status: JobStatus) -> None:
-    life.running()
-    life.jobstore.now += timedelta(seconds=60)
-    life.jobstore.run(EndLease(life.execution_id, kind, life.execution.lease, code, actor=SIGNOFF))
-    assert life.job.status is status
-
-
-def test_a_judging_lease_whose_outcome_cannot_be_recorded_is_spent(life: Life) -> None:
-    life.judging()
-    life.jobstore.run(
-        EndLease(life.execution_id, TransitionKind.FAILED, life.execution.lease, "unstorable", actor=SIGNOFF)
-    )
-    assert (life.execution.misjudged, life.execution.state) == (1, ExecutionState.QUEUED)
-
-
 def resubmitted(life: Life, **fields: Any) -> Life:
     """The life of the next submission."""
     policy = AUTOMATIC | fields.pop("policy", {})
@@ -189,6 +182,15 @@ def test_a_not_met_verdict_requests_the_next_submission_where_policy_says_so(lif
     assert said_last(life)[1] == "submission 2 was requested by policy"
 
 
+def test_what_follows_is_of_the_same_batch(life: Life) -> None:
+    batch_id = uuid4()
+    life.created(policy=AUTOMATIC).execute(parameters=ExecutionRequest(batch_id=batch_id))
+    life.claim()
+    life.claim_judging()
+    life.judged(Outcome.FAIL)
+    assert following(life).execution.batch_id == batch_id
+
+
 def test_nothing_follows_once_nothing_improves(life: Life) -> None:
     after = resubmitted(life)
     after.claim()
@@ -202,6 +204,17 @@ def test_another_answer_or_another_verdict_goes_on(life: Life) -> None:
     after.claim()
     after.claim_judging(value="red")
     after.judged(Outcome.FAIL)
+    assert following(after).execution.submission == 3
+
+
+def test_the_same_answer_goes_on_where_other_criteria_fail(life: Life) -> None:
+    criteria = "Says blue\nSays why"
+    life.judging(policy=AUTOMATIC, acceptance_criteria=criteria)
+    life.report(ReportKind.VERDICT, verdict=verdict(Outcome.FAIL, Outcome.PASS, criteria=criteria))
+    after = following(life)
+    after.claim()
+    after.claim_judging()
+    after.report(ReportKind.VERDICT, verdict=verdict(Outcome.PASS, Outcome.FAIL, criteria=criteria))
     assert following(after).execution.submission == 3
 
 
@@ -231,11 +244,18 @@ def test_what_was_cancelled_before_it_came_does_not_follow(life: Life) -> None:
     assert said_last(life)[0] == "execution_conflict"
 
 
-def test_what_a_budget_or_a_disabled_agent_forbids_does_not_follow(life: Life) -> None:
-    life.judging(policy=AUTOMATIC | {"budget_tokens": 1})
-    life.judged(Outcome.FAIL, usage=Usage(input_tokens=1))
+@pytest.mark.parametrize(
+    ("budget", "usage"),
+    [({"budget_tokens": 1}, Usage(input_tokens=1)), ({"budget_usd": 0.5}, Usage(cost_usd=0.5))],
+)
+def test_what_a_budget_forbids_does_not_follow(life: Life, budget: dict[str, float], usage: Usage) -> None:
+    life.judging(policy=AUTOMATIC | budget)
+    life.judged(Outcome.FAIL, usage=usage)
     assert said_last(life)[0] == "budget_exhausted"
-    after = resubmitted(Life(life.jobstore))
+
+
+def test_a_disabled_agent_is_asked_for_nothing_more(life: Life) -> None:
+    after = resubmitted(life)
     after.claim()
     after.claim_judging(value="red")
     agent = life.jobstore.agents["writer"]
@@ -282,6 +302,23 @@ def test_a_job_is_handed_on_after_a_single_verdict_where_the_policy_says_so(jobs
     life.judged(Outcome.FAIL)
     (handed_on,) = (each.report for each in jobstore.log(life.job_id) if each.report.kind is TransitionKind.HANDED_ON)
     assert (handed_on.message or "").endswith(" after 1 not-met verdict")
+
+
+def test_a_disabled_agent_hands_its_job_on_to_one_that_is_not(jobstore: MemoryJobstore) -> None:
+    jobstore.register("able", "sing")
+    life = Life(jobstore).judging(agent_id=None, capabilities=["sing"], policy=AUTOMATIC | {"hand_over_after": 1})
+    jobstore.register("abler", "sing")
+    jobstore.agents["able"] = jobstore.agents["able"].model_copy(update={"enabled": False})
+    life.judged(Outcome.FAIL)
+    assert life.told[-2:] == ["handed_on", "requested"]
+
+
+def test_who_has_a_job_is_no_other_agent_though_the_log_does_not_tell_any_more(jobstore: MemoryJobstore) -> None:
+    jobstore.register("able", "sing")
+    life = Life(jobstore).judging(agent_id=None, capabilities=["sing"], policy=AUTOMATIC | {"hand_over_after": 1})
+    jobstore.entries.clear()
+    life.judged(Outcome.FAIL)
+    assert life.told == ["not_met", "requested"]
 
 
 def test_a_job_without_capabilities_is_handed_on_to_nobody(life: Life) -> None:

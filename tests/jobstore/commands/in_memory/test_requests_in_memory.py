@@ -16,11 +16,12 @@ from contracts.status import JobStatus, Outcome
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
-from jobstore.commands.jobs import AssignAgent, CreateJob, MatchJob
+from jobstore.commands.jobs import AssignAgent, CreateJob
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.commands.unit_of_work import generate_id
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.execution_states import Openings
+from jobstore.domain.limits import batch_limit
 from jobstore.domain.model import ExecutionState, Job, TransitionKind
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 
@@ -44,25 +45,6 @@ def test_a_job_that_asks_for_too_much_is_refused() -> None:
     assert code_of(lambda: Life(small).created(payload="x" * 200)) == "payload_too_large"
     assign = AssignAgent(Life(small).created().job_id, "writer", '"' + "x" * 200 + '"', actor=SIGNOFF)
     assert code_of(lambda: small.run(assign)) == "payload_too_large"
-
-
-def test_a_job_without_an_agent_is_matched_or_says_what_is_missing(jobstore: MemoryJobstore) -> None:
-    jobstore.register("able", "sing")
-    assert Life(jobstore).created(agent_id=None, capabilities=["sing"]).job.agent_id == "able"
-    nobody = Life(jobstore).created(agent_id=None, capabilities=["sing", "dance"])
-    assert nobody.told == ["created", "matching_failed"]
-    assert nobody.job.status is JobStatus.PENDING
-    assert Life(jobstore).created(agent_id=None).told == ["created"]
-
-
-def test_a_job_that_waits_is_matched_later_unless_it_has_moved_on(jobstore: MemoryJobstore) -> None:
-    life = Life(jobstore).created(agent_id=None, capabilities=["sing"])
-    jobstore.register("able", "sing")
-    jobstore.run(MatchJob(life.job_id, version=1, actor=SIGNOFF))
-    assert life.job.agent_id is None
-    jobstore.run(MatchJob("nobody knows", version=1, actor=SIGNOFF))
-    jobstore.run(MatchJob(life.job_id, version=2, actor=SIGNOFF))
-    assert life.told == ["created", "matching_failed", "matched"]
 
 
 def test_an_agent_is_assigned_by_hand_also_with_another_payload(life: Life) -> None:
@@ -114,16 +96,6 @@ def test_an_edit_changes_what_it_names_and_only_where_that_differs(life: Life) -
     assert code_of(lambda: run(EditJob("nobody knows", third, actor=SIGNOFF))) == "unknown_job"
     life.execute()
     assert code_of(lambda: run(EditJob(life.job_id, third, actor=SIGNOFF))) == "execution_live"
-
-
-def test_other_capabilities_find_an_agent_at_once(jobstore: MemoryJobstore) -> None:
-    jobstore.register("able", "sing")
-    life = Life(jobstore).created(agent_id=None, capabilities=["dance"])
-    assert jobstore.run(EditJob(life.job_id, JobEdit(capabilities=["sing"]), actor=SIGNOFF))["agent_id"] == "able"
-    waiting = Life(jobstore).created(agent_id=None, capabilities=["dance"])
-    assert jobstore.run(EditJob(waiting.job_id, JobEdit(title="Another"), actor=SIGNOFF))["agent_id"] is None
-    assert jobstore.run(EditJob(waiting.job_id, JobEdit(capabilities=[]), actor=SIGNOFF))["agent_id"] is None
-    assert "matched" not in waiting.told
 
 
 def test_an_execution_is_requested_once_and_its_answer_repeated(life: Life) -> None:
@@ -209,6 +181,13 @@ def test_all_that_is_asked_for_is_frozen_with_the_execution(life: Life) -> None:
     assert (life.execution.priority, life.execution.tenant, life.execution.not_before) == (7, "press", later)
 
 
+def test_what_has_a_limit_of_its_own_is_in_the_flow(life: Life) -> None:
+    limited, batch_id = batch_limit(uuid4()), uuid4()
+    life.jobstore.limit_names |= {limited, batch_limit(batch_id)}
+    life.created().execute(parameters=ExecutionRequest(batch_id=batch_id))
+    assert life.execution.flow == ["agent:writer", batch_limit(batch_id)]
+
+
 def test_a_request_may_wait_and_has_a_deadline_from_when_it_begins(life: Life) -> None:
     later = life.jobstore.now + timedelta(hours=1)
     life.requested(not_before=later.isoformat(), policy={"deadline_s": 60.0})
@@ -255,17 +234,25 @@ def test_a_call_that_cancels_an_execution_never_meets_the_next(life: Life) -> No
 def test_a_call_that_cancels_what_nobody_has_asked_for_is_told_so() -> None:
     jobstore = MemoryJobstore(remembered_max=2)
     life = Life(jobstore).created()
-    assert jobstore.run(CancelJob(None, uuid4(), by_call=True, actor=SIGNOFF)) is None
+    unknown = CancelJob(None, uuid4(), by_call=True, actor=SIGNOFF)
+    assert [jobstore.run(unknown) for _ in range(2)] == [None, None]
     assert jobstore.run(CancelJob(life.job_id, life.execution_id, by_call=True, actor=SIGNOFF))["id"] == life.job_id
     assert code_of(lambda: jobstore.run(CancelJob(None, uuid4(), by_call=True, actor=SIGNOFF))) == "too_many_cancels"
     assert code_of(life.execute) == "cancelled"
 
 
 def test_cancels_of_one_transaction_share_the_room_that_is_left() -> None:
-    jobstore = MemoryJobstore(remembered_max=1)
-    jobstore.carry_out(*(CancelJob(None, uuid4(), actor=SIGNOFF) for _ in range(3)))
+    jobstore = MemoryJobstore(remembered_max=2)
+    jobstore.carry_out(*(CancelJob(None, uuid4(), actor=SIGNOFF) for _ in range(4)))
     assert jobstore.refused() == ["too_many_cancels"] * 2
-    assert len(jobstore.executions) == 1
+    assert len(jobstore.executions) == 2
+
+
+def test_a_cancel_that_names_no_job_is_of_the_one_that_asks_for_its_execution(life: Life) -> None:
+    life.created()
+    for job_id in (None, life.job_id):
+        life.jobstore.run(CancelJob(job_id, life.execution_id, actor=SIGNOFF))
+    assert code_of(life.execute) == "cancelled"
 
 
 def test_a_cancel_that_comes_first_is_the_answer_once_its_execution_is_asked_for() -> None:
@@ -273,8 +260,9 @@ def test_a_cancel_that_comes_first_is_the_answer_once_its_execution_is_asked_for
     life = Life(jobstore).created()
     jobstore.run(CancelJob(life.job_id, life.execution_id, actor=SIGNOFF))
     assert life.execution.is_early_cancel
-    jobstore.run(CancelJob(None, uuid4(), actor=SIGNOFF))
-    assert jobstore.refused() == ["too_many_cancels"]
+    jobstore.run(CancelJob(life.job_id, uuid4(), actor=SIGNOFF))
+    told_of = [(job_id, refusal.code) for job_id, _, refusal in jobstore.changes.refusals]
+    assert told_of == [(life.job_id, "too_many_cancels")]
     assert code_of(life.execute) == "cancelled"
     assert life.execution.due_at is None, "for good"
     assert jobstore.changes.final_answers.keys() == {life.execution_id}

@@ -100,6 +100,15 @@ def test_nor_one_that_another_job_was_given_or_another_judge_gave(jobstore: Memo
         assert claimed(answered(jobstore, **fields)).outcome is ClaimOutcome.GRANTED
 
 
+def test_nor_one_by_the_criteria_of_a_set(jobstore: MemoryJobstore) -> None:
+    jobstore.put(Kind.CRITERIA, "house", CRITERIA)
+    policy = {"judge": "strict", "criteria_set": "house"}
+    life = judged(answered(jobstore, policy=policy), Outcome.PASS)
+    assert claimed(answered(jobstore, policy=policy)).code == "verdict_reused"
+    judged_again(life, Outcome.FAIL)
+    assert claimed(answered(jobstore, policy=policy)).outcome is ClaimOutcome.GRANTED
+
+
 def test_what_is_judged_again_ends_no_other_reuse(jobstore: MemoryJobstore) -> None:
     others = {"value": "red"}, {"tenant": "b"}, {"acceptance_criteria": f"{CRITERIA}\noptional: Is short"}
     for other in others[:2]:
