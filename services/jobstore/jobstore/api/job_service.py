@@ -243,8 +243,8 @@ class JobService(JobServiceServicer):
         rest_s = BATCHED_REST_S if request.batched else 0.0
         changes = self._watches.read_changes(cursor, job_ids, payloads=not request.without_payloads, rest_s=rest_s)
         async for page in changes:
-            logs = [convert.job_log_message(entry, as_text=as_text) for entry in page]
-            limit = len(logs) if request.batched else 1
+            logs = (convert.job_log_message(entry, as_text=as_text) for entry in page)  # each once the last was taken
+            limit = len(page) if request.batched else 1
             for part in chunk_by_size(logs, lambda log: log.ByteSize(), limit=limit, bytes_max=PAGE_MAX_BYTES):
                 fields = {"logs": part} if request.batched else {"log": part[0]}
                 yield pb.WatchJobsResponse(cursor=part[-1].cursor, **fields)
