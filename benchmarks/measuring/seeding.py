@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiohttp
 import asyncpg
@@ -17,6 +17,8 @@ from jobstore.storage.database import Database
 
 SQL_MAX_S = 7_200.0
 
+#: Columns of a table, and the query that makes them.
+Columns: TypeAlias = tuple[str, str]
 _AGENTS = """
 INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled)
 SELECT name, name, 'http', 'http://127.0.0.1:1/', '{}', '{}', true
@@ -24,15 +26,18 @@ FROM (SELECT 'agent-' || n AS name FROM generate_series(0, 49) n UNION ALL SELEC
 ON CONFLICT DO NOTHING
 """
 #: One agent and one label are rare, and most jobs are done; times lie a few seconds apart.
-_JOBS = """
-INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, agent_id, execution_id, live,
-    not_met, priority, tenant, labels, policy, spec_hash, batch_id, created_at, updated_at, spent_usd, duration_s, code,
-    cancelled, not_met_criteria)
+_JOBS: Columns = (
+    (
+        "id, title, description, acceptance_criteria, payload, status, version, agent_id, execution_id, live, not_met,"
+        " priority, tenant, labels, policy, spec_hash, batch_id, created_at, updated_at, spent_usd, duration_s, code,"
+        " cancelled, not_met_criteria"
+    ),
+    """
 SELECT 'job-' || lpad(n::text, 8, '0'), 'Translate the contract of customer ' || n % 10007, repeat('words ', 30),
     'Names both parties', json_build_object('text', repeat('text ', 20)), s.status, $2::int,
     CASE WHEN n % 100003 = 0 THEN 'rare' ELSE 'agent-' || n % 50 END, md5(n::text)::uuid, false, 0,
     CASE WHEN n % 40 = 5 THEN 9 WHEN n % 60 = 7 THEN 1 ELSE 5 END, 'tenant-' || n % 20,
-    jsonb_build_object('team', 't' || n % 10, 'customer', 'c' || n % 10007), '{}', '',
+    jsonb_build_object('team', 't' || n % 10, 'customer', 'c' || n % 10007), '{}'::jsonb, ''::bytea,
     CASE WHEN n % 10 = 0 THEN md5((n / 10000)::text)::uuid END,
     now() - ($1::int - n) * interval '2 seconds', now() - (n * 7919::bigint % $1::int) * interval '2 seconds',
     n * 104729::bigint % 1000 / 1000.0,
@@ -45,23 +50,29 @@ FROM generate_series(1, $1::int) n, LATERAL (SELECT CASE
     WHEN n % 1000 = 0 THEN 'REJECTED' WHEN n % 500 = 1 THEN 'RESUBMISSION_REQUIRED' WHEN n % 50 = 2 THEN 'FAILED'
     WHEN n % 200 = 6 THEN 'ASSIGNED'
     WHEN n % 5000 = 3 THEN 'IN_PROGRESS' WHEN n % 100 = 4 THEN 'PENDING' ELSE 'COMPLETED' END AS status) AS s
-"""
+""",
+)
 #: The first four and the last entry are those of a life; between them is progress.
 #: Each tenth job was in two: first in the one of all of these, and then in one of a thousand.
-_OPERATIONS = """
-WITH items AS (
-    SELECT n, named.* FROM generate_series(10, $1::int, 10) n, LATERAL (VALUES
+_ITEMS = """
+    (SELECT n, named.* FROM generate_series(10, $1::int, 10) n, LATERAL (VALUES
         (md5('large')::uuid, 'large', n / 10 - 1), (md5((n / 10000)::text)::uuid, 'batch ' || n / 10000, n % 10000 / 10)
-    ) AS named (id, name, item)
-), operations_made AS (
-    INSERT INTO operations (id, name, state, finished_at) SELECT DISTINCT id, name, 'DONE', now() FROM items
-)
-INSERT INTO operation_items (operation_id, item, job_id, execution_id)
-SELECT id, item, 'job-' || lpad(n::text, 8, '0'), md5(n::text)::uuid FROM items ORDER BY id, item
+    ) AS named (id, name, item)) AS items
 """
-_LOGS = """
-INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload, kind,
-    execution_id, message, created_at)
+_OPERATIONS: Columns = (
+    "id, name, state, finished_at",
+    f"SELECT DISTINCT id, name, 'DONE', now() FROM {_ITEMS}",  # noqa: S608 - ours
+)
+_OPERATION_ITEMS: Columns = (
+    "operation_id, item, job_id, execution_id",
+    f"SELECT id, item, 'job-' || lpad(n::text, 8, '0'), md5(n::text)::uuid FROM {_ITEMS} ORDER BY id, item",  # noqa: S608
+)
+_LOGS: Columns = (
+    (
+        "job_id, version, status, job_status, agent_id, request_payload, response_payload, kind, execution_id, message,"
+        " created_at"
+    ),
+    """
 SELECT 'job-' || lpad(n::text, 8, '0'), v, k.status, k.status, 'agent-' || n % 50,
     CASE WHEN v <= 2 THEN ('{"payload":"' || repeat('text ', 20) || '"}')::json END,
     CASE WHEN v = 4 OR v = $2 THEN json_build_object('result', repeat('answer ', 20)) END, k.kind,
@@ -72,14 +83,19 @@ FROM generate_series(1, $1::int) n, generate_series(1, $2::int) v, LATERAL (SELE
     CASE v WHEN 1 THEN 'created' WHEN 2 THEN 'requested' WHEN 3 THEN 'claimed' WHEN 4 THEN 'result' WHEN $2 THEN 'met'
         ELSE 'progress' END AS kind) AS k
 ORDER BY n, v
-"""
-_EXECUTIONS = """
-INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, offers, submission, agent_id, policy,
-    request_version, result_version, answer, priority, spent, tenant, flow)
-SELECT md5(n::text)::uuid, 'job-' || lpad(n::text, 8, '0'), 'JUDGING', 'DONE', 1, 2, 2, 2, 1, 'agent-' || n % 50, '{}',
-    2, 4, 'accepted', 5, 0, 'tenant-' || n % 20, ARRAY['agent:agent-' || n % 50]
+""",
+)
+_EXECUTIONS: Columns = (
+    (
+        "execution_id, job_id, stage, state, attempt, lease, seq, offers, submission, agent_id, policy,"
+        " request_version, result_version, answer, priority, spent, tenant, flow"
+    ),
+    """
+SELECT md5(n::text)::uuid, 'job-' || lpad(n::text, 8, '0'), 'JUDGING', 'DONE', 1, 2, 2, 2, 1, 'agent-' || n % 50,
+    '{}'::json, 2, 4, 'accepted', 5, 0, 'tenant-' || n % 20, ARRAY['agent:agent-' || n % 50]
 FROM generate_series(1, $1::int) n
-"""
+""",
+)
 _QUEUED = """
 WITH jobs_made AS (
     INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, agent_id, execution_id,
@@ -117,6 +133,7 @@ TABLES = ("jobs", "job_logs", "executions", "job_texts", "operation_items")
 #: A jobstore that stands still may do so in the middle of a statement, with locks that no time limit ends.
 _END_OTHERS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
+_COLUMNS = "SELECT array_agg(column_name::text) FROM information_schema.columns WHERE table_name = $1"
 _INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY($1) AND indexname NOT LIKE '%pkey'"
 
 
@@ -128,13 +145,23 @@ async def store_jobs(connection: asyncpg.Connection, jobs: int, entries: int = 5
     for row in indexes:
         await connection.execute(f"DROP INDEX {row['indexname']}")
     await connection.execute(_AGENTS)
-    await connection.execute(_JOBS, jobs, entries, timeout=SQL_MAX_S)
-    await connection.execute(_OPERATIONS, jobs, timeout=SQL_MAX_S)
-    await connection.execute(_LOGS, jobs, entries, timeout=SQL_MAX_S)
-    await connection.execute(_EXECUTIONS, jobs, timeout=SQL_MAX_S)
+    await _insert(connection, "jobs", _JOBS, jobs, entries)
+    await _insert(connection, "operations", _OPERATIONS, jobs)
+    await _insert(connection, "operation_items", _OPERATION_ITEMS, jobs)
+    await _insert(connection, "job_logs", _LOGS, jobs, entries)
+    await _insert(connection, "executions", _EXECUTIONS, jobs)
     for row in indexes:
         await connection.execute(row["indexdef"], timeout=SQL_MAX_S)
     await connection.execute("RESET session_replication_role")
+
+
+async def _insert(connection: asyncpg.Connection, table: str, columns: Columns, *values: int) -> None:
+    """Insert what a query makes; of a database that is to be upgraded, into the columns that are there."""
+    names, made = columns
+    there = set(await connection.fetchval(_COLUMNS, table))
+    known = ", ".join(name for name in names.split(", ") if name in there)
+    into = f"INSERT INTO {table} ({known}) SELECT {known} FROM ({made}) AS made ({names})"  # noqa: S608 - ours
+    await connection.execute(into, *values, timeout=SQL_MAX_S)
 
 
 async def queue_jobs(connection: asyncpg.Connection, jobs: int, prefix: str, agent_id: str) -> None:
@@ -153,10 +180,16 @@ async def churn(connection: asyncpg.Connection, jobs: int) -> None:
 async def skip_facts(connection: asyncpg.Connection) -> None:
     """Say that all that is stored is published and counted; no jobstore may run meanwhile."""
     await connection.execute("UPDATE relay SET published_seq = (SELECT last_value FROM job_logs_seq_seq)")
-    await connection.execute(
-        "INSERT INTO rollup (id, seq) SELECT 1, published_seq FROM relay "
-        "ON CONFLICT (id) DO UPDATE SET seq = excluded.seq"
-    )
+    if await _has(connection, "rollup"):
+        await connection.execute(
+            "INSERT INTO rollup (id, seq) SELECT 1, published_seq FROM relay "
+            "ON CONFLICT (id) DO UPDATE SET seq = excluded.seq"
+        )
+
+
+async def _has(connection: asyncpg.Connection, table: str) -> bool:
+    """Return whether a table is there, which an older database may not have."""
+    return await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", table) is True
 
 
 async def settle(postgres: str, *, vacuums: bool = True) -> None:
@@ -178,7 +211,8 @@ async def settle(postgres: str, *, vacuums: bool = True) -> None:
 async def vacuum(connection: asyncpg.Connection) -> None:
     """Vacuum and analyze what was stored, as autovacuum does in time."""
     for table in TABLES:
-        await connection.execute(f"VACUUM ANALYZE {table}", timeout=SQL_MAX_S)
+        if await _has(connection, table):
+            await connection.execute(f"VACUUM ANALYZE {table}", timeout=SQL_MAX_S)
 
 
 async def while_stopped(
