@@ -89,6 +89,8 @@ class TestAnswers:
         assert error.value.code == code
         if code == "judge_wrong_shape" and text.startswith("{"):
             assert str(error.value) == "the judge's answer has no reason"
+        if code in {"judge_incomplete", "judge_invalid_json"}:
+            assert str(error.value) == "the judge's answer is no whole JSON text"
 
     @pytest.mark.parametrize(
         "change",

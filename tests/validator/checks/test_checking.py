@@ -103,6 +103,7 @@ async def test_the_context_says_what_came_before() -> None:
         verdict, _ = await judge(criteria, **known)
         assert [stage.outcomes for stage in verdict.stages or ()] == [outcomes], known
         assert not is_reusable(verdict, WORDS)
+        assert not is_reusable(verdict, WORDS, JudgePolicy(name="p", stages=[Stage(kind="single")]))
 
 
 async def test_what_looks_at_the_result_alone_may_be_reused() -> None:

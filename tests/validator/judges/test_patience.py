@@ -119,7 +119,7 @@ async def test_what_refused_an_ask_before_nonsense_came_is_told_with_it(monkeypa
 
 
 def test_answers_that_nobody_measured_take_no_time() -> None:
-    patience = Patience(1)
+    patience = Patience(0.5)
     for _ in range(9):
         patience.spend(None)
     assert patience.may_ask_again

@@ -188,6 +188,10 @@ async def test_where_nobody_was_asked_nothing_is_told_of_it() -> None:
 
 async def test_steps_add_up_from_their_submissions_on() -> None:
     steps = [LoopStep(), LoopStep(from_submission=4, asks=2)]
+    for order in (steps, steps[::-1]):
+        one = StandIn(PASS, "a")
+        await judge(SINGLE.model_copy(update={"loop": order}), one, submission=2)
+        assert len(one.asked) == 2, "in whichever order they stand"
     policy = SINGLE.model_copy(update={"loop": steps})
     for submission, asks in ((1, 1), (2, 2), (3, 2), (4, 4), (9, 4)):
         one = StandIn(PASS, "a")
