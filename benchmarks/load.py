@@ -1,10 +1,11 @@
 """Measure what foreign load does: programs of others drive every door beyond saturation, with much stored.
 
 ghz calls gRPC, autocannon REST, librdkafka writes to topics; watchers of both doors read nothing, and connections stand
-idle. Said of each door: what it answered; of each service: its memory; of workers: which of their calls failed; and how
-long afterwards a life takes as long as before. Ends with status 1 at an answer that is no clear refusal, at a 429 that
-does not say by Retry-After when to come again, at a worker's call that failed, at memory that grows by more than a
-tenth from the first half of the load to the second, or without recovery within 10 s.
+idle. Said of each door: what it answered; of each service: its memory; of workers: which of their calls failed; of an
+open page: how late it is told of changes; and how long afterwards a life takes as long as before. Ends with status 1 at
+an answer that is no clear refusal, at a 429 that does not say by Retry-After when to come again, at a worker's call that
+failed, at a page that is told later than 10 s, at memory that grows by more than a tenth from the first half of the load
+to the second, or without recovery within 10 s.
 
     .venv/bin/python benchmarks/load.py [--seconds 600] [--jobs 1000000] [--dry]
 """
@@ -26,7 +27,7 @@ from uuid import uuid4
 import aiohttp
 import grpc
 import uvloop
-from lives import Bench, run_bench
+from lives import Bench, compute_percentile, run_bench
 from measuring import foreign, seeding
 from measuring.figures import make_table, write_section
 from measuring.host import measure_memory
@@ -62,6 +63,7 @@ GROUPS = {
 }
 SAMPLE_S, WINDOW = 5.0, 60
 RECOVERY_MAX_S = 10.0
+PAGE_MAX_MS = 10_000.0
 #: By how much more than in the first half of the load a service may hold in the second: memory is flat.
 FLAT, FLAT_MIB = 1.1, 16
 #: Whose memory is their own affair.
@@ -143,6 +145,20 @@ async def sample_memory(bench: Bench, samples: list[dict[str, float]]) -> None:
     while True:
         samples.append(await asyncio.to_thread(measure_memory, seeding.read_processes(bench.endpoints)))
         await asyncio.sleep(SAMPLE_S)
+
+
+async def look_at_page(endpoints: Mapping[str, Any], ages_s: list[float]) -> None:
+    """Note, until cancelled, how old each change is when an open page is told of it."""
+    headers = {"Authorization": f"Bearer {endpoints['token']}"}
+    forever = aiohttp.ClientTimeout(total=None)
+    async with (
+        aiohttp.ClientSession(endpoints["http"], headers=headers, timeout=forever) as session,
+        session.get("/api/events") as response,
+    ):
+        async for line in response.content:
+            if line.startswith(b"data:") and (entry := json.loads(line.removeprefix(b"data:")).get("log")):
+                age = datetime.now(UTC) - datetime.fromisoformat(entry["created_at"])
+                ages_s.append(age.total_seconds())
 
 
 async def look_at_refusals(endpoints: Mapping[str, Any], found: Counter[str]) -> None:
@@ -239,7 +255,11 @@ async def main() -> int:
         refusals: Counter[str] = Counter()
         looking = asyncio.create_task(look_at_refusals(bench.endpoints, refusals))
         async with hold_watchers(bench.endpoints, arguments.watchers):
+            beside_ms = (await bench.run(5 * WINDOW, arguments.rate))["to_final_ms"][1]
+            ages_s: list[float] = []
+            page = asyncio.create_task(look_at_page(bench.endpoints, ages_s))
             answers = await drive(bench, folder, arguments)
+            page.cancel()
         looking.cancel()
         grown = find_growth(samples)
         recovery_s = await measure_recovery(bench, before_ms, arguments.rate)
@@ -253,6 +273,7 @@ async def main() -> int:
         (each.door, round(each.a_second), "-" if each.p99_ms is None else round(each.p99_ms), _show(each.codes))
         for each in answers
     ]
+    page_ms = [compute_percentile(ages_s, percent) for percent in (50, 99)]
     again = "not" if recovery_s is None else f"{recovery_s:g} s"
     lines = [
         *make_table(("door", "requests/s", "p99 ms", "answers"), rows),
@@ -260,7 +281,8 @@ async def main() -> int:
         *make_table(("MiB of", "at the begin", "first half, most", "second half, most", "after"), show_memory(samples)),
         "",
         f"Workers' calls that failed: {_show(calls) or 'none'}. Errors in logs: {_show(errors) or 'none'}.",
-        f"A life took {before_ms:g} ms (p99) before, and again {again} after the end.",
+        f"A life took {before_ms:g} ms (p99) before, beside the watchers alone {beside_ms}, and as before {again} after it.",
+        f"An open page was told of {len(ages_s)} changes under load, {page_ms[0]:g} ms after each (p50; p99 {page_ms[1]:g}).",
     ]
     print("\n".join(lines))
     print(json.dumps({"unclear": unclear, "restarted": restarted, "grown": grown, "Retry-After": refusals}))
@@ -270,7 +292,7 @@ async def main() -> int:
             f"{arguments.seconds:g} s; {arguments.jobs} jobs stored; {arguments.callers} callers of each door, {held}."
         )
         write_section("load", sys.argv[1:], {"PostgreSQL": version}, [about, "", *lines])
-    is_wrong = unclear or calls or errors or restarted or grown or refusals["without"]
+    is_wrong = unclear or calls or errors or restarted or grown or refusals["without"] or page_ms[1] > PAGE_MAX_MS
     return int(bool(is_wrong or recovery_s is None))
 
 

@@ -1,6 +1,7 @@
 """Server-sent events: live, resumable, and never held up by a slow reader."""
 
 import asyncio
+import re
 from uuid import uuid4
 
 import pytest
@@ -8,7 +9,7 @@ from streams import stream
 from support.fake_jobstore import log_message
 
 from console.api.events import EventStream
-from console.live.viewer import Viewer
+from console.live.viewer import FED_MAX, Viewer
 from contracts.client import WatchEvent
 from contracts.resources import NewJob
 from contracts.status import JobLogStatus
@@ -241,6 +242,22 @@ async def test_a_slow_reader_is_cut_off_and_delays_nobody(live, jobstore):
     last = b"".join([data async for data in slow.frames()])
     assert b"id: 6\n" in last
     assert b"id: 7\n" not in last
+
+
+@pytest.mark.parametrize("live", [{"queued_max": 1_000}], indirect=True)
+async def test_who_reads_nothing_of_the_past_keeps_little_and_no_stream_of_the_jobstore(live, jobstore, monkeypatch):
+    monkeypatch.setattr("console.live.hub.UNREAD_MAX_S", 0.01)
+    await changes(jobstore, 300)
+    live._start_at(300)
+    viewer = live.enter(None, 0)
+    await until(lambda: jobstore.open_watches == 1)
+    await until(lambda: jobstore.open_watches == 0)
+    assert len(viewer._frames) == FED_MAX
+    frames, told = viewer.frames(), b""
+    while b"id: 300\n" not in told:
+        told += await anext(frames)
+    assert re.findall(rb"^id: (\d+)$", told, re.MULTILINE) == [b"%d" % cursor for cursor in range(1, 301)]
+    await until(lambda: viewer.is_live)
 
 
 async def test_an_entry_that_nobody_watches_is_not_even_read(live, jobstore):

@@ -4,7 +4,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -63,7 +63,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         self.waiting: dict[str, Waiting] = {}
         self.facets = jobs_pb.ListJobFacetsResponse(capped_at=10_000)
         self.counts = jobs_pb.CountJobsResponse(capped_at=10_000)
-        self.watches = 0
+        self.watches = self.open_watches = 0
         self.judging = FakeJudgings()
         self.outage: str | None = None  # why health checks are not answered SERVING
         self.held: asyncio.Event | None = None  # what lists wait for
@@ -206,6 +206,15 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         return jobs_pb.CancelJobResponse(job=_job(job))
 
     async def WatchJobs(self, request, context):
+        self.open_watches += 1
+        try:
+            async with aclosing(self._watch_jobs(request)) as responses:
+                async for response in responses:
+                    yield response
+        finally:
+            self.open_watches -= 1
+
+    async def _watch_jobs(self, request):
         wanted, self.watches = set(request.job_ids), self.watches + (not request.changes_only)
         last = self.first_cursor + len(self.logs)
         after = request.after if request.HasField("after") else last

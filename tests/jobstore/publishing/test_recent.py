@@ -236,7 +236,7 @@ async def test_watches_are_told_at_once_and_from_memory_what_the_table_says(
     begin = relay.settled
     steps, other = await completed(Steps(database, handing)), await Steps(database, handing).created()
     with recorded_statements() as asked:
-        page = await anext(aiter(watches.read_changes(begin, [], payloads=False)))
+        page = list(await anext(aiter(watches.read_changes(begin, [], payloads=False))))
         of_one = await anext(aiter(watches.read_changes(begin, [other.job_id], payloads=False)))
     assert asked == []
     assert [(each["job_id"], each["version"]) for each in page[-2:]] == [(steps.job_id, 5), (other.job_id, 1)]

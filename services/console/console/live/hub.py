@@ -26,6 +26,8 @@ HEALTH_CHECK_S = 3.0
 RING_MAX = 10_000
 #: Entries of one job's log that are read at once.
 LOGS_PAGE = 500
+#: How long a stream of the jobstore is kept open for a viewer that takes nothing.
+UNREAD_MAX_S = 1.0
 #: Events queued for one viewer; a viewer with more is cut off.
 QUEUED_MAX = 1_000
 
@@ -189,14 +191,21 @@ class LiveHub:
         viewer.go_live(after)
 
     async def _feed_stored(self, viewer: Viewer, after: int) -> int:
-        """Feed changes that the ring no longer holds, from the jobstore; return the cursor reached."""
+        """Feed changes that the ring no longer holds, from the jobstore, as long as they are taken.
+
+        Return the cursor reached. So who reads nothing costs the jobstore nothing.
+        """
+        await viewer.wait_for_room()
         async with aclosing(self._jobstore.watch_jobs(after=after, with_payloads=False)) as events:
             async for event in events:
+                if not await viewer.wait_for_room(UNREAD_MAX_S):
+                    break
                 if event.log is not None:
                     await viewer.feed(Change(event.log))
-                if event.cursor >= self._base:
-                    return event.cursor
-        raise AssertionError
+                after = event.cursor
+                if after >= self._base:
+                    break
+        return after
 
     async def _feed_stored_of_job(self, viewer: Viewer, after: int) -> int:
         """Feed the changes of the viewer's job up to now, from the log of that job alone; return the cursor of now."""

@@ -7,6 +7,9 @@ from typing import Any
 
 from console.live.changes import OPENING, Change, make_frame
 
+#: Frames of the past that wait for one viewer, who may read nothing for long.
+FED_MAX = 100
+
 
 class Viewer:
     """The queue of one stream. A viewer that cannot keep up is cut off, and resumes by the last id it saw."""
@@ -17,7 +20,7 @@ class Viewer:
         self.feeder: asyncio.Task[None] | None = None
         self.job_id = job_id
         self._frames = deque([OPENING])
-        self._frames_max = frames_max
+        self._frames_max, self._fed_max = frames_max, min(FED_MAX, frames_max)
         self._filled, self._emptied = asyncio.Event(), asyncio.Event()
         self._has_taken = True
 
@@ -25,6 +28,10 @@ class Viewer:
     def is_live(self) -> bool:
         """Whether it has caught up, and is sent changes as they happen."""
         return self.position is not None
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._frames) >= self._fed_max
 
     def go_live(self, position: int) -> None:
         """Send changes after this cursor from now on, as they happen."""
@@ -48,12 +55,20 @@ class Viewer:
 
     async def feed(self, change: Change) -> None:
         """Send a change of the past, at the viewer's own pace."""
-        if not self.is_watching(change):
-            return
-        while len(self._frames) >= self._frames_max:
-            self._emptied.clear()
-            await self._emptied.wait()
-        self._put(change.frame)
+        if self.is_watching(change):
+            await self.wait_for_room()
+            self._put(change.frame)
+
+    async def wait_for_room(self, within_s: float | None = None) -> bool:
+        """Wait until more of the past may be sent; return False if the viewer takes nothing within that time."""
+        try:
+            async with asyncio.timeout(within_s):
+                while self._is_full:
+                    self._emptied.clear()
+                    await self._emptied.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def ping(self, cursor: int | None, data: dict[str, Any]) -> None:
         """Show that the stream is alive, at a cursor, unless none is known while the log is another than it was.
@@ -62,7 +77,7 @@ class Viewer:
         """
         if self.is_live and cursor is not None:
             self.enqueue(make_frame("ping", {"cursor": cursor, **data}, cursor))
-        elif len(self._frames) < self._frames_max:
+        elif not self._is_full:
             self._put(make_frame("ping", data))
         elif not self._has_taken:
             self.end()

@@ -1,7 +1,8 @@
 """Serve JobService over gRPC: create, read, change, run and watch jobs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Final
@@ -40,7 +41,7 @@ from jobstore.errors import InvalidError, NotFoundError
 from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
 from jobstore.reads import job_facets, job_finding, job_list, job_order
-from jobstore.reads.job_logs import LogFilter, get_result, list_job_logs
+from jobstore.reads.job_logs import LogFilter, LogView, get_result, list_job_logs
 from jobstore.reads.jobs import add_last_logs, add_waiting, get_job
 from jobstore.reads.page import PAGE_MAX_BYTES
 from jobstore.reads.waiting import explain_jobs
@@ -243,11 +244,19 @@ class JobService(JobServiceServicer):
         rest_s = BATCHED_REST_S if request.batched else 0.0
         changes = self._watches.read_changes(cursor, job_ids, payloads=not request.without_payloads, rest_s=rest_s)
         async for page in changes:
-            logs = (convert.job_log_message(entry, as_text=as_text) for entry in page)  # each once the last was taken
+            logs = (convert.job_log_message(entry, as_text=as_text) for entry in _take_all(page))
             limit = len(page) if request.batched else 1
             for part in chunk_by_size(logs, lambda log: log.ByteSize(), limit=limit, bytes_max=PAGE_MAX_BYTES):
                 fields = {"logs": part} if request.batched else {"log": part[0]}
-                yield pb.WatchJobsResponse(cursor=part[-1].cursor, **fields)
+                response = pb.WatchJobsResponse(cursor=part[-1].cursor, **fields)
+                part.clear()  # the response has copies, and may wait for long
+                yield response
+
+
+def _take_all(page: deque[LogView]) -> Iterator[LogView]:
+    """Take one after another out of a page, each once the one before was made use of, until it is empty."""
+    while page:
+        yield page.popleft()
 
 
 def _format_value(value: object) -> object:
