@@ -4,8 +4,8 @@ ghz calls gRPC, autocannon REST, librdkafka writes to topics; watchers of both d
 idle. Said of each door: what it answered; of each service: its memory; of workers: which of their calls failed; of an
 open page: how late it is told of changes; and how long afterwards a life takes as long as before. Ends with status 1 at
 an answer that is no clear refusal, at a 429 that does not say by Retry-After when to come again, at a worker's call
-that failed, at a page that is told later than 10 s, at memory that grows by more than a tenth from the first half of the
-load to the second, or without recovery within 10 s.
+that failed, at a page that is told later than 10 s, at memory that grows by more than a tenth from the first half of
+the load to the second, or without recovery within 10 s.
 
     .venv/bin/python benchmarks/load.py [--seconds 600] [--jobs 1000000] [--dry]
 """
@@ -231,8 +231,8 @@ def tell_of_lives(before_ms: float, beside_ms: tuple[float, float], recovery_s: 
     again = "not" if recovery_s is None else f"{recovery_s:g} s"
     p50, p99 = beside_ms
     return [
-        f"A life took {before_ms:g} ms (p99) before, and again {again} after the end; while the watchers came, and beside",
-        f"them, {p50:g} ms (p50) and {p99:g} (p99).",
+        f"A life took {before_ms:g} ms (p99) before, and again {again} after the end.",
+        f"While the watchers came, and beside them, it took {p50:g} ms (p50; p99 {p99:g}).",
     ]
 
 
