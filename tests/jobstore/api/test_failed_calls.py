@@ -1,5 +1,6 @@
 """A call that fails is answered with a code and leaves one line, which names the job and holds nothing of the body."""
 
+import gc
 import logging
 from typing import Any
 from uuid import uuid4
@@ -10,6 +11,7 @@ from api_calls import ADMINISTRATOR, EXECUTOR, TOKENS, Status, refused
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy import text
 from support.factories import execute_requested
+from support.fakes import until
 from support.jobstore.steps import new_job
 
 from contracts.client import UNREACHABLE, JobStoreClient
@@ -31,7 +33,7 @@ TRIGGER = "CREATE TRIGGER fail BEFORE INSERT ON job_logs FOR EACH ROW WHEN (NEW.
 class Failing(JobServiceServicer):
     """Fails at every call by one error."""
 
-    error: Exception = TransientError("why", code="database_read_only")
+    error: Exception | type[Exception] = TransientError("why", code="database_read_only")
 
     async def CancelJob(self, *_: Any) -> Any:  # noqa: N802 - gRPC's name
         raise self.error
@@ -133,3 +135,17 @@ async def test_a_health_check_says_why_nothing_is_served() -> None:
         assert await client.find_outage() is None
         await server.stop(0)
         assert await client.find_outage() == UNREACHABLE
+
+
+async def test_a_call_that_failed_is_forgotten_at_once(failing: Any) -> None:
+    """Thousands of refused calls held each other, and hundreds of MiB, until Python looked for what is unused."""
+    metadata = (("authorization", f"Bearer {TOKEN}"),)
+    failing[0].error = ValueError  # another one for each call
+    gc.disable()
+    try:
+        for _ in range(20):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await failing[1].CancelJob(jobs_pb.CancelJobRequest(job_id="job-7"), metadata=metadata)
+        await until(lambda: sum(type(each).__name__ == "_ServicerContext" for each in gc.get_objects()) < 5)
+    finally:
+        gc.enable()

@@ -193,7 +193,11 @@ async def abort_with(context: Context, error: Exception, method: str, request: o
     message = (
         "the jobstore failed at this call; its log says more" if status is grpc.StatusCode.INTERNAL else str(error)
     )
-    await context.abort(status, message, (("signoff-code", code),))
+    try:
+        await context.abort(status, message, (("signoff-code", code),))
+    except grpc.aio.AbortError as aborted:
+        # gRPC keeps it with the call, and raises it again: its traceback would keep the call, until it is found unused.
+        aborted.__traceback__ = aborted.__context__ = None
 
 
 def _name_request(request: object) -> dict[str, str]:
