@@ -24,6 +24,20 @@ async def test_stopped_it_gives_back_what_has_not_begun_and_takes_no_more(leases
     assert set(leases.rooms) == {0}
 
 
+async def test_stopped_it_gives_back_at_once_what_runs_and_has_not_begun(worker, leases, work):
+    """As a call that waits for its agent's turn."""
+    runs = asyncio.Event()
+
+    async def wait(_):
+        runs.set()
+        await asyncio.Event().wait()
+
+    begin(worker, work, a_lease := lease(), do=wait)
+    await runs.wait()
+    await worker.stop(5.0)
+    assert leases.given_back == [(a_lease, False)]
+
+
 async def test_what_is_granted_once_it_stops_is_given_back_and_not_begun(worker, leases, work):
     """As the claims are answered that were under way."""
     worker.take_no_more()
