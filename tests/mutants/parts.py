@@ -64,7 +64,7 @@ PARTS = (
     Part(
         "policy",
         ["proto/contracts/judging/policy.py"],
-        ["tests/contracts/test_judge_policy.py"],
+        ["tests/contracts/test_judge_policy.py", "tests/contracts/checks/test_vacuous_checks.py"],
     ),
     Part(
         "receipts",

@@ -64,3 +64,15 @@ async def test_whoever_is_let_in_as_it_leaves_keeps_no_place() -> None:
     assert len(turns) == pace.WINDOW_FIRST
     async with asyncio.timeout(1):
         await gate.enter(1.0)
+
+
+async def test_a_small_question_does_not_overtake_a_large_one_that_waits_for_tokens() -> None:
+    gate = Gate("a-server")
+    gate.answered(await gate.enter(1.0), Said(tokens=Quota(100, 10_000, 600)))
+    large, small = (asyncio.create_task(gate.enter(tokens)) for tokens in (5_000.0, 1.0))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not small.done()
+    large.cancel()
+    async with asyncio.timeout(5):
+        await small
