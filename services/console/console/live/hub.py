@@ -198,10 +198,8 @@ class LiveHub:
         await viewer.wait_for_room()
         async with aclosing(self._jobstore.watch_jobs(after=after, with_payloads=False)) as events:
             async for event in events:
-                if not await viewer.wait_for_room(UNREAD_MAX_S):
+                if event.log is not None and not await viewer.feed(Change(event.log), UNREAD_MAX_S):
                     break
-                if event.log is not None:
-                    await viewer.feed(Change(event.log))
                 after = event.cursor
                 if after >= self._base:
                     break

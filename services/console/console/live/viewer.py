@@ -53,11 +53,13 @@ class Viewer:
         else:
             self._put(data)
 
-    async def feed(self, change: Change) -> None:
-        """Send a change of the past, at the viewer's own pace."""
+    async def feed(self, change: Change, within_s: float | None = None) -> bool:
+        """Send a change of the past, at the viewer's own pace; return False if it takes nothing within that time."""
         if self.is_watching(change):
-            await self.wait_for_room()
+            if not await self.wait_for_room(within_s):
+                return False
             self._put(change.frame)
+        return True
 
     async def wait_for_room(self, within_s: float | None = None) -> bool:
         """Wait until more of the past may be sent; return False if the viewer takes nothing within that time."""

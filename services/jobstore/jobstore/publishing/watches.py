@@ -116,8 +116,9 @@ class Watches:
         while True:
             until = await self._wait_beyond(after)
             async with self._take_turn(0 if job_ids else until - after) as limit_max:
-                limit = min(limit, limit_max)
-                page, has_more = await self._list_changes(after, until, job_ids, limit, payloads=payloads)
+                page, has_more = await self._list_changes(
+                    after, until, job_ids, min(limit, limit_max), payloads=payloads
+                )
             after = page[-1]["cursor"] if has_more else until
             if page:
                 letting_go = self._call_if_held(let_go, page)
