@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import dedent
@@ -15,19 +15,24 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaProducer
+from faults.checking.observed import Record
 from faults.checking.reading import Tables, topics
 from support.fakes import until
 from support.system import WAIT_S, Agent, Asking, Judge, signoff
 
 from contracts.client import JobStoreClient
 from contracts.resources import Job, NewAgent, NewJob, NewLimit
+from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.status import Delivery, JobStatus
+from contracts.topics import FACT_TOPICS
 from localstack.backing import Infrastructure, infrastructure
 from localstack.datadir import DataDir
 from localstack.postgres import find_binaries
 from localstack.process import ServiceSpec
 from localstack.services import Addresses, Fleet, make_secrets, make_service_specs
 from localstack.supervisor import Supervisor
+from servicekit.kafka.topics import ensure_topics
 
 PAGE = Path(__file__).parents[2] / "docs/operations/backup.md"
 DUMP, RESTORE, *_ = (dedent(each) for each in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL))
@@ -67,8 +72,16 @@ class Installation(Asking):
 
     async def empty_kafka(self) -> None:
         data = self.folder / "servers" / "kafka" / "data"
-        data.rename(data.with_name("lost"))  # before it dies: it is started again at once
+        data.rename(data.with_name(f"lost_{uuid4().hex}"))  # before it dies: it is started again at once
         await asyncio.wrap_future(self.servers.kill("kafka"))
+
+    async def write(self, records: Iterable[Record]) -> None:
+        """Write records as they were: key, value, headers and partition, in their order."""
+        kafka = self.servers.kafka
+        await ensure_topics(kafka, 1)
+        async with AIOKafkaProducer(bootstrap_servers=kafka, max_request_size=MESSAGE_MAX_BYTES) as producer:
+            for each in records:
+                await producer.send(each.topic, each.value, each.key, each.partition, headers=[*each.headers])
 
     async def run(self, commands: str, **urls: str) -> None:
         """Run commands of the page."""
@@ -78,12 +91,16 @@ class Installation(Asking):
         process = await asyncio.create_subprocess_exec(*command, env=env, cwd=self.folder)
         assert await asyncio.wait_for(process.wait(), WAIT_S) == 0
 
+    def name_database(self) -> str:
+        """The address of a database that is not there."""
+        return f"{self.url.rpartition('/')[0]}/restored_{uuid4().hex}"
+
     async def make_database(self) -> str:
-        name = f"restored_{uuid4().hex}"
+        url = self.name_database()
         server = await asyncpg.connect(self.url)
-        await server.execute(f'CREATE DATABASE "{name}"')
+        await server.execute(f'CREATE DATABASE "{url.rpartition("/")[2]}"')
         await server.close()
-        return f"{self.url.rpartition('/')[0]}/{name}"
+        return url
 
     async def completed(self) -> Job:
         """A new job, which passes through."""
@@ -174,7 +191,7 @@ async def test_a_backup_and_the_facts_make_the_database_again(installed: Install
     live = await installed.called(agent, Delivery.AT_LEAST_ONCE)
     await installed.stop()
 
-    older, restored = await installed.make_database(), f"{installed.url}_{uuid4().hex}"
+    older, restored = await installed.make_database(), installed.name_database()
     await installed.run('pg_restore --dbname="$OLDER" signoff.dump', OLDER=older)
     assert "database_older_than_facts" in await installed.ended_jobstore(older)
     assert "database_older_than_facts" in await installed.ended_jobstore(await installed.make_database())
@@ -215,8 +232,25 @@ async def test_a_broker_that_was_lost_is_told_every_fact_again(installed: Instal
 async def test_a_database_that_was_lost_is_made_of_the_facts_alone(installed: Installation, agent: Agent) -> None:
     jobs = await ask_by_each_promise(installed, agent)
     await installed.stop()
-    made = f"{installed.url}_{uuid4().hex}"
+    made = installed.name_database()
     await signoff(installed, "rebuild", "--database-url", made, "--create")
 
+    await installed.start(made)
+    await require_promises(installed, agent, jobs, "rebuilt")
+
+
+@pytest.mark.real
+async def test_what_is_lost_but_for_a_copy_of_the_facts_is_made_of_the_copy(
+    installed: Installation, agent: Agent
+) -> None:
+    jobs = await ask_by_each_promise(installed, agent)
+    await installed.stop()
+    copied = await topics(installed.servers.kafka)
+    await installed.empty_kafka()
+
+    await installed.write(record for topic in FACT_TOPICS for record in copied[topic])
+    made = installed.name_database()
+    (result,) = await signoff(installed, "rebuild", "--database-url", made, "--create")
+    assert (result["ok"], result["aside"], result["gaps"]) == (True, [], 0)
     await installed.start(made)
     await require_promises(installed, agent, jobs, "rebuilt")
