@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
@@ -63,8 +64,9 @@ class CallLimits:
 
     calls_max: int = 1_000
     watches_max: int = 10_000
-    #: Seconds until a caller is told that there are too many: who calls again at once leaves others a turn.
-    refusal_s: float = 2.0
+    #: Seconds after its begin when a caller is told that there are too many: who calls again at once leaves others a
+    #: turn.
+    refusal_s: float = 3.0
     #: Seconds for a request to come, once its call is admitted, and for one response of a stream to be taken.
     request_s: float = 60.0
     response_s: float = 30.0
@@ -113,7 +115,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
 
         async def handle(requests: object, context: Context) -> Any:
-            request = None
+            began, request = time.monotonic(), None
             try:
                 role = self._tokens.check_method(method, context.invocation_metadata())
                 CALLER.set(role.value)
@@ -125,7 +127,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             except grpc.aio.AbortError:
                 raise
             except TooManyCallsError as error:
-                await asyncio.sleep(self._limits.refusal_s)
+                await asyncio.sleep(began + self._limits.refusal_s - time.monotonic())
                 await abort_with(context, error, method, request)
             except Exception as error:  # noqa: BLE001 - a bug is answered and logged, with the id of its job, too
                 await abort_with(context, error, method, request)

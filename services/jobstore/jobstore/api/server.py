@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 #: A batch of new jobs is one message.
 MESSAGE_MAX_BYTES = 64 << 20
 #: Servers that share an address.
-SERVERS = 4
+SERVERS = 16
 SERVICES = [
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
     agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name,
