@@ -7,16 +7,17 @@ import pytest
 from sqlalchemy import text
 from support.factories import SECRETS
 from support.fakes import until
-from support.jobstore.administered import pause_limit, put_limit
+from support.jobstore.administered import pause_limit, put_agent, put_limit
 from support.jobstore.steps import Published, Steps, new_job, seen, verdict
 
-from contracts.resources import NewLimit, Policy
+from contracts.resources import NewAgent, NewLimit, Policy
 from contracts.status import Outcome, ReportKind, Resubmit
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.actor import SIGNOFF
+from jobstore.domain.execution_states import ROOM_TO_SPARE
 from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -111,7 +112,7 @@ async def test_what_might_not_run_is_queued(steps: Steps, database: Database, he
     fields = {"not_before": "2100-01-01T00:00:00Z"} if held_back_by == "its time" else {}
     async with database.transaction() as connection:
         if held_back_by == "a limit":
-            await put_limit(connection, "agent:other", NewLimit(concurrency=1))
+            await put_limit(connection, "agent:*", NewLimit(concurrency=1))
         elif held_back_by == "an open circuit":
             opened = "INSERT INTO circuits VALUES ('writer', 5, 1, clock_timestamp() + interval '1 h', NULL)"
             await connection.execute(text(opened))
@@ -119,6 +120,36 @@ async def test_what_might_not_run_is_queued(steps: Steps, database: Database, he
             await connection.execute(text("UPDATE workers SET seen_at = seen_at - interval '1 h'"))
     await steps.requested(**fields)
     assert (await steps.row()).state == "QUEUED"
+
+
+@pytest.mark.parametrize("held_back_by", ["a limit", "an open circuit"])
+async def test_what_holds_others_back_is_not_in_the_way(steps: Steps, database: Database, held_back_by: str) -> None:
+    async with database.transaction() as connection:
+        if held_back_by == "a limit":
+            await pause_limit(connection, "agent:other", paused=True)
+        else:
+            await put_agent(connection, "other", NewAgent(name="other", url="http://127.0.0.1:9/"), create=True)
+            opened = "INSERT INTO circuits VALUES ('other', 5, 1, clock_timestamp() + interval '1 h', NULL)"
+            await connection.execute(text(opened))
+    await steps.requested()
+    assert (await steps.row()).state == "OFFERED"
+
+
+async def test_where_room_is_to_spare_those_who_wait_for_something_else_are_passed(
+    steps: Steps, database: Database, runner: CommandRunner, dispatcher: Dispatcher, published: Published
+) -> None:
+    """Whatever waits for a tenant that is paused, and however much."""
+    async with database.transaction() as connection:
+        await pause_limit(connection, "tenant:closed", paused=True)
+    for _ in range(21):
+        await Steps(database, runner).requested(tenant="closed")
+    await seen(database, ExecutionStage.EXECUTING, ROOM_TO_SPARE - 1)  # beside the two of before
+    await steps.requested()
+    later = await Steps(database, runner).requested()
+    assert [(await each.row()).state for each in (steps, later)] == ["OFFERED", "QUEUED"]
+    await dispatcher.publish_handed_over()
+    await dispatcher.offer()
+    assert [event.execution_id for event in published.events] == [steps.execution_id, later.execution_id]
 
 
 async def test_a_limit_that_only_shares_or_caps_the_queue_holds_nothing_back(steps: Steps, database: Database) -> None:

@@ -1,37 +1,46 @@
 """An execution is offered with its request where that takes nobody's turn."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 import pytest
 from support.jobstore.builders import NOW, queued
 
-from jobstore.domain.execution_states import Openings
+from jobstore.domain.execution_states import ROOM_TO_SPARE, Openings
+
+FLOW = ("agent:writer", "label:team=red")
 
 
 def test_it_is_offered_while_there_is_room() -> None:
     openings = Openings(room=2)
-    assert [openings.take(queued(), (), NOW) for _ in range(3)] == [True, True, False]
+    assert [openings.take(queued(), NOW) for _ in range(3)] == [True, True, False]
 
 
-@pytest.mark.parametrize(
-    ("openings", "limits"),
-    [
-        (Openings(room=0), ()),
-        (Openings(room=1, is_waiting=True), ()),
-        (Openings(room=1, has_open_circuits=True), ()),
-        (Openings(room=1), ("agent:other",)),
-    ],
-)
-def test_where_it_might_take_anothers_turn_it_is_queued(openings: Openings, limits: tuple[str, ...]) -> None:
-    assert not openings.take(queued(), limits, NOW)
+@pytest.mark.parametrize("held_back", [{"agent:writer"}, {"agent:*"}, {"tenant:press"}, {"tenant:*"}, {"label:team=*"}])
+def test_where_something_of_its_own_holds_it_back_it_is_queued(held_back: Collection[str]) -> None:
+    openings = Openings(room=1, held_back=held_back)
+    assert not openings.take(queued(tenant="press", flow=FLOW), NOW)
+    assert openings.room == 1
+
+
+def test_what_holds_others_back_does_not_keep_it() -> None:
+    openings = Openings(room=1, held_back={"agent:other", "tenant:other", "label:team=blue", "label:size=*"})
+    assert openings.take(queued(tenant="press", flow=FLOW), NOW)
+
+
+def test_where_others_wait_it_takes_only_what_is_to_spare() -> None:
+    """With so much room, what waits does not wait for room; with less, the dispatcher says whose turn it is."""
+    openings = Openings(room=ROOM_TO_SPARE + 2, is_waiting=True)
+    assert [openings.take(queued(), NOW) for _ in range(3)] == [True, True, False]
+    assert openings.room == ROOM_TO_SPARE
 
 
 def test_past_its_deadline_it_is_not_offered() -> None:
     soon = NOW + timedelta(seconds=1)
-    assert [Openings(room=1).take(queued(deadline_at=at), (), NOW) for at in (NOW, soon)] == [False, True]
+    assert [Openings(room=1).take(queued(deadline_at=at), NOW) for at in (NOW, soon)] == [False, True]
 
 
 def test_before_its_time_it_is_queued_and_takes_no_room() -> None:
     openings = Openings(room=1)
-    assert not openings.take(queued(due_at=NOW + timedelta(seconds=1)), (), NOW)
-    assert openings.take(queued(), (), NOW)
+    assert not openings.take(queued(due_at=NOW + timedelta(seconds=1)), NOW)
+    assert openings.take(queued(), NOW)

@@ -100,7 +100,7 @@ class MemoryJobstore:
             limit_names=frozenset(self.limit_names),
             has_queue_caps=bool(self.queue_room),
             has_circuits=bool(self.circuits),
-            openings=replace(self.openings) if locks.offers else Openings(),
+            openings=replace(self.openings, held_back=self.limit_names) if locks.offers else Openings(),
             jobs=jobs,
             agents={each: self.agents[each] for each in locks.agents & self.agents.keys()},
             executions={each: self.executions[each] for each in ids & self.executions.keys()},

@@ -80,7 +80,7 @@ def request_execution(
     if isinstance(decision, Refusal):
         return decision
     queued, clock = uow.executions[execution_id], uow.stored.clock
-    if uow.stored.openings.take(queued, uow.stored.limit_names, clock.now):
+    if uow.stored.openings.take(queued, clock.now):
         uow.put_execution(offer(queued, clock.now, clock.offer_again_s, clock.offer_again_s))
     elif spec.tenant in uow.stored.queue_room:
         uow.stored.queue_room[spec.tenant] -= 1

@@ -10,11 +10,15 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from jobstore.domain.limits import is_held_back, tenant_limit
 from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState, replace
 
 #: How long an answer is remembered of an execution id of which nothing was requested: as long as the topics of requests
 #: and cancels keep a record.
 REMEMBERED: Final = timedelta(days=7)
+#: With room for more than so many, what waits and is due waits for something else: the dispatcher offers it within
+#: milliseconds, in which no more leases end than that.
+ROOM_TO_SPARE: Final = 16
 #: Doublings of the wait between two offers; bounds the exponent.
 _DOUBLINGS_MAX: Final = 10
 
@@ -24,21 +28,24 @@ class Openings:
     """What decides whether requests may be offered at once.
 
     `room`: leases that live executors would still take, less the offers that are not claimed yet. `is_waiting`: whether
-    an execution waits that is due, or so many wait that nobody has looked. `has_open_circuits`: of any agent.
+    an execution waits that is due, or so many wait that nobody has looked. `held_back`: the names of limits that hold
+    executions back, and of agents whose circuits are open.
     """
 
     room: int = 0
     is_waiting: bool = False
-    has_open_circuits: bool = False
+    held_back: Collection[str] = frozenset()
 
-    def take(self, execution: Execution, limit_names: Collection[str], now: datetime) -> bool:
+    def take(self, execution: Execution, now: datetime) -> bool:
         """Return whether a queued execution may be offered at once, and count it.
 
-        Nothing that is due may wait before it, and no limit or circuit may hold anything back: else its turn is the
-        dispatcher's to decide. More may be offered than there is room for where transactions count the same room; then
-        its claim is answered `no_room`, and it is queued again.
+        No limit or open circuit may apply to it, and where anything that is due waits, there must be room to spare:
+        else its turn is the dispatcher's to decide. More may be offered than there is room for where transactions count
+        the same room; then its claim is answered `no_room`, and it is queued again.
         """
-        if not may_offer(execution, now) or self.room <= 0 or self.is_waiting or self.has_open_circuits or limit_names:
+        if self.room <= (ROOM_TO_SPARE if self.is_waiting else 0) or not may_offer(execution, now):
+            return False
+        if is_held_back([tenant_limit(execution.tenant), *execution.flow], self.held_back):
             return False
         self.room -= 1
         return True

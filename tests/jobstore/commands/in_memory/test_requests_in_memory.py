@@ -370,7 +370,7 @@ def test_what_is_offered_at_once_takes_no_place_of_a_queue(jobstore: MemoryJobst
     assert [each.execution.state for each in lives] == [*[ExecutionState.OFFERED] * 3, ExecutionState.QUEUED]
 
 
-@pytest.mark.parametrize("openings", [{"room": 0}, {"is_waiting": True}, {"has_open_circuits": True}])
+@pytest.mark.parametrize("openings", [{"room": 0}, {"is_waiting": True}])
 def test_what_must_wait_for_its_turn_is_not(jobstore: MemoryJobstore, openings: dict[str, Any]) -> None:
     jobstore.openings = Openings(**{"room": 1, **openings})
     assert Life(jobstore).requested().execution.state is ExecutionState.QUEUED
@@ -381,6 +381,9 @@ def test_what_has_its_time_or_a_limit_is_not(jobstore: MemoryJobstore) -> None:
     later = (jobstore.now + timedelta(hours=1)).isoformat()
     assert Life(jobstore).requested(not_before=later).execution.state is ExecutionState.QUEUED
     jobstore.limit_names.add("tenant:another")
+    assert Life(jobstore).requested().execution.state is ExecutionState.OFFERED
+    jobstore.openings = Openings(room=1)
+    jobstore.limit_names.add("tenant:*")
     assert Life(jobstore).requested().execution.state is ExecutionState.QUEUED
 
 

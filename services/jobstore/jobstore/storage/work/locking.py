@@ -129,14 +129,15 @@ async def lock_rows(
     executions = {row.execution_id: to_execution(row) for row in found if row.execution_id is not None}
     if any(e.request_version is not None and e.job_id not in jobs for e in executions.values()):
         raise RaceError("an execution was requested meanwhile, and its job is not locked")
+    limit_names = frozenset(last.limits or ())
     stored = Stored(
         clock=Clock(last.now, lease_s=terms.lease_s, offer_again_s=terms.offer_again_s),
         limits_held=first.limits_held,
         limits_missed=bool(locks.limits) and not first.limits_held,
-        limit_names=frozenset(last.limits or ()),
+        limit_names=limit_names,
         has_queue_caps=last.capped,
         has_circuits=last.has_circuits,
-        openings=Openings(last.free_room, last.is_waiting, last.has_open_circuits),
+        openings=Openings(last.free_room, last.is_waiting, limit_names.union(last.open_circuits or ())),
         jobs=jobs,
         executions=executions,
         agents=locked_agents | agents.parse_all(last.agents),
