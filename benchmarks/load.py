@@ -216,6 +216,13 @@ def show_memory(samples: list[dict[str, float]]) -> list[tuple[str, int, int, in
     return [(n, round(of[0]), round(max(of[: half + 1])), round(max(of[half:])), round(of[-1])) for n, of in rows]
 
 
+def tell_of_memory(samples: list[dict[str, float]]) -> str:
+    """Say how many MiB each service of ours held in the course of the load."""
+    minutes = samples[:: round(60 / SAMPLE_S)]
+    held = {name: " ".join(str(round(of[name])) for of in minutes if name in of) for name in samples[0]}
+    return "Each minute, in MiB: " + "; ".join(f"{name} {of}" for name, of in held.items() if name not in BACKING) + "."
+
+
 def find_growth(samples: list[dict[str, float]]) -> dict[str, str]:
     """Return the services of ours whose memory was not flat under load, each with its MiB at most in each half."""
     most = {name: (first, second) for name, _, first, second, _ in show_memory(samples) if name not in BACKING}
@@ -289,6 +296,7 @@ async def main() -> int:
         "",
         *make_table(("MiB of", "at the begin", "first half, most", "second half, most", "after"), show_memory(samples)),
         "",
+        tell_of_memory(samples),
         f"Workers' calls that failed: {_show(calls) or 'none'}. Errors in logs: {_show(errors) or 'none'}.",
         *tell_of_lives(before_ms, beside_ms, recovery_s),
         f"An open page was told of {len(ages_s)} changes under load: {page_ms} ms after it (p50), {late_ms} (p99).",
