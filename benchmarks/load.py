@@ -218,9 +218,11 @@ def show_memory(samples: list[dict[str, float]]) -> list[tuple[str, int, int, in
 
 def tell_of_memory(samples: list[dict[str, float]]) -> str:
     """Say how many MiB each service of ours held in the course of the load."""
-    minutes = samples[:: round(60 / SAMPLE_S)]
-    held = {name: " ".join(str(round(of[name])) for of in minutes if name in of) for name in samples[0]}
-    return "Each minute, in MiB: " + "; ".join(f"{name} {of}" for name, of in held.items() if name not in BACKING) + "."
+    some = samples[:: max(1, len(samples) // 10)]
+    held = {name: " ".join(str(round(of[name])) for of in some if name in of) for name in samples[0]}
+    return (
+        "In its course, in MiB: " + "; ".join(f"{name} {of}" for name, of in held.items() if name not in BACKING) + "."
+    )
 
 
 def find_growth(samples: list[dict[str, float]]) -> dict[str, str]:
