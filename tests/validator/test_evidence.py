@@ -248,6 +248,36 @@ def test_a_mebibyte_is_read_first_while_a_loop_counts_to_some_millions(shape: st
     assert read_s < 30 * cpu_s(lambda: [None for _ in range(1_000_000)])
 
 
+@pytest.mark.parametrize(
+    ("letters", "mark"),
+    [
+        (range(0x61, 0x7B), ", "),
+        (range(0x61, 0x7B), "\u2019s \u2014 "),
+        (range(0xE0, 0x17F), " "),
+        (range(0x430, 0x450), ". "),
+        (range(0x4E00, 0x5300), "\u3002"),
+        (range(0xE01, 0xE3B), " "),
+        (range(0xAC00, 0xB000), " "),
+    ],
+    ids=["ascii", "typographic", "accented", "cyrillic", "chinese", "thai", "hangul"],
+)
+def test_twenty_quotations_of_a_mebibyte_take_50_ms_in_any_script_where_a_machine_is_idle(
+    letters: range, mark: str
+) -> None:
+    chosen = random.Random(1)
+    words = ["".join(map(chr, chosen.choices(letters, k=6))) for _ in range(5_000)]
+    text = mark.join(chosen.choices(words, k=(1 << 20) // len(f"{words[0]}{mark}".encode())))
+    quotes = [text[at : at + 60].strip() for at in range(0, len(text), len(text) // 20)]
+
+    def find_all() -> None:
+        evidence = Evidence(text, [LONG])
+        for quote in quotes:
+            evidence.find_fault(quote, "It is good")
+            evidence.find_spans(quote)
+
+    assert cpu_s(find_all) < 8 * cpu_s(lambda: [None for _ in range(1_000_000)])
+
+
 @pytest.mark.parametrize("quote", ["carries tonnes report", "nothing of this stands there", "n: 31", "no such word"])
 def test_what_is_searched_is_made_ready_once_and_then_a_quotation_takes_50_ms(large: Evidence, quote: str) -> None:
     taken_s = []

@@ -1,7 +1,6 @@
 """Find where a quotation stands in a result, and say whether it is evidence."""
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from itertools import islice, pairwise
@@ -131,7 +130,7 @@ class Evidence:
         literal = find_quoted(criterion)
         if not phrase.has_letters:
             is_literal = quote.strip() in literal and quote.strip() in self._pieces.text
-            return None if is_literal or self._is_whole_result(quote) else TOO_SHORT
+            return None if is_literal or quote.strip() in self._whole_results else TOO_SHORT
         is_quoted = in_values or self._is_beside_names(phrase)
         if is_quoted and any(phrase.marked == Phrase(quoted).marked for quoted in literal):
             return None
@@ -139,8 +138,9 @@ class Evidence:
             return None if self._shows_member(phrase) or self._is_whole(phrase) else TOO_SHORT
         return ONLY_REPEATS if any(phrase.marked in one.marked for one in self._criteria) else FALSE_QUOTE
 
-    def _is_whole_result(self, quote: str) -> bool:
-        return quote.strip() in {self._pieces.text.strip(), json_text(self._result)}
+    @cached_property
+    def _whole_results(self) -> set[str]:
+        return {self._pieces.text.strip(), json_text(self._result)}
 
     def _is_whole(self, phrase: Phrase) -> bool:
         line = f"\n{phrase.marked}\n"
@@ -161,27 +161,24 @@ class Evidence:
         if not self._may_have_names(phrase):
             return False
         for place in islice(self._names_and_values.find(phrase), PLACES_MAX):
-            starts = [self._names_and_values.span(place + at, 1)[0] for at in range(len(phrase))]
-            are_values = [not self._pieces.values[start].isspace() for start in starts]
+            spans = self._names_and_values.spans(place, len(phrase))
+            are_values = [not self._pieces.values[start].isspace() for start, _ in spans]
             weight = sum(weight for weight, is_value in zip(phrase.weights, are_values, strict=True) if is_value)
-            if weight >= WEIGHT_MIN or self._has_member(self._names_and_values.span(place, len(phrase))):
+            if weight >= WEIGHT_MIN or self._has_member((spans[0][0], spans[-1][1])):
                 return True
         return False
 
     def _has_member(self, span: Span) -> bool:
-        inside = self._pieces.all[self._index_of(span[0]) : self._index_of(span[1])]
+        inside = [piece for piece in self._pieces.list_inside(*span) if piece.start >= span[0]]
         return any(
             name.is_name and not value.is_name and value.end <= span[1] and value.start < value.end
             for name, value in pairwise(inside)
         )
 
     def _split_span(self, span: Span) -> Iterator[Span]:
-        for piece in self._pieces.all[max(self._index_of(span[0] + 1) - 1, 0) : self._index_of(span[1])]:
+        for piece in self._pieces.list_inside(*span):
             if not piece.is_name:
                 yield max(piece.start, span[0]), min(piece.end, span[1])
-
-    def _index_of(self, at: int) -> int:
-        return bisect_left(self._pieces.all, at, key=lambda piece: piece.start)
 
 
 @lru_cache(maxsize=1_000)

@@ -2,8 +2,10 @@
 
 import json
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
+from itertools import accumulate
 from typing import Any, Final, NamedTuple, Self
 
 from contracts.evidence.words import Phrase, is_phrase
@@ -23,7 +25,7 @@ class Piece(NamedTuple):
 
 
 class Pieces:
-    """The text of a result, and its pieces in order.
+    """The text of a result, and its pieces.
 
     `names_and_values` and `values` are as long as the text, so that a place in one is a place in all: what is left out
     is blank, and an escape is the character that it means, with invisible ones after it.
@@ -33,6 +35,7 @@ class Pieces:
         self.text = self.names_and_values = self.values = render_result(result)
         #: Of members, each once.
         self.names = frozenset[str]()
+        self._listed = dict[int, list[Piece]]()
         self._is_json = _is_json(result)
         if self._is_json:
             divided = _Divided.of(self.text)
@@ -42,10 +45,24 @@ class Pieces:
             values = [" " * len(one) if is_name else one for one, is_name in strings]
             self.values = divided.weave(divided.blank(), values)
 
+    def list_inside(self, start: int, end: int) -> list[Piece]:
+        """Return the pieces between two places, in order, with those that reach over them."""
+        if not self._is_json:
+            return [Piece(0, len(self.text))]
+        numbers = range(bisect_right(self._marks, start) - 1, bisect_left(self._marks, end))
+        return [piece for number in numbers for piece in _list_between(self._list_from(number), start, end)]
+
     @cached_property
-    def all(self) -> list[Piece]:
-        """All pieces in order."""
-        return list(_scan(self.text)) if self._is_json else [Piece(0, len(self.text))]
+    def _marks(self) -> list[int]:
+        """Begin and end of the text, and between them where each string begins with its quotation mark."""
+        lengths = [len(part) + 1 for part in read_escapes(self.text, _QUOTE).split('"')]
+        return [0, *[end - 1 for end in accumulate(lengths)][:-1:2], len(self.text)]
+
+    def _list_from(self, number: int) -> list[Piece]:
+        """Return the pieces from one of these on up to the next: most often few, but all if there are no strings."""
+        if number not in self._listed:
+            self._listed[number] = list(_scan(self.text, *self._marks[number : number + 2]))
+        return self._listed[number]
 
     def list_wholes(self) -> Iterator[str]:
         """Yield what is whole and has letters: each value with its name, each string, the whole text.
@@ -75,7 +92,10 @@ class _Divided(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Self:
-        parts = read_escapes(text, _QUOTE).split('"')
+        read = read_escapes(text, _QUOTE)
+        for space in ("\n", _QUOTE):  # what most escapes are leaves a text of ASCII one
+            read = read.replace(f"{space}{_FILLER}", f"{space} ")
+        parts = read.split('"')
         return cls(parts[::2], parts[1::2], [":" in after for after in parts[2::2]])
 
     def blank(self, but: str = "") -> list[str]:
@@ -146,8 +166,13 @@ _FILLER: Final = "\u200b"
 _QUOTE: Final = "\x00"
 
 
-def _scan(text: str) -> Iterator[Piece]:
-    for match in _PIECE.finditer(text):
+def _list_between(pieces: list[Piece], start: int, end: int) -> list[Piece]:
+    first = bisect_right(pieces, start, key=lambda piece: piece.end)
+    return pieces[first : bisect_left(pieces, end, key=lambda piece: piece.start)]
+
+
+def _scan(text: str, start: int, end: int) -> Iterator[Piece]:
+    for match in _PIECE.finditer(text, start, end):
         group = 0 if match[1] is None else 1
         yield Piece(*match.span(group), is_name=match[2] is not None, is_string=bool(group))
 

@@ -2,166 +2,128 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import cached_property
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import accumulate, pairwise
 from typing import Final
+
+from contracts.evidence.characters import CLASSES, Table, fold_character, is_invisible
 
 #: Start and end of a part of a text, in characters (code points); the end is excluded.
 Span = tuple[int, int]
 
-# A model writes typewriter quotes and hyphens for the typographer's.
-_PLAIN: Final = str.maketrans("\u2018\u2019\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "''-------")
-# Without width and not of category Cf: joiners, fillers, selectors of variants. And accents: models drop and compose
-# them, and as their order is free they would have to be sorted, which takes a stranger's million of them for ever.
-_INVISIBLE: Final = re.compile(
-    "[\u0300-\u036f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
-)
-# Marks of quotation, emphasis and JSON: a model leaves them out, or adds its own.
-_DROPPED: Final = frozenset(
-    '"`*[]{}\u201c\u201d\u201e\u201f\u201a\u201b\u2039\u203a\u00ab\u00bb\u300c\u300d\u300e\u300f'
-)
-# Ideographs, kana and Hangul: of Chinese, Japanese and Korean.
-_IDEOGRAPH: Final = re.compile(
-    "[\u1100-\u115e\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303b\u3040-\u31ff\u3400-\u4dbf"
-    "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\uff66-\uffdc\U0001aff0-\U0001b16f\U00020000-\U0003ffff]"
-)
-# Thai, Lao, Tibetan, Burmese, Khmer and their neighbours, which put no space between words either.
-_UNSPACED: Final = re.compile(
-    "[\u0e00-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\ua000-\ua4cf\ua980-\ua9ff\uaa60-\uaadf]"
-)
-# What forms a syllable with the character before it, and is a letter to Unicode: vowels and finals of Hangul, and the
-# voicing of half-width kana.
-_JOINED: Final = re.compile("[\u1161-\u11ff\ud7b0-\ud7ff\uff9e\uff9f]")
-
-# A word by the classes of its characters, see _classify. A number keeps its points and commas, a word its apostrophe.
+# A word by the classes of its characters, see classify. A number keeps its points and commas, a word its apostrophe.
 _WORD: Final = re.compile("[wd][wdi]*(?:(?:(?<=[di])[nk](?=i*d)|(?<=[wi])a(?=i*w))[wdi]+)*|[ct](?:i*m)*|[nyp]")
-# The same in a text of ASCII alone, in small letters: most are, and need no classes. Then with line feeds, too.
-_ASCII_WORD: Final = re.compile(
-    r"[a-z0-9_]+(?:(?:(?<=[0-9])[.,](?=[0-9])|(?<=[a-z_])'(?=[a-z_]))[a-z0-9_]+)*|[.!#$%&()+/:;<=>?@\\^|~-]"
-)
-_ASCII_WORD_OR_LINE: Final = re.compile(_ASCII_WORD.pattern + r"|\n")
+#: What begins a word, or is none, whatever stands before it.
+_EDGE: Final = re.compile("[sctpy]")
 #: What a phrase of ASCII does not begin or end with, if it has letters.
 _ASCII_EDGES: Final = "".join(one for one in map(chr, range(128)) if not (one.isalnum() or one == "_"))
 # In the classes of words: one with a letter or digit, what is kept of a phrase, and what people count as a word.
-_LETTERS, _KEPT, _ANY, _WORD_RUNS = map(re.compile, ("[wdct]", "[ywdct](?:.*[ywdct])?", ".+", "[wd]|c+|t+"))
+_LETTERS, _KEPT, _ANY, _WORD_RUNS = map(re.compile, ("[wdct]", "[ywdct](?:.*[ywdct])?[im]*", ".+", "[wd]|c+|t+"))
 _LONG: Final = 60
-#: How often what stands between two spaces comes at least, on average, where each is read once.
-_REPEATED: Final = 8
 #: What a word weighs whatever is in it; another weighs 1 a letter or digit.
 _WEIGHTS: Final = {"c": 3, "t": 1, "n": 0, "y": 0, "p": 0}
-#: Begin and end of a word in a searched text, so that a phrase is found at the edges of words alone; and what is cut.
-_BEGIN, _END, _CUT = "\x02", "\x03", "\x01"
+#: Characters of a part of a text, about, and those in which its end is sought.
+_PART, _END_OF_PART = 1_000, 100
+#: Stands for each character that was cut out.
+_CUT: Final = "\x01"
+
+# What the reading of a character leaves open until its neighbours are known. No text has these: there they are spaces.
+_POINT, _COMMA, _APOSTROPHE, _MARK, _END, _INVISIBLE, _EDGED = "\x03\x04\x05\x06\x07\x08\x0e"
+_AFTER_NO_LETTER: Final = re.compile(f"{_INVISIBLE}(?<=[ \x03-\x07].){_INVISIBLE}*")
+_OF_NOTHING: Final = re.compile(f"{_MARK}[^{_END}]*{_END}")
+#: What joins words to one, what it is then, where it does so, and what it is elsewhere.
+_JOINTS: Final = (
+    (_POINT, ".", re.compile(rf"{_POINT}(?<=[\d{_INVISIBLE}].)(?=\d)"), " . "),
+    (_COMMA, ",", re.compile(rf"{_COMMA}(?<=[\d{_INVISIBLE}].)(?=\d)"), " "),
+    (_APOSTROPHE, "'", re.compile(rf"{_APOSTROPHE}(?<=[^ \d\x03-\x07].)(?=[^ \d\x03-\x07])"), " "),
+)
 
 
-def _is_invisible(character: str) -> bool:
-    return unicodedata.category(character) == "Cf" or _INVISIBLE.match(character) is not None
+def _read_character(character: str) -> str:
+    """Return what a character becomes in folded words with spaces between, as far as it says by itself."""
+    kind, folded = CLASSES.translate(character), fold_character(character)
+    if kind == "w" and (folded[0].isdecimal() or folded[-1].isdecimal()):
+        return f"{_EDGED}{folded}{_EDGED}"  # it is no digit to a point beside it
+    if kind in "wd":
+        return folded
+    if kind in "ctm":
+        return f"{_MARK if kind == 'm' else ' '}{folded}{_END}"
+    if kind in "yp":
+        return f" {folded} "
+    space = " \n " if character == "\n" else " "
+    return {"n": _POINT, "k": _COMMA, "a": _APOSTROPHE, "i": _INVISIBLE, "s": space}[kind]
 
 
-def _fold_character(character: str) -> str:
-    plain = unicodedata.normalize("NFKD", character).translate(_PLAIN).casefold()
-    return "".join(one for one in plain if not one.isspace() and not _is_invisible(one))
+_READINGS: Final = Table(_read_character, lambda run: f" {'  '.join(run)} ")
 
 
-def _classify(character: str) -> str:
-    """Return the class of a character.
-
-    w: letter, d: digit, c: ideograph, kana or syllable, t: letter of another script without spaces, m: mark of a c or
-    t, n: point, k: comma, a: apostrophe, i: invisible, y: symbol, p: other punctuation, s: space and what is dropped.
-    """
-    category = unicodedata.category(character)
-    if character.isspace() or category == "Cc" or character in _DROPPED:
-        return "s"
-    if not _fold_character(character):
-        return "i"
-    if character in ".,'\u2019":
-        return {".": "n", ",": "k"}.get(character, "a")
-    if _JOINED.match(character):
-        return "m"
-    if character.isalnum() or category[0] == "M" or character == "_":
-        script = "c" if _IDEOGRAPH.match(character) else "t" if _UNSPACED.match(character) else ""
-        return ("m" if category[0] == "M" else script) if script else "d" if character.isdecimal() else "w"
-    return "y" if category == "So" else "p"
+def _fold(text: str) -> str:
+    """Return the words of a text, folded, with spaces and line feeds between them."""
+    folded = f" {_READINGS.translate(text)} "
+    if _INVISIBLE in folded:
+        folded = _AFTER_NO_LETTER.sub("", folded)
+    for joint, joined, between, apart in _JOINTS:
+        if joint in folded:
+            folded = between.sub(joined, folded).replace(joint, apart)
+    folded = folded.replace(_INVISIBLE, "").replace(_EDGED, "")
+    if _MARK in folded:
+        folded = _OF_NOTHING.sub(" ", folded.replace(_END + _MARK, ""))
+    return folded.replace(_END, " ")
 
 
-class _Table(dict[int, str]):
-    """A table for str.translate, which fills itself."""
-
-    # A stranger could fill the memory with the rest, of which few are ever seen.
-    REMEMBERED_BELOW: Final = 0x20000
-
-    def __init__(self, translate: Callable[[str], str]) -> None:
-        super().__init__()
-        self._translate = translate
-
-    def __missing__(self, code: int) -> str:
-        translated = self._translate(chr(code))
-        if code < self.REMEMBERED_BELOW:
-            self[code] = translated
-        return translated
-
-
-_FOLDS: Final = _Table(_fold_character)
-_CLASSES: Final = _Table(_classify)
+def _mark(folded: Iterable[str]) -> str:
+    """Return words with a space after each: after one more, a phrase is found at the edges of words alone."""
+    return f"{' '.join(folded)} ".lstrip()
 
 
 def _find_spans(text: str) -> list[Span]:
-    words = _ASCII_WORD.finditer(text.lower()) if text.isascii() else _WORD.finditer(text.translate(_CLASSES))
-    return [word.span() for word in words]
+    return [word.span() for word in _WORD.finditer(CLASSES.translate(text))]
 
 
-def _fold_words(text: str) -> list[str]:
+def _divide(text: str) -> list[int]:
+    """Return where parts of a text begin, whose words are the same as if they were read with the rest."""
+    ends = [
+        (at, _EDGE.search(CLASSES.translate(text[at : at + _END_OF_PART]))) for at in range(_PART, len(text), _PART)
+    ]
+    return [0, *[at + edge.start() for at, edge in ends if edge]]
+
+
+def _strip(text: str) -> str:
+    """Return a text without the punctuation before and after it: nothing, if it has no letters."""
     if text.isascii():
-        return _ASCII_WORD.findall(text.lower())
-    words = [text[word.start() : word.end()] for word in _WORD.finditer(text.translate(_CLASSES))]
-    once = list(set(words))  # most words come many times
-    folds = dict(zip(once, _BEGIN.join(once).translate(_FOLDS).split(_BEGIN), strict=False))  # of none there is ""
-    return [folds[word] for word in words]
-
-
-def _mark(folded: Collection[str]) -> str:
-    return f"{_BEGIN}{f'{_END}{_BEGIN}'.join(folded)}{_END}" if folded else ""
-
-
-def _mark_words(text: str) -> str:
-    """Return the marked words of a text. No word reaches over a space, so that what comes many times is read once."""
-    parts = [] if text.isascii() else text.split()
-    if len(parts) < _REPEATED * len(once := set(parts)) or not parts:
-        return _mark(_fold_words(text))
-    marked = {part: _mark(_fold_words(part)) for part in once}
-    return "".join([marked[part] for part in parts])
+        return text.strip(_ASCII_EDGES)
+    kept = _KEPT.search(CLASSES.translate(text))
+    return text[kept.start() : kept.end()] if kept else ""
 
 
 def mark_lines(texts: Iterable[str]) -> str:
     """Return the marked words of short texts as of phrases, a line each; what has no letters may be left out."""
-    plain, others = set[str](), set[str]()
-    for text in texts:
-        (plain if text.isascii() else others).add(text)
-    lines = "\n".join([text.strip(_ASCII_EDGES).replace("\n", " ") for text in plain])
-    marked = _mark(_ASCII_WORD_OR_LINE.findall(lines.lower())).replace(f"{_BEGIN}\n{_END}", "\n")
-    return "\n".join(["", marked, *(Phrase(text).marked for text in others), ""])
+    lines = _fold("\n".join([_strip(text).replace("\n", " ") for text in set(texts)])).split("\n")
+    return "\n ".join(["", *[_mark(line.split()) for line in lines]]) + "\n"
 
 
 def fold_all(texts: Iterable[str]) -> frozenset[str]:
     """Return the words of all texts, folded, each once."""
-    return frozenset(_fold_words("\n".join(texts)))
+    return frozenset(_fold("\n".join(texts)).split())
 
 
 def is_phrase(text: str) -> bool:
     """Return whether more of a text than punctuation is left as a phrase."""
-    if text.isascii():
-        return text.strip(_ASCII_EDGES) != ""
-    return _KEPT.search(text.translate(_CLASSES)) is not None
+    return _strip(text) != ""
 
 
 def has_letters(text: str) -> bool:
     """Return whether a text has a letter or a digit that can be seen."""
-    return any(not _is_invisible(letter[0]) for letter in re.finditer(r"[^\W_]", text))
+    return any(not is_invisible(letter[0]) for letter in re.finditer(r"[^\W_]", text))
 
 
 def cut_out(marked: str, phrases: Iterable["Phrase"]) -> str:
     """Take phrases out of marked words: nothing is found any more that has a part in one of them."""
     for phrase in phrases:
-        marked = marked.replace(phrase.marked, _mark([_CUT]) * len(phrase))
+        if phrase.marked in marked:  # the space after it may be the one before the next
+            words = phrase.marked[:-1]
+            marked = re.sub(f"{re.escape(words)}(?= )", re.sub("[^ ]", _CUT, words), marked)
     return marked
 
 
@@ -173,15 +135,14 @@ class Phrase:
     """
 
     def __init__(self, text: str) -> None:
-        folded = _fold_words(text)
+        folded, classes = _fold(text).split(), CLASSES.translate(text)
         # A word is of the class of its first character.
-        kinds = "".join([word[0] for word in folded] if text.isascii() else [text[at] for at, _ in _find_spans(text)])
-        kinds = kinds.translate(_CLASSES)
+        kinds = "".join([word[0][0] for word in _WORD.finditer(classes)])
         self.has_letters = _LETTERS.search(kinds) is not None
         kept = (_KEPT if self.has_letters else _ANY).search(kinds)
         first, end = kept.span() if kept else (0, 0)
         self.folded, self._kinds = folded[first:end], kinds[first:end]
-        self.marked = _mark(self.folded)
+        self.marked = f" {_mark(self.folded)}"
 
     def __len__(self) -> int:
         return len(self._kinds)
@@ -210,34 +171,57 @@ def _weigh(word: str, kind: str) -> int:
 
 
 class Words:
-    """The words of a text in order, each with its place. A mark of punctuation is a word, too."""
+    """The words of a text in order, each with its place. A mark of punctuation is a word, too.
+
+    The text is read in parts, so that a span is told without those of all words.
+    """
 
     def __init__(self, text: str, cut: Iterable[Phrase] = ()) -> None:
-        self._text = text
-        self._searched = cut_out(_mark_words(text), cut)
+        self._text, self._starts = text, [*_divide(text), len(text)]
+        parts = [_mark(_fold(text[start:end]).split()) for start, end in pairwise(self._starts)]
+        self._marks = list(accumulate(map(len, parts), initial=0))
+        self._searched = cut_out(f" {''.join(parts)}", cut)
+        self._spans = dict[int, list[Span]]()
 
     @property
     def is_cut(self) -> bool:
         """Whether anything was taken out."""
         return _CUT in self._searched
 
-    @cached_property
-    def _spans(self) -> list[Span]:
-        return _find_spans(self._text)
-
     def __contains__(self, phrase: Phrase) -> bool:
-        return len(phrase) > 0 and phrase.marked in self._searched
+        return self._find(phrase, 0) >= 0
 
     def find(self, phrase: Phrase) -> Iterator[int]:
-        """Yield at which words a phrase begins that stands there whole: in order, without overlaps."""
-        at = self._searched.find(phrase.marked) if len(phrase) else -1
-        number = end = 0
-        while at >= 0:
-            number += self._searched.count(_BEGIN, end, at)
-            yield number
-            number, end = number + len(phrase), at + len(phrase.marked)
-            at = self._searched.find(phrase.marked, end)
+        """Yield the places where a phrase begins that stands there whole: in order, without overlaps."""
+        place = self._find(phrase, 0)
+        while place >= 0:
+            yield place
+            place = self._find(phrase, place + len(phrase.marked) - 1)
 
-    def span(self, first: int, count: int) -> Span:
-        """Return the part of the text from one word on, so many words."""
-        return self._spans[first][0], self._spans[first + count - 1][1]
+    def _find(self, phrase: Phrase, start: int) -> int:
+        if not len(phrase):
+            return -1
+        # What ends with a space, as all words do, takes several times as long to find.
+        near = self._searched.find(phrase.marked.strip(), start)
+        return self._searched.find(phrase.marked, max(near - 1, start)) if near >= 0 else -1
+
+    def spans(self, place: int, count: int) -> list[Span]:
+        """Return the spans of so many words, from a place on."""
+        part = bisect_right(self._marks, place) - 1
+        first = self._searched.count(" ", self._marks[part], place)
+        spans = self._spans_of(part)[first : first + count]
+        while len(spans) < count:
+            part += 1
+            spans += self._spans_of(part)[: count - len(spans)]
+        return spans
+
+    def span(self, place: int, count: int) -> Span:
+        """Return the part of the text from a place on, so many words."""
+        spans = self.spans(place, count)
+        return spans[0][0], spans[-1][1]
+
+    def _spans_of(self, part: int) -> list[Span]:
+        if part not in self._spans:
+            start, end = self._starts[part : part + 2]
+            self._spans[part] = [(start + one, start + other) for one, other in _find_spans(self._text[start:end])]
+        return self._spans[part]
