@@ -30,9 +30,9 @@ def test_what_holds_others_back_does_not_keep_it() -> None:
 
 def test_where_others_wait_it_takes_only_what_is_to_spare() -> None:
     """With so much room, what waits does not wait for room; with less, the dispatcher says whose turn it is."""
-    openings = Openings(room=18, is_waiting=True)
+    openings = Openings(room=66, is_waiting=True)
     assert [openings.take(queued(), NOW) for _ in range(3)] == [True, True, False]
-    assert openings.room == 16
+    assert openings.room == 64
 
 
 def test_past_its_deadline_it_is_not_offered() -> None:

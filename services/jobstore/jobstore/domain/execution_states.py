@@ -17,8 +17,8 @@ from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionSta
 #: and cancels keep a record.
 REMEMBERED: Final = timedelta(days=7)
 #: With room for more than so many, what waits and is due waits for something else: the dispatcher offers it within
-#: milliseconds, in which no more leases end than that.
-ROOM_TO_SPARE: Final = 16
+#: milliseconds, in which fewer leases end, however busy all are.
+ROOM_TO_SPARE: Final = 64
 #: Doublings of the wait between two offers; bounds the exponent.
 _DOUBLINGS_MAX: Final = 10
 
