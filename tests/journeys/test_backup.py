@@ -250,7 +250,7 @@ async def test_what_is_lost_but_for_a_copy_of_the_facts_is_made_of_the_copy(
 
     await installed.write(record for topic in FACT_TOPICS for record in copied[topic])
     made = installed.name_database()
-    (result,) = await signoff(installed, "rebuild", "--database-url", made, "--create")
+    *_, result = await signoff(installed, "rebuild", "--database-url", made, "--create")  # before: how far it is
     assert (result["ok"], result["aside"], result["gaps"]) == (True, [], 0)
     await installed.start(made)
     await require_promises(installed, agent, jobs, "rebuilt")
