@@ -219,10 +219,9 @@ def show_memory(samples: list[dict[str, float]]) -> list[tuple[str, int, int, in
 def tell_of_memory(samples: list[dict[str, float]]) -> str:
     """Say how many MiB each service of ours held in the course of the load."""
     some = samples[:: max(1, len(samples) // 10)]
-    held = {name: " ".join(str(round(of[name])) for of in some if name in of) for name in samples[0]}
-    return (
-        "In its course, in MiB: " + "; ".join(f"{name} {of}" for name, of in held.items() if name not in BACKING) + "."
-    )
+    names = [name for name in samples[0] if name not in BACKING]
+    held = [f"{name} {' '.join(str(round(of[name])) for of in some if name in of)}" for name in names]
+    return f"In its course, in MiB: {'; '.join(held)}."
 
 
 def find_growth(samples: list[dict[str, float]]) -> dict[str, str]:

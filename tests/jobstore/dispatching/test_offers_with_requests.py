@@ -128,7 +128,7 @@ async def test_what_holds_others_back_is_not_in_the_way(steps: Steps, database: 
         if held_back_by == "a limit":
             await pause_limit(connection, "agent:other", paused=True)
         else:
-            await put_agent(connection, "other", NewAgent(name="other", url="http://127.0.0.1:9/"), create=True)
+            await put_agent(connection, "other", NewAgent(name="other", url="http://127.0.0.1:2/"), create=True)
             opened = "INSERT INTO circuits VALUES ('other', 5, 1, clock_timestamp() + interval '1 h', NULL)"
             await connection.execute(text(opened))
     await steps.requested()

@@ -24,9 +24,9 @@ def test_labels_that_read_alike_are_one_name() -> None:
 
 
 def test_a_limit_of_its_own_or_of_its_kind_holds_back() -> None:
-    assert is_held_back(["tenant:a"], {"tenant:*"})
-    assert not is_held_back(["tenant:a"], {"tenant:b"})
-    assert not is_held_back(["tenant:a"], ())
+    assert is_held_back("a", [], {"tenant:*"})
+    assert not is_held_back("a", [], {"tenant:b"})
+    assert not is_held_back("a", [], ())
 
 
 def test_starts_of_a_period_are_counted_for_it_and_one_part_more() -> None:

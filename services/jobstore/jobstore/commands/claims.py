@@ -26,7 +26,7 @@ from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import EXECUTOR, UPSTREAM, WORKER, Actor
 from jobstore.domain.judging.criteria import loop_needs_context, needs_context
 from jobstore.domain.judging.versions import Kind, list_frozen
-from jobstore.domain.limits import is_held_back, tenant_limit
+from jobstore.domain.limits import is_held_back
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import Reusable, is_overruled, may_reuse, rejudged_key, verdict_key
 from jobstore.domain.spec import is_same
@@ -148,7 +148,7 @@ class ClaimExecution(Command[ClaimAnswer]):
         is_queued = execution.state is ExecutionState.QUEUED
         if is_queued and execution.due_at is not None and execution.due_at > uow.clock.now:
             return ClaimAnswer(ClaimOutcome.QUEUED, "not_due")
-        if is_queued and is_held_back([tenant_limit(execution.tenant), *execution.flow], uow.stored.limit_names):
+        if is_queued and is_held_back(execution.tenant, execution.flow, uow.stored.limit_names):
             # Limits are counted only where work is offered: the dispatcher offers this one in its turn.
             return ClaimAnswer(ClaimOutcome.QUEUED, "limited")
         reused = uow.stored.results.get(execution.execution_id)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from jobstore.domain.limits import is_held_back, tenant_limit
+from jobstore.domain.limits import is_held_back
 from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState, replace
 
 #: How long an answer is remembered of an execution id of which nothing was requested: as long as the topics of requests
@@ -45,7 +45,7 @@ class Openings:
         """
         if self.room <= (ROOM_TO_SPARE if self.is_waiting else 0) or not may_offer(execution, now):
             return False
-        if is_held_back([tenant_limit(execution.tenant), *execution.flow], self.held_back):
+        if is_held_back(execution.tenant, execution.flow, self.held_back):
             return False
         self.room -= 1
         return True

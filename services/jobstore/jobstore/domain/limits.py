@@ -63,6 +63,6 @@ def window_start(now: datetime, period_s: float) -> datetime:
     return now - timedelta(seconds=period_s * (1 + 1 / PERIOD_PARTS))
 
 
-def is_held_back(names: Iterable[str], limits: Collection[str]) -> bool:
-    """Return whether a limit applies to any of the names."""
-    return bool(limits) and any(is_limited(name, limits) for name in names)
+def is_held_back(tenant: str, flow: Iterable[str], limits: Collection[str]) -> bool:
+    """Return whether a limit applies to a tenant, or to any name of a flow."""
+    return bool(limits) and any(is_limited(name, limits) for name in (tenant_limit(tenant), *flow))

@@ -30,7 +30,7 @@ OPENINGS: Final = f"""
     :offers AND (SELECT coalesce(bool_or(due_at <= signoff_now()), false) OR count(*) = {_LOOKED_AT_MAX} FROM (
         SELECT due_at FROM executions WHERE stage = 'EXECUTING' AND state = 'QUEUED' LIMIT {_LOOKED_AT_MAX}
     ) AS queued) AS is_waiting,
-    (SELECT array_agg('agent:' || agent_id) FROM circuits WHERE :offers AND open_until IS NOT NULL) AS open_circuits
+    (SELECT array_agg(agent_id) FROM circuits WHERE :offers AND open_until IS NOT NULL) AS open_circuits
 """  # noqa: S608 - words of our own
 
 #: Each start of a worker has a row of its own. It is kept for so long after it was last heard of; and so many are.

@@ -13,6 +13,7 @@ from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.decisions import NO_ENDING
 from jobstore.domain.execution_states import Openings
 from jobstore.domain.judging.versions import bound_chars
+from jobstore.domain.limits import agent_limit
 from jobstore.domain.model import Clock, ExecutionStage
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.storage import agents, limits
@@ -130,6 +131,7 @@ async def lock_rows(
     if any(e.request_version is not None and e.job_id not in jobs for e in executions.values()):
         raise RaceError("an execution was requested meanwhile, and its job is not locked")
     limit_names = frozenset(last.limits or ())
+    held_back = limit_names.union(map(agent_limit, last.open_circuits)) if last.open_circuits else limit_names
     stored = Stored(
         clock=Clock(last.now, lease_s=terms.lease_s, offer_again_s=terms.offer_again_s),
         limits_held=first.limits_held,
@@ -137,7 +139,7 @@ async def lock_rows(
         limit_names=limit_names,
         has_queue_caps=last.capped,
         has_circuits=last.has_circuits,
-        openings=Openings(last.free_room, last.is_waiting, limit_names.union(last.open_circuits or ())),
+        openings=Openings(last.free_room, last.is_waiting, held_back),
         jobs=jobs,
         executions=executions,
         agents=locked_agents | agents.parse_all(last.agents),
