@@ -245,17 +245,17 @@ async def test_a_topic_that_lost_its_records_is_filled_again_from_version_1(
     steps = Steps(database, runner)
     await steps.running()
     await relayed(relay, database)
-    relay._offsets = dict.fromkeys(relay._offsets, 10**9)
+    relay._marks.offsets = dict.fromkeys(relay._marks.offsets, 10**9)
     async with database.session() as session:
         await relay._probe(session)
     assert relay.published == 0
     await relayed(relay, database)
     assert relay.published > 0
 
-    relay._offsets = {f"{TOPIC}/{partition}": 10**9 for partition in range(8)}
+    relay._marks.offsets = {f"{TOPIC}/{partition}": 10**9 for partition in range(8)}
     await Steps(database, runner).created()
     await relayed(relay, database)
-    assert all(offset < 10**9 for offset in relay._offsets.values())
+    assert all(offset < 10**9 for offset in relay._marks.offsets.values())
 
 
 async def test_a_relay_that_gives_up_leaves_neither_its_lock_nor_its_settings_behind(

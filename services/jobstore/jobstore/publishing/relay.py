@@ -17,24 +17,22 @@ under the same version (`stubs`).
 
 import asyncio
 import logging
-import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka.structs import RecordMetadata
-from pydantic_core import from_json, to_json
 from sqlalchemy import text
 
 from contracts.topics import FACT_TOPICS
 from jobstore.publishing import fact_reader
 from jobstore.publishing.backlog import LAST, Backlog, Unseen, Writers
 from jobstore.publishing.fact_signer import FactSigner
+from jobstore.publishing.marks import Marks
 from jobstore.publishing.recent import Recent
 from jobstore.publishing.stubs import FACT_TOO_LARGE, Fact, Progress, Stubs
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
-from jobstore.storage.notifications import CHANNEL, SETTLED
 from jobstore.storage.sql import Connection
 from jobstore.storage.work.recorded import Recorded
 from servicekit.errors import PermanentError, TransientError
@@ -65,13 +63,6 @@ _SETTINGS: Final = (
     "SET synchronous_commit = off",
     "SET plan_cache_mode = force_generic_plan",
     *(f"SET enable_{plan} = off" for plan in ("seqscan", "bitmapscan", "indexonlyscan", "hashjoin", "mergejoin")),
-)
-_STATE: Final = text("SELECT published_seq, settled_seq, offsets::text, signers::text FROM relay WHERE id = 1")
-#: One statement, so that watchers are notified of the cursor that is stored, once it is committed.
-_STORE: Final = text(
-    "WITH stored AS (UPDATE relay SET published_seq = :published, settled_seq = greatest(settled_seq, :settled), "
-    "offsets = CAST(:offsets AS json), signers = CAST(:signers AS json) WHERE id = 1 RETURNING settled_seq) "
-    "SELECT pg_notify(:channel, :kind || settled_seq) FROM stored",
 )
 
 #: The next offset of each partition of a topic.
@@ -104,12 +95,9 @@ class Relay:
         self._backlog = Backlog()
         self._writers: Writers | None = None
         self._ended = 0  # whoever drew a number up to it has ended
-        self._offsets: dict[str, int] = {}
         self._limit = BATCH
         self._stubs = Stubs()
-        self._signers: list[str] = []
-        self._stored: dict[str, object] = {}
-        self._store_at = math.inf
+        self._marks = Marks()
         self._leads = False
         self._must_look = True
         self._looked_at = self._moved_at = 0.0  # moved: what is settled, or nothing was missing
@@ -175,7 +163,7 @@ class Relay:
             has_more = await self._relay(session, looks=is_due, store_after_s=STORE_AFTER_S)
             took_any = await self.complete_stubs(session)
             if not (has_more or took_any):
-                await wait_for_wake(self._wake, max(0.0, min(self._look_at, self._store_at) - loop.time()))
+                await wait_for_wake(self._wake, max(0.0, min(self._look_at, self._marks.store_at) - loop.time()))
 
     @property
     def _look_at(self) -> float:
@@ -210,11 +198,8 @@ class Relay:
 
     async def load(self, session: Connection) -> None:
         """Go on where the last leader was. TransientError (`wrong_secrets`): not with the secrets of this process."""
-        row = (await session.execute(_STATE)).one()
-        self._offsets, self._signers = from_json(row.offsets), from_json(row.signers)
-        self._go_on_after(row.published_seq, max(row.published_seq, row.settled_seq))
-        self._stored = self._get_state()
-        self._signer.check_order(self._signers)
+        self._go_on_after(*await self._marks.load(session))
+        self._signer.check_order(self._marks.signers)
         await self._stubs.load(session)
         self._leads = True
 
@@ -227,29 +212,20 @@ class Relay:
         """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""
         for topic in FACT_TOPICS:
             ends = await self._end_offsets(topic)
-            if any(end <= self._offsets.get(f"{topic}/{number}", -1) for number, end in ends.items()):
+            if any(end <= self._marks.offsets.get(f"{topic}/{number}", -1) for number, end in ends.items()):
                 await self._begin_again(session)
                 return
 
     async def _begin_again(self, session: Connection) -> None:
         log.error("a topic lost what was published: publishing every fact again from the first one")
-        self._offsets = {}
+        self._marks.offsets = {}
         self._go_on_after(0, max(self._ended, self.settled))
         async with session.driver.transaction():
             await self._stubs.forget_all(session)
             await self._store(session)
 
-    def _get_state(self) -> dict[str, object]:
-        state = {"offsets": to_json(self._offsets).decode(), "signers": to_json(self._signers).decode()}
-        return {"published": self.published, "settled": self.settled, **state}
-
     async def _store(self, session: Connection, after_s: float = 0.0) -> None:
-        """Store the marks, where they have changed, once they have waited for so long."""
-        state, now = self._get_state(), asyncio.get_running_loop().time()
-        self._store_at = math.inf if state == self._stored else min(self._store_at, now + after_s)
-        if self._store_at <= now:
-            await session.execute(_STORE, state | {"channel": CHANNEL, "kind": SETTLED})
-            self._stored, self._store_at = state, math.inf
+        await self._marks.store(session, self.published, self.settled, after_s)
 
     async def relay(self, session: Connection) -> bool:
         """Look for what is new, publish the next facts, store the marks, and return whether to do so again at once.
@@ -322,17 +298,17 @@ class Relay:
         Return False if that turns out only now. Markers that are repeated change nothing.
         """
         signer = self._signer
-        is_new = signer.name not in self._signers[-1:]
-        if not is_new and self._offsets.keys() >= signer.places:
+        is_new = signer.name not in self._marks.signers[-1:]
+        if not is_new and self._marks.offsets.keys() >= signer.places:
             return True
         for result in await self._publisher.send(signer.markers):
             if isinstance(result, Exception):
                 raise TransientError(f"a marker was not acknowledged: {result}", code="kafka_unavailable") from result
-            if not self._note_offset(result):
+            if not self._marks.note_offset(result):
                 await self._begin_again(session)
                 return False
         if is_new:
-            self._signers.append(signer.name)
+            self._marks.signers.append(signer.name)
             log.info("facts are signed with another key from here on", extra={"signer": signer.name})
         await self._store(session)
         return True
@@ -347,7 +323,7 @@ class Relay:
                     continue
                 if isinstance(result, Exception):
                     raise result
-                if not self._note_offset(result):
+                if not self._marks.note_offset(result):
                     await self._begin_again(session)
                     return True
                 await self._stubs.forget(session, fact)
@@ -371,7 +347,7 @@ class Relay:
                 result = await self._publish_alone(fact, stubs)  # noqa: PLW2901 - it takes the place of the refusal
             if isinstance(result, Exception):
                 return Progress(count, stubs, is_lost=True)
-            if result is not None and not self._note_offset(result):
+            if result is not None and not self._marks.note_offset(result):
                 return None
             if is_refused:
                 return Progress(count + 1, stubs)
@@ -389,11 +365,3 @@ class Relay:
         stubs[fact.seq] = self._stubs.note_refusal(fact, result)
         (result,) = await self._send([fact.make_stub(stubs[fact.seq])])
         return None if isinstance(result, PermanentError) else result
-
-    def _note_offset(self, place: RecordMetadata) -> bool:
-        """Remember where a record stands. Return False if it does not stand behind all before it: the topic is new."""
-        partition = f"{place.topic}/{place.partition}"
-        is_behind: bool = place.offset > self._offsets.get(partition, -1)
-        if is_behind:
-            self._offsets[partition] = place.offset
-        return is_behind
