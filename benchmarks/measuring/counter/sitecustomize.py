@@ -54,12 +54,16 @@ def note_statements(notes: Notes) -> None:
     def wrap(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def run(self: Any, *arguments: Any, **named: Any) -> Any:
             began, asked = time.monotonic(), named["state"] if "state" in named else arguments[0]
+            was_open = self.is_in_transaction()
             try:
                 return await original(self, *arguments, **named)
             finally:
-                text = " ".join(getattr(asked, "query", asked).split())
-                if "pg_catalog" not in text:  # a new connection asks for its types
-                    notes.add(began, "sql", text, self, ends=not self.is_in_transaction())
+                text, is_open = " ".join(getattr(asked, "query", asked).split()), self.is_in_transaction()
+                begins_too = is_open and not was_open and not text.startswith("BEGIN")
+                ends_too = was_open and not is_open and not text.startswith(("COMMIT", "ROLLBACK"))
+                told = ["BEGIN"] * begins_too + [text] + ["COMMIT"] * ends_too
+                for each in told if "pg_catalog" not in text else ():  # a new connection asks for its types
+                    notes.add(began, "sql", each, self, ends=not is_open and each is told[-1])
 
         return run
 

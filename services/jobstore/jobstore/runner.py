@@ -71,13 +71,13 @@ class CommandRunner:
         itself.
         """
         on_offered = self.on_offered  # whoever is there now is told, or the offers are not made
-        async with self._database.transaction() as connection:
+        async with self._database.pipelined_transaction() as connection:
             uow = await lock(connection, commands, self.terms, offers=on_offered is not None)
             aside = _find_set_aside(commands, uow)
             ready = [command for i, command in enumerate(commands) if i not in aside]
             await load(connection, uow, ready)
             results = [_decide(command, uow) for command in ready]
-            recorded = await write(connection, uow, hands_over=self.on_recorded is not None)
+            recorded = await write(connection, uow, hands_over=self.on_recorded is not None, commits=True)
         if self.on_recorded is not None and recorded:
             self.on_recorded(recorded)
         if self.on_timed is not None and (timeout_at := uow.changes.find_next_timeout()):

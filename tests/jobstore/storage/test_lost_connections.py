@@ -47,7 +47,7 @@ async def test_closing_a_lost_session_hides_no_error(database: Database) -> None
         connection.invalidate()
 
 
-@pytest.mark.parametrize("opened", ["session", "transaction"])
+@pytest.mark.parametrize("opened", ["session", "transaction", "pipelined_transaction"])
 async def test_who_is_cancelled_while_the_server_stands_still_ends_soon_and_as_cancelled(
     database: Database, monkeypatch: pytest.MonkeyPatch, opened: str
 ) -> None:
@@ -79,7 +79,7 @@ async def test_who_is_cancelled_while_the_server_stands_still_ends_soon_and_as_c
         assert await connection.scalar(text("SELECT 1")) == 1
 
 
-@pytest.mark.parametrize("opened", ["session", "transaction"])
+@pytest.mark.parametrize("opened", ["session", "transaction", "pipelined_transaction"])
 async def test_an_answer_that_is_lost_is_waited_for_once(
     database: Database, monkeypatch: pytest.MonkeyPatch, opened: str
 ) -> None:

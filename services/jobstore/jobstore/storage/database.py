@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from jobstore.errors import TooManyCallsError
+from jobstore.storage import pipelining
 from jobstore.storage.epochs import SESSION_NAME, Epochs
 from jobstore.storage.migrations import migration
 from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, number_handed_over, settled_cursor
@@ -97,6 +98,16 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """Open a transaction: commit it at the end, roll it back on an error."""
         async with self.session() as connection, connection.driver.transaction():
+            with _close_if_unanswered(connection):
+                yield connection
+
+    @contextlib.asynccontextmanager
+    async def pipelined_transaction(self) -> AsyncIterator[Connection]:
+        """Open a transaction as `transaction` does, whose first statement begins it; its last may commit it.
+
+        It has no cursors: asyncpg opens these in transactions of its own alone.
+        """
+        async with self.session() as connection, pipelining.begin_with_next(connection.driver):
             with _close_if_unanswered(connection):
                 yield connection
 

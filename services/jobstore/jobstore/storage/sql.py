@@ -14,6 +14,8 @@ from sqlalchemy import ClauseElement, Table, TextClause, text
 from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from jobstore.storage.pipelining import get_pipeline
+
 _DIALECT: Final = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 #: SQL as a constant of a module with `:name` for each parameter, or what SQLAlchemy's expressions build.
@@ -63,9 +65,13 @@ class Connection:
     def __init__(self, driver: "asyncpg.Connection[Row]") -> None:
         self.driver = driver
 
-    async def execute(self, statement: Statement, parameters: Parameters | None = None) -> Rows:
-        """Execute a statement, and return its rows."""
+    async def execute(
+        self, statement: Statement, parameters: Parameters | None = None, *, commits: bool = False
+    ) -> Rows:
+        """Execute a statement, and return its rows. `commits`: it commits the pipelined transaction."""
         sql, values = bind(statement, parameters)
+        if commits:
+            get_pipeline(self.driver).commit_with_next()
         return Rows(await self.driver.fetch(sql, *values))
 
     async def scalars(self, statement: Statement, parameters: Parameters | None = None) -> list[Any]:

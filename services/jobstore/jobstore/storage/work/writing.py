@@ -123,10 +123,13 @@ _EDIT: Final = text(
 )
 
 
-async def write(connection: Connection, uow: UnitOfWork, *, hands_over: bool = False) -> list[Recorded]:
+async def write(
+    connection: Connection, uow: UnitOfWork, *, hands_over: bool = False, commits: bool = False
+) -> list[Recorded]:
     """Write all changes. RaceError: another transaction has inserted one of the new rows since.
 
-    `hands_over`: the caller will hand the entries over, which are returned; otherwise none are.
+    `hands_over`: the caller will hand the entries over, which are returned; otherwise none are. `commits`: the last
+    statement may commit the pipelined transaction.
     """
     stored, changes = uow.stored, uow.changes
     await administration.write(connection, changes)
@@ -149,12 +152,16 @@ async def write(connection: Connection, uow: UnitOfWork, *, hands_over: bool = F
         "workers": _make_worker_rows(changes.rooms),
     }
     hands_over = hands_over and bool(entries)
-    returned = await _write_parts(connection, rows, _work_left_by(changes), uow.clock.now, hands_over=hands_over)
+    edited = sorted(changes.specs.keys() - new_jobs)
+    commits = commits and not (changes.final_answers or changes.forgotten or edited or changes.judged)
+    returned = await _write_parts(
+        connection, rows, _work_left_by(changes), uow.clock.now, hands_over=hands_over, commits=commits
+    )
     if changes.final_answers:
         await facts.add_refusal_facts(connection, changes.final_answers)
     if changes.forgotten:
         await facts.forget_answers(connection, changes.forgotten)
-    if edited := sorted(changes.specs.keys() - new_jobs):
+    if edited:
         edits = [row_mapping.edited_row(job_id, changes.specs[job_id]) for job_id in edited]
         await connection.execute(_EDIT, sql.arrays(EDITED_COLUMNS, "u", edits))
     if changes.judged:
@@ -175,6 +182,7 @@ async def _write_parts(
     now: datetime | None = None,
     *,
     hands_over: bool = False,
+    commits: bool = False,
 ) -> sql.Rows:
     parts = tuple(name for name in _PARTS if rows.get(name))
     if not parts:
@@ -185,7 +193,7 @@ async def _write_parts(
         parameters |= sql.arrays(part.columns, part.prefix, rows[name])
     if hands_over:
         parameters["quoting"] = list_quoting(rows["entries"])
-    return await connection.execute(_compose(parts, hands_over=hands_over), parameters)
+    return await connection.execute(_compose(parts, hands_over=hands_over), parameters, commits=commits)
 
 
 @cache

@@ -1,0 +1,102 @@
+"""Send BEGIN with the first statement of a transaction and COMMIT with the last, so that neither takes a round trip.
+
+asyncpg sends Sync behind each statement and awaits the answer. PostgreSQL answers all that comes before one Sync, and
+passes over what stands behind a statement that failed [1]. asyncpg passes over answers that it has not asked for, as
+long as these are of commands that return no rows.
+
+[1] https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+import asyncpg
+
+_SYNC: Final = b"S\x00\x00\x00\x04"
+_BIND: Final = ord("B")
+
+
+def _make_message(kind: bytes, body: bytes) -> bytes:
+    return kind + (4 + len(body)).to_bytes(4) + body
+
+
+def _make_command(sql: bytes) -> bytes:
+    """Return the messages that parse, bind and execute a command without parameters, under no name."""
+    parse, bind, execute = b"\x00" + sql + b"\x00" + bytes(2), bytes(2 + 6), bytes(1 + 4)
+    return _make_message(b"P", parse) + _make_message(b"B", bind) + _make_message(b"E", execute)
+
+
+_BEGIN: Final = _make_command(b"BEGIN")
+_COMMIT: Final = _make_command(b"COMMIT")
+
+
+class Pipeline:
+    """The transport of a connection, which sends commands with the next statement: in front of it, and behind it."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._front = self._back = b""
+
+    def __getattr__(self, name: str) -> object:
+        """Return what else a transport has."""
+        return getattr(self._transport, name)
+
+    def write(self, data: memoryview) -> None:
+        """Write messages; the first that binds values to a statement, and so executes it, takes the commands along."""
+        if not (self._front or self._back) or data[0] != _BIND:
+            self._transport.write(data)
+            return
+        self._transport.writelines([self._front, data[: -len(_SYNC)], self._back, _SYNC])
+        self._front = self._back = b""
+
+    def begin_with_next(self) -> None:
+        """Begin a transaction with the next statement."""
+        self._front = _BEGIN
+
+    def commit_with_next(self) -> None:
+        """Commit the transaction with the next statement."""
+        self._back = _COMMIT
+
+    def has_begun(self) -> bool:
+        """Return whether BEGIN was sent, and send nothing more with the next statement."""
+        has_begun = not self._front
+        self._front = self._back = b""
+        return has_begun
+
+
+class _PipelinedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc] # asyncpg has no types
+    """The protocol of every connection of asyncpg in this process."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self.pipeline = Pipeline(transport)
+        super().connection_made(self.pipeline)
+
+
+asyncpg.protocol.Protocol = _PipelinedProtocol  # there is no public way
+
+
+def get_pipeline(driver: "asyncpg.Connection[asyncpg.Record]") -> Pipeline:
+    """Return what a connection of asyncpg writes to."""
+    pipeline: Pipeline = driver._protocol.pipeline  # noqa: SLF001 - there is no public way
+    return pipeline
+
+
+@contextlib.asynccontextmanager
+async def begin_with_next(driver: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
+    """Carry out a transaction that the next statement begins: commit it at the end, roll it back on an error.
+
+    Nothing is left to commit where a statement has done so (`Pipeline.commit_with_next`).
+    """
+    pipeline = get_pipeline(driver)
+    pipeline.begin_with_next()
+    try:
+        yield
+    except BaseException:
+        # Whoever was cancelled does not know what the server has done by now: a rollback too many is only a warning.
+        if pipeline.has_begun() and not driver.is_closed():
+            await driver.execute("ROLLBACK")
+        raise
+    if pipeline.has_begun() and driver.is_in_transaction():
+        await driver.execute("COMMIT")

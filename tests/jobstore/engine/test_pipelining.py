@@ -1,0 +1,150 @@
+"""A pipelined transaction takes two round trips less, and ends as any other does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from jobstore.storage.database import Database
+from jobstore.storage.pipelining import get_pipeline
+from jobstore.storage.sql import Connection
+from servicekit.errors import DoubtfulError, PermanentError, TransientError
+
+_COUNT = text("SELECT count(*) FROM pipelined")
+_INSERT = text("INSERT INTO pipelined VALUES (CAST(:id AS int))")
+
+
+@pytest.fixture(autouse=True)
+async def table(database: Database) -> None:
+    async with database.session() as connection:
+        await connection.execute(text("DROP TABLE IF EXISTS pipelined"))
+        await connection.execute(text("CREATE TABLE pipelined (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+
+
+async def stored(database: Database) -> int:
+    """Count the rows that are committed; the connection, most likely the same one, is in no transaction before."""
+    async with database.session() as connection:
+        assert not connection.driver.is_in_transaction()
+        count = int(await connection.scalar(_COUNT))
+        assert not connection.driver.is_in_transaction()
+        return count
+
+
+class Counting:
+    """A transport that counts how often something was written."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport, self.writes = transport, 0
+
+    def __getattr__(self, name: str) -> Any:
+        self.writes += name in {"write", "writelines"}
+        return getattr(self._transport, name)
+
+
+async def test_a_transaction_takes_a_round_trip_a_statement(database: Database) -> None:
+    async def insert(connection: Connection) -> None:
+        await connection.execute(_COUNT)
+        await connection.execute(_INSERT, {"id": 1}, commits=True)
+
+    async with database.pipelined_transaction() as connection:  # prepares the statements
+        await connection.execute(_COUNT)
+        await connection.execute(_INSERT, {"id": 0})
+    async with database.session() as connection:
+        pipeline = get_pipeline(connection.driver)
+        pipeline._transport = counting = Counting(pipeline._transport)  # type: ignore[assignment]
+    async with database.pipelined_transaction() as connection:
+        await insert(connection)
+        assert not connection.driver.is_in_transaction()
+    assert counting.writes == 2
+    assert await stored(database) == 2
+
+
+async def test_it_commits_at_its_end_what_no_statement_has_committed(database: Database) -> None:
+    async with database.pipelined_transaction() as connection:
+        await connection.execute(_INSERT, {"id": 1})
+        await connection.execute(_INSERT, {"id": 2})
+        assert await stored(database) == 0
+    assert await stored(database) == 2
+    async with database.pipelined_transaction():
+        pass
+    assert await stored(database) == 2
+
+
+async def fail_first(connection: Connection) -> None:
+    await connection.execute(text("SELECT 1 / 0"))
+
+
+async def fail_behind_another(connection: Connection) -> None:
+    await connection.execute(_INSERT, {"id": 2})
+    await connection.execute(text("SELECT 1 / 0"))
+
+
+async def fail_at_the_end(connection: Connection) -> None:
+    await connection.execute(_INSERT, {"id": 2})
+    await connection.execute(text("SELECT 1 / 0"), commits=True)
+
+
+async def fail_to_commit(connection: Connection) -> None:
+    await connection.execute(_INSERT, {"id": 2})
+    await connection.execute(_INSERT, {"id": 1}, commits=True)  # is there; a deferred constraint finds it at the end
+
+
+async def fail_to_commit_at_once(connection: Connection) -> None:
+    await connection.execute(_INSERT, {"id": 1}, commits=True)
+
+
+async def fail_to_bind(connection: Connection) -> None:
+    await connection.execute(_INSERT, {"id": "one"}, commits=True)
+
+
+async def fail_by_itself(connection: Connection) -> None:
+    await connection.execute(_INSERT, {"id": 2})
+    raise PermanentError("no", code="no")
+
+
+@pytest.mark.parametrize(
+    "fail",
+    [
+        *(fail_first, fail_behind_another, fail_at_the_end, fail_to_commit, fail_to_commit_at_once, fail_to_bind),
+        fail_by_itself,
+    ],
+)
+async def test_an_error_rolls_all_of_it_back(database: Database, fail: Callable[[Connection], Awaitable[None]]) -> None:
+    async with database.pipelined_transaction() as connection:
+        await connection.execute(_INSERT, {"id": 1}, commits=True)
+    with pytest.raises((PermanentError, DoubtfulError, TransientError)):
+        async with database.pipelined_transaction() as connection:
+            await fail(connection)
+    assert await stored(database) == 1
+    async with database.session() as connection:  # a statement of its own is a transaction of its own
+        await connection.execute(_INSERT, {"id": 3})
+    assert await stored(database) == 2
+
+
+@pytest.mark.parametrize("commits", [False, True])
+async def test_who_is_cancelled_in_its_first_statement_leaves_nothing(
+    database: Database, database_url: str, commits: bool
+) -> None:
+    """Its answer, by which asyncpg knows of the transaction, has not come yet."""
+    other = await asyncpg.connect(database_url)
+    began = asyncio.Event()
+
+    async def insert() -> None:
+        async with database.pipelined_transaction() as connection:
+            began.set()
+            await connection.execute(_INSERT, {"id": 1}, commits=commits)
+
+    async with other.transaction():
+        await other.execute("LOCK TABLE pipelined")
+        inserting = asyncio.create_task(insert())
+        await began.wait()
+        while not await other.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        inserting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await inserting
+    await other.close()
+    assert await stored(database) == 0
