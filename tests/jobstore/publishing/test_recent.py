@@ -34,6 +34,7 @@ from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import CHANNEL, Wake, number_handed_over
+from jobstore.storage.sql import Connection
 from jobstore.storage.work import recorded
 
 #: Kinds that have no entry, or whose facts are read.
@@ -339,6 +340,33 @@ async def test_a_running_relay_looks_for_what_others_say_and_not_for_what_it_is_
         assert [each for each in asked if "unseen" in each or "taken" in each] == []
 
 
+async def wait_until_stored(session: Connection, steps: Steps) -> None:
+    last = (await steps.logs())[-1].seq
+    while await session.scalar(text("SELECT published_seq FROM relay")) != last:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("slow")
+async def test_what_goes_on_waits_for_company_and_what_ends_a_job_is_published_at_once(
+    database: Database,
+    database_url: str,
+    topics: TopicsInMemory,
+    handing: CommandRunner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    relay = make_relay(database, topics)
+    handing.on_recorded = relay.hand_over
+    async with run(relay, database_url), database.session() as session:
+        await wait_until_stored(session, await completed(Steps(database, handing)))
+        for name in ("LINGER_S", "GAPS_POLL_S"):  # whoever waits for company waits for a day
+            monkeypatch.setattr(relaying, name, 86_400.0)
+        steps = Steps(database, handing)
+        lease = await steps.judging()
+        assert told(topics, steps.job_id) == []
+        await steps.report(lease, ReportKind.VERDICT, verdict=verdict())
+        await wait_until_told(topics, steps.job_id, [1, 2, 3, 4, 5])
+
+
 async def test_marks_are_stored_a_moment_later_and_what_a_crash_forgets_is_told_again(
     relay: Relay, database: Database, handing: CommandRunner, topics: TopicsInMemory
 ) -> None:
@@ -362,7 +390,4 @@ async def test_a_running_relay_stores_its_marks_once_it_falls_quiet(
     relay = make_relay(database, topics)
     handing.on_recorded = relay.hand_over
     async with run(relay, database_url), database.session() as session:
-        steps = await completed(Steps(database, handing))
-        last = (await steps.logs())[-1].seq
-        while await session.scalar(text("SELECT published_seq FROM relay")) != last:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await wait_until_stored(session, await completed(Steps(database, handing)))

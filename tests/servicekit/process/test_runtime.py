@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from servicekit.errors import TransientError
-from servicekit.process.runtime import allow_connections, finish, run_forever, run_until_first, wait_for_wake
+from servicekit.process.runtime import Alarm, allow_connections, finish, run_forever, run_until_first, wait_for_wake
 
 SERVICE = Path(__file__).parent / "signalled.py"
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -217,3 +218,29 @@ async def test_a_step_that_does_not_end_is_cancelled_in_the_end() -> None:
     with pytest.raises(asyncio.CancelledError):
         await loop
     assert step.cancelled()
+
+
+@pytest.mark.parametrize("first_s", [0.01, 1e-6, 0.0])
+def test_an_alarm_is_set_when_the_first_of_several_times_has_come(first_s):
+    """Also on uvloop, whose timer of less than half a millisecond is none."""
+
+    async def wait():
+        alarm = Alarm()
+        alarm.set_within(86_400)
+        alarm.set_within(first_s)
+        alarm.set_within(86_400)
+        async with asyncio.timeout(10):
+            await alarm.wait()
+
+    uvloop.run(wait())
+
+
+async def test_an_alarm_that_was_set_before_its_time_is_not_set_again():
+    alarm = Alarm()
+    alarm.set_within(0.01)
+    alarm.set()
+    await wait_for_wake(alarm, 30)
+    later = Alarm()
+    later.set_within(0.02)
+    await later.wait()
+    assert not alarm.is_set()

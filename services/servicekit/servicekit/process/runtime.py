@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import math
 import resource
 import signal
 import time
@@ -144,6 +145,30 @@ async def run_forever(
             await asyncio.sleep(wait_s)
         else:
             await wait_for_wake(wake, wait_s)
+
+
+class Alarm(asyncio.Event):
+    """An event that can be set for a later time, too."""
+
+    _timer: asyncio.Handle | None = None
+    _set_at = math.inf
+
+    def set(self) -> None:
+        """Set the event now, and not once more at the later time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer, self._set_at = None, math.inf
+        super().set()
+
+    def set_within(self, wait_s: float) -> None:
+        """Set the event in so many seconds, or sooner where that was asked for."""
+        loop = asyncio.get_running_loop()
+        if wait_s <= 0:
+            self.set()
+        elif (set_at := loop.time() + wait_s) < self._set_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer, self._set_at = loop.call_at(set_at, self.set), set_at
 
 
 async def wait_for_wake(event: asyncio.Event, within_s: float) -> None:
