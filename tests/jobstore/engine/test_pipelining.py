@@ -15,6 +15,7 @@ from servicekit.errors import DoubtfulError, PermanentError, TransientError
 
 _COUNT = text("SELECT count(*) FROM pipelined")
 _INSERT = text("INSERT INTO pipelined VALUES (CAST(:id AS int))")
+_DIVIDE = text("SELECT 1 / CAST(:by AS int)")
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +23,8 @@ async def table(database: Database) -> None:
     async with database.session() as connection:
         await connection.execute(text("DROP TABLE IF EXISTS pipelined"))
         await connection.execute(text("CREATE TABLE pipelined (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+        await connection.execute(text("DROP TYPE IF EXISTS learned"))
+        await connection.execute(text("CREATE TYPE learned AS ENUM ('known')"))
 
 
 async def stored(database: Database) -> int:
@@ -51,7 +54,7 @@ async def test_a_transaction_takes_a_round_trip_a_statement(database: Database) 
 
     async with database.pipelined_transaction() as connection:  # prepares the statements
         await connection.execute(_COUNT)
-        await connection.execute(_INSERT, {"id": 0})
+        await connection.execute(_INSERT, {"id": 0}, commits=True)
     async with database.session() as connection:
         pipeline = get_pipeline(connection.driver)
         pipeline._transport = counting = Counting(pipeline._transport)  # type: ignore[assignment]
@@ -74,17 +77,17 @@ async def test_it_commits_at_its_end_what_no_statement_has_committed(database: D
 
 
 async def fail_first(connection: Connection) -> None:
-    await connection.execute(text("SELECT 1 / 0"))
+    await connection.execute(_DIVIDE, {"by": 0})
 
 
 async def fail_behind_another(connection: Connection) -> None:
     await connection.execute(_INSERT, {"id": 2})
-    await connection.execute(text("SELECT 1 / 0"))
+    await connection.execute(_DIVIDE, {"by": 0})
 
 
-async def fail_at_the_end(connection: Connection) -> None:
+async def fail_before_the_commit(connection: Connection) -> None:
     await connection.execute(_INSERT, {"id": 2})
-    await connection.execute(text("SELECT 1 / 0"), commits=True)
+    await connection.execute(_DIVIDE, {"by": 0}, commits=True)
 
 
 async def fail_to_commit(connection: Connection) -> None:
@@ -97,7 +100,7 @@ async def fail_to_commit_at_once(connection: Connection) -> None:
 
 
 async def fail_to_bind(connection: Connection) -> None:
-    await connection.execute(_INSERT, {"id": "one"}, commits=True)
+    await connection.execute(_INSERT, {"id": "one"})
 
 
 async def fail_by_itself(connection: Connection) -> None:
@@ -105,16 +108,28 @@ async def fail_by_itself(connection: Connection) -> None:
     raise PermanentError("no", code="no")
 
 
-@pytest.mark.parametrize(
-    "fail",
-    [
-        *(fail_first, fail_behind_another, fail_at_the_end, fail_to_commit, fail_to_commit_at_once, fail_to_bind),
-        fail_by_itself,
-    ],
-)
+async def fail_by_a_lost_connection(connection: Connection) -> None:
+    await connection.execute(_INSERT, {"id": 2})
+    connection.invalidate()
+    await connection.execute(_INSERT, {"id": 3}, commits=True)
+
+
+async def fail_with_a_type_to_be_learned(connection: Connection) -> None:
+    await connection.execute(_INSERT, {"id": 2})
+    await connection.execute(text("SELECT CAST('known' AS learned), 1 / (SELECT count(*) - count(*))"), commits=True)
+
+
+FAILING = [
+    *(fail_first, fail_behind_another, fail_before_the_commit, fail_to_commit, fail_to_commit_at_once, fail_to_bind),
+    *(fail_by_itself, fail_by_a_lost_connection, fail_with_a_type_to_be_learned),
+]
+
+
+@pytest.mark.parametrize("fail", FAILING)
 async def test_an_error_rolls_all_of_it_back(database: Database, fail: Callable[[Connection], Awaitable[None]]) -> None:
-    async with database.pipelined_transaction() as connection:
-        await connection.execute(_INSERT, {"id": 1}, commits=True)
+    for statement, values in ((_INSERT, {"id": 1}), (_DIVIDE, {"by": 1})):  # known to the connection from now on
+        async with database.pipelined_transaction() as connection:
+            await connection.execute(statement, values, commits=True)
     with pytest.raises((PermanentError, DoubtfulError, TransientError)):
         async with database.pipelined_transaction() as connection:
             await fail(connection)
@@ -129,6 +144,11 @@ async def test_who_is_cancelled_in_its_first_statement_leaves_nothing(
     database: Database, database_url: str, commits: bool
 ) -> None:
     """Its answer, by which asyncpg knows of the transaction, has not come yet."""
+    async with database.pipelined_transaction() as connection:  # known to the connection from now on
+        await connection.execute(text("DELETE FROM pipelined"))
+        await connection.execute(_INSERT, {"id": 1}, commits=True)
+    async with database.pipelined_transaction() as connection:
+        await connection.execute(text("DELETE FROM pipelined"))
     other = await asyncpg.connect(database_url)
     began = asyncio.Event()
 

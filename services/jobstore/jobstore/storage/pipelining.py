@@ -38,6 +38,9 @@ class Pipeline:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._front = self._back = b""
+        self._executed = set[str]()
+        #: Whether COMMIT was sent; and it was carried out, unless the statement before it has failed.
+        self.is_committed = False
 
     def __getattr__(self, name: str) -> object:
         """Return what else a transport has."""
@@ -49,15 +52,28 @@ class Pipeline:
             self._transport.write(data)
             return
         self._transport.writelines([self._front, data[: -len(_SYNC)], self._back, _SYNC])
+        self.is_committed = bool(self._back)
         self._front = self._back = b""
+
+    def is_closing(self) -> bool:
+        """Return whether the connection is lost, or being closed."""
+        return self._transport.is_closing()
 
     def begin_with_next(self) -> None:
         """Begin a transaction with the next statement."""
         self._front = _BEGIN
 
-    def commit_with_next(self) -> None:
-        """Commit the transaction with the next statement."""
-        self._back = _COMMIT
+    def commit_with(self, sql: str) -> None:
+        """Commit the transaction with the statement that comes next, if it was executed here before.
+
+        If not, asyncpg may execute others before it, to learn of its types.
+        """
+        if sql in self._executed:
+            self._back = _COMMIT
+
+    def note_executed(self, sql: str) -> None:
+        """Note a statement of which asyncpg knows all by now."""
+        self._executed.add(sql)
 
     def has_begun(self) -> bool:
         """Return whether BEGIN was sent, and send nothing more with the next statement."""
@@ -85,18 +101,15 @@ def get_pipeline(driver: "asyncpg.Connection[asyncpg.Record]") -> Pipeline:
 
 @contextlib.asynccontextmanager
 async def begin_with_next(driver: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
-    """Carry out a transaction that the next statement begins: commit it at the end, roll it back on an error.
-
-    Nothing is left to commit where a statement has done so (`Pipeline.commit_with_next`).
-    """
+    """Carry out a transaction that the next statement begins: commit it at the end, roll it back on an error."""
     pipeline = get_pipeline(driver)
     pipeline.begin_with_next()
     try:
         yield
     except BaseException:
         # Whoever was cancelled does not know what the server has done by now: a rollback too many is only a warning.
-        if pipeline.has_begun() and not driver.is_closed():
+        if pipeline.has_begun() and not pipeline.is_closing():
             await driver.execute("ROLLBACK")
         raise
-    if pipeline.has_begun() and driver.is_in_transaction():
+    if pipeline.has_begun() and not pipeline.is_committed:
         await driver.execute("COMMIT")

@@ -64,15 +64,19 @@ class Connection:
 
     def __init__(self, driver: "asyncpg.Connection[Row]") -> None:
         self.driver = driver
+        self._pipeline = get_pipeline(driver)
 
     async def execute(
         self, statement: Statement, parameters: Parameters | None = None, *, commits: bool = False
     ) -> Rows:
-        """Execute a statement, and return its rows. `commits`: it commits the pipelined transaction."""
+        """Execute a statement, and return its rows. `commits`: it may commit the pipelined transaction, as its last."""
         sql, values = bind(statement, parameters)
         if commits:
-            get_pipeline(self.driver).commit_with_next()
-        return Rows(await self.driver.fetch(sql, *values))
+            self._pipeline.commit_with(sql)
+        rows = Rows(await self.driver.fetch(sql, *values))
+        if commits:
+            self._pipeline.note_executed(sql)
+        return rows
 
     async def scalars(self, statement: Statement, parameters: Parameters | None = None) -> list[Any]:
         """Execute a statement, and return the first column of its rows."""
