@@ -1,7 +1,7 @@
 """A pipelined transaction takes two round trips less, and ends as any other does."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -15,16 +15,25 @@ from servicekit.errors import DoubtfulError, PermanentError, TransientError
 
 _COUNT = text("SELECT count(*) FROM pipelined")
 _INSERT = text("INSERT INTO pipelined VALUES (CAST(:id AS int))")
+IS_WAITING = """
+    SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+        WHERE NOT granted AND relation = 'pipelined'::regclass)
+"""
 _DIVIDE = text("SELECT 1 / CAST(:by AS int)")
 
 
 @pytest.fixture(autouse=True)
-async def table(database: Database) -> None:
+async def table(database: Database) -> AsyncIterator[None]:
+    """The table; and nobody rolls back in place of whoever should have: asyncpg tells the loop of that."""
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     async with database.session() as connection:
         await connection.execute(text("DROP TABLE IF EXISTS pipelined"))
         await connection.execute(text("CREATE TABLE pipelined (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
         await connection.execute(text("DROP TYPE IF EXISTS learned"))
         await connection.execute(text("CREATE TYPE learned AS ENUM ('known')"))
+    yield
+    assert told == []
 
 
 async def stored(database: Database) -> int:
@@ -103,6 +112,11 @@ async def fail_to_bind(connection: Connection) -> None:
     await connection.execute(_INSERT, {"id": "one"})
 
 
+async def fail_to_bind_the_last(connection: Connection) -> None:
+    await connection.execute(_INSERT, {"id": 2})
+    await connection.execute(_INSERT, {"id": "one"}, commits=True)
+
+
 async def fail_by_itself(connection: Connection) -> None:
     await connection.execute(_INSERT, {"id": 2})
     raise PermanentError("no", code="no")
@@ -121,6 +135,7 @@ async def fail_with_a_type_to_be_learned(connection: Connection) -> None:
 
 FAILING = [
     *(fail_first, fail_behind_another, fail_before_the_commit, fail_to_commit, fail_to_commit_at_once, fail_to_bind),
+    fail_to_bind_the_last,
     *(fail_by_itself, fail_by_a_lost_connection, fail_with_a_type_to_be_learned),
 ]
 
@@ -161,10 +176,30 @@ async def test_who_is_cancelled_in_its_first_statement_leaves_nothing(
         await other.execute("LOCK TABLE pipelined")
         inserting = asyncio.create_task(insert())
         await began.wait()
-        while not await other.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):  # noqa: ASYNC110
+        while not await other.fetchval(IS_WAITING):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         inserting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await inserting
     await other.close()
     assert await stored(database) == 0
+
+
+@pytest.mark.parametrize("executed", ["change", "execute_many"])
+async def test_a_first_statement_that_would_not_begin_the_transaction_is_refused(
+    database: Database, executed: str
+) -> None:
+    many = ([{"id": 1}],) if executed == "execute_many" else ()
+    statement = _INSERT if many else text("INSERT INTO pipelined VALUES (1)")
+    with pytest.raises(AssertionError, match="BEGIN"):
+        async with database.pipelined_transaction() as connection:
+            await getattr(connection, executed)(statement, *many)
+    assert await stored(database) == 0
+
+
+async def test_no_other_transaction_is_committed_by_a_statement(database: Database) -> None:
+    async with database.pipelined_transaction() as connection:
+        await connection.execute(_COUNT, commits=True)
+    with pytest.raises(AssertionError, match="pipelined"):
+        async with database.transaction() as connection:
+            await connection.execute(_COUNT, commits=True)

@@ -21,7 +21,7 @@ _STORE: Final = text(
 
 
 class Marks:
-    """The two numbers, where the last record of each partition stands, and whose keys have signed, in order."""
+    """The numbers up to which all is published, and settled; each partition's last offset; whose keys have signed."""
 
     def __init__(self) -> None:
         self.offsets: dict[str, int] = {}

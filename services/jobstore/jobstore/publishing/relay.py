@@ -53,7 +53,7 @@ POLL_S: Final = 2.0
 #: The same while numbers are missing, from when that is so: whoever commits says so, whoever rolls back does not, and
 #: what this process commits may never be handed over.
 GAPS_POLL_S: Final = 0.05
-#: Seconds for which facts of jobs that go on wait for company: most lives publish four in two requests to Kafka so.
+#: Seconds for which facts of jobs that go on wait for company: most lives send their last four in two requests so.
 LINGER_S: Final = 0.03
 #: Seconds until marks are stored: what a crash forgets is published again, and readers apply each fact once.
 STORE_AFTER_S: Final = 0.05
@@ -176,7 +176,7 @@ class Relay:
     def hand_over(self, rows: Sequence[Recorded]) -> None:
         """Take what this process has recorded and committed, as far as it follows what was seen.
 
-        What ends a job is published at once, with all that waits; all else waits for it, or for LINGER_S.
+        What brings a job to rest is published at once, with all that waits; all else waits for that, or for LINGER_S.
         """
         for row in rows if self._leads else ():
             if len(self._backlog) < BACKLOG_MAX and self._unseen.has(row.seq):
@@ -189,7 +189,10 @@ class Relay:
         self._wake.set_within(0.0 if self._must_look or any(row.job_status in RESTING for row in rows) else LINGER_S)
 
     def note_recorded(self, handed_over: int | None) -> None:
-        """Hear that more was recorded: up to a number, if this process hands that over; if not, look for it."""
+        """Hear that more was recorded: up to a number, if this process hands that over; if not, look for it.
+
+        What is never handed over is looked for in GAPS_POLL_S.
+        """
         if handed_over is None:
             self._must_look = True
         elif not (self._leads and self._unseen.expect(handed_over)):

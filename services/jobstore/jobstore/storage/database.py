@@ -1,4 +1,4 @@
-"""The database: its connections, its migrations, and the only place that commits."""
+"""The database: its connections, its migrations, and its transactions."""
 
 import asyncio
 import contextlib
@@ -105,7 +105,8 @@ class Database:
     async def pipelined_transaction(self) -> AsyncIterator[Connection]:
         """Open a transaction as `transaction` does, whose first statement begins it; its last may commit it.
 
-        It has no cursors: asyncpg opens these in transactions of its own alone.
+        Its first statement is one that `execute` or `scalar` executes. It has no cursors: asyncpg opens these in
+        transactions of its own alone.
         """
         async with self.session() as connection, pipelining.begin_with_next(connection.driver):
             with _close_if_unanswered(connection):

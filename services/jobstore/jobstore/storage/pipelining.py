@@ -1,21 +1,21 @@
 """Send BEGIN with the first statement of a transaction and COMMIT with the last, so that neither takes a round trip.
 
 asyncpg sends Sync behind each statement and awaits the answer. PostgreSQL answers all that comes before one Sync, and
-passes over what stands behind a statement that failed [1]. asyncpg passes over answers that it has not asked for, as
-long as these are of commands that return no rows.
+passes over what stands behind a statement that failed [1]. asyncpg takes the rows of all answers before the next Sync
+for those of its statement, and the last command's tag for its tag: COMMIT has no rows, and nobody here asks for tags.
 
 [1] https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 import asyncpg
 
 _SYNC: Final = b"S\x00\x00\x00\x04"
-_BIND: Final = ord("B")
+_BIND, _QUERY = ord("B"), ord("Q")
 
 
 def _make_message(kind: bytes, body: bytes) -> bytes:
@@ -38,7 +38,7 @@ class Pipeline:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._front = self._back = b""
-        self._executed = set[str]()
+        self._is_open = False
         #: Whether COMMIT was sent; and it was carried out, unless the statement before it has failed.
         self.is_committed = False
 
@@ -46,14 +46,24 @@ class Pipeline:
         """Return what else a transport has."""
         return getattr(self._transport, name)
 
+    @property
+    def _is_waiting(self) -> bool:
+        return bool(self._front or self._back)
+
     def write(self, data: memoryview) -> None:
         """Write messages; the first that binds values to a statement, and so executes it, takes the commands along."""
-        if not (self._front or self._back) or data[0] != _BIND:
+        if not self._is_waiting or data[0] != _BIND:
+            assert not (self._is_waiting and data[0] == _QUERY), "BEGIN and COMMIT go with prepared statements alone"
             self._transport.write(data)
             return
         self._transport.writelines([self._front, data[: -len(_SYNC)], self._back, _SYNC])
         self.is_committed = bool(self._back)
         self._front = self._back = b""
+
+    def writelines(self, data: Iterable[bytes]) -> None:
+        """Write messages that execute one statement for many values."""
+        assert not self._is_waiting, "BEGIN and COMMIT go with statements that are executed once"
+        self._transport.writelines(data)
 
     def is_closing(self) -> bool:
         """Return whether the connection is lost, or being closed."""
@@ -61,24 +71,17 @@ class Pipeline:
 
     def begin_with_next(self) -> None:
         """Begin a transaction with the next statement."""
-        self._front = _BEGIN
+        self._front, self._is_open = _BEGIN, True
 
-    def commit_with(self, sql: str) -> None:
-        """Commit the transaction with the statement that comes next, if it was executed here before.
+    def commit_with_next(self) -> None:
+        """Commit the transaction with the next statement."""
+        assert self._is_open, "only a pipelined transaction is committed by a statement"
+        self._back = _COMMIT
 
-        If not, asyncpg may execute others before it, to learn of its types.
-        """
-        if sql in self._executed:
-            self._back = _COMMIT
-
-    def note_executed(self, sql: str) -> None:
-        """Note a statement of which asyncpg knows all by now."""
-        self._executed.add(sql)
-
-    def has_begun(self) -> bool:
-        """Return whether BEGIN was sent, and send nothing more with the next statement."""
+    def end(self) -> bool:
+        """Send nothing more with the next statement, and return whether BEGIN was sent."""
         has_begun = not self._front
-        self._front = self._back = b""
+        self._front, self._back, self._is_open = b"", b"", False
         return has_begun
 
 
@@ -108,8 +111,8 @@ async def begin_with_next(driver: "asyncpg.Connection[asyncpg.Record]") -> Async
         yield
     except BaseException:
         # Whoever was cancelled does not know what the server has done by now: a rollback too many is only a warning.
-        if pipeline.has_begun() and not pipeline.is_closing():
+        if pipeline.end() and not pipeline.is_closing():
             await driver.execute("ROLLBACK")
         raise
-    if pipeline.has_begun() and not pipeline.is_committed:
+    if pipeline.end() and not pipeline.is_committed:
         await driver.execute("COMMIT")

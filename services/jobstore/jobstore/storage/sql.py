@@ -64,19 +64,19 @@ class Connection:
 
     def __init__(self, driver: "asyncpg.Connection[Row]") -> None:
         self.driver = driver
-        self._pipeline = get_pipeline(driver)
+        self._pipeline, self._prepared = get_pipeline(driver), driver._stmt_cache  # noqa: SLF001 - no public way
 
     async def execute(
         self, statement: Statement, parameters: Parameters | None = None, *, commits: bool = False
     ) -> Rows:
-        """Execute a statement, and return its rows. `commits`: it may commit the pipelined transaction, as its last."""
+        """Execute a statement, and return its rows.
+
+        `commits`: it is the last of the pipelined transaction, and COMMIT may go with it: execute nothing behind it.
+        """
         sql, values = bind(statement, parameters)
-        if commits:
-            self._pipeline.commit_with(sql)
-        rows = Rows(await self.driver.fetch(sql, *values))
-        if commits:
-            self._pipeline.note_executed(sql)
-        return rows
+        if commits and self._prepared.has((sql, Row, False)):  # else asyncpg asks for its types first, and for no more
+            self._pipeline.commit_with_next()
+        return Rows(await self.driver.fetch(sql, *values))
 
     async def scalars(self, statement: Statement, parameters: Parameters | None = None) -> list[Any]:
         """Execute a statement, and return the first column of its rows."""

@@ -129,7 +129,7 @@ async def write(
     """Write all changes. RaceError: another transaction has inserted one of the new rows since.
 
     `hands_over`: the caller will hand the entries over, which are returned; otherwise none are. `commits`: the last
-    statement may commit the pipelined transaction.
+    statement may commit the pipelined transaction, so that an error of what follows it undoes nothing.
     """
     stored, changes = uow.stored, uow.changes
     await administration.write(connection, changes)
