@@ -178,7 +178,9 @@ class Relay:
 
         What brings a job to rest is published at once, with all that waits; all else waits for that, or for LINGER_S.
         """
-        for row in rows if self._leads else ():
+        if not self._leads:
+            return
+        for row in rows:
             if len(self._backlog) < BACKLOG_MAX and self._unseen.has(row.seq):
                 if (tenant := self.recent.take(row)) is None:
                     self._must_look = True

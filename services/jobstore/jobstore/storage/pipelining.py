@@ -56,7 +56,7 @@ class Pipeline:
             assert not (self._is_waiting and data[0] == _QUERY), "BEGIN and COMMIT go with prepared statements alone"
             self._transport.write(data)
             return
-        self._transport.writelines([self._front, data[: -len(_SYNC)], self._back, _SYNC])
+        self._transport.writelines([self._front, data[: -len(_SYNC)], self._back + _SYNC])
         self.is_committed = bool(self._back)
         self._front = self._back = b""
 
