@@ -231,7 +231,7 @@ async def test_a_stream_says_that_the_database_cannot_be_written(http, jobstore)
 
 async def test_a_slow_reader_is_cut_off_and_delays_nobody(live, jobstore):
     live._start_at(0)
-    slow, quick = live.enter(None, None), live.enter(None, None)
+    slow, quick = await live.enter(None, None), await live.enter(None, None)
     frames = quick.frames()
     await jobstore.add(POEM)
     for cursor in range(1, 20):
@@ -249,7 +249,7 @@ async def test_who_reads_nothing_of_the_past_keeps_little_and_no_stream_of_the_j
     monkeypatch.setattr("console.live.hub.UNREAD_MAX_S", 0.01)
     await changes(jobstore, 300)
     live._start_at(300)
-    viewer = live.enter(None, 0)
+    viewer = await live.enter(None, 0)
     await until(lambda: jobstore.open_watches == 1)
     await until(lambda: jobstore.open_watches == 0)
     assert len(viewer._frames) == FED_MAX
@@ -271,7 +271,7 @@ async def test_an_entry_that_nobody_watches_is_not_even_read(live, jobstore):
 
 async def test_a_reader_that_reads_nothing_holds_nothing(live):
     live._start_at(0)
-    viewer = live.enter(None, None)
+    viewer = await live.enter(None, None)
 
     async def never(*_):
         await asyncio.Event().wait()
@@ -301,6 +301,46 @@ async def test_all_viewers_share_one_watch(http, jobstore):
         await changes(jobstore, 1)
         assert (await a.next()).id == (await b.next()).id == 1
     assert jobstore.watches == 1
+
+
+@pytest.mark.parametrize("live", [{"unseen_max_s": 0.0}], indirect=True)
+async def test_nothing_is_watched_while_nobody_looks(http, jobstore):
+    async with stream(http) as events:
+        assert (await events.next()).id == 0
+        await changes(jobstore, 2)
+        assert [event.id for event in await events.take(2)] == [1, 2]
+        assert jobstore.open_watches == 1
+    await until_unwatched(jobstore)
+    await changes(jobstore, 10)
+    async with stream(http) as new, stream(http, "/api/events?after=2") as back:
+        hello = await new.next()
+        assert (hello.name, hello.id) == ("hello", jobstore.logs[-1].cursor)
+        missed = range(3, jobstore.logs[-1].cursor + 1)
+        assert [event.id for event in await back.take(len(missed))] == [*missed]
+        await changes(jobstore, 1)
+        assert (await new.next()).id == (await back.next()).id == missed.stop
+
+
+@pytest.mark.parametrize("live", [{"unseen_max_s": 0.0}], indirect=True)
+async def test_a_console_that_watches_nothing_refuses_streams_while_the_jobstore_is_away(
+    http, jobstore, jobstore_server
+):
+    await until_unwatched(jobstore)
+    await jobstore_server.stop()
+    async with http.get("/api/events") as answer:
+        assert answer.status == 503
+        assert (await answer.json(content_type=None))["code"] == "unavailable"
+    await jobstore_server.start()
+    async with stream(http) as events:
+        assert (await events.next()).name == "hello"
+
+
+async def until_unwatched(jobstore):
+    """Record changes until the console ends its watch: only what happens tells it that nobody looks."""
+    async with asyncio.timeout(10):
+        while jobstore.open_watches:
+            await changes(jobstore, 1)
+            await asyncio.sleep(0)
 
 
 async def test_a_restart_of_the_jobstore_is_bridged(http, jobstore, jobstore_server):

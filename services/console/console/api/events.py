@@ -1,7 +1,7 @@
 """Stream changes of jobs as server-sent events."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
@@ -61,7 +61,7 @@ async def watch_jobs(
 ) -> EventStream:
     """All changes of all jobs."""
     await request.app.state.known_tokens.check(token_of(request))  # whoever may not read jobs may not watch them
-    return _open_job_stream(request.app.state.live, None, after, last_event_id)
+    return await _open_job_stream(request.app.state.live, None, after, last_event_id)
 
 
 @router.get("/jobs/{job_id}/events", status_code=200, response_class=EventStream, responses={200: _STREAM})
@@ -70,20 +70,22 @@ async def watch_job(
 ) -> EventStream:
     """All changes of one job."""
     await jobstore.get_job(job_id)
-    return _open_job_stream(request.app.state.live, job_id, after, last_event_id)
+    return await _open_job_stream(request.app.state.live, job_id, after, last_event_id)
 
 
-def _open_job_stream(live: LiveHub, job_id: str | None, after: int | None, last_event_id: str | None) -> EventStream:
+async def _open_job_stream(
+    live: LiveHub, job_id: str | None, after: int | None, last_event_id: str | None
+) -> EventStream:
     if last_event_id is not None:
         if not (last_event_id.isascii() and last_event_id.isdigit()):
             raise ProblemError(422, "invalid_request", "Last-Event-ID: must be the id of one of this stream's events")
         after = int(last_event_id)
-    return open_stream(live, lambda: live.enter(job_id, after))
+    return await open_stream(live, live.enter(job_id, after))
 
 
-def open_stream(live: LiveHub, enter: Callable[[], Viewer]) -> EventStream:
+async def open_stream(live: LiveHub, entering: Awaitable[Viewer]) -> EventStream:
     """Open the stream of a viewer that the hub admits. Raise ProblemError if it admits none."""
     try:
-        return EventStream(live, enter())
+        return EventStream(live, await entering)
     except StreamRefusedError as error:
         raise ProblemError(503, error.code, str(error)) from None

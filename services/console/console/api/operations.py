@@ -109,7 +109,7 @@ async def watch_operation(request: Request, jobstore: CallersJobStore, operation
     """How an operation goes, as it goes."""
     await jobstore.get_operation(operation_id)
     live = request.app.state.live
-    return open_stream(live, lambda: live.follow(_make_frames(jobstore, operation_id)))
+    return await open_stream(live, live.follow(_make_frames(jobstore, operation_id)))
 
 
 async def _make_frames(jobstore: JobStoreClient, operation_id: str) -> AsyncGenerator[bytes]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -24,6 +25,8 @@ PING_S = 15.0
 HEALTH_CHECK_S = 3.0
 #: Changes kept in memory, for viewers that come back.
 RING_MAX = 10_000
+#: How long the jobstore is watched for nobody: who comes back later reads from the jobstore what happened meanwhile.
+UNSEEN_MAX_S = 60.0
 #: Entries of one job's log that are read at once.
 LOGS_PAGE = 500
 #: How long a stream of the jobstore is kept open for a viewer that takes nothing.
@@ -41,7 +44,10 @@ class StreamRefusedError(Exception):
 
 
 class LiveHub:
-    """Send changes to viewers, and keep the latest, so that a viewer that comes back soon is served from memory."""
+    """Send changes to viewers, and keep the latest, so that a viewer that comes back soon is served from memory.
+
+    While nobody looks for long, nothing is watched.
+    """
 
     def __init__(
         self,
@@ -51,6 +57,7 @@ class LiveHub:
         ring_max: int = RING_MAX,
         queued_max: int = QUEUED_MAX,
         ping_s: float = PING_S,
+        unseen_max_s: float = UNSEEN_MAX_S,
     ) -> None:
         self.cursor: int | None = None  # of the latest change; None while the jobstore cannot be watched
         self._base = 0  # the cursor after which the ring holds every change
@@ -59,15 +66,19 @@ class LiveHub:
         self._viewers: set[Viewer] = set()
         self._viewers_max, self._queued_max, self._ping_s = viewers_max, queued_max, ping_s
         self._is_closed = False
+        self._unseen_max_s, self._unseen_since = unseen_max_s, time.monotonic()
+        self._awake, self._waking = asyncio.Event(), asyncio.Lock()
+        self._awake.set()
 
     async def run(self) -> None:
-        """Watch the jobstore and ping the viewers, for ever."""
+        """Watch the jobstore while anybody looks, and ping the viewers, for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch())
             tasks.create_task(self._ping())
 
-    def enter(self, job_id: str | None, after: int | None) -> Viewer:
+    async def enter(self, job_id: str | None, after: int | None) -> Viewer:
         """Open a stream of all jobs or of one, after a cursor or from now on. Raise StreamRefusedError."""
+        await self._wake()
         cursor, viewer = self._admit(job_id)
         if after is None:
             viewer.go_live(cursor)
@@ -76,15 +87,25 @@ class LiveHub:
             viewer.feeder = asyncio.create_task(self._catch_up(viewer, after))
         return viewer
 
-    def follow(self, frames: AsyncGenerator[bytes]) -> Viewer:
+    async def follow(self, frames: AsyncGenerator[bytes]) -> Viewer:
         """Open a stream of these frames alone, which ends with them. Raise StreamRefusedError."""
         _, viewer = self._admit(None)
         viewer.feeder = asyncio.create_task(_forward(viewer, frames))
         return viewer
 
+    async def _wake(self) -> None:
+        """Watch again, from now on, if nobody has looked for long."""
+        async with self._waking:
+            if not self._awake.is_set():
+                try:
+                    self._begin_at(await self._jobstore.get_latest_cursor())
+                except JobStoreError as error:
+                    raise _make_unavailable() from error
+                self._awake.set()
+
     def _admit(self, job_id: str | None) -> tuple[int, Viewer]:
         if self.cursor is None or self._is_closed:
-            raise StreamRefusedError("unavailable", "The jobstore cannot be watched now.")
+            raise _make_unavailable()
         if len(self._viewers) >= self._viewers_max:
             raise StreamRefusedError("too_many_viewers", f"{self._viewers_max} streams are open already.")
         viewer = Viewer(job_id, self._queued_max)
@@ -94,6 +115,7 @@ class LiveHub:
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer whose stream is over."""
         self._viewers.discard(viewer)
+        self._unseen_since = time.monotonic()
         if viewer.feeder is not None:
             viewer.feeder.cancel()
 
@@ -105,6 +127,7 @@ class LiveHub:
 
     async def _watch(self) -> None:
         while True:
+            await self._awake.wait()
             try:
                 await self._watch_once()
             except JobStoreError as error:
@@ -113,7 +136,8 @@ class LiveHub:
                 )
                 if error.grpc_status is grpc.StatusCode.OUT_OF_RANGE:  # our cursor was never published there
                     self.cursor = None
-            await asyncio.sleep(RETRY_S)
+            if self._awake.is_set():
+                await asyncio.sleep(RETRY_S)
 
     async def _watch_once(self) -> None:
         if self.cursor is None:
@@ -121,11 +145,17 @@ class LiveHub:
         async with aclosing(self._jobstore.watch_jobs(after=self.cursor, with_payloads=False)) as events:
             async for event in events:
                 self._publish(event)
+                if not self._viewers and time.monotonic() - self._unseen_since > self._unseen_max_s:
+                    self._awake.clear()
+                    return
+
+    def _begin_at(self, cursor: int) -> None:
+        self.cursor = self._base = cursor
+        self._ring.clear()
 
     def _start_at(self, cursor: int) -> None:
         """Start anew at a cursor: earlier changes are dropped, and viewers must read everything again."""
-        self.cursor = self._base = cursor
-        self._ring.clear()
+        self._begin_at(cursor)
         for viewer in self._viewers:
             if viewer.is_live:
                 self._reset(viewer)
@@ -217,6 +247,10 @@ class LiveHub:
             for change in [Change(entry) for entry in logs if after < entry.cursor <= until]:
                 await viewer.feed(change)
         return until
+
+
+def _make_unavailable() -> StreamRefusedError:
+    return StreamRefusedError("unavailable", "The jobstore cannot be watched now.")
 
 
 async def _forward(viewer: Viewer, frames: AsyncGenerator[bytes]) -> None:
