@@ -1,6 +1,6 @@
 """Speak SQL to PostgreSQL: execute statements by asyncpg, and build those that write a batch of rows at once.
 
-A batch is written by `unnest` over one array parameter a column.
+A batch is written by `unnest` over one array parameter a column; few rows by VALUES, with a parameter for each cell.
 """
 
 import contextlib
@@ -167,17 +167,33 @@ def assignments(alias: str, columns: Mapping[str, str], *, key: str) -> str:
     return ", ".join(f"{name} = {value(alias, name, kind)}" for name, kind in columns.items() if name != key)
 
 
+def few(alias: str, columns: Mapping[str, str], prefix: str, count: int) -> str:
+    """Return VALUES of so many rows, which stand for an `unnest`. Parameters are named prefix_row_column.
+
+    For one row PostgreSQL puts the parameters where its columns are asked for, while it makes a table in memory of each
+    array of an `unnest`.
+    """
+    rows = (
+        ", ".join(f"CAST(:{prefix}_{n}_{name} AS {_CAST.get(kind, kind)})" for name, kind in columns.items()) + f", {n}"
+        for n in range(1, 1 + count)
+    )
+    return f"(VALUES ({'), ('.join(rows)})) AS {alias}({', '.join(columns)}, n)"
+
+
+def cells(columns: Mapping[str, str], prefix: str, rows: Sequence[Values]) -> dict[str, object]:
+    """Return the parameters of such VALUES, from rows that have at least its columns."""
+    return {
+        f"{prefix}_{n}_{name}": _literal(row[name]) if kind == "text[]" else row[name]
+        for n, row in enumerate(rows, 1)
+        for name, kind in columns.items()
+    }
+
+
 def arrays(columns: Mapping[str, str], prefix: str, rows: Sequence[Values]) -> dict[str, list[object]]:
     """Return the parameters of an `unnest`, from rows that have at least its columns.
 
     A column of NULLs alone is an empty array: `unnest` fills it up with them, and nobody encodes them.
     """
-    if len(rows) == 1:  # most often, and each life has ten of them
-        (row,) = rows
-        return {
-            f"{prefix}_{name}": [] if (cell := row[name]) is None else [_literal(cell) if kind == "text[]" else cell]
-            for name, kind in columns.items()
-        }
     parameters: dict[str, list[object]] = {}
     for name, kind in columns.items():
         column = [row[name] for row in rows]

@@ -34,8 +34,20 @@ class _Part(NamedTuple):
     sql: str
     columns: Mapping[str, str]
     prefix: str
+    alias: str = "u"
     #: What may be asked of the written rows, under the part's name.
     returning: str = "1"
+    #: The condition that finds the rows of a whole batch by their keys.
+    of_batch: str = ""
+    #: How many rows are written by VALUES: each number is a statement of its own.
+    few_max: int = 1
+
+    def compose(self, count: int) -> str:
+        """Return the SQL for so many rows, or for any number where that is 0."""
+        if not count:
+            return self.sql + self.of_batch
+        rows = sql.unnest(self.alias, self.columns, self.prefix)
+        return self.sql.replace(rows, sql.few(self.alias, self.columns, self.prefix, count))
 
 
 #: The response of an entry: its own; the result of another one that is quoted; or that with the verdict appended, as
@@ -51,37 +63,39 @@ _ENTRY: Final = {name: sql.value("l", name, kind) for name, kind in LOG_COLUMNS.
     "created_at": "coalesce(l.created_at, CAST(:now AS timestamptz))",
 }
 #: All see the tables as they were before the statement. ORDER BY l.n: a job's versions are numbered in order.
-#: The arrays of keys beside the joins keep PostgreSQL from reading a whole table for a batch of hundreds.
+#: The arrays of keys beside the joins (`of_batch`) keep PostgreSQL from reading a whole table for a batch of hundreds.
 _PARTS: Final[Mapping[str, _Part]] = {
     "new_jobs": _Part(
         sql.insert("jobs", NEW_JOB_COLUMNS, order="id", prefix="nj").text,
         NEW_JOB_COLUMNS,
         "nj",
-        "id, labels::text AS labels, policy::text AS policy",
+        returning="id, labels::text AS labels, policy::text AS policy",
     ),
     "changed_jobs": _Part(
         f"""
         UPDATE jobs SET {sql.assignments("j", JOB_COLUMNS, key="id")}, updated_at = CAST(:now AS timestamptz)
         FROM {sql.unnest("j", JOB_COLUMNS, "j")} WHERE jobs.id = j.id
-            AND jobs.id = ANY(CAST(:j_id AS text[]))
         """,  # noqa: S608 - names of our own
         JOB_COLUMNS,
         "j",
+        "j",
+        of_batch="AND jobs.id = ANY(CAST(:j_id AS text[]))",
     ),
     "new_executions": _Part(
         sql.insert("executions", EXECUTION_COLUMNS, order="execution_id", prefix="ne").text,
         EXECUTION_COLUMNS,
         "ne",
-        "execution_id, created_at",
+        returning="execution_id, created_at",
     ),
     "changed_executions": _Part(
         f"""
         UPDATE executions SET {sql.assignments("e", CHANGING_COLUMNS, key="execution_id")}
         FROM {sql.unnest("e", CHANGING_COLUMNS, "e")} WHERE executions.execution_id = e.execution_id
-            AND executions.execution_id = ANY(CAST(:e_execution_id AS uuid[]))
         """,  # noqa: S608 - names of our own
         CHANGING_COLUMNS,
         "e",
+        "e",
+        of_batch="AND executions.execution_id = ANY(CAST(:e_execution_id AS uuid[]))",
     ),
     "entries": _Part(
         f"""
@@ -90,7 +104,9 @@ _PARTS: Final[Mapping[str, _Part]] = {
         """,  # noqa: S608 - names of our own
         ENTRY_COLUMNS,
         "l",
-        "job_id, version, seq, id, status, agent_id, execution_id, response_payload",
+        "l",
+        returning="job_id, version, seq, id, status, agent_id, execution_id, response_payload",
+        few_max=2,  # a result's, and that its judging began
     ),
     "reusable": _Part(reusable.KEEP, reusable.COLUMNS, reusable.PREFIX),
     "workers": _Part(
@@ -100,6 +116,7 @@ _PARTS: Final[Mapping[str, _Part]] = {
         ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at
         """,  # noqa: S608 - names of our own
         WORKER_COLUMNS,
+        "w",
         "w",
     ),
 }
@@ -187,22 +204,25 @@ async def _write_parts(
     parts = tuple(name for name in _PARTS if rows.get(name))
     if not parts:
         return sql.Rows()
+    is_batch = any(len(rows[name]) > _PARTS[name].few_max for name in parts)
+    counts = tuple(0 if is_batch else len(rows[name]) for name in parts)
     parameters: dict[str, object] = {"wake": wake.payload, "now": now}
     for name in parts:
         part = _PARTS[name]
-        parameters |= sql.arrays(part.columns, part.prefix, rows[name])
+        parameters |= (sql.arrays if is_batch else sql.cells)(part.columns, part.prefix, rows[name])
     if hands_over:
         parameters["quoting"] = list_quoting(rows["entries"])
-    return await connection.execute(_compose(parts, hands_over=hands_over), parameters, commits=commits)
+    return await connection.execute(_compose(parts, counts, hands_over=hands_over), parameters, commits=commits)
 
 
 @cache
-def _compose(parts: Sequence[str], *, hands_over: bool) -> TextClause:
-    """Return the statement that writes these parts, and notifies of what is left to do."""
+def _compose(parts: Sequence[str], counts: Sequence[int], *, hands_over: bool) -> TextClause:
+    """Return the statement that writes these parts, and notifies of what is left to do; `counts` of rows, or 0: any."""
+    composed = [(name, _PARTS[name].compose(count)) for name, count in zip(parts, counts, strict=True)]
     if not hands_over:
-        written = ", ".join(f"{name} AS ({_PARTS[name].sql})" for name in parts)
+        written = ", ".join(f"{name} AS ({part})" for name, part in composed)
         return text(f"WITH {written} SELECT pg_notify('{CHANNEL}', :wake) WHERE :wake <> ''")
-    written = ", ".join(f"{name} AS ({_PARTS[name].sql} RETURNING {_PARTS[name].returning})" for name in parts)
+    written = ", ".join(f"{name} AS ({part} RETURNING {_PARTS[name].returning})" for name, part in composed)
     of_jobs, of_executions, joins = "NULL AS labels, NULL AS policy", "NULL AS requested_at", ""
     if "new_jobs" in parts:
         of_jobs, joins = "j.labels, j.policy", "LEFT JOIN new_jobs j ON j.id = e.job_id"
