@@ -24,13 +24,13 @@ def free_room(stage: ExecutionStage) -> str:
     """  # noqa: S608 - a word of our own
 
 
-#: SQL columns, as domain.execution_states.Openings but for limits; with `:offers` false nothing is read.
+#: SQL columns, as domain.execution_states.Openings but for limits.
 OPENINGS: Final = f"""
-    CASE WHEN :offers THEN {free_room(ExecutionStage.EXECUTING)} ELSE 0 END AS free_room,
-    :offers AND (SELECT coalesce(bool_or(due_at <= signoff_now()), false) OR count(*) = {_LOOKED_AT_MAX} FROM (
+    {free_room(ExecutionStage.EXECUTING)} AS free_room,
+    (SELECT coalesce(bool_or(due_at <= signoff_now()), false) OR count(*) = {_LOOKED_AT_MAX} FROM (
         SELECT due_at FROM executions WHERE stage = 'EXECUTING' AND state = 'QUEUED' LIMIT {_LOOKED_AT_MAX}
     ) AS queued) AS is_waiting,
-    (SELECT array_agg(agent_id) FROM circuits WHERE :offers AND open_until IS NOT NULL) AS open_circuits
+    (SELECT array_agg(agent_id) FROM circuits WHERE open_until IS NOT NULL) AS open_circuits
 """  # noqa: S608 - words of our own
 
 #: Each start of a worker has a row of its own. It is kept for so long after it was last heard of; and so many are.

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Final
 
 from pydantic_core import from_json
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from jobstore.commands.base import Command, LimitsLock, Locks, optional
 from jobstore.commands.rows import Grant, Question, Stored
@@ -24,38 +25,20 @@ from jobstore.storage.sql import Connection, Row
 from jobstore.storage.work import administration
 from jobstore.storage.work.row_mapping import READ_COLUMNS, SPEC_COLUMNS, to_execution, to_job, to_spec
 
+#: What is read of a job's row for its spec, and of that what a question needs; and for which jobs.
 _SPEC: Final = ", ".join(
     f"CASE WHEN with_spec {'OR with_question' if name in Question._fields else ''} THEN {value} END AS spec_{name}"
     for name, value in SPEC_COLUMNS
 )
-#: First the limits lock, then jobs. A batch that needs the lock for some of its commands only does not wait for it.
-#: The outer row of the join is made first, hence the lock taken before any row is.
-_LOCK_JOBS: Final = text(
-    f"""
-    SELECT shared.limits_held, j.id, status, version, agent_id, execution_id, live, not_met,
-        feedback::text AS feedback, progress, progress_message, batch_id, spent_usd, spent_tokens, updated_at,
-        {", ".join(NO_ENDING)}, with_spec, with_question, {_SPEC}
-    FROM (
-        SELECT CASE :limits WHEN 'SHARED' THEN CAST(pg_advisory_xact_lock_shared({Lock.LIMITS:d}) AS text) = ''
-            WHEN 'EXCLUSIVE' THEN CAST(pg_advisory_xact_lock({Lock.LIMITS:d}) AS text)
-                || CAST(pg_advisory_xact_lock({Lock.OFFERS:d}) AS text) = ''
-            WHEN 'TRY' THEN pg_try_advisory_xact_lock_shared({Lock.LIMITS:d}) ELSE false END AS limits_held
-    ) AS shared LEFT JOIN LATERAL (
-        SELECT *, id = ANY(CAST(:specs AS text[])) AS with_spec, id = ANY(CAST(:questions AS text[])) AS with_question
-        FROM jobs WHERE id = ANY(CAST(:ids AS text[]) || ARRAY(
-            SELECT job_id FROM executions WHERE execution_id = ANY(CAST(:execution_ids AS uuid[]))))
-        ORDER BY id FOR NO KEY UPDATE
-    ) AS j ON true
-    """,  # noqa: S608 - names of our own
-)
+_WITH_SPEC: Final = """
+    id = ANY(CAST(:specs AS text[])) AS with_spec, id = ANY(CAST(:questions AS text[])) AS with_question
+"""
 #: Where anything is granted: the least that a validator is set to take, and what the policy takes that was frozen.
 _JUDGED_MAX: Final = f"""
-    CASE WHEN cardinality(CAST(:granted AS uuid[])) > 0 THEN (
-        SELECT CAST(min(CAST(CAST(v.body AS json) ->> 'result_max_chars' AS numeric)) AS text)
-        FROM workers w JOIN judging_versions v ON v.kind = 'judge' AND v.name = split_part(w.judge, '@', 1)
-            AND v.version = CAST(nullif(split_part(w.judge, '@', 2), '') AS int)
-        WHERE {is_alive(ExecutionStage.JUDGING)}
-    ) END AS judged_max_chars
+    (SELECT CAST(min(CAST(CAST(v.body AS json) ->> 'result_max_chars' AS numeric)) AS text)
+    FROM workers w JOIN judging_versions v ON v.kind = 'judge' AND v.name = split_part(w.judge, '@', 1)
+        AND v.version = CAST(nullif(split_part(w.judge, '@', 2), '') AS int)
+    WHERE {is_alive(ExecutionStage.JUDGING)}) AS judged_max_chars
 """  # noqa: S608 - words of our own
 _FROZEN_MAX: Final = """
     (SELECT CAST(v.body AS json) ->> 'result_max_chars' FROM judging_versions v
@@ -63,28 +46,65 @@ _FROZEN_MAX: Final = """
         AND v.version = CAST(nullif(split_part(CAST(e.policy AS json) ->> 'judge', '@', 2), '') AS int)
     ) AS frozen_max_chars
 """
-#: The executions, and behind them, in a row of its own: the time after all is locked, whether any circuit is stored,
-#: NAMES, which the limits lock of the statement before keeps from changing, and agents. What a grant needs is looked up
-#: by its keys: OFFSET 0 keeps the planner from anything else.
-_LOCK_EXECUTIONS: Final = text(
-    f"""
-    SELECT e.*, granted.*, rest.*
-    FROM (VALUES (false), (true)) AS part (is_last) LEFT JOIN LATERAL (
-        SELECT {", ".join(READ_COLUMNS).replace("policy", "policy::text AS policy")} FROM executions
-        WHERE NOT is_last AND execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
-    ) AS e ON true LEFT JOIN LATERAL (
+#: What a grant needs is looked up by its keys: OFFSET 0 keeps the planner from anything else.
+_GRANTED: Final = f"""
+    LEFT JOIN LATERAL (
         SELECT l.request_payload::text AS request, a.protocol, a.url, a.headers::text AS headers, {_FROZEN_MAX}
         FROM job_logs l CROSS JOIN agents a
         WHERE l.job_id = e.job_id AND l.version = e.request_version AND a.id = e.agent_id
             AND e.stage = 'EXECUTING' AND e.state <> 'DONE' AND e.execution_id = ANY(CAST(:granted AS uuid[])) OFFSET 0
-    ) AS granted ON true LEFT JOIN LATERAL (
-        SELECT signoff_now() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES}, {OPENINGS},
-            ARRAY(SELECT to_json(agents)::text FROM agents WHERE id = ANY(CAST(:agents AS text[]))) AS agents,
-            {_JUDGED_MAX}
+    ) AS granted ON true
+"""  # noqa: S608 - names of our own
+
+
+@cache
+def _lock_jobs(*, specs: bool) -> TextClause:
+    """Return the statement that takes the limits lock first, and then locks jobs, with what is asked for alone.
+
+    A batch that needs the limits lock for some of its commands only does not wait for it. The outer row of the join is
+    made first, hence the lock taken before any row is.
+    """
+    return text(
+        f"""
+    SELECT shared.limits_held, j.id, status, version, agent_id, execution_id, live, not_met,
+        feedback::text AS feedback, progress, progress_message, batch_id, spent_usd, spent_tokens, updated_at,
+        {", ".join(NO_ENDING)} {f", with_spec, with_question, {_SPEC}" if specs else ""}
+    FROM (
+        SELECT CASE :limits WHEN 'SHARED' THEN CAST(pg_advisory_xact_lock_shared({Lock.LIMITS:d}) AS text) = ''
+            WHEN 'EXCLUSIVE' THEN CAST(pg_advisory_xact_lock({Lock.LIMITS:d}) AS text)
+                || CAST(pg_advisory_xact_lock({Lock.OFFERS:d}) AS text) = ''
+            WHEN 'TRY' THEN pg_try_advisory_xact_lock_shared({Lock.LIMITS:d}) ELSE false END AS limits_held
+    ) AS shared LEFT JOIN LATERAL (
+        SELECT * {f", {_WITH_SPEC}" if specs else ""}
+        FROM jobs WHERE id = ANY(CAST(:ids AS text[]) || ARRAY(
+            SELECT job_id FROM executions WHERE execution_id = ANY(CAST(:execution_ids AS uuid[]))))
+        ORDER BY id FOR NO KEY UPDATE
+    ) AS j ON true
+    """  # noqa: S608 - names of our own
+    )
+
+
+@cache
+def _lock_executions(*, grants: bool, offers: bool) -> TextClause:
+    """Return the statement that locks executions, with what grants and offers need only where there may be any.
+
+    Behind the executions, in a row of its own: the time after all is locked, whether any circuit is stored, NAMES,
+    which the limits lock of the statement before keeps from changing, and agents.
+    """
+    return text(
+        f"""
+    SELECT e.*, {"granted.*," if grants else ""} rest.*
+    FROM (VALUES (false), (true)) AS part (is_last) LEFT JOIN LATERAL (
+        SELECT {", ".join(READ_COLUMNS).replace("policy", "policy::text AS policy")} FROM executions
+        WHERE NOT is_last AND execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
+    ) AS e ON true {_GRANTED if grants else ""} LEFT JOIN LATERAL (
+        SELECT signoff_now() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES},
+            {f"{OPENINGS}," if offers else ""} {f"{_JUDGED_MAX}," if grants else ""}
+            ARRAY(SELECT to_json(agents)::text FROM agents WHERE id = ANY(CAST(:agents AS text[]))) AS agents
         WHERE is_last
     ) AS rest ON true
-    """,  # noqa: S608 - names of our own
-)
+    """  # noqa: S608 - names of our own
+    )
 
 
 async def lock(
@@ -117,21 +137,21 @@ async def lock_rows(
         "specs": list(locks.specs),
         "questions": list(locks.questions),
     }
-    first, *others = await connection.execute(_LOCK_JOBS, parameters)
+    with_specs = bool(locks.specs or locks.questions)
+    first, *others = await connection.execute(_lock_jobs(specs=with_specs), parameters)
     rows = [row for row in (first, *others) if row.id is not None]
     jobs = {row.id: to_job(row) for row in rows}
     live = {job.execution_id for job in jobs.values() if job.live and job.execution_id}
     locked_agents, operations, named_limits = await administration.lock(connection, locks)
     called = locks.read_agents.union(*(optional(jobs[job_id].agent_id) for job_id in locks.agents_of & jobs.keys()))
     ids = sorted({*locks.executions, *followed, *live})
-    wished = {"granted": list(locks.grants), "agents": list(called)}
-    wished |= {"offers": locks.offers, "alive_s": terms.alive_s}
-    *found, last = await connection.execute(_LOCK_EXECUTIONS, {"ids": ids, **wished})
+    statement = _lock_executions(grants=bool(locks.grants), offers=locks.offers)
+    wished = {"granted": list(locks.grants), "agents": list(called), "alive_s": terms.alive_s}
+    *found, last = await connection.execute(statement, {"ids": ids, **wished})
     executions = {row.execution_id: to_execution(row) for row in found if row.execution_id is not None}
     if any(e.request_version is not None and e.job_id not in jobs for e in executions.values()):
         raise RaceError("an execution was requested meanwhile, and its job is not locked")
     limit_names = frozenset(last.limits or ())
-    held_back = limit_names.union(map(agent_limit, last.open_circuits)) if last.open_circuits else limit_names
     stored = Stored(
         clock=Clock(last.now, lease_s=terms.lease_s, offer_again_s=terms.offer_again_s),
         limits_held=first.limits_held,
@@ -139,22 +159,28 @@ async def lock_rows(
         limit_names=limit_names,
         has_queue_caps=last.capped,
         has_circuits=last.has_circuits,
-        openings=Openings(last.free_room, last.is_waiting, held_back),
+        openings=_to_openings(last, limit_names) if locks.offers else Openings(),
         jobs=jobs,
         executions=executions,
         agents=locked_agents | agents.parse_all(last.agents),
         operations=operations,
         limits=named_limits,
-        specs={row.id: to_spec(row) for row in rows if row.with_spec},
-        questions={
-            row.id: Question(row.spec_title, row.spec_acceptance_criteria, row.spec_tenant)
-            for row in rows
-            if row.with_question
-        },
-        grants={row.execution_id: _to_grant(row, last) for row in found if row.request is not None},
-        judged_max_chars=bound_chars(last.judged_max_chars),
     )
+    if with_specs:
+        stored.specs = {row.id: to_spec(row) for row in rows if row.with_spec}
+        stored.questions = {row.id: _to_question(row) for row in rows if row.with_question}
+    if locks.grants:
+        stored.grants = {row.execution_id: _to_grant(row, last) for row in found if row.request is not None}
+        stored.judged_max_chars = bound_chars(last.judged_max_chars)
     return UnitOfWork(terms, stored)
+
+
+def _to_openings(rest: Row, limit_names: frozenset[str]) -> Openings:
+    return Openings(rest.free_room, rest.is_waiting, limit_names.union(map(agent_limit, rest.open_circuits or ())))
+
+
+def _to_question(row: Row) -> Question:
+    return Question(row.spec_title, row.spec_acceptance_criteria, row.spec_tenant)
 
 
 def _to_grant(row: Row, rest: Row) -> Grant:
