@@ -38,7 +38,8 @@ async def load(connection: Connection, uow: UnitOfWork, commands: Sequence[Comma
 
 
 async def _load(connection: Connection, uow: UnitOfWork, wishes: Collection[Reads]) -> None:
-    reads = Reads.join([wish for wish in wishes if wish is not NOTHING])
+    some = [wish for wish in wishes if wish is not NOTHING]
+    reads = Reads.join(some) if some else NOTHING
     await _load_jobs(connection, uow.stored, reads)
     await _load_agents(connection, uow.stored, reads)
     await _load_judging(connection, uow, reads)
