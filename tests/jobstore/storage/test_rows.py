@@ -25,3 +25,19 @@ async def test_a_column_of_nulls_alone_is_not_sent_and_is_written_all_the_same(d
     query = text(f"SELECT {sql.named_values('u', columns)} FROM {sql.unnest('u', columns, 'u')}")
     async with database.session() as session:
         assert [dict(row) for row in await session.execute(query, parameters)] == rows
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_few_rows_read_as_those_of_a_batch(database: Database, count: int) -> None:
+    columns = {"id": "integer", "at": "timestamptz", "names": "text[]", "body": "json"}
+    rows = [
+        {"id": 1, "at": None, "names": ['a "quoted", name', ""], "body": '{"a": 1}'},
+        {"id": 2, "at": None, "names": None, "body": None},
+    ][:count]
+    select = f"SELECT u.n, {sql.named_values('u', columns)} FROM"
+    batch = text(f"{select} {sql.unnest('u', columns, 'u')}")
+    few = text(f"{select} {sql.few('u', columns, 'u', count)}")
+    async with database.session() as session:
+        read = [dict(row) for row in await session.execute(few, sql.cells(columns, "u", rows))]
+        assert read == [dict(row) for row in await session.execute(batch, sql.arrays(columns, "u", rows))]
+    assert [{name: row[name] for name in columns} for row in read] == rows

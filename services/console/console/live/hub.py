@@ -26,7 +26,7 @@ HEALTH_CHECK_S = 3.0
 #: Changes kept in memory, for viewers that come back.
 RING_MAX = 10_000
 #: How long the jobstore is watched for nobody: who comes back later reads from the jobstore what happened meanwhile.
-UNSEEN_MAX_S = 60.0
+UNSEEN_MAX_S = 10.0
 #: Entries of one job's log that are read at once.
 LOGS_PAGE = 500
 #: How long a stream of the jobstore is kept open for a viewer that takes nothing.
