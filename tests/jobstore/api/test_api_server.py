@@ -1,21 +1,17 @@
 """The gRPC server asks every service for its token; health is open."""
 
-import asyncio
 from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
-from api_calls import ADMINISTRATOR, EXECUTOR, TOKENS, VALIDATOR, Status, refused
+from api_calls import ADMINISTRATOR, EXECUTOR, VALIDATOR, Status, refused
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from jobstore.api.auth import Tokens
-from jobstore.api.server import SERVERS, create_server
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import work_service_pb2 as work_pb
-from signoff.v1.job_service_pb2_grpc import JobServiceServicer, add_JobServiceServicer_to_server
 from signoff.v1.work_service_pb2_grpc import WorkServiceStub
 
 
@@ -82,16 +78,3 @@ async def test_health_is_open_and_reflection_asks_for_any_token(channel: grpc.ai
     with pytest.raises(grpc.aio.AioRpcError, match="UNAUTHENTICATED"):
         await anext(aiter(reflection.ServerReflectionInfo(iter(requests))))
     assert {"signoff.v1.JobService", "signoff.v1.AgentService", "signoff.v1.WorkService"} <= names
-
-
-async def test_a_server_waits_for_a_call_of_any_method_and_not_of_each() -> None:
-    """Each call that comes would begin to wait for all of them anew."""
-    before = len(asyncio.all_tasks())
-    server, _ = create_server(Tokens(TOKENS))
-    add_JobServiceServicer_to_server(JobServiceServicer(), server)
-    server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    await asyncio.sleep(0)
-    waiting = len(asyncio.all_tasks()) - before
-    await server.stop(0)
-    assert waiting <= 2 * SERVERS
