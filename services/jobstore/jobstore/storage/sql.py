@@ -215,6 +215,6 @@ def insert(table: str, columns: Mapping[str, str], *, order: str = "n", prefix: 
     """Return an INSERT of the rows of an `unnest`, in an order: `n` is that of the rows."""
     names = ", ".join(columns)
     return text(
-        f"INSERT INTO {table} ({names}) SELECT {values('u', columns)} "  # noqa: S608 - names of our own
-        f"FROM {unnest('u', columns, prefix)} ORDER BY {order}",
+        f"INSERT INTO {table} ({names}) SELECT {values(prefix, columns)} "  # noqa: S608 - names of our own
+        f"FROM {unnest(prefix, columns, prefix)} ORDER BY {order}",
     )

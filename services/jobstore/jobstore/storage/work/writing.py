@@ -29,12 +29,14 @@ from jobstore.storage.work.row_mapping import (
 
 
 class _Part(NamedTuple):
-    """A part of the statement that writes: SQL over an `unnest` of rows, whose parameters begin with `prefix`."""
+    """A part of the statement that writes: SQL over an `unnest` of rows.
+
+    `prefix` is the alias of the rows, and begins the names of their parameters.
+    """
 
     sql: str
     columns: Mapping[str, str]
     prefix: str
-    alias: str = "u"
     #: What may be asked of the written rows, under the part's name.
     returning: str = "1"
     #: The condition that finds the rows of a whole batch by their keys.
@@ -46,8 +48,8 @@ class _Part(NamedTuple):
         """Return the SQL for so many rows, or for any number where that is 0."""
         if not count:
             return self.sql + self.of_batch
-        rows = sql.unnest(self.alias, self.columns, self.prefix)
-        return self.sql.replace(rows, sql.few(self.alias, self.columns, self.prefix, count))
+        rows = sql.unnest(self.prefix, self.columns, self.prefix)
+        return self.sql.replace(rows, sql.few(self.prefix, self.columns, self.prefix, count))
 
 
 #: The response of an entry: its own; the result of another one that is quoted; or that with the verdict appended, as
@@ -78,7 +80,6 @@ _PARTS: Final[Mapping[str, _Part]] = {
         """,  # noqa: S608 - names of our own
         JOB_COLUMNS,
         "j",
-        "j",
         of_batch="AND jobs.id = ANY(CAST(:j_id AS text[]))",
     ),
     "new_executions": _Part(
@@ -94,7 +95,6 @@ _PARTS: Final[Mapping[str, _Part]] = {
         """,  # noqa: S608 - names of our own
         CHANGING_COLUMNS,
         "e",
-        "e",
         of_batch="AND executions.execution_id = ANY(CAST(:e_execution_id AS uuid[]))",
     ),
     "entries": _Part(
@@ -103,7 +103,6 @@ _PARTS: Final[Mapping[str, _Part]] = {
         FROM {sql.unnest("l", ENTRY_COLUMNS, "l")} ORDER BY l.n
         """,  # noqa: S608 - names of our own
         ENTRY_COLUMNS,
-        "l",
         "l",
         returning="job_id, version, seq, id, status, agent_id, execution_id, response_payload",
         few_max=2,  # a result's, and that its judging began
@@ -116,7 +115,6 @@ _PARTS: Final[Mapping[str, _Part]] = {
         ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at
         """,  # noqa: S608 - names of our own
         WORKER_COLUMNS,
-        "w",
         "w",
     ),
 }
