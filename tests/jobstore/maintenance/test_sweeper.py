@@ -6,7 +6,7 @@ import time
 import asyncpg
 import pytest
 from support.fakes import FakeReaders, until
-from support.jobstore.steps import Published, Steps, seen, swept, verdict
+from support.jobstore.steps import NO_TIME_S, Published, Steps, seen, swept, verdict
 
 from contracts.status import ReportKind
 from jobstore.dispatching.dispatcher import Dispatcher
@@ -64,7 +64,7 @@ async def test_what_no_worker_ever_had_waits_for_no_reader(
     sweeper = Sweeper(database, runner, readers)
     await sweeper.sweep()
     sweeper._lapse_from, readers.behind = 0.0, True
-    await steps.requested(policy={"queue_timeout_s": 0.001})
+    await steps.requested(policy={"queue_timeout_s": NO_TIME_S})
     await sweeper.sweep()
     assert (await steps.job()).status == "FAILED"
 
@@ -85,7 +85,7 @@ async def test_a_passed_deadline_fails_the_job_wherever_it_stands(
 
 
 async def test_what_nobody_takes_in_time_fails(steps: Steps, database: Database, runner: CommandRunner) -> None:
-    await steps.requested(policy={"queue_timeout_s": 0.001})
+    await steps.requested(policy={"queue_timeout_s": NO_TIME_S})
     await seen(database, ExecutionStage.EXECUTING, 1)
     await Sweeper(database, runner, FakeReaders()).sweep()
     assert (await steps.job()).status == "ASSIGNED"  # an outage of our own may be why nobody took it
@@ -94,7 +94,7 @@ async def test_what_nobody_takes_in_time_fails(steps: Steps, database: Database,
     assert (last.job_status, last.code, last.message) == (
         "FAILED",
         "queue_timeout",
-        "no executor took it within 0.001 s",
+        "no executor took it within 1e-09 s",
     )
     assert (await steps.claim()).outcome == "DUPLICATE"
 
@@ -102,7 +102,7 @@ async def test_what_nobody_takes_in_time_fails(steps: Steps, database: Database,
 async def test_a_result_that_is_not_judged_in_time_fails_and_is_never_decided(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    lease = await steps.judging(policy={"judging_timeout_s": 0.001})
+    lease = await steps.judging(policy={"judging_timeout_s": NO_TIME_S})
     await swept(database, runner)
     last = (await steps.logs())[-1]
     assert (last.job_status, last.code) == ("FAILED", "judging_timeout")

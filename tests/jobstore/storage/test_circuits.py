@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from breakers import FAILURES, Breakers
 from sqlalchemy import text
-from support.jobstore.steps import Steps, new_job, reported, swept, verdict
+from support.jobstore.steps import NO_TIME_S, Steps, new_job, reported, swept, verdict
 
 from contracts.messages import convert
 from contracts.resources import NewAgent
@@ -138,12 +138,12 @@ async def test_an_answer_to_an_earlier_call_closes_an_open_circuit(world: Breake
 
 async def test_the_queue_timeout_runs_on_and_says_that_the_circuit_is_open(world: Breakers) -> None:
     await world.opened()
-    steps = await world.queued(policy={"queue_timeout_s": 0.001})
+    steps = await world.queued(policy={"queue_timeout_s": NO_TIME_S})
     await swept(world.database, world.one)
     last = (await steps.logs())[-1]
     assert (last.code, last.message) == (
         "queue_timeout",
-        "no executor took it within 0.001 s: the circuit of agent writer is open",
+        "no executor took it within 1e-09 s: the circuit of agent writer is open",
     )
 
 

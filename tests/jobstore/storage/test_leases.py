@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 from support.factories import SECRETS
-from support.jobstore.steps import Steps, swept
+from support.jobstore.steps import NO_TIME_S, Steps, swept
 
 from contracts.signing import KeyUse, Secrets, make_secret
 from contracts.status import ReportKind
@@ -238,7 +238,7 @@ async def test_a_lease_is_handed_a_new_key_once_the_signing_secret_has_changed(
 async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    lease = await steps.running(policy={"queue_timeout_s": 0.001})
+    lease = await steps.running(policy={"queue_timeout_s": NO_TIME_S})
     await steps.due(-1)
     await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)], actor=SIGNOFF)
     assert (await steps.row()).fails_at is not None
