@@ -6,17 +6,17 @@ The key is derived from a secret for facts alone: who has it can check facts and
 import hmac
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol, Self, TypeVar
 
-from contracts.signing import SECRET_ID, SIGNATURE_HEADER, Secrets, compute_mac, make_secret
+from contracts.signing import MAC_CHARACTERS, SECRET_ID, SIGNATURE_HEADER, Secrets, compute_mac, make_secret
 
 #: The Kafka header of a record that is no fact: from here on in its partition, no older secret vouches for facts.
 MARKER_HEADER: Final = "signoff-marker"
 _VERSION: Final = "v1"
-_SIGNATURE: Final = re.compile(rf"{_VERSION},({SECRET_ID.pattern}),([0-9a-f]{{64}})")
+_SIGNATURE: Final = re.compile(rf"{_VERSION},{SECRET_ID.pattern},[0-9a-f]{{{MAC_CHARACTERS}}}".encode())
 
 
 class Unvouched(StrEnum):
@@ -70,19 +70,24 @@ class FactKey:
         signature = self._sign(_join_marker(topic, partition))
         return (MARKER_HEADER, _VERSION.encode()), (SIGNATURE_HEADER, signature.encode())
 
-    def has_signed(self, mac: str, message: bytes) -> bool:
-        """Whether a signature's last part is this key's, of this message."""
-        return hmac.compare_digest(compute_mac(self.key, message), mac)
+    @property
+    def opening(self) -> str:
+        """What stands before the MAC in the key's signatures."""
+        return f"{_VERSION},{self.secret_id},"
+
+    def has_signed(self, signature: bytes, message: bytes) -> bool:
+        """Whether a signature is this key's, of this message."""
+        return hmac.compare_digest(self._sign(message).encode(), signature)
 
     def _sign(self, message: bytes) -> str:
-        return f"{_VERSION},{self.secret_id},{compute_mac(self.key, message)}"
+        return self.opening + compute_mac(self.key, message)
 
 
 class FactKeys:
     """Keys of facts in the order of the secrets, the newest first: that one signs."""
 
     def __init__(self, keys: Sequence[FactKey]) -> None:
-        self._keys = {key.secret_id: key for key in keys}
+        self._keys = {key.opening.encode(): key for key in keys}
         if len(self._keys) < len(keys):
             msg = "two keys of facts have the same id, and not the same value"
             raise ValueError(msg)
@@ -104,21 +109,21 @@ class FactKeys:
     def __str__(self) -> str:
         return ",".join(make_secret(key.secret_id, key.key) for key in self)
 
-    def find_signer(self, record: TopicRecord) -> FactKey | Unvouched:
-        """Return whose signature a record has, a fact or a marker, wherever it stands; or why it has none."""
-        headers = dict(record.headers)
+    def find_signer(self, record: TopicRecord, headers: Mapping[str, bytes | None]) -> FactKey | Unvouched:
+        """Return whose signature a record has, a fact or a marker, wherever it stands; or why it has none.
+
+        `headers` are the record's, by name.
+        """
         if SIGNATURE_HEADER not in headers:
             return Unvouched.UNSIGNED
-        signature = _SIGNATURE.fullmatch((headers[SIGNATURE_HEADER] or b"").decode(errors="replace"))
-        if signature is None:
-            return Unvouched.BAD_SIGNATURE
-        if (key := self._keys.get(signature[1])) is None:
-            return Unvouched.UNKNOWN_SECRET
+        signature = headers[SIGNATURE_HEADER] or b""
+        if (key := self._keys.get(signature[:-MAC_CHARACTERS])) is None:
+            return Unvouched.UNKNOWN_SECRET if _SIGNATURE.fullmatch(signature) else Unvouched.BAD_SIGNATURE
         if MARKER_HEADER in headers:
             message = _join_marker(record.topic, record.partition)
         else:
             message = _join_fact(record.topic, record.key, record.value)
-        return key if key.has_signed(signature[2], message) else Unvouched.BAD_SIGNATURE
+        return key if key.has_signed(signature, message) else Unvouched.BAD_SIGNATURE
 
 
 class FactFilter:
@@ -131,7 +136,7 @@ class FactFilter:
 
     def __init__(self, keys: FactKeys, *, unsigned: bool = False) -> None:
         self._keys = keys
-        self._unsigned = unsigned
+        self.unsigned = unsigned
         self._ages = {key.secret_id: age for age, key in enumerate(keys)}
         self._oldest: dict[tuple[str, int], int] = {}  # by partition, the age of the oldest secret that vouches
         self._marked: set[int] = set()  # the ages of secrets with markers that counted
@@ -140,23 +145,24 @@ class FactFilter:
     def select(self, records: Iterable[AnyRecord]) -> Iterator[AnyRecord]:
         """Yield the facts among the next records."""
         for record in records:
-            reason = self._check(record)
+            headers = dict(record.headers)
+            reason = self._check(record, headers)
             if reason is not None:
                 self.left[record.topic, reason] += 1
-            elif not is_marker(record):
+            elif MARKER_HEADER not in headers:
                 yield record
 
-    def _check(self, record: TopicRecord) -> Unvouched | None:
+    def _check(self, record: TopicRecord, headers: Mapping[str, bytes | None]) -> Unvouched | None:
         place = (record.topic, record.partition)
-        signer = self._keys.find_signer(record)
-        if signer is Unvouched.UNSIGNED and place not in self._oldest and not is_marker(record):
-            return None if self._unsigned else Unvouched.UNSIGNED_BEFORE_MARKER
+        signer = self._keys.find_signer(record, headers)
+        if signer is Unvouched.UNSIGNED and place not in self._oldest and MARKER_HEADER not in headers:
+            return None if self.unsigned else Unvouched.UNSIGNED_BEFORE_MARKER
         if isinstance(signer, Unvouched):
             return signer
         age = self._ages[signer.secret_id]
         if age > self._oldest.get(place, age):
             return Unvouched.RETIRED_SECRET
-        if is_marker(record):
+        if MARKER_HEADER in headers:
             self._oldest[place] = age
             self._marked.add(age)
         return None

@@ -17,10 +17,12 @@ from uuid import UUID
 SIGNATURE_HEADER: Final = "signoff-signature"
 #: Bytes of a secret at least: as many as the hash has.
 SECRET_BYTES_MIN: Final = 32
+#: Characters of a MAC, in hexadecimal.
+MAC_CHARACTERS: Final = 64
 _VERSION: Final = "v1"
 SECRET_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _SIGNATURE: Final = re.compile(
-    rf"{_VERSION},({SECRET_ID.pattern}),([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}),([0-9]{{1,10}}),([0-9a-f]{{64}})"
+    rf"{_VERSION},({SECRET_ID.pattern}),([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}),([0-9]{{1,10}}),([0-9a-f]{{{MAC_CHARACTERS}}})"
 )
 
 

@@ -1,4 +1,4 @@
-"""Facts are read fast as pydantic reads them: what it refuses is refused, and texts stay what they were."""
+"""Facts are read fast as pydantic reads them, unless it refuses them: nobody signs such; texts stay what they were."""
 
 import json
 import re
@@ -150,7 +150,10 @@ def test_what_is_read_fast_is_what_pydantic_reads(body: bytes) -> None:
         with suppress(ValueError, KeyError):
             assert parse_fact(body).body == body
         return
-    same = read_by_pydantic(body)
+    try:
+        same = read_by_pydantic(body)
+    except (ValueError, KeyError):
+        return
     assert values(fact.event, JobChanged) == values(same.event, JobChanged)
     assert values(fact.event.log, JobLog) == values(same.event.log, JobLog)
     assert values(fact.event.job, Job) == values(same.event.job, Job)
@@ -171,31 +174,32 @@ def test_only_what_is_seldom_given_or_not_known_is_left_to_pydantic(path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("member", "is_taken"),
+    ("member", "signed", "unsigned"),
     [
-        ("1.50", True),
-        ('{"a":1,"a":"\\u0000"}', True),
-        ("9" * 40, True),
-        ("9" * 5000, False),
-        ("1e400", False),
-        ('{"a":[-1e400]}', False),
-        ("NaN", False),
-        ('"\\ud800"', False),
-        ("[" * 150 + "]" * 150, True),
-        ("[" * 151 + "]" * 151, False),
-        (f'["{"[" * 151}"]', True),
+        ("1.50", True, True),
+        ('{"a":1,"a":"\\u0000"}', True, True),
+        ("9" * 40, True, True),
+        ("9" * 5000, True, False),
+        ("1e400", True, False),
+        ('{"a":[-1e400]}', True, False),
+        ("NaN", False, False),
+        ('"\\ud800"', False, False),
+        ("[" * 150 + "]" * 150, True, True),
+        ("[" * 151 + "]" * 151, True, False),
+        (f'["{"[" * 151}"]', True, True),
     ],
 )
-def test_a_strangers_text_is_kept_or_refused(member: str, is_taken: bool) -> None:
+def test_a_strangers_text_is_checked_where_nobody_has_signed_it(member: str, signed: bool, unsigned: bool) -> None:
     fact = load(next(path for path in EXAMPLES if path.stem == "requested"))
     log = dict(fact)["log"]
     log[:] = [(name, value) for name, value in log if name != "response_payload"] + [("response_payload", Text(member))]
     body = dump(fact).encode()
-    if is_taken:
-        assert parse_fact(body).log["response_payload"] == member
-    else:
-        with pytest.raises(ValueError, match="validation error"):
-            parse_fact(body)
+    for is_signed, is_taken in ((True, signed), (False, unsigned)):
+        if is_taken:
+            assert parse_fact(body, is_signed=is_signed).log["response_payload"] == member
+        else:
+            with pytest.raises(ValueError, match="validation error"):
+                parse_fact(body, is_signed=is_signed)
 
 
 def test_a_row_of_the_log_has_all_its_columns() -> None:

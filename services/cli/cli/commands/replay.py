@@ -124,7 +124,7 @@ async def _show(cli: Session, selection: Selection, selected: AsyncIterator[Topi
 def _describe_signature(record: TopicRecord, keys: FactKeys | None) -> str:
     if keys is None:
         return "not checked"
-    signer = keys.find_signer(record.record)
+    signer = keys.find_signer(record.record, dict(record.record.headers))
     return signer.value if isinstance(signer, Unvouched) else f"signed by {signer.secret_id}"
 
 

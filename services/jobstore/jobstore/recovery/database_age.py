@@ -88,4 +88,4 @@ def _find_signing(keys: FactKeys, signers: Sequence[str]) -> set[FactKey]:
 
 
 def _is_vouched_for(record: Record, keys: FactKeys, signing: set[FactKey]) -> bool:
-    return not is_marker(record) and keys.find_signer(record) in signing
+    return not is_marker(record) and keys.find_signer(record, dict(record.headers)) in signing

@@ -23,14 +23,15 @@ _ENTRY: Final = (
 )
 #: Columns that keep the JSON text that stands in the fact.
 _TEXTS: Final = ("request_payload", "response_payload", "waited")
-_get_entry: Final = attrgetter("log.cursor", "kind", "spent", *(f"log.{name}" for name in _ENTRY))
+_get_entry: Final = attrgetter("cursor", *_ENTRY)
 #: The columns of `make_log`.
-LOG_COLUMNS: Final = ("seq", "kind", "spent", *_ENTRY, *_TEXTS)
+LOG_COLUMNS: Final = ("kind", "spent", "seq", *_ENTRY, *_TEXTS)
 
 
 def make_log(fact: Fact) -> tuple[object, ...]:
     """Return a row of the log."""
-    return (*_get_entry(fact.event), *map(fact.log.get, _TEXTS))
+    event = fact.event
+    return (event.kind, event.spent, *_get_entry(event.log), *map(fact.log.get, _TEXTS))
 
 
 def _get_specification(fact: Fact) -> Values:

@@ -201,7 +201,7 @@ class Rebuild:
 
     def _parse_job_fact(self, record: Record) -> Fact | None:
         try:
-            return parse_fact(record.value or b"")
+            return parse_fact(record.value or b"", is_signed=not self._facts.unsigned)
         except (ValueError, KeyError) as error:
             self._pass_over(record, error)
             return None
@@ -287,7 +287,7 @@ async def main() -> Mapping[str, object]:
         await _create_database(url)
     facts = FactFilter(FactKeys.parse(settings.fact_keys.get_secret_value()), unsigned=settings.unsigned)
     database = Database(url, pool_size=2, bounded=False)
-    history = partial(History, settings.kafka)
+    history = partial(History, settings.kafka, check_crcs=settings.unsigned)
     try:
         return await Rebuild(database, history, facts, process.write_line, accept_gaps=settings.accept_gaps).run()
     finally:

@@ -24,7 +24,8 @@ SILENCE_S = 15.0
 class History:
     """Read one topic. Its methods raise TransientError while the broker is out of reach."""
 
-    def __init__(self, kafka: str, topic: str, silence_s: float = SILENCE_S) -> None:
+    def __init__(self, kafka: str, topic: str, silence_s: float = SILENCE_S, *, check_crcs: bool = True) -> None:
+        """`check_crcs`: whether to check what the broker sends; not needed by who checks signatures of all it reads."""
         self.topic = topic
         self._silence_s = silence_s
         self._consumer = AIOKafkaConsumer(
@@ -32,6 +33,7 @@ class History:
             client_id="signoff-history",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            check_crcs=check_crcs,
             max_partition_fetch_bytes=PARTITION_BYTES,
             request_timeout_ms=int(silence_s * 1000),
         )
