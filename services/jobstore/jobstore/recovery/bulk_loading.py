@@ -30,7 +30,10 @@ _BY_KEY: Final = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
 @asynccontextmanager
 async def bulk_load(connection: Connection, tables: Sequence[str]) -> AsyncIterator[None]:
-    """Load these tables within a transaction. Only primary keys are there meanwhile, and every look-up is by key."""
+    """Load these tables within a transaction. Only primary keys are there meanwhile, and every look-up is by key.
+
+    Statistics are left to autovacuum, as of any table that has just grown: no plan hangs on them (docs/adr/0024).
+    """
     driver = connection.driver
     parts = [row for query in (_FOREIGN_KEYS, _INDEXES) for row in await connection.execute(query, {"tables": tables})]
     for part in parts:
@@ -42,4 +45,3 @@ async def bulk_load(connection: Connection, tables: Sequence[str]) -> AsyncItera
         await driver.execute(f"SET LOCAL {name} TO DEFAULT")
     for part in reversed(parts):  # an index may serve to check a key
         await driver.execute(part.make)
-    await driver.execute(f"ANALYZE {', '.join(tables)}")

@@ -30,7 +30,7 @@ _SELDOM: Final = frozenset({"stub", "last_log"})
 _NATIVE: Final = frozenset({str, int, float, bool, UUID, datetime, list[str], NoneType})
 
 
-class Fact(Struct, frozen=True):
+class Fact(Struct, frozen=True, gc=False):
     """A JobChanged; its parts have the JSON texts that are to be stored as they were written."""
 
     body: bytes
@@ -77,7 +77,7 @@ def read_by_pydantic(body: bytes) -> Fact:
 
 def read_as_known(body: bytes) -> Fact:
     """Return a fact that has known members in their usual forms. MsgspecError, ValueError: pydantic has to read it."""
-    event: Any = _CHANGED.decode(body.decode())  # msgspec does not see what is no UTF-8 in what it passes on
+    event: Any = _CHANGED.decode(body)
     before = members(text) if (text := str(event.before, "utf-8") if event.before else "null") != "null" else None
     requested = _REQUESTED.get_texts(event.requested) if event.requested is not None else {}
     return Fact(body, event, _LOG.get_texts(event.log), _JOB.get_texts(event.job), requested, before)

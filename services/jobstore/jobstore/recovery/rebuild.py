@@ -44,7 +44,7 @@ FACTS: Final = {TOPIC_OF[event]: event for event in (AgentChanged, ExecutionRefu
 LOADED: Final = ("jobs", "job_logs", "executions")
 TABLES: Final = ("agents", "jobs", "job_logs", "executions", "facts")
 #: Facts, and bytes of them, that are applied together.
-BATCH, BATCH_BYTES = 4_000, 8 << 20
+BATCH, BATCH_BYTES = 4_000, 16 << 20
 #: Facts that are parsed before PostgreSQL has its turn.
 TURN: Final = 100
 #: Live executions that are queued again together.
