@@ -78,7 +78,8 @@ def read_by_pydantic(body: bytes) -> Fact:
 def read_as_known(body: bytes) -> Fact:
     """Return a fact that has known members in their usual forms. MsgspecError, ValueError: pydantic has to read it."""
     event: Any = _CHANGED.decode(body)
-    before = members(text) if (text := str(event.before, "utf-8") if event.before else "null") != "null" else None
+    text = "null" if event.before is None else str(event.before, "utf-8")
+    before = None if text == "null" else members(text)
     requested = _REQUESTED.get_texts(event.requested) if event.requested is not None else {}
     return Fact(body, event, _LOG.get_texts(event.log), _JOB.get_texts(event.job), requested, before)
 
