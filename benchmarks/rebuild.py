@@ -8,6 +8,7 @@ a JSON line; ends with status 1 unless every fact is in the rebuilt database.
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -190,8 +191,10 @@ def _measure_cpu(servers: Infrastructure) -> dict[str, float]:
     """Return the CPU seconds of each server, with its children, those that are gone included."""
     used = {}
     for name, pid in servers.processes.items():
-        process = psutil.Process(pid)
-        used[name] = sum(sum(each.cpu_times()[:4]) for each in [process, *process.children(recursive=True)])
+        process, used[name] = psutil.Process(pid), 0.0
+        for each in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):  # such as a worker of autovacuum that has just ended
+                used[name] += sum(each.cpu_times()[:4])
     return used
 
 
