@@ -8,7 +8,6 @@ a JSON line; ends with status 1 unless every fact is in the rebuilt database.
 """
 
 import argparse
-import contextlib
 import json
 import logging
 import os
@@ -17,7 +16,6 @@ import secrets
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +27,7 @@ import psutil
 import uvloop
 from aiohttp import web
 from lives import Agent, Run, run_system
+from measuring.host import compare, read_cpu
 
 from contracts.client import JobStoreClient
 from contracts.events import AgentChanged, JobChanged
@@ -170,7 +169,7 @@ def rebuild(servers: Infrastructure, keys: FactKeys, database: str) -> dict[str,
     """Rebuild a new database; return what the command says, how long it took, and what it used."""
     url = f"{servers.postgres.rpartition('/')[0]}/{database}"
     command = ["rebuild", "--json", "--kafka", servers.kafka, "--database-url", url, "--create"]
-    before, began = _measure_cpu(servers), time.perf_counter()
+    before = read_cpu(servers.processes)
     process = subprocess.Popen(  # noqa: S603 - a command of our own
         [sys.executable, "-m", "cli", *command],
         env=os.environ | {"SIGNOFF_FACT_KEYS": str(keys)},
@@ -179,23 +178,12 @@ def rebuild(servers: Infrastructure, keys: FactKeys, database: str) -> dict[str,
     assert process.stdout is not None
     said = process.stdout.read().decode().splitlines()
     _, status, usage = os.wait4(process.pid, 0)  # of the command and its child
-    seconds, after = time.perf_counter() - began, _measure_cpu(servers)
+    used = compare(before, read_cpu(servers.processes))
     if status:
         raise SystemExit(f"rebuild: {said[-1:]}")
-    cpu = {name: round(after[name] - before[name], 2) for name in after}
+    cpu = {name: round(seconds, 2) for name, seconds in used.parts.items()}
     cpu["rebuild"] = round(usage.ru_utime + usage.ru_stime, 2)
-    return {**json.loads(said[-1]), "seconds": seconds, "cpu_s": cpu, "peak_mib": usage.ru_maxrss // 1024}
-
-
-def _measure_cpu(servers: Infrastructure) -> dict[str, float]:
-    """Return the CPU seconds of each server, with its children, those that are gone included."""
-    used = {}
-    for name, pid in servers.processes.items():
-        process, used[name] = psutil.Process(pid), 0.0
-        for each in [process, *process.children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):  # such as a worker of autovacuum that has just ended
-                used[name] += sum(each.cpu_times()[:4])
-    return used
+    return {**json.loads(said[-1]), "seconds": used.took_s, "cpu_s": cpu, "peak_mib": usage.ru_maxrss // 1024}
 
 
 async def main() -> int:

@@ -78,7 +78,7 @@ def read_by_pydantic(body: bytes) -> Fact:
 def read_as_known(body: bytes) -> Fact:
     """Return a fact that has known members in their usual forms. MsgspecError, ValueError: pydantic has to read it."""
     event: Any = _CHANGED.decode(body)
-    text = "null" if event.before is None else str(event.before, "utf-8")
+    text = _CHANGED.get_texts(event).get("before", "null")
     before = None if text == "null" else members(text)
     requested = _REQUESTED.get_texts(event.requested) if event.requested is not None else {}
     return Fact(body, event, _LOG.get_texts(event.log), _JOB.get_texts(event.job), requested, before)

@@ -1,6 +1,7 @@
 """Rebuild an empty database from the facts in Kafka: `python -m jobstore.recovery.rebuild` (docs/adr/0006)."""
 
 import asyncio
+import gc
 import logging
 import time
 from collections import Counter
@@ -281,6 +282,7 @@ async def _refuse_filled(connection: Connection) -> None:
 
 async def main() -> Mapping[str, object]:
     """Rebuild the database that the environment names, from the Kafka that it names."""
+    gc.disable()  # what is made of facts holds no cycles; looking for them took 8 % of the CPU
     settings = load_settings(RebuildSettings)
     url = process.parse_database_url(settings.database_url.get_secret_value())
     if settings.create_database:
