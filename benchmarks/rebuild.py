@@ -1,10 +1,11 @@
 """Measure `signoff rebuild`: facts a second net of the start, CPU by process, and the memory of whoever rebuilds.
 
 The facts are those of a few real lives, told again and again under other ids, signed, and written straight to a broker
-of its own: requests, results and verdicts with bodies of all sizes, edits, every end, and changes of agents. Prints
-a JSON line; ends with status 1 unless every fact is in the rebuilt database.
+of its own: requests, results and verdicts, every end, and changes of agents. They are measured twice: as the lives of
+lives.py have them, and with bodies of all sizes and edits. Prints a JSON line each, then a table, which goes into
+docs/performance.md; ends with status 1 unless every fact is in the rebuilt database.
 
-    .venv/bin/python benchmarks/rebuild.py [--facts 100000]
+    .venv/bin/python benchmarks/rebuild.py [--facts 100000 2000000] [--dry]
 """
 
 import argparse
@@ -27,6 +28,7 @@ import psutil
 import uvloop
 from aiohttp import web
 from lives import Agent, Run, run_system
+from measuring.figures import make_table, write_section
 from measuring.host import compare, read_cpu
 
 from contracts.client import JobStoreClient
@@ -72,6 +74,9 @@ class MixedRun(Run):
             await self.client.edit_job(self.ids[number], JobEdit(description="More" * BODIES[number % len(BODIES)]))
 
 
+KINDS = {"as lives.py has them": Run, "with large bodies, and edits": MixedRun}
+
+
 @dataclass(frozen=True)
 class Facts:
     """The facts of real lives, by job in their order, and of their agent."""
@@ -80,7 +85,7 @@ class Facts:
     lives: Sequence[Sequence[Record]]
 
     @classmethod
-    async def make(cls) -> "Facts":
+    async def make(cls, run: type[Run]) -> "Facts":
         """Run lives in a system of their own, and take what it tells of them."""
         agent, app = Agent(), web.Application()
         app.router.add_post("/agent", agent.on_call)
@@ -94,7 +99,7 @@ class Facts:
                     await client.create_agent(NewAgent(id="bench", name="bench", url=url))
                     for number in range(AGENT_CHANGES):
                         await client.update_agent("bench", NewAgent(name=f"bench {number}", url=url))
-                    figures = await MixedRun(endpoints, agent, client, LIVES, 0.0).measure()
+                    figures = await run(endpoints, agent, client, LIVES, 0.0).measure()
                     if figures["wrong"]:
                         raise SystemExit(f"WRONG: {figures['wrong'][:5]}")
                 agents = await _read(endpoints["kafka"], TOPIC_OF[AgentChanged])
@@ -186,25 +191,22 @@ def rebuild(servers: Infrastructure, keys: FactKeys, database: str) -> dict[str,
     return {**json.loads(said[-1]), "seconds": used.took_s, "cpu_s": cpu, "peak_mib": usage.ru_maxrss // 1024}
 
 
-async def main() -> int:
-    """Measure once; return 0 if every fact is in the rebuilt database."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--facts", type=int, default=100_000)
-    arguments = parser.parse_args()
-    logging.disable(logging.WARNING)  # a young broker is asked again until it is ready
-    facts = await Facts.make()
+async def measure(facts: Facts, count: int) -> dict[str, Any]:
+    """Rebuild so many facts once; SystemExit unless every one is in the rebuilt database."""
     keys = FactKeys.derive(Secrets.parse(make_secret("bench", secrets.token_bytes(32))))
     with infrastructure(short_lived=False) as servers:
         await ensure_topics(servers.kafka, 1)
         await write_markers(servers.kafka, keys)
         await write(servers.kafka, keys, (_copy(agent, agent.value or b"") for agent in facts.agents))
         empty = [rebuild(servers, keys, f"empty_{number}") for number in range(2)][-1]  # the first one warms up
-        written = await write(servers.kafka, keys, facts.tell(arguments.facts))
+        written = await write(servers.kafka, keys, facts.tell(count))
         busy = psutil.cpu_percent(1.0)
         full = rebuild(servers, keys, "full")
-    net, size, of_jobs = full["seconds"] - empty["seconds"], written.pop("bytes"), written[TOPIC_OF[JobChanged]]
+    if full["counts"]["job_logs"] != written[TOPIC_OF[JobChanged]]:
+        raise SystemExit(f"WRONG: {full['counts']} of {written}")
+    net, size = full["seconds"] - empty["seconds"], written.pop("bytes")
     count = written.total()
-    figures = {
+    return {
         "facts": count,
         "bytes_a_fact": round(size / count),
         "facts_a_second": round(count / net),
@@ -216,9 +218,34 @@ async def main() -> int:
         "peak_mib": full["peak_mib"],
         "busy_before_percent": busy,
     }
-    print(json.dumps(figures))
-    return 0 if full["counts"]["job_logs"] == of_jobs else 1
+
+
+def make_row(figures: dict[str, Any]) -> list[str]:
+    """Return the row of a table."""
+    cpu = ", ".join(f"{name} {used}" for name, used in figures["cpu_us_a_fact"].items())
+    return [*(f"{figures[name]:,}" for name in ("facts", "bytes_a_fact", "facts_a_second", "peak_mib")), cpu]
+
+
+async def main() -> None:
+    """Measure each kind of facts, and each number of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--facts", type=int, nargs="+", default=[100_000])
+    parser.add_argument("--dry", action="store_true", help="leave docs/performance.md as it is")
+    arguments = parser.parse_args()
+    logging.disable(logging.WARNING)  # a young broker is asked again until it is ready
+    rows = []
+    for kind, run in KINDS.items():
+        facts = await Facts.make(run)
+        for count in arguments.facts:
+            figures = await measure(facts, count)
+            print(json.dumps({"kind": kind, **figures}), flush=True)
+            rows.append([kind, *make_row(figures)])
+    table = make_table(["of lives", "facts", "bytes a fact", "facts/s", "MiB at most", "CPU µs a fact"], rows)
+    print("\n".join(table))
+    if not arguments.dry:
+        about = "Net of the start, of an empty database. MiB are those of whoever rebuilds."
+        write_section("rebuild", sys.argv[1:], {}, [about, "", *table])
 
 
 if __name__ == "__main__":
-    sys.exit(uvloop.run(main()))
+    uvloop.run(main())

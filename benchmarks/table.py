@@ -146,12 +146,14 @@ async def set_logging(database: asyncpg.Connection, what: str) -> None:
 
 async def measure_rebuilding(sizes: list[int]) -> list[Row]:
     """Measure rebuilds of topics with so many facts."""
-    rows = []
-    for facts in sizes:
-        (figures,) = await run_script("rebuild.py", "--facts", str(facts))
-        speed, how = f"{figures['facts_a_second']}", f"{facts} facts; {figures['peak_mib']} MiB at most"
-        rows.append(("rebuild, facts/s net of the start", speed, how))
-    return rows
+    return [
+        (
+            "rebuild, facts/s net of the start",
+            f"{each['facts_a_second']}",
+            f"{each['facts']} facts of {each['bytes_a_fact']} bytes, {each['kind']}; {each['peak_mib']} MiB at most",
+        )
+        for each in await run_script("rebuild.py", "--dry", "--facts", *map(str, sizes))
+    ]
 
 
 async def measure_command_line() -> list[Row]:
@@ -206,7 +208,7 @@ async def main() -> None:
     parser.add_argument("--idle-s", type=float, default=30.0)
     parser.add_argument("--warm-s", type=float, default=120.0, help="how long lives come before the first round")
     parser.add_argument("--stored", type=int, default=10_000, help="jobs beside which scans are counted")
-    parser.add_argument("--facts", type=int, nargs="*", default=[100_000], help="sizes of the topics that are rebuilt")
+    parser.add_argument("--facts", type=int, nargs="+", default=[100_000], help="sizes of the topics that are rebuilt")
     parser.add_argument("--dry", action="store_true", help="leave docs/performance.md as it is")
     arguments = parser.parse_args()
     rows, postgres = await measure_lives(arguments)

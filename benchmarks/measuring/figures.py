@@ -26,6 +26,7 @@ not help, its line says so.
 #: Title and command of each section, by name, in order.
 SECTIONS: Mapping[str, tuple[str, str]] = {
     "table": ("A life", "make bench"),
+    "rebuild": ("A rebuild", "make bench OF=rebuild"),
     "growth": ("With much stored", "make bench OF=growth"),
     "load": ("Under foreign load", "make bench OF=load"),
     "lists": ("Lists of a million jobs", "make bench OF=lists"),
