@@ -22,7 +22,7 @@ async def test_a_column_of_nulls_alone_is_not_sent_and_is_written_all_the_same(d
     rows = [{"id": 1, "at": None, "names": None}, {"id": 2, "at": None, "names": None}]
     parameters = sql.arrays(columns, "u", rows)
     assert parameters == {"u_id": [1, 2], "u_at": [], "u_names": []}
-    query = text(f"SELECT {sql.named_values('u', columns)} FROM {sql.unnest('u', columns, 'u')}")
+    query = text(f"SELECT {sql.named_values('u', columns)} FROM {sql.unnest('u', columns)}")
     async with database.session() as session:
         assert [dict(row) for row in await session.execute(query, parameters)] == rows
 
@@ -35,8 +35,8 @@ async def test_few_rows_read_as_those_of_a_batch(database: Database, count: int)
         {"id": 2, "at": None, "names": None, "body": None},
     ][:count]
     select = f"SELECT u.n, {sql.named_values('u', columns)} FROM"
-    batch = text(f"{select} {sql.unnest('u', columns, 'u')}")
-    few = text(f"{select} {sql.few('u', columns, 'u', count)}")
+    batch = text(f"{select} {sql.unnest('u', columns)}")
+    few = text(f"{select} {sql.few('u', columns, count)}")
     async with database.session() as session:
         read = [dict(row) for row in await session.execute(few, sql.cells(columns, "u", rows))]
         assert read == [dict(row) for row in await session.execute(batch, sql.arrays(columns, "u", rows))]

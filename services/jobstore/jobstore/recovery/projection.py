@@ -48,13 +48,13 @@ _CHANGE_JOBS: Final = text(
             WHEN u.keeps_duration THEN coalesce(u.duration_s, jobs.duration_s) ELSE u.duration_s END,
         not_met_criteria = CASE WHEN u.cancelled IS NULL THEN jobs.not_met_criteria
             ELSE u.not_met_criteria::text[] END
-    FROM {sql.unnest("u", _JOB_CHANGE, "u")} WHERE jobs.id = u.id
+    FROM {sql.unnest("u", _JOB_CHANGE)} WHERE jobs.id = u.id
     """,  # noqa: S608 - names of our own
 )
 _CHANGE_EXECUTIONS: Final = text(
     f"""
     UPDATE executions SET {_set_given("executions", "u", _EXECUTION, _CHANGED)}
-    FROM {sql.unnest("u", _EXECUTION_CHANGE, "u")} WHERE executions.execution_id = u.execution_id
+    FROM {sql.unnest("u", _EXECUTION_CHANGE)} WHERE executions.execution_id = u.execution_id
     """,  # noqa: S608 - names of our own
 )
 _REQUESTED: Final = text(

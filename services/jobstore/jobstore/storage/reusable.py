@@ -37,12 +37,12 @@ _RESULTS: Final = text(
     JOIN executions s ON s.job_id = r.job_id AND s.result_version = r.version AND s.result_hash IS NOT NULL
     """,
 )
-#: The columns of `make_rows`, and how the parameters of their arrays begin.
+#: The columns of `make_rows`, and the alias of its rows.
 COLUMNS: Final = sql.columns(reusable, without={"created_at"})
-PREFIX: Final = "r"
+ALIAS: Final = "r"
 #: Stores such rows. By key: all writers lock the rows in this order, so that none deadlock.
 KEEP: Final = f"""
-    {sql.insert("reusable", COLUMNS, order="key", prefix=PREFIX).text} ON CONFLICT (key) DO UPDATE
+    {sql.insert("reusable", COLUMNS, order="key", alias=ALIAS).text} ON CONFLICT (key) DO UPDATE
         SET job_id = excluded.job_id, version = excluded.version, created_at = excluded.created_at
 """  # noqa: S608 - names of our own
 #: SKIP LOCKED: rows that a command is renewing are not forgotten.

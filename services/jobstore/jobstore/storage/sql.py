@@ -141,9 +141,9 @@ def columns(table: Table, *, only: Collection[str] = (), without: Collection[str
     }
 
 
-def unnest(alias: str, columns: Mapping[str, str], prefix: str) -> str:
-    """Return `unnest(...)` of one array a column, with the row's number `n`. Parameters are named prefix_column."""
-    arrays = ", ".join(f"CAST(:{prefix}_{name} AS {_CAST.get(kind, kind)}[])" for name, kind in columns.items())
+def unnest(alias: str, columns: Mapping[str, str]) -> str:
+    """Return `unnest(...)` of one array a column, with the row's number `n`. Parameters are named alias_column."""
+    arrays = ", ".join(f"CAST(:{alias}_{name} AS {_CAST.get(kind, kind)}[])" for name, kind in columns.items())
     return f"unnest({arrays}) WITH ORDINALITY AS {alias}({', '.join(columns)}, n)"
 
 
@@ -167,29 +167,29 @@ def assignments(alias: str, columns: Mapping[str, str], *, key: str) -> str:
     return ", ".join(f"{name} = {value(alias, name, kind)}" for name, kind in columns.items() if name != key)
 
 
-def few(alias: str, columns: Mapping[str, str], prefix: str, count: int) -> str:
-    """Return VALUES of so many rows, which stand for an `unnest`. Parameters are named prefix_row_column.
+def few(alias: str, columns: Mapping[str, str], count: int) -> str:
+    """Return VALUES of so many rows, which stand for an `unnest`. Parameters are named alias_row_column.
 
     For one row PostgreSQL puts the parameters where its columns are asked for, while it makes a table in memory of each
     array of an `unnest`.
     """
     rows = (
-        ", ".join(f"CAST(:{prefix}_{n}_{name} AS {_CAST.get(kind, kind)})" for name, kind in columns.items()) + f", {n}"
+        ", ".join(f"CAST(:{alias}_{n}_{name} AS {_CAST.get(kind, kind)})" for name, kind in columns.items()) + f", {n}"
         for n in range(1, 1 + count)
     )
     return f"(VALUES ({'), ('.join(rows)})) AS {alias}({', '.join(columns)}, n)"
 
 
-def cells(columns: Mapping[str, str], prefix: str, rows: Sequence[Values]) -> dict[str, object]:
+def cells(columns: Mapping[str, str], alias: str, rows: Sequence[Values]) -> dict[str, object]:
     """Return the parameters of such VALUES, from rows that have at least its columns."""
     return {
-        f"{prefix}_{n}_{name}": _literal(row[name]) if kind == "text[]" else row[name]
+        f"{alias}_{n}_{name}": _literal(row[name]) if kind == "text[]" else row[name]
         for n, row in enumerate(rows, 1)
         for name, kind in columns.items()
     }
 
 
-def arrays(columns: Mapping[str, str], prefix: str, rows: Sequence[Values]) -> dict[str, list[object]]:
+def arrays(columns: Mapping[str, str], alias: str, rows: Sequence[Values]) -> dict[str, list[object]]:
     """Return the parameters of an `unnest`, from rows that have at least its columns.
 
     A column of NULLs alone is an empty array: `unnest` fills it up with them, and nobody encodes them.
@@ -199,7 +199,7 @@ def arrays(columns: Mapping[str, str], prefix: str, rows: Sequence[Values]) -> d
         column = [row[name] for row in rows]
         if column.count(None) == len(column):
             column = []
-        parameters[f"{prefix}_{name}"] = [_literal(each) for each in column] if kind == "text[]" else column
+        parameters[f"{alias}_{name}"] = [_literal(each) for each in column] if kind == "text[]" else column
     return parameters
 
 
@@ -211,10 +211,10 @@ def _literal(texts: Sequence[str] | None) -> str | None:
     return f"{{{','.join(quoted)}}}"
 
 
-def insert(table: str, columns: Mapping[str, str], *, order: str = "n", prefix: str = "u") -> TextClause:
+def insert(table: str, columns: Mapping[str, str], *, order: str = "n", alias: str = "u") -> TextClause:
     """Return an INSERT of the rows of an `unnest`, in an order: `n` is that of the rows."""
     names = ", ".join(columns)
     return text(
-        f"INSERT INTO {table} ({names}) SELECT {values(prefix, columns)} "  # noqa: S608 - names of our own
-        f"FROM {unnest(prefix, columns, prefix)} ORDER BY {order}",
+        f"INSERT INTO {table} ({names}) SELECT {values(alias, columns)} "  # noqa: S608 - names of our own
+        f"FROM {unnest(alias, columns)} ORDER BY {order}",
     )

@@ -58,7 +58,7 @@ _INSERT_AGENT: Final = sql.insert("agents", _AGENT)
 _UPDATE_AGENT: Final = text(
     f"""
     UPDATE agents SET {", ".join(f"{name} = {sql.value('u', name, kind)}" for name, kind in _AGENT.items())}
-    FROM {sql.unnest("u", _AGENT, "u")} WHERE agents.id = u.id
+    FROM {sql.unnest("u", _AGENT)} WHERE agents.id = u.id
     """,  # noqa: S608 - names of our own
 )
 _PUT_LIMIT: Final = text(
@@ -113,7 +113,7 @@ _INSERT_OPERATION: Final = text(
 )
 _INSERT_ITEMS: Final = text(
     f"INSERT INTO operation_items (operation_id, answered, item, job_id, spec) "  # noqa: S608 - names of our own
-    f"SELECT :id, false, {sql.values('u', _ITEM)} FROM {sql.unnest('u', _ITEM, 'u')}",
+    f"SELECT :id, false, {sql.values('u', _ITEM)} FROM {sql.unnest('u', _ITEM)}",
 )
 #: Due at once, so that a worker goes on with it without waiting for the last claim to expire.
 _MOVE_OPERATION: Final = text(
@@ -135,7 +135,7 @@ _ANSWER_ITEMS: Final = text(
     )
     UPDATE operation_items SET answered = true, spec = NULL, execution_id = u.execution_id, code = u.code,
         message = u.message
-    FROM {sql.unnest("u", _ANSWER, "u")}
+    FROM {sql.unnest("u", _ANSWER)}
     WHERE operation_id = :id AND operation_items.item = u.item AND NOT answered
     """,  # noqa: S608 - names of our own
 )
@@ -160,7 +160,7 @@ _COUNT_JUDGED: Final = text(
     INSERT INTO judging_counts (kind, name, version, met, not_met, unjudged, cost_usd, tokens)
     SELECT kind, split_part(reference, '@', 1), CAST(split_part(reference, '@', 2) AS int), sum(met), sum(not_met),
         sum(unjudged), sum(cost_usd), sum(tokens)
-    FROM {sql.unnest("u", _COUNT, "u")} GROUP BY kind, reference ORDER BY 1, 2, 3
+    FROM {sql.unnest("u", _COUNT)} GROUP BY kind, reference ORDER BY 1, 2, 3
     ON CONFLICT (kind, name, version) DO UPDATE SET
         {", ".join(f"{name} = judging_counts.{name} + excluded.{name}" for name in COUNTED)}
     """,  # noqa: S608 - names of our own

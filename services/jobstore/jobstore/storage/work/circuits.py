@@ -28,9 +28,9 @@ _WRITE: Final = text(
     WITH closed AS (DELETE FROM circuits WHERE agent_id = ANY(CAST(:closed AS text[]))),
     updated AS (
         UPDATE circuits SET {", ".join(f"{name} = m.{name}" for name in _CIRCUIT if name != "agent_id")}
-        FROM {sql.unnest("m", _CIRCUIT, "m")} WHERE circuits.agent_id = m.agent_id
+        FROM {sql.unnest("m", _CIRCUIT)} WHERE circuits.agent_id = m.agent_id
     ),
-    inserted AS ({sql.insert("circuits", _CIRCUIT, order="agent_id", prefix="n").text})
+    inserted AS ({sql.insert("circuits", _CIRCUIT, order="agent_id", alias="n").text})
     SELECT {notify(Wake.QUEUED)}
     """,  # noqa: S608 - names of our own
 )

@@ -34,7 +34,7 @@ _FINISH: Final = text(
     f"""
     UPDATE judgings SET {sql.assignments("u", _ANSWER, key="id")}, state = 'DONE', owner = NULL, due_at = NULL,
         asked = NULL, answered_at = signoff_now()
-    FROM {sql.unnest("u", _ANSWER, "u")}
+    FROM {sql.unnest("u", _ANSWER)}
     WHERE judgings.id = u.id AND judgings.id = ANY(CAST(:u_id AS uuid[]))
     """,  # noqa: S608 - names of our own
 )

@@ -29,14 +29,11 @@ from jobstore.storage.work.row_mapping import (
 
 
 class _Part(NamedTuple):
-    """A part of the statement that writes: SQL over an `unnest` of rows.
-
-    `prefix` is the alias of the rows, and begins the names of their parameters.
-    """
+    """A part of the statement that writes: SQL over an `unnest` of rows with an alias."""
 
     sql: str
     columns: Mapping[str, str]
-    prefix: str
+    alias: str
     #: What may be asked of the written rows, under the part's name.
     returning: str = "1"
     #: The condition that finds the rows of a whole batch by their keys.
@@ -48,8 +45,8 @@ class _Part(NamedTuple):
         """Return the SQL for so many rows, or for any number where that is 0."""
         if not count:
             return self.sql + self.of_batch
-        rows = sql.unnest(self.prefix, self.columns, self.prefix)
-        return self.sql.replace(rows, sql.few(self.prefix, self.columns, self.prefix, count))
+        rows = sql.unnest(self.alias, self.columns)
+        return self.sql.replace(rows, sql.few(self.alias, self.columns, count))
 
 
 #: The response of an entry: its own; the result of another one that is quoted; or that with the verdict appended, as
@@ -68,7 +65,7 @@ _ENTRY: Final = {name: sql.value("l", name, kind) for name, kind in LOG_COLUMNS.
 #: The arrays of keys beside the joins (`of_batch`) keep PostgreSQL from reading a whole table for a batch of hundreds.
 _PARTS: Final[Mapping[str, _Part]] = {
     "new_jobs": _Part(
-        sql.insert("jobs", NEW_JOB_COLUMNS, order="id", prefix="nj").text,
+        sql.insert("jobs", NEW_JOB_COLUMNS, order="id", alias="nj").text,
         NEW_JOB_COLUMNS,
         "nj",
         returning="id, labels::text AS labels, policy::text AS policy",
@@ -76,14 +73,14 @@ _PARTS: Final[Mapping[str, _Part]] = {
     "changed_jobs": _Part(
         f"""
         UPDATE jobs SET {sql.assignments("j", JOB_COLUMNS, key="id")}, updated_at = CAST(:now AS timestamptz)
-        FROM {sql.unnest("j", JOB_COLUMNS, "j")} WHERE jobs.id = j.id
+        FROM {sql.unnest("j", JOB_COLUMNS)} WHERE jobs.id = j.id
         """,  # noqa: S608 - names of our own
         JOB_COLUMNS,
         "j",
         of_batch="AND jobs.id = ANY(CAST(:j_id AS text[]))",
     ),
     "new_executions": _Part(
-        sql.insert("executions", EXECUTION_COLUMNS, order="execution_id", prefix="ne").text,
+        sql.insert("executions", EXECUTION_COLUMNS, order="execution_id", alias="ne").text,
         EXECUTION_COLUMNS,
         "ne",
         returning="execution_id, created_at",
@@ -91,7 +88,7 @@ _PARTS: Final[Mapping[str, _Part]] = {
     "changed_executions": _Part(
         f"""
         UPDATE executions SET {sql.assignments("e", CHANGING_COLUMNS, key="execution_id")}
-        FROM {sql.unnest("e", CHANGING_COLUMNS, "e")} WHERE executions.execution_id = e.execution_id
+        FROM {sql.unnest("e", CHANGING_COLUMNS)} WHERE executions.execution_id = e.execution_id
         """,  # noqa: S608 - names of our own
         CHANGING_COLUMNS,
         "e",
@@ -100,18 +97,18 @@ _PARTS: Final[Mapping[str, _Part]] = {
     "entries": _Part(
         f"""
         INSERT INTO job_logs ({", ".join(_ENTRY)}) SELECT {", ".join(_ENTRY.values())}
-        FROM {sql.unnest("l", ENTRY_COLUMNS, "l")} ORDER BY l.n
+        FROM {sql.unnest("l", ENTRY_COLUMNS)} ORDER BY l.n
         """,  # noqa: S608 - names of our own
         ENTRY_COLUMNS,
         "l",
         returning="job_id, version, seq, id, status, agent_id, execution_id, response_payload",
         few_max=2,  # a result's, and that its judging began
     ),
-    "reusable": _Part(reusable.KEEP, reusable.COLUMNS, reusable.PREFIX),
+    "reusable": _Part(reusable.KEEP, reusable.COLUMNS, reusable.ALIAS),
     "workers": _Part(
         f"""
         INSERT INTO workers (owner, stage, room, seen_at) SELECT owner, stage, room, signoff_now()
-        FROM {sql.unnest("w", WORKER_COLUMNS, "w")} ORDER BY owner
+        FROM {sql.unnest("w", WORKER_COLUMNS)} ORDER BY owner
         ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at
         """,  # noqa: S608 - names of our own
         WORKER_COLUMNS,
@@ -132,7 +129,7 @@ _RECORDED: Final = f"""
 _EDIT: Final = text(
     f"""
     UPDATE jobs SET {", ".join(f"{name} = new.{name}" for name in EDITED_COLUMNS if name != "id")}
-    FROM (SELECT {sql.named_values("u", EDITED_COLUMNS)} FROM {sql.unnest("u", EDITED_COLUMNS, "u")}) AS new
+    FROM (SELECT {sql.named_values("u", EDITED_COLUMNS)} FROM {sql.unnest("u", EDITED_COLUMNS)}) AS new
     WHERE jobs.id = new.id
     """,  # noqa: S608 - names of our own
 )
@@ -207,7 +204,7 @@ async def _write_parts(
     parameters: dict[str, object] = {"wake": wake.payload, "now": now}
     for name in parts:
         part = _PARTS[name]
-        parameters |= (sql.arrays if is_batch else sql.cells)(part.columns, part.prefix, rows[name])
+        parameters |= (sql.arrays if is_batch else sql.cells)(part.columns, part.alias, rows[name])
     if hands_over:
         parameters["quoting"] = list_quoting(rows["entries"])
     return await connection.execute(_compose(parts, counts, hands_over=hands_over), parameters, commits=commits)
