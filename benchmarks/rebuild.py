@@ -24,6 +24,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import psutil
 import uvloop
 from aiohttp import web
@@ -202,6 +203,9 @@ async def measure(facts: Facts, count: int) -> dict[str, Any]:
         written = await write(servers.kafka, keys, facts.tell(count))
         busy = psutil.cpu_percent(1.0)
         full = rebuild(servers, keys, "full")
+        database = await asyncpg.connect(servers.postgres)
+        version = await database.fetchval("SHOW server_version")
+        await database.close()
     if full["counts"]["job_logs"] != written[TOPIC_OF[JobChanged]]:
         raise SystemExit(f"WRONG: {full['counts']} of {written}")
     net, size = full["seconds"] - empty["seconds"], written.pop("bytes")
@@ -217,6 +221,7 @@ async def measure(facts: Facts, count: int) -> dict[str, Any]:
         },
         "peak_mib": full["peak_mib"],
         "busy_before_percent": busy,
+        "postgres": version.split()[0],
     }
 
 
@@ -244,7 +249,7 @@ async def main() -> None:
     print("\n".join(table))
     if not arguments.dry:
         about = "Net of the start, of an empty database. MiB are those of whoever rebuilds."
-        write_section("rebuild", sys.argv[1:], {}, [about, "", *table])
+        write_section("rebuild", sys.argv[1:], {"PostgreSQL": figures["postgres"]}, [about, "", *table])
 
 
 if __name__ == "__main__":

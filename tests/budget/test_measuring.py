@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from growth import FIGURES, STOPPED, compare_cases
+from growth import EMPTY, EMPTY_AGAIN, FIGURES, STOPPED, compare_cases
 from measuring.counting import Note, count
 from measuring.host import Reading, compare, read_cpu, repeat
 from profiling import find_hops, show_samples
@@ -75,10 +75,11 @@ def test_threads_that_wait_are_not_busy() -> None:
     assert "threading" not in lines
 
 
-def test_cases_are_compared_with_the_empty_one_and_above_one_is_better() -> None:
-    empty = {"case": "empty", "mib": 10, **dict.fromkeys(FIGURES, 100.0)}
+def test_cases_are_compared_with_both_empty_ones_and_above_one_is_better() -> None:
+    first = {"case": EMPTY, "mib": 10, **dict.fromkeys(FIGURES, 125.0)}
+    last = {"case": EMPTY_AGAIN, "mib": 10, **dict.fromkeys(FIGURES, 75.0)}
     stored = {"case": "stored", "mib": 900, **dict.fromkeys(FIGURES, 80.0)}
     still = {"case": "open", "mib": 10, **dict.fromkeys(FIGURES, STOPPED)}
-    lines = compare_cases([empty, stored, still])
-    assert "| lives/s at saturation | 100.0 | 80.0 (0.80) | stands still |" in lines
-    assert "| request to final status, p99 ms | 100.0 | 80.0 (1.25) | stands still |" in lines
+    lines = compare_cases([first, stored, still, last])
+    assert "| lives/s at saturation | 125.0 (1.25) | 80.0 (0.80) | stands still | 75.0 (0.75) |" in lines
+    assert "| request to final status, p99 ms | 125.0 (0.80) | 80.0 (1.25) | stands still | 75.0 (1.33) |" in lines
