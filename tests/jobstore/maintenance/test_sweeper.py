@@ -119,7 +119,7 @@ async def test_what_is_requested_after_a_sweep_ends_when_it_is_out_of_time(
     await sweeper.sweep()
     swept_at, sweeper._lapse_from, sweeper._period_s = sweeper._swept_at, 0.0, 1_000.0
     sweeping = asyncio.create_task(sweeper.run())
-    await until(lambda: sweeper._swept_at > swept_at and sweeper._find_wait_s() > SWEEP_MIN_S)
+    await until(lambda: sweeper._swept_at > swept_at and sweeper._wait_s > SWEEP_MIN_S)
     swept_at = sweeper._swept_at
     await steps.requested(policy={asked: 0.3})
     async with asyncio.timeout(10):
@@ -135,15 +135,10 @@ async def test_what_is_out_of_time_later_asks_for_no_sweep_of_its_own(
     database: Database, runner: CommandRunner
 ) -> None:
     sweeper = Sweeper(database, runner, FakeReaders())
-    await sweeper._sweep_in_time()
-    planned = sweeper._sweep_at
-    sweeper.expect(1_000.0)
-    assert (sweeper._sweep_at, sweeper._sooner.is_set()) == (planned, False)
-    sweeper.expect(0.5)
-    assert (sweeper._sweep_at < planned, sweeper._sooner.is_set()) == (True, True)
-    swept_at = sweeper._swept_at
-    await sweeper._sweep_in_time()
-    assert sweeper._swept_at == swept_at, "woken to wait less long, it costs no read"
+    sweeper.expect(sweeper._period_s)
+    assert sweeper._wake._timer is None
+    sweeper.expect(SWEEP_MIN_S)
+    await until(sweeper._wake.is_set)
 
 
 async def test_what_is_late_and_may_be_reported_has_all_jobstores_hurry_with_what_stands_in_the_topics(

@@ -1,6 +1,5 @@
 """End lapsed leases and executions out of time, but never because of an outage of our own."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,15 +15,13 @@ from jobstore.storage.database import Database
 from jobstore.storage.leases import Late, LateLease
 from jobstore.storage.notifications import Wake, notify
 from servicekit.kafka.readers import Ends
-from servicekit.process.runtime import run_forever
+from servicekit.process.runtime import Alarm, run_forever
 
 #: Rows of one kind that a sweep takes up.
 BATCH_MAX = 500
 #: The shortest and the longest wait in seconds between two sweeps. Between, they come when the next lease lapses or the
 #: next time is up; of what another jobstore has written since the last sweep, that may be noticed late by the longest.
 SWEEP_MIN_S, SWEEP_MAX_S = 0.1, 2.0
-#: A timer may be early by so much: it is not set again for the rest.
-EARLY_S = 0.01
 #: The longest wait between two looks whether what may hold an outcome was read by now: they come after as long again as
 #: it has taken already, the first of them soon, since all were told to hurry.
 READ_AGAIN_S = 0.5
@@ -70,40 +67,27 @@ class Sweeper:
         self._ahead_s: float | None = None  # by how much the database's clock is ahead of this process's own
         self._lapse_from = time.monotonic() + self._lease_s
         self._mark: _Mark | None = None
-        self._sweep_at = 0.0
-        self._sooner = asyncio.Event()
+        self._wake = Alarm()
 
     async def run(self) -> None:
         """Sweep for ever; meanwhile the runner tells what it writes that is out of time before the next sweep."""
         self._runner.on_timed = self.expect
         try:
-            await run_forever(self._sweep_in_time, name="sweeper", every_s=self._find_wait_s, wake=self._sooner)
+            await run_forever(self.sweep, name="sweeper", every_s=lambda: self._wait_s, wake=self._wake)
         finally:
             self._runner.on_timed = None
 
     def expect(self, in_s: float) -> None:
-        """Sweep in so many seconds, unless the next sweep comes before."""
-        sweep_at = time.monotonic() + max(in_s, SWEEP_MIN_S)
-        if sweep_at < self._sweep_at:
-            self._sweep_at = sweep_at
-            self._sooner.set()
-
-    async def _sweep_in_time(self) -> None:
-        """Sweep, unless it was woken to come sooner, and not at once."""
-        if self._find_wait_s() > EARLY_S:
-            return
-        self._sweep_at = time.monotonic() + self._period_s  # if it fails, and for what is told meanwhile
-        await self.sweep()
-        self._sweep_at = min(self._sweep_at, time.monotonic() + self._wait_s)
-
-    def _find_wait_s(self) -> float:
-        return max(0.0, self._sweep_at - time.monotonic())
+        """Sweep in so many seconds, unless a sweep comes before that in any case, which finds it."""
+        if in_s < self._period_s:
+            self._wake.set_within(max(in_s, SWEEP_MIN_S))
 
     async def sweep(self) -> None:
         """Notice once what has lapsed or is out of time, unless this service had a gap of late.
 
         While the database cannot be written it may still be read, and yet nobody can renew a lease: that is a gap, too.
         """
+        self._wait_s = self._period_s  # if it fails, too
         if self._database.availability.find_outage() is not None:
             return
         async with self._database.session() as session:
