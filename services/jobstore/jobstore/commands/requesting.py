@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from contracts.resources import Agent, Policy
+from contracts.resources import Policy
 from contracts.spending import Budget
 from contracts.status import JobStatus
 from jobstore.commands.judging.freezing import find_criteria, find_judged_max_chars, find_judging_obstacle, freeze
@@ -16,7 +16,7 @@ from jobstore.domain.execution_states import offer
 from jobstore.domain.limits import flow_of
 from jobstore.domain.model import Decision, Execution, Job, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import result_key
-from jobstore.domain.spec import Spec, format_request_body, format_request_content
+from jobstore.domain.spec import format_request_body, format_request_content
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ def request_execution(
     """
     job, spec = uow.jobs[job_id], uow.specs[job_id]
     agent = uow.stored.agents.get(job.agent_id or "")
-    policy = _merge_policies(uow, spec, agent)
-    if policy.criteria_set is not None:
-        spec = replace(spec, acceptance_criteria=find_criteria(uow.stored, spec, policy))
-    judged_max_chars = find_judged_max_chars(uow.stored, policy) or uow.stored.judged_max_chars
-    policy = freeze(uow.stored, policy)
+    asked = merge_policies(uow, job)
+    if asked.criteria_set is not None:
+        spec = replace(spec, acceptance_criteria=find_criteria(uow.stored, spec, asked))
+    judged_max_chars = find_judged_max_chars(uow.stored, asked) or uow.stored.judged_max_chars
+    policy = freeze(uow.stored, asked)
     not_before = max((t for t in (spec.not_before, parameters.not_before) if t), default=None)
     starts_at = max(uow.stored.clock.now, not_before or uow.stored.clock.now)
     execution = Execution(
@@ -73,7 +73,7 @@ def request_execution(
     if parameters.policy_note:
         message = f"{message} {parameters.policy_note}"
     report = Report(TransitionKind.REQUESTED, request=body, message=message, actor=actor)
-    obstacle = find_obstacle(uow, job, parameters)
+    obstacle = find_obstacle(uow, job, asked, parameters)
     if obstacle is not None:
         return uow.refuse(job_id, report, obstacle)
     decision = uow.record(job_id, execution, report)
@@ -89,12 +89,14 @@ def request_execution(
     return decision
 
 
-def find_obstacle(uow: UnitOfWork, job: Job, parameters: ExecutionRequest) -> Refusal | None:
-    """Return why no execution of a job may be requested, apart from its status; None if nothing is in the way."""
+def find_obstacle(uow: UnitOfWork, job: Job, policy: Policy, parameters: ExecutionRequest) -> Refusal | None:
+    """Return why no execution of a job may be requested, apart from its status; None if nothing is in the way.
+
+    `policy` is the job's, as `merge_policies` returns it.
+    """
     spec, agent = uow.specs[job.id], uow.stored.agents.get(job.agent_id or "")
     if job.status is JobStatus.PENDING and spec.capabilities:
         return Refusal("no_agent_matches", f"no agent was found that has all of {', '.join(spec.capabilities)}")
-    policy = _merge_policies(uow, spec, agent)
     if (obstacle := find_judging_obstacle(uow, spec, policy)) is not None:
         return obstacle
     if agent is not None and not agent.enabled:
@@ -106,6 +108,7 @@ def find_obstacle(uow: UnitOfWork, job: Job, parameters: ExecutionRequest) -> Re
     return None
 
 
-def _merge_policies(uow: UnitOfWork, spec: Spec, agent: Agent | None) -> Policy:
+def merge_policies(uow: UnitOfWork, job: Job) -> Policy:
     """Return the policy of a job, over its agent's, over the service's."""
-    return spec.policy.over(agent.policy if agent else Policy()).over(uow.terms.policy)
+    agent = uow.stored.agents.get(job.agent_id or "")
+    return uow.specs[job.id].policy.over(agent.policy if agent else Policy()).over(uow.terms.policy)

@@ -9,7 +9,7 @@ from uuid import UUID
 from contracts.status import Resubmit
 from jobstore.commands.assigning import hand_on
 from jobstore.commands.base import NOTHING, Reads, optional
-from jobstore.commands.requesting import ExecutionRequest, find_obstacle, request_execution
+from jobstore.commands.requesting import ExecutionRequest, find_obstacle, merge_policies, request_execution
 from jobstore.commands.rows import AgentHistory, Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import SIGNOFF
@@ -122,7 +122,7 @@ def _refuse_resubmission(
         return Refusal("execution_conflict", "its next execution was cancelled before it came, or asked for")
     spent_usd, spent_tokens = job.spent_usd + report.cost_usd, job.spent_tokens + report.tokens
     after = replace(job, agent_id=other or job.agent_id, spent_usd=spent_usd, spent_tokens=spent_tokens)
-    obstacle = find_obstacle(uow, after, parameters)
+    obstacle = find_obstacle(uow, after, merge_policies(uow, after), parameters)
     if obstacle is None and other is None and _repeats_itself(job, execution, report, uow.stored.histories[job.id]):
         return Refusal("no_progress", "the answer is the one before, and the same criteria fail")
     return obstacle
