@@ -184,7 +184,7 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--lives", type=int, default=400, help="at the rate")
-    parser.add_argument("--burst", type=int, default=2_000, help="of ours, at saturation")
+    parser.add_argument("--burst", type=int, default=4_000, help="of ours, at saturation: as long as a peer's takes")
     parser.add_argument("--peer-burst", type=int, default=600, help="of a peer's, at saturation")
     parser.add_argument("--warm-s", type=float, default=120.0, help="how long ours live at the rate before")
     parser.add_argument("--dry", action="store_true", help="leave docs/performance.md as it is")

@@ -203,7 +203,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rate", type=float, default=20.0, help="lives a second where they are paced")
     parser.add_argument("--lives", type=int, default=400, help="of a paced round")
-    parser.add_argument("--burst", type=int, default=2_000, help="lives of a round at saturation")
+    parser.add_argument("--burst", type=int, default=4_000, help="lives of a round at saturation")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--idle-s", type=float, default=30.0)
     parser.add_argument("--warm-s", type=float, default=120.0, help="how long lives come before the first round")
