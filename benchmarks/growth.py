@@ -23,7 +23,7 @@ import asyncpg
 import uvloop
 from lives import Bench, compute_percentile, run_bench
 from measuring import seeding
-from measuring.figures import find_median, make_table, write_section
+from measuring.figures import find_median, find_version, make_table, write_section
 from measuring.host import repeat
 
 from contracts.resources import NewAgent, NewJob
@@ -36,7 +36,7 @@ LISTS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("/api/job-counts", {}),
     ("/api/overview", {"range": "1h"}),
 )
-#: Times that each list is asked for, and creations that are watched: of fewer, p99 is the one worst.
+#: Times that each list is asked for, and creations that are watched: p99 of fewer is that of the worst one.
 LISTED, WATCHED = 100, 200
 #: A fact that nobody sees within this time stands still.
 STILL_S = 60.0
@@ -93,7 +93,7 @@ async def measure(name: str, arguments: argparse.Namespace) -> tuple[dict[str, A
     async with run_bench() as bench:
         await bench.client.create_agent(NewAgent(id="paused", name="paused", url="http://127.0.0.1:9/"))
         await bench.client.pause("agent:paused")
-        version = await bench.database.fetchval("SHOW server_version")
+        version = await find_version(bench.database)
 
         async def make() -> None:
             await CASES[name](bench, arguments)
@@ -109,7 +109,7 @@ async def measure(name: str, arguments: argparse.Namespace) -> tuple[dict[str, A
             except TimeoutError:
                 figures = dict.fromkeys(FIGURES, STOPPED)
         size = await bench.database.fetchval("SELECT pg_database_size(current_database())")
-    return {"case": name, "made_in_s": round(made_s), "mib": size >> 20, **figures}, version.split()[0]
+    return {"case": name, "made_in_s": round(made_s), "mib": size >> 20, **figures}, version
 
 
 async def measure_all(bench: Bench, arguments: argparse.Namespace) -> dict[str, float]:

@@ -21,7 +21,7 @@ from uuid import UUID
 
 import aiohttp
 import asyncpg
-from measuring.figures import make_table, write_section
+from measuring.figures import find_version, make_table, write_section
 from measuring.plans import Looked, explaining
 from measuring.seeding import settle
 from pydantic import BaseModel
@@ -154,7 +154,7 @@ async def main() -> None:
     rows: list[tuple[float, float, int, int, str]] = []
     with infrastructure(chosen.data, short_lived=False) as servers:
         server = await asyncpg.connect(servers.postgres)
-        version = (await server.fetchval("SHOW server_version")).split()[0]
+        version = await find_version(server)
         await server.close()
         async with provide_jobs(servers.postgres, chosen.jobs) as url, run_services(servers.kafka, url) as (_, http, _):
             database = Database(url.replace("postgresql://", "postgresql+asyncpg://"))

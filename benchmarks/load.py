@@ -29,7 +29,7 @@ import grpc
 import uvloop
 from lives import Bench, compute_percentile, run_bench
 from measuring import foreign, seeding
-from measuring.figures import make_table, write_section
+from measuring.figures import find_version, make_table, write_section
 from measuring.host import measure_memory
 
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, to_call_begun
@@ -259,7 +259,7 @@ async def main() -> int:
     async with run_bench() as bench:
         await bench.client.create_agent(NewAgent(id="paused", name="paused", url="http://127.0.0.1:9/"))
         await bench.client.pause("agent:paused")
-        version = (await bench.database.fetchval("SHOW server_version")).split()[0]
+        version = await find_version(bench.database)
 
         async def store() -> None:
             await seeding.store_jobs(bench.database, arguments.jobs)

@@ -29,7 +29,7 @@ import asyncpg
 import uvloop
 from aiohttp import web
 from lives import run_bench
-from measuring.figures import make_table, write_section
+from measuring.figures import find_version, make_table, write_section
 from measuring.host import compare, read_cpu, repeat
 
 from localstack.backing import make_backing
@@ -192,7 +192,7 @@ async def main() -> None:
     python, rounds = install(), []
     async with run_postgres() as (url, _):
         database = await asyncpg.connect(url)
-        postgres = (await database.fetchval("SHOW server_version")).split()[0]
+        postgres = await find_version(database)
         await database.close()
     for number in range(1, arguments.rounds + 1):
         began = time.monotonic()

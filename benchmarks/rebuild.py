@@ -29,7 +29,7 @@ import psutil
 import uvloop
 from aiohttp import web
 from lives import Agent, Run, run_system
-from measuring.figures import make_table, write_section
+from measuring.figures import find_version, make_table, write_section
 from measuring.host import compare, read_cpu
 
 from contracts.client import JobStoreClient
@@ -204,7 +204,7 @@ async def measure(facts: Facts, count: int) -> dict[str, Any]:
         busy = psutil.cpu_percent(1.0)
         full = rebuild(servers, keys, "full")
         database = await asyncpg.connect(servers.postgres)
-        version = await database.fetchval("SHOW server_version")
+        version = await find_version(database)
         await database.close()
     if full["counts"]["job_logs"] != written[TOPIC_OF[JobChanged]]:
         raise SystemExit(f"WRONG: {full['counts']} of {written}")
@@ -221,7 +221,7 @@ async def measure(facts: Facts, count: int) -> dict[str, Any]:
         },
         "peak_mib": full["peak_mib"],
         "busy_before_percent": busy,
-        "postgres": version.split()[0],
+        "postgres": version,
     }
 
 

@@ -22,7 +22,7 @@ import asyncpg
 import uvloop
 from lives import Bench, run_bench
 from measuring.counting import RequestCounter, count_scanned_rows, count_transactions
-from measuring.figures import find_median, make_table, write_section
+from measuring.figures import find_median, find_version, make_table, write_section
 from measuring.host import STANDING_IN, compare, measure_memory, read_cpu, repeat
 
 HERE = Path(__file__).parent
@@ -62,7 +62,7 @@ async def measure_lives(arguments: argparse.Namespace) -> tuple[list[Row], str]:
         while await bench.database.fetchval("SELECT count(*) FROM jobs") < arguments.stored:
             await bench.run(min(arguments.stored, 1_000))
         scanned = await measure_scans(bench, arguments.lives, rate)
-        version = await bench.database.fetchval("SHOW server_version")
+        version = await find_version(bench.database)
     cpu, idle_how = list_parts(paced), f"{arguments.idle_s:g} s after as long; {describe([idle])}"
     at_rate, full = f"{rate:g}/s, {describe(paced)}", f"all at once, mixed ends, three doors, {describe(burst)}"
     rows = [
@@ -82,7 +82,7 @@ async def measure_lives(arguments: argparse.Namespace) -> tuple[list[Row], str]:
             idle_how,
         ),
     ]
-    return rows, version.split()[0]
+    return rows, version
 
 
 async def measure_scans(bench: Bench, lives: int, rate: float) -> float:

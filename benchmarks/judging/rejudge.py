@@ -22,7 +22,7 @@ import uvloop
 from aiohttp import web
 from lives import Bench, run_bench
 from measuring import seeding
-from measuring.figures import make_table, write_section
+from measuring.figures import find_version, make_table, write_section
 from measuring.host import compare, read_cpu
 
 from contracts.messages.operations import NewOperation
@@ -196,7 +196,7 @@ async def main() -> None:
     runner = await serve(judge)
     async with run_bench() as bench:
         await seeding.while_all_stopped(bench.endpoints, bench.client, lambda: store(bench, arguments.jobs))
-        version = (await bench.database.fetchval("SHOW server_version")).split()[0]
+        version = await find_version(bench.database)
         figures = await measure_shadow(bench, judge)
         figures |= await measure_abort(bench, judge, figures["verdicts"])
     await runner.cleanup()

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
+
 from localstack.kafka import KAFKA_VERSION
 from measuring.host import describe_machine
 
@@ -72,6 +74,12 @@ def make_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[
 def find_median(rounds: Sequence[Mapping[str, float]], name: str, digits: int = 1) -> float:
     """Return the median of a figure over rounds."""
     return round(statistics.median(each[name] for each in rounds), digits)
+
+
+async def find_version(database: asyncpg.Connection) -> str:
+    """Return the version of the PostgreSQL that a connection is to, such as 18.4."""
+    version: str = await database.fetchval("SHOW server_version")
+    return version.split(maxsplit=1)[0]
 
 
 def find_commit() -> str:

@@ -138,6 +138,7 @@ async def test_what_is_out_of_time_later_asks_for_no_sweep_of_its_own(
     sweeper.expect(sweeper._period_s)
     assert sweeper._wake._timer is None
     sweeper.expect(SWEEP_MIN_S)
+    assert not sweeper._wake.is_set(), "told to come sooner, it costs no read until then"
     await until(sweeper._wake.is_set)
 
 

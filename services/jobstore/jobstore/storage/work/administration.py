@@ -57,7 +57,7 @@ _OPEN_ITEMS: Final = text(
 _INSERT_AGENT: Final = sql.insert("agents", _AGENT)
 _UPDATE_AGENT: Final = text(
     f"""
-    UPDATE agents SET {", ".join(f"{name} = {sql.value('u', name, kind)}" for name, kind in _AGENT.items())}
+    UPDATE agents SET {sql.assignments("u", _AGENT, key="id")}
     FROM {sql.unnest("u", _AGENT)} WHERE agents.id = u.id
     """,  # noqa: S608 - names of our own
 )

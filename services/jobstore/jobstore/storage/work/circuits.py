@@ -27,7 +27,7 @@ _WRITE: Final = text(
     f"""
     WITH closed AS (DELETE FROM circuits WHERE agent_id = ANY(CAST(:closed AS text[]))),
     updated AS (
-        UPDATE circuits SET {", ".join(f"{name} = m.{name}" for name in _CIRCUIT if name != "agent_id")}
+        UPDATE circuits SET {sql.assignments("m", _CIRCUIT, key="agent_id")}
         FROM {sql.unnest("m", _CIRCUIT)} WHERE circuits.agent_id = m.agent_id
     ),
     inserted AS ({sql.insert("circuits", _CIRCUIT, order="agent_id", alias="n").text})
