@@ -62,6 +62,10 @@ class Life:
         return self.called - self.asked, self.ended - may_be_judged
 
 
+#: The longest waits, in seconds, as `Life.list_waits` names them, each with its job.
+Longest = tuple[tuple[float, str], tuple[float, str]]
+
+
 @dataclass
 class Load:
     """Clients that ask for one job after the other, and the agent of all."""
@@ -99,11 +103,12 @@ class Load:
             await ask(NewJob(id=job_id, title="A job", acceptance_criteria=criteria, agent_id="agent", policy=policy))
             self.lives[job_id].ended = time.monotonic()
 
-    def longest(self, since: float, until: float) -> tuple[float, float]:
-        """The longest waits of the jobs that ended within a time."""
+    def longest(self, since: float, until: float) -> Longest:
+        """The longest waits of the jobs that ended within a time, and whose they were."""
         judged_from = self.knows_policies[1]
-        waits = [life.list_waits(judged_from) for life in self.lives.values() if since < life.ended < until]
-        return max(wait for wait, _ in waits), max(wait for _, wait in waits)
+        ended = [(job_id, life) for job_id, life in self.lives.items() if since < life.ended < until]
+        waits = [(life.list_waits(judged_from), job_id) for job_id, life in ended]
+        return max((wait, job_id) for (wait, _), job_id in waits), max((wait, job_id) for (_, wait), job_id in waits)
 
 
 def by_grpc(client: JobStoreClient) -> Callable[[NewJob], Awaitable[None]]:
@@ -170,15 +175,15 @@ class Report:
     """What a roll cost."""
 
     jobs: int
-    before: tuple[float, float]
-    meanwhile: tuple[float, float]
+    before: Longest
+    meanwhile: Longest
     leaders: list[str]
     problems: list[str]
 
     def __str__(self) -> str:
         names = ("until the agent was called", "from its answer to the end")
         waits = zip(names, self.before, self.meanwhile, strict=True)
-        told = [f"{name}: at most {then:.2f} s before, {now:.2f} s meanwhile" for name, then, now in waits]
+        told = [f"{name}: at most {then:.2f} s before, {now:.2f} s meanwhile" for name, (then, _), (now, _) in waits]
         return "; ".join([f"{self.jobs} jobs", *told, f"facts by {', '.join(self.leaders)}", *self.problems[:10]])
 
 
@@ -201,13 +206,10 @@ async def roll(
                 await asyncio.sleep(around_s)
             problems = await find_problems(running, load, judge)
             before, meanwhile = load.longest(0.0, began), load.longest(began, math.inf)
+            longer_s = LONGER_BESIDE_OLDER_S if commits else LONGER_S
+            problems += await find_long_waits(running, before, meanwhile, longer_s)
     finally:
         await judge.stop()
-    problems += [
-        f"a job waited {now:.1f} s, and before no longer than {then:.1f} s"
-        for then, now in zip(before, meanwhile, strict=True)
-        if now > then + (LONGER_BESIDE_OLDER_S if commits else LONGER_S)
-    ]
     return Report(len(load.lives), before, meanwhile, running.leaders, problems)
 
 
@@ -253,6 +255,18 @@ async def find_problems(running: Pairs, load: Load, judge: Judge) -> list[str]:
     for job_id, job in jobs.items():
         if list(dict.fromkeys(told.get(job_id, []))) != list(range(1, job.version + 1)):
             problems.append(f"the facts of {job_id} have versions {told.get(job_id)} of {job.version}")
+    return problems
+
+
+async def find_long_waits(running: Pairs, before: Longest, meanwhile: Longest, longer_s: float) -> list[str]:
+    """Say which job waited more than `longer_s` longer than any before, and when each of its entries was written."""
+    problems = []
+    async with JobStoreClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
+        for (then, _), (now, job_id) in zip(before, meanwhile, strict=True):
+            if now > then + longer_s:
+                logs, _ = await client.list_job_logs(job_id)
+                told = ", ".join(f"{entry.kind} {entry.created_at:%T.%f} ({entry.lease})" for entry in logs)
+                problems.append(f"{job_id} waited {now:.1f} s, and none before longer than {then:.1f} s: {told}")
     return problems
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from leased_work import Work, begin, begun, refuse, waiting
 from support.factories import lease
-from support.fakes import FakeLeases, until
+from support.fakes import FakeLeases, until, working
 
 from contracts.signing import KeyUse, Secrets, make_secret
 from servicekit.errors import PermanentError, TransientError
@@ -269,9 +269,10 @@ async def test_what_is_granted_too_late_is_given_back_together(work):
     worker = Worker("test", leases, capacity=50, outcomes_max=50)
     for _ in range(50):
         begin(worker, work, runs_for_s=0.0)
-    await until(lambda: len(leases.given_back) == 50)
-    assert leases.calls <= 2
-    assert worker.room == 50
+    async with working(worker):
+        await until(lambda: len(leases.given_back) == 50)
+        assert leases.calls <= 2
+        assert worker.room == 50
     assert work.begun == []
 
 

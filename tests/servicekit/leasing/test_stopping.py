@@ -50,6 +50,17 @@ async def test_what_is_granted_once_it_stops_is_given_back_and_not_begun(worker,
     assert work.begun == []
 
 
+async def test_it_does_not_end_before_what_was_granted_too_late_is_given_back(leases, work):
+    """Else it lapses, and its job waits for a whole lease."""
+    worker = Worker("test", leases, capacity=10, outcomes_max=10)
+    leases.during = lambda: asyncio.sleep(0.5)
+    worker.take_no_more()
+    begin(worker, work, a_lease := lease())
+    await until(lambda: not worker._held)  # its task has run
+    await worker.stop(5.0)
+    assert leases.given_back == [(a_lease, False)]
+
+
 async def test_stopped_before_anybody_heard_of_it_it_says_nothing(leases):
     await Worker("test", leases, capacity=10, outcomes_max=10).stop(5.0)
     assert leases.calls == 0

@@ -113,7 +113,7 @@ class Worker:
     _awaited: dict[Lease, "AwaitedOutcome"] = field(default_factory=dict)
     #: Until when a grant of each lease that has ended here lasts that was asked for before.
     _ended: dict[Lease, float] = field(default_factory=dict)
-    #: Leases that were granted too late to begin, and are to be given back.
+    #: Leases that were granted too late to begin, and are given back with whatever the jobstore is told next.
     _unbegun: list[GivenBackLease] = field(default_factory=list)
     _lease_s: float = 10.0
     _stopping: bool = False
@@ -169,7 +169,7 @@ class Worker:
         self, held: HeldLease, work: Callable[[HeldLease], Awaitable[PublishOutcome]], give_up: PublishFailure
     ) -> None:
         if self._stopping or held.has_lapsed():
-            await self._turn_away(held)
+            self._turn_away(held)
             return
         try:
             publish = await work(held)
@@ -188,15 +188,11 @@ class Worker:
         self._awaited[held.lease] = AwaitedOutcome(held, asyncio.create_task(self._report(held, publish, give_up)))
         self._forget(held)
 
-    async def _turn_away(self, held: HeldLease) -> None:
-        """Give back what was granted too late to begin, together with what comes until the jobstore can be told."""
+    def _turn_away(self, held: HeldLease) -> None:
+        """Have what was granted too late to begin given back soon, together with what else has come until then."""
         self._abort(held)
         self._unbegun.append(GivenBackLease(held.lease, begun=False))
-        async with self._renewing:
-            given_back, self._unbegun = self._unbegun, []
-            if given_back:
-                with contextlib.suppress(TransientError):  # they lapse
-                    await self._renew_part([], [], given_back)
+        self._has_more_room.set()
 
     async def _report(self, held: HeldLease, publish: PublishOutcome, give_up: PublishFailure) -> None:
         """Report an outcome again and again, until a renewal learns that it is recorded and cancels this task."""
@@ -309,7 +305,9 @@ class Worker:
     ) -> None:
         asked_at = time.monotonic()  # from before the question, so that no lease is taken to last longer than it does
         self._reported_room = self.room
-        answer = await self.leases.renew(self.owner, self._reported_room, held, awaited, given_back)
+        unbegun = list(self._unbegun)
+        answer = await self.leases.renew(self.owner, self._reported_room, held, awaited, [*given_back, *unbegun])
+        del self._unbegun[: len(unbegun)]
         self._lease_s, self._heard_at = answer.lease_s, asked_at
         self._ended = {lease: until for lease, until in self._ended.items() if until > asked_at}
         for item, state in zip(held, answer.held, strict=True):
@@ -372,5 +370,6 @@ class Worker:
     async def _give_back(self, work: Sequence[HeldLease]) -> None:
         for held in work:
             self._abort(held)
-        if given_back := [GivenBackLease(held.lease, held.begun) for held in work]:
+        given_back = [GivenBackLease(held.lease, held.begun) for held in work]
+        if given_back or self._unbegun:
             await retry_transient(lambda: self.renew(given_back), on="jobstore")
