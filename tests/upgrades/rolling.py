@@ -127,7 +127,7 @@ def by_grpc(client: JobStoreClient) -> Callable[[NewJob], Awaitable[None]]:
 
 
 def by_rest(http: aiohttp.ClientSession, consoles: list[str]) -> Callable[[NewJob], Awaitable[None]]:
-    """Return what does the same by polling, at whichever console answers."""
+    """Return what does the same by polling, at whichever console answers: `consoles` is of one client alone."""
 
     async def call(method: str, path: str, **options: Any) -> Any:
         async with asyncio.timeout(REST_WAIT_S):
@@ -161,8 +161,10 @@ async def loaded(running: Pairs, load: Load, live: int) -> AsyncIterator[None]:
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as http,
     ):
         await client.create_agent(NewAgent(id="agent", name="agent", url=url))
-        rest = by_rest(http, running.dialled("console"))
-        asks = [rest if number % REST_SHARE == 0 else by_grpc(client) for number in range(live)]
+        asks = [
+            by_rest(http, running.dialled("console")) if number % REST_SHARE == 0 else by_grpc(client)
+            for number in range(live)
+        ]
         async with asyncio.TaskGroup() as tasks:
             for number, ask in enumerate(asks):
                 tasks.create_task(load.live(ask, wants_policy=number % REST_SHARE == 1))
