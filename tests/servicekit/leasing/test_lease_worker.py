@@ -276,6 +276,19 @@ async def test_what_is_granted_too_late_is_given_back_together(work):
     assert work.begun == []
 
 
+async def test_what_cannot_be_given_back_goes_with_the_next_renewal(work):
+    leases = FakeLeases(lease_s=60.0)
+    worker = Worker("test", leases, capacity=10, outcomes_max=10)
+    async with working(worker):
+        await until(lambda: leases.calls == 1)
+        leases.away, away_at = True, time.monotonic()
+        begin(worker, work, late := lease(), runs_for_s=0.0)
+        await until(lambda: leases.calls == 2)
+        leases.away = False
+        await until(lambda: leases.given_back == [(late, False)], 60.0)
+    assert time.monotonic() - away_at < leases.lease_s / 4
+
+
 async def buggy(_: HeldLease):
     raise ZeroDivisionError
 

@@ -27,8 +27,8 @@ RENEWALS_MAX = 5_000
 #: An outcome that is not known to be recorded is reported again after so long, doubling up to REPORT_AGAIN_MAX_S.
 REPORT_AGAIN_S = 15.0
 REPORT_AGAIN_MAX_S = 60.0
-#: The shortest time between two reports that a worker has more room.
-ROOM_AGAIN_S = 0.05
+#: The shortest time between two reports that a worker has more room, or gives back what it has not begun.
+NEWS_AGAIN_S = 0.05
 #: Work that only another worker can do is given back after so long, within which that one may have come.
 LEFT_AFTER_S = 10.0
 #: The share of the grace time that is kept for handing back and for outcomes to be recorded.
@@ -118,7 +118,7 @@ class Worker:
     _lease_s: float = 10.0
     _stopping: bool = False
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _has_more_room: asyncio.Event = field(default_factory=asyncio.Event)
+    _has_news: asyncio.Event = field(default_factory=asyncio.Event)
     _slots: Slots = field(init=False)
     _without_slot: int = 0
     _reported_room: int = 0
@@ -192,7 +192,7 @@ class Worker:
         """Have what was granted too late to begin given back soon, together with what else has come until then."""
         self._abort(held)
         self._unbegun.append(GivenBackLease(held.lease, begun=False))
-        self._has_more_room.set()
+        self._has_news.set()
 
     async def _report(self, held: HeldLease, publish: PublishOutcome, give_up: PublishFailure) -> None:
         """Report an outcome again and again, until a renewal learns that it is recorded and cancels this task."""
@@ -244,7 +244,7 @@ class Worker:
     def _signal_room(self) -> None:
         """Have the room reported soon, once it is more than twice what the jobstore knows of."""
         if self.room > 2 * self._reported_room:
-            self._has_more_room.set()
+            self._has_news.set()
 
     def _abort(self, held: HeldLease) -> None:
         """Cancel work and end its lease."""
@@ -261,14 +261,14 @@ class Worker:
         """Renew leases for ever, and wait out outages: nothing is aborted unless the jobstore says so."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._renew_regularly())
-            tasks.create_task(self._report_room())
+            tasks.create_task(self._report_news())
 
-    async def _report_room(self) -> None:
-        """Report more room soon, so that what is queued need not wait for the next renewal."""
+    async def _report_news(self) -> None:
+        """Tell soon of more room, and of what is given back unbegun: neither need wait for the next renewal."""
         while True:
-            await self._has_more_room.wait()
-            await asyncio.sleep(ROOM_AGAIN_S)
-            self._has_more_room.clear()
+            await self._has_news.wait()
+            await asyncio.sleep(NEWS_AGAIN_S)
+            self._has_news.clear()
             async with self._renewing:
                 with contextlib.suppress(TransientError):  # the next renewal says it too
                     await self._renew_part([], [], [])
@@ -281,7 +281,8 @@ class Worker:
         while True:
             began_at = time.monotonic()
             try:
-                if self._held or self._awaited or time.monotonic() - self._heard_at >= self._lease_s / 2:
+                is_quiet = not (self._held or self._awaited or self._unbegun)
+                if not is_quiet or time.monotonic() - self._heard_at >= self._lease_s / 2:
                     await self.renew()
                 WAITING.labels("jobstore leases").set(0)
             except TransientError as error:
