@@ -72,7 +72,8 @@ async def group(kafka: str) -> str:
     """A consumer group that begins where the topic ends now."""
     await ensure_topics(kafka, 1)
     name = f"test-{uuid4()}"
-    async with AIOKafkaConsumer(bootstrap_servers=kafka, group_id=name) as consumer:
+    own = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=name, enable_auto_commit=False)
+    async with own as consumer:
         places = [TopicPartition(TOPIC, number) for number in range(8)]
         ends = await consumer.end_offsets(places)
         consumer.assign(places)

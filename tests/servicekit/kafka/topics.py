@@ -22,7 +22,8 @@ class Place:
     @classmethod
     async def now(cls, kafka: str, topic: str) -> "Place":
         place = cls(kafka, topic)
-        async with AIOKafkaConsumer(bootstrap_servers=kafka, group_id=place.group) as consumer:
+        own = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=place.group, enable_auto_commit=False)
+        async with own as consumer:
             place._begin = await consumer.end_offsets(place._partitions)
             consumer.assign(place._partitions)
             await consumer.commit(place._begin)
