@@ -276,13 +276,14 @@ class Worker:
     async def _renew_regularly(self) -> None:
         """Renew five times within a lease, so that a few renewals that fail let none lapse.
 
-        A worker that holds and awaits nothing only shows that it is alive, in time for the dispatcher (ALIVE_LEASES).
+        A worker that has nothing to renew, to ask for or to give back only shows that it is alive, in time for the
+        dispatcher (ALIVE_LEASES).
         """
         while True:
             began_at = time.monotonic()
             try:
-                is_quiet = not (self._held or self._awaited or self._unbegun)
-                if not is_quiet or time.monotonic() - self._heard_at >= self._lease_s / 2:
+                is_busy = self._held or self._awaited or self._unbegun
+                if is_busy or time.monotonic() - self._heard_at >= self._lease_s / 2:
                     await self.renew()
                 WAITING.labels("jobstore leases").set(0)
             except TransientError as error:
