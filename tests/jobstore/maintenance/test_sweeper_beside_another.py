@@ -5,13 +5,13 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from support.factories import SECRETS, signature
 from support.fakes import until
 from support.jobstore.steps import Steps, result
+from support.kafka.topics import Place
 
 from contracts.events import ResultProduced
 from contracts.resources import Policy
@@ -71,14 +71,7 @@ class Jobstore:
 async def group(kafka: str) -> str:
     """A consumer group that begins where the topic ends now."""
     await ensure_topics(kafka, 1)
-    name = f"test-{uuid4()}"
-    own = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=name, enable_auto_commit=False)
-    async with own as consumer:
-        places = [TopicPartition(TOPIC, number) for number in range(8)]
-        ends = await consumer.end_offsets(places)
-        consumer.assign(places)
-        await consumer.commit(ends)
-    return name
+    return (await Place.now(kafka, TOPIC)).group
 
 
 async def test_a_result_that_the_other_jobstore_has_not_read_is_not_lost(

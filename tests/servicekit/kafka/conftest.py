@@ -2,7 +2,7 @@
 
 import pytest
 from subscribing import DLQ, TOPIC, Handler
-from topics import Place
+from support.kafka.topics import Place
 
 from servicekit.kafka.topics import ensure_topics, wait_for_topics
 

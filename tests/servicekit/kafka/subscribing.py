@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 from support.factories import execute_requested
-from topics import Place
+from support.kafka.topics import Place
 
 from contracts.events import ExecuteRequested
 from servicekit.errors import SignoffError

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from topics import Place
+from support.kafka.topics import Place
 
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import History

@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaConnectionError
 from subscribing import Handler, body, subscribed
 from support.fakes import until
-from topics import count_calls, count_requests
+from support.kafka.topics import count_calls, count_requests
 
 from servicekit.errors import DoubtfulError
 from servicekit.kafka.commit_patch import commit_as_member_alone

@@ -11,7 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import InvalidTimestampError, KafkaError, ProducerFenced, RecordListTooLargeError, for_code
 from support.factories import execute_requested, lease, result_produced
 from support.fakes import until
-from topics import Place, count_requests
+from support.kafka.topics import Place, count_requests
 
 from contracts.events import ExecuteRequested
 from contracts.sizes import MESSAGE_MAX_BYTES

@@ -8,7 +8,7 @@ import time
 import pytest
 from subscribing import TOPIC, body, subscribed
 from support.fakes import until
-from topics import count_calls, count_requests
+from support.kafka.topics import count_calls, count_requests
 
 from contracts.events import ExecuteRequested
 from contracts.signing import SIGNATURE_HEADER

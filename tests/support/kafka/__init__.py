@@ -1,0 +1,1 @@
+"""Topics of a real broker, as tests see them."""
