@@ -59,15 +59,35 @@ async def test_databases_that_are_the_same_are_0_with_counts(signoff, urls, tmp_
     assert "SIGNOFF_FACT_KEYS" in second
 
 
-async def test_the_first_difference_is_1_and_explained(signoff, urls):
+async def test_differences_are_1_and_explained(signoff, urls):
     for url, name in zip(urls, ("one", "other \x1b[2J"), strict=True):
         await add_agent(url, name)
     ran = await signoff("verify", "--database-url", urls[0], "--live", urls[1])
     assert ran.status == 1
     lines = ran.out.splitlines()
-    assert lines[0] == "the first difference: agents a, column name"
+    assert lines[0] == "agents a: column name"
     assert lines[1].split() == ["rebuilt", "one"]
     assert lines[2].split() == ["live", "other", "\N{REPLACEMENT CHARACTER}[2J"]
+
+
+async def test_an_older_copy_is_1_and_says_where_it_ends(signoff, urls):
+    connection = await asyncpg.connect(urls[1])
+    await connection.execute(
+        "INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, live, not_met, "
+        "priority, tenant, labels, policy, spec_hash, created_at, updated_at) "
+        "VALUES ('j', '', '', '', '{}', 'PENDING', 1, false, 0, 5, 'default', '{}', '{}', '', now(), now())"
+    )
+    await connection.execute(
+        "INSERT INTO job_logs (job_id, version, status, job_status, kind, created_at) "
+        "VALUES ('j', 1, 'PENDING', 'PENDING', 'created', now())"
+    )
+    await connection.close()
+    ran = await signoff("verify", "--database-url", urls[0], "--live", urls[1])
+    assert ran.status == 1
+    assert ran.out.splitlines()[:2] == [
+        "the rebuilt database is older: 1 jobs were created or have gone on since", "  job j is not there yet",
+    ]  # fmt: skip
+    assert "  rebuilt  " not in ran.out
 
 
 async def test_a_database_that_is_not_there_or_not_empty_is_1_and_says_so(signoff, urls, env):

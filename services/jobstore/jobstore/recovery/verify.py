@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Final
 
@@ -33,6 +33,9 @@ ENDED: Final = {
 }
 #: Rows that are read from each database at once.
 PAGE: Final = 2_000
+#: Rows of each table of which it is told how they differ; and jobs that are named of those that an older copy lacks.
+DIFFERENCES_MAX: Final = 100
+NAMED_OLDER_MAX: Final = 10
 #: Characters of each value that a difference shows.
 EXCERPT: Final = 200
 
@@ -45,6 +48,14 @@ NAMED_MAX: Final = 100
 _STUBS: Final = text(
     "SELECT concat_ws(' ', CASE WHEN version IS NULL THEN topic END, key, 'version ' || version) "
     "FROM stubs ORDER BY seq LIMIT :limit",
+)
+#: The last number of what was recorded. Entries of the rebuild's own are behind it.
+_END: Final = text(
+    "SELECT greatest((SELECT max(seq) FROM facts), (SELECT max(seq) FROM job_logs WHERE kind <> :rebuilt), 0)"
+)
+_MOVED: Final = text(
+    "SELECT job_id AS about, min(version) AS version FROM job_logs WHERE seq > :after GROUP BY job_id "
+    "UNION ALL SELECT DISTINCT key, NULL::bigint FROM facts WHERE seq > :after ORDER BY about"
 )
 _ENDED_BY_REBUILD: Final = text("SELECT EXISTS (SELECT FROM job_logs WHERE job_id = :job_id AND kind = :kind)")
 
@@ -97,10 +108,12 @@ TABLES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first difference of two databases. `column` None: only one of them has the row."""
+    """A difference of two databases, by what people know a row by. `column` None: only one of them has the row."""
 
     table: str
     key: str
+    job_id: str | None
+    version: int | None
     column: str | None
     rebuilt: str | None
     live: str | None
@@ -108,40 +121,80 @@ class Difference:
 
 @dataclass(slots=True)
 class Verify:
-    """Compare two databases, each as it is at one moment. They can only be the same while the live one is quiet."""
+    """Compare two databases, each as it is at one moment. They can only be the same while the live one is quiet.
+
+    What the live one has recorded behind the last entry of the rebuilt one is no damage: that is an older copy.
+    """
 
     rebuilt: Connection
     live: Connection
     counts: dict[str, int] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
+    differences: list[Difference] = field(default_factory=list)
+    is_complete: bool = True
+    _end: int = 0
+    #: What facts behind the end of the rebuilt database are about; of a job, the first version that it lacks.
+    _moved: dict[str, int | None] = field(default_factory=dict)
+    _is_older: bool = False
 
     async def run(self) -> Mapping[str, object]:
-        """Compare all tables, and return whether they are the same, or their first difference.
+        """Compare all tables, and return whether they are the same, and where they differ.
 
-        Also return the counts of rows, of jobs ended by the rebuild, and of facts that the relay has yet to publish
-        (`behind`), which are no difference of the rebuild; and name the facts of the live database that stand in their
-        topics as stubs (`stubs`), which no rebuild has.
+        `differences` has as many rows of each table as DIFFERENCES_MAX, and `complete` says whether these are all;
+        `older` is set where the rebuilt database ends before the live one. Also return the counts of rows, of jobs
+        ended by the rebuild, and of facts that the relay has yet to publish (`behind`), which are no difference of the
+        rebuild; and name the facts of the live database that stand in their topics as stubs (`stubs`), which no
+        rebuild has.
         """
-        difference = None
+        self._end = await self.rebuilt.scalar(_END, {"rebuilt": TransitionKind.REBUILT.value})
+        self._moved = {row.about: row.version for row in await self.live.execute(_MOVED, {"after": self._end})}
         for compared in TABLES:
-            difference = difference or await self._find_difference(compared)
-        unpublished = await self.live.scalar(_UNPUBLISHED)
-        result: dict[str, object] = {"ok": difference is None, "counts": self.counts, "behind": unpublished}
-        if difference is not None:
-            result["difference"] = {name: getattr(difference, name) for name in Difference.__slots__}
-        stubs = list(await self.live.scalars(_STUBS, {"limit": NAMED_MAX}))
-        return result | {"ended": len(self.ended), "stubs": stubs}
+            await self._compare(compared)
+        older = self._describe_age() if self._is_older else None
+        return {
+            "ok": not self.differences and older is None,
+            "counts": self.counts,
+            "differences": [asdict(difference) for difference in self.differences],
+            "complete": self.is_complete,
+            "older": older,
+            "behind": await self.live.scalar(_UNPUBLISHED),
+            "ended": len(self.ended),
+            "stubs": list(await self.live.scalars(_STUBS, {"limit": NAMED_MAX})),
+        }
 
-    async def _find_difference(self, compared: ComparedTable) -> Difference | None:
+    def _describe_age(self) -> Mapping[str, object]:
+        """Return how many jobs have gone on since the rebuilt database ends, and some, each with its last version."""
+        versions = [(about, version - 1) for about, version in self._moved.items() if version is not None]
+        return {"jobs": len(versions), "ends_at": dict(versions[:NAMED_OLDER_MAX])}
+
+    async def _compare(self, compared: ComparedTable) -> None:
         self.counts[compared.name] = 0
+        left = DIFFERENCES_MAX
         async for key, one, other in _merge(self.rebuilt, self.live, compared.digest_query):
             self.counts[compared.name] += 1
-            if one == other:
+            if one == other or self._is_newer(compared, key, is_there=other is not None):
                 continue
             rows = [await _fetch_row(connection, compared, key) for connection in (self.rebuilt, self.live)]
-            if not await self._is_end_by_rebuild(compared, *rows):
-                return _locate_difference(compared, str(key), *rows)
-        return None
+            about = next(row for row in rows if row is not None)
+            if compared.table is tables.executions and self._is_newer(
+                compared, about["job_id"], is_there=bool(rows[1])
+            ):
+                continue
+            if await self._is_end_by_rebuild(compared, *rows):
+                continue
+            if not left:
+                self.is_complete = False
+                return
+            left -= 1
+            self.differences += _locate_differences(compared, str(key), *rows)
+
+    def _is_newer(self, compared: ComparedTable, about: object, *, is_there: bool) -> bool:
+        """Return whether a row that the live database has is of behind the end of the rebuilt one."""
+        is_numbered = compared.key == "seq"
+        if not is_there or not (about > self._end if is_numbered else str(about) in self._moved):  # type: ignore[operator]
+            return False
+        self._is_older = True
+        return True
 
     async def _is_end_by_rebuild(self, compared: ComparedTable, rebuilt: Row | None, live: Row | None) -> bool:
         """Return whether all that differs is that the rebuild ended an execution, and said so in the log."""
@@ -185,12 +238,17 @@ async def _fetch_row(connection: Connection, compared: ComparedTable, key: objec
     return (await connection.execute(text(compared.row_query), {"key": key})).one_or_none()
 
 
-def _locate_difference(compared: ComparedTable, key: str, rebuilt: Row | None, live: Row | None) -> Difference:
+def _locate_differences(compared: ComparedTable, key: str, rebuilt: Row | None, live: Row | None) -> list[Difference]:
+    row = rebuilt if rebuilt is not None else live
+    assert row is not None
+    names = {"jobs": "id", "job_logs": "job_id", "executions": "job_id"}
+    job_id = row[names[compared.name]] if compared.name in names else None
+    version = int(row["version"]) if compared.table is tables.job_logs else None
+    locate = partial(Difference, compared.name, key, job_id, version)
     if rebuilt is None or live is None:
-        where = ("missing", "there") if rebuilt is None else ("there", "missing")
-        return Difference(compared.name, key, None, *where)
-    column = next(name for name in compared.columns if rebuilt[name] != live[name])
-    return Difference(compared.name, key, column, *_cut_excerpts(rebuilt[column], live[column]))
+        return [locate(None, *(("missing", "there") if rebuilt is None else ("there", "missing")))]
+    columns = (name for name in compared.columns if rebuilt[name] != live[name])
+    return [locate(name, *_cut_excerpts(rebuilt[name], live[name])) for name in columns]
 
 
 def _cut_excerpts(one: str | None, other: str | None) -> tuple[str | None, str | None]:
