@@ -241,6 +241,15 @@ async def test_an_execution_is_cancelled_by_its_id_with_or_without_its_job(signo
     assert (await signoff("jobs", "cancel")).status == 2
 
 
+async def test_a_cancel_that_comes_too_late_is_no_success(signoff, jobstore):
+    await jobstore.add(poem())
+    jobstore.refusals["CancelJob"] = Refusal(StatusCode.FAILED_PRECONDITION, "illegal_transition", "it has ended")
+    execution_id = "0199d5a8-0000-7000-8000-000000000001"
+    for named in (["poem"], ["poem", "--execution-id", execution_id], ["--execution-id", execution_id]):
+        ran = await signoff("jobs", "cancel", *named)
+        assert (ran.status, "it has ended" in ran.err) == (1, True)
+
+
 async def test_progress_is_shown_with_the_job_and_as_it_happens(signoff, jobstore):
     await jobstore.add(poem())
     await jobstore.record("poem", JobLogStatus.IN_PROGRESS, progress=0.425, message="two lines of five")

@@ -1064,9 +1064,10 @@ class CancelJobRequest(_message.Message):
     requested_by: _builtins.str
     """Who asks, as the log tells it; the administrator when not set."""
     execution_id: _builtins.str
-    """Cancels this execution and no other: a repeat never meets the next one. It is no error where nothing is left to
-    cancel. An execution that nobody has asked for yet is cancelled when it is, if that is within seven days. When not
-    set, the execution that is live is cancelled; where none is, the log tells of the request, once if it is repeated.
+    """Cancels this execution and no other: a repeat never meets the next one. One that has ended by itself is refused
+    with `illegal_transition`, as without an id a job is. An execution that nobody has asked for yet is cancelled when
+    it is, if that is within seven days. When not set, the execution that is live is cancelled; where none is, the log
+    tells of the request, once if it is repeated.
     """
     def __init__(
         self,

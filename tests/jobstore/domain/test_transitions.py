@@ -222,11 +222,10 @@ def test_only_what_is_new_can_be_requested(execution: Execution | None) -> None:
 
 @pytest.mark.parametrize("kind", [TransitionKind.ASSIGNED, TransitionKind.MATCHED, TransitionKind.REQUESTED])
 def test_what_needs_a_job_at_rest_says_that_it_is_not(kind: TransitionKind) -> None:
-    refused = decide(
-        job(S.PENDING if kind is TransitionKind.MATCHED else S.ASSIGNED, live=True), queued(), report(kind), TIMES
-    )
-    assert isinstance(refused, Refusal)
-    assert refused.code == "execution_live"
+    for status in (S.PENDING if kind is TransitionKind.MATCHED else S.ASSIGNED, S.IN_PROGRESS):
+        refused = decide(job(status, live=True), queued(), report(kind), TIMES)
+        assert isinstance(refused, Refusal)
+        assert refused.code == "execution_live"
 
 
 def test_the_outcome_of_a_lapsed_attempt_counts_until_the_next_grant() -> None:

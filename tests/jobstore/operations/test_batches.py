@@ -58,6 +58,16 @@ async def test_a_key_is_one_batch_and_of_other_jobs_a_conflict(world: World) -> 
     assert batches[0].id == batches[1].id
 
 
+async def test_items_of_one_id_and_other_contents_are_refused_one_by_one(world: World) -> None:
+    job_id = f"twice-{uuid4()}"
+    jobs = [new(id=job_id), new(id=job_id, title="Another"), new(), new(id=job_id, tenant="another"), new(id=job_id)]
+    batch = await world.execute(jobs_pb.ExecuteJobsRequest(jobs=jobs, idempotency_key=uuid4().hex))
+    codes = [item.code for item in batch.items]
+    assert codes == ["", "job_conflict", "", "job_conflict", ""]
+    assert len({item.execution_id for item in batch.items if item.job_id == job_id and not item.code}) == 1
+    assert len(await world.sql("SELECT 1 FROM executions WHERE job_id = :id", id=job_id)) == 1
+
+
 async def test_a_batch_of_an_older_version_is_known_by_the_texts_that_were_given(world: World) -> None:
     """Criteria were hashed as they were given, before they had one text form."""
     spelled = [new(id=f"spelled-{uuid4()}", acceptance_criteria="- a\n\n- b")]

@@ -121,7 +121,7 @@ async def execute_job(
 
 @router.post("/{job_id}/cancel")
 async def cancel_job(jobstore: CallersJobStore, job_id: str, cancellation: JobCancellation | None = None) -> Job:
-    """Cancel what is asked for or under way."""
+    """Cancel what is asked for or under way. What has ended by itself is a conflict, with or without its id."""
     asked = cancellation or JobCancellation()
     return await jobstore.cancel_job(
         job_id, asked.reason, requested_by=asked.requested_by, execution_id=asked.execution_id
@@ -132,7 +132,7 @@ async def cancel_job(jobstore: CallersJobStore, job_id: str, cancellation: JobCa
 async def cancel_execution(
     jobstore: CallersJobStore, execution_id: UUID, cancellation: Cancellation | None = None
 ) -> CancelledExecution:
-    """Cancel one execution, also one that nobody has asked for yet. Nothing left to cancel is no error."""
+    """Cancel one execution, also one that nobody has asked for yet. One that has ended by itself is a conflict."""
     asked = cancellation or Cancellation()
     job = await jobstore.cancel_execution(execution_id, asked.reason, requested_by=asked.requested_by)
     return CancelledExecution(execution_id=execution_id, job=job)

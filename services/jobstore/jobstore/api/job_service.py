@@ -304,7 +304,8 @@ def _make_command(
     if request.HasField("execution_id"):
         execution_id = parse_uuid(request.execution_id, "execution_id")
     elif key := read_key(request):
-        execution_id = ids.derive("execution", request.job_id, key)  # the key is its tenant's, since the job is
+        # The key is its tenant's, since the job is; and of each call on its own, since an id is answered once.
+        execution_id = ids.derive("resubmitted" if resubmits else "execution", request.job_id, key)
     else:
         execution_id, is_chosen = new_execution_id(), False
     return ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, execution_request, actor=CALLER.get())

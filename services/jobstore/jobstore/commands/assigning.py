@@ -6,7 +6,8 @@ from contracts.criteria import format_criteria
 from contracts.jsontext import json_text
 from contracts.resources import NewJob
 from contracts.status import JobStatus
-from jobstore.commands.base import Reads, optional
+from jobstore.commands.base import Reads, optional, require_agent
+from jobstore.commands.judging.freezing import check_named
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
 from jobstore.domain.judging.versions import list_wanted
@@ -20,6 +21,15 @@ def read_for_creation(new: NewJob) -> Reads:
     capabilities = frozenset(() if new.agent_id else new.capabilities)
     references = frozenset(list_wanted(new.policy))
     return Reads(agents=optional(new.agent_id), capabilities=capabilities, references=references)
+
+
+def check_creation(uow: UnitOfWork, new: NewJob) -> None:
+    """Raise InvalidError if a new job names what is not there.
+
+    Its code is `unknown_agent`, `unknown_judge_policy` or `unknown_criteria_set`.
+    """
+    require_agent(uow, new.agent_id)
+    check_named(uow, new.policy)
 
 
 def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:

@@ -8,7 +8,7 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.judging.policy import name_judging
 from contracts.resources import NewJob
 from contracts.status import ReportKind
-from jobstore.commands.assigning import create_job, read_for_creation
+from jobstore.commands.assigning import check_creation, create_job, read_for_creation
 from jobstore.commands.base import NOTHING, REFUSED, Command, LimitsLock, Locks, Reads, optional, read_circuit
 from jobstore.commands.granting import (
     RESULT_REUSED,
@@ -25,11 +25,12 @@ from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import EXECUTOR, UPSTREAM, WORKER, Actor
 from jobstore.domain.judging.criteria import loop_needs_context, needs_context
-from jobstore.domain.judging.versions import Kind, list_frozen
+from jobstore.domain.judging.versions import Kind, list_frozen, list_wanted
 from jobstore.domain.limits import is_held_back
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import Reusable, is_overruled, may_reuse, rejudged_key, verdict_key
 from jobstore.domain.spec import is_same
+from jobstore.errors import InvalidError
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class ClaimExecution(Command[ClaimAnswer]):
             tenant, called = self.inline.tenant, optional(self.inline.agent_id) or frozenset(stored.candidates)
         else:
             return NOTHING
-        return Reads(queues=frozenset({tenant}), circuits=called)
+        names_policy = self.inline is not None and bool(list_wanted(self.inline.policy))  # which nobody may know
+        return Reads(queues=frozenset({tenant}), circuits=called, wrong_records=names_policy)
 
     def decide(self, uow: UnitOfWork) -> ClaimAnswer:
         execution = uow.executions.get(self.execution_id)
@@ -114,8 +116,10 @@ class ClaimExecution(Command[ClaimAnswer]):
         if self.job_id not in uow.jobs:
             if self.inline is None:
                 return self._reject(uow, "unknown_job", f"no job has the id {self.job_id}")
-            if self.inline.agent_id and self.inline.agent_id not in uow.stored.agents:
-                return self._reject(uow, "unknown_agent", f"no agent has the id {self.inline.agent_id}")
+            try:
+                check_creation(uow, self.inline)
+            except InvalidError as error:
+                return self._reject(uow, error.code, str(error))
             create_job(uow, self.inline, self.job_id, self.author)
         parameters = ExecutionRequest(not_before=self.not_before)
         decision = request_execution(uow, self.job_id, self.execution_id, self.author, parameters)

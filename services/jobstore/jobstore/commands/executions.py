@@ -98,7 +98,8 @@ class CreateAndExecute(Command[JobView]):
         return Reads.join([self.creation.late_reads(stored), self.request.late_reads(stored)])
 
     def decide(self, uow: UnitOfWork) -> JobView:
-        if self.request.execution_id not in uow.executions:
+        # What was answered before any job was made is answered so again. Of a batch, two items may have one id.
+        if self.request.execution_id not in uow.executions or self.creation.job_id in uow.jobs:
             self.creation.decide(uow)
         return self.request.decide(uow)
 
@@ -124,10 +125,10 @@ class ForgetAnswer(Command[bool]):
 class CancelJob(Command[JobView | None]):
     """Cancel a job's live execution; or one by its id, and no other, which may not have been requested yet.
 
-    Where nothing is live the log tells of it all the same, but not of the same one again right behind it. By id it is
-    no error where there is nothing left to cancel. An id that is not known yet is remembered for a time, and only so
-    many are. `by_call`: a caller waits, who gets the job if it is known, and each refusal as RefusedError. A cancel by
-    id that no caller waits for returns None.
+    Where nothing is live the log tells of it all the same, but not of the same one again right behind it. An id that is
+    not known yet is remembered for a time, and only so many are. `by_call`: a caller waits, who gets the job if it is
+    known, and each refusal as RefusedError: of what has ended by itself, too (`illegal_transition`), by id or not. A
+    cancel by id that no caller waits for returns None.
     """
 
     job_id: str | None
@@ -186,4 +187,7 @@ class CancelJob(Command[JobView | None]):
             raise ConflictError("the execution id is another job's", code="execution_conflict")
         elif execution.state is not ExecutionState.DONE:
             return uow.record(execution.job_id, execution, report)
+        elif self.by_call and execution.answer != CANCELLED and not (execution.answer or "").startswith(REFUSED):
+            message = f"the execution has ended already ({execution.answer}) and cannot be cancelled"
+            return uow.refuse(execution.job_id, report, Refusal("illegal_transition", message))
         return None

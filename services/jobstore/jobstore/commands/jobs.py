@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from contracts.resources import NewJob
 from contracts.status import JobStatus
-from jobstore.commands.assigning import assign_agent, create_job, match_agent, read_for_creation
+from jobstore.commands.assigning import assign_agent, check_creation, create_job, match_agent, read_for_creation
 from jobstore.commands.base import NOTHING, Command, Locks, Reads, optional, raise_refusal, require_agent, require_job
-from jobstore.commands.judging.freezing import check_named
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import JobView, UnitOfWork
 from jobstore.domain.decisions import NO_ENDING
@@ -42,8 +41,7 @@ class CreateJob(Command[JobView]):
             if not is_same(uow.specs[self.job_id], self.new):
                 raise ConflictError(f"another job has the id {self.job_id}", code="job_conflict")
             return uow.show_job(self.job_id)
-        require_agent(uow, self.new.agent_id)
-        check_named(uow, self.new.policy)
+        check_creation(uow, self.new)
         create_job(uow, self.new, self.job_id, self.actor)
         return uow.show_job(self.job_id)
 

@@ -103,6 +103,14 @@ def find_obstacle(uow: UnitOfWork, job: Job, policy: Policy, parameters: Executi
         return Refusal("agent_disabled", f"the agent {agent.id} is disabled")
     if uow.stored.queue_room.get(spec.tenant, 1) <= 0 and not parameters.policy_note:
         return Refusal("queue_full", f"as many executions of tenant {spec.tenant} wait as its limit allows")
+    return _find_used_up(job, policy)
+
+
+def _find_used_up(job: Job, policy: Policy) -> Refusal | None:
+    """Return which allowance of its policy a job has used up: the submissions that it allows by now, or its budget."""
+    if policy.max_submissions is not None and job.not_met >= policy.max_submissions:
+        message = f"{job.not_met} submissions were not met, and the job's policy allows {policy.max_submissions}"
+        return Refusal("submissions_exhausted", message)
     if used_up := Budget(policy.budget_usd, policy.budget_tokens, job.spent_usd, job.spent_tokens).used_up:
         return Refusal("budget_exhausted", f"the job's budget is used up: {used_up}")
     return None

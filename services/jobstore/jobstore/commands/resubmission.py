@@ -121,7 +121,13 @@ def _refuse_resubmission(
     if uow.terms.ids.derive_next(execution.execution_id) in uow.executions:
         return Refusal("execution_conflict", "its next execution was cancelled before it came, or asked for")
     spent_usd, spent_tokens = job.spent_usd + report.cost_usd, job.spent_tokens + report.tokens
-    after = replace(job, agent_id=other or job.agent_id, spent_usd=spent_usd, spent_tokens=spent_tokens)
+    after = replace(
+        job,
+        agent_id=other or job.agent_id,
+        not_met=job.not_met + 1,
+        spent_usd=spent_usd,
+        spent_tokens=spent_tokens,
+    )
     obstacle = find_obstacle(uow, after, merge_policies(uow, after), parameters)
     if obstacle is None and other is None and _repeats_itself(job, execution, report, uow.stored.histories[job.id]):
         return Refusal("no_progress", "the answer is the one before, and the same criteria fail")
@@ -129,8 +135,13 @@ def _refuse_resubmission(
 
 
 def _repeats_itself(job: Job, execution: Execution, report: Report, history: AgentHistory) -> bool:
-    """Return whether the agent gave the previous result again, and the same criteria were not met."""
-    if job.feedback is None or execution.result_hash is None or execution.result_hash != history.result_hash:
+    """Return whether the agent gave its previous result again, and the same criteria were not met.
+
+    The first answer after a hand-over is compared with nothing: the one before was another agent's.
+    """
+    if not history.not_met or job.feedback is None:
+        return False
+    if execution.result_hash is None or execution.result_hash != history.result_hash:
         return False
     assert report.feedback is not None  # it is of a verdict
     return _unmet_criteria(job.feedback) == _unmet_criteria(report.feedback)

@@ -31,6 +31,17 @@ _ANY: Final = frozenset(JobStatus)
 _ASSIGNABLE: Final = frozenset({_S.PENDING, _S.ASSIGNED, _S.FAILED, _S.REJECTED, _S.RESUBMISSION_REQUIRED})
 _UNDER_WAY: Final = frozenset({_S.IN_PROGRESS})
 
+#: What is refused while an execution of the job is live, wherever the job stands.
+_NEEDS_REST: Final = frozenset(
+    {
+        TransitionKind.ASSIGNED,
+        TransitionKind.MATCHED,
+        TransitionKind.HANDED_ON,
+        TransitionKind.REQUESTED,
+        TransitionKind.EDITED,
+        TransitionKind.REJUDGED,
+    }
+)
 #: How a refusal names what was asked for.
 _REQUEST_WORDS: Final[Mapping[TransitionKind, str]] = {
     TransitionKind.ASSIGNED: "be assigned",
@@ -71,6 +82,8 @@ def decide(job: Job, execution: Execution | None, report: Report, clock: Clock) 
     if is_late_result(execution, report):
         kept = replace(execution, result_lease=report.lease, result_hash=report.result_hash)
         return record(job, kept, report, JobLogStatus.CANCELLED, job.status)
+    if job.live and report.kind in _NEEDS_REST:
+        return Refusal("execution_live", "an execution of the job is live")
     rule = RULES.get(report.kind)
     if rule is None or job.status not in rule.sources:
         request = _REQUEST_WORDS.get(report.kind, f"take the report `{report.kind}`")
@@ -82,8 +95,6 @@ def decide(job: Job, execution: Execution | None, report: Report, clock: Clock) 
 def _assign(case: Case) -> Decision | Refusal:
     """Assign an agent by hand: submissions count from 1 again, and old feedback is dropped."""
     job, execution, report, _ = case
-    if job.live:
-        return Refusal("execution_live", "an execution of the job is live")
     assigned = replace(job, agent_id=report.agent_id, not_met=0, feedback=None)
     return record(assigned, execution, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED)
 
@@ -91,8 +102,6 @@ def _assign(case: Case) -> Decision | Refusal:
 def _change_agent(case: Case) -> Decision | Refusal:
     """Change the agent by matching or policy: unlike an assignment by hand, this keeps feedback and count."""
     job, execution, report, _ = case
-    if job.live:
-        return Refusal("execution_live", "an execution of the job is live")
     assigned = replace(job, agent_id=report.agent_id)
     return record(assigned, execution, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED)
 
@@ -106,16 +115,12 @@ def _note_no_match(case: Case) -> Decision | Refusal:
 def _edit(case: Case) -> Decision | Refusal:
     """Record an edit; the status stays."""
     job, _, report, _ = case
-    if job.live or job.status is JobStatus.IN_PROGRESS:
-        return Refusal("execution_live", "an execution of the job is live")
     return record(job, None, report, JobLogStatus(job.status.value), job.status)
 
 
 def _request(case: Case) -> Decision | Refusal:
     """Queue an execution, and make the job ASSIGNED and live (rule `request-assigns`)."""
     job, execution, report, clock = case
-    if job.live:
-        return Refusal("execution_live", "an execution of the job is live")
     if execution is None or execution.state is not ExecutionState.QUEUED or execution.attempt:
         return refuse_fenced()
     due_at = max(clock.now, execution.not_before or clock.now)
@@ -231,8 +236,6 @@ def _send_back(case: Case) -> Decision | Refusal:
 def _rejudge(case: Case) -> Decision | Refusal:
     """Take the verdict on a result back, for another one that the same transaction records: no submission counts."""
     job, execution, report, clock = case
-    if job.live:
-        return Refusal("execution_live", "an execution of the job is live")
     if execution is None or execution.execution_id != job.execution_id or execution.result_version is None:
         return Refusal("nothing_to_judge", "the last execution of the job has no result")
     unjudged = replace(job, live=True, not_met=execution.submission - 1, feedback=None)
@@ -387,6 +390,6 @@ RULES: Final[Mapping[TransitionKind, Rule]] = {
     TransitionKind.REBUILT: Rule(frozenset({_S.ASSIGNED, _S.IN_PROGRESS}), _requeue_after_rebuild),
     TransitionKind.OVER_BUDGET: Rule(frozenset({_S.ASSIGNED, _S.IN_PROGRESS}), _stop_over_budget),
     TransitionKind.MISJUDGED: Rule(_UNDER_WAY, _judge_again),
-    TransitionKind.EDITED: Rule(_ANY - {_S.COMPLETED}, _edit),
+    TransitionKind.EDITED: Rule(_ASSIGNABLE, _edit),
     TransitionKind.REJUDGED: Rule(RESTING, _rejudge),
 }

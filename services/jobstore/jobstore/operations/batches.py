@@ -61,24 +61,23 @@ class Batches:
     ) -> Batch:
         """Store a batch, request all its executions, and return job by job what was accepted.
 
-        Jobs are named by id, given anew or chosen by a filter. A batch of the same tenants with the same idempotency
-        key is the same one.
+        Jobs are named by id, given anew or chosen by a filter. A batch of the same caller with the same idempotency key
+        is the same one.
         ConflictError: the key is that of a batch of other jobs. RefusedError: no job matches the filter.
         """
         check_batch_size(len(job_ids) + len(new))
-        tenants = {job.tenant for job in new} | ({chosen.tenant or ""} if chosen else set())
         hashes = [_hash_batch(job_ids, new, chosen, hash_job) for hash_job in (hash_spec, hash_as_given)]
-        async with self._database.transaction() as session:
-            tenants |= await repository.find_tenants(session, job_ids)
-            matching = await snapshots.count_matching(session, chosen, BATCH_MAX) if chosen is not None else 0
-        batch_id = self._derive_id("batch", *sorted(tenants), key=idempotency_key)
+        obstacle = None
+        if chosen is not None:
+            async with self._database.transaction() as session:
+                obstacle = _refuse_number(await snapshots.count_matching(session, chosen, BATCH_MAX), BATCH_MAX)
+        batch_id = self._derive_id("batch", actor, key=idempotency_key)
         spec = OperationSpec(
             items=repository.make_items(self._worker.ids, batch_id, job_ids, new),
             snapshot=snapshots.matching_items(OperationKind.EXECUTE, chosen, BATCH_MAX) if chosen is not None else None,
             name=name,
             parameters=_dump_filter(chosen),
         )
-        obstacle = _refuse_number(matching, BATCH_MAX) if chosen is not None else None
         await self._create(CreateOperation(batch_id, hashes, spec, obstacle, actor=actor))
         return await _get_batch(self._database, batch_id)
 
@@ -91,7 +90,7 @@ class Batches:
         RefusedError (`nothing_to_retry`): there are none.
         """
         source = await self.get_operation(operation_id)
-        batch_id = self._derive_id("retry", str(source.id), key=idempotency_key)
+        batch_id = self._derive_id("retry", actor, str(source.id), key=idempotency_key)
         snapshot = snapshots.retried_items(source.id, statuses)
         async with self._database.transaction() as session:
             number = await snapshots.count_items(session, snapshot)
@@ -109,8 +108,7 @@ class Batches:
 
         ConflictError: the key is that of another operation. RefusedError: no job matches. InvalidError: too many do.
         """
-        tenant = (new.filter.tenant if new.filter else None) or ""
-        operation_id = self._derive_id("operation", tenant, key=idempotency_key)
+        operation_id = self._derive_id("operation", actor, key=idempotency_key)
         chosen, retry_of = _limit_to_rested(new), None
         obstacle: PermanentError | None = None
         async with self._database.transaction() as session:
@@ -164,7 +162,7 @@ class Batches:
         return await self._describe(self._database, key)
 
     def _derive_id(self, purpose: str, *names: str, key: str) -> UUID:
-        """Return the id that an idempotency key stands for; without one, an id of its own."""
+        """Return the id that a caller's idempotency key stands for, whatever it asks; without one, an id of its own."""
         return self._worker.ids.derive(purpose, *names, key or str(uuid4()))
 
     async def get_operation(self, operation_id: str) -> Operation:

@@ -58,7 +58,6 @@ _LIST_ENDED: Final = text(
     f"AND NOT EXISTS ({_UNANSWERED}) AND NOT EXISTS ({_LIVE}) AND NOT EXISTS ({_JUDGED})",
 )
 _FIND: Final = text("SELECT id FROM operations WHERE id = :id")
-_TENANTS: Final = text("SELECT DISTINCT tenant FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
 
 
 def derive_execution_id(ids: IdKey, operation_id: UUID, job_id: str) -> UUID:
@@ -75,11 +74,6 @@ def make_items(ids: IdKey, operation_id: UUID, job_ids: Sequence[str], new: Iter
         job_id = job.id or str(ids.derive("job of a batch", str(operation_id), str(number)))
         items.append(Item(len(items), job_id, job.model_dump_json(exclude_defaults=True)))
     return items
-
-
-async def find_tenants(connection: Connection, job_ids: Sequence[str]) -> set[str]:
-    """Return the tenants of those of these jobs that exist."""
-    return set(await connection.scalars(_TENANTS, {"ids": list(job_ids)})) if job_ids else set()
 
 
 async def find(connection: Connection, operation_id: UUID) -> UUID | None:

@@ -10,6 +10,7 @@ from support.jobstore.memory import POLICY, Life, MemoryJobstore
 from support.jobstore.steps import new_job, result
 
 from contracts import jsontext
+from contracts.resources import NewJob
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import CancelJob, ForgetAnswer
@@ -94,11 +95,18 @@ def test_what_is_concluded_or_judged_is_claimed_by_nobody(life: Life) -> None:
     assert early.execution.due_at is None
 
 
-@pytest.mark.parametrize(("agent_id", "code"), [(None, "unknown_job"), ("nobody", "unknown_agent")])
+@pytest.mark.parametrize(
+    ("inline", "code"),
+    [
+        (None, "unknown_job"),
+        (new_job(agent_id="nobody"), "unknown_agent"),
+        (new_job(policy={"judge": "unheard-of"}), "unknown_judge_policy"),
+        (new_job(policy={"criteria_set": "unheard-of"}), "unknown_criteria_set"),
+    ],
+)
 def test_an_id_whose_record_was_wrong_is_answered_so_until_that_is_forgotten(
-    life: Life, agent_id: str | None, code: str
+    life: Life, inline: NewJob | None, code: str
 ) -> None:
-    inline = None if agent_id is None else new_job(agent_id=agent_id)
     answers = [life.claim(inline=inline) for _ in range(2)]
     life.created()  # the record lies in its topic, and is read again after an offset reset
     answers.append(life.claim())

@@ -1,5 +1,6 @@
 """What reports of workers lead to, without a database."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -244,6 +245,17 @@ def test_what_was_cancelled_before_it_came_does_not_follow(life: Life) -> None:
     assert said_last(life)[0] == "execution_conflict"
 
 
+def test_what_a_policy_that_was_lowered_meanwhile_does_not_allow_does_not_follow(life: Life) -> None:
+    """What is frozen with the execution allows three."""
+    life.judging(policy={"resubmit": "automatic"})
+    spec = life.jobstore.specs[life.job_id]
+    lowered = spec.policy.model_copy(update={"max_submissions": 1})
+    life.jobstore.specs[life.job_id] = replace(spec, policy=lowered)
+    life.judged(Outcome.FAIL)
+    assert said_last(life)[0] == "submissions_exhausted"
+    assert life.told[-1] == "not_met"
+
+
 @pytest.mark.parametrize(
     ("budget", "usage"),
     [({"budget_tokens": 1}, Usage(input_tokens=1)), ({"budget_usd": 0.5}, Usage(cost_usd=0.5))],
@@ -302,6 +314,21 @@ def test_a_job_is_handed_on_after_a_single_verdict_where_the_policy_says_so(jobs
     life.judged(Outcome.FAIL)
     (handed_on,) = (each.report for each in jobstore.log(life.job_id) if each.report.kind is TransitionKind.HANDED_ON)
     assert (handed_on.message or "").endswith(" after 1 not-met verdict")
+
+
+def test_the_first_answer_after_a_hand_over_is_compared_with_nothing(jobstore: MemoryJobstore) -> None:
+    jobstore.register("able", "sing")
+    policy = AUTOMATIC | {"hand_over_after": 1, "max_submissions": 9}
+    after = Life(jobstore).judging(agent_id=None, capabilities=["sing"], policy=policy)
+    jobstore.register("abler", "sing")
+    for _ in range(2):  # both give the same answer, and nobody is left to have the job after the second
+        after.judged(Outcome.FAIL)
+        assert after.told[-1] == "requested"
+        after = following(after)
+        after.claim()
+        after.claim_judging()
+    after.judged(Outcome.FAIL)
+    assert said_last(after)[0] == "no_progress"
 
 
 def test_a_disabled_agent_hands_its_job_on_to_one_that_is_not(jobstore: MemoryJobstore) -> None:

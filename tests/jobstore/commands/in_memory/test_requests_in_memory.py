@@ -107,6 +107,25 @@ def test_an_execution_is_requested_once_and_its_answer_repeated(life: Life) -> N
     assert code_of(Life(life.jobstore).execute) == "unknown_job"
 
 
+def test_what_is_asked_of_a_running_job_says_that_it_runs(life: Life) -> None:
+    life.running()
+    run, other = life.jobstore.run, life.jobstore.register("other")
+    assert code_of(lambda: run(AssignAgent(life.job_id, other, actor=SIGNOFF))) == "execution_live"
+    assert code_of(lambda: run(ExecuteJob(life.job_id, new_execution_id(), actor=SIGNOFF))) == "execution_live"
+
+
+def test_what_a_policy_allows_by_now_is_how_often_a_job_is_submitted(life: Life) -> None:
+    life.judging()
+    life.judged(Outcome.FAIL)
+    for most in (1, 2):
+        edit = JobEdit(policy={"max_submissions": most})
+        life.jobstore.run(EditJob(life.job_id, edit, actor=SIGNOFF))
+        life.execution_id = new_execution_id()
+        if most == 1:
+            assert code_of(life.execute) == "submissions_exhausted"
+    assert life.execute()["submission"] == 2
+
+
 def test_a_refusal_is_the_answer_of_an_id_that_was_chosen_and_of_no_other(life: Life) -> None:
     life.created().execute()
     chosen = Life(life.jobstore, life.job_id)
@@ -137,6 +156,8 @@ def test_what_is_created_and_executed_at_once_is_asked_for_once(jobstore: Memory
     request = ExecuteJob(life.job_id, life.execution_id, chosen=True, actor=SIGNOFF)
     command = CreateAndExecute(CreateJob(new_job(), life.job_id, actor=SIGNOFF), request, actor=SIGNOFF)
     assert [jobstore.run(command)["version"] for _ in range(2)] == [2, 2]
+    other = replace(command, creation=CreateJob(new_job(title="Another"), life.job_id, actor=SIGNOFF))
+    assert code_of(lambda: jobstore.run(other)) == "job_conflict"
     jobstore.queue_room["default"] = 0
     full = Life(jobstore).created()
     assert code_of(full.execute) == "queue_full"
@@ -205,9 +226,12 @@ def test_a_job_is_cancelled_whether_or_not_it_runs(life: Life) -> None:
     done = Life(life.jobstore).judging()
     done.judged()
     assert code_of(lambda: life.jobstore.run(CancelJob(done.job_id, actor=SIGNOFF))) == "illegal_transition"
+    by_id = CancelJob(done.job_id, done.execution_id, by_call=True, actor=SIGNOFF)
+    assert code_of(lambda: life.jobstore.run(by_id)) == "illegal_transition", "which execution it was changes nothing"
+    assert life.jobstore.run(replace(by_id, by_call=False)) is None
 
 
-def test_a_cancel_by_id_is_no_error_where_nothing_is_left_and_one_in_anothers_name_is(life: Life) -> None:
+def test_a_repeated_cancel_by_id_is_no_error_and_one_in_anothers_name_is(life: Life) -> None:
     life.requested()
     run = life.jobstore.run
     assert code_of(lambda: run(CancelJob("another job", life.execution_id, actor=SIGNOFF))) == "execution_conflict"

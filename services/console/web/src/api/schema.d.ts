@@ -123,7 +123,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel Job
-         * @description Cancel what is asked for or under way.
+         * @description Cancel what is asked for or under way. What has ended by itself is a conflict, with or without its id.
          */
         post: operations["cancel_job"];
         delete?: never;
@@ -1010,7 +1010,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel Execution
-         * @description Cancel one execution, also one that nobody has asked for yet. Nothing left to cancel is no error.
+         * @description Cancel one execution, also one that nobody has asked for yet. One that has ended by itself is a conflict.
          */
         post: operations["cancel_execution"];
         delete?: never;

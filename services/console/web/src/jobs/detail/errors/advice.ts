@@ -119,6 +119,7 @@ const ADVICE: Record<string, Advice> = {
     means: "For ten minutes, the database failed to store what was reported about the job, and nothing else.",
     todo: "Read the jobstore's log, which says why, and the dead letters; then execute again.",
   },
+  submissions_exhausted: { means: "The policy allows no more submissions.", todo: "Raise them, or assign it again." },
   budget_exhausted: { means: "The job has spent its budget.", todo: "Raise the budget in the policy, or stop here." },
   no_progress: {
     means: "The new result equals the one before, and fails the same criteria: it is not resubmitted by itself.",
