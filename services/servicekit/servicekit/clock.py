@@ -17,7 +17,7 @@ def read_retry_after(headers: Mapping[str, str], max_s: float) -> float | None:
     It is a number, with a fraction too, or a date by the clock of whoever answered, which the header Date tells.
     """
     value = headers.get("Retry-After", "")
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
         return min(float(value), max_s)
     until = _parse_date(value)
     if until is None:
