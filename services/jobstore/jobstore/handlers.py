@@ -33,6 +33,8 @@ R = TypeVar("R", JobStatusReported, ResultProduced)
 
 #: Dead letters of what nobody vouches for and nobody can read, since this process began; more are only counted.
 UNREADABLE_MAX = 1_000
+#: Replayed records of a batch that the log names; more are counted.
+REPLAYS_NAMED_MAX = 20
 #: The code in a job's log of an outcome of which the database refuses a value.
 UNSTORABLE = "unstorable"
 #: The keys that sign each kind of report. A lease's number is granted once, so that one of them is right.
@@ -150,9 +152,18 @@ class EventHandlers:
         self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command[object] | None]
     ) -> Sequence[object]:
         """Carry out the command for each record, if there is one; none for a replay. Return the results in order."""
+        if replays := [i for i in incoming if i.replay]:
+            _log_replays(replays)
         commands = [None if i.replay else command(i) for i in incoming]
         results = iter(await self._runner.record.run([command for command in commands if command is not None]))
         return [None if command is None else next(results) for command in commands]
+
+
+def _log_replays(replays: Sequence[Incoming[E]]) -> None:
+    """Say which replayed records were passed over: one line a batch, since strangers may replay many."""
+    named = [f"{i.record.partition}/{i.record.offset} of {i.event.execution_id}" for i in replays[:REPLAYS_NAMED_MAX]]
+    extra = {"topic": replays[0].record.topic, "records": len(replays), "named": named}
+    log.info("replayed records change nothing", extra=extra)
 
 
 def check_cancel(upstreams: Upstreams, record: ConsumerRecord[bytes, bytes]) -> Actor:

@@ -61,9 +61,10 @@ async def test_a_replayed_request_is_answered_with_what_it_would_have_been(steps
     assert await replayed() == (ClaimOutcome.REFUSED, "illegal_transition")
 
 
-async def test_a_replayed_outcome_is_not_even_recorded_where_it_would_be_in_order(
-    steps: Steps, runner: CommandRunner, database: Database
+async def test_a_replayed_outcome_is_not_even_recorded_where_it_would_be_in_order_and_the_log_says_so(
+    steps: Steps, runner: CommandRunner, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "jobstore.handlers")
     lease = await steps.running()
     before = await everything(database)
     produced = result(steps.execution_id, steps.job_id, lease)
@@ -79,6 +80,13 @@ async def test_a_replayed_outcome_is_not_even_recorded_where_it_would_be_in_orde
         [incoming(cancels, replay=True)]
     ) == [None]
     assert await everything(database) == before
+    told = [vars(each) for each in caplog.records if each.msg == "replayed records change nothing"]
+    assert [(each["topic"], each["records"]) for each in told] == [
+        ("result-produced", 1),
+        ("job-status-reported", 1),
+        ("cancel-requested", 1),
+    ]
+    assert all(str(steps.execution_id) in each["named"][0] for each in told)
 
 
 async def test_a_batch_of_replays_and_others_is_answered_in_order(steps: Steps, runner: CommandRunner) -> None:

@@ -50,8 +50,8 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     """Show what a topic holds, oldest first in each partition; or publish it again, which changes nothing.
 
     What is published again has the same key and value, and its headers with `signoff-replay` added: such a record
-    changes nothing, and the services' logs say what it would have been answered. Facts and dead letters are never
-    published again.
+    changes nothing, and the services' logs name it, a request with what it would have been answered. Facts and dead
+    letters are never published again.
 
     Of facts it says who signed each, where a key is known (SIGNOFF_SECRETS, SIGNOFF_FACT_KEYS or the endpoints file),
     else that this is not checked. Which secret vouches for what, `signoff verify` says, which reads them all.
