@@ -2,8 +2,9 @@
 
 import json
 import os
+import stat
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ class Target:
     agents: dict[str, str] = field(default_factory=dict)
     processes: dict[str, int] = field(default_factory=dict)
     file: Path | None = None
+    #: Whether a token was given, but only a file that was searched for says where the jobstore is.
+    is_token_for_another: bool = False
 
     @property
     def login(self) -> str | None:
@@ -37,25 +40,28 @@ class Target:
 def find_target(options: dict[str, str | None], endpoints: Path | None = None) -> Target:
     """Return the target of the options, with what they leave open taken from the endpoints file.
 
-    The default file may be missing. It is not read if an option names a jobstore: its token is not for that one.
-    Raise CommandError if the file cannot be read.
+    The default file may be missing. It is not read if an option names a jobstore: its token is not for that one. Nor is
+    a token of the options for a jobstore that it names: whoever made the folder, such as a repository's author, would
+    get it. Raise CommandError if the file cannot be read.
     """
     file = endpoints or (None if options["jobstore"] else _find_endpoints())
     if file is None:
         return Target(**{name: value for name, value in options.items() if value})  # type: ignore[arg-type]
-    return _override(read_endpoints(file), options)
+    target = _override(read_endpoints(file), options)
+    return replace(target, is_token_for_another=endpoints is None and bool(options["token"]))
 
 
 def _find_endpoints() -> Path | None:
     """Return the endpoints file of this folder, or of the nearest one above that has one.
 
-    One that belongs to another user is passed over: whoever can write above must not say where a job goes.
+    One that belongs to another user, or that others can write, is passed over: they must not say where a job goes.
     """
     here = Path.cwd()
     for folder in (here, *here.parents):
         file = folder / ENDPOINTS
         with suppress(OSError):
-            if file.stat().st_uid in {os.getuid(), 0}:
+            status = file.stat()
+            if status.st_uid in {os.getuid(), 0} and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 return file
     return None
 

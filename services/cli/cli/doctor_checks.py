@@ -78,7 +78,7 @@ async def check_grpc(target: Target) -> list[Check]:
     """Check whether the jobstore answers, can write and accepts the token, and whether its agents can be reached."""
     if target.jobstore is None:
         return [Check("jobstore", False, "no address is known", "run `signoff up`, or give --jobstore host:port")]
-    async with connect(target.jobstore, target.token, timeout_s=TIMEOUT_S) as jobstore:
+    async with connect(target, timeout_s=TIMEOUT_S) as jobstore:
         code = await jobstore.find_outage()
         if code is not None and code not in DATABASE_OUTAGES:
             remedy = (

@@ -45,7 +45,7 @@ class Session:
         if self.target.jobstore is None:
             message = "no jobstore is known: start one with `signoff up`, or give --endpoints or --jobstore"
             raise CommandError(message, code="no_jobstore")
-        async with connect(self.target.jobstore, self.target.token) as jobstore:
+        async with connect(self.target) as jobstore:
             yield jobstore
 
     async def learn_agents(self, jobstore: JobStoreClient, agent_ids: Iterable[str | None] | None = None) -> None:
@@ -68,9 +68,19 @@ class Session:
         self.out.show_job(job)
 
 
-def connect(address: str, token: str | None, *, timeout_s: float = 10.0) -> JobStoreClient:
-    """Return a client that returns records in place of resources: pydantic takes longer to import than a call takes."""
-    return JobStoreClient(address, token, timeout_s=timeout_s, read=read_record)
+def connect(target: Target, *, timeout_s: float = 10.0) -> JobStoreClient:
+    """Return a client of a target's jobstore. Raise CommandError if the token that was given is not for that one.
+
+    It returns records in place of resources: pydantic takes longer to import than a call takes.
+    """
+    assert target.jobstore is not None
+    if target.is_token_for_another:
+        message = (
+            f"the token that was given (SIGNOFF_TOKEN, --token) is not sent to {target.jobstore}, which {target.file} "
+            "names: name the place, too, with --jobstore or --endpoints, or give no token to use that of the file"
+        )
+        raise CommandError(message, code="token_for_another")
+    return JobStoreClient(target.jobstore, target.token, timeout_s=timeout_s, read=read_record)
 
 
 def _open_session(

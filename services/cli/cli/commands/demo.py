@@ -44,7 +44,7 @@ async def demo(
 ) -> None:
     """Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."""
     async with _open_target(cli, data_dir) as (target, is_own):
-        async with connect(_require(target.jobstore, "jobstore"), target.token) as jobstore:
+        async with connect(target) as jobstore:
             await _register_agents(cli, jobstore, target)
             jobs = make_demo_jobs(secrets.token_hex(3))
             try:
@@ -94,7 +94,7 @@ async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Targ
 
 
 async def _is_serving(target: Target) -> bool:
-    async with connect(_require(target.jobstore, "jobstore"), target.token) as jobstore:
+    async with connect(target) as jobstore:
         return await jobstore.is_serving()
 
 

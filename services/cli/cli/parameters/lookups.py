@@ -163,7 +163,7 @@ def _complete(list_ids: Callable[[JobStoreClient, str], AsyncIterator[str]]) -> 
         target = find_target(environment | {"token": token}, Path(file) if file else None)
         if target.jobstore is None:
             return []
-        async with asyncio.timeout(_COMPLETED_WITHIN_S), connect(target.jobstore, target.token) as jobstore:
+        async with asyncio.timeout(_COMPLETED_WITHIN_S), connect(target) as jobstore:
             return [known async for known in list_ids(jobstore, incomplete) if known.startswith(incomplete)]
 
     def complete(incomplete: str) -> list[str]:
