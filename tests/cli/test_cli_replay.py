@@ -269,3 +269,13 @@ async def test_dead_letters_are_redriven_as_they_came_once_their_answers_are_for
 async def test_facts_have_no_dead_letters_to_redrive(signoff, broker):
     ran = await signoff("dlq", "redrive", "job-changed", "--kafka", broker)
     assert "has no dead letters" in ran.err
+
+
+@pytest.mark.parametrize("ms", [-9_000_000_000_000_000, -62_135_596_800_000])
+async def test_a_record_of_a_time_that_no_calendar_has_is_shown_all_the_same(replay, producer, job_id, ms):
+    await producer.send_and_wait(TOPIC, b"{}", key=job_id.encode(), timestamp_ms=ms)
+    (line,) = (await replay(TOPIC, "--job", job_id, "--json")).json_lines
+    assert line["time"][:4] in {"0001", "9999"}
+    ran = await replay(TOPIC, "--job", job_id, "--until", "1h")
+    assert ran.status == 0, ran.err
+    assert (await replay(TOPIC, "--job", job_id)).out.endswith("1 record\n")

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import typer
@@ -27,7 +27,9 @@ class TopicRecord:
     @property
     def at(self) -> datetime:
         """When the record was published."""
-        return datetime.fromtimestamp(self.record.timestamp / 1000, UTC)
+        from servicekit.kafka.history import read_time  # noqa: PLC0415 - heavy, and only needed here
+
+        return read_time(self.record)
 
     @property
     def key(self) -> str | None:

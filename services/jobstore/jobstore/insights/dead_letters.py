@@ -5,13 +5,12 @@ import logging
 import re
 from collections.abc import Mapping
 from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import Final
 
 from contracts.messages.views import DeadLetter
 from contracts.topics import TOPICS
 from servicekit.errors import PermanentError, TransientError
-from servicekit.kafka.history import History, Record
+from servicekit.kafka.history import History, Record, read_time
 from servicekit.kafka.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -106,7 +105,7 @@ def _parse_letter(record: Record) -> DeadLetter:
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        at=read_time(record),
         code=headers.get("dlq-error-code"),
         message=headers.get("dlq-error-message"),
         source_topic=headers.get("dlq-topic"),

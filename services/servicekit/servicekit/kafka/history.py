@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from datetime import datetime
-from typing import Any, Self, TypeAlias
+from datetime import UTC, datetime
+from typing import Any, Final, Self, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -20,6 +20,17 @@ RECORDS_MAX = 4_000
 PARTITION_BYTES = 256 << 10
 #: The broker is taken to be out of reach when nothing arrives for so long although there is more.
 SILENCE_S = 15.0
+
+
+#: The first and the last time of a record that is shown as it is, in seconds since 1970: a day within the years 1 to
+#: 9999, so that every zone can show it.
+_FIRST_S: Final = datetime(1, 1, 2, tzinfo=UTC).timestamp()
+_LAST_S: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
+
+
+def read_time(record: Record) -> datetime:
+    """Return when a record was written, by its writer's word, brought into the years that a calendar has."""
+    return datetime.fromtimestamp(min(max(record.timestamp / 1000, _FIRST_S), _LAST_S), UTC)
 
 
 class History:
