@@ -48,7 +48,10 @@ async def test_the_receipt_of_a_job_is_printed(signoff, words):
 async def test_it_is_written_to_a_file_that_verifies(signoff, tmp_path, env):
     ran = await signoff("receipt", "poem", "--out", "poem.json")
     assert (ran.status, ran.out) == (0, "the receipt of poem, version 7, is in poem.json\n"), ran.err
-    assert (await signoff("receipt", "verify", "poem.json")).status == 0
+    ran = await signoff("receipt", "verify", "poem.json")
+    assert (ran.status, f"by the word of the jobstore at {env['SIGNOFF_JOBSTORE']}" in ran.out) == (0, True)
+    told = (await signoff("receipt", "verify", "poem.json", "--json")).json
+    assert told["keys_of"] == f"the jobstore at {env['SIGNOFF_JOBSTORE']}"
     kept = await signoff("receipt", "keys")
     (tmp_path / "keys.json").write_text(kept.out)
     assert [key["secret_id"] for key in kept.json["items"]] == ["new-", "old-"]
@@ -91,6 +94,7 @@ async def test_verifying_says_what_was_verified_and_needs_no_signoff(signoff):
         'Says "sea"',
         "optional: never: names",
         "was not compared",
+        "by the word of keys.json",
     ):
         assert word in ran.out
     ran = await signoff("receipt", "verify", "-", "--key", NEW.public.public_key, "--json", stdin=RECEIPT.decode())

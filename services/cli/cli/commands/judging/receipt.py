@@ -84,35 +84,38 @@ async def verify(
     """Verify a receipt, and say what it states; succeed if it is genuine.
 
     Only the public key is needed, and no running Signoff. Without --keys or --key the keys are asked of the jobstore
-    that is known.
+    that is known: then the receipt is as genuine as that jobstore's word, and the answer says so.
     """
     from contracts.receipts.errors import ReceiptError  # noqa: PLC0415 - with the next ones heavy, and only needed here
     from contracts.receipts.statement import verify  # noqa: PLC0415
 
     try:
-        signer, statement = verify(_read(receipt, "the receipt"), await _find_keys(cli, keys_file, key))
+        keys, keys_of = await _find_keys(cli, keys_file, key)
+        signer, statement = verify(_read(receipt, "the receipt"), keys)
     except ReceiptError as error:
         raise CommandError(f"not valid: {error}", code=error.code) from None
     if result is not None and statement.result_sha256 not in _hash_forms(_read(str(result), "the result")):
         message = f"the receipt is genuine, and about another result than the one in {result}"
         raise CommandError(message, code="other_result")
-    _show(cli, signer, statement, result)
+    _show(cli, signer, statement, result, keys_of)
 
 
-async def _find_keys(cli: Session, file: Path | None, key: str | None) -> "PublicKeys":
+async def _find_keys(cli: Session, file: Path | None, key: str | None) -> "tuple[PublicKeys, str]":
+    """Return the keys to verify with, and whose word it is that they are the right ones."""
     from contracts.receipts.keys import PublicKeys  # noqa: PLC0415 - heavy, and only needed here
 
     if file is not None and key is not None:
         raise CommandError("give --keys or --key, not both", code="two_keys")
     if file is not None:
-        return PublicKeys.parse(_read(str(file), "the keys"))
+        return PublicKeys.parse(_read(str(file), "the keys")), str(file)
     if key is not None:
-        return PublicKeys.parse_one(key)
+        return PublicKeys.parse_one(key), "--key"
     if cli.target.jobstore is None:
         message = "no key is known: give --keys or --key, or the address of the jobstore that signed (--jobstore)"
         raise CommandError(message, code="no_receipt_keys")
     async with cli.jobstore() as jobstore:
-        return PublicKeys.parse(to_json({"items": await jobstore.list_receipt_keys()}).encode())
+        keys = PublicKeys.parse(to_json({"items": await jobstore.list_receipt_keys()}).encode())
+    return keys, f"the jobstore at {cli.target.jobstore}"
 
 
 def _read(path: str, name: str) -> bytes:
@@ -137,18 +140,19 @@ def _hash_forms(content: bytes) -> set[str]:
     return {hash_result(form).hex() for form in forms}
 
 
-def _show(cli: Session, signer: "PublicKey", statement: "Statement", result: Path | None) -> None:
+def _show(cli: Session, signer: "PublicKey", statement: "Statement", result: Path | None, keys_of: str) -> None:
     stated = statement.predicate
     cli.out.print_json(
         {
             "valid": True,
             "keyid": signer.keyid,
             "secret_id": signer.secret_id,
+            "keys_of": keys_of,
             "result_compared": result is not None,
             "statement": statement.model_dump(mode="json", by_alias=True, exclude_none=True),
         }
     )
-    cli.out.print_line(f"valid: signed with the key {signer.keyid}")
+    cli.out.print_line(f"valid: signed with the key {signer.keyid}, by the word of {keys_of}")
     rows: list[tuple[str, object]] = [
         ("job", stated.job_id),
         ("version", stated.version),
