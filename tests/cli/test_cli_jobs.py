@@ -139,6 +139,25 @@ async def test_a_new_job_is_executed_and_waited_for_in_one_command(signoff):
     assert "COMPLETED" in ran.out
 
 
+async def test_a_job_that_nobody_could_execute_is_not_even_created(signoff, jobstore):
+    ran = await signoff("jobs", "create", "--title", "t", "--criteria", "c", "--execute")
+    assert (ran.status, jobstore.jobs) == (2, {})
+    assert "needs --agent, or --capability" in ran.err
+
+
+async def test_where_a_new_job_is_not_executed_it_says_that_it_was_created(signoff, jobstore):
+    jobstore.refusals["ExecuteJob"] = Refusal(StatusCode.FAILED_PRECONDITION, "agent_disabled", "the agent is disabled")
+    ran = await signoff(
+        "jobs", "create", "--id", "new", "--title", "t", "--criteria", "c", "--agent", "writer", "--execute", "--json"
+    )
+    assert (ran.status, list(jobstore.jobs)) == (1, ["new"])
+    error = json.loads(ran.err)["error"]
+    assert error == {
+        "code": "agent_disabled",
+        "message": "the job new was created, and is not executed: the agent is disabled",
+    }
+
+
 async def test_asking_again_for_an_execution_that_is_over_does_not_wait_for_ever(signoff, jobstore):
     await jobstore.add(poem(payload={"ends": "COMPLETED"}))
     again = ["jobs", "execute", "poem", "--execution-id", "0199d5a8-0000-7000-8000-000000000001", "--wait"]
@@ -356,13 +375,40 @@ async def test_the_token_of_the_local_stack_is_for_no_other_jobstore(signoff, en
     assert not jobstore.requests
 
 
+@pytest.mark.parametrize("own", [{}, {"token": "of-the-file-with-32-characters-00"}])
+async def test_a_token_goes_to_no_jobstore_that_only_a_folder_names(
+    signoff, env, jobstore, jobstore_server, tmp_path, own
+):
+    """A repository that somebody cloned may have such a folder, and whoever made it would get the token."""
+    file = tmp_path / ".signoff/endpoints.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"grpc": jobstore_server.address, **own}))
+    env["SIGNOFF_JOBSTORE"] = None
+    ran = await signoff("jobs", "list", "--json")
+    assert (ran.status, jobstore.requests) == (1, [])
+    assert json.loads(ran.err)["error"]["code"] == "token_for_another"
+    assert jobstore_server.address in ran.err
+    assert (await signoff("jobs", "list", "--endpoints", str(file))).status == 0, "both were named"
+
+
+async def test_a_file_that_others_can_write_does_not_say_where_the_system_is(signoff, env, jobstore_server, tmp_path):
+    file = tmp_path / ".signoff/endpoints.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"grpc": jobstore_server.address, "token": env["SIGNOFF_TOKEN"]}))
+    file.chmod(0o666)
+    env |= {"SIGNOFF_JOBSTORE": None, "SIGNOFF_TOKEN": None}
+    assert "no jobstore is known" in (await signoff("jobs", "list")).err
+    file.chmod(0o600)
+    assert (await signoff("jobs", "list")).status == 0
+
+
 async def test_what_a_job_has_spent_is_shown_where_anything_was(signoff, jobstore):
     await jobstore.add(poem())
     assert "spent" not in (await signoff("jobs", "get", "poem")).out
     spent = {"spent_usd": 0.0125, "spent_tokens": 1200}
     jobstore.jobs["poem"] = jobstore.jobs["poem"].model_copy(update=spent)
     await jobstore.record("poem", JobLogStatus.FAILED, code="budget_exhausted", **spent)
-    assert re.search(r"spent +0.0125 USD, 1200 tokens", (await signoff("jobs", "get", "poem")).out)
+    assert re.search(r"spent +0.0125 USD, 1200 tokens, as its agent claims", (await signoff("jobs", "get", "poem")).out)
     first, *_, last = (await signoff("jobs", "logs", "poem")).out.splitlines()
     assert "so far" not in first
     assert last.endswith("budget_exhausted (0.0125 USD, 1200 tokens so far)")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.commands import job_views
+from cli.errors import CommandError
 from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
 from cli.parameters.job_filter import make_filter, with_filter
 from cli.parameters.lookups import AgentId, JobId, OptionalJobId, complete_agents, find_agent_id, find_job, find_job_id
@@ -13,7 +14,7 @@ from cli.session import Session, command, make_app
 from cli.views.job_list import format_count, list_agents_in, show_counts, show_jobs
 from cli.views.waiting import list_agents_of, show_waiting
 from cli.watching import show_until_rest, succeed_if_completed
-from contracts.client import UNCHANGED, JobStoreClient
+from contracts.client import UNCHANGED, JobStoreClient, JobStoreError
 from contracts.status import FACET_FIELDS, RESTING, JobOrder
 
 if TYPE_CHECKING:
@@ -97,13 +98,19 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     fields |= {name: value for name, value in given.items() if value is not None}
     fields |= {"policy": {**(fields.get("policy") or {}), **parse_policy(policy, budget_usd)}}
     new = validate_model(NewJob, fields, "--file" if file else "the job")
+    if execute and not (new.agent_id or new.capabilities):
+        raise typer.BadParameter("needs --agent, or --capability to match one", param_hint="--execute")
     async with cli.jobstore() as jobstore:
         if agent is not None:
             new.agent_id = await find_agent_id(jobstore, agent)
         job = await jobstore.create_job(new)
         cli.out.print_warnings(job.warnings)
         if execute:
-            executed = await jobstore.execute_job(job.id)
+            try:
+                executed = await jobstore.execute_job(job.id)
+            except JobStoreError as error:
+                message = f"the job {job.id} was created, and is not executed: {error.message}"
+                raise CommandError(message, code=error.code) from None
             await _show(cli, jobstore, executed, job.version, wait=wait, timeout_s=timeout_s)
         else:
             await cli.show_job(jobstore, job)
