@@ -169,7 +169,7 @@ class Job(Model):
     capabilities: list[str] = Field(default_factory=list)
     not_before: datetime | None = None
     batch_id: UUID | None = Field(None, description="the last that executed it")
-    spent_usd: float = Field(0.0, description="by all calls of agents and judges, as far as they reported it")
+    spent_usd: float = Field(0.0, description="by all calls of agents and judges, as far as they claim it")
     spent_tokens: int = 0
     live: bool | None = Field(
         None, description="whether an execution is asked for or under way; None: it is not known here"
@@ -375,6 +375,9 @@ class Usage(Model):
     input_tokens: int = Field(0, ge=0, le=2**53)
     output_tokens: int = Field(0, ge=0, le=2**53)
     cost_usd: float | None = Field(None, ge=0, le=1_000_000, description="None where it is not known")
+    claimed_usd: float | None = Field(
+        None, ge=0, le=1_000_000, description="what an agent claimed, where that is more than one call may cost"
+    )
     model: Annotated[Text, StringConstraints(max_length=200)] | None = None
 
     @property

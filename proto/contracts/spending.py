@@ -62,6 +62,8 @@ class Budget:
 MODELS_MAX = 100
 #: The bound of `Usage.cost_usd`.
 COST_MAX_USD = 1_000_000.0
+#: What one call of an agent may cost, by its own word, unless the executor's settings say otherwise.
+CALL_COST_MAX_USD = 100.0
 
 
 def with_cost(usage: Usage) -> Usage:
@@ -75,6 +77,13 @@ def with_cost(usage: Usage) -> Usage:
     except (LookupError, ValueError):
         return usage
     return usage.model_copy(update={"cost_usd": min(float(price), COST_MAX_USD)})
+
+
+def bound_cost(usage: Usage, most_usd: float) -> Usage:
+    """Return what an agent says that a call consumed, with no more than a call may cost, and then what it claimed."""
+    claimed = usage.cost_usd if usage.cost_usd is not None and usage.cost_usd > most_usd else None
+    bounded = {"claimed_usd": claimed} | ({} if claimed is None else {"cost_usd": most_usd})
+    return usage.model_copy(update=bounded)
 
 
 @lru_cache(maxsize=MODELS_MAX)

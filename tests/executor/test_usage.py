@@ -10,13 +10,13 @@ from support.fakes import until
 
 from contracts.events import ResultProduced
 from contracts.resources import Usage
-from contracts.spending import Budget
+from contracts.spending import CALL_COST_MAX_USD, Budget
 from contracts.status import Protocol as AgentProtocol
 from contracts.status import ReportKind
 from executor.errors import AgentBusyError, AgentStatusError
 from executor.handlers import Handlers
 
-SAID = {"input_tokens": 70, "output_tokens": 30, "cost_usd": 0.25, "model": "a-model"}
+SAID = {"input_tokens": 70, "output_tokens": 30, "cost_usd": 0.25, "claimed_usd": None, "model": "a-model"}
 ASYNC = AgentProtocol.HTTP_ASYNC
 
 
@@ -169,3 +169,18 @@ async def test_a_result_and_a_failure_for_good_stand_whatever_they_cost(costly):
     assert produced.result == "blue"
     (failed,) = await costly(AgentStatusError("who?"), usage=Usage(input_tokens=50)).run(budget=Budget(tokens=10))
     assert failed.code == "agent_status"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"cost_usd": 1_000_000}, {"input_tokens": 2**40, "model": "gpt-4o-mini"}, {"cost_usd": 500, "claimed_usd": 1}],
+)
+async def test_one_call_costs_no_more_than_it_may_whatever_its_agent_claims(agent, outcome, said):
+    produced = await outcome(agent.does(says(b'"blue"', **header(said))))
+    assert produced.usage.cost_usd == CALL_COST_MAX_USD
+    assert produced.usage.claimed_usd == pytest.approx(said.get("cost_usd", 2**40 * 0.15e-6))
+
+
+async def test_what_may_be_claimed_is_not_marked(agent, outcome):
+    produced = await outcome(agent.does(says(b'"blue"', **header({"cost_usd": CALL_COST_MAX_USD, "claimed_usd": 7}))))
+    assert (produced.usage.cost_usd, produced.usage.claimed_usd) == (CALL_COST_MAX_USD, None)

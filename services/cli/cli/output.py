@@ -78,10 +78,10 @@ def format_usd(usd: float) -> str:
     return f"{usd:.6g} USD"
 
 
-def format_spent(usd: float | None, tokens: int | None) -> str:
-    """Return what a job has spent so far; "" if nothing is known to be spent."""
-    words = [format_usd(usd)] if usd else []
-    return ", ".join([*words, *([f"{tokens} tokens"] if tokens else [])])
+def format_spent(usd: float | None, tokens: int | None, *, claimed: bool = False) -> str:
+    """Return what a job has spent so far; "" if nothing is known to be spent. `claimed`: of calls of agents, too."""
+    words = [*([format_usd(usd)] if usd else []), *([f"{tokens} tokens"] if tokens else [])]
+    return ", ".join([*words, *["as its agent claims"] * (claimed and bool(words))])
 
 
 def format_criterion(one: Criterion) -> str:
@@ -245,7 +245,7 @@ class Output:
             ("execution", job.execution_id),
             ("progress", format_percent(job.progress)),
             ("the agent says", job.progress_message),
-            ("spent", format_spent(job.spent_usd, job.spent_tokens)),
+            ("spent", format_spent(job.spent_usd, job.spent_tokens, claimed=True)),
             ("code", format_last_code(job)),
             ("last", job.last_log and self._shorten(self.name_agents_in(job.last_log.message))),
             *(("criterion", format_criterion(criterion)) for criterion in job.criteria),

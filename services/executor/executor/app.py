@@ -45,6 +45,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             make_agents(client, settings),
             context.publisher,
             settings.progress_interval_s,
+            settings.call_cost_max_usd,
         )
         event_max_bytes = settings.payload_max_bytes + ENVELOPE_BYTES
         return Subscription(

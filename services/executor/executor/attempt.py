@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from contracts.events import Event, ResultProduced
 from contracts.resources import Usage
-from contracts.spending import with_cost
+from contracts.spending import bound_cost, with_cost
 from contracts.status import Delivery
 from contracts.status import Protocol as AgentProtocol
 from executor import retries
@@ -39,12 +39,14 @@ class Attempt:
         agents: Mapping[AgentProtocol, Agent],
         publisher: Publisher,
         progress_interval_s: float,
+        call_cost_max_usd: float,
     ) -> None:
         self._grant = grant
         self._worker = worker
         self._agents = agents
         self._publisher = publisher
         self._progress_interval_s = progress_interval_s
+        self._call_cost_max_usd = call_cost_max_usd
         self._reports = AttemptReports(grant)
         self._budget = replace(grant.budget)
         self._usage: Usage | None = None
@@ -131,7 +133,7 @@ class Attempt:
             progress.close()
 
     def _spend(self, usage: Usage) -> None:
-        self._usage = with_cost(usage)
+        self._usage = bound_cost(with_cost(usage), self._call_cost_max_usd)
         self._budget.spend(self._usage)
 
     async def _handle_failure(self, number: int, error: AgentError, duration_s: float) -> Event | None:

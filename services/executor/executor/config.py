@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
+from contracts.spending import CALL_COST_MAX_USD, COST_MAX_USD
 from executor.progress import PROGRESS_INTERVAL_S
 from servicekit.process.settings import SecretSetting, WorkerSettings
 
@@ -14,6 +15,7 @@ class Settings(WorkerSettings):
 
     `agent_networks` are the only places besides the public internet in which agents may live: CIDR, and `host:port`,
     comma-separated. Files that headers of agents refer to lie below `agent_header_dir`.
+    `call_cost_max_usd` is the most that one call counts for, whatever its agent claims that it cost.
     `poll_max_s` is the longest time between two polls of an asynchronous agent's work, unless it asks for another.
     """
 
@@ -24,3 +26,4 @@ class Settings(WorkerSettings):
     result_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES
     poll_max_s: float = Field(5.0, gt=0)
     progress_interval_s: float = Field(PROGRESS_INTERVAL_S, ge=0)
+    call_cost_max_usd: float = Field(CALL_COST_MAX_USD, ge=0, le=COST_MAX_USD)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 
+from contracts.spending import CALL_COST_MAX_USD
 from contracts.status import Protocol as AgentProtocol
 from executor.attempt import Attempt
 from executor.ports import Agent, Claim, Executions, Grant
@@ -28,12 +29,14 @@ class Handlers:
         agents: Mapping[AgentProtocol, Agent],
         publisher: Publisher,
         progress_interval_s: float = PROGRESS_INTERVAL_S,
+        call_cost_max_usd: float = CALL_COST_MAX_USD,
     ) -> None:
         self._worker = worker
         self._executions = executions
         self._agents = agents
         self._publisher = publisher
         self._progress_interval_s = progress_interval_s
+        self._call_cost_max_usd = call_cost_max_usd
 
     async def on_execute_requested(self, requests: Sequence[Incoming[bytes]]) -> list[SignoffError | None]:
         """Claim a batch in one call and start what was granted. The offsets follow, before any agent need answer.
@@ -50,7 +53,8 @@ class Handlers:
 
     def _handle_answer(self, claim: Claim, answer: Grant | ClaimDenied, asked_at: float) -> SignoffError | None:
         if isinstance(answer, Grant):
-            attempt = Attempt(answer, self._worker, self._agents, self._publisher, self._progress_interval_s)
+            bounds = self._progress_interval_s, self._call_cost_max_usd
+            attempt = Attempt(answer, self._worker, self._agents, self._publisher, *bounds)
             expires_at = asked_at + answer.lease_s
             self._worker.start_work(answer.lease, answer.job_id, expires_at, attempt.run, attempt.give_up)
             return None

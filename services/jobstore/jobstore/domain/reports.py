@@ -20,8 +20,14 @@ TRANSITION_KINDS = {
 
 
 def with_cost(report: Report, usage: Usage | None) -> Report:
-    """Return a report with the cost of the call that it is about."""
-    return report if usage is None else replace(report, cost_usd=usage.cost_usd or 0.0, tokens=usage.tokens)
+    """Return a report with the cost of the call that it is about; its message says where the agent claimed more."""
+    if usage is None:
+        return report
+    cost_usd, message = usage.cost_usd or 0.0, report.message
+    if usage.claimed_usd is not None:
+        claim = f"the agent claimed {usage.claimed_usd:.10g} USD for the call, of which {cost_usd:.10g} count"
+        message = f"{message}; {claim}" if message else claim
+    return replace(report, cost_usd=cost_usd, tokens=usage.tokens, message=message)
 
 
 def has_answered(event: JobStatusReported) -> bool | None:

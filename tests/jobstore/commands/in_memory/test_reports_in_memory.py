@@ -69,6 +69,15 @@ def test_all_that_is_said_of_calls_and_of_judging_is_recorded(life: Life) -> Non
     assert other.job.status is JobStatus.FAILED
 
 
+def test_the_log_says_where_an_agent_claims_more_than_a_call_may_cost(life: Life) -> None:
+    usage = Usage(cost_usd=100, claimed_usd=1_000_000)
+    event = result(life.execution_id, life.job_id, life.running().execution.lease, usage=usage)
+    life.jobstore.run(RecordResult(event, actor=EXECUTOR))
+    report = life.jobstore.log(life.job_id)[-1].report
+    claim = "the agent claimed 1000000 USD for the call, of which 100 count"
+    assert (report.message, report.cost_usd) == (f"the agent answered; {claim}", 100.0)
+
+
 @pytest.mark.parametrize(("size", "code"), [(LIMIT_MAX_BYTES, None), (LIMIT_MAX_BYTES + 1, "result_too_large")])
 def test_a_result_that_is_too_large_fails_its_job(life: Life, size: int, code: str | None) -> None:
     life.running().result(value="x" * (size - len('""')))

@@ -1862,7 +1862,7 @@ export interface components {
             batch_id?: string | null;
             /**
              * Spent Usd
-             * @description by all calls of agents and judges, as far as they reported it
+             * @description by all calls of agents and judges, as far as they claim it
              * @default 0
              */
             spent_usd: number;
@@ -3922,7 +3922,7 @@ export interface components {
             batch_id?: string | null;
             /**
              * Spent Usd
-             * @description by all calls of agents and judges, as far as they reported it
+             * @description by all calls of agents and judges, as far as they claim it
              * @default 0
              */
             spent_usd: number;

@@ -85,7 +85,7 @@ it("does not call free what nobody told the cost of", async () => {
   on("get", "/api/overview", () => json(anOverview({ totals: { ...totals, cost_usd: 0, tokens: 900 } })));
   await renderPage(<OverviewPage search={{}} />);
   const range = await screen.findByRole("region", { name: "In this range" });
-  expect(range).toHaveTextContent("Cost, 900 tokens–");
+  expect(range).toHaveTextContent("Cost as claimed, 900 tokens–");
 });
 
 it("says that nothing happened", async () => {

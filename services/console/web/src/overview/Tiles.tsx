@@ -28,7 +28,7 @@ export function Tiles({ overview }: { overview: Overview }) {
         <Tile name="Completed">{formatCount(totals.completed)}</Tile>
         <Tile name="Failed">{formatCount(totals.failed)}</Tile>
         <Tile name="Accepted">{accepted === null ? "–" : formatPercent(accepted)}</Tile>
-        <Tile name={`Cost, ${formatCount(totals.tokens)} tokens`}>
+        <Tile name={`Cost as claimed, ${formatCount(totals.tokens)} tokens`}>
           {totals.cost_usd ? formatMoney(totals.cost_usd) : "–" /* what nobody told is not free */}
         </Tile>
       </Group>

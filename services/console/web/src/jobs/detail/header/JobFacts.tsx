@@ -105,7 +105,10 @@ function Performer({ job: { agent_id: id, capabilities = [] } }: { job: Job }) {
   );
 }
 
-/** Describe what a job has spent, and of what budgets: "$0.02 of $2.00, 1,200 tokens". Nothing told is not nothing spent. */
+/**
+ * Describe what a job has spent, and of what budgets: "$0.02 of $2.00, 1,200 tokens, as its agent claims". Nothing told
+ * is not nothing spent.
+ */
 function describeSpent({ spent_usd: usd, spent_tokens: tokens, policy }: Job): string {
   const { budget_usd: mostUsd, budget_tokens: mostTokens } = policy ?? {};
   const parts = [
@@ -113,7 +116,8 @@ function describeSpent({ spent_usd: usd, spent_tokens: tokens, policy }: Job): s
     (tokens > 0 || mostTokens != null) &&
       (mostTokens == null ? pluralize(tokens, "token") : `${formatCount(tokens)} of ${pluralize(mostTokens, "token")}`),
   ];
-  return parts.filter(Boolean).join(", ") || "not known";
+  const claimed = (usd > 0 || tokens > 0) && "as its agent claims";
+  return [...parts, claimed].filter(Boolean).join(", ") || "not known";
 }
 
 /** Time before which no execution may begin, while it is ahead. */
