@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
@@ -159,7 +159,7 @@ class EventHandlers:
         return [None if command is None else next(results) for command in commands]
 
 
-def _log_replays(replays: Sequence[Incoming[E]]) -> None:
+def _log_replays(replays: Sequence[Incoming[Any]]) -> None:
     """Say which replayed records were passed over: one line a batch, since strangers may replay many."""
     named = [f"{i.record.partition}/{i.record.offset} of {i.event.execution_id}" for i in replays[:REPLAYS_NAMED_MAX]]
     extra = {"topic": replays[0].record.topic, "records": len(replays), "named": named}
