@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+from uuid import uuid4
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 from support.jobstore.older import find_differences, older_copy
 from support.jobstore.steps import Steps
@@ -80,6 +82,32 @@ async def test_a_process_waits_for_its_turn_and_holds_nothing_up(
     assert not waiting.done()
     await other.close()
     await waiting
+
+
+async def test_a_first_start_is_no_outage(postgres: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Its tables are missing until it has made them: it is not ready, and nobody is warned."""
+    name = f"first_{uuid4().hex}"
+    server = await asyncpg.connect(postgres)
+    await server.execute(f'CREATE DATABASE "{name}"')
+    url = postgres.rsplit("/", 1)[0] + f"/{name}"
+    first, other = Database(url.replace("postgresql://", "postgresql+asyncpg://")), await asyncpg.connect(url)
+    await other.execute(HOLD)
+    starting = asyncio.gather(first.migrate(), first.availability.run())
+    async with asyncio.timeout(20):
+        while first.availability.check() is None:  # noqa: ASYNC110 - it looks by itself
+            await asyncio.sleep(0.01)
+    assert "migrates it" in str(first.availability.check())
+    assert REGISTRY.get_sample_value("signoff_database_outage", {"code": "database_not_migrated"}) != 1
+    await other.close()
+    async with asyncio.timeout(60):
+        while first.availability.check() is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    await first.close()
+    await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await server.close()
+    assert not [line for line in caplog.records if line.levelno >= logging.WARNING]
 
 
 async def test_the_log_says_which_revision_takes_long(database_url: str, caplog: pytest.LogCaptureFixture) -> None:

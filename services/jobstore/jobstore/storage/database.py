@@ -182,10 +182,12 @@ class Database:
         """Bring the tables up to date. Processes that start at the same time take turns, however long that takes."""
         migrating = migration.Migration()
         telling = asyncio.create_task(migrating.tell(tell_every_s))
+        self.availability.is_migrating = True
         try:
             while not await retry_transient(lambda: self.run_sync(migrating.run), on="postgres"):  # noqa: ASYNC110
                 await asyncio.sleep(TURN_POLL_S)
         finally:
+            self.availability.is_migrating = False
             telling.cancel()
 
     async def prepare(self) -> None:

@@ -37,6 +37,7 @@ MET_S: Final = 7.0
 #: The code of an error about a value that cannot be stored.
 INVALID_DATA: Final = "invalid_data"
 READ_ONLY: Final = "25006"
+NOT_MIGRATED: Final = "database_not_migrated"
 #: By the beginning of the SQLSTATE; the first that fits decides. What is not here is doubtful: it is waited for, and
 #: once it has met one record alone for long, while the database could be written, that record is given up.
 _DATA: Final = (
@@ -55,11 +56,11 @@ _OUTAGES: Final = {
     "53300": "database_out_of_connections",
     "28": "database_forbidden",  # who may log in
     "42501": "database_forbidden",
-    "3D000": "database_not_migrated",  # no such database
-    "3F000": "database_not_migrated",  # no such schema
-    "42P01": "database_not_migrated",  # no such table
-    "42703": "database_not_migrated",  # no such column
-    "42883": "database_not_migrated",  # no such function
+    "3D000": NOT_MIGRATED,  # no such database
+    "3F000": NOT_MIGRATED,  # no such schema
+    "42P01": NOT_MIGRATED,  # no such table
+    "42703": NOT_MIGRATED,  # no such column
+    "42883": NOT_MIGRATED,  # no such function
     "57P03": "database_in_recovery",  # it starts, stops or recovers
     **dict.fromkeys(("08", "25P03", "53", "57P", "58", "F0"), "database_unavailable"),
 }
@@ -104,6 +105,8 @@ class Availability:
         self._probed: str | None = None
         self._met, self._met_at = "", 0.0
         self._checked_at = 0.0
+        #: While this process migrates, tables that are missing are no outage.
+        self.is_migrating = False
 
     def find_outage(self) -> str | None:
         """Return the code of the outage that lasts (servicekit.outages), or None."""
@@ -127,6 +130,8 @@ class Availability:
             except TransientError as error:
                 reason = str(error)
             outage = self.find_outage()
+            if self.is_migrating and outage == NOT_MIGRATED:
+                return
             if [outage] != told:
                 for code in DATABASE_OUTAGES:
                     OUTAGE.labels(code).set(code == outage)
@@ -207,7 +212,7 @@ async def _check_tables(connection: Connection) -> None:
     if state.recovering:
         raise TransientError("pg_is_in_recovery()", code="database_in_recovery")
     if state.missing:
-        raise TransientError(f"missing: {', '.join(state.missing)}", code="database_not_migrated")
+        raise TransientError(f"missing: {', '.join(state.missing)}", code=NOT_MIGRATED)
     if state.forbidden:
         raise TransientError(f"tables: {', '.join(state.forbidden)}", code="database_forbidden")
 
