@@ -1,6 +1,7 @@
 """The supervisor: readiness, restarts with backoff, an orderly end."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -64,6 +65,16 @@ async def test_backoff_doubles(supervisor: Supervisor, told: list[str]) -> None:
     await wait_until(lambda: sum("starting it again" in line for line in told) == 3)
     waits = [line.rsplit("again in ")[1] for line in told if "starting it again" in line]
     assert waits == ["0.2 s", "0.4 s", "0.8 s"]
+
+
+async def test_who_ends_and_says_why_is_told_so(supervisor: Supervisor, told: list[str]) -> None:
+    """A service logs at last why it ends; one whose settings are wrong says so before it logs."""
+    logged = json.dumps({"message": "the process ends by an error", "code": "too_old", "reason": "it is older"})
+    for name, words in (("one", logged), ("other", "error: SIGNOFF_TOKEN is required")):
+        await supervisor.start([ServiceSpec(name, [sys.executable, "-c", f"import sys; sys.exit({words!r})"])])
+    await wait_until(lambda: len({line.partition(" ")[0] for line in told if "starting it again" in line}) == 2)
+    assert "one ended with status 1 (too_old: it is older); starting it again in 0.2 s" in told
+    assert "other ended with status 1 (SIGNOFF_TOKEN is required); starting it again in 0.2 s" in told
 
 
 async def test_a_change_of_processes_is_announced(tmp_path: Path) -> None:

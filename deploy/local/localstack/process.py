@@ -1,6 +1,7 @@
 """Start processes that end with the process that started them."""
 
 import asyncio
+import json
 import os
 import pwd
 import signal
@@ -9,13 +10,16 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from localstack.errors import StackError
 
 LOG_MAX_BYTES = 16 * 1024 * 1024  # a larger log is rotated at the next start
+ENDED_BY_ERROR = "the process ends by an error"  # as services log it last, with `code` and `reason`
 NEEDED_ENV = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
+LAST_WORDS_BYTES = 64 * 1024  # of a log, within which its last words are looked for
 LAUNCH = Path(__file__).with_name("launch.py")
 
 
@@ -124,6 +128,37 @@ def make_reachable(path: Path) -> None:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:
             folder.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+
+
+class LastWords(NamedTuple):
+    """Why a service said that it ends, and when its log was written last."""
+
+    code: str
+    reason: str
+    at: datetime
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.reason}" if self.code else self.reason
+
+
+def read_last_words(log: Path, begin: int = 0) -> LastWords | None:
+    """Return why a service ended, by its log from a byte on; None if it did not say, or said something else since."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(begin, size - LAST_WORDS_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return None
+    last = next((line for line in reversed(lines) if line.strip()), "")
+    at = datetime.fromtimestamp(log.stat().st_mtime, UTC)
+    if last.startswith("error: "):  # of settings, before it logs
+        return LastWords("", last.removeprefix("error: "), at)
+    with suppress(ValueError):
+        said = json.loads(last)
+        if isinstance(said, dict) and said.get("message") == ENDED_BY_ERROR:
+            return LastWords(str(said.get("code")), str(said.get("reason")), at)
+    return None
 
 
 def _open_log(log: Path) -> IO[bytes]:

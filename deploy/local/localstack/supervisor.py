@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from localstack.errors import NotReadyError, StackError
-from localstack.process import ServiceSpec, end, kill_session, spawn
+from localstack.process import ServiceSpec, end, kill_session, read_last_words, spawn
 
 BACKOFF_MIN_S, BACKOFF_MAX_S, BACKOFF_FACTOR = 0.2, 10.0, 2.0
 STEADY_S = 30.0  # a process that lived so long is started again with the shortest backoff
@@ -84,7 +84,8 @@ class SupervisedProcess:
     async def _wait_until_ready(self) -> None:
         while not (self._is_running() and await self.spec.ready()):
             if self._deaths >= DEATHS_MAX:
-                message = f"{self.spec.name} keeps dying at its start; see {self._log}"
+                said = f": {words}" if (words := read_last_words(self._log)) else ""
+                message = f"{self.spec.name} keeps dying at its start{said}; see {self._log}"
                 raise NotReadyError(message)
             await asyncio.sleep(READY_POLL_S)
 
@@ -107,6 +108,7 @@ class SupervisedProcess:
     async def _live_once(self) -> str:
         try:
             await self.spec.prepare()
+            begin = self._log.stat().st_size if self._log.exists() else 0
             self._process = await spawn(self.spec, self._log)
         except (StackError, OSError) as error:
             return f"could not be started ({error})"
@@ -114,7 +116,10 @@ class SupervisedProcess:
         self._changed()
         status = await self._process.wait()
         kill_session(self._process.pid)
-        return f"ended with status {status}" if status >= 0 else f"was ended by signal {-status}"
+        if status < 0:
+            return f"was ended by signal {-status}"
+        words = read_last_words(self._log, begin)
+        return f"ended with status {status}" + (f" ({words})" if words else "")
 
 
 class Supervisor:

@@ -80,7 +80,8 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
     try:
         uvloop.run(supervise())
     except Exception as error:
-        log.exception("the process ends by an error", extra={"code": getattr(error, "code", None)})
+        said = {"code": getattr(error, "code", type(error).__name__), "reason": str(error)}
+        log.exception("the process ends by an error", extra=said)  # which the local stack looks for
         raise SystemExit(1) from None
 
 
