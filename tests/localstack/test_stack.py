@@ -90,7 +90,12 @@ async def test_a_stack_comes_up_restarts_what_dies_and_leaves_nothing(tmp_path: 
         environment = psutil.Process(pid).environ()
         assert {key for key in environment if key.endswith("_TOKEN")} == TOKENS.get(name.partition("-")[0], set())
         assert "of the shell" not in environment.values()
+    assert sorted(endpoints["metrics"]) == ["console", "executor", "executor-2", "jobstore", "validator"]
+    assert endpoints["data_dir"] == str(tmp_path)
     async with aiohttp.ClientSession() as session:
+        for url in endpoints["metrics"].values():
+            async with session.get(url) as answer:
+                assert (url.endswith("/metrics"), answer.status) == (True, 200)
         async with session.post(endpoints["agents"]["writer"], json={"title": "T"}) as answer:
             assert await answer.json() == {"text": "T"}
         async with session.get(f"{endpoints['judge']}/v1/models") as answer:

@@ -60,6 +60,7 @@ class Stack:
         self._data_dir = data_dir
         self._endpoints_file = settings.endpoints_file or data_dir.path / "endpoints.json"
         self._ready_at: Addresses | None = None
+        self._metrics: dict[str, str] = {}
         self._supervisor = Supervisor(
             data_dir.logs,
             changed=self._write_endpoints,
@@ -85,6 +86,11 @@ class Stack:
         await self._supervisor.start([postgres.make_spec(), kafka.make_spec(), *helpers])
         addresses = self._make_addresses(postgres, kafka)
         services = self._settings.services(addresses, self._settings.fleet, self._data_dir.get_port)
+        self._metrics = {
+            service.name: f"http://{address}/metrics"
+            for service in services
+            if (address := service.env.get("SIGNOFF_HEALTH_ADDRESS"))
+        }
         first = min((service.layer for service in services), default=0)
         await self._supervisor.start(service for service in services if service.layer == first)
         await self._supervisor.start(service for service in services if service.layer != first)
@@ -144,6 +150,8 @@ class Stack:
             "secrets": self._ready_at.secrets["SIGNOFF_SECRETS"],
             "agents": dict(self._ready_at.agents),
             "judge": self._ready_at.judge,
+            "metrics": self._metrics,
+            "data_dir": str(self._data_dir.path),
             "processes": dict(self.processes),
         }
         self._endpoints_file.parent.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,8 @@ class Target:
     judge: str | None = None
     postgres: str | None = None
     agents: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, str] = field(default_factory=dict)
+    data_dir: Path | None = None
     processes: dict[str, int] = field(default_factory=dict)
     file: Path | None = None
     #: Whether a token was given, but only a file that was searched for says where the jobstore is.
@@ -94,6 +96,8 @@ def read_endpoints(file: Path) -> Target:
             judge=fields.get("judge"),
             postgres=fields.get("postgres"),
             agents=dict(fields.get("agents") or {}),
+            metrics=dict(fields.get("metrics") or {}),
+            data_dir=Path(fields["data_dir"]) if fields.get("data_dir") else None,
             processes=dict(fields.get("processes") or {}),
             file=file,
         )

@@ -74,6 +74,7 @@ async def _welcome(cli: Session, file: Path) -> None:
     cli.out.print_line("ready")
     cli.out.print_line(f"  page and API   {target.login}")
     cli.out.print_line(f"  addresses      {file}")
+    cli.out.print_line(f"  metrics        {target.metrics['jobstore']}    (of the others: `metrics` in that file)")
     cli.out.print_line("  try            signoff demo    (in another terminal)")
     cli.out.print_line("  stop           Ctrl-C")
 
