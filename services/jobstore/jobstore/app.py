@@ -41,7 +41,6 @@ from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
 from jobstore.recovery.database_age import refuse_older_database
-from jobstore.recovery.unsigned_backlog import handle_unsigned_backlog
 from jobstore.runner import CommandRunner
 from jobstore.storage import facts, receipt_keys, reusable, room
 from jobstore.storage.database import Database
@@ -97,7 +96,6 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
         fact_keys = FactKeys.derive(secrets)
-        handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
         check_age = partial(refuse_older_database, settings.kafka, database, fact_keys)
         bounded = BoundedPublisher(publisher)
         await_kafka = partial(bounded.wait, make_topics)
@@ -160,7 +158,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 publisher,
                 subscriptions,
                 make_topics,
-                [partial(retry_transient, check_age, on="kafka"), publisher.start, handle_backlog],
+                [partial(retry_transient, check_age, on="kafka"), publisher.start],
                 [partial(dispatcher.run, runner, partial(bounded_offers.wait, make_topics)), relay.run],
                 close=dispatcher.close,
             ),

@@ -183,7 +183,10 @@ async def test_numbers_that_were_rolled_back_are_given_up_once_nobody_writes_who
 
 @pytest.mark.parametrize(
     ("elsewhere", "write"),
-    [(True, "SELECT pg_current_xact_id()"), (False, "INSERT INTO upgrades (step) VALUES ('a test')")],
+    [
+        (True, "SELECT pg_current_xact_id()"),
+        (False, "INSERT INTO starts (name, began_at, count) VALUES ('a test', now(), 1)"),
+    ],
     ids=["another database", "another table"],
 )
 async def test_what_others_write_holds_nothing_back(

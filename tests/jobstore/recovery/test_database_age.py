@@ -46,8 +46,7 @@ async def judged(database: Database, runner: CommandRunner) -> Steps:
 async def test_a_database_that_lacks_what_a_fact_tells_is_refused(
     database: Database, database_url: str, runner: CommandRunner, facts: Facts, check: Any
 ) -> None:
-    async with older_copy(database_url, "head") as older:
-        await older.migrate()
+    async with older_copy(database_url) as older:
         await check(older)
         steps = await judged(database, runner)
         await facts.relay(database)
@@ -65,8 +64,7 @@ async def test_a_relay_that_begins_to_lead_asks_again(
 ) -> None:
     """A standby may have taken over since the process started; it then publishes nothing, and the process ends."""
     check = partial(refuse_older_database, kafka, database, KEYS)
-    async with older_copy(database_url, "head") as older:
-        await older.migrate()
+    async with older_copy(database_url) as older:
         steps = await judged(database, runner)
         await facts.relay(database)
         await check()

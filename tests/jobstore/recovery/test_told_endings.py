@@ -1,10 +1,9 @@
-"""How jobs ended is the same whether it was decided, filled in by the migration, or told by facts."""
+"""How jobs ended is the same whether it was decided or told by facts."""
 
 from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import text
-from support.jobstore.older import older_copy
 from support.jobstore.steps import Steps
 
 from contracts.events import JobChanged
@@ -19,18 +18,6 @@ ENDINGS = text(f"SELECT id, {', '.join(NO_ENDING)} FROM jobs ORDER BY id")
 async def endings(database: Database) -> list[tuple[Any, ...]]:
     async with database.session() as session:
         return [tuple(row.values()) for row in await session.execute(ENDINGS)]
-
-
-async def test_the_migration_fills_in_what_decisions_would_have_said(
-    live: dict[str, Steps], database: Database, database_url: str
-) -> None:
-    assert live
-    decided = await endings(database)
-    async with older_copy(database_url, "0020") as older:
-        await older.migrate()
-        assert await endings(older) == decided
-    for place, name in enumerate(NO_ENDING, start=1):
-        assert len({str(row[place]) for row in decided}) > 1, f"no life here has its own {name}"
 
 
 async def test_facts_say_whether_the_job_was_cancelled_then(

@@ -1,4 +1,4 @@
-"""A database as an older version left it, and how its tables differ from today's."""
+"""A copy of a database, which is soon older than it, and how its tables differ from those that are declared."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,50 +7,40 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
 
 from jobstore.storage.database import Database
 from jobstore.storage.tables import metadata
 
-_COLUMNS = """
-SELECT table_name, array_agg(column_name::text) AS columns
-FROM information_schema.columns WHERE table_schema = 'public' GROUP BY table_name
-"""
+
+@asynccontextmanager
+async def new_database(database_url: str) -> AsyncIterator[str]:
+    """Yield the URL of a database beside another, without tables; it is dropped at the end."""
+    name = f"test_{uuid4().hex}"
+    server = await asyncpg.connect(database_url)
+    await server.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield f"{database_url.rpartition('/')[0]}/{name}"
+    finally:
+        await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await server.close()
 
 
 @asynccontextmanager
-async def older_copy(database_url: str, revision: str) -> AsyncIterator[Database]:
-    """Yield a copy of a database as it was before a migration; it is dropped at the end."""
-    name = f"test_{uuid4().hex}"
-    url = f"{database_url.rpartition('/')[0]}/{name}"
-    source = await asyncpg.connect(database_url)
-    await source.execute(f'CREATE DATABASE "{name}"')
-    older = Database(url.replace("postgresql://", "postgresql+asyncpg://"))
-    await older.run_sync(lambda connection: _migrate_before(connection, revision))
-    target = await asyncpg.connect(url)
-    columns = {row["table_name"]: row["columns"] for row in await target.fetch(_COLUMNS)}
-    for table in metadata.sorted_tables:
-        if table.name in columns:
-            await _copy(source, target, table.name, columns[table.name])
-    await target.execute("SELECT setval('job_logs_seq_seq', (SELECT max(seq) FROM job_logs))")
-    await target.close()
-    try:
-        yield older
-    finally:
-        await older.close()
-        await source.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+async def older_copy(database_url: str) -> AsyncIterator[Database]:
+    """Yield a copy of a database, as a backup is one."""
+    async with new_database(database_url) as url:
+        older = Database(url.replace("postgresql://", "postgresql+asyncpg://"))
+        await older.migrate()
+        source, target = await asyncpg.connect(database_url), await asyncpg.connect(url)
+        for table in metadata.sorted_tables:
+            await _copy(source, target, table.name, [column.name for column in table.columns])
+        await target.execute("SELECT setval('job_logs_seq_seq', (SELECT max(seq) FROM job_logs))")
+        await target.close()
         await source.close()
-
-
-def _migrate_before(connection: Connection, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", "jobstore:storage/migrations")
-    config.attributes["connection"] = connection
-    before = ScriptDirectory.from_config(config).get_revision(revision).down_revision
-    command.upgrade(config, str(before))
+        try:
+            yield older
+        finally:
+            await older.close()
 
 
 async def _copy(source: asyncpg.Connection, target: asyncpg.Connection, table: str, columns: list[str]) -> None:

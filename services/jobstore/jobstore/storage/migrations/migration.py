@@ -14,6 +14,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
 from jobstore.storage.locks import Lock
+from servicekit.errors import PermanentError
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ class Migration:
 
     def run(self, connection: Connection) -> bool:
         """Apply what is missing. Return False, at once, while another process migrates.
+
+        PermanentError (`unknown_revision`): the tables are of a version that is not known here.
 
         Nobody waits for the lock within PostgreSQL: a statement that waits has a snapshot, for which an index that
         is made CONCURRENTLY would wait in turn. The lock ends with the session.
@@ -81,10 +84,12 @@ class Migration:
 
 
 def _find_pending(connection: Connection, scripts: ScriptDirectory) -> Sequence[Script]:
-    """Return the revisions that the database lacks, the oldest first."""
+    """Return the revisions that the database lacks, the oldest first. PermanentError: its own is unknown here."""
     has = MigrationContext.configure(connection).get_current_revision()
     if has is not None and has not in {script.revision for script in scripts.walk_revisions()}:
-        # An older jobstore that is started again in a rolling upgrade: each migration leaves it able to work.
-        log.warning("the database is of a newer version than this jobstore", extra={"revision": has})
-        return []
+        raise PermanentError(
+            f"the database holds tables of another version of this jobstore (revision {has}): start the version that "
+            "made them, or start with an empty database and empty topics (docs/operations/upgrading.md)",
+            code="unknown_revision",
+        )
     return list(scripts.iterate_revisions("head", has or "base"))[::-1]

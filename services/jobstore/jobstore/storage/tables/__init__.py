@@ -19,7 +19,6 @@ from jobstore.storage.tables.state import (
     reusable,
     starts,
     stubs,
-    upgrades,
     workers,
 )
 
@@ -50,6 +49,5 @@ __all__ = [
     "starts",
     "stubs",
     "text_index",
-    "upgrades",
     "workers",
 ]

@@ -76,8 +76,8 @@ jobs = Table(
     Column("batch_id", Uuid, doc="the last that executed it"),
     Column("spent_usd", DOUBLE_PRECISION, nullable=False, server_default="0"),
     Column("spent_tokens", BigInteger, nullable=False, server_default="0"),
-    Column("created_at", TIME, nullable=False),
-    Column("updated_at", TIME, nullable=False),
+    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
+    Column("updated_at", TIME, nullable=False, server_default=func.signoff_now()),
     Column("cancelled", Boolean, nullable=False, server_default=text("false"), doc="whether its last execution was"),
     Column("code", Text, doc="why its last execution was not completed, or no agent matches"),
     Column("duration_s", DOUBLE_PRECISION, doc="from the request of the last execution that ended to its end"),
@@ -155,6 +155,7 @@ facts = Table(
     Column("key", Text, nullable=False),
     Column("body", JSON, nullable=False, doc="the event"),
 )
+facts.add_is_dependent_on(job_logs)  # whose sequence numbers it, too
 
 stubs = Table(
     "stubs",
@@ -287,12 +288,6 @@ epochs = Table(
     metadata,
     Column("epoch", BigInteger, Identity(always=True), primary_key=True, doc="of a jobstore that runs"),
     Column("until", TIME, nullable=False, doc="it has lapsed then unless it is renewed"),
-)
-
-upgrades = Table(
-    "upgrades",
-    metadata,
-    Column("step", Text, primary_key=True, doc="what a migration leaves to the next start of a jobstore"),
 )
 
 limits = Table(
