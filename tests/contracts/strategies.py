@@ -17,6 +17,7 @@ from contracts.status import (
     Protocol,
     Resubmit,
 )
+from contracts.waiting.reasons import WaitingSum
 
 _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 INT32 = st.integers(1, 2**31 - 1)
@@ -169,6 +170,15 @@ job_filters = st.builds(
     labels=labels,
     batch_id=maybe(st.uuids()),
 )
+waiting_sums = st.builds(
+    WaitingSum,
+    code=st.sampled_from(["limit_paused", "queue"]),
+    name=texts(),
+    count=st.integers(0, 10_000),
+    owner=texts(),
+    remedy=texts(),
+    until=maybe(TIMES),
+)
 operations = st.builds(
     Operation,
     id=st.uuids(),
@@ -185,6 +195,7 @@ operations = st.builds(
     filter=maybe(job_filters),
     agent_id=maybe(IDS),
     actor=maybe(texts()),
+    waiting=st.lists(waiting_sums, max_size=2),
 )
 limits = st.builds(
     Limit,

@@ -12,6 +12,7 @@ from contracts.messages.convert import fields_of, job_of, time_of
 from contracts.messages.filters import job_filter_message
 from contracts.messages.job_requests import job_filter_of
 from contracts.messages.views import Batch, BatchItem
+from contracts.messages.waiting import waiting_sum_of
 from contracts.resources import Job, JobFilter, Operation
 from contracts.status import OperationKind, OperationState
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -156,6 +157,7 @@ def operation_of(message: pb.Operation) -> Operation:
         created_at=time_of(message, "created_at"),
         finished_at=time_of(message, "finished_at"),
         filter=job_filter_of(message.filter) if message.HasField("filter") else None,
+        waiting=[waiting_sum_of(each) for each in message.waiting],
     )
 
 

@@ -35,7 +35,9 @@ async def test_nothing_more_of_a_paused_batch_begins_until_it_is_resumed(world: 
     assert (await jobs[1].claim()).outcome == "QUEUED"
     assert (await other.claim()).outcome == "GRANTED"
     await world.worked()
-    assert (await world.stands(batch.id)).state == "PAUSED"
+    stands = await world.stands(batch.id)
+    assert (stands.state, [(each.code, each.count) for each in stands.waiting]) == ("PAUSED", [("limit_paused", 1)])
+    assert (await world.batches.get_batch(batch.id)).waiting == stands.waiting
 
     for _ in range(2):
         await world.doors.ResumeOperation(asked(pb.ResumeOperationRequest, batch.id), NOBODY)

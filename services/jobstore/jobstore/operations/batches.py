@@ -79,7 +79,7 @@ class Batches:
             parameters=_dump_filter(chosen),
         )
         await self._create(CreateOperation(batch_id, hashes, spec, obstacle, actor=actor))
-        return await _get_batch(self._database, batch_id)
+        return await self._get_batch(self._database, batch_id)
 
     async def retry(
         self, operation_id: str, statuses: Sequence[JobStatus], name: str | None, idempotency_key: str, actor: Actor
@@ -177,8 +177,14 @@ class Batches:
         return operation
 
     async def get_batch(self, batch_id: str) -> Batch:
-        """Return a batch as it stands, with its first items. NotFoundError: there is none of that id."""
-        return await _get_batch(self._read, _parse_id(batch_id))
+        """Return a batch as it stands, why it waits, and its first items. NotFoundError: there is none of that id."""
+        return await self._get_batch(self._read, _parse_id(batch_id))
+
+    async def _get_batch(self, database: Database, batch_id: UUID) -> Batch:
+        operation = await self._describe(database, batch_id)
+        async with database.session() as session:
+            items = await progress.list_items(session, operation.id, BATCH_MAX)
+        return Batch(**dict(operation), items=[_make_item(item) for item in items])
 
     async def list_items(
         self, operation_id: str, limit: int, after: int, outcomes: Sequence[str]
@@ -197,13 +203,6 @@ async def _get_operation(database: Database, operation_id: UUID) -> Operation:
     if operation is None:
         raise make_unknown_batch_error(str(operation_id))
     return operation
-
-
-async def _get_batch(database: Database, batch_id: UUID) -> Batch:
-    operation = await _get_operation(database, batch_id)
-    async with database.session() as session:
-        items = await progress.list_items(session, operation.id, BATCH_MAX)
-    return Batch(**dict(operation), items=[_make_item(item) for item in items])
 
 
 def _parse_id(operation_id: str) -> UUID:
