@@ -20,6 +20,13 @@ REPORT = """# Harbour inspection
 | south quay | cracked |
 
 The **south quay** needs repair before winter; the north quay is sound.
+
+- [x] walk both quays
+- [ ] ask a builder
+
+| builder | |
+| --- | --- |
+| Grimsby Docks | asked |
 """
 CRITERIA = (
     'Names the "north quay"\nNames the "south quay"\nSays what the "repair" costs in "EUR"\noptional: is not empty'
@@ -53,6 +60,12 @@ async def pages(system: System, agent: Agent) -> dict[str, str]:
     await system.create(agent_id=None, title="Inspect the harbour (pending)", labels=labels)
     await system.create(title="Inspect the harbour (assigned)", labels=labels)
     batch = await system.client.execute_jobs([f"look-{name}" for name in (*agents, "rejected")])
+    await system.client.create_agent(NewAgent(id="resting", name="Resting agent", url=agent.url))
+    await system.client.pause("agent:resting")
+    for name, needs in {"waiting": {"agent_id": "resting"}, "sought": {"capabilities": ["diving"]}}.items():
+        title = f"Inspect the harbour ({name})"
+        await system.create(**{"id": f"look-{name}", "title": title, "labels": labels, "agent_id": None} | needs)
+    await system.client.execute_job("look-waiting")
     for name in agents.keys() - {"running"} | {"rejected"}:
         await system.at_rest(f"look-{name}")
     again = await system.client.resubmit_job("look-not-met")
@@ -60,7 +73,7 @@ async def pages(system: System, agent: Agent) -> dict[str, str]:
     found = {
         path.strip("/").replace("/{_}", "") or "jobs": path for path in PAGES if path != "/jobs" and "{" not in path
     }
-    found |= {f"job-{name}": f"/jobs/look-{name}" for name in (*agents, "rejected")}
+    found |= {f"job-{name}": f"/jobs/look-{name}" for name in (*agents, "rejected", "waiting", "sought")}
     await system.client.put_criteria_set("harbours", "Names both quays\noptional: is good")
     ids = {"/jobs/{_}": None, "/batches/{_}": batch.id}
     ids |= {"/judges/{_}": "default", "/criteria-sets/{_}": "harbours"}

@@ -5,7 +5,7 @@ import re
 
 from playwright.async_api import Page, expect
 from support.system import Agent, System
-from visitor import Visitor, found_by_axe, keep
+from visitor import Visitor, found_by_axe, keep, settled
 
 HOSTILE = """# Hello
 
@@ -134,3 +134,23 @@ async def test_html_is_rendered_apart_from_the_page(page: Page, visitor: Visitor
     said = result.frame_locator("iframe").locator("#said")
     await expect(said).to_have_text("Rendered.")
     await expect(said).to_have_css("color", "rgb(200, 0, 0)")
+
+
+async def test_with_the_full_width_nothing_lies_over_the_verdict(visitor: Visitor, system: System, agent: Agent):
+    criteria = "\n".join(f'Has a "{part}"' for part in ("door", *(f"window {number}" for number in range(20))))
+    job_id = await done(system, agent, "Build it twice", {"text": "It has a roof."}, acceptance_criteria=criteria)
+    agent.answers[job_id] = lambda _: {"text": "It has a door."}
+    again = await system.client.resubmit_job(job_id)
+    await system.logged(job_id, lambda log: log.version > again.version and log.kind == "not_met")
+    page = await visitor.arrive(f"/jobs/{job_id}", size=(1280, 800))
+    await settled(page)
+    await page.keyboard.press("f")
+    choices = page.get_by_role("combobox", name=re.compile("Submission|Compared with"))
+    await expect(choices).to_have_count(2)
+    await keep(page, "full-width")
+    below = await page.get_by_text("Not accepted", exact=True).bounding_box()
+    for choice in await choices.all():
+        box = await choice.bounding_box()
+        assert box
+        assert below
+        assert box["y"] + box["height"] <= below["y"]

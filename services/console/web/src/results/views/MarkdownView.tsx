@@ -59,9 +59,15 @@ const SafeMarkdown = memo(({ text }: { text: string }) => (
         ),
       pre: ({ children }) => <pre tabIndex={0}>{children}</pre>,
       table: ({ children }) => (
-        <section tabIndex={0} aria-label="Table" className="overflow-x-auto">
+        // A result may have many: a group may have the name of another, and a landmark may not.
+        <div role="group" tabIndex={0} aria-label="Table" className="overflow-x-auto">
           <table>{children}</table>
-        </section>
+        </div>
+      ),
+      th: ({ children, style }) => (children ? <th style={style}>{children}</th> : <td />),
+      // The only field in Markdown is the box of a task.
+      input: ({ checked }) => (
+        <input type="checkbox" checked={checked} disabled aria-label={checked ? "Done" : "To do"} />
       ),
       img: ({ src, alt }) =>
         src ? <img src={src} alt={alt ?? ""} /> : <em>[image left out{alt ? `: ${alt}` : ""}]</em>,

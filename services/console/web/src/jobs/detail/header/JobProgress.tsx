@@ -6,6 +6,7 @@ import { formatTimes, measureTimes } from "@/jobs/model/times";
 import { ReasonLine, WhyButton } from "@/jobs/model/WhyItWaits";
 import { currentReasons, describeCause } from "@/jobs/model/waiting";
 import { useNow } from "@/lib/clock";
+import { cn } from "@/lib/cn";
 import { formatPercent, pluralize } from "@/lib/format";
 import { Countdown, Duration } from "@/ui/display/duration";
 import { ExactTime, Time } from "@/ui/display/time";
@@ -22,6 +23,10 @@ type JobProgressProps = {
   waiting?: Waiting;
 };
 
+// Why a job waits is read after the job itself: its line has its place, and on a touch screen the height of its button.
+const PLACE = "min-h-8.5 text-xs text-muted max-lg:min-h-15 pointer-coarse:min-h-15 pointer-coarse:max-lg:min-h-20";
+const REASON = "flex min-h-6 min-w-0 items-center gap-x-3 pointer-coarse:min-h-11";
+
 /** Where a job stands: its phase while it runs or waits, else how its last execution went. It keeps its height. */
 export function JobProgress({ job, logs, last, waiting }: JobProgressProps) {
   const phase = derivePhase(job, logs, useNow());
@@ -29,19 +34,21 @@ export function JobProgress({ job, logs, last, waiting }: JobProgressProps) {
   if (phase) return <RunningProgress job={job} logs={logs} phase={phase} waiting={waiting} />;
   if (!waiting || !reasons[0]) return <LastExecution last={last} />;
   return (
-    <p className="flex min-h-8.5 flex-wrap items-end gap-x-3 text-xs text-muted">
-      <span className="font-medium text-text">
-        <ReasonLine reason={reasons[0]} />
-      </span>
-      <WhyButton waiting={waiting} reasons={reasons} />
-    </p>
+    <div className={cn(PLACE, "flex items-end max-lg:items-start")}>
+      <p className={REASON}>
+        <span className="min-w-0 truncate font-medium text-text">
+          <ReasonLine reason={reasons[0]} />
+        </span>
+        <WhyButton waiting={waiting} reasons={reasons} />
+      </p>
+    </div>
   );
 }
 
 /** How the last execution went, in the place of the progress of one. */
 function LastExecution({ last }: { last?: Submission }) {
   return (
-    <p className="flex min-h-8.5 flex-wrap items-end gap-x-3 text-xs text-muted">
+    <p className={cn(PLACE, "flex flex-wrap content-end items-end gap-x-3 max-lg:content-start")}>
       {last?.endedAt ? (
         <>
           <span className="font-medium text-text">{last.name}</span>
@@ -71,7 +78,7 @@ function RunningProgress({ job, logs, phase, waiting }: JobProgressProps & { pha
   const end = requestedAt && deadline ? new Date(Date.parse(requestedAt) + deadline * 1_000).toISOString() : null;
   const progressText = [share === undefined ? null : formatPercent(share), word, call].filter(Boolean).join(", ");
   return (
-    <div className="min-h-8.5 space-y-1">
+    <div className={cn(PLACE, "space-y-1")}>
       <div
         role="progressbar"
         aria-label="Progress"
@@ -83,10 +90,14 @@ function RunningProgress({ job, logs, phase, waiting }: JobProgressProps & { pha
       >
         <Bar phase={phase} />
       </div>
-      <p className="flex min-h-6 items-center gap-x-3 text-xs text-muted max-lg:flex-wrap lg:overflow-hidden lg:whitespace-nowrap">
-        <span className="font-medium text-running">{reason ? <ReasonLine reason={reason} /> : word}</span>
-        {waiting && reason && <WhyButton waiting={waiting} reasons={reasons} />}
-        {until && !reason && <Countdown to={until} />}
+      <p className="flex min-h-6 items-center gap-x-3 max-lg:flex-wrap lg:overflow-hidden lg:whitespace-nowrap">
+        <span className={cn(REASON, "max-lg:w-full")}>
+          <span className="min-w-0 truncate font-medium text-running">
+            {reason ? <ReasonLine reason={reason} /> : word}
+          </span>
+          {waiting && reason && <WhyButton waiting={waiting} reasons={reasons} />}
+          {until && !reason && <Countdown to={until} />}
+        </span>
         {call && <span>{call}</span>}
         {share !== undefined && (
           <span>

@@ -30,7 +30,7 @@ const COLUMNS = "grid gap-6 max-lg:*:min-h-40";
 const HALVES = "lg:h-[60dvh] lg:min-h-80 lg:grid-cols-2";
 const WIDE = "lg:h-[calc(100dvh-11rem)] lg:grid-cols-[minmax(18rem,1fr)_3fr]";
 const COLUMN = "flex min-h-0 min-w-0 flex-col";
-const HEAD = "flex min-h-10 flex-wrap items-center justify-between gap-2 pb-2";
+const HEAD = "flex min-h-10 shrink-0 flex-wrap items-center justify-between gap-2 pb-2";
 
 /** Verdict and result of a submission, and how they differ from another's. */
 export function ResultSection({ job, submissions, isPending, error, isWide, onWide }: ResultSectionProps) {

@@ -15,7 +15,7 @@ type SubmissionChoiceProps = {
 export function SubmissionChoice({ all, shown, others, other, onChoose, onCompare }: SubmissionChoiceProps) {
   if (!shown || all.length < 2) return null;
   return (
-    <div className="flex items-center gap-2">
+    <div className="flex flex-wrap items-center gap-2">
       <SubmissionSelect label="Submission" value={shown.key} options={all} onChange={onChoose} />
       {other && (
         <>
