@@ -144,3 +144,52 @@ async def test_a_batch_shows_how_far_it_is_and_what_failed(page: Page, system: S
     await expect(bar).to_have_attribute("aria-valuenow", str(len(ids)))
     await expect(main).to_contain_text(re.compile(r"5\s*completed", re.IGNORECASE))
     assert await page.evaluate("window.isTheSame")
+
+
+async def test_a_page_that_was_opened_in_an_outage_comes_after_it(page: Page, visitor: Visitor, system: System):
+    visitor.tolerate("ERR_FAILED|ERR_CONNECTION|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|status of 503")
+    job = await system.create(title="Opened in an outage")
+    await page.reload()
+    await expect(page.locator("[data-live=live]")).to_be_visible()
+    await page.evaluate("window.isTheSame = true")
+    system.kill("console")
+    await expect(page.locator("[data-live=reconnecting]")).to_be_visible()
+    await page.route("**/*", lambda route: route.abort())  # it is back within a second
+    await row(page, job.title).get_by_role("link").click()
+    await expect(page.get_by_text("Loading the page")).to_be_attached()
+    await page.unroute("**/*")
+    await expect(page.get_by_role("heading", name=job.title)).to_be_visible()
+    assert await page.evaluate("window.isTheSame"), "the page was not loaded anew"
+
+
+async def test_a_part_that_failed_is_loaded_with_the_page_which_keeps_the_selection(
+    page: Page, visitor: Visitor, system: System
+):
+    visitor.tolerate("ERR_FAILED")
+    job = await system.create(title="Failed to fetch", labels={"test": "parts"})
+    await page.goto("/?label=test:parts")
+    await expect(page.locator("[data-live=live]")).to_be_visible()
+    await row(page, job.title).get_by_role("checkbox").check()
+    await page.route("**/assets/OperationDialog-*.js", lambda route: route.abort(), times=1)
+    await page.get_by_role("button", name="Execute", exact=True).click()
+    dialog = page.get_by_role("alertdialog").or_(page.get_by_role("dialog"))
+    await expect(dialog).to_contain_text(job.title)
+    await page.keyboard.press("Escape")
+    await expect(row(page, job.title).get_by_role("checkbox")).to_be_checked()
+
+
+async def test_after_an_upgrade_the_page_is_loaded_anew_once_with_what_was_filled_in(page: Page, visitor: Visitor):
+    visitor.tolerate("status of 404")
+    loads: list[str] = []
+    page.on("domcontentloaded", lambda shown: loads.append(shown.url))
+    await page.goto("/new")
+    await page.get_by_label("Title").fill("Half a job")
+    await page.get_by_role("textbox", name="Payload").fill('{"id": 9007199254740993}')
+    await page.route("**/assets/CommandPalette-*.js", lambda route: route.fulfill(status=404), times=1)
+    async with page.expect_event("domcontentloaded"):
+        await page.keyboard.press("Control+k")
+    await expect(page.get_by_label("Title")).to_have_value("Half a job")
+    await expect(page.get_by_role("textbox", name="Payload")).to_contain_text("9007199254740993")
+    await page.keyboard.press("Control+k")
+    await expect(page.get_by_role("dialog", name="Command palette")).to_be_visible()
+    assert len(loads) == 2

@@ -43,7 +43,6 @@ const LAYERS: readonly (readonly string[])[][] = [
   [["lib"]],
 ];
 
-const MODULES_MAX = 15;
 /** The one folder without modules: a style sheet may be imported from anywhere. */
 const STYLES = "styles";
 const SOURCE = join(process.cwd(), "src");
@@ -107,9 +106,4 @@ it("lets imports go down only", () => {
 it("names a module of another folder by its path from the root", () => {
   const wrong = modules.filter((path) => specifiersOf(path).some((specifier) => specifier.startsWith("../")));
   expect(wrong).toEqual([]);
-});
-
-it(`has at most ${MODULES_MAX} modules in a folder`, () => {
-  const full = [...byFolder].filter(([, paths]) => paths.length > MODULES_MAX).map(([folder]) => folder);
-  expect(full).toEqual([]);
 });

@@ -2,6 +2,7 @@ import { FormProvider, useForm } from "react-hook-form";
 import { showFieldErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
 import type { Agent } from "@/api/types";
+import { useKeptForm } from "@/lib/kept";
 import { PolicyFields } from "@/policy/PolicyFields";
 import { Button } from "@/ui/controls/button";
 import { Checkbox, Field, Input, Select, TextArea } from "@/ui/controls/field";
@@ -20,6 +21,7 @@ const PROTOCOLS = {
 /** Form that registers or edits an agent, with the policy of its jobs. */
 export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => void }) {
   const form = useForm<AgentValues>({ defaultValues: toAgentValues(agent) });
+  useKeptForm("agent", form);
   const { register, handleSubmit, setError, formState } = form;
   const save = useSaveAgent(agent?.id);
   const submit = handleSubmit((values) => {

@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
-import { useState } from "react";
 import { agentsQuery } from "@/api/agents";
 import { ProblemState } from "@/api/ProblemState";
 import { toApiError } from "@/api/problem";
 import type { Agent, AgentStats } from "@/api/types";
+import { useKeptState } from "@/lib/kept";
 import { useTitle } from "@/lib/use-title";
 import { LimitDialog } from "@/limits/LimitDialog";
 import { findLimit, limitsQuery } from "@/limits/queries";
@@ -35,7 +35,7 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
   const agents = useQuery(agentsQuery);
   const stats = useQuery(statsQuery).data;
   const limits = useQuery(limitsQuery).data ?? [];
-  const [dialog, setDialog] = useState<OpenDialog | null>(isRegistering ? { what: "edit" } : null);
+  const [dialog, setDialog] = useKeptState<OpenDialog | null>("dialog", isRegistering ? { what: "edit" } : null);
   const act = useAgentAction();
   const error = agents.error && !agents.data ? toApiError(agents.error) : null;
   const navigate = useNavigate();

@@ -1,11 +1,12 @@
 import { type FunctionComponent, lazy, Suspense } from "react";
+import { loadPart } from "@/lib/load-part";
 import { Loading, Skeleton } from "@/ui/display/states";
 
 /** Load a page's code when it is opened; a placeholder holds its place until then. */
 export function lazyPage<Props extends object>(
   load: () => Promise<FunctionComponent<Props>>,
 ): FunctionComponent<Props> {
-  const Page = lazy(() => load().then((page) => ({ default: page as FunctionComponent<object> })));
+  const Page = lazy(async () => ({ default: (await loadPart(load)) as FunctionComponent<object> }));
   return (props) => (
     <Suspense fallback={<PagePlaceholder />}>
       <Page {...props} />

@@ -1,10 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { FlaskConical, Plus, Scale } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import type { ReactNode } from "react";
 import { judgesQuery, setsQuery } from "@/api/judges";
 import { ProblemState } from "@/api/ProblemState";
 import type { NamedCriteriaSet, NamedJudgePolicy } from "@/api/types";
+import { useKeptState } from "@/lib/kept";
 import { useTitle } from "@/lib/use-title";
 import { Button } from "@/ui/controls/button";
 import { EmptyState, Loading, Skeleton } from "@/ui/display/states";
@@ -23,7 +24,7 @@ export function JudgesPage() {
   const judges = useQuery(judgesQuery);
   const sets = useQuery(setsQuery);
   const isPending = judges.isPending || sets.isPending;
-  const [making, make] = useState<"policy" | "set" | null>(null);
+  const [making, make] = useKeptState<"policy" | "set" | null>("making", null);
   return (
     <div className="mx-auto max-w-7xl space-y-8 p-4">
       <div className="flex flex-wrap items-center justify-between gap-4">

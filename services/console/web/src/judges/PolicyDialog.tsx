@@ -2,12 +2,14 @@ import { lazy, Suspense, useState } from "react";
 import { type FieldError, toApiError } from "@/api/problem";
 import type { NamedJudgePolicy } from "@/api/types";
 import { parseJson } from "@/lib/exact-json";
+import { useKeptState } from "@/lib/kept";
+import { loadPart } from "@/lib/load-part";
 import { Skeleton } from "@/ui/display/states";
 import { formatPolicy } from "./format-policy";
 import { usePutPolicy } from "./mutations";
 import { VersionDialog, type VersionDialogProps } from "./VersionDialog";
 
-const JsonEditor = lazy(() => import("@/jobs/form/fields/JsonEditor"));
+const JsonEditor = lazy(() => loadPart(() => import("@/jobs/form/fields/JsonEditor")));
 
 const AT_FIRST = { stages: [{ kind: "checks" }, { kind: "single", judges: [{ model: "gpt-5-mini" }] }], asks: "all" };
 const SAYS = "policy-says";
@@ -16,7 +18,7 @@ const SAYS = "policy-says";
 export function PolicyDialog(props: VersionDialogProps<NamedJudgePolicy>) {
   const { named } = props;
   const [before] = useState(() => formatPolicy(named?.versions?.[0]?.policy ?? AT_FIRST));
-  const [text, setText] = useState(before);
+  const [text, setText] = useKeptState("policy", before);
   const put = usePutPolicy();
   const policy = parseObject(text);
   const errors = put.error ? toApiError(put.error).fields : [];

@@ -1,8 +1,8 @@
-import { useState } from "react";
 import { findField } from "@/api/field-errors";
 import { toApiError } from "@/api/problem";
 import type { NamedCriteriaSet } from "@/api/types";
 import { CriteriaLint, replaceCriterion } from "@/judging/CriteriaLint";
+import { useKeptState } from "@/lib/kept";
 import { Field, TextArea } from "@/ui/controls/field";
 import { usePutSet } from "./mutations";
 import { VersionDialog, type VersionDialogProps } from "./VersionDialog";
@@ -12,7 +12,7 @@ const PLACED = ["name", "acceptance_criteria", "criteria", "note"];
 /** Form of a version of a criteria set, in its text form, which is looked through while one types. */
 export function SetDialog(props: VersionDialogProps<NamedCriteriaSet>) {
   const before = props.named?.versions?.[0]?.acceptance_criteria ?? "";
-  const [text, setText] = useState(before);
+  const [text, setText] = useKeptState("criteria", before);
   const put = usePutSet();
   const errors = put.error ? toApiError(put.error).fields : [];
   const wrong = (...fields: string[]) => errors.find(({ field }) => findField(field, fields) !== undefined)?.message;

@@ -1,6 +1,7 @@
 import type { UseMutationResult } from "@tanstack/react-query";
-import { type ReactNode, useState } from "react";
+import type { ReactNode } from "react";
 import { ProblemState } from "@/api/ProblemState";
+import { useKeptState } from "@/lib/kept";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { Dialog } from "@/ui/overlays/dialog";
@@ -32,8 +33,8 @@ type VersionFormProps<Body extends object> = VersionDialogProps<{ name: string; 
 /** Form of a version of a name: what it says, and a note on it. What was begun is not left unasked. */
 export function VersionDialog<Body extends object>(props: VersionFormProps<Body>) {
   const { named, onClose, onSaved, what, description, put, toBody, isChanged, wrong, placed, children } = props;
-  const [typed, setName] = useState(named?.name ?? "");
-  const [note, setNote] = useState("");
+  const [typed, setName] = useKeptState("name", named?.name ?? "");
+  const [note, setNote] = useKeptState("note", "");
   const name = typed.trim();
   const { leave, warning } = useUnsavedWarning(!put.isSuccess && (isChanged || note !== ""), onClose);
   useOnceSaved(put.data?.version, (version) => {

@@ -1,8 +1,11 @@
 import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useKeptState } from "@/lib/kept";
 
 const PAUSE_MS = 250;
 
 type Draft = {
+  /** Under which a text that is being typed is kept. */
+  name?: string;
   value: string;
   onCommit: (text: string) => void;
   /** Explains why a text is not valid; null when it is. */
@@ -15,8 +18,8 @@ type Draft = {
  * State of a text field that commits after a pause in typing, on Enter and on blur. A text being typed is not
  * overwritten; else the field follows `value`.
  */
-export function useDraft({ value, onCommit, check = () => null, isWhole = () => false }: Draft) {
-  const [draft, setDraft] = useState<string | null>(null);
+export function useDraft({ name, value, onCommit, check = () => null, isWhole = () => false }: Draft) {
+  const [draft, setDraft] = useKeptState<string | null>(name, null);
   const [isRefused, setRefused] = useState(false);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const sent = useRef(value);
@@ -35,7 +38,7 @@ export function useDraft({ value, onCommit, check = () => null, isWhole = () => 
     sent.current = value;
     setDraft(null);
     setRefused(false);
-  }, [value]);
+  }, [value, setDraft]);
   const commit = (text: string): boolean => {
     stop();
     const reason = check(text);

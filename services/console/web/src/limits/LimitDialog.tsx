@@ -2,6 +2,7 @@ import { useForm } from "react-hook-form";
 import { showFieldErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
 import type { Limit, NewLimit } from "@/api/types";
+import { useKeptForm } from "@/lib/kept";
 import { Button } from "@/ui/controls/button";
 import { Checkbox, Field, Input } from "@/ui/controls/field";
 import { Dialog } from "@/ui/overlays/dialog";
@@ -31,7 +32,7 @@ const number = (value: string) => (value.trim() === "" ? null : Number(value));
 
 /** Form that sets the limits on executions of an agent, a tenant or a label. */
 export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
-  const { register, handleSubmit, watch, setError, formState } = useForm<Values>({
+  const form = useForm<Values>({
     defaultValues: {
       name: name ?? "",
       concurrency: text(limit?.concurrency),
@@ -42,6 +43,8 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
       paused: limit?.paused ?? false,
     },
   });
+  useKeptForm("limit", form);
+  const { register, handleSubmit, watch, setError, formState } = form;
   const set = useSetLimit();
   const isTenant = watch("name").startsWith("tenant:");
   const submit = handleSubmit((values) => {

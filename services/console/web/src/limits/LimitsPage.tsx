@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft, Pencil, Plus, Trash2 } from "lucide-react";
-import { useState } from "react";
 import { useAgentNames } from "@/api/agents";
 import { ProblemState } from "@/api/ProblemState";
 import { toApiError } from "@/api/problem";
 import type { Limit } from "@/api/types";
+import { useKeptState } from "@/lib/kept";
 import { useTitle } from "@/lib/use-title";
 import { Button } from "@/ui/controls/button";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
@@ -23,7 +23,7 @@ export function LimitsPage() {
   useTitle("Limits");
   const limits = useQuery(limitsQuery);
   const { nameOf } = useAgentNames();
-  const [dialog, setDialog] = useState<OpenDialog | null>(null);
+  const [dialog, setDialog] = useKeptState<OpenDialog | null>("dialog", null);
   const remove = useRemoveLimit();
   const close = () => setDialog(null);
   const error = limits.error && !limits.data ? toApiError(limits.error) : null;

@@ -1,3 +1,4 @@
+import { reachable } from "@/lib/load-part";
 import { createObservable } from "@/lib/observable";
 
 /** State of the live connection; never shown as better than it is. */
@@ -19,7 +20,10 @@ const view = createObservable<LiveView>(INITIAL);
 export const liveStatus = {
   get: view.get,
   subscribe: view.subscribe,
-  set: (status: LiveStatus): void => view.set({ ...status, lastEventAt: view.get().lastEventAt }),
+  set: (status: LiveStatus): void => {
+    reachable.set(status.state !== "reconnecting");
+    view.set({ ...status, lastEventAt: view.get().lastEventAt });
+  },
   recordEvent: (at: number): void => view.set({ ...view.get(), lastEventAt: at }),
   reset: (): void => view.set(INITIAL),
 };

@@ -4,12 +4,13 @@ import { lazy, Suspense } from "react";
 import { toApiError } from "@/api/problem";
 import { WaitingSums } from "@/jobs/model/WaitingSums";
 import { cn } from "@/lib/cn";
+import { loadPart } from "@/lib/load-part";
 import { useTitle } from "@/lib/use-title";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { type OverviewSearch, overviewQuery, RANGES, type Range } from "./queries";
 import { Tiles } from "./Tiles";
 
-const Charts = lazy(() => import("./Charts"));
+const Charts = lazy(() => loadPart(() => import("./Charts")));
 
 const PLACES = ["throughput", "acceptance", "depth", "wait", "duration", "cost", "created"];
 const WORDS: Record<Range, string> = { "1h": "1 hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days" };

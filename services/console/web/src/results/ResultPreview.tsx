@@ -1,5 +1,6 @@
 import { Download } from "lucide-react";
 import { lazy, Suspense, useMemo, useState } from "react";
+import { loadPart } from "@/lib/load-part";
 import { type Focus, findRanges, findRenderedRanges, type Quote } from "@/results/model/evidence";
 import { type InspectedResult, inspectResult, type View } from "@/results/model/inspect-result";
 import { findLeafPlaces } from "@/results/model/leaf-places";
@@ -13,7 +14,7 @@ import { TextView } from "@/results/views/TextView";
 import { type Tab, Tabs } from "@/ui/controls/tabs";
 import { Loading, Skeleton } from "@/ui/display/states";
 
-const MarkdownView = lazy(() => import("@/results/views/MarkdownView"));
+const MarkdownView = lazy(() => loadPart(() => import("@/results/views/MarkdownView")));
 
 type Shown = View | "stored";
 

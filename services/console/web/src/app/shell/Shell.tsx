@@ -2,6 +2,7 @@ import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-route
 import { Search } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { tinykeys } from "tinykeys";
+import { loadPart } from "@/lib/load-part";
 import { useShortcuts } from "@/lib/shortcuts";
 import { useTheme } from "@/lib/use-theme";
 import { Button } from "@/ui/controls/button";
@@ -11,9 +12,10 @@ import { KeyboardHelp } from "./KeyboardHelp";
 import { LivePill } from "./LivePill";
 import { Settings } from "./Settings";
 
-const CommandPalette = lazy(() =>
-  import("@/app/palette/CommandPalette").then((module) => ({ default: module.CommandPalette })),
-);
+const CommandPalette = lazy(async () => {
+  const { CommandPalette } = await loadPart(() => import("@/app/palette/CommandPalette"));
+  return { default: CommandPalette };
+});
 
 /** Sections of the page; `others` are addresses of a section that do not begin as its own. */
 const SECTIONS = [

@@ -1,4 +1,3 @@
-import { useState } from "react";
 import { FormProvider, useForm } from "react-hook-form";
 import { showFieldErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
@@ -8,6 +7,7 @@ import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/for
 import { EDITABLE_NAMES, type Editable, findChanges, formatField, rebase, toJobEdit } from "@/jobs/form/model/edit";
 import { JOB_FIELDS, type JobValues, toJobValues } from "@/jobs/form/model/job-values";
 import { explainEditRefusal } from "@/jobs/model/status";
+import { useKeptForm, useKeptState } from "@/lib/kept";
 import { PolicyFields } from "@/policy/PolicyFields";
 import { Button } from "@/ui/controls/button";
 import { Dialog } from "@/ui/overlays/dialog";
@@ -20,8 +20,9 @@ type EditJobDialogProps = { job: Job; part: Part; onClose: () => void };
 
 /** Form that edits a job at the version that was seen; when the job has changed meanwhile, it says so first. */
 export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
-  const [base, setBase] = useState(job);
+  const [base, setBase] = useKeptState("base", job);
   const form = useForm<JobValues>({ defaultValues: toJobValues(job), mode: "onTouched" });
+  useKeptForm("edit", form);
   const edit = useEditJob();
   const values = form.watch();
   const changed = findChanges(values, base);

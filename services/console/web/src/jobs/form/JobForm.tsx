@@ -7,6 +7,7 @@ import type { Policy } from "@/api/types";
 import { AgentChoice } from "@/jobs/form/fields/AgentChoice";
 import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/form/fields/JobFields";
 import { JOB_FIELDS, type JobValues, toNewJob } from "@/jobs/form/model/job-values";
+import { useKeptForm } from "@/lib/kept";
 import { PolicyFields } from "@/policy/PolicyFields";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
@@ -17,6 +18,7 @@ import { useCreateJob } from "./mutations";
 /** Form of a new job. The server validates; its errors stand at their fields. */
 export function JobForm({ initial, policy }: { initial: JobValues; policy?: Policy }) {
   const form = useForm<JobValues>({ defaultValues: initial, mode: "onTouched" });
+  useKeptForm("job", form);
   const { register, handleSubmit, setError, formState, watch } = form;
   const create = useCreateJob();
   const navigate = useNavigate();

@@ -4,12 +4,14 @@ import { lazy, Suspense, useRef, useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import { CriteriaLint, replaceCriterion } from "@/judging/CriteriaLint";
 import { PolicyChoice } from "@/judging/PolicyChoice";
+import { useKeptState } from "@/lib/kept";
+import { loadPart } from "@/lib/load-part";
 import { Button } from "@/ui/controls/button";
 import { Field, RadioGroup, TextArea } from "@/ui/controls/field";
 import { TrialVerdict } from "./TrialVerdict";
 import { lastJobsQuery, readResult, type Trial, useTry } from "./trials";
 
-const OperationDialog = lazy(() => import("@/jobs/list/bulk/OperationDialog"));
+const OperationDialog = lazy(() => loadPart(() => import("@/jobs/list/bulk/OperationDialog")));
 
 const FORMS = [
   ["text", "Text"],
@@ -18,7 +20,7 @@ const FORMS = [
 
 /** Form of what is judged, with the verdict beside it; and a way to see what its criteria would do to other results. */
 export function TrialForm({ atFirst }: { atFirst: Trial }) {
-  const [trial, setTrial] = useState(atFirst);
+  const [trial, setTrial] = useKeptState("trial", atFirst);
   const [tried, setTried] = useState<{ id: string; trial: Trial } | null>(null);
   const [isDrafting, draft] = useState(false);
   const result = useRef<HTMLDivElement>(null);

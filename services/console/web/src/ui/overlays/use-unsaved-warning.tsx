@@ -1,5 +1,6 @@
 import { useBlocker } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
+import { isLoadingAnew } from "@/lib/load-part";
 import { AlertDialog } from "./alert-dialog";
 
 const ALWAYS = () => true;
@@ -12,7 +13,7 @@ export function useUnsavedWarning(isChanged: boolean, close?: () => void): { lea
   const [isWarning, setWarning] = useState(false);
   const blocker = useBlocker({
     shouldBlockFn: ALWAYS,
-    enableBeforeUnload: isChanged,
+    enableBeforeUnload: () => isChanged && !isLoadingAnew(),
     disabled: !isChanged,
     withResolver: true,
   });

@@ -11,12 +11,14 @@ import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { waitingQuery } from "@/jobs/model/queries";
 import { type Action, explainEditRefusal } from "@/jobs/model/status";
 import type { Submission } from "@/jobs/model/submissions";
+import { useKeptState } from "@/lib/kept";
+import { loadPart } from "@/lib/load-part";
 import { JobFacts } from "./JobFacts";
 import { JobMenu } from "./JobMenu";
 import { JobProgress } from "./JobProgress";
 
 /** Read when it is first opened. */
-const OperationDialog = lazy(() => import("@/jobs/list/bulk/OperationDialog"));
+const OperationDialog = lazy(() => loadPart(() => import("@/jobs/list/bulk/OperationDialog")));
 
 type JobHeaderProps = {
   job: Job;
@@ -30,7 +32,7 @@ type JobHeaderProps = {
 /** Header of a job's page: status, title, facts, actions and progress. */
 export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, onDuplicate }: JobHeaderProps) {
   const pending = usePendingAction(job.id);
-  const [editing, edit] = useState<Part | null>(null);
+  const [editing, edit] = useKeptState<Part | null>("editing", null);
   const [isRejudging, rejudge] = useState(false);
   const navigate = useNavigate();
   const reason = explainEditRefusal(job);

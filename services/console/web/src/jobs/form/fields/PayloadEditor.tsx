@@ -1,10 +1,11 @@
 import { WandSparkles } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { parseJson, stringifyJson } from "@/lib/exact-json";
+import { loadPart } from "@/lib/load-part";
 import { Button } from "@/ui/controls/button";
 import { Skeleton } from "@/ui/display/states";
 
-const JsonEditor = lazy(() => import("./JsonEditor"));
+const JsonEditor = lazy(() => loadPart(() => import("./JsonEditor")));
 
 type PayloadEditorProps = { value: string; onChange: (text: string) => void; error?: string };
 

@@ -1,15 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense } from "react";
 import type { Job, OperationKind } from "@/api/types";
 import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { countsQuery } from "@/jobs/list/state/queries";
 import { pluralize } from "@/lib/format";
+import { useKeptState } from "@/lib/kept";
+import { loadPart } from "@/lib/load-part";
 import { Button } from "@/ui/controls/button";
 import { describeMatching, explainNone, KIND_VERBS, KINDS } from "./operation";
 import { explainRefusalOfAll } from "./selected";
 
 /** Read when it is first opened: most visits do nothing to many jobs. */
-const OperationDialog = lazy(() => import("./OperationDialog"));
+const OperationDialog = lazy(() => loadPart(() => import("./OperationDialog")));
 
 type BulkActionsProps = {
   selected: readonly Job[];
@@ -22,7 +24,7 @@ type BulkActionsProps = {
 
 /** What can be done to the selected jobs, or to all that match, as one operation of the service. */
 export function BulkActions({ selected, isAll, search, onClear }: BulkActionsProps) {
-  const [operation, setOperation] = useState<{ kind: OperationKind; ofAll: boolean } | null>(null);
+  const [operation, setOperation] = useKeptState<{ kind: OperationKind; ofAll: boolean } | null>("operation", null);
   const counts = useQuery({ ...countsQuery(search), enabled: isAll }).data;
   if (selected.length === 0) return null;
   const matching = describeMatching(counts, search);

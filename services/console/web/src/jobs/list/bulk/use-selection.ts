@@ -1,11 +1,13 @@
-import { useRef, useState } from "react";
+import { useMemo, useRef } from "react";
 import type { Job } from "@/api/types";
+import { useKeptState } from "@/lib/kept";
 
 const NONE: ReadonlySet<string> = new Set();
 
 /** Selection of jobs by id, so that no refetch and no sorting changes it. */
 export function useSelection(jobs: readonly Job[], atFirst: ReadonlySet<string> = NONE) {
-  const [ids, setIds] = useState(atFirst);
+  const [list, setIds] = useKeptState<readonly string[]>("selected", () => [...atFirst]);
+  const ids: ReadonlySet<string> = useMemo(() => new Set(list), [list]);
   const anchor = useRef<string | null>(null);
   const select = (changed: readonly string[], on: boolean) =>
     setIds((now) => {
@@ -14,7 +16,7 @@ export function useSelection(jobs: readonly Job[], atFirst: ReadonlySet<string> 
         if (on) next.add(id);
         else next.delete(id);
       }
-      return next;
+      return [...next];
     });
   /** Select one job or, with `isRange`, all from the last one chosen to this one. */
   const choose = (id: string, on: boolean, isRange: boolean) => {
@@ -31,7 +33,7 @@ export function useSelection(jobs: readonly Job[], atFirst: ReadonlySet<string> 
     jobs: jobs.filter((job) => ids.has(job.id)),
     select,
     choose,
-    clear: () => setIds(NONE),
+    clear: () => setIds([]),
   };
 }
 

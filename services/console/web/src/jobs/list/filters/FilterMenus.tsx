@@ -2,12 +2,13 @@ import { ChevronDown } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
 import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { cn } from "@/lib/cn";
+import { loadPart } from "@/lib/load-part";
 import { Button } from "@/ui/controls/button";
 import { Skeleton } from "@/ui/display/states";
 import { Popover } from "@/ui/overlays/popover";
 
 /** Read when one is first opened. */
-const FilterMenu = lazy(() => import("@/jobs/list/filters/menus/FilterMenu"));
+const FilterMenu = lazy(() => loadPart(() => import("@/jobs/list/filters/menus/FilterMenu")));
 
 /** Fields that have a menu, by the part of the address that each sets. */
 const MENUS = {

@@ -5,14 +5,15 @@ import { agentsQuery } from "@/api/agents";
 import { isFiltered, type JobsSearch, TEXT_MAX } from "@/jobs/list/search/jobs-search";
 import { isQuery } from "@/jobs/list/search/split-query";
 import { cn } from "@/lib/cn";
+import { loadPart } from "@/lib/load-part";
 import { useDraft } from "@/lib/use-draft";
 import { Button } from "@/ui/controls/button";
 import { Input } from "@/ui/controls/field";
 import { toIntlZone, useZone } from "@/ui/display/time";
 
 /** Read when the field first has the focus. */
-const loadParser = () => import("@/jobs/list/search/parse-query");
-const Suggestions = lazy(() => import("@/jobs/list/filters/menus/Suggestions"));
+const loadParser = () => loadPart(() => import("@/jobs/list/search/parse-query"));
+const Suggestions = lazy(() => loadPart(() => import("@/jobs/list/filters/menus/Suggestions")));
 
 const QUERY_MAX = 1_000;
 
@@ -49,7 +50,7 @@ export function QueryField({ search, onChange, onClear, inputRef }: QueryFieldPr
     draft.reset(parsed.search.text ?? "");
     onChange(parsed.search);
   };
-  const draft = useDraft({ value: search.text ?? "", onCommit: commit, check, isWhole: isQuery });
+  const draft = useDraft({ name: "query", value: search.text ?? "", onCommit: commit, check, isWhole: isQuery });
   const onKeyDown = (event: KeyboardEvent<HTMLInputElement>) => {
     if (onSuggestionKey.current?.(event)) return;
     draft.onKeyDown(event);
