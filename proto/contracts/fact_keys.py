@@ -15,7 +15,14 @@ from contracts.signing import MAC_CHARACTERS, SECRET_ID, SIGNATURE_HEADER, Secre
 
 #: The Kafka header of a record that is no fact: from here on in its partition, no older secret vouches for facts.
 MARKER_HEADER: Final = "signoff-marker"
-_VERSION: Final = "v1"
+_VERSION: Final = "v2"
+#: What facts were signed as, with the same keys, by versions before the first release.
+_EARLIER: Final = "v1"
+#: What to do with topics that hold such facts, and none of today.
+EARLIER_FACTS: Final = (
+    "these topics hold facts of an earlier, unreleased version, which this one cannot read: start with empty topics "
+    "and an empty database, or go on with that version (docs/operations/upgrading.md)"
+)
 _SIGNATURE: Final = re.compile(rf"{_VERSION},{SECRET_ID.pattern},[0-9a-f]{{{MAC_CHARACTERS}}}".encode())
 
 
@@ -23,8 +30,8 @@ class Unvouched(StrEnum):
     """Why nobody vouches for a record of a topic of facts."""
 
     UNSIGNED = "unsigned"
-    #: It stands before its partition's first marker, as do the facts from before facts were signed.
-    UNSIGNED_BEFORE_MARKER = "unsigned_before_marker"
+    #: The signature is right, but of a version from before the first release.
+    EARLIER_VERSION = "earlier_version"
     BAD_SIGNATURE = "bad_signature"
     UNKNOWN_SECRET = "unknown_secret"  # noqa: S105 - no secret
     #: The signature is right, but a marker of a newer secret stands before the record.
@@ -59,7 +66,7 @@ class FactKey:
     @property
     def name(self) -> str:
         """The secret's id with a fingerprint: another value under the same id has another name."""
-        return f"{self.secret_id}:{compute_mac(self.key, b'signoff,v1,name')[:16]}"
+        return f"{self.secret_id}:{compute_mac(self.key, f'signoff,{_VERSION},name'.encode())[:16]}"
 
     def sign(self, topic: str, key: bytes | None, value: bytes | None) -> str:
         """Return the signature of a fact, as its header has it."""
@@ -75,12 +82,16 @@ class FactKey:
         """What stands before the MAC in the key's signatures."""
         return f"{_VERSION},{self.secret_id},"
 
-    def has_signed(self, signature: bytes, message: bytes) -> bool:
-        """Whether a signature is this key's, of this message."""
-        return hmac.compare_digest(self._sign(message).encode(), signature)
+    def has_signed(self, record: TopicRecord, headers: Mapping[str, bytes | None], version: str = _VERSION) -> bool:
+        """Whether a record has this key's signature, of a version."""
+        if MARKER_HEADER in headers:
+            message = _join_marker(record.topic, record.partition, version)
+        else:
+            message = _join_fact(record.topic, record.key, record.value, version)
+        return hmac.compare_digest(self._sign(message, version).encode(), headers[SIGNATURE_HEADER] or b"")
 
-    def _sign(self, message: bytes) -> str:
-        return self.opening + compute_mac(self.key, message)
+    def _sign(self, message: bytes, version: str = _VERSION) -> str:
+        return f"{version},{self.secret_id},{compute_mac(self.key, message)}"
 
 
 class FactKeys:
@@ -96,7 +107,7 @@ class FactKeys:
     @classmethod
     def derive(cls, secrets: Secrets) -> Self:
         """Derive the keys of secrets."""
-        return cls([FactKey(secret.id, secret.derive(f"signoff,{_VERSION},facts")) for secret in secrets])
+        return cls([FactKey(secret.id, secret.derive("signoff,v1,facts")) for secret in secrets])
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -117,13 +128,11 @@ class FactKeys:
         if SIGNATURE_HEADER not in headers:
             return Unvouched.UNSIGNED
         signature = headers[SIGNATURE_HEADER] or b""
-        if (key := self._keys.get(signature[:-MAC_CHARACTERS])) is None:
-            return Unvouched.UNKNOWN_SECRET if _SIGNATURE.fullmatch(signature) else Unvouched.BAD_SIGNATURE
-        if MARKER_HEADER in headers:
-            message = _join_marker(record.topic, record.partition)
-        else:
-            message = _join_fact(record.topic, record.key, record.value)
-        return key if key.has_signed(signature, message) else Unvouched.BAD_SIGNATURE
+        if (key := self._keys.get(signature[:-MAC_CHARACTERS])) is not None:
+            return key if key.has_signed(record, headers) else Unvouched.BAD_SIGNATURE
+        if any(key.has_signed(record, headers, _EARLIER) for key in self):
+            return Unvouched.EARLIER_VERSION
+        return Unvouched.UNKNOWN_SECRET if _SIGNATURE.fullmatch(signature) else Unvouched.BAD_SIGNATURE
 
 
 class FactFilter:
@@ -131,12 +140,10 @@ class FactFilter:
 
     It must see each partition from its beginning, in order. From a marker on, the secrets behind the marker's in the
     order of the keys vouch for nothing there: a marker that is repeated, or of an older secret, changes nothing.
-    `unsigned`: take unsigned facts, too, before the first marker of their partition.
     """
 
-    def __init__(self, keys: FactKeys, *, unsigned: bool = False) -> None:
+    def __init__(self, keys: FactKeys) -> None:
         self._keys = keys
-        self.unsigned = unsigned
         self._ages = {key.secret_id: age for age, key in enumerate(keys)}
         self._oldest: dict[tuple[str, int], int] = {}  # by partition, the age of the oldest secret that vouches
         self._marked: set[int] = set()  # the ages of secrets with markers that counted
@@ -155,8 +162,6 @@ class FactFilter:
     def _check(self, record: TopicRecord, headers: Mapping[str, bytes | None]) -> Unvouched | None:
         place = (record.topic, record.partition)
         signer = self._keys.find_signer(record, headers)
-        if signer is Unvouched.UNSIGNED and place not in self._oldest and MARKER_HEADER not in headers:
-            return None if self.unsigned else Unvouched.UNSIGNED_BEFORE_MARKER
         if isinstance(signer, Unvouched):
             return signer
         age = self._ages[signer.secret_id]
@@ -189,11 +194,11 @@ def is_marker(record: TopicRecord) -> bool:
     return MARKER_HEADER in dict(record.headers)
 
 
-def _join_fact(topic: str, key: bytes | None, value: bytes | None) -> bytes:
+def _join_fact(topic: str, key: bytes | None, value: bytes | None, version: str = _VERSION) -> bytes:
     """Join what a fact's signature is of; the length tells where the key ends."""
     key = key or b""
-    return b"".join([f"signoff,{_VERSION},fact,{topic},{len(key)},".encode(), key, b",", value or b""])
+    return b"".join([f"signoff,{version},fact,{topic},{len(key)},".encode(), key, b",", value or b""])
 
 
-def _join_marker(topic: str, partition: int) -> bytes:
-    return f"signoff,{_VERSION},marker,{topic},{partition}".encode()
+def _join_marker(topic: str, partition: int, version: str = _VERSION) -> bytes:
+    return f"signoff,{version},marker,{topic},{partition}".encode()

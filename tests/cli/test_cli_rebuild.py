@@ -6,7 +6,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from contracts.signing import make_secret
+from contracts.fact_keys import FactKeys
+from contracts.signing import Secrets, make_secret
 from jobstore.storage.database import Database
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.kafka.topics import ensure_topics
@@ -112,7 +113,8 @@ async def test_what_nobody_vouches_for_is_left_out_and_told(signoff, urls, env, 
     await ensure_topics(kafka, 1)
     publisher = Publisher(kafka, "test")
     await publisher.start()
-    await publisher.send([Outgoing("job-changed", b"{}", b"forged")])
+    marker = FactKeys.derive(Secrets.parse(SECRET)).signing.make_marker("job-changed", 0)
+    await publisher.send([Outgoing("job-changed", b"", None, marker, 0), Outgoing("job-changed", b"{}", b"forged")])
     await publisher.stop()
     env |= {"SIGNOFF_SECRETS": SECRET, "SIGNOFF_KAFKA": kafka}
     given = ["--database-url", urls[0]]

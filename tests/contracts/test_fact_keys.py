@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from contracts.fact_keys import MARKER_HEADER, FactFilter, FactKeys, Unvouched
-from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, make_secret
+from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, compute_mac, make_secret
 
 OLD, NEW = make_secret("old", b"o" * 32), make_secret("new", b"n" * 32)
 BEFORE, AFTER = FactKeys.derive(Secrets.parse(OLD)), FactKeys.derive(Secrets.parse(f"{NEW},{OLD}"))
@@ -36,10 +36,10 @@ def marker(keys: FactKeys, **fields: Any) -> Record:
     return replace(record, headers=keys.signing.make_marker(record.topic, record.partition))
 
 
-def left(records: list[Record], keys: FactKeys = AFTER, *, unsigned: bool = False) -> list[str]:
+def left(records: list[Record], keys: FactKeys = AFTER) -> list[str]:
     """Why each record is left; empty where it is taken, `marker` where it is one that counts."""
     told = []
-    chosen = FactFilter(keys, unsigned=unsigned)
+    chosen = FactFilter(keys)
     for record in records:
         before = chosen.left.copy()
         taken = list(chosen.select([record]))
@@ -133,21 +133,27 @@ def test_a_marker_that_is_repeated_moved_or_forged_changes_nothing() -> None:
 PLACES: list[dict[str, Any]] = [{"topic": "agent-changed"}, {"partition": 2}, {"partition": 33}]
 
 
-def test_unsigned_facts_are_taken_if_that_is_asked_for_and_before_the_first_marker_of_their_partition_only() -> None:
-    plain = Record()
-    records = [plain, replace(plain, partition=4), marker(BEFORE), plain, replace(plain, partition=4)]
-    early = "unsigned_before_marker"
-    assert left(records) == [early, early, "marker", "unsigned", early]
-    assert left(records, unsigned=True) == ["", "", "marker", "unsigned", ""]
-    ranged = [replace(plain, headers=((SIGNATURE_HEADER, b""),)), replace(plain, headers=((MARKER_HEADER, b"v1"),))]
-    assert left(ranged, unsigned=True) == ["bad_signature", "unsigned"]
+def test_a_fact_of_before_the_first_release_is_told_from_a_forged_one() -> None:
+    """Of such a version are the secrets, and what it signed with them; nobody else could."""
+    fact, key = Record(), AFTER.signing
+    mac = compute_mac(key.key, b"signoff,v1,fact,job-changed,3,j-1,{}")
+    of_marker = compute_mac(key.key, b"signoff,v1,marker,job-changed,3")
+    earlier = replace(fact, headers=((SIGNATURE_HEADER, f"v1,new,{mac}".encode()),))
+    marks = (MARKER_HEADER, b"v1"), (SIGNATURE_HEADER, f"v1,new,{of_marker}".encode())
+    forged = [
+        replace(earlier, value=b"{} "),
+        replace(fact, headers=((SIGNATURE_HEADER, f"v2,new,{mac}".encode()),)),
+        replace(fact, headers=((SIGNATURE_HEADER, f"v1,old,{mac}".encode()),)),
+    ]
+    told = left([earlier, replace(earlier, key=None, value=b"", headers=marks), *forged])
+    assert told == ["earlier_version", "earlier_version", *["bad_signature"] * 3]
 
 
 def test_what_was_left_is_counted_by_topic_and_reason_and_the_secrets_that_were_seen_are_told() -> None:
     chosen = FactFilter(AFTER)
     records = [marker(BEFORE), Record(), Record(), Record(topic="agent-changed")]
     assert list(chosen.select(records)) == []
-    counts = {"job-changed": {"unsigned": 2}, "agent-changed": {"unsigned_before_marker": 1}}
+    counts = {"job-changed": {"unsigned": 2}, "agent-changed": {"unsigned": 1}}
     assert chosen.describe_left() == counts
     assert chosen.get_signers() == [BEFORE.signing.name]
     assert chosen.get_marked() == {("job-changed", 3)}
@@ -173,8 +179,8 @@ def test_the_reasons_are_few_and_fixed() -> None:
     """They stand in counts that programs read."""
     assert sorted(Unvouched) == [
         "bad_signature",
+        "earlier_version",
         "retired_secret",
         "unknown_secret",
         "unsigned",
-        "unsigned_before_marker",
     ]

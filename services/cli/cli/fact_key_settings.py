@@ -11,7 +11,7 @@ from contracts.signing import Secrets
 HOW_TO_GIVE = "set SIGNOFF_SECRETS, or SIGNOFF_FACT_KEYS to what `signoff fact-keys` prints"
 _REASONS = {
     "unsigned": "unsigned",
-    "unsigned_before_marker": "unsigned from before facts were signed (`rebuild --unsigned` takes them)",
+    "earlier_version": "of an earlier, unreleased version",
     "bad_signature": "wrongly signed",
     "unknown_secret": "signed with a secret whose key was not given",
     "retired_secret": "signed with a secret that had been replaced",

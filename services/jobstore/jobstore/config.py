@@ -126,9 +126,8 @@ class RebuildSettings(ServiceSettings):
     """Settings of a rebuild. A URL with a password belongs in the environment, not on the command line."""
 
     database_url: SecretStr
-    #: Keys of facts, the newest first, and whether unsigned facts from before there were keys are taken.
+    #: Keys of facts, the newest first.
     fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)]
-    unsigned: bool = False
     create_database: bool = False
     accept_gaps: bool = False
 

@@ -174,32 +174,28 @@ def test_only_what_is_seldom_given_or_not_known_is_left_to_pydantic(path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("member", "signed", "unsigned"),
+    ("member", "is_taken"),
     [
-        ("1.50", True, True),
-        ('{"a":1,"a":"\\u0000"}', True, True),
-        ("9" * 40, True, True),
-        ("9" * 5000, True, False),
-        ("1e400", True, False),
-        ('{"a":[-1e400]}', True, False),
-        ("NaN", False, False),
-        ('"\\ud800"', False, False),
-        ("[" * 150 + "]" * 150, True, True),
-        ("[" * 151 + "]" * 151, True, False),
-        (f'["{"[" * 151}"]', True, True),
+        ("1.50", True),
+        ('{"a":1,"a":"\\u0000"}', True),
+        ("9" * 5000, True),
+        ("1e400", True),
+        ("[" * 151 + "]" * 151, True),
+        (f'["{"[" * 151}"]', True),
+        ("NaN", False),
+        ('"\\ud800"', False),
     ],
 )
-def test_a_strangers_text_is_checked_where_nobody_has_signed_it(member: str, signed: bool, unsigned: bool) -> None:
+def test_a_text_of_a_fact_is_json_and_was_checked_at_the_door(member: str, is_taken: bool) -> None:
     fact = load(next(path for path in EXAMPLES if path.stem == "requested"))
     log = dict(fact)["log"]
     log[:] = [(name, value) for name, value in log if name != "response_payload"] + [("response_payload", Text(member))]
     body = dump(fact).encode()
-    for is_signed, is_taken in ((True, signed), (False, unsigned)):
-        if is_taken:
-            assert parse_fact(body, is_signed=is_signed).log["response_payload"] == member
-        else:
-            with pytest.raises(ValueError, match="validation error"):
-                parse_fact(body, is_signed=is_signed)
+    if is_taken:
+        assert parse_fact(body).log["response_payload"] == member
+    else:
+        with pytest.raises(ValueError, match="validation error"):
+            parse_fact(body)
 
 
 def test_a_row_of_the_log_has_all_its_columns() -> None:

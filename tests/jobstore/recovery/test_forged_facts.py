@@ -16,12 +16,13 @@ from told_lives import claimed_and_judged
 from contracts.fact_keys import FactFilter, FactKeys, is_marker
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
-from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, make_secret
+from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, compute_mac, make_secret
 from contracts.status import Outcome
 from jobstore.commands.executions import ExecuteJob
 from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import RefusedError
 from jobstore.publishing.fact_signer import FactSigner
+from jobstore.recovery.database_age import check_age
 from jobstore.recovery.verify import check_facts
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -188,46 +189,57 @@ async def test_a_fact_forged_with_a_retired_secret_behind_the_marker_that_retire
     }
 
 
-class NotSigning(FactSigner):
-    """A jobstore from before facts were signed."""
+class Earlier(FactSigner):
+    """A jobstore of a version from before the first release, with the same secrets."""
 
     def __init__(self, keys: FactKeys) -> None:
         super().__init__(keys)
         self.markers, self.places = [], set()
 
     def sign(self, fact: Outgoing) -> Outgoing:
-        return fact
+        message = (
+            f"signoff,v1,fact,{fact.topic},{len(fact.key or b'')},".encode() + (fact.key or b"") + b"," + fact.value
+        )
+        signature = f"v1,{KEYS.signing.secret_id},{compute_mac(KEYS.signing.key, message)}"
+        return replace(fact, headers=[(SIGNATURE_HEADER, signature.encode())])
 
 
-async def test_unsigned_facts_are_admitted_if_asked_for_and_from_before_the_first_marker_alone(
+async def test_topics_of_an_unreleased_version_end_a_rebuild_and_a_start(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = Steps(scene.database, scene.runner)
+    """What a system of now told is another thing: what was forged with such a fact of before changes nothing there."""
     await scene.judged()
-    await steps.requested()
     with monkeypatch.context() as before:
-        before.setattr("told_facts.FactSigner", NotSigning)
+        before.setattr("told_facts.FactSigner", Earlier)
         await scene.tell()
-    async with scene.database.transaction() as connection:
-        await connection.execute(text("UPDATE relay SET signers = '[]'"))
-    unsigned = {topic: len(held) for topic in TOPICS if (held := await scene.held(topic))}
-    await claimed_and_judged(steps, Outcome.PASS)
-    await scene.tell()
-    last = (await scene.held(JOBS))[-1]
-    version = from_json(last.value)["version"] + 1
-    follows = edited(last, {"version": version, "log.version": version, "log.cursor": 10**6, "kind": "failed"})
-    await scene.forge(copy(last, value=follows, headers=()))
-
-    assert _flat(await scene.rebuild(unsigned=True)) == {(JOBS, "unsigned"): 1}
-    words = rf"{unsigned[JOBS]} of job-changed \(unsigned_before_marker\)"
-    with pytest.raises(PermanentError, match=words) as error:
-        await scene.rebuild()
-    assert (error.value.code, steps.job_id in str(error.value)) == ("gaps", True)
+    earlier = await scene.held(JOBS)
     async with empty(scene.postgres) as (database, _):
-        result = await rebuilding(database, scene.open, accept_gaps=True).run()
-    expected = {(topic, "unsigned_before_marker"): count for topic, count in unsigned.items()}
-    assert _flat(result["left"]) == expected | {(JOBS, "unsigned"): 1}
-    assert (result["gaps"], result["counts"]["jobs"]) == (1, 0)
+        await database.migrate()
+        with pytest.raises(PermanentError, match="start with empty topics") as refused:
+            await rebuilding(database, scene.open).run()
+        assert refused.value.code == "unreleased_facts"
+        async with scene.open(JOBS) as topic:
+            with pytest.raises(PermanentError, match="start with empty topics") as refused:
+                await check_age(database, topic, KEYS)
+        assert refused.value.code == "unreleased_facts"
+
+    monkeypatch.setattr(Since, "began", {topic: await scene.facts.topics.end_offsets(topic) for topic in TOPICS})
+    async with scene.database.transaction() as connection:
+        await connection.execute(text("UPDATE relay SET published_seq = 0, signers = '[]', offsets = '{}'"))
+    await scene.tell()
+    await scene.forge(*map(copy, earlier))
+    assert _flat(await scene.rebuild()) == {(JOBS, "earlier_version"): len(earlier)}
+    async with scene.open(JOBS) as topic:
+        await check_age(scene.database, topic, KEYS)
+
+
+async def test_a_rebuild_of_what_nobody_vouches_for_says_so(scene: Scene) -> None:
+    steps = await scene.judged()
+    await scene.forge(Outgoing(JOBS, b"{}", steps.job_id.encode(), ()))
+    async with empty(scene.postgres) as (database, _):
+        with pytest.raises(PermanentError, match=r"1 of job-changed \(unsigned\).*start with empty topics") as refused:
+            await rebuilding(database, scene.open).run()
+    assert refused.value.code == "no_vouched_facts"
 
 
 async def test_without_the_key_of_a_retired_secret_its_facts_are_missed_and_that_is_told(scene: Scene) -> None:

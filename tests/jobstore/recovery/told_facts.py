@@ -92,15 +92,10 @@ async def empty(postgres: str) -> AsyncIterator[tuple[Database, str]]:
 
 
 def rebuilding(
-    database: Database,
-    history: OpenHistory,
-    keys: FactKeys = KEYS,
-    *,
-    unsigned: bool = False,
-    accept_gaps: bool = False,
+    database: Database, history: OpenHistory, keys: FactKeys = KEYS, *, accept_gaps: bool = False
 ) -> Rebuild:
     """A rebuild by somebody who has these keys."""
-    return Rebuild(database, history, FactFilter(keys, unsigned=unsigned), print, accept_gaps=accept_gaps)
+    return Rebuild(database, history, FactFilter(keys), print, accept_gaps=accept_gaps)
 
 
 async def verified(one: str, other: str) -> Mapping[str, Any]:

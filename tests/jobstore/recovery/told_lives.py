@@ -138,11 +138,14 @@ async def _by_policy(life: Callable[[str], Steps], database: Database) -> None:
     await able_agents(database)
     await missed.runner.match.run_one(MatchJob(missed.job_id, 2, actor=SIGNOFF))
     await life("matched, with a payload").created(agent_id=None, capabilities=["able"], payload={"n": [1.50]})
-    steps, policy = life("handed on, without progress"), {"resubmit": "automatic", "hand_over_after": 1}
+    steps, policy = life("handed on"), {"resubmit": "automatic", "hand_over_after": 1}
     await _judged(steps, Outcome.FAIL, agent_id=None, capabilities=["able"], policy=policy)
+    assert [row.code for row in await steps.logs() if row.code] == ["matched", "handed_on"]
+    steps = life("without progress")
+    await _judged(steps, Outcome.FAIL, policy={"resubmit": "automatic"})
     steps.execution_id = IDS.derive_next(steps.execution_id)
     await claimed_and_judged(steps, Outcome.FAIL)
-    assert [row.code for row in await steps.logs() if row.code] == ["matched", "handed_on", "no_progress"]
+    assert [row.code for row in await steps.logs() if row.code] == ["no_progress"]
     await _judged(life("queued by policy"), Outcome.FAIL, policy={"resubmit": "automatic"})
 
 

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from sqlalchemy import text
 
 from contracts.events import JobChanged
-from contracts.fact_keys import FactKey, FactKeys, is_marker
+from contracts.fact_keys import EARLIER_FACTS, FactKey, FactKeys, Unvouched, is_marker
 from contracts.topics import TOPIC_OF
 from jobstore.recovery.fact_parsing import parse_fact
 from jobstore.storage.database import Database
@@ -48,7 +48,7 @@ async def refuse_older_database(kafka: str, database: Database, keys: FactKeys) 
 
 
 async def check_age(database: Database, history: History, keys: FactKeys) -> None:
-    """Raise what `refuse_older_database` does.
+    """Raise what `refuse_older_database` does, and PermanentError (`unreleased_facts`) if earlier versions' are there.
 
     Only facts behind the last that the database knows to be published are read: few, unless it is an older one. What
     nobody vouches for, what a secret signed that was replaced by then, and what cannot be read count for nothing.
@@ -56,10 +56,13 @@ async def check_age(database: Database, history: History, keys: FactKeys) -> Non
     held = await history.offsets()
     async with database.session() as connection:
         published = (await connection.execute(_PUBLISHED)).one()
-        offsets, signing = from_json(published.offsets), _find_signing(keys, from_json(published.signers))
+        offsets, signers = from_json(published.offsets), from_json(published.signers)
+        signing = _find_signing(keys, signers)
         last = {number: offsets.get(f"{_TOPIC}/{number}", -1) for number in held}
         newer = {number: range(max(span.start, last[number] + 1), span.stop) for number, span in held.items()}
         async for records in history.read(newer):
+            if not signers and any(_is_of_earlier_version(record, keys) for record in records):
+                raise PermanentError(EARLIER_FACTS, code="unreleased_facts")
             facts = [fact for r in records if _is_vouched_for(r, keys, signing) and (fact := _read(r))]
             columns = {"jobs": [f.job_id for f in facts], "versions": [f.version for f in facts]}
             for job_id, version in await connection.execute(_UNKNOWN, columns | {"ids": [f.log.id for f in facts]}):
@@ -85,6 +88,10 @@ def _find_signing(keys: FactKeys, signers: Sequence[str]) -> set[FactKey]:
     names = [key.name for key in known]
     oldest = names.index(signers[-1]) if signers and signers[-1] in names else len(names)
     return set(known[: oldest + 1])
+
+
+def _is_of_earlier_version(record: Record, keys: FactKeys) -> bool:
+    return keys.find_signer(record, dict(record.headers)) is Unvouched.EARLIER_VERSION
 
 
 def _is_vouched_for(record: Record, keys: FactKeys, signing: set[FactKey]) -> bool:

@@ -2,7 +2,7 @@
 
 Pydantic says what a fact is, but takes ten times as long as msgspec, and loses the texts. What the jobstore has signed
 was checked at its doors: msgspec reads it, into types that are made of pydantic's models, which see to it that JSON is
-JSON and a number a number. What these do not take, and what nobody has signed, pydantic reads.
+JSON and a number a number. What these do not take pydantic reads.
 """
 
 from collections.abc import Mapping
@@ -46,9 +46,12 @@ class Fact(Struct, frozen=True, gc=False):
         return self.event.stub is None and self.event.kind is not None
 
 
-def parse_fact(body: bytes, *, is_signed: bool = True) -> Fact:
+def parse_fact(body: bytes) -> Fact:
     """Return the fact in a record. ValueError, KeyError: it holds none."""
-    fact = _read_signed(body) if is_signed else read_by_pydantic(body)
+    try:
+        fact = read_as_known(body)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        fact = read_by_pydantic(body)
     log, before = fact.log, fact.before
     if "request_payload" not in log and before is not None:
         job = members(members(body.decode())["job"])  # of any member that was edited the text
@@ -56,13 +59,6 @@ def parse_fact(body: bytes, *, is_signed: bool = True) -> Fact:
     elif "request_payload" not in log and fact.event.version == 1:
         log["request_payload"] = format_assignment(fact.job.get("payload", "null"))
     return fact
-
-
-def _read_signed(body: bytes) -> Fact:
-    try:
-        return read_as_known(body)
-    except (msgspec.MsgspecError, RecursionError, ValueError):
-        return read_by_pydantic(body)
 
 
 def read_by_pydantic(body: bytes) -> Fact:

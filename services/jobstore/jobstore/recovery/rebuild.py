@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from sqlalchemy import make_url, text
 
 from contracts.events import AgentChanged, ExecutionRefused, JobChanged
-from contracts.fact_keys import FactFilter, FactKeys
+from contracts.fact_keys import EARLIER_FACTS, FactFilter, FactKeys, Unvouched
 from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
 from jobstore.commands.base import Locks
@@ -146,6 +146,7 @@ class Rebuild:
         self._note_gaps(stubs, len(stubs))
         await stored_facts.project_agents(connection)
         await self._apply_jobs(connection, jobs, offsets[JOBS])
+        self._check_vouched()
         # Refusals last: an execution that the facts of a job made stays as those have it.
         await stored_facts.project_refusals(connection)
 
@@ -193,6 +194,24 @@ class Rebuild:
         if facts:
             yield facts
 
+    def _check_vouched(self) -> None:
+        """Raise PermanentError where there are records, and nobody vouches for any: they are of something else."""
+        if not self._facts.left or self._facts.get_signers():
+            return
+        if any(reason == Unvouched.EARLIER_VERSION for _, reason in self._facts.left):
+            raise PermanentError(EARLIER_FACTS, code="unreleased_facts")
+        raise PermanentError(
+            f"nobody vouches for any record of these topics: {self._count_left()}; give the keys that signed them "
+            "(SIGNOFF_SECRETS or SIGNOFF_FACT_KEYS). What an earlier, unreleased version left cannot be read: start "
+            "with empty topics and an empty database then",
+            code="no_vouched_facts",
+        )
+
+    def _count_left(self) -> str:
+        return ", ".join(
+            f"{count} of {topic} ({reason})" for (topic, reason), count in sorted(self._facts.left.items())
+        )
+
     def _note_gaps(self, names: Sequence[str], count: int) -> None:
         """Keep what is missing to be told, or raise PermanentError if no gaps are accepted."""
         if names and not self._accept_gaps:
@@ -202,7 +221,7 @@ class Rebuild:
 
     def _parse_job_fact(self, record: Record) -> Fact | None:
         try:
-            return parse_fact(record.value or b"", is_signed=not self._facts.unsigned)
+            return parse_fact(record.value or b"")
         except (ValueError, KeyError) as error:
             self._pass_over(record, error)
             return None
@@ -245,9 +264,8 @@ class Rebuild:
             f"facts are missing, or not whole: {', '.join(names)}{more}; of a stub the whole follows once its topic "
             "takes it (max.message.bytes) and a jobstore runs; accept gaps to rebuild without these and what follows"
         )
-        if left := self._facts.left:
-            counts = ", ".join(f"{count} of {topic} ({reason})" for (topic, reason), count in sorted(left.items()))
-            message += f". Records were left out because nobody vouches for them: {counts}"
+        if self._facts.left:
+            message += f". Records were left out because nobody vouches for them: {self._count_left()}"
         return PermanentError(message, code="gaps")
 
     def _report_progress(self, topic: str, records: int) -> None:
@@ -287,9 +305,9 @@ async def main() -> Mapping[str, object]:
     url = process.parse_database_url(settings.database_url.get_secret_value())
     if settings.create_database:
         await _create_database(url)
-    facts = FactFilter(FactKeys.parse(settings.fact_keys.get_secret_value()), unsigned=settings.unsigned)
+    facts = FactFilter(FactKeys.parse(settings.fact_keys.get_secret_value()))
     database = Database(url, pool_size=2, bounded=False)
-    history = partial(History, settings.kafka, check_crcs=settings.unsigned)
+    history = partial(History, settings.kafka, check_crcs=False)
     try:
         return await Rebuild(database, history, facts, process.write_line, accept_gaps=settings.accept_gaps).run()
     finally:

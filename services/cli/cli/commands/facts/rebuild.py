@@ -24,9 +24,6 @@ async def rebuild(
             "--accept-gaps", help="Where a version of a job is missing, or a stub, leave out what follows it."
         ),
     ] = False,
-    unsigned: Annotated[
-        bool, typer.Option("--unsigned", help="Take unsigned facts, too, from before facts were signed.")
-    ] = False,
 ) -> None:
     """Fill an empty database from the facts in Kafka: job-changed, agent-changed and execution-refused.
 
@@ -42,7 +39,6 @@ async def rebuild(
         "CREATE_DATABASE": str(create),
         "ACCEPT_GAPS": str(accept_gaps),
         "FACT_KEYS": str(require_fact_keys(cli.target)),
-        "UNSIGNED": str(unsigned),
     }
     async with aclosing(jobstore_process.run("rebuild", settings)) as lines:
         async for line in lines:
