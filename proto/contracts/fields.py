@@ -69,7 +69,7 @@ Capabilities = Annotated[
 ]
 Labels = Annotated[dict[Label, Label], Field(max_length=64)]
 Priority = Annotated[int, Field(ge=0, le=9)]
-#: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: each value without a limit of its own.
+#: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: what no limit of a value itself sets.
 LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
 
 

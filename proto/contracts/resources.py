@@ -268,18 +268,23 @@ class Agent(NewAgent):
 
 
 class NewLimit(StrictModel):
-    """What holds back the executions that a name applies to; what is not set holds back nothing."""
+    """What holds back the executions that a name applies to; what is not set is as the limit of its wildcard says."""
 
     concurrency: int | None = Field(None, ge=0, le=1_000_000, description="executions with executors at once")
     rate: int | None = Field(None, ge=1, le=1_000_000, description="executions begun in each `rate_period_s`")
     rate_period_s: float = Field(1.0, gt=0, le=2_592_000)
     queue_max: int | None = Field(None, ge=0, le=100_000_000, description="of a tenant: executions that may wait")
     weight: float | None = Field(None, gt=0, le=1_000, description="of a tenant: its share; 1 unless set")
-    paused: bool = False
+    paused: bool | None = Field(None, description="begin nothing; stays as it is where it is not given")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it sets nothing."""
+        return all(getattr(self, name) is None for name in NewLimit.model_fields if name != "rate_period_s")
 
 
 class Limit(NewLimit):
-    """A limit that applies."""
+    """A limit, as far as it is set."""
 
     name: str
     updated_at: datetime

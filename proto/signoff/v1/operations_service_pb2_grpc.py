@@ -208,7 +208,8 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetLimit(self, request, context):
-        """Replaces the whole limit; it applies at once, also to what waits.
+        """Replaces the limit, but for `paused` where that is not set. It applies at once, also to what waits or was offered
+        and has not begun. One that sets nothing is removed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -221,7 +222,8 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Pause(self, request, context):
-        """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is.
+        """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is. Resumed while the wildcard is
+        paused, it is excepted from that until it is paused or its limit removed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

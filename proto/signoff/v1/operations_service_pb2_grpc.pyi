@@ -56,10 +56,14 @@ class OperationsServiceStub:
     ListLimits: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListLimitsRequest, _operations_service_pb2.ListLimitsResponse]
     """By name."""
     SetLimit: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.SetLimitRequest, _operations_service_pb2.SetLimitResponse]
-    """Replaces the whole limit; it applies at once, also to what waits."""
+    """Replaces the limit, but for `paused` where that is not set. It applies at once, also to what waits or was offered
+    and has not begun. One that sets nothing is removed.
+    """
     RemoveLimit: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.RemoveLimitRequest, _operations_service_pb2.RemoveLimitResponse]
     Pause: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.PauseRequest, _operations_service_pb2.PauseResponse]
-    """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is."""
+    """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is. Resumed while the wildcard is
+    paused, it is excepted from that until it is paused or its limit removed.
+    """
     GetOverview: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetOverviewRequest, _operations_service_pb2.GetOverviewResponse]
     """Returns counts and times of a range, and what is live now."""
     GetAgentStats: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]
@@ -99,10 +103,14 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     ListLimits: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListLimitsRequest, _operations_service_pb2.ListLimitsResponse]  # type: ignore[assignment]
     """By name."""
     SetLimit: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.SetLimitRequest, _operations_service_pb2.SetLimitResponse]  # type: ignore[assignment]
-    """Replaces the whole limit; it applies at once, also to what waits."""
+    """Replaces the limit, but for `paused` where that is not set. It applies at once, also to what waits or was offered
+    and has not begun. One that sets nothing is removed.
+    """
     RemoveLimit: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.RemoveLimitRequest, _operations_service_pb2.RemoveLimitResponse]  # type: ignore[assignment]
     Pause: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.PauseRequest, _operations_service_pb2.PauseResponse]  # type: ignore[assignment]
-    """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is."""
+    """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is. Resumed while the wildcard is
+    paused, it is excepted from that until it is paused or its limit removed.
+    """
     GetOverview: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetOverviewRequest, _operations_service_pb2.GetOverviewResponse]  # type: ignore[assignment]
     """Returns counts and times of a range, and what is live now."""
     GetAgentStats: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]  # type: ignore[assignment]
@@ -211,7 +219,9 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.SetLimitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.SetLimitResponse, _abc.Awaitable[_operations_service_pb2.SetLimitResponse]]:
-        """Replaces the whole limit; it applies at once, also to what waits."""
+        """Replaces the limit, but for `paused` where that is not set. It applies at once, also to what waits or was offered
+        and has not begun. One that sets nothing is removed.
+        """
 
     @_abc_1.abstractmethod
     def RemoveLimit(
@@ -226,7 +236,9 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.PauseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.PauseResponse, _abc.Awaitable[_operations_service_pb2.PauseResponse]]:
-        """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is."""
+        """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is. Resumed while the wildcard is
+        paused, it is excepted from that until it is paused or its limit removed.
+        """
 
     @_abc_1.abstractmethod
     def GetOverview(

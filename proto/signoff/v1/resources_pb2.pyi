@@ -1770,7 +1770,7 @@ Global___OperationItem: _TypeAlias = OperationItem  # noqa: Y015
 
 @_typing.final
 class Limit(_message.Message):
-    """What holds back the executions that its name applies to; what is not set holds back nothing."""
+    """What holds back the executions that its name applies to; what it does not set is as the limit of the wildcard says."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1783,8 +1783,8 @@ class Limit(_message.Message):
     PAUSED_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*` as the value: each without a limit of
-    its own.
+    """`agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*` as the value, the wildcard: each value, as
+    far as its own limit does not say it.
     """
     concurrency: _builtins.int
     """Executions with executors at once."""
@@ -1797,6 +1797,7 @@ class Limit(_message.Message):
     weight: _builtins.float
     """Of a tenant: its share beside others'; 1 when not set."""
     paused: _builtins.bool
+    """Begins nothing. When not set in SetLimit, it stays as it is."""
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """Set in answers."""
@@ -1810,15 +1811,17 @@ class Limit(_message.Message):
         rate_period_s: _builtins.float | None = ...,
         queue_max: _builtins.int | None = ...,
         weight: _builtins.float | None = ...,
-        paused: _builtins.bool = ...,
+        paused: _builtins.bool | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency", "_queue_max", b"_queue_max", "_rate", b"_rate", "_rate_period_s", b"_rate_period_s", "_weight", b"_weight", "concurrency", b"concurrency", "queue_max", b"queue_max", "rate", b"rate", "rate_period_s", b"rate_period_s", "updated_at", b"updated_at", "weight", b"weight"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency", "_paused", b"_paused", "_queue_max", b"_queue_max", "_rate", b"_rate", "_rate_period_s", b"_rate_period_s", "_weight", b"_weight", "concurrency", b"concurrency", "paused", b"paused", "queue_max", b"queue_max", "rate", b"rate", "rate_period_s", b"rate_period_s", "updated_at", b"updated_at", "weight", b"weight"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency", "_queue_max", b"_queue_max", "_rate", b"_rate", "_rate_period_s", b"_rate_period_s", "_weight", b"_weight", "concurrency", b"concurrency", "name", b"name", "paused", b"paused", "queue_max", b"queue_max", "rate", b"rate", "rate_period_s", b"rate_period_s", "updated_at", b"updated_at", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency", "_paused", b"_paused", "_queue_max", b"_queue_max", "_rate", b"_rate", "_rate_period_s", b"_rate_period_s", "_weight", b"_weight", "concurrency", b"concurrency", "name", b"name", "paused", b"paused", "queue_max", b"queue_max", "rate", b"rate", "rate_period_s", b"rate_period_s", "updated_at", b"updated_at", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__concurrency: _TypeAlias = _typing.Literal["concurrency"]  # noqa: Y015
     _WhichOneofArgType__concurrency: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency"]  # noqa: Y015
+    _WhichOneofReturnType__paused: _TypeAlias = _typing.Literal["paused"]  # noqa: Y015
+    _WhichOneofArgType__paused: _TypeAlias = _typing.Literal["_paused", b"_paused"]  # noqa: Y015
     _WhichOneofReturnType__queue_max: _TypeAlias = _typing.Literal["queue_max"]  # noqa: Y015
     _WhichOneofArgType__queue_max: _TypeAlias = _typing.Literal["_queue_max", b"_queue_max"]  # noqa: Y015
     _WhichOneofReturnType__rate: _TypeAlias = _typing.Literal["rate"]  # noqa: Y015
@@ -1829,6 +1832,8 @@ class Limit(_message.Message):
     _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__concurrency) -> _WhichOneofReturnType__concurrency | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__paused) -> _WhichOneofReturnType__paused | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__queue_max) -> _WhichOneofReturnType__queue_max | None: ...
     @_typing.overload

@@ -83,7 +83,7 @@ async def test_limits_are_set_replaced_paused_and_removed(signoff):
         "limits", "set", "tenant:a", "--concurrency", "2", "--rate", "5", "--per-s", "60", "--queue-max", "9",
         "--weight", "1.5", "--json",
     )  # fmt: skip
-    about = {"concurrency": 2, "rate": 5, "rate_period_s": 60.0, "queue_max": 9, "weight": 1.5, "paused": False}
+    about = {"concurrency": 2, "rate": 5, "rate_period_s": 60.0, "queue_max": 9, "weight": 1.5, "paused": None}
     assert about.items() <= made.json.items()
     assert (await signoff("limits", "pause", "tenant:a", "--json")).json["paused"] is True
     assert "5 in 60 s" in (await signoff("limits", "list")).out

@@ -45,7 +45,12 @@ async def test_a_limit_is_set_paused_resumed_and_removed(doors: OperationsServic
     assert [limit.name for limit in listed] == ["agent:nobody", "tenant:a"]
     replaced = resources.Limit(name="tenant:a", rate=3, rate_period_s=60)
     made = (await doors.SetLimit(pb.SetLimitRequest(limit=replaced), NOBODY)).limit
-    assert (made.HasField("concurrency"), made.paused, made.rate) == (False, False, 3)
+    assert (made.HasField("concurrency"), made.paused, made.rate) == (False, True, 3), "it is paused as it was"
+    resumed = (await doors.Pause(pb.PauseRequest(name="tenant:a", paused=False), NOBODY)).limit
+    assert (resumed.paused, resumed.rate) == (False, 3)
+    await doors.Pause(pb.PauseRequest(name="agent:nobody", paused=False), NOBODY)
+    listed = (await doors.ListLimits(pb.ListLimitsRequest(), NOBODY)).limits
+    assert [limit.name for limit in listed] == ["tenant:a"]
     await doors.RemoveLimit(pb.RemoveLimitRequest(name="tenant:a"), NOBODY)
     with pytest.raises(NotFoundError) as unknown:
         await doors.RemoveLimit(pb.RemoveLimitRequest(name="tenant:a"), NOBODY)

@@ -22,8 +22,9 @@ from jobstore.dispatching.execution_offers import FairQueue
 from jobstore.dispatching.offers import OfferTerms
 from jobstore.domain.limits import flow_of, wildcard
 from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState
-from jobstore.reads.waiting import WILDCARD, explain_jobs, sum_up_all
+from jobstore.reads.waiting import explain_jobs, sum_up_all
 from jobstore.storage.database import Database
+from jobstore.storage.limits import WILDCARD
 from jobstore.storage.work.writing import note_worker, write
 
 #: Codes that tell whose turn it is, and hold nothing back.

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from support.jobstore.builders import NOW
 
-from jobstore.domain.limits import PERIOD_PARTS, batch_limit, flow_of, is_held_back, part_start, window_start
+from jobstore.domain.limits import batch_limit, flow_of, is_held_back, window_start
 
 BATCH = UUID(int=7)
 
@@ -30,6 +30,4 @@ def test_a_limit_of_its_own_or_of_its_kind_holds_back() -> None:
 
 
 def test_starts_of_a_period_are_counted_for_it_and_one_part_more() -> None:
-    began = part_start(NOW, 60.0)
-    assert began <= NOW < began + timedelta(seconds=60 / PERIOD_PARTS)
     assert NOW - window_start(NOW, 60.0) == timedelta(seconds=63)

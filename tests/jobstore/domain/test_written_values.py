@@ -130,10 +130,8 @@ def test_limits_apply_by_name_and_kind() -> None:
     assert limits.flow_of("a", {"team": "red"}, None, {"label:team=red"}) == ["agent:a", "label:team=red"]
 
 
-def test_starts_are_counted_in_twentieths_of_a_period_from_one_moment() -> None:
-    at = NOW + timedelta(seconds=59.5)
-    assert limits.part_start(at, 60.0) == NOW + timedelta(seconds=57)
-    assert limits.window_start(at, 60.0) == at - timedelta(seconds=63)
+def test_starts_are_counted_for_a_period_and_a_twentieth() -> None:
+    assert limits.window_start(NOW, 60.0) == NOW - timedelta(seconds=63)
 
 
 @pytest.mark.parametrize(

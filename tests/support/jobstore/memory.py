@@ -54,6 +54,7 @@ class MemoryJobstore:
         self.versions: dict[Named, dict[int, str]] = {}
         self.names: dict[Named, Versions] = {}
         self.limit_names: set[str] = set()
+        self.has_rates = False
         self.queue_room: dict[str, int] = {}
         self.openings = Openings()
         self.judged: list[JudgedCount] = []
@@ -99,6 +100,7 @@ class MemoryJobstore:
             limits_held=bool(locks.limits),
             limit_names=frozenset(self.limit_names),
             has_queue_caps=bool(self.queue_room),
+            has_rates=self.has_rates,
             has_circuits=bool(self.circuits),
             openings=replace(self.openings, held_back=self.limit_names) if locks.offers else Openings(),
             jobs=jobs,

@@ -82,7 +82,8 @@ async def _set_limit(
 
     name = f"agent:{agent_id}"
     stored = next((vars(limit) for limit in await jobstore.list_limits() if limit.name == name), {})
-    fields = {field: stored[field] for field in NewLimit.model_fields if stored.get(field) is not None} | given
+    kept = NewLimit.model_fields.keys() - {"paused"}  # which stays as it is
+    fields = {field: stored[field] for field in kept if stored.get(field) is not None} | given
     await jobstore.set_limit(name, validate_model(NewLimit, fields, "the limit"))
 
 

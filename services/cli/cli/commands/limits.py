@@ -17,7 +17,7 @@ Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help="agent:<id>, tenant:<name> or label:<key>=<value>; * for each that has no limit of its own.",
+        help="agent:<id>, tenant:<name> or label:<key>=<value>; * for each, as far as its own limit does not say it.",
     ),
 ]
 
@@ -55,9 +55,12 @@ async def set_(  # noqa: PLR0917 - each is an option
     weight: Annotated[
         float | None, typer.Option(help="Of a tenant: its share beside other tenants, 1 when not given.")
     ] = None,
-    paused: Annotated[bool, typer.Option("--paused/--no-paused", help="Begin nothing that it applies to.")] = False,
+    paused: Annotated[
+        bool | None,
+        typer.Option("--paused/--no-paused", help="Begin nothing that it applies to; not given, it stays as it is."),
+    ] = None,
 ) -> None:
-    """Set a limit, in place of the whole previous one; it applies at once, also to what waits."""
+    """Set a limit in place of the previous one, paused as it is; it applies at once, also to what waits."""
     from contracts.resources import NewLimit  # noqa: PLC0415 - heavy, and only needed here
 
     options = {

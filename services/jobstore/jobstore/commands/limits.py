@@ -6,6 +6,7 @@ from typing import Final
 from contracts.resources import Limit, NewLimit
 from jobstore.commands.base import Command, LimitsLock, Locks, R_co
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.limits import wildcard
 from jobstore.errors import InvalidError, NotFoundError
 
 _TENANT_FIELDS: Final = ("weight", "queue_max")
@@ -16,12 +17,15 @@ class _ChangeLimit(Command[R_co]):
     name: str
 
     def locks(self) -> Locks:
-        return Locks(limits=LimitsLock.EXCLUSIVE, named_limits=frozenset({self.name}))
+        return Locks(limits=LimitsLock.EXCLUSIVE, named_limits=frozenset({self.name, wildcard(self.name)}))
 
 
 @dataclass(frozen=True, slots=True)
 class SetLimit(_ChangeLimit[Limit]):
-    """Set a limit, also for executions that wait already. InvalidError: only a tenant's limit has such a field."""
+    """Set a limit, also for executions that wait or were offered already. It stays paused unless that is given, too.
+
+    InvalidError: only a tenant's limit has such a field.
+    """
 
     new: NewLimit
 
@@ -45,7 +49,7 @@ class RemoveLimit(_ChangeLimit[None]):
 
 @dataclass(frozen=True, slots=True)
 class PauseLimit(_ChangeLimit[Limit]):
-    """Pause or resume what a name applies to. The rest of its limit stays; without one, a limit is added."""
+    """Pause or resume what a name applies to. The rest of its limit stays; one of which nothing is left is removed."""
 
     paused: bool
 

@@ -292,8 +292,9 @@ class Stored:
     limits_missed: bool = False
     #: The names of all limits that hold executions back.
     limit_names: Collection[str] = frozenset()
-    #: Whether any limit caps a queue; then, how many more executions of each capped tenant may wait.
+    #: Whether any limit caps a queue, or has a rate; how many more executions of each capped tenant may wait.
     has_queue_caps: bool = False
+    has_rates: bool = False
     queue_room: dict[str, int] = field(default_factory=dict)
     #: Whether any agent has a stored circuit. If not, all are closed and none need be locked.
     has_circuits: bool = False
@@ -366,6 +367,8 @@ class Changes:
     verdicts: dict[bytes, Reusable] = field(default_factory=dict)
     #: How many more leases each worker of this transaction takes, by its owner.
     rooms: dict[UUID, WorkerRoom] = field(default_factory=dict)
+    #: How many executions begin, by the names that a limit with a rate may apply to.
+    begun: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     #: What administrators ask for, each in its order: no change of an agent or an operation takes another's place.
     agents: list[AgentChange] = field(default_factory=list)
     limits: dict[str, LimitChange] = field(default_factory=dict)

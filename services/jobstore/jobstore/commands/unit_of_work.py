@@ -30,6 +30,7 @@ from jobstore.domain.actor import Actor
 from jobstore.domain.circuit_breaker import CLOSED, Breaker
 from jobstore.domain.judging.criteria import needs_context
 from jobstore.domain.judging.versions import Named, Versions, Wanted, hash_body, list_frozen, list_wanted
+from jobstore.domain.limits import is_limited, tenant_limit, wildcard
 from jobstore.domain.model import (
     Clock,
     Decision,
@@ -120,6 +121,8 @@ class UnitOfWork:
             self._count_judged(execution, report)
         if execution is not None and execution.stage is ExecutionStage.EXECUTING and report.reused is None:
             self._update_circuit(execution, report)
+            if report.kind is TransitionKind.CLAIMED and self.stored.has_rates:
+                self._count_start(execution)
         return decision
 
     def find_last_said(self, job_id: str) -> Said | None:
@@ -169,6 +172,12 @@ class UnitOfWork:
             judged_by = {**judged_by, "judge": report.judge_policy or None}
         for kind, reference in list_frozen(judged_by):
             self.changes.judged.append(JudgedCount(kind, reference, *counts, report.cost_usd, report.tokens))
+
+    def _count_start(self, execution: Execution) -> None:
+        """Count that an execution begins, which rates are about, and not that it was offered."""
+        for name in (tenant_limit(execution.tenant), *execution.flow):
+            if is_limited(name, self.stored.limit_names):
+                self.changes.begun[name] += 1
 
     def breaker_of(self, execution: Execution) -> Breaker:
         """Return the breaker of the agent that is called for an execution."""
@@ -228,14 +237,23 @@ class UnitOfWork:
         self.agents[agent.id] = agent
 
     def put_limit(self, name: str, new: NewLimit, actor: Actor) -> Limit:
-        """Set a limit, and return it."""
+        """Set a limit, and return it: paused as it is unless `new` says it. One that sets nothing is removed."""
+        stored, general = self.limits.get(name), self.limits.get(wildcard(name)) if name != wildcard(name) else None
         fields = new.model_dump(include=set(NewLimit.model_fields))
-        limit = self.limits[name] = Limit(**fields, name=name, updated_at=self.clock.now)
-        self.changes.limits[name] = LimitChange(limit, actor)
+        if new.paused is None:
+            fields["paused"] = stored.paused if stored else None
+        elif not new.paused and not (general is not None and general.paused):
+            fields["paused"] = None  # nothing else pauses it, so that this sets nothing
+        limit = Limit(**fields, name=name, updated_at=self.clock.now)
+        if limit.is_empty:
+            self.remove_limit(name, actor)
+        else:
+            self.limits[name] = limit
+            self.changes.limits[name] = LimitChange(limit, actor)
         return limit
 
     def pause_limit(self, name: str, actor: Actor, *, paused: bool) -> Limit:
-        """Pause or resume what a name applies to, and return its limit: what it had besides stays."""
+        """Pause or resume what a name applies to, and return its limit: what it sets besides stays."""
         limit = self.limits.get(name) or NewLimit()
         return self.put_limit(name, limit.model_copy(update={"paused": paused}), actor)
 

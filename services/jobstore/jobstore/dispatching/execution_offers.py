@@ -4,7 +4,7 @@ Of all processes one dispatcher at a time does this, so limits are exact, and co
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -16,11 +16,11 @@ from sqlalchemy import text
 from contracts.waiting.codes import WaitCode
 from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
 from jobstore.dispatching.offers import DUE, IN_TIME, OfferTerms, mark
-from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_start, tenant_limit, wildcard, window_start
+from jobstore.domain.limits import PERIOD_PARTS, agent_limit, tenant_limit, window_start
 from jobstore.domain.model import ExecutionStage
 from jobstore.domain.waiting.holds import WAITS_MAX, Cause, FlowKey, Holds, choose_waits, format_waits
 from jobstore.storage import locks
-from jobstore.storage.limits import count_running
+from jobstore.storage.limits import apply, count_running
 from jobstore.storage.locks import Lock
 from jobstore.storage.room import free_room, is_alive
 from jobstore.storage.sql import Connection, Row
@@ -76,10 +76,7 @@ _HEADS: Final = text(
     ) AS queued ON true
     """,  # noqa: S608 - fragments of our own
 )
-_LIMITS: Final = text(
-    "SELECT name, concurrency, rate, rate_period_s, weight, paused FROM limits "
-    "WHERE name = ANY(CAST(:names AS text[]))",
-)
+_LIMITS: Final = text(apply("SELECT unnest(CAST(:names AS text[]))"))
 _RUNNING: Final = text(count_running("SELECT unnest(CAST(:names AS text[]))"))
 #: Starts that have left their window are deleted on the way.
 _STARTED: Final = text(
@@ -88,14 +85,6 @@ _STARTED: Final = text(
     past AS (DELETE FROM starts USING windows w WHERE starts.name = w.name AND starts.began_at <= w.since)
     SELECT starts.name, sum(starts.count) AS started FROM starts JOIN windows w
     ON starts.name = w.name AND starts.began_at > w.since GROUP BY starts.name
-    """,
-)
-#: Counts of starts are kept for parts of a period, and those of the same part are added up.
-_START: Final = text(
-    """
-    INSERT INTO starts (name, began_at, count)
-    SELECT * FROM unnest(CAST(:names AS text[]), CAST(:began AS timestamptz[]), CAST(:counts AS int[]))
-    ON CONFLICT (name, began_at) DO UPDATE SET count = starts.count + excluded.count
     """,
 )
 #: SKIP LOCKED: others lock executions before circuits, so waiting for a circuit here could deadlock.
@@ -195,8 +184,6 @@ class FairQueue:
             picked, more = pick(flows, capacity.free, self.shares, first.free)
         marking = {"ids": picked, "waited": self._note_waits(rows, flows, picked, capacity), **asdict(terms)}
         marked = {row.execution_id: row for row in await connection.execute(_OFFER, marking)} if picked else {}
-        if capacity.rates:
-            await _record_starts(connection, first.now, capacity.rates, flows, marked)
         return Offers(
             [marked[i] for i in picked if i in marked],
             more=bool(marked) and (more or len(picked) == limit),
@@ -244,29 +231,27 @@ class FairQueue:
     async def _apply_limits(
         self, connection: Connection, capacity: Capacity, now: datetime, flows: Sequence[Flow]
     ) -> None:
-        names = {name for flow in flows for name in flow.limits}
-        parameters = {"names": sorted(names | set(map(wildcard, names)))}
-        rows = {row.name: row for row in await connection.execute(_LIMITS, parameters)}
-        by_name = {name: rows.get(name) or rows.get(wildcard(name)) for name in names}
-        limits = {name: limit for name, limit in by_name.items() if limit is not None}
+        names = sorted({name for flow in flows for name in flow.limits})
+        limits = {row.name: row for row in await connection.execute(_LIMITS, {"names": names})}
         self.shares.weights = {
             flow.tenant: limit.weight
             for flow in flows
             if (limit := limits.get(tenant_limit(flow.tenant))) is not None and limit.weight
         }
-        # Running executions are counted only where a limit of concurrency exists: each count reads all of them.
-        running: Mapping[str, int] = {}
-        if counted := sorted(name for name, limit in limits.items() if limit.concurrency is not None):
-            rows_running = await connection.execute(_RUNNING, {"names": counted})
-            running = {row.name: row.running for row in rows_running}
         capacity.rates = {name: (limit.rate, limit.rate_period_s) for name, limit in limits.items() if limit.rate}
+        # Running executions are counted only where a limit counts them: each count reads all of them. And they are so
+        # before starts: what begins in between is counted twice, and not overlooked.
+        counted = capacity.rates.keys() | {name for name, limit in limits.items() if limit.concurrency is not None}
+        rows = await connection.execute(_RUNNING, {"names": sorted(counted)}) if counted else ()
+        running = {row.name: (row.running, row.offered) for row in rows}
         started = await _count_started(connection, now, capacity.rates)
         for name, limit in limits.items():
             left: list[tuple[int, WaitCode]] = [(0, WaitCode.LIMIT_PAUSED)] if limit.paused else []
+            runs, offered = running.get(name, (0, 0))
             if limit.concurrency is not None:
-                left.append((limit.concurrency - running.get(name, 0), WaitCode.LIMIT_CONCURRENCY))
-            if limit.rate:
-                left.append((limit.rate - started.get(name, 0), WaitCode.LIMIT_RATE))
+                left.append((limit.concurrency - runs, WaitCode.LIMIT_CONCURRENCY))
+            if limit.rate:  # what was offered may begin at any time, and is counted as a start once it does
+                left.append((limit.rate - started.get(name, 0) - offered, WaitCode.LIMIT_RATE))
             if left:
                 free, code = min(left, key=lambda each: max(0, each[0]))
                 capacity.free[name], capacity.causes[name] = max(0, free), Cause(code, name)
@@ -294,23 +279,3 @@ async def _count_started(
     since = [window_start(now, period_s) for _, period_s in rates.values()]
     rows = await connection.execute(_STARTED, {"names": list(rates), "since": since})
     return {row.name: row.started for row in rows}
-
-
-async def _record_starts(
-    connection: Connection,
-    now: datetime,
-    rates: Mapping[str, tuple[int, float]],
-    flows: Iterable[Flow],
-    marked: Mapping[UUID, Row],
-) -> None:
-    """Count the executions offered now as starts under each of their rates."""
-    counts: defaultdict[str, int] = defaultdict(int)
-    for flow in flows:
-        starts = sum(head.execution_id in marked for head in flow.heads)
-        for name in flow.limits:
-            counts[name] += starts
-    names = sorted(name for name in rates if counts[name])
-    if names:
-        began_at = [part_start(now, rates[name][1]) for name in names]
-        parameters = {"names": names, "began": began_at, "counts": [counts[name] for name in names]}
-        await connection.execute(_START, parameters)

@@ -86,7 +86,7 @@ def decline_offer(execution: Execution, now: datetime) -> Execution:
 
 
 def take_back(execution: Execution, now: datetime) -> Execution:
-    """Return an offer that a paused limit applies to as QUEUED, as if never offered (storage.work.administration)."""
+    """Return an offer to which a limit applies that was set since as QUEUED, as if never offered (administration)."""
     return replace(decline_offer(execution, now), offers=0)
 
 

@@ -1,7 +1,8 @@
 """Names of limits, the flows they make, and the windows in which rates are counted. Pure.
 
-A limit applies to an agent, a tenant, the value of a label, or a batch. Its name ends in that value, or in `*`, which
-stands for each value that has no limit of its own: `agent:writer`, `tenant:*`, `label:team=red`, `label:team=*`.
+A limit applies to an agent, a tenant, the value of a label, or a batch. Its name ends in that value, or in `*`, the
+wildcard, which stands for each value: `agent:writer`, `tenant:*`, `label:team=red`, `label:team=*`. A value's own limit
+holds what it sets, and of the rest what the wildcard's says (`apply` in storage.limits).
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -12,8 +13,6 @@ from uuid import UUID
 #: Starts are counted by whole parts of a period, this many to a period. No window as long as the period then holds more
 #: than the rate; a start may wait for up to one part longer than it must.
 PERIOD_PARTS: Final = 20
-#: All processes count the parts from here.
-_EPOCH: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
 def agent_limit(agent_id: str) -> str:
@@ -32,7 +31,7 @@ def batch_limit(batch_id: UUID) -> str:
 
 
 def wildcard(name: str) -> str:
-    """Return the name of the limit that applies to each value of the same kind."""
+    """Return the name of the limit that applies to each value of the same kind (`WILDCARD` in storage.limits)."""
     kind, _, value = name.partition(":")
     return f"label:{value.partition('=')[0]}=*" if kind == "label" else f"{kind}:*"
 
@@ -50,12 +49,6 @@ def flow_of(agent_id: str, labels: Mapping[str, str], batch_id: UUID | None, lim
     others = [f"label:{key}={value}" for key, value in labels.items()]
     others += [batch_limit(batch_id)] if batch_id else []
     return sorted({agent_limit(agent_id), *(name for name in others if is_limited(name, limits))})
-
-
-def part_start(now: datetime, period_s: float) -> datetime:
-    """Return when the part of a period began that `now` is in."""
-    length = timedelta(seconds=period_s / PERIOD_PARTS)
-    return now - (now - _EPOCH) % length
 
 
 def window_start(now: datetime, period_s: float) -> datetime:

@@ -7,6 +7,7 @@ from sqlalchemy import case, func, select, text, tuple_
 from contracts.resources import Agent
 from contracts.status import Circuit
 from jobstore.storage.agents import to_agent
+from jobstore.storage.limits import is_agent_paused
 from jobstore.storage.sql import Connection
 from jobstore.storage.tables import agents
 from jobstore.storage.tables import circuits as circuits_table
@@ -18,11 +19,7 @@ _STATE_COLUMNS: Final = (
         else_=Circuit.HALF_OPEN.value,
     ).label("circuit"),
     circuits_table.c.open_until.label("circuit_open_until"),
-    # A limit of the agent's own, also one that does not pause, goes before the limit of all agents.
-    text(
-        "coalesce((SELECT paused FROM limits WHERE limits.name = 'agent:' || agents.id), "
-        "(SELECT paused FROM limits WHERE limits.name = 'agent:*'), false) AS paused",
-    ),
+    text(f"{is_agent_paused('agents.id')} AS paused"),
 )
 
 

@@ -15,7 +15,7 @@ from jobstore.domain.limits import PERIOD_PARTS
 from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.waiting.circumstances import AGEING, Circumstances, Room, Wait
 from jobstore.domain.waiting.reasons import explain, find_start, sum_up
-from jobstore.storage.limits import count_running
+from jobstore.storage.limits import apply, count_running, is_agent_paused
 from jobstore.storage.sql import Connection, Parameters
 
 #: Turns are counted up to here; 1 more stands for all that come later.
@@ -40,13 +40,11 @@ _BEFORE: Final = f"""
         LIMIT :place_max) AS of_level
     LIMIT :place_max
 """  # noqa: S608 - words of our own
-_CANDIDATES: Final = """
+_CANDIDATES: Final = f"""
     SELECT json_agg(a) FROM (
-        SELECT id AS agent_id, enabled, coalesce(
-            (SELECT paused FROM limits WHERE name = 'agent:' || agents.id),
-            (SELECT paused FROM limits WHERE name = 'agent:*'), false) AS paused
-        FROM agents WHERE capabilities @> {needed} ORDER BY id LIMIT :candidates_max) AS a
-"""
+        SELECT id AS agent_id, enabled, {is_agent_paused("agents.id")} AS paused
+        FROM agents WHERE capabilities @> {{needed}} ORDER BY id LIMIT :candidates_max) AS a
+"""  # noqa: S608 - words of our own
 _OF_JOBS: Final = f"""
     SELECT j.id AS job_id, e.execution_id, j.updated_at AS since, j.live OR j.status = 'PENDING' AS is_waiting,
         e.stage, e.state, e.due_at, coalesce(e.attempt, 0) AS attempt, coalesce(e.tenant, '') AS tenant,
@@ -124,8 +122,12 @@ _SHOWN_OF_ALL: Final = """
         FROM waits
     ) AS reduced CROSS JOIN clock GROUP BY stage, state, due_at > now, attempt, needed, candidates, tenant, flow
 """
-#: As domain.limits.wildcard.
-WILDCARD: Final = "regexp_replace(names.name, '^(label:[^=]*=|[^:]*:).*', '\\1*')"
+#: What is told of limits beside what applies: what the own limit of a name sets, and which of both pauses, and since.
+_SET: Final = """,
+    coalesce(to_json(own), '{}') AS own,
+    coalesce(CASE WHEN own.paused IS NULL THEN general.name END, own.name) AS paused_by,
+    coalesce(CASE WHEN own.paused IS NULL THEN general.updated_at END, own.updated_at) AS updated_at
+"""
 
 
 def _select(waits: str, shown: str = "SELECT * FROM waits") -> TextClause:
@@ -136,15 +138,12 @@ def _select(waits: str, shown: str = "SELECT * FROM waits") -> TextClause:
         names AS (
             SELECT DISTINCT unnest(array_append(flow, 'tenant:' || tenant)) AS name FROM waits WHERE {_QUEUED}
         ), held AS MATERIALIZED (
-            SELECT names.name, l.name AS set_by, l.paused, l.updated_at, l.concurrency, l.rate, l.rate_period_s,
-                l.queue_max, l.weight
-            FROM names LEFT JOIN limits own ON own.name = names.name
-            JOIN limits l ON l.name = coalesce(own.name, {WILDCARD})
-            WHERE l.paused OR l.concurrency IS NOT NULL OR l.rate IS NOT NULL
+            SELECT * FROM ({apply("SELECT name FROM names", _SET)}) AS applied
+            WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL
         ), running AS MATERIALIZED (
-            {count_running("SELECT name FROM held WHERE concurrency IS NOT NULL")}
+            {count_running("SELECT name FROM held WHERE concurrency IS NOT NULL OR rate IS NOT NULL")}
         ), uses AS MATERIALIZED (
-            SELECT held.*, coalesce(running.running, 0) AS running, coalesce((
+            SELECT held.*, coalesce(running.running, 0) AS running, coalesce(running.offered, 0) AS offered, coalesce((
                 SELECT json_agg(json_build_array(began_at, count) ORDER BY began_at) FROM starts
                 WHERE starts.name = held.name AND held.rate IS NOT NULL
                 AND began_at > clock.now - make_interval(secs => held.rate_period_s * :window)), '[]') AS starts

@@ -10,12 +10,13 @@ from jobstore.commands.resubmission import HISTORY_KINDS, HistoryRow, build_hist
 from jobstore.commands.rows import AgentHistory
 from jobstore.domain.matching import Candidate
 from jobstore.storage.agents import to_agent
+from jobstore.storage.limits import is_agent_paused
 from jobstore.storage.sql import Connection, Row
 
 #: The load is counted along the index on agent_id, in its order and up to LIMIT. With `agent_id = a.id` the planner
 #: would collect all live executions of an agent first, however many are queued.
 _CANDIDATES: Final = text(
-    """
+    f"""
     SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy::text AS policy, a.enabled, a.deterministic,
         a.created_at, a.updated_at, a.headers::text AS headers,
         NOT EXISTS (SELECT FROM circuits c WHERE c.agent_id = a.id AND c.open_until IS NOT NULL) AS circuit_closed,
@@ -24,10 +25,9 @@ _CANDIDATES: Final = text(
             ORDER BY agent_id LIMIT :load_max) AS live) AS load
     FROM agents a
     WHERE a.enabled AND a.capabilities && (CAST(:capabilities AS text[]) || ARRAY(
-        SELECT unnest(capabilities) FROM jobs WHERE id = ANY(CAST(:job_ids AS text[])))) AND NOT coalesce(
-        (SELECT paused FROM limits WHERE name = 'agent:' || a.id),
-        (SELECT paused FROM limits WHERE name = 'agent:*'), false)
-    """,
+        SELECT unnest(capabilities) FROM jobs WHERE id = ANY(CAST(:job_ids AS text[]))))
+        AND NOT {is_agent_paused("a.id")}
+    """,  # noqa: S608 - words of our own
 )
 _WAITING: Final = text(
     """

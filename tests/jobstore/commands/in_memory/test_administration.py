@@ -132,7 +132,7 @@ def limit(name: str, **fields: Any) -> Limit:
 
 def test_a_limit_is_set_and_removed_while_no_execution_is_asked_for() -> None:
     command, name = SetLimit("tenant:a", NewLimit(weight=2.0), actor=ADMINISTRATOR), "tenant:a"
-    assert command.locks() == Locks(limits=LimitsLock.EXCLUSIVE, named_limits=frozenset({name}))
+    assert command.locks() == Locks(limits=LimitsLock.EXCLUSIVE, named_limits=frozenset({name, "tenant:*"}))
     assert decided(command).changes.limits == {name: (limit(name, weight=2.0), ADMINISTRATOR)}
     removed = decided(RemoveLimit(name, actor=ADMINISTRATOR), limits={name: limit(name)})
     assert removed.changes.limits == {name: (None, ADMINISTRATOR)}
@@ -149,6 +149,39 @@ def test_a_pause_keeps_the_rest_of_a_limit() -> None:
     paused = decided(PauseLimit(one, paused=True, actor=SIGNOFF), limits={one: limit(one, concurrency=3)})
     assert paused.limits[one] == limit(one, concurrency=3, paused=True)
     assert decided(PauseLimit(other, paused=True, actor=SIGNOFF)).limits[other] == limit(other, paused=True)
+
+
+@pytest.mark.parametrize(
+    ("stored", "command", "left"),
+    [
+        ({}, PauseLimit("agent:a", paused=False, actor=SIGNOFF), None),
+        ({"agent:a": {"paused": True}}, PauseLimit("agent:a", paused=False, actor=SIGNOFF), None),
+        ({"agent:a": {"paused": True, "rate": 1}}, PauseLimit("agent:a", paused=False, actor=SIGNOFF), {"rate": 1}),
+        ({"agent:*": {"paused": True}}, PauseLimit("agent:a", paused=False, actor=SIGNOFF), {"paused": False}),
+        ({"agent:*": {"paused": True}}, PauseLimit("agent:*", paused=False, actor=SIGNOFF), None),
+        ({"agent:*": {"rate": 1}}, PauseLimit("agent:a", paused=True, actor=SIGNOFF), {"paused": True}),
+        (
+            {"agent:a": {"paused": True, "rate": 1}},
+            SetLimit("agent:a", NewLimit(concurrency=1), actor=SIGNOFF),
+            {"paused": True, "concurrency": 1},
+        ),
+        ({"agent:a": {"paused": True}}, SetLimit("agent:a", NewLimit(), actor=SIGNOFF), {"paused": True}),
+        ({"agent:a": {"rate": 1}}, SetLimit("agent:a", NewLimit(rate_period_s=9.0), actor=SIGNOFF), None),
+        (
+            {"agent:a": {"paused": True}},
+            SetLimit("agent:a", NewLimit(rate=1, paused=False), actor=SIGNOFF),
+            {"rate": 1},
+        ),
+    ],
+)
+def test_a_limit_holds_what_is_set_of_it_and_is_removed_where_nothing_is_left(
+    stored: dict[str, dict[str, Any]], command: Command[Any], left: dict[str, Any] | None
+) -> None:
+    uow = unit_of_work(limits={name: limit(name, **fields) for name, fields in stored.items()})
+    command.decide(uow)
+    name = command.name  # type: ignore[attr-defined]
+    assert uow.limits.get(name) == (None if left is None else limit(name, **left))
+    assert (name in uow.changes.limits) == (left is not None or name in stored)
 
 
 def test_commands_of_one_transaction_see_each_other() -> None:
@@ -283,7 +316,7 @@ class Recorded(Command[None]):
         return Locks(jobs=frozenset({"a"}))
 
     def decide(self, uow: UnitOfWork) -> None:
-        uow.put_limit("tenant:a", NewLimit(), self.actor)
+        uow.put_limit("tenant:a", NewLimit(weight=1.0), self.actor)
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -293,6 +293,31 @@ def test_a_sure_agents_result_is_reused_in_place_of_a_call(jobstore: MemoryJobst
     assert (late.claim().outcome, late.claim().code) == (D, "fenced")
 
 
+def test_what_begins_is_counted_under_its_limits_while_any_has_a_rate(jobstore: MemoryJobstore) -> None:
+    jobstore.register("sure", deterministic=True)
+    jobstore.now += timedelta(seconds=1)
+    first = Life(jobstore).running(agent_id="sure")
+    first.result()
+    jobstore.limit_names |= {"tenant:*", "agent:sure"}
+    assert dict(jobstore.changes.begun) == {}
+    jobstore.has_rates = True
+    life = offered(Life(jobstore).requested())
+    assert life.claim().outcome is G
+    assert dict(jobstore.changes.begun) == {"tenant:default": 1}
+    assert life.claim().outcome is G, "again"
+    assert dict(jobstore.changes.begun) == {}
+    lives = [Life(jobstore).created(agent_id="sure") for _ in range(2)]
+    for each in lives:
+        each.execute(parameters=ExecutionRequest(comment="bluer"))
+        offered(each)
+    claims = [ClaimExecution(each.execution_id, each.job_id, each.executor, 9, actor=SIGNOFF) for each in lives]
+    jobstore.carry_out(*claims)
+    assert dict(jobstore.changes.begun) == {"tenant:default": 2, "agent:sure": 2}
+    reused = offered(Life(jobstore).requested(agent_id="sure"))
+    assert reused.claim().code == "result_reused"
+    assert dict(jobstore.changes.begun) == {}, "no agent is called"
+
+
 def test_without_reuse_nothing_is_kept(jobstore: MemoryJobstore) -> None:
     off = replace(jobstore.terms.reuse, verdict_age_s=0.0, result_age_s=0.0)
     never = MemoryJobstore(reuse=off, policy=POLICY)

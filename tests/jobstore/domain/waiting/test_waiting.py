@@ -35,8 +35,9 @@ def around(*held: LimitUse | CircuitUse, **rooms: Room) -> Circumstances:
     )
 
 
-def limit(name: str, set_by: str = "", **fields: Any) -> LimitUse:
-    known = {"name": name, "set_by": set_by or name, "paused": False, "updated_at": NOW}
+def limit(name: str, paused_by: str = "", **fields: Any) -> LimitUse:
+    own = {each: fields.get(each) for each in ("concurrency", "rate")}
+    known = {"name": name, "own": own, "paused_by": paused_by or name, "paused": False, "updated_at": NOW}
     return LimitUse(**{**known, "rate_period_s": 1.0, "running": 0, **fields})
 
 
@@ -117,24 +118,23 @@ def test_a_pause_is_told_with_what_resumes_it(use: LimitUse, remedy: str) -> Non
 
 
 def test_a_limit_is_told_with_its_numbers_and_with_what_raises_it_and_keeps_the_rest() -> None:
-    (reason,) = explain(
-        DUE, around(replace(FULL, set_by="tenant:*", rate=9, rate_period_s=60.0, weight=2.5, queue_max=7))
-    )
+    own: dict[str, object] = {"concurrency": 5, "rate": 9, "weight": 2.5, "queue_max": 7, "paused": False}
+    (reason,) = explain(DUE, around(replace(FULL, own=own, rate=9, rate_period_s=60.0)))
     assert (reason.name, reason.used, reason.allowed) == ("tenant:press", 5, 5)
-    wanted = "signoff limits set 'tenant:*' --concurrency 10 --rate 9 --per-s 60 --queue-max 7 --weight 2.5"
+    wanted = "signoff limits set tenant:press --concurrency 10 --rate 9 --queue-max 7 --weight 2.5 --per-s 60"
     assert reason.remedy == f"raise it: {wanted}"
     for fields, options in (
-        ({"rate": 9}, " --concurrency 10 --rate 9"),
-        ({"rate_period_s": 60.0}, " --concurrency 10"),
+        ({"own": {"rate": 9}, "rate": 9}, " --concurrency 10 --rate 9"),
+        ({"own": {}, "rate": 9, "rate_period_s": 60.0}, " --concurrency 10"),
     ):
         (reason,) = explain(DUE, around(replace(FULL, **fields)))
-        assert reason.remedy == f"raise it: signoff limits set tenant:press{options}"
+        assert reason.remedy == f"raise it: signoff limits set tenant:press{options}", "the wildcard has the rest"
     (none,) = explain(DUE, around(limit("tenant:press", concurrency=0)))
     assert none.remedy == "raise it: signoff limits set tenant:press --concurrency 1"
     first, second = explain(DUE, around(limit("tenant:press", concurrency=1, running=2, paused=True)))
     assert (first.code, second.remedy) == (
         "limit_paused",
-        "raise it: signoff limits set tenant:press --concurrency 2 --paused",
+        "raise it: signoff limits set tenant:press --concurrency 2",
     )
 
 
@@ -146,6 +146,10 @@ def test_a_rate_lifts_when_enough_of_its_starts_leave_the_window() -> None:
         return None if at is None else (at - NOW).total_seconds()
 
     assert [opening(rate) for rate in (None, 5, 4, 3, 2, 1)] == [None, None, 0.0, 12.0, 12.0, 20.0]
+    offered = limit("agent:writer", rate=3, rate_period_s=20.0, offered=2, starts=parts[:1])
+    assert offered.find_opening(NOW) == NOW, "the start of 21 s ago leaves the window"
+    assert replace(offered, starts=()).find_opening(NOW) is None
+    assert replace(offered, offered=3, starts=()).find_opening(NOW) == NOW + timedelta(seconds=21)
     (reason,) = explain(DUE, around(STARTED))
     assert (reason.used, reason.allowed, reason.until) == (3, 3, NOW + timedelta(seconds=6))
     assert reason.remedy == "raise it: signoff limits set agent:writer --rate 6 --per-s 20"

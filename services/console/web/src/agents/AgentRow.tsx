@@ -69,7 +69,7 @@ export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentR
       </td>
       <td className={CELL}>
         <button type="button" onClick={onLimit} className="min-h-6 text-left hover:underline" title="Change its limits">
-          <LabelledValue name="Limits">{limit ? describeLimit({ ...limit, paused: false }) : "none"}</LabelledValue>
+          <LabelledValue name="Limits">{limit ? describeLimit({ ...limit, paused: null }) : "none"}</LabelledValue>
           <span className="sr-only">: change the limits of {agent.name}</span>
         </button>
       </td>

@@ -158,5 +158,5 @@ it("sets the limits of an agent from its row", async () => {
   await user.click(within(dialog).getByRole("button", { name: "Set" }));
   await waitFor(() => expect(asked).toHaveLength(1));
   expect(new URL(asked[0]?.url ?? "").pathname).toBe("/api/limits/agent%3Awriter");
-  expect(await asked[0]?.json()).toMatchObject({ concurrency: null, rate: 5, rate_period_s: 1, paused: false });
+  expect(await asked[0]?.json()).toMatchObject({ concurrency: null, rate: 5, rate_period_s: 1, paused: null });
 });

@@ -2498,7 +2498,7 @@ export interface components {
         };
         /**
          * Limit
-         * @description A limit that applies.
+         * @description A limit, as far as it is set.
          */
         Limit: {
             /**
@@ -2528,9 +2528,9 @@ export interface components {
             weight?: number | null;
             /**
              * Paused
-             * @default false
+             * @description begin nothing; stays as it is where it is not given
              */
-            paused: boolean;
+            paused?: boolean | null;
             /** Name */
             name: string;
             /**
@@ -2903,7 +2903,7 @@ export interface components {
         };
         /**
          * NewLimit
-         * @description What holds back the executions that a name applies to; what is not set holds back nothing.
+         * @description What holds back the executions that a name applies to; what is not set is as the limit of its wildcard says.
          */
         NewLimit: {
             /**
@@ -2933,9 +2933,9 @@ export interface components {
             weight?: number | null;
             /**
              * Paused
-             * @default false
+             * @description begin nothing; stays as it is where it is not given
              */
-            paused: boolean;
+            paused?: boolean | null;
         };
         /**
          * NewOperation

@@ -54,7 +54,8 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
       rate_period_s: number(values.rate_period_s) ?? 1,
       queue_max: isTenant ? number(values.queue_max) : null,
       weight: isTenant ? number(values.weight) : null,
-      paused: values.paused,
+      // What is not changed here stays as it is, though it was paused or resumed meanwhile.
+      paused: values.paused === (limit?.paused ?? false) ? null : values.paused,
     };
     const onError = (error: Error) => showFieldErrors(error, FIELDS, setError);
     set.mutate({ name: values.name.trim(), ...body }, { onSuccess: onClose, onError });
@@ -67,14 +68,14 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
       open
       onOpenChange={(open) => !open && leave()}
       title={name === null ? "Set a limit" : `Limits of ${name}`}
-      description="A field that is left empty limits nothing."
+      description="A field that is left empty is as the limit of * says."
     >
       <form onSubmit={submit} className="space-y-3" noValidate>
         {name === null && (
           <Field
             label="Name"
             error={wrong("name")}
-            hint="agent:<id>, tenant:<name> or label:<key>=<value>; * in place of the value: each that has no limit of its own."
+            hint="agent:<id>, tenant:<name> or label:<key>=<value>; * in place of the value: each, as far as its own limit does not say it."
           >
             {(control) => <Input {...control} {...register("name", { required: "It needs a name." })} />}
           </Field>

@@ -13,8 +13,8 @@ it("says what a limit holds back, and of whom", () => {
   expect(describeLimit(limit)).toBe("4 at once, 10 in each 60 s, 1 execution may wait, weight 2, paused");
   expect(describeLimit({})).toBe("none");
   expect(describeLimitName("tenant:a:b")).toBe("Tenant a:b");
-  expect(describeLimitName("agent:*")).toBe("Each agent without its own");
-  expect(describeLimitName("label:team=*")).toBe("Each label team whose value has none of its own");
+  expect(describeLimitName("agent:*")).toBe("Each agent");
+  expect(describeLimitName("label:team=*")).toBe("Each value of the label team");
 });
 
 it("names an agent by its name, with its id at hand", async () => {

@@ -9,7 +9,7 @@ export function describeLimit(limit: NewLimit): string {
     rate != null && `${rate} in each ${period === 1 ? "second" : `${period} s`}`,
     queue != null && `${pluralize(queue, "execution")} may wait`,
     weight != null && `weight ${weight}`,
-    paused && "paused",
+    paused != null && (paused ? "paused" : "not paused"),
   ].filter(Boolean);
   return words.join(", ") || "none";
 }
@@ -21,7 +21,7 @@ export function describeLimitName(name: string, nameOf = (id: string) => id): st
   const [kind = "", ...rest] = name.split(":");
   const value = rest.join(":");
   const word = KINDS[kind as keyof typeof KINDS] ?? kind;
-  if (value.endsWith("=*")) return `Each ${word.toLowerCase()} ${value.slice(0, -2)} whose value has none of its own`;
-  if (value === "*") return `Each ${word.toLowerCase()} without its own`;
+  if (value.endsWith("=*")) return `Each value of the ${word.toLowerCase()} ${value.slice(0, -2)}`;
+  if (value === "*") return `Each ${word.toLowerCase()}`;
   return `${word} ${kind === "agent" ? nameOf(value) : value}`;
 }

@@ -95,7 +95,7 @@ export function anAgent(fields: Partial<Agent> = {}): Agent {
 }
 
 export function aLimit(fields: Partial<Limit> = {}): Limit {
-  return { name: "agent:writer", concurrency: 4, rate_period_s: 1, paused: false, updated_at: AT, ...fields };
+  return { name: "agent:writer", concurrency: 4, rate_period_s: 1, updated_at: AT, ...fields };
 }
 
 export function aBatch(fields: Partial<Operation> = {}): Operation {

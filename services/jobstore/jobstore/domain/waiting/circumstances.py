@@ -14,30 +14,36 @@ AGEING: Final = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class LimitUse:
-    """How far the limit on a name is used.
+    """How far the limit that applies to a name is used.
 
-    `set_by` is the name of the limit itself, which may end in `*`. `running` is counted where it has a concurrency, and
-    `starts` are those of its window, by part and oldest first, where it has a rate.
+    `own` is what the name's own limit sets of it. `paused_by` is the limit that says whether it is paused, which was
+    set at `updated_at`. `running`, and of that `offered`, which has not begun, are counted where it has a concurrency
+    or a rate; `starts` are those of its window, by part and oldest first, where it has a rate.
     """
 
     name: str
-    set_by: str
+    own: Mapping[str, object]
     paused: bool
+    paused_by: str
     updated_at: datetime
     rate_period_s: float
     running: int
+    offered: int = 0
     concurrency: int | None = None
     rate: int | None = None
-    queue_max: int | None = None
-    weight: float | None = None
     starts: Sequence[tuple[datetime, int]] = ()
+
+    @property
+    def started(self) -> int:
+        """How much of its rate is used: by what began within the window, and by what was offered and may begin."""
+        return sum(count for _, count in self.starts) + self.offered
 
     def find_opening(self, now: datetime) -> datetime | None:
         """Return when the rate allows the next start; None if it does now."""
         if self.rate is None:
             return None
-        started, window = sum(count for _, count in self.starts), self.rate_period_s * (1 + 1 / PERIOD_PARTS)
-        for began_at, count in self.starts:
+        started, window = self.started, self.rate_period_s * (1 + 1 / PERIOD_PARTS)
+        for began_at, count in (*self.starts, (now, self.offered)):
             if started < self.rate:
                 break
             started, opens_at = started - count, began_at + timedelta(seconds=window)

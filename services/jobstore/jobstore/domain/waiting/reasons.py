@@ -109,9 +109,9 @@ def _explain_limits(wait: Wait, around: Circumstances, *, is_due: bool) -> list[
 
 
 def _explain_pause(use: LimitUse) -> Reason:
-    kind, _, value = use.set_by.partition(":")
+    kind, _, value = use.paused_by.partition(":")
     groups = {"agent": ("agents", value), "batch": ("batches", value)}
-    group, about = groups.get(kind, ("limits", use.set_by)) if value != "*" else ("limits", use.set_by)
+    group, about = groups.get(kind, ("limits", use.paused_by)) if value != "*" else ("limits", use.paused_by)
     return Reason(
         code=WaitCode.LIMIT_PAUSED,
         name=use.name,
@@ -159,7 +159,7 @@ def _explain_rate(use: LimitUse, opens_at: datetime) -> Reason:
     return Reason(
         code=WaitCode.LIMIT_RATE,
         name=use.name,
-        used=sum(count for _, count in use.starts),
+        used=use.started,
         allowed=use.rate,
         until=opens_at,
         owner=Owner.TIME,
@@ -168,16 +168,12 @@ def _explain_rate(use: LimitUse, opens_at: datetime) -> Reason:
 
 
 def _set_limit(use: LimitUse, **changes: int) -> str:
-    """Return the command that changes a limit and keeps the rest of it."""
-    options = {
-        "concurrency": use.concurrency,
-        "rate": use.rate,
-        "per-s": use.rate_period_s if use.rate and use.rate_period_s != 1 else None,
-        "queue-max": use.queue_max,
-        "weight": use.weight,
-    } | changes
-    words = [f"--{name} {value:g}" for name, value in options.items() if value is not None]
-    return " ".join(["signoff limits set", shlex.quote(use.set_by), *words, *(["--paused"] if use.paused else [])])
+    """Return the command that changes the own limit of a name, and keeps the rest of what that sets."""
+    given = {name: use.own.get(name) for name in ("concurrency", "rate", "queue_max", "weight")} | changes
+    if given["rate"] and use.rate_period_s != 1:
+        given["per_s"] = use.rate_period_s
+    words = [f"--{name.replace('_', '-')} {value:g}" for name, value in given.items() if value is not None]
+    return " ".join(["signoff limits set", shlex.quote(use.name), *words])
 
 
 def _explain_room(

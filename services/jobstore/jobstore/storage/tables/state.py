@@ -299,7 +299,7 @@ limits = Table(
     Column("rate_period_s", DOUBLE_PRECISION, nullable=False),
     Column("queue_max", Integer),
     Column("weight", DOUBLE_PRECISION),
-    Column("paused", Boolean, nullable=False),
+    Column("paused", Boolean, doc="NULL, as in the others: as the limit of the wildcard says"),
     Column("updated_at", TIME, nullable=False, server_default=func.signoff_now()),
 )
 

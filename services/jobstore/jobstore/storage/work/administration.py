@@ -94,13 +94,16 @@ _ADD_LABEL_TO_FLOWS: Final = text(
     WHERE e.execution_id = limited.execution_id AND NOT e.flow @> limited.names
     """,
 )
-#: Take back offers that a paused limit applies to. Under a name with `*` all offers are taken back, since what has a
-#: limit of its own cannot be told apart here; the dispatcher offers that again.
+#: Take back offers to which a limit applies that was set or removed, where it, or now the wildcard's, holds anything
+#: back. The dispatcher offers again what is allowed: of what has not begun nothing then goes on under the old limit.
+#: Under a wildcard all offers are taken back, since those of its kind cannot be told apart here.
 _TAKE_BACK: Final = text(
     """
     UPDATE executions SET state = 'QUEUED', offers = 0, due_at = signoff_now()
     WHERE stage = 'EXECUTING' AND state = 'OFFERED'
-        AND (:all OR 'tenant:' || tenant = :name OR flow @> ARRAY[CAST(:name AS text)])
+        AND (:name = :general OR 'tenant:' || tenant = :name OR flow @> ARRAY[CAST(:name AS text)])
+        AND EXISTS (SELECT FROM limits WHERE name IN (:name, :general)
+            AND (paused OR concurrency IS NOT NULL OR rate IS NOT NULL))
     """,
 )
 _INSERT_OPERATION: Final = text(
@@ -234,18 +237,16 @@ async def count_judged(connection: Connection, judged: Sequence[JudgedCount]) ->
 
 async def _write_limit(connection: Connection, name: str, limit: Limit | None) -> None:
     """Set a limit, also for executions that wait already, or remove one. Nothing is offered under the old one."""
+    kind, _, rest = name.partition(":")
     if limit is None:
         await connection.execute(_REMOVE_LIMIT, {"name": name})
-        await connection.execute(_NOTIFY_LIMITS)
-        return
-    await connection.execute(_PUT_LIMIT, limit.model_dump(include=set(_LIMIT)))
-    kind, _, rest = name.partition(":")
-    if kind == "batch":
-        await connection.execute(_ADD_BATCH_TO_FLOWS, {"name": name, "batch_id": UUID(rest)})
-    elif kind == "label":
-        await connection.execute(_ADD_LABEL_TO_FLOWS, {"name": name})
-    if limit.paused:
-        await connection.execute(_TAKE_BACK, {"name": name, "all": name == wildcard(name)})
+    else:
+        await connection.execute(_PUT_LIMIT, limit.model_dump(include=set(_LIMIT)))
+        if kind == "batch":
+            await connection.execute(_ADD_BATCH_TO_FLOWS, {"name": name, "batch_id": UUID(rest)})
+        elif kind == "label":
+            await connection.execute(_ADD_LABEL_TO_FLOWS, {"name": name})
+    await connection.execute(_TAKE_BACK, {"name": name, "general": wildcard(name)})
     await connection.execute(_NOTIFY_LIMITS)
 
 

@@ -158,6 +158,7 @@ async def lock_rows(
         limits_missed=bool(locks.limits) and not first.limits_held,
         limit_names=limit_names,
         has_queue_caps=last.capped,
+        has_rates=last.rated,
         has_circuits=last.has_circuits,
         openings=_to_openings(last, limit_names) if locks.offers else Openings(),
         jobs=jobs,

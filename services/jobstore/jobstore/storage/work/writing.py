@@ -11,7 +11,7 @@ from sqlalchemy import TextClause, text
 from jobstore.commands.rows import Changes, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import ExecutionStage, ExecutionState, LogEntry
-from jobstore.storage import facts, reusable, sql
+from jobstore.storage import facts, limits, reusable, sql
 from jobstore.storage.notifications import CHANNEL, HANDS_OVER, Wake
 from jobstore.storage.sql import Connection
 from jobstore.storage.work import administration, circuits, judgings, row_mapping
@@ -148,6 +148,8 @@ async def write(
     await judgings.write(connection, changes)
     if changes.circuits:
         await circuits.write(connection, stored.circuits, changes.circuits)
+    if changes.begun:
+        await limits.count_starts(connection, changes.begun, uow.clock.now)
     new_jobs, new_executions = (
         changes.jobs.keys() - stored.jobs.keys(),
         changes.executions.keys() - stored.executions.keys(),
