@@ -205,6 +205,6 @@ limits = st.builds(
     rate_period_s=st.floats(0, 2_592_000, exclude_min=True),
     queue_max=maybe(st.integers(0, 100_000_000)),
     weight=maybe(st.floats(0, 1_000, exclude_min=True)),
-    paused=st.booleans(),
+    paused=maybe(st.booleans()),
     updated_at=TIMES,
 )
