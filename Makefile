@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser test-fast test-model coverage coverage-core lint lint-types lint-page lint-style breaking drift format bench bench-peers profile path faults mutants upgrade attacks model pictures proto lock clean
+.PHONY: help setup demo up test browser test-fast test-model coverage coverage-core lint lint-types lint-page lint-style drift format bench bench-peers profile path faults mutants upgrade attacks model pictures proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -72,7 +72,7 @@ browser: $(READY)
 
 # Two at a time, the longest first.
 lint: $(READY) $(WEB)/node_modules/ready ## Check style, types, layers, contracts and sizes
-	@$(MAKE) --no-print-directory -j 2 coverage-core lint-types lint-page lint-style breaking drift
+	@$(MAKE) --no-print-directory -j 2 coverage-core lint-types lint-page lint-style drift
 
 lint-types: $(READY)
 	$(BIN)/mypy
@@ -91,16 +91,6 @@ lint-style: $(READY)
 drift: $(READY) $(WEB)/node_modules/ready
 	$(BIN)/python -m console.describe | diff -u $(WEB)/openapi.json -
 	$(NPM) run --silent types -- --check
-
-# Against the last commit, or the one before it where proto/ has not changed since. A shallow clone may not have it.
-breaking: $(READY)
-	@git diff --quiet HEAD -- proto 2>/dev/null && base=HEAD~1 || base=HEAD; \
-	if git rev-parse --quiet --verify "$$base:proto" >/dev/null 2>&1; then \
-		echo "$(BIN)/buf breaking proto, against $$base"; \
-		git archive "$$base" proto | $(BIN)/buf breaking proto --against '-#format=tar,subdir=proto'; \
-	else \
-		echo "buf breaking: skipped, there is no $$base to compare with"; \
-	fi
 
 pictures: $(READY) $(PAGE) browser ## Make the README's pictures of the page again
 	$(BIN)/pytest tests/e2e/test_why_and_where.py

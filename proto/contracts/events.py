@@ -220,7 +220,7 @@ class AgentChanged(Event):
     agent_id: AgentId
     cursor: int = Field(ge=1, description="the number of its row, as in a job's log")
     agent: Agent
-    actor: str | None = Field(None, description="who asked for it, by their credentials; None in older facts")
+    actor: str | None = Field(None, description="who asked for it, by their credentials")
     stub: Stub | None = Field(None, description="given where the fact is not whole")
 
     @property
@@ -242,7 +242,7 @@ class ExecutionRefused(Event):
     answer: Literal["refused", "cancelled"]
     code: Code | None = Field(None, description="why it was refused")
     refused_at: datetime
-    actor: str | None = Field(None, description="who asked for it, by their credentials; None in older facts")
+    actor: str | None = Field(None, description="who asked for it, by their credentials")
     stub: Stub | None = Field(None, description="given where the fact is not whole")
 
     @property

@@ -226,7 +226,7 @@ class JobLog(Model):
     kind: str | None = Field(None, description="what was reported, asked for or noticed: claimed, progress, result ...")
     calls: int | None = Field(None, description="of the agent, that the execution's policy allows in all")
     spent_calls: int | None = Field(None, description="of the execution, after it: that failed or were lost")
-    actor: str | None = Field(None, description="who asked for it, by their credentials; None in older entries")
+    actor: str | None = Field(None, description="who asked for it, by their credentials")
     duration_s: float | None = Field(
         None, description="of the call or the judging that it ends, as its worker measured it"
     )

@@ -20,7 +20,6 @@ UNRECORDED |= {"unknown_execution", "job_conflict", "concluded", "judge_quota_ex
 UNRECORDED |= {
     "too_many_cancels",
     "criteria_conflict",
-    "validator_too_old",
     "moved_on",
     "nothing_to_judge",
     "unknown_job",

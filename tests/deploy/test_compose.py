@@ -13,7 +13,7 @@ from dockerfiles import IMAGE, SERVICES, clean_env, environment, values
 
 from contracts.sizes import MESSAGE_MAX_BYTES
 from localstack import kafka
-from servicekit.process.settings import read_settings, split_address
+from servicekit.process.settings import split_address
 
 OWN = [*SERVICES, "judge", "agents"]
 
@@ -54,16 +54,6 @@ def test_a_service_starts_from_what_it_is_given(compose, service, monkeypatch):
     assert settings.grace_s < int(compose["services"][service]["stop_grace_period"].removesuffix("s"))
     assert service == "jobstore" or settings.jobstore == "jobstore:50051"
     assert service == "console" or settings.kafka == "kafka:9092"
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_service_that_is_given_the_token_of_all_workers_stops_and_says_what_replaces_it(
-    compose, service, monkeypatch
-):
-    for name, value in {**compose["services"][service]["environment"], "SIGNOFF_WORKER_TOKEN": "w" * 32}.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(SystemExit, match="set SIGNOFF_EXECUTOR_TOKEN and SIGNOFF_VALIDATOR_TOKEN"):
-        read_settings(SETTINGS[service])
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -22,7 +22,6 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
 }
 SHELL = {
     "SIGNOFF_LOG_LEVEL": "DEBUG",
-    "SIGNOFF_WORKER_TOKEN": "of an earlier version",
     "SIGNOFF_FACT_KEY": "somebody's",
     "SIGNOFF_AGENT_SECRET": "an agent's",
     "OPENAI_API_KEY": "sk-real",

@@ -142,15 +142,16 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
     async def ListJobs(self, request, context):
         if self.held is not None:
             await self.held.wait()
-        statuses = {status_of(number) for number in request.statuses}
+        chosen = request.filter
+        statuses = {status_of(number) for number in chosen.statuses}
         found = [
             job
             for job in reversed(self.jobs.values())
             if (not statuses or job.status in statuses)
-            and request.text.lower() in f"{job.id} {job.title}".lower()
-            and request.agent_id in {"", job.agent_id}
-            and request.batch_id in {"", str(job.batch_id)}
-            and request.labels.items() <= job.labels.items()
+            and chosen.text.lower() in f"{job.id} {job.title}".lower()
+            and chosen.agent_id in {"", job.agent_id}
+            and chosen.batch_id in {"", str(job.batch_id)}
+            and chosen.labels.items() <= job.labels.items()
         ]
         if request.order == jobs_pb.JOB_ORDER_CREATED:
             found.reverse()

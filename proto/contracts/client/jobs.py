@@ -18,7 +18,7 @@ from contracts.client.judges import JudgesClient
 from contracts.client.operations import OperationsClient
 from contracts.client.receipts import ReceiptsClient
 from contracts.identity import new_execution_id
-from contracts.messages.filters import flat_fields, job_filter_message
+from contracts.messages.filters import job_filter_message
 from contracts.status import JobOrder, JobStatus
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -144,10 +144,8 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
 
         A page of a search for a text may hold fewer jobs than `limit` although there is a next page.
         """
-        chosen = job_filter_message(job_filter)
         request = jobs_pb.ListJobsRequest(
-            **flat_fields(chosen),
-            filter=chosen,
+            filter=job_filter_message(job_filter),
             page_size=limit,
             page_token=page_token,
             order=jobs_pb.JobOrder.Value(f"JOB_ORDER_{order.name}"),

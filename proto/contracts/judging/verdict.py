@@ -79,9 +79,7 @@ class Verdict(Model):
         None, exclude_if=_is_none, description="which submission of the job this is the judgement of"
     )
     submissions: int | None = Field(None, exclude_if=_is_none, description="how many there may be")
-    stages: list[StageVerdict] | None = Field(
-        None, exclude_if=_is_none, description="how it was judged; not given in older verdicts"
-    )
+    stages: list[StageVerdict] | None = Field(None, exclude_if=_is_none, description="how it was judged")
 
     @classmethod
     def of(

@@ -16,13 +16,6 @@ def job_filter_message(job_filter: JobFilter | Mapping[str, Any]) -> pb.JobFilte
     return pb.JobFilter(**_filter_fields(job_filter))
 
 
-def flat_fields(message: pb.JobFilter) -> dict[str, Any]:
-    """Return the fields of a filter that ListJobsRequest has, too: jobstores that do not know its filter read these."""
-    return {
-        field.name: value for field, value in message.ListFields() if field.number <= pb.JobFilter.TEXT_FIELD_NUMBER
-    }
-
-
 def _filter_fields(job_filter: JobFilter | Mapping[str, Any]) -> dict[str, Any]:
     fields = dict(job_filter)
     statuses = [pb.JobStatus.Value(f"JOB_STATUS_{status}") for status in fields.get("statuses", ())]

@@ -197,37 +197,9 @@ Global___ExplainJobResponse: _TypeAlias = ExplainJobResponse  # noqa: Y015
 class ListJobsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    @_typing.final
-    class LabelsEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    STATUSES_FIELD_NUMBER: _builtins.int
-    AGENT_ID_FIELD_NUMBER: _builtins.int
-    TENANT_FIELD_NUMBER: _builtins.int
-    LABELS_FIELD_NUMBER: _builtins.int
     WITHOUT_TEXTS_FIELD_NUMBER: _builtins.int
-    BATCH_ID_FIELD_NUMBER: _builtins.int
-    CREATED_AFTER_FIELD_NUMBER: _builtins.int
-    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
-    TEXT_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
     WITH_LAST_LOG_FIELD_NUMBER: _builtins.int
     WITH_WAITING_FIELD_NUMBER: _builtins.int
@@ -236,74 +208,31 @@ class ListJobsRequest(_message.Message):
     """50 when not set, 500 at most."""
     page_token: _builtins.str
     """`next_page_token` of the page before."""
-    agent_id: _builtins.str
-    tenant: _builtins.str
     without_texts: _builtins.bool
     """Leaves out description, criteria and payload."""
-    batch_id: _builtins.str
-    """The items of a batch, or of any other operation."""
-    text: _builtins.str
-    """Stands in the id or the title, in whatever case."""
     order: Global___JobOrder.ValueType
     with_last_log: _builtins.bool
     """Each with its `last_log`."""
     with_waiting: _builtins.bool
     """Each that waits with why, `waiting`."""
     @_builtins.property
-    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.JobStatus.ValueType]: ...
-    @_builtins.property
-    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """All of them must be on the job."""
-
-    @_builtins.property
-    def created_after(self) -> _timestamp_pb2.Timestamp:
-        """At or after, and before."""
-
-    @_builtins.property
-    def created_before(self) -> _timestamp_pb2.Timestamp: ...
-    @_builtins.property
-    def filter(self) -> _resources_pb2.JobFilter:
-        """Where it is set, the fields above that choose jobs are ignored."""
-
+    def filter(self) -> _resources_pb2.JobFilter: ...
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
-        statuses: _abc.Iterable[_resources_pb2.JobStatus.ValueType] | None = ...,
-        agent_id: _builtins.str | None = ...,
-        tenant: _builtins.str | None = ...,
-        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         without_texts: _builtins.bool = ...,
-        batch_id: _builtins.str | None = ...,
-        created_after: _timestamp_pb2.Timestamp | None = ...,
-        created_before: _timestamp_pb2.Timestamp | None = ...,
-        text: _builtins.str | None = ...,
         order: Global___JobOrder.ValueType = ...,
         with_last_log: _builtins.bool = ...,
         with_waiting: _builtins.bool = ...,
         filter: _resources_pb2.JobFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "created_after", b"created_after", "created_before", b"created_before", "filter", b"filter", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "created_after", b"created_after", "created_before", b"created_before", "filter", b"filter", "labels", b"labels", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses", "tenant", b"tenant", "text", b"text", "with_last_log", b"with_last_log", "with_waiting", b"with_waiting", "without_texts", b"without_texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "with_last_log", b"with_last_log", "with_waiting", b"with_waiting", "without_texts", b"without_texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
-    _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
-    _WhichOneofReturnType__batch_id: _TypeAlias = _typing.Literal["batch_id"]  # noqa: Y015
-    _WhichOneofArgType__batch_id: _TypeAlias = _typing.Literal["_batch_id", b"_batch_id"]  # noqa: Y015
-    _WhichOneofReturnType__tenant: _TypeAlias = _typing.Literal["tenant"]  # noqa: Y015
-    _WhichOneofArgType__tenant: _TypeAlias = _typing.Literal["_tenant", b"_tenant"]  # noqa: Y015
-    _WhichOneofReturnType__text: _TypeAlias = _typing.Literal["text"]  # noqa: Y015
-    _WhichOneofArgType__text: _TypeAlias = _typing.Literal["_text", b"_text"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_id) -> _WhichOneofReturnType__batch_id | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__tenant) -> _WhichOneofReturnType__tenant | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__text) -> _WhichOneofReturnType__text | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListJobsRequest: _TypeAlias = ListJobsRequest  # noqa: Y015
 

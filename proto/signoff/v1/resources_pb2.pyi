@@ -996,7 +996,7 @@ class JobLog(_message.Message):
     """The execution's calls of the agent that failed or were lost, after it."""
     actor: _builtins.str
     """Who asked for it, by their credentials: administrator, executor, validator, upstream (`upstream:<id of its secret>`
-    where it signed), or signoff, where nobody did. Not set in entries of older versions.
+    where it signed), or signoff, where nobody did.
     """
     duration_s: _builtins.float
     """How long the call or the judging took that it ends, as its worker said."""

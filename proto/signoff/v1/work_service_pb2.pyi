@@ -457,14 +457,11 @@ class BeginJudgingsRequest(_message.Message):
     ROOM_FIELD_NUMBER: _builtins.int
     CLAIMS_FIELD_NUMBER: _builtins.int
     JUDGE_FIELD_NUMBER: _builtins.int
-    APPLIES_POLICIES_FIELD_NUMBER: _builtins.int
     TAKE_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     room: _builtins.int
     judge: _builtins.str
     """The judge's model and prompt: a verdict of the same judge on the identical result may be reused."""
-    applies_policies: _builtins.bool
-    """Whether the validator judges by the policy that it is granted; one that does not is granted nothing that names one."""
     take: _builtins.int
     """How many judgings without a job the validator takes besides: see `judgings_waiting` of RenewLeasesResponse."""
     @_builtins.property
@@ -476,12 +473,11 @@ class BeginJudgingsRequest(_message.Message):
         room: _builtins.int = ...,
         claims: _abc.Iterable[Global___JudgingClaim] | None = ...,
         judge: _builtins.str = ...,
-        applies_policies: _builtins.bool = ...,
         take: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applies_policies", b"applies_policies", "claims", b"claims", "judge", b"judge", "owner", b"owner", "room", b"room", "take", b"take"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "judge", b"judge", "owner", b"owner", "room", b"room", "take", b"take"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

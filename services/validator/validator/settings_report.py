@@ -16,12 +16,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two reports: so late a jobstore that was emptied, or was older, knows again.
+#: Seconds between two reports: so late a jobstore that was emptied knows again.
 EVERY_S: Final = 60.0
 #: Seconds until the next try, while nobody has heard of it.
 AGAIN_S: Final = 2.0
-#: What an older jobstore answers.
-_OLDER: Final = frozenset({"forbidden", "unimplemented"})
 
 
 class SettingsReport:
@@ -48,7 +46,7 @@ class SettingsReport:
         self.policy: str | None = None
 
     async def run(self) -> None:
-        """Report for ever. While the jobstore is away, or an older one, that is tried again: nothing waits for it."""
+        """Report for ever. While the jobstore is away that is tried again: nothing waits for it."""
         while True:
             try:
                 with translate_errors():
@@ -57,8 +55,7 @@ class SettingsReport:
                     )
             except SignoffError as error:
                 log.debug("the settings of the judge could not be told", extra={"code": error.code})
-                is_soon = self.policy is None and error.code not in _OLDER
-                await asyncio.sleep(AGAIN_S if is_soon else EVERY_S)
+                await asyncio.sleep(AGAIN_S if self.policy is None else EVERY_S)
                 continue
             if answer.policy != self.policy:
                 log.info("results are judged by these settings", extra={"policy": answer.policy})

@@ -132,7 +132,7 @@ async def test_other_bad_arguments(jobs: Any, agents: Any) -> None:
         ),
         "page_size": jobs.ListJobs(jobs_pb.ListJobsRequest(page_size=501), metadata=ADMINISTRATOR),
         "page_token": jobs.ListJobs(jobs_pb.ListJobsRequest(page_token="?"), metadata=ADMINISTRATOR),
-        "is not a valid": jobs.ListJobs(jobs_pb.ListJobsRequest(statuses=[0]), metadata=ADMINISTRATOR),
+        "is not a valid": jobs.ListJobs(jobs_pb.ListJobsRequest(filter={"statuses": [0]}), metadata=ADMINISTRATOR),
         "U+0000": jobs.CancelJob(jobs_pb.CancelJobRequest(job_id=job_id, reason="\0"), metadata=ADMINISTRATOR),
         "cannot be called yet": agents.CreateAgent(
             json_format.ParseDict(
@@ -172,7 +172,9 @@ async def test_pages_hold_every_job_once(jobs: Any) -> None:
     made = [(await jobs.CreateJob(create(labels={"run": label}), metadata=ADMINISTRATOR)).job.id for _ in range(7)]
     seen, token = [], ""
     while True:
-        request = jobs_pb.ListJobsRequest(page_size=3, page_token=token, labels={"run": label}, without_texts=True)
+        request = jobs_pb.ListJobsRequest(
+            page_size=3, page_token=token, filter={"labels": {"run": label}}, without_texts=True
+        )
         page = await jobs.ListJobs(request, metadata=ADMINISTRATOR)
         assert all(job.acceptance_criteria == "" for job in page.jobs)
         seen += [job.id for job in page.jobs]
@@ -234,7 +236,9 @@ async def test_progress_is_seen_at_every_door(jobs: Any, steps: Steps, database:
     told = {"progress": 0.5, "message": "half"}
     await steps.report(await steps.running(tenant=steps.job_id), ReportKind.PROGRESS, **told)
     got = (await jobs.GetJob(jobs_pb.GetJobRequest(job_id=steps.job_id), metadata=ADMINISTRATOR)).job
-    (listed,) = (await jobs.ListJobs(jobs_pb.ListJobsRequest(tenant=steps.job_id), metadata=ADMINISTRATOR)).jobs
+    (listed,) = (
+        await jobs.ListJobs(jobs_pb.ListJobsRequest(filter={"tenant": steps.job_id}), metadata=ADMINISTRATOR)
+    ).jobs
     logs = (await jobs.ListJobLogs(jobs_pb.ListJobLogsRequest(job_id=steps.job_id), metadata=ADMINISTRATOR)).logs
     async with database.transaction() as connection:  # as if the relay had published all of it
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))

@@ -1,21 +1,16 @@
-"""The hash by which a job is known again: of its criteria's one text form, or of the text of an older version."""
+"""The hash by which a job is known again: of its criteria's one text form."""
 
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from support.jobstore.builders import NOW
 
 from contracts.resources import NewJob, Policy
-from jobstore.domain.spec import Spec, hash_as_given, hash_spec, is_same
+from jobstore.domain.spec import Spec, hash_spec, is_same
 
 FORM = 'Says "blue"\noptional: Is kind'
 SPELLED = '- Says "blue"\n\n1. optional:Is kind\r\n'
-#: As they were computed before criteria had one text form.
-OLD_HASHES = {
-    FORM: "0428f0bd86e679c954f5a75f91599446eadfe945fad69f88f6a240d9e931d717",
-    SPELLED: "c60b5c9a9350193922bdf4b4f0cebe9752ffaf4bfa3188a12bfdbb0486a70306",
-}
+HASH = "0428f0bd86e679c954f5a75f91599446eadfe945fad69f88f6a240d9e931d717"
 NO_CRITERIA = "c105da0440bb99a25bca2a0e803a73e6b220f54d959ebaf947783faeffe66352"
 
 
@@ -34,17 +29,9 @@ def stored(spec_hash: bytes) -> Spec:
 def test_two_spellings_of_one_list_hash_alike_and_the_text_form_as_ever() -> None:
     listed = new(FORM).criteria
     assert hash_spec(new(SPELLED)) == hash_spec(NewJob(title="A title", criteria=listed, agent_id="writer"))
-    assert hash_spec(new(SPELLED)).hex() == hash_spec(new(FORM)).hex() == OLD_HASHES[FORM]
+    assert hash_spec(new(SPELLED)).hex() == hash_spec(new(FORM)).hex() == HASH
     assert hash_spec(new(FORM, id="job-7")) == hash_spec(new(FORM)), "whatever its id"
     assert hash_spec(new("", policy={"criteria_set": "house"})).hex() == NO_CRITERIA, "and none as ever"
-
-
-@pytest.mark.parametrize("criteria", [FORM, SPELLED])
-def test_a_job_of_an_older_version_is_known_by_the_text_that_was_given(criteria: str) -> None:
-    older = stored(bytes.fromhex(OLD_HASHES[criteria]))
-    assert hash_as_given(new(criteria)) == older.spec_hash
-    assert is_same(older, new(criteria))
-    assert not is_same(older, new(criteria, title="Another"))
 
 
 def test_other_criteria_are_another_job() -> None:

@@ -81,7 +81,7 @@ class World:
         with pytest.raises(TransientError):
             await self.serving(dying).ExecuteJobs(request, NOBODY)
         ((batch_id,),) = await self.sql("SELECT id FROM operations ORDER BY created_at DESC LIMIT 1")
-        await self.sql("UPDATE operations SET due_at = now() WHERE id = :id", id=batch_id)  # its taker is lost
+        await self.sql("UPDATE operations SET turn_at = now() WHERE id = :id", id=batch_id)  # its taker is lost
         return UUID(str(batch_id))
 
     async def stands(self, batch_id: Any) -> Operation:

@@ -22,7 +22,7 @@ AUTOMATIC = resources.Policy(resubmit=resources.RESUBMIT_AUTOMATIC, max_submissi
 
 
 async def listed(world: World, batch_id: Any, **fields: Any) -> set[str]:
-    request = jobs_pb.ListJobsRequest(batch_id=str(batch_id), **fields)
+    request = jobs_pb.ListJobsRequest(filter={"batch_id": str(batch_id), **fields})
     page = await world.jobs_service.ListJobs(request, CALLER)
     return {job.id for job in page.jobs}
 

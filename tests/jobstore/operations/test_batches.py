@@ -9,10 +9,7 @@ import pytest
 from batch_world import World, ended, new
 from support.jobstore.steps import Steps
 
-from contracts.messages.convert import new_job_of
-from jobstore.domain.spec import hash_as_given
 from jobstore.errors import ConflictError, InvalidError, RefusedError
-from jobstore.operations.batches import _hash_batch
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as resources
 
@@ -66,19 +63,6 @@ async def test_items_of_one_id_and_other_contents_are_refused_one_by_one(world: 
     assert codes == ["", "job_conflict", "", "job_conflict", ""]
     assert len({item.execution_id for item in batch.items if item.job_id == job_id and not item.code}) == 1
     assert len(await world.sql("SELECT 1 FROM executions WHERE job_id = :id", id=job_id)) == 1
-
-
-async def test_a_batch_of_an_older_version_is_known_by_the_texts_that_were_given(world: World) -> None:
-    """Criteria were hashed as they were given, before they had one text form."""
-    spelled = [new(id=f"spelled-{uuid4()}", acceptance_criteria="- a\n\n- b")]
-    request = jobs_pb.ExecuteJobsRequest(jobs=spelled, idempotency_key=uuid4().hex)
-    batch = await world.execute(request)
-    old_hash = _hash_batch([], [new_job_of(spelled[0])], None, hash_as_given)
-    await world.sql("UPDATE operations SET request_hash = :hash WHERE id = :id", hash=old_hash, id=batch.id)
-    assert (await world.execute(request)).id == batch.id
-    spelled[0].acceptance_criteria = "a\nc"
-    with pytest.raises(ConflictError):
-        await world.execute(jobs_pb.ExecuteJobsRequest(jobs=spelled, idempotency_key=request.idempotency_key))
 
 
 async def test_a_job_of_a_batch_that_an_older_version_accepted_is_refused_alone(world: World) -> None:

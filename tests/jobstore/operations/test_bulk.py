@@ -101,7 +101,7 @@ async def test_who_was_frozen_while_others_carried_its_items_out_does_nothing_af
     frozen = Frozen(world)
     late = asyncio.create_task(frozen.work())
     await frozen.is_stopped.wait()
-    await world.sql("UPDATE operations SET claimed_until = now()")  # its claim has expired
+    await world.sql("UPDATE operations SET turn_at = now()")  # its claim has expired
     await world.worked()
     frozen.goes_on.set()
     await late
@@ -122,8 +122,7 @@ async def test_an_assignment_whose_answer_a_restored_backup_lacks_is_made_again_
         "UPDATE operation_items SET answered = false WHERE operation_id = CAST(:id AS uuid)", id=str(operation.id)
     )
     await world.sql(
-        "UPDATE operations SET state = 'RUNNING', finished_at = NULL, claimed_until = now(), due_at = now() "
-        "WHERE id = CAST(:id AS uuid)",
+        "UPDATE operations SET state = 'RUNNING', finished_at = NULL, turn_at = now() WHERE id = CAST(:id AS uuid)",
         id=str(operation.id),
     )
     await world.worked()

@@ -267,15 +267,6 @@ async def test_one_that_is_aborted_while_it_is_queued_has_ended_with_that_answer
     assert await world.sql("SELECT 1 FROM limits") == []
 
 
-async def test_a_worker_of_an_older_version_never_meets_one(world: World, validator: Validator) -> None:
-    """It claims what `claimed_until` lets it, and would end by a kind that it does not know."""
-    operation = await made(world, [await rested(world) for _ in range(3)], shadow=True)
-    claimed = "SELECT claimed_until = 'infinity' AS never FROM operations WHERE id = :id"
-    assert (await world.sql(claimed, id=operation.id))[0].never
-    await world.sql("UPDATE operations SET state = 'DONE' WHERE id = :id", id=operation.id)  # it holds that all is done
-    assert await validator.say(await validator.take(), MET) == ["RECORDED"] * 3
-
-
 async def test_money_and_rate_are_limited(world: World, validator: Validator) -> None:
     jobs = [await rested(world) for _ in range(4)]
     operation = await made(world, jobs, shadow=True, budget_usd=0.6, rate_per_s=1)

@@ -122,14 +122,6 @@ def test_settings_of_others_have_files_under_their_own_names(monkeypatch: pytest
     assert key.get_secret_value() == "sk-short"
 
 
-def test_the_token_of_all_workers_is_refused_with_those_that_replace_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIGNOFF_TOKEN", ONE)
-    monkeypatch.setenv("SIGNOFF_WORKER_TOKEN", TWO)
-    sentence = refusal()
-    assert "SIGNOFF_EXECUTOR_TOKEN and SIGNOFF_VALIDATOR_TOKEN" in sentence
-    assert TWO not in sentence
-
-
 def test_a_process_ends_with_the_sentence_alone() -> None:
     with pytest.raises(SystemExit) as caught:
         read_settings(Doors)

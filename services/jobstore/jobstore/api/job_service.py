@@ -103,7 +103,7 @@ class JobService(JobServiceServicer):
             page = await job_list.list_jobs(
                 connection,
                 limit=parse_page_size(request.page_size, 50),
-                chosen=job_filter_of(request.filter if request.HasField("filter") else request),
+                chosen=job_filter_of(request.filter),
                 order=order,
                 after=parse_page_token(request.page_token, partial(_parse_place, order)),
                 texts=not request.without_texts,

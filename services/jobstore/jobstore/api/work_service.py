@@ -249,7 +249,6 @@ class WorkService(WorkServiceServicer):
             request.room,
             len(claim.result),
             request.judge,
-            request.applies_policies,
             actor=CALLER.get(),
         )
 

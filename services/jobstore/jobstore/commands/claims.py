@@ -1,6 +1,6 @@
 """Commands that claim: a worker asks for the lease of an execution, or of a result to be judged. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -196,7 +196,6 @@ class ClaimJudging(Command[ClaimAnswer]):
     """Claim a result for a validator: record it, unless it is recorded already, and lease it.
 
     `judge` identifies the judge and its settings if its verdicts may be reused. `size` is the record's, in bytes.
-    `applies_policies`: whether the validator judges by the policy that it is granted, which an older one does not.
     """
 
     event: ResultProduced
@@ -204,7 +203,6 @@ class ClaimJudging(Command[ClaimAnswer]):
     room: int
     size: int = 0
     judge: str = ""
-    applies_policies: bool = True
 
     def locks(self) -> Locks:
         job_ids, execution_ids = frozenset({self.event.job_id}), frozenset({self.event.execution_id})
@@ -273,10 +271,7 @@ class ClaimJudging(Command[ClaimAnswer]):
         if execution is None or not self._can_be_judged(execution):
             code = refusal.code if refusal else "concluded"
             return ClaimAnswer(ClaimOutcome.DUPLICATE, code)
-        if execution.result_hash is None:  # recorded by a version that kept none
-            execution = replace(execution, result_hash=self.event.result_hash)
-            uow.put_execution(execution)
-        if (waiting := postpone_judging(uow, execution, applies_policies=self.applies_policies)) is not None:
+        if (waiting := postpone_judging(uow, execution)) is not None:
             return waiting
         reused = self._find_reusable(uow.stored)
         if reused is not None and execution.state is not ExecutionState.LEASED:

@@ -113,26 +113,22 @@ def _find_context(uow: UnitOfWork, execution: Execution) -> JudgingContext | Non
     return JudgingContext(uow.specs[execution.job_id].payload, history.result_hash)
 
 
-def postpone_judging(uow: UnitOfWork, execution: Execution, *, applies_policies: bool) -> ClaimAnswer | None:
+def postpone_judging(uow: UnitOfWork, execution: Execution) -> ClaimAnswer | None:
     """Return the answer QUEUED to a claim of a result that cannot be judged by what was frozen with it, else None.
 
-    Where a database was made anew, that is so until the versions are put back under their numbers; and of an older
-    validator always. The result is offered again after a while.
+    Where a database was made anew, that is so until the versions are put back under their numbers. The result is
+    offered again after a while.
     """
     if execution.state is ExecutionState.LEASED:
         return None
     frozen = list(list_frozen(execution.policy))
     missing = next((each for each in frozen if uow.stored.versions.get(each) is None), None)
-    if missing is not None:
-        message = f"the {missing.kind.words} {missing.reference} is not known: put it back under that number"
-        code = missing.kind.unknown
-    elif not applies_policies and any(each.kind is Kind.JUDGE for each in frozen):
-        code, message = "validator_too_old", "the validator does not judge by policies: replace it by a newer one"
-    else:
+    if missing is None:
         return None
+    message = f"the {missing.kind.words} {missing.reference} is not known: put it back under that number"
     later = uow.clock.now + timedelta(seconds=uow.clock.offer_again_s)
     uow.put_execution(decline_offer(execution, later))
-    return ClaimAnswer(ClaimOutcome.QUEUED, code, message)
+    return ClaimAnswer(ClaimOutcome.QUEUED, missing.kind.unknown, message)
 
 
 def _find_reason_to_wait(

@@ -37,13 +37,12 @@ _ENDS: Final[Mapping[OperationState, OperationState]] = {
 class CreateOperation(Command[None]):
     """Make an operation with all its items, or with a snapshot of them, unless it is there.
 
-    `request_hashes` are those of the request; the first is kept, the others are how older versions counted. `obstacle`
-    is why it is refused unless it is there. ConflictError (`batch_conflict`): another request made it. InvalidError
-    (`batch_too_large`).
+    `obstacle` is why it is refused unless it is there. ConflictError (`batch_conflict`): another request made it.
+    InvalidError (`batch_too_large`).
     """
 
     operation_id: UUID
-    request_hashes: Sequence[bytes]
+    request_hash: bytes
     spec: OperationSpec
     obstacle: PermanentError | None = None
 
@@ -60,8 +59,8 @@ class CreateOperation(Command[None]):
             check_batch_size(len(self.spec.items))
             if self.obstacle is not None:
                 raise self.obstacle
-            uow.add_operation(NewOperation(self.operation_id, self.actor, self.request_hashes[0], self.spec))
-        elif stored.request_hash not in {*self.request_hashes, None}:
+            uow.add_operation(NewOperation(self.operation_id, self.actor, self.request_hash, self.spec))
+        elif stored.request_hash != self.request_hash:
             raise ConflictError(
                 "the idempotency key is that of a batch of other jobs: use another key", code="batch_conflict"
             )

@@ -234,10 +234,10 @@ class JudgingAnswer:
 
 
 class StoredOperation(NamedTuple):
-    """The state of an operation, and the hash of the request that made it; None where an older version did."""
+    """The state of an operation, and the hash of the request that made it."""
 
     state: OperationState
-    request_hash: bytes | None
+    request_hash: bytes
     kind: OperationKind = OperationKind.EXECUTE
 
 

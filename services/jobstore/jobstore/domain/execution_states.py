@@ -121,8 +121,7 @@ def renew(execution: Execution, owner: UUID, clock: Clock) -> Execution:
         state=ExecutionState.LEASED,
         owner=owner,
         spent=execution.spent - (is_revived and is_executing),
-        # An older jobstore counts no validators.
-        validators_lost=max(0, execution.validators_lost - (is_revived and not is_executing)),
+        validators_lost=execution.validators_lost - (is_revived and not is_executing),
         due_at=clock.after(clock.lease_s, execution),
         fails_at=execution.deadline_at if is_executing else execution.fails_at,
     )

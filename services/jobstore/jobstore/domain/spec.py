@@ -37,22 +37,14 @@ def hash_spec(new: NewJob) -> bytes:
     The order of its JSON does not change the hash, nor how its criteria are spelled, nor a field that is added to the
     contract with a default.
     """
-    return _hash_fields(new, acceptance_criteria=format_criteria(new.criteria) if new.criteria else "")
-
-
-def hash_as_given(new: NewJob) -> bytes:
-    """Hash a new job as it was done before criteria had one text form, so that an older job is known again."""
-    return _hash_fields(new)
+    fields = new.model_dump(mode="json", exclude={"id"}, exclude_defaults=True)
+    fields["acceptance_criteria"] = format_criteria(new.criteria) if new.criteria else ""
+    return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
 def is_same(spec: Spec, new: NewJob) -> bool:
     """Return whether a job was created from what a new one asks for."""
-    return spec.spec_hash in {hash_spec(new), hash_as_given(new)}
-
-
-def _hash_fields(new: NewJob, **fields: str) -> bytes:
-    fields = new.model_dump(mode="json", exclude={"id"}, exclude_defaults=True) | fields
-    return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).digest()
+    return spec.spec_hash == hash_spec(new)
 
 
 def format_assignment(payload: str) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -22,7 +22,7 @@ from jobstore.commands.operations import (
 from jobstore.commands.rows import OperationSpec
 from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.actor import Actor
-from jobstore.domain.spec import hash_as_given, hash_spec
+from jobstore.domain.spec import hash_spec
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.operations import progress, repository, snapshots
 from jobstore.operations.judged_by import find_policy, freeze_parameters
@@ -66,7 +66,6 @@ class Batches:
         ConflictError: the key is that of a batch of other jobs. RefusedError: no job matches the filter.
         """
         check_batch_size(len(job_ids) + len(new))
-        hashes = [_hash_batch(job_ids, new, chosen, hash_job) for hash_job in (hash_spec, hash_as_given)]
         obstacle = None
         if chosen is not None:
             async with self._database.transaction() as session:
@@ -78,7 +77,8 @@ class Batches:
             name=name,
             parameters=_dump_filter(chosen),
         )
-        await self._create(CreateOperation(batch_id, hashes, spec, obstacle, actor=actor))
+        request_hash = _hash_batch(job_ids, new, chosen)
+        await self._create(CreateOperation(batch_id, request_hash, spec, obstacle, actor=actor))
         return await self._get_batch(self._database, batch_id)
 
     async def retry(
@@ -98,9 +98,7 @@ class Batches:
         said = {"statuses": [status.value for status in statuses]}
         spec = OperationSpec(OperationKind.RETRY, (), snapshot, name or source.name, source.id, said)
         obstacle = None if number else RefusedError(message, code="nothing_to_retry")
-        await self._create(
-            CreateOperation(batch_id, [_hash_request(sorted(set(statuses)))], spec, obstacle, actor=actor)
-        )
+        await self._create(CreateOperation(batch_id, _hash_request(sorted(set(statuses))), spec, obstacle, actor=actor))
         return await _get_operation(self._database, batch_id)
 
     async def create(self, new: NewOperation, idempotency_key: str, actor: Actor) -> Operation:
@@ -131,8 +129,8 @@ class Batches:
         if new.kind is OperationKind.RETRY:
             said["statuses"] = [status.value for status in (chosen.statuses if chosen else [JobStatus.FAILED])]
         spec = OperationSpec(new.kind, (), snapshot, new.name, retry_of, {**said, **_dump_filter(new.filter)})
-        hashes = [_hash_request(new.job_ids, _dump_request(new))]
-        await self._runner.administer.run_one(CreateOperation(operation_id, hashes, spec, obstacle, actor=actor))
+        request_hash = _hash_request(new.job_ids, new.model_dump(mode="json", exclude={"job_ids"}))
+        await self._runner.administer.run_one(CreateOperation(operation_id, request_hash, spec, obstacle, actor=actor))
         self._worker.has_open = True
         self._worker.wake.set()
         return await _get_operation(self._database, operation_id)
@@ -237,20 +235,12 @@ def _limit_to_rested(new: NewOperation) -> JobFilter | None:
     return new.filter.model_copy(update={"statuses": _STATUSES[new.kind]})
 
 
-def _dump_request(new: NewOperation) -> dict[str, object]:
-    """Return what is hashed of a request: of what older versions did not know only what is given."""
-    dumped = new.model_dump(mode="json", exclude={"job_ids"})
-    return {name: value for name, value in dumped.items() if name not in _OF_JUDGING or value is not None}
-
-
 def _dump_filter(chosen: JobFilter | None) -> dict[str, object]:
     return {} if chosen is None else {"filter": chosen.model_dump(mode="json", exclude_defaults=True)}
 
 
-def _hash_batch(
-    job_ids: Sequence[str], new: Sequence[NewJob], chosen: JobFilter | None, hash_job: Callable[[NewJob], bytes]
-) -> bytes:
-    contents = [*job_ids, *(f"{job.id}:{hash_job(job).hex()}" for job in new)]
+def _hash_batch(job_ids: Sequence[str], new: Sequence[NewJob], chosen: JobFilter | None) -> bytes:
+    contents = [*job_ids, *(f"{job.id}:{hash_spec(job).hex()}" for job in new)]
     return _hash_request(contents, chosen.model_dump(mode="json") if chosen else None)
 
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from sqlalchemy import text
 
 from contracts.resources import NewJob
-from contracts.status import OperationKind
 from jobstore.commands.rows import Item
-from jobstore.domain.ids import VERSION, IdKey
+from jobstore.domain.ids import IdKey
 from jobstore.storage.sql import Connection, Row
 
 #: A worker's claim on an operation expires after this many seconds without progress.
@@ -18,25 +17,22 @@ CLAIM_S: Final = 10.0
 _UNANSWERED: Final = "SELECT FROM operation_items i WHERE i.operation_id = o.id AND NOT i.answered"
 _LIVE: Final = "SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE'"
 _JUDGED: Final = "SELECT FROM judgings g WHERE g.group_id = o.id AND g.state <> 'DONE'"
-#: When an operation may be claimed. A worker of an older version would end by a kind that it does not know.
-_TURN: Final = f"CASE WHEN kind = '{OperationKind.REJUDGE}' THEN turn_at ELSE claimed_until END"
 #: SKIP LOCKED: the operation that another worker claims just now is not waited for.
 _CLAIM: Final = text(
     f"""
-    UPDATE operations SET turn_at = signoff_now() + make_interval(secs => :claim_s), claimed_until = CASE
-        WHEN kind = 'rejudge' THEN claimed_until ELSE signoff_now() + make_interval(secs => :claim_s) END
+    UPDATE operations SET turn_at = signoff_now() + make_interval(secs => :claim_s)
     WHERE id = (
-        SELECT id FROM operations o WHERE state NOT IN ('CANCELLED', 'DONE') AND {_TURN} <= signoff_now()
+        SELECT id FROM operations o WHERE state NOT IN ('CANCELLED', 'DONE') AND turn_at <= signoff_now()
             AND (state = 'CANCELLING' OR state = 'RUNNING' AND EXISTS ({_UNANSWERED}))
             AND (CAST(:id AS uuid) IS NULL OR id = :id)
-        ORDER BY {_TURN} LIMIT 1 FOR UPDATE SKIP LOCKED
+        ORDER BY turn_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING id, kind, state, parameters::text AS parameters, about, actor
     """,  # noqa: S608 - fragments of our own
 )
 _NEXT: Final = text(
-    f"SELECT extract(epoch FROM min({_TURN}) - signoff_now())::float8 FROM operations o "  # noqa: S608
-    f"WHERE state = 'RUNNING' AND {_TURN} > signoff_now() AND EXISTS ({_UNANSWERED})"
+    "SELECT extract(epoch FROM min(turn_at) - signoff_now())::float8 FROM operations o "  # noqa: S608
+    f"WHERE state = 'RUNNING' AND turn_at > signoff_now() AND EXISTS ({_UNANSWERED})"
 )
 _HAS_OPEN: Final = text("SELECT EXISTS (SELECT FROM operations WHERE state NOT IN ('CANCELLED', 'DONE'))")
 _HAS_UNANSWERED: Final = text(
@@ -62,8 +58,6 @@ _FIND: Final = text("SELECT id FROM operations WHERE id = :id")
 
 def derive_execution_id(ids: IdKey, operation_id: UUID, job_id: str) -> UUID:
     """Return the id of the execution that an operation requests of a job, so that requesting again is a repeat."""
-    if operation_id.version != VERSION:
-        return uuid5(operation_id, f"execution/{job_id}")  # accepted before ids had a key, and perhaps half requested
     return ids.derive("execution of a batch", str(operation_id), job_id)
 
 

@@ -116,7 +116,7 @@ class OperationWorker:
         commands = [replace(each, rest_s=pace.rest_s) for each in made if isinstance(each, CarryOutItem)]
         done = iter(await self._runner.submit.run(commands))
         results = [next(done) if isinstance(each, CarryOutItem) else each for each in made]
-        # What was carried out has its answer; the database, or an older version, is why the others have none.
+        # What was carried out has its answer; the database is why the others have none.
         failed = [(item, each) for item, each in zip(items, results, strict=True) if isinstance(each, PermanentError)]
         if failed:
             await self._answer(operation, [ItemAnswer(item.item, None, each.code, str(each)) for item, each in failed])

@@ -12,7 +12,7 @@ from typing import Final
 
 CHANNEL = "signoff"
 SETTLED = "p"
-#: Ends the notifications of rows that this process hands over: digits, since older versions read any letter.
+#: Ends the notifications of rows that this process hands over: digits, since every process reads any letter.
 HANDS_OVER: Final = f"/{randbelow(10**12)}"
 
 

@@ -18,8 +18,6 @@ SECRET_MIN_CHARS: Final = 32
 KEY_BYTES: Final = 32
 #: What every header carries, and what base64 and hexadecimal numbers are made of.
 _HEADER_SAFE: Final = re.compile(r"[A-Za-z0-9._~+/:=-]+")
-#: Variables of earlier versions, and what to set instead.
-_REPLACED: Final = {"SIGNOFF_WORKER_TOKEN": "SIGNOFF_EXECUTOR_TOKEN and SIGNOFF_VALIDATOR_TOKEN"}
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
@@ -84,9 +82,6 @@ class EnvironmentSettings(BaseSettings):
     @classmethod
     def _read_files(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Read each secret whose variable `<NAME>_FILE` is set from the file that it names."""
-        for old, new in _REPLACED.items():
-            if os.environ.get(old):
-                raise ValueError(f"{old} is no longer read: set {new} instead")
         for name, field in cls.model_fields.items():
             variable = f"{_name_variable(cls, name)}_FILE"
             path = os.environ.get(variable) if _is_secret(field.annotation) else None

@@ -223,13 +223,6 @@ def test_a_claimed_result_is_made_a_text_once(life: Life, monkeypatch: pytest.Mo
     assert made.call_args_list.count(call("an answer")) == 1
 
 
-def test_a_result_of_a_version_that_kept_no_hash_is_judged(life: Life) -> None:
-    life.running().result()
-    life.jobstore.executions[life.execution_id] = replace(life.execution, result_hash=None)
-    assert life.claim_judging(judge=JUDGE).outcome is G
-    assert life.execution.result_hash is not None
-
-
 def test_a_result_under_another_jobs_name_is_judged_by_nobody(life: Life) -> None:
     life.running().result()
     other = Life(life.jobstore).created()
@@ -249,13 +242,6 @@ def judged_before(jobstore: MemoryJobstore, *outcomes: Outcome) -> None:
     life = Life(jobstore).running()
     assert life.claim_judging(judge=JUDGE).outcome is G
     life.judged(*outcomes, judge=JUDGE)
-
-
-def test_the_verdict_on_a_result_that_an_older_version_recorded_without_its_hash_is_reused(life: Life) -> None:
-    judged_before(life.jobstore, Outcome.PASS)
-    life.running().result()
-    life.jobstore.executions[life.execution_id] = replace(life.execution, result_hash=None)
-    assert life.claim_judging(judge=JUDGE).code == "verdict_reused"
 
 
 @pytest.mark.parametrize("outcome", [Outcome.PASS, Outcome.FAIL])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from support.jobstore.memory import POLICY, Life, MemoryJobstore
-from support.jobstore.steps import CRITERIA, new_job, result, verdict
+from support.jobstore.steps import CRITERIA, new_job, verdict
 
 from contracts.criteria import CRITERIA_MAX
 from contracts.identity import new_execution_id
@@ -16,7 +16,6 @@ from contracts.sizes import measure_job
 from contracts.status import JobStatus, Outcome, ReportKind
 from jobstore.commands import claims, unit_of_work
 from jobstore.commands.agents import RegisterAgent, UpdateAgent
-from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.edits import EditJob
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
 from jobstore.commands.judging.versions import PromoteVersion, RetireName
@@ -239,19 +238,6 @@ def test_where_the_tables_were_lost_a_result_waits_until_they_are_put_back(life:
     jobstore.versions = {}
     assert finished(life) is None
     assert "not known any more" in (jobstore.log(life.job_id)[-1].report.message or "")
-
-
-def test_a_validator_that_knows_no_policies_is_granted_nothing_that_names_one(life: Life) -> None:
-    def claim(each: Life) -> ClaimAnswer:
-        event = result(each.execution_id, each.job_id, each.execution.result_lease or 1)
-        answer: ClaimAnswer = each.jobstore.run(
-            ClaimJudging(event, each.validator, 10, applies_policies=False, actor=SIGNOFF)
-        )
-        return answer
-
-    answer = claim(answered(life))
-    assert (answer.outcome, answer.code) == (ClaimOutcome.QUEUED, "validator_too_old")
-    assert claim(answered(Life(life.jobstore), criteria_set="house")).outcome is ClaimOutcome.GRANTED
 
 
 def test_verdicts_are_counted_for_the_versions_that_they_were_made_by(life: Life) -> None:

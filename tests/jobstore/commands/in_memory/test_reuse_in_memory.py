@@ -1,6 +1,5 @@
 """When a verdict stands for another one on the same result, and when none does any more; without a database."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -122,15 +121,6 @@ def test_what_is_judged_again_ends_no_other_reuse(jobstore: MemoryJobstore) -> N
     for other in others[:2]:
         assert claimed(answered(jobstore, **other), other.get("value", "blue")).code == "verdict_reused"
     assert claimed(answered(jobstore, **others[2])).outcome is ClaimOutcome.GRANTED
-
-
-def test_a_result_that_has_no_hash_ends_none(jobstore: MemoryJobstore) -> None:
-    """An older version recorded it: what was given under its hash is another execution's."""
-    life = judged(answered(jobstore), Outcome.PASS)
-    jobstore.executions[life.execution_id] = replace(life.execution, result_hash=None)
-    judged_again(life, Outcome.FAIL)
-    assert life.job.status is JobStatus.RESUBMISSION_REQUIRED
-    assert claimed(answered(jobstore)).code == "verdict_reused"
 
 
 @pytest.mark.parametrize("stages", ["single checks", "checks checks", "single refute", "checks single refute"])

@@ -2145,7 +2145,7 @@ export interface components {
             spent_calls?: number | null;
             /**
              * Actor
-             * @description who asked for it, by their credentials; None in older entries
+             * @description who asked for it, by their credentials
              */
             actor?: string | null;
             /**

@@ -23,7 +23,7 @@ WAITING_MAX: Final = 5_000
 
 FREE: Final = f"kind NOT IN ('{JudgingKind.SHADOW}', '{JudgingKind.REJUDGE}')"
 NOTIFY_QUEUED: Final = text(f"SELECT {notify(Wake.JUDGINGS)}")
-#: Nothing of an operation that is paused, or cancelled, begins. An older jobstore may hold one DONE that is not.
+#: Nothing of an operation that is paused, or cancelled, begins.
 _STOPPED: Final = "('PAUSED', 'CANCELLING', 'CANCELLED')"
 _RUNS: Final = f"NOT EXISTS (SELECT FROM operations o WHERE o.id = g.group_id AND o.state IN {_STOPPED})"
 #: What belongs to a judging of a job: its result is where its execution says.

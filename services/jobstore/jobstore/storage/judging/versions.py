@@ -80,7 +80,7 @@ async def load_names(connection: Connection, names: Collection[Named]) -> dict[N
 class Validator(NamedTuple):
     """A validator that was heard of: the version of `default` that it is set to, and base URLs by names of keys.
 
-    `judge` is empty where it has not said: an older one, or one that has just begun.
+    `judge` is empty where it has not said, as one that has just begun.
     """
 
     owner: UUID

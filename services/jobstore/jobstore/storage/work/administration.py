@@ -108,10 +108,8 @@ _TAKE_BACK: Final = text(
 )
 _INSERT_OPERATION: Final = text(
     """
-    INSERT INTO operations (id, actor, request_hash, kind, name, retry_of, parameters, due_at, claimed_until)
-    VALUES (:id, :actor, :request_hash, :kind, :name, :retry_of, CAST(CAST(:parameters AS text) AS json),
-        CASE WHEN :kind = 'execute' THEN signoff_now() ELSE 'infinity' END,
-        CASE WHEN :kind = 'rejudge' THEN 'infinity' ELSE signoff_now() END)
+    INSERT INTO operations (id, actor, request_hash, kind, name, retry_of, parameters)
+    VALUES (:id, :actor, :request_hash, :kind, :name, :retry_of, CAST(CAST(:parameters AS text) AS json))
     """,
 )
 _INSERT_ITEMS: Final = text(
@@ -122,8 +120,6 @@ _INSERT_ITEMS: Final = text(
 _MOVE_OPERATION: Final = text(
     """
     UPDATE operations SET state = :state, turn_at = signoff_now(),
-        claimed_until = CASE WHEN kind = 'rejudge' THEN claimed_until ELSE signoff_now() END,
-        due_at = CASE WHEN kind = 'execute' THEN signoff_now() ELSE 'infinity' END,
         finished_at = CASE WHEN :has_ended THEN signoff_now() END,
         about = (CAST(about AS jsonb) || CAST(:said AS jsonb))::json
     WHERE id = :id
@@ -133,8 +129,7 @@ _MOVE_OPERATION: Final = text(
 _ANSWER_ITEMS: Final = text(
     f"""
     WITH freed AS (
-        UPDATE operations SET turn_at = signoff_now() + make_interval(secs => :rest_s), claimed_until = CASE
-            WHEN kind = 'rejudge' THEN claimed_until ELSE signoff_now() END WHERE id = :id
+        UPDATE operations SET turn_at = signoff_now() + make_interval(secs => :rest_s) WHERE id = :id
     )
     UPDATE operation_items SET answered = true, spec = NULL, execution_id = u.execution_id, code = u.code,
         message = u.message
