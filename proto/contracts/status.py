@@ -69,6 +69,13 @@ class OperationKind(StrEnum):
 BATCH_KINDS: Final = (OperationKind.EXECUTE, OperationKind.RESUBMIT, OperationKind.RETRY)
 
 
+class LetterOutcome(StrEnum):
+    """What became of a dead letter that is done."""
+
+    REDRIVEN = "redriven"
+    DISCARDED = "discarded"
+
+
 class OperationState(StrEnum):
     """Where an operation stands."""
 

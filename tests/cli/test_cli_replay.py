@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -15,8 +14,7 @@ from contracts.events import CancelRequested
 from contracts.fact_keys import FactKeys
 from contracts.signing import SIGNATURE_HEADER, Secrets, make_secret
 from contracts.topics import REPLAY_HEADER, TOPICS
-from servicekit.kafka.history import History
-from servicekit.kafka.topics import Topics, ensure_topics, wait_for_topics
+from servicekit.kafka.topics import ensure_topics, wait_for_topics
 from signoff.v1 import operations_service_pb2 as operations_pb
 
 TOPIC = "cancel-requested"
@@ -227,47 +225,45 @@ async def test_a_broker_out_of_reach_or_unknown_is_1(signoff):
     assert (unknown.status, "--kafka" in unknown.err) == (1, True)
 
 
-async def dead_letter(producer, code="unknown_job", **headers):
-    """A request as its consumer has buried it; its execution, and where it stands."""
-    execution_id = str(uuid4())
-    told = {"signoff-signature": "s", "dlq-error-code": code, "dlq-offset": "7", **headers}
-    sent = await producer.send_and_wait(
-        "execute-requested-dlq",
-        json.dumps({"execution_id": execution_id, "job_id": "job-1"}).encode(),
-        key=b"job-1",
-        headers=[(name, value.encode()) for name, value in told.items()],
-    )
-    return execution_id, sent.offset
+LETTERS = ["--from-offset", "2", "--to-offset", "9", "--code", "unknown_job", "--job", "poem"]
 
 
-async def test_dead_letters_are_redriven_as_they_came_once_their_answers_are_forgotten(
-    signoff, jobstore, broker, producer
-):
-    topics = Topics(broker)
-    before = await topics.end_offsets("execute-requested")
-    first, begins = await dead_letter(producer)
-    await dead_letter(producer, "schema_mismatch")
-    await dead_letter(producer, **{"dlq-body": "cut"})
-    second, ends = await dead_letter(producer)
-    chosen = ["--from-offset", str(begins), "--to-offset", str(ends), "--code", "unknown_job"]
-    ran = await signoff("dlq", "redrive", "execute-requested", *chosen, "--kafka", broker, stdin="n\n")
-    assert (ran.status, jobstore.asked(operations_pb.ForgetAnswersRequest)) == (1, [])
-    assert "Publish 2 again" in ran.err
-    ran = await signoff("dlq", "redrive", "execute-requested", *chosen, "--yes", "--json", "--kafka", broker)
-    assert ran.json == {"redriven": 2, "skipped": 1, "forgotten": 1}, "the jobstore says how many"
-    (asked,) = jobstore.asked(operations_pb.ForgetAnswersRequest)
-    assert set(asked.execution_ids) == {first, second}
-    async with History(broker, "execute-requested") as history:
-        spans = {n: range(before[n], span.stop) for n, span in (await history.offsets()).items()}
-        records = [record async for batch in history.read(spans) for record in batch]
-    assert sorted(json.loads(record.value)["execution_id"] for record in records) == sorted([first, second])
-    assert {record.headers for record in records} == {(("signoff-signature", b"s"),)}, "no replay: it is processed"
-    assert {record.key for record in records} == {b"job-1"}
-    await topics.close()
+async def test_dead_letters_are_redriven_page_by_page_up_to_those_that_were_there_at_first(signoff, jobstore):
+    execution_id, why = uuid4(), ["--reason", "the jobs are there now"]
+    asked = [*LETTERS, "--execution", str(execution_id), *why]
+    ran = await signoff("dlq", "redrive", "execute-requested", *asked, "--yes", "--json")
+    assert ran.json == {"redriven": 3, "skipped": 1, "forgotten": 1}, "as the jobstore says"
+    first, last = jobstore.asked(operations_pb.ResolveDeadLettersRequest)
+    chosen = {"topic": "execute-requested", "outcome": "redriven", "code": "unknown_job", "job_id": "poem"}
+    about = {"execution_id": str(execution_id), "reason": "the jobs are there now"}
+    assert first == operations_pb.ResolveDeadLettersRequest(**chosen, **about, from_offset=2, to_offset=9)
+    assert last == operations_pb.ResolveDeadLettersRequest(**chosen, **about, from_offset=5, to_offset=9)
 
 
-async def test_facts_have_no_dead_letters_to_redrive(signoff, broker):
-    ran = await signoff("dlq", "redrive", "job-changed", "--kafka", broker)
+@pytest.mark.parametrize(
+    ("command", "question"),
+    [
+        (["redrive", "execute-requested"], "Publish 3 again to execute-requested?"),
+        (["discard", "execute-requested", "--reason", "old"], "Discard 3 dead letters of execute-requested?"),
+    ],
+)
+async def test_it_asks_before_dead_letters_are_done(signoff, jobstore, command, question):
+    ran = await signoff("dlq", *command, stdin="n\n")
+    assert (ran.status, question in ran.err) == (1, True)
+    assert all(asked.dry_run for asked in jobstore.asked(operations_pb.ResolveDeadLettersRequest))
+    assert (await signoff("dlq", *command, stdin="y\n")).status == 0
+    assert not jobstore.asked(operations_pb.ResolveDeadLettersRequest)[-1].dry_run
+
+
+async def test_dead_letters_are_discarded_for_a_reason_alone(signoff, jobstore):
+    assert (await signoff("dlq", "discard", "execute-requested", "--yes")).status == 2
+    ran = await signoff("dlq", "discard", "execute-requested", "--reason", "tests", "--yes", "--json")
+    assert (ran.status, ran.json) == (0, {"discarded": 3}), ran.err
+    assert {each.outcome for each in jobstore.asked(operations_pb.ResolveDeadLettersRequest)} == {"discarded"}
+
+
+async def test_facts_have_no_dead_letters_to_redrive(signoff):
+    ran = await signoff("dlq", "redrive", "job-changed", "--yes")
     assert "has no dead letters" in ran.err
 
 

@@ -19,6 +19,7 @@ from contracts.messages.views import (
     Batch,
     BatchItem,
     DeadLetter,
+    DeadLetterResolution,
     DeadLetters,
     Overview,
     OverviewNow,
@@ -26,7 +27,7 @@ from contracts.messages.views import (
     dead_letters_message,
     overview_message,
 )
-from contracts.status import JobStatus
+from contracts.status import JobStatus, LetterOutcome
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
 from signoff.v1 import resources_pb2 as pb
@@ -69,7 +70,10 @@ def test_what_operators_see(agent, operation, limit):
 
 def test_dead_letters_and_the_overview():
     letter = DeadLetter(topic="a-dlq", partition=1, offset=2, at=NOW, code="x", source_partition=0)
-    check(dead_letters_message(DeadLetters(counts={"a-dlq": 3}, items=[letter])))
+    done = DeadLetterResolution(outcome=LetterOutcome.REDRIVEN, actor="administrator", reason="mended", at=NOW)
+    items = [letter, letter.model_copy(update={"resolution": done})]
+    check(dead_letters_message(DeadLetters(counts={"a-dlq": 3}, items=items)))
+    check(operations_pb.ResolveDeadLettersResponse(letters=500, next_offset=501, to_offset=900))
     overview = Overview(points=[], totals=OverviewTotals(), now=OverviewNow(queued=3), signing_secret="s")
     record = read_record(sent(overview_message(overview)))
     assert (record.upstreams_sign, record.signing_secret, record.now.queued) == (False, "s", 3)

@@ -66,10 +66,16 @@ class FakeOperations(OperationsServiceServicer):
     async def ListDeadLetters(self, request, context):
         about = {"topic": "a-dlq", "code": "malformed", "source_topic": "a", "at": datetime.now(UTC)}
         letters = [pb.DeadLetter(**about, offset=number, source_offset=number) for number in (2, 1)]
+        if request.include_done:
+            letters[1].resolution.CopyFrom(
+                pb.DeadLetterResolution(outcome="discarded", actor="administrator", reason="a test", at=about["at"])
+            )
         return pb.ListDeadLettersResponse(counts={"a-dlq": 2, "b-dlq": 0}, items=letters[: request.page_size])
 
-    async def ForgetAnswers(self, request, context):
-        return pb.ForgetAnswersResponse(execution_ids=request.execution_ids[:1])
+    async def ResolveDeadLetters(self, request, context):
+        if request.from_offset < 5:  # the rest is a page of its own
+            return pb.ResolveDeadLettersResponse(letters=2, skipped=1, forgotten=1, next_offset=5, to_offset=9)
+        return pb.ResolveDeadLettersResponse(letters=1)
 
     async def ExecuteJobs(self, request, context):
         batch_id = id_of(request.idempotency_key)

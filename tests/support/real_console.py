@@ -13,6 +13,7 @@ from console.api.sessions import Sessions
 from console.app import Server, create_app
 from console.live.hub import LiveHub
 from contracts.client import JobStoreClient
+from contracts.fact_keys import FactKeys
 from contracts.receipts.keys import derive_keys
 from contracts.resources import NewAgent, Policy
 from jobstore.api.agent_service import AgentService
@@ -33,6 +34,7 @@ from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.receipt_keys import add_keys
+from servicekit.kafka.publisher import Publisher
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
@@ -79,8 +81,12 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
         runner = CommandRunner(database, terms)
         watches, operator = Watches(database), OperationWorker(database, runner)
         batches = Batches(database, runner, operator)
-        dead_letters = DeadLetterTopics(kafka) if kafka else None
-        if dead_letters:
+        dead_letters = None
+        if kafka:
+            publisher = Publisher(kafka, "jobstore")
+            await publisher.start()
+            stack.push_async_callback(publisher.stop)
+            dead_letters = DeadLetterTopics(kafka, FactKeys.derive(SECRETS), database, runner, publisher)
             stack.push_async_callback(dead_letters.close)
         server, health = create_server(Tokens({Role.ADMINISTRATOR: [TOKEN]}))
         add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)

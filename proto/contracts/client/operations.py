@@ -22,7 +22,7 @@ from signoff.v1.operations_service_pb2_grpc import OperationsServiceStub
 
 if TYPE_CHECKING:
     from contracts.messages.operations import NewOperation, OperationItem, OperationPreview
-    from contracts.messages.views import AgentStats, Batch, DeadLetters, Overview
+    from contracts.messages.views import AgentStats, Batch, DeadLetters, NewResolution, Overview, Resolved
     from contracts.resources import JobFilter, Limit, NewJob, NewLimit, Operation
 
 #: A call that accepts many jobs may take at least this long, in seconds, however short `timeout_s` is.
@@ -188,19 +188,16 @@ class OperationsClient(JudgingsClient):
         response = await self._call(self._operations.GetAgentStats, pb.GetAgentStatsRequest())
         return [self._read(stats) for stats in response.agents]
 
-    async def list_dead_letters(self, *, limit: int = 0) -> DeadLetters:
-        """Return how many dead letters there are, by topic, and the newest (50 unless `limit` is given)."""
-        response = await self._call(self._operations.ListDeadLetters, pb.ListDeadLettersRequest(page_size=limit))
+    async def list_dead_letters(self, *, limit: int = 0, include_done: bool = False) -> DeadLetters:
+        """Return how many dead letters are open, by topic, and the newest (50 unless `limit` is given)."""
+        request = pb.ListDeadLettersRequest(page_size=limit, include_done=include_done)
+        return self._read(await self._call(self._operations.ListDeadLetters, request))
+
+    async def resolve_dead_letters(self, new: NewResolution) -> Resolved:
+        """Redrive or discard open dead letters: some of them, and `next_offset` says where the rest begins."""
+        request = messages.views.new_resolution_message(new)
+        response = await self._call(self._operations.ResolveDeadLetters, request, timeout_s=self._accept_timeout_s)
         return self._read(response)
-
-    async def forget_answers(self, execution_ids: Iterable[UUID | str]) -> list[UUID]:
-        """Forget that the records of these executions were wrong (500 at most), and return of which there was that.
-
-        A record of each that is published again is then processed.
-        """
-        request = pb.ForgetAnswersRequest(execution_ids=[str(each) for each in execution_ids])
-        response = await self._call(self._operations.ForgetAnswers, request)
-        return [UUID(each) for each in response.execution_ids]
 
     async def _set_paused(self, name: str, *, paused: bool) -> Limit:
         response = await self._call(self._operations.Pause, pb.PauseRequest(name=name, paused=paused))

@@ -15,7 +15,7 @@ from contracts.messages.judging import (
 )
 from contracts.messages.operations import batch_of, item_of, operation_of, preview_of
 from contracts.messages.receipts import receipt_key_of
-from contracts.messages.views import agent_stats_of, dead_letters_of, overview_of
+from contracts.messages.views import agent_stats_of, dead_letters_of, overview_of, resolved_of
 from contracts.messages.waiting import waiting_of
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import judge_service_pb2 as judges_pb
@@ -48,6 +48,7 @@ _READERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     operations_pb.AgentStats: agent_stats_of,
     operations_pb.GetOverviewResponse: overview_of,
     operations_pb.ListDeadLettersResponse: dead_letters_of,
+    operations_pb.ResolveDeadLettersResponse: resolved_of,
 }
 
 

@@ -1,15 +1,16 @@
 """What operators see, and its gRPC messages: batches, the overview, agents' figures, dead letters."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 
-from contracts.fields import Model
+from contracts.fields import Label, Model
 from contracts.messages.convert import fields_of, time_of
 from contracts.messages.waiting import waiting_sum_message, waiting_sum_of
 from contracts.resources import Operation
+from contracts.status import LetterOutcome
 from contracts.waiting.reasons import WaitingSum
 from signoff.v1 import operations_service_pb2 as pb
 
@@ -88,6 +89,42 @@ class AgentStats(Model):
     mean_duration_s: float | None = Field(None, description="from being asked for to the end")
 
 
+_Offset = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class DeadLetterResolution(Model):
+    """What became of a dead letter, by whom and why."""
+
+    outcome: LetterOutcome
+    actor: str
+    reason: str | None = None
+    at: datetime
+
+
+class NewResolution(Model):
+    """Which open dead letters of a topic to redrive or to discard; all, unless something is given."""
+
+    topic: str = Field(min_length=1, description="that they came from, such as `execute-requested`")
+    outcome: LetterOutcome
+    reason: Label | None = Field(None, description="why, which is kept beside them")
+    code: str | None = Field(None, description="only those with this code")
+    from_offset: _Offset | None = Field(None, description="in the dead-letter topic")
+    to_offset: _Offset | None = Field(None, description="itself included")
+    job_id: str | None = Field(None, description="only those of this job")
+    execution_id: UUID | None = Field(None, description="only those of this execution")
+    dry_run: bool = Field(False, description="only count them")
+
+
+class Resolved(Model):
+    """How many dead letters were chosen: 500 at most, or 8 MiB. `next_offset` is set where there may be more."""
+
+    letters: int = 0
+    skipped: int = Field(0, description="that cannot be redriven, since they are not whole")
+    forgotten: int = Field(0, description="executions of which the answer to a wrong record was forgotten")
+    next_offset: int | None = Field(None, description="the `from_offset` of the rest,")
+    to_offset: int | None = Field(None, description="and its `to_offset`: of those that were there at first")
+
+
 class DeadLetter(Model):
     """What could not be processed: why, where it came from, and how it begins. The whole stays in its topic."""
 
@@ -103,10 +140,11 @@ class DeadLetter(Model):
     key: str | None = None
     body: str | None = Field(None, description="its first 4,096 bytes as text")
     body_bytes: int = Field(0, description="how many it has in all")
+    resolution: DeadLetterResolution | None = Field(None, description="what became of it; None while it is open")
 
 
 class DeadLetters(Model):
-    """How many there are, by topic, and the newest."""
+    """How many are open, by topic, and the newest."""
 
     counts: dict[str, int]
     items: list[DeadLetter]
@@ -151,10 +189,36 @@ def agent_stats_message(stats: AgentStats) -> pb.AgentStats:
 
 def dead_letters_of(message: pb.ListDeadLettersResponse) -> DeadLetters:
     """Return dead letters as received."""
-    items = [
-        DeadLetter(**{"partition": 0, "offset": 0, **_scalar_fields(i)}, at=time_of(i, "at")) for i in message.items
-    ]
-    return DeadLetters(counts=dict(message.counts), items=items)
+    return DeadLetters(counts=dict(message.counts), items=[_dead_letter_of(each) for each in message.items])
+
+
+def _dead_letter_of(message: pb.DeadLetter) -> DeadLetter:
+    resolution = None
+    if message.HasField("resolution"):
+        done = message.resolution
+        resolution = DeadLetterResolution(**_scalar_fields(done), at=time_of(done, "at"))
+    fields = {"partition": 0, "offset": 0, **_scalar_fields(message)}
+    return DeadLetter(**fields, at=time_of(message, "at"), resolution=resolution)
+
+
+def new_resolution_of(message: pb.ResolveDeadLettersRequest) -> NewResolution:
+    """Return which dead letters to resolve, as received."""
+    return NewResolution(**_scalar_fields(message))
+
+
+def new_resolution_message(new: NewResolution) -> pb.ResolveDeadLettersRequest:
+    """Return which dead letters to resolve, as it is sent."""
+    return pb.ResolveDeadLettersRequest(**new.model_dump(exclude_none=True, mode="json"))
+
+
+def resolved_of(message: pb.ResolveDeadLettersResponse) -> Resolved:
+    """Return how many dead letters were resolved, as received."""
+    return Resolved(**_scalar_fields(message))
+
+
+def resolved_message(resolved: Resolved) -> pb.ResolveDeadLettersResponse:
+    """Return how many dead letters were resolved, as it is sent."""
+    return pb.ResolveDeadLettersResponse(**resolved.model_dump(exclude_none=True))
 
 
 def dead_letters_message(letters: DeadLetters) -> pb.ListDeadLettersResponse:

@@ -21,50 +21,6 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
-class ForgetAnswersRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    EXECUTION_IDS_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def execution_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """500 at most."""
-
-    def __init__(
-        self,
-        *,
-        execution_ids: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_ids", b"execution_ids"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ForgetAnswersRequest: _TypeAlias = ForgetAnswersRequest  # noqa: Y015
-
-@_typing.final
-class ForgetAnswersResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    EXECUTION_IDS_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def execution_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Those whose answers were forgotten."""
-
-    def __init__(
-        self,
-        *,
-        execution_ids: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_ids", b"execution_ids"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ForgetAnswersResponse: _TypeAlias = ForgetAnswersResponse  # noqa: Y015
-
-@_typing.final
 class GetOperationRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1054,16 +1010,20 @@ class ListDeadLettersRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    INCLUDE_DONE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many of the newest: 50 when not set, 500 at most."""
+    include_done: _builtins.bool
+    """Also those that were redriven or discarded."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
+        include_done: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_done", b"include_done", "page_size", b"page_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1096,7 +1056,9 @@ class ListDeadLettersResponse(_message.Message):
     COUNTS_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Open ones."""
+
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeadLetter]:
         """Newest first."""
@@ -1133,6 +1095,7 @@ class DeadLetter(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     BODY_BYTES_FIELD_NUMBER: _builtins.int
+    RESOLUTION_FIELD_NUMBER: _builtins.int
     topic: _builtins.str
     partition: _builtins.int
     offset: _builtins.int
@@ -1148,6 +1111,10 @@ class DeadLetter(_message.Message):
     """How many bytes it has in all."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def resolution(self) -> Global___DeadLetterResolution:
+        """Not set while it is open."""
+
     def __init__(
         self,
         *,
@@ -1163,10 +1130,11 @@ class DeadLetter(_message.Message):
         key: _builtins.str | None = ...,
         body: _builtins.str | None = ...,
         body_bytes: _builtins.int = ...,
+        resolution: Global___DeadLetterResolution | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_body", b"_body", "_code", b"_code", "_key", b"_key", "_message", b"_message", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "body", b"body", "code", b"code", "key", b"key", "message", b"message", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_body", b"_body", "_code", b"_code", "_key", b"_key", "_message", b"_message", "_resolution", b"_resolution", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "body", b"body", "code", b"code", "key", b"key", "message", b"message", "resolution", b"resolution", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_body", b"_body", "_code", b"_code", "_key", b"_key", "_message", b"_message", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "body", b"body", "body_bytes", b"body_bytes", "code", b"code", "key", b"key", "message", b"message", "offset", b"offset", "partition", b"partition", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_body", b"_body", "_code", b"_code", "_key", b"_key", "_message", b"_message", "_resolution", b"_resolution", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "body", b"body", "body_bytes", b"body_bytes", "code", b"code", "key", b"key", "message", b"message", "offset", b"offset", "partition", b"partition", "resolution", b"resolution", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__body: _TypeAlias = _typing.Literal["body"]  # noqa: Y015
     _WhichOneofArgType__body: _TypeAlias = _typing.Literal["_body", b"_body"]  # noqa: Y015
@@ -1176,6 +1144,8 @@ class DeadLetter(_message.Message):
     _WhichOneofArgType__key: _TypeAlias = _typing.Literal["_key", b"_key"]  # noqa: Y015
     _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
     _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
+    _WhichOneofReturnType__resolution: _TypeAlias = _typing.Literal["resolution"]  # noqa: Y015
+    _WhichOneofArgType__resolution: _TypeAlias = _typing.Literal["_resolution", b"_resolution"]  # noqa: Y015
     _WhichOneofReturnType__source_offset: _TypeAlias = _typing.Literal["source_offset"]  # noqa: Y015
     _WhichOneofArgType__source_offset: _TypeAlias = _typing.Literal["_source_offset", b"_source_offset"]  # noqa: Y015
     _WhichOneofReturnType__source_partition: _TypeAlias = _typing.Literal["source_partition"]  # noqa: Y015
@@ -1191,6 +1161,8 @@ class DeadLetter(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resolution) -> _WhichOneofReturnType__resolution | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__source_offset) -> _WhichOneofReturnType__source_offset | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__source_partition) -> _WhichOneofReturnType__source_partition | None: ...
@@ -1198,3 +1170,153 @@ class DeadLetter(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__source_topic) -> _WhichOneofReturnType__source_topic | None: ...
 
 Global___DeadLetter: _TypeAlias = DeadLetter  # noqa: Y015
+
+@_typing.final
+class DeadLetterResolution(_message.Message):
+    """What became of a dead letter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    outcome: _builtins.str
+    """`redriven` or `discarded`."""
+    actor: _builtins.str
+    reason: _builtins.str
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        outcome: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str | None = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "at", b"at", "reason", b"reason"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "actor", b"actor", "at", b"at", "outcome", b"outcome", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+
+Global___DeadLetterResolution: _TypeAlias = DeadLetterResolution  # noqa: Y015
+
+@_typing.final
+class ResolveDeadLettersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOPIC_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    FROM_OFFSET_FIELD_NUMBER: _builtins.int
+    TO_OFFSET_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    topic: _builtins.str
+    """The topic that they came from, such as execute-requested."""
+    outcome: _builtins.str
+    """`redriven`: their records are published again as they came; `discarded`."""
+    reason: _builtins.str
+    code: _builtins.str
+    """Only those with this code."""
+    from_offset: _builtins.int
+    """Only those from and up to these offsets of the dead-letter topic; both are included."""
+    to_offset: _builtins.int
+    job_id: _builtins.str
+    """Only those of this job, and of this execution."""
+    execution_id: _builtins.str
+    dry_run: _builtins.bool
+    """Only count them."""
+    def __init__(
+        self,
+        *,
+        topic: _builtins.str = ...,
+        outcome: _builtins.str = ...,
+        reason: _builtins.str | None = ...,
+        code: _builtins.str | None = ...,
+        from_offset: _builtins.int | None = ...,
+        to_offset: _builtins.int | None = ...,
+        job_id: _builtins.str | None = ...,
+        execution_id: _builtins.str | None = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_execution_id", b"_execution_id", "_from_offset", b"_from_offset", "_job_id", b"_job_id", "_reason", b"_reason", "_to_offset", b"_to_offset", "code", b"code", "execution_id", b"execution_id", "from_offset", b"from_offset", "job_id", b"job_id", "reason", b"reason", "to_offset", b"to_offset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_execution_id", b"_execution_id", "_from_offset", b"_from_offset", "_job_id", b"_job_id", "_reason", b"_reason", "_to_offset", b"_to_offset", "code", b"code", "dry_run", b"dry_run", "execution_id", b"execution_id", "from_offset", b"from_offset", "job_id", b"job_id", "outcome", b"outcome", "reason", b"reason", "to_offset", b"to_offset", "topic", b"topic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
+    _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
+    _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
+    _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
+    _WhichOneofReturnType__from_offset: _TypeAlias = _typing.Literal["from_offset"]  # noqa: Y015
+    _WhichOneofArgType__from_offset: _TypeAlias = _typing.Literal["_from_offset", b"_from_offset"]  # noqa: Y015
+    _WhichOneofReturnType__job_id: _TypeAlias = _typing.Literal["job_id"]  # noqa: Y015
+    _WhichOneofArgType__job_id: _TypeAlias = _typing.Literal["_job_id", b"_job_id"]  # noqa: Y015
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    _WhichOneofReturnType__to_offset: _TypeAlias = _typing.Literal["to_offset"]  # noqa: Y015
+    _WhichOneofArgType__to_offset: _TypeAlias = _typing.Literal["_to_offset", b"_to_offset"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__from_offset) -> _WhichOneofReturnType__from_offset | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__job_id) -> _WhichOneofReturnType__job_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__to_offset) -> _WhichOneofReturnType__to_offset | None: ...
+
+Global___ResolveDeadLettersRequest: _TypeAlias = ResolveDeadLettersRequest  # noqa: Y015
+
+@_typing.final
+class ResolveDeadLettersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LETTERS_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
+    FORGOTTEN_FIELD_NUMBER: _builtins.int
+    NEXT_OFFSET_FIELD_NUMBER: _builtins.int
+    TO_OFFSET_FIELD_NUMBER: _builtins.int
+    letters: _builtins.int
+    """How many were chosen, and are done now."""
+    skipped: _builtins.int
+    """Those that cannot be redriven, since they are not whole."""
+    forgotten: _builtins.int
+    """Of how many executions something was forgotten."""
+    next_offset: _builtins.int
+    """Where to go on, and up to where, with the rest of those that were there when the first was asked for; not set: that
+    were all.
+    """
+    to_offset: _builtins.int
+    def __init__(
+        self,
+        *,
+        letters: _builtins.int = ...,
+        skipped: _builtins.int = ...,
+        forgotten: _builtins.int = ...,
+        next_offset: _builtins.int | None = ...,
+        to_offset: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_offset", b"_next_offset", "_to_offset", b"_to_offset", "next_offset", b"next_offset", "to_offset", b"to_offset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_offset", b"_next_offset", "_to_offset", b"_to_offset", "forgotten", b"forgotten", "letters", b"letters", "next_offset", b"next_offset", "skipped", b"skipped", "to_offset", b"to_offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__next_offset: _TypeAlias = _typing.Literal["next_offset"]  # noqa: Y015
+    _WhichOneofArgType__next_offset: _TypeAlias = _typing.Literal["_next_offset", b"_next_offset"]  # noqa: Y015
+    _WhichOneofReturnType__to_offset: _TypeAlias = _typing.Literal["to_offset"]  # noqa: Y015
+    _WhichOneofArgType__to_offset: _TypeAlias = _typing.Literal["_to_offset", b"_to_offset"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_offset) -> _WhichOneofReturnType__next_offset | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__to_offset) -> _WhichOneofReturnType__to_offset | None: ...
+
+Global___ResolveDeadLettersResponse: _TypeAlias = ResolveDeadLettersResponse  # noqa: Y015

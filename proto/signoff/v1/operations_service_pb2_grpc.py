@@ -120,10 +120,10 @@ class OperationsServiceStub:
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersResponse.FromString,
                 _registered_method=True)
-        self.ForgetAnswers = channel.unary_unary(
-                '/signoff.v1.OperationsService/ForgetAnswers',
-                request_serializer=signoff_dot_v1_dot_operations__service__pb2.ForgetAnswersRequest.SerializeToString,
-                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.ForgetAnswersResponse.FromString,
+        self.ResolveDeadLetters = channel.unary_unary(
+                '/signoff.v1.OperationsService/ResolveDeadLetters',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.ResolveDeadLettersRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.ResolveDeadLettersResponse.FromString,
                 _registered_method=True)
 
 
@@ -244,15 +244,15 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListDeadLetters(self, request, context):
-        """Returns how many dead letters there are, by topic, and the newest.
+        """Returns how many dead letters are open, by topic, and the newest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ForgetAnswers(self, request, context):
-        """Forgets that the records of these executions were wrong (unknown_job, unknown_agent), so that records of them that
-        are published again are processed. Of any other execution nothing changes.
+    def ResolveDeadLetters(self, request, context):
+        """Redrives or discards open dead letters of a topic: 500 at most, or 8 MiB. A letter that is done is not chosen again.
+        What is remembered of the executions of redriven records (unknown_job, unknown_agent) is forgotten first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -346,10 +346,10 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     request_deserializer=signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersResponse.SerializeToString,
             ),
-            'ForgetAnswers': grpc.unary_unary_rpc_method_handler(
-                    servicer.ForgetAnswers,
-                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.ForgetAnswersRequest.FromString,
-                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.ForgetAnswersResponse.SerializeToString,
+            'ResolveDeadLetters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveDeadLetters,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.ResolveDeadLettersRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.ResolveDeadLettersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -823,7 +823,7 @@ class OperationsService:
             _registered_method=True)
 
     @staticmethod
-    def ForgetAnswers(request,
+    def ResolveDeadLetters(request,
             target,
             options=(),
             channel_credentials=None,
@@ -836,9 +836,9 @@ class OperationsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/signoff.v1.OperationsService/ForgetAnswers',
-            signoff_dot_v1_dot_operations__service__pb2.ForgetAnswersRequest.SerializeToString,
-            signoff_dot_v1_dot_operations__service__pb2.ForgetAnswersResponse.FromString,
+            '/signoff.v1.OperationsService/ResolveDeadLetters',
+            signoff_dot_v1_dot_operations__service__pb2.ResolveDeadLettersRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.ResolveDeadLettersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -69,10 +69,10 @@ class OperationsServiceStub:
     GetAgentStats: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]
     """Returns figures by agent; agents that have and had nothing to do are left out."""
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListDeadLettersRequest, _operations_service_pb2.ListDeadLettersResponse]
-    """Returns how many dead letters there are, by topic, and the newest."""
-    ForgetAnswers: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ForgetAnswersRequest, _operations_service_pb2.ForgetAnswersResponse]
-    """Forgets that the records of these executions were wrong (unknown_job, unknown_agent), so that records of them that
-    are published again are processed. Of any other execution nothing changes.
+    """Returns how many dead letters are open, by topic, and the newest."""
+    ResolveDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ResolveDeadLettersRequest, _operations_service_pb2.ResolveDeadLettersResponse]
+    """Redrives or discards open dead letters of a topic: 500 at most, or 8 MiB. A letter that is done is not chosen again.
+    What is remembered of the executions of redriven records (unknown_job, unknown_agent) is forgotten first.
     """
 
 @_typing.type_check_only
@@ -116,10 +116,10 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     GetAgentStats: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]  # type: ignore[assignment]
     """Returns figures by agent; agents that have and had nothing to do are left out."""
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListDeadLettersRequest, _operations_service_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
-    """Returns how many dead letters there are, by topic, and the newest."""
-    ForgetAnswers: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ForgetAnswersRequest, _operations_service_pb2.ForgetAnswersResponse]  # type: ignore[assignment]
-    """Forgets that the records of these executions were wrong (unknown_job, unknown_agent), so that records of them that
-    are published again are processed. Of any other execution nothing changes.
+    """Returns how many dead letters are open, by topic, and the newest."""
+    ResolveDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ResolveDeadLettersRequest, _operations_service_pb2.ResolveDeadLettersResponse]  # type: ignore[assignment]
+    """Redrives or discards open dead letters of a topic: 500 at most, or 8 MiB. A letter that is done is not chosen again.
+    What is remembered of the executions of redriven records (unknown_job, unknown_agent) is forgotten first.
     """
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -262,16 +262,16 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.ListDeadLettersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.ListDeadLettersResponse, _abc.Awaitable[_operations_service_pb2.ListDeadLettersResponse]]:
-        """Returns how many dead letters there are, by topic, and the newest."""
+        """Returns how many dead letters are open, by topic, and the newest."""
 
     @_abc_1.abstractmethod
-    def ForgetAnswers(
+    def ResolveDeadLetters(
         self,
-        request: _operations_service_pb2.ForgetAnswersRequest,
+        request: _operations_service_pb2.ResolveDeadLettersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_operations_service_pb2.ForgetAnswersResponse, _abc.Awaitable[_operations_service_pb2.ForgetAnswersResponse]]:
-        """Forgets that the records of these executions were wrong (unknown_job, unknown_agent), so that records of them that
-        are published again are processed. Of any other execution nothing changes.
+    ) -> _typing.Union[_operations_service_pb2.ResolveDeadLettersResponse, _abc.Awaitable[_operations_service_pb2.ResolveDeadLettersResponse]]:
+        """Redrives or discards open dead letters of a topic: 500 at most, or 8 MiB. A letter that is done is not chosen again.
+        What is remembered of the executions of redriven records (unknown_job, unknown_agent) is forgotten first.
         """
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -15,7 +15,7 @@ from contracts.status import Circuit, JobLogStatus
 
 if TYPE_CHECKING:
     from contracts.criteria import Criterion, CriterionWarning
-    from contracts.messages.views import DeadLetter, DeadLetters
+    from contracts.messages.views import DeadLetter, DeadLetterResolution, DeadLetters
     from contracts.resources import Agent, Job, JobLog, Limit, Policy
 
 STYLES = {
@@ -127,6 +127,11 @@ def to_json(document: Any) -> str:
 
 def _to_plain(value: Any) -> Any:
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else vars(value)
+
+
+def _describe_resolution(done: DeadLetterResolution) -> str:
+    reason = f": {done.reason}" if done.reason else ""
+    return f"{done.outcome} by {done.actor}, {format_time(done.at)}{reason}"
 
 
 def _name_source(letter: DeadLetter) -> str:
@@ -343,6 +348,7 @@ class Output:
         self.print_json(letters)
         for topic, count in sorted(letters.counts.items()):
             self.print_line(f"{topic}: {count}")
+        has_done = any(letter.resolution for letter in letters.items)
         rows = [
             (
                 f"{letter.topic}/{letter.partition}/{letter.offset}",
@@ -351,11 +357,12 @@ class Output:
                 _name_source(letter),
                 letter.key,
                 letter.message,
+                *([letter.resolution and _describe_resolution(letter.resolution)] if has_done else []),
             )
             for letter in letters.items
         ]
         if rows:
-            self.print_table(["dead letter", "time", "code", "came from", "key", "why"], rows)
+            self.print_table(["dead letter", "time", "code", "came from", "key", "why", *["done"] * has_done], rows)
 
     def show_limits(self, limits: Sequence[Limit]) -> None:
         """Show all limits."""

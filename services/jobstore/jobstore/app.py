@@ -107,7 +107,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         watches = Watches(database, relay.recent)
         readers = _make_readers(stack, settings.kafka, {each.topic.name: each.group for each in subscriptions})
         operation_worker = OperationWorker(database, runner)
-        dead_letters = _read_dead_letters(stack, settings.kafka)
+        dead_letters = DeadLetterTopics(settings.kafka, fact_keys, database, runner, publisher)
+        stack.push_async_callback(dead_letters.close)
         if settings.health_address:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
             stack.push_async_callback((await health.serve(settings.health_address, checks)).cleanup)
@@ -238,12 +239,6 @@ def _make_readers(stack: contextlib.AsyncExitStack, kafka: str, groups: Mapping[
     readers = Readers(kafka, groups)
     stack.push_async_callback(readers.close)
     return readers
-
-
-def _read_dead_letters(stack: contextlib.AsyncExitStack, kafka: str) -> DeadLetterTopics:
-    dead_letters = DeadLetterTopics(kafka)
-    stack.push_async_callback(dead_letters.close)
-    return dead_letters
 
 
 def _sum_waiting(stack: contextlib.AsyncExitStack, database: Database, terms: ExecutionTerms) -> WaitingSums:

@@ -1,17 +1,12 @@
 """OperationsService: limits are set, paused, resumed and removed, and agents are paused by them."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from support.jobstore.steps import Steps
 
-from contracts.topics import TOPICS
-from jobstore.api.auth import CALLER
 from jobstore.api.operations_service import OperationsService
-from jobstore.domain.actor import ADMINISTRATOR
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.operations.batches import Batches
@@ -97,29 +92,3 @@ async def test_an_agent_is_paused_by_its_name_or_with_all_that_have_no_limit_of_
         agent = await get_agent(session, "writer")
     assert agent is not None
     assert agent.paused is is_paused
-
-
-async def test_the_answer_to_a_wrong_record_is_forgotten_by_whom_the_log_says(
-    doors: OperationsService, database: Database, runner: CommandRunner, caplog: Any
-) -> None:
-    steps = Steps(database, runner)
-    assert (await steps.claim()).outcome == "INVALID"
-    await steps.created()
-    again = await steps.claim()  # as after an offset reset
-    assert (again.outcome, again.code) == ("INVALID", "unknown_job")
-    row = await steps.row()
-    assert row.due_at - row.created_at > TOPICS["execute-requested"].retention - timedelta(seconds=5)
-    asked = pb.ForgetAnswersRequest(execution_ids=[str(steps.execution_id), str(uuid4())])
-    caplog.set_level("WARNING")
-    token = CALLER.set(ADMINISTRATOR)
-    assert (await doors.ForgetAnswers(asked, NOBODY)).execution_ids == [str(steps.execution_id)]
-    CALLER.reset(token)
-    (line,) = [line for line in caplog.records if "answer was forgotten" in line.message]
-    assert (line.execution_id, line.answer, line.actor) == (steps.execution_id, "refused:unknown_job", "administrator")
-    assert (await steps.claim()).outcome == "GRANTED"
-    assert (await doors.ForgetAnswers(asked, NOBODY)).execution_ids == [], "nothing of what runs is forgotten"
-    assert (await steps.row()).state == "LEASED"
-    with pytest.raises(InvalidError):
-        await doors.ForgetAnswers(pb.ForgetAnswersRequest(execution_ids=["a"] * 501), NOBODY)
-    with pytest.raises(InvalidError):
-        await doors.ForgetAnswers(pb.ForgetAnswersRequest(execution_ids=["no uuid"]), NOBODY)

@@ -1,15 +1,19 @@
 """REST endpoints of the overview and of dead letters."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
 from console.api.schemas import Range
-from contracts.messages.views import DeadLetters, Overview
+from console.errors import MEDIA_TYPE
+from contracts.messages.views import DeadLetters, NewResolution, Overview, Resolved
 
 router = APIRouter(prefix="/api", tags=["overview"], route_class=JsonRoute)
+
+_PROBLEM: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_NO_DLQ: Final[dict[str, Any]] = {"description": "The topic has no dead letters", "content": _PROBLEM}
 
 
 @router.get("/overview")
@@ -22,7 +26,16 @@ async def get_overview(
 
 @router.get("/dead-letters")
 async def list_dead_letters(
-    jobstore: CallersJobStore, limit: Annotated[int, Query(ge=1, le=500, description="of the newest")] = 50
+    jobstore: CallersJobStore,
+    limit: Annotated[int, Query(ge=1, le=500, description="of the newest")] = 50,
+    *,
+    include_done: Annotated[bool, Query(description="also those that were redriven or discarded")] = False,
 ) -> DeadLetters:
-    """What could not be processed: how many there are, by topic, and of the newest why and where they came from."""
-    return await jobstore.list_dead_letters(limit=limit)
+    """What could not be processed: how many are open, by topic, and of the newest why and where they came from."""
+    return await jobstore.list_dead_letters(limit=limit, include_done=include_done)
+
+
+@router.post("/dead-letters/resolve", responses={404: _NO_DLQ})
+async def resolve_dead_letters(jobstore: CallersJobStore, new: NewResolution) -> Resolved:
+    """Redrive or discard open dead letters, 500 at most; ask again from `next_offset` to `to_offset` for the rest."""
+    return await jobstore.resolve_dead_letters(new)

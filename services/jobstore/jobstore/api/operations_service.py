@@ -1,6 +1,5 @@
 """Serve OperationsService over gRPC: operations on many jobs, limits, the overview and dead letters."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -12,28 +11,32 @@ from pydantic import TypeAdapter
 from contracts.fields import LimitName
 from contracts.messages import convert
 from contracts.messages.operations import item_message, new_operation_of, operation_message
-from contracts.messages.views import DeadLetters, agent_stats_message, dead_letters_message, overview_message
+from contracts.messages.views import (
+    DeadLetters,
+    agent_stats_message,
+    dead_letters_message,
+    new_resolution_of,
+    overview_message,
+    resolved_message,
+)
 from contracts.status import JobStatus, OperationState
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
-    PAGE_MAX,
     Context,
     make_page_token,
     parse_page_size,
     parse_page_token,
-    parse_uuid,
     read_key,
     read_name,
     reject_nul,
     wants_text,
 )
-from jobstore.commands.executions import ForgetAnswer
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
 from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.errors import InvalidError
 from jobstore.insights import overview
-from jobstore.insights.dead_letters import DeadLetterTopics
+from jobstore.insights.dead_letters import DeadLetterTopics, find_dlq
 from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.operations import progress
 from jobstore.operations.batches import Batches
@@ -41,6 +44,7 @@ from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.database import Database
+from servicekit.errors import TransientError
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
 
@@ -214,18 +218,19 @@ class OperationsService(OperationsServiceServicer):
         limit = parse_page_size(request.page_size, 50)
         if self._dead_letters is None:
             return pb.ListDeadLettersResponse()
-        items = await self._dead_letters.list_newest(limit)
+        items = await self._dead_letters.list_newest(limit, include_done=request.include_done)
         return dead_letters_message(DeadLetters(counts=dict(await self._dead_letters.count()), items=items))
 
-    async def ForgetAnswers(self, request: pb.ForgetAnswersRequest, context: Context) -> pb.ForgetAnswersResponse:
+    async def ResolveDeadLetters(
+        self, request: pb.ResolveDeadLettersRequest, context: Context
+    ) -> pb.ResolveDeadLettersResponse:
         del context
-        if len(request.execution_ids) > PAGE_MAX:
-            raise InvalidError(f"{len(request.execution_ids)} execution ids, and {PAGE_MAX} at most")
-        asked = [parse_uuid(text, "execution_ids") for text in request.execution_ids]
-        commands = [ForgetAnswer(execution_id, actor=CALLER.get()) for execution_id in asked]
-        results = await asyncio.gather(*(self._runner.administer.run_one(command) for command in commands))
-        forgotten = [str(each) for each, is_forgotten in zip(asked, results, strict=True) if is_forgotten]
-        return pb.ForgetAnswersResponse(execution_ids=forgotten)
+        new = new_resolution_of(request)
+        find_dlq(new.topic)
+        if self._dead_letters is None:
+            raise TransientError("no broker is known", code="kafka_unavailable")
+        resolved = await self._dead_letters.resolve(new, CALLER.get())
+        return resolved_message(resolved)
 
 
 def _parse_limit_name(text: str) -> str:

@@ -107,7 +107,7 @@ class ClaimExecution(Command[ClaimAnswer]):
         if execution is None:
             return ClaimAnswer(ClaimOutcome.REFUSED, "replayed", "a replayed record admits nothing")
         if execution.state is ExecutionState.DONE:
-            return _answer_concluded(execution)
+            return self._answer_concluded(execution)
         is_waiting = execution.stage is ExecutionStage.EXECUTING and execution.state is not ExecutionState.LEASED
         return ClaimAnswer(ClaimOutcome.QUEUED if is_waiting else ClaimOutcome.DUPLICATE, "replayed")
 
@@ -143,10 +143,24 @@ class ClaimExecution(Command[ClaimAnswer]):
             uow.keep_answer(self.job_id, self.execution_id, REFUSED + refusal.code, self.author)
         return ClaimAnswer(ClaimOutcome.REFUSED, refusal.code, refusal.message)
 
+    def _answer_concluded(self, execution: Execution) -> ClaimAnswer:
+        answer = execution.answer or ""
+        code = answer.removeprefix(REFUSED)
+        if execution.is_wrong_record:
+            causes = {"unknown_job": f"no job had the id {self.job_id}"}
+            if self.inline is not None and self.inline.agent_id:
+                causes["unknown_agent"] = f"no agent had the id {self.inline.agent_id}"
+            cause = causes.get(code, f"it was refused ({code})")
+            message = f"{cause} when this execution was first asked for; to ask anew: signoff dlq redrive"
+            return ClaimAnswer(ClaimOutcome.INVALID, code, message)
+        if answer.startswith(REFUSED):
+            return ClaimAnswer(ClaimOutcome.REFUSED, code, "the execution id was refused before")
+        return ClaimAnswer(ClaimOutcome.DUPLICATE, answer)
+
     def _claim(self, uow: UnitOfWork, execution: Execution) -> ClaimAnswer:
         if execution.state is ExecutionState.DONE:
             uow.settle_answer(execution, self.author)
-            return _answer_concluded(execution)
+            return self._answer_concluded(execution)
         if execution.stage is ExecutionStage.JUDGING:
             return ClaimAnswer(ClaimOutcome.DUPLICATE)
         is_queued = execution.state is ExecutionState.QUEUED
@@ -179,16 +193,6 @@ class ClaimExecution(Command[ClaimAnswer]):
         )
         uow.record(execution.job_id, claimed.execution, result)
         return ClaimAnswer(ClaimOutcome.DUPLICATE, RESULT_REUSED)
-
-
-def _answer_concluded(execution: Execution) -> ClaimAnswer:
-    answer = execution.answer or ""
-    if execution.is_wrong_record:
-        message = "its record was wrong when it first came; once that is mended, redrive it: signoff dlq redrive"
-        return ClaimAnswer(ClaimOutcome.INVALID, answer.removeprefix(REFUSED), message)
-    if answer.startswith(REFUSED):
-        return ClaimAnswer(ClaimOutcome.REFUSED, answer.removeprefix(REFUSED), "the execution id was refused before")
-    return ClaimAnswer(ClaimOutcome.DUPLICATE, answer)
 
 
 @dataclass(frozen=True, slots=True)

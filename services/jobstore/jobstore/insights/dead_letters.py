@@ -1,20 +1,50 @@
-"""Count dead letters in their topics, and list the newest with why, where they came from, and how they begin."""
+"""Count and list dead letters, and redrive or discard them.
+
+A letter is open until a mark says that it was redriven or discarded: a record in the same topic, which the jobstore
+signs as a fact (ADR 52). What anybody else writes there is a dead letter, whatever it says.
+"""
 
 import asyncio
+import itertools
 import logging
 import re
-from collections.abc import Mapping
+from bisect import bisect_right, insort
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
+from uuid import UUID
 
-from contracts.messages.views import DeadLetter
+from contracts.fact_keys import FactKey, FactKeys
+from contracts.fields import Model
+from contracts.jsontext import parse_json
+from contracts.messages.views import DeadLetter, DeadLetterResolution, NewResolution, Resolved
+from contracts.signing import SIGNATURE_HEADER
+from contracts.status import LetterOutcome
 from contracts.topics import TOPICS
-from servicekit.errors import PermanentError, TransientError
+from jobstore.commands.executions import ForgetAnswer
+from jobstore.domain.actor import Actor
+from jobstore.errors import NotFoundError
+from jobstore.runner import CommandRunner
+from jobstore.storage import locks
+from jobstore.storage.database import Database
+from jobstore.storage.locks import Lock
+from servicekit import clock
+from servicekit.errors import TransientError
 from servicekit.kafka.history import History, Record, read_time
+from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.kafka.topics import Topics
 
 log = logging.getLogger(__name__)
 
+#: The Kafka header of a mark, with the version of its body.
+MARK_HEADER: Final = "signoff-resolution"
+_VERSION: Final = b"v1"
+#: What the names of headers begin with that a dead letter has and its record did not have.
+ADDED: Final = "dlq-"
+#: Headers of a dead letter that is not the whole record.
+_INCOMPLETE: Final = frozenset({"dlq-body", "dlq-headers"})
 DEAD: Final = tuple(topic.dlq for topic in TOPICS.values() if topic.dlq)
 #: Seconds for which counts are reused, so that many viewers cost the broker little.
 CACHE_S: Final = 5.0
@@ -22,30 +52,118 @@ CACHE_S: Final = 5.0
 TIMEOUT_S: Final = 5.0
 #: Bytes of dead letters that one list reads of a topic: what is behind so many is counted, and not listed.
 LIST_MAX_BYTES: Final = 8 << 20
+#: Letters that one call resolves at most, bytes that it publishes, and bytes that it reads to find them.
+RESOLVED_MAX: Final = 500
+RESOLVED_MAX_BYTES: Final = 8 << 20
+READ_MAX_BYTES: Final = 64 << 20
+#: Offsets between two spans that are read across: another read costs as much.
+GAP_MAX: Final = 50
 #: Characters of a header or a key that are shown.
 TEXT_MAX: Final = 1_000
 #: Bytes of a body that are shown: a list of 500 stays within one message.
 BODY_MAX_BYTES: Final = 4_096
 
 
-class DeadLetterTopics:
-    """Read the dead-letter topics; counts are asked of the broker once in CACHE_S, however many callers there are."""
+class Mark(Model):
+    """The body of a mark: what became of the letters at these offsets, each the first and the last of a span."""
 
-    def __init__(self, kafka: str) -> None:
+    offsets: list[tuple[int, int]]
+    resolution: DeadLetterResolution
+
+
+class _Queue:
+    """What is known of a dead-letter topic up to `read_to`: which records are marks, and which letters are done."""
+
+    def __init__(self) -> None:
+        self.read_to = 0
+        #: Spans that are disjoint and in order, each with why it holds no open letter; None: it is a mark.
+        self._closed: list[tuple[int, int, DeadLetterResolution | None]] = []
+
+    def note(self, record: Record, keys: FactKeys) -> None:
+        """Note a record if it is a mark. It speaks of letters before it alone."""
+        headers = dict(record.headers)
+        if MARK_HEADER not in headers or not isinstance(keys.find_signer(record, headers), FactKey):
+            return
+        mark = Mark.model_validate_json(record.value or b"")
+        self._close(range(record.offset, record.offset + 1), None)
+        for first, last in mark.offsets:
+            self._close(range(first, min(last + 1, record.offset)), mark.resolution)
+
+    def _close(self, span: range, why: DeadLetterResolution | None) -> None:
+        for gap in list(self.find_letters(span)):  # the first word on a letter counts
+            insort(self._closed, (gap.start, gap.stop, why), key=itemgetter(0))
+
+    def forget(self, before: int) -> None:
+        """Forget what the topic no longer holds."""
+        self._closed = [closed for closed in self._closed if closed[1] > before]
+
+    def find_letters(self, span: range, *, include_done: bool = False) -> Iterator[range]:
+        """Yield where open letters stand within a span, in order; with `include_done` where any letter does."""
+        start, place = span.start, self._find_place(span.start)
+        for first, stop, why in itertools.islice(self._closed, place, None):
+            if first >= span.stop:
+                break
+            if include_done and why is not None:
+                continue
+            if start < first:
+                yield range(start, first)
+            start = max(start, stop)
+        if start < span.stop:
+            yield range(start, span.stop)
+
+    def find_resolution(self, offset: int) -> DeadLetterResolution | None:
+        """Return what became of the letter at an offset; None while it is open."""
+        for first, stop, why in self._closed[self._find_place(offset) :][:1]:
+            if first <= offset < stop:
+                return why
+        return None
+
+    def _find_place(self, offset: int) -> int:
+        """Return the place of the last span that begins at an offset or before, if there is one."""
+        return max(0, bisect_right(self._closed, offset, key=itemgetter(0)) - 1)
+
+
+@dataclass(slots=True)
+class _Page:
+    """The letters that one call chose: where they stand, and their records if these are published again."""
+
+    spans: list[range] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    skipped: int = 0
+    next_offset: int | None = None
+
+
+class DeadLetterTopics:
+    """Read the dead-letter topics, and resolve letters; counts are asked of the broker once in CACHE_S."""
+
+    def __init__(
+        self, kafka: str, keys: FactKeys, database: Database, runner: CommandRunner, publisher: Publisher
+    ) -> None:
         self._kafka = kafka
+        self._keys = keys
+        self._database = database
+        self._runner = runner
+        self._publisher = publisher
         self._topics = Topics(kafka)
+        self._queues = {topic: _Queue() for topic in DEAD}
+        self._reading = asyncio.Lock()
+        self._resolving = asyncio.Lock()  # many that wait for the database's lock would take all connections
         self._counts: Mapping[str, int] = {}
         self._counted_at = -CACHE_S
         self._counting = asyncio.Lock()
 
     async def count(self) -> Mapping[str, int]:
-        """Return how many each topic holds, redriven ones included. TransientError: the broker is out of reach."""
+        """Return how many open letters each topic holds. TransientError: the broker is out of reach."""
         loop = asyncio.get_running_loop()
         async with self._counting:
             if loop.time() - self._counted_at >= CACHE_S:
-                self._counts = {topic: await self._topics.count_records(topic) for topic in DEAD}
+                self._counts = {topic: await self._count_open(topic) for topic in DEAD}
                 self._counted_at = loop.time()
         return self._counts
+
+    async def _count_open(self, topic: str) -> int:
+        held = await self._read_on(topic)
+        return sum(map(len, self._queues[topic].find_letters(held)))
 
     async def count_if_reachable(self) -> Mapping[str, int]:
         """Return the counts as `count` does, but nothing while the broker is out of reach."""
@@ -56,50 +174,236 @@ class DeadLetterTopics:
             log.warning("dead letters are not counted: the broker is out of reach", extra={"reason": str(error)})
             return {}
 
-    async def list_newest(self, limit: int) -> list[DeadLetter]:
-        """Return the newest dead letters of all topics, newest first. TransientError: the broker is out of reach."""
-        counts = await self.count()
-        reads = [self._list_newest_of(topic, limit) for topic in DEAD if counts[topic]]
+    async def list_newest(self, limit: int, *, include_done: bool = False) -> list[DeadLetter]:
+        """Return the newest letters of all topics that are open, newest first; with `include_done` of all.
+
+        TransientError: the broker is out of reach.
+        """
+        reads = [self._list_newest_of(topic, limit, include_done=include_done) for topic in DEAD]
         newest = [letter for letters in await asyncio.gather(*reads) for letter in letters]
         return sorted(newest, key=lambda letter: letter.at, reverse=True)[:limit]
 
-    async def _list_newest_of(self, topic: str, limit: int) -> list[DeadLetter]:
-        try:
-            async with History(self._kafka, topic, silence_s=TIMEOUT_S) as history:
-                return [
-                    letter
-                    for number, span in (await history.offsets()).items()
-                    for letter in await _read_newest(history, number, span, limit)
-                ]
-        except PermanentError:  # nobody has made the topic
+    async def _list_newest_of(self, topic: str, limit: int, *, include_done: bool) -> list[DeadLetter]:
+        queue, held = self._queues[topic], await self._read_on(topic)
+        spans = list(queue.find_letters(held, include_done=include_done))
+        if not spans:
             return []
+        async with History(self._kafka, topic, silence_s=TIMEOUT_S) as history:
+            newest = await _read_newest(history, spans, limit)
+        return [_make_letter(record, queue.find_resolution(record.offset)) for record in newest]
+
+    async def _read_on(self, topic: str) -> range:
+        """Read what a topic holds that is new, and note its marks; return the offsets that it holds.
+
+        What was read stays noted when this is cancelled, and so the next call goes on from there.
+        """
+        async with self._reading:
+            held = (await self._topics.find_spans(topic))[0]
+            if held.stop < self._queues[topic].read_to:  # the topic was begun anew
+                self._queues[topic] = _Queue()
+            queue = self._queues[topic]
+            new = range(max(held.start, queue.read_to), held.stop)
+            if new:
+                async with History(self._kafka, topic, silence_s=TIMEOUT_S) as history:
+                    async for records in _read_spans(history, [new]):
+                        for record in records:
+                            queue.note(record, self._keys)
+                            queue.read_to = record.offset + 1
+            queue.read_to = held.stop
+            queue.forget(held.start)
+            return held
+
+    async def resolve(self, new: NewResolution, actor: Actor) -> Resolved:
+        """Redrive or discard open letters, as many as one call may, or count them.
+
+        NotFoundError (`no_dlq`). TransientError: it is not known what was published; asked again, the letters of one
+        call at most are published twice.
+        """
+        # Between the records and their mark, a caller that goes away would have the records published twice.
+        resolving = asyncio.ensure_future(self._resolve(new, actor))
+        resolving.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(resolving)
+
+    async def _resolve(self, new: NewResolution, actor: Actor) -> Resolved:
+        dlq = find_dlq(new.topic)
+        if new.dry_run:
+            return (await self._choose(dlq, new))[1]
+        async with self._resolving, self._database.transaction() as connection:
+
+            async def hold() -> None:
+                """Wait for the lock; or make sure that it is still held, which it is not once the session has ended."""
+                await locks.hold(connection, Lock.DEAD_LETTERS)
+
+            await hold()
+            page, resolved = await self._choose(dlq, new)
+            if not page.spans:
+                return resolved
+            if page.records:
+                resolved.forgotten = await self._forget_answers(page.records, actor)
+                await hold()
+                await self._publish([_restore(new.topic, record) for record in _leave_out_copies(page.records)])
+            await hold()
+            await self._publish([self._make_mark(dlq, page.spans, new, actor)])
+        self._counted_at = -CACHE_S
+        extra = {"topic": dlq, "letters": resolved.letters, "outcome": new.outcome, "actor": actor}
+        log.warning("dead letters are done", extra={**extra, "reason": new.reason})
+        return resolved
+
+    async def _choose(self, dlq: str, new: NewResolution) -> tuple[_Page, Resolved]:
+        """Choose the letters of one call, and count them."""
+        held = await self._read_on(dlq)
+        last = held.stop - 1 if new.to_offset is None else min(new.to_offset, held.stop - 1)
+        asked = range(max(held.start, new.from_offset or 0), last + 1)
+        spans = list(self._queues[dlq].find_letters(asked))
+        redrives = new.outcome is LetterOutcome.REDRIVEN
+        chooses = redrives or any([new.code, new.job_id, new.execution_id])
+        if not spans or not chooses:
+            page = _Page(spans)  # whatever they are, and also if nobody can read them
+        else:
+            async with History(self._kafka, dlq, silence_s=TIMEOUT_S) as history:
+                page = await _choose_records(history, spans, new, redrives=redrives)
+        rest = {} if page.next_offset is None else {"next_offset": page.next_offset, "to_offset": last}
+        return page, Resolved(letters=sum(map(len, page.spans)), skipped=page.skipped, **rest)
+
+    async def _forget_answers(self, records: Sequence[Record], actor: Actor) -> int:
+        """Forget what was answered to wrong records, so that they are processed anew."""
+        ids = {execution_id for _, execution_id in map(_find_ids, records) if execution_id is not None}
+        commands = [ForgetAnswer(execution_id, actor=actor) for execution_id in ids]
+        return sum(await asyncio.gather(*(self._runner.administer.run_one(command) for command in commands)))
+
+    async def _publish(self, records: Sequence[Outgoing]) -> None:
+        for result in await self._publisher.send(records, within_s=TIMEOUT_S):
+            if isinstance(result, Exception):
+                raise result
+
+    def _make_mark(self, dlq: str, spans: Sequence[range], new: NewResolution, actor: Actor) -> Outgoing:
+        resolution = DeadLetterResolution(outcome=new.outcome, actor=actor, reason=new.reason, at=clock.now())
+        mark = Mark(offsets=[(span.start, span.stop - 1) for span in spans], resolution=resolution)
+        value = mark.model_dump_json(exclude_none=True).encode()
+        signature = self._keys.signing.sign(dlq, None, value)
+        headers = [(MARK_HEADER, _VERSION), (SIGNATURE_HEADER, signature.encode())]
+        return Outgoing(dlq, value, None, headers, partition=0)
 
     async def close(self) -> None:
         """Disconnect from the broker."""
         await self._topics.close()
 
 
-async def _read_newest(history: History, partition: int, held: range, limit: int) -> list[DeadLetter]:
-    """Return the newest dead letters of a partition: one at least, and no more than LIST_MAX_BYTES of records hold.
+def find_dlq(topic: str) -> str:
+    """Return the dead-letter topic of a topic. NotFoundError (`no_dlq`): it has none."""
+    dlq = TOPICS[topic].dlq if topic in TOPICS else None
+    if dlq is None:
+        raise NotFoundError(f"{topic} has no dead letters: name the topic that they came from", code="no_dlq")
+    return dlq
+
+
+async def _read_spans(history: History, spans: Sequence[range]) -> AsyncGenerator[list[Record]]:
+    """Yield the records at these offsets, in order."""
+    groups: list[list[range]] = []
+    for span in spans:
+        if groups and span.start - groups[-1][-1].stop <= GAP_MAX:
+            groups[-1].append(span)
+        else:
+            groups.append([span])
+    for group in groups:
+        starts = [span.start for span in group]
+        async with aclosing(history.read({0: range(group[0].start, group[-1].stop)})) as batches:
+            async for records in batches:
+                yield [each for each in records if each.offset in group[bisect_right(starts, each.offset) - 1]]
+
+
+async def _read_newest(history: History, spans: list[range], limit: int) -> list[Record]:
+    """Return the newest records of these spans: one at least, and no more than LIST_MAX_BYTES of records hold.
 
     Nobody knows how large they are before they are read: it reads backwards, twice as many each time.
     """
-    newest: list[DeadLetter] = []
-    stop, size, step = held.stop, 0, 1
-    while len(newest) < limit and stop > held.start:
-        start = max(held.start, stop - min(step, limit - len(newest)))
-        older: list[DeadLetter] = []
-        async with aclosing(history.read({partition: range(start, stop)})) as batches:
-            async for records in batches:
-                older += [_parse_letter(record) for record in records]
-                size += sum(len(record.value or b"") for record in records)
-                if newest and size > LIST_MAX_BYTES:  # the rest of these stands between them and the newest
-                    return newest
-        newest, stop, step = [*older, *newest], start, 2 * step
+    newest: list[Record] = []
+    size, step = 0, 1
+    while len(newest) < limit and spans:
+        older: list[Record] = []
+        async for records in _read_spans(history, _take_last(spans, min(step, limit - len(newest)))):
+            older += records
+            size += sum(len(record.value or b"") for record in records)
+            if newest and size > LIST_MAX_BYTES:  # the rest of these stands between them and the newest
+                return newest
+        newest, step = [*older, *newest], 2 * step
     return newest
 
 
-def _parse_letter(record: Record) -> DeadLetter:
+def _take_last(spans: list[range], count: int) -> list[range]:
+    """Take the last offsets off these spans, and return them in order."""
+    taken: list[range] = []
+    while spans and count > 0:
+        span = spans.pop()
+        part = span[-count:]
+        if len(part) < len(span):
+            spans.append(span[:-count])
+        taken.append(part)
+        count -= len(part)
+    return taken[::-1]
+
+
+async def _choose_records(history: History, spans: Sequence[range], new: NewResolution, *, redrives: bool) -> _Page:
+    """Choose the letters that are asked for; of those that are redriven, the ones that are whole."""
+    page, size, read = _Page(), 0, 0
+    async with aclosing(_read_spans(history, spans)) as batches:
+        async for records in batches:
+            for record in records:
+                weight = len(record.value or b"") + sum(len(value or b"") for _, value in record.headers)
+                is_full = len(page.spans) >= RESOLVED_MAX or size + weight > RESOLVED_MAX_BYTES
+                if (page.spans and is_full) or read > READ_MAX_BYTES:
+                    page.next_offset = record.offset
+                    return page
+                read += weight
+                if not _is_asked_for(record, new):
+                    continue
+                if redrives and _INCOMPLETE & {name for name, _ in record.headers}:
+                    page.skipped += 1
+                    continue
+                size += weight
+                page.spans.append(range(record.offset, record.offset + 1))
+                if redrives:
+                    page.records.append(record)
+    return page
+
+
+def _is_asked_for(record: Record, new: NewResolution) -> bool:
+    if new.code is not None and (dict(record.headers).get("dlq-error-code") or b"") != new.code.encode():
+        return False
+    if new.job_id is None and new.execution_id is None:
+        return True
+    job_id, execution_id = _find_ids(record)
+    is_of_job = new.job_id is None or new.job_id == job_id or new.job_id.encode() == record.key
+    return is_of_job and new.execution_id in {None, execution_id}
+
+
+def _find_ids(record: Record) -> tuple[str | None, UUID | None]:
+    """Return the job and the execution that a record's body names, as far as it names any."""
+    try:
+        body = parse_json(record.value or b"")
+    except ValueError:
+        return None, None
+    fields = body if isinstance(body, dict) else {}
+    job_id, execution_id = fields.get("job_id"), fields.get("execution_id")
+    try:
+        return job_id if isinstance(job_id, str) else None, UUID(execution_id)
+    except (ValueError, TypeError, AttributeError):
+        return job_id if isinstance(job_id, str) else None, None
+
+
+def _leave_out_copies(records: Sequence[Record]) -> list[Record]:
+    """Return one of the records that say the same, signed by the same: a second could only be refused as a repeat."""
+    said = {(each.key, each.value, dict(each.headers).get(SIGNATURE_HEADER)): each for each in records}
+    return list(said.values())
+
+
+def _restore(topic: str, letter: Record) -> Outgoing:
+    """Return the record that a dead letter was made of."""
+    headers = [(name, value) for name, value in letter.headers if not name.startswith(ADDED)]
+    return Outgoing(topic, letter.value, letter.key, headers)
+
+
+def _make_letter(record: Record, resolution: DeadLetterResolution | None) -> DeadLetter:
     headers = {name: (value or b"").decode(errors="replace")[:TEXT_MAX] for name, value in record.headers}
     return DeadLetter(
         topic=record.topic,
@@ -114,6 +418,7 @@ def _parse_letter(record: Record) -> DeadLetter:
         key=None if record.key is None else record.key.decode(errors="replace")[:TEXT_MAX],
         body=None if record.value is None else record.value[:BODY_MAX_BYTES].decode(errors="replace"),
         body_bytes=len(record.value or b""),
+        resolution=resolution,
     )
 
 

@@ -18,9 +18,9 @@ A transaction that takes two of them in another order can deadlock with one that
 
 Once rows are locked (3 and below), waiting for LIMITS could deadlock: changing limits waits for those rows.
 
-RELAY, ROLLUPS and MIGRATION stand alone: their holders take no other lock that anybody waits for. RELAY and MIGRATION
-are held by a session, and are free as soon as its process is gone or, of RELAY, its epoch has ended (epochs.py); all
-others end with their transaction.
+RELAY, ROLLUPS, DEAD_LETTERS and MIGRATION stand alone: their holders take no other lock that anybody waits for. RELAY
+and MIGRATION are held by a session, and are free as soon as its process is gone or, of RELAY, its epoch has ended
+(epochs.py); all others end with their transaction.
 """
 
 from enum import IntEnum
@@ -39,6 +39,7 @@ class Lock(IntEnum):
     OFFERS = 0x51_6E_0F_04
     ROLLUPS = 0x51_6E_0F_05
     TEXTS = 0x51_6E_0F_06
+    DEAD_LETTERS = 0x51_6E_0F_07
 
 
 _HOLD = text("SELECT pg_advisory_xact_lock(:lock)")

@@ -200,7 +200,8 @@ class Publisher:
         """
         began_at = time.monotonic()
         producer = self._producer
-        assert producer is not None, "start() first"
+        if producer is None:
+            raise TransientError("not connected to Kafka yet", code="kafka_unavailable")
         pending: list[Any] = []  # what will be acknowledged, or the error
         try:
             async with asyncio.timeout(min(self._enqueue_timeout_s, within_s or math.inf)):

@@ -101,17 +101,16 @@ class Topics:
             raise TransientError(str(error), code="kafka_unavailable") from error
         return {partition.partition: offset for partition, offset in ends.items()}
 
-    async def count_records(self, topic: str) -> int:
-        """Return how many records a topic holds, by the distance of its offsets."""
+    async def find_spans(self, topic: str) -> Mapping[int, range]:
+        """Return the offsets that each partition of a topic holds."""
         ends = await self.end_offsets(topic)
         assert self._consumer is not None
         try:
-            places = [TopicPartition(topic, number) for number in ends]
-            begins = await self._consumer.beginning_offsets(places)
+            begins = await self._consumer.beginning_offsets([TopicPartition(topic, number) for number in ends])
         except (KafkaError, OSError, TimeoutError) as error:
             await self.close()
             raise TransientError(str(error), code="kafka_unavailable") from error
-        return sum(end - begins[TopicPartition(topic, number)] for number, end in ends.items())
+        return {number: range(begins[TopicPartition(topic, number)], end) for number, end in ends.items()}
 
     async def close(self) -> None:
         """Disconnect."""

@@ -888,11 +888,31 @@ export interface paths {
         };
         /**
          * List Dead Letters
-         * @description What could not be processed: how many there are, by topic, and of the newest why and where they came from.
+         * @description What could not be processed: how many are open, by topic, and of the newest why and where they came from.
          */
         get: operations["list_dead_letters"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dead-letters/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve Dead Letters
+         * @description Redrive or discard open dead letters, 500 at most; ask again from `next_offset` to `to_offset` for the rest.
+         */
+        post: operations["resolve_dead_letters"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1648,10 +1668,28 @@ export interface components {
              * @default 0
              */
             body_bytes: number;
+            /** @description what became of it; None while it is open */
+            resolution?: components["schemas"]["DeadLetterResolution"] | null;
+        };
+        /**
+         * DeadLetterResolution
+         * @description What became of a dead letter, by whom and why.
+         */
+        DeadLetterResolution: {
+            outcome: components["schemas"]["LetterOutcome"];
+            /** Actor */
+            actor: string;
+            /** Reason */
+            reason?: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
         };
         /**
          * DeadLetters
-         * @description How many there are, by topic, and the newest.
+         * @description How many are open, by topic, and the newest.
          */
         DeadLetters: {
             /** Counts */
@@ -2497,6 +2535,12 @@ export interface components {
             message: string;
         };
         /**
+         * LetterOutcome
+         * @description What became of a dead letter that is done.
+         * @enum {string}
+         */
+        LetterOutcome: "redriven" | "discarded";
+        /**
          * Limit
          * @description A limit, as far as it is set.
          */
@@ -3003,6 +3047,54 @@ export interface components {
              * @description of `rejudge`: what judging may cost; nothing more begins once it would be exceeded (`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model whose price is known, or named in the policy
              */
             budget_usd?: number | null;
+        };
+        /**
+         * NewResolution
+         * @description Which open dead letters of a topic to redrive or to discard; all, unless something is given.
+         */
+        NewResolution: {
+            /**
+             * Topic
+             * @description that they came from, such as `execute-requested`
+             */
+            topic: string;
+            outcome: components["schemas"]["LetterOutcome"];
+            /**
+             * Reason
+             * @description why, which is kept beside them
+             */
+            reason?: string | null;
+            /**
+             * Code
+             * @description only those with this code
+             */
+            code?: string | null;
+            /**
+             * From Offset
+             * @description in the dead-letter topic
+             */
+            from_offset?: number | null;
+            /**
+             * To Offset
+             * @description itself included
+             */
+            to_offset?: number | null;
+            /**
+             * Job Id
+             * @description only those of this job
+             */
+            job_id?: string | null;
+            /**
+             * Execution Id
+             * @description only those of this execution
+             */
+            execution_id?: string | null;
+            /**
+             * Dry Run
+             * @description only count them
+             * @default false
+             */
+            dry_run: boolean;
         };
         /**
          * Operation
@@ -3778,6 +3870,39 @@ export interface components {
              * @default
              */
             next_page_token: string;
+        };
+        /**
+         * Resolved
+         * @description How many dead letters were chosen: 500 at most, or 8 MiB. `next_offset` is set where there may be more.
+         */
+        Resolved: {
+            /**
+             * Letters
+             * @default 0
+             */
+            letters: number;
+            /**
+             * Skipped
+             * @description that cannot be redriven, since they are not whole
+             * @default 0
+             */
+            skipped: number;
+            /**
+             * Forgotten
+             * @description executions of which the answer to a wrong record was forgotten
+             * @default 0
+             */
+            forgotten: number;
+            /**
+             * Next Offset
+             * @description the `from_offset` of the rest,
+             */
+            next_offset?: number | null;
+            /**
+             * To Offset
+             * @description and its `to_offset`: of those that were there at first
+             */
+            to_offset?: number | null;
         };
         /**
          * Resubmission
@@ -8918,6 +9043,8 @@ export interface operations {
             query?: {
                 /** @description of the newest */
                 limit?: number;
+                /** @description also those that were redriven or discarded */
+                include_done?: boolean;
             };
             header?: never;
             path?: never;
@@ -8954,6 +9081,120 @@ export interface operations {
             };
             /** @description Not well formed; `errors` says where */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resolve_dead_letters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewResolution"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resolved"];
+                };
+            };
+            /** @description The body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The topic has no dead letters */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Contradicts what stands; `code` says what */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,10 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
+import { useState } from "react";
 import { toApiError } from "@/api/problem";
 import type { DeadLetter } from "@/api/types";
 import { formatCount, pluralize } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
+import { Checkbox } from "@/ui/controls/field";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { ExactTime } from "@/ui/display/time";
 import { deadLettersQuery } from "./queries";
@@ -15,7 +17,8 @@ const SHOWN_BYTES = 4_096;
 /** Page of dead letters: events that no service can handle, and why. */
 export function DeadLettersPage() {
   useTitle("Dead letters");
-  const letters = useQuery(deadLettersQuery);
+  const [showsDone, setShowsDone] = useState(false);
+  const letters = useQuery(deadLettersQuery(showsDone));
   const error = letters.error && !letters.data ? toApiError(letters.error) : null;
   const counts = Object.entries(letters.data?.counts ?? {}).filter(([, number]) => number > 0);
   const items = letters.data?.items ?? [];
@@ -30,8 +33,13 @@ export function DeadLettersPage() {
       <h1 className="text-xl font-semibold">Dead letters</h1>
       <p className="max-w-prose text-muted">
         An event that can never be processed is kept here, so that it blocks no other. Fix what its code says, and
-        publish it again with <code className="font-mono text-xs">signoff dlq redrive</code>.
+        publish it again with <code className="font-mono text-xs">signoff dlq redrive</code>; or it is of no use any
+        more: <code className="font-mono text-xs">signoff dlq discard</code>.
       </p>
+      <label className="flex min-h-6 items-center gap-2">
+        <Checkbox checked={showsDone} onChange={(event) => setShowsDone(event.target.checked)} /> Also those that were
+        redriven or discarded
+      </label>
       {error && (
         <ErrorState
           title={error.title}
@@ -47,7 +55,7 @@ export function DeadLettersPage() {
       )}
       {letters.data && total === 0 && items.length === 0 && (
         <EmptyState title="No dead letters">
-          <p>Every event was processed.</p>
+          <p>Every event was processed, redriven or discarded.</p>
         </EmptyState>
       )}
       {counts.length > 0 && (
@@ -67,7 +75,7 @@ export function DeadLettersPage() {
           ))}
         </ul>
       )}
-      {items.length > 0 && total > items.length && (
+      {items.length > 0 && !showsDone && total > items.length && (
         <p className="text-muted">
           The latest {formatCount(items.length)} of {pluralize(total, "dead letter")}.
         </p>
@@ -78,6 +86,7 @@ export function DeadLettersPage() {
 
 function Letter({ letter }: { letter: DeadLetter }) {
   const { topic, partition, offset, at, code, message, source_topic: source, source_offset: place, key } = letter;
+  const { resolution } = letter;
   const body = letter.body ?? "";
   return (
     <li className="space-y-1 py-2">
@@ -92,6 +101,16 @@ function Letter({ letter }: { letter: DeadLetter }) {
           {key && ` · key ${key}`}
         </span>
       </div>
+      {resolution && (
+        <p className="text-xs">
+          {resolution.outcome} by {resolution.actor}, <ExactTime at={resolution.at} />
+          {resolution.reason && (
+            <>
+              : <bdi>{resolution.reason}</bdi>
+            </>
+          )}
+        </p>
+      )}
       {message && <pre className="font-mono text-xs whitespace-pre-wrap wrap-anywhere">{message}</pre>}
       {body !== "" && (
         <details>

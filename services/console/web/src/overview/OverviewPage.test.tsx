@@ -125,6 +125,19 @@ it("lists dead letters with code, place and origin", async () => {
   expect(screen.queryByText(/Body/)).not.toBeInTheDocument();
 });
 
+it("shows those that are done on wish, with by whom and why", async () => {
+  const resolution = { outcome: "discarded", actor: "administrator", reason: "of a test", at: LETTER.at };
+  const asked = on("get", "/api/dead-letters", (request) => {
+    const done = new URL(request.url).searchParams.get("include_done") === "true";
+    return json({ counts: {}, items: done ? [{ ...LETTER, resolution }] : [] });
+  });
+  const { user } = await renderPage(<DeadLettersPage />);
+  expect(await screen.findByText("No dead letters")).toBeVisible();
+  await user.click(screen.getByRole("checkbox", { name: "Also those that were redriven or discarded" }));
+  expect(await screen.findByText(/^discarded by administrator/)).toHaveTextContent("of a test");
+  expect(asked.length).toBeGreaterThan(1);
+});
+
 it("shows how the body of a dead letter begins, as text", async () => {
   const letter = { ...LETTER, body: "<img src=x onerror=alert(1)> {", body_bytes: 9_000 };
   on("get", "/api/dead-letters", () => json({ counts: { "execute-requested.dlq": 1 }, items: [letter] }));

@@ -22,8 +22,12 @@ export function overviewQuery(range: Range) {
   });
 }
 
-export const deadLettersQuery = queryOptions({
-  queryKey: ["dead-letters"],
-  refetchInterval: EVERY_MS,
-  queryFn: ({ signal }): Promise<DeadLetters> => api.get("/api/dead-letters", { signal }),
-});
+export function deadLettersQuery(includeDone: boolean) {
+  return queryOptions({
+    queryKey: ["dead-letters", includeDone],
+    refetchInterval: EVERY_MS,
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }): Promise<DeadLetters> =>
+      api.get("/api/dead-letters", { query: includeDone ? { include_done: true } : {}, signal }),
+  });
+}
