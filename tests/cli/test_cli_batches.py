@@ -54,6 +54,16 @@ async def test_a_batch_of_nothing_or_of_both_is_bad_usage(signoff, arguments):
     assert (await signoff("batches", "create", *arguments, stdin="{}")).status == 2
 
 
+async def test_jobs_of_a_file_that_are_wrong_are_told_in_our_own_words(signoff):
+    jobs = [{"title": "t", "acceptance_criteria": "c", "not_before": "done"}, {"acceptance_criteria": "c"}]
+    ran = await signoff("batches", "create", "--file", "-", stdin=json.dumps(jobs))
+    assert ran.status == 2
+    assert ran.err.endswith(
+        "Error: Invalid value for --file: 0.not_before: must be a date and time with its zone, "
+        "such as 2026-05-01T12:00:00Z; 1.title: must be given\n"
+    )
+
+
 async def test_a_batch_takes_the_jobs_that_match(signoff, jobstore):
     for number in range(3):
         await jobstore.add(job(f"j{number}", tenant="a", labels={"n": str(number % 2)}))

@@ -83,13 +83,13 @@ async def test_an_unknown_command_is_told_the_nearest(signoff, arguments, sugges
     ("arguments", "error"),
     [
         (["jobs", "get"], "Missing argument 'JOB'"),
-        (["jobs", "list", "--limit", "x"], "valid integer"),
-        (["jobs", "list", "--limit", "501"], "less than or equal to 500"),
-        (["jobs", "watch", "poem", "--timeout", "-1"], "greater than or equal to 0"),
-        (["jobs", "list", "--status", "DONE"], "'DONE' is not one of"),
+        (["jobs", "list", "--limit", "x"], "must be a whole number"),
+        (["jobs", "list", "--limit", "501"], "must be at most 500"),
+        (["jobs", "watch", "poem", "--timeout", "-1"], "must be at least 0"),
+        (["jobs", "list", "--status", "DONE"], "Invalid value for '--status': 'DONE' is not one of"),
     ],
 )
-async def test_a_value_that_is_not_plain_is_told_what_typer_says_of_it(signoff, arguments, error):
+async def test_a_value_that_is_wrong_is_told_in_our_own_words(signoff, arguments, error):
     ran = await signoff(*arguments)
     assert ran.status == 2
     assert error in ran.err

@@ -217,6 +217,16 @@ async def test_a_job_that_waits_says_for_what(signoff, jobstore):
     assert (await signoff("jobs", "show", "poem", "--json")).json["waiting"]["reasons"][0]["code"] == "judge_away"
 
 
+@pytest.mark.parametrize(("outcome", "word"), [("pass", "absent"), ("fail", "found")])
+async def test_what_must_never_be_there_is_absent_or_found(signoff, jobstore, outcome, word):
+    await jobstore.add(NewJob(id="poem", title="a poem", acceptance_criteria="never: is long", agent_id="writer"))
+    criterion = {"text": "is long", "kind": "never", "outcome": outcome}
+    verdict = {"is_valid": outcome == "pass", "reason": "", "criteria": [criterion]}
+    response = {"result": {"text": "roses"}, "verdict": verdict}
+    await jobstore.record("poem", JobLogStatus.COMPLETED, kind="met", submission=1, response_payload=response)
+    assert re.search(rf"^{word} +never: is long", (await signoff("jobs", "show", "poem")).out, re.MULTILINE)
+
+
 @pytest.mark.usefixtures("judged")
 async def test_two_submissions_are_compared(signoff):
     ran = await signoff("jobs", "diff", "poem")

@@ -15,7 +15,6 @@ from validator.errors import JudgeUnavailableError, JudgmentError
 from validator.judge_config import ApiName, JudgeConfig
 from validator.judges.openai import OpenAIJudge
 from validator.judging import ValidationResult, validate_agent_response
-from validator.verdict import NO_JUDGE
 from validator.wordings import PROMPT_VERSION
 
 CRITERIA = "- It greets\noptional: It is kind"
@@ -78,7 +77,7 @@ class TestEmptyResults:
         assert not verdict.is_valid
         assert {c.outcome for c in verdict.criteria} == {Outcome.FAIL}
         assert {c.comment for c in verdict.criteria} == {"the result is empty"}
-        assert verdict.model == NO_JUDGE
+        assert verdict.model is None
         assert server.asked == []
 
     @pytest.mark.parametrize("result", [None, "", {}, {"text": ""}])

@@ -15,7 +15,6 @@ from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.status import Outcome
 from validator.errors import JudgeAnswerError
 from validator.verdict import (
-    NO_JUDGE,
     TEXT_MAX,
     WORDS_MAX,
     Ballot,
@@ -244,7 +243,7 @@ class TestVerdicts:
         kinds = [Criterion(text="a"), Criterion(text="b", kind="never"), Criterion(text="c", required=False)]
         verdict = refuse_empty(kinds)
         assert [c.outcome for c in verdict.criteria] == [Outcome.FAIL, Outcome.CANNOT_ASSESS, Outcome.FAIL]
-        assert (verdict.is_valid, verdict.model, verdict.judge_error) == (False, NO_JUDGE, None)
+        assert (verdict.is_valid, verdict.model, verdict.judge_error) == (False, None, None)
         assert {one.comment for one in verdict.criteria} == {"the result is empty"}
         assert verdict.reason.startswith("the result is empty: ")
         assert refuse_empty(kinds, policy="strict@3", submission=2).policy == "strict@3"

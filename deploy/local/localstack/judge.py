@@ -120,8 +120,9 @@ class Question:
         """Judge the result, and return the verdict's JSON text."""
         judged = Judged(self.result, [text for _, text in self.criteria.values()])
         findings = {name: judged.judge(text, kind) for name, (kind, text) in self.criteria.items()}
-        met = sum(finding.outcome == "pass" for finding in findings.values())
-        reason = f"{met} of {len(findings)} criteria are met ({DISCLAIMER})"
+        # A verdict may have other criteria, which checks or other judges decide: a count here would not be that of all.
+        has_all = all(finding.outcome == "pass" for finding in findings.values())
+        reason = f"{'all' if has_all else 'not all'} that this judge was asked about passed ({DISCLAIMER})"
         answer = {name: vars(finding) for name, finding in findings.items()}
         return json.dumps({**answer, "reason": reason}, ensure_ascii=False)
 

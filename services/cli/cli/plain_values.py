@@ -73,12 +73,24 @@ class DefaultGroup(PlainGroup):
 def _convert_plain_values(command: TyperCommand | TyperGroup, ctx: Any) -> None:
     for parameter in command.get_params(ctx):
         if hasattr(parameter, "type_descriptor"):  # no public name: a Typer without it converts all values itself
-            convert = partial(_process, parameter, parameter.process_value)
+            convert = partial(_process, parameter, partial(_leave_to_typer, parameter.process_value))
             parameter.process_value = convert  # type: ignore[method-assign]
 
 
+def _leave_to_typer(process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
+    """Return what Typer makes of a value. Raise BadParameter in the words that the services have for what is wrong."""
+    try:
+        return process(ctx, value)
+    except BadParameter as error:
+        if problems := getattr(error.__cause__, "errors", None):  # pydantic's
+            from contracts.fields import message_of  # noqa: PLC0415 - heavy, and only needed here
+
+            error.message = message_of(problems()[0])
+        raise
+
+
 def _process(parameter: Any, leave_to_typer: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
-    """Return a plain value as its type. What is missing, wrong or not plain is left to Typer, and so is its message."""
+    """Return a plain value as its type. What is missing, wrong or not plain is left to Typer."""
     annotation, info = parameter.type_descriptor.annotation, parameter.type_descriptor.parameter_info
     if not value and parameter.required:
         return leave_to_typer(ctx, value)

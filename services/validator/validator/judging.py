@@ -22,7 +22,7 @@ from validator.judges.openai import OpenAIJudge
 from validator.judges.patient import PatientJudge
 from validator.judges.spending import Purse, SpendingJudge
 from validator.ports import FreeGrant, Grant, Judge, JudgeOf, RunChecks, Subject
-from validator.verdict import NO_JUDGE, make_verdict, refuse_empty
+from validator.verdict import make_verdict, refuse_empty
 from validator.wordings import PROMPT_VERSION, PROMPTS
 
 ValidationResult = Verdict
@@ -172,4 +172,4 @@ async def _carry_out(
         error.asked = judgement.asked
         raise
     ballots = [judgement.ballots[place] for place in range(len(judgement.ballots))]
-    return make_verdict(ballots, judgement.reasons, judgement.model or NO_JUDGE, stages=judgement.stages, **terms)
+    return make_verdict(ballots, judgement.reasons, judgement.model, stages=judgement.stages, **terms)

@@ -19,8 +19,6 @@ from validator.errors import JudgeAnswerError
 TEXT_MAX: Final = 2_000
 #: Characters of all comments of a verdict, and of all evidence, so that it fits a record (contracts.sizes).
 WORDS_MAX: Final = 80_000
-#: Who judged, where nobody had to.
-NO_JUDGE: Final = "no judge was asked"
 
 _HELP: Final = "words that must appear literally can be put in quotation marks in the criterion"
 _EMPTY: Final = "the result is empty"
@@ -212,9 +210,7 @@ def refuse_empty(criteria: Sequence[Criterion], **terms: Any) -> Verdict:
     """Return the verdict on an empty result: it meets nothing, and whether it breaks anything nobody can say."""
     outcomes = {"meets": Outcome.FAIL}
     verdicts = [judge_criterion(one, outcomes.get(one.kind, Outcome.CANNOT_ASSESS), _EMPTY) for one in criteria]
-    return Verdict.of(
-        verdicts, f"{_EMPTY}: it has no number, no truth value, and no letter or digit", NO_JUDGE, **terms
-    )
+    return Verdict.of(verdicts, f"{_EMPTY}: it has no number, no truth value, and no letter or digit", **terms)
 
 
 def is_reusable(verdict: Verdict, result: Any, policy: JudgePolicy | None = None) -> bool:

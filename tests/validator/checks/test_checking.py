@@ -14,7 +14,7 @@ from contracts.judging.policy import JudgePolicy, Stage
 from contracts.status import Outcome
 from validator.errors import JudgmentError
 from validator.ports import Subject
-from validator.verdict import NO_JUDGE, is_reusable
+from validator.verdict import is_reusable
 
 
 async def test_a_failed_check_asks_no_judge_and_says_what_was_found() -> None:
@@ -29,7 +29,7 @@ async def test_a_failed_check_asks_no_judge_and_says_what_was_found() -> None:
         "it has 7 words; at most 5 are allowed",
     )
     assert verdict.reason == "max_words 5: it has 7 words; at most 5 are allowed"
-    assert verdict.model == NO_JUDGE == "no judge was asked"
+    assert verdict.model is None
     assert [(stage.kind, stage.outcomes) for stage in verdict.stages or ()] == [("checks", "-ff")]
 
 
@@ -61,7 +61,7 @@ async def test_a_job_of_checks_alone_asks_nobody_and_can_be_met() -> None:
     assert verdict.is_valid
     assert stand_in.asked == []
     assert all(one.evidence for one in verdict.criteria)
-    assert verdict.model == NO_JUDGE
+    assert verdict.model is None
     assert verdict.reason == "every required check is met"
 
 

@@ -133,9 +133,11 @@ def _exit_unless(is_good: bool) -> None:
 def _validate_new_jobs(value: Any) -> "list[NewJob]":
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - heavy, and only needed here
 
+    from contracts.fields import describe_problem  # noqa: PLC0415 - same
     from contracts.resources import NewJob  # noqa: PLC0415 - same
 
     try:
         return TypeAdapter(list[NewJob]).validate_python(value)
     except ValidationError as error:
-        raise typer.BadParameter(str(error), param_hint="--file") from error
+        wrong = "; ".join(map(describe_problem, error.errors()))
+        raise typer.BadParameter(wrong, param_hint="--file") from error

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: Lines of a result that a terminal shows, unless all are asked for.
 RESULT_LINES_MAX: Final = 40
 _OUTCOMES: Final = {"pass": ("met", "green"), "fail": ("not met", "red"), "cannot_assess": ("cannot say", "yellow")}
+#: Of what must never be there.
+_OUTCOMES_OF_NEVER: Final = _OUTCOMES | {"pass": ("absent", "green"), "fail": ("found", "red")}
 _BAR_STYLES: Final = {
     waterfall.QUEUE: "yellow",
     waterfall.QUEUE_FOR_JUDGE: "magenta",
@@ -110,8 +112,9 @@ def _show_verdict(out: Output, job: Job, submission: int, verdict: dict[str, Any
     out.print_line(Styled(f"verdict of submission {submission}", "bold"), f"  {verdict.get('reason', '')}")
     rows: list[tuple[object, object]] = []
     for criterion in verdict.get("criteria", ()):
-        word, style = _OUTCOMES.get(criterion.get("outcome", ""), (criterion.get("outcome"), ""))
         kind = criterion.get("kind", "meets")
+        outcomes = _OUTCOMES_OF_NEVER if kind == "never" else _OUTCOMES
+        word, style = outcomes.get(criterion.get("outcome", ""), (criterion.get("outcome"), ""))
         marks = [*([] if criterion.get("required", True) else ["optional"]), *([] if kind == "meets" else [kind])]
         rows.append((Styled(str(word), style), ": ".join([*marks, criterion.get("text", "")])))
         rows += [("", f'evidence: "{criterion["evidence"]}"')] if criterion.get("evidence") else []

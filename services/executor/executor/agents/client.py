@@ -9,6 +9,7 @@ import aiohttp
 from pydantic import ValidationError
 
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS, parse_stored_criteria
+from contracts.fields import describe_problem
 from contracts.jsontext import parse_json
 from contracts.resources import Usage
 from contracts.sizes import measure
@@ -183,9 +184,7 @@ def parse_usage(value: Any) -> Usage | None:
     try:
         return Usage.model_validate_json(value) if isinstance(value, str) else Usage.model_validate(value)
     except ValidationError as error:
-        why = "; ".join(
-            each["msg"] for each in error.errors(include_input=False)
-        )  # the agent may repeat what it was sent
+        why = "; ".join(map(describe_problem, error.errors(include_input=False)))  # it may repeat what it was sent
         log.warning("an agent's usage is ignored", extra={"reason": why[:500]})
         return None
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from yarl import URL
 
+from contracts.fields import describe_problem
 from contracts.jsontext import json_text
 from executor.agents.client import AgentResponse, HttpClient, parse_usage
 from executor.errors import (
@@ -207,7 +208,7 @@ def _read_status(response: AgentResponse) -> Status:
     try:
         return Status.model_validate(response.read_value())
     except ValidationError as error:
-        why = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
+        why = "; ".join(map(describe_problem, error.errors()[:3]))
         raise AgentAnswerError(f"the answer is no status: {why}", code="agent_invalid_status") from None
 
 

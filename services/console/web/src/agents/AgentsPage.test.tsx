@@ -160,3 +160,12 @@ it("sets the limits of an agent from its row", async () => {
   expect(new URL(asked[0]?.url ?? "").pathname).toBe("/api/limits/agent%3Awriter");
   expect(await asked[0]?.json()).toMatchObject({ concurrency: null, rate: 5, rate_period_s: 1, paused: null });
 });
+
+it("promises no protocol that agents cannot be called by", async () => {
+  on("get", "/api/agents", () => items());
+  const { user } = await renderPage(<AgentsPage />);
+  expect(await screen.findByText(/An agent is a service/)).toHaveTextContent(/called over HTTP;/);
+  await user.click(screen.getByRole("button", { name: "Register an agent" }));
+  const choices = within(await screen.findByLabelText("Protocol")).getAllByRole("option");
+  expect(choices.map((choice) => choice.getAttribute("value"))).toEqual(["http", "http_async"]);
+});

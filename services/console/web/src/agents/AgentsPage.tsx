@@ -73,7 +73,10 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
       )}
       {agents.data?.length === 0 && (
         <EmptyState title="No agents yet">
-          <p>An agent is a service that does the work, called over HTTP, A2A or the OpenAI protocol.</p>
+          <p>
+            An agent is a service that does the work, called over HTTP; it answers at once, or says later how its work
+            stands.
+          </p>
         </EmptyState>
       )}
       {agents.data && agents.data.length > 0 && (

@@ -2,6 +2,22 @@ import type { Problem } from "./types";
 
 export type FieldError = { field: string; message: string };
 
+/** What a status means to people; the server's own title is HTTP's phrase. */
+const TITLES: Record<number, string> = {
+  400: "The request cannot be read",
+  401: "You are not signed in",
+  403: "You may not do that",
+  404: "It is not there",
+  409: "It cannot be done as things stand",
+  412: "It has changed meanwhile",
+  413: "It is too large",
+  422: "The request is not valid",
+  429: "Too much is asked for at once",
+  500: "The console failed",
+  501: "The jobstore cannot do that",
+  503: "It cannot be answered now",
+};
+
 /** What the server said went wrong (RFC 9457), or that it could not be reached at all. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
@@ -16,7 +32,7 @@ export class ApiError extends Error {
     super(problem.detail ?? problem.title ?? `HTTP ${problem.status}`);
     this.status = problem.status;
     this.code = problem.code ?? `http_${problem.status}`;
-    this.title = problem.title ?? "The request failed";
+    this.title = TITLES[problem.status] ?? problem.title ?? "The request failed";
     this.detail = problem.detail ?? "";
     this.requestId = problem.request_id ?? null;
     this.fields = (problem.errors ?? []).map(({ pointer, parameter, message }) => ({

@@ -21,6 +21,19 @@ it("does not say that none failed where some are counted, and reads them", async
   expect(await screen.findByRole("link", { name: "Broken" })).toBeVisible();
 });
 
+it.each(["cancel", "assign"])("does not say of what executes nothing that no job was not met: %s", async (kind) => {
+  on("get", "/api/operations/batch-1", () => json(aBatch({ kind, state: "DONE", counts: { DONE: 3 } })));
+  await renderPage(<BatchPage id="batch-1" />);
+  expect(await screen.findByRole("heading", { level: 1 })).toBeVisible();
+  expect(screen.queryByText("Not met, or failed")).not.toBeInTheDocument();
+});
+
+it("says in words that there is no such batch", async () => {
+  on("get", "/api/operations/batch-1", () => problem(404, "unknown_batch", "no batch has the id batch-1"));
+  await renderPage(<BatchPage id="batch-1" />);
+  expect(await screen.findByRole("alert")).toHaveTextContent("It is not there" + "no batch has the id batch-1");
+});
+
 it("lists batches with what went wrong, and leads on to older ones", async () => {
   on("get", "/api/operations", (request) => {
     const isFirst = !new URL(request.url).searchParams.get("cursor");

@@ -12,7 +12,7 @@ import { BatchFacts } from "./BatchFacts";
 import { BatchItems } from "./BatchItems";
 import { BatchBar, BatchLegend, share } from "./BatchProgress";
 import { BatchStateBadge } from "./BatchStateBadge";
-import { describeOperation, hasEnded } from "./batch-state";
+import { describeOperation, hasEnded, isExecuting } from "./batch-state";
 import { batchQuery, NOT_MET, REFUSED } from "./queries";
 import { RejudgeReport } from "./RejudgeReport";
 import { useBatchEvents } from "./use-batch-events";
@@ -90,7 +90,7 @@ export function BatchPage({ id }: { id: string }) {
             outcomes={NOT_MET}
             name="Failures"
             title="Not met, or failed"
-            none={batch.kind === "rejudge" ? undefined : hasEnded(batch) ? "None." : "None so far."}
+            none={!isExecuting(batch) ? undefined : hasEnded(batch) ? "None." : "None so far."}
           />
           <BatchItems
             batch={batch}

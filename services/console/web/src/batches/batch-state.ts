@@ -83,6 +83,10 @@ const TITLES: Record<string, string> = { cancel: "Cancellation", assign: "Assign
 export const describeOperation = ({ kind, total, shadow }: Operation) =>
   `${BATCH_KINDS.includes(kind) ? "Batch" : (TITLES[kind] ?? kind)} of ${pluralize(total, "job")}${shadow ? ", as a shadow" : ""}`;
 
+/** Whether an operation executes its jobs, so that they meet their criteria or not. */
+export const isExecuting = ({ kind }: Pick<Operation, "kind">) =>
+  kind === "execute" || kind === "resubmit" || kind === "retry";
+
 export const hasEnded = ({ state }: Operation) => state === "DONE" || state === "CANCELLED";
 
 /** "120 of 400 at rest: 100 completed, 20 failed". */

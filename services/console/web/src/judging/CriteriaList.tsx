@@ -11,6 +11,12 @@ export const OUTCOME_LOOKS: Record<Outcome | "open", Look> = {
   open: { word: "Not judged yet", icon: CircleDashed, ink: "text-muted" },
 };
 
+/** Word of an outcome: what must never be there is absent or found, and not met. */
+export function nameOutcome(outcome: Outcome, kind?: string | null): string {
+  const words: Partial<Record<Outcome, string>> = kind === "never" ? { pass: "Absent", fail: "Found" } : {};
+  return words[outcome] ?? (OUTCOME_LOOKS[outcome] ?? OUTCOME_LOOKS.open).word;
+}
+
 /** Criteria of a job that is not judged yet. */
 export function CriteriaList({ criteria }: { criteria: readonly Criterion[] }) {
   return (

@@ -16,3 +16,23 @@ it("what the judge did not judge has none", () => {
   render(<VerdictPanel {...PANEL} verdict={aVerdict({ judge_error: "judge_refused" })} />);
   expect(screen.queryByRole("link")).toBeNull();
 });
+
+it("says of what must never be there whether it is, and not that it is met", () => {
+  const criterion = {
+    text: "Mentions 'password'",
+    kind: "never",
+    outcome: "pass",
+    required: true,
+    comment: "",
+  } as const;
+  const before = aVerdict({ criteria: [{ ...criterion, outcome: "fail" }] });
+  const compared = { name: "Submission 1", verdict: before };
+  render(<VerdictPanel {...PANEL} compared={compared} verdict={aVerdict({ criteria: [criterion] })} />);
+  expect(screen.getByRole("cell", { name: "Absent" })).toBeVisible();
+  expect(screen.getByText("Submission 1: found")).toBeVisible();
+});
+
+it("does not say that nobody judged it", () => {
+  render(<VerdictPanel {...PANEL} verdict={aVerdict({ model: null })} />);
+  expect(screen.queryByText(/judged by/)).not.toBeInTheDocument();
+});

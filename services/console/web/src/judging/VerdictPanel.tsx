@@ -2,7 +2,7 @@ import { Gavel } from "lucide-react";
 import type { CriterionVerdict, Verdict } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { buildReceiptAddress, type Source } from "@/results/model/source";
-import { CriterionMarks, hasOtherOutcome, OUTCOME_LOOKS, OutcomeMark } from "./CriteriaList";
+import { CriterionMarks, hasOtherOutcome, nameOutcome, OutcomeMark } from "./CriteriaList";
 import { EvidenceQuote } from "./EvidenceQuote";
 import { VerdictStages } from "./VerdictStages";
 import { describeMetCount } from "./verdict";
@@ -97,7 +97,7 @@ function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
   return (
     <tr className="border-t align-top">
       <td className="py-2 pr-3 whitespace-nowrap">
-        <OutcomeMark outcome={outcome} withWord />
+        <OutcomeMark outcome={outcome} word={nameOutcome(outcome, kind)} withWord />
       </td>
       <td className="w-full min-w-0 py-2">
         <p className="wrap-anywhere">
@@ -105,7 +105,7 @@ function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
         </p>
         {other && before && (
           <p className="text-xs text-muted">
-            {before.name}: {OUTCOME_LOOKS[other.outcome].word.toLowerCase()}
+            {before.name}: {nameOutcome(other.outcome, kind).toLowerCase()}
           </p>
         )}
         {evidence && kind === "check" && <p className="mt-1 wrap-anywhere">{evidence}</p>}

@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { ChevronRight } from "lucide-react";
 import type { Ask, CriterionVerdict, StageVerdict, Verdict } from "@/api/types";
 import { formatCount, formatDuration, formatMoney } from "@/lib/format";
-import { OutcomeMark } from "./CriteriaList";
+import { nameOutcome, OutcomeMark } from "./CriteriaList";
 import { describeAsks, describeRole, nameStage, readOutcomes } from "./verdict";
 
 type Criteria = readonly CriterionVerdict[];
@@ -122,7 +122,7 @@ function Outcomes({ of, letters, criteria }: { of: string; letters: string; crit
         <li key={at} className="inline-flex items-center gap-0.5" title={criteria[at]?.text}>
           <span className="text-xs text-muted">{at + 1}</span>
           {outcome ? (
-            <OutcomeMark outcome={outcome} />
+            <OutcomeMark outcome={outcome} word={nameOutcome(outcome, criteria[at]?.kind)} />
           ) : (
             <span className="text-muted">
               <span aria-hidden>–</span>

@@ -35,7 +35,7 @@ it("says that no job is called so, and why none could be found", async () => {
   await user.keyboard("yy");
   expect(await screen.findByText("No job has this in its title or id.")).toBeVisible();
   await user.keyboard("{Backspace}{Backspace}zz");
-  expect(await screen.findByText("No jobs could be found: Refused.")).toBeVisible();
+  expect(await screen.findByText("No jobs could be found: It cannot be answered now.")).toBeVisible();
 });
 
 it("shows the keys that do the same", async () => {

@@ -7,9 +7,9 @@ const nameOf = (id: string) => (id === "a-1" ? "writer" : id);
 it.each([
   ["limit_concurrency", "tenant:press", "limit tenant:press is reached: 5 of 5 running", "/limits"],
   ["limit_rate", "agent:a-1", "rate limit of agent:writer is reached: 5 of 5 started", "/limits"],
-  ["limit_paused", "agent:a-1", "agent:writer is paused", "/agents"],
-  ["limit_paused", "batch:b-1", "batch:b-1 is paused", "/batches/$id"],
-  ["limit_paused", "batch:*", "batch:* is paused", "/limits"],
+  ["limit_paused", "agent:a-1", "writer is paused", "/agents"],
+  ["limit_paused", "batch:b-1", "batch b-1 is paused", "/batches/$id"],
+  ["limit_paused", "batch:*", "every batch is paused", "/limits"],
   ["circuit_open", "a-1", "circuit of writer is open after 5 failures", "/agents"],
   ["agent_disabled", "a-1", "writer is disabled", "/agents"],
   ["no_room", "executor", "executors are full: 5 of 5 taken", undefined],

@@ -9,7 +9,7 @@ type Cause = Pick<WaitReason, "code" | "name"> & Partial<Pick<WaitReason, "used"
 const WORDS: Record<string, (cause: Cause, about: string) => string> = {
   not_before: () => "waits for its time",
   retry_backoff: () => "waits for its next call",
-  limit_paused: (_, about) => `${about} is paused`,
+  limit_paused: (_, about) => `${namePaused(about)} is paused`,
   limit_concurrency: (cause, about) => `limit ${about} is reached${formatUse(cause, "running")}`,
   limit_rate: (cause, about) => `rate limit of ${about} is reached${formatUse(cause, "started")}`,
   circuit_open: ({ used }, about) => `circuit of ${about} is open${used ? ` after ${formatCount(used)} failures` : ""}`,
@@ -43,6 +43,14 @@ function nameAbout(name: string, nameOf: NameOf): string {
   const value = rest.join(":");
   if (kind === "agent" && value) return `agent:${nameOf(value)}`;
   return kind === "batch" && value ? `batch:${shortenId(value)}` : nameOf(name);
+}
+
+/** Name what is paused: an agent by its name alone, else a kind and its value; `batch:*` is every batch. */
+function namePaused(about: string): string {
+  const [kind = "", ...rest] = about.split(":");
+  const value = rest.join(":");
+  if (value === "*") return `every ${kind}`;
+  return kind === "agent" ? value : `${kind} ${value}`.trim();
 }
 
 /** Describe in words what an execution waits for: "limit tenant:press is reached: 5 of 5 running". */

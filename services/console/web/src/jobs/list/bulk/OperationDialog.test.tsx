@@ -49,6 +49,7 @@ it.each([
   const dialog = await screen.findByRole("alertdialog", { name: `${verb} 7 jobs?` });
   for (const text of ["All that match: status ASSIGNED, agent writer, label team:a", "Sampled", "and 6 more"])
     expect(dialog).toHaveTextContent(text);
+  expect(dialog).not.toHaveTextContent("of these");
   expect(dialog).toHaveTextContent("Estimated cost: $1.50, of 5 of them");
   await user.type(within(dialog).getByLabelText("Name"), "tidy up");
   if ("reason" in said) await user.type(within(dialog).getByLabelText("Reason"), said.reason as string);

@@ -80,7 +80,7 @@ export default function OperationDialog(props: OperationDialogProps) {
       <p>
         {among ? "" : selected ? "Selected among: " : "All that match: "}
         <b className="font-medium wrap-anywhere">{among ?? describeSearch(search, zone, nameOf)}</b>
-        {selected ? "." : `; of these, those that are ${describeStatuses(kind, jobs.filter?.statuses)}.`}
+        {selected ? "." : describeRest(kind, search, jobs.filter?.statuses)}
       </p>
       <div className="min-h-28">
         {preview.isPending ? (
@@ -104,8 +104,12 @@ export default function OperationDialog(props: OperationDialogProps) {
   );
 }
 
-const describeStatuses = (kind: OperationKind, statuses: readonly (keyof typeof STATUS_LOOKS)[] = STATUSES[kind]) =>
-  statuses.map((status) => STATUS_LOOKS[status].word.toLowerCase()).join(" or ");
+/** Describe of which of the jobs that match an operation is; nothing where the filter says so already. */
+function describeRest(kind: OperationKind, search: JobsSearch, statuses = STATUSES[kind]): string {
+  if (search.status?.every((each) => statuses.includes(each))) return ".";
+  const words = statuses.map((status) => STATUS_LOOKS[status].word.toLowerCase());
+  return `; of these, those that are ${words.join(" or ")}.`;
+}
 
 /** What an operation judges by counts for what it may cost; none is chosen by an empty name. */
 const toJudge = ({ judge }: Details) => (judge ? { judge } : {});
