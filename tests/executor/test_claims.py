@@ -35,7 +35,7 @@ async def stub(work):
 
 @pytest.fixture
 def executions(stub) -> GrpcExecutions:
-    return GrpcExecutions(GrpcLeases(stub, pb.WORK_KIND_EXECUTING, "secret"))
+    return GrpcExecutions(GrpcLeases(stub, pb.WORK_KIND_EXECUTING, "secret", 10))
 
 
 def claims(count: int) -> list[Claim]:
@@ -117,20 +117,20 @@ async def test_only_a_call_that_can_never_succeed_fails_for_good(work, execution
 
 async def test_a_jobstore_that_is_not_there_is_out_of_reach():
     async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
-        executions = GrpcExecutions(GrpcLeases(WorkServiceStub(channel), pb.WORK_KIND_EXECUTING, "secret"))
+        executions = GrpcExecutions(GrpcLeases(WorkServiceStub(channel), pb.WORK_KIND_EXECUTING, "secret", 10))
         with pytest.raises(TransientError):
             await executions.claim(uuid4(), 1, claims(1))
 
 
 async def test_a_channel_that_was_closed_meanwhile_is_no_fault_of_the_claim(work):
     async with work.serving() as address, grpc.aio.insecure_channel(address) as channel:
-        executions = GrpcExecutions(GrpcLeases(WorkServiceStub(channel), pb.WORK_KIND_EXECUTING, "secret"))
+        executions = GrpcExecutions(GrpcLeases(WorkServiceStub(channel), pb.WORK_KIND_EXECUTING, "secret", 10))
     with pytest.raises(TransientError):
         await executions.claim(uuid4(), 1, claims(1))
 
 
 async def test_a_renewal_says_what_became_of_each_lease_and_outcome(work, stub):
-    leases = GrpcLeases(stub, pb.WORK_KIND_EXECUTING, "secret")
+    leases = GrpcLeases(stub, pb.WORK_KIND_EXECUTING, "secret", 10)
     held, outcome, back = [lease() for _ in range(3)], lease(), lease()
     states = [pb.LEASE_STATE_KEEP, pb.LEASE_STATE_LOST, pb.LEASE_STATE_CANCELLED, pb.LEASE_STATE_RECORDED]
     work.states = {lease.lease: state for lease, state in zip([*held, outcome], states, strict=True)}
@@ -147,7 +147,7 @@ async def test_a_renewal_says_what_became_of_each_lease_and_outcome(work, stub):
 
 
 async def test_a_renewal_proves_each_lease_by_its_key_and_brings_new_keys(work, stub):
-    leases, owner = GrpcLeases(stub, pb.WORK_KIND_EXECUTING, "secret"), uuid4()
+    leases, owner = GrpcLeases(stub, pb.WORK_KIND_EXECUTING, "secret", 10), uuid4()
     held, outcome, back = lease(), lease(), lease()
     newer = Secrets.parse(make_secret("newer", b"n" * 32)).make_key(KeyUse.EXECUTING, held.execution_id, held.lease)
     work.new_keys = [newer]

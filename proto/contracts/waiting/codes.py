@@ -15,6 +15,7 @@ class WaitCode(StrEnum):
     CIRCUIT_PROBING = "circuit_probing"
     NO_WORKER = "no_worker"
     NO_ROOM = "no_room"
+    SHARE = "share"
     QUEUE = "queue"
     OFFERED = "offered"
     JUDGE_MISSING = "judge_missing"

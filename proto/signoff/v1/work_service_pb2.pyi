@@ -215,11 +215,14 @@ class BeginExecutionsRequest(_message.Message):
 
     OWNER_FIELD_NUMBER: _builtins.int
     ROOM_FIELD_NUMBER: _builtins.int
+    CAPACITY_FIELD_NUMBER: _builtins.int
     CLAIMS_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     """New at each start of a process."""
     room: _builtins.int
     """How many more executions the worker takes now."""
+    capacity: _builtins.int
+    """Of how many that is."""
     @_builtins.property
     def claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExecutionClaim]: ...
     def __init__(
@@ -227,11 +230,12 @@ class BeginExecutionsRequest(_message.Message):
         *,
         owner: _builtins.str = ...,
         room: _builtins.int = ...,
+        capacity: _builtins.int = ...,
         claims: _abc.Iterable[Global___ExecutionClaim] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "owner", b"owner", "room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "claims", b"claims", "owner", b"owner", "room", b"room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -701,12 +705,15 @@ class RenewLeasesRequest(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     ROOM_FIELD_NUMBER: _builtins.int
+    CAPACITY_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     OUTCOMES_FIELD_NUMBER: _builtins.int
     GIVEN_BACK_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     kind: Global___WorkKind.ValueType
     room: _builtins.int
+    capacity: _builtins.int
+    """Of how many that is."""
     @_builtins.property
     def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lease]:
         """Work under way."""
@@ -723,13 +730,14 @@ class RenewLeasesRequest(_message.Message):
         owner: _builtins.str = ...,
         kind: Global___WorkKind.ValueType = ...,
         room: _builtins.int = ...,
+        capacity: _builtins.int = ...,
         held: _abc.Iterable[Global___Lease] | None = ...,
         outcomes: _abc.Iterable[Global___Lease] | None = ...,
         given_back: _abc.Iterable[Global___GivenBackLease] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["given_back", b"given_back", "held", b"held", "kind", b"kind", "outcomes", b"outcomes", "owner", b"owner", "room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "given_back", b"given_back", "held", b"held", "kind", b"kind", "outcomes", b"outcomes", "owner", b"owner", "room", b"room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -35,7 +35,9 @@ class GrpcExecutions:
         return answers
 
     async def _claim_chunk(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
-        request = pb.BeginExecutionsRequest(owner=str(owner), room=room, claims=[_to_message(c) for c in claims])
+        request = pb.BeginExecutionsRequest(
+            owner=str(owner), room=room, capacity=self._leases.capacity, claims=[_to_message(c) for c in claims]
+        )
         try:
             answer = await self._leases.call(self._leases.stub.BeginExecutions, request, CLAIM_WAIT)
         except TransientError as error:

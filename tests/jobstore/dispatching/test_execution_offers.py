@@ -380,7 +380,7 @@ async def test_tenants_share_by_weight_and_a_flood_delays_nobody(queue: Queue) -
     await queue.limit("tenant:large", weight=3.0)
     await queue.ask(400, tenant="large")
     await queue.ask(400, tenant="small")
-    await queue.sql("UPDATE workers SET room = 200")
+    await queue.sql("UPDATE workers SET room = 200, capacity = 0")
     queue.dispatchers = queue.dispatchers[:1]
     tenants = {row.execution_id: row.tenant for row in await queue.sql("SELECT execution_id, tenant FROM executions")}
     picked = Counter(tenants[i] for i in await queue.offered())
@@ -389,6 +389,39 @@ async def test_tenants_share_by_weight_and_a_flood_delays_nobody(queue: Queue) -
     late = await queue.ask(1, tenant="late")
     await queue.sql("UPDATE workers SET room = 203")
     assert late[0] in await queue.offered()
+
+
+async def test_a_flood_for_a_slow_agent_leaves_room_for_others_and_waits_for_its_share(queue: Queue) -> None:
+    """Each of its jobs is in a tenant of its own; what runs is counted among what is offered."""
+    queue.dispatchers = queue.dispatchers[:1]
+    await queue.sql("UPDATE workers SET room = 50, capacity = 50")
+    for number in range(60):
+        await queue.ask(1, tenant=f"t{number}")
+    slow = await queue.offered()
+    assert len(slow) == 40
+    await queue.sql("UPDATE executions SET state = 'LEASED', due_at = now() + interval '1 h' WHERE state = 'OFFERED'")
+    await queue.sql("UPDATE workers SET room = 10")
+    assert await queue.offered() == []
+    assert queue.dispatchers[0].held_back
+    honest = await queue.ask(9, agent_id="other", tenant="honest")
+    assert await queue.offered() == honest[:8], "of two who want more each gets four times what is free"
+    await has_passed(queue, 0.2)
+    await queue.sql("UPDATE workers SET room = 60, capacity = 100")
+    assert len(await queue.offered()) == 20 + 1
+    query = "SELECT execution_id FROM executions WHERE state = 'OFFERED' AND agent_id = 'writer'"
+    left = [row.execution_id for row in await queue.sql(query)]
+    await queue.ended(left[0])
+    assert [(wait["code"], wait["name"]) for wait in await list_waits(queue, left[0])] == [("share", "agent:writer")]
+
+
+async def test_while_more_than_a_fifth_stays_free_nobody_is_counted(queue: Queue) -> None:
+    """Nor is a tenant or an agent held back that holds more by what a worker that is gone has left behind."""
+    lost = await queue.ask(45)
+    leased = "UPDATE executions SET state = 'LEASED', due_at = now() + interval '1 h' WHERE execution_id = ANY(:ids)"
+    await queue.sql(leased, ids=lost)
+    await queue.ask(50)
+    await queue.sql("UPDATE workers SET room = 20, capacity = 50")
+    assert len(await queue.offered()) == 10
 
 
 async def test_priority_goes_first_and_age_goes_before_priority(queue: Queue) -> None:

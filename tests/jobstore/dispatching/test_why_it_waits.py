@@ -16,7 +16,7 @@ from support.jobstore.terms import TERMS
 from contracts.resources import NewLimit
 from contracts.waiting.codes import WaitCode
 from contracts.waiting.reasons import Waiting
-from jobstore.commands.rows import Stored
+from jobstore.commands.rows import Stored, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.dispatching.execution_offers import FairQueue
 from jobstore.dispatching.offers import OfferTerms
@@ -66,7 +66,9 @@ class World:
                 await self._start(connection, name, now)
             for stage in ExecutionStage:
                 if self.chance.random() < 0.85:
-                    await note_worker(connection, uuid4(), stage, self.chance.choice([0, 1, 3, 40, 40]))
+                    room = self.chance.choice([0, 1, 3, 40, 40])
+                    capacity = room + self.chance.choice([0, 0, 10, 200])
+                    await note_worker(connection, uuid4(), WorkerRoom(stage, room, capacity))
             uow = UnitOfWork(TERMS, Stored(clock=Clock(now, 10.0, 5.0)))
             for number in range(30):
                 uow.put_execution(self._make_execution(names, now, number))
@@ -204,7 +206,7 @@ async def test_places_are_those_in_which_the_queue_is_offered(database: Database
                 "due_at = date_trunc('minute', now()) - (random() * 5)::int * interval '1 minute'"
             )
         )
-        await note_worker(connection, uuid4(), ExecutionStage.EXECUTING, 100)
+        await note_worker(connection, uuid4(), WorkerRoom(ExecutionStage.EXECUTING, 200, 200))
     places = {each: waiting.place for each, waiting in (await world.explain()).items()}
     offered = await world.offer()
     assert [places[each] for each in offered] == list(range(1, len(world.ids) + 1))

@@ -12,8 +12,20 @@ FLOW = ("agent:writer", "label:team=red")
 
 
 def test_it_is_offered_while_there_is_room() -> None:
-    openings = Openings(room=2)
-    assert [openings.take(queued(), NOW) for _ in range(3)] == [True, True, False]
+    openings = Openings(room=1)
+    assert [openings.take(queued(), NOW) for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("room", "capacity", "taken"),
+    [(1_000, 1_000, 200), (201, 1_000, 1), (200, 1_000, 0), (5, 5, 1), (1, 1, 1), (0, 0, 0)],
+)
+def test_the_last_fifth_is_the_dispatchers_to_give_and_a_transaction_takes_a_quarter_of_the_rest(
+    room: int, capacity: int, taken: int
+) -> None:
+    """Others count the same room at the same time."""
+    openings = Openings(room=room, capacity=capacity)
+    assert sum(openings.take(queued(), NOW) for _ in range(1_000)) == taken
 
 
 @pytest.mark.parametrize("held_back", [{"agent:writer"}, {"agent:*"}, {"tenant:press"}, {"tenant:*"}, {"label:team=*"}])
@@ -30,7 +42,7 @@ def test_what_holds_others_back_does_not_keep_it() -> None:
 
 def test_where_others_wait_it_takes_only_what_is_to_spare() -> None:
     """With so much room, what waits does not wait for room; with less, the dispatcher says whose turn it is."""
-    openings = Openings(room=66, is_waiting=True)
+    openings = Openings(room=66, capacity=66, is_waiting=True)
     assert [openings.take(queued(), NOW) for _ in range(3)] == [True, True, False]
     assert openings.room == 64
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 from support.jobstore.reused import Life, aged, rows
 
+from jobstore.commands.rows import WorkerRoom
 from jobstore.domain.model import ExecutionStage
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.maintenance.cleanup import Cleanup
@@ -59,7 +60,7 @@ async def test_workers_that_are_gone_are_forgotten(life: Any, database: Database
 
 async def heard(database: Database, owner: UUID, seconds_ago: float) -> None:
     async with database.transaction() as connection:
-        await note_worker(connection, owner, ExecutionStage.EXECUTING, 1)
+        await note_worker(connection, owner, WorkerRoom(ExecutionStage.EXECUTING, 1))
         await connection.execute(
             text("UPDATE workers SET seen_at = clock_timestamp() - make_interval(secs => :s) WHERE owner = :owner"),
             {"s": seconds_ago, "owner": owner},

@@ -21,7 +21,7 @@ from jobstore.commands.base import Locks
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import ExecutionRequest
-from jobstore.commands.rows import Stored
+from jobstore.commands.rows import Stored, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import FairQueue
@@ -82,7 +82,7 @@ class Table:
             for table in ("executions", "workers"):
                 await connection.execute(text(f"DELETE FROM {table}"))
             for stage in ExecutionStage:
-                await note_worker(connection, uuid4(), stage, 10_000)
+                await note_worker(connection, uuid4(), WorkerRoom(stage, 10_000, 10_000))
             now = await self.now(connection)
             uow = UnitOfWork(self.terms, Stored(clock=self.clock(now)))
             for execution in make_executions(now):

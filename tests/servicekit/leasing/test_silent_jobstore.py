@@ -66,7 +66,9 @@ def make_worker(*jobstores: Jobstore) -> Worker:
     channels = _Channels(cast("Any", jobstores))
     channels.current = 0  # it is drawn by lot
     stub = SimpleNamespace(RenewLeases=channels.unary_unary("RenewLeases"))
-    return Worker("test", GrpcLeases(cast("Any", stub), pb.WORK_KIND_EXECUTING, "secret"), capacity=10, outcomes_max=20)
+    return Worker(
+        "test", GrpcLeases(cast("Any", stub), pb.WORK_KIND_EXECUTING, "secret", 10), capacity=10, outcomes_max=20
+    )
 
 
 async def test_a_lease_is_renewed_at_the_other_jobstore_before_it_lapses(work: Work) -> None:
@@ -101,7 +103,7 @@ async def test_a_call_waits_for_a_part_of_a_lease_and_one_that_ran_out_of_it_for
 
     channels = _Channels(cast("Any", [Jobstore()]))
     stub = SimpleNamespace(RenewLeases=channels.unary_unary("RenewLeases"))
-    leases = GrpcLeases(cast("Any", stub), pb.WORK_KIND_EXECUTING, "secret")
+    leases = GrpcLeases(cast("Any", stub), pb.WORK_KIND_EXECUTING, "secret", 10)
     claim, report = make_method("claim"), make_method("report")
     assert await leases.call(claim, pb.BeginExecutionsRequest(), CLAIM_WAIT) == "claim"
     await leases.renew(uuid4(), 1, [], [], [])

@@ -57,6 +57,7 @@ class MemoryJobstore:
         self.has_rates = False
         self.queue_room: dict[str, int] = {}
         self.openings = Openings()
+        self.offered = 0
         self.judged: list[JudgedCount] = []
         self.evaluations: dict[tuple[str, int], str] = {}
         self.judgings: dict[UUID, StoredJudging] = {}
@@ -110,6 +111,7 @@ class MemoryJobstore:
             questions={each: self._question_of(each) for each in locks.questions & jobs.keys()},
             grants={each: self._grant_of(each) for each in locks.grants & self.executions.keys()},
             judged_max_chars=self.judged_max_chars if locks.grants else None,
+            offered=self.offered,
         )
         return UnitOfWork(self.terms, stored)
 

@@ -21,6 +21,7 @@ from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.granting import ClaimAnswer
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.reports import RecordReport, RecordResult
+from jobstore.commands.rows import WorkerRoom
 from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
 from jobstore.domain.model import ExecutionStage, TransitionKind
 from jobstore.maintenance.sweeper import Sweeper
@@ -194,10 +195,10 @@ class Published:
             await self.publish(event)
 
 
-async def seen(database: Database, stage: ExecutionStage, room: int) -> None:
-    """A worker has told its room."""
+async def seen(database: Database, stage: ExecutionStage, room: int, capacity: int | None = None) -> None:
+    """A worker has told its room, and its capacity: all of it is free."""
     async with database.transaction() as connection:
-        await note_worker(connection, uuid4(), stage, room)
+        await note_worker(connection, uuid4(), WorkerRoom(stage, room, room if capacity is None else capacity))
 
 
 async def swept(database: Database, runner: CommandRunner) -> None:

@@ -21,6 +21,7 @@ from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
 from jobstore.commands.judging.versions import ReportDefault
+from jobstore.commands.rows import WorkerRoom
 from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.domain.actor import UPSTREAM
 from jobstore.domain.judging.versions import POLICY_MAX_BYTES, RESERVED, format_body
@@ -78,12 +79,14 @@ class WorkService(WorkServiceServicer):
     async def BeginExecutions(self, request: pb.BeginExecutionsRequest, context: Context) -> pb.BeginExecutionsResponse:
         del context
         owner = UUID(request.owner)
-        claims = [self._parse_execution_claim(claim, owner, request.room) for claim in request.claims]
+        claims = [self._parse_execution_claim(claim, owner, request) for claim in request.claims]
         answers = await self._run_claims(claims)
         messages = [self._make_execution_answer(*pair) for pair in zip(claims, answers, strict=True)]
         return pb.BeginExecutionsResponse(answers=messages)
 
-    def _parse_execution_claim(self, claim: pb.ExecutionClaim, owner: UUID, room: int) -> ClaimExecution | ClaimAnswer:
+    def _parse_execution_claim(
+        self, claim: pb.ExecutionClaim, owner: UUID, request: pb.BeginExecutionsRequest
+    ) -> ClaimExecution | ClaimAnswer:
         """Return the command of a claim. INVALID: the record is not signed as it must be, or it cannot be read."""
         author = UPSTREAM
         try:
@@ -97,11 +100,12 @@ class WorkService(WorkServiceServicer):
             event.execution_id,
             event.job_id,
             owner,
-            room,
+            request.room,
             inline,
             claim.replay,
             event.not_before,
             author,
+            request.capacity,
             actor=CALLER.get(),
         )
 
@@ -208,7 +212,7 @@ class WorkService(WorkServiceServicer):
             kept = await leases.renew(session, owner, stage, renewed, self._lease_s, _read_absences(request))
             asked = [lease for lease in held if lease not in kept] + outcomes
             rows = await leases.load_states(session, [execution_id for execution_id, _ in asked])
-            await note_worker(session, owner, stage, request.room)
+            await note_worker(session, owner, WorkerRoom(stage, request.room, request.capacity))
         standing = {lease: rows.get(lease[0]) for lease in proven}
         signing = self._secrets.signing.id
         return pb.RenewLeasesResponse(

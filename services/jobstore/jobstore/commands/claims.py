@@ -21,7 +21,7 @@ from jobstore.commands.granting import (
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.commands.requesting import ExecutionRequest, request_execution
 from jobstore.commands.resubmission import read_for_resubmission
-from jobstore.commands.rows import Stored
+from jobstore.commands.rows import Stored, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import EXECUTOR, UPSTREAM, WORKER, Actor
 from jobstore.domain.judging.criteria import loop_needs_context, needs_context
@@ -35,7 +35,7 @@ from jobstore.errors import InvalidError
 
 @dataclass(frozen=True, slots=True)
 class ClaimExecution(Command[ClaimAnswer]):
-    """Claim an execution for an executor with room for `room` more leases.
+    """Claim an execution for an executor with room for `room` more leases, of its `capacity`; 0: that is not known.
 
     An unknown execution id is requested first, by the record's `author`, and its job created from `inline` if that is
     new, too. A `replay` changes nothing.
@@ -49,6 +49,11 @@ class ClaimExecution(Command[ClaimAnswer]):
     replay: bool = False
     not_before: datetime | None = None
     author: Actor = UPSTREAM
+    capacity: int = 0
+
+    @property
+    def _said(self) -> WorkerRoom:
+        return WorkerRoom(ExecutionStage.EXECUTING, self.room, self.capacity)
 
     def locks(self) -> Locks:
         job_ids, execution_ids = frozenset({self.job_id}), frozenset({self.execution_id})
@@ -172,11 +177,11 @@ class ClaimExecution(Command[ClaimAnswer]):
         reused = uow.stored.results.get(execution.execution_id)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_result(uow, execution, reused)
-        return try_grant(uow, execution, TransitionKind.CLAIMED, self.owner, self.room, self.actor)
+        return try_grant(uow, execution, TransitionKind.CLAIMED, self.owner, self._said, self.actor)
 
     def _reuse_result(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
         """Record the claim and, as its result, that of another call; no agent is called."""
-        uow.room_of(self.owner, execution.stage, self.room)
+        uow.room_of(self.owner, self._said)
         claim = Report(TransitionKind.CLAIMED, owner=self.owner, code=RESULT_REUSED, reused=reused, actor=self.actor)
         claimed = uow.record(execution.job_id, execution, claim)
         if isinstance(claimed, Refusal):
@@ -280,11 +285,12 @@ class ClaimJudging(Command[ClaimAnswer]):
         reused = self._find_reusable(uow.stored)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_verdict(uow, execution, reused)
-        return try_grant(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, self.room, self.actor)
+        said = WorkerRoom(execution.stage, self.room)
+        return try_grant(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, said, self.actor)
 
     def _reuse_verdict(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
         """Record the claim and, as its verdict, the one on the identical result; no judge is asked."""
-        uow.room_of(self.owner, execution.stage, self.room)
+        uow.room_of(self.owner, WorkerRoom(execution.stage, self.room))
         claimed = uow.record(execution.job_id, execution, Report(TransitionKind.JUDGING_CLAIMED, owner=self.owner))
         if isinstance(claimed, Refusal):
             return ClaimAnswer(ClaimOutcome.DUPLICATE, claimed.code, claimed.message)

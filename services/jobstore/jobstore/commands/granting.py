@@ -8,12 +8,13 @@ from uuid import UUID
 
 from contracts.spending import Budget
 from contracts.status import Circuit
-from jobstore.commands.rows import Grant, Question
+from jobstore.commands.rows import Grant, Question, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
 from jobstore.domain.execution_states import decline_offer, renew
 from jobstore.domain.judging.versions import Kind, list_frozen
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind, budget_of
+from servicekit.shares import is_scarce
 
 
 class ClaimOutcome(StrEnum):
@@ -66,9 +67,9 @@ def describe_open_circuit(uow: UnitOfWork, execution: Execution) -> str | None:
 
 
 def try_grant(
-    uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, room: int, actor: Actor
+    uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, said: WorkerRoom, actor: Actor
 ) -> ClaimAnswer:
-    """Grant a lease to a worker with `room` for so many more, or answer why not.
+    """Grant a lease to a worker, which has said for how many more it has room, or answer why not.
 
     A lease that this owner holds already is granted again, since the first answer was lost (rule `regrant-to-owner`).
     """
@@ -80,7 +81,7 @@ def try_grant(
         return ClaimAnswer(ClaimOutcome.DUPLICATE)
     if used_up := budget.used_up:
         return _stop_over_budget(uow, execution, used_up)
-    if (waiting := _find_reason_to_wait(uow, execution, kind, owner, room)) is not None:
+    if (waiting := _find_reason_to_wait(uow, execution, kind, owner, said)) is not None:
         return waiting
     decision = uow.record(execution.job_id, execution, Report(kind, owner=owner, actor=actor))
     if isinstance(decision, Refusal):
@@ -132,10 +133,15 @@ def postpone_judging(uow: UnitOfWork, execution: Execution) -> ClaimAnswer | Non
 
 
 def _find_reason_to_wait(
-    uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, room: int
+    uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, said: WorkerRoom
 ) -> ClaimAnswer | None:
-    """Return the answer QUEUED if the worker has no room or the agent's circuit is open, else None."""
-    if uow.room_of(owner, execution.stage, room) <= 0:
+    """Return the answer QUEUED if the worker has no room or the agent's circuit is open, else None.
+
+    The last fifth of its capacity, and as much as is offered already, are for what the dispatcher offers.
+    """
+    free, is_offered = uow.room_of(owner, said), execution.state is ExecutionState.OFFERED
+    is_for_offers = kind is TransitionKind.CLAIMED and not is_offered
+    if free <= 0 or (is_for_offers and is_scarce(free - uow.stored.offered, said.capacity)):
         return _answer_queued(uow, execution, "no_room")
     may_call = uow.breaker_of(execution).may_call(execution.execution_id, uow.clock.now)
     if kind is TransitionKind.CLAIMED and not may_call:

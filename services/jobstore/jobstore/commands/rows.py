@@ -272,10 +272,11 @@ class OperationMove(NamedTuple):
 
 
 class WorkerRoom(NamedTuple):
-    """For how many more leases of a stage a worker has room."""
+    """For how many more leases of a stage a worker has room, and of how many; 0: that is not said here."""
 
     stage: ExecutionStage
     room: int
+    capacity: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -301,6 +302,8 @@ class Stored:
     circuits: dict[str, Breaker] = field(default_factory=dict)
     #: Whether executions may be offered as they are requested; none may unless a command asks for it.
     openings: Openings = field(default_factory=Openings)
+    #: Where anything is granted: the executions that were offered and not claimed yet.
+    offered: int = 0
     #: Of how many more unknown executions the answers may be remembered: cancelled, or why the record was wrong.
     cancel_room: int = 0
     wrong_room: int = 0

@@ -222,14 +222,14 @@ class UnitOfWork:
             self.put_execution(execution_states.keep_for_good(execution))
             self.changes.final_answers[execution.execution_id] = actor
 
-    def room_of(self, owner: UUID, stage: ExecutionStage, room: int) -> int:
-        """Return for how many more leases a worker has room, which said `room` of itself."""
-        return self.changes.rooms.setdefault(owner, WorkerRoom(stage, room)).room
+    def room_of(self, owner: UUID, said: WorkerRoom) -> int:
+        """Return for how many more leases a worker has room, by what it has said of itself."""
+        return self.changes.rooms.setdefault(owner, said).room
 
     def take_room(self, owner: UUID) -> None:
         """Count a lease that was granted to a worker."""
-        stage, room = self.changes.rooms[owner]
-        self.changes.rooms[owner] = WorkerRoom(stage, room - 1)
+        said = self.changes.rooms[owner]
+        self.changes.rooms[owner] = said._replace(room=said.room - 1)
 
     def put_agent(self, agent: Agent, actor: Actor) -> None:
         """Add or replace an agent."""

@@ -16,14 +16,15 @@ from sqlalchemy import text
 from contracts.waiting.codes import WaitCode
 from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
 from jobstore.dispatching.offers import DUE, IN_TIME, OfferTerms, mark
-from jobstore.domain.limits import PERIOD_PARTS, agent_limit, tenant_limit, window_start
+from jobstore.domain.limits import PERIOD_PARTS, SharedRoom, agent_limit, is_shared, tenant_limit, window_start
 from jobstore.domain.model import ExecutionStage
 from jobstore.domain.waiting.holds import WAITS_MAX, Cause, FlowKey, Holds, choose_waits, format_waits
 from jobstore.storage import locks
 from jobstore.storage.limits import apply, count_running
 from jobstore.storage.locks import Lock
-from jobstore.storage.room import free_room, is_alive
+from jobstore.storage.room import is_alive, read_room
 from jobstore.storage.sql import Connection, Row
+from servicekit.shares import is_scarce
 
 #: Heads read of each queue in the first pass; later passes read as many as may fill the room.
 DEPTH_FIRST: Final = 8
@@ -51,7 +52,7 @@ _OF_QUEUE: Final = (
 _HEADS: Final = text(
     f"""
     WITH RECURSIVE room AS (
-        SELECT greatest(0, least(:limit, {free_room(ExecutionStage.EXECUTING)})) AS free
+        SELECT greatest(0, least(:limit, room)) AS free, room, capacity FROM {read_room(ExecutionStage.EXECUTING)}
     ), queues AS (
         (SELECT tenant, flow, priority FROM executions WHERE {_WAITS} AND (SELECT free FROM room) > 0
         ORDER BY tenant, flow, priority LIMIT 1)
@@ -61,7 +62,7 @@ _HEADS: Final = text(
             WHERE {_WAITS} AND (tenant, flow, priority) > (queues.tenant, queues.flow, queues.priority)
             ORDER BY tenant, flow, priority LIMIT 1) AS following
     )
-    SELECT signoff_now() AS now, room.free, EXISTS (SELECT FROM limits) AS has_limits,
+    SELECT signoff_now() AS now, room.free, room.room, room.capacity, EXISTS (SELECT FROM limits) AS has_limits,
         EXISTS (SELECT FROM circuits WHERE open_until IS NOT NULL) AS has_open_circuits,
         EXISTS (SELECT FROM executions WHERE {_WAITS}) AS has_queued, {_DUE_TIMES},
         room.free > 0 OR EXISTS (SELECT FROM workers WHERE {is_alive(ExecutionStage.EXECUTING)}) AS has_workers,
@@ -141,8 +142,9 @@ class Offers:
 
 @dataclass(slots=True)
 class Capacity:
-    """How many more executions may run under each limit's name, and the rate of each name: (rate, period in s)."""
+    """The room, how many more executions may run under each limit's name, and the rate of each: (rate, period in s)."""
 
+    room: SharedRoom
     free: dict[str, int] = field(default_factory=dict)
     #: What is meant where none may run under a name any more.
     causes: dict[str, Cause] = field(default_factory=dict)
@@ -175,13 +177,14 @@ class FairQueue:
         rows = await connection.execute(_HEADS, parameters)
         first, flows = rows[0], _group_flows(rows, self.depth, frozenset(self.used_up))
         begin_in_s = [(row.due_at - row.now).total_seconds() for row in rows if row.due_at and row.due_at > row.now]
-        picked, more, capacity = list[UUID](), False, Capacity()
+        picked, more, capacity = list[UUID](), False, Capacity(SharedRoom(first.room, first.capacity))
         if flows:
             # Twice the average that a queue gets: few passes then end early because too little was read of one.
             self.depth = max(2, 2 * first.free // len(flows))
-            capacity = await self._get_capacity(connection, first, flows)
-            self.used_up = sorted(name for name, free in capacity.free.items() if free <= 0)
-            picked, more = pick(flows, capacity.free, self.shares, first.free)
+            await self._fill_in(connection, capacity, first, flows)
+            used_up = {name for name, free in capacity.free.items() if free <= 0}
+            picked, more = pick(flows, capacity.free, self.shares, first.free, capacity.room)
+            self.used_up = sorted(used_up | {name for name in capacity.room.held if capacity.room.find_full([name])})
         marking = {"ids": picked, "waited": self._note_waits(rows, flows, picked, capacity), **asdict(terms)}
         marked = {row.execution_id: row for row in await connection.execute(_OFFER, marking)} if picked else {}
         return Offers(
@@ -208,16 +211,22 @@ class FairQueue:
             if holds := self.holds.find_holds(key, first.now):
                 waited |= {i: format_waits(choose_waits(holds, due[i])) for i in ids if i not in left}
             used_up = next((capacity.causes[name] for name in key if capacity.free.get(name, 1) <= 0), None)
+            if used_up is None and (full := capacity.room.find_full(key)):
+                used_up = Cause(WaitCode.SHARE, full)
             found = used_up or (_NO_ROOM if len(picked) >= first.free else None)
             causes[key] = found if flow.more or not left.isdisjoint(ids) else causes.get(key)
         no_room = _NO_ROOM if first.has_workers else _NO_WORKER
         self.holds.note(first.now, causes, no_room if first.has_queued and not first.free else None)
         return [waited.get(i) for i in picked] if any(waited.values()) else []
 
-    async def _get_capacity(self, connection: Connection, first: Row, flows: Sequence[Flow]) -> Capacity:
-        capacity = Capacity()
-        if first.has_limits:
-            await self._apply_limits(connection, capacity, first.now, flows)
+    async def _fill_in(self, connection: Connection, capacity: Capacity, first: Row, flows: Sequence[Flow]) -> None:
+        """Find out what limits and open circuits leave room for, and who holds the room where that becomes scarce."""
+        names = {name for flow in flows for name in flow.limits}
+        limits = await self._load_limits(connection, names, flows) if first.has_limits else {}
+        most = min(first.free, sum(len(flow.heads) for flow in flows))
+        is_short = is_scarce(first.room - most, first.capacity)
+        shared = set(filter(is_shared, names)) if is_short else set[str]()
+        await _apply_limits(connection, capacity, first.now, limits, shared)
         if first.has_open_circuits:
             half_open = list(await connection.scalars(_HALF_OPEN))
             for row in await connection.execute(_ADMITS, {"half_open": half_open}):
@@ -226,35 +235,43 @@ class FairQueue:
                 code = WaitCode.CIRCUIT_OPEN if row.open_until > first.now else WaitCode.CIRCUIT_PROBING
                 capacity.causes.setdefault(name, Cause(code, row.agent_id))
                 capacity.probes_at.append(row.open_until)
-        return capacity
 
-    async def _apply_limits(
-        self, connection: Connection, capacity: Capacity, now: datetime, flows: Sequence[Flow]
-    ) -> None:
-        names = sorted({name for flow in flows for name in flow.limits})
-        limits = {row.name: row for row in await connection.execute(_LIMITS, {"names": names})}
+    async def _load_limits(
+        self, connection: Connection, names: AbstractSet[str], flows: Sequence[Flow]
+    ) -> dict[str, Row]:
+        """Return the limits that apply to these names, and weigh the tenants by them."""
+        limits = {row.name: row for row in await connection.execute(_LIMITS, {"names": sorted(names)})}
         self.shares.weights = {
             flow.tenant: limit.weight
             for flow in flows
             if (limit := limits.get(tenant_limit(flow.tenant))) is not None and limit.weight
         }
-        capacity.rates = {name: (limit.rate, limit.rate_period_s) for name, limit in limits.items() if limit.rate}
-        # Running executions are counted only where a limit counts them: each count reads all of them. And they are so
-        # before starts: what begins in between is counted twice, and not overlooked.
-        counted = capacity.rates.keys() | {name for name, limit in limits.items() if limit.concurrency is not None}
-        rows = await connection.execute(_RUNNING, {"names": sorted(counted)}) if counted else ()
-        running = {row.name: (row.running, row.offered) for row in rows}
-        started = await _count_started(connection, now, capacity.rates)
-        for name, limit in limits.items():
-            left: list[tuple[int, WaitCode]] = [(0, WaitCode.LIMIT_PAUSED)] if limit.paused else []
-            runs, offered = running.get(name, (0, 0))
-            if limit.concurrency is not None:
-                left.append((limit.concurrency - runs, WaitCode.LIMIT_CONCURRENCY))
-            if limit.rate:  # what was offered may begin at any time, and is counted as a start once it does
-                left.append((limit.rate - started.get(name, 0) - offered, WaitCode.LIMIT_RATE))
-            if left:
-                free, code = min(left, key=lambda each: max(0, each[0]))
-                capacity.free[name], capacity.causes[name] = max(0, free), Cause(code, name)
+        return limits
+
+
+async def _apply_limits(
+    connection: Connection, capacity: Capacity, now: datetime, limits: Mapping[str, Row], shared: AbstractSet[str]
+) -> None:
+    """Find out what limits leave room for, and how much of it is held under the names that share it."""
+    capacity.rates = {name: (limit.rate, limit.rate_period_s) for name, limit in limits.items() if limit.rate}
+    # Running executions are counted only where that decides anything: each count reads all of them. And they are so
+    # before starts: what begins in between is counted twice, and not overlooked.
+    limited = capacity.rates.keys() | {name for name, limit in limits.items() if limit.concurrency is not None}
+    counted = sorted(limited | shared)
+    rows = await connection.execute(_RUNNING, {"names": counted}) if counted else ()
+    running = {row.name: (row.running, row.offered) for row in rows}
+    capacity.room.held = {name: runs for name, (runs, _) in running.items() if is_shared(name)}
+    started = await _count_started(connection, now, capacity.rates)
+    for name, limit in limits.items():
+        left: list[tuple[int, WaitCode]] = [(0, WaitCode.LIMIT_PAUSED)] if limit.paused else []
+        runs, offered = running.get(name, (0, 0))
+        if limit.concurrency is not None:
+            left.append((limit.concurrency - runs, WaitCode.LIMIT_CONCURRENCY))
+        if limit.rate:  # what was offered may begin at any time, and is counted as a start once it does
+            left.append((limit.rate - started.get(name, 0) - offered, WaitCode.LIMIT_RATE))
+        if left:
+            free, code = min(left, key=lambda each: max(0, each[0]))
+            capacity.free[name], capacity.causes[name] = max(0, free), Cause(code, name)
 
 
 def _group_flows(rows: Sequence[Row], depth: int, used_up: AbstractSet[str]) -> list[Flow]:

@@ -1,5 +1,7 @@
 """Pick the executions to offer next: fair shares between tenants, rank within one, no limit passed. Pure.
 
+Fair shares are of turns; how much of the workers' capacity a tenant or an agent may hold is SharedRoom's to say.
+
 Executions of one tenant that the same limits apply to are a flow: while one of its limits is used up the whole flow
 waits, and costs nothing. Between tenants, start-time fair queueing (Goyal, Vin, Cheng 1996): each pick moves its tenant
 1/weight further, and the tenant that is least far is next. One that was idle begins where the others are.
@@ -13,6 +15,7 @@ from heapq import heapify, heappop, heappush
 from typing import Final
 from uuid import UUID
 
+from jobstore.domain.limits import SharedRoom
 from jobstore.domain.waiting.circumstances import AGEING
 
 #: Tenants remembered before those are forgotten that are no further than an idle one would be.
@@ -68,17 +71,22 @@ class _Tenant:
     def __init__(self) -> None:
         self.queue: list[tuple[Head, int, int]] = []
 
-    def pop_next(self, flows: Sequence[Flow], free: Mapping[str, int]) -> tuple[Head, int, int] | None:
-        """Return the next head that no limit holds back. Those before it are dropped: in this pass they cannot run."""
+    def pop_next(
+        self, flows: Sequence[Flow], free: Mapping[str, int], room: SharedRoom
+    ) -> tuple[Head, int, int] | None:
+        """Return the next head that nothing holds back. Those before it are dropped: in this pass they cannot run."""
         while self.queue:
             turn = heappop(self.queue)
-            if all(free.get(limit, 1) > 0 for limit in flows[turn[1]].limits):
+            limits = flows[turn[1]].limits
+            if all(free.get(limit, 1) > 0 for limit in limits) and room.find_full(limits) is None:
                 return turn
         return None
 
 
-def pick(flows: Sequence[Flow], free: dict[str, int], shares: Shares, limit: int) -> tuple[list[UUID], bool]:
-    """Pick at most `limit` executions in order, update `free` and `shares`, and return whether there may be more.
+def pick(
+    flows: Sequence[Flow], free: dict[str, int], shares: Shares, limit: int, room: SharedRoom
+) -> tuple[list[UUID], bool]:
+    """Pick at most `limit` executions in order, and return whether there may be more; update what is counted of them.
 
     `free` says how many more may run under each limit; a name without an entry is not limited. Picking ends early where
     a flow has more than was read of it, since whose turn is next depends on the rest.
@@ -92,11 +100,12 @@ def pick(flows: Sequence[Flow], free: dict[str, int], shares: Shares, limit: int
     picked: list[UUID] = []
     while turns and len(picked) < limit:
         _, tenant = heappop(turns)
-        if (turn := tenants[tenant].pop_next(flows, free)) is None:
+        if (turn := tenants[tenant].pop_next(flows, free, room)) is None:
             continue
         head, number, place = turn
         flow = flows[number]
         free.update({name: free[name] - 1 for name in flow.limits if name in free})
+        room.take(flow.limits)
         picked.append(head.execution_id)
         shares.advance(tenant)
         if place + 1 < len(flow.heads):

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from jobstore.domain.model import ExecutionStage
 from jobstore.storage.notifications import Wake, notify
-from jobstore.storage.room import free_room
+from jobstore.storage.room import read_room
 from jobstore.storage.sql import Connection, Row
 
 
@@ -62,7 +62,7 @@ _OFFER_RESULTS: Final = text(
     WITH due AS MATERIALIZED (
         SELECT execution_id FROM executions WHERE stage = 'JUDGING' AND state = 'QUEUED' AND {DUE}
         ORDER BY priority DESC, due_at
-        LIMIT greatest(0, least(:limit, {free_room(ExecutionStage.JUDGING)})) FOR UPDATE SKIP LOCKED
+        LIMIT (SELECT greatest(0, least(:limit, room)) FROM {read_room(ExecutionStage.JUDGING)}) FOR UPDATE SKIP LOCKED
     )
     {mark()}
     """,  # noqa: S608 - fragments of our own

@@ -5,13 +5,15 @@ many rows at once, the rule names that SQL, and tests/jobstore/storage/test_rule
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Final
 from uuid import UUID
 
 from jobstore.domain.limits import is_held_back
 from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState, replace
+from servicekit.shares import SHARE
 
 #: How long an answer is remembered of an execution id of which nothing was requested: as long as the topics of requests
 #: and cancels keep a record.
@@ -19,6 +21,9 @@ REMEMBERED: Final = timedelta(days=7)
 #: With room for more than so many, what waits and is due waits for something else: the dispatcher offers it within
 #: milliseconds, in which fewer leases end, however busy all are.
 ROOM_TO_SPARE: Final = 64
+#: A transaction offers no more than this part of the room beyond the fifth that the dispatcher gives alone: others
+#: count the same room at the same time.
+_PART_OF_ROOM: Final = 4
 #: Doublings of the wait between two offers; bounds the exponent.
 _DOUBLINGS_MAX: Final = 10
 
@@ -27,23 +32,29 @@ _DOUBLINGS_MAX: Final = 10
 class Openings:
     """What decides whether requests may be offered at once.
 
-    `room`: leases that live executors would still take, less the offers that are not claimed yet. `is_waiting`: whether
-    an execution waits that is due, or so many wait that nobody has looked. `held_back`: the names of limits that hold
-    executions back, and of agents whose circuits are open.
+    `room`: leases that live executors would still take, less the offers that are not claimed yet; and of what
+    `capacity` that is. `is_waiting`: whether an execution waits that is due, or so many wait that nobody has looked.
+    `held_back`: the names of limits that hold executions back, and of agents whose circuits are open.
     """
 
     room: int = 0
+    capacity: int = 0
     is_waiting: bool = False
     held_back: Collection[str] = frozenset()
+    _until: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._until = self.room - ceil((self.room - self.capacity // (SHARE + 1)) / _PART_OF_ROOM)
 
     def take(self, execution: Execution, now: datetime) -> bool:
         """Return whether a queued execution may be offered at once, and count it.
 
-        No limit or open circuit may apply to it, and where anything that is due waits, there must be room to spare:
-        else its turn is the dispatcher's to decide. More may be offered than there is room for where transactions count
-        the same room; then its claim is answered `no_room`, and it is queued again.
+        No limit or open circuit may apply to it, more than a fifth of the capacity must be free, and where anything
+        that is due waits, there must be room to spare: else its turn is the dispatcher's to decide. More may be offered
+        than there is room for where transactions count the same room; then its claim is answered `no_room`, and it is
+        queued again.
         """
-        if self.room <= (ROOM_TO_SPARE if self.is_waiting else 0) or not may_offer(execution, now):
+        if self.room <= max(self._until, ROOM_TO_SPARE if self.is_waiting else 0) or not may_offer(execution, now):
             return False
         if is_held_back(execution.tenant, execution.flow, self.held_back):
             return False

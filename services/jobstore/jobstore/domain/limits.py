@@ -6,9 +6,12 @@ holds what it sets, and of the rest what the wildcard's says (`apply` in storage
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
+
+from servicekit.shares import is_scarce, may_have_more
 
 #: Starts are counted by whole parts of a period, this many to a period. No window as long as the period then holds more
 #: than the rate; a start may wait for up to one part longer than it must.
@@ -28,6 +31,11 @@ def tenant_limit(tenant: str) -> str:
 def batch_limit(batch_id: UUID) -> str:
     """Return the name of a batch's limit."""
     return f"batch:{batch_id}"
+
+
+def is_shared(name: str) -> bool:
+    """Return whether a name is of a tenant or an agent, which hold shares of the workers' capacity."""
+    return name.startswith(("tenant:", "agent:"))
 
 
 def wildcard(name: str) -> str:
@@ -59,3 +67,27 @@ def window_start(now: datetime, period_s: float) -> datetime:
 def is_held_back(tenant: str, flow: Iterable[str], limits: Collection[str]) -> bool:
     """Return whether a limit applies to a tenant, or to any name of a flow."""
     return bool(limits) and any(is_limited(name, limits) for name in (tenant_limit(tenant), *flow))
+
+
+@dataclass(slots=True)
+class SharedRoom:
+    """What is free of the executors' capacity, and how much tenants and agents hold, by the names of their limits.
+
+    While more than a fifth is free nobody need be counted, and while nothing is, nobody is given anything.
+    """
+
+    free: int
+    capacity: int
+    held: dict[str, int] = field(default_factory=dict)
+
+    def find_full(self, names: Iterable[str]) -> str | None:
+        """Return the first of these names that holds so much that it is given no more, or None."""
+        if self.free <= 0 or not is_scarce(self.free, self.capacity):
+            return None
+        return next((name for name in names if not may_have_more(self.held.get(name, 0), self.free)), None)
+
+    def take(self, names: Iterable[str]) -> None:
+        """Count an execution that is offered under these names."""
+        self.free -= 1
+        for name in filter(is_shared, names):
+            self.held[name] = self.held.get(name, 0) + 1

@@ -17,6 +17,7 @@ from jobstore.domain.waiting.circumstances import AGEING, Circumstances, Room, W
 from jobstore.domain.waiting.reasons import explain, find_start, sum_up
 from jobstore.storage.limits import apply, count_running, is_agent_paused
 from jobstore.storage.sql import Connection, Parameters
+from servicekit.shares import SHARE
 
 #: Turns are counted up to here; 1 more stands for all that come later.
 PLACE_MAX: Final = 10_000
@@ -128,6 +129,13 @@ _SET: Final = """,
     coalesce(CASE WHEN own.paused IS NULL THEN general.name END, own.name) AS paused_by,
     coalesce(CASE WHEN own.paused IS NULL THEN general.updated_at END, own.updated_at) AS updated_at
 """
+#: As domain.limits.is_shared.
+_IS_SHARED: Final = "(name LIKE 'tenant:%' OR name LIKE 'agent:%')"
+#: Nobody's share is counted while more is free than anybody could have too much of.
+_COUNTED: Final = f"""
+    SELECT name FROM held WHERE concurrency IS NOT NULL OR rate IS NOT NULL
+    UNION SELECT name FROM names WHERE {_IS_SHARED} AND EXISTS (SELECT FROM scarce)
+"""  # noqa: S608 - words of our own
 
 
 def _select(waits: str, shown: str = "SELECT * FROM waits") -> TextClause:
@@ -140,8 +148,25 @@ def _select(waits: str, shown: str = "SELECT * FROM waits") -> TextClause:
         ), held AS MATERIALIZED (
             SELECT * FROM ({apply("SELECT name FROM names", _SET)}) AS applied
             WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL
+        ), rooms AS MATERIALIZED (
+            SELECT stage, known.*, counted.* FROM clock CROSS JOIN (VALUES ('EXECUTING'), ('JUDGING')) AS s(stage)
+            CROSS JOIN LATERAL (
+                SELECT count(*) FILTER (WHERE seen_at > now - make_interval(secs => :alive_s)) AS workers, coalesce(
+                    sum(room) FILTER (WHERE seen_at > now - make_interval(secs => :alive_s)), 0) AS free, coalesce(
+                    sum(capacity) FILTER (WHERE seen_at > now - make_interval(secs => :alive_s)), 0) AS capacity,
+                    max(seen_at) AS seen_at
+                FROM workers WHERE workers.stage = s.stage) AS known
+            CROSS JOIN LATERAL (
+                SELECT count(*) FILTER (WHERE state = 'LEASED') AS leased,
+                    count(*) FILTER (WHERE state = 'OFFERED') AS offered
+                FROM executions e WHERE e.stage = s.stage AND state IN ('OFFERED', 'LEASED')) AS counted
+        ), scarce AS MATERIALIZED (
+            SELECT free - offered AS free FROM rooms WHERE stage = 'EXECUTING' AND free > offered
+            AND (free - offered) * {SHARE + 1} <= capacity
         ), running AS MATERIALIZED (
-            {count_running("SELECT name FROM held WHERE concurrency IS NOT NULL OR rate IS NOT NULL")}
+            {count_running(_COUNTED)}
+        ), holders AS MATERIALIZED (
+            SELECT name, running FROM running CROSS JOIN scarce WHERE {_IS_SHARED} AND running >= {SHARE} * scarce.free
         ), uses AS MATERIALIZED (
             SELECT held.*, coalesce(running.running, 0) AS running, coalesce(running.offered, 0) AS offered, coalesce((
                 SELECT json_agg(json_build_array(began_at, count) ORDER BY began_at) FROM starts
@@ -149,17 +174,6 @@ def _select(waits: str, shown: str = "SELECT * FROM waits") -> TextClause:
                 AND began_at > clock.now - make_interval(secs => held.rate_period_s * :window)), '[]') AS starts
             FROM clock CROSS JOIN held LEFT JOIN running USING (name)
             WHERE paused OR rate IS NOT NULL OR coalesce(running.running, 0) >= concurrency
-        ), rooms AS (
-            SELECT stage, known.*, counted.* FROM clock CROSS JOIN (VALUES ('EXECUTING'), ('JUDGING')) AS s(stage)
-            CROSS JOIN LATERAL (
-                SELECT count(*) FILTER (WHERE seen_at > now - make_interval(secs => :alive_s)) AS workers, coalesce(
-                    sum(room) FILTER (WHERE seen_at > now - make_interval(secs => :alive_s)), 0) AS free,
-                    max(seen_at) AS seen_at
-                FROM workers WHERE workers.stage = s.stage) AS known
-            CROSS JOIN LATERAL (
-                SELECT count(*) FILTER (WHERE state = 'LEASED') AS leased,
-                    count(*) FILTER (WHERE state = 'OFFERED') AS offered
-                FROM executions e WHERE e.stage = s.stage AND state IN ('OFFERED', 'LEASED')) AS counted
         ), circuits_open AS (
             SELECT agent_id, failures, open_until, EXISTS (
                 SELECT FROM executions probe WHERE probe.execution_id = circuits.probe_id
@@ -167,11 +181,13 @@ def _select(waits: str, shown: str = "SELECT * FROM waits") -> TextClause:
             FROM circuits WHERE open_until IS NOT NULL
         ), holding AS MATERIALIZED (
             SELECT coalesce(jsonb_object_agg(name, ''), '{{}}') AS names
-            FROM (SELECT name FROM uses UNION ALL SELECT 'agent:' || agent_id FROM circuits_open) AS held_back
+            FROM (SELECT name FROM uses UNION SELECT 'agent:' || agent_id FROM circuits_open
+                UNION SELECT name FROM holders) AS held_back
         ), shown AS ({shown})
         SELECT json_build_object('now', clock.now,
             'limits', (SELECT coalesce(json_object_agg(name, uses), '{{}}') FROM uses),
             'circuits', (SELECT coalesce(json_object_agg(agent_id, circuits_open), '{{}}') FROM circuits_open),
+            'held', (SELECT coalesce(json_object_agg(name, running), '{{}}') FROM holders),
             'rooms', (SELECT json_object_agg(stage, rooms) FROM rooms))::text AS around,
             (SELECT coalesce(json_agg(shown), '[]') FROM shown)::text AS waits
         FROM clock

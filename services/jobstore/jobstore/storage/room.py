@@ -16,17 +16,22 @@ def is_alive(stage: ExecutionStage) -> str:
     return f"stage = '{stage}' AND seen_at > signoff_now() - make_interval(secs => :alive_s)"
 
 
-def free_room(stage: ExecutionStage) -> str:
-    """Return the expression of the leases that live workers would still take, less the offers not claimed yet."""
+def count_offered(stage: ExecutionStage = ExecutionStage.EXECUTING) -> str:
+    """Return the expression of the offers of a stage that are not claimed yet."""
+    return f"(SELECT count(*) FROM executions WHERE stage = '{stage}' AND state = 'OFFERED')"  # noqa: S608 - a word of our own
+
+
+def read_room(stage: ExecutionStage) -> str:
+    """Return the row of the leases that live workers would still take, less the offers not claimed yet, and hold."""
     return f"""
-        coalesce((SELECT sum(room) FROM workers WHERE {is_alive(stage)}), 0)
-        - (SELECT count(*) FROM executions WHERE stage = '{stage}' AND state = 'OFFERED')
-    """  # noqa: S608 - a word of our own
+        (SELECT coalesce(sum(room), 0) - {count_offered(stage)} AS room, coalesce(sum(capacity), 0) AS capacity
+        FROM workers WHERE {is_alive(stage)}) AS of_workers
+    """  # noqa: S608 - words of our own
 
 
-#: SQL columns, as domain.execution_states.Openings but for limits.
+#: SQL columns beside the row of the room, as domain.execution_states.Openings but for limits.
 OPENINGS: Final = f"""
-    {free_room(ExecutionStage.EXECUTING)} AS free_room,
+    room, capacity,
     (SELECT coalesce(bool_or(due_at <= signoff_now()), false) OR count(*) = {_LOOKED_AT_MAX} FROM (
         SELECT due_at FROM executions WHERE stage = 'EXECUTING' AND state = 'QUEUED' LIMIT {_LOOKED_AT_MAX}
     ) AS queued) AS is_waiting,

@@ -60,10 +60,11 @@ def translate_errors() -> Iterator[None]:
 
 
 class GrpcLeases:
-    """Renew leases of one kind over gRPC. `metadata` carries the worker's token."""
+    """Renew leases of one kind over gRPC, of which a worker holds `capacity`. `metadata` carries the worker's token."""
 
-    def __init__(self, stub: "WorkServiceAsyncStub", kind: "pb.WorkKind.ValueType", token: str) -> None:
+    def __init__(self, stub: "WorkServiceAsyncStub", kind: "pb.WorkKind.ValueType", token: str, capacity: int) -> None:
         self.stub = stub
+        self.capacity = capacity
         self.metadata = (("authorization", f"Bearer {token}"),)
         self._kind = kind
         self._lease_s = math.inf  # until it is known
@@ -102,6 +103,7 @@ class GrpcLeases:
             owner=str(owner),
             kind=self._kind,
             room=room,
+            capacity=self.capacity,
             held=[prove(work.lease, owner, work.judge_away_s) for work in held],
             outcomes=[prove(lease, owner) for lease in outcomes],
             given_back=[pb.GivenBackLease(lease=prove(one.lease, owner), begun=one.begun) for one in given_back],

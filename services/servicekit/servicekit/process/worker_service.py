@@ -55,7 +55,7 @@ async def run_worker(
         await publisher.start()
         stack.push_async_callback(publisher.stop)
         channel = await stack.enter_async_context(open_channel(settings.jobstore, MESSAGE_MAX_BYTES))
-        leases = GrpcLeases(WorkServiceStub(channel), kind, token)
+        leases = GrpcLeases(WorkServiceStub(channel), kind, token, settings.capacity)
         worker = Worker(name, leases, settings.capacity, settings.outcomes_max)
         subscription = await subscribe(WorkerContext(stack, publisher, leases, worker))
         broker = make_broker(settings.kafka, name)

@@ -163,6 +163,19 @@ def test_a_claim_without_room_is_queued_again(life: Life) -> None:
     assert [answer.outcome for answer in life.jobstore.carry_out(*claims)] == [G, G, G, Q]
 
 
+def test_the_last_fifth_of_a_worker_is_for_what_the_dispatcher_offers(life: Life) -> None:
+    """Beside what is offered and not claimed yet: a record that admits an execution takes none of either."""
+    claims = [
+        ClaimExecution(uuid4(), f"job-{n}", life.executor, 4, capacity=10, inline=new_job(), actor=SIGNOFF)
+        for n in range(4)
+    ]
+    assert [answer.code for answer in life.jobstore.carry_out(*claims)] == ["", "", "no_room", "no_room"]
+    life.jobstore.offered = 2
+    again = Life(life.jobstore).requested()
+    assert [again.claim(room=room, capacity=10).code for room in (4, 5)] == ["no_room", ""]
+    assert offered(Life(life.jobstore).requested()).claim(room=1, capacity=10).outcome is G
+
+
 def test_a_job_over_its_budget_ends_in_place_of_a_grant(life: Life) -> None:
     life.requested(policy={"budget_usd": 1.0})
     life.jobstore.jobs[life.job_id] = replace(life.job, spent_usd=1.0)

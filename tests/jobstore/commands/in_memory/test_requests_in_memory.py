@@ -388,7 +388,7 @@ def test_a_job_is_shown_with_all_that_is_known_of_it(jobstore: MemoryJobstore) -
 
 
 def test_what_is_offered_at_once_takes_no_place_of_a_queue(jobstore: MemoryJobstore) -> None:
-    jobstore.openings, jobstore.queue_room["default"] = Openings(room=3), 1
+    jobstore.openings, jobstore.queue_room["default"] = Openings(room=12), 1
     lives = [Life(jobstore).created() for _ in range(4)]
     jobstore.carry_out(*(ExecuteJob(each.job_id, each.execution_id, actor=SIGNOFF) for each in lives))
     assert [each.execution.state for each in lives] == [*[ExecutionState.OFFERED] * 3, ExecutionState.QUEUED]

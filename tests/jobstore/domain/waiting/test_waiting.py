@@ -180,6 +180,20 @@ def test_workers_that_are_away_or_full_are_told_of_either_stage(
     assert codes(queued, **{stage: replace(TAKEN, free=4)}) == ["queue"]
 
 
+def test_whose_agent_or_tenant_holds_its_share_is_told_how_much_that_is() -> None:
+    scarce = Room(workers=2, free=25, leased=175, offered=5, capacity=200)
+    held = {"tenant:press": 80, "agent:writer": 170}
+    full = replace(around(EXECUTING=scarce), held=held)
+    first, second = explain(DUE, full)
+    assert (first.code, first.name, first.used, first.allowed) == ("share", "tenant:press", 80, 80)
+    assert (second.name, second.used, second.allowed, second.owner) == ("agent:writer", 170, 80, "operator")
+    assert second.remedy.startswith("what is free is kept for others: start more executors")
+    assert [each.code for each in explain(replace(DUE, tenant="other", flow=["agent:free"]), full)] == ["queue"]
+    assert [each.code for each in explain(replace(DUE, due_at=SOON), full)] == ["not_before"]
+    plenty = replace(full, rooms=around(EXECUTING=replace(scarce, free=46)).rooms)
+    assert [each.code for each in explain(DUE, plenty)] == ["queue"], "more than a fifth is free"
+
+
 def test_what_is_offered_has_its_own_place_and_waits_for_whoever_takes_it() -> None:
     offered = replace(DUE, state=ExecutionState.OFFERED, due_at=LATER)
     (reason,) = explain(offered, around(PAUSED, OPEN, EXECUTING=TAKEN))

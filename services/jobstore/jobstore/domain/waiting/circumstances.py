@@ -64,23 +64,31 @@ class CircuitUse:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the workers of a stage that were heard of take: `free` leases more, beside those `leased` and `offered`."""
+    """What the workers of a stage that were heard of take: `free` leases more, beside those `leased` and `offered`.
+
+    `capacity` is how many they hold at once.
+    """
 
     workers: int
     free: int
     leased: int
     offered: int
     seen_at: datetime | None = None
+    capacity: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """All that executions may wait for, as it is `now`: limits and circuits by what they apply to, rooms by stage."""
+    """All that executions may wait for, as it is `now`: limits and circuits by what they apply to, rooms by stage.
+
+    `held` is how much of the executors tenants and agents hold, by the names of their limits, where that is too much.
+    """
 
     now: datetime
     limits: Mapping[str, LimitUse] = field(default_factory=dict)
     circuits: Mapping[str, CircuitUse] = field(default_factory=dict)
     rooms: Mapping[ExecutionStage, Room] = field(default_factory=dict)
+    held: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

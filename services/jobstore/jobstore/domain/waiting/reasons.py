@@ -12,9 +12,10 @@ from typing import Final
 
 from contracts.waiting.codes import Owner, WaitCode
 from contracts.waiting.reasons import Reason, WaitingSum
-from jobstore.domain.limits import agent_limit, tenant_limit
+from jobstore.domain.limits import SharedRoom, agent_limit, tenant_limit
 from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.waiting.circumstances import Candidate, CircuitUse, Circumstances, LimitUse, Wait
+from servicekit.shares import SHARE
 
 _JUDGING: Final = ExecutionStage.JUDGING
 #: How a stage's workers are called, and the codes of their being away and of their being full.
@@ -45,6 +46,8 @@ def explain(wait: Wait, around: Circumstances) -> list[Reason]:
         if wait.stage is not _JUDGING:
             reasons += _explain_limits(wait, around, is_due=is_due)
     reasons += _explain_room(wait.stage, wait.state, around, is_due=is_due)
+    if is_queued and is_due and wait.stage is not _JUDGING:
+        reasons += _explain_share(wait, around)
     return reasons or [_explain_turn(wait)]
 
 
@@ -192,6 +195,17 @@ def _explain_room(
     remedy = f"start more {name}s, or give each a larger capacity (SIGNOFF_CAPACITY)"
     allowed = room.leased + room.free
     return [Reason(code=full, name=name, used=taken, allowed=allowed, owner=Owner.OPERATOR, remedy=remedy)]
+
+
+def _explain_share(wait: Wait, around: Circumstances) -> list[Reason]:
+    room = around.rooms.get(ExecutionStage.EXECUTING)
+    if room is None or not around.held:
+        return []
+    shared = SharedRoom(room.free - room.offered, room.capacity, dict(around.held))
+    full = [name for name in (tenant_limit(wait.tenant), *wait.flow) if shared.find_full([name])]
+    remedy = "what is free is kept for others: start more executors, or give each a larger capacity (SIGNOFF_CAPACITY)"
+    about = {"code": WaitCode.SHARE, "allowed": SHARE * shared.free, "owner": Owner.OPERATOR, "remedy": remedy}
+    return [Reason(name=name, used=shared.held[name], **about) for name in full]
 
 
 def _one(name: str) -> str:

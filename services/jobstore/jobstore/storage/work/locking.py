@@ -20,7 +20,7 @@ from jobstore.domain.terms import ExecutionTerms
 from jobstore.storage import agents, limits
 from jobstore.storage.locks import Lock
 from jobstore.storage.outages import RaceError
-from jobstore.storage.room import OPENINGS, is_alive
+from jobstore.storage.room import OPENINGS, count_offered, is_alive, read_room
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.work import administration
 from jobstore.storage.work.row_mapping import READ_COLUMNS, SPEC_COLUMNS, to_execution, to_job, to_spec
@@ -99,9 +99,9 @@ def _lock_executions(*, grants: bool, offers: bool) -> TextClause:
         WHERE NOT is_last AND execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
     ) AS e ON true {_GRANTED if grants else ""} LEFT JOIN LATERAL (
         SELECT signoff_now() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES},
-            {f"{OPENINGS}," if offers else ""} {f"{_JUDGED_MAX}," if grants else ""}
+            {f"{OPENINGS}," if offers else ""} {f"{_JUDGED_MAX}, {count_offered()} AS offered," if grants else ""}
             ARRAY(SELECT to_json(agents)::text FROM agents WHERE id = ANY(CAST(:agents AS text[]))) AS agents
-        WHERE is_last
+        {f"FROM {read_room(ExecutionStage.EXECUTING)}" if offers else ""} WHERE is_last
     ) AS rest ON true
     """  # noqa: S608 - names of our own
     )
@@ -173,11 +173,13 @@ async def lock_rows(
     if locks.grants:
         stored.grants = {row.execution_id: _to_grant(row, last) for row in found if row.request is not None}
         stored.judged_max_chars = bound_chars(last.judged_max_chars)
+        stored.offered = last.offered
     return UnitOfWork(terms, stored)
 
 
 def _to_openings(rest: Row, limit_names: frozenset[str]) -> Openings:
-    return Openings(rest.free_room, rest.is_waiting, limit_names.union(map(agent_limit, rest.open_circuits or ())))
+    held_back = limit_names.union(map(agent_limit, rest.open_circuits or ()))
+    return Openings(rest.room, rest.capacity, rest.is_waiting, held_back)
 
 
 def _to_question(row: Row) -> Question:

@@ -107,9 +107,10 @@ _PARTS: Final[Mapping[str, _Part]] = {
     "reusable": _Part(reusable.KEEP, reusable.COLUMNS, reusable.ALIAS),
     "workers": _Part(
         f"""
-        INSERT INTO workers (owner, stage, room, seen_at) SELECT owner, stage, room, signoff_now()
+        INSERT INTO workers (owner, stage, room, capacity, seen_at) SELECT owner, stage, room, capacity, signoff_now()
         FROM {sql.unnest("w", WORKER_COLUMNS)} ORDER BY owner
-        ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at
+        ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at,
+            capacity = greatest(workers.capacity, excluded.capacity)
         """,  # noqa: S608 - names of our own
         WORKER_COLUMNS,
         "w",
@@ -183,10 +184,10 @@ async def write(
     return make_recorded(uow, entries, rows["entries"], returned) if hands_over else []
 
 
-async def note_worker(connection: Connection, owner: UUID, stage: ExecutionStage, room: int) -> None:
+async def note_worker(connection: Connection, owner: UUID, said: WorkerRoom) -> None:
     """Record that a worker is alive, and for how many more leases it has room."""
-    rows = _make_worker_rows({owner: WorkerRoom(stage, room)})
-    await _write_parts(connection, {"workers": rows}, Wake.FREED if room > 0 else Wake.NOTHING)
+    rows = _make_worker_rows({owner: said})
+    await _write_parts(connection, {"workers": rows}, Wake.FREED if said.room > 0 else Wake.NOTHING)
 
 
 async def _write_parts(
@@ -230,7 +231,7 @@ def _compose(parts: Sequence[str], counts: Sequence[int], *, hands_over: bool) -
 
 
 def _make_worker_rows(rooms: Mapping[UUID, WorkerRoom]) -> list[sql.Values]:
-    return [{"owner": owner, "stage": stage.value, "room": room} for owner, (stage, room) in rooms.items()]
+    return [{"owner": owner, **said._asdict(), "stage": said.stage.value} for owner, said in rooms.items()]
 
 
 def _order(entries: Sequence[LogEntry]) -> list[LogEntry]:
@@ -245,6 +246,6 @@ def _work_left_by(changes: Changes) -> Wake:
     if any(e.state is ExecutionState.QUEUED for e in executions):
         wake |= Wake.QUEUED
     is_freed = any(e.stage is ExecutionStage.JUDGING or e.state is ExecutionState.DONE for e in executions)
-    if is_freed or any(room > 0 for _, room in changes.rooms.values()):
+    if is_freed or any(said.room > 0 for said in changes.rooms.values()):
         wake |= Wake.FREED
     return wake

@@ -13,6 +13,7 @@ it.each([
   ["circuit_open", "a-1", "circuit of writer is open after 5 failures", "/agents"],
   ["agent_disabled", "a-1", "writer is disabled", "/agents"],
   ["no_room", "executor", "executors are full: 5 of 5 taken", undefined],
+  ["share", "agent:a-1", "agent:writer has its share of the executors: 5 of 5 taken", undefined],
   ["judge_away", "", "the judge does not answer", undefined],
   ["queue", "", "waits for its turn", undefined],
   ["something_new", "x", "something new x", undefined],

@@ -16,6 +16,7 @@ const WORDS: Record<string, (cause: Cause, about: string) => string> = {
   circuit_probing: (_, about) => `one call finds out whether ${about} answers`,
   no_worker: () => "no executor is running",
   no_room: (cause) => `executors are full${formatUse(cause, "taken")}`,
+  share: (cause, about) => `${about} has its share of the executors${formatUse(cause, "taken")}`,
   queue: () => "waits for its turn",
   offered: (_, about) => `offered to ${about === "validator" ? "validators" : "executors"}`,
   judge_missing: () => "no validator is running",

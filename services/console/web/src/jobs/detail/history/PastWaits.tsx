@@ -15,6 +15,7 @@ export const REASON_INKS: Record<string, string> = {
   circuit_probing: "bg-failed striped",
   no_worker: "bg-text",
   no_room: "bg-text striped",
+  share: "bg-accent",
   judge_missing: "bg-text",
   judge_no_room: "bg-text striped",
   judge_away: "bg-failed",
