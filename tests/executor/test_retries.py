@@ -144,7 +144,7 @@ async def test_whoever_waited_goes_on_before_newcomers_are_let_in(scripted, work
     await until(lambda: worker.room == 1)
     hanging = lease()
     worker.start_work(hanging, "job-2", 1e12, lambda _: release.wait(), lambda *_: release.wait())
-    await until(lambda: worker._slots._returning)
+    await until(lambda: worker._slots._waiting)
     assert (worker.room, len(scripted.agent.called)) == (0, 1)
     release.set()
     await until(lambda: scripted.told[-1] == "blue")

@@ -14,7 +14,7 @@ from contracts.events import Event
 from executor.ports import Call, Claim, Grant
 from servicekit.errors import TransientError
 from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.renewal import Lease, LeaseState, Renewal
+from servicekit.leasing.renewal import GivenBackLease, Lease, LeaseState, Renewal
 from servicekit.leasing.worker import HeldLease, Worker
 
 
@@ -49,6 +49,8 @@ class FakeLeases:
         self.outcomes: list[Lease] = []  # likewise
         self.new_keys: list[Lease] = []
         self.given_back: list[tuple[Lease, bool]] = []
+        #: In how many seconds those are due that were given back to be due later.
+        self.due_after_s: dict[Lease, float] = {}
         self.during: Callable[[], Awaitable[None]] | None = None
         self.at_once = self.at_once_max = 0
 
@@ -58,7 +60,7 @@ class FakeLeases:
         room: int,
         held: Sequence[HeldLease],
         outcomes: Sequence[Lease],
-        given_back: Sequence[tuple[Lease, bool]],
+        given_back: Sequence[GivenBackLease],
     ) -> Renewal:
         self.calls += 1
         self.at_once += 1
@@ -73,7 +75,8 @@ class FakeLeases:
         self.rooms.append(room)
         self.held, self.outcomes = [work.lease for work in held], list(outcomes)
         self.away_s = [work.judge_away_s for work in held]
-        self.given_back += given_back
+        self.given_back += [(one.lease, one.begun) for one in given_back]
+        self.due_after_s |= {one.lease: one.due_after_s for one in given_back if one.due_after_s}
         states = [[self.states.get(lease, LeaseState.KEEP) for lease in leases] for leases in (self.held, outcomes)]
         return Renewal(*states, self.lease_s, self.new_keys, judgings_waiting=0)
 

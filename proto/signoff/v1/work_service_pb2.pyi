@@ -390,6 +390,7 @@ class ExecutionGrant(_message.Message):
     BUDGET_LEFT_TOKENS_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
     JUDGED_MAX_CHARS_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     lease_s: _builtins.float
     """The lease's length, which the worker counts from before it sent the claim."""
     attempt: _builtins.int
@@ -406,6 +407,8 @@ class ExecutionGrant(_message.Message):
     budget_left_tokens: _builtins.int
     judged_max_chars: _builtins.int
     """How many characters criteria and result may have together, as JSON, to be judged; not set where nobody has said."""
+    tenant: _builtins.str
+    """Whose job it is."""
     @_builtins.property
     def lease(self) -> Global___LeaseKey: ...
     @_builtins.property
@@ -433,10 +436,11 @@ class ExecutionGrant(_message.Message):
         budget_left_tokens: _builtins.int | None = ...,
         headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         judged_max_chars: _builtins.int | None = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_judged_max_chars", b"_judged_max_chars", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_judged_max_chars", b"_judged_max_chars", "agent_id", b"agent_id", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "headers", b"headers", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "lease_s", b"lease_s", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "spent", b"spent", "submission", b"submission", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_judged_max_chars", b"_judged_max_chars", "agent_id", b"agent_id", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "headers", b"headers", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "lease_s", b"lease_s", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "spent", b"spent", "submission", b"submission", "tenant", b"tenant", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
     _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015
@@ -560,6 +564,7 @@ class JudgingAnswer(_message.Message):
     PREVIOUS_RESULT_HASH_FIELD_NUMBER: _builtins.int
     RESULT_JSON_FIELD_NUMBER: _builtins.int
     JUDGING_KIND_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     outcome: Global___ClaimOutcome.ValueType
     code: _builtins.str
     message: _builtins.str
@@ -589,6 +594,8 @@ class JudgingAnswer(_message.Message):
     result_json: _builtins.str
     """Of a judging without a job: the result, which stands in no record, and what the judging is for."""
     judging_kind: _builtins.str
+    tenant: _builtins.str
+    """Whose job it is; empty for a judging without a job."""
     @_builtins.property
     def lease(self) -> Global___LeaseKey: ...
     def __init__(
@@ -614,10 +621,11 @@ class JudgingAnswer(_message.Message):
         previous_result_hash: _builtins.bytes = ...,
         result_json: _builtins.str = ...,
         judging_kind: _builtins.str = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "lease", b"lease", "payload_json", b"payload_json"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "judge_empty", b"judge_empty", "judge_policy_json", b"judge_policy_json", "judging_kind", b"judging_kind", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome", "payload_json", b"payload_json", "previous_result_hash", b"previous_result_hash", "result_hash", b"result_hash", "result_json", b"result_json", "submission", b"submission", "submissions", b"submissions", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "judge_empty", b"judge_empty", "judge_policy_json", b"judge_policy_json", "judging_kind", b"judging_kind", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome", "payload_json", b"payload_json", "previous_result_hash", b"previous_result_hash", "result_hash", b"result_hash", "result_json", b"result_json", "submission", b"submission", "submissions", b"submissions", "tenant", b"tenant", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
     _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015
@@ -680,8 +688,11 @@ class GivenBackLease(_message.Message):
 
     LEASE_FIELD_NUMBER: _builtins.int
     BEGUN_FIELD_NUMBER: _builtins.int
+    DUE_AFTER_S_FIELD_NUMBER: _builtins.int
     begun: _builtins.bool
     """Whether the work had begun: if so, an agent that must not be called twice is not called again."""
+    due_after_s: _builtins.float
+    """In how many seconds a result is to be judged again, by any validator."""
     @_builtins.property
     def lease(self) -> Global___Lease: ...
     def __init__(
@@ -689,10 +700,11 @@ class GivenBackLease(_message.Message):
         *,
         lease: Global___Lease | None = ...,
         begun: _builtins.bool = ...,
+        due_after_s: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begun", b"begun", "lease", b"lease"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begun", b"begun", "due_after_s", b"due_after_s", "lease", b"lease"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

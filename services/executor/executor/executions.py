@@ -69,6 +69,7 @@ def _read_answer(answer: pb.ExecutionAnswer) -> Grant | ClaimDenied:
         attempt=grant.attempt,
         submission=grant.submission,
         request=grant.request_json,
+        names=(f"tenant:{grant.tenant}", f"agent:{grant.agent_id}"),
         protocol=protocol_of(grant.protocol),
         url=grant.url,
         policy=policy,

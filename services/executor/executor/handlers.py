@@ -56,7 +56,9 @@ class Handlers:
             bounds = self._progress_interval_s, self._call_cost_max_usd
             attempt = Attempt(answer, self._worker, self._agents, self._publisher, *bounds)
             expires_at = asked_at + answer.lease_s
-            self._worker.start_work(answer.lease, answer.job_id, expires_at, attempt.run, attempt.give_up)
+            self._worker.start_work(
+                answer.lease, answer.job_id, expires_at, attempt.run, attempt.give_up, names=answer.names
+            )
             return None
         if claim.replay:
             extra = {"job_id": answer.job_id, "outcome": answer.outcome, "code": answer.code}

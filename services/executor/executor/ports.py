@@ -11,6 +11,7 @@ from contracts.spending import Budget
 from contracts.status import Protocol as AgentProtocol
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.renewal import Lease
+from servicekit.leasing.slots import Names
 
 #: A value of fewer characters is no secret, and would be found in every text.
 SECRET_MIN = 4
@@ -38,6 +39,7 @@ class Grant:
     budget: Budget = field(default_factory=Budget)
     headers: Mapping[str, str] = field(default_factory=dict)
     judged_max_chars: int | None = None
+    names: Names = ()
 
 
 @dataclass(frozen=True, slots=True)

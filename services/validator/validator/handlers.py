@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from contracts.checks import Finding
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.judging.policy import name_judging
 from contracts.status import ReportKind
@@ -20,7 +21,7 @@ from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judges.spending import Purse
 from validator.judging import judge_granted, read_policy
-from validator.ports import Claim, Grant, JudgeOf, Judgings, RunChecks
+from validator.ports import Claim, Grant, JudgeOf, Judgings, RunChecks, Subject
 from validator.verdict import is_reusable, to_storable
 
 log = logging.getLogger(__name__)
@@ -61,14 +62,17 @@ class Handlers:
         claims = [Claim(result.record.value or b"", result.signature) for result in results if not result.replay]
         asked_at, claimed = await retry_transient(lambda: self._claim(claims), on="jobstore")
         answers = iter(claimed)
-        return [None if r.replay else self._handle_answer(r.event, next(answers), asked_at) for r in results]
+        return [
+            None if r.replay else self._handle_answer(r.event, next(answers), asked_at, len(r.record.value or b""))
+            for r in results
+        ]
 
     async def _claim(self, claims: Sequence[Claim]) -> tuple[float, Sequence[Grant | ClaimDenied]]:
         """Return when this try was made, and its answers: a lease runs from there, not from a try before an outage."""
         return time.monotonic(), await self._judgings.claim(self._worker.owner, self._worker.room, claims)
 
     def _handle_answer(
-        self, event: ResultProduced, answer: Grant | ClaimDenied, asked_at: float
+        self, event: ResultProduced, answer: Grant | ClaimDenied, asked_at: float, size: int
     ) -> SignoffError | None:
         if isinstance(answer, ClaimDenied):
             return answer.to_error()
@@ -83,13 +87,24 @@ class Handlers:
             asked_at + answer.lease_s,
             lambda held: self._judge_result(event, answer, purse, held),
             lambda held, bug: self._give_up(event, purse, held, bug),
+            names=(f"tenant:{answer.tenant}",),
+            size=size,
         )
         return None
+
+    def _share_checks(self, held: HeldLease, run_checks: RunChecks, tenant: str) -> RunChecks:
+        """Return how to make checks in a slot: they wait for the few processes that make them."""
+
+        async def run(checks: Sequence[str], subject: Subject) -> Sequence[Finding]:
+            async with self._worker.with_slot(held, (tenant, "checks")):
+                return await run_checks(checks, subject)
+
+        return run
 
     async def _judge_result(self, event: ResultProduced, grant: Grant, purse: Purse, held: HeldLease) -> PublishOutcome:
         """Judge a result by the granted criteria, however long the judge is away; return what publishes the outcome."""
         held.begun = True
-        started = time.monotonic()
+        started, tenant = time.monotonic(), f"tenant:{grant.tenant}"
         try:
             verdict = await judge_granted(
                 grant,
@@ -97,8 +112,9 @@ class Handlers:
                 self._config,
                 self._judge_of,
                 purse,
-                run_checks=self._run_checks,
+                run_checks=self._run_checks and self._share_checks(held, self._run_checks, tenant),
                 absences=held.absences,
+                take_slot=lambda model: self._worker.with_slot(held, (tenant, f"model:{model}")),
             )
         except JudgmentError as error:
             log.warning(

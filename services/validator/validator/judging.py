@@ -1,6 +1,7 @@
 """Judge one result: the story from criteria and result to verdict."""
 
 from collections.abc import Mapping, MutableSequence, Sequence
+from contextlib import nullcontext
 from functools import lru_cache, partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from validator.judgement.stages import Judgement
 from validator.judges.openai import OpenAIJudge
 from validator.judges.patient import PatientJudge
 from validator.judges.spending import Purse, SpendingJudge
-from validator.ports import FreeGrant, Grant, Judge, JudgeOf, RunChecks, Subject
+from validator.ports import FreeGrant, Grant, Judge, JudgeOf, RunChecks, Slot, Subject
 from validator.verdict import make_verdict, refuse_empty
 from validator.wordings import PROMPT_VERSION, PROMPTS
 
@@ -96,17 +97,22 @@ async def judge_granted(
     *,
     run_checks: RunChecks | None = None,
     absences: MutableSequence[float] | None = None,
+    take_slot: Slot = lambda _: nullcontext(),
 ) -> Verdict:
     """Judge a result by all that was granted with it, from a purse.
 
-    A judge that is away is waited for where there are `absences`, which then have since when (PatientJudge). Raise as
+    A judge that is away is waited for where there are `absences`, which then have since when (PatientJudge), and each
+    try has a slot, which is taken by what the judge is asked as. Raise as
     validate_agent_response does, but JudgeUnavailableError only where there are none. Raise PolicyNotSupportedError
     for a policy of a later version.
     """
 
     def find_judge(model: JudgeModel | None) -> Judge:
         judge = judge_of(model)
-        return SpendingJudge(judge if absences is None else PatientJudge(judge, absences), purse, model)
+        if absences is not None:
+            asked_as = "" if model is None else model.asked_as
+            judge = PatientJudge(judge, absences, lambda: take_slot(asked_as))
+        return SpendingJudge(judge, purse, model)
 
     return await validate_agent_response(
         result,

@@ -120,6 +120,7 @@ def _read_answer(answer: pb.JudgingAnswer) -> Grant | ClaimDenied:
             answer.judge_empty,
             answer.judge_policy_json,
             **_read_place(answer),
+            tenant=answer.tenant,
         )
     return read_denial(answer)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -59,6 +60,9 @@ class Subject:
     is_repeated: bool | None = None
 
 
+#: Have a slot while a judge is asked that is known by a name; until there is one, it waits.
+Slot = Callable[[str], AbstractAsyncContextManager[None]]
+
 #: Make checks, given by their texts, and return what each found.
 RunChecks = Callable[[Sequence[str], Subject], Awaitable[Sequence[Finding]]]
 
@@ -92,6 +96,7 @@ class Grant:
     submissions: int | None = None
     payload: JsonValue = None
     previous_result_hash: bytes | None = None
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,20 @@
-"""Slots: who has waited longest gets the next one, and none is lost."""
+"""Slots: who has waited longest gets the next one, none is lost, and nobody has the last of them."""
 
 import asyncio
+from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from servicekit.leasing.slots import Slots
+from servicekit.leasing.slots import Names, Slots
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def returning(slots: Slots) -> "asyncio.Task[None]":
+async def returning(slots: Slots, names: Names = ()) -> "asyncio.Task[None]":
     """Somebody who waits for a slot."""
-    waiting = asyncio.create_task(slots.retake())
+    waiting = asyncio.create_task(slots.enter(names))
     await asyncio.sleep(0)
     return waiting
 
@@ -37,7 +40,7 @@ async def test_a_slot_that_is_left_goes_to_who_has_waited_longest():
 async def test_a_free_slot_is_taken_at_once():
     slots = Slots(2)
     slots.take()
-    await slots.retake()
+    await slots.enter()
     assert slots.free == 0
 
 
@@ -67,3 +70,73 @@ async def test_who_is_cancelled_while_waiting_leaves_its_slot_to_the_next(is_giv
     await second
     slots.leave()
     assert slots.free == 1
+
+
+async def test_of_each_name_no_more_is_let_in_than_four_times_what_is_free():
+    slots = Slots(10)
+    for _ in range(8):
+        await slots.enter(("tenant:a", "model:dead"))
+    waiting = [await returning(slots, names) for names in (("tenant:a", "model:other"), ("tenant:b", "model:dead"))]
+    await asyncio.wait_for(slots.enter(("tenant:b", "model:quick")), 1)
+    assert (slots.free, [each.done() for each in waiting]) == (1, [False, False])
+    slots.leave(("tenant:b", "model:quick"))
+    await asyncio.sleep(0)
+    assert not any(each.done() for each in waiting), "they hold too much of what is free then, too"
+    slots.leave(("tenant:a", "model:dead"))
+    await waiting[0]
+    await waiting[1]
+    assert slots.free == 1
+
+
+async def test_those_of_different_names_take_turns():
+    slots = Slots(4)
+    for _ in range(4):
+        slots.take()
+    order: list[str] = []
+
+    async def wait(name: str) -> None:
+        await slots.enter((name,))
+        order.append(name)
+
+    waiting = [asyncio.create_task(wait(name)) for name in "aaabbc"]
+    await asyncio.sleep(0)
+    for _ in range(4):
+        slots.leave()
+        await asyncio.sleep(0)
+        slots.take()
+    for name in (*"abca", *"abc"):
+        slots.leave((name,) if name in order else ())
+        await asyncio.sleep(0)
+    assert order[:4] == ["a", "b", "c", "a"]
+    for each in waiting:
+        each.cancel()
+    await asyncio.wait(waiting)
+
+
+@given(
+    st.integers(1, 60),
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.booleans()), max_size=200),
+)
+async def test_whoever_comes_and_goes_nobody_waits_who_may_have_a_slot(count: int, moves: list[tuple[str, str, bool]]):
+    slots, held, waiting = Slots(count), Counter[Names](), list[tuple[Names, "asyncio.Task[None]"]]()
+    for tenant, model, comes in moves:
+        names = (tenant, model)
+        if comes:
+            waiting.append((names, await returning(slots, names)))
+        elif held[names]:
+            held[names] -= 1
+            slots.leave(names)
+            await asyncio.sleep(0)
+        held.update(names for names, each in waiting if each.done())
+        waiting = [(names, each) for names, each in waiting if not each.done()]
+        assert slots.free == count - held.total()
+        of = Counter[str]()
+        for (one, other), number in held.items():
+            of.update({one: number, other: number})
+        assert not [names for names, _ in waiting if slots.free and all(of[name] < 4 * slots.free for name in names)]
+    for _, each in waiting:
+        each.cancel()
+    await asyncio.sleep(0)
+    for names in held.elements():
+        slots.leave(names)
+    assert slots.free == count

@@ -21,6 +21,7 @@ from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
 from jobstore.commands.judging.versions import ReportDefault
+from jobstore.commands.reports import EndLease
 from jobstore.commands.rows import WorkerRoom
 from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.domain.actor import UPSTREAM
@@ -42,6 +43,8 @@ from signoff.v1.work_service_pb2_grpc import WorkServiceServicer
 
 #: The longest that a judge is said to have been away.
 AWAY_MAX_S: Final = 365 * 86_400.0
+#: The longest until what was given back is due again.
+DUE_AFTER_MAX_S: Final = 3_600.0
 _OUTCOMES = {outcome: pb.ClaimOutcome.Value(f"CLAIM_OUTCOME_{outcome}") for outcome in ClaimOutcome}
 _USES = {ExecutionStage.EXECUTING: KeyUse.EXECUTING, ExecutionStage.JUDGING: KeyUse.JUDGING}
 #: The answer to a claim of a result that nobody signed: the jobstore's own consumer of results sees to the record.
@@ -149,6 +152,7 @@ class WorkService(WorkServiceServicer):
             message.grant.spent = execution.spent
             message.grant.request_json = grant.request
             message.grant.agent_id = execution.agent_id or ""
+            message.grant.tenant = execution.tenant
             message.grant.protocol = convert.protocol_message(Protocol(grant.protocol))
             message.grant.url = grant.url
             message.grant.headers.update(grant.headers)
@@ -173,6 +177,7 @@ class WorkService(WorkServiceServicer):
         _set_given(message, budget_left_usd=budget.left_usd, budget_left_tokens=budget.left_tokens)
         _set_given(message, budget_usd=budget.usd, budget_tokens=budget.tokens)
         message.submission = execution.submission
+        message.tenant = execution.tenant
         message.submissions = (execution.policy or {}).get("max_submissions") or 0
         message.judge_policy_json = answer.judge_policy
         if answer.context is not None:
@@ -203,9 +208,8 @@ class WorkService(WorkServiceServicer):
         proven = {token: secret_id for token, secret_id in zip(tokens, proofs, strict=True) if secret_id}
         held, outcomes = tokens[: len(request.held)], tokens[len(request.held) :][: len(request.outcomes)]
         given_back = tokens[len(held) + len(outcomes) :]
-        begun = [one.begun for one in request.given_back]
-        if back := [(*token, b) for token, b in zip(given_back, begun, strict=True) if token in proven]:
-            await self._runner.end_leases(TransitionKind.GIVEN_BACK, back, actor=CALLER.get())
+        if back := [pair for pair in zip(given_back, request.given_back, strict=True) if pair[0] in proven]:
+            await self._runner.record.run([_end_lease(token, one) for token, one in back])
         async with self._database.session() as session:
             # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
             renewed = [lease for lease in {*held, *outcomes} if lease in proven]
@@ -261,6 +265,15 @@ def _read_absences(request: pb.RenewLeasesRequest) -> dict[tuple[UUID, int], flo
     """Return for how many seconds the judges of leases have not answered: whatever a validator says, some of a year."""
     away = (one for one in request.held if one.HasField("judge_away_s"))
     return {_token(one): min(max(0.0, one.judge_away_s), AWAY_MAX_S) for one in away}
+
+
+def _end_lease(token: tuple[UUID, int], one: pb.GivenBackLease) -> EndLease:
+    """Return the command that ends a lease given back: whatever a worker says, its work is due within an hour."""
+    execution_id, lease = token
+    after_s = min(max(0.0, one.due_after_s), DUE_AFTER_MAX_S)
+    return EndLease(
+        execution_id, TransitionKind.GIVEN_BACK, lease, begun=one.begun, due_after_s=after_s, actor=CALLER.get()
+    )
 
 
 def _token(lease: pb.Lease) -> tuple[UUID, int]:

@@ -192,8 +192,8 @@ class EndLease(Command[Refusal | None]):
     """End a lease that was given back, that lapsed, or whose outcome cannot be recorded; or a timed-out execution.
 
     `kind` is GIVEN_BACK, LAPSED, FAILED or DEADLINE. `code` is, of FAILED, why the outcome cannot be recorded: a lease
-    for judging is then spent, and the result judged again. `begun`: the agent may have been called under a lease given
-    back.
+    for judging is then spent, and the result judged again. Of a lease given back, `begun`: the agent may have been
+    called under it, and `due_after_s`: its result is due again then.
     """
 
     execution_id: UUID
@@ -201,6 +201,7 @@ class EndLease(Command[Refusal | None]):
     lease: int
     code: str | None = None
     begun: bool = False
+    due_after_s: float = 0.0
 
     def locks(self) -> Locks:
         return Locks(executions=frozenset({self.execution_id}))
@@ -220,7 +221,7 @@ class EndLease(Command[Refusal | None]):
                 kind = TransitionKind.MISJUDGED
         if execution is not None and self.kind is TransitionKind.DEADLINE:
             message = describe_open_circuit(uow, execution)
-        report = Report(kind, lease=lease, code=code, message=message, actor=self.actor)
+        report = Report(kind, lease=lease, code=code, message=message, retry_after_s=self.due_after_s, actor=self.actor)
         return _decide_report(uow, execution.job_id if execution else "", self.execution_id, report)
 
 

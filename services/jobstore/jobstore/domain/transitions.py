@@ -5,7 +5,7 @@ no status changes anywhere else.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from contracts.status import RESTING, JobLogStatus, JobStatus
@@ -280,14 +280,16 @@ def _stop_over_budget(case: Case) -> Decision | Refusal:
 def _give_back(case: Case) -> Decision | Refusal:
     """Queue an execution whose lease a stopping worker gave back; the lease's number is spent.
 
+    A validator gives results back, too, that wait for their judge, if too many do: to be offered after a while.
     `report.code` is `begun` if the agent may have been called (rule `no-hand-back-once-begun`).
     """
     job, execution, report, clock = case
     if execution is None or execution.lease != report.lease or execution.state is not ExecutionState.LEASED:
         return refuse_fenced()
-    queued = replace(queue(execution, clock.now), lease=execution.lease + 1)
     if execution.stage is ExecutionStage.JUDGING:
-        return Decision(job, queued)
+        due_at = clock.now + timedelta(seconds=report.retry_after_s)
+        return Decision(job, replace(queue(execution, due_at), lease=execution.lease + 1))
+    queued = replace(queue(execution, clock.now), lease=execution.lease + 1)
     if report.code == "begun" and execution.is_at_most_once:
         stopped = replace(report, code="worker_stopped", message="the worker stopped while the agent was being called")
         return fail(job, replace(execution, spent=execution.spent + 1), stopped)

@@ -106,7 +106,10 @@ class GrpcLeases:
             capacity=self.capacity,
             held=[prove(work.lease, owner, work.judge_away_s) for work in held],
             outcomes=[prove(lease, owner) for lease in outcomes],
-            given_back=[pb.GivenBackLease(lease=prove(one.lease, owner), begun=one.begun) for one in given_back],
+            given_back=[
+                pb.GivenBackLease(lease=prove(one.lease, owner), begun=one.begun, due_after_s=one.due_after_s)
+                for one in given_back
+            ],
         )
         answer = await self.call(self.stub.RenewLeases, request, RENEWAL_WAIT)
         self._lease_s = answer.lease_s

@@ -22,10 +22,11 @@ Lease = SigningKey
 
 
 class GivenBackLease(NamedTuple):
-    """A lease that is given back, and whether its work has begun."""
+    """A lease that is given back, whether its work has begun, and in how many seconds it is due again."""
 
     lease: Lease
     begun: bool
+    due_after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,49 +1,76 @@
-"""Count slots for work under way; work that waits leaves its slot, and returns before newcomers are let in."""
+"""Count slots for work under way, which are shared; work that waits leaves its slot, and returns before newcomers."""
 
 import asyncio
-import contextlib
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from servicekit.shares import may_have_more
+
+#: For whom or what a slot is, as its tenant and its model: of each name only a share is given.
+Names: TypeAlias = tuple[str, ...]
 
 
 @dataclass(slots=True)
 class Slots:
-    """Count slots. More may be taken than there are, since work that was granted must be started."""
+    """Count slots. More may be taken than there are, since work that was granted must be started.
+
+    Whoever waits is held back by all slots being taken, or by what its own names hold (servicekit.shares).
+    """
 
     count: int
     _taken: int = 0
-    _returning: deque[asyncio.Future[None]] = field(default_factory=deque)
+    _held: Counter[str] = field(default_factory=Counter)
+    #: By the names for which they wait; those come first that have waited longest since one of them was let in.
+    _waiting: dict[Names, deque[asyncio.Future[None]]] = field(default_factory=dict)
 
     @property
     def free(self) -> int:
-        """Slots for newcomers: those that nobody has or waits to return to."""
-        return max(0, self.count - self._taken - len(self._returning))
+        """Slots that nobody has: who waits for one now may not have it."""
+        return max(0, self.count - self._taken)
 
-    def take(self) -> None:
+    def take(self, names: Names = ()) -> None:
         """Take a slot, even if none is free."""
         self._taken += 1
+        self._held.update(names)
 
-    def leave(self) -> None:
-        """Give up a slot; the work that has waited longest to return gets it."""
+    def leave(self, names: Names = ()) -> None:
+        """Give up a slot; of those that wait and may have it, one whose names have waited longest gets it."""
         self._taken -= 1
-        while self._returning and self._taken < self.count:
-            waiting = self._returning.popleft()
-            if not waiting.done():
-                waiting.set_result(None)
-                self._taken += 1
+        self._held.subtract(names)
+        for name in names:
+            if not self._held[name]:
+                del self._held[name]
+        while self.free and (first := next(filter(self.may_enter, self._waiting), None)) is not None:
+            self._let_in(first)
 
-    async def retake(self) -> None:
-        """Wait for a free slot and take it, in the order of asking."""
-        if self._taken < self.count and not self._returning:
-            self._taken += 1
+    def may_enter(self, names: Names) -> bool:
+        """Return whether a slot may be taken now under these names."""
+        return self.free > 0 and all(may_have_more(self._held[name], self.free) for name in names)
+
+    def _let_in(self, names: Names) -> None:
+        queue = self._waiting.pop(names)
+        turn = queue.popleft()
+        if queue:
+            self._waiting[names] = queue
+        if not turn.done():
+            turn.set_result(None)
+            self.take(names)
+
+    async def enter(self, names: Names = ()) -> None:
+        """Wait until a slot may be taken under these names, and take it, in the order of asking."""
+        if self.may_enter(names):
+            self.take(names)
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._returning.append(turn)
+        self._waiting.setdefault(names, deque()).append(turn)
         try:
             await turn
         except asyncio.CancelledError:
-            with contextlib.suppress(ValueError):
-                self._returning.remove(turn)
             if not turn.cancelled():  # it was given a slot at the same moment
-                self.leave()
+                self.leave(names)
+            elif turn in (queue := self._waiting.get(names, deque())):
+                queue.remove(turn)
+                if not queue:
+                    del self._waiting[names]
             raise

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +17,7 @@ from uuid import UUID, uuid4
 
 from servicekit.errors import TransientError, UnableError
 from servicekit.leasing.renewal import GivenBackLease, Lease, LeaseState, Renewal
-from servicekit.leasing.slots import Slots
+from servicekit.leasing.slots import Names, Slots
 from servicekit.metrics import IN_FLIGHT, OUTCOMES, WAITING
 from servicekit.retry import backoffs_s, retry_transient
 
@@ -31,6 +32,13 @@ REPORT_AGAIN_MAX_S = 60.0
 NEWS_AGAIN_S = 0.05
 #: Work that only another worker can do is given back after so long, within which that one may have come.
 LEFT_AFTER_S = 10.0
+#: Work that waits and is too much is given back to be due after as long as its judge is away, within these bounds.
+DUE_AFTER_MIN_S = 30.0
+DUE_AFTER_MAX_S = 600.0
+#: What work takes up in memory that waits, besides what it is about.
+WORK_BYTES = 32 << 10
+#: Bytes of work that may wait without a slot.
+WAITING_MAX_BYTES = 64 << 20
 #: The share of the grace time that is kept for handing back and for outcomes to be recorded.
 HAND_BACK_SHARE = 0.25
 #: How often work whose lease has lapsed looks whether a renewal has revived it.
@@ -64,7 +72,8 @@ class HeldLease:
 
     `expires_at` is in this process's monotonic time. `begun` is set by the work, and sent when the lease is given back.
     `cancelled` says of aborted work that nobody goes on with it. `absences` is since when, in the same time, each judge
-    is away for which the work waits.
+    is away for which the work waits. `names` are those of the slot that it had or waits for last, and `size` is how
+    many bytes it is about.
     """
 
     lease: Lease
@@ -72,7 +81,11 @@ class HeldLease:
     expires_at: float
     begun: bool = False
     cancelled: bool = False
-    has_slot: bool = True
+    names: Names = ()
+    size: int = 0
+    #: The slots that it has; the one with which it was begun is given up for the first that it asks for.
+    slots: list[Names] = field(default_factory=list)
+    is_in_first_slot: bool = True
     absences: list[float] = field(default_factory=list)
     task: "asyncio.Task[None] | None" = None
 
@@ -105,6 +118,7 @@ class Worker:
     leases: Leases
     capacity: int
     outcomes_max: int
+    waiting_max_bytes: int = WAITING_MAX_BYTES
     owner: UUID = field(default_factory=uuid4)
     report_again_s: float = REPORT_AGAIN_S
     #: Is told, with each renewal, how many judgings without a job wait.
@@ -146,20 +160,23 @@ class Worker:
         expires_at: float,
         work: Callable[[HeldLease], Awaitable[PublishOutcome]],
         give_up: PublishFailure,
+        *,
+        names: Names = (),
+        size: int = 0,
     ) -> bool:
         """Start work that was granted; return False if this grant, or a later one, is held already, or has ended here.
 
-        `work` returns what publishes its outcome, or raises UnableError, after which it is given back. `give_up`
-        publishes instead that it, or this, failed unexpectedly.
+        It has a slot under `names`, and is about so many bytes. `work` returns what publishes its outcome, or raises
+        UnableError, after which it is given back. `give_up` publishes instead that it, or this, failed unexpectedly.
         """
         older = self._held.get(lease.execution_id)
         if (older is not None and older.lease.lease >= lease.lease) or lease in self._awaited or lease in self._ended:
             return False
         if older is not None:
             self._abort(older)
-        held = HeldLease(lease, job_id, expires_at)
+        held = HeldLease(lease, job_id, expires_at, names=names, size=size, slots=[names])
         self._held[lease.execution_id] = held
-        self._slots.take()
+        self._slots.take(names)
         self._reported_room = self.room  # the jobstore knows it: it granted this
         held.task = asyncio.create_task(self._run(held, work, give_up))
         IN_FLIGHT.labels(self.kind).set(len(self._held))
@@ -188,10 +205,10 @@ class Worker:
         self._awaited[held.lease] = AwaitedOutcome(held, asyncio.create_task(self._report(held, publish, give_up)))
         self._forget(held)
 
-    def _turn_away(self, held: HeldLease) -> None:
-        """Have what was granted too late to begin given back soon, together with what else has come until then."""
+    def _turn_away(self, held: HeldLease, due_after_s: float = 0.0) -> None:
+        """Have what is not to go on here given back soon, together with what else has come until then."""
         self._abort(held)
-        self._unbegun.append(GivenBackLease(held.lease, begun=False))
+        self._unbegun.append(GivenBackLease(held.lease, begun=False, due_after_s=due_after_s))
         self._has_news.set()
 
     async def _report(self, held: HeldLease, publish: PublishOutcome, give_up: PublishFailure) -> None:
@@ -220,24 +237,75 @@ class Worker:
 
         A process that was frozen meanwhile so learns first what became of its lease.
         """
-        held.has_slot = False
-        self._slots.leave()
+        self._leave(held, held.names)
         self._without_slot += 1
-        self._signal_room()
         try:
             yield
-            await self._slots.retake()
+            await self._enter(held, held.names)
         finally:
             self._without_slot -= 1
-        held.has_slot = True
+
+    @contextlib.asynccontextmanager
+    async def with_slot(self, held: HeldLease, names: Names) -> AsyncIterator[None]:
+        """Have a slot under these names within, once there is one for them. Work that has none waits.
+
+        So it does after a TransientError within. Where too much waits, the newest is given back of those that have
+        most of it, as this may be.
+        """
+        if held.is_in_first_slot:
+            held.is_in_first_slot = False
+            self._leave(held, held.names)
+        held.names = names
+        if not self._slots.may_enter(names):
+            self._bound_waiting(held)
+        await self._enter(held, names)
+        refused: TransientError | None = None
+        try:
+            yield
+        except TransientError as error:
+            refused = error
+        finally:
+            self._leave(held, names)
+        if refused is not None:
+            self._bound_waiting(held)
+            raise refused
+
+    async def _enter(self, held: HeldLease, names: Names) -> None:
+        await self._slots.enter(names)
+        held.slots.append(names)
         while held.has_lapsed():  # noqa: ASYNC110 - a renewal revives the lease, or cancels this task
             await asyncio.sleep(REVIVED_POLL_S)
+
+    def _leave(self, held: HeldLease, names: Names) -> None:
+        """Give up a slot, unless all were given up as the work was aborted."""
+        if names in held.slots:
+            held.slots.remove(names)
+            self._slots.leave(names)
+            self._signal_room()
+
+    def _bound_waiting(self, newcomer: HeldLease) -> None:
+        """Give back what has begun last of those that wait under the name with most of it, while too much waits."""
+        waiting = [held for held in self._held.values() if not held.slots]
+        bytes_of = Counter[str]()
+        for held in waiting:
+            bytes_of.update(dict.fromkeys(held.names, held.size + WORK_BYTES))
+        excess = sum(held.size + WORK_BYTES for held in waiting) - self.waiting_max_bytes
+        most = max(bytes_of, key=bytes_of.__getitem__, default="")
+        theirs = [held for held in waiting if most in held.names]
+        away_s = max((held.judge_away_s or 0.0 for held in theirs), default=0.0)
+        while excess > 0 and theirs:
+            last = theirs.pop()
+            excess -= last.size + WORK_BYTES
+            log.debug("work that waits is given back, since too much does", extra={"job_id": last.job_id})
+            self._turn_away(last, min(max(away_s, DUE_AFTER_MIN_S), DUE_AFTER_MAX_S))
+        if self._held.get(newcomer.lease.execution_id) is not newcomer:
+            raise asyncio.CancelledError
 
     def _forget(self, held: HeldLease) -> None:
         if self._held.get(held.lease.execution_id) is held:
             del self._held[held.lease.execution_id]
-            if held.has_slot:
-                self._slots.leave()
+            while held.slots:
+                self._slots.leave(held.slots.pop())
         self._signal_room()
         IN_FLIGHT.labels(self.kind).set(len(self._held))
 

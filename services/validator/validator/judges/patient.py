@@ -1,7 +1,8 @@
 """Wait for a judge that does not answer."""
 
 import time
-from collections.abc import MutableSequence
+from collections.abc import Callable, MutableSequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from typing import Final
 
@@ -18,12 +19,19 @@ JUDGE_WAIT_MAX_S: Final = 30.0
 class PatientJudge:
     """Ask a judge, however long it is away: one judgement goes on where it was, and forgets no doubt.
 
-    While it is away, `absences` has since when, in seconds of the monotonic clock.
+    While it is away, `absences` has since when, in seconds of the monotonic clock. `take_slot` is entered for each try,
+    and not for the waits between them.
     """
 
-    def __init__(self, judge: Judge, absences: MutableSequence[float]) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        absences: MutableSequence[float],
+        take_slot: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    ) -> None:
         self._judge = judge
         self._absences = absences
+        self._take_slot = take_slot
 
     async def ask(self, question: Question) -> Reply:
         """Ask until the judge answers, and say how often it did not. Raise JudgeAnswerError if it answers nonsense."""
@@ -33,7 +41,8 @@ class PatientJudge:
         async def ask_once() -> Reply:
             nonlocal away_at, refused, last
             try:
-                return await self._judge.ask(question)
+                async with self._take_slot():
+                    return await self._judge.ask(question)
             except TransientError as error:
                 refused, last = refused + 1, _describe(error)
                 if away_at is None:
