@@ -208,15 +208,15 @@ async def stop_judge(world: World, stack: AsyncExitStack) -> Job:
 
 
 async def fill_judges_room(world: World, stack: AsyncExitStack) -> Job:
-    """Let it stand still with as many results as the validator takes, and ask for one more."""
+    """Let it stand still with as many results as the validator asks about at once, and ask for one more."""
     await stack.enter_async_context(world.stopping("judge"))
     for _number in range(CAPACITY):
         await world.ask("quick")
     return await world.ask("quick")
 
 
-async def fill_room(world: World, _: AsyncExitStack) -> Job:
-    """Ask for more than the executor takes."""
+async def fill_share(world: World, _: AsyncExitStack) -> Job:
+    """Ask for more than the executor takes of one tenant and agent."""
     for _number in range(CAPACITY):
         await world.ask()
     return await world.ask()
@@ -252,7 +252,7 @@ CASES: Final[Mapping[Case, list[str]]] = {
     begin_later: ["not_before"],
     begin_later_and_pause: ["not_before", "limit_paused"],
     fail: ["retry_backoff"],
-    fill_room: ["no_room"],
+    fill_share: ["share", "share"],
     open_circuit: ["circuit_open"],
     probe_circuit: ["circuit_probing"],
     want_unknown_capability: ["no_agent_matches"],
@@ -262,7 +262,7 @@ CASES: Final[Mapping[Case, list[str]]] = {
     stop_executor: ["no_worker"],
     stop_validator: ["judge_missing"],
     stop_judge: ["judge_away"],
-    fill_judges_room: ["judge_no_room"],
+    fill_judges_room: ["judge_away"],
 }
 
 

@@ -32,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, NewJob
+from jobstore.commands.rows import WorkerRoom
 from jobstore.dispatching.execution_offers import _HEADS, FairQueue
 from jobstore.dispatching.offers import OfferTerms
 from jobstore.domain.model import ExecutionStage
@@ -208,7 +209,7 @@ async def measure_passes(database: Database, count: int) -> float:
     queue, took = FairQueue(), 0.0
     for _ in range(PASSES):
         async with database.transaction() as connection:
-            await note_worker(connection, OWNER, ExecutionStage.EXECUTING, ROOM)
+            await note_worker(connection, OWNER, WorkerRoom(ExecutionStage.EXECUTING, ROOM))
         began, offered = time.perf_counter(), 0
         while offered < ROOM:
             async with database.transaction() as connection:

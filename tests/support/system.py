@@ -239,7 +239,7 @@ async def served(app: web.Application) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def running(data: Path, judge: Judge) -> AsyncIterator[System]:
+async def running(data: Path, judge: Judge, **settings: str) -> AsyncIterator[System]:
     """The whole system, started as its users start it: `signoff up`. It must end cleanly."""
     endpoints_file = data / "endpoints.json"
     headers = data.with_name(f"{data.name}-headers")  # of agents; not among what the system writes
@@ -255,6 +255,7 @@ async def running(data: Path, judge: Judge) -> AsyncIterator[System]:
         "SIGNOFF_GRACE_S": "4",
         "SIGNOFF_AGENT_HEADER_DIR": str(headers),
         "SIGNOFF_AGENT_JOURNEY": f"Bearer {AGENT_TOKEN}",
+        **settings,
     }
     options = ["--data-dir", str(data), "--endpoints-file", str(endpoints_file), "--short-lived"]
     command = [sys.executable, "-m", "cli", "up", *options]

@@ -24,6 +24,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
 
     async def subscribe(context: WorkerContext) -> Subscription[ResultProduced]:
         config = settings.judge_config
+        context.worker.waiting_max_bytes = settings.waiting_max_bytes
         keys = JudgeKeys(config, settings.keys, os.environ)
         roster = await context.stack.enter_async_context(
             JudgeRoster(config, keys, parse_allowed(settings.judge_networks))

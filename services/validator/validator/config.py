@@ -7,6 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from contracts.judging.policy import JudgeModel
 from servicekit.addresses import parse_allowed
+from servicekit.leasing.worker import WAITING_MAX_BYTES
 from servicekit.process.settings import EnvironmentSettings, SecretSetting, WorkerSettings
 from validator.judge_config import ApiName, JudgeConfig
 from validator.judges.keys import JudgeKey, parse_keys
@@ -33,6 +34,8 @@ class Settings(WorkerSettings):
 
     validator_token: SecretSetting
     capacity: int = 200
+    #: Bytes of what waits for its judge, or for its share of the slots; beyond it leases are given back.
+    waiting_max_bytes: int = WAITING_MAX_BYTES
     judge_model: str = JudgeConfig().model
     judge_api: ApiName | Literal["auto"] = "chat"
     judge_timeout_s: float = 120.0

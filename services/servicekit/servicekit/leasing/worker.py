@@ -258,7 +258,11 @@ class Worker:
         held.names = names
         if not self._slots.may_enter(names):
             self._bound_waiting(held)
-        await self._enter(held, names)
+        held.absences.append(came_at := time.monotonic())  # those who are asked are all busy, or away
+        try:
+            await self._enter(held, names)
+        finally:
+            held.absences.remove(came_at)
         refused: TransientError | None = None
         try:
             yield

@@ -127,8 +127,6 @@ class WorkerSettings(ServiceSettings):
     capacity: int = 1_000
     #: Outcomes kept until they are known to be recorded; beyond it nothing more is taken.
     outcomes_max: int = 20_000
-    #: Bytes of work that waits without a slot: for its judge, or for its share of the slots.
-    waiting_max_bytes: int = 64 << 20
 
 
 def load_settings(kind: type[AnySettings]) -> AnySettings:

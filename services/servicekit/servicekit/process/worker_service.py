@@ -56,7 +56,7 @@ async def run_worker(
         stack.push_async_callback(publisher.stop)
         channel = await stack.enter_async_context(open_channel(settings.jobstore, MESSAGE_MAX_BYTES))
         leases = GrpcLeases(WorkServiceStub(channel), kind, token, settings.capacity)
-        worker = Worker(name, leases, settings.capacity, settings.outcomes_max, settings.waiting_max_bytes)
+        worker = Worker(name, leases, settings.capacity, settings.outcomes_max)
         subscription = await subscribe(WorkerContext(stack, publisher, leases, worker))
         broker = make_broker(settings.kafka, name)
         subscription.attach(broker, max_records=RECORDS_MAX)

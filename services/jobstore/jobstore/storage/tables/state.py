@@ -265,7 +265,9 @@ workers = Table(
     Column("owner", Uuid, primary_key=True),
     Column("stage", Text, nullable=False),
     Column("room", Integer, nullable=False),
-    Column("capacity", Integer, nullable=False, doc="leases that it holds at once; 0 until it has said so"),
+    Column(
+        "capacity", Integer, nullable=False, server_default="0", doc="leases that it holds at once; 0 until it has said"
+    ),
     Column("seen_at", TIME, nullable=False),
     Column("judge", Text, doc="the version of the policy `default` that a validator's settings are"),
     Column("judge_keys", JSON, doc="the names of keys that it has, and the base URLs of each"),
