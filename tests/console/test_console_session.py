@@ -18,16 +18,23 @@ async def browser(console):
 
 
 async def log_in(browser):
-    async with browser.get("/login", params={"token": TOKEN}, allow_redirects=False) as answer:
-        assert answer.status == 303
+    async with browser.post("/login", headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
+        assert answer.status == 204
         return answer
 
 
-async def test_a_login_link_sets_a_session_and_leads_to_the_page(browser):
-    answer = await log_in(browser)
-    assert answer.headers["Location"] == "/"
-    (cookie,) = answer.cookies.values()
+async def test_the_code_of_a_login_link_sets_a_session_once(browser, jobstore):
+    jobstore.login_codes.append("c" * 43)
+    answers = []
+    for _ in range(2):
+        async with browser.post("/login", headers={"Authorization": "Login-Code " + "c" * 43}) as answer:
+            answers.append(answer)
+            if answer.status == 401:
+                assert (await answer.json(content_type=None))["code"] == "unknown_login_code"
+    assert [answer.status for answer in answers] == [204, 401]
+    (cookie,) = answers[0].cookies.values()
     assert (cookie["httponly"], cookie["samesite"]) == (True, "strict")
+    assert TOKEN not in cookie.value
     async with browser.get("/api/jobs") as jobs:
         assert jobs.status == 200
     async with browser.get("/") as page:
@@ -95,11 +102,20 @@ async def test_a_copy_of_the_cookie_is_worth_nothing_after_logging_out(browser, 
     assert await status_with(console, cookie.value) == 401
 
 
-@pytest.mark.parametrize("token", ["", "unknown", "not a token"])
-async def test_an_unknown_token_opens_no_session(browser, token):
-    async with browser.get("/login", params={"token": token}, allow_redirects=False) as answer:
+@pytest.mark.parametrize("header", ["", "Bearer unknown", "Bearer not a token", "Login-Code", "Login-Code unknown"])
+async def test_what_nobody_knows_opens_no_session(browser, header):
+    async with browser.post("/login", headers={"Authorization": header}) as answer:
         assert answer.status == 401
         assert not answer.cookies
+
+
+@pytest.mark.parametrize("path", [f"/login?token={TOKEN}", "/login"])
+async def test_to_open_an_address_signs_nobody_in(browser, path):
+    """Else another site could send somebody there, and a token would stand in the history."""
+    async with browser.get(path, allow_redirects=False) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/html")
+        assert not answer.cookies
+        assert TOKEN not in await answer.text()
 
 
 async def test_the_form_of_the_page_opens_and_ends_a_session(browser, console):

@@ -24,10 +24,17 @@ async def test_a_visitor_without_a_session_signs_in_and_sees_what_was_asked_for(
     assert page.url.endswith(f"/jobs/{job.id}")
 
 
-async def test_a_link_with_a_wrong_token_says_so(visitor: Visitor, system: System):
+async def test_a_login_link_signs_in_once_and_leaves_nothing_in_the_address(visitor: Visitor, system: System):
     visitor.tolerate("status of 401")
-    page = await visitor.arrive("/login?token=bad", signed_in=False)
-    await expect(page.get_by_role("alert")).to_contain_text("The token of this link is not valid")
+    code = await system.client.create_login_code()
+    page = await visitor.arrive(f"/login#{code}", signed_in=False)
+    await expect(page.get_by_role("region", name="List of jobs")).to_be_visible()
+    assert page.url == f"{system.endpoints['http']}/"
+    await page.go_back()
+    assert code not in page.url
+    page = await visitor.arrive(f"/login#{code}", signed_in=False)
+    await expect(page.get_by_role("alert")).to_contain_text("This link does not sign in any more")
+    assert code not in page.url
     await page.get_by_label("Token").fill(system.endpoints["token"])
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("region", name="List of jobs")).to_be_visible()

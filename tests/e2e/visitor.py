@@ -83,9 +83,8 @@ class Visitor:
         context.on("request", self._on_request)
         context.on("requestfailed", self._on_request_failed)
         if signed_in:
-            answer = await context.request.post(
-                "/login", headers={"Authorization": f"Bearer {self.system.endpoints['token']}"}
-            )
+            code = await self.system.client.create_login_code()
+            answer = await context.request.post("/login", headers={"Authorization": f"Login-Code {code}"})
             assert answer.ok
         return await self.open_window(context, path)
 

@@ -50,6 +50,7 @@ class FakeOperations(OperationsServiceServicer):
         self.not_judged_again: set[str] = set()  # ids of jobs that operations refuse
         self.upstreams_sign = False
         self.waiting_sums: list[WaitingSum] = []
+        self.login_codes: list[str] = []
 
     async def GetOverview(self, request, context):
         return pb.GetOverviewResponse(
@@ -76,6 +77,17 @@ class FakeOperations(OperationsServiceServicer):
         if request.from_offset < 5:  # the rest is a page of its own
             return pb.ResolveDeadLettersResponse(letters=2, skipped=1, forgotten=1, next_offset=5, to_offset=9)
         return pb.ResolveDeadLettersResponse(letters=1)
+
+    async def CreateLoginCode(self, request, context):
+        self.login_codes.append(f"{len(self.login_codes):043}")
+        return pb.CreateLoginCodeResponse(code=self.login_codes[-1])
+
+    async def SpendLoginCode(self, request, context):
+        if request.code not in self.login_codes:
+            raise Refusal(grpc.StatusCode.NOT_FOUND, "unknown_login_code")
+        self.login_codes.remove(request.code)
+        (token,) = [value for key, value in context.invocation_metadata() if key == "authorization"]
+        return pb.SpendLoginCodeResponse(token=token.removeprefix("Bearer "))
 
     async def ExecuteJobs(self, request, context):
         batch_id = id_of(request.idempotency_key)

@@ -91,9 +91,9 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
         server, health = create_server(Tokens({Role.ADMINISTRATOR: [TOKEN]}))
         add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
         add_AgentServiceServicer_to_server(AgentService(database, runner), server)
-        add_OperationsServiceServicer_to_server(
-            OperationsService(database, runner, watches, batches, WaitingSums(database, 60.0), dead_letters), server
-        )
+        waiting = WaitingSums(database, 60.0)
+        operations = OperationsService(database, runner, watches, batches, waiting, dead_letters, tokens=[TOKEN])
+        add_OperationsServiceServicer_to_server(operations, server)
         add_JudgeServiceServicer_to_server(JudgeService(database, runner, PAYLOAD_MAX), server)
         add_JudgingServiceServicer_to_server(JudgingService(database, runner), server)
         keys = derive_keys(SECRETS)

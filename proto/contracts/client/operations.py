@@ -199,6 +199,14 @@ class OperationsClient(JudgingsClient):
         response = await self._call(self._operations.ResolveDeadLetters, request, timeout_s=self._accept_timeout_s)
         return self._read(response)
 
+    async def create_login_code(self) -> str:
+        """Return a code that logs the owner of the client's token in, once and within a quarter of an hour."""
+        return (await self._call(self._operations.CreateLoginCode, pb.CreateLoginCodeRequest())).code
+
+    async def spend_login_code(self, code: str) -> str:
+        """Return the token that a code is for; `unknown_login_code` if it was spent, or is too old."""
+        return (await self._call(self._operations.SpendLoginCode, pb.SpendLoginCodeRequest(code=code))).token
+
     async def _set_paused(self, name: str, *, paused: bool) -> Limit:
         response = await self._call(self._operations.Pause, pb.PauseRequest(name=name, paused=paused))
         return self._read(response.limit)

@@ -125,6 +125,16 @@ class OperationsServiceStub:
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.ResolveDeadLettersRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_operations__service__pb2.ResolveDeadLettersResponse.FromString,
                 _registered_method=True)
+        self.CreateLoginCode = channel.unary_unary(
+                '/signoff.v1.OperationsService/CreateLoginCode',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.CreateLoginCodeRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.CreateLoginCodeResponse.FromString,
+                _registered_method=True)
+        self.SpendLoginCode = channel.unary_unary(
+                '/signoff.v1.OperationsService/SpendLoginCode',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.SpendLoginCodeRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.SpendLoginCodeResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServiceServicer:
@@ -258,6 +268,20 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateLoginCode(self, request, context):
+        """Returns a code for the caller's token, which logs in once within a quarter of an hour.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SpendLoginCode(self, request, context):
+        """Returns the token that a code is for, which opens nothing any more; called by consoles.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -350,6 +374,16 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.ResolveDeadLetters,
                     request_deserializer=signoff_dot_v1_dot_operations__service__pb2.ResolveDeadLettersRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_operations__service__pb2.ResolveDeadLettersResponse.SerializeToString,
+            ),
+            'CreateLoginCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateLoginCode,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.CreateLoginCodeRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.CreateLoginCodeResponse.SerializeToString,
+            ),
+            'SpendLoginCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.SpendLoginCode,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.SpendLoginCodeRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.SpendLoginCodeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -839,6 +873,60 @@ class OperationsService:
             '/signoff.v1.OperationsService/ResolveDeadLetters',
             signoff_dot_v1_dot_operations__service__pb2.ResolveDeadLettersRequest.SerializeToString,
             signoff_dot_v1_dot_operations__service__pb2.ResolveDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateLoginCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/CreateLoginCode',
+            signoff_dot_v1_dot_operations__service__pb2.CreateLoginCodeRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.CreateLoginCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SpendLoginCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/SpendLoginCode',
+            signoff_dot_v1_dot_operations__service__pb2.SpendLoginCodeRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.SpendLoginCodeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "demo": Entry(
         "demo", "Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."
     ),
+    "login-link": Entry("login_link", "Print a link that logs in to the page: once, and within a quarter of an hour."),
     "overview": Entry(
         "overview",
         "Show how the system is doing: what waits and runs now, what ended recently, and how each agent does.",

@@ -33,11 +33,6 @@ class Target:
     #: Whether a token was given, but only a file that was searched for says where the jobstore is.
     is_token_for_another: bool = False
 
-    @property
-    def login(self) -> str | None:
-        """A link that signs in to the console; it holds the token."""
-        return f"{self.http}/login?token={self.token}" if self.http and self.token else None
-
 
 def find_target(options: dict[str, str | None], endpoints: Path | None = None) -> Target:
     """Return the target of the options, with what they leave open taken from the endpoints file.

@@ -83,6 +83,14 @@ def connect(target: Target, *, timeout_s: float = 10.0) -> JobStoreClient:
     return JobStoreClient(target.jobstore, target.token, timeout_s=timeout_s, read=read_record)
 
 
+async def make_login_link(target: Target) -> str:
+    """Return a link that logs in to the console, once. Raise CommandError if the console's address is not known."""
+    if target.http is None:
+        raise CommandError("where is the console? Give --http URL, or --endpoints FILE", code="no_console")
+    async with connect(target) as jobstore:
+        return f"{target.http.rstrip('/')}/login#{await jobstore.create_login_code()}"
+
+
 def _open_session(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text; JSON lines for streams.")] = False,

@@ -88,7 +88,7 @@ class Server(uvicorn.Server):
             ws="none",
             lifespan="off",
             log_config=None,
-            access_log=False,  # it would show the token of /login
+            access_log=False,  # it would show what people search for
             server_header=False,
             timeout_graceful_shutdown=CONNECTIONS_END_S,
         )

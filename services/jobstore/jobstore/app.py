@@ -123,8 +123,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         add_JudgeServiceServicer_to_server(JudgeService(database, runner, settings.payload_max_bytes), server)
         jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
         add_JobServiceServicer_to_server(jobs, server)
+        waiting = _sum_waiting(stack, database, terms)
         operations = OperationsService(
-            database, runner, watches, batches, _sum_waiting(stack, database, terms), dead_letters, upstreams=upstreams
+            database, runner, watches, batches, waiting, dead_letters, upstreams=upstreams, tokens=settings.token.values
         )
         add_OperationsServiceServicer_to_server(operations, server)
         add_JudgingServiceServicer_to_server(JudgingService(database, runner, judging_queue), server)

@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[3] / "docs/operations/backup.md"
 #: What is made again by whoever runs: of the log, of who is there, and of what is under way.
 MADE_AGAIN = {
     *("job_texts", "text_index", "rollups", "agent_rollups", "rollup"),
-    *("stubs", "circuits", "workers", "relay", "epochs", "starts", "reusable"),
+    *("stubs", "circuits", "workers", "relay", "epochs", "starts", "reusable", "login_codes"),
 }
 
 

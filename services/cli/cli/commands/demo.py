@@ -15,7 +15,7 @@ from cli.config import DATA_DIR, Target, read_endpoints
 from cli.demo_jobs import DemoJob, make_demo_jobs
 from cli.errors import CommandError
 from cli.output import style_status
-from cli.session import Session, command, connect, make_app
+from cli.session import Session, command, connect, make_app, make_login_link
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
@@ -54,7 +54,8 @@ async def demo(
                 raise CommandError(f"not all jobs ended within {timeout_s:g} s; `signoff doctor` may say why") from None
             ended = [await jobstore.get_job(str(job.job.id)) for job in jobs]
         _show_summary(cli, jobs, ended, submissions)
-        _show_next_steps(cli, target, data_dir, jobs, is_own=is_own)
+        link = await make_login_link(target) if target.http and not is_own else None
+        _show_next_steps(cli, target, data_dir, jobs, link, is_own=is_own)
     if any(job.status is not demo.ends for job, demo in zip(ended, jobs, strict=True)):
         raise typer.Exit(1)
 
@@ -181,15 +182,17 @@ def _show_summary(cli: Session, jobs: list[DemoJob], ended: list[Job], submissio
     cli.out.print_table(["job", "shows", "ended", "submissions", "until its end", ""], rows)
 
 
-def _show_next_steps(cli: Session, target: Target, data_dir: Path, jobs: list[DemoJob], *, is_own: bool) -> None:
+def _show_next_steps(
+    cli: Session, target: Target, data_dir: Path, jobs: list[DemoJob], link: str | None, *, is_own: bool
+) -> None:
     where = "" if target.file is None or data_dir == DATA_DIR else f" --endpoints {target.file}"
     cli.out.print_line()
     cli.out.print_line("What to try next:")
     if is_own:
         again = "" if data_dir == DATA_DIR else f" --data-dir {data_dir}"
         cli.out.print_line(f"  signoff up{again}    the same stack, with these jobs in it, until Ctrl-C; then:")
-    elif target.login:
-        cli.out.print_line(f"  {target.login}    the page and the API")
+    elif link is not None:
+        cli.out.print_line(f"  {link}    the page and the API (the link works once)")
     cli.out.print_line(f"  signoff jobs logs {jobs[2].job.id}{where}    what was recorded, verdicts included (--json)")
     cli.out.print_line(f"  signoff watch{where}    all that happens, as it happens")
     cli.out.print_line(f"  signoff doctor{where}    is every part as it must be?")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.config import DATA_DIR, read_endpoints
-from cli.session import Session, command, make_app
+from cli.session import Session, command, make_app, make_login_link
 
 app = make_app()
 
@@ -72,7 +72,8 @@ async def _welcome(cli: Session, file: Path) -> None:
     target = read_endpoints(file)
     cli.out.print_json({"message": "ready", "endpoints": str(file)})
     cli.out.print_line("ready")
-    cli.out.print_line(f"  page and API   {target.login}")
+    cli.out.print_line(f"  page and API   {await make_login_link(target)}")
+    cli.out.print_line("                 (the link works once; `signoff login-link` gives another)")
     cli.out.print_line(f"  addresses      {file}")
     cli.out.print_line(f"  metrics        {target.metrics['jobstore']}    (of the others: `metrics` in that file)")
     cli.out.print_line("  try            signoff demo    (in another terminal)")

@@ -55,7 +55,7 @@ def token_of(request: Request) -> str:
             raise ProblemError(403, "cross_origin", "With a session cookie, requests must come from the same origin.")
     if not is_token(token):
         raise ProblemError(
-            401, "unauthenticated", "A token is needed: `Authorization: Bearer <token>`, or /login?token=<token>"
+            401, "unauthenticated", "A token is needed: `Authorization: Bearer <token>`, or a session of /login"
         )
     return token
 

@@ -3,12 +3,12 @@
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
 
-from console.api.auth import find_session, is_token, session_cookie_name, token_of
+from console.api.auth import find_session, session_cookie_name, token_of
 from console.api.schemas import Health
 from console.api.sessions import Sessions
 from console.errors import ProblemError
+from contracts.client import JobStoreError
 from servicekit.outages import DATABASE_OUTAGES
 
 router = APIRouter()
@@ -17,8 +17,10 @@ router = APIRouter()
 PAGES = (
     "/", "/jobs", "/jobs/{_}", "/new", "/batches", "/batches/{_}", "/agents", "/overview",
     "/dead-letters", "/limits", "/judges", "/judges/{_}", "/criteria-sets/{_}", "/playground",
-    "/evaluations",
+    "/evaluations", "/login",
 )  # fmt: skip
+#: The scheme of an Authorization header that has the code of a login link, and the error of one that opens nothing.
+LOGIN_CODE, UNKNOWN_LOGIN_CODE = "login-code", "unknown_login_code"
 
 
 @router.get("/api/health", tags=["health"], responses={503: {"model": Health}})
@@ -36,18 +38,22 @@ async def get_health(request: Request, response: Response) -> Health:
     )
 
 
-@router.get("/login", include_in_schema=False)
-async def login(request: Request, token: str = "") -> Response:
-    """Begin a session of a token that the jobstore accepts, and redirect to the page."""
-    if not is_token(token):
-        raise ProblemError(401, "unauthenticated", "Open /login?token=<token>.")
-    return await _begin_session(request, token, RedirectResponse("/", status_code=303))
-
-
 @router.post("/login", include_in_schema=False)
 async def sign_in(request: Request) -> Response:
-    """Begin a session of the token in the Authorization header; called by the page's form."""
-    return await _begin_session(request, token_of(request), Response(status_code=204))
+    """Begin a session of the token in the Authorization header, or of the one that a login link's code there is for.
+
+    A header: no form and no script of another site can send it.
+    """
+    scheme, _, code = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != LOGIN_CODE:
+        return await _begin_session(request, token_of(request))
+    try:
+        token = await request.app.state.jobstore.spend_login_code(code.strip())
+    except JobStoreError as error:
+        if error.code != UNKNOWN_LOGIN_CODE:
+            raise
+        raise ProblemError(401, UNKNOWN_LOGIN_CODE, "The link was used already, or is too old.") from None
+    return await _begin_session(request, token)
 
 
 @router.post("/logout", include_in_schema=False)
@@ -61,9 +67,10 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-async def _begin_session(request: Request, token: str, response: Response) -> Response:
+async def _begin_session(request: Request, token: str) -> Response:
     await request.app.state.jobstore.with_token(token).list_jobs(limit=1)
     sessions: Sessions = request.app.state.sessions
+    response = Response(status_code=204)
     response.set_cookie(
         session_cookie_name(request),
         sessions.begin(token),
@@ -72,7 +79,6 @@ async def _begin_session(request: Request, token: str, response: Response) -> Re
         samesite="strict",
         secure=_is_https(request),
     )
-    response.headers["Referrer-Policy"] = "no-referrer"  # the address may hold the token
     return response
 
 

@@ -47,12 +47,10 @@ class Tokens:
 
     def get_role(self, metadata: Metadata | None) -> Role:
         """Return the role of a call's `authorization: Bearer <token>`. UnauthenticatedError: no known token."""
-        header = next((value for key, value in metadata or () if key == "authorization"), "")
-        scheme, _, presented = (header.encode() if isinstance(header, str) else header).partition(b" ")
-        if scheme.lower() == b"bearer":
-            for token, role in self._roles:
-                if hmac.compare_digest(token, presented):
-                    return role
+        presented = read_token(metadata)
+        for token, role in self._roles if presented is not None else ():
+            if hmac.compare_digest(token, presented or b""):
+                return role
         message = "a known token is needed in the metadata `authorization: Bearer <token>`"
         raise UnauthenticatedError(message)
 
@@ -62,6 +60,13 @@ class Tokens:
         if role not in _find_roles(method):
             raise ForbiddenError(f"the token of the role {role.value} does not open {method}")
         return role
+
+
+def read_token(metadata: Metadata | None) -> bytes | None:
+    """Return the token of a call's `authorization: Bearer <token>`, if it has one."""
+    header = next((value for key, value in metadata or () if key == "authorization"), "")
+    scheme, _, presented = (header.encode() if isinstance(header, str) else header).partition(b" ")
+    return presented if scheme.lower() == b"bearer" else None
 
 
 def _find_roles(method: str) -> Collection[Role]:

@@ -1,7 +1,8 @@
 """Serve OperationsService over gRPC: operations on many jobs, limits, the overview and dead letters."""
 
+import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -20,7 +21,7 @@ from contracts.messages.views import (
     resolved_message,
 )
 from contracts.status import JobStatus, OperationState
-from jobstore.api.auth import CALLER
+from jobstore.api.auth import CALLER, read_token
 from jobstore.api.requests import (
     Context,
     make_page_token,
@@ -34,7 +35,7 @@ from jobstore.api.requests import (
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
 from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.upstreams import OPEN, Upstreams
-from jobstore.errors import InvalidError
+from jobstore.errors import InvalidError, NotFoundError
 from jobstore.insights import overview
 from jobstore.insights.dead_letters import DeadLetterTopics, find_dlq
 from jobstore.insights.waiting_sums import WaitingSums
@@ -42,11 +43,13 @@ from jobstore.operations import progress
 from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
-from jobstore.storage import limits
+from jobstore.storage import limits, login_codes
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
+
+log = logging.getLogger(__name__)
 
 #: A watch reads its operation again after at least so many seconds,
 WATCH_MIN_S: Final = 0.5
@@ -77,7 +80,10 @@ class OperationsService(OperationsServiceServicer):
         dead_letters: DeadLetterTopics | None = None,
         *,
         upstreams: Upstreams = OPEN,
+        tokens: Sequence[str] = (),
     ) -> None:
+        """`tokens`: the administrator's, of which a login code is for one."""
+        self._tokens = tokens
         self._dead_letters = dead_letters
         self._waiting = waiting
         self._database = database.for_callers()
@@ -231,6 +237,23 @@ class OperationsService(OperationsServiceServicer):
             raise TransientError("no broker is known", code="kafka_unavailable")
         resolved = await self._dead_letters.resolve(new, CALLER.get())
         return resolved_message(resolved)
+
+    async def CreateLoginCode(self, request: pb.CreateLoginCodeRequest, context: Context) -> pb.CreateLoginCodeResponse:
+        del request
+        token = (read_token(context.invocation_metadata()) or b"").decode()
+        async with self._database.session() as session:
+            code = await login_codes.create_code(session, token)
+        log.info("a login code was made", extra={"actor": CALLER.get()})
+        return pb.CreateLoginCodeResponse(code=code)
+
+    async def SpendLoginCode(self, request: pb.SpendLoginCodeRequest, context: Context) -> pb.SpendLoginCodeResponse:
+        del context
+        async with self._database.session() as session:
+            token = await login_codes.spend_code(session, request.code, self._tokens)
+        if token is None:
+            raise NotFoundError("the link was used already, or is too old", code="unknown_login_code")
+        log.info("a login code was spent")
+        return pb.SpendLoginCodeResponse(token=token)
 
 
 def _parse_limit_name(text: str) -> str:

@@ -5,6 +5,11 @@ export async function signIn(token: string): Promise<void> {
   await post("/login", { Authorization: `Bearer ${token.trim()}` });
 }
 
+/** Spend the one-time code of a login link, and keep the token that it is for likewise. */
+export async function spendLoginCode(code: string): Promise<void> {
+  await post("/login", { Authorization: `Login-Code ${code}` });
+}
+
 export async function signOut(): Promise<void> {
   await post("/logout", {});
 }

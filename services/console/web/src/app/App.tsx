@@ -8,11 +8,23 @@ import { createQueryClient } from "@/live/query-client";
 import { router } from "./router";
 import { SignIn } from "./SignIn";
 
-/** Whether a link with a token led here. The console answers it with the page only when it refuses the token. */
 const isLoginLink = () => location.pathname === "/login";
 
+/** Take the code of a login link off the address, where it would stand in the history and in what is copied of it. */
+export function takeLoginCode(): string | null {
+  if (!isLoginLink()) return null;
+  const code = location.hash.slice(1);
+  history.replaceState(history.state, "", "/login");
+  return code || null;
+}
+
+type AppProps = {
+  /** Code of the login link that led here. */
+  loginCode?: string | null;
+};
+
 /** Root component: the page or, without a session, the sign-in form. */
-export function App() {
+export function App({ loginCode = null }: AppProps) {
   useTheme();
   const [isSignedOut, setSignedOut] = useState(isLoginLink);
   const client = useMemo(() => createQueryClient(() => setSignedOut(true)), []);
@@ -22,7 +34,7 @@ export function App() {
       if (isLoginLink()) void router.navigate({ to: "/", search: {}, replace: true });
       setSignedOut(false);
     };
-    return <SignIn isRefused={isLoginLink() && location.search.includes("token=")} onSignedIn={signedIn} />;
+    return <SignIn loginCode={isLoginLink() ? loginCode : null} onSignedIn={signedIn} />;
   }
   return (
     <QueryClientProvider client={client}>

@@ -1,7 +1,9 @@
 import { render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
+import { StrictMode } from "react";
 import { expect, it, vi } from "vitest";
 import { onPost, problem } from "@/testing/server";
+import { takeLoginCode } from "./App";
 import { SignIn } from "./SignIn";
 
 it("asks for a token, and leads on once it is known", async () => {
@@ -14,10 +16,34 @@ it("asks for a token, and leads on once it is known", async () => {
   expect(asked[0]?.headers.get("Authorization")).toBe("Bearer secret");
 });
 
-it("says of a link with a wrong token what is wrong, and what to do", () => {
-  render(<SignIn isRefused onSignedIn={() => undefined} />);
-  expect(screen.getByRole("alert")).toHaveTextContent("The token of this link is not valid");
-  expect(screen.getByRole("alert")).toHaveTextContent("Open the newest link, or enter another token");
+it("spends the code of a login link once, and leads on", async () => {
+  const asked = onPost("/login", () => new Response(null, { status: 204 }));
+  const onSignedIn = vi.fn();
+  render(
+    <StrictMode>
+      <SignIn loginCode="a-code" onSignedIn={onSignedIn} />
+    </StrictMode>,
+  );
+  await waitFor(() => expect(onSignedIn).toHaveBeenCalledOnce());
+  expect(asked.map(({ headers }) => headers.get("Authorization"))).toEqual(["Login-Code a-code"]);
+});
+
+it("says of a link that was used what to do", async () => {
+  onPost("/login", () => problem(401, "unknown_login_code", "The link was used already, or is too old."));
+  render(<SignIn loginCode="a-code" onSignedIn={() => undefined} />);
+  expect(await screen.findByRole("alert")).toHaveTextContent("This link does not sign in any more");
+  expect(screen.getByRole("alert")).toHaveTextContent("signoff login-link");
+  expect(screen.queryByRole("status")).not.toBeInTheDocument();
+});
+
+it("takes the code off the address", () => {
+  history.replaceState(null, "", "/login?token=old#a-code");
+  expect(takeLoginCode()).toBe("a-code");
+  expect(location.href).toMatch(/\/login$/);
+  expect(takeLoginCode()).toBeNull();
+  history.replaceState(null, "", "/#elsewhere");
+  expect(takeLoginCode()).toBeNull();
+  expect(location.hash).toBe("#elsewhere");
 });
 
 it("says that a token is unknown", async () => {

@@ -1,25 +1,36 @@
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { type ApiError, toApiError } from "@/api/problem";
-import { signIn } from "@/api/session";
+import { signIn, spendLoginCode } from "@/api/session";
 import { useTitle } from "@/lib/use-title";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { ErrorState } from "@/ui/display/states";
 
 type SignInProps = {
-  /** Whether a link with a token led here, which the jobstore does not know. */
-  isRefused?: boolean;
+  /** Code of the login link that led here, which is spent at once. */
+  loginCode?: string | null;
   onSignedIn: () => void;
 };
 
 /** Sign-in form: asks for a token, then continues to the page that was requested. */
-export function SignIn({ isRefused = false, onSignedIn }: SignInProps) {
+export function SignIn({ loginCode = null, onSignedIn }: SignInProps) {
   useTitle("Sign in");
   const [token, setToken] = useState("");
   const [error, setError] = useState<ApiError | null>(null);
+  const [linkError, setLinkError] = useState<ApiError | null>(null);
+  const [isSpending, setSpending] = useState(loginCode !== null);
+  const spent = useRef(false);
+  useEffect(() => {
+    if (loginCode === null || spent.current) return;
+    spent.current = true;
+    spendLoginCode(loginCode)
+      .then(onSignedIn, (reason) => setLinkError(toApiError(reason)))
+      .finally(() => setSpending(false));
+  }, [loginCode, onSignedIn]);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setError(null);
+    setLinkError(null);
     try {
       await signIn(token);
       onSignedIn();
@@ -31,14 +42,19 @@ export function SignIn({ isRefused = false, onSignedIn }: SignInProps) {
     <main className="mx-auto max-w-md space-y-4 px-4 py-16">
       <h1 className="text-xl font-semibold">Sign in to Signoff</h1>
       <p className="text-muted">
-        Open the link that <code className="font-mono">signoff up</code> printed, or enter a token here. It is kept in a
-        cookie that no script can read.
+        Open the link that <code className="font-mono">signoff up</code> or{" "}
+        <code className="font-mono">signoff login-link</code> printed, or enter a token here. It is kept in a cookie
+        that no script can read.
       </p>
-      {isRefused && !error && (
+      {isSpending && <p role="status">Signing in by the link.</p>}
+      {linkError?.isUnauthenticated && (
         <ErrorState
-          title="The token of this link is not valid"
-          detail="It was mistyped or cut off, or Signoff has been set up again since. Open the newest link, or enter another token."
+          title="This link does not sign in any more"
+          detail="It works once, for a quarter of an hour. Get another by `signoff login-link`, or enter a token."
         />
+      )}
+      {linkError && !linkError.isUnauthenticated && (
+        <ErrorState title={linkError.title} detail={linkError.detail} code={linkError.code} />
       )}
       <form onSubmit={submit} className="space-y-4">
         <Field label="Token" error={error?.isUnauthenticated ? "The jobstore does not know this token." : undefined}>

@@ -1,6 +1,14 @@
 """The tables, as SQLAlchemy knows them. Migrations create them; a test compares the two."""
 
-from jobstore.storage.tables.derived import agent_rollups, job_texts, receipt_keys, rollup, rollups, text_index
+from jobstore.storage.tables.derived import (
+    agent_rollups,
+    job_texts,
+    login_codes,
+    receipt_keys,
+    rollup,
+    rollups,
+    text_index,
+)
 from jobstore.storage.tables.judging import judging_counts, judging_evaluations, judging_moves, judging_versions
 from jobstore.storage.tables.judgings import judgings
 from jobstore.storage.tables.state import (
@@ -38,6 +46,7 @@ __all__ = [
     "judging_versions",
     "judgings",
     "limits",
+    "login_codes",
     "metadata",
     "operation_items",
     "operations",

@@ -87,3 +87,12 @@ receipt_keys = Table(
     Column("secret_id", Text, nullable=False),
     Column("added_at", TIME, nullable=False, server_default=func.signoff_now()),
 )
+
+#: One-time codes of login links that were not spent.
+login_codes = Table(
+    "login_codes",
+    metadata,
+    Column("code_hash", LargeBinary, primary_key=True, doc="SHA-256 of the code"),
+    Column("token_mac", LargeBinary, nullable=False, doc="HMAC of the token that it is for, under the code"),
+    Column("ends_at", TIME, nullable=False),
+)

@@ -1,0 +1,67 @@
+"""The code of a login link stands for a token once, for a quarter of an hour, and is kept as a hash alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+from sqlalchemy import text
+from support.jobstore.tables import database_url  # noqa: F401 - of which `database` is one
+from support.real_console import TOKEN, jobstore_on
+
+from contracts.client import JobStoreClient, JobStoreError
+from jobstore.storage.database import Database
+from jobstore.storage.login_codes import create_code, spend_code
+
+
+@pytest.fixture
+async def client(database: Database) -> AsyncIterator[JobStoreClient]:
+    async with jobstore_on(database) as (_, address), JobStoreClient(address, TOKEN) as client:
+        yield client
+
+
+async def test_a_code_is_spent_once_however_many_ask_at_once(client: JobStoreClient) -> None:
+    code = await client.create_login_code()
+    asked = [client.spend_login_code(code) for _ in range(10)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [answer for answer in answers if isinstance(answer, str)] == [TOKEN]
+    refused = [answer for answer in answers if isinstance(answer, JobStoreError)]
+    assert {each.code for each in refused} == {"unknown_login_code"}
+    assert len(refused) == 9
+
+
+@pytest.mark.parametrize("code", ["", "x", "\N{SNOWMAN}" * 1_000])
+async def test_what_is_no_code_opens_nothing(client: JobStoreClient, code: str) -> None:
+    with pytest.raises(JobStoreError) as refused:
+        await client.spend_login_code(code)
+    assert refused.value.code == "unknown_login_code"
+
+
+async def test_without_a_token_no_code_is_made_or_spent(client: JobStoreClient) -> None:
+    code = await client.create_login_code()
+    stranger = client.with_token("a-stranger-with-a-token-of-32-chars")
+    for asked in (stranger.create_login_code(), stranger.spend_login_code(code)):
+        with pytest.raises(JobStoreError) as refused:
+            await asked
+        assert refused.value.grpc_status is grpc.StatusCode.UNAUTHENTICATED
+    assert await client.spend_login_code(code) == TOKEN
+
+
+async def test_a_code_ends_with_its_time_or_its_token_and_is_forgotten(database: Database) -> None:
+    async with database.session() as session:
+        late = await create_code(session, TOKEN)
+        await session.execute(text("UPDATE login_codes SET ends_at = signoff_now() - interval '1 s'"))
+        assert await spend_code(session, late, [TOKEN]) is None
+        late = await create_code(session, TOKEN)
+        await session.execute(text("UPDATE login_codes SET ends_at = signoff_now() - interval '1 s'"))
+        code = await create_code(session, TOKEN)
+        assert await session.scalar(text("SELECT count(*) FROM login_codes")) == 1
+        assert await spend_code(session, code, ["another", "token"]) is None, "its token was replaced"
+
+
+async def test_what_is_stored_holds_neither_code_nor_token(database: Database) -> None:
+    async with database.session() as session:
+        code = await create_code(session, TOKEN)
+        (row,) = await session.execute(text("SELECT code_hash, token_mac FROM login_codes"))
+        assert len(row.code_hash) == len(row.token_mac) == 32
+        assert await spend_code(session, code, ["another", TOKEN]) == TOKEN
