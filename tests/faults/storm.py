@@ -66,6 +66,7 @@ async def _run(outcome: Outcome, directory: Path, began: float, say: Callable[[s
             watching = [asyncio.create_task(one) for one in (running.sample(), _follow(running, tables), *watches)]
             await operator.prepare()
             await _weathered(storm, crowd, operator, injector, adversary)
+            running.agents.over.set()
             say(f"faults: the storm is over after {time.monotonic() - began:.0f} s\n")
             left = await quiet(tables, running.addresses.kafka, QUIET_S)
             seen = await _seen(running, crowd, operator, injector, adversary)

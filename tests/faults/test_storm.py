@@ -13,7 +13,7 @@ from contracts.signing import SIGNATURE_HEADER, KeyUse
 from faults.checking.observed import Terms
 from faults.schedule import deck, planned
 from faults.stack import newer
-from faults.stack.strangers import HABITS, LUNAR
+from faults.stack.strangers import DRIPPING, HABITS, LUNAR
 from faults.stack.versions import of_version
 from faults.stack.wishes import CANCEL_DOORS, DOORS, JUDGES, wish
 from faults.stack.world import numbered
@@ -102,7 +102,7 @@ def test_clients_want_all_there_is() -> None:
     assert {one.cancel_door for one in wishes} == {None, *CANCEL_DOORS}
     assert {one.control for one in wishes} == {None, "pause", "cancel", "retry"}
     assert frozenset().union(*(one.edits for one in wishes)) == {"before", "live", "after"}
-    assert {one.agent for one in wishes} == {None, *HABITS} - {LUNAR}
+    assert {one.agent for one in wishes} == {None, *HABITS} - {LUNAR, DRIPPING}
     assert max(len(one.padding) for one in wishes) > 500_000
     assert any(one.policy.budget_tokens for one in wishes)
     assert any(one.policy.hand_over_after for one in wishes)

@@ -228,6 +228,20 @@ def _calm(seen: Observed, asked: Asked, until: float) -> bool:
     return not any(f.within(asked.at - seen.terms.settle_s, until) for f in seen.faults)
 
 
+def nobody_waits_to_begin(seen: Observed, healthy: str = "steady") -> Iterator[str]:
+    """A flood for an agent that drips takes no room from a job of a healthy agent."""
+    claimed: dict[str, float] = {}
+    for entry in seen.logs:
+        if entry.kind == "claimed" and entry.execution_id:
+            claimed[entry.execution_id] = min(entry.at, claimed.get(entry.execution_id, entry.at))
+    for asked in seen.asked:
+        at = claimed.get(asked.execution_id)
+        if at is None or asked.agent != healthy or asked.cancelled or not asked.settled_at:
+            continue
+        if at - asked.at > seen.terms.begins_max_s and _calm(seen, asked, at):
+            yield f"{asked.job_id} of the healthy agent began {at - asked.at:.1f} s after it was asked for"
+
+
 def only_poison_is_dead(seen: Observed) -> Iterator[str]:
     planted = {poison.value: poison.at for poison in seen.poison}
     dead: set[bytes] = set()
@@ -362,7 +376,7 @@ CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
     5: (replays_change_nothing,),
     6: (rebuilt_tables_are_the_same,),
     7: (judging.verdicts_are_the_judges, models.only_good_work_is_completed, judging.judged_by_what_was_frozen),
-    8: (nobody_waits_for_others, only_poison_is_dead),
+    8: (nobody_waits_for_others, nobody_waits_to_begin, only_poison_is_dead),
     9: (
         memory_is_bounded,
         calls.within_capacity,

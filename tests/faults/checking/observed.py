@@ -245,6 +245,8 @@ class Terms:
     rss_max_bytes: int = 400 << 20
     #: From acceptance to the end, for a job of a healthy agent while nothing is broken.
     delay_max_s: float = 12.0
+    #: From acceptance to its first claim, for such a job.
+    begins_max_s: float = 10.0
     #: What half of them take at most, on a machine of the usual speed.
     delay_usual_s: float = 3.0
     #: After a fault is over, what its consequences may take.

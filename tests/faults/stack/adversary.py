@@ -23,11 +23,13 @@ from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature, make
 from contracts.status import JobStatus, Outcome, ReportKind
 from contracts.topics import REPLAY_HEADER, TOPICS
 from faults.checking.observed import FORGED, Record
-from faults.stack.strangers import CRITERIA, STEADY, WORD
+from faults.stack.strangers import CRITERIA, DRIPPING, STEADY, WORD
 from servicekit.kafka.publisher import Outgoing, Publisher, to_record
 
 RATE = 50
 PULSE_S = 0.2
+#: Requests for an agent that drips: more than two executors take at once, and then as many as it answers.
+FLOOD = 150
 #: What an outage of the broker kept from being written is written after it, of so long.
 BEHIND_MAX_S = 30.0
 #: Of what it read in a topic, it forges the newest, whose leases may still be held.
@@ -83,6 +85,7 @@ class Adversary:
         await publisher.start()
         try:
             written_at = time.monotonic()
+            await publisher.send([self._ask(random, DRIPPING) for _ in range(FLOOD)])
             while True:
                 await asyncio.sleep(PULSE_S)
                 since_s, written_at = time.monotonic() - written_at, time.monotonic()
@@ -102,6 +105,7 @@ class Adversary:
             (10, self._again),
             (5, self._elsewhere),
             (4, self._request),
+            (4, lambda random: self._ask(random, DRIPPING)),
             (25 if self.forges_facts else 0, self._fact),
         ]
         drawn = (kind for _, kind in random.choices(kinds, [weight for weight, _ in kinds], k=9))
@@ -197,22 +201,24 @@ class Adversary:
 
     def _request(self, random: Random) -> Outgoing:
         """Under ids of its own: a job that runs, a job that nobody knows, and a cancellation of nothing."""
-        execution_id, job_id = UUID(int=random.getrandbits(128), version=4), f"adversary-{random.getrandbits(48):x}"
+        what = random.choice(("runs", "unknown", "unknown", "cancels", "cancels"))
+        if what == "runs":
+            return self._ask(random, STEADY)
+        kind: type[Event] = ExecuteRequested if what == "unknown" else CancelRequested
+        return to_record(kind(**_own_ids(random)), "adversary")
+
+    def _ask(self, random: Random, agent: str) -> Outgoing:
+        """A job for an agent, in a tenant of its own."""
+        ids = _own_ids(random)
         job = NewJob(
-            id=job_id,
             title="Describe the sky, for an adversary",
             acceptance_criteria=CRITERIA,
-            agent_id=STEADY,
+            agent_id=agent,
+            tenant=ids["job_id"],
             payload={"agent": STEADY},
         )
-        what = random.choice(("runs", "unknown", "unknown", "cancels", "cancels"))
-        event: Event = ExecuteRequested(execution_id=execution_id, job_id=job_id)
-        if what == "runs":
-            self.jobs.add(job_id)
-            event = ExecuteRequested(execution_id=execution_id, job_id=job_id, job=job)
-        elif what == "cancels":
-            event = CancelRequested(execution_id=execution_id, job_id=job_id)
-        return to_record(event, "adversary")
+        self.jobs.add(ids["job_id"])
+        return to_record(ExecuteRequested(**ids, job=job), "adversary")
 
     def _fact(self, random: Random) -> Outgoing | None:
         """A fact with another status or version, or another address of an agent; perhaps the next of its job."""
@@ -233,3 +239,8 @@ class Adversary:
             value = json.dumps(fact | {"forged": FORGED}).encode()
             return Outgoing(record.topic, value, record.key, random.choice((record.headers, ())))
         return None
+
+
+def _own_ids(random: Random) -> dict[str, Any]:
+    execution_id = UUID(int=random.getrandbits(128), version=4)
+    return {"execution_id": execution_id, "job_id": f"adversary-{random.getrandbits(48):x}"}

@@ -6,6 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -27,6 +28,8 @@ CHECKED = f'{CRITERIA}\ncheck: contains "{WORD}"'
 OTHER_CRITERIA = 'Says "red"'
 HANG_S = 30.0
 STEADY = "steady"
+#: Its answers take so long, and an adversary floods it: whoever asks for another agent must not wait for it.
+DRIPPING, DRIP_S = "dripping", 60.0
 #: It takes its time (`http_async`); what it costs is told; its capabilities change.
 PATIENT, DEAR, LUNAR = "patient", "dear", "lunar"
 SKY, MOON = "sky", "moon"
@@ -46,6 +49,7 @@ HABITS: dict[str, dict[str, int]] = {
     PATIENT: {"slow": 40, "status 500": 5, "failed": 6, "spoiled": 3, "lost": 4, "silent": 3, DECLINED: 4},
     DEAR: {},
     LUNAR: {},
+    DRIPPING: {},
 }
 WELL_DONE = frozenset({"slow", "dripped"})
 #: Of a dripped answer: so many at 0.01 s each come within the shortest time that an agent has.
@@ -54,6 +58,7 @@ _POLICIES = {
     ONCE: Policy(delivery=Delivery.AT_MOST_ONCE),
     "flaky": Policy(max_attempts=8),
     PATIENT: Policy(heartbeat_timeout_s=3),
+    DRIPPING: Policy(attempt_timeout_s=2 * DRIP_S),
 }
 
 
@@ -93,12 +98,13 @@ async def serve(app: web.Application) -> tuple[web.AppRunner, int]:
 
 @dataclass(slots=True)
 class Agents:
-    """All agents; `caller` tells the process behind a port."""
+    """All agents; `caller` tells the process behind a port. Once the storm is `over`, none drips any more."""
 
     seed: int
     caller: Callable[[int], int | None]
     calls: list[AgentCall] = field(default_factory=list)
     works: Works = field(default_factory=Works)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
     _nth: Counter[str] = field(default_factory=Counter)
 
     def app(self) -> web.Application:
@@ -136,6 +142,9 @@ class Agents:
         return habit(f"{which}/{self._nth[which]}", call.agent)
 
     async def _done(self, request: web.Request, what: str, body: dict[str, Any]) -> web.StreamResponse:
+        if request.match_info["agent"] == DRIPPING:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.over.wait(), DRIP_S)
         if what == "hung":
             await asyncio.sleep(HANG_S)
         await asyncio.sleep(1.2 if what == "slow" else 0.02)

@@ -14,6 +14,7 @@ from faults.stack.strangers import (
     CHECKED,
     CRITERIA,
     DEAR,
+    DRIPPING,
     HABITS,
     LUNAR,
     MOON,
@@ -162,7 +163,7 @@ def _drawn(random: Random) -> dict[str, Any]:
     """Whose the job is, how it is run, and what holds it back."""
     (kind,) = random.choices(tuple(KINDS), tuple(KINDS.values()))
     lacking = random.choice((0, 0, 0, 0, 1, 2))
-    agent = random.choice([name for name in HABITS if name not in {STEADY, LUNAR, DEAR}])
+    agent = random.choice([name for name in HABITS if name not in {STEADY, LUNAR, DEAR, DRIPPING}])
     automatic = Policy(resubmit=Resubmit.AUTOMATIC, max_submissions=3)
     own: dict[str, Any] = {
         "plain": {"agent": agent},
