@@ -14,7 +14,7 @@ from contracts.events import ExecuteRequested
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import REPLAY_HEADER
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
-from servicekit.kafka.dead_letters import BAD_SIGNATURE
+from servicekit.kafka.dead_letters import BAD_SIGNATURE, FORGED_BYTES
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.liveness import count_unread
 from servicekit.kafka.publisher import Publisher
@@ -30,17 +30,34 @@ from servicekit.kafka.topics import Topics
 
 
 async def test_bad_records_become_dead_letters_and_good_ones_are_handled_once(place, dlq, handler):
-    await place.put(body("a"), b"{", body("b"), b"\xff", None, body("c"))
+    await place.put(body("a"), b"{", body("b"), None, body("c"))
     await place.put(body("d"), headers=[("ce_id", b"\xff\xfe"), ("kept", b"1")])
     async with subscribed(place, handler):
-        letters = await dlq.records(4)
+        letters = await dlq.records(3)
         await until(lambda: len(handler.seen) == 3)
     assert handler.seen == ["a", "b", "c"]
-    assert [letter.value for letter in letters[:3]] == [b"{", b"\xff", b""]
-    assert letters[3].value.startswith(b'{"execution_id"')
-    assert letters[3].headers[:2] == (("ce_id", b"\xff\xfe"), ("kept", b"1"))
+    assert letters[0].value.startswith(b'{"execution_id"')
+    assert letters[0].headers[:2] == (("ce_id", b"\xff\xfe"), ("kept", b"1"))
+    assert {letter.value for letter in letters[1:]} == {b"{", b""}
     codes = [dict(letter.headers)["dlq-error-code"] for letter in letters]
-    assert codes == [b"malformed_json", b"malformed_json", b"empty_body", b"malformed_header"]
+    assert (codes[0], {*codes[1:]}) == (b"malformed_header", {b"malformed_json", b"empty_body"})
+    assert await place.uncommitted() == 0
+
+
+async def test_records_that_fail_alike_leave_one_dead_letter_but_one_each_where_they_name_an_execution(
+    place, dlq, handler, caplog
+):
+    named = [body(job)[:-1] for job in "abc"]
+    await place.put(b"{", b"[", named[0], b"\xff", named[1], None, named[2])
+    async with subscribed(place, handler):
+        letters = await dlq.records(5)
+    assert [letter.value for letter in letters[:3]] == named
+    runs = {one["dlq-error-code"]: one for one in (dict(letter.headers) for letter in letters[3:])}
+    assert (runs[b"malformed_json"]["dlq-repeats"], "dlq-repeats" in runs[b"empty_body"]) == (b"2", False)
+    first, last = (int(runs[b"malformed_json"][name]) for name in ("dlq-offset", "dlq-last-offset"))
+    assert last - first == 3
+    assert b"2 more" in runs[b"malformed_json"]["dlq-error-message"]
+    assert len([line for line in caplog.records if line.message == "dead letter"]) == 5
     assert await place.uncommitted() == 0
 
 
@@ -197,12 +214,13 @@ async def test_a_bug_that_one_record_meets_skips_no_other(place, dlq, handler):
 
 
 async def test_a_record_too_large_for_the_dead_letter_queue_delays_nobody(place, dlq, handler):
-    await place.put(b" " * (20 << 20), body("b"))
+    await place.put(b" " * (20 << 20), body("a") + b" " * (20 << 20), body("b"))
     async with subscribed(place, handler):
-        (letter,) = await dlq.records(1)
+        named, nameless = await dlq.records(2)
         await until(lambda: handler.seen == ["b"])
-    headers = dict(letter.headers)
-    assert (letter.value, headers["dlq-body"], headers["dlq-error-code"]) == (b"", b"omitted", b"payload_too_large")
+    bodies = [(len(one.value), dict(one.headers)["dlq-body"]) for one in (named, nameless)]
+    assert bodies == [(0, b"omitted"), (FORGED_BYTES, b"cut")]
+    assert {dict(one.headers)["dlq-error-code"] for one in (named, nameless)} == {b"payload_too_large"}
 
 
 async def test_a_batch_in_hand_ends_before_the_service_does(place, handler):

@@ -1,12 +1,17 @@
 """Make dead letters: records that can never be processed, with their bytes and why."""
 
-from typing import Any
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
 
 from aiokafka import ConsumerRecord
 
+from contracts.signing import SIGNATURE_HEADER, Signature
 from contracts.sizes import MESSAGE_MAX_BYTES
 from servicekit import clock
 from servicekit.errors import PermanentError
+from servicekit.kafka.batches_patch import UnreadableBatch
 from servicekit.kafka.publisher import Outgoing
 
 #: Bytes kept free for what a dead letter has beside the record's own body, key and headers.
@@ -15,8 +20,13 @@ DEAD_LETTER_BYTES = 4_096
 FORGED_BYTES = 64 * 1024
 #: The code of such a record.
 BAD_SIGNATURE = "bad_signature"
+#: The code of a batch that cannot be read.
+UNREADABLE_BATCH = "unreadable_batch"
 #: Characters of an error's message; what is longer is cut.
 REASON_MAX = 1_000
+#: A record that names an execution does so within its first bytes.
+NAMED_WITHIN_BYTES = 1 << 20
+_EXECUTION: Final = re.compile(rb'"execution_id"\s*:\s*"[0-9a-fA-F-]{32,36}"')
 
 
 class UnvouchedError(PermanentError):
@@ -25,11 +35,13 @@ class UnvouchedError(PermanentError):
     code = BAD_SIGNATURE
 
 
-def to_dead_letter(dlq: str, record: ConsumerRecord[Any, Any], error: PermanentError) -> Outgoing:
+def to_dead_letter(
+    dlq: str, record: ConsumerRecord[Any, Any], error: PermanentError, *, is_whole: bool = True
+) -> Outgoing:
     """Return the dead letter of a record: its bytes and headers, and what went wrong where.
 
     A record that would not fit, once unpacked (batches are compressed), leaves its body where it lies. Of one that is
-    not signed by whom it should be, the beginning is kept.
+    not signed by whom it should be, or is not to be kept whole, the beginning is kept. A batch has its bytes as body.
     """
     fields = {
         "dlq-error-code": error.code,
@@ -39,11 +51,13 @@ def to_dead_letter(dlq: str, record: ConsumerRecord[Any, Any], error: PermanentE
         "dlq-offset": str(record.offset),
         "dlq-time": clock.now().isoformat(),
     }
+    if isinstance(record, UnreadableBatch):
+        fields |= {"dlq-offset": str(record.first_offset), "dlq-last-offset": str(record.offset), "dlq-body": "batch"}
     key, value = record.key, record.value if record.value is not None else b""
     kept = [(name, content) for name, content in record.headers if name not in fields]
     size = sum(len(name) * 4 + len(content or b"") + 16 for name, content in kept) + len(key or b"")
     room = MESSAGE_MAX_BYTES - DEAD_LETTER_BYTES
-    if error.code == BAD_SIGNATURE or isinstance(error, UnvouchedError):
+    if not is_whole or error.code == BAD_SIGNATURE or isinstance(error, UnvouchedError):
         room = FORGED_BYTES
         if len(value) > FORGED_BYTES:
             fields["dlq-body"], value = "cut", value[:FORGED_BYTES]
@@ -51,4 +65,23 @@ def to_dead_letter(dlq: str, record: ConsumerRecord[Any, Any], error: PermanentE
         fields["dlq-body"], value = "omitted", b""
     if size > room:
         fields["dlq-headers"], kept, key = "omitted", [], None
-    return Outgoing(dlq, value, key, [*kept, *((name, text.encode(errors="replace")) for name, text in fields.items())])
+    return Outgoing(dlq, value, key, [*kept, *make_fields(fields)])
+
+
+def make_fields(fields: Mapping[str, str]) -> list[tuple[str, bytes]]:
+    """Return what is known of a dead letter as headers of its record."""
+    return [(name, text.encode(errors="replace")) for name, text in fields.items()]
+
+
+def add_repeats(letter: Outgoing, error: PermanentError, repeats: int, last_offset: int) -> Outgoing:
+    """Return a dead letter that stands for more records of its partition, too, which fail alike."""
+    reason = f"{str(error)[: REASON_MAX // 2]}; so are {repeats} more records of the partition, up to {last_offset}"
+    fields = {"dlq-error-message": reason, "dlq-repeats": str(repeats), "dlq-last-offset": str(last_offset)}
+    kept = [(name, content) for name, content in letter.headers if name not in fields]
+    return replace(letter, headers=[*kept, *make_fields(fields)])
+
+
+def names_execution(record: ConsumerRecord[Any, Any]) -> bool:
+    """Return whether a record names an execution, in its signature or its body, even one that cannot be parsed."""
+    signature = dict(record.headers).get(SIGNATURE_HEADER)
+    return bool(_EXECUTION.search(record.value or b"", 0, NAMED_WITHIN_BYTES)) or Signature.parse(signature) is not None

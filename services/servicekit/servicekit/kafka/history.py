@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Self, TypeAlias
 
@@ -10,6 +12,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from servicekit.errors import PermanentError, TransientError
+from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
+
+log = logging.getLogger(__name__)
 
 Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
 
@@ -20,6 +25,39 @@ RECORDS_MAX = 4_000
 PARTITION_BYTES = 256 << 10
 #: The broker is taken to be out of reach when nothing arrives for so long although there is more.
 SILENCE_S = 15.0
+#: Of the batches that cannot be read, the first so many are named; those that follow each other count as one.
+NAMED_MAX = 100
+
+
+@dataclass(slots=True)
+class UnreadOffsets:
+    """Offsets of one partition that hold nothing that can be read."""
+
+    topic: str
+    partition: int
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition} at {self.first} to {self.last}"
+
+
+@dataclass(slots=True)
+class Unread:
+    """The batches that cannot be read, and were passed by: how many, and which of them come first."""
+
+    count: int = 0
+    named: list[UnreadOffsets] = field(default_factory=list)
+
+    def add(self, batch: UnreadableBatch) -> None:
+        """Count a batch, and log it if it is named."""
+        self.count += 1
+        begun = (one for one in self.named if (one.partition, one.last + 1) == (batch.partition, batch.first_offset))
+        if (before := next(begun, None)) is not None:
+            before.last = batch.offset
+        elif len(self.named) < NAMED_MAX:
+            self.named.append(UnreadOffsets(batch.topic, batch.partition, batch.first_offset, batch.offset))
+            log.warning("a batch cannot be read and is passed by: %s: %s", self.named[-1], batch.reason)
 
 
 #: The first and the last time of a record that is shown as it is, in seconds since 1970: a day within the years 1 to
@@ -39,7 +77,10 @@ class History:
     def __init__(self, kafka: str, topic: str, silence_s: float = SILENCE_S, *, check_crcs: bool = True) -> None:
         """`check_crcs`: whether to check what the broker sends; not needed by who checks signatures of all it reads."""
         self.topic = topic
+        #: What could not be read.
+        self.unread = Unread()
         self._silence_s = silence_s
+        pass_unreadable_batches_by()
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=kafka,
             client_id="signoff-history",
@@ -79,7 +120,7 @@ class History:
         return {place.partition: range(begins[place], ends[place]) for place in partitions}
 
     async def read(self, offsets: Mapping[int, range]) -> AsyncGenerator[list[Record]]:
-        """Yield batches of the records at these offsets, those of each partition in order."""
+        """Yield batches of the records at these offsets, those of each partition in order, but for what is `unread`."""
         ends = {TopicPartition(self.topic, number): span.stop for number, span in offsets.items() if span}
         if not ends:
             return
@@ -88,7 +129,10 @@ class History:
             self._consumer.seek(place, offsets[place.partition].start)
         while ends:
             fetched = await self._fetch(list(ends))
-            yield [record for place in fetched for record in fetched[place] if record.offset < ends[place]]
+            records = [record for place in fetched for record in fetched[place] if record.offset < ends[place]]
+            for batch in (one for one in records if isinstance(one, UnreadableBatch)):
+                self.unread.add(batch)
+            yield [record for record in records if not isinstance(record, UnreadableBatch)]
             for place in [place for place in ends if await self._consumer.position(place) >= ends[place]]:
                 self._consumer.pause(place)
                 del ends[place]

@@ -1,11 +1,13 @@
 """Consume batches of events from Kafka without losing one."""
 
 import asyncio
+import contextlib
 import logging
+import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from faststream import AckPolicy
@@ -19,21 +21,30 @@ from contracts.signing import SIGNATURE_HEADER
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
-from servicekit.kafka.dead_letters import REASON_MAX, to_dead_letter
+from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
+from servicekit.kafka.dead_letters import REASON_MAX, UNREADABLE_BATCH, add_repeats, names_execution, to_dead_letter
 from servicekit.kafka.late_look import LateLook
 from servicekit.kafka.liveness import count_unread, find_dead_task
 from servicekit.kafka.offsets import HandledOffsets
-from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS, REFUSED_RECORDS
 from servicekit.retry import isolate_failures, retry_transient
 
 log = logging.getLogger(__name__)
+
+_OBJECT: Final = re.compile(rb"[ \t\r\n]*\{")
 
 E = TypeVar("E")
 V = TypeVar("V", bound=Event)
 
 #: Records that may fail alone, and be tried again, beside the others; among more, the next batch waits.
 PARKED_MAX = 100
+#: Bytes of a record's key that a line of the log has.
+KEY_MAX = 200
+#: A run of records that name no execution and fail alike is over after so long without one, and at the latest after
+#: so long: it leaves one dead letter.
+RUN_QUIET_S = 2.0
+RUN_MAX_S = 60.0
 #: How long a batch under way may take to end when the service stops: its claims are answered, and so not lost.
 BATCH_GRACE_S = 5.0
 #: How long the last commit before that may take.
@@ -81,6 +92,8 @@ class Incoming(Generic[E]):
         return (dict(self.record.headers).get(SIGNATURE_HEADER) or b"").decode()
 
 
+#: Topic, partition and offset of a record.
+Place = tuple[str, int, int]
 #: A record that cannot be processed, and why.
 Refused = tuple[ConsumerRecord[bytes | None, bytes | None], PermanentError]
 
@@ -98,6 +111,17 @@ async def bury_none(refused: Sequence[Refused]) -> Sequence[Refused]:
     return ()
 
 
+@dataclass(slots=True)
+class Run:
+    """Records of a partition that name no execution and fail alike, and the dead letter of the first, if it has one."""
+
+    first: Place
+    error: PermanentError
+    letters: Sequence[Outgoing]
+    last_offset: int
+    repeats: int = 0
+
+
 def accept(record: ConsumerRecord[Any, Any]) -> None:
     """Accept a record, whoever wrote it."""
 
@@ -107,7 +131,9 @@ class Subscription(Generic[E]):
     """Read one topic in one consumer group: bad records to the dead-letter queue, good ones to `handle`.
 
     `handle` returns one result a record: a PermanentError sends the record to the dead-letter queue; one with a
-    DoubtfulError is tried again beside the others. TransientErrors are waited out, in it or here; the partitions wait
+    DoubtfulError is tried again beside the others. Records that name an execution have a dead letter each; of those of
+    a partition that name none and fail alike in a run, the first has one, which says how many more there are.
+    TransientErrors are waited out, in it or here; the partitions wait
     meanwhile. Any other error that it raises splits the batch until one record stands alone, which goes to the
     dead-letter queue.
 
@@ -133,7 +159,9 @@ class Subscription(Generic[E]):
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _late_look: LateLook = field(default_factory=LateLook)
     #: What tries the records again that fail alone, by topic, partition and offset.
-    _parked: dict[tuple[str, int, int], asyncio.Task[None]] = field(default_factory=dict)
+    _parked: dict[Place, asyncio.Task[None]] = field(default_factory=dict)
+    #: Runs that are not over, by topic, partition and code.
+    _runs: dict[tuple[str, int, str], Run] = field(default_factory=dict)
     _offsets: HandledOffsets = field(init=False)
 
     def __post_init__(self) -> None:
@@ -202,7 +230,9 @@ class Subscription(Generic[E]):
                 if (reason := self._diagnose()) is not None:
                     raise ConsumerDeadError(f"{self.topic.name}: {reason}") from self._broken
         finally:
-            for task in (committing, *self._parked.values()):  # what is parked stays so: nothing behind is committed
+            runs = {run.first for run in self._runs.values()}  # they end as this stops
+            parked = [task for place, task in self._parked.items() if place not in runs]
+            for task in (committing, *parked):  # what is parked stays so: nothing behind is committed
                 task.cancel()
 
     def hurry(self) -> None:
@@ -214,9 +244,11 @@ class Subscription(Generic[E]):
         """Handle nothing more, and commit what was handled; a batch that ends later commits at once."""
         self._stopping.set()
         self._late_look.end()
+        if ending := [self._parked[run.first] for run in self._runs.values()]:
+            await asyncio.wait(ending, timeout=LAST_COMMIT_TIMEOUT_S)
         await self._offsets.commit(LAST_COMMIT_TIMEOUT_S)
 
-    async def _on_records(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+    async def _on_records(self, records: list[ConsumerRecord[Any, Any]]) -> None:
         assignment = self._offsets.assignment
         self._offsets.note_taken(records)
         unread = count_unread(self.consumer()) if self.delay_s else None
@@ -233,6 +265,7 @@ class Subscription(Generic[E]):
             self._broken = error
         finally:
             self._handling_since = None
+            records.clear()  # FastStream's message refers to itself, and would keep them until garbage is collected
 
     async def process(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         """Handle records as if they had been read here, to the last, and commit them by `consumer`."""
@@ -243,15 +276,13 @@ class Subscription(Generic[E]):
 
     async def _handle_batch(self, records: Sequence[ConsumerRecord[Any, Any]], assignment: int) -> None:
         BATCH_RECORDS.labels(self.topic.name).observe(len(records))
-        read: Callable[[Any, ConsumerRecord[Any, Any], int], Incoming[Any]] = self.decode or decode
         good: list[Incoming[E]] = []
         bad: list[Refused] = []
         for record in records:
             try:
-                vouched_by = None if is_replay(record) else self.check_record(record)
-                good.append(replace(read(self.event, record, self.payload_max_bytes), vouched_by=vouched_by))
-            except PermanentError as error:
-                bad.append((record, error))
+                good.append(self._read(record))
+            except PermanentError as error:  # without its traceback, whose frames would keep the record with it
+                bad.append((record, error.with_traceback(None)))
         if good:
             results = await retry_transient(
                 lambda: isolate_failures(good, self.handle), on=f"{self.topic.name} handler"
@@ -268,6 +299,13 @@ class Subscription(Generic[E]):
         while len(parked := [task for task in self._parked.values() if not task.done()]) > PARKED_MAX:
             await asyncio.wait(parked, return_when=asyncio.FIRST_COMPLETED)
 
+    def _read(self, record: ConsumerRecord[Any, Any]) -> Incoming[Any]:
+        if isinstance(record, UnreadableBatch):
+            raise PermanentError(f"the batch cannot be read: {record.reason}", code=UNREADABLE_BATCH)
+        vouched_by = None if is_replay(record) else self.check_record(record)
+        read: Callable[[Any, ConsumerRecord[Any, Any], int], Incoming[Any]] = self.decode or decode
+        return replace(read(self.event, record, self.payload_max_bytes), vouched_by=vouched_by)
+
     def _park(self, incoming: Incoming[E], error: DoubtfulError) -> None:
         """Try a record again beside the others, which go on. No offset behind it is committed meanwhile."""
         where = incoming.record.topic, incoming.record.partition, incoming.record.offset
@@ -276,50 +314,106 @@ class Subscription(Generic[E]):
                 "one record fails alone and is tried again; the others go on",
                 extra={"topic": where[0], "partition": where[1], "offset": where[2], "reason": str(error)},
             )
-            self._parked[where] = asyncio.create_task(self._handle_parked(incoming, where))
+            self._begin_parked(where, self._handle_parked(incoming))
 
-    async def _handle_parked(self, incoming: Incoming[E], where: tuple[str, int, int]) -> None:
+    def _begin_parked(self, place: Place, work: Coroutine[Any, Any, None]) -> None:
+        async def finish() -> None:
+            try:
+                await work
+            except Exception as error:
+                log.exception("a record failed, nothing more is consumed", extra={"topic": self.topic.name})
+                self._broken = error
+            else:
+                del self._parked[place]
+
+        self._parked[place] = asyncio.create_task(finish())
+
+    async def _handle_parked(self, incoming: Incoming[E]) -> None:
         async def handle() -> Any:
             (result,) = await isolate_failures([incoming], self.handle)
             if isinstance(result, DoubtfulError):
                 raise result
             return result
 
-        try:
-            result = await retry_transient(handle, on=f"{self.topic.name} record")
-            await self._bury([(incoming.record, result)] if isinstance(result, PermanentError) else [])
-        except Exception as error:
-            log.exception("a record failed, nothing more is consumed", extra={"topic": self.topic.name})
-            self._broken = error
-            return
-        del self._parked[where]
+        result = await retry_transient(handle, on=f"{self.topic.name} record")
+        await self._bury([(incoming.record, result)] if isinstance(result, PermanentError) else [])
 
-    async def _bury(self, bad: Sequence[tuple[ConsumerRecord[Any, Any], PermanentError]]) -> None:
+    async def _bury(self, bad: Sequence[Refused]) -> None:
         """Put records into the dead-letter queue, but for those that came from there."""
-        new = [(record, error) for record, error in bad if not is_replay(record)]
-        for record, error in new:
-            REFUSED_RECORDS.labels(record.topic, error.code).inc()
-        if new:
-            dead = await retry_transient(lambda: self.choose_dead(new), on=f"{self.topic.name} handler")
-            await retry_transient(lambda: self._publish_dead(dead), on="kafka")
-
-    async def _publish_dead(self, bad: Sequence[Refused]) -> None:
-        assert self.topic.dlq is not None
-        for result in await self.publisher.send(
-            [to_dead_letter(self.topic.dlq, record, error) for record, error in bad]
-        ):
-            if isinstance(result, Exception):
-                raise result
+        alone: list[Refused] = []
         for record, error in bad:
-            DEAD_LETTERS.labels(record.topic, error.code).inc()
-            where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-            key = record.key.decode(errors="replace") if record.key else None
-            log.error("dead letter", extra={**where, "job_id": key, "code": error.code, "reason": str(error)})
+            if is_replay(record):
+                continue
+            REFUSED_RECORDS.labels(record.topic, error.code).inc()
+            if names_execution(record):
+                alone.append((record, error))
+            else:
+                await self._add_to_run(record, error)
+        if alone:
+            dead = await self._choose_dead(alone)
+            await self._publish_dead([self._make_letter(record, error) for record, error in dead])
+            for record, error in dead:
+                _log_dead_letter(_find_place(record), error, job_id=_read_key(record))
+
+    async def _choose_dead(self, refused: Sequence[Refused]) -> Sequence[Refused]:
+        return await retry_transient(lambda: self.choose_dead(refused), on=f"{self.topic.name} handler")
+
+    def _make_letter(
+        self, record: ConsumerRecord[Any, Any], error: PermanentError, *, is_whole: bool = True
+    ) -> Outgoing:
+        assert self.topic.dlq is not None
+        return to_dead_letter(self.topic.dlq, record, error, is_whole=is_whole)
+
+    async def _publish_dead(self, letters: Sequence[Outgoing]) -> None:
+        await retry_transient(lambda: self.publisher.publish_records(letters), on="kafka")
+
+    async def _add_to_run(self, record: ConsumerRecord[Any, Any], error: PermanentError) -> None:
+        """Count a record with those like it, or let it begin a run."""
+        name = record.topic, record.partition, error.code
+        if (run := self._runs.get(name)) is not None:
+            if record.offset > run.last_offset:  # else it is read again
+                run.last_offset, run.repeats = record.offset, run.repeats + 1
+            return
+        dead = await self._choose_dead([(record, error)])
+        letters = [self._make_letter(record, error, is_whole=False)] if dead else []
+        reason = PermanentError(str(error), code=error.code)  # the error itself may hold the body, by its cause
+        run = self._runs[name] = Run(_find_place(record), reason, letters, record.offset)
+        self._begin_parked(run.first, self._end_run(run))
+
+    async def _end_run(self, run: Run) -> None:
+        """Wait until a run is over, and publish its dead letter. No offset behind its first is committed before."""
+        ends_at, counted = time.monotonic() + RUN_MAX_S, -1
+        while run.repeats > counted and time.monotonic() < ends_at and not self._stopping.is_set():
+            counted = run.repeats
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), RUN_QUIET_S)
+        topic, partition, _ = run.first
+        self._runs.pop((topic, partition, run.error.code), None)
+        if run.letters:
+            letters = [add_repeats(one, run.error, run.repeats, run.last_offset) for one in run.letters if run.repeats]
+            await self._publish_dead(letters or run.letters)
+            _log_dead_letter(run.first, run.error, repeats=run.repeats, last_offset=run.last_offset)
+
+
+def _find_place(record: ConsumerRecord[Any, Any]) -> Place:
+    offset = record.first_offset if isinstance(record, UnreadableBatch) else record.offset
+    return record.topic, record.partition, offset
+
+
+def _read_key(record: ConsumerRecord[Any, Any]) -> str | None:
+    return record.key[:KEY_MAX].decode(errors="replace") if record.key else None
+
+
+def _log_dead_letter(place: Place, error: PermanentError, **more: object) -> None:
+    topic, partition, offset = place
+    DEAD_LETTERS.labels(topic, error.code).inc()
+    where = {"topic": topic, "partition": partition, "offset": offset}
+    log.error("dead letter", extra={**where, **more, "code": error.code, "reason": str(error)})
 
 
 async def _records(records: Any) -> KafkaMessage:
     """Keep the records raw: FastStream's own parser raises on a header that is not UTF-8, before any handler."""
-    return KafkaMessage(body=b"", raw_message=records, consumer=None)  # type: ignore[arg-type] # committed by hand
+    return KafkaMessage(body=b"", raw_message=list(records), consumer=None)  # type: ignore[arg-type] # committed by hand
 
 
 async def _as_they_are(message: KafkaMessage) -> Any:
@@ -352,11 +446,19 @@ def _read_body(record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> byte
             (value or b"").decode()
         except UnicodeDecodeError:
             raise PermanentError(f"the header {name!r} is not UTF-8", code="malformed_header") from None
+    _check_form(body)
     return body
+
+
+def _check_form(body: bytes) -> None:
+    """Refuse at first sight what is no JSON object: a stranger may send very many of these at once."""
+    if _OBJECT.match(body) is None:
+        raise PermanentError("the body is no JSON object", code="malformed_json")
 
 
 def parse_event(event: type[V], body: bytes) -> V:
     """Return the event of a record's body. Raise PermanentError, with a code that says why, if it holds none."""
+    _check_form(body)
     try:
         return event.model_validate_json(body)
     except ValidationError as error:
@@ -366,6 +468,7 @@ def parse_event(event: type[V], body: bytes) -> V:
 
 def make_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S) -> KafkaBroker:
     """Return FastStream's broker, for subscribing; stopping it lets a batch under way end within `batch_grace_s`."""
+    pass_unreadable_batches_by()
     return KafkaBroker(
         kafka,
         client_id=f"signoff-{service}",

@@ -1,0 +1,104 @@
+"""Batches of a stranger on a real broker: they stop no partition, take little memory, and leave little behind."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from subscribing import DLQ, TOPIC, body, subscribed
+from support.fakes import until
+from support.kafka.batches import GZIP, LZ4, MIB, batch, bomb, poison, produce, record, tiny
+from support.kafka.topics import Place
+
+from servicekit.kafka.history import History, Unread, UnreadOffsets
+
+#: What a process of Signoff may take beside what it takes when idle, in Compose.
+GROWTH_MAX = 300 * MIB
+
+
+class Memory:
+    """The memory of this process, and the most since a test began."""
+
+    def __init__(self) -> None:
+        Path("/proc/self/clear_refs").write_text("5")
+        self._before = self._read("VmRSS")
+
+    @staticmethod
+    def _read(name: str) -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith(name))
+
+    def grown(self) -> int:
+        return self._read("VmHWM") - self._before
+
+
+@pytest.fixture
+def memory() -> Iterator[Memory]:
+    return Memory()
+
+
+async def test_batches_that_nobody_can_read_stop_no_partition_and_leave_one_dead_letter(place, dlq, handler):
+    bad = [poison()] * 8
+    assert await produce(place.kafka, TOPIC, 0, *bad) == [0] * 8
+    await place.put(body("after"), partition=0)
+    async with subscribed(place, handler):
+        await until(lambda: handler.seen == ["after"])
+        (letter,) = await dlq.records(1)
+    headers = dict(letter.headers)
+    assert (headers["dlq-error-code"], headers["dlq-repeats"]) == (b"unreadable_batch", b"7")
+    assert int(headers["dlq-last-offset"]) - int(headers["dlq-offset"]) == 7
+    assert letter.value[61:] == bad[0][61:], "what follows the head of a batch, which the broker writes"
+    assert await place.uncommitted() == 0
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [batch(record(2**30)), bomb(512), bomb(512, GZIP), bomb(80, LZ4)],
+    ids=["offset", "zstd", "gzip", "lz4"],
+)
+async def test_what_a_broker_takes_stops_no_partition_and_fills_no_memory(place, dlq, handler, memory, bad):
+    assert await produce(place.kafka, TOPIC, 0, bad) == [0]
+    await place.put(body("after"), partition=0)
+    async with subscribed(place, handler):
+        await until(lambda: handler.seen == ["after"])
+        (letter,) = await dlq.records(1)
+    assert dict(letter.headers)["dlq-error-code"] == b"unreadable_batch"
+    assert memory.grown() < GROWTH_MAX
+    assert await place.uncommitted() == 0
+
+
+async def test_large_batches_in_all_partitions_are_unpacked_one_after_another(place, handler, memory):
+    large = bomb(60)
+    for partition in range(8):
+        await produce(place.kafka, TOPIC, partition, large, large)
+        await place.put(body(f"job-{partition}"), partition=partition)
+    async with subscribed(place, handler):
+        await until(lambda: len(handler.seen) == 8)
+    assert memory.grown() < GROWTH_MAX
+
+
+async def test_very_many_records_that_mean_nothing_are_passed_while_others_have_their_turn(place, dlq, handler, caplog):
+    await produce(place.kafka, TOPIC, 0, tiny(200_000))
+    await place.put(body("behind"), partition=0)
+    await place.put(body("beside"), partition=1)
+    async with subscribed(place, handler), asyncio.timeout(30):
+        await until(lambda: "beside" in handler.seen)
+        assert "behind" not in handler.seen
+        await until(lambda: "behind" in handler.seen, timeout_s=20)
+        (letter,) = await dlq.records(1)
+    assert dict(letter.headers)["dlq-repeats"] == b"199999"
+    assert len([line for line in caplog.records if line.message == "dead letter"]) == 1
+    assert await place.uncommitted() == 0
+
+
+async def test_a_history_tells_which_batches_it_passed_by(broker):
+    place = await Place.now(broker, DLQ)
+    await place.put(b"before")
+    await produce(broker, DLQ, 0, poison(), poison())
+    await place.put(b"after")
+    async with History(broker, DLQ) as history:
+        offsets = await history.offsets()
+        span = range(offsets[0].stop - 4, offsets[0].stop)
+        found = [r.value async for records in history.read({0: span}) for r in records]
+    assert found == [b"before", b"after"]
+    assert history.unread == Unread(2, [UnreadOffsets(DLQ, 0, span[1], span[2])])
