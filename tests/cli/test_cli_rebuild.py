@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from support.kafka.batches import poison, produce
 
 from contracts.fact_keys import FactKeys
 from contracts.signing import Secrets, make_secret
@@ -125,6 +126,19 @@ async def test_what_nobody_vouches_for_is_left_out_and_told(signoff, urls, env, 
     assert (told["ok"], sum(told["left"]["job-changed"].values()) > 0) == (True, True)
     ran = await signoff("verify", *given, "--live", urls[1])
     assert (ran.status, "left out of job-changed: " in ran.out) == (0, True)
+
+
+async def test_a_batch_that_nobody_can_read_ends_neither_rebuild_nor_verify(signoff, urls, env, kafka):
+    await ensure_topics(kafka, 1)
+    assert await produce(kafka, "job-changed", 1, poison(), poison()) == [0, 0]
+    env |= {"SIGNOFF_SECRETS": SECRET, "SIGNOFF_KAFKA": kafka}
+    given = ["--database-url", urls[0]]
+    told = (await signoff("rebuild", *given, "--json")).json_lines[-1]
+    assert told["ok"]
+    assert told["unread"]["batches"] >= 2
+    assert [place for place in told["unread"]["offsets"] if place.startswith("job-changed/1 at ")]
+    ran = await signoff("verify", *given, "--live", urls[1])
+    assert (ran.status, "passed by, since nobody can read them: " in ran.out) == (0, True)
 
 
 async def test_without_a_broker_or_a_live_database_nothing_is_done(signoff, urls, env):

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from support.kafka.batches import poison, produce
 
 from contracts.events import CancelRequested
 from contracts.fact_keys import FactKeys
@@ -73,6 +74,20 @@ async def test_records_are_selected_by_what_they_are_about(replay, producer, job
         (line,) = (await replay(TOPIC, option, str(value), "--json")).json_lines
         assert line["execution_id"] == str(events[1].execution_id)
     assert (await replay(TOPIC, "--job", "nobody")).out == "0 records\n"
+
+
+async def test_a_batch_that_nobody_can_read_is_passed_by_and_told(replay, producer, broker):
+    topic = "result-produced"
+    first = (await producer.send_and_wait(topic, b"{}", partition=3)).offset
+    await produce(broker, topic, 3, poison())
+    await producer.send_and_wait(topic, b"{}", partition=3)
+    about = topic, "--partition", "3", "--from-offset", str(first)
+    ran = await replay(*about)
+    assert ran.status == 0, ran.err
+    unread = f"1 batches ({topic}/3 at {first + 1} to {first + 1})"
+    assert ran.out.splitlines()[-2:] == ["2 records", f"passed by, since nobody can read them: {unread}"]
+    *shown, told = (await replay(*about, "--json")).json_lines
+    assert ([line["offset"] for line in shown], told["unread"]["batches"]) == ([first, first + 2], 1)
 
 
 async def test_records_are_selected_by_offsets_the_last_included(replay, producer, job_id):

@@ -1,6 +1,7 @@
 """Find the keys that check facts, and say which records nobody vouches for."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from cli.config import Target
 from cli.errors import CommandError
@@ -57,6 +58,12 @@ def require_fact_keys(target: Target) -> FactKeys:
     if keys is None:
         raise CommandError(f"no key of facts is known: {HOW_TO_GIVE}", code="no_fact_keys")
     return keys
+
+
+def describe_unread(unread: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield a line where batches of records could not be read."""
+    if unread and unread["batches"]:
+        yield f"passed by, since nobody can read them: {unread['batches']} batches ({', '.join(unread['offsets'])})"
 
 
 def describe_left(left: Mapping[str, Mapping[str, int]]) -> Iterator[str]:

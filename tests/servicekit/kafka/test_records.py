@@ -94,9 +94,9 @@ def test_no_bytes_raise_anything_else(body):
 
 
 def test_a_body_that_another_reads_is_kept_as_it_is():
-    kept = keep_body(ExecuteRequested, record(b"no JSON", headers=[(REPLAY_HEADER, b"1")]), 100)
-    assert (kept.event, kept.replay, kept.signature) == (b"no JSON", True, "")
-    assert keep_body(ExecuteRequested, record(b"", headers=[(SIGNATURE_HEADER, b"v1")]), 100).signature == "v1"
+    kept = keep_body(ExecuteRequested, record(b"{no JSON", headers=[(REPLAY_HEADER, b"1")]), 100)
+    assert (kept.event, kept.replay, kept.signature) == (b"{no JSON", True, "")
+    assert keep_body(ExecuteRequested, record(b"{", headers=[(SIGNATURE_HEADER, b"v1")]), 100).signature == "v1"
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,7 @@ def test_a_body_that_another_reads_is_kept_as_it_is():
     [
         (record(None), "empty_body"),
         (record(b"x" * 101), "payload_too_large"),
+        (record(b"what is this"), "malformed_json"),
         (record(b"{}", headers=[("h", b"\xff")]), "malformed_header"),
     ],
 )

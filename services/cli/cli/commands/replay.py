@@ -10,7 +10,7 @@ import typer
 
 from cli import topic_records
 from cli.errors import CommandError
-from cli.fact_key_settings import HOW_TO_GIVE, find_fact_keys
+from cli.fact_key_settings import HOW_TO_GIVE, describe_unread, find_fact_keys
 from cli.options import parse_past_time
 from cli.output import format_time
 from cli.session import Session, command, make_app
@@ -91,6 +91,17 @@ async def _replay(cli: Session, selection: Selection, *, headers: bool, publish:
             await _show(cli, selection, select(history, selection, offsets), headers=headers)
         elif not asks or await _is_confirmed(cli, selection, select(history, selection, offsets)):
             await _publish(cli, select(history, selection, offsets))
+        _show_unread(cli, history)
+
+
+def _show_unread(cli: Session, history: "History") -> None:
+    """Say what could not be read, and was passed by."""
+    from servicekit.kafka.history import describe_unread as describe  # noqa: PLC0415 - heavy, and only needed here
+
+    if history.unread.count:
+        cli.out.print_json({"unread": (unread := describe([history]))})
+        for told in describe_unread(unread):
+            cli.out.print_line(told)
 
 
 async def select(history: "History", selection: Selection, offsets: Mapping[int, range]) -> AsyncIterator[TopicRecord]:

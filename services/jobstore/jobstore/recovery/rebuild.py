@@ -33,7 +33,7 @@ from jobstore.storage.sql import Connection
 from jobstore.storage.work.locking import lock_rows
 from jobstore.storage.work.writing import write
 from servicekit.errors import PermanentError
-from servicekit.kafka.history import History, Record
+from servicekit.kafka.history import History, Record, describe_unread
 from servicekit.process.settings import load_settings
 
 T = TypeVar("T")
@@ -99,21 +99,25 @@ class Rebuild:
         self._reported_at = time.monotonic()
         self._counts: Counter[str] = Counter()
         self._gaps: list[str] = []
+        self._histories: list[History] = []
 
     async def run(self) -> Mapping[str, object]:
         """Rebuild, and return what was counted. PermanentError: the database is not empty, or facts are missing.
 
-        `left` counts the records that nobody vouches for, by topic and reason: they are left out, and stop nothing.
+        `left` counts the records that nobody vouches for, by topic and reason, and `unread` the batches that nobody can
+        read, with their offsets: they are left out, and stop nothing.
         """
         await self._prepare_tables()
         async with AsyncExitStack() as stack:
             topics = [await stack.enter_async_context(self._history(topic)) for topic in (JOBS, *FACTS)]
+            self._histories = topics
             # The ends of jobs' topic are read first: the relay published each agent before any job assigned to it.
             offsets = {history.topic: await history.offsets() for history in topics}
             async with self._database.transaction() as connection:
                 await self._fill(connection, topics, offsets)
                 counts = dict((await connection.execute(_COUNTS)).one())
-        return {"ok": True, "counts": counts, **self._counts, "aside": self._gaps, "left": self._facts.describe_left()}
+        left = {"left": self._facts.describe_left(), "unread": describe_unread(self._histories)}
+        return {"ok": True, "counts": counts, **self._counts, "aside": self._gaps, **left}
 
     async def _prepare_tables(self) -> None:
         """Migrate a database that has no tables, or only empty ones of a jobstore."""
@@ -266,6 +270,9 @@ class Rebuild:
         )
         if self._facts.left:
             message += f". Records were left out because nobody vouches for them: {self._count_left()}"
+        if any(history.unread.count for history in self._histories):
+            unread = ", ".join(str(at) for history in self._histories for at in history.unread.named)
+            message += f". Batches that cannot be read were passed by: {unread}"
         return PermanentError(message, code="gaps")
 
     def _report_progress(self, topic: str, records: int) -> None:

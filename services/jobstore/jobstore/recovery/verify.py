@@ -19,7 +19,7 @@ from jobstore.storage import tables
 from jobstore.storage.database import Database
 from jobstore.storage.facts import REMEMBERED
 from jobstore.storage.sql import Connection, Row
-from servicekit.kafka.history import History
+from servicekit.kafka.history import History, describe_unread
 from servicekit.process.settings import load_settings
 
 #: Columns of a live execution that change without a fact: leases, offers, and the times at which they run out.
@@ -274,25 +274,26 @@ async def open_snapshot(url: str) -> AsyncIterator[Connection]:
         await database.close()
 
 
-async def check_facts(history: Callable[[str], History], facts: FactFilter) -> None:
-    """Read all facts, so that the filter counts those that nobody vouches for: a rebuild leaves them out."""
-    for topic in FACT_TOPICS:
-        async with history(topic) as held:
+async def check_facts(history: Callable[[str], History], facts: FactFilter) -> dict[str, object]:
+    """Read all facts, and return what a rebuild leaves out: what nobody vouches for, and what nobody can read."""
+    read = [history(topic) for topic in FACT_TOPICS]
+    for one in read:
+        async with one as held:
             async for records in held.read(await held.offsets()):
                 deque(facts.select(records), maxlen=0)
+    return {"left": facts.describe_left(), "unread": describe_unread(read)}
 
 
 async def main() -> Mapping[str, object]:
-    """Compare the two databases that the environment names. `left` is None where no keys are given to check facts."""
+    """Compare the two databases that the environment names. `left` and `unread` are None where no keys are given."""
     settings = load_settings(VerifySettings)
     rebuilt_url, live_url = settings.rebuilt_url.get_secret_value(), settings.live_url.get_secret_value()
     async with open_snapshot(rebuilt_url) as rebuilt, open_snapshot(live_url) as live:
         result = await Verify(rebuilt, live).run()
     if settings.fact_keys is None:
-        return {**result, "left": None}
+        return {**result, "left": None, "unread": None}
     facts = FactFilter(FactKeys.parse(settings.fact_keys.get_secret_value()))
-    await check_facts(partial(History, settings.kafka, check_crcs=False), facts)
-    return {**result, "left": facts.describe_left()}
+    return {**result, **await check_facts(partial(History, settings.kafka, check_crcs=False), facts)}
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Self, TypeAlias
@@ -69,6 +69,12 @@ _LAST_S: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 def read_time(record: Record) -> datetime:
     """Return when a record was written, by its writer's word, brought into the years that a calendar has."""
     return datetime.fromtimestamp(min(max(record.timestamp / 1000, _FIRST_S), _LAST_S), UTC)
+
+
+def describe_unread(histories: Iterable["History"]) -> dict[str, object]:
+    """Return how many batches could not be read, and where the first of them stand."""
+    unread = [history.unread for history in histories]
+    return {"batches": sum(one.count for one in unread), "offsets": [str(at) for one in unread for at in one.named]}
 
 
 class History:

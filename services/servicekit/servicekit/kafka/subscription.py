@@ -32,7 +32,7 @@ from servicekit.retry import isolate_failures, retry_transient
 
 log = logging.getLogger(__name__)
 
-_OBJECT: Final = re.compile(rb"[ \t\r\n]*\{")
+_BEGIN_OF_JSON: Final = re.compile(rb'[ \t\r\n]*[{\["0-9tfn-]')
 
 E = TypeVar("E")
 V = TypeVar("V", bound=Event)
@@ -267,13 +267,6 @@ class Subscription(Generic[E]):
             self._handling_since = None
             records.clear()  # FastStream's message refers to itself, and would keep them until garbage is collected
 
-    async def process(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
-        """Handle records as if they had been read here, to the last, and commit them by `consumer`."""
-        await self._handle_batch(records, self._offsets.assignment)
-        if self._parked:
-            await asyncio.wait(self._parked.values())
-        await self._offsets.commit()
-
     async def _handle_batch(self, records: Sequence[ConsumerRecord[Any, Any]], assignment: int) -> None:
         BATCH_RECORDS.labels(self.topic.name).observe(len(records))
         good: list[Incoming[E]] = []
@@ -451,9 +444,9 @@ def _read_body(record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> byte
 
 
 def _check_form(body: bytes) -> None:
-    """Refuse at first sight what is no JSON object: a stranger may send very many of these at once."""
-    if _OBJECT.match(body) is None:
-        raise PermanentError("the body is no JSON object", code="malformed_json")
+    """Refuse at first sight what is no JSON: a stranger may send very many of these at once."""
+    if _BEGIN_OF_JSON.match(body) is None:
+        raise PermanentError("the body is no JSON", code="malformed_json")
 
 
 def parse_event(event: type[V], body: bytes) -> V:

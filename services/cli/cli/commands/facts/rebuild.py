@@ -7,7 +7,7 @@ import typer
 
 from cli import jobstore_process
 from cli.errors import CommandError
-from cli.fact_key_settings import describe_left, require_fact_keys
+from cli.fact_key_settings import describe_left, describe_unread, require_fact_keys
 from cli.session import Session, command, make_app
 
 app = make_app()
@@ -45,7 +45,7 @@ async def rebuild(
             if "error" not in line:
                 cli.out.print_json(line)
                 cli.out.print_line(_describe(line))
-                for told in describe_left(line.get("left") or {}):
+                for told in (*describe_left(line.get("left") or {}), *describe_unread(line.get("unread"))):
                     cli.out.print_line(told)
 
 

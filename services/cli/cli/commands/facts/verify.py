@@ -7,7 +7,7 @@ import typer
 
 from cli import jobstore_process
 from cli.errors import CommandError
-from cli.fact_key_settings import HOW_TO_GIVE, describe_left, find_fact_keys
+from cli.fact_key_settings import HOW_TO_GIVE, describe_left, describe_unread, find_fact_keys
 from cli.session import Session, command, make_app
 
 app = make_app()
@@ -66,7 +66,7 @@ def _show_result(cli: Session, result: dict[str, Any]) -> None:
         cli.out.print_line(f"the live relay is behind: {result['behind']} facts are not published yet")
     if result["left"] is None:
         cli.out.print_line(f"the signatures of facts were not checked: {HOW_TO_GIVE}, and --kafka")
-    for told in describe_left(result["left"] or {}):
+    for told in (*describe_left(result["left"] or {}), *describe_unread(result["unread"])):
         cli.out.print_line(told)
 
 
