@@ -54,7 +54,15 @@ class FakeOperations(OperationsServiceServicer):
 
     async def GetOverview(self, request, context):
         return pb.GetOverviewResponse(
-            totals=pb.OverviewPoint(created=12, completed=7, failed=2, cost_usd=0.25, wait=pb.Percentiles(p50=0.5)),
+            totals=pb.OverviewPoint(
+                created=12,
+                completed=7,
+                failed=2,
+                cost_usd=0.25,
+                wait=pb.Percentiles(p50=0.5),
+                agent=pb.Percentiles(p50=0.3),
+                duration=pb.Percentiles(p50=35.0),
+            ),
             now=pb.OverviewNow(queued=3, running=1, oldest_wait_s=75.0, dead_letters={"a-dlq": 2}),
             upstreams_sign=self.upstreams_sign,
             signing_secret="2026-11",
@@ -62,7 +70,9 @@ class FakeOperations(OperationsServiceServicer):
         )
 
     async def GetAgentStats(self, request, context):
-        return pb.GetAgentStatsResponse(agents=[pb.AgentStats(agent_id="writer", running=1, success_rate=0.9)])
+        return pb.GetAgentStatsResponse(
+            agents=[pb.AgentStats(agent_id="writer", running=1, success_rate=0.9, mean_wait_s=34.0, mean_agent_s=0.3)]
+        )
 
     async def ListDeadLetters(self, request, context):
         about = {"topic": "a-dlq", "code": "malformed", "source_topic": "a", "at": datetime.now(UTC)}

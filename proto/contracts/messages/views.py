@@ -35,7 +35,11 @@ class OverviewCounts(Model):
     cost_usd: float = 0.0
     tokens: int = 0
     wait: Percentiles = Field(default_factory=Percentiles, description="from being asked for to the first claim")
-    duration: Percentiles = Field(default_factory=Percentiles, description="from being asked for to the end")
+    agent: Percentiles = Field(default_factory=Percentiles, description="of a call of an agent")
+    judge: Percentiles = Field(default_factory=Percentiles, description="of a judging")
+    duration: Percentiles = Field(
+        default_factory=Percentiles, description="from being asked for to the end: all waits, calls and judgings"
+    )
     queued_max: int | None = Field(None, description="the most that waited at once; None where no sample was taken")
     running_max: int | None = Field(None, description="the most at once that were with an agent")
     judging_max: int | None = Field(None, description="the most at once that were being judged")
@@ -86,7 +90,12 @@ class AgentStats(Model):
     running: int = 0
     queued: int = 0
     success_rate: float | None = Field(None, description="executions COMPLETED, of those that ended uncancelled")
-    mean_duration_s: float | None = Field(None, description="from being asked for to the end")
+    mean_duration_s: float | None = Field(
+        None, description="from being asked for to the end: all waits, calls and judgings"
+    )
+    mean_wait_s: float | None = Field(None, description="from being asked for to the first claim")
+    mean_agent_s: float | None = Field(None, description="of a call of it")
+    mean_judge_s: float | None = Field(None, description="of a judging of its results")
 
 
 _Offset = Annotated[int, Field(ge=0, le=2**53)]
@@ -232,7 +241,9 @@ def _counts_message(counts: OverviewCounts) -> pb.OverviewPoint:
 
 
 def _counts_of(message: pb.OverviewPoint) -> dict[str, Any]:
-    parts = {name: Percentiles(**_scalar_fields(getattr(message, name))) for name in ("wait", "duration")}
+    parts = {
+        name: Percentiles(**_scalar_fields(getattr(message, name))) for name in ("wait", "agent", "judge", "duration")
+    }
     return _scalar_fields(message) | parts
 
 

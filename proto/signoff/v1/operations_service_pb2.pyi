@@ -839,6 +839,8 @@ class OverviewPoint(_message.Message):
     QUEUED_MAX_FIELD_NUMBER: _builtins.int
     RUNNING_MAX_FIELD_NUMBER: _builtins.int
     JUDGING_MAX_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    JUDGE_FIELD_NUMBER: _builtins.int
     created: _builtins.int
     completed: _builtins.int
     failed: _builtins.int
@@ -863,7 +865,15 @@ class OverviewPoint(_message.Message):
 
     @_builtins.property
     def duration(self) -> Global___Percentiles:
-        """From being asked for to the end."""
+        """From being asked for to the end: all waits, calls and judgings."""
+
+    @_builtins.property
+    def agent(self) -> Global___Percentiles:
+        """Of a call of an agent."""
+
+    @_builtins.property
+    def judge(self) -> Global___Percentiles:
+        """Of a judging."""
 
     def __init__(
         self,
@@ -882,10 +892,12 @@ class OverviewPoint(_message.Message):
         queued_max: _builtins.int | None = ...,
         running_max: _builtins.int | None = ...,
         judging_max: _builtins.int | None = ...,
+        agent: Global___Percentiles | None = ...,
+        judge: Global___Percentiles | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_judging_max", b"_judging_max", "_queued_max", b"_queued_max", "_running_max", b"_running_max", "at", b"at", "duration", b"duration", "judging_max", b"judging_max", "queued_max", b"queued_max", "running_max", b"running_max", "wait", b"wait"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_judging_max", b"_judging_max", "_queued_max", b"_queued_max", "_running_max", b"_running_max", "agent", b"agent", "at", b"at", "duration", b"duration", "judge", b"judge", "judging_max", b"judging_max", "queued_max", b"queued_max", "running_max", b"running_max", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_judging_max", b"_judging_max", "_queued_max", b"_queued_max", "_running_max", b"_running_max", "at", b"at", "cancelled", b"cancelled", "completed", b"completed", "cost_usd", b"cost_usd", "created", b"created", "duration", b"duration", "failed", b"failed", "judging_max", b"judging_max", "queued_max", b"queued_max", "rejected", b"rejected", "resubmission_required", b"resubmission_required", "running_max", b"running_max", "tokens", b"tokens", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_judging_max", b"_judging_max", "_queued_max", b"_queued_max", "_running_max", b"_running_max", "agent", b"agent", "at", b"at", "cancelled", b"cancelled", "completed", b"completed", "cost_usd", b"cost_usd", "created", b"created", "duration", b"duration", "failed", b"failed", "judge", b"judge", "judging_max", b"judging_max", "queued_max", b"queued_max", "rejected", b"rejected", "resubmission_required", b"resubmission_required", "running_max", b"running_max", "tokens", b"tokens", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__judging_max: _TypeAlias = _typing.Literal["judging_max"]  # noqa: Y015
     _WhichOneofArgType__judging_max: _TypeAlias = _typing.Literal["_judging_max", b"_judging_max"]  # noqa: Y015
@@ -1046,13 +1058,22 @@ class AgentStats(_message.Message):
     QUEUED_FIELD_NUMBER: _builtins.int
     SUCCESS_RATE_FIELD_NUMBER: _builtins.int
     MEAN_DURATION_S_FIELD_NUMBER: _builtins.int
+    MEAN_WAIT_S_FIELD_NUMBER: _builtins.int
+    MEAN_AGENT_S_FIELD_NUMBER: _builtins.int
+    MEAN_JUDGE_S_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     running: _builtins.int
     queued: _builtins.int
     success_rate: _builtins.float
     """Executions that ended COMPLETED, of those that ended and were not cancelled; not set where none did."""
     mean_duration_s: _builtins.float
-    """From being asked for to the end."""
+    """From being asked for to the end: all waits, calls and judgings."""
+    mean_wait_s: _builtins.float
+    """From being asked for to the first claim."""
+    mean_agent_s: _builtins.float
+    """Of a call of it."""
+    mean_judge_s: _builtins.float
+    """Of a judging of its results."""
     def __init__(
         self,
         *,
@@ -1061,17 +1082,32 @@ class AgentStats(_message.Message):
         queued: _builtins.int = ...,
         success_rate: _builtins.float | None = ...,
         mean_duration_s: _builtins.float | None = ...,
+        mean_wait_s: _builtins.float | None = ...,
+        mean_agent_s: _builtins.float | None = ...,
+        mean_judge_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_mean_duration_s", b"_mean_duration_s", "_success_rate", b"_success_rate", "mean_duration_s", b"mean_duration_s", "success_rate", b"success_rate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_mean_agent_s", b"_mean_agent_s", "_mean_duration_s", b"_mean_duration_s", "_mean_judge_s", b"_mean_judge_s", "_mean_wait_s", b"_mean_wait_s", "_success_rate", b"_success_rate", "mean_agent_s", b"mean_agent_s", "mean_duration_s", b"mean_duration_s", "mean_judge_s", b"mean_judge_s", "mean_wait_s", b"mean_wait_s", "success_rate", b"success_rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mean_duration_s", b"_mean_duration_s", "_success_rate", b"_success_rate", "agent_id", b"agent_id", "mean_duration_s", b"mean_duration_s", "queued", b"queued", "running", b"running", "success_rate", b"success_rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mean_agent_s", b"_mean_agent_s", "_mean_duration_s", b"_mean_duration_s", "_mean_judge_s", b"_mean_judge_s", "_mean_wait_s", b"_mean_wait_s", "_success_rate", b"_success_rate", "agent_id", b"agent_id", "mean_agent_s", b"mean_agent_s", "mean_duration_s", b"mean_duration_s", "mean_judge_s", b"mean_judge_s", "mean_wait_s", b"mean_wait_s", "queued", b"queued", "running", b"running", "success_rate", b"success_rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__mean_agent_s: _TypeAlias = _typing.Literal["mean_agent_s"]  # noqa: Y015
+    _WhichOneofArgType__mean_agent_s: _TypeAlias = _typing.Literal["_mean_agent_s", b"_mean_agent_s"]  # noqa: Y015
     _WhichOneofReturnType__mean_duration_s: _TypeAlias = _typing.Literal["mean_duration_s"]  # noqa: Y015
     _WhichOneofArgType__mean_duration_s: _TypeAlias = _typing.Literal["_mean_duration_s", b"_mean_duration_s"]  # noqa: Y015
+    _WhichOneofReturnType__mean_judge_s: _TypeAlias = _typing.Literal["mean_judge_s"]  # noqa: Y015
+    _WhichOneofArgType__mean_judge_s: _TypeAlias = _typing.Literal["_mean_judge_s", b"_mean_judge_s"]  # noqa: Y015
+    _WhichOneofReturnType__mean_wait_s: _TypeAlias = _typing.Literal["mean_wait_s"]  # noqa: Y015
+    _WhichOneofArgType__mean_wait_s: _TypeAlias = _typing.Literal["_mean_wait_s", b"_mean_wait_s"]  # noqa: Y015
     _WhichOneofReturnType__success_rate: _TypeAlias = _typing.Literal["success_rate"]  # noqa: Y015
     _WhichOneofArgType__success_rate: _TypeAlias = _typing.Literal["_success_rate", b"_success_rate"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mean_agent_s) -> _WhichOneofReturnType__mean_agent_s | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mean_duration_s) -> _WhichOneofReturnType__mean_duration_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mean_judge_s) -> _WhichOneofReturnType__mean_judge_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mean_wait_s) -> _WhichOneofReturnType__mean_wait_s | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__success_rate) -> _WhichOneofReturnType__success_rate | None: ...
 

@@ -126,9 +126,11 @@ async def test_the_overview_says_what_waits_what_ended_and_how_agents_do(signoff
         ["last 2d", "12 created, 7 completed, 2 failed"],
         ["spent", "0.25 USD"],
         ["wait", "p50 0.50 s"],
+        ["agent", "p50 0.30 s"],
+        ["in all", "p50 35.00 s"],
         [""],
-        ["agent", "runs", "waits", "completed in 24h", "takes"],
-        ["writer", "1", "0", "90%"],
+        ["agent", "runs", "waits", "completed in 24h", "wait", "answers in", "judged in"],
+        ["writer", "1", "0", "90%", "34.00 s", "0.30 s"],
     ]
     (asked,) = jobstore.asked(operations_pb.GetOverviewRequest)
     assert asked.range_s == 172_800

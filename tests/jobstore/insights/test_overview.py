@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from itertools import pairwise
+from random import randrange
 from typing import Any
 
 import pytest
@@ -9,13 +10,17 @@ from sqlalchemy import text
 from support.jobstore.edited import edited
 from support.jobstore.steps import Steps, verdict
 
+from contracts.judging.policy import JudgePolicy
 from contracts.messages.views import Overview
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
+from jobstore.commands.judging.versions import ReportDefault
 from jobstore.domain.actor import SIGNOFF
+from jobstore.domain.judging.versions import RESERVED, format_body
 from jobstore.insights import overview, rollups
 from jobstore.insights.rollups import Rollups
+from jobstore.reads.judging import get_judge_policy
 from jobstore.reads.waiting import sum_up_all
 from jobstore.runner import CommandRunner
 from jobstore.storage import locks
@@ -70,18 +75,47 @@ async def test_what_happened_is_counted_once(database: Database, runner: Command
     await runner.submit.run_one(CancelJob(cancelled.job_id, actor=SIGNOFF))
     await cancelled.result(lease)
     await life(database, runner).requested()
+    created, queued = life(database, runner), life(database, runner)
+    await created.created()
+    await queued.requested()
+    for never_ran in (created, queued):
+        await runner.submit.run_one(CancelJob(never_ran.job_id, actor=SIGNOFF))
 
     for _ in range(2):
         seen = await shown(database, counting)
         totals = seen.totals
         ends = (totals.completed, totals.resubmission_required, totals.rejected, totals.failed, totals.cancelled)
-        assert (totals.created, *ends) == (6, 1, 1, 1, 1, 1)
+        assert (totals.created, *ends) == (8, 1, 1, 1, 1, 1)
         assert (totals.tokens, totals.cost_usd) == (21, 0.75)
-        assert sum(point.created for point in seen.points) == 6
+        assert sum(point.created for point in seen.points) == 8
     assert 0 <= totals.wait.p50 <= totals.wait.p99 < 60
     assert 0 < totals.duration.p95 < 60
     assert (seen.now.queued, seen.now.running, seen.now.judging) == (1, 0, 0)
     assert seen.now.oldest_wait_s >= 0
+
+
+async def test_waits_agents_and_judges_are_told_apart(
+    database: Database, runner: CommandRunner, counting: Rollups
+) -> None:
+    steps = life(database, runner)
+    await steps.requested()
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE executions SET created_at = created_at - interval '35 s'"))
+    claimed = await steps.claim()
+    judging = await steps.claim_judging(claimed.execution.lease, duration_s=0.3)
+    await steps.report(judging.execution.lease, ReportKind.VERDICT, verdict=verdict(Outcome.PASS), duration_s=2.5)
+    failing = life(database, runner)
+    await failing.report(await failing.running(), ReportKind.FAILED, code="agent_status", duration_s=0.3)
+    totals = (await shown(database, counting)).totals
+    assert 20 < totals.wait.p99 < 60
+    assert 0.2 < totals.agent.p50 < totals.agent.p99 < 0.4
+    assert 2 < totals.judge.p50 < 3
+    assert totals.duration.p99 > 20
+    async with database.session() as session:
+        (stats,) = await overview.get_agent_stats(session)
+    assert (stats.mean_agent_s, stats.mean_judge_s) == (pytest.approx(0.3), pytest.approx(2.5))
+    assert 17.5 <= stats.mean_wait_s < 30
+    assert stats.mean_duration_s >= stats.mean_wait_s
 
 
 async def test_nothing_is_counted_before_it_is_published_or_by_two_at_once(
@@ -153,3 +187,28 @@ async def test_agents_show_what_they_have_to_do_and_how_they_did(
         (stats,) = await overview.get_agent_stats(session)
     assert (stats.agent_id, stats.running, stats.queued, stats.success_rate) == ("writer", 1, 1, 0.75)
     assert 0 < stats.mean_duration_s < 60
+
+
+async def test_verdicts_by_the_validators_own_settings_are_counted_for_their_version(
+    database: Database, runner: CommandRunner, counting: Rollups
+) -> None:
+    async def judged() -> tuple[int, ...]:
+        await shown(database, counting)
+        async with database.session() as session:
+            named = await get_judge_policy(session, "default")
+        assert named is not None
+        counts = named.versions[0].judged
+        return (counts.met, counts.not_met, counts.unjudged, counts.tokens)
+
+    body = format_body(  # of no other test
+        JudgePolicy(name="default", section_chars=randrange(2_000, 1_000_000))
+    )
+    await runner.administer.run_one(ReportDefault(RESERVED, body, actor=SIGNOFF))
+    assert await judged() == (0, 0, 0, 0)
+    await ended(life(database, runner), Outcome.PASS)
+    await ended(life(database, runner), Outcome.FAIL)
+    steps = life(database, runner)
+    silent = verdict(Outcome.CANNOT_ASSESS).model_copy(update={"judge_error": "judge_refused"})
+    await steps.report(await steps.judging(), ReportKind.VERDICT, verdict=silent)
+    for _ in range(2):
+        assert await judged() == (1, 1, 1, 14)

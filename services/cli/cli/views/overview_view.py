@@ -29,12 +29,14 @@ def show_overview(out: Output, range_: str, overview: Overview, agents: Sequence
         (f"last {range_}", f"{totals.created} created" + (f", {ends}" if ends else "")),
         ("spent", format_spent(totals.cost_usd, totals.tokens)),
         ("wait", _format_percentiles(totals.wait)),
-        ("to the end", _format_percentiles(totals.duration)),
+        ("agent", _format_percentiles(totals.agent)),
+        ("judge", _format_percentiles(totals.judge)),
+        ("in all", _format_percentiles(totals.duration)),
     ]
     out.print_table(["", ""], [row for row in rows if row[1]])
     if agents:
         out.print_line()
-        columns = ["agent", "runs", "waits", "completed in 24h", "takes"]
+        columns = ["agent", "runs", "waits", "completed in 24h", "wait", "answers in", "judged in"]
         out.print_table(columns, [_make_row(out, agent) for agent in agents])
 
 
@@ -56,11 +58,11 @@ def _format_percentiles(times: Percentiles | None) -> str:
 
 
 def _make_row(out: Output, agent: AgentStats) -> tuple[object, ...]:
-    took = "" if agent.mean_duration_s is None else format_seconds(agent.mean_duration_s)
+    means = (agent.mean_wait_s, agent.mean_agent_s, agent.mean_judge_s)
     return (
         out.name_agent(agent.agent_id, with_id=False),
         agent.running,
         agent.queued,
         format_percent(agent.success_rate),
-        took,
+        *("" if mean is None else format_seconds(mean) for mean in means),
     )

@@ -26,16 +26,23 @@ POINTS: Final = 60
 #: Longer ranges, in seconds, are read by hour instead of by minute.
 BY_MINUTE_MAX_S: Final = 24 * HOUR_S
 
+#: Columns of histograms by what the overview calls their times.
+_TIMES: Final = {"wait": "waits", "agent": "calls", "judge": "judgings", "duration": "durations"}
 _READ: Final = text("SELECT * FROM rollups WHERE span_s = :span_s AND at >= :since ORDER BY at")
 _AGENTS: Final = text(
     """
-    SELECT agent_id, coalesce(running, 0) AS running, coalesce(queued, 0) AS queued, ended, completed, seconds
+    SELECT agent_id, coalesce(running, 0) AS running, coalesce(queued, 0) AS queued,
+        completed::float8 / nullif(ended, 0) AS success_rate, seconds / nullif(ended, 0) AS mean_duration_s,
+        waits_s / nullif(waits, 0) AS mean_wait_s, calls_s / nullif(calls, 0) AS mean_agent_s,
+        judgings_s / nullif(judgings, 0) AS mean_judge_s
     FROM (
         SELECT agent_id, count(*) FILTER (WHERE state <> 'QUEUED') AS running,
             count(*) FILTER (WHERE state = 'QUEUED') AS queued
         FROM executions WHERE state <> 'DONE' AND stage = 'EXECUTING' GROUP BY agent_id
     ) AS now FULL JOIN (
-        SELECT agent_id, sum(ended)::bigint AS ended, sum(completed)::bigint AS completed, sum(seconds) AS seconds
+        SELECT agent_id, sum(ended)::bigint AS ended, sum(completed)::bigint AS completed, sum(seconds) AS seconds,
+            sum(waits)::bigint AS waits, sum(waits_s) AS waits_s, sum(calls)::bigint AS calls, sum(calls_s) AS calls_s,
+            sum(judgings)::bigint AS judgings, sum(judgings_s) AS judgings_s
         FROM agent_rollups WHERE at > signoff_now() - interval '24 hours' GROUP BY agent_id
     ) AS late USING (agent_id)
     WHERE agent_id IS NOT NULL ORDER BY agent_id
@@ -76,11 +83,9 @@ def _sum_up(rows: Sequence[Row]) -> OverviewCounts:
     fields: dict[str, object] = {name: sum(getattr(row, name) for row in rows) for name in (*COUNTED, "cost_usd")}
     for name in MAXIMA:
         fields[name] = max((value for row in rows if (value := getattr(row, name)) is not None), default=None)
-    wait, duration = (
-        _estimate_percentiles(row.waits for row in rows),
-        _estimate_percentiles(row.durations for row in rows),
-    )
-    return OverviewCounts.model_validate(fields | {"wait": wait, "duration": duration})
+    for name, column in _TIMES.items():
+        fields[name] = _estimate_percentiles(getattr(row, column) for row in rows)
+    return OverviewCounts.model_validate(fields)
 
 
 def _estimate_percentiles(counts: Iterable[Sequence[int]]) -> Percentiles:
@@ -94,13 +99,4 @@ def _estimate_percentiles(counts: Iterable[Sequence[int]]) -> Percentiles:
 async def get_agent_stats(connection: Connection) -> list[AgentStats]:
     """Return what each agent has to do now, and how it did over the last 24 hours."""
     rows = await connection.execute(_AGENTS)
-    return [
-        AgentStats(
-            agent_id=row.agent_id,
-            running=row.running,
-            queued=row.queued,
-            success_rate=row.completed / row.ended if row.ended else None,
-            mean_duration_s=row.seconds / row.ended if row.ended else None,
-        )
-        for row in rows
-    ]
+    return [AgentStats(**dict(row)) for row in rows]

@@ -5,21 +5,24 @@ No entry says how much is queued or running at a time: that is sampled, and the 
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import text
 
+from contracts.judging.policy import DEFAULT_POLICY
+from jobstore.domain.actor import VALIDATOR
 from jobstore.domain.decisions import REJUDGED
 from jobstore.domain.model import TransitionKind
 from jobstore.insights import gauges, histogram
 from jobstore.reads.job_logs import SETTLED
-from jobstore.storage import locks
+from jobstore.storage import locks, sql, tables
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
 from jobstore.storage.sql import Connection, Row
+from jobstore.storage.work.administration import COUNTED as JUDGED
 from servicekit.process.runtime import run_forever
 
 log = logging.getLogger(__name__)
@@ -34,7 +37,7 @@ FORGET_EVERY_S: Final = 600.0
 
 COUNTED: Final = ("created", "completed", "failed", "rejected", "resubmission_required", "cancelled", "tokens")
 _SUMS: Final = (*COUNTED, "cost_usd")
-_HISTOGRAMS: Final = ("waits", "durations")
+_HISTOGRAMS: Final = ("waits", "calls", "judgings", "durations")
 #: Columns that hold maxima, not sums; NULL where no sample was taken.
 MAXIMA: Final = tuple(f"{name}_max" for name in gauges.GAUGES)
 _COLUMNS: Final = (*_SUMS, *_HISTOGRAMS, *MAXIMA)
@@ -50,8 +53,9 @@ _LOOK: Final = text(
 #: Spending is the job's total after the entry less that of the entry before; waits begin when the execution could.
 _ROWS: Final = text(
     """
-    SELECT l.seq, l.kind, l.status, l.code, l.agent_id, l.attempt, l.created_at,
+    SELECT l.seq, l.kind, l.status, l.code, l.agent_id, l.attempt, l.created_at, l.duration_s, l.actor,
         greatest(e.created_at, e.not_before) AS startable_at,
+        CASE WHEN l.kind IN ('met', 'not_met') THEN coalesce(e.policy ->> 'judge', 'default') END AS judge,
         coalesce(l.spent_usd, 0) - coalesce(p.spent_usd, 0) AS cost_usd,
         coalesce(l.spent_tokens, 0) - coalesce(p.spent_tokens, 0) AS tokens
     FROM job_logs l LEFT JOIN executions e ON e.execution_id = l.execution_id
@@ -74,19 +78,41 @@ _ADD: Final = text(
     }
     """,  # noqa: S608 - names of our own
 )
+#: Columns of an agent's sums: of each time, how often it was measured, and its seconds.
+_OF_AGENT: Final = (
+    *("ended", "completed", "seconds"),
+    *(f"{name}{what}" for name in _HISTOGRAMS[:-1] for what in ("", "_s")),
+)
 _ADD_AGENT: Final = text(
-    """
-    INSERT INTO agent_rollups (agent_id, at, ended, completed, seconds)
-    VALUES (:agent_id, :at, :ended, :completed, :seconds)
-    ON CONFLICT (agent_id, at) DO UPDATE SET ended = agent_rollups.ended + excluded.ended,
-        completed = agent_rollups.completed + excluded.completed, seconds = agent_rollups.seconds + excluded.seconds
-    """,
+    f"""
+    INSERT INTO agent_rollups (agent_id, at, {", ".join(_OF_AGENT)})
+    VALUES (:agent_id, :at, :{", :".join(_OF_AGENT)})
+    ON CONFLICT (agent_id, at) DO UPDATE
+        SET {", ".join(f"{name} = agent_rollups.{name} + excluded.{name}" for name in _OF_AGENT)}
+    """,  # noqa: S608 - names of our own
+)
+#: What a verdict came to, at the time of its entry.
+_JUDGED: Final = {"at": "timestamptz"} | sql.columns(tables.judging_counts, only=set(JUDGED))
+#: Verdicts by `default` count for the version that was current then, or for the first where that was reported later.
+#: Nothing else writes these rows: who records a verdict would wait for them.
+_COUNT_DEFAULT: Final = text(
+    f"""
+    INSERT INTO judging_counts (kind, name, version, {", ".join(JUDGED)})
+    SELECT 'judge', '{DEFAULT_POLICY}', current.version, {", ".join(f"sum(u.{name})" for name in JUDGED)}
+    FROM {sql.unnest("u", _JUDGED)} CROSS JOIN LATERAL (
+        SELECT version FROM judging_moves WHERE kind = 'judge' AND name = '{DEFAULT_POLICY}' AND version IS NOT NULL
+        ORDER BY created_at > u.at, CASE WHEN created_at > u.at THEN move ELSE -move END LIMIT 1
+    ) AS current GROUP BY current.version
+    ON CONFLICT (kind, name, version) DO UPDATE SET
+        {", ".join(f"{name} = judging_counts.{name} + excluded.{name}" for name in JUDGED)}
+    """,  # noqa: S608 - names of our own
 )
 _STORE: Final = text("INSERT INTO rollup (id, seq) VALUES (1, :seq) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq")
 _FORGET: Final = text("DELETE FROM rollups WHERE span_s = :span_s AND at < signoff_now() - CAST(:kept AS interval)")
 _FORGET_AGENTS: Final = text("DELETE FROM agent_rollups WHERE at < signoff_now() - interval '2 days'")
 
-#: The column that an entry is counted in, by its status; an edit or a late result ends nothing.
+#: The column that an entry is counted in, by its status; an edit or a late result ends nothing, and the cancel of what
+#: had not begun nothing that ran.
 _ENDS: Final = {
     "COMPLETED": "completed",
     "FAILED": "failed",
@@ -94,6 +120,7 @@ _ENDS: Final = {
     "RESUBMISSION_REQUIRED": "resubmission_required",
     "CANCELLED": "cancelled",
 }
+_ENDS_WITH_TIME: Final = frozenset(_ENDS.values()) - {"cancelled"}
 _ENDS_NOTHING: Final = frozenset({TransitionKind.EDITED, TransitionKind.RESULT})
 
 
@@ -102,8 +129,7 @@ class Counts:
     """The counts of one minute or hour."""
 
     sums: dict[str, float] = field(default_factory=dict)
-    waits: list[int] = field(default_factory=list)
-    durations: list[int] = field(default_factory=list)
+    histograms: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
         """Count an entry of a log."""
@@ -113,16 +139,30 @@ class Counts:
         column = _choose_column(row)
         if column is not None:
             self.sums[column] = self.sums.get(column, 0) + 1
-        if row.startable_at is not None and row.kind == TransitionKind.CLAIMED and row.attempt == 1:
-            _count_duration(self.waits, (row.created_at - row.startable_at).total_seconds())
-        elif row.startable_at is not None and column not in {None, "cancelled"}:
-            _count_duration(self.durations, (row.created_at - row.startable_at).total_seconds())
+        for name, seconds in _measure(row):
+            _count_duration(self.histograms.setdefault(name, []), seconds)
+
+
+_VERDICTS: Final = frozenset({TransitionKind.MET, TransitionKind.NOT_MET, TransitionKind.MISJUDGED})
+
+
+def _measure(row: Row) -> Iterator[tuple[str, float]]:
+    """Yield the times that end with an entry, in seconds: of a wait, of a call or a judging, and of all together."""
+    since_startable = None if row.startable_at is None else (row.created_at - row.startable_at).total_seconds()
+    if since_startable is not None and row.kind == TransitionKind.CLAIMED and row.attempt == 1:
+        yield "waits", since_startable
+    if row.duration_s is not None:
+        yield "judgings" if row.kind in _VERDICTS or row.actor == VALIDATOR else "calls", row.duration_s
+    if since_startable is not None and _choose_column(row) in _ENDS_WITH_TIME:
+        yield "durations", since_startable
 
 
 def _choose_column(row: Row) -> str | None:
     if row.kind == TransitionKind.CREATED:
         return "created"
-    return None if row.kind in _ENDS_NOTHING or _is_rejudged(row) else _ENDS.get(row.status)
+    if row.kind in _ENDS_NOTHING or _is_rejudged(row) or (row.kind == TransitionKind.CANCELLED and not row.attempt):
+        return None
+    return _ENDS.get(row.status)
 
 
 def _is_rejudged(row: Row) -> bool:
@@ -201,7 +241,7 @@ class Rollups:
             await connection.execute(_FORGET_AGENTS)
 
 
-async def _add_up(connection: Connection, rows: Iterable[Row]) -> None:
+async def _add_up(connection: Connection, rows: Sequence[Row]) -> None:
     now = datetime.now(UTC)
     spans: dict[tuple[int, datetime], Counts] = {}
     agents: dict[tuple[str, datetime], dict[str, float]] = {}
@@ -209,30 +249,35 @@ async def _add_up(connection: Connection, rows: Iterable[Row]) -> None:
         for span_s, kept in KEPT.items():
             if row.created_at > now - kept:
                 spans.setdefault((span_s, get_span_begin(row.created_at, span_s)), Counts()).add(row)
-        if _is_counted_for_agent(row) and row.created_at > now - KEPT[MINUTE_S]:
+        if row.agent_id is not None and row.created_at > now - KEPT[MINUTE_S] and (measured := dict(_measure(row))):
             hour = agents.setdefault(
                 (row.agent_id, get_span_begin(row.created_at, HOUR_S)), dict.fromkeys(_OF_AGENT, 0)
             )
-            hour["ended"] += 1
-            hour["completed"] += row.status == "COMPLETED"
-            hour["seconds"] += max(0.0, (row.created_at - row.startable_at).total_seconds())
+            if "durations" in measured:
+                hour["ended"] += 1
+                hour["completed"] += row.status == "COMPLETED"
+                hour["seconds"] += max(0.0, measured.pop("durations"))
+            for name, seconds in measured.items():
+                hour[name] += 1
+                hour[f"{name}_s"] += max(0.0, seconds)
     rollups = [_make_row(span_s, at, counts) for (span_s, at), counts in sorted(spans.items()) if counts != Counts()]
     if rollups:
         await connection.execute_many(_ADD, rollups)
     of_agents = [{"agent_id": i, "at": at, **hour} for (i, at), hour in agents.items()]
     if of_agents:
         await connection.execute_many(_ADD_AGENT, of_agents)
+    judged = [_count_verdict(row) for row in rows if row.judge == DEFAULT_POLICY and not _is_rejudged(row)]
+    if judged:
+        await connection.execute(_COUNT_DEFAULT, sql.arrays(_JUDGED, "u", judged))
 
 
-_OF_AGENT: Final = ("ended", "completed", "seconds")
-
-
-def _is_counted_for_agent(row: Row) -> bool:
-    ends = _choose_column(row) not in {None, "created", "cancelled"}
-    return ends and row.startable_at is not None and row.agent_id is not None
+def _count_verdict(row: Row) -> dict[str, object]:
+    is_met, is_unjudged = row.kind == TransitionKind.MET, (row.code or "").startswith("judge_")
+    outcomes = {"met": int(is_met), "not_met": int(not is_met and not is_unjudged), "unjudged": int(is_unjudged)}
+    return {"at": row.created_at, **outcomes, "cost_usd": row.cost_usd, "tokens": row.tokens}
 
 
 def _make_row(span_s: int, at: datetime, counts: Counts) -> dict[str, object]:
     sums: dict[str, float] = dict.fromkeys(_SUMS, 0) | counts.sums
-    row = {"span_s": span_s, "at": at, **sums, "waits": counts.waits, "durations": counts.durations}
+    row = {"span_s": span_s, "at": at, **sums, **{name: counts.histograms.get(name, []) for name in _HISTOGRAMS}}
     return row | dict.fromkeys(MAXIMA)

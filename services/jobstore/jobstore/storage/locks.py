@@ -14,7 +14,8 @@ A transaction that takes two of them in another order can deadlock with one that
 8. Rows of `reusable`, in the order of their keys, when all else is written.
 9. Rows of `workers`, in the order of their owners.
 10. Rows of `judging_evaluations`, in the order of their names and versions.
-11. Rows of `judging_counts`, in the order of their kinds, names and versions.
+11. Rows of `judging_counts`, in the order of their kinds, names and versions. Those of the policy `default`, of which
+    most verdicts are, are written by the holder of ROLLUPS alone, so that no command waits for another there.
 
 Once rows are locked (3 and below), waiting for LIMITS could deadlock: changing limits waits for those rows.
 

@@ -62,10 +62,8 @@ export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentR
           {stats?.success_rate == null ? "–" : formatPercent(stats.success_rate)}
         </LabelledValue>
       </td>
-      <td className={`${CELL} whitespace-nowrap`}>
-        <LabelledValue name="Mean">
-          {stats?.mean_duration_s == null ? "–" : formatDuration(stats.mean_duration_s * 1_000)}
-        </LabelledValue>
+      <td className={`${CELL} whitespace-nowrap max-lg:w-full`}>
+        <Times stats={stats} />
       </td>
       <td className={CELL}>
         <button type="button" onClick={onLimit} className="min-h-6 text-left hover:underline" title="Change its limits">
@@ -107,6 +105,20 @@ function RowActions({ agent, onAct, onEdit, onLimit }: Pick<AgentRowProps, "agen
         </MenuItem>
       </Menu>
     </div>
+  );
+}
+
+/** Mean times of the last day: of its calls and, apart, of the waits before and the judgings after them. */
+function Times({ stats }: { stats?: AgentStats }) {
+  const format = (seconds?: number | null) => (seconds == null ? null : formatDuration(seconds * 1_000));
+  const [agent, wait, judge] = [stats?.mean_agent_s, stats?.mean_wait_s, stats?.mean_judge_s].map(format);
+  return (
+    // What is read later than the agents has its room from the first.
+    <span title="Mean times of the last 24 hours" className="block lg:min-h-13">
+      <LabelledValue name="Answers in">{agent ?? "–"}</LabelledValue>
+      {wait && <span className="text-xs text-muted max-lg:ml-2 lg:block">waits {wait}</span>}
+      {judge && <span className="text-xs text-muted max-lg:ml-2 lg:block">judged in {judge}</span>}
+    </span>
   );
 }
 

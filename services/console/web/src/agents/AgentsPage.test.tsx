@@ -22,7 +22,8 @@ it.each(HEALTHS)("%s is told in words", (word, fields) => {
 
 async function agentsPage({ agents = [anAgent()], isRegistering = false, successRate = 0.93 as number | null } = {}) {
   on("get", "/api/agents", () => items(...agents));
-  const stats = { agent_id: "writer", running: 3, queued: 12, success_rate: successRate, mean_duration_s: 8.4 };
+  const stats = { agent_id: "writer", running: 3, queued: 12, success_rate: successRate, mean_duration_s: 35.5 };
+  Object.assign(stats, { mean_wait_s: 34, mean_agent_s: 0.3, mean_judge_s: 1.2 });
   on("get", "/api/agent-stats", () => items(stats));
   on("get", "/api/limits", () => items(aLimit()));
   return renderPage(<AgentsPage isRegistering={isRegistering} />);
@@ -31,7 +32,18 @@ async function agentsPage({ agents = [anAgent()], isRegistering = false, success
 it("shows how each is doing, and how much it may do", async () => {
   await agentsPage({ agents: [anAgent({ capabilities: ["ocr", "pdf"] }), anAgent({ id: "idle", name: "Idle" })] });
   const row = (await screen.findByRole("link", { name: "writer" })).closest("tr") as HTMLElement;
-  for (const text of ["Ready", "3 of 4 running", "12 queued", "93 %", "8.4 s", "ocr", "pdf", "4 at once"]) {
+  for (const text of [
+    "Ready",
+    "3 of 4 running",
+    "12 queued",
+    "93 %",
+    "300 ms",
+    "waits 34 s",
+    "judged in 1.2 s",
+    "ocr",
+    "pdf",
+    "4 at once",
+  ]) {
     expect(row).toHaveTextContent(text);
   }
   expect(screen.getByRole("link", { name: "Idle" }).closest("tr")).toHaveTextContent("Readyno calls in 24 h");

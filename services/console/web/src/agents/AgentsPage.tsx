@@ -25,7 +25,7 @@ const COLUMNS = {
   Health: "w-44",
   Load: "w-44",
   Success: "w-20",
-  Mean: "w-20",
+  "Answers in": "w-28",
   Limits: "w-40",
 };
 

@@ -1333,9 +1333,24 @@ export interface components {
             success_rate?: number | null;
             /**
              * Mean Duration S
-             * @description from being asked for to the end
+             * @description from being asked for to the end: all waits, calls and judgings
              */
             mean_duration_s?: number | null;
+            /**
+             * Mean Wait S
+             * @description from being asked for to the first claim
+             */
+            mean_wait_s?: number | null;
+            /**
+             * Mean Agent S
+             * @description of a call of it
+             */
+            mean_agent_s?: number | null;
+            /**
+             * Mean Judge S
+             * @description of a judging of its results
+             */
+            mean_judge_s?: number | null;
         };
         /**
          * AgentsStats
@@ -3381,7 +3396,11 @@ export interface components {
             tokens: number;
             /** @description from being asked for to the first claim */
             wait?: components["schemas"]["Percentiles"];
-            /** @description from being asked for to the end */
+            /** @description of a call of an agent */
+            agent?: components["schemas"]["Percentiles"];
+            /** @description of a judging */
+            judge?: components["schemas"]["Percentiles"];
+            /** @description from being asked for to the end: all waits, calls and judgings */
             duration?: components["schemas"]["Percentiles"];
             /**
              * Queued Max
@@ -3452,7 +3471,11 @@ export interface components {
             tokens: number;
             /** @description from being asked for to the first claim */
             wait?: components["schemas"]["Percentiles"];
-            /** @description from being asked for to the end */
+            /** @description of a call of an agent */
+            agent?: components["schemas"]["Percentiles"];
+            /** @description of a judging */
+            judge?: components["schemas"]["Percentiles"];
+            /** @description from being asked for to the end: all waits, calls and judgings */
             duration?: components["schemas"]["Percentiles"];
             /**
              * Queued Max

@@ -40,7 +40,10 @@ it("says what is now and what was, and every chart says it as numbers too", asyn
       .getAllByRole("cell")
       .map((cell) => cell.textContent),
   ).toEqual(["500 ms", "2.0 s", "nothing"]);
-  expect(screen.getAllByRole("table")).toHaveLength(7);
+  const cellsOf = (name: string) => within(screen.getByRole("table", { name })).getAllByRole("cell");
+  expect(texts(cellsOf("Agent over time"))).toEqual(["300 ms", "nothing", "nothing"]);
+  expect(texts(cellsOf("Judge over time"))).toEqual(["1.2 s", "nothing", "nothing"]);
+  expect(screen.getAllByRole("table")).toHaveLength(9);
   expect(screen.getByRole("link", { name: "6h: the last 6 hours" })).toHaveAttribute("aria-current", "true");
   expect(new URL(asked[0]?.url ?? "").searchParams.get("range")).toBe("6h");
 });
@@ -72,11 +75,11 @@ it("draws how deep the queue was, and tells an empty queue from one that nobody 
 });
 
 it.each([
-  { what: "one point", points: depths(7), expected: [1, 3, 2, 3] },
-  { what: "a point between gaps", points: depths(1, 2, null, 7, null), expected: [0, 1, 0, 0] },
-  { what: "none of several", points: depths(1, 2, 3), expected: [0, 0, 0, 0] },
+  { what: "one point", points: depths(7), expected: [1, 3, 2, 1, 1, 3] },
+  { what: "a point between gaps", points: depths(1, 2, null, 7, null), expected: [0, 1, 0, 0, 0, 0] },
+  { what: "none of several", points: depths(1, 2, 3), expected: [0, 0, 0, 0, 0, 0] },
 ])("shows a dot in every chart for what no line joins: $what", async ({ points, expected }) => {
-  const figures = await drawn(points, "Acceptance rate", "Queue depth", "Wait", "Duration");
+  const figures = await drawn(points, "Acceptance rate", "Queue depth", "Wait", "Agent", "Judge", "Duration");
   expect(figures.map(dots)).toEqual(expected);
 });
 

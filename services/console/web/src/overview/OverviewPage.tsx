@@ -12,7 +12,7 @@ import { Tiles } from "./Tiles";
 
 const Charts = lazy(() => loadPart(() => import("./Charts")));
 
-const PLACES = ["throughput", "acceptance", "depth", "wait", "duration", "cost", "created"];
+const PLACES = ["throughput", "acceptance", "depth", "wait", "agent", "judge", "duration", "cost", "created"];
 const WORDS: Record<Range, string> = { "1h": "1 hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days" };
 
 /** Overview page: the whole system now and over time. */

@@ -35,7 +35,7 @@ export function acceptanceRate({ completed, rejected, resubmission_required: aga
 
 const formatSeconds = (value: number) => formatDuration(value * 1_000);
 
-function percentiles(of: "wait" | "duration"): Series[] {
+function percentiles(of: "wait" | "agent" | "judge" | "duration"): Series[] {
   return [
     { key: "p50", word: "Median (p50)", ink: "var(--running-ink)", of: (point) => point[of]?.p50 ?? null },
     {
@@ -107,8 +107,22 @@ export const CHARTS: ChartLook[] = [
     series: percentiles("wait"),
   },
   {
+    title: "Agent",
+    hint: "A call of an agent, from its start to the answer.",
+    kind: "line",
+    format: formatSeconds,
+    series: percentiles("agent"),
+  },
+  {
+    title: "Judge",
+    hint: "A judging, from its start to the verdict.",
+    kind: "line",
+    format: formatSeconds,
+    series: percentiles("judge"),
+  },
+  {
     title: "Duration",
-    hint: "From the start to the verdict.",
+    hint: "From being asked for to the end: all waits, calls and judgings.",
     kind: "line",
     format: formatSeconds,
     series: percentiles("duration"),

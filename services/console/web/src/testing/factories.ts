@@ -130,7 +130,17 @@ export function anOverview(fields: Partial<Overview> = {}): Overview {
   const gauges = { queued_max: 40, running_max: 5, judging_max: 0 };
   const wait = { p50: 0.5, p95: 2, p99: null };
   return {
-    points: [{ at: AT, ...numbers, ...gauges, wait, duration: { p50: 4, p95: 9, p99: 12 } }],
+    points: [
+      {
+        at: AT,
+        ...numbers,
+        ...gauges,
+        wait,
+        agent: { p50: 0.3 },
+        judge: { p50: 1.2 },
+        duration: { p50: 4, p95: 9, p99: 12 },
+      },
+    ],
     totals: { ...numbers, acceptance_rate: 0.75 },
     now: { queued: 12, running: 3, judging: 1, oldest_wait_s: 95, dead_letters: { "execute-requested.dlq": 2 } },
     upstreams_sign: false,

@@ -56,6 +56,8 @@ rollups = Table(
     ),
     Column("cost_usd", DOUBLE_PRECISION, nullable=False),
     Column("waits", ARRAY(BigInteger), nullable=False, doc="from the request to the first claim, by their length"),
+    Column("calls", ARRAY(BigInteger), nullable=False, doc="of agents, by their length"),
+    Column("judgings", ARRAY(BigInteger), nullable=False, doc="by their length"),
     Column("durations", ARRAY(BigInteger), nullable=False, doc="from the request to the end, by their length"),
     *(Column(name, BigInteger, doc="none without a sample") for name in ("queued_max", "running_max", "judging_max")),
 )
@@ -67,7 +69,15 @@ agent_rollups = Table(
     Column("at", TIME, primary_key=True, doc="an hour"),
     Column("ended", BigInteger, nullable=False),
     Column("completed", BigInteger, nullable=False),
-    Column("seconds", DOUBLE_PRECISION, nullable=False, doc="of all that ended"),
+    Column("seconds", DOUBLE_PRECISION, nullable=False, doc="of all that ended, from the request on"),
+    *(
+        column
+        for name in ("waits", "calls", "judgings")
+        for column in (
+            Column(name, BigInteger, nullable=False, doc="how many were measured"),
+            Column(f"{name}_s", DOUBLE_PRECISION, nullable=False, doc="and their seconds"),
+        )
+    ),
 )
 
 rollup = Table(

@@ -42,7 +42,7 @@ judging_evaluations = Table(
     Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
 )
 
-#: What came of verdicts by a version; no fact tells it.
+#: What came of verdicts by a version; no fact tells it. Of `default` it is counted from the log, behind it.
 judging_counts = Table(
     "judging_counts",
     metadata,
