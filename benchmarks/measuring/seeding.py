@@ -60,8 +60,8 @@ _ITEMS = """
     ) AS named (id, name, item)) AS items
 """
 _OPERATIONS: Columns = (
-    "id, name, state, finished_at",
-    f"SELECT DISTINCT id, name, 'DONE', now() FROM {_ITEMS}",  # noqa: S608 - ours
+    "id, request_hash, name, state, finished_at",
+    f"SELECT DISTINCT id, ''::bytea, name, 'DONE', now() FROM {_ITEMS}",  # noqa: S608 - ours
 )
 _OPERATION_ITEMS: Columns = (
     "operation_id, item, job_id, execution_id",
