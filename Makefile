@@ -120,7 +120,7 @@ faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; 
 mutants: $(READY) ## Change what decides, one place at a time, and see a test fail each time; ARGS="--only transitions" for some
 	PYTHONPATH=tests GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/python -m mutants $(ARGS)
 
-upgrade: $(READY) $(PAGE) ## Migrate 100,000 jobs while an older version serves, then replace each process; ARGS="--older COMMIT" takes another
+upgrade: $(READY) $(PAGE) ## Migrate 100,000 jobs while the last commit serves, then replace each process; ARGS="--live 0" leaves that out
 	PYTHONPATH=tests:benchmarks $(BIN)/python -m upgrades $(ARGS)
 
 attacks: $(READY) ## Say which attacks get past five bad judges, and what honest verdicts lose

@@ -14,10 +14,8 @@ from faults.checking.observed import Terms
 from faults.schedule import deck, planned
 from faults.stack import newer
 from faults.stack.strangers import DRIPPING, HABITS, LUNAR
-from faults.stack.versions import of_version
 from faults.stack.wishes import CANCEL_DOORS, DOORS, JUDGES, wish
 from faults.stack.world import numbered
-from localstack.process import ServiceSpec
 
 SEED = os.environ.get("SIGNOFF_FAULTS_SEED", "2")
 TESTS = Path(__file__).parents[1]
@@ -38,29 +36,6 @@ def test_every_invariant_holds_in_a_short_storm(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr[-5_000:]
-
-
-def test_older_workers_are_those_of_a_named_commit(tmp_path: Path) -> None:
-    spec = ServiceSpec("executor", ["executor"])
-    assert of_version("older", spec, "executor", tmp_path / "none", "0" * 40) is None
-    older = of_version("older", spec, "executor", tmp_path / "older", "HEAD")
-    assert older is not None
-    assert older.env["PYTHONPATH"].startswith(str(tmp_path / "older" / "proto"))
-    assert (tmp_path / "older" / "services" / "executor" / "executor" / "app.py").exists()
-
-
-def test_older_workers_dial_one_jobstore(tmp_path: Path) -> None:
-    spec = ServiceSpec("executor", ["executor"], env={"SIGNOFF_JOBSTORE": "127.0.0.1:1,127.0.0.1:2"})
-    older = of_version("older", spec, "executor", tmp_path / "older", "HEAD")
-    assert older is not None
-    assert older.env["SIGNOFF_JOBSTORE"] == "127.0.0.1:1"
-
-
-def test_older_workers_sign_reports(tmp_path: Path) -> None:
-    older = of_version("older", ServiceSpec("validator", ["validator"]), "validator", tmp_path / "older")
-    if older is None:
-        pytest.skip("needs the whole history: git fetch --unshallow")
-    assert (tmp_path / "older" / "proto" / "contracts" / "signing.py").exists()
 
 
 def test_newer_workers_sign_what_they_say() -> None:

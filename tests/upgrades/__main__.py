@@ -1,6 +1,7 @@
-"""`make upgrade`: migrate 100,000 jobs while an older version serves; then run today's on all that it left.
+"""`make upgrade`: migrate 100,000 jobs while the last commit serves; then run today's on all that it left.
 
-Then two of each service are replaced, one after the other, under load: by the same version, and the older by today's.
+The migration is made here, behind the last that there is, and adds a column. Then two of each service are replaced, one
+after the other, under load: by the same version, and the last commit's by today's.
 """
 
 import argparse
@@ -10,15 +11,15 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import uvloop
-from faults.stack.versions import OLDER_STACK, of_version
 from measuring import seeding
 from support.free_ports import free_port
 
@@ -31,8 +32,8 @@ from localstack.process import ServiceSpec, end, spawn
 from localstack.services import Addresses, Fleet, Port, make_service_specs
 from localstack.stack import Stack, StackSettings
 from localstack.supervisor import probe_http
-from upgrades.pairs import OLDER_COMMITS
 from upgrades.rolling import roll
+from upgrades.versions import make_next_jobstore, of_last_commit, of_next, unpack_last_commit
 
 CLIENTS = 4
 #: Seconds that clients call before the newer jobstore starts, and after it serves.
@@ -82,14 +83,15 @@ class Calls:
 
 
 @asynccontextmanager
-async def run_stack(directory: Path, commit: str | None = None) -> AsyncIterator[tuple[Stack, Addresses]]:
-    """Run the whole system on a data directory as `signoff up` does, with the services of a commit or with today's."""
+async def run_stack(
+    directory: Path, version: Callable[[ServiceSpec], ServiceSpec]
+) -> AsyncIterator[tuple[Stack, Addresses]]:
+    """Run the whole system on a data directory as `signoff up` does, each service of a version."""
     seen: list[Addresses] = []
 
     def make_services(addresses: Addresses, fleet: Fleet, port: Port) -> Sequence[ServiceSpec]:
         seen.append(addresses)
-        specs = make_service_specs(addresses, fleet, port)
-        return specs if commit is None else [make_older(spec, directory, commit) for spec in specs]
+        return [version(spec) for spec in make_service_specs(addresses, fleet, port)]
 
     check_data(directory)
     data_dir = DataDir(directory)
@@ -100,13 +102,6 @@ async def run_stack(directory: Path, commit: str | None = None) -> AsyncIterator
             yield stack, seen[0]
         finally:
             await stack.stop()
-
-
-def make_older(spec: ServiceSpec, directory: Path, commit: str) -> ServiceSpec:
-    made = of_version("older", spec, spec.name.partition("-")[0], directory / "older", commit)
-    if made is None:
-        sys.exit(f"the history of {commit} is not at hand")
-    return made
 
 
 async def load(stack: Stack, client: JobStoreClient, database: asyncpg.Connection, jobs: int) -> None:
@@ -121,12 +116,14 @@ async def load(stack: Stack, client: JobStoreClient, database: asyncpg.Connectio
 
 
 @asynccontextmanager
-async def newer_jobstore(directory: Path, addresses: Addresses) -> AsyncIterator[Path]:
-    """Start a jobstore of today beside the older ones, until it serves; yield its log."""
+async def newer_jobstore(
+    directory: Path, addresses: Addresses, version: Callable[[ServiceSpec], ServiceSpec]
+) -> AsyncIterator[Path]:
+    """Start a jobstore of today beside the last commit's, until it serves; yield its log."""
     (spec,) = make_service_specs(addresses, Fleet(), lambda _: free_port())[:1]
     health, log = spec.env["SIGNOFF_HEALTH_ADDRESS"], directory / "logs" / "newer.log"
     env = {**spec.env, "SIGNOFF_GRPC_ADDRESS": f"127.0.0.1:{free_port()}"}
-    process = await spawn(replace(spec, name="newer", env=env), log)
+    process = await spawn(replace(version(replace(spec, env=env)), name="newer"), log)
     is_ready = probe_http(f"http://{health}/readyz")
     try:
         while not await is_ready():
@@ -152,22 +149,28 @@ FROM jobs JOIN job_logs ON job_id = jobs.id WHERE tenant LIKE 'tenant-%'
 """
 
 
-async def run(commit: str, jobs: int, directory: Path) -> bool:
+async def run(jobs: int, directory: Path) -> bool:
     """Upgrade once; return whether all went well."""
-    calls = Calls()
+    calls, last, following = Calls(), directory.with_name("last"), directory.with_name("next")
+    if not unpack_last_commit(last):
+        sys.exit("this is not a git work tree: there is no last commit")
+    make_next_jobstore(following)
+    today = partial(of_next, directory=following)
     async with AsyncExitStack() as resources:
-        stack, addresses = await resources.enter_async_context(run_stack(directory, commit))
+        stack, addresses = await resources.enter_async_context(
+            run_stack(directory, partial(of_last_commit, directory=last))
+        )
         client = await resources.enter_async_context(JobStoreClient(addresses.grpc, addresses.token))
         await client.create_agent(NewAgent(id="worker", name="worker", url=addresses.agents["writer"]))
         database = await asyncpg.connect(addresses.postgres)
         resources.push_async_callback(database.close)
         await load(stack, client, database, jobs)
         stored = await database.fetchrow(STORED)
-        say(f"{stored['jobs']} jobs with {stored['entries']} entries, by {commit}")
+        say(f"{stored['jobs']} jobs with {stored['entries']} entries, by the last commit")
         calling = [asyncio.create_task(calls.run(client)) for _ in range(CLIENTS)]
         await asyncio.sleep(AROUND_S)
         calls.phase, began = "meanwhile", time.monotonic()
-        log = await resources.enter_async_context(newer_jobstore(directory, addresses))
+        log = await resources.enter_async_context(newer_jobstore(directory, addresses, today))
         say(f"a jobstore of today serves after {time.monotonic() - began:.1f} s", *read_migrations(log))
         calls.phase = "after"
         await asyncio.sleep(AROUND_S)
@@ -176,8 +179,8 @@ async def run(commit: str, jobs: int, directory: Path) -> bool:
             task.cancel()
         await asyncio.wait(calling)
         left = await wait_until_completed(database, calls.jobs)
-    async with run_stack(directory) as (_, addresses), JobStoreClient(addresses.grpc, addresses.token) as client:
-        say("today's stack runs on the older one's data directory")
+    async with run_stack(directory, today) as (_, addresses), JobStoreClient(addresses.grpc, addresses.token) as client:
+        say("today's stack runs on the last commit's data directory")
         job = await client.create_job(NewJob(title="A life", acceptance_criteria="Is not empty", agent_id="worker"))
         await client.execute_job(job.id)
         database = await asyncpg.connect(addresses.postgres)
@@ -203,12 +206,11 @@ async def wait_until_completed(database: asyncpg.Connection, jobs: Sequence[str]
     return left
 
 
-async def replace_pairs(commit: str, live: int, directory: Path) -> bool:
+async def replace_pairs(live: int, directory: Path) -> bool:
     """Restart and upgrade two of each service while executions are live; return whether all went well."""
-    older = {name: commit if made_by == OLDER_STACK else made_by for name, made_by in OLDER_COMMITS.items()}
     went_well = True
-    for name, commits in {"restart": {}, "roll": older}.items():
-        report = await roll(directory / name, commits, live=live, call_s=CALL_S, around_s=AROUND_S)
+    for name, upgrades in {"restart": False, "roll": True}.items():
+        report = await roll(directory / name, upgrades=upgrades, live=live, call_s=CALL_S, around_s=AROUND_S)
         say(f"{name}, {live} executions live: {report}")
         went_well = went_well and not report.problems
     return went_well
@@ -221,16 +223,15 @@ def say(*lines: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="upgrades", description=__doc__)
-    parser.add_argument("--older", default=OLDER_STACK, help="the commit of the older version")
     parser.add_argument("--jobs", type=int, default=100_000, help="that are migrated; 0: none")
     parser.add_argument("--live", type=int, default=100, help="executions while processes are replaced; 0: none are")
     arguments = parser.parse_args()
     went_well = True
     with tempfile.TemporaryDirectory(prefix="signoff-upgrade-") as directory:
         if arguments.jobs:
-            went_well = uvloop.run(run(arguments.older, arguments.jobs, Path(directory) / "stack"))
+            went_well = uvloop.run(run(arguments.jobs, Path(directory) / "stack"))
         if arguments.live:
-            went_well &= uvloop.run(replace_pairs(arguments.older, arguments.live, Path(directory)))
+            went_well &= uvloop.run(replace_pairs(arguments.live, Path(directory)))
     return 0 if went_well else 1
 
 

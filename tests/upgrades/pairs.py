@@ -1,7 +1,7 @@
-"""Two of each service, of any version, each of which is replaced while the others go on."""
+"""Two of each service, each of which is replaced while the others go on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +9,6 @@ from pathlib import Path
 import asyncpg
 from faults.checking.reading import Tables
 from faults.stack.links import Link
-from faults.stack.versions import OLDER, OLDER_STACK, of_version
 from faults.stack.world import numbered
 from support.free_ports import free_port
 
@@ -18,19 +17,12 @@ from localstack.backing import infrastructure
 from localstack.datadir import DataDir
 from localstack.process import ServiceSpec, end, spawn
 from localstack.services import Addresses, Fleet, make_secrets, make_service_specs
+from upgrades.versions import make_next_jobstore, of_last_commit, of_next, unpack_last_commit
 
-#: In the order in which they are replaced. Newer workers would ping an older jobstore more often than it allows.
+#: In the order in which they are replaced.
 KINDS = ("jobstore", "executor", "validator", "console")
 PAIRS = {kind: numbered(kind, 2) for kind in KINDS}
-#: What each is of before an upgrade; of the workers one is of the oldest version that today's jobstores go on with.
-OLDER_COMMITS = {name: OLDER_STACK for names in PAIRS.values() for name in names} | {
-    "executor-2": OLDER,
-    "validator-2": OLDER,
-}
 READY_S = 90.0
-#: Told to stop, an older jobstore leaves offers unpublished, and an older validator is not given what names a judge
-#: policy: both are offered again after so long, and not ten seconds.
-OLDER_OFFER_AGAIN_S = "4"
 LOOK_S = 0.2
 _LEADING = """
 SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -38,28 +30,23 @@ WHERE locktype = 'advisory' AND granted AND objid = $1
 """
 
 
-class NoHistoryError(Exception):
-    """The repository has no such commit, as where it is a shallow clone."""
+class NoCommitError(Exception):
+    """The copy of the project is no repository."""
 
 
 @dataclass
 class Pairs:
-    """What runs, each behind a link whose address stays: workers and clients of an older version know one alone."""
+    """What runs, each behind a link whose address stays."""
 
     directory: Path
     addresses: Addresses
     links: dict[str, Link]
-    #: By name, what is of another version before it is replaced.
-    commits: Mapping[str, str]
+    #: Whether they are of the last commit before each is replaced, and their jobstores have a migration more then.
+    upgrades: bool
     processes: dict[str, tuple[ServiceSpec, asyncio.subprocess.Process]] = field(default_factory=dict)
     #: The sessions that published facts, in turn, by their names, which carry the epoch of today's jobstores.
     leaders: list[str] = field(default_factory=list)
-
-    @property
-    def lacks_policies(self) -> bool:
-        """Whether some are of before there were judge policies."""
-        words = [self.directory / commit / "proto" / "contracts" / "judging" for commit in self.commits.values()]
-        return not all(path.exists() for path in words)
+    begun: set[str] = field(default_factory=set)
 
     @property
     def tables(self) -> Tables:
@@ -68,9 +55,10 @@ class Pairs:
     def dialled(self, kind: str) -> list[str]:
         return [self.links[name].address for name in PAIRS[kind]]
 
-    async def start(self, name: str, commit: str | None = None) -> None:
-        """Start a process of a commit, or of today; once it is ready, its link leads to it."""
-        spec, port = self._make(name, commit)
+    async def start(self, name: str) -> None:
+        """Start a process; once it is ready, its link leads to it."""
+        spec, port = self._make(name, is_first=name not in self.begun)
+        self.begun.add(name)
         process = await spawn(spec, self.directory / f"{name}.log")
         self.processes[name] = spec, process
         async with asyncio.timeout(READY_S):
@@ -92,12 +80,12 @@ class Pairs:
             await database.close()
 
     async def restart(self, name: str) -> None:
-        """End a process by SIGTERM, and start one of today."""
+        """End a process by SIGTERM, and start another."""
         await self.stop(name)
         await self.start(name)
 
     async def replace(self, name: str) -> None:
-        """Start a process of today beside another, and end that once the link leads to the new one."""
+        """Start a process beside another, and end that once the link leads to the new one."""
         before = self.processes[name]
         await self.start(name)
         await _end(*before)
@@ -105,27 +93,17 @@ class Pairs:
     async def stop(self, name: str) -> None:
         await _end(*self.processes.pop(name))
 
-    def _make(self, name: str, commit: str | None) -> tuple[ServiceSpec, int]:
-        kind, _, number = name.partition("-")
+    def _make(self, name: str, *, is_first: bool) -> tuple[ServiceSpec, int]:
+        kind = name.partition("-")[0]
         port = free_port()
         specs = make_service_specs(self.addresses, Fleet(), lambda _: free_port())
         spec = next(spec for spec in specs if spec.name == kind)
         own = {"jobstore": "SIGNOFF_GRPC_ADDRESS", "console": "SIGNOFF_HTTP_ADDRESS"}
-        jobstores = self.dialled("jobstore")[:: -1 if number else 1]  # an older one knows of the first alone
-        env = {**spec.env, "SIGNOFF_JOBSTORE": ",".join(jobstores)}
+        env = {**spec.env, "SIGNOFF_JOBSTORE": ",".join(self.dialled("jobstore"))}
         spec = replace(spec, name=name, env=env | ({own[kind]: f"127.0.0.1:{port}"} if kind in own else {}))
-        if commit is not None:
-            spec = self.of_commit(spec, kind, commit)
-        if self.commits:
-            spec = replace(spec, env={**spec.env, "SIGNOFF_OFFER_AGAIN_S": OLDER_OFFER_AGAIN_S})
+        if self.upgrades:
+            spec = of_last_commit(spec, self.directory / "last") if is_first else of_next(spec, self.directory / "next")
         return spec, port
-
-    def of_commit(self, spec: ServiceSpec, kind: str, commit: str) -> ServiceSpec:
-        """Return the same service as it was at a commit. NoHistoryError: there is no such commit."""
-        older = of_version("older", spec, kind, self.directory / commit, commit)
-        if older is None:
-            raise NoHistoryError(f"needs the whole history: git fetch --unshallow ({commit})")
-        return older
 
 
 async def _end(spec: ServiceSpec, process: asyncio.subprocess.Process) -> None:
@@ -134,8 +112,12 @@ async def _end(spec: ServiceSpec, process: asyncio.subprocess.Process) -> None:
 
 
 @asynccontextmanager
-async def pairs(directory: Path, judge: str, commits: Mapping[str, str]) -> AsyncIterator[Pairs]:
-    """Run two of each service on a database and a broker of their own; `commits` says which are of another version."""
+async def pairs(directory: Path, judge: str, *, upgrades: bool) -> AsyncIterator[Pairs]:
+    """Run two of each service on a database and a broker of their own. NoCommitError: there is no last commit."""
+    if upgrades:
+        if not unpack_last_commit(directory / "last"):
+            raise NoCommitError
+        make_next_jobstore(directory / "next")
     async with AsyncExitStack() as stack:
         backing = await asyncio.to_thread(stack.enter_context, infrastructure())
         links = {name: Link(name) for kind in ("jobstore", "console") for name in PAIRS[kind]}
@@ -146,12 +128,10 @@ async def pairs(directory: Path, judge: str, commits: Mapping[str, str]) -> Asyn
         stack.enter_context(data_dir.lock())
         grpc, http = links["jobstore"].address, links["console"].address
         addresses = Addresses(backing.kafka, grpc, http, backing.postgres, {}, judge, make_secrets(data_dir))
-        made = Pairs(directory, addresses, links, commits)
+        made = Pairs(directory, addresses, links, upgrades)
         stack.push_async_callback(_end_all, made)
-        for commit in set(commits.values()):  # is unpacked before two that need it start at once
-            await asyncio.to_thread(made.of_commit, ServiceSpec("none", []), "none", commit)
         for kind in KINDS:
-            await asyncio.gather(*(made.start(name, commits.get(name)) for name in PAIRS[kind]))
+            await asyncio.gather(*(made.start(name) for name in PAIRS[kind]))
         looking = asyncio.create_task(made.note_leaders())
         stack.callback(looking.cancel)
         yield made

@@ -6,7 +6,7 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
+import asyncpg
 from aiohttp import web
 from faults.checking.observed import LogRow
 from faults.checking.reading import all_jobs, all_logs, quiet, topics
@@ -25,12 +26,10 @@ from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, NewJob, Policy
 from contracts.status import RESTING
 from upgrades.pairs import KINDS, PAIRS, Pairs, pairs
+from upgrades.versions import COLUMN, REVISION
 
 #: How much longer than the longest before it a job may wait.
 LONGER_S = 5.0
-#: The same beside an older version: its consumers notice every 3 s alone who has left or joined their group, and what
-#: it leaves unpublished as it stops is offered again after 4 s.
-LONGER_BESIDE_OLDER_S = 10.0
 #: Of so many clients one is at the consoles, the others at the jobstores.
 REST_SHARE = 5
 #: And of the others one has its results judged by a policy: by a check, and by two votes.
@@ -56,10 +55,9 @@ class Life:
     ended: float = 0.0
     has_policy: bool = False
 
-    def list_waits(self, judged_from: float) -> tuple[float, float]:
-        """Until the agent was called; and until the job was at rest, from when it was answered and may be judged."""
-        may_be_judged = max(self.answered, judged_from) if self.has_policy else self.answered
-        return self.called - self.asked, self.ended - may_be_judged
+    def list_waits(self) -> tuple[float, float]:
+        """Until the agent was called; and until the job was at rest, from when it was answered."""
+        return self.called - self.asked, self.ended - self.answered
 
 
 #: The longest waits, in seconds, as `Life.list_waits` names them, each with its job.
@@ -74,10 +72,8 @@ class Load:
     lives: dict[str, Life] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     ends: bool = False
-    #: The judge policy, once there is a jobstore that knows it.
+    #: The judge policy that some name.
     judge: str | None = None
-    #: When the first validator that knows policies began, and when there was no other any more.
-    knows_policies: tuple[float, float] = (0.0, 0.0)
     _random: random.Random = field(default_factory=lambda: random.Random(1))
 
     async def on_call(self, request: web.Request) -> web.Response:
@@ -105,9 +101,8 @@ class Load:
 
     def longest(self, since: float, until: float) -> Longest:
         """The longest waits of the jobs that ended within a time, and whose they were."""
-        judged_from = self.knows_policies[1]
         ended = [(job_id, life) for job_id, life in self.lives.items() if since < life.ended < until]
-        waits = [(life.list_waits(judged_from), job_id) for job_id, life in ended]
+        waits = [(life.list_waits(), job_id) for job_id, life in ended]
         return max((wait, job_id) for (wait, _), job_id in waits), max((wait, job_id) for (_, wait), job_id in waits)
 
 
@@ -189,44 +184,29 @@ class Report:
         return "; ".join([f"{self.jobs} jobs", *told, f"facts by {', '.join(self.leaders)}", *self.problems[:10]])
 
 
-async def roll(
-    directory: Path, commits: Mapping[str, str], *, live: int, call_s: tuple[float, float], around_s: float
-) -> Report:
-    """Replace each process: by another of today, in place; an older jobstore by one of today that was ready before."""
+async def roll(directory: Path, *, upgrades: bool, live: int, call_s: tuple[float, float], around_s: float) -> Report:
+    """Replace each process in place; in an upgrade a jobstore by one of today that was ready before."""
     judge, load = Judge(), Load(call_s)
     await judge.start()
     try:
-        async with pairs(directory, f"http://127.0.0.1:{judge.port}", commits) as running:
+        async with pairs(directory, f"http://127.0.0.1:{judge.port}", upgrades=upgrades) as running:
             async with loaded(running, load, live):
-                if not running.lacks_policies:
-                    await make_policy(running, load)
+                await make_policy(running, load)
                 await asyncio.sleep(around_s)
                 await until(lambda: any(life.ended for life in load.lives.values()), QUIET_S)
                 began = time.monotonic()
                 for kind in KINDS:
-                    await _replace_pair(kind, running, load, commits)
+                    for name in PAIRS[kind]:
+                        await (running.replace(name) if upgrades and kind == "jobstore" else running.restart(name))
                 await asyncio.sleep(around_s)
             problems = await find_problems(running, load, judge)
             before, meanwhile = load.longest(0.0, began), load.longest(began, math.inf)
-            longer_s = LONGER_BESIDE_OLDER_S if commits else LONGER_S
-            problems += await find_long_waits(running, before, meanwhile, longer_s)
+            problems += await find_long_waits(running, before, meanwhile)
+            if upgrades:
+                problems += await find_unmigrated(running)
     finally:
         await judge.stop()
     return Report(len(load.lives), before, meanwhile, running.leaders, problems)
-
-
-async def _replace_pair(kind: str, running: Pairs, load: Load, commits: Mapping[str, str]) -> None:
-    """Replace both. Jobs name a policy as soon as jobstores know it, and their results wait for validators that do."""
-    if kind == "validator" and running.lacks_policies:
-        await until(lambda: any(life.answered for life in load.with_policy.values()), QUIET_S)
-    began = time.monotonic()
-    for name in PAIRS[kind]:
-        is_older_jobstore = name in commits and kind == "jobstore"
-        await (running.replace(name) if is_older_jobstore else running.restart(name))
-    if kind == "jobstore" and running.lacks_policies:
-        await make_policy(running, load)
-    if kind == "validator" and running.lacks_policies:
-        load.knows_policies = began, time.monotonic()
 
 
 async def make_policy(running: Pairs, load: Load) -> None:
@@ -260,12 +240,12 @@ async def find_problems(running: Pairs, load: Load, judge: Judge) -> list[str]:
     return problems
 
 
-async def find_long_waits(running: Pairs, before: Longest, meanwhile: Longest, longer_s: float) -> list[str]:
-    """Say which job waited more than `longer_s` longer than any before, and when each of its entries was written."""
+async def find_long_waits(running: Pairs, before: Longest, meanwhile: Longest) -> list[str]:
+    """Say which job waited more than LONGER_S longer than any before, and when each of its entries was written."""
     problems = []
     async with JobStoreClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
         for (then, _), (now, job_id) in zip(before, meanwhile, strict=True):
-            if now > then + longer_s:
+            if now > then + LONGER_S:
                 logs, _ = await client.list_job_logs(job_id)
                 told = ", ".join(f"{entry.kind} {entry.created_at:%T.%f} ({entry.lease})" for entry in logs)
                 problems.append(f"{job_id} waited {now:.1f} s, and none before longer than {then:.1f} s: {told}")
@@ -273,16 +253,20 @@ async def find_long_waits(running: Pairs, before: Longest, meanwhile: Longest, l
 
 
 def find_misjudged(load: Load, logs: list[LogRow]) -> list[str]:
-    """Say which result with a judge policy was judged otherwise, or before a validator knew it; or that none was."""
+    """Say which result with a judge policy was judged otherwise, or that none was."""
     verdicts = {entry.job_id: entry for entry in logs if entry.kind == "met"}
     problems = [
         f"{job_id} was judged by {entry.policy} in the stages {entry.stages}"
         for job_id, entry in verdicts.items()
         if (entry.policy, entry.stages) != (load.judge, ("checks", "quorum"))
     ]
-    first_at, _ = load.knows_policies
-    problems += [f"{job_id} was judged too early" for job_id, life in load.with_policy.items() if life.ended < first_at]
-    held = [life for life in load.with_policy.values() if life.answered < first_at]
-    if not verdicts or (first_at and not held):
-        problems.append(f"of {len(verdicts)} results with a judge policy {len(held)} waited for a validator")
-    return problems
+    return problems if verdicts else [*problems, "no result with a judge policy was judged"]
+
+
+async def find_unmigrated(running: Pairs) -> list[str]:
+    """Say what the database lacks of the migration that today's jobstores have."""
+    database = await asyncpg.connect(running.addresses.postgres)
+    revision = await database.fetchval("SELECT version_num FROM alembic_version")
+    await database.execute(f"SELECT {COLUMN} FROM jobs LIMIT 1")
+    await database.close()
+    return [] if revision == REVISION else [f"the database is of revision {revision}"]

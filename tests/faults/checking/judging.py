@@ -76,8 +76,7 @@ def judged_by_what_was_frozen(seen: Observed) -> Iterator[str]:
         policy, where = judged_by(entry, seen), f"{entry.job_id} version {entry.version} ({entry.kind})"
         if entry.policy != policy and (policy or not (entry.policy or OWN).startswith(OWN)):
             yield f"{where} was judged by {entry.policy}, and {policy} was frozen"
-        is_older = policy is None and not entry.stages  # a validator of before there were stages
-        if not is_older and entry.stages not in _stages(entry, model, policy):
+        if entry.stages not in _stages(entry, model, policy):
             yield f"{where}, submission {entry.submission} by {policy}, was judged by the stages {entry.stages}"
         if entry.stages == CHECKS and entry.execution_id in asked_about:
             yield f"{where} was refused by a check, and a judge was asked about it"

@@ -18,7 +18,7 @@ RESTING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"}
 #: Stands in whatever an adversary says; nothing that was recorded may repeat it.
 FORGED = "forged by an adversary"
 #: One more worker: of this version, of one to come, of one before.
-VERSIONS = ("extra", "newer", "older")
+VERSIONS = ("extra", "newer")
 
 
 @dataclass(slots=True)

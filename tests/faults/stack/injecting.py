@@ -146,11 +146,9 @@ class Injector:
         await asyncio.to_thread(shutil.rmtree, gone)
         return done
 
-    async def _extra(self, planned: Planned) -> Done | None:
+    async def _extra(self, planned: Planned) -> Done:
         """One more worker comes and goes, of this version or another, so that two versions work at once."""
         name = await self.world.start_extra(planned.target, planned.kind)
-        if name is None:
-            return None
         pid = self.world.extras[name].pid  # one that met no broker has ended by itself
         await asyncio.sleep(planned.lasts_s)
         await self.world.stop_extra(name)

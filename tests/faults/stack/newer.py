@@ -4,10 +4,14 @@ import json
 import runpy
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from contracts.signing import SIGNATURE_HEADER, SigningKey
+from localstack.process import ServiceSpec
 from servicekit.kafka import publisher
+
+TESTS = Path(__file__).parents[2]
 
 _to_record = publisher.to_record
 
@@ -18,6 +22,12 @@ def to_record(*arguments: Any, signed_by: SigningKey | None = None, **options: A
     value = json.dumps({**json.loads(record.value), "yet_unknown": {"since": "the next version"}}).encode()
     signature = [(SIGNATURE_HEADER, signed_by.sign(value).encode())] if signed_by is not None else []
     return replace(record, value=value, headers=[*record.headers, ("signoff-yet-unknown", b"1"), *signature])
+
+
+def of_newer(spec: ServiceSpec, kind: str) -> ServiceSpec:
+    """Return a worker of today as it will be."""
+    path = f"{TESTS}:{spec.env.get('PYTHONPATH', '')}".rstrip(":")
+    return replace(spec, argv=[sys.executable, "-m", "faults.stack.newer", kind], env={**spec.env, "PYTHONPATH": path})
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from support.free_ports import free_port
 from faults.checking.observed import Death, Fault, Stop, Terms
 from faults.stack.disk import Disk
 from faults.stack.links import Link
+from faults.stack.newer import of_newer
 from faults.stack.strangers import Agents, Judge, serve
-from faults.stack.versions import of_version
 from localstack.datadir import DataDir
 from localstack.process import ServiceSpec, end, spawn
 from localstack.services import Addresses, Fleet, Port, make_service_specs
@@ -148,12 +148,10 @@ class World:
             return self.extras[name].returncode
         return next((death.status for death in reversed(self.deaths) if death.name == name), None)
 
-    async def start_extra(self, kind: str, version: str) -> str | None:
-        """One more worker, which nobody starts again; ready, unless that takes too long. None: no such version."""
-        name = f"{kind}-{version}"
-        made = await asyncio.to_thread(of_version, version, self.specs[kind], kind, self.directory / "older")
-        if made is None:
-            return None
+    async def start_extra(self, kind: str, version: str) -> str:
+        """One more worker, which nobody starts again; ready, unless that takes too long."""
+        name, today = f"{kind}-{version}", self.specs[kind]
+        made = of_newer(today, kind) if version == "newer" else today
         spec = _at_health_port(replace(made, name=name), free_port())
         self.extras[name] = await spawn(spec, self.log(name))
         with suppress(TimeoutError):
