@@ -321,6 +321,15 @@ class JobFilter(StrictModel):
         None, description="how the id begins or ends"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, given: object) -> object:
+        """Take the bounds of the cost by the name that they have in addresses and options, too."""
+        if not isinstance(given, dict):
+            return given
+        names = {"cost_min": "spent_usd_min", "cost_max": "spent_usd_max"}
+        return {names.get(name, name): value for name, value in given.items()}
+
 
 class JobCounts(Model):
     """How many jobs match, by status; those that are 0 are left out."""

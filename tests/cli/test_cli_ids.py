@@ -111,7 +111,7 @@ async def test_agents_and_batches_of_filters_are_meant_by_parts_of_their_ids(sig
         (listed,) = jobstore.asked(jobs_pb.ListJobsRequest)
         (seen,) = jobstore.asked(operations_pb.PreviewOperationRequest)
         meant = FIRST if options == ["--agent"] else batch
-        assert meant in {listed.agent_id, listed.batch_id}
+        assert meant in {listed.filter.agent_id, listed.filter.batch_id}
         assert meant in {seen.operation.filter.agent_id, seen.operation.filter.batch_id}
 
 

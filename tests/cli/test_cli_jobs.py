@@ -139,6 +139,14 @@ async def test_a_new_job_is_executed_and_waited_for_in_one_command(signoff):
     assert "COMPLETED" in ran.out
 
 
+async def test_a_list_of_an_agent_that_there_is_not_fails_and_is_not_empty(signoff, jobstore):
+    await jobstore.add(poem())
+    ran = await signoff("jobs", "list", "--agent", "nobody", "--json")
+    assert (ran.status, ran.out) == (1, "")
+    assert json.loads(ran.err)["error"]["code"] == "unknown_agent"
+    assert (await signoff("bulk", "execute", "--agent", "nobody", "--dry-run")).status == 1
+
+
 async def test_a_job_that_nobody_could_execute_is_not_even_created(signoff, jobstore):
     ran = await signoff("jobs", "create", "--title", "t", "--criteria", "c", "--execute")
     assert (ran.status, jobstore.jobs) == (2, {})

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from contracts.resources import SavedJob
 from contracts.status import JobLogStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -127,6 +129,15 @@ async def test_a_list_goes_on_at_its_cursor(http):
         last = await answer.json()
     assert [job["id"] for job in first["items"] + last["items"]] == ids[::-1]
     assert last["next_cursor"] is None
+
+
+@pytest.mark.parametrize("names", [{}, {"text": "q", "cost_min": "spent_min", "criterion_not_met": "criterion"}])
+async def test_a_filter_has_the_name_that_it_has_at_other_doors_and_its_earlier_one(http, jobstore, names):
+    given = {"text": "moon", "cost_min": "0.5", "criterion_not_met": "It rhymes"}
+    async with http.get("/api/jobs", params={names.get(name, name): value for name, value in given.items()}) as answer:
+        assert answer.status == 200, await answer.text()
+    chosen = jobstore.asked(jobs_pb.ListJobsRequest)[-1].filter
+    assert (chosen.text, chosen.spent_usd_min, chosen.criterion_not_met) == ("moon", 0.5, "It rhymes")
 
 
 async def test_a_list_is_of_jobs_by_how_they_ended(http, jobstore):

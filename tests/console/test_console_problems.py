@@ -52,6 +52,23 @@ async def test_a_refusal_of_the_jobstore_keeps_its_code(http, jobstore, grpc_sta
     assert ("WWW-Authenticate" in answer.headers) == (status == 401)
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/api/jobs?agent=nobody&status=FAILED", "agent: there is no such parameter; use "),
+        ("/api/job-counts?status=FAILED", "status: there is no such parameter; use "),
+        ("/api/jobs/poem-1?fields=summary", "fields: this address takes no parameters"),
+        ("/api/jobs?status=NOPE", "status: "),
+        ("/api/agents?text=x", "text: there is no such parameter; use "),
+    ],
+)
+async def test_a_parameter_or_a_value_that_is_not_known_is_refused_and_named(http, path, words):
+    async with http.get(path) as answer:
+        body = await problem(answer, 422, "invalid_request")
+    assert body["detail"].startswith(words)
+    assert [each["parameter"] for each in body["errors"]] == [words.partition(":")[0]]
+
+
 async def test_a_refusal_without_a_code_is_named_by_its_status(http, jobstore):
     jobstore.refusals["GetJob"] = Refusal(Status.FAILED_PRECONDITION, None)
     async with http.get("/api/jobs/poem-1") as answer:
@@ -81,7 +98,7 @@ async def test_a_database_that_cannot_be_written_is_named_and_reads_go_on(http, 
 async def test_each_request_that_fails_leaves_a_line_with_the_job_and_no_body(http, jobstore, caplog, status, level):
     caplog.set_level(logging.INFO, "console.errors")
     jobstore.refusals["AssignAgent"] = Refusal(status, "a_code", "why")
-    async with http.post("/api/jobs/poem-1/assign?q=secret", json={"agent_id": "writer", "payload": "secret"}):
+    async with http.post("/api/jobs/poem-1/assign", json={"agent_id": "writer", "payload": "secret"}):
         pass
     (line,) = [record for record in caplog.records if record.name == "console.errors"]
     assert (line.levelname, line.job_id, line.code, line.reason) == (level, "poem-1", "a_code", "why")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import cast
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
@@ -15,6 +15,7 @@ from console.api import agents, batches, events, jobs, limits, logs, operations,
 from console.api.auth import KnownTokens
 from console.api.json_body import Bodies
 from console.api.judging import golden_sets, judges, judgings, receipts
+from console.api.parameters import refuse_unknown_parameters
 from console.api.sessions import Sessions
 from console.client_limits import ClientLimits
 from console.config import ConsoleSettings
@@ -56,6 +57,7 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
         docs_url=None,  # api/pages.py serves /docs, with no parts from other hosts
         redoc_url=None,
+        dependencies=[Depends(refuse_unknown_parameters)],
     )
     app.state.jobstore, app.state.live, app.state.payload_max_bytes = jobstore, live, payload_max_bytes
     app.state.client_limits, app.state.bodies = client_limits, Bodies(client_limits)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from cli.options import parse_pairs, parse_past_time, validate_model
-from cli.parameters.lookups import complete_agents, complete_operations, find_agent_id, find_batch_id
+from cli.parameters.lookups import complete_agents, complete_operations, find_agent, find_batch_id
 from cli.session import with_options
 from contracts.client import JobStoreClient
 from contracts.status import JobStatus
@@ -109,11 +109,16 @@ async def make_checked_filter(jobstore: JobStoreClient, conditions: dict[str, An
 
 
 async def _find_ids(jobstore: JobStoreClient, conditions: dict[str, Any]) -> dict[str, Any]:
-    """Return the same conditions with the whole ids of the agent and of the batch that are meant."""
-    finders = {"agent_id": find_agent_id, "batch_id": find_batch_id}
-    return {
-        name: await finders[name](jobstore, value) if name in finders else value for name, value in conditions.items()
-    }
+    """Return the same conditions with the whole ids of the agent and of the batch that are meant.
+
+    Raise JobStoreError (`unknown_agent`) where there is no such agent: no job would be found, whatever was meant.
+    """
+    found = dict(conditions)
+    if "agent_id" in found:
+        found["agent_id"] = str((await find_agent(jobstore, found["agent_id"])).id)
+    if "batch_id" in found:
+        found["batch_id"] = await find_batch_id(jobstore, found["batch_id"])
+    return found
 
 
 def _check_filter(conditions: dict[str, Any]) -> "JobFilter":

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Header
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from console.api.parameters import EARLIER_NAMES
 from contracts.criteria import CriteriaList, CriteriaText, CriterionWarning, join_forms
 from contracts.fields import AgentId, Model, Moment, OperationName, StrictModel, Tenant, Text, matches
 from contracts.jsontext import Json
@@ -45,7 +46,7 @@ class Fields(StrEnum):
 
 
 class JobsFilter(Model):
-    """Query parameters that choose jobs, apart from their status."""
+    """Query parameters that choose jobs, apart from their status; they also have their EARLIER_NAMES."""
 
     agent_id: AgentId | None = None
     tenant: Tenant | None = None
@@ -55,23 +56,28 @@ class JobsFilter(Model):
     )
     created_after: Moment | None = Field(None, description="or at this time")
     created_before: Moment | None = None
-    q: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = Field(
+    text: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = Field(
         None, description="its words, or how they begin; or what stands in the id or the title of the newest"
     )
     cancelled: bool | None = Field(None, description="whether the last execution was cancelled")
     code: list[Annotated[Text, StringConstraints(max_length=64)]] = Field(
         default_factory=list, max_length=20, description="any of them: why the last execution was not completed"
     )
-    criterion: Annotated[Text, StringConstraints(min_length=1, max_length=2_000)] | None = Field(
+    criterion_not_met: Annotated[Text, StringConstraints(min_length=1, max_length=2_000)] | None = Field(
         None, description="the text of a required criterion that the last verdict did not pass"
     )
-    spent_min: Amount | None = Field(None, description="USD, or more; of jobs whose last execution ended")
-    spent_max: Amount | None = Field(None, description="USD, or less")
+    cost_min: Amount | None = Field(None, description="USD, or more; of jobs whose last execution ended")
+    cost_max: Amount | None = Field(None, description="USD, or less")
     duration_min: Amount | None = Field(None, description="seconds, or more; of jobs whose last execution ended")
     duration_max: Amount | None = Field(None, description="seconds, or less")
     id_part: Annotated[Text, StringConstraints(min_length=4, max_length=200)] | None = Field(
         None, description="how the id begins or ends"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, given: dict[str, object]) -> dict[str, object]:
+        return {EARLIER_NAMES.get(name, name): value for name, value in given.items()}
 
     @field_validator("label", "code", mode="before")
     @classmethod
@@ -89,12 +95,12 @@ class JobsFilter(Model):
             labels={name: value for name, _, value in (text.partition(":") for text in self.label)},
             created_after=self.created_after,
             created_before=self.created_before,
-            text=self.q,
+            text=self.text,
             cancelled=self.cancelled,
             codes=self.code,
-            criterion_not_met=self.criterion,
-            spent_usd_min=self.spent_min,
-            spent_usd_max=self.spent_max,
+            criterion_not_met=self.criterion_not_met,
+            spent_usd_min=self.cost_min,
+            spent_usd_max=self.cost_max,
             duration_s_min=self.duration_min,
             duration_s_max=self.duration_max,
             id_part=self.id_part,
@@ -189,7 +195,7 @@ class JobsPage(Page[Job]):
 
     searched: int | None = Field(
         None,
-        description="so many of the newest were searched for `q`, or sorted of those that match, and no more: "
+        description="so many of the newest were searched for `text`, or sorted of those that match, and no more: "
         "a page that is not full may have a next one",
     )
 

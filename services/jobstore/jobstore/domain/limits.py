@@ -2,7 +2,8 @@
 
 A limit applies to an agent, a tenant, the value of a label, or a batch. Its name ends in that value, or in `*`, the
 wildcard, which stands for each value: `agent:writer`, `tenant:*`, `label:team=red`, `label:team=*`. A value's own limit
-holds what it sets, and of the rest what the wildcard's says (`apply` in storage.limits).
+holds what it sets, and of the rest what the wildcard's says (`apply` in storage.limits). The name of a label ends at
+the first `=`: a label whose own name has one is not limited.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -54,7 +55,7 @@ def flow_of(agent_id: str, labels: Mapping[str, str], batch_id: UUID | None, lim
 
     `_ADD_BATCH_TO_FLOWS` and `_ADD_LABEL_TO_FLOWS` of storage.work.administration add to it what is limited later.
     """
-    others = [f"label:{key}={value}" for key, value in labels.items()]
+    others = [f"label:{key}={value}" for key, value in labels.items() if "=" not in key]
     others += [batch_limit(batch_id)] if batch_id else []
     return sorted({agent_limit(agent_id), *(name for name in others if is_limited(name, limits))})
 

@@ -2252,7 +2252,7 @@ export interface components {
             next_cursor: string | null;
             /**
              * Searched
-             * @description so many of the newest were searched for `q`, or sorted of those that match, and no more: a page that is not full may have a next one
+             * @description so many of the newest were searched for `text`, or sorted of those that match, and no more: a page that is not full may have a next one
              */
             searched?: number | null;
         };
@@ -4392,17 +4392,17 @@ export interface operations {
                 created_after?: string | null;
                 created_before?: string | null;
                 /** @description its words, or how they begin; or what stands in the id or the title of the newest */
-                q?: string | null;
+                text?: string | null;
                 /** @description whether the last execution was cancelled */
                 cancelled?: boolean | null;
                 /** @description any of them: why the last execution was not completed */
                 code?: string[];
                 /** @description the text of a required criterion that the last verdict did not pass */
-                criterion?: string | null;
+                criterion_not_met?: string | null;
                 /** @description USD, or more; of jobs whose last execution ended */
-                spent_min?: number | null;
+                cost_min?: number | null;
                 /** @description USD, or less */
-                spent_max?: number | null;
+                cost_max?: number | null;
                 /** @description seconds, or more; of jobs whose last execution ended */
                 duration_min?: number | null;
                 /** @description seconds, or less */
@@ -9412,17 +9412,17 @@ export interface operations {
                 created_after?: string | null;
                 created_before?: string | null;
                 /** @description its words, or how they begin; or what stands in the id or the title of the newest */
-                q?: string | null;
+                text?: string | null;
                 /** @description whether the last execution was cancelled */
                 cancelled?: boolean | null;
                 /** @description any of them: why the last execution was not completed */
                 code?: string[];
                 /** @description the text of a required criterion that the last verdict did not pass */
-                criterion?: string | null;
+                criterion_not_met?: string | null;
                 /** @description USD, or more; of jobs whose last execution ended */
-                spent_min?: number | null;
+                cost_min?: number | null;
                 /** @description USD, or less */
-                spent_max?: number | null;
+                cost_max?: number | null;
                 /** @description seconds, or more; of jobs whose last execution ended */
                 duration_min?: number | null;
                 /** @description seconds, or less */
@@ -9495,17 +9495,17 @@ export interface operations {
                 created_after?: string | null;
                 created_before?: string | null;
                 /** @description its words, or how they begin; or what stands in the id or the title of the newest */
-                q?: string | null;
+                text?: string | null;
                 /** @description whether the last execution was cancelled */
                 cancelled?: boolean | null;
                 /** @description any of them: why the last execution was not completed */
                 code?: string[];
                 /** @description the text of a required criterion that the last verdict did not pass */
-                criterion?: string | null;
+                criterion_not_met?: string | null;
                 /** @description USD, or more; of jobs whose last execution ended */
-                spent_min?: number | null;
+                cost_min?: number | null;
                 /** @description USD, or less */
-                spent_max?: number | null;
+                cost_max?: number | null;
                 /** @description seconds, or more; of jobs whose last execution ended */
                 duration_min?: number | null;
                 /** @description seconds, or less */

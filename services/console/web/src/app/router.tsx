@@ -1,7 +1,7 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
 import { Shell } from "@/app/shell/Shell";
 import { JobsPage } from "@/jobs/list/JobsPage";
-import { parseJobsSearch } from "@/jobs/list/search/jobs-search";
+import { parseJobsSearch } from "@/jobs/list/search/parse-address";
 import type { PlaygroundSearch } from "@/judges/playground/trials";
 import { parseOverviewSearch } from "@/overview/queries";
 import { ErrorPage, NotFound } from "./ErrorPage";
@@ -38,8 +38,9 @@ const jobs = createRoute({
 const jobsRedirect = createRoute({
   getParentRoute,
   path: "/jobs",
-  beforeLoad: () => {
-    throw redirect({ to: "/", search: {} });
+  validateSearch: (search) => parseJobsSearch(search as RawSearch),
+  beforeLoad: ({ search }) => {
+    throw redirect({ to: "/", search });
   },
 });
 

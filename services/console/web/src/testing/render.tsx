@@ -12,7 +12,7 @@ import { render } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import type { ReactNode } from "react";
 import { parseSearch, stringifySearch } from "@/app/search-params";
-import { parseJobsSearch } from "@/jobs/list/search/jobs-search";
+import { parseJobsSearch } from "@/jobs/list/search/parse-address";
 import { createQueryClient } from "@/live/query-client";
 
 function Content({ shown }: { shown: Shown }) {

@@ -86,8 +86,8 @@ _ADD_LABEL_TO_FLOWS: Final = text(
     FROM (
         SELECT live.execution_id, array_agg(named.name) AS names
         FROM executions live JOIN jobs j ON j.id = live.job_id CROSS JOIN LATERAL (
-            SELECT 'label:' || key || '=' || value AS name, 'label:' || split_part(key, '=', 1) || '=*' AS general
-            FROM jsonb_each_text(j.labels)
+            SELECT 'label:' || key || '=' || value AS name, 'label:' || key || '=*' AS general
+            FROM jsonb_each_text(j.labels) WHERE strpos(key, '=') = 0
         ) AS named
         WHERE live.state <> 'DONE' AND :name IN (named.name, named.general) GROUP BY live.execution_id
     ) AS limited

@@ -17,7 +17,7 @@ const row = (title: string) => screen.getByRole("link", { name: title }).closest
 
 it("is sorted by the server, either way, and no row moves when its job changes", async () => {
   const asked = serveJobs(JOBS);
-  const { user, client, router } = await page("/?sort=title");
+  const { user, client, router } = await page();
   await screen.findByText("Alpha");
   expect(document.title).toBe("Jobs · Signoff");
   expect(asked.at(-1)?.searchParams.get("sort")).toBeNull();
@@ -50,7 +50,7 @@ it("counts what matches, after the rows and whatever status is chosen", async ()
   expect(screen.getByRole("button", { name: /completed/ })).toHaveTextContent("10,000+completed");
   expect(screen.getByRole("button", { name: /rejected/ })).toHaveTextContent("0rejected");
   expect(screen.getByText("among the newest 20,000 at most")).toBeVisible();
-  expect(new URL(asked[0]?.url ?? "").search).toBe("?q=x");
+  expect(new URL(asked[0]?.url ?? "").search).toBe("?text=x");
 });
 
 it("is not held up by counts that cannot be had", async () => {

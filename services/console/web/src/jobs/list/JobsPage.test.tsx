@@ -1,7 +1,8 @@
 import { act, screen, waitFor, within } from "@testing-library/react";
 import { http } from "msw";
 import { expect, it, vi } from "vitest";
-import { parseJobsSearch, toJobsQuery } from "@/jobs/list/search/jobs-search";
+import { toJobsQuery } from "@/jobs/list/search/jobs-search";
+import { parseJobsSearch } from "@/jobs/list/search/parse-address";
 import { applyJobs } from "@/live/apply-changes";
 import { aChange, aJob, aLog } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
@@ -18,9 +19,12 @@ const page = (address = "/") => renderPage((search) => <JobsPage search={search}
 const titles = () => screen.getAllByRole("link", { name: /Alpha|Beta|Gamma/ }).map((link) => link.textContent);
 const row = (title: string) => screen.getByRole("link", { name: title }).closest("tr") as HTMLElement;
 
-it("reads its filters from the address, and leaves out what makes no sense", () => {
+it("reads its filters from the address, and keeps what makes no sense to say so", () => {
   const raw = { status: ["FAILED", "WRONG"], label: ["team:a", "nolabel"], period: "24h", sort: "x", text: "hi" };
-  expect(parseJobsSearch(raw)).toEqual({ status: ["FAILED"], label: ["team:a"], period: "24h", text: "hi" });
+  expect(parseJobsSearch(raw)).toEqual({
+    ...{ status: ["FAILED"], label: ["team:a"], period: "24h", text: "hi" },
+    unknown: ["status=WRONG", "label=nolabel", "sort=x"],
+  });
   expect(toJobsQuery({ period: "1h" }, NOW).created_after).toBe("2026-11-25T00:00:00.000Z");
 });
 
@@ -31,7 +35,7 @@ it("asks for what the address says", async () => {
   );
   await waitFor(() => expect(asked).toHaveLength(1));
   const query = asked[0]?.searchParams;
-  expect([query?.get("q"), query?.get("batch_id"), query?.get("fields")]).toEqual([
+  expect([query?.get("text"), query?.get("batch_id"), query?.get("fields")]).toEqual([
     "moon",
     "0199d5a8-0000-7000-8000-00000000000a",
     "summary",
@@ -39,6 +43,19 @@ it("asks for what the address says", async () => {
   expect(query?.get("created_after")).toMatch(/^\d{4}-\d\d-\d\dT/);
   expect(query?.getAll("status")).toEqual(["FAILED", "REJECTED"]);
   expect([query?.get("agent_id"), query?.get("label")]).toEqual(["writer", "team:a"]);
+});
+
+it.each([
+  ["/?status=NOPE", /status=NOPE\. A status is one of PENDING/],
+  ["/?foo=bar&status=FAILED", /foo=bar/],
+])("says what it does not understand of %s, and shows no jobs as if it were not there", async (address, words) => {
+  const asked = serveJobs(JOBS);
+  const { user, router } = await page(address);
+  expect(await screen.findByText(words)).toBeVisible();
+  expect([asked.length, screen.queryByText("Alpha")]).toEqual([0, null]);
+  await user.click(screen.getAllByRole("button", { name: "Clear the filters" })[0] as HTMLElement);
+  expect(await screen.findByText("Alpha")).toBeVisible();
+  expect(router.state.location.searchStr).toBe("");
 });
 
 it("keeps every row in its place while jobs change, and dims what no longer matches", async () => {

@@ -49,11 +49,11 @@ export function JobsPage({ search }: { search: JobsSearch }) {
   const show = (next: JobsSearch) => void navigate({ to: "/", search: next });
   const clear = () => show({});
   const change = (part: Partial<JobsSearch>, replace = false) =>
-    void navigate({ to: "/", search: (before: JobsSearch) => ({ ...before, ...part }), replace });
+    void navigate({ to: "/", search: (before: JobsSearch) => ({ ...before, unknown: undefined, ...part }), replace });
   const toggle = (status: JobStatus) => {
     const chosen = search.status ?? [];
     const next = chosen.includes(status) ? chosen.filter((each) => each !== status) : [...chosen, status];
-    change({ status: next.length > 0 ? next : undefined });
+    change({ status: next.length > 0 ? next : undefined, notStatus: undefined });
   };
   const sort = (by: Sort) => {
     const isTurned = (search.sort ?? "created") === by && !search.ascending && by !== "priority";

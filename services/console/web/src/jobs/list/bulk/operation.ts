@@ -72,8 +72,8 @@ export function useCreateOperation() {
 }
 
 /** Of the statuses that were chosen, or of all, those that a kind can be done to. */
-const findStatuses = (kind: OperationKind, { status }: JobsSearch) =>
-  STATUSES[kind].filter((each) => !status || status.includes(each));
+const findStatuses = (kind: OperationKind, { status, notStatus }: JobsSearch) =>
+  STATUSES[kind].filter((each) => (status ? status.includes(each) : !notStatus?.includes(each)));
 
 /** Convert the search to the filter of an operation; a period becomes the time when it began. */
 export function toFilter(kind: OperationKind, search: JobsSearch, now: number): JobFilter {

@@ -1,6 +1,7 @@
 import { Bookmark, Check, Trash2 } from "lucide-react";
 import { useState } from "react";
-import { type JobsSearch, parseJobsSearch } from "@/jobs/list/search/jobs-search";
+import type { JobsSearch } from "@/jobs/list/search/jobs-search";
+import { parseJobsSearch } from "@/jobs/list/search/parse-address";
 import { useStoredChoice } from "@/lib/stored-choice";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";

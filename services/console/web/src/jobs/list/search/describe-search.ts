@@ -6,8 +6,10 @@ export type FilterWords = { words: string; without: Partial<JobsSearch> };
 
 /** Describe the filters apart from status and text, with times in a zone and agents by name. */
 export function listFilters(search: JobsSearch, zone: string | undefined, nameOf = (id: string) => id): FilterWords[] {
-  const { agent, tenant, batch, label = [], code = [], criterion } = search;
+  const { agent, tenant, batch, label = [], code = [], criterion, notStatus } = search;
   const found: (FilterWords | false | undefined | "")[] = [
+    notStatus && { words: `status not ${notStatus.join(" or ")}`, without: { notStatus: undefined } },
+    search.cancelled === false && { words: "not cancelled", without: { cancelled: undefined } },
     agent && { words: `agent ${nameOf(agent)}`, without: { agent: undefined } },
     tenant && { words: `tenant ${tenant}`, without: { tenant: undefined } },
     batch && { words: `batch ${batch}`, without: { batch: undefined } },
@@ -59,6 +61,7 @@ export function describeSearch(search: JobsSearch, zone: string | undefined, nam
   const words = [
     search.status && `status ${search.status.join(" or ")}`,
     search.cancelled && "cancelled",
+    search.unknown?.join(", "),
     ...listFilters(search, zone, nameOf).map((filter) => filter.words),
     search.text && `text “${search.text}”`,
   ].filter(Boolean);

@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
 import { aJob } from "@/testing/factories";
 import { describeSearch } from "./describe-search";
-import { type JobsSearch, parseJobsSearch, toJobsQuery } from "./jobs-search";
+import { type JobsSearch, toJobsQuery } from "./jobs-search";
 import { explainMismatch } from "./mismatch";
+import { parseJobsSearch } from "./parse-address";
 
 const HOUR_MS = 3_600_000;
 const BATCH = "0199d5a8-0000-7000-8000-00000000000a";
@@ -63,7 +64,28 @@ it("exact times stand in the address, and are what is asked for; a period gives 
     created_before: "2026-11-25T00:00:00.000Z",
   });
   expect(describeSearch(search, "UTC")).toBe("created from 24 Nov 2026, 22:00 UTC until 25 Nov 2026, 00:00 UTC");
-  expect(parseJobsSearch({ from: "yesterday", period: "1h" })).toEqual({ period: "1h" });
+  expect(parseJobsSearch({ from: "yesterday", period: "1h" })).toEqual({ period: "1h", unknown: ["from=yesterday"] });
+});
+
+it("takes a filter by the name that it has at other doors, and a status in any case", () => {
+  const search = parseJobsSearch({
+    q: "moon",
+    agent_id: "writer",
+    spent_min: "1",
+    duration_max: "5",
+    status: "failed",
+  });
+  expect(search).toEqual({ text: "moon", agent: "writer", costMin: 1, durationMax: 5, status: ["FAILED"] });
+});
+
+it("asks for all statuses but those that are negated", () => {
+  const search = parseJobsSearch({ notStatus: ["FAILED", "PENDING"], cancelled: "false" });
+  expect(toJobsQuery(search, CREATED)).toEqual({
+    status: ["ASSIGNED", "IN_PROGRESS", "COMPLETED", "REJECTED", "RESUBMISSION_REQUIRED"],
+    cancelled: false,
+  });
+  expect(describeSearch(search, "UTC")).toBe("status not FAILED or PENDING, not cancelled");
+  expect([matches(JOB, search, CREATED), matches(JOB, { notStatus: ["PENDING"] }, CREATED)]).toEqual([false, true]);
 });
 
 it("says which filter a job does not pass", () => {
@@ -74,11 +96,11 @@ it("says which filter a job does not pass", () => {
 
 it("how jobs ended is asked for, restated, and read from the address", () => {
   const search = parseJobsSearch({
-    ...{ code: ["agent_timeout", ""], criterion: "It rhymes", costMin: "0.1", costMax: "-1", durationMax: "60" },
+    ...{ code: ["agent_timeout", ""], criterion: "It rhymes", costMin: "0.1", durationMax: "60" },
     ...{ period: "90m", sort: "duration", ascending: "true" },
   });
   expect(toJobsQuery(search, CREATED + HOUR_MS)).toEqual({
-    ...{ code: ["agent_timeout"], criterion: "It rhymes", spent_min: 0.1, duration_max: 60, sort: "duration_s" },
+    ...{ code: ["agent_timeout"], criterion_not_met: "It rhymes", cost_min: 0.1, duration_max: 60, sort: "duration_s" },
     created_after: "2026-11-24T23:30:00.000Z",
   });
   expect(describeSearch(search, "UTC")).toBe(
@@ -88,5 +110,6 @@ it("how jobs ended is asked for, restated, and read from the address", () => {
   expect(explainMismatch({ ...JOB, live: true }, { costMin: 1 }, CREATED)).toBe("it runs again");
   expect(parseJobsSearch({ period: "1y", costMin: "much", sort: "priority", ascending: "true" })).toEqual({
     sort: "priority",
+    unknown: ["period=1y", "costMin=much"],
   });
 });

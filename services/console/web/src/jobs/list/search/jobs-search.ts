@@ -10,7 +10,7 @@ const PERIOD = /^(\d{1,4})([smhd])$/;
 const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** By what the list is sorted. Only jobs whose last execution ended have a place by cost or duration. */
-const SORTS = {
+export const SORTS = {
   created: "created_at",
   updated: "updated_at",
   priority: "priority",
@@ -22,8 +22,10 @@ export type Sort = keyof typeof SORTS;
 /** Search parameters of the list's address. */
 export type JobsSearch = {
   status?: JobStatus[];
-  /** Only those whose last execution was cancelled. */
-  cancelled?: true;
+  /** All but these. */
+  notStatus?: JobStatus[];
+  /** Only those whose last execution was cancelled, or was not. */
+  cancelled?: boolean;
   agent?: string;
   tenant?: string;
   batch?: string;
@@ -46,53 +48,8 @@ export type JobsSearch = {
   /** Order; newest first by creation unless set. */
   sort?: Sort;
   ascending?: true;
-};
-
-type Raw = string | string[] | undefined;
-type RawSearch = Record<string, Raw>;
-
-/**
- * Parse an address that may be typed by hand. Values that are not valid become undefined, since absent ones would stay
- * as typed.
- */
-export function parseJobsSearch(raw: RawSearch): JobsSearch {
-  const [from, to] = [toTime(raw.from), toTime(raw.to)];
-  const period = from || to ? undefined : toText(raw.period);
-  const sort = (toText(raw.sort) ?? "") as Sort;
-  return {
-    status: orNone(toList(raw.status).filter((word): word is JobStatus => JOB_STATUSES.includes(word as JobStatus))),
-    cancelled: isTrue(raw.cancelled),
-    agent: toText(raw.agent),
-    tenant: toText(raw.tenant),
-    batch: toText(raw.batch),
-    label: orNone(toList(raw.label).filter((label) => label.indexOf(":") > 0)),
-    code: orNone(toList(raw.code).filter(Boolean)),
-    criterion: toText(raw.criterion),
-    costMin: toAmount(raw.costMin),
-    costMax: toAmount(raw.costMax),
-    durationMin: toAmount(raw.durationMin),
-    durationMax: toAmount(raw.durationMax),
-    period: period && parsePeriod(period) !== undefined ? period : undefined,
-    from,
-    to,
-    text: toText(raw.text),
-    sort: Object.hasOwn(SORTS, sort) ? sort : undefined,
-    ascending: sort === "priority" ? undefined : isTrue(raw.ascending),
-  };
-}
-
-const toList = (value: Raw): string[] => (value === undefined ? [] : [value].flat());
-const orNone = <T>(list: T[]) => (list.length > 0 ? list : undefined);
-const toText = (value: Raw) => toList(value)[0] || undefined;
-const isTrue = (value: Raw) => (String(toText(value)) === "true" ? true : undefined);
-const toTime = (value: Raw) => {
-  const text = toText(value);
-  return text && !Number.isNaN(Date.parse(text)) ? text : undefined;
-};
-const toAmount = (value: Raw) => {
-  const [text] = toList(value);
-  const number = Number(text);
-  return text !== undefined && text !== "" && Number.isFinite(number) && number >= 0 ? number : undefined;
+  /** What of the address is not understood, as `name=value`: nothing is shown as if it were not there. */
+  unknown?: string[];
 };
 
 /** Parse a period such as "90m" to milliseconds; undefined when it is none. */
@@ -111,19 +68,19 @@ export function toJobsQuery(search: JobsSearch, now: number): JobsQuery {
   const { sort = "created", ascending } = search;
   const isFirst = sort === "created" && !ascending;
   return withoutUndefined({
-    status: search.status,
+    status: search.status ?? (search.notStatus && JOB_STATUSES.filter((each) => !search.notStatus?.includes(each))),
     cancelled: findCancelled(search),
     agent_id: search.agent,
     tenant: search.tenant,
     batch_id: search.batch,
     label: search.label,
     code: search.code,
-    criterion: search.criterion,
-    spent_min: search.costMin,
-    spent_max: search.costMax,
+    criterion_not_met: search.criterion,
+    cost_min: search.costMin,
+    cost_max: search.costMax,
     duration_min: search.durationMin,
     duration_max: search.durationMax,
-    q: search.text,
+    text: search.text,
     created_after: findCreatedAfter(search, now),
     created_before: search.to && new Date(search.to).toISOString(),
     sort: isFirst ? undefined : (`${ascending ? "" : "-"}${SORTS[sort]}` as JobsQuery["sort"]),

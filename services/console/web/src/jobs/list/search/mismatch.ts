@@ -7,8 +7,8 @@ import { findCancelled, findCreatedAfter, type JobsSearch, parseLabel } from "./
  * and a batch keeps its jobs, also those that another one retried.
  */
 export function explainMismatch(job: Job, search: JobsSearch, now: number): string | null {
-  const { status, agent, tenant, label = [] } = search;
-  if (status && !status.includes(job.status)) return "its status has changed";
+  const { status, notStatus, agent, tenant, label = [] } = search;
+  if (status ? !status.includes(job.status) : notStatus?.includes(job.status)) return "its status has changed";
   const cancelled = findCancelled(search);
   if (cancelled !== undefined && job.cancelled !== cancelled)
     return cancelled ? "it is not cancelled any more" : "it was cancelled";

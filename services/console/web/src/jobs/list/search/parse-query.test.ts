@@ -20,7 +20,10 @@ it.each<[string, Partial<JobsSearch>]>([
   ["status:cancelled", { cancelled: true }],
   ["agent:writer", { agent: "writer" }],
   ['agent:"writer of poems"', { agent: "a-1" }],
-  ["agent:nobody", { agent: "nobody" }],
+  ["-status:failed,rejected", { status: undefined, notStatus: ["FAILED", "REJECTED"] }],
+  ["-status:failed -status:cancelled", { status: undefined, notStatus: ["FAILED"], cancelled: false }],
+  ["status:failed OR status:rejected", { status: ["FAILED", "REJECTED"] }],
+  ['code:a OR code:b "OR"', { code: ["a", "b"], text: "OR" }],
   [`batch:${BATCH} tenant:press`, { batch: BATCH, tenant: "press" }],
   ["label:team=press label:link=https://x:1", { label: ["team:press", "link:https://x:1"] }],
   ['label:team="press office"', { label: ["team:press office"] }],
@@ -30,12 +33,15 @@ it.each<[string, Partial<JobsSearch>]>([
   ["cost>0.1 cost<=$5", { costMin: 0.1, costMax: 5 }],
   ["duration>60s duration<1.5h", { durationMin: 60, durationMax: 5_400 }],
   ["duration>=500ms", { durationMin: 0.5 }],
-  ["created>1h", { period: "1h" }],
-  ["created<1h", { to: "2026-11-25T11:00:00.000Z" }],
+  ["created:1d", { period: "1d" }],
+  ["created<1h", { period: "1h" }],
+  ["created>1h", { to: "2026-11-25T11:00:00.000Z" }],
+  ["created:2026-11-24", { from: "2026-11-24T00:00:00.000Z", to: "2026-11-25T00:00:00.000Z" }],
+  ["created<2026-11-24", { to: "2026-11-24T00:00:00.000Z" }],
   ["created>2026-11-24", { from: "2026-11-24T00:00:00.000Z" }],
   ["created>2026-11-24T10:30", { from: "2026-11-24T10:30:00.000Z" }],
   ["created>2026-11-24T10:30:00+02:00", { from: "2026-11-24T08:30:00.000Z" }],
-  ["created>7d created<1d", { from: "2026-11-18T12:00:00.000Z", to: "2026-11-24T12:00:00.000Z" }],
+  ["created<7d created>1d", { from: "2026-11-18T12:00:00.000Z", to: "2026-11-24T12:00:00.000Z" }],
   ['status:failed "constructor:" words', { status: ["FAILED"], text: "constructor: words" }],
 ])("reads %j", (text, expected) => {
   expect(parse(text)).toEqual({ search: expected });
@@ -47,6 +53,15 @@ it.each([
   ["status:broken", "status:broken", /a status is one of pending, assigned/],
   ["status:failed,cancelled", "status:failed,cancelled", /ask for them alone/],
   ["agent:", "agent:", /a value is missing/],
+  ["agent:nobody", "agent:nobody", /no such agent/],
+  ["moon OR sun", "OR", /between values of status or of code/],
+  ["status:failed OR agent:writer", "OR", /between values of status or of code/],
+  ["agent:writer OR agent:a-1", "OR", /between values/],
+  ["-agent:writer", "-agent:writer", /only a status can be negated/],
+  ["-cost>5", "-cost>5", /turn the comparison round/],
+  ["-status:broken", "-status:broken", /a status is one of/],
+  ["status:failed -status:rejected", "status:failed -status:rejected", /not both/],
+  ["created:2026-11-24T10:30", "created:2026-11-24T10:30", /before a time/],
   ["agent>x", "agent>x", /write a colon/],
   ["cost:5", "cost:5", /write > or </],
   ["cost>much", "cost>much", /dollars/],
@@ -65,7 +80,7 @@ it.each([
 it("changes the fields that it names, and no others", () => {
   const before: JobsSearch = { label: ["team:a", "kind:x"], tenant: "press", period: "7d" };
   expect(parse("label:team=b", before)).toEqual({ search: { label: ["kind:x", "team:b"] } });
-  expect(parse("created<1d", before)).toEqual({
+  expect(parse("created>1d", before)).toEqual({
     search: { from: "2026-11-18T12:00:00.000Z", to: "2026-11-24T12:00:00.000Z" },
   });
 });
@@ -73,5 +88,12 @@ it("changes the fields that it names, and no others", () => {
 it("what is quoted is read as it was", () => {
   for (const value of ["a", "a b", 'say "no"', "back\\slash", "a,b", "ü"])
     expect(splitQuery(`tenant:${quoteValue(value)}`)).toMatchObject([{ field: "tenant", value, isOpen: false }]);
-  expect([isQuery("two words"), isQuery("a:b"), isQuery('"'), isQuery("cost>1")]).toEqual([false, true, true, true]);
+  expect(["two words", "ORDER", "a:b", '"', "cost>1", "a OR b"].map(isQuery)).toEqual([
+    false,
+    false,
+    true,
+    true,
+    true,
+    true,
+  ]);
 });

@@ -16,6 +16,12 @@ type Context = {
   zone: "UTC" | undefined;
 };
 
+const DAY = /^\d{4}-\d\d-\d\d$/;
+const DAY_MS = 86_400_000;
+/** So many agents are known at most. */
+const AGENTS_MAX = 500;
+/** Fields of which any of several values may hold. */
+const ANY_OF: readonly (string | undefined)[] = ["status", "code"];
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const AMOUNT = /^\$?(\d+(?:\.\d+)?)$/;
 const SPAN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/;
@@ -40,14 +46,14 @@ const range =
   (value, operator) => ({ [operator.startsWith(">") ? min : max]: parse(requireCompared(value, operator)) });
 
 function requireCompared(value: string, operator: string): string {
-  if (operator === ":") throw new Wrong("write > or <, as in cost>0.1, duration>60s or created>1h");
+  if (operator === ":") throw new Wrong("write > or <, as in cost>0.1 or duration>60s");
   return value;
 }
 
 /** How each field of a query is read. */
 const READERS: Record<string, Read> = {
   status: is(readStatuses),
-  agent: is((value, _, { agents }) => ({ agent: findAgent(value, agents) })),
+  agent: is((value, _, { agents }) => ({ agent: requireAgent(value, agents) })),
   tenant: is((tenant) => ({ tenant })),
   batch: is((batch) => {
     if (!UUID.test(batch)) throw new Wrong("a batch is named by a UUID");
@@ -66,6 +72,8 @@ const READERS: Record<string, Read> = {
   created: readCreated,
 };
 export const QUERY_FIELDS = Object.keys(READERS);
+/** Fields that are compared. */
+export const COMPARED: readonly string[] = ["cost", "duration", "created"];
 
 function readStatuses(value: string, { status = [], cancelled }: Partial<JobsSearch>): Partial<JobsSearch> {
   const words = value.split(",").map((each) => each.trim().toUpperCase().replace(/[-\s]/g, "_"));
@@ -78,9 +86,12 @@ function readStatuses(value: string, { status = [], cancelled }: Partial<JobsSea
   return { status: [...new Set([...status, ...(found as JobStatus[])])], cancelled };
 }
 
-function findAgent(value: string, agents: readonly Agent[]): string {
+/** Find an agent by its id or name. One that is not there is taken only where not all agents are known. */
+function requireAgent(value: string, agents: readonly Agent[]): string {
   const isSame = (text: string) => text.toLowerCase() === value.toLowerCase();
-  return (agents.find(({ id }) => id === value) ?? agents.find(({ name }) => isSame(name)))?.id ?? value;
+  const found = agents.find(({ id }) => id === value) ?? agents.find(({ name }) => isSame(name));
+  if (!found && agents.length > 0 && agents.length < AGENTS_MAX) throw new Wrong("there is no such agent");
+  return found?.id ?? value;
 }
 
 /** Parse dollars. Throws with what is wrong. */
@@ -97,15 +108,21 @@ export function parseSpan(text: string): number {
   return Number(amount) * SPAN_UNITS_S[unit as keyof typeof SPAN_UNITS_S];
 }
 
+/**
+ * A span is an age: `created:1d` and `created<1d` are within the last day, `created>1d` is longer ago. A time is a time:
+ * `created<2026-11-24` is before that day, `created:2026-11-24` on it.
+ */
 function readCreated(value: string, operator: string, _: Partial<JobsSearch>, { now, zone }: Context) {
-  requireCompared(value, operator);
-  const isAfter = operator.startsWith(">");
+  const isGreater = operator.startsWith(">");
   const periodMs = parsePeriod(value);
   if (periodMs !== undefined)
-    return isAfter ? { period: value, from: undefined } : { to: new Date(now - periodMs).toISOString() };
-  const at = /^\d{4}-\d\d-\d\d$/.test(value) ? fromWallTime(`${value}T00:00`, zone) : readTime(value, zone);
+    return isGreater ? { to: new Date(now - periodMs).toISOString() } : { period: value, from: undefined };
+  const at = DAY.test(value) ? fromWallTime(`${value}T00:00`, zone) : readTime(value, zone);
   if (at === undefined) throw new Wrong("a time is such as 1h, 7d, 2026-11-24 or 2026-11-24T10:00");
-  return isAfter ? { from: at, period: undefined } : { to: at };
+  if (operator !== ":") return isGreater ? { from: at, period: undefined } : { to: at };
+  if (!DAY.test(value)) throw new Wrong("write > or < before a time, or a colon before a day");
+  const next = new Date(Date.parse(`${value}T00:00Z`) + DAY_MS).toISOString().slice(0, 10);
+  return { from: at, to: fromWallTime(`${next}T00:00`, zone), period: undefined };
 }
 
 const readTime = (value: string, zone: "UTC" | undefined) =>
@@ -117,9 +134,16 @@ const readTime = (value: string, zone: "UTC" | undefined) =>
 export function parseQuery(text: string, context: Context): ParsedQuery {
   const words: string[] = [];
   let search: Partial<JobsSearch> = {};
-  for (const part of splitQuery(text)) {
+  const parts = splitQuery(text);
+  for (const [index, part] of parts.entries()) {
     const problem = (message: string) => ({ problem: { message, from: part.from, to: part.to } });
     if (part.isOpen) return problem("A quotation mark is not closed.");
+    if (text.slice(part.from, part.to) === "OR") {
+      if (isBetweenAnyOf(parts[index - 1], parts[index + 1])) continue;
+      return problem(
+        "OR stands between values of status or of code, as in status:failed OR status:rejected; put it in quotation marks to search for the word.",
+      );
+    }
     if (part.field === undefined) {
       words.push(part.value);
       continue;
@@ -131,14 +155,38 @@ export function parseQuery(text: string, context: Context): ParsedQuery {
       return problem(`${text.slice(part.from, part.to)}: ${error.message}.`);
     }
   }
-  return { search: { ...fitTimes(search, context), text: words.join(" ") || undefined } };
+  if (search.status && search.notStatus)
+    return { problem: { message: "Name statuses, or negate them; not both.", from: 0, to: text.length } };
+  return { search: { ...replaceStatuses(search), ...fitTimes(search, context), text: words.join(" ") || undefined } };
+}
+
+/** Statuses that are named take the place of those that are negated, and the other way round. */
+function replaceStatuses({ status, notStatus }: Partial<JobsSearch>): Partial<JobsSearch> {
+  if (status) return { notStatus: undefined };
+  return notStatus ? { status: undefined } : {};
+}
+
+/** Whether both parts name values of one field that takes several. */
+function isBetweenAnyOf(before: QueryPart | undefined, after: QueryPart | undefined): boolean {
+  const [one, other] = [before, after].map((part) => (part?.isNegated ? undefined : part?.field?.toLowerCase()));
+  return one !== undefined && one === other && ANY_OF.includes(one);
 }
 
 function readPart(part: QueryPart, search: Partial<JobsSearch>, context: Context): Partial<JobsSearch> {
-  const { field = "", operator = ":", value } = part;
+  const { field = "", operator = ":", value, isNegated } = part;
+  if (isNegated) return readNegated(field.toLowerCase(), operator, value, search);
   const read = Object.hasOwn(READERS, field.toLowerCase()) ? READERS[field.toLowerCase()] : undefined;
   if (!read) throw new Wrong(`there is no such field; use ${QUERY_FIELDS.join(", ")}, or put words in quotation marks`);
   return read(value, operator, search, context);
+}
+
+/** A status is negated alone: of all else the jobstore can only be asked for what holds. */
+function readNegated(field: string, operator: string, value: string, search: Partial<JobsSearch>) {
+  if (COMPARED.includes(field)) throw new Wrong("turn the comparison round instead of the minus");
+  if (field !== "status" || operator !== ":") throw new Wrong("only a status can be negated, as in -status:failed");
+  const { status = [], cancelled } = readStatuses(value, {});
+  if (cancelled) return { cancelled: false };
+  return { notStatus: [...new Set([...(search.notStatus ?? []), ...status])] };
 }
 
 /** Beside an end, a period becomes the time when it began: the address has one or the other. */

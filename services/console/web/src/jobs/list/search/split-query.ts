@@ -4,26 +4,29 @@ export type QueryPart = {
   to: number;
   field?: string;
   operator?: string;
+  /** Whether a field has a minus before it. */
+  isNegated?: boolean;
   /** Without its quotation marks. */
   value: string;
   /** Whether a quotation mark is not closed. */
   isOpen: boolean;
 };
 
-const FIELD = /^([a-z][a-z_]*)(:|>=|<=|>|<)/i;
+const FIELD = /^(-?)([a-z][a-z_]*)(:|>=|<=|>|<)/i;
 const PART = /(?:"(?:\\.|[^"\\])*(?:"|$)|[^\s"])+/g;
 const QUOTED = /"((?:\\.|[^"\\])*)("|$)/g;
 
 /** Whether a text is more than words, so that it is applied as a whole, and not while it is typed. */
-export const isQuery = (text: string) => /[:<>"]/.test(text);
+export const isQuery = (text: string) => /[:<>"]|(^|\s)OR(\s|$)/.test(text);
 
 /** Split a typed query into its parts. */
 export function splitQuery(text: string): QueryPart[] {
   return [...text.matchAll(PART)].map((match) => {
     const [raw] = match;
-    const [head = "", field, operator] = FIELD.exec(raw) ?? [];
+    const [head = "", minus, field, operator] = FIELD.exec(raw) ?? [];
     const rest = raw.slice(head.length);
-    return { from: match.index, to: match.index + raw.length, field, operator, ...unquote(rest) };
+    const place = { from: match.index, to: match.index + raw.length };
+    return { ...place, field, operator, ...(minus && { isNegated: true }), ...unquote(rest) };
   });
 }
 

@@ -10,7 +10,7 @@ const parts = (text: string) => suggest(text, FACETS).map(({ part }) => part);
 it.each<[string, string | undefined, string[]]>([
   ["", undefined, []],
   ["moon ", undefined, []],
-  ["moon c", undefined, ["code:", "criterion:", "cost>", "created>"]],
+  ["moon c", undefined, ["code:", "criterion:", "cost>", "created:"]],
   ['"c', undefined, []],
   ["cost>", undefined, []],
   ["foo:", undefined, []],

@@ -1,11 +1,10 @@
 import type { JobFacet } from "@/api/types";
-import { QUERY_FIELDS } from "./parse-query";
+import { COMPARED, QUERY_FIELDS } from "./parse-query";
 import { type QueryPart, quoteValue, splitQuery } from "./split-query";
 
 /** How a query may go on: the part that is shown, and the whole text with it. */
 export type Suggestion = { part: string; text: string; count?: number };
 
-const COMPARED: readonly string[] = ["cost", "duration", "created"];
 const SHOWN_MAX = 8;
 
 /** Find what is being typed at the end; undefined between parts. */
@@ -36,7 +35,7 @@ export function suggest(text: string, facets: readonly JobFacet[]): Suggestion[]
 function suggestFields({ field, value, isOpen }: QueryPart): string[] {
   if (field !== undefined || isOpen || value === "") return [];
   const found = QUERY_FIELDS.filter((each) => each.startsWith(value.toLowerCase()));
-  return found.map((each) => each + (COMPARED.includes(each) ? ">" : ":"));
+  return found.map((each) => each + (COMPARED.includes(each) && each !== "created" ? ">" : ":"));
 }
 
 function suggestValues(field: string, { value }: QueryPart, facets: readonly JobFacet[]): [string, number][] {

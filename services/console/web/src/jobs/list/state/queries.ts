@@ -1,17 +1,30 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { ApiError } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
 import type { JobCounts, JobsPage } from "@/api/types";
 import { type JobsSearch, toJobsQuery, withoutSort } from "@/jobs/list/search/jobs-search";
+import { JOB_STATUSES } from "@/jobs/model/status";
 
 export const PAGE_SIZE = 100;
 /** How long the list is cached while a job's page is read, in milliseconds. */
 const KEPT_MS = 1_800_000;
 
+/** Throw for a filter that is not understood: all jobs would be shown as if it were not there. */
+function refuseUnknown({ unknown }: JobsSearch) {
+  if (unknown === undefined) return;
+  const statuses = unknown.some((each) => /status=/i.test(each))
+    ? ` A status is one of ${JOB_STATUSES.join(", ")}.`
+    : "";
+  const detail = `There is no such filter, or no such value: ${unknown.join(", ")}.${statuses}`;
+  throw new ApiError({ status: 422, code: "unknown_filter", title: "The filter is not understood", detail });
+}
+
 export function jobsQuery(search: JobsSearch) {
   return infiniteQueryOptions({
     queryKey: jobKeys.list(search),
-    queryFn: ({ pageParam, signal }): Promise<JobsPage> => {
+    queryFn: async ({ pageParam, signal }): Promise<JobsPage> => {
+      refuseUnknown(search);
       const query = { ...toJobsQuery(search, Date.now()), fields: "summary", limit: PAGE_SIZE, cursor: pageParam };
       return api.get("/api/jobs", { query, signal });
     },
@@ -23,11 +36,13 @@ export function jobsQuery(search: JobsSearch) {
 
 /** Query of how many jobs match by status, whatever status is chosen. Nothing waits for it. */
 export function countsQuery(search: JobsSearch) {
-  const { status: _, cancelled: __, ...filters } = withoutSort(search);
+  const { status: _, notStatus: __, cancelled: ___, ...filters } = withoutSort(search);
   return queryOptions({
     queryKey: [...jobKeys.counts, filters],
     retry: false,
-    queryFn: ({ signal }): Promise<JobCounts> =>
-      api.get("/api/job-counts", { query: toJobsQuery(filters, Date.now()), signal }),
+    queryFn: async ({ signal }): Promise<JobCounts> => {
+      refuseUnknown(search);
+      return api.get("/api/job-counts", { query: toJobsQuery(filters, Date.now()), signal });
+    },
   });
 }
