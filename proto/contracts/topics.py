@@ -68,5 +68,9 @@ TOPIC_OF: dict[type[Event], str] = {topic.event: topic.name for topic in TOPICS.
 #: The topics of facts, which the jobstore signs.
 FACT_TOPICS: tuple[str, ...] = tuple(name for name, topic in TOPICS.items() if topic.retention is None)
 
+#: The consumer groups of workers.
+EXECUTOR_GROUP = "signoff-executor"
+VALIDATOR_GROUP = "signoff-validator"
+
 #: A record with this header was published again by an operator: it admits no execution.
 REPLAY_HEADER = "signoff-replay"

@@ -3,23 +3,30 @@
 import asyncio
 import json
 import os
-from contextlib import asynccontextmanager
+import signal
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
 import grpc
+import psutil
 import pytest
 from aiohttp import web
 from support.fake_operations import Refusal
+from support.fakes import until
 
 from contracts.resources import NewAgent
+from contracts.waiting.reasons import WaitingSum
 from servicekit.outages import DATABASE_OUTAGES
+from servicekit.process.health import VERSION
+from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.judge_service_pb2 import Validator
 
 
 @asynccontextmanager
 async def serving(status=200):
     async def health(_):
-        return web.json_response({"status": "ok"}, status=status)
+        return web.json_response({"status": "ok", "version": VERSION}, status=status)
 
     app = web.Application()
     app.add_routes([web.get("/api/health", health)])
@@ -31,6 +38,30 @@ async def serving(status=200):
     yield url
     async with aiohttp.ClientSession() as session, session.get(url):  # behind every connection that was only opened
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def answering(routes):
+    app = web.Application()
+    app.add_routes([web.get(path, handler) for path, handler in routes.items()])
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@asynccontextmanager
+async def listening():
+    """Something that takes connections, and answers nothing."""
+
+    async def hold(reader, writer):
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    async with server:
+        yield "{}:{}".format(*server.sockets[0].getsockname())
 
 
 @pytest.fixture
@@ -57,7 +88,7 @@ async def test_what_is_well_is_said_to_be(signoff, env, jobstore, jobstore_serve
         found = checks(await signoff("doctor", "--json", "--endpoints", str(file)))
     assert {part for part, check in found.items() if check["ok"]} == {
         "endpoints", "process jobstore", "console", "jobstore", "database", "token", "secrets", "upstreams",
-        "agent writer", "judge",
+        "executors", "validators", "versions", "clocks", "facts", "dead letters", "waiting", "agent writer", "judge",
     }  # fmt: skip
     assert found["kafka"]["remedy"]
 
@@ -66,13 +97,11 @@ async def test_what_is_well_is_said_to_be(signoff, env, jobstore, jobstore_serve
 async def test_validators_that_are_set_differently_are_named(signoff, jobstore):
     one, other, silent = (Validator(owner=name, judge=judge) for name, judge in VALIDATORS)
     jobstore.validators = [one]
-    assert checks(await signoff("doctor", "--json"))["validators"]["found"] == "1 judge by default@1"
+    assert checks(await signoff("doctor", "--json"))["judging"]["found"] == "1 validators judge by default@1"
     jobstore.validators = [one, other, silent]
-    check = checks(await signoff("doctor", "--json"))["validators"]
-    assert check["found"] == "they are set differently: default@1: a; default@2: b; unknown: c"
+    check = checks(await signoff("doctor", "--json"))["judging"]
+    assert check["found"] == "validators are set differently: default@1: a; default@2: b; unknown: c"
     assert (check["ok"], "signoff judges diff default" in check["remedy"]) == (True, True)
-    jobstore.refusals["ListJudgePolicies"] = Refusal(grpc.StatusCode.UNIMPLEMENTED, None)
-    assert "validators" not in checks(await signoff("doctor", "--json")), "an older jobstore knows nothing of it"
 
 
 @pytest.mark.usefixtures("env")
@@ -117,7 +146,7 @@ async def test_a_password_in_an_agents_url_is_warned_of_and_not_shown(signoff, e
         ran = await signoff("doctor", "--json", "--endpoints", str(file))
         told = await signoff("doctor", "--endpoints", str(file))
     warned = {part: check for part, check in checks(ran).items() if check["ok"] and check["remedy"]}
-    assert set(warned) == {"agent shown's URL", "agent old's URL"}
+    assert set(warned) == {"agent shown's URL", "agent old's URL", "dead letters"}
     remedy = "signoff agents update old --url <without them> --header Authorization=env:SIGNOFF_AGENT_<NAME>"
     assert remedy in warned["agent old's URL"]["remedy"]
     assert "s3cret" not in ran.out + ran.err + told.out + told.err
@@ -143,10 +172,187 @@ async def test_a_database_that_cannot_be_written_is_named_with_what_to_do(signof
 async def test_a_wrong_token_is_found(signoff):
     found = checks(await signoff("doctor", "--json", "--token", "wrong"))
     assert (found["jobstore"]["ok"], found["token"]["ok"]) == (True, False)
+    assert "SIGNOFF_TOKEN" in found["token"]["remedy"]
 
 
 async def test_a_jobstore_that_is_down_is_found(signoff, jobstore_server):
     await jobstore_server.stop()
     ran = await signoff("doctor", "--json")
     assert ran.status == 1
-    assert not checks(ran)["jobstore"]["ok"]
+    assert checks(ran)["jobstore"]["found"] == f"nothing listens at {jobstore_server.address}"
+
+
+async def test_each_of_several_jobstores_is_asked(signoff, env, jobstore_server):
+    """What the others know is told all the same."""
+    env["SIGNOFF_JOBSTORE"] = f"127.0.0.1:1,{jobstore_server.address}"
+    ran = await signoff("doctor", "--json")
+    told = [check["ok"] for check in ran.json["checks"] if check["part"] == "jobstore"]
+    assert (ran.status, told, checks(ran)["executors"]["ok"]) == (1, [False, True], True)
+
+
+async def test_a_jobstore_that_ended_by_an_error_says_by_which(signoff, env, tmp_path, gone_pid):
+    """As `signoff up` has kept it in its log: the process may be there again, and end again."""
+    env["SIGNOFF_JOBSTORE"] = None
+    (tmp_path / "logs").mkdir()
+    reason = "the database is older than its facts; see docs/operations/backup.md"
+    ended = {"message": "the process ends by an error", "code": "database_older_than_facts", "reason": reason}
+    (tmp_path / "logs" / "jobstore.log").write_text("a line\n" + json.dumps(ended) + "\n")
+    file = tmp_path / "endpoints.json"
+    file.write_text(json.dumps({"grpc": "127.0.0.1:1", "data_dir": str(tmp_path), "processes": {"jobstore": gone_pid}}))
+    found = checks(await signoff("doctor", "--json", "--endpoints", str(file)))
+    words = f"ended by database_older_than_facts: {reason}"
+    assert found["jobstore"]["found"] == f"127.0.0.1:1 {words}"
+    assert found["process jobstore"]["found"].endswith(words)
+    assert str(tmp_path / "logs" / "jobstore.log") in found["jobstore"]["remedy"]
+
+
+@pytest.mark.usefixtures("env")
+async def test_a_question_that_is_not_answered_is_not_the_tokens_fault(signoff, jobstore):
+    for name in ("ListAgents", "GetOverview", "ListJudgePolicies", "Diagnose"):
+        jobstore.refusals[name] = Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, None, "Deadline Exceeded")
+    ran = await signoff("doctor", "--json")
+    assert "token" not in checks(ran)
+    assert "no question is answered" in checks(ran)["jobstore's answers"]["found"]
+    for name in ("ListAgents", "ListJudgePolicies", "Diagnose"):
+        del jobstore.refusals[name]
+    found = checks(await signoff("doctor", "--json"))
+    assert (found["token"]["ok"], found["executors"]["ok"], found["jobstore's answers"]["ok"]) == (True, True, False)
+
+
+def process(kind="executor", **fields):
+    return pb.ProcessState(**{"id": f"{kind}-2", "kind": kind, "version": VERSION, **fields})
+
+
+def group(**fields):
+    return pb.GroupState(group="signoff-executor", topic="execute-requested", members=2, **fields)
+
+
+STRANGER = pb.StrangeMember(id="x", client="thief", host="/10.0.0.9", partitions=7)
+
+
+@pytest.mark.usefixtures("env")
+@pytest.mark.parametrize(
+    ("about", "part", "found", "remedy"),
+    [
+        (
+            {"unpublished": 7, "unpublished_s": 31},
+            "facts",
+            "7 are not published, the oldest of 31 s ago",
+            "wrong_secrets",
+        ),
+        ({"unclaimed": 3}, "waiting", "3 executions were offered again and again, and nobody takes them", "executors"),
+        ({"turn_s": 16}, "waiting", "what nothing holds back has not begun for 16 s", "dispatcher"),
+        ({"groups_error": "no answer"}, "consumer groups", "cannot ask Kafka how they stand: no answer", "broker"),
+        ({"processes": [process(version="9.9")]}, "versions", "9.9: executor executor", "upgrading.md"),
+        (
+            {"processes": [process(clock_ahead_s=3_600.0), process("validator", clock_ahead_s=-60.0)]},
+            "clocks",
+            "executor executor is 3600 s ahead, validator validato is 60 s behind",
+            "NTP",
+        ),
+        ({"at": {"seconds": 1_000_000_000}}, "clocks", "this machine is", "NTP"),
+        (
+            {"groups": [group(strangers=[STRANGER])]},
+            "group signoff-executor",
+            "a member is no process of Signoff: thief at 10.0.0.9 with 7 partitions",
+            "end it",
+        ),
+        (
+            {"groups": [group(unread=20, stalled_partitions=3, stalled_s=41.0)]},
+            "group signoff-executor",
+            "20 records of execute-requested to read; 3 partitions have not moved for 41 s although",
+            "log",
+        ),
+    ],
+)
+async def test_what_the_jobstore_knows_to_be_wrong_is_told_with_a_remedy(signoff, jobstore, about, part, found, remedy):
+    jobstore.diagnosis.MergeFrom(pb.DiagnoseResponse(**about))
+    ran = await signoff("doctor", "--json")
+    check = checks(ran)[part]
+    assert (ran.status, check["ok"]) == (1, False)
+    assert found in check["found"]
+    assert remedy in check["remedy"]
+    assert "checks failed" in (await signoff("doctor")).out
+
+
+@pytest.mark.usefixtures("env")
+@pytest.mark.parametrize("kind", ["executor", "validator"])
+async def test_workers_are_known_by_their_last_sign_of_life(signoff, jobstore, kind):
+    """One that is silent is wrong where it is the only one, and else a warning; one that was stopped is neither."""
+    others = [each for each in jobstore.diagnosis.processes if each.kind != kind]
+    part, silent = f"{kind}s", process(kind, id="12345678-9", silent_s=41.0)
+
+    async def told(*processes):
+        del jobstore.diagnosis.processes[:]
+        jobstore.diagnosis.processes.extend([*others, *processes])
+        check = checks(await signoff("doctor", "--json"))[part]
+        return check["ok"], check["found"], bool(check["remedy"])
+
+    assert await told() == (False, "none is heard of", True)
+    assert await told(silent) == (False, "none is heard of; last heard of: 12345678 41 s ago", True)
+    found = "1, with room for 3 more; no longer heard of: 12345678 41 s ago"
+    assert await told(process(kind, room=3), silent) == (True, found, True)
+    stopped = process(kind, silent_s=41.0, ends=True)
+    assert await told(process(kind, room=3), stopped) == (True, "1, with room for 3 more", False)
+
+
+@pytest.mark.usefixtures("env")
+async def test_what_waits_and_dead_letters_are_told(signoff, jobstore):
+    jobstore.waiting_sums = [WaitingSum(code="limit_paused", name="tenant:a", count=12, owner="operator", remedy="x")]
+    found = checks(await signoff("doctor", "--json"))
+    assert found["waiting"]["found"] == "`signoff explain` says what lifts it: 12 limit_paused tenant:a"
+    assert (found["dead letters"]["found"], "signoff dlq" in found["dead letters"]["remedy"]) == ("2 in a-dlq", True)
+    jobstore.dead_letters = {"a-dlq": 0}
+    assert checks(await signoff("doctor", "--json"))["dead letters"]["found"] == "none"
+
+
+async def test_a_full_disk_and_a_stopped_process_are_found(signoff, env, tmp_path):
+    stopped = await asyncio.create_subprocess_exec("sleep", "60")
+    stopped.send_signal(signal.SIGSTOP)
+    await until(lambda: psutil.Process(stopped.pid).status() == psutil.STATUS_STOPPED)
+    file = tmp_path / "endpoints.json"
+    endpoints = {"grpc": env["SIGNOFF_JOBSTORE"], "data_dir": "/proc", "processes": {"executor": stopped.pid}}
+    file.write_text(json.dumps(endpoints))
+    found = checks(await signoff("doctor", "--json", "--endpoints", str(file)))
+    stopped.kill()
+    await stopped.wait()
+    assert (found["disk"]["ok"], found["disk"]["found"]) == (False, "0.0 GiB free for /proc")
+    assert found["process executor"]["found"] == f"pid {stopped.pid} is stopped (SIGSTOP), and does nothing"
+    assert found["process executor"]["remedy"] == f"kill -CONT {stopped.pid}"
+
+
+@pytest.mark.usefixtures("env")
+async def test_a_service_that_is_not_ready_or_answers_nothing_is_found(signoff, tmp_path):
+    async def say_unready(_):
+        return web.json_response({"reasons": {"consuming": "one batch has waited for 70 s"}}, status=503)
+
+    async def hang(_):
+        await asyncio.Event().wait()
+
+    async with AsyncExitStack() as stack:
+        urls = [await stack.enter_async_context(answering({"/readyz": handler})) for handler in (say_unready, hang)]
+        file = tmp_path / "endpoints.json"
+        names = ("executor", "validator")
+        metrics = {name: f"{url}/metrics" for name, url in zip(names, urls, strict=True)}
+        file.write_text(
+            json.dumps({"grpc": "127.0.0.1:1", "metrics": metrics, "processes": dict.fromkeys(names, os.getpid())})
+        )
+        found = checks(await signoff("doctor", "--json", "--endpoints", str(file)))
+    assert found["process executor"]["found"].endswith("is not ready: consuming: one batch has waited for 70 s")
+    assert found["process validator"]["found"].endswith("runs, and answers nothing within 3 s")
+
+
+async def test_the_answer_comes_within_ten_seconds_though_all_is_silent(signoff, env, tmp_path):
+    """Whatever takes connections and answers nothing, as what is frozen does."""
+    env["SIGNOFF_JOBSTORE"] = None
+    async with AsyncExitStack() as stack:
+        urls = [await stack.enter_async_context(listening()) for _ in range(4)]
+        file = tmp_path / "endpoints.json"
+        addresses = {"grpc": urls[0], "kafka": urls[1], "http": f"http://{urls[2]}", "judge": f"http://{urls[3]}"}
+        file.write_text(json.dumps(addresses))
+        began = time.monotonic()
+        ran = await signoff("doctor", "--json", "--endpoints", str(file))
+        took_s = time.monotonic() - began
+    assert took_s < 10
+    assert {"jobstore", "kafka", "console", "judge"} <= {part for part, check in checks(ran).items() if not check["ok"]}
+    assert "takes connections, and answers nothing" in checks(ran)["jobstore"]["found"]

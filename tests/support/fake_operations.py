@@ -17,11 +17,13 @@ from contracts.messages.waiting import waiting_sum_message
 from contracts.resources import Job, Limit, NewLimit, Operation
 from contracts.status import BATCH_KINDS, RESTING, JobStatus, OperationState
 from contracts.waiting.reasons import WaitingSum
+from servicekit.process.health import VERSION
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
 
 Status = grpc.StatusCode
+WORKERS = ("executor", "validator")
 _ENDED = {OperationState.CANCELLED, OperationState.DONE}
 
 
@@ -51,6 +53,9 @@ class FakeOperations(OperationsServiceServicer):
         self.upstreams_sign = False
         self.waiting_sums: list[WaitingSum] = []
         self.login_codes: list[str] = []
+        workers = [pb.ProcessState(id=f"{kind}-1", kind=kind, version=VERSION, room=5) for kind in WORKERS]
+        self.diagnosis = pb.DiagnoseResponse(version=VERSION, alive_s=20, processes=workers)
+        self.dead_letters = {"a-dlq": 2}
 
     async def GetOverview(self, request, context):
         return pb.GetOverviewResponse(
@@ -63,11 +68,16 @@ class FakeOperations(OperationsServiceServicer):
                 agent=pb.Percentiles(p50=0.3),
                 duration=pb.Percentiles(p50=35.0),
             ),
-            now=pb.OverviewNow(queued=3, running=1, oldest_wait_s=75.0, dead_letters={"a-dlq": 2}),
+            now=pb.OverviewNow(queued=3, running=1, oldest_wait_s=75.0, dead_letters=self.dead_letters),
             upstreams_sign=self.upstreams_sign,
             signing_secret="2026-11",
             waiting=map(waiting_sum_message, self.waiting_sums),
         )
+
+    async def Diagnose(self, request, context):
+        if not self.diagnosis.HasField("at"):
+            self.diagnosis.at.GetCurrentTime()
+        return self.diagnosis
 
     async def GetAgentStats(self, request, context):
         return pb.GetAgentStatsResponse(

@@ -250,6 +250,7 @@ async def running(data: Path, judge: Judge, **settings: str) -> AsyncIterator[Sy
         "OPENAI_API_KEY": "of the tests",
         "OPENAI_BASE_URL": f"http://127.0.0.1:{judge.port}/v1",
         "SIGNOFF_LEASE_S": "3",
+        "SIGNOFF_STALLED_AFTER_S": "6",
         "SIGNOFF_OFFER_AGAIN_S": "3",
         "SIGNOFF_BACKOFF_FIRST_S": "0.2",
         "SIGNOFF_GRACE_S": "4",

@@ -183,6 +183,10 @@ class OperationsClient(JudgingsClient):
         response = await self._call(self._operations.GetOverview, pb.GetOverviewRequest(range_s=range_s))
         return self._read(response)
 
+    async def diagnose(self) -> pb.DiagnoseResponse:
+        """Return how processes, consumer groups and what is yet to be published stand, as the jobstore tells it."""
+        return await self._call(self._operations.Diagnose, pb.DiagnoseRequest())
+
     async def get_agent_stats(self) -> list[AgentStats]:
         """Return each agent's work now and its results of the last 24 hours; agents without work are left out."""
         response = await self._call(self._operations.GetAgentStats, pb.GetAgentStatsRequest())

@@ -1013,6 +1013,202 @@ class OverviewNow(_message.Message):
 Global___OverviewNow: _TypeAlias = OverviewNow  # noqa: Y015
 
 @_typing.final
+class DiagnoseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiagnoseRequest: _TypeAlias = DiagnoseRequest  # noqa: Y015
+
+@_typing.final
+class DiagnoseResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    ALIVE_S_FIELD_NUMBER: _builtins.int
+    PROCESSES_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    GROUPS_ERROR_FIELD_NUMBER: _builtins.int
+    UNPUBLISHED_FIELD_NUMBER: _builtins.int
+    UNPUBLISHED_S_FIELD_NUMBER: _builtins.int
+    UNCLAIMED_FIELD_NUMBER: _builtins.int
+    TURN_S_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """The version of the jobstore that answers."""
+    alive_s: _builtins.float
+    """After so many seconds of silence a worker is offered nothing more."""
+    groups_error: _builtins.str
+    """Why groups are not known as they are now; empty where they are."""
+    unpublished: _builtins.int
+    """Facts that are not published, up to 100,000, and the age of the oldest."""
+    unpublished_s: _builtins.float
+    unclaimed: _builtins.int
+    """Executions that were offered more than once, and that nobody has taken."""
+    turn_s: _builtins.float
+    """For how long the oldest waits of those that nothing holds back but their turn; not set where there are none."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """The time of the database, by which leases and deadlines run."""
+
+    @_builtins.property
+    def processes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProcessState]:
+        """Jobstores, executors and validators, those last that were silent longest; 500 at most."""
+
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___GroupState]: ...
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        version: _builtins.str = ...,
+        alive_s: _builtins.float = ...,
+        processes: _abc.Iterable[Global___ProcessState] | None = ...,
+        groups: _abc.Iterable[Global___GroupState] | None = ...,
+        groups_error: _builtins.str = ...,
+        unpublished: _builtins.int = ...,
+        unpublished_s: _builtins.float = ...,
+        unclaimed: _builtins.int = ...,
+        turn_s: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s", "at", b"at", "turn_s", b"turn_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s", "alive_s", b"alive_s", "at", b"at", "groups", b"groups", "groups_error", b"groups_error", "processes", b"processes", "turn_s", b"turn_s", "unclaimed", b"unclaimed", "unpublished", b"unpublished", "unpublished_s", b"unpublished_s", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__turn_s: _TypeAlias = _typing.Literal["turn_s"]  # noqa: Y015
+    _WhichOneofArgType__turn_s: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__turn_s) -> _WhichOneofReturnType__turn_s | None: ...
+
+Global___DiagnoseResponse: _TypeAlias = DiagnoseResponse  # noqa: Y015
+
+@_typing.final
+class ProcessState(_message.Message):
+    """A process as it reported last."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SILENT_S_FIELD_NUMBER: _builtins.int
+    CLOCK_AHEAD_S_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    ENDS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Of a worker its owner, of a jobstore its epoch."""
+    kind: _builtins.str
+    """jobstore, executor or validator."""
+    version: _builtins.str
+    """Empty where it reports none."""
+    silent_s: _builtins.float
+    """Since it was last heard of."""
+    clock_ahead_s: _builtins.float
+    """By how much its clock was ahead of the database's; not set where it reports none."""
+    room: _builtins.int
+    """For how many more leases it has room."""
+    ends: _builtins.bool
+    """Whether it was told to stop, and so takes nothing more."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        version: _builtins.str = ...,
+        silent_s: _builtins.float = ...,
+        clock_ahead_s: _builtins.float | None = ...,
+        room: _builtins.int = ...,
+        ends: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s", "clock_ahead_s", b"clock_ahead_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s", "clock_ahead_s", b"clock_ahead_s", "ends", b"ends", "id", b"id", "kind", b"kind", "room", b"room", "silent_s", b"silent_s", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__clock_ahead_s: _TypeAlias = _typing.Literal["clock_ahead_s"]  # noqa: Y015
+    _WhichOneofArgType__clock_ahead_s: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clock_ahead_s) -> _WhichOneofReturnType__clock_ahead_s | None: ...
+
+Global___ProcessState: _TypeAlias = ProcessState  # noqa: Y015
+
+@_typing.final
+class GroupState(_message.Message):
+    """A consumer group of Signoff, and the topic that it reads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: _builtins.int
+    TOPIC_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    UNREAD_FIELD_NUMBER: _builtins.int
+    STALLED_PARTITIONS_FIELD_NUMBER: _builtins.int
+    STALLED_S_FIELD_NUMBER: _builtins.int
+    STRANGERS_FIELD_NUMBER: _builtins.int
+    group: _builtins.str
+    topic: _builtins.str
+    members: _builtins.int
+    unread: _builtins.int
+    """Records that are not read yet."""
+    stalled_partitions: _builtins.int
+    """Partitions with such records that have not moved for long although their readers have room, and since when."""
+    stalled_s: _builtins.float
+    @_builtins.property
+    def strangers(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrangeMember]:
+        """Members that no process of Signoff reports to be."""
+
+    def __init__(
+        self,
+        *,
+        group: _builtins.str = ...,
+        topic: _builtins.str = ...,
+        members: _builtins.int = ...,
+        unread: _builtins.int = ...,
+        stalled_partitions: _builtins.int = ...,
+        stalled_s: _builtins.float = ...,
+        strangers: _abc.Iterable[Global___StrangeMember] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "members", b"members", "stalled_partitions", b"stalled_partitions", "stalled_s", b"stalled_s", "strangers", b"strangers", "topic", b"topic", "unread", b"unread"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GroupState: _TypeAlias = GroupState  # noqa: Y015
+
+@_typing.final
+class StrangeMember(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CLIENT_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    PARTITIONS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    client: _builtins.str
+    host: _builtins.str
+    partitions: _builtins.int
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        client: _builtins.str = ...,
+        host: _builtins.str = ...,
+        partitions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "host", b"host", "id", b"id", "partitions", b"partitions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StrangeMember: _TypeAlias = StrangeMember  # noqa: Y015
+
+@_typing.final
 class GetAgentStatsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -110,6 +110,11 @@ class OperationsServiceStub:
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.GetOverviewRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetOverviewResponse.FromString,
                 _registered_method=True)
+        self.Diagnose = channel.unary_unary(
+                '/signoff.v1.OperationsService/Diagnose',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.DiagnoseRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.DiagnoseResponse.FromString,
+                _registered_method=True)
         self.GetAgentStats = channel.unary_unary(
                 '/signoff.v1.OperationsService/GetAgentStats',
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.GetAgentStatsRequest.SerializeToString,
@@ -246,6 +251,13 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Diagnose(self, request, context):
+        """Returns how processes, consumer groups and what is yet to be published stand, for `signoff doctor`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetAgentStats(self, request, context):
         """Returns figures by agent; agents that have and had nothing to do are left out.
         """
@@ -359,6 +371,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.GetOverview,
                     request_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetOverviewRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_operations__service__pb2.GetOverviewResponse.SerializeToString,
+            ),
+            'Diagnose': grpc.unary_unary_rpc_method_handler(
+                    servicer.Diagnose,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.DiagnoseRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.DiagnoseResponse.SerializeToString,
             ),
             'GetAgentStats': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAgentStats,
@@ -792,6 +809,33 @@ class OperationsService:
             '/signoff.v1.OperationsService/GetOverview',
             signoff_dot_v1_dot_operations__service__pb2.GetOverviewRequest.SerializeToString,
             signoff_dot_v1_dot_operations__service__pb2.GetOverviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Diagnose(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/Diagnose',
+            signoff_dot_v1_dot_operations__service__pb2.DiagnoseRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.DiagnoseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -66,6 +66,8 @@ class OperationsServiceStub:
     """
     GetOverview: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetOverviewRequest, _operations_service_pb2.GetOverviewResponse]
     """Returns counts and times of a range, and what is live now."""
+    Diagnose: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.DiagnoseRequest, _operations_service_pb2.DiagnoseResponse]
+    """Returns how processes, consumer groups and what is yet to be published stand, for `signoff doctor`."""
     GetAgentStats: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]
     """Returns figures by agent; agents that have and had nothing to do are left out."""
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListDeadLettersRequest, _operations_service_pb2.ListDeadLettersResponse]
@@ -117,6 +119,8 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """
     GetOverview: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetOverviewRequest, _operations_service_pb2.GetOverviewResponse]  # type: ignore[assignment]
     """Returns counts and times of a range, and what is live now."""
+    Diagnose: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.DiagnoseRequest, _operations_service_pb2.DiagnoseResponse]  # type: ignore[assignment]
+    """Returns how processes, consumer groups and what is yet to be published stand, for `signoff doctor`."""
     GetAgentStats: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]  # type: ignore[assignment]
     """Returns figures by agent; agents that have and had nothing to do are left out."""
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListDeadLettersRequest, _operations_service_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
@@ -255,6 +259,14 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.GetOverviewResponse, _abc.Awaitable[_operations_service_pb2.GetOverviewResponse]]:
         """Returns counts and times of a range, and what is live now."""
+
+    @_abc_1.abstractmethod
+    def Diagnose(
+        self,
+        request: _operations_service_pb2.DiagnoseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.DiagnoseResponse, _abc.Awaitable[_operations_service_pb2.DiagnoseResponse]]:
+        """Returns how processes, consumer groups and what is yet to be published stand, for `signoff doctor`."""
 
     @_abc_1.abstractmethod
     def GetAgentStats(

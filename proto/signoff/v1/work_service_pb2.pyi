@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from signoff.v1 import resources_pb2 as _resources_pb2
@@ -721,6 +722,7 @@ class RenewLeasesRequest(_message.Message):
     HELD_FIELD_NUMBER: _builtins.int
     OUTCOMES_FIELD_NUMBER: _builtins.int
     GIVEN_BACK_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     kind: Global___WorkKind.ValueType
     room: _builtins.int
@@ -736,6 +738,8 @@ class RenewLeasesRequest(_message.Message):
 
     @_builtins.property
     def given_back(self) -> _containers.RepeatedCompositeFieldContainer[Global___GivenBackLease]: ...
+    @_builtins.property
+    def report(self) -> Global___ProcessReport: ...
     def __init__(
         self,
         *,
@@ -746,14 +750,52 @@ class RenewLeasesRequest(_message.Message):
         held: _abc.Iterable[Global___Lease] | None = ...,
         outcomes: _abc.Iterable[Global___Lease] | None = ...,
         given_back: _abc.Iterable[Global___GivenBackLease] | None = ...,
+        report: Global___ProcessReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "given_back", b"given_back", "held", b"held", "kind", b"kind", "outcomes", b"outcomes", "owner", b"owner", "room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "given_back", b"given_back", "held", b"held", "kind", b"kind", "outcomes", b"outcomes", "owner", b"owner", "report", b"report", "room", b"room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RenewLeasesRequest: _TypeAlias = RenewLeasesRequest  # noqa: Y015
+
+@_typing.final
+class ProcessReport(_message.Message):
+    """What a process says of itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    CLOCK_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    ENDS_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    ends: _builtins.bool
+    """Whether it was told to stop."""
+    @_builtins.property
+    def clock(self) -> _timestamp_pb2.Timestamp:
+        """Its time of day."""
+
+    @_builtins.property
+    def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of its members of consumer groups."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        clock: _timestamp_pb2.Timestamp | None = ...,
+        members: _abc.Iterable[_builtins.str] | None = ...,
+        ends: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "ends", b"ends", "members", b"members", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProcessReport: _TypeAlias = ProcessReport  # noqa: Y015
 
 @_typing.final
 class RenewLeasesResponse(_message.Message):

@@ -1,30 +1,57 @@
-"""Check whether each part of the system is there and as it must be. A check reports what is wrong, and never raises."""
+"""Check whether each part of the system is there and as it must be. A check reports what is wrong, and never raises.
+
+All parts are asked at once, and each within PART_TIMEOUT_S: the whole answer comes in ten seconds, whatever is away.
+"""
 
 import asyncio
+import json
 import os
+import shutil
 import stat
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
 from cli.config import Target
 from cli.session import connect
 from contracts.agents.urls import has_userinfo, hide_userinfo
-from contracts.client import JobStoreClient, JobStoreError
+from contracts.client import UNREACHABLE, JobStoreClient, JobStoreError
 from contracts.resources import Agent
 from contracts.topics import TOPICS, Topic
 from servicekit.outages import DATABASE_OUTAGES
+from servicekit.process.health import VERSION
+from signoff.v1 import operations_service_pb2 as pb
 
 if TYPE_CHECKING:
     from contracts.messages.judging import Validator
+    from localstack.process import LastWords
 
-TIMEOUT_S = 5.0  # of each question to a part
+TIMEOUT_S: Final = 3.0  # of each question to a part
+PART_TIMEOUT_S: Final = 7.5  # of all questions to a part
+POLL_S: Final = 0.3
+#: A worker that is silent for longer is gone, and told of no more while others are heard of.
+FORGOTTEN_S: Final = 600.0
+#: A clock that differs by more is wrong, and not only asked slowly.
+SKEW_MAX_S: Final = 5.0
+#: What is published, or begins, by itself is so within less.
+UNPUBLISHED_MAX_S: Final = 30.0
+TURN_MAX_S: Final = 15.0
+#: Free space of a disk below which PostgreSQL and Kafka soon end.
+DISK_FREE_MIN: Final = 1 << 30
+#: A process that ended by an error so long ago, and is not ready, ends again and again by it.
+ENDED_LATELY_S: Final = 60.0
 SIGNED = "signed: who asks or cancels by a topic needs a secret (SIGNOFF_UPSTREAM_SECRETS)"
 OPEN = "open: whoever can write to execute-requested and cancel-requested may ask for any job and cancel any execution"
 AGENTS_MAX = 500  # of one page
+SUMS_TOLD: Final = 5
 
 
 @dataclass(frozen=True)
@@ -35,6 +62,28 @@ class Check:
     ok: bool
     found: str
     remedy: str = ""
+
+
+async def check_all(target: Target) -> list[Check]:
+    """Run all checks."""
+    parts: dict[str, Callable[[Target], Awaitable[list[Check]]]] = {
+        "processes": check_processes,
+        "console": check_http,
+        "jobstore": check_jobstores,
+        "kafka": check_kafka,
+        "judge": check_judge,
+    }
+    results = await asyncio.gather(*(_check_in_time(name, check, target) for name, check in parts.items()))
+    here = [check_endpoints(target), *check_disk(target)]
+    return [*here, *(check for checks in results for check in checks)]
+
+
+async def _check_in_time(part: str, check: Callable[[Target], Awaitable[list[Check]]], target: Target) -> list[Check]:
+    try:
+        async with asyncio.timeout(PART_TIMEOUT_S):
+            return await check(target)
+    except TimeoutError:
+        return [Check(part, False, f"was not checked within {PART_TIMEOUT_S:g} s", "look at its log, and ask again")]
 
 
 def check_endpoints(target: Target) -> Check:
@@ -48,14 +97,91 @@ def check_endpoints(target: Target) -> Check:
     return Check("endpoints", False, "there is no endpoints file", "run `signoff up`, or give --endpoints FILE")
 
 
-def check_processes(target: Target) -> list[Check]:
-    """Check whether the processes of a local stack are alive."""
-    remedy = "the supervisor starts it again; if it stays away, read its log in the data directory's logs/"
-    return [
-        Check(f"process {name}", alive, f"pid {pid}" + ("" if alive else " is gone"), "" if alive else remedy)
-        for name, pid in target.processes.items()
-        for alive in [_is_alive(pid)]
-    ]
+def check_disk(target: Target) -> list[Check]:
+    """Check whether the disk of a local stack has room. Of any other the database's own outage tells."""
+    if target.data_dir is None or not target.data_dir.exists():
+        return []
+    free = shutil.disk_usage(target.data_dir).free
+    found = f"{free / 2**30:.1f} GiB free for {target.data_dir}"
+    if free >= DISK_FREE_MIN:
+        return [Check("disk", True, found)]
+    remedy = "free space, or enlarge the disk: a full one ends PostgreSQL's writes, and Kafka"
+    return [Check("disk", False, found, remedy)]
+
+
+async def check_processes(target: Target) -> list[Check]:
+    """Check whether the processes of a local stack run, and say that they are ready."""
+    return list(await asyncio.gather(*(_check_process(target, name, pid) for name, pid in target.processes.items())))
+
+
+async def _check_process(target: Target, name: str, pid: int) -> Check:
+    part = f"process {name}"
+    match _read_state(pid):
+        case "gone":
+            remedy = f"the supervisor of `signoff up` starts it again; if it stays away, see {_name_log(target, name)}"
+            return Check(part, False, f"pid {pid} is gone{_tell_last_words(target, name)}", remedy)
+        case "stopped":
+            return Check(part, False, f"pid {pid} is stopped (SIGSTOP), and does nothing", f"kill -CONT {pid}")
+    return Check(part, True, f"pid {pid}") if name not in target.metrics else await _check_ready(target, name, pid)
+
+
+async def _check_ready(target: Target, name: str, pid: int) -> Check:
+    """Check whether a service that runs says that it is ready."""
+    part, log, why = f"process {name}", _name_log(target, name), _tell_last_words(target, name)
+    try:
+        status, body, _ = await _get(urljoin(target.metrics[name], "/readyz"))
+    except TimeoutError:
+        remedy = f"it hangs, or its machine is overloaded: end it (kill {pid}), and it is started again; {log}"
+        return Check(part, False, f"pid {pid} runs, and answers nothing within {TIMEOUT_S:g} s", remedy)
+    except (aiohttp.ClientError, OSError, ValueError):
+        return Check(part, False, f"pid {pid} does not serve yet{why}", f"if that lasts, see {log}")
+    if status == 200:  # noqa: PLR2004 - OK
+        return Check(part, True, f"pid {pid}")
+    return Check(part, False, f"pid {pid} is not ready: {_join_reasons(body)}{why}", log)
+
+
+def _join_reasons(body: str) -> str:
+    try:
+        return "; ".join(f"{name}: {reason}" for name, reason in json.loads(body)["reasons"].items())
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return body
+
+
+def _name_log(target: Target, name: str) -> str:
+    return f"its log: {_find_log(target, name) or 'in logs/ of the data directory'}"
+
+
+def _tell_last_words(target: Target, name: str) -> str:
+    return f"; it ended by {words}" if (words := _read_last_words(target, name)) else ""
+
+
+def _find_log(target: Target, name: str) -> Path | None:
+    return None if target.data_dir is None else target.data_dir / "logs" / f"{name}.log"
+
+
+def _read_last_words(target: Target, name: str) -> "LastWords | None":
+    """Return why a process of the local stack ended, if that was of late, and nothing was logged since."""
+    if (log := _find_log(target, name)) is None:
+        return None
+    from localstack.process import read_last_words  # noqa: PLC0415 - there is none but with a local stack
+
+    words = read_last_words(log)
+    return words if words and (datetime.now(UTC) - words.at).total_seconds() < ENDED_LATELY_S else None
+
+
+def _read_state(pid: int) -> str:
+    """Return whether a process is `gone`, `stopped` or `running`; what is stopped is known on Linux alone."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return "gone"
+    except PermissionError:
+        pass
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return "running"
+    return {"T": "stopped", "t": "stopped", "Z": "gone", "X": "gone"}.get(state, "running")
 
 
 async def check_http(target: Target) -> list[Check]:
@@ -64,68 +190,107 @@ async def check_http(target: Target) -> list[Check]:
         return []
     part = "console"
     try:
-        status, body = await _get(f"{target.http.rstrip('/')}/api/health")
+        status, body, headers = await _get(f"{target.http.rstrip('/')}/api/health")
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        return [
-            Check(part, False, f"{target.http}: {_describe(error)}", "is the console running, and is this its address?")
-        ]
+        return [Check(part, False, f"{target.http}: {_describe(error)}", "is it running, and is this its address?")]
+    said: dict[str, Any] = {}
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return [Check(part, False, f"{target.http} is no console", "correct its address: --http")]
+    version, skew = _check_versions([("console", str(said.get("version") or ""))]), _find_http_skew(headers)
+    beside = [check for check in (*version, *_check_clocks([("console", skew)])) if not check.ok]
     if status == 200:  # noqa: PLR2004 - OK
-        return [Check(part, True, target.http)]
-    return [Check(part, False, f"{target.http}: {body}", "the console runs; look at the jobstore")]
+        return [Check(part, True, target.http), *beside]
+    reason = said.get("database") or "it does not reach the jobstore"
+    return [Check(part, False, f"{target.http}: {reason}", "the console runs; look at the jobstore"), *beside]
 
 
-async def check_grpc(target: Target) -> list[Check]:
-    """Check whether the jobstore answers, can write and accepts the token, and whether its agents can be reached."""
+def _find_http_skew(headers: Any) -> float | None:
+    """Return by how much a server's clock is ahead of ours, by its header Date, which has whole seconds."""
+    try:
+        return (parsedate_to_datetime(headers["Date"]) - datetime.now(UTC)).total_seconds()
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+async def check_jobstores(target: Target) -> list[Check]:
+    """Check whether each jobstore answers, and what one of them knows of all parts."""
     if target.jobstore is None:
         return [Check("jobstore", False, "no address is known", "run `signoff up`, or give --jobstore host:port")]
+    addresses = [each.strip() for each in target.jobstore.split(",") if each.strip()]
+    outages = await asyncio.gather(*(_find_outage(target, each) for each in addresses))
+    served = [check for check, _ in outages]
+    codes = [code for check, code in outages if check.ok]
+    if not codes:
+        return served
     async with connect(target, timeout_s=TIMEOUT_S) as jobstore:
+        return [*served, *await _question(jobstore, None if None in codes else codes[0])]
+
+
+async def _find_outage(target: Target, address: str) -> tuple[Check, str | None]:
+    """Check whether a jobstore answers, and return the code of the database's outage, if it tells of one."""
+    async with JobStoreClient(address, timeout_s=TIMEOUT_S) as jobstore:
         code = await jobstore.find_outage()
-        if code is not None and code not in DATABASE_OUTAGES:
-            remedy = (
-                "is it running, and is this its address? At its start it does not serve until it has reached PostgreSQL"
-            )
-            return [Check("jobstore", False, f"{target.jobstore} does not serve", remedy)]
-        served = [Check("jobstore", True, target.jobstore), _check_database(code)]
-        try:
-            agents = await _list_agents(jobstore)
-            overview = await jobstore.get_overview()
-            validators = await _list_validators(jobstore)
-        except JobStoreError as error:
-            if error.code in DATABASE_OUTAGES:  # which tells nothing of the token
-                return served
-            advice = "give the right one with --token, --token-file or SIGNOFF_TOKEN"
-            remedy = advice if error.code == "unauthenticated" else ""
-            return [*served, Check("token", False, error.message, remedy)]
-    secrets = Check("secrets", True, f"reports and facts are signed with the secret {overview.signing_secret!r}")
-    upstreams = Check("upstreams", True, SIGNED if overview.upstreams_sign else OPEN)
-    found = [_check_agent(agent.id, hide_userinfo(agent.url)) for agent in agents if agent.enabled]
-    warnings = [_warn_of_userinfo(agent.id) for agent in agents if has_userinfo(agent.url)]
-    parts = [Check("token", True, "accepted"), secrets, upstreams, *_check_validators(validators)]
-    return [*served, *parts, *await asyncio.gather(*found), *warnings]
-
-
-async def _list_validators(jobstore: JobStoreClient) -> "Sequence[Validator]":
-    try:
-        return (await jobstore.list_judge_policies(limit=1)).validators
-    except JobStoreError as error:
-        if error.code != "unimplemented":  # by an older jobstore
-            raise
-        return []
-
-
-def _check_validators(validators: "Sequence[Validator]") -> list[Check]:
-    """Check whether all validators judge alike where a job names no policy. An older one does not say."""
-    said: dict[str, list[str]] = {}
-    for each in validators:
-        said.setdefault(each.judge or "unknown", []).append(each.owner)
-    if len(said) <= 1:
-        return [Check("validators", True, f"{len(each)} judge by {judge}") for judge, each in said.items()]
-    found = "; ".join(f"{judge}: {', '.join(owners)}" for judge, owners in sorted(said.items()))
+    if code is None or code in DATABASE_OUTAGES:
+        return Check("jobstore", True, address), code
+    if words := _read_last_words(target, "jobstore"):
+        remedy = f"do what it says; its log: {_find_log(target, 'jobstore')}"
+        return Check("jobstore", False, f"{address} ended by {words}", remedy), code
+    if (await _check_listening("jobstore", f"tcp://{address}", "")).ok:
+        found = f"{address} takes connections, and answers nothing within {TIMEOUT_S:g} s"
+        remedy = "it is frozen or overloaded, or stops, or this is not its address: look at its process and its log"
+        return Check("jobstore", False, found, remedy), code
     remedy = (
-        "how strict a job is judged depends on who comes first: give all of them the same settings, or name a policy; "
-        "`signoff judges diff default VERSION VERSION` shows what differs"
+        "start it, or correct its address; its log says why it ended. At its start it does not serve until it has "
+        "reached PostgreSQL"
     )
-    return [Check("validators", True, f"they are set differently: {found}", remedy)]
+    return Check("jobstore", False, f"nothing listens at {address}", remedy), code
+
+
+async def _question(jobstore: JobStoreClient, outage: str | None) -> list[Check]:
+    """Check what a jobstore that serves tells of itself and of all others; in an outage of its database what it can."""
+    asked_at = time.time()
+    agents, overview, validators, diagnosis = await asyncio.gather(
+        _list_agents(jobstore),
+        jobstore.get_overview(),
+        _list_validators(jobstore),
+        jobstore.diagnose(),
+        return_exceptions=True,
+    )
+    answers = (agents, overview, validators, diagnosis)
+    for answer in answers:
+        if isinstance(answer, BaseException) and not isinstance(answer, JobStoreError):
+            raise answer
+    errors = [answer for answer in answers if isinstance(answer, JobStoreError)]
+    refused = [error for error in errors if error.code in {"unauthenticated", "forbidden"}]
+    if refused:
+        remedy = "give an administrator's with --token, --token-file or SIGNOFF_TOKEN"
+        return [Check("token", False, refused[0].message, remedy)]
+    if len(errors) == len(answers):
+        return [_check_database(outage) if outage else await _find_silence(jobstore, errors[0])]
+    checks = [_check_database(outage), Check("token", True, "accepted")]
+    if outage is None:
+        checks += [Check("jobstore's answers", False, error.message, "ask again, and see its log") for error in errors]
+    readers: list[tuple[Any, Callable[[Any], list[Check]]]] = [
+        (diagnosis, lambda answer: _check_diagnosis(answer, asked_at)),
+        (overview, lambda answer: _check_overview(answer, None if diagnosis in errors else diagnosis)),
+        (validators, _check_validators),
+    ]
+    checks += [check for answer, read in readers if answer not in errors for check in read(answer)]
+    return checks if isinstance(agents, BaseException) else [*checks, *await _check_agents(agents)]
+
+
+async def _find_silence(jobstore: JobStoreClient, error: JobStoreError) -> Check:
+    """Return why a jobstore that serves answers no question: it learns within six seconds that its database is away."""
+    for _ in range(int((PART_TIMEOUT_S - TIMEOUT_S) / POLL_S) - 2):
+        if (code := await jobstore.find_outage()) in DATABASE_OUTAGES:
+            return _check_database(code)
+        if code == UNREACHABLE:
+            break
+        await asyncio.sleep(POLL_S)
+    remedy = "its database is slow, or it is overloaded: see its log, and signoff_waiting of its metrics"
+    return Check("jobstore's answers", False, f"no question is answered: {error.message}", remedy)
 
 
 def _check_database(code: str | None) -> Check:
@@ -133,6 +298,189 @@ def _check_database(code: str | None) -> Check:
         return Check("database", True, "can be written")
     outage = DATABASE_OUTAGES[code]
     return Check("database", False, str(outage), outage.remedy)
+
+
+def _check_diagnosis(diagnosis: pb.DiagnoseResponse, asked_at: float) -> list[Check]:
+    heard = [each for each in diagnosis.processes if each.silent_s <= diagnosis.alive_s and not each.ends]
+    named = [(f"{each.kind} {_shorten(each.id)}", each) for each in heard]
+    ours = (asked_at + time.time()) / 2 - diagnosis.at.ToDatetime(UTC).timestamp()
+    ahead = [(name, each.clock_ahead_s if each.HasField("clock_ahead_s") else None) for name, each in named]
+    return [
+        *(_check_workers(kind, diagnosis) for kind in ("executor", "validator")),
+        *_check_versions([(name, each.version) for name, each in named]),
+        *_check_clocks([*ahead, ("this machine", ours)]),
+        _check_facts(diagnosis),
+        *_check_groups(diagnosis),
+    ]
+
+
+def _check_workers(kind: str, diagnosis: pb.DiagnoseResponse) -> Check:
+    part = f"{kind}s"
+    known = [each for each in diagnosis.processes if each.kind == kind and not each.ends]
+    heard = [each for each in known if each.silent_s <= diagnosis.alive_s]
+    silent = [each for each in known if diagnosis.alive_s < each.silent_s <= FORGOTTEN_S]
+    names = ", ".join(f"{_shorten(each.id)} {each.silent_s:.0f} s ago" for each in silent)
+    if not heard:
+        found = f"none is heard of; last heard of: {names}" if names else "none is heard of"
+        remedy = (
+            f"start one, or see whether it is frozen or does not reach the jobstore; until then work waits for {kind}s"
+        )
+        return Check(part, False, found, remedy)
+    found = f"{len(heard)}, with room for {sum(each.room for each in heard)} more"
+    if not names:
+        return Check(part, True, found)
+    remedy = "if nobody has ended it, see whether it is frozen or does not reach the jobstore"
+    return Check(part, True, f"{found}; no longer heard of: {names}", remedy)
+
+
+def _check_versions(processes: Iterable[tuple[str, str]]) -> list[Check]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, version in processes:
+        found[version or "unknown"].append(name)
+    foreign = {version: names for version, names in found.items() if version != VERSION}
+    if not foreign:
+        return [Check("versions", True, VERSION)]
+    told = "; ".join(f"{version}: {', '.join(names)}" for version, names in sorted(foreign.items()))
+    remedy = "have all of one version: replace one process after the other (docs/operations/upgrading.md)"
+    return [Check("versions", False, f"this command is {VERSION}, and of {told}", remedy)]
+
+
+def _check_clocks(clocks: Iterable[tuple[str, float | None]]) -> list[Check]:
+    wrong = [(name, ahead) for name, ahead in clocks if ahead is not None and abs(ahead) > SKEW_MAX_S]
+    if not wrong:
+        return [Check("clocks", True, f"differ by less than {SKEW_MAX_S:g} s")]
+    told = ", ".join(f"{name} is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}" for name, ahead in wrong)
+    remedy = "synchronise the clocks (NTP); no lease depends on them, and what people read does"
+    return [Check("clocks", False, f"by the database's clock {told}", remedy)]
+
+
+def _check_facts(diagnosis: pb.DiagnoseResponse) -> Check:
+    count, age_s = diagnosis.unpublished, diagnosis.unpublished_s
+    if age_s <= UNPUBLISHED_MAX_S:
+        return Check("facts", True, "published" if not count else f"{count} are about to be published")
+    remedy = (
+        "is Kafka there? Else the jobstore's log says why it publishes none (`wrong_secrets`), or a transaction of "
+        "others is open in the database (docs/operations.md#when-watches-stand-still-and-facts-go-on)"
+    )
+    return Check("facts", False, f"{count} are not published, the oldest of {age_s:.0f} s ago", remedy)
+
+
+def _check_groups(diagnosis: pb.DiagnoseResponse) -> list[Check]:
+    if diagnosis.groups_error:
+        found = f"the jobstore cannot ask Kafka how they stand: {diagnosis.groups_error}"
+        return [Check("consumer groups", False, found, "is the broker running, and does the jobstore reach it?")]
+    return [_check_group(group) for group in diagnosis.groups]
+
+
+def _check_group(group: pb.GroupState) -> Check:
+    part = f"group {group.group}"
+    found = f"{group.members} members, {group.unread} records of {group.topic} to read"
+    if group.strangers:
+        names = ", ".join(
+            f"{each.client} at {each.host.lstrip('/')} with {each.partitions} partitions" for each in group.strangers
+        )
+        found = f"{found}; a member is no process of Signoff: {names}"
+        remedy = "end it, and let no other user of the broker read this group: what has its partitions is not read"
+        if group.stalled_partitions:
+            found = f"{found}; {group.stalled_partitions} partitions have not moved for {group.stalled_s:.0f} s"
+        return Check(part, False, found, remedy)
+    if group.stalled_partitions:
+        found = (
+            f"{found}; {group.stalled_partitions} partitions have not moved for {group.stalled_s:.0f} s although their "
+            "readers have room"
+        )
+        return Check(
+            part, False, found, "see the log of what reads it; a process that hangs is ended, and started again"
+        )
+    return Check(part, True, found)
+
+
+def _check_overview(overview: Any, diagnosis: Any) -> list[Check]:
+    letters = {topic: count for topic, count in overview.now.dead_letters.items() if count}
+    told = ", ".join(f"{count} in {topic}" for topic, count in sorted(letters.items()))
+    remedy = (
+        "`signoff dlq list` says why; mend that and redrive them, or discard them (`signoff dlq`)" if letters else ""
+    )
+    return [
+        Check("secrets", True, f"reports and facts are signed with the secret {overview.signing_secret!r}"),
+        Check("upstreams", True, SIGNED if overview.upstreams_sign else OPEN),
+        Check("dead letters", True, told or ("none" if overview.now.dead_letters else "not counted"), remedy),
+        *([_check_waiting(overview.waiting, diagnosis)] if diagnosis is not None else []),
+    ]
+
+
+def _check_waiting(sums: Sequence[Any], diagnosis: pb.DiagnoseResponse) -> Check:
+    told = ", ".join(f"{each.count} {' '.join(filter(None, (each.code, each.name)))}" for each in sums[:SUMS_TOLD])
+    found = f"`signoff explain` says what lifts it: {told}" if told else "nothing waits"
+    if diagnosis.unclaimed:
+        found = f"{diagnosis.unclaimed} executions were offered again and again, and nobody takes them; {found}"
+        remedy = "look at what is said here of executors, validators and their groups, and at their logs"
+        return Check("waiting", False, found, remedy)
+    if diagnosis.turn_s > TURN_MAX_S:
+        found = f"what nothing holds back has not begun for {diagnosis.turn_s:.0f} s; {found}"
+        return Check("waiting", False, found, "is Kafka there? Else see the jobstore's log for its dispatcher")
+    return Check("waiting", True, found)
+
+
+async def _list_validators(jobstore: JobStoreClient) -> "Sequence[Validator]":
+    return (await jobstore.list_judge_policies(limit=1)).validators
+
+
+def _check_validators(validators: "Sequence[Validator]") -> list[Check]:
+    """Check whether all validators judge alike where a job names no policy."""
+    said: dict[str, list[str]] = {}
+    for each in validators:
+        said.setdefault(each.judge or "unknown", []).append(each.owner)
+    if len(said) <= 1:
+        return [Check("judging", True, f"{len(each)} validators judge by {judge}") for judge, each in said.items()]
+    found = "; ".join(f"{judge}: {', '.join(owners)}" for judge, owners in sorted(said.items()))
+    remedy = (
+        "how strict a job is judged depends on who comes first: give all of them the same settings, or name a policy; "
+        "`signoff judges diff default VERSION VERSION` shows what differs"
+    )
+    return [Check("judging", True, f"validators are set differently: {found}", remedy)]
+
+
+async def _list_agents(jobstore: JobStoreClient) -> list[Agent]:
+    agents, cursor = await jobstore.list_agents(limit=AGENTS_MAX)
+    while cursor:
+        page, cursor = await jobstore.list_agents(limit=AGENTS_MAX, page_token=cursor)
+        agents += page
+    return agents
+
+
+async def _check_agents(agents: Sequence[Agent]) -> list[Check]:
+    found = [_check_agent(agent.id, hide_userinfo(agent.url)) for agent in agents if agent.enabled]
+    return [
+        *await asyncio.gather(*found),
+        *(_warn_of_userinfo(agent.id) for agent in agents if has_userinfo(agent.url)),
+    ]
+
+
+def _warn_of_userinfo(agent_id: str) -> Check:
+    remedy = (
+        "whoever reads facts, the database or a backup reads them: put `Basic` and the base64 of user:password into a "
+        f"variable of the executors, then signoff agents update {agent_id} --url <without them> "
+        "--header Authorization=env:SIGNOFF_AGENT_<NAME>"
+    )
+    return Check(f"agent {agent_id}'s URL", True, "holds a user or a password", remedy)
+
+
+async def _check_agent(name: str, url: str) -> Check:
+    remedy = f"start it, or correct its address: signoff agents update {name} --url ..."
+    return await _check_listening(f"agent {name}", url, remedy)
+
+
+async def check_judge(target: Target) -> list[Check]:
+    """Check whether the local judge answers. Any other judge is reached by the validators alone."""
+    if target.judge is None:
+        return []
+    try:
+        await _get(target.judge)  # whatever it answers
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        remedy = "without a judge jobs stay IN_PROGRESS, and nothing is lost"
+        return [Check("judge", False, f"{target.judge}: {_describe(error)}", remedy)]
+    return [Check("judge", True, target.judge)]
 
 
 async def check_kafka(target: Target) -> list[Check]:
@@ -147,29 +495,16 @@ async def check_kafka(target: Target) -> list[Check]:
             await admin.start()
             topics = await _read_topics(admin)
     except Exception as error:  # noqa: BLE001 - any error is what the check reports
-        return [
-            Check(
-                "kafka", False, f"{target.kafka}: {_describe(error)}", "is the broker running, and is this its address?"
-            )
-        ]
+        remedy = (
+            "is the broker running, and is this its address? Until it answers, work waits, and nothing is lost: the "
+            "jobstore keeps what is asked for"
+        )
+        return [Check("kafka", False, f"{target.kafka}: {_describe(error)}", remedy)]
     finally:
-        await admin.close()
+        closing = asyncio.create_task(admin.close())  # which may wait for a broker that is frozen
+        await asyncio.wait([closing], timeout=POLL_S)
     checks = (_check_topic(topic, topics.get(name)) for name, topic in TOPICS.items())
     return [Check("kafka", True, target.kafka), *checks]
-
-
-async def check_judge(target: Target) -> list[Check]:
-    """Check whether the local judge can be reached. Any other judge is reached by the validators alone."""
-    if target.judge is None:
-        return []
-    return [await _check_listening("judge", target.judge, "without a judge jobs stay IN_PROGRESS, and nothing is lost")]
-
-
-async def check_all(target: Target) -> list[Check]:
-    """Run all checks."""
-    parts: list[Callable[[Target], Awaitable[list[Check]]]] = [check_http, check_grpc, check_kafka, check_judge]
-    results = await asyncio.gather(*(part(target) for part in parts))
-    return [check_endpoints(target), *check_processes(target), *(check for checks in results for check in checks)]
 
 
 def _check_topic(topic: Topic, actual: tuple[int, dict[str, str]] | None) -> Check:
@@ -204,28 +539,6 @@ async def _read_topics(admin: Any) -> dict[str, tuple[int, dict[str, str]]]:
     return {name: (partitions[name], settings.get(name, {})) for name in names}
 
 
-async def _list_agents(jobstore: JobStoreClient) -> list[Agent]:
-    agents, cursor = await jobstore.list_agents(limit=AGENTS_MAX)
-    while cursor:
-        page, cursor = await jobstore.list_agents(limit=AGENTS_MAX, page_token=cursor)
-        agents += page
-    return agents
-
-
-def _warn_of_userinfo(agent_id: str) -> Check:
-    remedy = (
-        "whoever reads facts, the database or a backup reads them: put `Basic` and the base64 of user:password into a "
-        f"variable of the executors, then signoff agents update {agent_id} --url <without them> "
-        "--header Authorization=env:SIGNOFF_AGENT_<NAME>"
-    )
-    return Check(f"agent {agent_id}'s URL", True, "holds a user or a password", remedy)
-
-
-async def _check_agent(name: str, url: str) -> Check:
-    remedy = f"start it, or correct its address: signoff agents update {name} --url ..."
-    return await _check_listening(f"agent {name}", url, remedy)
-
-
 async def _check_listening(part: str, url: str, remedy: str) -> Check:
     """Check whether anything listens at a URL. Nothing is sent: an agent may take any request for work."""
     address = urlsplit(url)
@@ -240,21 +553,18 @@ async def _check_listening(part: str, url: str, remedy: str) -> Check:
     return Check(part, True, url)
 
 
-async def _get(url: str) -> tuple[int, str]:
+async def _get(url: str) -> tuple[int, str, Any]:
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
-        return answer.status, (await answer.text())[:200]
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        return answer.status, (await answer.text())[:2_000], answer.headers
 
 
 def _describe(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {TIMEOUT_S:g} s"
     return str(error) or type(error).__name__
+
+
+def _shorten(id_: str) -> str:
+    """Return the beginning of an id: logs have the whole."""
+    return id_[:8]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from contracts.events import ExecuteRequested
 from contracts.status import Protocol
+from contracts.topics import EXECUTOR_GROUP
 from executor.agents.client import HttpClient
 from executor.agents.header_values import HeaderValues
 from executor.agents.http import HttpAgent
@@ -51,7 +52,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         return Subscription(
             context.publisher,
             ExecuteRequested,
-            "signoff-executor",
+            EXECUTOR_GROUP,
             handlers.on_execute_requested,
             event_max_bytes,
             choose_dead=Forgeries().choose_dead,

@@ -8,10 +8,11 @@ from typing import Any
 
 import grpc
 
-from contracts.events import CancelRequested, JobStatusReported, ResultProduced
+from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.fact_keys import FactKeys
 from contracts.receipts.keys import ReceiptKey, derive_keys
 from contracts.signing import Secrets
+from contracts.topics import EXECUTOR_GROUP, TOPIC_OF, VALIDATOR_GROUP
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens
 from jobstore.api.interceptors import CallLimits
@@ -28,7 +29,9 @@ from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.upstreams import Upstreams
 from jobstore.handlers import EventHandlers, check_cancel, read_report
+from jobstore.insights.consumer_groups import ConsumerGroups
 from jobstore.insights.dead_letters import DeadLetterTopics
+from jobstore.insights.processes import Report
 from jobstore.insights.rollups import Rollups
 from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.maintenance.cleanup import Cleanup
@@ -46,6 +49,7 @@ from jobstore.storage import facts, receipt_keys, reusable, room
 from jobstore.storage.database import Database
 from jobstore.storage.judging import judgings
 from jobstore.storage.notifications import Wake
+from servicekit import clock
 from servicekit.kafka.bounded_publisher import BoundedPublisher
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.publisher import Publisher
@@ -65,6 +69,8 @@ from signoff.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 
 #: Prefix of the consumer groups, one for each topic: consumers of one group would rebalance one another.
 GROUP = "signoff-jobstore"
+#: Those of the workers, by topic.
+WORKER_GROUPS = {TOPIC_OF[ExecuteRequested]: EXECUTOR_GROUP, TOPIC_OF[ResultProduced]: VALIDATOR_GROUP}
 #: Records that one poll of a consumer returns at most.
 RECORDS_MAX = 200
 #: The jobstore looks at a result so many seconds after it was written: by then the claim of a validator has recorded
@@ -106,6 +112,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         matcher = Matcher(database, runner)
         watches = Watches(database, relay.recent)
         readers = _make_readers(stack, settings.kafka, {each.topic.name: each.group for each in subscriptions})
+        groups = _watch_groups(stack, database, settings, subscriptions, terms)
         operation_worker = OperationWorker(database, runner)
         dead_letters = DeadLetterTopics(settings.kafka, fact_keys, database, runner, publisher)
         stack.push_async_callback(dead_letters.close)
@@ -123,9 +130,16 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         add_JudgeServiceServicer_to_server(JudgeService(database, runner, settings.payload_max_bytes), server)
         jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
         add_JobServiceServicer_to_server(jobs, server)
-        waiting = _sum_waiting(stack, database, terms)
         operations = OperationsService(
-            database, runner, watches, batches, waiting, dead_letters, upstreams=upstreams, tokens=settings.token.values
+            database,
+            runner,
+            watches,
+            batches,
+            _sum_waiting(stack, database, terms),
+            dead_letters,
+            groups=groups,
+            upstreams=upstreams,
+            tokens=settings.token.values,
         )
         add_OperationsServiceServicer_to_server(operations, server)
         add_JudgingServiceServicer_to_server(JudgingService(database, runner, judging_queue), server)
@@ -161,7 +175,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 subscriptions,
                 make_topics,
                 [partial(retry_transient, check_age, on="kafka"), publisher.start],
-                [partial(dispatcher.run, runner, partial(bounded_offers.wait, make_topics)), relay.run],
+                [partial(dispatcher.run, runner, partial(bounded_offers.wait, make_topics)), relay.run, groups.run],
                 close=dispatcher.close,
             ),
         )
@@ -234,6 +248,26 @@ async def _prepare(database: Database, keys: Sequence[ReceiptKey]) -> None:
             await receipt_keys.add_keys(session, [key.public for key in keys])
 
     await retry_transient(add_keys, on="postgres")
+
+
+def _watch_groups(
+    stack: contextlib.AsyncExitStack,
+    database: Database,
+    settings: Settings,
+    subscriptions: Sequence[Subscription[Any]],
+    terms: ExecutionTerms,
+) -> ConsumerGroups:
+    """Return what watches the groups, and have this process report which of their members are its own."""
+    database.epochs.describe = partial(_describe, subscriptions)
+    own = {each.topic.name: each.group for each in subscriptions}
+    readers = [_make_readers(stack, settings.kafka, groups) for groups in (own, WORKER_GROUPS)]
+    return ConsumerGroups(database, readers, terms.alive_s, settings.stalled_after_s, reported_within_s=terms.lease_s)
+
+
+def _describe(subscriptions: Sequence[Subscription[Any]]) -> str:
+    """Return what this process says of itself."""
+    members = [each.member_id for each in subscriptions if each.member_id]
+    return Report(version=health.VERSION, clock=clock.now(), members=members).model_dump_json(exclude={"at"})
 
 
 def _make_readers(stack: contextlib.AsyncExitStack, kafka: str, groups: Mapping[str, str]) -> Readers:

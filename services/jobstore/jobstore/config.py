@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from contracts.judging.policy import Reference
 from contracts.resources import Policy
@@ -45,6 +45,8 @@ class Settings(ServiceSettings):
     #: How long a lease lasts unless it is renewed, and how long an offer may stay unclaimed before it is repeated.
     lease_s: float = 15.0
     offer_again_s: float = 10.0
+    #: How long a partition with unread records may stand still until that is told (`signoff doctor`, metrics).
+    stalled_after_s: float = Field(30.0, gt=0)
     payload_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES
     create_topics: bool = True
     topic_replication: int = 1

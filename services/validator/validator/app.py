@@ -5,6 +5,7 @@ import os
 from functools import partial
 
 from contracts.events import ResultProduced
+from contracts.topics import VALIDATOR_GROUP
 from servicekit.addresses import parse_allowed
 from servicekit.kafka.subscription import Subscription, bury_none
 from servicekit.process.worker_service import WorkerContext, run_worker
@@ -61,7 +62,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         return Subscription(
             context.publisher,
             ResultProduced,
-            "signoff-validator",
+            VALIDATOR_GROUP,
             handlers.on_result_produced,
             choose_dead=bury_none,  # the jobstore reads the same topic, and knows which records are signed
         )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from subscribing import TOPIC, Handler, body, subscribed
 from support.fakes import until
 
@@ -53,6 +53,25 @@ async def test_what_another_member_has_not_handled_is_not_read(place, handler, r
         other.gate.set()
         await have_read(readers, ends)
         assert len(other.seen) == 4
+
+
+async def test_how_a_group_stands_is_told_by_member_and_partition(place, handler, readers):
+    """A stranger's member looks as ours do, but for the id that it has."""
+    (before,) = await readers.describe()
+    assert (before.name, before.topic, before.members) == (place.group, place.topic, [])
+    handler.gate.clear()
+    async with subscribed(place, handler) as subscription:
+        await until(lambda: subscription.consumer().assignment())
+        await place.put(body("a"), partition=5)
+        await until(lambda: handler.tried)
+        (group,) = await readers.describe()
+        member_id = subscription.member_id
+        handler.gate.set()
+    ((id_, client, host, partitions),) = group.members
+    assert (id_, client) == (member_id, "signoff-test")
+    assert (host.endswith("127.0.0.1"), partitions) == (True, 8)
+    read, end = group.progress[TopicPartition(place.topic, 5)]
+    assert end - read == 1
 
 
 async def test_the_first_question_sleeps_for_no_topic(readers, caplog):

@@ -10,6 +10,7 @@ from console.api.sessions import Sessions
 from console.errors import ProblemError
 from contracts.client import JobStoreError
 from servicekit.outages import DATABASE_OUTAGES
+from servicekit.process.health import VERSION
 
 router = APIRouter()
 
@@ -33,6 +34,7 @@ async def get_health(request: Request, response: Response) -> Health:
         status="ok" if code is None else "unavailable",
         jobstore=code is None or outage is not None,
         live=request.app.state.live.cursor is not None,
+        version=VERSION,
         database=outage and str(outage),
         remedy=outage and outage.remedy,
     )

@@ -400,5 +400,6 @@ class Health(Model):
     status: str = Field(description="`ok`, or `unavailable` while the jobstore or its database is out of reach")
     jobstore: bool = Field(description="whether the jobstore answers")
     live: bool
+    version: str = Field(description="of this console")
     database: str | None = Field(None, description="why the jobstore cannot write to its database, if it cannot")
     remedy: str | None = Field(None, description="what to do about that")

@@ -37,7 +37,9 @@ from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.insights import overview
+from jobstore.insights.consumer_groups import ConsumerGroups, GroupFindings
 from jobstore.insights.dead_letters import DeadLetterTopics, find_dlq
+from jobstore.insights.processes import Process, list_processes, read_backlog
 from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.operations import progress
 from jobstore.operations.batches import Batches
@@ -46,6 +48,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage import limits, login_codes
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
+from servicekit.process.health import VERSION
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
 
@@ -70,7 +73,7 @@ _NAME: Final[TypeAdapter[str]] = TypeAdapter(LimitName)
 class OperationsService(OperationsServiceServicer):
     """Serve operations on many jobs, limits, the overview and dead letters."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part that it tells of
         self,
         database: Database,
         runner: CommandRunner,
@@ -79,6 +82,7 @@ class OperationsService(OperationsServiceServicer):
         waiting: WaitingSums,
         dead_letters: DeadLetterTopics | None = None,
         *,
+        groups: ConsumerGroups | None = None,
         upstreams: Upstreams = OPEN,
         tokens: Sequence[str] = (),
     ) -> None:
@@ -86,6 +90,7 @@ class OperationsService(OperationsServiceServicer):
         self._tokens = tokens
         self._dead_letters = dead_letters
         self._waiting = waiting
+        self._groups = groups
         self._database = database.for_callers()
         self._runner = runner
         self._watches = watches
@@ -213,6 +218,28 @@ class OperationsService(OperationsServiceServicer):
         view.signing_secret = self._upstreams.own.signing.id if self._upstreams.own is not None else ""
         return overview_message(view)
 
+    async def Diagnose(self, request: pb.DiagnoseRequest, context: Context) -> pb.DiagnoseResponse:
+        del request, context
+        error = await self._groups.ask() if self._groups is not None else ""
+        waiting = await self._waiting.get()
+        async with self._database.session() as session:
+            processes = await list_processes(session)
+            backlog = await read_backlog(session)
+        response = pb.DiagnoseResponse(
+            version=VERSION,
+            alive_s=self._runner.terms.alive_s,
+            processes=map(_process_message, processes),
+            groups=map(_group_message, self._groups.findings if self._groups is not None else ()),
+            groups_error=error,
+            unpublished=backlog.unpublished,
+            unpublished_s=backlog.unpublished_s,
+            unclaimed=backlog.unclaimed,
+        )
+        response.at.FromDatetime(backlog.now)
+        if waiting.turn_since is not None:
+            response.turn_s = (backlog.now - waiting.turn_since).total_seconds()
+        return response
+
     async def GetAgentStats(self, request: pb.GetAgentStatsRequest, context: Context) -> pb.GetAgentStatsResponse:
         del request, context
         async with self._database.session() as session:
@@ -254,6 +281,25 @@ class OperationsService(OperationsServiceServicer):
             raise NotFoundError("the link was used already, or is too old", code="unknown_login_code")
         log.info("a login code was spent")
         return pb.SpendLoginCodeResponse(token=token)
+
+
+def _process_message(process: Process) -> pb.ProcessState:
+    message = pb.ProcessState(id=process.id, kind=process.kind, silent_s=process.silent_s, room=process.room)
+    if (report := process.report) is not None:
+        message.version, message.clock_ahead_s, message.ends = report.version, report.ahead_s, report.ends
+    return message
+
+
+def _group_message(found: GroupFindings) -> pb.GroupState:
+    return pb.GroupState(
+        group=found.group.name,
+        topic=found.group.topic,
+        members=len(found.group.members),
+        unread=found.unread,
+        stalled_partitions=len(found.stalled),
+        stalled_s=max(found.stalled, default=0.0),
+        strangers=[pb.StrangeMember(**each._asdict()) for each in found.strangers],
+    )
 
 
 def _parse_limit_name(text: str) -> str:

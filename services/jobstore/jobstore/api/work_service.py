@@ -1,6 +1,7 @@
 """Serve WorkService over gRPC: grant, renew and take back the leases of executors and validators."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from jobstore.domain.judging.versions import POLICY_MAX_BYTES, RESERVED, format_
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.errors import InvalidError
+from jobstore.insights.processes import Report
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
@@ -216,7 +218,8 @@ class WorkService(WorkServiceServicer):
             kept = await leases.renew(session, owner, stage, renewed, self._lease_s, _read_absences(request))
             asked = [lease for lease in held if lease not in kept] + outcomes
             rows = await leases.load_states(session, [execution_id for execution_id, _ in asked])
-            await note_worker(session, owner, WorkerRoom(stage, request.room, request.capacity))
+            said = WorkerRoom(stage, request.room, request.capacity, _read_report(request))
+            await note_worker(session, owner, said)
         standing = {lease: rows.get(lease[0]) for lease in proven}
         signing = self._secrets.signing.id
         return pb.RenewLeasesResponse(
@@ -273,6 +276,17 @@ def _end_lease(token: tuple[UUID, int], one: pb.GivenBackLease) -> EndLease:
     after_s = min(max(0.0, one.due_after_s), DUE_AFTER_MAX_S)
     return EndLease(
         execution_id, TransitionKind.GIVEN_BACK, lease, begun=one.begun, due_after_s=after_s, actor=CALLER.get()
+    )
+
+
+def _read_report(request: pb.RenewLeasesRequest) -> str | None:
+    """Return what a worker says of itself, as JSON, where it does."""
+    if not request.HasField("report"):
+        return None
+    said = request.report
+    clock = said.clock.ToDatetime(UTC)
+    return Report(version=said.version, clock=clock, members=list(said.members), ends=said.ends).model_dump_json(
+        exclude={"at"}
     )
 
 

@@ -277,6 +277,8 @@ class WorkerRoom(NamedTuple):
     stage: ExecutionStage
     room: int
     capacity: int = 0
+    #: What it says of itself, as JSON, where it does.
+    report: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

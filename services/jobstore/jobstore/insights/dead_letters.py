@@ -50,6 +50,8 @@ DEAD: Final = tuple(topic.dlq for topic in TOPICS.values() if topic.dlq)
 CACHE_S: Final = 5.0
 #: Seconds that the broker is waited for.
 TIMEOUT_S: Final = 5.0
+#: Seconds that who wants more than counts waits for them.
+COUNTED_WITHIN_S: Final = 2.0
 #: Bytes of dead letters that one list reads of a topic: what is behind so many is counted, and not listed.
 LIST_MAX_BYTES: Final = 8 << 20
 #: Letters that one call resolves at most, bytes that it publishes, and bytes that it reads to find them.
@@ -168,7 +170,7 @@ class DeadLetterTopics:
     async def count_if_reachable(self) -> Mapping[str, int]:
         """Return the counts as `count` does, but nothing while the broker is out of reach."""
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(COUNTED_WITHIN_S):
                 return await self.count()
         except (TransientError, TimeoutError) as error:
             log.warning("dead letters are not counted: the broker is out of reach", extra={"reason": str(error)})

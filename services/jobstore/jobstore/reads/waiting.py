@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import TextClause, text
 
+from contracts.waiting.codes import WaitCode
 from contracts.waiting.reasons import Waiting, WaitingSum
 from jobstore.domain.limits import PERIOD_PARTS
 from jobstore.domain.model import ExecutionStage, ExecutionState
@@ -231,6 +232,8 @@ class WaitingNow:
     oldest_at: datetime | None
     rooms: Mapping[ExecutionStage, Room]
     judging: int
+    #: Since when what nothing holds back but its turn waits for that.
+    turn_since: datetime | None = None
 
 
 _AROUND: Final = TypeAdapter(Circumstances)
@@ -272,13 +275,17 @@ def _sum_up_all(around: Circumstances, read: str) -> WaitingNow:
     queued = [wait for wait in waits if (wait.stage, wait.state) == (ExecutionStage.EXECUTING, ExecutionState.QUEUED)]
     is_judging = [wait for wait in waits if wait.stage is ExecutionStage.JUDGING]
     judging = sum(wait.count for wait in is_judging if wait.state is not ExecutionState.LEASED)
+    sums, turns = sum_up(waits, around, SUMS_MAX), list[_FlowWait]()
+    if any(each.code == WaitCode.QUEUE for each in sums):
+        turns = [wait for wait in queued if explain(wait, around)[0].code == WaitCode.QUEUE]
     return WaitingNow(
         at=around.now,
-        sums=sum_up(waits, around, SUMS_MAX),
+        sums=sums,
         queued=sum(wait.count for wait in queued),
         oldest_at=min((wait.oldest_at for wait in queued if wait.oldest_at), default=None),
         rooms=around.rooms,
         judging=judging + around.rooms[ExecutionStage.JUDGING].leased,
+        turn_since=min((wait.oldest_at for wait in turns if wait.oldest_at), default=None),
     )
 
 

@@ -8,6 +8,7 @@ changes the database (docs/adr/0026).
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import text
@@ -26,7 +27,8 @@ LOOK_EVERY_S: Final = 60.0
 SESSION_NAME: Final = "signoff-jobstore"
 
 _BEGIN: Final = text(
-    "INSERT INTO epochs (until) VALUES (signoff_now() + make_interval(secs => :epoch_s)) RETURNING epoch"
+    "INSERT INTO epochs (until, report) VALUES (signoff_now() + make_interval(secs => :epoch_s), "
+    "CAST(CAST(:report AS text) AS jsonb) || jsonb_build_object('at', signoff_now())) RETURNING epoch"
 )
 #: Only whose own epoch has not lapsed ends others: during an outage of the database all lapse.
 _RENEW: Final = text(
@@ -36,7 +38,8 @@ _RENEW: Final = text(
             AND EXISTS (SELECT FROM epochs own WHERE own.epoch = :epoch AND own.until >= signoff_now())
         RETURNING 1
     )
-    UPDATE epochs SET until = signoff_now() + make_interval(secs => :epoch_s) WHERE epoch = :epoch
+    UPDATE epochs SET until = signoff_now() + make_interval(secs => :epoch_s),
+        report = CAST(CAST(:report AS text) AS jsonb) || jsonb_build_object('at', signoff_now()) WHERE epoch = :epoch
     RETURNING (SELECT count(*) FROM lapsed)
     """
 )
@@ -56,6 +59,8 @@ class Epochs:
 
     def __init__(self) -> None:
         self.current: int | None = None
+        #: Returns what this process says of itself, as JSON, where it does (insights.processes).
+        self.describe: Callable[[], str | None] = lambda: None
         self._renewing = asyncio.Lock()
         self._look_at = 0.0
 
@@ -71,7 +76,7 @@ class Epochs:
         `session` is of no epoch.
         """
         async with self._renewing:  # of two probes at once only one begins it
-            parameters = {"epoch": self.current, "epoch_s": EPOCH_S}
+            parameters = {"epoch": self.current, "epoch_s": EPOCH_S, "report": self.describe()}
             lapsed = None if self.current is None else await session.scalar(_RENEW, parameters)
             if lapsed is None:
                 before, self.current = self.current, await session.scalar(_BEGIN, parameters)

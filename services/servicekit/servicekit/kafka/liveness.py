@@ -1,4 +1,4 @@
-"""Look at what aiokafka does not tell: whether a consumer still works, and how far it has come."""
+"""Look at what aiokafka does not tell: whether a consumer still works, who it is, and how far it has come."""
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -11,6 +11,11 @@ def find_dead_task(consumer: AIOKafkaConsumer) -> str | None:
         "fetches": consumer._fetcher and consumer._fetcher.error_future,  # noqa: SLF001
     }
     return next((what for what, task in tasks.items() if task is not None and task.done()), None)
+
+
+def find_member_id(consumer: AIOKafkaConsumer | None) -> str | None:
+    """Return by which id the broker knows a consumer in its group; None while it is no member."""
+    return getattr(getattr(consumer, "_coordinator", None), "member_id", None) or None
 
 
 def count_unread(consumer: AIOKafkaConsumer | None) -> int | None:

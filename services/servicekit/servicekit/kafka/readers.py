@@ -1,11 +1,13 @@
 """Ask how far whole consumer groups have come, whichever process their members run in."""
 
-from collections.abc import Collection, Mapping
-from typing import TypeAlias
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import KafkaError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
 from contracts.topics import TOPICS
@@ -14,6 +16,30 @@ from servicekit.kafka.offsets import read_progress
 
 #: Where topics end, or what of them is done with: the next offset of each partition.
 Ends: TypeAlias = Mapping[TopicPartition, int]
+
+
+#: Seconds until a question how groups stand is given up; by itself aiokafka asks a silent broker for 40 s.
+DESCRIBE_TIMEOUT_S = 5.0
+#: Characters of what a member says of itself that are kept.
+NAME_MAX = 100
+
+
+class Member(NamedTuple):
+    """A member of a group: its id, who it says it is, where it is, and how many partitions it has."""
+
+    id: str
+    client: str
+    host: str
+    partitions: int
+
+
+class Group(NamedTuple):
+    """A consumer group of a topic: its members, and of each partition how far it was read, and where it ends."""
+
+    name: str
+    topic: str
+    members: Sequence[Member]
+    progress: Mapping[TopicPartition, tuple[int, int]]
 
 
 class Readers:
@@ -49,6 +75,24 @@ class Readers:
             raise await self._disconnect(error) from error
         return all(_is_read(min(ends[at], now[at]), begins[at], now[at], read.get(at, 0)) for at in self._places)
 
+    async def describe(self) -> list[Group]:
+        """Return how the groups stand."""
+        try:
+            async with asyncio.timeout(DESCRIBE_TIMEOUT_S):
+                consumer, admin = await self._connect()
+                read = [await _fetch_progress(admin, [group]) for group in self._groups.values()]  # before the ends
+                begins = await consumer.beginning_offsets(self._places)
+                ends = await consumer.end_offsets(self._places)
+                members = [await _list_members(admin, group) for group in self._groups.values()]
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise await self._disconnect(error) from error
+        groups = []
+        for (topic, group), positions, known in zip(self._groups.items(), read, members, strict=True):
+            places = [at for at in self._places if at.topic == topic]
+            progress = {at: (_bound(begins[at], ends[at], positions.get(at, 0)), ends[at]) for at in places}
+            groups.append(Group(group, topic, known, progress))
+        return groups
+
     async def _connect(self) -> tuple[AIOKafkaConsumer, AIOKafkaAdminClient]:
         if self._consumer is None:
             self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-readers")
@@ -81,6 +125,29 @@ async def _fetch_progress(admin: AIOKafkaAdminClient, groups: Collection[str]) -
     return progress
 
 
+async def _list_members(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
+    (answer,) = await admin.describe_consumer_groups([group])  # one: aiokafka reads answers on several wrong
+    ((error_code, _, _, _, _, members, *_),) = answer.groups
+    if error_code:
+        raise for_code(error_code)(group)
+    return [
+        Member(id_, client[:NAME_MAX], host[:NAME_MAX], _count_partitions(assignment))
+        for id_, client, host, _, assignment in members
+    ]
+
+
+def _count_partitions(assignment: bytes) -> int:
+    """Count the partitions that a member was assigned; the leader of a group may have written anything."""
+    try:
+        return sum(len(each) for _, each in ConsumerProtocolMemberAssignment.decode(assignment).assignment)
+    except Exception:  # noqa: BLE001 - whatever it raises of bytes that are no assignment
+        return 0
+
+
+def _bound(begin: int, end: int, read: int) -> int:
+    """Return how far a partition was read; what was committed beyond its present end is of one before."""
+    return max(begin, read if read <= end else 0)
+
+
 def _is_read(end: int, begin: int, now: int, read: int) -> bool:
-    """Return whether a partition is read up to an end; what was committed beyond its present end is of one before."""
-    return max(begin, read if read <= now else 0) >= end
+    return _bound(begin, now, read) >= end

@@ -24,7 +24,7 @@ from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
 from servicekit.kafka.dead_letters import REASON_MAX, UNREADABLE_BATCH, add_repeats, names_execution, to_dead_letter
 from servicekit.kafka.late_look import LateLook
-from servicekit.kafka.liveness import count_unread, find_dead_task
+from servicekit.kafka.liveness import count_unread, find_dead_task, find_member_id
 from servicekit.kafka.offsets import HandledOffsets
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS, REFUSED_RECORDS
@@ -171,6 +171,11 @@ class Subscription(Generic[E]):
     def topic(self) -> Topic:
         """The topic's entry in the catalogue (contracts.topics)."""
         return TOPICS[TOPIC_OF[self.event]]
+
+    @property
+    def member_id(self) -> str | None:
+        """By which id the broker knows this process in the group; None while it is no member."""
+        return find_member_id(self.consumer())
 
     def attach(self, broker: KafkaBroker, *, max_records: int) -> None:
         """Register with FastStream; every default that could lose a record is set explicitly."""

@@ -69,6 +69,8 @@ class GrpcLeases:
         self._kind = kind
         self._lease_s = math.inf  # until it is known
         self._slow = set[object]()
+        #: Returns what this process says of itself with each renewal.
+        self.describe: Callable[[], pb.ProcessReport | None] = lambda: None
 
     async def call(self, method: Callable[..., Awaitable[A]], request: Message, wait: tuple[float, float]) -> A:
         """Call what leases depend on. Raise TransientError if the jobstore is out of reach.
@@ -110,6 +112,7 @@ class GrpcLeases:
                 pb.GivenBackLease(lease=prove(one.lease, owner), begun=one.begun, due_after_s=one.due_after_s)
                 for one in given_back
             ],
+            report=self.describe(),
         )
         answer = await self.call(self.stub.RenewLeases, request, RENEWAL_WAIT)
         self._lease_s = answer.lease_s

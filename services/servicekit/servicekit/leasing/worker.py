@@ -149,6 +149,11 @@ class Worker:
         return max(0, min(self._slots.free, self.outcomes_max - len(self._awaited)))
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether it takes nothing more."""
+        return self._stopping
+
+    @property
     def may_wait(self) -> bool:
         """Whether work may wait here without a slot rather than be given back."""
         return not self._stopping and self._without_slot < self.capacity

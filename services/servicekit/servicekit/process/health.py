@@ -1,11 +1,16 @@
 """Serve liveness, readiness and metrics over HTTP."""
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Final
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from servicekit.process.settings import split_address
+
+#: The version of this process.
+VERSION: Final = version("signoff-servicekit")
 
 #: Returns why a service is not ready, or None.
 Check = Callable[[], str | None]

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from contracts.channels import open_channel
+from servicekit import clock
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
 from servicekit.kafka.topics import start_consuming, wait_for_topics
@@ -58,6 +61,7 @@ async def run_worker(
         leases = GrpcLeases(WorkServiceStub(channel), kind, token, settings.capacity)
         worker = Worker(name, leases, settings.capacity, settings.outcomes_max)
         subscription = await subscribe(WorkerContext(stack, publisher, leases, worker))
+        leases.describe = partial(_describe, worker, subscription)
         broker = make_broker(settings.kafka, name)
         subscription.attach(broker, max_records=RECORDS_MAX)
         if settings.health_address:
@@ -74,3 +78,11 @@ async def run_worker(
             stopping = stop_consuming(broker, [subscription], settings.grace_s * STOP_SHARE)
             await run_until_first(stopping, worker.run())
             await worker.stop(ends_at - time.monotonic())
+
+
+def _describe(worker: Worker, subscription: Subscription[Any]) -> pb.ProcessReport:
+    """Return what a worker says of itself."""
+    now = Timestamp()
+    now.FromDatetime(clock.now())
+    members = [subscription.member_id] if subscription.member_id else []
+    return pb.ProcessReport(version=health.VERSION, clock=now, members=members, ends=worker.is_stopping)

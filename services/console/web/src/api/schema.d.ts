@@ -1835,6 +1835,11 @@ export interface components {
             /** Live */
             live: boolean;
             /**
+             * Version
+             * @description of this console
+             */
+            version: string;
+            /**
              * Database
              * @description why the jobstore cannot write to its database, if it cannot
              */

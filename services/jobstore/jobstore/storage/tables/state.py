@@ -271,6 +271,7 @@ workers = Table(
     Column("seen_at", TIME, nullable=False),
     Column("judge", Text, doc="the version of the policy `default` that a validator's settings are"),
     Column("judge_keys", JSON, doc="the names of keys that it has, and the base URLs of each"),
+    Column("report", JSONB, doc="what it says of itself: version, clock, members of groups (insights.processes)"),
     Index("workers_stage_idx", "stage"),
     prefixes=["UNLOGGED"],
 )
@@ -291,6 +292,7 @@ epochs = Table(
     metadata,
     Column("epoch", BigInteger, Identity(always=True), primary_key=True, doc="of a jobstore that runs"),
     Column("until", TIME, nullable=False, doc="it has lapsed then unless it is renewed"),
+    Column("report", JSONB, doc="as of `workers`"),
 )
 
 limits = Table(

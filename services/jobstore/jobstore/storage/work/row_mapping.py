@@ -55,7 +55,7 @@ EDITED_COLUMNS: Final = sql.columns(
 #: perhaps of another job's log, that it quotes.
 LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id"})
 ENTRY_COLUMNS: Final = LOG_COLUMNS | {"quoted_job_id": "text", "quoted_version": "bigint"}
-WORKER_COLUMNS: Final = sql.columns(workers, only={"owner", "stage", "room", "capacity"})
+WORKER_COLUMNS: Final = sql.columns(workers, only={"owner", "stage", "room", "capacity", "report"})
 
 #: Of the columns of a spec, those that are read as JSON text.
 _AS_TEXT: Final = {"payload", "labels", "policy"}

@@ -107,10 +107,12 @@ _PARTS: Final[Mapping[str, _Part]] = {
     "reusable": _Part(reusable.KEEP, reusable.COLUMNS, reusable.ALIAS),
     "workers": _Part(
         f"""
-        INSERT INTO workers (owner, stage, room, capacity, seen_at) SELECT owner, stage, room, capacity, signoff_now()
+        INSERT INTO workers (owner, stage, room, capacity, report, seen_at) SELECT owner, stage, room, capacity,
+            {sql.value("w", "report", "jsonb")} || jsonb_build_object('at', signoff_now()), signoff_now()
         FROM {sql.unnest("w", WORKER_COLUMNS)} ORDER BY owner
         ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at,
-            capacity = greatest(workers.capacity, excluded.capacity)
+            capacity = greatest(workers.capacity, excluded.capacity),
+            report = coalesce(excluded.report, workers.report)
         """,  # noqa: S608 - names of our own
         WORKER_COLUMNS,
         "w",
@@ -185,7 +187,7 @@ async def write(
 
 
 async def note_worker(connection: Connection, owner: UUID, said: WorkerRoom) -> None:
-    """Record that a worker is alive, and for how many more leases it has room."""
+    """Record that a worker is alive, for how many more leases it has room, and what it says of itself."""
     rows = _make_worker_rows({owner: said})
     await _write_parts(connection, {"workers": rows}, Wake.FREED if said.room > 0 else Wake.NOTHING)
 

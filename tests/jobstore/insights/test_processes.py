@@ -1,0 +1,77 @@
+"""Processes are known by their own reports, and what nobody publishes or takes is counted."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from support.jobstore.steps import Steps
+
+from jobstore.commands.rows import WorkerRoom
+from jobstore.domain.model import ExecutionStage
+from jobstore.insights.processes import Report, list_processes, read_backlog
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+from jobstore.storage.work.writing import note_worker
+
+OWNER = uuid4()
+PUBLISH = text(
+    "UPDATE relay SET published_seq = "
+    "greatest((SELECT max(seq) FROM job_logs), (SELECT max(seq) FROM facts), published_seq)"
+)
+
+
+async def test_a_process_is_told_with_its_version_and_by_how_much_its_clock_is_ahead(database: Database) -> None:
+    """A claim, which reports nothing, changes neither."""
+    said = Report(version="9.9", clock=datetime.now(UTC) + timedelta(hours=1), members=["m"]).model_dump_json()
+    async with database.session() as session:
+        await session.execute(text("DELETE FROM workers"))
+        await note_worker(session, OWNER, WorkerRoom(ExecutionStage.JUDGING, 7, report=said))
+        await note_worker(session, OWNER, WorkerRoom(ExecutionStage.JUDGING, 6))
+        await session.execute(text("UPDATE workers SET seen_at = seen_at - interval '41 s'"))
+        (process,) = [each for each in await list_processes(session) if each.kind != "jobstore"]
+    assert (process.id, process.kind, process.room) == (str(OWNER), "validator", 6)
+    assert process.silent_s == pytest.approx(41, abs=5)
+    assert process.report is not None
+    assert (process.report.version, process.report.members) == ("9.9", ["m"])
+    assert process.report.ahead_s == pytest.approx(3_600, abs=5)
+
+
+async def test_a_jobstore_is_told_by_its_epoch(database: Database) -> None:
+    database.epochs.describe = lambda: Report(version="9.9", clock=datetime.now(UTC)).model_dump_json()
+    await database.availability.probe()
+    async with database.session() as session:
+        told = {each.id: each for each in await list_processes(session) if each.kind == "jobstore"}
+    process = told[str(database.epochs.current)]
+    assert process.silent_s == pytest.approx(0, abs=5)
+    assert process.report is not None
+    assert (process.report.version, process.report.ahead_s) == ("9.9", pytest.approx(0, abs=5))
+
+
+async def test_what_is_not_published_or_taken_is_counted(database: Database, runner: CommandRunner) -> None:
+    async with database.session() as session:
+        await session.execute(PUBLISH)
+        assert (await read_backlog(session))[:2] == (0, 0.0)
+        before = (await read_backlog(session)).unclaimed
+    steps = await Steps(database, runner).requested()
+    async with database.session() as session:
+        of_job = {"job_id": steps.job_id}
+        await session.execute(
+            text("UPDATE job_logs SET created_at = created_at - interval '41 s' WHERE job_id = :job_id"), of_job
+        )
+        await session.execute(
+            text("UPDATE executions SET state = 'OFFERED', offers = 2 WHERE job_id = :job_id"), of_job
+        )
+        backlog = await read_backlog(session)
+    assert (backlog.unpublished > 0, backlog.unpublished_s) == (True, pytest.approx(41, abs=5))
+    assert backlog.unclaimed == before + 1
+    async with database.session() as session:
+        await session.execute(PUBLISH)
+        await session.execute(
+            text(
+                "INSERT INTO facts (topic, key, body) SELECT 'agent-changed', 'a', "
+                "json_build_object('agent', json_build_object('updated_at', signoff_now() - interval '50 s'))"
+            )
+        )
+        backlog = await read_backlog(session)
+    assert (backlog.unpublished, backlog.unpublished_s) == (1, pytest.approx(50, abs=5)), "other facts count, too"

@@ -1,0 +1,259 @@
+"""`signoff doctor` names what is wrong, and what helps, within ten seconds, whatever is broken."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+import psutil
+import pytest
+from aiokafka import AIOKafkaConsumer
+from support.fakes import until
+from support.system import WAIT_S, System
+from test_outages import frozen
+
+from contracts.channels import open_channel
+from contracts.status import JobStatus
+from contracts.topics import EXECUTOR_GROUP
+from servicekit.process.health import VERSION
+from signoff.v1 import work_service_pb2 as pb
+from signoff.v1.work_service_pb2_grpc import WorkServiceStub
+
+#: Within which it answers, by a quiet machine's clock; the tests' is not one.
+WITHIN_S = 10.0
+#: Those that nobody else depends on, and those that others do.
+LEAVES, ROOTS = ["executor", "validator", "console", "agents"], ["jobstore", "kafka", "postgres"]
+
+
+async def diagnose(system: System, *options: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Return the exit status and the checks by part, within WITHIN_S."""
+    began = time.monotonic()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli", "doctor", "--json", *options),
+        env={**os.environ, "SIGNOFF_ENDPOINTS": str(system.endpoints_file)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    output, _ = await process.communicate()
+    assert time.monotonic() - began < WITHIN_S
+    return process.returncode or 0, {check["part"]: check for check in json.loads(output)["checks"]}
+
+
+def wrong(checks: dict[str, dict[str, Any]]) -> set[str]:
+    assert all(check["remedy"] for check in checks.values() if not check["ok"])
+    return {part for part, check in checks.items() if not check["ok"]}
+
+
+async def until_found(system: System, part: str, words: str) -> dict[str, Any]:
+    """Ask until a part is wrong in these words, and return what is said of it."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            _, checks = await diagnose(system)
+            if part in wrong(checks) and words in checks[part]["found"]:
+                return checks[part]
+
+
+async def until_well(system: System) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while wrong((await diagnose(system))[1]):
+            pass
+
+
+@contextmanager
+def killed(system: System, names: Iterable[str]) -> Any:
+    """Processes that are gone, and that nobody starts again yet."""
+    pids = [system.endpoints["processes"][name] for name in names]
+    supervisor = psutil.Process(psutil.Process(pids[0]).ppid())
+    supervisor.suspend()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    yield
+    supervisor.resume()
+
+
+@asynccontextmanager
+async def well_again(system: System) -> AsyncIterator[None]:
+    yield
+    await until_well(system)
+    job = await system.create()
+    await system.client.execute_job(job.id)
+    assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
+
+
+async def test_a_stack_that_is_well_is_said_to_be(system: System) -> None:
+    await until_well(system)
+    status, checks = await diagnose(system)
+    assert status == 0
+    assert checks["executors"]["found"].startswith("1, with room for ")
+    assert checks["group signoff-executor"]["found"].startswith("1 members, 0 records")
+    assert checks["versions"]["found"] == VERSION
+
+
+@pytest.mark.parametrize("names", [LEAVES, *([name] for name in ROOTS)], ids="-".join)
+async def test_what_is_frozen_is_named(system: System, names: Sequence[str]) -> None:
+    async with well_again(system), AsyncExitStack() as stack:
+        for name in names:
+            stack.enter_context(frozen(system.endpoints["processes"][name]))
+        status, checks = await diagnose(system)
+        assert status == 1
+        assert {f"process {name}" for name in names} <= wrong(checks)
+        assert all("is stopped" in checks[f"process {name}"]["found"] for name in names)
+        found = wrong(checks)
+        for name, part in (("jobstore", "jobstore"), ("kafka", "kafka"), ("postgres", "database")):
+            assert (part in found) == (name in names)
+        assert "token" not in found
+
+
+@pytest.mark.parametrize("names", [LEAVES, *([name] for name in ROOTS)], ids="-".join)
+async def test_what_was_killed_is_named(system: System, names: Sequence[str]) -> None:
+    async with well_again(system):
+        with killed(system, names):
+            status, checks = await diagnose(system)
+        assert status == 1
+        assert all(checks[f"process {name}"]["found"].endswith("is gone") for name in names)
+        found = wrong(checks)
+        for name, part in (("jobstore", "jobstore"), ("kafka", "kafka"), ("postgres", "database")):
+            assert (part in found) == (name in names)
+        assert "token" not in found
+        if names == ["jobstore"]:
+            assert checks["jobstore"]["found"].startswith("nothing listens at ")
+
+
+async def test_a_worker_that_is_silent_is_named_by_its_last_sign_of_life(system: System) -> None:
+    """Also on another machine, where nobody sees its process."""
+    async with well_again(system):
+        with frozen(system.endpoints["processes"]["executor"]):
+            await until_found(system, "executors", "none is heard of; last heard of: ")
+
+
+async def test_a_wrong_token_is_named_and_nothing_else(system: System) -> None:
+    status, checks = await diagnose(system, "--token", "wrong")
+    assert (status, wrong(checks)) == (1, {"token"})
+
+
+FULL = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END $$;
+CREATE TRIGGER full_disk BEFORE UPDATE ON epochs EXECUTE FUNCTION refuse();
+"""
+#: What makes a database one of before, and what undoes it.
+BEFORE = {
+    "database_older_than_facts": (
+        """CREATE TABLE lost AS SELECT * FROM job_logs ORDER BY seq DESC LIMIT 1;
+        DELETE FROM job_logs WHERE seq IN (SELECT seq FROM lost); UPDATE relay SET offsets = '{}'""",
+        "INSERT INTO job_logs SELECT * FROM lost; DROP TABLE lost",
+    ),
+    "unknown_revision": (
+        "UPDATE alembic_version SET version_num = 'x' || version_num",
+        "UPDATE alembic_version SET version_num = substr(version_num, 2)",
+    ),
+}
+
+
+async def test_a_full_disk_is_named(system: System) -> None:
+    database = await asyncpg.connect(system.endpoints["postgres"])
+    async with well_again(system):
+        await database.execute(FULL)
+        check = await until_found(system, "database", "disk is full")
+        await database.execute("DROP FUNCTION refuse() CASCADE")
+    await database.close()
+    assert "free space" in check["remedy"]
+
+
+@pytest.mark.parametrize("code", list(BEFORE))
+async def test_a_jobstore_that_ends_at_a_database_of_before_says_so(system: System, code: str) -> None:
+    make, undo = BEFORE[code]
+    await system.calm()
+    database = await asyncpg.connect(system.endpoints["postgres"])
+    async with well_again(system):
+        await database.execute(make)
+        system.kill("jobstore")
+        try:
+            check = await until_found(system, "jobstore", f"ended by {code}")
+        finally:
+            await database.execute(undo)
+    await database.close()
+    assert "docs/operations/" in check["found"]
+
+
+@asynccontextmanager
+async def reporting(system: System, **fields: Any) -> AsyncIterator[None]:
+    """Another executor, which takes nothing, and says this of itself."""
+    secrets = json.loads((system.endpoints_file.parent / "state.json").read_text())["secrets"]
+    bearer = (("authorization", f"Bearer {secrets['executor_token']}"),)
+    owner = str(uuid4())
+
+    async def report(*, ends: bool) -> None:
+        said = pb.ProcessReport(version=fields.get("version", VERSION), ends=ends)
+        said.clock.FromDatetime(datetime.now(UTC) + fields.get("ahead", timedelta()))
+        request = pb.RenewLeasesRequest(owner=owner, kind=pb.WORK_KIND_EXECUTING, report=said)
+        await WorkServiceStub(channel).RenewLeases(request, timeout=5.0, metadata=bearer)
+
+    async with open_channel(system.endpoints["grpc"], 1 << 20) as channel:
+        await report(ends=False)
+        yield
+        await report(ends=True)
+
+
+async def test_a_foreign_version_and_a_skewed_clock_are_named(system: System) -> None:
+    async with reporting(system, version="9.9"), reporting(system, ahead=timedelta(hours=-1)):
+        status, checks = await diagnose(system)
+    assert (status, wrong(checks)) == (1, {"versions", "clocks"})
+    assert "9.9: executor" in checks["versions"]["found"]
+    assert "3600 s behind" in checks["clocks"]["found"]
+    await until_well(system)
+
+
+@asynccontextmanager
+async def stealing(system: System, members: int) -> AsyncIterator[None]:
+    """Strangers who join the executors' group, and read nothing of the partitions that they get."""
+    async with AsyncExitStack() as stack:
+        thieves = [
+            await stack.enter_async_context(
+                AIOKafkaConsumer(
+                    "execute-requested",
+                    bootstrap_servers=system.endpoints["kafka"],
+                    group_id=EXECUTOR_GROUP,
+                    client_id="thief",
+                    enable_auto_commit=False,
+                    heartbeat_interval_ms=500,
+                )
+            )
+            for _ in range(members)
+        ]
+        for thief in thieves:
+            await until(thief.assignment, WAIT_S)
+        yield
+
+
+async def test_who_steals_partitions_of_a_group_is_named_and_what_stands_still_for_it(system: System) -> None:
+    """No process of ours is to blame, so that all stay ready; once the strangers leave, all goes on."""
+    jobs = [await system.create() for _ in range(12)]
+    async with well_again(system):
+        async with stealing(system, 3):
+            for job in jobs:
+                await system.client.execute_job(job.id)
+            began = time.monotonic()
+            group = await until_found(system, f"group {EXECUTOR_GROUP}", "have not moved")
+            assert time.monotonic() - began < 40
+            metrics = system.endpoints["metrics"]["jobstore"]
+            async with aiohttp.ClientSession() as session:
+                async with session.get(metrics) as answer:
+                    told = await answer.text()
+                async with session.get(metrics.replace("/metrics", "/readyz")) as answer:
+                    assert answer.status == 200
+        for job in jobs:
+            assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
+    assert group["found"].count("thief at 127.0.0.1") == 3
+    assert "end it" in group["remedy"]
+    assert f'signoff_group_strangers{{group="{EXECUTOR_GROUP}"}} 3.0' in told
+    assert f'signoff_group_stalled_partitions{{group="{EXECUTOR_GROUP}"}} 0.0' not in told
