@@ -150,6 +150,8 @@ class DeadLetter(Model):
     body: str | None = Field(None, description="its first 4,096 bytes as text")
     body_bytes: int = Field(0, description="how many it has in all")
     resolution: DeadLetterResolution | None = Field(None, description="what became of it; None while it is open")
+    repeats: int | None = Field(None, description="how many more records of its partition it stands for,")
+    source_last_offset: int | None = Field(None, description="and where the last of them stands")
 
 
 class DeadLetters(Model):

@@ -1400,6 +1400,8 @@ class DeadLetter(_message.Message):
     BODY_FIELD_NUMBER: _builtins.int
     BODY_BYTES_FIELD_NUMBER: _builtins.int
     RESOLUTION_FIELD_NUMBER: _builtins.int
+    REPEATS_FIELD_NUMBER: _builtins.int
+    SOURCE_LAST_OFFSET_FIELD_NUMBER: _builtins.int
     topic: _builtins.str
     partition: _builtins.int
     offset: _builtins.int
@@ -1413,6 +1415,9 @@ class DeadLetter(_message.Message):
     """Its first 4,096 bytes as text, with replacement characters for what is not UTF-8."""
     body_bytes: _builtins.int
     """How many bytes it has in all."""
+    repeats: _builtins.int
+    """Of a letter that stands for several records of its partition: how many more, and where the last of them stands."""
+    source_last_offset: _builtins.int
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -1435,10 +1440,12 @@ class DeadLetter(_message.Message):
         body: _builtins.str | None = ...,
         body_bytes: _builtins.int = ...,
         resolution: Global___DeadLetterResolution | None = ...,
+        repeats: _builtins.int | None = ...,
+        source_last_offset: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_body", b"_body", "_code", b"_code", "_key", b"_key", "_message", b"_message", "_resolution", b"_resolution", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "body", b"body", "code", b"code", "key", b"key", "message", b"message", "resolution", b"resolution", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_body", b"_body", "_code", b"_code", "_key", b"_key", "_message", b"_message", "_repeats", b"_repeats", "_resolution", b"_resolution", "_source_last_offset", b"_source_last_offset", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "body", b"body", "code", b"code", "key", b"key", "message", b"message", "repeats", b"repeats", "resolution", b"resolution", "source_last_offset", b"source_last_offset", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_body", b"_body", "_code", b"_code", "_key", b"_key", "_message", b"_message", "_resolution", b"_resolution", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "body", b"body", "body_bytes", b"body_bytes", "code", b"code", "key", b"key", "message", b"message", "offset", b"offset", "partition", b"partition", "resolution", b"resolution", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_body", b"_body", "_code", b"_code", "_key", b"_key", "_message", b"_message", "_repeats", b"_repeats", "_resolution", b"_resolution", "_source_last_offset", b"_source_last_offset", "_source_offset", b"_source_offset", "_source_partition", b"_source_partition", "_source_topic", b"_source_topic", "at", b"at", "body", b"body", "body_bytes", b"body_bytes", "code", b"code", "key", b"key", "message", b"message", "offset", b"offset", "partition", b"partition", "repeats", b"repeats", "resolution", b"resolution", "source_last_offset", b"source_last_offset", "source_offset", b"source_offset", "source_partition", b"source_partition", "source_topic", b"source_topic", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__body: _TypeAlias = _typing.Literal["body"]  # noqa: Y015
     _WhichOneofArgType__body: _TypeAlias = _typing.Literal["_body", b"_body"]  # noqa: Y015
@@ -1448,8 +1455,12 @@ class DeadLetter(_message.Message):
     _WhichOneofArgType__key: _TypeAlias = _typing.Literal["_key", b"_key"]  # noqa: Y015
     _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
     _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
+    _WhichOneofReturnType__repeats: _TypeAlias = _typing.Literal["repeats"]  # noqa: Y015
+    _WhichOneofArgType__repeats: _TypeAlias = _typing.Literal["_repeats", b"_repeats"]  # noqa: Y015
     _WhichOneofReturnType__resolution: _TypeAlias = _typing.Literal["resolution"]  # noqa: Y015
     _WhichOneofArgType__resolution: _TypeAlias = _typing.Literal["_resolution", b"_resolution"]  # noqa: Y015
+    _WhichOneofReturnType__source_last_offset: _TypeAlias = _typing.Literal["source_last_offset"]  # noqa: Y015
+    _WhichOneofArgType__source_last_offset: _TypeAlias = _typing.Literal["_source_last_offset", b"_source_last_offset"]  # noqa: Y015
     _WhichOneofReturnType__source_offset: _TypeAlias = _typing.Literal["source_offset"]  # noqa: Y015
     _WhichOneofArgType__source_offset: _TypeAlias = _typing.Literal["_source_offset", b"_source_offset"]  # noqa: Y015
     _WhichOneofReturnType__source_partition: _TypeAlias = _typing.Literal["source_partition"]  # noqa: Y015
@@ -1465,7 +1476,11 @@ class DeadLetter(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__repeats) -> _WhichOneofReturnType__repeats | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__resolution) -> _WhichOneofReturnType__resolution | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__source_last_offset) -> _WhichOneofReturnType__source_last_offset | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__source_offset) -> _WhichOneofReturnType__source_offset | None: ...
     @_typing.overload

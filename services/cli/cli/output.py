@@ -137,7 +137,8 @@ def _describe_resolution(done: DeadLetterResolution) -> str:
 def _name_source(letter: DeadLetter) -> str:
     """Return where a dead letter came from, as far as it says so."""
     parts = (letter.source_topic, letter.source_partition, letter.source_offset)
-    return "/".join("?" if part is None else str(part) for part in parts) if letter.source_topic else ""
+    place = "/".join("?" if part is None else str(part) for part in parts) if letter.source_topic else ""
+    return place if letter.source_last_offset is None else f"{place}-{letter.source_last_offset}"
 
 
 class Output:

@@ -105,7 +105,8 @@ async def desk(kafka: str, database: Database, runner: CommandRunner) -> AsyncIt
 
 async def test_dead_letters_are_counted_and_the_newest_say_why(desk: Desk) -> None:
     before = (await desk.letters.count())[DLQ]
-    first_id, last_id = [str(await desk.bury(code)) for code in ("unknown_job", "malformed")]
+    more = {"dlq-repeats": "12", "dlq-last-offset": "19"}
+    first_id, last_id = [str(await desk.bury(code, **more)) for code in ("unknown_job", "malformed")]
     desk.letters._counted_at = -1_000
     assert (await desk.letters.count())[DLQ] == before + 2
     last, first = (await desk.letters.list_newest(500))[:2]
@@ -115,6 +116,7 @@ async def test_dead_letters_are_counted_and_the_newest_say_why(desk: Desk) -> No
     assert last_id in (last.body or "")
     assert last.body_bytes == len(last.body or "")
     assert last.at > datetime.now(UTC) - timedelta(minutes=5)
+    assert (last.repeats, last.source_last_offset) == (12, 19)
     assert len(await desk.letters.list_newest(1)) == 1
 
 

@@ -421,6 +421,8 @@ def _make_letter(record: Record, resolution: DeadLetterResolution | None) -> Dea
         body=None if record.value is None else record.value[:BODY_MAX_BYTES].decode(errors="replace"),
         body_bytes=len(record.value or b""),
         resolution=resolution,
+        repeats=_parse_number(headers.get("dlq-repeats")),
+        source_last_offset=_parse_number(headers.get("dlq-last-offset")),
     )
 
 

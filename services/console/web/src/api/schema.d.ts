@@ -1685,6 +1685,16 @@ export interface components {
             body_bytes: number;
             /** @description what became of it; None while it is open */
             resolution?: components["schemas"]["DeadLetterResolution"] | null;
+            /**
+             * Repeats
+             * @description how many more records of its partition it stands for,
+             */
+            repeats?: number | null;
+            /**
+             * Source Last Offset
+             * @description and where the last of them stands
+             */
+            source_last_offset?: number | null;
         };
         /**
          * DeadLetterResolution

@@ -86,7 +86,7 @@ export function DeadLettersPage() {
 
 function Letter({ letter }: { letter: DeadLetter }) {
   const { topic, partition, offset, at, code, message, source_topic: source, source_offset: place, key } = letter;
-  const { resolution } = letter;
+  const { resolution, source_last_offset: last } = letter;
   const body = letter.body ?? "";
   return (
     <li className="space-y-1 py-2">
@@ -97,7 +97,7 @@ function Letter({ letter }: { letter: DeadLetter }) {
         </span>
         <span className="font-mono text-xs text-muted">
           {topic} · partition {partition} · offset {offset}
-          {source && ` · from ${source}${place == null ? "" : ` at ${place}`}`}
+          {source && ` · from ${source}${place == null ? "" : ` at ${place}${last == null ? "" : ` to ${last}`}`}`}
           {key && ` · key ${key}`}
         </span>
       </div>

@@ -128,6 +128,13 @@ it("lists dead letters with code, place and origin", async () => {
   expect(screen.queryByText(/Body/)).not.toBeInTheDocument();
 });
 
+it("shows up to where a letter stands for more records", async () => {
+  const letter = { ...LETTER, repeats: 12, source_last_offset: 19 };
+  on("get", "/api/dead-letters", () => json({ counts: { "execute-requested.dlq": 1 }, items: [letter] }));
+  await renderPage(<DeadLettersPage />);
+  expect(await screen.findByText(/from execute-requested at 7 to 19 /)).toBeVisible();
+});
+
 it("shows those that are done on wish, with by whom and why", async () => {
   const resolution = { outcome: "discarded", actor: "administrator", reason: "of a test", at: LETTER.at };
   const asked = on("get", "/api/dead-letters", (request) => {
