@@ -49,9 +49,13 @@ class RemoveLimit(_ChangeLimit[None]):
 
 @dataclass(frozen=True, slots=True)
 class PauseLimit(_ChangeLimit[Limit]):
-    """Pause or resume what a name applies to. The rest of its limit stays; one of which nothing is left is removed."""
+    """Pause or resume what a name applies to. The rest of its limit stays; one of which nothing is left is removed.
+
+    The answer says whether it is paused now, also where its limit says nothing of that any more.
+    """
 
     paused: bool
 
     def decide(self, uow: UnitOfWork) -> Limit:
-        return uow.pause_limit(self.name, self.actor, paused=self.paused)
+        limit = uow.pause_limit(self.name, self.actor, paused=self.paused)
+        return limit.model_copy(update={"paused": self.paused})
