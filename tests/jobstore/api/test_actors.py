@@ -23,7 +23,6 @@ from contracts.status import Outcome, ReportKind
 from jobstore.api.work_service import WorkService
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.handlers import EventHandlers, check_cancel
-from jobstore.reads.job_logs import list_job_logs
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.kafka.subscription import Incoming
@@ -200,14 +199,6 @@ async def test_a_match_is_signoffs_choice_even_where_the_job_is_somebody_elses(
     await able_agents(database)
     await jobs.CreateJob(create(id=steps.job_id, agent_id=None, capabilities=["able"]), metadata=ADMINISTRATOR)
     assert await actors(steps) == [("created", "administrator"), ("matched", "signoff")]
-
-
-async def test_entries_of_older_versions_name_nobody(steps: Steps, database: Database) -> None:
-    await steps.created()
-    async with database.transaction() as connection:
-        await connection.execute(text("UPDATE job_logs SET actor = NULL WHERE job_id = :id"), {"id": steps.job_id})
-        logs, _ = await list_job_logs(connection, steps.job_id, None, 10)
-    assert [log["actor"] for log in logs] == [None]
 
 
 async def facts_of(steps: Steps, key: str) -> list[Any]:

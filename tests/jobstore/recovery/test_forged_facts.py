@@ -233,9 +233,14 @@ async def test_topics_of_an_unreleased_version_end_a_rebuild_and_a_start(
         await check_age(scene.database, topic, KEYS)
 
 
-async def test_a_rebuild_of_what_nobody_vouches_for_says_so(scene: Scene) -> None:
+async def test_what_nobody_vouches_for_alone_is_told_by_a_rebuild_and_a_start(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
     steps = await scene.judged()
     await scene.forge(Outgoing(JOBS, b"{}", steps.job_id.encode(), ()))
+    async with scene.open(JOBS) as topic:
+        await check_age(scene.database, topic, KEYS)
+    assert "start with empty topics" in caplog.text
     async with empty(scene.postgres) as (database, _):
         with pytest.raises(PermanentError, match=r"1 of job-changed \(unsigned\).*start with empty topics") as refused:
             await rebuilding(database, scene.open).run()

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from costly import costly_and_reused
-from sqlalchemy import text
 from support.jobstore.administered import disable_agent, put_agent
 from support.jobstore.edited import edited_lives
 from support.jobstore.steps import Steps, able_agents, verdict
@@ -158,9 +157,6 @@ async def _agents(database: Database) -> None:
         new.headers = {"X-Key": "env:SIGNOFF_AGENT_X", "a": "file:b"}
         await put_agent(connection, "changed", new, create=False)
         await disable_agent(connection, "unused")
-        # As a jobstore told of agents that knew no headers.
-        older = "UPDATE facts SET body = CAST(CAST(body AS jsonb) #- '{agent,headers}' AS json) WHERE key = 'unused'"
-        await connection.execute(text(older))
 
 
 async def _judged(steps: Steps, outcome: Outcome, **fields: Any) -> None:

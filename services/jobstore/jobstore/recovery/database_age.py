@@ -61,8 +61,8 @@ async def check_age(database: Database, history: History, keys: FactKeys) -> Non
         last = {number: offsets.get(f"{_TOPIC}/{number}", -1) for number in held}
         newer = {number: range(max(span.start, last[number] + 1), span.stop) for number, span in held.items()}
         async for records in history.read(newer):
-            if not signers and any(_is_of_earlier_version(record, keys) for record in records):
-                raise PermanentError(EARLIER_FACTS, code="unreleased_facts")
+            if not signers:  # of a database that has told nothing yet, whatever stands there is of something else
+                _refuse_earlier_facts(records, keys)
             facts = [fact for r in records if _is_vouched_for(r, keys, signing) and (fact := _read(r))]
             columns = {"jobs": [f.job_id for f in facts], "versions": [f.version for f in facts]}
             for job_id, version in await connection.execute(_UNKNOWN, columns | {"ids": [f.log.id for f in facts]}):
@@ -90,8 +90,17 @@ def _find_signing(keys: FactKeys, signers: Sequence[str]) -> set[FactKey]:
     return set(known[: oldest + 1])
 
 
-def _is_of_earlier_version(record: Record, keys: FactKeys) -> bool:
-    return keys.find_signer(record, dict(record.headers)) is Unvouched.EARLIER_VERSION
+def _refuse_earlier_facts(records: Sequence[Record], keys: FactKeys) -> None:
+    """Raise PermanentError (`unreleased_facts`) if an earlier version signed a record; log those of nobody known."""
+    reasons = [keys.find_signer(record, dict(record.headers)) for record in records]
+    if Unvouched.EARLIER_VERSION in reasons:
+        raise PermanentError(EARLIER_FACTS, code="unreleased_facts")
+    if unvouched := sum(isinstance(reason, Unvouched) for reason in reasons):
+        log.warning(
+            "nobody vouches for records that stand in job-changed before the first fact of this database: where an "
+            "earlier, unreleased version wrote them, start with empty topics; else somebody else can write there",
+            extra={"records": unvouched},
+        )
 
 
 def _is_vouched_for(record: Record, keys: FactKeys, signing: set[FactKey]) -> bool:
