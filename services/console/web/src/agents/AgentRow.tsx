@@ -114,7 +114,7 @@ function Times({ stats }: { stats?: AgentStats }) {
   const [agent, wait, judge] = [stats?.mean_agent_s, stats?.mean_wait_s, stats?.mean_judge_s].map(format);
   return (
     // What is read later than the agents has its room from the first.
-    <span title="Mean times of the last 24 hours" className="block lg:min-h-13">
+    <span title="Mean times of the last 24 hours" className="block lg:flex lg:min-h-13 lg:flex-col lg:justify-center">
       <LabelledValue name="Answers in">{agent ?? "–"}</LabelledValue>
       {wait && <span className="text-xs text-muted max-lg:ml-2 lg:block">waits {wait}</span>}
       {judge && <span className="text-xs text-muted max-lg:ml-2 lg:block">judged in {judge}</span>}

@@ -10,7 +10,8 @@ export function Judged({ counts }: { counts?: JudgedCounts }) {
     <span title={`${formatCount(tokens)} tokens`}>
       {formatCount(met)} accepted, {formatCount(notMet)} not
       {judged > 0 && ` (${formatPercent(met / judged)})`}
-      {unjudged > 0 && `, ${formatCount(unjudged)} not judged`}, {formatMoney(cost)}
+      {unjudged > 0 && `, ${formatCount(unjudged)} not judged`}
+      {cost > 0 && `, ${formatMoney(cost)}` /* what nobody told is not free */}
     </span>
   );
 }

@@ -4,7 +4,7 @@ import { cn } from "@/lib/cn";
 
 type Look = { word: string; icon: LucideIcon; ink: string };
 
-export const OUTCOME_LOOKS: Record<Outcome | "open", Look> = {
+const OUTCOME_LOOKS: Record<Outcome | "open", Look> = {
   pass: { word: "Met", icon: CircleCheck, ink: "text-completed" },
   fail: { word: "Not met", icon: CircleX, ink: "text-failed" },
   cannot_assess: { word: "Cannot be assessed", icon: CircleHelp, ink: "text-resubmit" },
