@@ -252,3 +252,40 @@ class ExecutionRefused(Event):
     @property
     def key(self) -> str | None:
         return self.job_id or str(self.execution_id)
+
+
+#: What administrators set, by the tables that hold it; and `complete`: what is set from there on is all told.
+AdministrationKind = Literal[
+    "complete",
+    "limits",
+    "judging_versions",
+    "judging_moves",
+    "judging_evaluations",
+    "operations",
+    "operation_items",
+]
+
+
+class AdministrationChanged(Event):
+    """A fact: administrators set or removed limits, judge policies, criteria sets, or operations and their items.
+
+    Each row takes the place of the one with the same key, and the highest cursor is the newest.
+    """
+
+    type: ClassVar[str] = "signoff.administration-changed.v1"
+    kind: AdministrationKind
+    name: str = Field(description="which limit, policy, set or operation the rows are of")
+    cursor: int = Field(ge=1, description="the number of its row, as in a job's log")
+    rows: list[dict[str, Json]] = Field(description="each as it is since, by column; JSON as its text; 1,000 at most")
+    removed: bool = Field(False, description="whether the rows are no more")
+    changed_at: datetime
+    actor: str = Field(description="who asked for it, by their credentials")
+    stub: Stub | None = Field(None, description="given where the fact is not whole: it has no rows then")
+
+    @property
+    def event_id(self) -> UUID:
+        return fact_id(self.name, self.cursor)
+
+    @property
+    def key(self) -> str | None:
+        return self.name

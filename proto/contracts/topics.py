@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from contracts.events import (
+    AdministrationChanged,
     AgentChanged,
     CancelRequested,
     Event,
@@ -40,13 +41,15 @@ class Topic:
         }
 
 
-def _topic_with_dlq(event: type[Event], days: int | None, producers: set[str], consumers: set[str]) -> list[Topic]:
+def _topic_with_dlq(
+    event: type[Event], days: int | None, producers: set[str], consumers: set[str], *, partitions: int = 8
+) -> list[Topic]:
     """Make a topic named after its event, and the dead-letter queue of its consumers."""
     name = event.type.removeprefix("signoff.").removesuffix(".v1")
     retention = None if days is None else timedelta(days=days)
     services = consumers & {"jobstore", "executor", "validator"}
     if not services:
-        return [Topic(name, event, retention, frozenset(producers), frozenset(consumers))]
+        return [Topic(name, event, retention, frozenset(producers), frozenset(consumers), partitions)]
     dlq = Topic(f"{name}-dlq", None, timedelta(days=30), frozenset(services), frozenset({"cli"}), partitions=1)
     return [Topic(name, event, retention, frozenset(producers), frozenset(consumers), dlq=dlq.name), dlq]
 
@@ -61,6 +64,8 @@ TOPICS: dict[str, Topic] = {
         *_topic_with_dlq(JobChanged, None, {"jobstore"}, {"upstream", "cli"}),
         *_topic_with_dlq(AgentChanged, None, {"jobstore"}, {"upstream", "cli"}),
         *_topic_with_dlq(ExecutionRefused, None, {"jobstore"}, {"upstream", "cli"}),
+        # One partition: of a topic that lost its beginning, all that follows a record is there.
+        *_topic_with_dlq(AdministrationChanged, None, {"jobstore"}, {"upstream", "cli"}, partitions=1),
     ]
 }
 TOPIC_OF: dict[type[Event], str] = {topic.event: topic.name for topic in TOPICS.values() if topic.event}

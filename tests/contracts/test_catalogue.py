@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from contracts.client.connection import MESSAGE_MAX_BYTES as GRPC_MESSAGE_MAX_BYTES
-from contracts.events import AgentChanged, Event, ExecutionRefused, JobChanged
+from contracts.events import AdministrationChanged, AgentChanged, Event, ExecutionRefused, JobChanged
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import TOPIC_OF, TOPICS
 
@@ -47,7 +47,7 @@ def test_what_a_service_consumes_has_a_dead_letter_queue(topic):
 def test_every_topic_has_writers_readers_and_explicit_settings(topic):
     assert topic.producers
     assert topic.consumers
-    assert topic.partitions == (8 if topic.event else 1)
+    assert topic.partitions == (8 if topic.event and topic.event is not AdministrationChanged else 1)
     assert topic.settings["cleanup.policy"] == "delete"
     assert topic.settings["retention.bytes"] == "-1"
 
@@ -62,10 +62,11 @@ def test_events_are_kept_as_long_as_they_may_be_needed():
         "job-changed": None,
         "agent-changed": None,
         "execution-refused": None,
+        "administration-changed": None,
     }
 
 
-@pytest.mark.parametrize("fact", [JobChanged, AgentChanged, ExecutionRefused])
+@pytest.mark.parametrize("fact", [JobChanged, AgentChanged, ExecutionRefused, AdministrationChanged])
 def test_facts_are_kept_for_ever(fact):
     assert TOPICS[TOPIC_OF[fact]].settings["retention.ms"] == "-1"
 

@@ -16,16 +16,18 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from faults.checking.observed import Record
 from faults.checking.reading import Tables, topics
 from support.fakes import until
 from support.system import WAIT_S, Agent, Asking, Judge, signoff
 
 from contracts.client import JobStoreClient
+from contracts.events import AdministrationChanged
 from contracts.resources import Job, NewAgent, NewJob, NewLimit
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.status import Delivery, JobStatus
-from contracts.topics import FACT_TOPICS
+from contracts.topics import FACT_TOPICS, TOPIC_OF
 from localstack.backing import Infrastructure, infrastructure
 from localstack.datadir import DataDir
 from localstack.postgres import find_binaries
@@ -116,12 +118,16 @@ class Installation(Asking):
         agent.answers[job.id] = lambda _: asyncio.Event().wait()
         await self.client.execute_job(job.id)
         await until(lambda: job.id in agent.calls, WAIT_S)
+        await self.published()
+        del agent.answers[job.id]
+        return job
+
+    async def published(self) -> None:
+        """Wait until all facts are published."""
         tables = Tables(self.url)
         async with asyncio.timeout(WAIT_S):
             while (await tables.unfinished())[1]:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.05)
-        del agent.answers[job.id]
-        return job
 
     async def ended_jobstore(self, url: str) -> str:
         """What a jobstore says that is started on another database, and ends."""
@@ -156,7 +162,7 @@ async def installed(
 
 
 def count_calls(agent: Agent, *jobs: Job) -> list[int]:
-    return [len(agent.calls[job.id]) for job in jobs]
+    return [len(agent.calls.get(job.id, ())) for job in jobs]
 
 
 async def ask_by_each_promise(installed: Installation, agent: Agent) -> list[Job]:
@@ -254,3 +260,78 @@ async def test_what_is_lost_but_for_a_copy_of_the_facts_is_made_of_the_copy(
     assert (result["ok"], result["aside"], result["gaps"]) == (True, [], 0)
     await installed.start(made)
     await require_promises(installed, agent, jobs, "rebuilt")
+
+
+async def pause_and_limit(installed: Installation, agent: Agent) -> tuple[Job, Job, str]:
+    """An agent that rests, and what waits for it; a batch of which one job runs under a limit, and a judge policy."""
+    client, name = installed.client, f"resting-{uuid4().hex[:8]}"
+    await client.create_agent(NewAgent(id=name, name=name, url=agent.url))
+    await client.pause(f"agent:{name}")
+    waits = await installed.create(agent_id=name)
+    await client.execute_job(waits.id)
+    await client.put_judge_policy({"name": name, "asks": "each"})
+    await client.set_limit(f"label:team={name}", NewLimit(concurrency=1))
+    jobs = [await installed.create(labels={"team": name}) for _ in range(3)]
+    agent.answers |= {job.id: lambda _: asyncio.Event().wait() for job in jobs}
+    batch = await client.execute_jobs([job.id for job in jobs])
+    await until(lambda: sum(count_calls(agent, *jobs)) == 1, WAIT_S)
+    await installed.published()
+    for job in jobs:
+        del agent.answers[job.id]
+    return waits, jobs[0], str(batch.id)
+
+
+@pytest.mark.real
+async def test_what_was_paused_is_not_called_by_a_database_made_of_the_facts(
+    installed: Installation, agent: Agent
+) -> None:
+    """Pause, limit, policy and a running batch are there again; what waited for the agent runs once it is resumed."""
+    waits, _, batch_id = await pause_and_limit(installed, agent)
+    await installed.stop()
+    made = installed.name_database()
+    await signoff(installed, "rebuild", "--database-url", made, "--create")
+    (result,) = await signoff(installed, "verify", "--database-url", made)
+    assert result["ok"]
+
+    await installed.start(made)
+    async with asyncio.timeout(WAIT_S):
+        async for batch in installed.client.watch_operation(batch_id):
+            done = batch
+    assert (done.state, done.counts) == ("DONE", {"COMPLETED": 3})
+    await installed.completed()
+    assert count_calls(agent, waits) == [0]
+    limits = {limit.name: limit for limit in await installed.client.list_limits()}
+    assert limits[f"agent:{waits.agent_id}"].paused
+    assert limits[f"label:team={waits.agent_id}"].concurrency == 1
+    policy = await installed.client.get_judge_policy(waits.agent_id or "")
+    assert policy.current == 1
+    await installed.client.resume(f"agent:{waits.agent_id}")
+    assert (await installed.at_rest(waits.id)).status is JobStatus.COMPLETED
+
+
+@pytest.mark.real
+async def test_nothing_begins_where_what_was_paused_is_lost_until_an_operator_confirms_what_is_set(
+    installed: Installation, agent: Agent
+) -> None:
+    waits, other, _ = await pause_and_limit(installed, agent)
+    called = count_calls(agent, waits, other)
+    await installed.stop()
+    admin = AIOKafkaAdminClient(bootstrap_servers=installed.servers.kafka)
+    await admin.start()
+    await admin.delete_topics([TOPIC_OF[AdministrationChanged]])
+    await admin.close()
+    made = installed.name_database()
+    *_, result = await signoff(installed, "rebuild", "--database-url", made, "--create")
+    assert result["are_limits_lost"]
+
+    await installed.start(made)
+    for job in (waits, other):
+        explained = await installed.client.explain_job(job.id)
+        assert explained.reasons[0].code == "limits_lost"
+    await installed.client.pause(f"agent:{waits.agent_id}")
+    await signoff(installed, "limits", "confirm")
+    assert (await installed.at_rest(other.id)).status is JobStatus.COMPLETED
+    await installed.completed()
+    assert count_calls(agent, waits) == [called[0]] == [0]
+    await installed.client.resume(f"agent:{waits.agent_id}")
+    assert (await installed.at_rest(waits.id)).status is JobStatus.COMPLETED

@@ -178,6 +178,10 @@ class OperationsClient(JudgingsClient):
         """Resume the executions that a name applies to, within the rest of its limit."""
         return await self._set_paused(name, paused=False)
 
+    async def confirm_limits(self) -> None:
+        """Say that the limits that are set now are all there are, where a rebuild did not find them."""
+        await self._call(self._operations.ConfirmLimits, pb.ConfirmLimitsRequest())
+
     async def get_overview(self, range_s: int = 3_600) -> Overview:
         """Return counts and times of the last `range_s` seconds (30 days at most), and what is live now."""
         response = await self._call(self._operations.GetOverview, pb.GetOverviewRequest(range_s=range_s))

@@ -8,6 +8,7 @@ class WaitCode(StrEnum):
 
     NOT_BEFORE = "not_before"
     RETRY_BACKOFF = "retry_backoff"
+    LIMITS_LOST = "limits_lost"
     LIMIT_PAUSED = "limit_paused"
     LIMIT_CONCURRENCY = "limit_concurrency"
     LIMIT_RATE = "limit_rate"

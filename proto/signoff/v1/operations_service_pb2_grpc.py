@@ -105,6 +105,11 @@ class OperationsServiceStub:
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.PauseRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_operations__service__pb2.PauseResponse.FromString,
                 _registered_method=True)
+        self.ConfirmLimits = channel.unary_unary(
+                '/signoff.v1.OperationsService/ConfirmLimits',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.ConfirmLimitsRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.ConfirmLimitsResponse.FromString,
+                _registered_method=True)
         self.GetOverview = channel.unary_unary(
                 '/signoff.v1.OperationsService/GetOverview',
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.GetOverviewRequest.SerializeToString,
@@ -244,6 +249,14 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ConfirmLimits(self, request, context):
+        """Says that the limits, judge policies and sets that are there now are all there are: a rebuild that did not find them
+        (`limits_lost`) lets nothing begin until then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetOverview(self, request, context):
         """Returns counts and times of a range, and what is live now.
         """
@@ -366,6 +379,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.Pause,
                     request_deserializer=signoff_dot_v1_dot_operations__service__pb2.PauseRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_operations__service__pb2.PauseResponse.SerializeToString,
+            ),
+            'ConfirmLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmLimits,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.ConfirmLimitsRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.ConfirmLimitsResponse.SerializeToString,
             ),
             'GetOverview': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOverview,
@@ -782,6 +800,33 @@ class OperationsService:
             '/signoff.v1.OperationsService/Pause',
             signoff_dot_v1_dot_operations__service__pb2.PauseRequest.SerializeToString,
             signoff_dot_v1_dot_operations__service__pb2.PauseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/ConfirmLimits',
+            signoff_dot_v1_dot_operations__service__pb2.ConfirmLimitsRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.ConfirmLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,6 +64,10 @@ class OperationsServiceStub:
     """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is. Resumed while the wildcard is
     paused, it is excepted from that until it is paused or its limit removed.
     """
+    ConfirmLimits: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ConfirmLimitsRequest, _operations_service_pb2.ConfirmLimitsResponse]
+    """Says that the limits, judge policies and sets that are there now are all there are: a rebuild that did not find them
+    (`limits_lost`) lets nothing begin until then.
+    """
     GetOverview: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetOverviewRequest, _operations_service_pb2.GetOverviewResponse]
     """Returns counts and times of a range, and what is live now."""
     Diagnose: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.DiagnoseRequest, _operations_service_pb2.DiagnoseResponse]
@@ -116,6 +120,10 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     Pause: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.PauseRequest, _operations_service_pb2.PauseResponse]  # type: ignore[assignment]
     """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is. Resumed while the wildcard is
     paused, it is excepted from that until it is paused or its limit removed.
+    """
+    ConfirmLimits: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ConfirmLimitsRequest, _operations_service_pb2.ConfirmLimitsResponse]  # type: ignore[assignment]
+    """Says that the limits, judge policies and sets that are there now are all there are: a rebuild that did not find them
+    (`limits_lost`) lets nothing begin until then.
     """
     GetOverview: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetOverviewRequest, _operations_service_pb2.GetOverviewResponse]  # type: ignore[assignment]
     """Returns counts and times of a range, and what is live now."""
@@ -250,6 +258,16 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_operations_service_pb2.PauseResponse, _abc.Awaitable[_operations_service_pb2.PauseResponse]]:
         """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is. Resumed while the wildcard is
         paused, it is excepted from that until it is paused or its limit removed.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmLimits(
+        self,
+        request: _operations_service_pb2.ConfirmLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.ConfirmLimitsResponse, _abc.Awaitable[_operations_service_pb2.ConfirmLimitsResponse]]:
+        """Says that the limits, judge policies and sets that are there now are all there are: a rebuild that did not find them
+        (`limits_lost`) lets nothing begin until then.
         """
 
     @_abc_1.abstractmethod

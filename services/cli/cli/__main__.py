@@ -46,7 +46,7 @@ COMMANDS: Final = {
     ),
     "rebuild": Entry(
         "facts.rebuild",
-        "Fill an empty database from the facts in Kafka: job-changed, agent-changed and execution-refused.",
+        "Fill an empty database from the facts in Kafka: job-changed, and what is told of all else.",
     ),
     "verify": Entry(
         "facts.verify", "Compare a rebuilt database with the live one, row by row; succeed if they are the same."

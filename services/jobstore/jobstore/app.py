@@ -174,7 +174,11 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 publisher,
                 subscriptions,
                 make_topics,
-                [partial(retry_transient, check_age, on="kafka"), publisher.start],
+                [
+                    partial(retry_transient, check_age, on="kafka"),
+                    partial(_begin_administration, database),
+                    publisher.start,
+                ],
                 [partial(dispatcher.run, runner, partial(bounded_offers.wait, make_topics)), relay.run, groups.run],
                 close=dispatcher.close,
             ),
@@ -268,6 +272,16 @@ def _describe(subscriptions: Sequence[Subscription[Any]]) -> str:
     """Return what this process says of itself."""
     members = [each.member_id for each in subscriptions if each.member_id]
     return Report(version=health.VERSION, clock=clock.now(), members=members).model_dump_json(exclude={"at"})
+
+
+async def _begin_administration(database: Database) -> None:
+    """Tell from where on what administrators set is all told, once it is known that no fact is newer."""
+
+    async def begin() -> None:
+        async with database.transaction() as connection:
+            await facts.begin_administration(connection)
+
+    await retry_transient(begin, on="postgres")
 
 
 def _make_readers(stack: contextlib.AsyncExitStack, kafka: str, groups: Mapping[str, str]) -> Readers:

@@ -36,7 +36,7 @@ BEHIND_MAX_S = 30.0
 NEWEST = 40
 REPORTS = ("result-produced", "job-status-reported")
 REQUESTS = ("execute-requested", "cancel-requested")
-FACTS = ("job-changed", "agent-changed", "execution-refused")
+FACTS = ("job-changed", "agent-changed", "execution-refused", "administration-changed")
 AWAY_S = 1.0
 
 

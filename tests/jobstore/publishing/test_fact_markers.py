@@ -9,14 +9,14 @@ from support.jobstore.steps import Steps
 
 from contracts.fact_keys import FactFilter, FactKeys, is_marker
 from contracts.signing import Secrets, make_secret
-from contracts.topics import FACT_TOPICS
+from contracts.topics import FACT_TOPICS, TOPICS
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 
-PLACES = {(topic, number) for topic in FACT_TOPICS for number in range(8)}
+PLACES = {(topic, number) for topic in FACT_TOPICS for number in range(TOPICS[topic].partitions)}
 
 
 @pytest.fixture
@@ -64,10 +64,10 @@ async def test_every_fact_is_signed_and_stands_behind_the_markers_of_all_partiti
 ) -> None:
     await Steps(database, runner).running()
     await Jobstore(database, topics, make_keys("a")).lead()
-    assert markers(topics.records[:24]) == PLACES
-    assert all((record.key, record.value) == (None, b"") for record in topics.records[:24])
+    assert markers(topics.records[: len(PLACES)]) == PLACES
+    assert all((record.key, record.value) == (None, b"") for record in topics.records[: len(PLACES)])
     assert {fact.topic for fact in taken(topics, "a")} >= {"job-changed", "agent-changed"}
-    assert len(taken(topics, "a")) == len(topics.records) - 24
+    assert len(taken(topics, "a")) == len(topics.records) - len(PLACES)
 
 
 async def test_markers_are_written_also_where_there_is_nothing_to_tell(
@@ -78,7 +78,7 @@ async def test_markers_are_written_also_where_there_is_nothing_to_tell(
     topics.records.clear()
     await Jobstore(database, topics, make_keys("b", "a")).lead()
     assert markers(topics.records) == PLACES
-    assert len(topics.records) == 24
+    assert len(topics.records) == len(PLACES)
 
 
 async def test_another_secret_signs_behind_its_own_markers_which_are_written_once(
@@ -89,8 +89,8 @@ async def test_another_secret_signs_behind_its_own_markers_which_are_written_onc
     before = len(topics.records)
     await Steps(database, runner).created()
     await Jobstore(database, topics, make_keys("b", "a")).lead()
-    assert markers(topics.records[before : before + 24]) == PLACES
-    assert len(taken(topics, "b", "a")) == len(topics.records) - 48
+    assert markers(topics.records[before : before + len(PLACES)]) == PLACES
+    assert len(taken(topics, "b", "a")) == len(topics.records) - 2 * len(PLACES)
     before = len(topics.records)
     await Steps(database, runner).created()
     await Jobstore(database, topics, make_keys("b", "a")).lead()
@@ -103,14 +103,14 @@ async def test_no_fact_is_published_before_all_markers_are_acknowledged(
     await Jobstore(database, topics, make_keys("a")).lead()
     await Steps(database, runner).created()
     before = len(topics.records)
-    topics.acknowledges = 23
+    topics.acknowledges = len(PLACES) - 1
     with pytest.raises(TransientError):
         await Jobstore(database, topics, make_keys("b", "a")).lead()
-    assert len(topics.records) == before + 23
+    assert len(topics.records) == before + len(PLACES) - 1
     topics.acknowledges = 10**9
     await Jobstore(database, topics, make_keys("b", "a")).lead()
-    assert markers(topics.records[before + 23 : before + 47]) == PLACES
-    assert len(taken(topics, "b", "a")) == len(topics.records) - 24 - 47
+    assert markers(topics.records[before + len(PLACES) - 1 : before + 2 * len(PLACES) - 1]) == PLACES
+    assert len(taken(topics, "b", "a")) == len(topics.records) - 3 * len(PLACES) + 1
 
 
 @pytest.mark.parametrize("secret_ids", [("a",), ("b", "a")])
@@ -123,7 +123,7 @@ async def test_a_broker_that_came_back_empty_is_given_the_markers_first(
     facts = len(taken(topics, "a"))
     topics.empty()
     await Jobstore(database, topics, make_keys(*secret_ids)).lead()
-    assert markers(topics.records[:24]) == PLACES
+    assert markers(topics.records[: len(PLACES)]) == PLACES
     assert len(taken(topics, secret_ids[0])) == facts
 
     topics.empty()
@@ -134,7 +134,7 @@ async def test_a_broker_that_came_back_empty_is_given_the_markers_first(
         while await unnoticed.relay.relay(session) or unnoticed.relay.has_gaps:
             pass
     again = next(place for place, record in enumerate(topics.records) if is_marker(record))
-    assert markers(topics.records[again : again + 24]) == PLACES
+    assert markers(topics.records[again : again + len(PLACES)]) == PLACES
     assert len(taken(topics, secret_ids[0])[again:]) == facts + 1
 
 

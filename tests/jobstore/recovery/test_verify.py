@@ -17,6 +17,12 @@ PLANTED = {
     "job_logs": ("UPDATE job_logs SET message = 'another' WHERE code = 'agent_status'", "message"),
     "executions": ("UPDATE executions SET answer = 'failed' WHERE answer = 'completed'", "answer"),
     "facts": ("UPDATE facts SET body = '{}'", "body"),
+    "limits": ("UPDATE limits SET paused = NOT paused", "paused"),
+    "judging_versions": ("UPDATE judging_versions SET body = '{}'", "body"),
+    "judging_moves": ("UPDATE judging_moves SET version = 7", "version"),
+    "judging_evaluations": ("UPDATE judging_evaluations SET measured = '{}'", "measured"),
+    "operations": ("UPDATE operations SET state = 'CANCELLING'", "state"),
+    "operation_items": ("UPDATE operation_items SET code = 'another'", "code"),
 }
 
 
@@ -41,7 +47,7 @@ async def test_a_difference_in_any_table_is_found_and_explained(
     assert result["older"] is None
     difference = next(each for each in result["differences"] if each["table"] == table)
     assert difference["column"] == column
-    assert (difference["job_id"] is None) == (table in {"agents", "facts"})
+    assert (difference["job_id"] is None) == (table not in {"jobs", "job_logs", "executions", "operation_items"})
     assert (difference["version"] is None) == (table != "job_logs")
     assert difference["rebuilt"] != difference["live"]
     if how != "another value":

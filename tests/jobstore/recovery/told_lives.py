@@ -11,6 +11,7 @@ from support.jobstore.edited import edited_lives
 from support.jobstore.steps import Steps, able_agents, verdict
 from support.jobstore.terms import IDS
 from support.rejudged import rejudged
+from told_settings import set_everything
 
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
@@ -34,6 +35,7 @@ async def every_life(database: Database, runner: CommandRunner) -> dict[str, Ste
     def life(name: str) -> Steps:
         return lives.setdefault(name, Steps(database, runner))
 
+    await set_everything(database, runner)
     await _at_rest(life, runner)
     await edited_lives(life)
     await _judged_again(life)

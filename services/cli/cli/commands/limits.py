@@ -97,3 +97,13 @@ async def resume(cli: Session, name: Name) -> None:
     """Resume what was paused, within the rest of its limit."""
     async with cli.jobstore() as jobstore:
         cli.out.show_limit(await jobstore.resume(name))
+
+
+@command(app, "confirm")
+async def confirm(cli: Session) -> None:
+    """Confirm that what is set now is all there is, after a rebuild that did not find it: work begins again."""
+    async with cli.jobstore() as jobstore:
+        await jobstore.confirm_limits()
+        limits = await jobstore.list_limits()
+    cli.out.print_json({"confirmed": [limit.name for limit in limits]})
+    cli.out.print_line(f"confirmed: {len(limits)} limits are set, and what waits begins")

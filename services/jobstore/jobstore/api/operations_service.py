@@ -32,7 +32,7 @@ from jobstore.api.requests import (
     reject_nul,
     wants_text,
 )
-from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
+from jobstore.commands.limits import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit
 from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.errors import InvalidError, NotFoundError
@@ -205,6 +205,11 @@ class OperationsService(OperationsServiceServicer):
         name = _parse_limit_name(request.name)
         limit = await self._runner.limit.run_one(PauseLimit(name, request.paused, actor=CALLER.get()))
         return pb.PauseResponse(limit=convert.limit_message(name, limit))
+
+    async def ConfirmLimits(self, request: pb.ConfirmLimitsRequest, context: Context) -> pb.ConfirmLimitsResponse:
+        del request, context
+        await self._runner.limit.run_one(ConfirmLimits(actor=CALLER.get()))
+        return pb.ConfirmLimitsResponse()
 
     async def GetOverview(self, request: pb.GetOverviewRequest, context: Context) -> pb.GetOverviewResponse:
         del context

@@ -1,4 +1,4 @@
-"""Commands on limits: set or remove one, pause and resume what a name applies to. Pure."""
+"""Commands on limits: set or remove one, pause and resume what a name applies to, confirm them. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -59,3 +59,14 @@ class PauseLimit(_ChangeLimit[Limit]):
     def decide(self, uow: UnitOfWork) -> Limit:
         limit = uow.pause_limit(self.name, self.actor, paused=self.paused)
         return limit.model_copy(update={"paused": self.paused})
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmLimits(Command[None]):
+    """Say that what administrators have set by now is all there is: a rebuild that did not find it held all back."""
+
+    def locks(self) -> Locks:
+        return Locks(limits=LimitsLock.EXCLUSIVE)
+
+    def decide(self, uow: UnitOfWork) -> None:
+        uow.changes.confirmed_by = self.actor

@@ -377,6 +377,8 @@ class Changes:
     #: What administrators ask for, each in its order: no change of an agent or an operation takes another's place.
     agents: list[AgentChange] = field(default_factory=list)
     limits: dict[str, LimitChange] = field(default_factory=dict)
+    #: Who says that what is set now is all there is, after a rebuild that did not find it.
+    confirmed_by: Actor | None = None
     new_operations: list[NewOperation] = field(default_factory=list)
     moves: list[OperationMove] = field(default_factory=list)
     item_answers: defaultdict[UUID, list[ItemAnswer]] = field(default_factory=lambda: defaultdict(list))

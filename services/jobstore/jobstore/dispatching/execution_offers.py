@@ -22,7 +22,7 @@ from jobstore.domain.waiting.holds import WAITS_MAX, Cause, FlowKey, Holds, choo
 from jobstore.storage import locks
 from jobstore.storage.limits import apply, count_running
 from jobstore.storage.locks import Lock
-from jobstore.storage.room import is_alive, read_room
+from jobstore.storage.room import ARE_LOST, is_alive, read_room
 from jobstore.storage.sql import Connection, Row
 from servicekit.shares import is_scarce
 
@@ -31,6 +31,7 @@ DEPTH_FIRST: Final = 8
 
 _NO_ROOM: Final = Cause(WaitCode.NO_ROOM, "executor")
 _NO_WORKER: Final = Cause(WaitCode.NO_WORKER, "executor")
+_LIMITS_LOST: Final = Cause(WaitCode.LIMITS_LOST)
 
 _WAITS: Final = "stage = 'EXECUTING' AND state = 'QUEUED'"
 #: Columns: in how many seconds something is due that nobody notifies of. What is past its deadline does not count.
@@ -64,7 +65,7 @@ _HEADS: Final = text(
     )
     SELECT signoff_now() AS now, room.free, room.room, room.capacity, EXISTS (SELECT FROM limits) AS has_limits,
         EXISTS (SELECT FROM circuits WHERE open_until IS NOT NULL) AS has_open_circuits,
-        EXISTS (SELECT FROM executions WHERE {_WAITS}) AS has_queued, {_DUE_TIMES},
+        EXISTS (SELECT FROM executions WHERE {_WAITS}) AS has_queued, {ARE_LOST} AS are_limits_lost, {_DUE_TIMES},
         room.free > 0 OR EXISTS (SELECT FROM workers WHERE {is_alive(ExecutionStage.EXECUTING)}) AS has_workers,
         queued.tenant, queued.flow, queued.priority, queued.execution_id, queued.due_at
     FROM room LEFT JOIN (
@@ -215,7 +216,7 @@ class FairQueue:
                 used_up = Cause(WaitCode.SHARE, full)
             found = used_up or (_NO_ROOM if len(picked) >= first.free else None)
             causes[key] = found if flow.more or not left.isdisjoint(ids) else causes.get(key)
-        no_room = _NO_ROOM if first.has_workers else _NO_WORKER
+        no_room = _LIMITS_LOST if first.are_limits_lost else _NO_ROOM if first.has_workers else _NO_WORKER
         self.holds.note(first.now, causes, no_room if first.has_queued and not first.free else None)
         return [waited.get(i) for i in picked] if any(waited.values()) else []
 

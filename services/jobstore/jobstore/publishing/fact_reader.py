@@ -81,7 +81,8 @@ _ROWS: Final = text(
 _FACTS: Final = text(
     """
     SELECT seq, topic, key, body::text AS body, body ->> 'execution_id' AS execution_id,
-        CAST(coalesce(body ->> 'refused_at', body -> 'agent' ->> 'updated_at') AS timestamptz) AS happened_at
+        CAST(coalesce(body ->> 'refused_at', body ->> 'changed_at', body -> 'agent' ->> 'updated_at') AS timestamptz)
+            AS happened_at
     FROM facts WHERE seq = ANY(CAST(:seqs AS bigint[]))
     """,
 )

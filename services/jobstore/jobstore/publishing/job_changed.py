@@ -10,7 +10,7 @@ from typing import Final
 from pydantic_core import from_json, to_json
 
 from contracts.agents.urls import hide_userinfo
-from contracts.events import AgentChanged, ExecutionRefused, JobChanged, Stub
+from contracts.events import AdministrationChanged, AgentChanged, ExecutionRefused, JobChanged, Stub
 from contracts.identity import fact_id
 from contracts.jsontext import json_text
 from contracts.topics import TOPIC_OF
@@ -22,11 +22,11 @@ from servicekit.kafka.publisher import Outgoing, build_event_headers
 
 _SOURCE: Final = b"/signoff/jobstore"
 _OUTLINE_OF_AN_AGENT: Final = frozenset({"id", "name", "protocol", "url", "created_at", "updated_at"})
-_TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused)}
+_TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused, AdministrationChanged)}
 
 
 def make_fact(row: Row) -> Outgoing:
-    """Return the record of a stored fact: an AgentChanged or an ExecutionRefused."""
+    """Return the record of a stored fact: an AgentChanged, an ExecutionRefused or an AdministrationChanged."""
     body = row.body.encode()
     subject = row.execution_id or row.key
     headers = build_event_headers(fact_id(subject, row.seq), _TYPES[row.topic], _SOURCE, row.happened_at)
@@ -134,9 +134,9 @@ def _outline_job(row: EntryRow, reverted: Mapping[str, str]) -> dict[str, object
 
 
 def _outline_fact(body: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-    """Return what an AgentChanged or an ExecutionRefused must have."""
+    """Return what a stored fact must have."""
     agent = {name: value for name, value in body.get("agent", {}).items() if name in _OUTLINE_OF_AN_AGENT}
-    return {**body, **({"agent": agent} if agent else {})}
+    return {**body, **({"agent": agent} if agent else {}), **({"rows": []} if "rows" in body else {})}
 
 
 def _split_request(row: EntryRow) -> Mapping[str, str] | None:

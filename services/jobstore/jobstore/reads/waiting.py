@@ -17,6 +17,7 @@ from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.waiting.circumstances import AGEING, Circumstances, Room, Wait
 from jobstore.domain.waiting.reasons import explain, find_start, sum_up
 from jobstore.storage.limits import apply, count_running, is_agent_paused
+from jobstore.storage.room import ARE_LOST
 from jobstore.storage.sql import Connection, Parameters
 from servicekit.shares import SHARE
 
@@ -189,7 +190,7 @@ def _select(waits: str, shown: str = "SELECT * FROM waits") -> TextClause:
             'limits', (SELECT coalesce(json_object_agg(name, uses), '{{}}') FROM uses),
             'circuits', (SELECT coalesce(json_object_agg(agent_id, circuits_open), '{{}}') FROM circuits_open),
             'held', (SELECT coalesce(json_object_agg(name, running), '{{}}') FROM holders),
-            'rooms', (SELECT json_object_agg(stage, rooms) FROM rooms))::text AS around,
+            'rooms', (SELECT json_object_agg(stage, rooms) FROM rooms), 'are_limits_lost', {ARE_LOST})::text AS around,
             (SELECT coalesce(json_agg(shown), '[]') FROM shown)::text AS waits
         FROM clock
         """,  # noqa: S608 - fragments of our own

@@ -11,17 +11,18 @@ from typing import Final
 from pydantic_core import from_json
 from sqlalchemy import text
 
-from contracts.events import JobChanged
+from contracts.events import AdministrationChanged, JobChanged
 from contracts.fact_keys import EARLIER_FACTS, FactKey, FactKeys, Unvouched, is_marker
 from contracts.topics import TOPIC_OF
 from jobstore.recovery.fact_parsing import parse_fact
 from jobstore.storage.database import Database
+from jobstore.storage.sql import Connection
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import History, Record
 
 log = logging.getLogger(__name__)
 
-_TOPIC: Final = TOPIC_OF[JobChanged]
+_JOBS, _ADMINISTRATION = TOPIC_OF[JobChanged], TOPIC_OF[AdministrationChanged]
 _PUBLISHED: Final = text("SELECT offsets::text, signers::text FROM relay WHERE id = 1")
 _UNKNOWN: Final = text(
     """
@@ -31,16 +32,24 @@ _UNKNOWN: Final = text(
     WHERE l.id IS DISTINCT FROM told.id LIMIT 1
     """,
 )
+_UNKNOWN_SETTINGS: Final = text(
+    """
+    SELECT told.name, told.seq FROM unnest(CAST(:names AS text[]), CAST(:seqs AS bigint[])) AS told (name, seq)
+        LEFT JOIN facts f ON f.seq = told.seq AND f.key = told.name
+    WHERE f.seq IS NULL LIMIT 1
+    """,
+)
 
 
 async def refuse_older_database(kafka: str, database: Database, keys: FactKeys) -> None:
     """Raise PermanentError (`database_older_than_facts`) if there is a fact whose entry the database does not have.
 
-    TransientError: nobody knows, also for want of the topic, which a broker that came back empty does not have.
+    TransientError: nobody knows, also for want of a topic, which a broker that came back empty does not have.
     """
     try:
-        async with History(kafka, _TOPIC) as history:
-            await check_age(database, history, keys)
+        for topic in (_JOBS, _ADMINISTRATION):
+            async with History(kafka, topic) as history:
+                await check_age(database, history, keys)
     except PermanentError as error:
         if error.code == "unknown_topic":
             raise TransientError(str(error), code="kafka_unavailable") from error
@@ -53,31 +62,45 @@ async def check_age(database: Database, history: History, keys: FactKeys) -> Non
     Only facts behind the last that the database knows to be published are read: few, unless it is an older one. What
     nobody vouches for, what a secret signed that was replaced by then, and what cannot be read count for nothing.
     """
-    held = await history.offsets()
+    held, topic = await history.offsets(), history.topic
     async with database.session() as connection:
         published = (await connection.execute(_PUBLISHED)).one()
         offsets, signers = from_json(published.offsets), from_json(published.signers)
         signing = _find_signing(keys, signers)
-        last = {number: offsets.get(f"{_TOPIC}/{number}", -1) for number in held}
+        last = {number: offsets.get(f"{topic}/{number}", -1) for number in held}
         newer = {number: range(max(span.start, last[number] + 1), span.stop) for number, span in held.items()}
         async for records in history.read(newer):
             if not signers:  # of a database that has told nothing yet, whatever stands there is of something else
                 _refuse_earlier_facts(records, keys)
             facts = [fact for r in records if _is_vouched_for(r, keys, signing) and (fact := _read(r))]
-            columns = {"jobs": [f.job_id for f in facts], "versions": [f.version for f in facts]}
-            for job_id, version in await connection.execute(_UNKNOWN, columns | {"ids": [f.log.id for f in facts]}):
+            if (lacking := await _find_lacking(connection, facts)) is not None:
                 raise PermanentError(
-                    f"the database is older than its facts: it lacks version {version} of the job {job_id}, which "
-                    "stands in job-changed; stop all jobstores and see docs/operations/backup.md",
+                    f"the database is older than its facts: it lacks {lacking}, which stands in {topic}; "
+                    "stop all jobstores and see docs/operations/backup.md",
                     code="database_older_than_facts",
                 )
 
 
-def _read(record: Record) -> JobChanged | None:
+async def _find_lacking(connection: Connection, facts: Sequence[JobChanged | AdministrationChanged]) -> str | None:
+    """Return what one of these facts tells, which are of one topic, and the database does not have."""
+    of_jobs = [fact for fact in facts if not isinstance(fact, AdministrationChanged)]
+    columns = {"jobs": [f.job_id for f in of_jobs], "versions": [f.version for f in of_jobs]}
+    for job_id, version in await connection.execute(_UNKNOWN, columns | {"ids": [f.log.id for f in of_jobs]}):
+        return f"version {version} of the job {job_id}"
+    settings = [fact for fact in facts if isinstance(fact, AdministrationChanged)]
+    numbers = {"names": [f.name for f in settings], "seqs": [f.cursor for f in settings]}
+    for name, _ in await connection.execute(_UNKNOWN_SETTINGS, numbers):
+        return f"what administrators set of {name}"
+    return None
+
+
+def _read(record: Record) -> JobChanged | AdministrationChanged | None:
     try:
+        if record.topic == _ADMINISTRATION:
+            return AdministrationChanged.model_validate_json(record.value or b"")
         return parse_fact(record.value or b"").event
     except (ValueError, KeyError):
-        where = {"topic": _TOPIC, "partition": record.partition, "offset": record.offset}
+        where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
         log.exception("a fact of ours cannot be read; it is passed over", extra=where)
         return None
 

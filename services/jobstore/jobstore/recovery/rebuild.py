@@ -14,7 +14,7 @@ import asyncpg
 from pydantic_core import to_json
 from sqlalchemy import make_url, text
 
-from contracts.events import AgentChanged, ExecutionRefused, JobChanged
+from contracts.events import AdministrationChanged, AgentChanged, ExecutionRefused, JobChanged
 from contracts.fact_keys import EARLIER_FACTS, FactFilter, FactKeys, Unvouched
 from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
@@ -29,6 +29,7 @@ from jobstore.recovery.fact_parsing import Fact, parse_fact
 from jobstore.recovery.projection import Projection
 from jobstore.recovery.set_aside import SetAside
 from jobstore.storage.database import Database
+from jobstore.storage.facts import ADMINISTERED, ADMINISTRATION
 from jobstore.storage.sql import Connection
 from jobstore.storage.work.locking import lock_rows
 from jobstore.storage.work.writing import write
@@ -41,9 +42,9 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 JOBS: Final = TOPIC_OF[JobChanged]
-FACTS: Final = {TOPIC_OF[event]: event for event in (AgentChanged, ExecutionRefused)}
+FACTS: Final = {TOPIC_OF[event]: event for event in (AgentChanged, ExecutionRefused, AdministrationChanged)}
 LOADED: Final = ("jobs", "job_logs", "executions")
-TABLES: Final = ("agents", "jobs", "job_logs", "executions", "facts")
+TABLES: Final = ("agents", "jobs", "job_logs", "executions", "facts", *(table.name for table in ADMINISTERED))
 #: Facts, and bytes of them, that are applied together.
 BATCH, BATCH_BYTES = 4_000, 16 << 20
 #: Facts that are parsed before PostgreSQL has its turn.
@@ -100,6 +101,7 @@ class Rebuild:
         self._counts: Counter[str] = Counter()
         self._gaps: list[str] = []
         self._histories: list[History] = []
+        self._has_limits = True
 
     async def run(self) -> Mapping[str, object]:
         """Rebuild, and return what was counted. PermanentError: the database is not empty, or facts are missing.
@@ -112,12 +114,13 @@ class Rebuild:
             topics = [await stack.enter_async_context(self._history(topic)) for topic in (JOBS, *FACTS)]
             self._histories = topics
             # The ends of jobs' topic are read first: the relay published each agent before any job assigned to it.
-            offsets = {history.topic: await history.offsets() for history in topics}
+            offsets = {history.topic: await _find_offsets(history) for history in topics}
             async with self._database.transaction() as connection:
                 await self._fill(connection, topics, offsets)
                 counts = dict((await connection.execute(_COUNTS)).one())
         left = {"left": self._facts.describe_left(), "unread": describe_unread(self._histories)}
-        return {"ok": True, "counts": counts, **self._counts, "aside": self._gaps, **left}
+        told = {"aside": self._gaps, "are_limits_lost": not self._has_limits}
+        return {"ok": True, "counts": counts, **self._counts, **told, **left}
 
     async def _prepare_tables(self) -> None:
         """Migrate a database that has no tables, or only empty ones of a jobstore."""
@@ -138,6 +141,7 @@ class Rebuild:
         async with bulk_load(connection, LOADED):
             await self._load(connection, topics, offsets)
         await self._set_numbers(connection, offsets)
+        await stored_facts.go_on_with_administration(connection)
         await self._queue_live(connection)
 
     async def _load(
@@ -149,6 +153,8 @@ class Rebuild:
         stubs = await stored_facts.list_stubs(connection, NAMED_MAX)
         self._note_gaps(stubs, len(stubs))
         await stored_facts.project_agents(connection)
+        is_new = not any(span for topic in offsets.values() for span in topic.values())
+        self._has_limits = await stored_facts.project_administration(connection, is_new=is_new)
         await self._apply_jobs(connection, jobs, offsets[JOBS])
         self._check_vouched()
         # Refusals last: an execution that the facts of a job made stays as those have it.
@@ -167,7 +173,7 @@ class Rebuild:
         except ValueError as error:
             self._pass_over(record, error)
             return None
-        assert isinstance(event, AgentChanged | ExecutionRefused)
+        assert isinstance(event, AgentChanged | ExecutionRefused | AdministrationChanged)
         return stored_facts.StoredFact(event.cursor, event.key or "", (record.value or b"").decode())
 
     async def _apply_jobs(self, connection: Connection, history: History, offsets: Mapping[int, range]) -> None:
@@ -280,6 +286,16 @@ class Rebuild:
         if time.monotonic() - self._reported_at >= PROGRESS_S:
             self._reported_at = time.monotonic()
             self._write_line({"topic": topic, "records": self._counts["records"]})
+
+
+async def _find_offsets(history: History) -> Mapping[int, range]:
+    """Return the offsets that a topic holds; of what administrators set, none where the topic itself was lost."""
+    try:
+        return await history.offsets()
+    except PermanentError as error:
+        if error.code == "unknown_topic" and history.topic == ADMINISTRATION:
+            return {}
+        raise
 
 
 async def prepare_ahead(items: AsyncGenerator[T]) -> AsyncGenerator[T]:

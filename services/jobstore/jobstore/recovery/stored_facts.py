@@ -1,13 +1,15 @@
-"""Store the facts of agents and refusals, and make rows of them: AgentChanged and ExecutionRefused."""
+"""Store the facts that are not of jobs, and make rows of them: of agents, refusals and what administrators set."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import Table, TextClause, text
 
+from contracts.status import OperationKind
 from jobstore.storage import sql, tables
-from jobstore.storage.facts import AGENTS, REFUSALS
+from jobstore.storage.facts import ADMINISTERED, ADMINISTRATION, AGENTS, REFUSALS, told_columns
 from jobstore.storage.sql import Connection
+from jobstore.storage.work.administration import add_to_flows
 
 _FACT: Final = sql.columns(tables.facts)
 #: The whole takes the place of its stub.
@@ -39,8 +41,52 @@ _PROJECT_REFUSALS: Final = text(
 )
 
 
+#: The fact from which on what administrators set is all told; none where it is not there, or a later one is a stub.
+_COMPLETE_SINCE: Final = text(
+    f"""
+    SELECT seq FROM facts complete WHERE topic = '{ADMINISTRATION}' AND body ->> 'kind' = 'complete'
+        AND NOT EXISTS (SELECT FROM facts later WHERE later.topic = '{ADMINISTRATION}' AND later.seq > complete.seq
+            AND later.body -> 'stub' IS NOT NULL)
+    ORDER BY seq DESC LIMIT 1
+    """,  # noqa: S608 - names of our own
+)
+_SET_SINCE: Final = text("UPDATE relay SET administered_since = :since")
+_LIMITS: Final = text("SELECT name FROM limits ORDER BY name")
+#: What an operation that goes on had queued to be judged is judged anew, but for verdicts that are their jobs' by now.
+_JUDGE_ANEW: Final = text(
+    f"""
+    UPDATE operation_items i SET answered = false, execution_id = j.execution_id
+    FROM operations o, jobs j
+    WHERE o.id = i.operation_id AND o.kind = '{OperationKind.REJUDGE}' AND o.state NOT IN ('CANCELLED', 'DONE')
+        AND i.answered AND i.code IS NULL AND j.id = i.job_id
+        AND (o.parameters ->> 'shadow' = 'true' OR NOT EXISTS (SELECT FROM job_logs l WHERE l.job_id = i.job_id
+            AND l.kind = 'rejudged' AND l.created_at > o.created_at))
+    """,  # noqa: S608 - a word of our own
+)
+
+
+def _project(table: Table) -> TextClause:
+    """Return the statement that adds the rows of a table, each as its newest fact has it, unless that removed it."""
+    columns = told_columns(table)
+    types = ", ".join(f"{name} {sql.CAST.get(kind, kind)}" for name, kind in columns.items())
+    key = ", ".join(f"told.{column.name}" for column in table.primary_key)
+    return text(
+        f"""
+        INSERT INTO {table.name} ({", ".join(columns)}) SELECT {sql.values("newest", columns)} FROM (
+            SELECT DISTINCT ON ({key}) told.*, facts.body ->> 'removed' = 'true' AS is_removed
+            FROM facts CROSS JOIN LATERAL json_to_recordset(facts.body -> 'rows') AS told({types})
+            WHERE facts.topic = '{ADMINISTRATION}' AND facts.seq > :since AND facts.body ->> 'kind' = '{table.name}'
+            ORDER BY {key}, facts.seq DESC
+        ) AS newest WHERE NOT is_removed
+        """,  # noqa: S608 - names of our own
+    )
+
+
+_PROJECT_ADMINISTERED: Final = [_project(table) for table in ADMINISTERED]
+
+
 class StoredFact(NamedTuple):
-    """An AgentChanged or ExecutionRefused as it is stored; `seq` is its cursor, `body` its JSON text."""
+    """A fact that is not a job's, as it is stored; `seq` is its cursor, `body` its JSON text."""
 
     seq: int
     key: str
@@ -66,3 +112,22 @@ async def project_agents(connection: Connection) -> None:
 async def project_refusals(connection: Connection) -> None:
     """Add the executions that were refused: the answers to ids of which nothing was requested."""
     await connection.execute(_PROJECT_REFUSALS)
+
+
+async def project_administration(connection: Connection, *, is_new: bool) -> bool:
+    """Add what administrators set, and return whether all of it is there; if not, nothing is offered.
+
+    `is_new`: there are no facts at all, so that nothing is missing.
+    """
+    since = await connection.scalar(_COMPLETE_SINCE)
+    for statement in _PROJECT_ADMINISTERED:
+        await connection.execute(statement, {"since": since or 0})
+    await connection.execute(_SET_SINCE, {"since": 0 if since is None and is_new else since})
+    return since is not None or is_new
+
+
+async def go_on_with_administration(connection: Connection) -> None:
+    """Apply limits to the live executions, and let operations that judge results go on, once all jobs are there."""
+    for name in await connection.scalars(_LIMITS):
+        await add_to_flows(connection, name)
+    await connection.execute(_JUDGE_ANEW)

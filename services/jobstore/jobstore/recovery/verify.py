@@ -1,7 +1,7 @@
 """Compare a rebuilt database with the live one, row by row: `python -m jobstore.recovery.verify` (docs/adr/0006)."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -17,15 +17,29 @@ from jobstore.domain.model import TransitionKind
 from jobstore.recovery import process
 from jobstore.storage import tables
 from jobstore.storage.database import Database
-from jobstore.storage.facts import REMEMBERED
+from jobstore.storage.facts import ADMINISTERED, REMEMBERED
+from jobstore.storage.facts import UNTOLD as UNTOLD_OF_ADMINISTERED
 from jobstore.storage.sql import Connection, Row
 from servicekit.kafka.history import History, describe_unread
 from servicekit.process.settings import load_settings
 
 #: Columns of a live execution that change without a fact: leases, offers, and the times at which they run out.
 OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
-#: Columns of an execution of which no fact tells: what follows from limits, and counts that bound what goes on.
-UNTOLD: Final = frozenset({"flow", "misjudged", "forged_lease", "validators_lost", "waited", "judge_away_at"})
+#: Columns of which no fact tells. Of an execution: what follows from limits, and counts that bound what goes on.
+UNTOLD: Final = {
+    "executions": frozenset({"flow", "misjudged", "forged_lease", "validators_lost", "waited", "judge_away_at"}),
+    **UNTOLD_OF_ADMINISTERED,
+}
+#: What a rebuild has judged anew: items of an operation that goes on and judges results.
+_JUDGES: Final = (
+    "EXISTS (SELECT FROM operations o WHERE o.id = operation_id AND o.kind = 'rejudge' "
+    "AND o.state NOT IN ('CANCELLED', 'DONE'))"
+)
+#: Columns that are compared of some rows alone, by the condition of the others.
+_PASSED_BY: Final[Mapping[str, tuple[Collection[str], str]]] = {
+    "executions": (OPERATIONAL, "state <> 'DONE'"),
+    "operation_items": (("answered", "execution_id"), _JUDGES),
+}
 #: Columns that differ where the rebuild ended a live execution whose agent must not be called twice.
 ENDED: Final = {
     "jobs": frozenset({"status", "version", "live", "updated_at", *NO_ENDING}),
@@ -62,7 +76,7 @@ _ENDED_BY_REBUILD: Final = text("SELECT EXISTS (SELECT FROM job_logs WHERE job_i
 
 @dataclass(frozen=True, slots=True)
 class ComparedTable:
-    """A table to compare, with the queries of its rows and their digests."""
+    """A table to compare, with the queries of its rows and their digests; `key` is an expression in SQL."""
 
     table: Table
     key: str
@@ -75,15 +89,15 @@ class ComparedTable:
     @property
     def columns(self) -> Mapping[str, str]:
         """Each column's text in SQL; operational columns of a live execution are NULL."""
-        if self.table is not tables.executions:
-            return {column.name: f"{column.name}::text" for column in self.table.columns}
-        texts = {column.name: f"{column.name}::text" for column in self.table.columns if column.name not in UNTOLD}
-        return texts | {name: f"CASE WHEN state = 'DONE' THEN {name}::text END" for name in OPERATIONAL}
+        untold, (names, where) = UNTOLD.get(self.name, ()), _PASSED_BY.get(self.name, ((), ""))
+        texts = {column.name: f"{column.name}::text" for column in self.table.columns if column.name not in untold}
+        return texts | {name: f"CASE WHEN NOT {where} THEN {name}::text END" for name in names}
 
     @property
     def digest_query(self) -> str:
         """The query of every row's key and digest, in an order that is the same in every database."""
-        order = f'{self.key} COLLATE "C"' if isinstance(self.table.c[self.key].type, Text) else self.key
+        is_text = self.key not in self.table.c or isinstance(self.table.c[self.key].type, Text)
+        order = f'{self.key} COLLATE "C"' if is_text else self.key
         row = ", ".join(self.columns.values())
         digest = f"sha256(convert_to(ROW({row})::text, 'UTF8'))"
         # Answers that are remembered for a time are no facts.
@@ -103,6 +117,10 @@ TABLES: Final = (
     ComparedTable(tables.job_logs, "seq"),
     ComparedTable(tables.executions, "execution_id"),
     ComparedTable(tables.facts, "seq"),
+    *(
+        ComparedTable(table, f"concat_ws(' ', {', '.join(column.name for column in table.primary_key)})")
+        for table in ADMINISTERED
+    ),
 )
 
 
@@ -241,7 +259,7 @@ async def _fetch_row(connection: Connection, compared: ComparedTable, key: objec
 def _locate_differences(compared: ComparedTable, key: str, rebuilt: Row | None, live: Row | None) -> list[Difference]:
     row = rebuilt if rebuilt is not None else live
     assert row is not None
-    names = {"jobs": "id", "job_logs": "job_id", "executions": "job_id"}
+    names = {"jobs": "id", "job_logs": "job_id", "executions": "job_id", "operation_items": "job_id"}
     job_id = row[names[compared.name]] if compared.name in names else None
     version = int(row["version"]) if compared.table is tables.job_logs else None
     locate = partial(Difference, compared.name, key, job_id, version)

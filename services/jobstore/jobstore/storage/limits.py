@@ -12,16 +12,19 @@ from sqlalchemy import text
 
 from contracts.resources import Limit
 from jobstore.domain.limits import PERIOD_PARTS, tenant_limit, wildcard
+from jobstore.storage.room import ARE_LOST
 from jobstore.storage.sql import Connection
 from jobstore.storage.tables import limits
 
 #: SQL columns: `limits`, the names of limits that hold executions back; `capped`, whether any limit caps a queue; and
-#: `rated`, whether any has a rate.
-NAMES: Final = """
-    (SELECT array_agg(name) FROM limits WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL) AS limits,
+#: `rated`, whether any has a rate. Where limits are lost, all is held back.
+NAMES: Final = f"""
+    CASE WHEN {ARE_LOST} THEN ARRAY['{wildcard(tenant_limit(""))}'] ELSE
+        (SELECT array_agg(name) FROM limits WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL)
+    END AS limits,
     EXISTS (SELECT FROM limits WHERE queue_max IS NOT NULL) AS capped,
     EXISTS (SELECT FROM limits WHERE rate IS NOT NULL) AS rated
-"""
+"""  # noqa: S608 - names of our own
 #: As domain.limits.wildcard.
 WILDCARD: Final = "regexp_replace(names.name, '^(label:[^=]*=|[^:]*:).*', '\\1*')"
 

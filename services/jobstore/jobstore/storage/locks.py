@@ -19,6 +19,8 @@ A transaction that takes two of them in another order can deadlock with one that
 
 Once rows are locked (3 and below), waiting for LIMITS could deadlock: changing limits waits for those rows.
 
+The table `facts` is locked to tell all that administrators set, when LIMITS alone is held, or nothing.
+
 RELAY, ROLLUPS, DEAD_LETTERS and MIGRATION stand alone: their holders take no other lock that anybody waits for. RELAY
 and MIGRATION are held by a session, and are free as soon as its process is gone or, of RELAY, its epoch has ended
 (epochs.py); all others end with their transaction.

@@ -9,6 +9,8 @@ from jobstore.storage.sql import Connection
 
 #: Queued executions that are looked through at most for one that is due.
 _LOOKED_AT_MAX: Final = 20
+#: Whether a rebuild did not find what administrators set, and nobody has confirmed since what is set now.
+ARE_LOST: Final = "(SELECT administered_since IS NULL FROM relay WHERE id = 1)"
 
 
 def is_alive(stage: ExecutionStage) -> str:
@@ -22,9 +24,13 @@ def count_offered(stage: ExecutionStage = ExecutionStage.EXECUTING) -> str:
 
 
 def read_room(stage: ExecutionStage) -> str:
-    """Return the row of the leases that live workers would still take, less the offers not claimed yet, and hold."""
+    """Return the row of the leases that live workers would still take, less the offers not claimed yet, and hold.
+
+    There is no room for anything while limits are lost.
+    """
     return f"""
-        (SELECT coalesce(sum(room), 0) - {count_offered(stage)} AS room, coalesce(sum(capacity), 0) AS capacity
+        (SELECT CASE WHEN {ARE_LOST} THEN 0 ELSE coalesce(sum(room), 0) - {count_offered(stage)} END AS room,
+            coalesce(sum(capacity), 0) AS capacity
         FROM workers WHERE {is_alive(stage)}) AS of_workers
     """  # noqa: S608 - words of our own
 

@@ -129,7 +129,7 @@ def _compile_text(statement: str) -> tuple[str, tuple[str, ...]]:
 
 
 #: Types that are passed as another and cast in the row. `unnest` would flatten arrays of arrays.
-_CAST = {"json": "text", "jsonb": "text", "text[]": "text"}
+CAST = {"json": "text", "jsonb": "text", "text[]": "text"}
 
 
 def columns(table: Table, *, only: Collection[str] = (), without: Collection[str] = ()) -> dict[str, str]:
@@ -143,13 +143,13 @@ def columns(table: Table, *, only: Collection[str] = (), without: Collection[str
 
 def unnest(alias: str, columns: Mapping[str, str]) -> str:
     """Return `unnest(...)` of one array a column, with the row's number `n`. Parameters are named alias_column."""
-    arrays = ", ".join(f"CAST(:{alias}_{name} AS {_CAST.get(kind, kind)}[])" for name, kind in columns.items())
+    arrays = ", ".join(f"CAST(:{alias}_{name} AS {CAST.get(kind, kind)}[])" for name, kind in columns.items())
     return f"unnest({arrays}) WITH ORDINALITY AS {alias}({', '.join(columns)}, n)"
 
 
 def value(alias: str, name: str, kind: str) -> str:
     """Return a column of such an `unnest`, cast to its type in the table."""
-    return f"{alias}.{name}::{kind}" if kind in _CAST else f"{alias}.{name}"
+    return f"{alias}.{name}::{kind}" if kind in CAST else f"{alias}.{name}"
 
 
 def values(alias: str, columns: Mapping[str, str]) -> str:
@@ -174,7 +174,7 @@ def few(alias: str, columns: Mapping[str, str], count: int) -> str:
     array of an `unnest`.
     """
     rows = (
-        ", ".join(f"CAST(:{alias}_{n}_{name} AS {_CAST.get(kind, kind)})" for name, kind in columns.items()) + f", {n}"
+        ", ".join(f"CAST(:{alias}_{n}_{name} AS {CAST.get(kind, kind)})" for name, kind in columns.items()) + f", {n}"
         for n in range(1, 1 + count)
     )
     return f"(VALUES ({'), ('.join(rows)})) AS {alias}({', '.join(columns)}, n)"

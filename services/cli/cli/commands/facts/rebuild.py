@@ -12,6 +12,11 @@ from cli.session import Session, command, make_app
 
 app = make_app()
 
+_LOST = (
+    "limits, pauses, judge policies, criteria sets and operations were not found whole: nothing begins until "
+    "they are set again, and confirmed: signoff limits confirm"
+)
+
 
 @command(app, "rebuild")
 async def rebuild(
@@ -25,9 +30,10 @@ async def rebuild(
         ),
     ] = False,
 ) -> None:
-    """Fill an empty database from the facts in Kafka: job-changed, agent-changed and execution-refused.
+    """Fill an empty database from the facts in Kafka: job-changed, and what is told of all else.
 
-    Jobs, their logs, agents and the answers given to execution ids are as they were. What was live is queued again;
+    Jobs, their logs, agents, the answers given to execution ids, limits, judge policies, criteria sets and operations
+    are as they were. What was live is queued again;
     but where an agent must not be called twice, its job is FAILED with the code `rebuilt`. A jobstore started on the
     database goes on from there; the one that told the facts must not run any more then.
     """
@@ -45,6 +51,8 @@ async def rebuild(
             if "error" not in line:
                 cli.out.print_json(line)
                 cli.out.print_line(_describe(line))
+                if line.get("are_limits_lost"):
+                    cli.out.print_line(_LOST)
                 for told in (*describe_left(line.get("left") or {}), *describe_unread(line.get("unread"))):
                     cli.out.print_line(told)
 

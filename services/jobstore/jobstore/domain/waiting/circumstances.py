@@ -89,6 +89,8 @@ class Circumstances:
     circuits: Mapping[str, CircuitUse] = field(default_factory=dict)
     rooms: Mapping[ExecutionStage, Room] = field(default_factory=dict)
     held: Mapping[str, int] = field(default_factory=dict)
+    #: Whether a rebuild did not find them, so that nothing is offered until somebody has confirmed those that are set.
+    are_limits_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,11 @@ def explain(wait: Wait, around: Circumstances) -> list[Reason]:
         if not is_due:
             code = WaitCode.RETRY_BACKOFF if wait.attempt else WaitCode.NOT_BEFORE
             reasons.append(_wait_for_time(code, wait.due_at))
+        if around.are_limits_lost:
+            remedy = (
+                "set limits and pauses again, as they were; then confirm that these are all: signoff limits confirm"
+            )
+            reasons.append(Reason(code=WaitCode.LIMITS_LOST, owner=Owner.OPERATOR, remedy=remedy))
         if wait.stage is not _JUDGING:
             reasons += _explain_limits(wait, around, is_due=is_due)
     reasons += _explain_room(wait.stage, wait.state, around, is_due=is_due)

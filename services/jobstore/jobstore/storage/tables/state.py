@@ -284,6 +284,12 @@ relay = Table(
     Column("offsets", JSON, nullable=False, doc="the last acknowledged, by topic/partition"),
     Column("signers", JSON, nullable=False, server_default="[]", doc="names of the keys of facts, the newest last"),
     Column("settled_seq", BigInteger, nullable=False, server_default="0", doc="no row up to it can still commit"),
+    Column(
+        "administered_since",
+        BigInteger,
+        server_default="0",
+        doc="the fact from which on what administrators set is all told; 0: none yet; none: a rebuild did not find one",
+    ),
     CheckConstraint("id = 1", name="one"),
 )
 

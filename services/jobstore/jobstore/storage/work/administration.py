@@ -1,4 +1,4 @@
-"""Lock and write what administrators change: agents, limits and operations."""
+"""Lock and write what administrators change, and the facts of it: agents, limits, operations, what is judged by."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -11,9 +11,19 @@ from contracts.jsontext import json_text
 from contracts.resources import Agent, Limit
 from contracts.status import OperationKind, OperationState
 from jobstore.commands.base import Locks
-from jobstore.commands.rows import AgentChange, Changes, JudgedCount, NewOperation, OperationMove, StoredOperation
+from jobstore.commands.rows import (
+    AgentChange,
+    Changes,
+    JudgedCount,
+    LimitChange,
+    NewOperation,
+    OperationMove,
+    StoredOperation,
+)
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.limits import wildcard
 from jobstore.storage import agents, facts, sql, tables
+from jobstore.storage.facts import tell
 from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.sql import Connection
 
@@ -61,13 +71,14 @@ _UPDATE_AGENT: Final = text(
     FROM {sql.unnest("u", _AGENT)} WHERE agents.id = u.id
     """,  # noqa: S608 - names of our own
 )
-_PUT_LIMIT: Final = text(
+_PUT_LIMIT: Final = tell(
+    tables.limits,
     f"""
     INSERT INTO limits ({", ".join(_LIMIT)}) VALUES ({", ".join(f":{name}" for name in _LIMIT)})
-    ON CONFLICT (name) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _LIMIT)}
+    ON CONFLICT (name) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _LIMIT)} RETURNING *
     """,  # noqa: S608 - names of our own
 )
-_REMOVE_LIMIT: Final = text("DELETE FROM limits WHERE name = :name")
+_REMOVE_LIMIT: Final = tell(tables.limits, "DELETE FROM limits WHERE name = :name RETURNING *", removed=True)
 #: Add a newly limited label or batch to the flows of live executions: those that it limits queue apart from now on.
 #: What it applies to, and in which order names stand, is as domain.limits.flow_of says, whatever the database's own is:
 #: two orders of the same names would be two flows.
@@ -106,52 +117,63 @@ _TAKE_BACK: Final = text(
             AND (paused OR concurrency IS NOT NULL OR rate IS NOT NULL))
     """,
 )
-_INSERT_OPERATION: Final = text(
+_INSERT_OPERATION: Final = tell(
+    tables.operations,
     """
     INSERT INTO operations (id, actor, request_hash, kind, name, retry_of, parameters)
     VALUES (:id, :actor, :request_hash, :kind, :name, :retry_of, CAST(CAST(:parameters AS text) AS json))
+    RETURNING *
     """,
 )
 _INSERT_ITEMS: Final = text(
     f"INSERT INTO operation_items (operation_id, answered, item, job_id, spec) "  # noqa: S608 - names of our own
     f"SELECT :id, false, {sql.values('u', _ITEM)} FROM {sql.unnest('u', _ITEM)}",
 )
+_TELL_ITEMS: Final = tell(tables.operation_items, "SELECT * FROM operation_items WHERE operation_id = :id")
 #: Due at once, so that a worker goes on with it without waiting for the last claim to expire.
-_MOVE_OPERATION: Final = text(
+_MOVE_OPERATION: Final = tell(
+    tables.operations,
     """
     UPDATE operations SET state = :state, turn_at = signoff_now(),
         finished_at = CASE WHEN :has_ended THEN signoff_now() END,
         about = (CAST(about AS jsonb) || CAST(:said AS jsonb))::json
-    WHERE id = :id
+    WHERE id = :id RETURNING *
     """,
 )
 #: Release the claim on the operation, too: its next items may be requested then.
-_ANSWER_ITEMS: Final = text(
+_ANSWER_ITEMS: Final = tell(
+    tables.operation_items,
     f"""
-    WITH freed AS (
-        UPDATE operations SET turn_at = signoff_now() + make_interval(secs => :rest_s) WHERE id = :id
-    )
     UPDATE operation_items SET answered = true, spec = NULL, execution_id = u.execution_id, code = u.code,
         message = u.message
     FROM {sql.unnest("u", _ANSWER)}
-    WHERE operation_id = :id AND operation_items.item = u.item AND NOT answered
+    WHERE operation_id = :id AND operation_items.item = u.item AND NOT answered RETURNING operation_items.*
     """,  # noqa: S608 - names of our own
+    beside="""
+    freed AS (
+        UPDATE operations SET turn_at = signoff_now() + make_interval(secs => :rest_s) WHERE id = :id
+    ),
+    """,
 )
-_INSERT_VERSION: Final = text(
+_INSERT_VERSION: Final = tell(
+    tables.judging_versions,
     "INSERT INTO judging_versions (kind, name, version, body, note, actor) "
-    "VALUES (:kind, :name, :version, :body, :note, :actor)"
+    "VALUES (:kind, :name, :version, :body, :note, :actor) RETURNING *",
 )
-_INSERT_MOVE: Final = text(
+_INSERT_MOVE: Final = tell(
+    tables.judging_moves,
     "INSERT INTO judging_moves (kind, name, move, version, reason, actor) "
-    "VALUES (:kind, :name, :move, :version, :reason, :actor)"
+    "VALUES (:kind, :name, :move, :version, :reason, :actor) RETURNING *",
 )
-_KEEP_EVALUATION: Final = text(
+_KEEP_EVALUATION: Final = tell(
+    tables.judging_evaluations,
     """
     INSERT INTO judging_evaluations (name, version, measured, actor)
     VALUES (:name, :version, CAST(CAST(:measured AS text) AS json), :actor)
     ON CONFLICT (name, version) DO UPDATE SET
         measured = excluded.measured, actor = excluded.actor, created_at = excluded.created_at
-    """
+    RETURNING *
+    """,
 )
 _COUNT_JUDGED: Final = text(
     f"""
@@ -206,14 +228,17 @@ async def find_open_items(connection: Connection, items: Collection[tuple[UUID, 
 async def write(connection: Connection, changes: Changes) -> None:
     """Write the changes of limits, operations and agents, in the order in which rows are locked."""
     for name, change in sorted(changes.limits.items()):
-        await _write_limit(connection, name, change.limit)
+        await _write_limit(connection, name, change)
+    if changes.confirmed_by is not None:
+        await facts.complete_administration(connection, changes.confirmed_by)
+        await connection.execute(_NOTIFY_LIMITS)
     for operation in changes.new_operations:
         await _insert_operation(connection, operation)
     for move in changes.moves:
         await _move_operation(connection, move)
     for operation_id, answers in changes.item_answers.items():
         rows = [asdict(answer) for answer in answers]
-        about = {"id": operation_id, "rest_s": changes.rests_s.get(operation_id, 0.0)}
+        about = {"id": operation_id, "rest_s": changes.rests_s.get(operation_id, 0.0), "actor": SIGNOFF}
         await connection.execute(_ANSWER_ITEMS, {**about, **sql.arrays(_ANSWER, "u", rows)})
     for changed in changes.agents:
         await _write_agent(connection, changed)
@@ -230,19 +255,25 @@ async def count_judged(connection: Connection, judged: Sequence[JudgedCount]) ->
     await connection.execute(_COUNT_JUDGED, sql.arrays(_COUNT, "u", [count._asdict() for count in judged]))
 
 
-async def _write_limit(connection: Connection, name: str, limit: Limit | None) -> None:
+async def _write_limit(connection: Connection, name: str, change: LimitChange) -> None:
     """Set a limit, also for executions that wait already, or remove one. Nothing is offered under the old one."""
-    kind, _, rest = name.partition(":")
+    limit = change.limit
     if limit is None:
-        await connection.execute(_REMOVE_LIMIT, {"name": name})
+        await connection.execute(_REMOVE_LIMIT, {"name": name, "actor": change.actor})
     else:
-        await connection.execute(_PUT_LIMIT, limit.model_dump(include=set(_LIMIT)))
-        if kind == "batch":
-            await connection.execute(_ADD_BATCH_TO_FLOWS, {"name": name, "batch_id": UUID(rest)})
-        elif kind == "label":
-            await connection.execute(_ADD_LABEL_TO_FLOWS, {"name": name})
+        await connection.execute(_PUT_LIMIT, {**limit.model_dump(include=set(_LIMIT)), "actor": change.actor})
+        await add_to_flows(connection, name)
     await connection.execute(_TAKE_BACK, {"name": name, "general": wildcard(name)})
     await connection.execute(_NOTIFY_LIMITS)
+
+
+async def add_to_flows(connection: Connection, name: str) -> None:
+    """Add the label or batch of a limit to the flows of the live executions that it applies to."""
+    kind, _, rest = name.partition(":")
+    if kind == "batch":
+        await connection.execute(_ADD_BATCH_TO_FLOWS, {"name": name, "batch_id": UUID(rest)})
+    elif kind == "label":
+        await connection.execute(_ADD_LABEL_TO_FLOWS, {"name": name})
 
 
 async def _insert_operation(connection: Connection, new: NewOperation) -> None:
@@ -258,12 +289,13 @@ async def _insert_operation(connection: Connection, new: NewOperation) -> None:
         query = spec.snapshot.add_columns(literal(new.id), literal(False))
         await connection.execute(sql.PLAN_ANEW)
         await connection.execute(insert(tables.operation_items).from_select(_SNAPSHOT, query))
+    await connection.execute(_TELL_ITEMS, {"id": new.id, "actor": new.actor})
     await connection.execute(_NOTIFY_OPERATIONS)
 
 
 async def _move_operation(connection: Connection, move: OperationMove) -> None:
     row = {"id": move.id, "state": move.state.value, "has_ended": move.has_ended, "said": json_text(move.said)}
-    await connection.execute(_MOVE_OPERATION, row)
+    await connection.execute(_MOVE_OPERATION, {**row, "actor": move.said.get("actor", SIGNOFF)})
     await connection.execute(_NOTIFY_OPERATIONS)
 
 

@@ -29,7 +29,8 @@ _ANSWER: Final = sql.columns(
         *("id", "before", "was_valid", "is_valid", "answer", "code", "message", "cost_usd", "tokens", "duration_s"),
     },
 )
-_INSERT: Final = sql.insert("judgings", _NEW)
+#: One that is there is what an item of an operation asked for before a rebuild, and comes from a backup.
+_INSERT: Final = text(f"{sql.insert('judgings', _NEW).text} ON CONFLICT (id) DO NOTHING")
 _FINISH: Final = text(
     f"""
     UPDATE judgings SET {sql.assignments("u", _ANSWER, key="id")}, state = 'DONE', owner = NULL, due_at = NULL,

@@ -9,6 +9,7 @@ type Cause = Pick<WaitReason, "code" | "name"> & Partial<Pick<WaitReason, "used"
 const WORDS: Record<string, (cause: Cause, about: string) => string> = {
   not_before: () => "waits for its time",
   retry_backoff: () => "waits for its next call",
+  limits_lost: () => "what administrators set was lost, and is to be confirmed",
   limit_paused: (_, about) => `${namePaused(about)} is paused`,
   limit_concurrency: (cause, about) => `limit ${about} is reached${formatUse(cause, "running")}`,
   limit_rate: (cause, about) => `rate limit of ${about} is reached${formatUse(cause, "started")}`,
@@ -74,7 +75,7 @@ export type RemedyPage = { to: "/limits" | "/agents"; name: string } | { to: "/b
 
 /** Find the page that has what lifts a cause; null where no page does. */
 export function findRemedyPage({ code, name }: Pick<WaitReason, "code" | "name">): RemedyPage | null {
-  if (code.startsWith("limit_")) {
+  if (code.startsWith("limit")) {
     if (name.startsWith("batch:") && name !== "batch:*")
       return { to: "/batches/$id", id: name.slice(6), name: "Batch" };
     return code === "limit_paused" && name.startsWith("agent:")

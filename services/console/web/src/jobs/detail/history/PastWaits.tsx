@@ -10,6 +10,7 @@ export const REASON_INKS: Record<string, string> = {
   not_before: "bg-assigned",
   limit_concurrency: "bg-completed",
   limit_rate: "bg-completed striped",
+  limits_lost: "bg-accent",
   limit_paused: "bg-accent striped",
   circuit_open: "bg-failed",
   circuit_probing: "bg-failed striped",

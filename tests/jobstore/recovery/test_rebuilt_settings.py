@@ -1,0 +1,263 @@
+"""What administrators set is in force again in a rebuilt database, and nothing begins where it was not found whole."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pydantic_core import from_json, to_json
+from sqlalchemy import text
+from support.factories import SECRETS
+from support.jobstore.administered import pause_limit, put_agent, put_limit, remove_limit
+from support.jobstore.steps import Published, Steps
+from support.jobstore.terms import IDS
+from told_facts import KEYS, TOPICS, Facts, Since, empty, rebuilding, verified
+from told_lives import claimed_and_judged
+from told_settings import ODD, items_of, made
+
+from contracts.resources import NewAgent, NewJob, NewLimit
+from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.status import OperationKind, Outcome
+from contracts.waiting.codes import WaitCode
+from jobstore.commands.limits import ConfirmLimits
+from jobstore.commands.operations import CreateOperation
+from jobstore.commands.rows import OperationSpec, WorkerRoom
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.actor import ADMINISTRATOR
+from jobstore.domain.model import ExecutionStage
+from jobstore.operations.repository import make_items
+from jobstore.operations.worker import OperationWorker
+from jobstore.reads.waiting import explain_jobs
+from jobstore.recovery.database_age import check_age
+from jobstore.runner import CommandRunner
+from jobstore.storage import facts as stored_facts
+from jobstore.storage.database import Database
+from jobstore.storage.facts import ADMINISTRATION, PART_ROWS
+from jobstore.storage.work.writing import note_worker
+from servicekit.errors import PermanentError
+from servicekit.kafka.publisher import Outgoing
+
+
+class World:
+    """A jobstore, the topics to which it tells its facts, and a database that is made of them."""
+
+    def __init__(self, facts: Facts, source: tuple[Database, str], again: tuple[Database, str], like: Any) -> None:
+        self.facts = facts
+        self.database, self.url = source
+        self.again, self.again_url = again
+        self.runner = CommandRunner(self.database, like.terms)
+        self.runner_again = CommandRunner(self.again, like.terms)
+
+    async def rebuild(self) -> dict[str, Any]:
+        await self.facts.relay(self.database)
+        return dict(await rebuilding(self.again, self.open).run())
+
+    def open(self, topic: str) -> Since:
+        return Since(self.facts.kafka, topic)
+
+    async def told(self, kind: str) -> list[dict[str, Any]]:
+        """The facts of a kind, in order."""
+        query = "SELECT body::text FROM facts WHERE topic = :topic AND body ->> 'kind' = :kind ORDER BY seq"
+        async with self.database.session() as session:
+            return [
+                from_json(row) for row in await session.scalars(text(query), {"topic": ADMINISTRATION, "kind": kind})
+            ]
+
+    async def read(self, query: str) -> list[Any]:
+        """The rows of a query on the rebuilt database."""
+        async with self.again.session() as session:
+            return [tuple(row) for row in await session.execute(text(query))]
+
+    async def requested(self, **fields: Any) -> Steps:
+        return await Steps(self.database, self.runner).requested(**fields)
+
+    def same(self, steps: Steps) -> Steps:
+        """The same life in the rebuilt database."""
+        same = Steps(self.again, self.runner_again)
+        same.job_id, same.execution_id = steps.job_id, steps.execution_id
+        return same
+
+    async def offered(self) -> list[str]:
+        """The jobs that the rebuilt database offers to an executor with room."""
+        published = Published()
+        async with self.again.transaction() as connection:
+            await note_worker(connection, uuid4(), WorkerRoom(ExecutionStage.EXECUTING, 100, 100))
+        await Dispatcher(self.again, published, self.runner.terms, SECRETS).offer()  # type: ignore[arg-type]
+        return [event.job_id for event in published.events]
+
+    async def reasons(self, *jobs: Steps) -> list[list[WaitCode]]:
+        async with self.again.session() as session:
+            found = await explain_jobs(session, [job.job_id for job in jobs], alive_s=60.0)
+        return [[reason.code for reason in found[job.job_id].reasons] for job in jobs]
+
+
+@pytest.fixture
+async def world(
+    postgres: str, facts: Facts, runner: CommandRunner, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[World]:
+    monkeypatch.setattr(Since, "began", {topic: await facts.topics.end_offsets(topic) for topic in TOPICS})
+    async with empty(postgres) as source, empty(postgres) as again:
+        await source[0].migrate()
+        async with source[0].transaction() as connection:
+            for name in ("writer", "resting"):
+                await put_agent(connection, name, NewAgent(name=name, url="http://127.0.0.1:1/"), create=True)
+            await stored_facts.begin_administration(connection)
+        yield World(facts, source, again, runner)
+
+
+async def test_what_was_paused_or_limited_is_so_in_the_rebuilt_database_before_anything_is_offered(
+    world: World,
+) -> None:
+    free, paused = await world.requested(), await world.requested(agent_id="resting")
+    labelled = [await world.requested(labels={"team": "a"}) for _ in range(3)]
+    async with world.database.transaction() as connection:
+        await pause_limit(connection, "agent:resting", paused=True)
+        await put_limit(connection, "label:team=a", NewLimit(concurrency=1))
+        await put_limit(connection, "tenant:default", NewLimit(concurrency=0))
+        await remove_limit(connection, "tenant:default")
+    assert not (await world.rebuild())["are_limits_lost"]
+    assert (await verified(world.again_url, world.url))["ok"]
+    offered = await world.offered()
+    assert (free.job_id in offered, paused.job_id in offered) == (True, False)
+    assert sum(job.job_id in offered for job in labelled) == 1
+    assert await world.reasons(paused) == [[WaitCode.LIMIT_PAUSED]]
+    assert (await world.same(paused).claim()).code == "limited"
+
+
+async def test_nothing_begins_until_an_operator_confirms_limits_that_were_not_found_whole(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world.database.transaction() as connection:
+        await pause_limit(connection, "agent:resting", paused=True)
+    one, other = await world.requested(), await world.requested(agent_id="resting")
+    monkeypatch.setattr(Since, "drops", staticmethod(lambda record: b'"complete"' in (record.value or b"")))
+    assert (await world.rebuild())["are_limits_lost"]
+
+    assert await world.offered() == []
+    assert (await world.same(one).claim()).outcome == "QUEUED"
+    assert await world.reasons(one, other) == [[WaitCode.LIMITS_LOST], [WaitCode.LIMITS_LOST, WaitCode.LIMIT_PAUSED]]
+    async with world.again.transaction() as connection:
+        await stored_facts.begin_administration(connection)  # a jobstore that starts confirms nothing
+    requested_now = await world.same(Steps(world.again, world.runner_again)).requested()
+    assert (await requested_now.row()).state == "QUEUED"
+    assert await world.offered() == []
+
+    await world.runner_again.limit.run_one(ConfirmLimits(actor=ADMINISTRATOR))
+    assert sorted(await world.offered()) == sorted([one.job_id, requested_now.job_id])
+    assert await world.reasons(other) == [[WaitCode.LIMIT_PAUSED]]
+
+
+async def test_what_was_confirmed_is_found_whole_by_the_next_rebuild(
+    world: World, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world.database.transaction() as connection:
+        await pause_limit(connection, "agent:resting", paused=True)
+    await world.requested()
+    await world.facts.relay(world.database)
+    lost = (await world.facts.topics.end_offsets(ADMINISTRATION))[0]
+    is_lost = staticmethod(lambda record: record.topic == ADMINISTRATION and record.offset < lost)
+    monkeypatch.setattr(Since, "drops", is_lost)
+    assert (await world.rebuild())["are_limits_lost"]
+    async with world.again.transaction() as connection:
+        await put_limit(connection, "agent:writer", NewLimit(concurrency=3))
+    await world.runner_again.limit.run_one(ConfirmLimits(actor=ADMINISTRATOR))
+    await world.facts.relay(world.again)
+    async with empty(postgres) as (third, _):
+        result = await rebuilding(third, world.open).run()
+        assert not result["are_limits_lost"]
+        async with third.session() as session:
+            assert await session.scalars(text("SELECT name FROM limits")) == ["agent:writer"]
+            assert await session.scalar(text("SELECT count(*) FROM jobs")) == 1
+
+
+async def test_a_batch_that_is_half_way_goes_on_in_the_rebuilt_database_and_asks_for_nothing_twice(
+    world: World,
+) -> None:
+    batch_id = uuid4()
+    known = await Steps(world.database, world.runner).created()
+    items = make_items(IDS, batch_id, [known.job_id, "unknown"], [NewJob(**ODD, agent_id="writer"), NewJob(**ODD)])
+    new = CreateOperation(batch_id, b"hash", OperationSpec(items=items, name="half"), actor=ADMINISTRATOR)
+    await world.runner.administer.run_one(new)
+    assert await OperationWorker(world.database, world.runner, items_max=2).work()
+    await world.rebuild()
+    assert (await verified(world.again_url, world.url))["ok"]
+
+    worker = OperationWorker(world.again, world.runner_again)
+    await worker.run_until_answered(batch_id)
+    rows = await world.read(
+        "SELECT item, job_id, answered, spec, execution_id IS NULL, code FROM operation_items ORDER BY 1"
+    )
+    jobs = [item.job_id for item in items]
+    assert [row[1] for row in rows] == jobs
+    assert all((answered, spec) == (True, None) for _, _, answered, spec, *_ in rows)
+    assert [row[5] for row in rows] == [None, "unknown_job", None, "illegal_transition"]
+    assert await world.read("SELECT count(*), count(DISTINCT job_id) FROM executions WHERE request_version > 0") == [
+        (2, 2)
+    ]
+    assert await world.read("SELECT payload::text FROM jobs WHERE agent_id IS NULL") == [
+        (to_json(ODD["payload"]).decode(),)
+    ]
+    await world.runner_again.administer.run_one(new)  # the same request: the batch is there
+
+
+async def test_items_are_told_in_parts_that_fit_their_topic(world: World) -> None:
+    batch_id = uuid4()
+    jobs = [NewJob(**ODD | {"description": "x" * 2_000 * (n % 2)}) for n in range(2_500)]
+    items = make_items(IDS, batch_id, [], jobs)
+    await world.runner.administer.run_one(
+        CreateOperation(batch_id, b"hash", OperationSpec(items=items), actor=ADMINISTRATOR)
+    )
+    parts = await world.told("operation_items")
+    assert sum(len(part["rows"]) for part in parts) == 2_500
+    assert max(len(part["rows"]) for part in parts) <= PART_ROWS
+    assert max(len(to_json(part)) for part in parts) < MESSAGE_MAX_BYTES / 4
+    assert 3 < len(parts) < 10
+    await world.rebuild()
+    assert (await verified(world.again_url, world.url))["ok"]
+
+
+@pytest.mark.parametrize("shadow", [True, False])
+async def test_results_that_an_operation_judges_again_are_judged_anew(world: World, shadow: bool) -> None:
+    one = await world.requested()
+    await claimed_and_judged(one, Outcome.PASS)
+    spec = OperationSpec(OperationKind.REJUDGE, items_of(one), parameters={"shadow": shadow})
+    operation_id = await made(world.runner, spec)
+    async with world.database.transaction() as connection:  # no snapshot gave the item its execution
+        query = "UPDATE operation_items SET execution_id = :execution_id"
+        await connection.execute(text(query), {"execution_id": one.execution_id})
+    assert await OperationWorker(world.database, world.runner).work()
+    await world.rebuild()
+    assert (await verified(world.again_url, world.url))["ok"]
+    assert await world.read("SELECT count(*) FROM judgings") == [(0,)]
+    await OperationWorker(world.again, world.runner_again).run_until_answered(operation_id)
+    assert await world.read("SELECT group_id, execution_id, state FROM judgings") == [
+        (operation_id, one.execution_id, "QUEUED")
+    ]
+
+
+async def test_a_stranger_resumes_nothing_by_a_fact(world: World) -> None:
+    async with world.database.transaction() as connection:
+        await pause_limit(connection, "agent:resting", paused=True)
+    (paused,) = await world.told("limits")
+    forged = paused | {"cursor": 10**6, "rows": [paused["rows"][0] | {"paused": False}]}
+    complete = (await world.told("complete"))[0] | {"cursor": 10**6 + 1}
+    await world.facts.relay(world.database)
+    records = [Outgoing(ADMINISTRATION, to_json(each), each["name"].encode(), []) for each in (forged, complete)]
+    assert not [ack for ack in await world.facts.publisher.send(records) if isinstance(ack, Exception)]
+    result = await world.rebuild()
+    assert result["left"] == {ADMINISTRATION: {"unsigned": 2}}
+    assert await world.read("SELECT name, paused FROM limits") == [("agent:resting", True)]
+
+
+async def test_a_database_that_lacks_what_administrators_set_is_refused(world: World) -> None:
+    """Restored from before a pause, it would call the agent."""
+    await world.rebuild()
+    async with world.open(ADMINISTRATION) as topic:
+        await check_age(world.again, topic, KEYS)
+        async with world.database.transaction() as connection:
+            await pause_limit(connection, "agent:resting", paused=True)
+        await world.facts.relay(world.database)
+        await check_age(world.database, topic, KEYS)
+        with pytest.raises(PermanentError, match="agent:resting") as refused:
+            await check_age(world.again, topic, KEYS)
+    assert refused.value.code == "database_older_than_facts"

@@ -1,0 +1,95 @@
+"""What administrators set, of every kind, as its facts tell it."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from support.jobstore.steps import Steps
+from support.jobstore.terms import IDS
+
+from contracts.resources import NewJob, NewLimit
+from contracts.status import OperationKind, OperationState
+from jobstore.commands.base import Command
+from jobstore.commands.judging.versions import PromoteVersion, PutVersion, RetireName
+from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
+from jobstore.commands.operations import CreateOperation, EndOperation, MoveOperation
+from jobstore.commands.rows import Item, NewEvaluation, OperationSpec
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
+from jobstore.domain.judging.versions import Kind, Named
+from jobstore.operations.repository import make_items
+from jobstore.operations.worker import OperationWorker
+from jobstore.runner import CommandRunner
+from jobstore.storage import facts
+from jobstore.storage.database import Database
+
+#: A job whose JSON PostgreSQL can keep, and cannot read.
+ODD: Any = {"title": "odd \N{SNOWMAN} \\ \"'", "acceptance_criteria": "c", "payload": {"nul": "\0", "n": 2**70}}
+
+
+class _Keep(Command[None]):
+    """Keep evaluations, whose report nobody checks here."""
+
+    def locks(self) -> Any:
+        return SetLimit("", NewLimit(), actor=self.actor).locks()
+
+    def decide(self, uow: UnitOfWork) -> None:
+        for version in (1, 2, 3, 1):
+            measured = f'{{"n": {len(uow.changes.evaluations)}.50, "text": "\\u0000"}}'
+            uow.changes.evaluations.append(NewEvaluation("strict", version, measured, self.actor))
+
+
+async def set_everything(database: Database, runner: CommandRunner) -> UUID:
+    """Set and change something of each kind, and return the id of a batch that is paused half-way."""
+    async with database.transaction() as connection:
+        await facts.begin_administration(connection)
+    limit, change = runner.limit, runner.administer
+    await limit.run_one(
+        SetLimit("tenant:press", NewLimit(rate=3, rate_period_s=0.1, weight=1 / 3), actor=ADMINISTRATOR)
+    )
+    await limit.run_one(SetLimit("label:team=*", NewLimit(concurrency=2), actor=ADMINISTRATOR))
+    await limit.run_one(PauseLimit("agent:resting", True, actor=ADMINISTRATOR))
+    await limit.run_one(SetLimit("agent:gone", NewLimit(concurrency=1), actor=ADMINISTRATOR))
+    await limit.run_one(RemoveLimit("agent:gone", actor=ADMINISTRATOR))
+    policy, criteria, golden = (Named(kind, "strict") for kind in (Kind.JUDGE, Kind.CRITERIA, Kind.GOLDEN))
+    for n in (1, 2):
+        await change.run_one(PutVersion(policy, f'{{"n": {n}.50, "x": "\\u0000"}}', "a note", actor=ADMINISTRATOR))
+    await change.run_one(PromoteVersion(policy, 2, "it is better", actor=ADMINISTRATOR))
+    await change.run_one(PutVersion(criteria, "It is short.\n", actor=ADMINISTRATOR))
+    await change.run_one(RetireName(criteria, "too short", actor=ADMINISTRATOR))
+    await change.run_one(PutVersion(golden, '{"id": "1"}\n{"id": "2"}', actor=ADMINISTRATOR))
+    await change.run_one(_Keep(actor=ADMINISTRATOR))
+    for parameters in ({"reason": "late"}, {"x": 1e300}):
+        ended = await made(runner, OperationSpec(OperationKind.CANCEL, parameters=parameters))
+        await change.run_one(EndOperation(ended, actor=SIGNOFF))
+    return await half_way(database, runner)
+
+
+async def half_way(database: Database, runner: CommandRunner) -> UUID:
+    """Return a batch, paused when its first item was refused; the others are jobs to be made."""
+    batch_id = uuid4()
+    items = make_items(IDS, batch_id, ["unknown"], [NewJob(**ODD), NewJob(**ODD | {"labels": {"team": "a"}})])
+    spec = OperationSpec(items=items, name="the odd ones")
+    await runner.administer.run_one(CreateOperation(batch_id, b"\0hash", spec, actor=ADMINISTRATOR))
+    worker = OperationWorker(database, runner, items_max=1)
+    while not await _count_answered(database, batch_id):
+        await worker.work()
+    await runner.limit.run_one(MoveOperation(batch_id, OperationState.PAUSED, actor=ADMINISTRATOR))
+    return batch_id
+
+
+async def made(runner: CommandRunner, spec: OperationSpec) -> UUID:
+    """Return the id of a new operation."""
+    operation_id = uuid4()
+    await runner.administer.run_one(CreateOperation(operation_id, b"hash", spec, actor=ADMINISTRATOR))
+    return operation_id
+
+
+def items_of(*jobs: Steps) -> list[Item]:
+    """Return items for jobs, and what their last executions were."""
+    return [Item(number, job.job_id, execution_id=job.execution_id) for number, job in enumerate(jobs)]
+
+
+async def _count_answered(database: Database, operation_id: UUID) -> int:
+    async with database.session() as session:
+        query = "SELECT count(*) FROM operation_items WHERE operation_id = $1 AND answered"
+        return int(await session.driver.fetchval(query, operation_id))
