@@ -223,8 +223,13 @@ async def test_what_must_never_be_there_is_absent_or_found(signoff, jobstore, ou
     criterion = {"text": "is long", "kind": "never", "outcome": outcome}
     verdict = {"is_valid": outcome == "pass", "reason": "", "criteria": [criterion]}
     response = {"result": {"text": "roses"}, "verdict": verdict}
-    await jobstore.record("poem", JobLogStatus.COMPLETED, kind="met", submission=1, response_payload=response)
+    for submission in (1, 2):
+        await jobstore.record("poem", JobLogStatus.IN_PROGRESS, kind="result", submission=submission)
+        await jobstore.record(
+            "poem", JobLogStatus.COMPLETED, kind="met", submission=submission, response_payload=response
+        )
     assert re.search(rf"^{word} +never: is long", (await signoff("jobs", "show", "poem")).out, re.MULTILINE)
+    assert re.search(rf"^{word} -> {word} +is long", (await signoff("jobs", "diff", "poem")).out, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("judged")

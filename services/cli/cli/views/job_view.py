@@ -113,8 +113,7 @@ def _show_verdict(out: Output, job: Job, submission: int, verdict: dict[str, Any
     rows: list[tuple[object, object]] = []
     for criterion in verdict.get("criteria", ()):
         kind = criterion.get("kind", "meets")
-        outcomes = _OUTCOMES_OF_NEVER if kind == "never" else _OUTCOMES
-        word, style = outcomes.get(criterion.get("outcome", ""), (criterion.get("outcome"), ""))
+        word, style = _word_outcome(criterion.get("outcome", ""), kind)
         marks = [*([] if criterion.get("required", True) else ["optional"]), *([] if kind == "meets" else [kind])]
         rows.append((Styled(str(word), style), ": ".join([*marks, criterion.get("text", "")])))
         rows += [("", f'evidence: "{criterion["evidence"]}"')] if criterion.get("evidence") else []
@@ -184,16 +183,21 @@ def show_diff(out: Output, logs: Sequence[JobLog], first: int, second: int) -> b
         for text in dict.fromkeys([*verdicts[0], *verdicts[1]])
     ]
     out.print_json({"from": first, "to": second, "criteria": criteria, "diff": lines})
+    kinds = {one["text"]: one.get("kind") for each in found if each for one in (each[2] or {}).get("criteria", ())}
     for criterion in criteria:
-        change = [
-            _OUTCOMES.get(str(criterion[side]), (criterion[side] or "not judged", ""))[0] for side in ("from", "to")
-        ]
+        kind = kinds.get(criterion["text"])
+        change = [_word_outcome(criterion[side] or "not judged", kind)[0] for side in ("from", "to")]
         style = "" if change[0] == change[1] else "bold"
         out.print_line(Styled(f"{change[0]} -> {change[1]}".ljust(24), style), str(criterion["text"]))
     out.print_line()
     for line in lines or ["the results are the same"]:
         out.print_line(Styled(line, {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")))
     return True
+
+
+def _word_outcome(outcome: str, kind: str | None) -> tuple[str, str]:
+    """Return the word of an outcome, and its style."""
+    return (_OUTCOMES_OF_NEVER if kind == "never" else _OUTCOMES).get(outcome, (outcome, ""))
 
 
 def _outcomes(verdict: dict[str, Any] | None) -> dict[str, str]:
