@@ -4,12 +4,13 @@ import asyncio
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
-from support.system import Agent, System
+from support.system import WAIT_S, Agent, System
 
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
+from contracts.messages.views import NewResolution
 from contracts.resources import NewJob
-from contracts.status import JobLogStatus, JobStatus
+from contracts.status import JobLogStatus, JobStatus, LetterOutcome
 from contracts.topics import TOPIC_OF, TOPICS
 
 
@@ -109,3 +110,38 @@ async def test_a_job_cancelled_while_its_agent_works_rests_and_may_be_executed_a
     del agent.answers[job.id]
     await system.client.execute_job(job.id)
     assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
+
+
+async def test_dead_letters_are_redriven_once_and_what_comes_back_is_no_more_than_before(
+    system: System, agent: Agent
+) -> None:
+    """Ten requests of jobs that nobody knows; one job is created, and an operator asks for all again, thrice."""
+    topic, dlq = TOPIC_OF[ExecuteRequested], str(TOPICS[TOPIC_OF[ExecuteRequested]].dlq)
+    async with system.http.post("/api/dead-letters/resolve", json={"topic": topic, "outcome": "discarded"}) as answer:
+        assert answer.status == 200, await answer.text()
+    jobs = [f"late-{number}" for number in range(10)]
+    for job_id in jobs:
+        event = ExecuteRequested(execution_id=new_execution_id(), job_id=job_id)
+        await system.producer.send_and_wait(topic, event.model_dump_json().encode(), key=job_id.encode())
+
+    async def open_ones(number: int) -> None:
+        """Wait until so many are open, each of which says why."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                listed = (await system.client.list_dead_letters(limit=50)).items
+                letters = [each for each in listed if each.topic == dlq]
+                assert {each.message for each in letters} <= {f"no job has the id {job_id}" for job_id in jobs}
+                if len(letters) == number:
+                    return
+                await asyncio.sleep(0.05)
+
+    await open_ones(10)
+    await system.create(id=jobs[0])
+    redriven = []
+    for _ in range(3):
+        chosen = NewResolution(topic=topic, outcome=LetterOutcome.REDRIVEN, code="unknown_job", reason="they are there")
+        redriven.append((await system.client.resolve_dead_letters(chosen)).letters)
+        await open_ones(9)
+    assert redriven == [10, 9, 9]
+    assert (await system.at_rest(jobs[0])).status is JobStatus.COMPLETED
+    assert len(agent.calls[jobs[0]]) == 1
