@@ -140,9 +140,18 @@ def describe_problem(problem: Mapping[str, Any]) -> str:
 
 def explain(error: ValidationError) -> tuple[str | None, str]:
     """Return the stable code of the first problem, where it has one, and its words."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    code = "malformed_json" if first["type"] == "json_invalid" else code_of(first)
-    return code, describe_problem(first)
+    first = find_problem(error)
+    return code_of_problem(first), describe_problem(first)
+
+
+def find_problem(error: ValidationError) -> Mapping[str, Any]:
+    """Return the first problem of a ValidationError."""
+    return error.errors(include_url=False, include_input=False)[0]
+
+
+def code_of_problem(problem: Mapping[str, Any]) -> str | None:
+    """Return the stable code of a problem, where it has one."""
+    return "malformed_json" if problem["type"] == "json_invalid" else code_of(problem)
 
 
 class Model(BaseModel):

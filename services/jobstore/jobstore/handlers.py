@@ -23,7 +23,7 @@ from jobstore.storage.database import Database
 from jobstore.storage.outages import INVALID_DATA
 from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.kafka.dead_letters import UnvouchedError
-from servicekit.kafka.subscription import Incoming, Refused, is_replay, parse_event
+from servicekit.kafka.subscription import Incoming, Refused, is_replay, leave_frames, parse_event
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,17 @@ class ForgedError(UnvouchedError):
     def __init__(self, report: Report) -> None:
         super().__init__(f"not signed with the key of lease {report.lease} of execution {report.execution_id}")
         self.lease = report.execution_id, report.lease
+
+
+class UnparsedReportError(UnvouchedError):
+    """A report that nobody vouches for and that cannot be parsed, for another error."""
+
+    def __init__(self, error: PermanentError) -> None:
+        super().__init__(code=error.code)
+        self._error = leave_frames(error)
+
+    def __str__(self) -> str:
+        return str(self._error)
 
 
 class EventHandlers:
@@ -97,7 +108,7 @@ class EventHandlers:
         try:
             report = parse_event(event, record.value or b"")
         except PermanentError as error:
-            raise UnvouchedError(str(error), code=error.code) from None
+            raise UnparsedReportError(error) from None
         raise ForgedError(report)
 
     async def choose_dead(self, event: type[Report], refused: Sequence[Refused]) -> Sequence[Refused]:

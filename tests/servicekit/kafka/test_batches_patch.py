@@ -118,16 +118,15 @@ def test_records_before_the_position_are_left_out():
     assert read(batch(record(0, b"a") + record(1, b"b"), 2, base=5), at=6) == [(6, b"b")]
 
 
-def test_a_large_batch_waits_until_there_is_room_to_unpack_it():
+def test_a_large_batch_waits_until_it_may_be_unpacked():
     one = reader(batch(record(0, bytes(3 * MIB)), codec=ZSTD), batch(record(0, b"small"), codec=ZSTD, base=1))
-    one.room = 2 * MIB
-    assert next(one) is None
-    assert one.needed > 3 * MIB
-    one.room = one.needed
+    one.may_be_large = False
+    assert (next(one), next(one), one.waits) == (None, None, True)
+    one.may_be_large = True
     assert len(next(one).value) == 3 * MIB
-    assert one.held > 3 * MIB
+    assert (one.is_large, one.waits) == (True, False)
     assert next(one).value == b"small"
-    assert (one.held, one.needed) == (0, 0)
+    assert not one.is_large
 
 
 def test_many_small_records_come_one_by_one():

@@ -73,7 +73,7 @@ async def test_large_batches_in_all_partitions_are_unpacked_one_after_another(pl
         await produce(place.kafka, TOPIC, partition, large, large)
         await place.put(body(f"job-{partition}"), partition=partition)
     async with subscribed(place, handler):
-        await until(lambda: len(handler.seen) == 8)
+        await until(lambda: len(handler.seen) == 8, timeout_s=60)
     assert memory.grown() < GROWTH_MAX
 
 

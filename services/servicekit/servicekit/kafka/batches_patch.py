@@ -9,11 +9,13 @@ partition goes on behind it. All who read topics do so through this: `History`, 
 """
 
 import asyncio
+import contextlib
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+from weakref import WeakKeyDictionary
 
 import cramjam
 from aiokafka import ConsumerRecord, TopicPartition
@@ -26,7 +28,7 @@ from servicekit.metrics import UNREADABLE_BATCHES
 
 #: Bytes of a batch, unpacked; one that would take more is not read.
 UNPACKED_MAX: Final = 64 << 20
-#: Batches that take no more, unpacked, are read at once; larger ones, if compressed, share UNPACKED_MAX in a consumer.
+#: Batches that take no more, unpacked, are read at once; of larger ones, if compressed, a consumer reads one at a time.
 SMALL_BYTES: Final = 1 << 20
 #: Records of a batch: one that says that it has more is not read.
 COUNT_MAX: Final = 1_000_000
@@ -36,6 +38,8 @@ HEADER_BYTES: Final = 100
 #: Bytes of records after which a poll returns; the last may be as large as a batch.
 POLL_BYTES: Final = 16 << 20
 
+#: For how many times as long as large batches took to unpack a consumer leaves the event loop to others.
+PAUSES: Final = 4
 #: Batches that take no more have no record with very many headers.
 UNGUARDED_BYTES: Final = 64 << 10
 
@@ -56,6 +60,13 @@ Bytes: TypeAlias = bytearray | memoryview
 
 class UnreadableError(ValueError):
     """A batch breaks the format, or a bound."""
+
+
+class TooLargeError(UnreadableError):
+    """A batch takes more bytes, unpacked, than it may."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"unpacked it takes more than {limit} bytes")
 
 
 class UnreadableBatch(Record):  # type: ignore[misc]  # aiokafka has no types
@@ -102,11 +113,12 @@ class BatchReader(PartitionRecords):  # type: ignore[misc]  # same
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         assert self._isolation_level != READ_COMMITTED, "transactions are not looked at"
-        #: Bytes that the batch under way takes unpacked, if it is large.
-        self.held = 0
-        #: Bytes that a large one may take, and what one needs that waits for them.
-        self.room = _HEAD + UNPACKED_MAX
-        self.needed = 0
+        #: Whether the batch under way takes much memory, whether one may, and whether one waits for that.
+        self.is_large = False
+        self.may_be_large = True
+        self.waits = False
+        #: How long it took to unpack large ones.
+        self.unpacked_s = 0.0
 
     def _unpack_records(self) -> Iterator[Record | None]:
         for raw in self._records:
@@ -119,7 +131,7 @@ class BatchReader(PartitionRecords):  # type: ignore[misc]  # same
             except Exception as error:  # noqa: BLE001 - aiokafka raises whatever comes, and a stranger wrote the bytes
                 if left := range(max(begin, self.next_fetch_offset), end):
                     unreadable = UnreadableBatch(self._tp, left, bytes(raw), str(error) or repr(error))
-            self.held = self.needed = 0
+            self.is_large = self.waits = False
             self.next_fetch_offset = end
             if unreadable is not None:
                 UNREADABLE_BATCHES.labels(self._tp.topic).inc()
@@ -135,13 +147,7 @@ class BatchReader(PartitionRecords):  # type: ignore[misc]  # same
         if int.from_bytes(raw[_COUNT], signed=True) > COUNT_MAX:
             raise UnreadableError(f"it holds more than {COUNT_MAX} records")
         codec = batch.compression_type
-        unpacked = unpack(raw, codec) if codec else raw
-        while codec and len(unpacked) > max(SMALL_BYTES, self.room):
-            self.needed, unpacked = len(unpacked), raw
-            yield None
-            unpacked = unpack(raw, codec)
-        self.needed = 0
-        self.held = len(unpacked) if codec and len(unpacked) > SMALL_BYTES else 0
+        unpacked: Bytes = (yield from self._unpack(raw, codec)) if codec else raw
         batch = DefaultRecordBatch(unpacked) if codec else batch
         for record in batch if len(unpacked) <= UNGUARDED_BYTES else _guard(batch, unpacked):
             if record.offset < self.next_fetch_offset:
@@ -150,6 +156,19 @@ class BatchReader(PartitionRecords):  # type: ignore[misc]  # same
                 raise UnreadableError(f"a record has the offset {record.offset}, which lies behind it")
             self.next_fetch_offset = record.offset + 1
             yield self._consumer_record(self._tp, record)
+
+    def _unpack(self, raw: Bytes, codec: int) -> Generator[None, None, bytearray]:
+        with contextlib.suppress(TooLargeError):
+            return unpack(raw, codec, SMALL_BYTES)
+        while not self.may_be_large:
+            self.waits = True
+            yield
+        self.is_large, self.waits = True, False
+        began_at = time.monotonic()
+        try:
+            return unpack(raw, codec, UNPACKED_MAX)
+        finally:
+            self.unpacked_s += time.monotonic() - began_at
 
 
 def _guard(batch: Any, unpacked: Bytes) -> Iterator[Any]:
@@ -175,32 +194,32 @@ def _count_headers(unpacked: Bytes, at: int) -> int:
     return count
 
 
-def unpack(raw: Bytes, codec: int) -> bytearray:
-    """Return a batch with its records unpacked. Raise UnreadableError if they take more than UNPACKED_MAX."""
+def unpack(raw: Bytes, codec: int, limit: int = UNPACKED_MAX) -> bytearray:
+    """Return a batch with its records unpacked. Raise TooLargeError if they take more bytes than the limit."""
     if codec not in _UNPACK:
         raise UnreadableError(f"it is packed by an unknown codec, {codec}")
-    unpacked = _UNPACK[codec](raw[_HEAD:])
+    unpacked = _UNPACK[codec](raw[_HEAD:], limit)
     unpacked[:_HEAD] = raw[:_HEAD]
     unpacked[_CODEC] &= ~DefaultRecordBase.CODEC_MASK
     return unpacked
 
 
-def _gunzip(packed: Bytes) -> bytearray:
+def _gunzip(packed: Bytes, limit: int) -> bytearray:
     unpacked, rest = bytearray(_HEAD), bytes(packed)
     while rest:
         member = zlib.decompressobj(wbits=31)
-        unpacked += member.decompress(rest, _HEAD + UNPACKED_MAX + 1 - len(unpacked))
-        _check_size(len(unpacked))
+        unpacked += member.decompress(rest, _HEAD + limit + 1 - len(unpacked))
+        _check_size(len(unpacked), limit)
         if not member.eof:
             raise UnreadableError("it ends early")
         rest = member.unused_data
     return unpacked
 
 
-def _unsnap(packed: Bytes) -> bytearray:
+def _unsnap(packed: Bytes, limit: int) -> bytearray:
     unpacked = bytearray(_HEAD)
     for block in _cut_blocks(packed):
-        _check_size(len(unpacked) + cramjam.snappy.decompress_raw_len(block))
+        _check_size(len(unpacked) + cramjam.snappy.decompress_raw_len(block), limit)
         unpacked += bytes(cramjam.snappy.decompress_raw(block))
     return unpacked
 
@@ -219,11 +238,11 @@ def _cut_blocks(packed: Bytes) -> Iterator[Bytes]:
         at += 4 + size
 
 
-def _unpack_into(decompress_into: Callable[[Bytes, memoryview], int]) -> Callable[[Bytes], bytearray]:
+def _unpack_into(decompress_into: Callable[[Bytes, memoryview], int]) -> Callable[[Bytes, int], bytearray]:
     """Return how to unpack where a codec does not say how much comes: into ever more room, up to the bound."""
 
-    def unpack_records(packed: Bytes) -> bytearray:
-        room = min(max(8 * len(packed), 64 << 10), UNPACKED_MAX)
+    def unpack_records(packed: Bytes, limit: int) -> bytearray:
+        room = min(max(8 * len(packed), 64 << 10), limit)
         while True:
             unpacked = bytearray(_HEAD + room)
             try:
@@ -233,8 +252,8 @@ def _unpack_into(decompress_into: Callable[[Bytes, memoryview], int]) -> Callabl
                 if "whole buffer" not in str(error):
                     raise
                 del unpacked
-                _check_size(_HEAD + room + 1 if room == UNPACKED_MAX else 0)
-                room = min(4 * room, UNPACKED_MAX)
+                _check_size(_HEAD + room + (room == limit), limit)
+                room = min(4 * room, limit)
             else:
                 del unpacked[_HEAD + size :]
                 return unpacked
@@ -242,9 +261,9 @@ def _unpack_into(decompress_into: Callable[[Bytes, memoryview], int]) -> Callabl
     return unpack_records
 
 
-def _check_size(size: int) -> None:
-    if size > _HEAD + UNPACKED_MAX:
-        raise UnreadableError(f"unpacked it takes more than {UNPACKED_MAX} bytes")
+def _check_size(size: int, limit: int) -> None:
+    if size > _HEAD + limit:
+        raise TooLargeError(limit)
 
 
 _UNPACK: Final = {
@@ -267,7 +286,7 @@ class Fetched(FetchResult):  # type: ignore[misc]  # same
     def read(self, poll: "Poll") -> list[Record]:
         """Return the next records, while the poll has room; none where a batch waits to be unpacked."""
         records: list[Record] = []
-        if self.reader.needed > self.reader.room:
+        if self.reader.waits and not self.reader.may_be_large:
             return records
         has_more = False
         for record in self.reader:
@@ -301,6 +320,9 @@ class Poll:
         return self.records <= 0 or self.size <= 0
 
 
+_pauses: Final[WeakKeyDictionary[Fetcher, float]] = WeakKeyDictionary()
+
+
 async def _fetch_in_turn(
     self: Fetcher,
     partitions: Collection[TopicPartition],
@@ -309,14 +331,15 @@ async def _fetch_in_turn(
 ) -> dict[TopicPartition, list[Record]]:
     """Wait for records, and return those of each partition in turn."""
     ends_at = time.monotonic() + timeout
-    await asyncio.sleep(0)  # others have their turn, too, where each poll finds records, and none of them takes time
+    # Others have their turn, too, where each poll finds records; and most of the time where it unpacks large batches.
+    await asyncio.sleep(_pauses.pop(self, 0.0))
     while True:
         if self._subscriptions.reassignment_in_progress:
             await self._subscriptions.wait_for_assignment()
         left_s = max(0.0, ends_at - time.monotonic())
         taken = _take(self, partitions, max_records)
-        if not taken and any(result.reader.needed for result in _list_fetched(self)):
-            taken = _take(self, partitions, max_records)  # what was held is read to its end, and makes room
+        if not taken and any(result.reader.waits for result in _list_fetched(self)):
+            taken = _take(self, partitions, max_records)  # the large one was at its end
         if taken or not left_s:
             return taken
         waiter = self._create_fetch_waiter()
@@ -344,10 +367,15 @@ def _take(
             _drop(self, place)
             result.check_raise()
         else:
-            _give_room(result.reader, [fetched.reader for fetched in _list_fetched(self)])
+            reader, readers = result.reader, [fetched.reader for fetched in _list_fetched(self)]
+            is_first = next((other for other in readers if other.waits), reader) is reader
+            reader.may_be_large = is_first and not any(other.is_large for other in readers if other is not reader)
             if records := result.read(poll):
                 taken[place] = records
                 self._records.move_to_end(place)
+            if reader.unpacked_s:
+                _pauses[self] = _pauses.get(self, 0.0) + PAUSES * reader.unpacked_s
+                reader.unpacked_s = 0.0
             if not result.has_more():
                 _drop(self, place)
             if poll.is_full:
@@ -357,12 +385,6 @@ def _take(
 
 def _list_fetched(self: Fetcher) -> list[Fetched]:
     return [result for result in self._records.values() if isinstance(result, Fetched)]
-
-
-def _give_room(reader: BatchReader, readers: Sequence[BatchReader]) -> None:
-    """Set the bytes that a large batch may take now: what those under way leave, and none before one that waits."""
-    waiting = next((other for other in readers if other.needed), reader)
-    reader.room = UNPACKED_MAX + _HEAD - sum(other.held for other in readers) + reader.held if waiting is reader else 0
 
 
 def _drop(self: Fetcher, place: TopicPartition) -> None:

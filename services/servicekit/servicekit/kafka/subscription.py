@@ -5,6 +5,7 @@ import contextlib
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
@@ -16,7 +17,7 @@ from faststream.kafka.message import KafkaMessage
 from pydantic import ValidationError
 
 from contracts.events import Event
-from contracts.fields import explain
+from contracts.fields import code_of_problem, describe_problem, find_problem
 from contracts.signing import SIGNATURE_HEADER
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
@@ -90,6 +91,17 @@ class Incoming(Generic[E]):
     def signature(self) -> str:
         """The header `signoff-signature`; empty if there is none."""
         return (dict(self.record.headers).get(SIGNATURE_HEADER) or b"").decode()
+
+
+class UnparsedError(PermanentError):
+    """A body that holds no event. Why, is put into words where it is asked for: of most that fail alike it is not."""
+
+    def __init__(self, error: ValidationError) -> None:
+        self._problem = find_problem(error)
+        super().__init__(code=code_of_problem(self._problem) or "schema_mismatch")
+
+    def __str__(self) -> str:
+        return describe_problem(self._problem)[:REASON_MAX]  # it may hold a stranger's keys, of any length
 
 
 #: Topic, partition and offset of a record.
@@ -279,8 +291,8 @@ class Subscription(Generic[E]):
         for record in records:
             try:
                 good.append(self._read(record))
-            except PermanentError as error:  # without its traceback, whose frames would keep the record with it
-                bad.append((record, error.with_traceback(None)))
+            except PermanentError as error:
+                bad.append((record, leave_frames(error)))
         if good:
             results = await retry_transient(
                 lambda: isolate_failures(good, self.handle), on=f"{self.topic.name} handler"
@@ -339,10 +351,10 @@ class Subscription(Generic[E]):
     async def _bury(self, bad: Sequence[Refused]) -> None:
         """Put records into the dead-letter queue, but for those that came from there."""
         alone: list[Refused] = []
+        bad = [(record, error) for record, error in bad if not is_replay(record)]
+        for code, count in Counter(error.code for _, error in bad).items():
+            REFUSED_RECORDS.labels(self.topic.name, code).inc(count)
         for record, error in bad:
-            if is_replay(record):
-                continue
-            REFUSED_RECORDS.labels(record.topic, error.code).inc()
             if names_execution(record):
                 alone.append((record, error))
             else:
@@ -391,6 +403,12 @@ class Subscription(Generic[E]):
             letters = [add_repeats(one, run.error, run.repeats, run.last_offset) for one in run.letters if run.repeats]
             await self._publish_dead(letters or run.letters)
             _log_dead_letter(run.first, run.error, repeats=run.repeats, last_offset=run.last_offset)
+
+
+def leave_frames(error: PermanentError) -> PermanentError:
+    """Return an error without tracebacks: their frames refer to what refers to it, and would keep records for long."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)
 
 
 def _find_place(record: ConsumerRecord[Any, Any]) -> Place:
@@ -460,8 +478,7 @@ def parse_event(event: type[V], body: bytes) -> V:
     try:
         return event.model_validate_json(body)
     except ValidationError as error:
-        code, reason = explain(error)  # which may hold a stranger's keys, of any length
-        raise PermanentError(reason[:REASON_MAX], code=code or "schema_mismatch") from None
+        raise UnparsedError(error) from None
 
 
 def make_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S) -> KafkaBroker:
