@@ -204,6 +204,7 @@ PLANTED = {
             *(entry(n, "claimed", "IN_PROGRESS", attempt=n, lease=n, at=200 + n / 100) for n in range(1, 20)),
             models=modelled(tenant="press"),
             rates={"press": 2},
+            faults=[Fault("freeze", "executor", 199.0, 200.0)],
         ),
     ),
     "a stop took too long": (10, observed(stops=[Stop("executor", 7, 100.0, None, None)])),

@@ -19,7 +19,7 @@ from faults.checking.reading import outcomes
 from faults.checking.rebuilding import rebuilt_part
 from faults.stack.crowd import PATIENCE_S, Crowd, RefusedError
 from faults.stack.strangers import LUNAR, MOON, OTHER_CRITERIA, STEADY, registered
-from faults.stack.wishes import LIMITS, PRESS
+from faults.stack.wishes import BOOKS, LIMITS, PRESS
 from localstack.services import Addresses
 from servicekit.errors import TransientError
 
@@ -70,7 +70,9 @@ class Operator:
             for how, part in _BEGIN_AT.items():
                 group.create_task(self._judge_again(how, began + lasts_s * part))
             while time.monotonic() < began + lasts_s:
-                chore = random.choice((self._pause_agent, self._pause_tenant, self._change_agent, self._replay))
+                chore = random.choice(
+                    (self._pause_agent, self._pause_tenant, self._pause_book, self._change_agent, self._replay)
+                )
                 await chore(random)
                 await asyncio.sleep(random.uniform(0, 2 * EVERY_S))
 
@@ -79,6 +81,10 @@ class Operator:
 
     async def _pause_tenant(self, _random: Random) -> None:
         await self._away(f"tenant:{PRESS}", "a tenant was paused")
+
+    async def _pause_book(self, random: Random) -> None:
+        """Once it is resumed, the limit of each book holds as before."""
+        await self._away(f"label:book={random.randrange(BOOKS)}", "a book was paused")
 
     async def _away(self, name: str, what: str) -> None:
         await self._see_through(lambda: self.client.pause(name))
