@@ -12,6 +12,7 @@ import { render } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import type { ReactNode } from "react";
 import { parseSearch, stringifySearch } from "@/app/search-params";
+import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { parseJobsSearch } from "@/jobs/list/search/parse-address";
 import { createQueryClient } from "@/live/query-client";
 
@@ -20,7 +21,7 @@ function Content({ shown }: { shown: Shown }) {
   return typeof shown === "function" ? shown(search) : shown;
 }
 
-type Shown = ReactNode | ((search: ReturnType<typeof parseJobsSearch>) => ReactNode);
+type Shown = ReactNode | ((search: JobsSearch) => ReactNode);
 
 type Options = { address?: string; client?: QueryClient; history?: RouterHistory };
 
@@ -30,7 +31,9 @@ export async function renderPage(shown: Shown, { address = "/", client = createQ
   const page = createRoute({
     getParentRoute: () => root,
     path: "/",
-    validateSearch: (search) => parseJobsSearch(search as never),
+    // What takes a search is the list of jobs; the addresses of other pages have their own parameters.
+    validateSearch: (search) =>
+      typeof shown === "function" ? parseJobsSearch(search as never) : (search as JobsSearch),
     component: () => <Content shown={shown} />,
   });
   const job = createRoute({ getParentRoute: () => root, path: "/jobs/$id", component: () => <p>a job's page</p> });
