@@ -259,6 +259,7 @@ async def test_work_whose_lease_has_run_out_before_it_starts_does_not_start_and_
     assert begin(worker, work, a_lease, runs_for_s=0.0)
     await until(lambda: worker.room == 10)
     await until(lambda: leases.given_back == [(a_lease, False)])
+    assert leases.due_after_s == {}
     assert not begin(worker, work, a_lease)
     assert work.begun == []
 

@@ -72,6 +72,20 @@ async def test_who_is_cancelled_while_waiting_leaves_its_slot_to_the_next(is_giv
     assert slots.free == 1
 
 
+async def test_who_is_cancelled_is_not_remembered():
+    """However many are given back while their names have no slot to come."""
+    slots = Slots(1)
+    slots.take()
+    waiting = [await returning(slots, ("tenant:a",)) for _ in range(3)]
+    for each in waiting[:2]:
+        each.cancel()
+        await asyncio.wait([each])
+    assert [len(queue) for queue in slots._waiting.values()] == [1]
+    waiting[2].cancel()
+    await asyncio.wait(waiting)
+    assert slots._waiting == {}
+
+
 async def test_of_each_name_no_more_is_let_in_than_four_times_what_is_free():
     slots = Slots(10)
     for _ in range(8):

@@ -6,12 +6,19 @@ import time
 import pytest
 from leased_work import Work, begin, begun
 from support.factories import lease
-from support.fakes import until
+from support.fakes import FakeLeases, until
 
 from servicekit.errors import TransientError
 from servicekit.leasing.renewal import Lease, LeaseState
 from servicekit.leasing.slots import Names
-from servicekit.leasing.worker import DUE_AFTER_MAX_S, DUE_AFTER_MIN_S, WORK_BYTES, HeldLease, Worker
+from servicekit.leasing.worker import (
+    DUE_AFTER_MAX_S,
+    DUE_AFTER_MIN_S,
+    WAITING_MAX_BYTES,
+    WORK_BYTES,
+    HeldLease,
+    Worker,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -122,7 +129,8 @@ class Asking(Work):
         """Have it begun by its worker, under a lease of its own."""
         own = lease()
         now = time.monotonic()
-        self.worker.start_work(own, "job-1", now + 60, self, self.give_up, names=self.names[:1], size=self.size)
+        sized = {"size": self.size} if self.size else {}
+        self.worker.start_work(own, "job-1", now + 60, self, self.give_up, names=self.names[:1], **sized)
         return own
 
 
@@ -230,3 +238,22 @@ async def test_an_agents_work_that_returns_finds_only_its_share_of_the_slots(lea
     await until(lambda: worker.room == 2)
     assert sum(len(each.begun) == 2 for each in many) == 8
     await worker.stop(0.0)
+
+
+@pytest.mark.parametrize(("size", "room_bytes", "given_back"), [(0, 0, 0), (0, -1, 1), (40_000, 0, 0), (40_000, -1, 1)])
+async def test_each_that_waits_counts_for_what_it_is_about_and_what_it_takes_up(leases, size, room_bytes, given_back):
+    bound = 3 * (WORK_BYTES + size) + room_bytes
+    worker = Worker("test", leases, 10, 100, waiting_max_bytes=bound)
+    many = [Asking(worker, ("tenant:a",), size=size) for _ in range(3)]
+    for each in many:
+        each.is_away = True
+        each.start()
+    await until(lambda: worker.room == 10 and all(each.begun for each in many))
+    await worker.renew()
+    assert (len(leases.given_back), len(leases.held)) == (given_back, 3 - given_back)
+    await worker.stop(0.0)
+
+
+async def test_bounds_of_what_waits_are_those_that_the_pages_name():
+    assert (DUE_AFTER_MIN_S, DUE_AFTER_MAX_S, WORK_BYTES, WAITING_MAX_BYTES) == (30, 600, 32_768, 67_108_864)
+    assert Worker("test", FakeLeases(), 1, 1).waiting_max_bytes == WAITING_MAX_BYTES

@@ -17,7 +17,7 @@ _RENEW: Final = text(
     """
     UPDATE executions e SET state = 'LEASED', owner = :owner,
         spent = e.spent - CAST(e.stage = 'EXECUTING' AND e.state <> 'LEASED' AS int),
-        validators_lost = greatest(0, e.validators_lost - CAST(e.stage = 'JUDGING' AND e.state <> 'LEASED' AS int)),
+        validators_lost = e.validators_lost - CAST(e.stage = 'JUDGING' AND e.state <> 'LEASED' AS int),
         due_at = least(signoff_now() + make_interval(secs => :lease_s), e.deadline_at),
         judge_away_at = CASE WHEN locked.away_s IS NOT NULL
             THEN coalesce(e.judge_away_at, signoff_now() - make_interval(secs => locked.away_s)) END,

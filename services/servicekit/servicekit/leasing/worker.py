@@ -295,18 +295,21 @@ class Worker:
     def _bound_waiting(self, newcomer: HeldLease) -> None:
         """Give back what has begun last of those that wait under the name with most of it, while too much waits."""
         waiting = [held for held in self._held.values() if not held.slots]
+        excess = sum(held.size + WORK_BYTES for held in waiting) - self.waiting_max_bytes
+        if excess <= 0:
+            return
         bytes_of = Counter[str]()
         for held in waiting:
             bytes_of.update(dict.fromkeys(held.names, held.size + WORK_BYTES))
-        excess = sum(held.size + WORK_BYTES for held in waiting) - self.waiting_max_bytes
-        most = max(bytes_of, key=bytes_of.__getitem__, default="")
+        most = max(bytes_of, key=bytes_of.__getitem__)
         theirs = [held for held in waiting if most in held.names]
-        away_s = max((held.judge_away_s or 0.0 for held in theirs), default=0.0)
+        away_s = [held.judge_away_s for held in theirs if held.judge_away_s is not None]
+        due_after_s = min(max([DUE_AFTER_MIN_S, *away_s]), DUE_AFTER_MAX_S)
         while excess > 0 and theirs:
             last = theirs.pop()
             excess -= last.size + WORK_BYTES
             log.debug("work that waits is given back, since too much does", extra={"job_id": last.job_id})
-            self._turn_away(last, min(max(away_s, DUE_AFTER_MIN_S), DUE_AFTER_MAX_S))
+            self._turn_away(last, due_after_s)
         if self._held.get(newcomer.lease.execution_id) is not newcomer:
             raise asyncio.CancelledError
 
