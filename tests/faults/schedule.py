@@ -13,8 +13,8 @@ _LINK_MODES = ("cut", "tear", "hang", "delay", "drip")
 #: The broker and the database may also answer two seconds later, or not at all on the connections that there are.
 _BACKING_MODES = ("late", "mute")
 _AT_ONCE = ("kill", "stop")
-#: Seconds that a process stands still, now and then in a storm that lasts several times as long: enough for whoever can
-#: do without it to have done so.
+#: Seconds that a process stands still, or a stranger holds partitions that it does not read, now and then in a storm
+#: that lasts several times as long: enough for whoever can do without it to have done so.
 _FROZEN_LONG_S = 60.0
 
 
@@ -38,7 +38,7 @@ def deck(jobstores: int) -> list[tuple[str, str]]:
         *product(_LINK_MODES, link_names(jobstores)),
         *product(_BACKING_MODES, (*numbered("postgres", jobstores), *numbered(KAFKA_OF, jobstores), "kafka")),
         *product(VERSIONS, ("executor", "validator")),
-        *product(("rebalance",), ("jobstore", "executor", "validator")),
+        *product(("rebalance", "thief"), ("jobstore", "executor", "validator")),
         ("empty", "kafka"),
         ("empty", "kafka"),
         ("kill", "postgres"),
@@ -70,6 +70,8 @@ def _drawn(random: Random, kind: str, target: str, after_s: float, terms: Terms,
     if kind == "freeze":
         lasts_s = terms.lease_s + random.uniform(1, 3)
         return Planned(kind, target, after_s, max(lasts_s, random.choice((0.0, 0.0, frozen_s))))
+    if kind == "thief":
+        return Planned(kind, target, after_s, frozen_s or terms.lease_s)
     if kind == "full disk":  # long enough for the server to need some more of it
         return Planned(kind, target, after_s, random.uniform(1, 3) * terms.lease_s)
     if kind in VERSIONS:  # until others of its group have heard of it, and then it works for a while

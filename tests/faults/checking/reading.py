@@ -21,6 +21,7 @@ from contracts.resources import JobLog
 from contracts.topics import TOPICS
 from faults.checking.observed import CONCLUDING, FORGED, ExecutionRow, JobRow, LogRow, Record
 from jobstore.storage.locks import Lock
+from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
 from validator.judge_config import JudgeConfig
 from validator.judgement.sections import cut_result
 
@@ -201,6 +202,7 @@ def executions(logs: Iterable[LogRow], refused: Iterable[Record]) -> list[Execut
 
 async def topics(kafka: str) -> dict[str, list[Record]]:
     """Every record of every topic, each topic in the order of its partitions and offsets."""
+    pass_unreadable_batches_by()
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, check_crcs=False)
     await consumer.start()
     try:
@@ -222,7 +224,11 @@ async def _records(consumer: AIOKafkaConsumer, topic: str) -> list[Record]:
     read: list[Record] = []
     while wanted:
         for records in (await consumer.getmany(timeout_ms=500, max_records=1000)).values():
-            read += [Record(topic, r.partition, r.offset, r.key, r.value, r.headers) for r in records]
+            read += [
+                Record(topic, r.partition, r.offset, r.key, r.value, r.headers)
+                for r in records
+                if not isinstance(r, UnreadableBatch)
+            ]
         wanted = [p for p in wanted if await consumer.position(p) < ends[p]]
     return sorted(read, key=lambda record: (record.partition, record.offset))
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from support.kafka.batches import bomb, poison, produce, tiny
 
 from contracts.criteria import parse_criteria
 from contracts.events import CancelRequested, Event, ExecuteRequested, JobStatusReported, ResultProduced
@@ -24,9 +25,14 @@ from contracts.status import JobStatus, Outcome, ReportKind
 from contracts.topics import REPLAY_HEADER, TOPICS
 from faults.checking.observed import FORGED, Record
 from faults.stack.strangers import CRITERIA, DRIPPING, STEADY, WORD
+from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
 from servicekit.kafka.publisher import Outgoing, Publisher, to_record
 
 RATE = 50
+#: Seconds between two batches that no producer makes.
+BATCH_S = 4.0
+#: MiB that one of them unpacks to, and records that another holds.
+BOMB_MIB, TINY = 512, 5_000
 PULSE_S = 0.2
 #: Requests for an agent that drips: more than two executors take at once, and then as many as it answers.
 FLOOD = 150
@@ -38,6 +44,7 @@ REPORTS = ("result-produced", "job-status-reported")
 REQUESTS = ("execute-requested", "cancel-requested")
 FACTS = ("job-changed", "agent-changed", "execution-refused", "administration-changed")
 AWAY_S = 1.0
+NOISE = b"noise"
 
 
 @dataclass(slots=True)
@@ -60,9 +67,11 @@ class Adversary:
 
     async def run(self) -> None:
         """Read and write, for ever, across every interruption."""
+        pass_unreadable_batches_by()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_reading())
             group.create_task(self._keep_writing())
+            group.create_task(self._keep_writing_batches())
 
     async def _keep_reading(self) -> None:
         partitions = [TopicPartition(t.name, n) for t in TOPICS.values() for n in range(t.partitions)]
@@ -77,8 +86,21 @@ class Adversary:
 
     def _note(self, records: Sequence[Any]) -> None:
         for r in records:
-            if (r.topic, r.value or b"") not in self.forged:
+            if not isinstance(r, UnreadableBatch) and (r.topic, r.value or b"") not in self.forged:
                 self._read[r.topic].append(Record(r.topic, r.partition, r.offset, r.key, r.value, r.headers))
+
+    async def _keep_writing_batches(self) -> None:
+        """Write, for ever, what no consumer reads, what takes much memory, and what is very many records."""
+        random = Random(f"adversary/{self.seed}/batches")
+        written = await asyncio.to_thread(lambda: [poison(), bomb(BOMB_MIB), tiny(TINY, NOISE)])
+        topics = (*REPORTS, *REQUESTS, *self._facts)
+        self.forged |= {(topic, NOISE) for topic in topics}
+        while True:
+            await asyncio.sleep(BATCH_S)
+            topic = random.choice(topics)
+            partition = random.randrange(TOPICS[topic].partitions)
+            with suppress(KafkaError, OSError):  # an outage of the broker
+                await produce(self.kafka, topic, partition, random.choice(written))
 
     async def _keep_writing(self) -> None:
         random, publisher = Random(f"adversary/{self.seed}"), Publisher(self.kafka, "adversary")

@@ -28,6 +28,8 @@ BACK_S = 240.0
 LOOK_S = 0.5
 #: A stranger leaves its group within this, or without a word.
 LEAVES_S = 30.0
+#: Members that a thief adds to a group: more than it has partitions to spare.
+THIEVES = 12
 #: A link where nothing passes keeps its fault for so many looks more, until it meets something.
 QUIET_LOOKS = 40
 BACKING = ("kafka", "postgres")
@@ -81,6 +83,7 @@ class Injector:
             "freeze": self._freeze,
             "empty": self._empty,
             "rebalance": self._rebalance,
+            "thief": self._rebalance,
             "slow disk": self._slow_disk,
             "full disk": self._full_disk,
             **dict.fromkeys(VERSIONS, self._extra),
@@ -155,14 +158,17 @@ class Injector:
         return Done(pid)
 
     async def _rebalance(self, planned: Planned) -> Done:
-        """A stranger joins a service's groups, is assigned partitions that it does not read, and leaves."""
+        """A stranger, or a thief as many, joins a service's groups, is assigned partitions, reads none, and leaves."""
         joining = {
             topic: group
             for topic, groups in GROUPS.items()
             for group in groups
             if group.split("-")[1] == planned.target
         }
-        assigned = await asyncio.gather(*(self._joined(*names, planned.lasts_s) for names in joining.items()))
+        members = THIEVES if planned.kind == "thief" else 1
+        assigned = await asyncio.gather(
+            *(self._joined(*names, planned.lasts_s) for names in joining.items() for _ in range(members))
+        )
         return Done(acted=sum(assigned))
 
     async def _joined(self, topic: str, group: str, lasts_s: float) -> int:
