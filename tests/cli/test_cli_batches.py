@@ -6,7 +6,7 @@ import json
 import pytest
 from support.fake_operations import id_of
 
-from contracts.resources import NewJob
+from contracts.resources import NewAgent, NewJob
 from contracts.status import JobLogStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
@@ -65,6 +65,7 @@ async def test_jobs_of_a_file_that_are_wrong_are_told_in_our_own_words(signoff):
 
 
 async def test_a_batch_takes_the_jobs_that_match(signoff, jobstore):
+    jobstore.add_agent(NewAgent(id="writer", name="writer", url="http://127.0.0.1:1/"))
     for number in range(3):
         await jobstore.add(job(f"j{number}", tenant="a", labels={"n": str(number % 2)}))
     ran = await signoff(

@@ -14,6 +14,9 @@ from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.kafka.topics import ensure_topics
 
 SECRET = make_secret("test", b"t" * 32)
+KEY = FactKeys.derive(Secrets.parse(SECRET)).signing
+#: With it there is something that somebody vouches for.
+MARKER = Outgoing("job-changed", b"", None, KEY.make_marker("job-changed", 0), 0)
 
 
 @pytest.fixture
@@ -114,8 +117,7 @@ async def test_what_nobody_vouches_for_is_left_out_and_told(signoff, urls, env, 
     await ensure_topics(kafka, 1)
     publisher = Publisher(kafka, "test")
     await publisher.start()
-    marker = FactKeys.derive(Secrets.parse(SECRET)).signing.make_marker("job-changed", 0)
-    await publisher.send([Outgoing("job-changed", b"", None, marker, 0), Outgoing("job-changed", b"{}", b"forged")])
+    await publisher.send([MARKER, Outgoing("job-changed", b"{}", b"forged")])
     await publisher.stop()
     env |= {"SIGNOFF_SECRETS": SECRET, "SIGNOFF_KAFKA": kafka}
     given = ["--database-url", urls[0]]
@@ -130,6 +132,10 @@ async def test_what_nobody_vouches_for_is_left_out_and_told(signoff, urls, env, 
 
 async def test_a_batch_that_nobody_can_read_ends_neither_rebuild_nor_verify(signoff, urls, env, kafka):
     await ensure_topics(kafka, 1)
+    publisher = Publisher(kafka, "test")
+    await publisher.start()
+    await publisher.send([MARKER])
+    await publisher.stop()
     assert await produce(kafka, "job-changed", 1, poison(), poison()) == [0, 0]
     env |= {"SIGNOFF_SECRETS": SECRET, "SIGNOFF_KAFKA": kafka}
     given = ["--database-url", urls[0]]
