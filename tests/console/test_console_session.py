@@ -7,6 +7,7 @@ import pytest
 from support.fake_jobstore import TOKEN
 
 from console.api.sessions import Sessions
+from servicekit.process.health import VERSION
 
 NEW = {"title": "a poem", "acceptance_criteria": "It rhymes"}
 
@@ -159,7 +160,7 @@ async def test_the_page_itself_can_use_the_session(browser, console, by):
 async def test_health_needs_no_token(browser):
     async with browser.get("/api/health") as answer:
         assert await answer.json() == {
-            "status": "ok", "jobstore": True, "live": True, "database": None, "remedy": None,
+            "status": "ok", "jobstore": True, "live": True, "database": None, "remedy": None, "version": VERSION,
         }  # fmt: skip
 
 

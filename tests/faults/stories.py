@@ -31,7 +31,7 @@ LIFE = (
     entry(2, "requested", "ASSIGNED", attempt=None, lease=None),
     entry(3, "claimed", "IN_PROGRESS"),
     entry(4, "result", "IN_PROGRESS", event_id="result-1", shown=("begin", "end")),
-    entry(5, "met", "COMPLETED", lease=2, event_id="verdict-1", is_valid=True),
+    entry(5, "met", "COMPLETED", lease=2, event_id="verdict-1", is_valid=True, stages=("single",)),
 )
 
 

@@ -182,7 +182,7 @@ async def test_what_is_paused_is_taken_back_as_the_rule_says(table: Table) -> No
 class Labelled:
     """Executions of jobs with labels at random, some of a batch, some ended: what flows they should be in."""
 
-    KEYS, VALUES = ("team", "team=a", "größe"), ("red", "b", "a=b", "*", "é", "\U0001d518", "\uffff", "")
+    KEYS, VALUES = ("team", "team=a", "größe", "region"), ("red", "b", "a=b", "*", "é", "\U0001d518", "\uffff", "")
     BATCHES = (uuid4(), uuid4())
 
     def __init__(self, runner: CommandRunner) -> None:
