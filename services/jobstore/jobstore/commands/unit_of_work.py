@@ -156,10 +156,10 @@ class UnitOfWork:
 
     def overrule_verdicts(self, execution: Execution) -> None:
         """Let no verdict from before be reused for the result of an execution, which was judged again for real."""
-        if execution.result_hash is not None:
-            own, job = self.stored.questions[execution.job_id], self.jobs[execution.job_id]
-            key = rejudged_key(own.tenant, execution.result_hash, own.acceptance_criteria, execution.policy)
-            self.changes.verdicts[key] = Reusable(job.id, job.version)
+        assert execution.result_hash is not None  # of what has no result nothing is judged again
+        own, job = self.stored.questions[execution.job_id], self.jobs[execution.job_id]
+        key = rejudged_key(own.tenant, execution.result_hash, own.acceptance_criteria, execution.policy)
+        self.changes.verdicts[key] = Reusable(job.id, job.version)
 
     def _count_judged(self, execution: Execution, report: Report) -> None:
         """Count a verdict for the versions that it was made by, where any are named."""

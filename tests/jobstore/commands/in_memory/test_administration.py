@@ -12,7 +12,7 @@ from contracts.status import BATCH_KINDS, JobStatus, OperationKind, OperationSta
 from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.jobs import CreateJob
-from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
+from jobstore.commands.limits import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit
 from jobstore.commands.operations import (
     AnswerItems,
     CarryOutItem,
@@ -137,6 +137,12 @@ def test_a_limit_is_set_and_removed_while_no_execution_is_asked_for() -> None:
     removed = decided(RemoveLimit(name, actor=ADMINISTRATOR), limits={name: limit(name)})
     assert removed.changes.limits == {name: (None, ADMINISTRATOR)}
     refused(RemoveLimit(name, actor=SIGNOFF), NotFoundError, "unknown_limit")
+
+
+def test_limits_are_confirmed_by_whoever_asks_while_no_execution_is_asked_for() -> None:
+    confirm = ConfirmLimits(actor=ADMINISTRATOR)
+    assert confirm.locks() == Locks(limits=LimitsLock.EXCLUSIVE)
+    assert decided(confirm).changes.confirmed_by == ADMINISTRATOR
 
 
 @pytest.mark.parametrize("field", ["weight", "queue_max"])

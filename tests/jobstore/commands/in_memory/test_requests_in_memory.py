@@ -163,6 +163,15 @@ def test_what_is_created_and_executed_at_once_is_asked_for_once(jobstore: Memory
     assert code_of(full.execute) == "queue_full"
 
 
+def test_what_was_cancelled_before_it_came_makes_no_job(jobstore: MemoryJobstore) -> None:
+    life = Life(jobstore)
+    jobstore.run(CancelJob(None, life.execution_id, actor=SIGNOFF))
+    request = ExecuteJob(life.job_id, life.execution_id, chosen=True, actor=SIGNOFF)
+    command = CreateAndExecute(CreateJob(new_job(), life.job_id, actor=SIGNOFF), request, actor=SIGNOFF)
+    assert code_of(lambda: jobstore.run(command)) == "cancelled"
+    assert life.job_id not in jobstore.jobs
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [

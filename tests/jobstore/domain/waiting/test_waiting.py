@@ -180,6 +180,12 @@ def test_workers_that_are_away_or_full_are_told_of_either_stage(
     assert codes(queued, **{stage: replace(TAKEN, free=4)}) == ["queue"]
 
 
+def test_limits_that_a_rebuild_did_not_find_are_told_until_they_are_confirmed() -> None:
+    lost = replace(around(), are_limits_lost=True)
+    assert [each.code for each in explain(DUE, lost)] == ["limits_lost"]
+    assert [each.code for each in explain(replace(DUE, due_at=SOON), lost)] == ["not_before", "limits_lost"]
+
+
 def test_whose_agent_or_tenant_holds_its_share_is_told_how_much_that_is() -> None:
     scarce = Room(workers=2, free=25, leased=175, offered=5, capacity=200)
     held = {"tenant:press": 80, "agent:writer": 170}

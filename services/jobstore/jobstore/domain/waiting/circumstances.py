@@ -42,14 +42,13 @@ class LimitUse:
         """Return when the rate allows the next start; None if it does now."""
         if self.rate is None:
             return None
-        started, window = self.started, self.rate_period_s * (1 + 1 / PERIOD_PARTS)
-        for began_at, count in (*self.starts, (now, self.offered)):
-            if started < self.rate:
-                break
-            started, opens_at = started - count, began_at + timedelta(seconds=window)
-            if started < self.rate:
-                return max(opens_at, now)
-        return None
+        started, opens_at = self.started, None
+        window = timedelta(seconds=self.rate_period_s * (1 + 1 / PERIOD_PARTS))
+        parts = iter((*self.starts, (now, self.offered)))
+        while started >= self.rate:
+            began_at, count = next(parts)
+            started, opens_at = started - count, max(began_at + window, now)
+        return opens_at
 
 
 @dataclass(frozen=True, slots=True)
