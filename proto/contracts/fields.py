@@ -51,6 +51,7 @@ _ID_PATTERN = matches(
 _FAILURE_CODE_PATTERN = matches(
     r"^([a-z][a-z0-9_]{0,63}|[1-5][0-9]{2})$", "must be an error code, such as agent_timeout, or an HTTP status"
 )
+_LABEL_PATTERN = matches(r"^[^:\x00]+:[^\x00]*$", "must be name:value")
 Text = Annotated[str, AfterValidator(_refuse_nul)]
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_ID_PATTERN)]
 AgentId = JobId
@@ -58,6 +59,8 @@ AgentId = JobId
 FailureCode = Annotated[str, StringConstraints(pattern=_FAILURE_CODE_PATTERN)]
 FailureCodes = Annotated[list[FailureCode], Field(min_length=1, max_length=64)]
 Label = Annotated[Text, StringConstraints(max_length=200)]
+#: A label of a filter, `name:value`.
+LabelPair = Annotated[str, StringConstraints(pattern=_LABEL_PATTERN)]
 Tenant = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 Title = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
 OperationName = Annotated[

@@ -22,6 +22,7 @@ from contracts.fields import (
     FailureCodes,
     JobId,
     Label,
+    LabelPair,
     Labels,
     Model,
     Priority,
@@ -319,6 +320,20 @@ class JobFilter(StrictModel):
     duration_s_max: Amount | None = Field(None, description="or as long")
     id_part: Annotated[Text, StringConstraints(min_length=4, max_length=200)] | None = Field(
         None, description="how the id begins or ends"
+    )
+    not_agent_ids: list[Text] = Field(
+        default_factory=list, max_length=20, description="none of them; a job without an agent matches"
+    )
+    not_tenants: list[Text] = Field(default_factory=list, max_length=20, description="none of them")
+    not_labels: list[LabelPair] = Field(
+        default_factory=list, max_length=64, description="`name:value`; none of them is on the job"
+    )
+    not_batch_ids: list[UUID] = Field(default_factory=list, max_length=20, description="an item of none of them")
+    not_codes: list[Annotated[Text, StringConstraints(max_length=64)]] = Field(
+        default_factory=list, max_length=20, description="none of them"
+    )
+    not_criteria_not_met: list[Annotated[Text, StringConstraints(max_length=2_000)]] = Field(
+        default_factory=list, max_length=20, description="the last verdict did not pass any of them: left out"
     )
 
     @model_validator(mode="before")

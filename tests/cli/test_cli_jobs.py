@@ -8,7 +8,7 @@ import pytest
 from grpc import StatusCode
 from support.fake_jobstore import Refusal
 
-from contracts.resources import NewJob, SavedJob
+from contracts.resources import NewAgent, NewJob, SavedJob
 from contracts.status import JobLogStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as pb
@@ -224,6 +224,19 @@ async def test_a_list_filters_by_how_jobs_ended_and_says_what_was_cancelled(sign
     assert (chosen.cancelled, list(chosen.codes), chosen.criterion_not_met) == (True, ["agent_status"], "It rhymes")
     assert (chosen.spent_usd_min, chosen.duration_s_max) == (0.5, 60.0)
     assert asked.order == jobs_pb.JOB_ORDER_DURATION_DESC
+
+
+async def test_a_list_leaves_out_what_is_negated(signoff, jobstore):
+    jobstore.add_agent(NewAgent(id="writer", name="writer", url="http://127.0.0.1:1/"))
+    options = ["--not-agent", "writer", "--not-tenant", "press", "--not-label", "team=red", "--not-label", "team=blue"]
+    ran = await signoff("jobs", "list", *options, "--not-code", "no_progress", "--not-criterion-not-met", "It rhymes")
+    assert ran.status == 0, ran.err
+    chosen = jobstore.asked(jobs_pb.ListJobsRequest)[-1].filter
+    assert ([*chosen.not_agent_ids], [*chosen.not_tenants]) == (["writer"], ["press"])
+    assert ([*chosen.not_labels], [*chosen.not_codes]) == (["team:red", "team:blue"], ["no_progress"])
+    assert [*chosen.not_criteria_not_met] == ["It rhymes"]
+    for option, wrong in (("--not-agent", "nobody"), ("--not-label", "team"), ("--not-batch", "nightly")):
+        assert (await signoff("jobs", "list", option, wrong)).status != 0, option
 
 
 async def test_jobs_are_counted_by_the_values_of_a_field(signoff, jobstore):

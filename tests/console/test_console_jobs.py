@@ -166,6 +166,32 @@ async def test_a_list_is_of_jobs_by_how_they_ended(http, jobstore):
             assert answer.status == 422, name
 
 
+BATCH_ID = "0199d5a8-0000-7000-8000-00000000000a"
+
+
+async def test_a_list_leaves_out_what_is_negated(http, jobstore):
+    given = {name: ["a:1", "b:2"] for name in ("not_agent_id", "not_tenant", "not_label", "not_code")}
+    given |= {"not_batch_id": [BATCH_ID], "not_criterion_not_met": ["It rhymes"]}
+    for address, request in (("/api/jobs", jobs_pb.ListJobsRequest), ("/api/job-counts", jobs_pb.CountJobsRequest)):
+        async with http.get(address, params=given) as answer:
+            assert answer.status == 200, await answer.text()
+        chosen = jobstore.asked(request)[-1].filter
+        assert [*chosen.not_agent_ids] == [*chosen.not_tenants] == [*chosen.not_labels] == ["a:1", "b:2"]
+        assert [*chosen.not_codes] == ["a:1", "b:2"]
+        assert ([*chosen.not_batch_ids], [*chosen.not_criteria_not_met]) == ([BATCH_ID], ["It rhymes"])
+    for name, wrong in (
+        ("not_label", "team"),
+        ("not_agent_id", "?"),
+        ("not_batch_id", "nightly"),
+        ("not_status", "FAILED"),
+        ("not_created_after", "2026-01-01T00:00:00Z"),
+        ("not_cost_min", "1"),
+    ):
+        async with http.get("/api/jobs", params={name: wrong}) as answer:
+            assert answer.status == 422, name
+            assert name in await answer.text()
+
+
 async def test_logs_are_listed_oldest_first(http):
     job = await create(http, agent_id="writer", payload={"ends": "COMPLETED"})
     await http.post(f"/api/jobs/{job['id']}/execute")

@@ -169,6 +169,10 @@ job_filters = st.builds(
     tenant=maybe(texts()),
     labels=labels,
     batch_id=maybe(st.uuids()),
+    not_agent_ids=st.lists(IDS, max_size=2),
+    not_labels=st.lists(st.sampled_from(["team:a", "team:b:c", "x:"]), max_size=2),
+    not_batch_ids=st.lists(st.uuids(), max_size=2),
+    not_criteria_not_met=st.lists(texts(), max_size=2),
 )
 waiting_sums = st.builds(
     WaitingSum,

@@ -20,4 +20,5 @@ def _filter_fields(job_filter: JobFilter | Mapping[str, Any]) -> dict[str, Any]:
     fields = dict(job_filter)
     statuses = [pb.JobStatus.Value(f"JOB_STATUS_{status}") for status in fields.get("statuses", ())]
     batch_id = fields.get("batch_id")
-    return {**fields, "statuses": statuses, "batch_id": batch_id and str(batch_id)}
+    not_batch_ids = [str(each) for each in fields.get("not_batch_ids", ())]
+    return {**fields, "statuses": statuses, "batch_id": batch_id and str(batch_id), "not_batch_ids": not_batch_ids}

@@ -25,15 +25,19 @@ _FILTER_FIELDS: Final = {
     *("agent_id", "tenant", "batch_id", "text", "cancelled", "criterion_not_met", "spent_usd_min", "spent_usd_max"),
     *("duration_s_min", "duration_s_max", "id_part"),
 }
+_FILTER_LISTS: Final = (
+    "codes",
+    *("not_agent_ids", "not_tenants", "not_labels", "not_batch_ids", "not_codes", "not_criteria_not_met"),
+)
 
 
 def job_filter_of(message: Any) -> JobFilter:
-    """Return a filter as received, from a JobFilter or a request that has its fields; ValidationError if malformed."""
+    """Return a filter as received, ValidationError if malformed."""
     return JobFilter(
         **fields_of(message, _FILTER_FIELDS),
         statuses=[status_of(status) for status in message.statuses],
         labels=dict(message.labels),
-        codes=list(getattr(message, "codes", ())),
+        **{name: list(getattr(message, name)) for name in _FILTER_LISTS},
         created_after=time_of(message, "created_after"),
         created_before=time_of(message, "created_before"),
     )

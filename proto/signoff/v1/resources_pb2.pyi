@@ -1342,6 +1342,12 @@ class JobFilter(_message.Message):
     DURATION_S_MIN_FIELD_NUMBER: _builtins.int
     DURATION_S_MAX_FIELD_NUMBER: _builtins.int
     ID_PART_FIELD_NUMBER: _builtins.int
+    NOT_AGENT_IDS_FIELD_NUMBER: _builtins.int
+    NOT_TENANTS_FIELD_NUMBER: _builtins.int
+    NOT_LABELS_FIELD_NUMBER: _builtins.int
+    NOT_BATCH_IDS_FIELD_NUMBER: _builtins.int
+    NOT_CODES_FIELD_NUMBER: _builtins.int
+    NOT_CRITERIA_NOT_MET_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     tenant: _builtins.str
     batch_id: _builtins.str
@@ -1375,6 +1381,22 @@ class JobFilter(_message.Message):
     def codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Any of them: why the last execution was not completed."""
 
+    @_builtins.property
+    def not_agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """None of these; a job that has no value at all is none of them, too. A label is `name:value`. Where few jobs are
+        left, lists, counts and facets look at the newest that match the rest, as their `searched` says.
+        """
+
+    @_builtins.property
+    def not_tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def not_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def not_batch_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def not_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def not_criteria_not_met(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -1394,10 +1416,16 @@ class JobFilter(_message.Message):
         duration_s_min: _builtins.float | None = ...,
         duration_s_max: _builtins.float | None = ...,
         id_part: _builtins.str | None = ...,
+        not_agent_ids: _abc.Iterable[_builtins.str] | None = ...,
+        not_tenants: _abc.Iterable[_builtins.str] | None = ...,
+        not_labels: _abc.Iterable[_builtins.str] | None = ...,
+        not_batch_ids: _abc.Iterable[_builtins.str] | None = ...,
+        not_codes: _abc.Iterable[_builtins.str] | None = ...,
+        not_criteria_not_met: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_cancelled", b"_cancelled", "_criterion_not_met", b"_criterion_not_met", "_duration_s_max", b"_duration_s_max", "_duration_s_min", b"_duration_s_min", "_id_part", b"_id_part", "_spent_usd_max", b"_spent_usd_max", "_spent_usd_min", b"_spent_usd_min", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "created_after", b"created_after", "created_before", b"created_before", "criterion_not_met", b"criterion_not_met", "duration_s_max", b"duration_s_max", "duration_s_min", b"duration_s_min", "id_part", b"id_part", "spent_usd_max", b"spent_usd_max", "spent_usd_min", b"spent_usd_min", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_cancelled", b"_cancelled", "_criterion_not_met", b"_criterion_not_met", "_duration_s_max", b"_duration_s_max", "_duration_s_min", b"_duration_s_min", "_id_part", b"_id_part", "_spent_usd_max", b"_spent_usd_max", "_spent_usd_min", b"_spent_usd_min", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "codes", b"codes", "created_after", b"created_after", "created_before", b"created_before", "criterion_not_met", b"criterion_not_met", "duration_s_max", b"duration_s_max", "duration_s_min", b"duration_s_min", "id_part", b"id_part", "labels", b"labels", "spent_usd_max", b"spent_usd_max", "spent_usd_min", b"spent_usd_min", "statuses", b"statuses", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_cancelled", b"_cancelled", "_criterion_not_met", b"_criterion_not_met", "_duration_s_max", b"_duration_s_max", "_duration_s_min", b"_duration_s_min", "_id_part", b"_id_part", "_spent_usd_max", b"_spent_usd_max", "_spent_usd_min", b"_spent_usd_min", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "codes", b"codes", "created_after", b"created_after", "created_before", b"created_before", "criterion_not_met", b"criterion_not_met", "duration_s_max", b"duration_s_max", "duration_s_min", b"duration_s_min", "id_part", b"id_part", "labels", b"labels", "not_agent_ids", b"not_agent_ids", "not_batch_ids", b"not_batch_ids", "not_codes", b"not_codes", "not_criteria_not_met", b"not_criteria_not_met", "not_labels", b"not_labels", "not_tenants", b"not_tenants", "spent_usd_max", b"spent_usd_max", "spent_usd_min", b"spent_usd_min", "statuses", b"statuses", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015

@@ -72,6 +72,17 @@ class Frozen:
         return await self.runner.submit.run(commands)
 
 
+async def test_an_operation_is_not_of_what_its_filter_leaves_out(world: World) -> None:
+    tenant = uuid4().hex
+    await world.jobs(2, tenant=tenant, labels={"team": "red"})
+    others = await world.jobs(3, tenant=tenant)
+    operation = await made(world, "cancel", filter={"tenant": tenant, "not_labels": ["team:red"]})
+    assert operation.filter is not None
+    assert (operation.total, operation.filter.not_labels) == (3, ["team:red"])
+    items = await reported(world, operation.id)
+    assert {item.job_id for item in items} == {job.job_id for job in others}
+
+
 async def test_all_that_match_are_assigned_each_once_whatever_dies(world: World) -> None:
     tenant, to = uuid4().hex, await agent(world)
     jobs = await world.jobs(5, tenant=tenant)

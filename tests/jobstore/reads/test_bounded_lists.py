@@ -11,7 +11,7 @@ from support.jobstore.rows import parsed
 
 from contracts.resources import JobFilter
 from contracts.status import JobOrder
-from jobstore.reads import job_filter, job_finding, job_list
+from jobstore.reads import job_facets, job_filter, job_finding, job_list
 from jobstore.storage.database import Database
 
 JOBS = 3_000
@@ -55,6 +55,13 @@ FILTERS: list[tuple[dict[str, Any], Callable[[Any], bool]]] = [
     ({"created_after": BEGIN + timedelta(seconds=2_000)}, lambda row: row.tenant == "tenant-2"),
     ({"spent_usd_min": 2_500}, lambda row: row.spent_usd >= 2_500 and row.duration_s is not None),
     ({"tenant": "nobody"}, lambda _: False),
+    ({"not_tenants": ["tenant-1", "tenant-2"]}, lambda row: row.tenant == "tenant-0"),
+    (
+        {"not_tenants": ["tenant-1", "tenant-2"], "codes": ["rare"]},
+        lambda r: r.tenant == "tenant-0" and r.code == "rare",
+    ),
+    ({"batch_id": BATCH, "not_tenants": ["tenant-0"]}, lambda row: row.tenant == "tenant-1"),
+    ({"not_batch_ids": [BATCH, UNKNOWN]}, lambda row: row.tenant == "tenant-2" and row.batch_id is None),
 ]
 
 
@@ -113,6 +120,28 @@ async def test_of_more_than_are_sorted_the_newest_are_and_that_is_said(
     assert 200 in searched
     assert set(found) >= {row.id for row in newest}, "at least the newest are shown"
     assert len(found) == len(set(found))
+
+
+async def test_where_exclusions_leave_few_the_newest_are_looked_at_and_that_is_said(
+    database: Database, rows: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, most in (("SKIMMED_MAX", 40), ("WALKED_MAX", 60), ("SORTED_MAX", 1_500), ("COUNTED_MAX", 1_500)):
+        monkeypatch.setattr(job_finding, name, most)
+    chosen: dict[str, Any] = {"not_tenants": ["tenant-2"]}
+    newest = sorted(
+        (row for row in rows if row.created_at >= BEGIN + timedelta(seconds=1_500)), key=lambda r: r.created_at
+    )
+    left = [row for row in newest if row.tenant != "tenant-2"]
+    found, searched = await walk(database, JobOrder.CREATED_DESC, 30, **chosen)
+    assert found[: len(left)] == sort(left, JobOrder.CREATED_DESC)
+    assert 1_500 in searched
+    async with database.transaction() as connection:
+        assert await job_list.count_jobs(connection, JobFilter(**chosen)) == ({"PENDING": len(left)}, 0, 1_500)
+        codes = await job_facets.list_job_facets(connection, "code", JobFilter(**chosen), 20)
+    assert ([(one.value, one.count) for one in codes.facets], codes.searched) == (
+        [("rare", sum(row.code == "rare" for row in left))],
+        1_500,
+    )
 
 
 async def test_of_a_large_batch_the_newest_items_are_counted(

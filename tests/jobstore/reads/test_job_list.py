@@ -129,6 +129,19 @@ FILTERS: list[tuple[dict[str, Any], Any]] = [
     ({"spent_usd_min": 0.5, "spent_usd_max": 1.0}, lambda row: 0.5 <= row.spent_usd <= 1.0),
     ({"duration_s_max": 0}, lambda row: row.duration_s == 0),
     ({"duration_s_min": 3, "cancelled": True}, lambda row: row.duration_s >= 3 and row.cancelled),
+    ({"not_agent_ids": ["writer", "nobody"]}, lambda row: row.agent_id is None),
+    ({"not_tenants": ["tenant-1", "tenant-2"]}, lambda row: row.tenant == "tenant-0"),
+    ({"not_labels": ["team:t2", "team:t3"]}, lambda row: row.labels["team"] in {"t0", "t1"}),
+    ({"not_labels": ["kind:x"]}, lambda _: False),
+    ({"not_batch_ids": [BATCH]}, lambda row: row.batch_id is None),
+    ({"not_codes": ["no_progress"]}, lambda row: row.code != "no_progress"),
+    ({"not_criteria_not_met": ['Is "blue", or so', "y"]}, lambda row: len(row.not_met_criteria or ()) < 2),
+    (
+        {"not_agent_ids": ["writer"], "not_codes": ["agent_status"], "tenant": "tenant-1"},
+        lambda row: row.agent_id is None and row.code is None and row.tenant == "tenant-1",
+    ),
+    ({"text": "page", "not_agent_ids": ["writer"]}, lambda row: "page" in row.title and row.agent_id is None),
+    ({"batch_id": BATCH, "not_codes": ["x", "agent_status"]}, lambda row: row.batch_id and row.code != "agent_status"),
     ({"text": "page", "agent_id": "writer"}, lambda row: "page" in row.title and row.agent_id == "writer"),
 ]
 

@@ -57,6 +57,27 @@ def read_conditions(  # noqa: PLR0913 - each is an option
     criterion_not_met: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Whose last verdict did not pass this required criterion.")
     ] = None,
+    not_agent: Annotated[
+        list[str] | None,
+        typer.Option(metavar="AGENT", help="Not this agent's. May be repeated.", autocompletion=complete_agents),
+    ] = None,
+    not_tenant: Annotated[list[str] | None, typer.Option(help="Not of this tenant. May be repeated.")] = None,
+    not_label: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Without this label. May be repeated: none of them.")
+    ] = None,
+    not_batch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="BATCH", help="No item of this batch. May be repeated.", autocompletion=complete_operations
+        ),
+    ] = None,
+    not_code: Annotated[
+        list[str] | None, typer.Option(help="Not ended for this reason, a code. May be repeated: none of them.")
+    ] = None,
+    not_criterion_not_met: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="Whose last verdict did not fail this criterion. May be repeated."),
+    ] = None,
     cost_min: Annotated[
         float | None, typer.Option(metavar="USD", min=0, help="Ended, and cost as much or more.")
     ] = None,
@@ -83,6 +104,12 @@ def read_conditions(  # noqa: PLR0913 - each is an option
         "cancelled": cancelled,
         "codes": code,
         "criterion_not_met": criterion_not_met,
+        "not_agent_ids": not_agent,
+        "not_tenants": not_tenant,
+        "not_labels": not_label and [":".join(*parse_pairs([each], "--not-label").items()) for each in not_label],
+        "not_batch_ids": not_batch,
+        "not_codes": not_code,
+        "not_criteria_not_met": not_criterion_not_met,
         "spent_usd_min": cost_min,
         "spent_usd_max": cost_max,
         "duration_s_min": duration_min,
@@ -118,6 +145,10 @@ async def _find_ids(jobstore: JobStoreClient, conditions: dict[str, Any]) -> dic
         found["agent_id"] = str((await find_agent(jobstore, found["agent_id"])).id)
     if "batch_id" in found:
         found["batch_id"] = await find_batch_id(jobstore, found["batch_id"])
+    if "not_agent_ids" in found:
+        found["not_agent_ids"] = [str((await find_agent(jobstore, each)).id) for each in found["not_agent_ids"]]
+    if "not_batch_ids" in found:
+        found["not_batch_ids"] = [await find_batch_id(jobstore, each) for each in found["not_batch_ids"]]
     return found
 
 

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_
 
 from console.api.parameters import EARLIER_NAMES
 from contracts.criteria import CriteriaList, CriteriaText, CriterionWarning, join_forms
-from contracts.fields import AgentId, Model, Moment, OperationName, StrictModel, Tenant, Text, matches
+from contracts.fields import AgentId, LabelPair, Model, Moment, OperationName, StrictModel, Tenant, Text, matches
 from contracts.jsontext import Json
 from contracts.judging.calibration.golden import Share
 from contracts.judging.policy import JudgePolicy
@@ -28,7 +28,6 @@ IdempotencyKey = Annotated[
 ]
 
 
-_LABEL_PATTERN = matches(r"^[^:\x00]+:[^\x00]*$", "must be name:value")
 _KIND_PATTERN = matches(r"^[a-z_]{1,40}$", "must be a kind of entry, such as claimed")
 
 
@@ -51,7 +50,7 @@ class JobsFilter(Model):
     agent_id: AgentId | None = None
     tenant: Tenant | None = None
     batch_id: UUID | None = None
-    label: list[Annotated[str, StringConstraints(pattern=_LABEL_PATTERN)]] = Field(
+    label: list[LabelPair] = Field(
         default_factory=list, max_length=64, description="`name:value`; all of them must be on the job"
     )
     created_after: Moment | None = Field(None, description="or at this time")
@@ -73,13 +72,27 @@ class JobsFilter(Model):
     id_part: Annotated[Text, StringConstraints(min_length=4, max_length=200)] | None = Field(
         None, description="how the id begins or ends"
     )
+    not_agent_id: list[AgentId] = Field(
+        default_factory=list, max_length=20, description="none of them; a job without an agent matches"
+    )
+    not_tenant: list[Tenant] = Field(default_factory=list, max_length=20, description="none of them")
+    not_label: list[LabelPair] = Field(
+        default_factory=list, max_length=64, description="`name:value`; none of them is on the job"
+    )
+    not_batch_id: list[UUID] = Field(default_factory=list, max_length=20, description="an item of none of them")
+    not_code: list[Annotated[Text, StringConstraints(max_length=64)]] = Field(
+        default_factory=list, max_length=20, description="none of them"
+    )
+    not_criterion_not_met: list[Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]] = Field(
+        default_factory=list, max_length=20, description="the last verdict did not pass any of them: left out"
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _rename(cls, given: dict[str, object]) -> dict[str, object]:
         return {EARLIER_NAMES.get(name, name): value for name, value in given.items()}
 
-    @field_validator("label", "code", mode="before")
+    @field_validator("label", "code", "not_label", "not_code", mode="before")
     @classmethod
     def _drop_empty(cls, value: object) -> object:
         """Drop empty values: `label=` filters by nothing."""
@@ -104,6 +117,12 @@ class JobsFilter(Model):
             duration_s_min=self.duration_min,
             duration_s_max=self.duration_max,
             id_part=self.id_part,
+            not_agent_ids=self.not_agent_id,
+            not_tenants=self.not_tenant,
+            not_labels=self.not_label,
+            not_batch_ids=self.not_batch_id,
+            not_codes=self.not_code,
+            not_criteria_not_met=self.not_criterion_not_met,
         )
 
 

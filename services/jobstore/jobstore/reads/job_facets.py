@@ -65,13 +65,13 @@ class _Batches(_Field):
 
 
 _FIELDS: Final[Mapping[str, _Field]] = {
-    "agent": _Field(jobs.c.agent_id, {"agent_id": None}, names=agents),
-    "tenant": _Field(jobs.c.tenant, {"tenant": None}),
-    "batch": _Batches(jobs.c.batch_id, {"batch_id": None}, names=operations),
-    "code": _Field(jobs.c.code, {"codes": []}, "jobs.code IS NOT NULL"),
+    "agent": _Field(jobs.c.agent_id, {"agent_id": None, "not_agent_ids": []}, names=agents),
+    "tenant": _Field(jobs.c.tenant, {"tenant": None, "not_tenants": []}),
+    "batch": _Batches(jobs.c.batch_id, {"batch_id": None, "not_batch_ids": []}, names=operations),
+    "code": _Field(jobs.c.code, {"codes": [], "not_codes": []}, "jobs.code IS NOT NULL"),
     "criterion": _Field(
         jobs.c.not_met_criteria,
-        {"criterion_not_met": None},
+        {"criterion_not_met": None, "not_criteria_not_met": []},
         "jobs.not_met_criteria IS NOT NULL",
         func.unnest,
     ),
@@ -127,8 +127,11 @@ def _get_field(word: str, label: str, chosen: JobFilter) -> _Field:
     field = _FIELDS[word]
     if not label:
         return field
-    others = {name: value for name, value in chosen.labels.items() if name != label}
-    return _Field(field.column, {"labels": others}, field.wanted, lambda column: column.op("->>")(label))
+    others = {
+        "labels": {name: value for name, value in chosen.labels.items() if name != label},
+        "not_labels": [each for each in chosen.not_labels if each.partition(":")[0] != label],
+    }
+    return _Field(field.column, others, field.wanted, lambda column: column.op("->>")(label))
 
 
 async def _count_values(connection: Connection, field: _Field, chosen: JobFilter, limit: int) -> Facets:

@@ -1,12 +1,14 @@
 """Make SQL conditions for the jobs that match a filter."""
 
 import re
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 from uuid import UUID
 
 from pydantic_core import to_json
 from sqlalchemy import (
     ARRAY,
+    Boolean,
     ColumnCollection,
     ColumnElement,
     Integer,
@@ -18,8 +20,10 @@ from sqlalchemy import (
     any_,
     bindparam,
     cast,
+    false,
     func,
     literal,
+    not_,
     or_,
     select,
     text,
@@ -35,6 +39,16 @@ from jobstore.storage.tables import job_texts, jobs
 HAS_ENDED: Final = text("jobs.duration_s IS NOT NULL")
 #: Jobs of which the words match that are looked at: of more, the newest.
 FOUND_MAX: Final = 20_000
+#: What a filter leaves out, emptied. No index finds the jobs that are left: where these are few, lists look at the
+#: newest that match the rest.
+NO_EXCLUSIONS: Final[dict[str, list[str]]] = {
+    "not_agent_ids": [],
+    "not_tenants": [],
+    "not_labels": [],
+    "not_batch_ids": [],
+    "not_codes": [],
+    "not_criteria_not_met": [],
+}
 #: Words that so many of the newest jobs have, of so many that are asked, are frequent.
 FREQUENT, ASKED_MAX = 400, 4_000
 #: The newest jobs among which the rarest word of several is found.
@@ -105,6 +119,11 @@ def holds_id_part(columns: ColumnCollection[str, ColumnElement[str]], part: str)
 def is_search(chosen: JobFilter) -> bool:
     """Return whether a filter searches what jobs say."""
     return chosen.text is not None or chosen.id_part is not None
+
+
+def has_exclusions(chosen: JobFilter) -> bool:
+    """Return whether a filter leaves out jobs that have a value."""
+    return any(getattr(chosen, name) for name in NO_EXCLUSIONS)
 
 
 def is_found(chosen: JobFilter) -> ColumnElement[bool]:
@@ -190,15 +209,39 @@ def where_matching(
     if chosen.batch_id is not None:
         query = query.where(_is_of_batch(chosen.batch_id, items_max, by_row=by_row))
     if chosen.labels:  # the index has only jobs with labels
-        labels = cast(literal(to_json(chosen.labels).decode(), Text), JSONB)
-        query = query.where(table["labels"].op("@>")(labels), text("jobs.labels <> '{}'"))
+        query = query.where(_has_labels(table, chosen.labels), text("jobs.labels <> '{}'"))
     if chosen.created_after is not None:
         query = query.where(table["created_at"] >= chosen.created_after)
     if chosen.created_before is not None:
         query = query.where(table["created_at"] < chosen.created_before)
     if is_search(chosen):
         query = query.where(or_(holds(jobs.c, chosen), is_found(chosen)))
-    return _where_ended(query, chosen, table)
+    return where_not_excluded(_where_ended(query, chosen, table), chosen, table)
+
+
+def where_not_excluded(query: Query, chosen: JobFilter, table: Columns) -> Query:
+    """Restrict a query to the jobs that have none of the values that a filter leaves out."""
+    excluded: list[ColumnElement[bool] | TextClause] = [
+        table[column].in_(values)
+        for column, values in (
+            ("agent_id", chosen.not_agent_ids),
+            ("tenant", chosen.not_tenants),
+            ("code", chosen.not_codes),
+        )
+        if values
+    ]
+    for name, _, value in (label.partition(":") for label in chosen.not_labels):
+        excluded.append(_has_labels(table, {name: value}))
+    excluded += [_is_of_batch(batch_id, None, by_row=True) for batch_id in chosen.not_batch_ids]
+    if chosen.not_criteria_not_met:
+        criteria = [cut_criterion(each) for each in chosen.not_criteria_not_met]
+        excluded.append(table["not_met_criteria"].op("&&")(cast(literal(criteria, ARRAY(Text)), ARRAY(Text))))
+    # A job without any value has none of these.
+    return query.where(*(not_(func.coalesce(condition, false(), type_=Boolean)) for condition in excluded))
+
+
+def _has_labels(table: Columns, labels: Mapping[str, str]) -> ColumnElement[bool]:
+    return table["labels"].op("@>")(cast(literal(to_json(labels).decode(), Text), JSONB))
 
 
 def _is_of_batch(batch_id: UUID, items_max: int | None, *, by_row: bool) -> TextClause:

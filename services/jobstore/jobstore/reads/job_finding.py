@@ -27,14 +27,17 @@ from contracts.resources import JobFilter
 from contracts.status import JobOrder
 from jobstore.reads.job_filter import (
     FOUND_MAX,
+    NO_EXCLUSIONS,
     Query,
     find_rare,
     find_rarest_word,
+    has_exclusions,
     has_words,
     holds,
     is_search,
     select_found_of_newest,
     where_matching,
+    where_not_excluded,
 )
 from jobstore.reads.job_order import (
     CREATED,
@@ -89,7 +92,7 @@ async def find_jobs(
     rows, is_certain = await _walk(connection, SKIMMED_MAX, limit, chosen, order, after)
     if is_certain:
         return Found(rows)
-    if order in CREATED and chosen.batch_id is None:
+    if order in CREATED and chosen.batch_id is None and not has_exclusions(chosen):
         query = where_matching(select(*get_order_columns(order)), chosen)
         return Found(list(await connection.execute(sort_and_seek(query, order, after).limit(limit))))
     if len(rows) * WALKED_MAX >= limit * SKIMMED_MAX:
@@ -141,7 +144,10 @@ async def _sort_newest(
     page = sort_and_seek(select(newest), order, after, newest.c).limit(limit).subquery()
     query = select(number.c.number, page).select_from(number.outerjoin(page, true()))
     rows = list(await connection.execute(sort(query, order, page.c)))
-    is_all = not await is_cut(connection, chosen, rows[0].number, SORTED_MAX)
+    if has_exclusions(chosen):
+        is_all = await _find_bound_of_newest(connection, chosen, SORTED_MAX) is None
+    else:
+        is_all = not await is_cut(connection, chosen, rows[0].number, SORTED_MAX)
     return [row for row in rows if row.id is not None], is_all
 
 
@@ -154,9 +160,20 @@ async def is_cut(connection: Connection, chosen: JobFilter, number: int, most: i
 
 
 def select_newest(columns: Iterable[ColumnElement[object]], chosen: JobFilter, limit: int) -> Query:
-    """Return the newest jobs that match, without a search; of a large batch those of its newest items."""
-    query = where_matching(select(*columns), chosen, items_max=min(limit, COUNTED_MAX))
-    return sort_and_seek(query, JobOrder.CREATED_DESC, None).limit(limit)
+    """Return the newest jobs that match, without a search; of a large batch those of its newest items.
+
+    With exclusions: what these leave of the newest that match the rest.
+    """
+    asked = list(columns)
+    excludes = has_exclusions(chosen)
+    looked_at = list({column.key: column for column in (*asked, *_MATCHED)}.values()) if excludes else asked
+    rest = chosen.model_copy(update=NO_EXCLUSIONS) if excludes else chosen
+    query = where_matching(select(*looked_at), rest, items_max=min(limit, COUNTED_MAX))
+    query = sort_and_seek(query, JobOrder.CREATED_DESC, None).limit(limit)
+    if not excludes:
+        return query
+    table = query.subquery("jobs").c
+    return where_not_excluded(select(*(table[str(column.key)] for column in asked)), chosen, table)
 
 
 async def search_jobs(
@@ -170,22 +187,25 @@ async def search_jobs(
         query = select((await select_found(connection, get_place_columns(order), chosen)).subquery())
     named = query.subquery().c
     query = sort_and_seek(select(*get_order_columns(order, named)), order, after, named).limit(limit)
-    return Found(list(await connection.execute(query)), await _find_search_bound(connection, chosen))
+    return Found(list(await connection.execute(query)), await _find_bound_of_newest(connection, chosen, SEARCHED_MAX))
 
 
 async def find_bound(connection: Connection, chosen: JobFilter, number: int) -> int | None:
     """Return among how many of the newest that match `number` were counted; None if none of them was left out."""
     if is_search(chosen):
-        return await _find_search_bound(connection, chosen)
+        return await _find_bound_of_newest(connection, chosen, SEARCHED_MAX)
+    if has_exclusions(chosen):
+        return await _find_bound_of_newest(connection, chosen, COUNTED_MAX)
     return COUNTED_MAX if await is_cut(connection, chosen, number, COUNTED_MAX) else None
 
 
-async def _find_search_bound(connection: Connection, chosen: JobFilter) -> int | None:
-    rest = chosen.model_copy(update=NO_SEARCH)
-    most = SEARCHED_MAX + 1 if rest.batch_id is None else min(SEARCHED_MAX + 1, COUNTED_MAX)
+async def _find_bound_of_newest(connection: Connection, chosen: JobFilter, bound: int) -> int | None:
+    """Return the bound if more match than so many, of what is looked at for a search or for exclusions; None if not."""
+    rest = chosen.model_copy(update={**NO_SEARCH, **NO_EXCLUSIONS})
+    most = bound + 1 if rest.batch_id is None else min(bound + 1, COUNTED_MAX)
     last = select_newest((jobs.c.id,), rest, most).limit(1).offset(most - 1)
     number = 0 if await connection.scalar(last) is None else most
-    return SEARCHED_MAX if await is_cut(connection, rest, number, most) else None
+    return bound if await is_cut(connection, rest, number, most) else None
 
 
 def _search_by_creation(

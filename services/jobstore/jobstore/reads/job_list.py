@@ -11,7 +11,7 @@ from contracts.resources import JobFilter
 from contracts.status import JobOrder, JobStatus
 from jobstore.commands.unit_of_work import JobView
 from jobstore.reads import job_finding
-from jobstore.reads.job_filter import is_search, where_matching
+from jobstore.reads.job_filter import has_exclusions, is_search, where_matching
 from jobstore.reads.job_order import PARTS, Place, get_place, sort_and_seek
 from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, TEXTS, make_job_view
 from jobstore.reads.page import fetch_page
@@ -88,12 +88,12 @@ _CANCELLED: Final = "cancelled"
 async def count_jobs(connection: Connection, chosen: JobFilter) -> Counts:
     """Count the jobs that match by status, ignoring the filter's statuses; call within a transaction.
 
-    Each status is counted up to COUNTED_MAX; of a search, or of a batch, among so many of the newest that match. Those
-    that were cancelled are counted at their status, too.
+    Each status is counted up to COUNTED_MAX; of a search, of a batch, or with exclusions among so many of the newest.
+    Those that were cancelled are counted at their status, too.
     """
     await connection.execute(PLAN_ANEW)
     rest = chosen.model_copy(update={"statuses": []})
-    if not is_search(rest) and rest.batch_id is None:
+    if not is_search(rest) and rest.batch_id is None and not has_exclusions(rest):
         return await _count_each(connection, rest)
     columns = (jobs.c.id, jobs.c.status, jobs.c.cancelled)
     if is_search(rest):

@@ -2138,6 +2138,36 @@ export interface components {
              * @description how the id begins or ends
              */
             id_part?: string | null;
+            /**
+             * Not Agent Ids
+             * @description none of them; a job without an agent matches
+             */
+            not_agent_ids?: string[];
+            /**
+             * Not Tenants
+             * @description none of them
+             */
+            not_tenants?: string[];
+            /**
+             * Not Labels
+             * @description `name:value`; none of them is on the job
+             */
+            not_labels?: string[];
+            /**
+             * Not Batch Ids
+             * @description an item of none of them
+             */
+            not_batch_ids?: string[];
+            /**
+             * Not Codes
+             * @description none of them
+             */
+            not_codes?: string[];
+            /**
+             * Not Criteria Not Met
+             * @description the last verdict did not pass any of them: left out
+             */
+            not_criteria_not_met?: string[];
         };
         /**
          * JobLog
@@ -4424,6 +4454,18 @@ export interface operations {
                 duration_max?: number | null;
                 /** @description how the id begins or ends */
                 id_part?: string | null;
+                /** @description none of them; a job without an agent matches */
+                not_agent_id?: string[];
+                /** @description none of them */
+                not_tenant?: string[];
+                /** @description `name:value`; none of them is on the job */
+                not_label?: string[];
+                /** @description an item of none of them */
+                not_batch_id?: string[];
+                /** @description none of them */
+                not_code?: string[];
+                /** @description the last verdict did not pass any of them: left out */
+                not_criterion_not_met?: string[];
                 /** @description any of them */
                 status?: components["schemas"]["JobStatus"][];
                 /** @description with `-` the newest, or the most, first */
@@ -9444,6 +9486,18 @@ export interface operations {
                 duration_max?: number | null;
                 /** @description how the id begins or ends */
                 id_part?: string | null;
+                /** @description none of them; a job without an agent matches */
+                not_agent_id?: string[];
+                /** @description none of them */
+                not_tenant?: string[];
+                /** @description `name:value`; none of them is on the job */
+                not_label?: string[];
+                /** @description an item of none of them */
+                not_batch_id?: string[];
+                /** @description none of them */
+                not_code?: string[];
+                /** @description the last verdict did not pass any of them: left out */
+                not_criterion_not_met?: string[];
             };
             header?: never;
             path?: never;
@@ -9527,6 +9581,18 @@ export interface operations {
                 duration_max?: number | null;
                 /** @description how the id begins or ends */
                 id_part?: string | null;
+                /** @description none of them; a job without an agent matches */
+                not_agent_id?: string[];
+                /** @description none of them */
+                not_tenant?: string[];
+                /** @description `name:value`; none of them is on the job */
+                not_label?: string[];
+                /** @description an item of none of them */
+                not_batch_id?: string[];
+                /** @description none of them */
+                not_code?: string[];
+                /** @description the last verdict did not pass any of them: left out */
+                not_criterion_not_met?: string[];
                 /** @description status, agent, tenant, batch, code, criterion, label (its names), or `label:NAME` (its values) */
                 field: string;
                 /** @description any of them */

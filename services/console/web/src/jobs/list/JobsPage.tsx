@@ -147,7 +147,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
         search={search}
         onClear={selection.clear}
       />
-      <ListFooter list={list} text={search.text} />
+      <ListFooter list={list} search={search} />
     </div>
   );
 }

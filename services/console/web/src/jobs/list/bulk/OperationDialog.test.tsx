@@ -163,6 +163,9 @@ it("what is done to all is done to those that allow it, and match", () => {
     created_after: "2026-11-25T00:00:00.000Z",
     text: "x",
   });
+  expect(toFilter("retry", { notAgent: ["w"], notLabel: ["team:red"], notCriterion: ["z"] }, NOW)).toEqual({
+    ...{ statuses: ["FAILED"], not_agent_ids: ["w"], not_labels: ["team:red"], not_criteria_not_met: ["z"] },
+  });
   const search = { code: ["x"], criterion: "y", costMin: 0, durationMax: 60 };
   expect(toFilter("retry", search, NOW)).toEqual({
     ...{ statuses: ["FAILED"], codes: ["x"], criterion_not_met: "y", spent_usd_min: 0, duration_s_max: 60 },

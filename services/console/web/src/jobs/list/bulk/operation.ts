@@ -92,6 +92,12 @@ export function toFilter(kind: OperationKind, search: JobsSearch, now: number): 
     ...(search.code && { codes: search.code }),
     ...(search.criterion && { criterion_not_met: search.criterion }),
     ...withoutUndefined({
+      not_agent_ids: search.notAgent,
+      not_tenants: search.notTenant,
+      not_batch_ids: search.notBatch,
+      not_labels: search.notLabel,
+      not_codes: search.notCode,
+      not_criteria_not_met: search.notCriterion,
       spent_usd_min: search.costMin,
       spent_usd_max: search.costMax,
       duration_s_min: search.durationMin,

@@ -1,5 +1,5 @@
 import { formatMinuteTime } from "@/lib/format";
-import type { JobsSearch } from "./jobs-search";
+import type { JobsSearch, NotField } from "./jobs-search";
 
 /** Filter in words, with the change that takes it away. */
 export type FilterWords = { words: string; without: Partial<JobsSearch> };
@@ -7,6 +7,10 @@ export type FilterWords = { words: string; without: Partial<JobsSearch> };
 /** Describe the filters apart from status and text, with times in a zone and agents by name. */
 export function listFilters(search: JobsSearch, zone: string | undefined, nameOf = (id: string) => id): FilterWords[] {
   const { agent, tenant, batch, label = [], code = [], criterion, notStatus } = search;
+  const describeNot = (name: NotField, format: (value: string) => string): FilterWords[] => {
+    const values = search[name] ?? [];
+    return values.map((each) => ({ words: format(each), without: { [name]: allBut(values, each) } }));
+  };
   const found: (FilterWords | false | undefined | "")[] = [
     notStatus && { words: `status not ${notStatus.join(" or ")}`, without: { notStatus: undefined } },
     search.cancelled === false && { words: "not cancelled", without: { cancelled: undefined } },
@@ -16,6 +20,12 @@ export function listFilters(search: JobsSearch, zone: string | undefined, nameOf
     ...label.map((each) => ({ words: `label ${each}`, without: { label: allBut(label, each) } })),
     ...code.map((each) => ({ words: `code ${each}`, without: { code: allBut(code, each) } })),
     criterion && { words: `criterion not met “${criterion}”`, without: { criterion: undefined } },
+    ...describeNot("notAgent", (id) => `agent not ${nameOf(id)}`),
+    ...describeNot("notTenant", (each) => `tenant not ${each}`),
+    ...describeNot("notBatch", (each) => `batch not ${each}`),
+    ...describeNot("notLabel", (each) => `label not ${each}`),
+    ...describeNot("notCode", (each) => `code not ${each}`),
+    ...describeNot("notCriterion", (each) => `not: criterion not met “${each}”`),
     describeRange("cost", search.costMin, search.costMax, (usd) => `$${usd}`, {
       costMin: undefined,
       costMax: undefined,

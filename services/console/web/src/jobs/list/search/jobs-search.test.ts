@@ -88,6 +88,29 @@ it("asks for all statuses but those that are negated", () => {
   expect([matches(JOB, search, CREATED), matches(JOB, { notStatus: ["PENDING"] }, CREATED)]).toEqual([false, true]);
 });
 
+it("leaves out what is negated, and reads it from the address", () => {
+  const search = parseJobsSearch({
+    notAgent: "writer",
+    notLabel: ["team:b", "team"],
+    not_code: "x",
+    notCriterion: "y",
+  });
+  expect(search).toEqual({
+    ...{ notAgent: ["writer"], notLabel: ["team:b"], notCode: ["x"], notCriterion: ["y"] },
+    unknown: ["notLabel=team"],
+  });
+  expect(toJobsQuery(search, CREATED)).toEqual({
+    ...{ not_agent_id: ["writer"], not_label: ["team:b"], not_code: ["x"], not_criterion_not_met: ["y"] },
+  });
+  expect(describeSearch({ ...search, unknown: undefined }, "UTC", () => "Poet")).toBe(
+    "agent not Poet, label not team:b, code not x, not: criterion not met “y”",
+  );
+  expect([explainMismatch(JOB, search, CREATED), explainMismatch(JOB, { notAgent: ["scribe"] }, CREATED)]).toEqual([
+    null,
+    "its agent has changed",
+  ]);
+});
+
 it("says which filter a job does not pass", () => {
   expect(explainMismatch(JOB, { agent: "writer" }, CREATED)).toBe("its agent has changed");
   expect(explainMismatch(JOB, { label: ["team:b"] }, CREATED)).toBe("its labels have changed");

@@ -19,6 +19,9 @@ export const SORTS = {
 } as const;
 export type Sort = keyof typeof SORTS;
 
+/** Parameters of values that a job must not have. */
+export type NotField = "notAgent" | "notTenant" | "notBatch" | "notLabel" | "notCode" | "notCriterion";
+
 /** Search parameters of the list's address. */
 export type JobsSearch = {
   status?: JobStatus[];
@@ -50,7 +53,7 @@ export type JobsSearch = {
   ascending?: true;
   /** What of the address is not understood, as `name=value`: nothing is shown as if it were not there. */
   unknown?: string[];
-};
+} & Partial<Record<NotField, string[]>>;
 
 /** Parse a period such as "90m" to milliseconds; undefined when it is none. */
 export function parsePeriod(text: string): number | undefined {
@@ -76,6 +79,12 @@ export function toJobsQuery(search: JobsSearch, now: number): JobsQuery {
     label: search.label,
     code: search.code,
     criterion_not_met: search.criterion,
+    not_agent_id: search.notAgent,
+    not_tenant: search.notTenant,
+    not_batch_id: search.notBatch,
+    not_label: search.notLabel,
+    not_code: search.notCode,
+    not_criterion_not_met: search.notCriterion,
     cost_min: search.costMin,
     cost_max: search.costMax,
     duration_min: search.durationMin,

@@ -12,17 +12,22 @@ export function explainMismatch(job: Job, search: JobsSearch, now: number): stri
   const cancelled = findCancelled(search);
   if (cancelled !== undefined && job.cancelled !== cancelled)
     return cancelled ? "it is not cancelled any more" : "it was cancelled";
-  if (agent && job.agent_id !== agent) return "its agent has changed";
-  if (tenant && job.tenant !== tenant) return "its tenant has changed";
+  if (!passes(job.agent_id, agent, search.notAgent)) return "its agent has changed";
+  if (!passes(job.tenant, tenant, search.notTenant)) return "its tenant has changed";
   if (job.live && asksHowItEnded(search)) return "it runs again";
   const created = Date.parse(job.created_at);
   if (created < Date.parse(findCreatedAfter(search, now) ?? job.created_at)) return "it was created earlier";
   if (search.to && created >= Date.parse(search.to)) return "it was created later";
-  const isLabelled = label.every((each) => {
-    const [name, value] = parseLabel(each);
-    return job.labels?.[name] === value;
-  });
-  return isLabelled ? null : "its labels have changed";
+  const has = (each: string) => hasLabel(job, each);
+  return label.every(has) && !search.notLabel?.some(has) ? null : "its labels have changed";
+}
+
+const passes = (value: string | null | undefined, wanted: string | undefined, excluded: string[] | undefined) =>
+  (!wanted || value === wanted) && !(value && excluded?.includes(value));
+
+function hasLabel(job: Job, label: string): boolean {
+  const [name, value] = parseLabel(label);
+  return job.labels?.[name] === value;
 }
 
 /** Whether a filter is about the end of the last execution: no event tells of its code, criteria or duration. */

@@ -8,6 +8,12 @@ const OTHER_NAMES: Record<string, string> = {
   agent_id: "agent",
   batch_id: "batch",
   criterion_not_met: "criterion",
+  not_agent_id: "notAgent",
+  not_tenant: "notTenant",
+  not_batch_id: "notBatch",
+  not_label: "notLabel",
+  not_code: "notCode",
+  not_criterion_not_met: "notCriterion",
   cost_min: "costMin",
   cost_max: "costMax",
   spent_min: "costMin",
@@ -44,9 +50,15 @@ function parseKnown(raw: RawSearch): JobsSearch {
     agent: toText(raw.agent),
     tenant: toText(raw.tenant),
     batch: toText(raw.batch),
-    label: orNone(toList(raw.label).filter((label) => label.indexOf(":") > 0)),
-    code: orNone(toList(raw.code).filter(Boolean)),
+    label: toLabels(raw.label),
+    code: toTexts(raw.code),
     criterion: toText(raw.criterion),
+    notAgent: toTexts(raw.notAgent),
+    notTenant: toTexts(raw.notTenant),
+    notBatch: toTexts(raw.notBatch),
+    notLabel: toLabels(raw.notLabel),
+    notCode: toTexts(raw.notCode),
+    notCriterion: toTexts(raw.notCriterion),
     costMin: toAmount(raw.costMin),
     costMax: toAmount(raw.costMax),
     durationMin: toAmount(raw.durationMin),
@@ -85,6 +97,8 @@ const toStatuses = (value: Raw) =>
   );
 const toList = (value: Raw): string[] => (value === undefined ? [] : [value].flat());
 const orNone = <T>(list: T[]) => (list.length > 0 ? list : undefined);
+const toTexts = (value: Raw) => orNone(toList(value).filter(Boolean));
+const toLabels = (value: Raw) => orNone(toList(value).filter((label) => label.indexOf(":") > 0));
 const toText = (value: Raw) => toList(value)[0] || undefined;
 const isTrue = (value: Raw) => (String(toText(value)) === "true" ? true : undefined);
 const toTime = (value: Raw) => {

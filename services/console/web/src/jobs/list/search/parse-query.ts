@@ -1,7 +1,7 @@
 import type { Agent, JobStatus } from "@/api/types";
 import { JOB_STATUSES } from "@/jobs/model/status";
 import { fromWallTime } from "@/lib/wall-time";
-import { type JobsSearch, parseLabel, parsePeriod } from "./jobs-search";
+import { type JobsSearch, type NotField, parseLabel, parsePeriod } from "./jobs-search";
 import { type QueryPart, splitQuery } from "./split-query";
 
 /** What is wrong with a query, and where in its text. */
@@ -174,19 +174,16 @@ function isBetweenAnyOf(before: QueryPart | undefined, after: QueryPart | undefi
 
 function readPart(part: QueryPart, search: Partial<JobsSearch>, context: Context): Partial<JobsSearch> {
   const { field = "", operator = ":", value, isNegated } = part;
-  if (isNegated) return readNegated(field.toLowerCase(), operator, value, search);
-  const read = Object.hasOwn(READERS, field.toLowerCase()) ? READERS[field.toLowerCase()] : undefined;
+  const name = field.toLowerCase();
+  const read = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
   if (!read) throw new Wrong(`there is no such field; use ${QUERY_FIELDS.join(", ")}, or put words in quotation marks`);
-  return read(value, operator, search, context);
-}
-
-/** A status is negated alone: of all else the jobstore can only be asked for what holds. */
-function readNegated(field: string, operator: string, value: string, search: Partial<JobsSearch>) {
-  if (COMPARED.includes(field)) throw new Wrong("turn the comparison round instead of the minus");
-  if (field !== "status" || operator !== ":") throw new Wrong("only a status can be negated, as in -status:failed");
-  const { status = [], cancelled } = readStatuses(value, {});
-  if (cancelled) return { cancelled: false };
-  return { notStatus: [...new Set([...(search.notStatus ?? []), ...status])] };
+  if (!isNegated) return read(value, operator, search, context);
+  if (COMPARED.includes(name)) throw new Wrong("turn the comparison round instead of the minus");
+  const negated = read(value, operator, {}, { ...context, before: {} });
+  if (negated.cancelled) return { cancelled: false };
+  const into = `not${name.charAt(0).toUpperCase()}${name.slice(1)}` as NotField;
+  const values = [negated[name as "label"] ?? []].flat();
+  return { [into]: [...new Set([...(search[into] ?? []), ...values])] };
 }
 
 /** Beside an end, a period becomes the time when it began: the address has one or the other. */

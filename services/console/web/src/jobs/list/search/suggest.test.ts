@@ -20,8 +20,10 @@ it.each<[string, string | undefined, string[]]>([
   ["label:team=fai", "label:team", ["label:team=FAILED"]],
   ['label:"my team"=a', "label:my team", ['label:"my team"=FAILED', 'label:"my team"="a b"']],
   ["status:failed", "status", []],
+  ["x -agent:WRI", "agent", ['agent:"a b"']],
 ])("after %j, of %s: %j", (text, field, expected) => {
   expect(findSuggestedField(text)).toBe(field);
   expect(parts(text)).toEqual(expected);
-  for (const each of suggest(text, FACETS)) expect(each.text.endsWith(each.part)).toBe(true);
+  for (const each of suggest(text, FACETS))
+    expect(each.text.endsWith((text.includes("-") ? "-" : "") + each.part)).toBe(true);
 });

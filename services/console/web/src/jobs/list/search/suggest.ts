@@ -22,7 +22,7 @@ export function findSuggestedField(text: string): string | undefined {
 export function suggest(text: string, facets: readonly JobFacet[]): Suggestion[] {
   const last = findLast(text);
   if (!last) return [];
-  const before = text.slice(0, last.from);
+  const before = text.slice(0, last.from) + (last.isNegated ? "-" : "");
   const make = (part: string, count?: number) => ({ part, text: before + part, count });
   const field = findSuggestedField(text);
   const found =
