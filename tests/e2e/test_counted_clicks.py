@@ -106,7 +106,7 @@ async def test_why_a_job_waits_is_seen_by_one(page: Page, system: System):
         job = await system.create(title="Count the bottles", tenant="cellar", labels={"why": "yes"})
         await system.client.execute_job(job.id)
         await page.goto("/?label=why:yes")
-        why = "tenant:cellar is paused"
+        why = "tenant cellar is paused"
         await expect(row(page, "Count the bottles")).to_contain_text(why)
         await page.get_by_role("link", name="Count the bottles").click()
         await expect(page.get_by_role("heading", name="Count the bottles")).to_be_visible()

@@ -47,7 +47,7 @@ async def test_the_list_says_why_each_job_waits(visitor: Visitor, system: System
         full = "limit tenant:press is reached: 1 of 1 running"
         for number in (1, 2):
             await expect(row(page, f"Proofread edition {number}")).to_contain_text(full)
-        await expect(row(page, "Index the old letters")).to_contain_text("tenant:archive is paused")
+        await expect(row(page, "Index the old letters")).to_contain_text("tenant archive is paused")
         await expect(row(page, "Summarise the morning papers")).to_contain_text("waits for its time in 5h")
         await settled(page)
         assert await shifted(page) == []

@@ -8,13 +8,16 @@ import { useTheme } from "@/lib/use-theme";
 import { Button } from "@/ui/controls/button";
 import { Announcer, announce } from "@/ui/feedback/announcer";
 import { Toasts } from "@/ui/overlays/toasts";
-import { KeyboardHelp } from "./KeyboardHelp";
 import { LivePill } from "./LivePill";
 import { Settings } from "./Settings";
 
 const CommandPalette = lazy(async () => {
   const { CommandPalette } = await loadPart(() => import("@/app/palette/CommandPalette"));
   return { default: CommandPalette };
+});
+const KeyboardHelp = lazy(async () => {
+  const { KeyboardHelp } = await loadPart(() => import("./KeyboardHelp"));
+  return { default: KeyboardHelp };
 });
 
 /** Sections of the page; `others` are addresses of a section that do not begin as its own. */
@@ -103,8 +106,8 @@ export function Shell() {
         {isPalette && (
           <CommandPalette open onOpenChange={showPalette} onTheme={setTheme} onHelp={() => showHelp(true)} />
         )}
+        {isHelp && <KeyboardHelp open onOpenChange={showHelp} />}
       </Suspense>
-      <KeyboardHelp open={isHelp} onOpenChange={showHelp} />
       <Toasts />
       <Announcer />
     </div>
