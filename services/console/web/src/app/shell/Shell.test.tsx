@@ -8,7 +8,7 @@ import { Shell } from "./Shell";
 it("opens help and the palette by keys, and remembers the theme", async () => {
   const { user } = await renderPage(<Shell />);
   await user.keyboard("?");
-  expect(screen.getByRole("dialog", { name: "Keyboard" })).toBeVisible();
+  expect(await screen.findByRole("dialog", { name: "Keyboard" })).toBeVisible();
   await user.keyboard("{Escape}");
   await user.keyboard("{Control>}k{/Control}");
   expect(await screen.findByRole("dialog", { name: "Command palette" })).toBeVisible();
@@ -26,6 +26,7 @@ it("the help names every key that a page takes", async () => {
   expect(bound).toContain("f");
   const { user } = await renderPage(<Shell />);
   await user.keyboard("?");
+  await screen.findByRole("dialog", { name: "Keyboard" });
   const named = [...document.querySelectorAll("dt .sr-only")].map((each) => each.textContent);
   const isNamed = (key = "") => named.includes(key.replace(/^Shift\+(?=\W)/, "").replace("+", " "));
   expect(bound.filter((key) => !isNamed(key))).toEqual([]);
@@ -58,7 +59,7 @@ it.each([
 it("single keys can be turned off", async () => {
   const { user } = await renderPage(<Shell />);
   await user.keyboard("?");
-  await user.click(screen.getByRole("checkbox", { name: "Single keys are shortcuts" }));
+  await user.click(await screen.findByRole("checkbox", { name: "Single keys are shortcuts" }));
   await user.keyboard("{Escape}");
   await user.keyboard("?");
   expect(screen.queryByRole("dialog")).not.toBeInTheDocument();
