@@ -79,7 +79,7 @@ async def test_four_hundred_are_cancelled_by_filter_by_three(page: Page, system:
         assert await clicks(page) == 3
         assert (await system.client.get_job(ids[-1])).cancelled
     finally:
-        await system.client.set_limit("tenant:attic", NewLimit())
+        await system.client.set_limit("tenant:attic", NewLimit(paused=False))
 
 
 async def test_all_that_match_are_executed_by_three(page: Page, system: System):
@@ -113,7 +113,7 @@ async def test_why_a_job_waits_is_seen_by_one(page: Page, system: System):
         await expect(page.get_by_role("main").get_by_text(why)).to_be_in_viewport()
         assert await clicks(page) == 1
     finally:
-        await system.client.set_limit("tenant:cellar", NewLimit())
+        await system.client.set_limit("tenant:cellar", NewLimit(paused=False))
     await system.at_rest(job.id)
 
 

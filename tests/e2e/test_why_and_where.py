@@ -68,7 +68,7 @@ async def test_the_list_says_why_each_job_waits(visitor: Visitor, system: System
     finally:
         go_on.set()
         for name in ("tenant:press", "tenant:archive"):
-            await system.client.set_limit(name, NewLimit())
+            await system.client.set_limit(name, NewLimit(paused=False))
     await system.at_rest("old-letters")
     await system.client.cancel_job("morning")
 

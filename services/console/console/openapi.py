@@ -8,7 +8,12 @@ from fastapi.openapi.utils import get_openapi
 from console.errors import MEDIA_TYPE, Problem
 from console.live.changes import JobChange
 
-_EVERYWHERE = {"401": "No token, or one that the jobstore does not know", "403": "Not allowed", "503": "Out of reach"}
+_EVERYWHERE = {
+    "401": "No token, or one that the jobstore does not know",
+    "403": "Not allowed",
+    "431": "The address and the headers are too large together",
+    "503": "Out of reach",
+}
 _WITH_BODY = {
     "400": "The body is not JSON",
     "409": "Contradicts what stands; `code` says what",
