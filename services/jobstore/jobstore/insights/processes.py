@@ -14,7 +14,6 @@ from jobstore.storage.sql import Connection
 PROCESSES_MAX: Final = 500
 #: Facts that are counted.
 UNPUBLISHED_MAX: Final = 100_000
-KINDS: Final = {ExecutionStage.EXECUTING: "executor", ExecutionStage.JUDGING: "validator"}
 
 _PROCESSES: Final = text(
     f"""

@@ -47,7 +47,6 @@ UNGUARDED_BYTES: Final = 64 << 10
 _HEAD: Final = DefaultRecordBase.HEADER_STRUCT.size
 _OVERHEAD: Final = DefaultRecordBase.AFTER_LEN_OFFSET
 _LENGTH: Final = slice(8, _OVERHEAD)
-_MAGIC: Final = 16
 _FORMAT: Final = 2  # the broker converts older ones
 _CODEC: Final = DefaultRecordBase.ATTRIBUTES_OFFSET + 1
 _COUNT: Final = slice(_HEAD - 4, _HEAD)
