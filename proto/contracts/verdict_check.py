@@ -6,15 +6,17 @@ from contracts.criteria import Criterion
 from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.status import Outcome
 
-#: Kinds whose pass has evidence: words that meet it or come nearest to breaking it, or what a check found.
 _KNOWN_KINDS = frozenset({"meets", "never", "check"})
+#: Kinds whose pass has evidence: words that meet it, or what a check found. Of what is absent there may be none.
+_KINDS_WITH_EVIDENCE = frozenset({"meets", "check"})
 
 
 def find_mismatch(criteria: Sequence[Criterion], verdict: Verdict) -> str | None:
     """Return in words why a verdict is none on these criteria, or None if it is one.
 
-    It judges each of them once and in order, has evidence for each pass, and `is_valid` follows from the outcomes.
-    Whether the evidence stands in the result is not looked at.
+    It judges each of them once and in order, has evidence for each pass of a kind that needs some, calls unproven only
+    what it cannot assess, and `is_valid` follows from the outcomes. Whether the evidence stands in the result is not
+    looked at.
     """
     if len(verdict.criteria) != len(criteria):
         return f"the verdict judges {len(verdict.criteria)} criteria, and the job has {len(criteria)}"
@@ -36,6 +38,8 @@ def _find_fault(criterion: Criterion, judged: CriterionVerdict) -> str | None:
     if judged.outcome is Outcome.PASS:
         if criterion.kind not in _KNOWN_KINDS:
             return f"passed, and nobody knows how to judge the kind {criterion.kind!r}"
-        if not (judged.evidence or "").strip():
+        if criterion.kind in _KINDS_WITH_EVIDENCE and not (judged.evidence or "").strip():
             return "passed without evidence"
+    if judged.unproven and judged.outcome is not Outcome.CANNOT_ASSESS:
+        return f"is unproven although its outcome is {judged.outcome}"
     return None

@@ -39,6 +39,44 @@ def test_optional_criterion_is_judged_and_does_not_decide(outcome):
     assert Verdict.of([CriterionVerdict(text="a", outcome=Outcome.PASS), optional], "because").is_valid
 
 
+P, F, C = Outcome
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "unproven", "is_unproven"),
+    [
+        ((C, P), "u-", True),
+        ((C, C), "uu", True),
+        ((C, C), "u-", False),  # the judge's own word stays the agent's matter
+        ((C, F), "u-", False),
+        ((F, P), "--", False),
+        ((P, P), "--", False),
+    ],
+)
+def test_a_verdict_is_unproven_where_all_that_is_open_is(outcomes, unproven, is_unproven):
+    judged = [
+        CriterionVerdict(text="a", outcome=outcome, unproven=letter == "u")
+        for outcome, letter in zip(outcomes, unproven, strict=True)
+    ]
+    verdict = Verdict.of(judged, "because")
+    assert verdict.is_unproven == is_unproven
+    assert Verdict.of(judged, "because", judge_error="judge_refused").is_unproven is False
+    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+def test_what_is_optional_makes_no_verdict_unproven():
+    optional = CriterionVerdict(text="b", outcome=C, required=False, unproven=True)
+    assert not Verdict.of([CriterionVerdict(text="a", outcome=P), optional], "because").is_unproven
+    assert not Verdict.of([CriterionVerdict(text="a", outcome=F), optional], "because").is_unproven
+    failed = CriterionVerdict(text="b", outcome=F, required=False)
+    assert Verdict.of([CriterionVerdict(text="a", outcome=C, unproven=True), failed], "because").is_unproven
+
+
+def test_only_what_is_unproven_says_so():
+    assert "unproven" not in CriterionVerdict(text="a", outcome=C).model_dump()
+    assert CriterionVerdict(text="a", outcome=C, unproven=True).model_dump()["unproven"] is True
+
+
 def test_verdict_goes_with_its_kind_and_only_with_it():
     fields = {"execution_id": new_execution_id(), "job_id": "a", "attempt": 1, "lease": 1, "seq": 1}
     fields["reported_at"] = "2026-11-24T09:30:00Z"

@@ -43,6 +43,8 @@ def test_what_did_not_pass_needs_no_evidence() -> None:
         ({"kind": "never"}, "not of the kind"),
         ({"evidence": None}, "without evidence"),
         ({"evidence": " \n"}, "without evidence"),
+        ({"unproven": True}, "unproven although its outcome is pass"),
+        ({"unproven": True, "outcome": Outcome.FAIL}, "unproven although its outcome is fail"),
     ],
 )
 def test_another_criterion_is_told(changes: dict[str, Any], says: str) -> None:
@@ -71,6 +73,17 @@ def test_a_check_passes_by_what_it_found() -> None:
     assert find_mismatch([criterion], Verdict.of([one], "because")) is None
     without = one.model_copy(update={"evidence": None})
     assert "without evidence" in (find_mismatch([criterion], Verdict.of([without], "because")) or "")
+
+
+def test_a_pass_of_never_needs_no_evidence() -> None:
+    clean = judged()
+    clean[2] = clean[2].model_copy(update={"evidence": None})
+    assert find_mismatch(CRITERIA, Verdict.of(clean, "because")) is None
+
+
+def test_what_is_unproven_cannot_be_assessed() -> None:
+    verdict = Verdict.of(judged(outcome=Outcome.CANNOT_ASSESS, unproven=True), "because")
+    assert find_mismatch(CRITERIA, verdict) is None
 
 
 def test_something_must_be_required() -> None:

@@ -12,6 +12,10 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
+def _is_false(value: object) -> bool:
+    return value is False
+
+
 class CriterionVerdict(Model):
     """The judgement of one criterion."""
 
@@ -23,6 +27,12 @@ class CriterionVerdict(Model):
         None, description="words quoted from the result, or what a check found; None where none stand there"
     )
     comment: str = ""
+    unproven: bool = Field(
+        default=False,
+        exclude_if=_is_false,
+        description="open by the judge's failure: its last pass had no evidence that counts, or was not confirmed, "
+        "or no sound answer came; its outcome is then cannot_assess",
+    )
     by: str | None = Field(None, exclude_if=_is_none, description="the kind of the stage that decided it")
 
 
@@ -93,6 +103,12 @@ class Verdict(Model):
         """Make a verdict; the result is valid if every required criterion passed. `terms` are its other fields."""
         is_valid = all(c.outcome is Outcome.PASS for c in criteria if c.required)
         return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model, judge_error=judge_error, **terms)
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether nothing but the judge's failure to prove a pass stands between the result and its being valid."""
+        open_ones = [c for c in self.criteria if c.required and c.outcome is not Outcome.PASS]
+        return self.judge_error is None and bool(open_ones) and all(c.unproven for c in open_ones)
 
     @model_validator(mode="after")
     def _check_is_valid(self) -> Self:
