@@ -88,7 +88,8 @@ async def test_what_is_well_is_said_to_be(signoff, env, jobstore, jobstore_serve
         found = checks(await signoff("doctor", "--json", "--endpoints", str(file)))
     assert {part for part, check in found.items() if check["ok"]} == {
         "endpoints", "process jobstore", "console", "jobstore", "database", "token", "secrets", "upstreams",
-        "executors", "validators", "versions", "clocks", "facts", "dead letters", "waiting", "agent writer", "judge",
+        "executors", "validators", "versions", "clocks", "limits", "facts", "dead letters", "waiting", "agent writer",
+        "judge",
     }  # fmt: skip
     assert found["kafka"]["remedy"]
 
@@ -102,6 +103,15 @@ async def test_validators_that_are_set_differently_are_named(signoff, jobstore):
     check = checks(await signoff("doctor", "--json"))["judging"]
     assert check["found"] == "validators are set differently: default@1: a; default@2: b; unknown: c"
     assert (check["ok"], "signoff judges diff default" in check["remedy"]) == (True, True)
+
+
+@pytest.mark.usefixtures("env")
+async def test_limits_that_were_lost_are_named_with_what_confirms_them_also_where_nothing_waits(signoff, jobstore):
+    assert checks(await signoff("doctor", "--json"))["limits"]["ok"]
+    jobstore.diagnosis.are_limits_lost = True
+    check = checks(await signoff("doctor", "--json"))["limits"]
+    assert (check["ok"], "`limits_lost`" in check["found"]) == (False, True)
+    assert "signoff limits confirm" in check["remedy"]
 
 
 @pytest.mark.usefixtures("env")

@@ -155,6 +155,14 @@ async def test_limits_are_set_listed_and_removed(http):
         assert (await answer.json())["errors"][0]["pointer"] == "#/concurrency"
 
 
+async def test_limits_are_confirmed_as_they_are_set(http, jobstore):
+    async with http.put("/api/limits/tenant:a", json={"concurrency": 3}):
+        assert not jobstore.are_limits_confirmed
+    async with http.post("/api/limits/confirm") as answer:
+        assert (answer.status, [each["name"] for each in (await answer.json())["items"]]) == (200, ["tenant:a"])
+    assert jobstore.are_limits_confirmed
+
+
 async def test_agents_and_tenants_are_paused_and_resumed(http):
     await post(http, "/api/agents", WRITER)
     for word, paused in (("pause", True), ("resume", False)):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from urllib.request import urlopen
 from uuid import uuid4
 
 import asyncpg
@@ -71,6 +72,12 @@ class Installation(Asking):
     async def stop(self) -> None:
         assert self.supervisor is not None
         await self.supervisor.stop()
+
+    def read_advice(self) -> dict[str, str]:
+        """Return what the jobstore advises its operator, though it is ready."""
+        health = self.specs[0].env["SIGNOFF_HEALTH_ADDRESS"]
+        with urlopen(f"http://{health}/readyz", timeout=WAIT_S) as answer:
+            return dict(json.load(answer)["advice"])
 
     async def empty_kafka(self) -> None:
         data = self.folder / "servers" / "kafka" / "data"
@@ -328,6 +335,8 @@ async def test_nothing_begins_where_what_was_paused_is_lost_until_an_operator_co
     for job in (waits, other):
         explained = await installed.client.explain_job(job.id)
         assert explained.reasons[0].code == "limits_lost"
+    assert (await installed.client.diagnose()).are_limits_lost
+    await until(lambda: "signoff limits confirm" in installed.read_advice().get("limits", ""), WAIT_S)
     await installed.client.pause(f"agent:{waits.agent_id}")
     await signoff(installed, "limits", "confirm")
     assert (await installed.at_rest(other.id)).status is JobStatus.COMPLETED

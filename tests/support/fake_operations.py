@@ -54,6 +54,7 @@ class FakeOperations(OperationsServiceServicer):
         self.waiting_sums: list[WaitingSum] = []
         self.login_codes: list[str] = []
         workers = [pb.ProcessState(id=f"{kind}-1", kind=kind, version=VERSION, room=5) for kind in WORKERS]
+        self.are_limits_confirmed = False
         self.diagnosis = pb.DiagnoseResponse(version=VERSION, alive_s=20, processes=workers)
         self.dead_letters = {"a-dlq": 2}
 
@@ -266,6 +267,10 @@ class FakeOperations(OperationsServiceServicer):
         if self.limits.pop(request.name, None) is None:
             raise Refusal(Status.NOT_FOUND, "unknown_limit", f"there is no limit {request.name}")
         return pb.RemoveLimitResponse()
+
+    async def ConfirmLimits(self, request, context):
+        self.are_limits_confirmed = True
+        return pb.ConfirmLimitsResponse()
 
     async def Pause(self, request, context):
         known = self.limits.get(request.name, NewLimit())

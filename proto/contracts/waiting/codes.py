@@ -1,6 +1,7 @@
 """The codes of what holds executions back, and whose move it is."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class WaitCode(StrEnum):
@@ -25,6 +26,12 @@ class WaitCode(StrEnum):
     NO_AGENT_MATCHES = "no_agent_matches"
     AGENT_DISABLED = "agent_disabled"
     AGENT_MISSING = "agent_missing"
+
+
+#: What helps where limits are lost; until then nothing begins.
+CONFIRM_LIMITS: Final = (
+    "set limits and pauses again, as they were; then confirm that these are all: signoff limits confirm"
+)
 
 
 class Owner(StrEnum):

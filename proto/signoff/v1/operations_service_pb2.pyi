@@ -1071,6 +1071,7 @@ class DiagnoseResponse(_message.Message):
     UNPUBLISHED_S_FIELD_NUMBER: _builtins.int
     UNCLAIMED_FIELD_NUMBER: _builtins.int
     TURN_S_FIELD_NUMBER: _builtins.int
+    ARE_LIMITS_LOST_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the jobstore that answers."""
     alive_s: _builtins.float
@@ -1084,6 +1085,10 @@ class DiagnoseResponse(_message.Message):
     """Executions that were offered more than once, and that nobody has taken."""
     turn_s: _builtins.float
     """For how long the oldest waits of those that nothing holds back but their turn; not set where there are none."""
+    are_limits_lost: _builtins.bool
+    """Whether a rebuild did not find what administrators had set, and nobody has confirmed since what is set now
+    (`limits_lost`): nothing is offered.
+    """
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """The time of the database, by which leases and deadlines run."""
@@ -1107,10 +1112,11 @@ class DiagnoseResponse(_message.Message):
         unpublished_s: _builtins.float = ...,
         unclaimed: _builtins.int = ...,
         turn_s: _builtins.float | None = ...,
+        are_limits_lost: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s", "at", b"at", "turn_s", b"turn_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s", "alive_s", b"alive_s", "at", b"at", "groups", b"groups", "groups_error", b"groups_error", "processes", b"processes", "turn_s", b"turn_s", "unclaimed", b"unclaimed", "unpublished", b"unpublished", "unpublished_s", b"unpublished_s", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s", "alive_s", b"alive_s", "are_limits_lost", b"are_limits_lost", "at", b"at", "groups", b"groups", "groups_error", b"groups_error", "processes", b"processes", "turn_s", b"turn_s", "unclaimed", b"unclaimed", "unpublished", b"unpublished", "unpublished_s", b"unpublished_s", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__turn_s: _TypeAlias = _typing.Literal["turn_s"]  # noqa: Y015
     _WhichOneofArgType__turn_s: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s"]  # noqa: Y015

@@ -26,6 +26,7 @@ from contracts.agents.urls import has_userinfo, hide_userinfo
 from contracts.client import UNREACHABLE, JobStoreClient, JobStoreError
 from contracts.resources import Agent
 from contracts.topics import TOPICS, Topic
+from contracts.waiting.codes import CONFIRM_LIMITS
 from servicekit.outages import DATABASE_OUTAGES
 from servicekit.process.health import VERSION
 from signoff.v1 import operations_service_pb2 as pb
@@ -309,6 +310,7 @@ def _check_diagnosis(diagnosis: pb.DiagnoseResponse, asked_at: float) -> list[Ch
         *(_check_workers(kind, diagnosis) for kind in ("executor", "validator")),
         *_check_versions([(name, each.version) for name, each in named]),
         *_check_clocks([*ahead, ("this machine", ours)]),
+        _check_limits(diagnosis),
         _check_facts(diagnosis),
         *_check_groups(diagnosis),
     ]
@@ -352,6 +354,13 @@ def _check_clocks(clocks: Iterable[tuple[str, float | None]]) -> list[Check]:
     told = ", ".join(f"{name} is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}" for name, ahead in wrong)
     remedy = "synchronise the clocks (NTP); no lease depends on them, and what people read does"
     return [Check("clocks", False, f"by the database's clock {told}", remedy)]
+
+
+def _check_limits(diagnosis: pb.DiagnoseResponse) -> Check:
+    if not diagnosis.are_limits_lost:
+        return Check("limits", True, "as administrators set them")
+    found = "nothing is offered, since a rebuild did not find what administrators had set (`limits_lost`)"
+    return Check("limits", False, found, f"{CONFIRM_LIMITS} (docs/operations/backup.md)")
 
 
 def _check_facts(diagnosis: pb.DiagnoseResponse) -> Check:

@@ -118,7 +118,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         stack.push_async_callback(dead_letters.close)
         if settings.health_address:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
-            stack.push_async_callback((await health.serve(settings.health_address, checks)).cleanup)
+            stack.push_async_callback(
+                (await health.serve(settings.health_address, checks, {"limits": dispatcher.advise})).cleanup
+            )
         keys = derive_keys(secrets)
         await run_until_first(_prepare(database, keys), database.availability.run())
         batches = Batches(database, runner, operation_worker)

@@ -25,6 +25,7 @@ from jobstore.commands.rows import OperationSpec, WorkerRoom
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.actor import ADMINISTRATOR
 from jobstore.domain.model import ExecutionStage
+from jobstore.insights.processes import read_backlog
 from jobstore.operations.repository import make_items
 from jobstore.operations.worker import OperationWorker
 from jobstore.reads.waiting import explain_jobs
@@ -82,8 +83,16 @@ class World:
         published = Published()
         async with self.again.transaction() as connection:
             await note_worker(connection, uuid4(), WorkerRoom(ExecutionStage.EXECUTING, 100, 100))
-        await Dispatcher(self.again, published, self.runner.terms, SECRETS).offer()  # type: ignore[arg-type]
+        self.dispatcher = Dispatcher(self.again, published, self.runner.terms, SECRETS)  # type: ignore[arg-type]
+        await self.dispatcher.offer()
         return [event.job_id for event in published.events]
+
+    async def advised(self) -> bool:
+        """Return whether operators are advised to confirm limits, by the last dispatcher and by Diagnose alike."""
+        async with self.again.session() as session:
+            is_lost = (await read_backlog(session)).are_limits_lost
+        assert is_lost == ("signoff limits confirm" in (self.dispatcher.advise() or ""))
+        return is_lost
 
     async def reasons(self, *jobs: Steps) -> list[list[WaitCode]]:
         async with self.again.session() as session:
@@ -134,6 +143,7 @@ async def test_nothing_begins_until_an_operator_confirms_limits_that_were_not_fo
     assert (await world.rebuild())["are_limits_lost"]
 
     assert await world.offered() == []
+    assert await world.advised()
     assert (await world.same(one).claim()).outcome == "QUEUED"
     assert await world.reasons(one, other) == [[WaitCode.LIMITS_LOST], [WaitCode.LIMITS_LOST, WaitCode.LIMIT_PAUSED]]
     async with world.again.transaction() as connection:
@@ -144,6 +154,7 @@ async def test_nothing_begins_until_an_operator_confirms_limits_that_were_not_fo
 
     await world.runner_again.limit.run_one(ConfirmLimits(actor=ADMINISTRATOR))
     assert sorted(await world.offered()) == sorted([one.job_id, requested_now.job_id])
+    assert not await world.advised()
     assert await world.reasons(other) == [[WaitCode.LIMIT_PAUSED]]
 
 

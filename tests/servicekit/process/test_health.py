@@ -15,8 +15,9 @@ async def reasons() -> dict[str, str]:
 
 @pytest.fixture
 async def url(reasons):
-    checks = {name: lambda name=name: reasons.get(name) for name in ("consuming", "serving")}
-    runner = await health.serve("127.0.0.1:0", checks)
+    checks = {name: lambda name=name: reasons.get(name) for name in ("consuming", "serving", "limits")}
+    advice = {"limits": checks.pop("limits")}
+    runner = await health.serve("127.0.0.1:0", checks, advice)
     yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     await runner.cleanup()
 
@@ -27,14 +28,19 @@ async def got(url: str) -> tuple[int, str]:
 
 
 async def test_ready_while_no_check_says_why_not(url):
-    assert await got(f"{url}/readyz") == (200, '{"status": "ok", "reasons": {}}')
+    assert await got(f"{url}/readyz") == (200, '{"status": "ok", "reasons": {}, "advice": {}}')
+
+
+async def test_ready_with_advice_on_what_an_operator_has_to_do_all_the_same(url, reasons):
+    reasons["limits"] = "confirm them"
+    assert await got(f"{url}/readyz") == (200, '{"status": "ok", "reasons": {}, "advice": {"limits": "confirm them"}}')
 
 
 async def test_not_ready_with_the_reasons_and_alive_all_the_same(url, reasons):
     reasons["consuming"] = "not polled for 61 s"
     assert await got(f"{url}/readyz") == (
         503,
-        '{"status": "unavailable", "reasons": {"consuming": "not polled for 61 s"}}',
+        '{"status": "unavailable", "reasons": {"consuming": "not polled for 61 s"}, "advice": {}}',
     )
     assert (await got(f"{url}/livez"))[0] == 200
 

@@ -18,6 +18,13 @@ async def list_limits(jobstore: CallersJobStore) -> Limits:
     return Limits(items=await jobstore.list_limits())
 
 
+@router.post("/confirm")
+async def confirm_limits(jobstore: CallersJobStore) -> Limits:
+    """Confirm that these are all, after a rebuild that did not find what was set (`limits_lost`): work begins again."""
+    await jobstore.confirm_limits()
+    return Limits(items=await jobstore.list_limits())
+
+
 @router.put("/{name:path}")
 async def set_limit(jobstore: CallersJobStore, name: LimitName, limit: NewLimit) -> Limit:
     """Set or replace a limit: of `agent:<id>`, `tenant:<name>` or `label:<key>=<value>`; `*`: each without its own."""

@@ -239,6 +239,7 @@ class OperationsService(OperationsServiceServicer):
             unpublished=backlog.unpublished,
             unpublished_s=backlog.unpublished_s,
             unclaimed=backlog.unclaimed,
+            are_limits_lost=backlog.are_limits_lost,
         )
         response.at.FromDatetime(backlog.now)
         if waiting.turn_since is not None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.signing import KeyUse, Secrets
+from contracts.waiting.codes import CONFIRM_LIMITS
 from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import FairQueue
 from jobstore.domain.model import Execution, ExecutionStage
@@ -62,6 +63,12 @@ class Dispatcher:
         self._handed_over: list[Execution] = []
         self._hand_over = asyncio.Event()
         self._is_cut_off = asyncio.Event()
+
+    def advise(self) -> str | None:
+        """Return what an administrator has to do before anything is offered, or None."""
+        if not self._queue.are_limits_lost:
+            return None
+        return f"nothing is offered, since a rebuild did not find what administrators had set. To do: {CONFIRM_LIMITS}"
 
     async def run(self, runner: CommandRunner, await_kafka: Callable[[], Awaitable[None]]) -> None:
         """Offer for ever; each commit that queues something wakes it.

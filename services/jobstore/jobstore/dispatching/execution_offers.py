@@ -170,6 +170,8 @@ class FairQueue:
     #: Limits under which nothing could begin at the last pass: of each queue that they hold back one head is read, and
     #: not as many as the workers have room for.
     used_up: Sequence[str] = ()
+    #: Whether the last pass found that nothing may be offered until an administrator confirms what is set.
+    are_limits_lost: bool = False
 
     async def offer(self, connection: Connection, limit: int, terms: OfferTerms) -> Offers:
         """Mark at most `limit` executions whose turn it is as offered, within the workers' room and all limits."""
@@ -177,6 +179,7 @@ class FairQueue:
         parameters = {"limit": limit, "depth": self.depth, "used_up": self.used_up, **asdict(terms)}
         rows = await connection.execute(_HEADS, parameters)
         first, flows = rows[0], _group_flows(rows, self.depth, frozenset(self.used_up))
+        self.are_limits_lost = first.are_limits_lost
         begin_in_s = [(row.due_at - row.now).total_seconds() for row in rows if row.due_at and row.due_at > row.now]
         picked, more, capacity = list[UUID](), False, Capacity(SharedRoom(first.room, first.capacity))
         if flows:

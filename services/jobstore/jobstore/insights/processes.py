@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from jobstore.domain.model import ExecutionStage
 from jobstore.storage.epochs import EPOCH_S
+from jobstore.storage.room import ARE_LOST, IS_HEARD_OF
 from jobstore.storage.sql import Connection
 
 #: Processes that are told of.
@@ -32,12 +33,11 @@ _MEMBERS: Final = text(
     """,
 )
 _ROOMS: Final = text(
-    "SELECT stage, sum(room)::bigint AS room FROM workers "
-    "WHERE seen_at > signoff_now() - make_interval(secs => :alive_s) GROUP BY stage",
+    f"SELECT stage, sum(room)::bigint AS room FROM workers WHERE {IS_HEARD_OF} GROUP BY stage",  # noqa: S608 - ours
 )
 #: A fact that is no entry of a log says by its event when it was.
 _BACKLOG: Final = text(
-    """
+    f"""
     SELECT (SELECT count(*) FROM (
             (SELECT FROM job_logs WHERE seq > published_seq LIMIT :most) UNION ALL
             (SELECT FROM facts WHERE seq > published_seq LIMIT :most)) AS unpublished) AS unpublished,
@@ -46,9 +46,10 @@ _BACKLOG: Final = text(
             (SELECT CAST(coalesce(body->>'changed_at', body->>'refused_at', body->'agent'->>'updated_at')
                 AS timestamptz) FROM facts WHERE seq > published_seq ORDER BY seq LIMIT 1)
         ))::float8, 0) AS unpublished_s,
-        (SELECT count(*) FROM executions WHERE state = 'OFFERED' AND offers > 1) AS unclaimed, signoff_now() AS now
+        (SELECT count(*) FROM executions WHERE state = 'OFFERED' AND offers > 1) AS unclaimed, signoff_now() AS now,
+        {ARE_LOST} AS are_limits_lost
     FROM relay
-    """,
+    """,  # noqa: S608 - words of our own
 )
 
 
@@ -78,12 +79,16 @@ class Process(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """How many facts are not published, since when, and how many offers nobody takes; at a time of the database."""
+    """How many facts are not published, since when, and how many offers nobody takes; at a time of the database.
+
+    `are_limits_lost`: nothing is offered until an administrator confirms what is set.
+    """
 
     unpublished: int
     unpublished_s: float
     unclaimed: int
     now: datetime
+    are_limits_lost: bool
 
 
 async def list_processes(connection: Connection) -> list[Process]:

@@ -11,11 +11,13 @@ from jobstore.storage.sql import Connection
 _LOOKED_AT_MAX: Final = 20
 #: Whether a rebuild did not find what administrators set, and nobody has confirmed since what is set now.
 ARE_LOST: Final = "(SELECT administered_since IS NULL FROM relay WHERE id = 1)"
+#: The condition of a worker that was heard of lately.
+IS_HEARD_OF: Final = "seen_at > signoff_now() - make_interval(secs => :alive_s)"
 
 
 def is_alive(stage: ExecutionStage) -> str:
     """Return the condition of a worker of a stage that was heard of lately."""
-    return f"stage = '{stage}' AND seen_at > signoff_now() - make_interval(secs => :alive_s)"
+    return f"stage = '{stage}' AND {IS_HEARD_OF}"
 
 
 def count_offered(stage: ExecutionStage = ExecutionStage.EXECUTING) -> str:

@@ -16,15 +16,18 @@ VERSION: Final = version("signoff-servicekit")
 Check = Callable[[], str | None]
 
 
-async def serve(address: str, checks: Mapping[str, Check]) -> web.AppRunner:
-    """Serve /livez, /readyz (503 with the reasons while a check returns one) and /metrics at host:port."""
+async def serve(address: str, checks: Mapping[str, Check], advice: Mapping[str, Check] | None = None) -> web.AppRunner:
+    """Serve /livez, /readyz (503 with the reasons while a check returns one) and /metrics at host:port.
+
+    `advice` is told beside the reasons, of what an operator has to do although the service is ready.
+    """
 
     async def live(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     async def ready(_: web.Request) -> web.Response:
-        reasons = {name: reason for name, check in checks.items() if (reason := check()) is not None}
-        body = {"status": "unavailable" if reasons else "ok", "reasons": reasons}
+        reasons = _ask(checks)
+        body = {"status": "unavailable" if reasons else "ok", "reasons": reasons, "advice": _ask(advice or {})}
         return web.json_response(body, status=503 if reasons else 200)
 
     async def metrics(_: web.Request) -> web.Response:
@@ -37,3 +40,7 @@ async def serve(address: str, checks: Mapping[str, Check]) -> web.AppRunner:
     host, port = split_address(address)
     await web.TCPSite(runner, host, port).start()
     return runner
+
+
+def _ask(checks: Mapping[str, Check]) -> dict[str, str]:
+    return {name: answer for name, check in checks.items() if (answer := check()) is not None}

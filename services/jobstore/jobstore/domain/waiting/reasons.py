@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from contracts.waiting.codes import Owner, WaitCode
+from contracts.waiting.codes import CONFIRM_LIMITS, Owner, WaitCode
 from contracts.waiting.reasons import Reason, WaitingSum
 from jobstore.domain.limits import SharedRoom, agent_limit, tenant_limit
 from jobstore.domain.model import ExecutionStage, ExecutionState
@@ -44,10 +44,7 @@ def explain(wait: Wait, around: Circumstances) -> list[Reason]:
             code = WaitCode.RETRY_BACKOFF if wait.attempt else WaitCode.NOT_BEFORE
             reasons.append(_wait_for_time(code, wait.due_at))
         if around.are_limits_lost:
-            remedy = (
-                "set limits and pauses again, as they were; then confirm that these are all: signoff limits confirm"
-            )
-            reasons.append(Reason(code=WaitCode.LIMITS_LOST, owner=Owner.OPERATOR, remedy=remedy))
+            reasons.append(Reason(code=WaitCode.LIMITS_LOST, owner=Owner.OPERATOR, remedy=CONFIRM_LIMITS))
         if wait.stage is not _JUDGING:
             reasons += _explain_limits(wait, around, is_due=is_due)
     reasons += _explain_room(wait.stage, wait.state, around, is_due=is_due)
