@@ -143,3 +143,11 @@ def test_a_reference_names_a_version_or_the_newest() -> None:
         False
     ] * 3
     assert (name_judging("gpt", None), name_judging("gpt", "strict@3")) == ("gpt", "gpt by strict@3")
+
+
+def test_judges_see_the_task_unless_a_policy_says_otherwise_and_feedback_only_where_it_names_it() -> None:
+    assert JudgePolicy(name="a").task == ["title", "description", "payload"]
+    assert JudgePolicy(name="a", task=[]).task == []
+    assert JudgePolicy(name="a", task=["title", "feedback"]).task == ["title", "feedback"]
+    assert refused(JudgePolicy, name="a", task=["title", "title"])[1].endswith("names a member twice")
+    assert refused(JudgePolicy, name="a", task=["acceptance_criteria"])[1] != ""

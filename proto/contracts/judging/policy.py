@@ -45,6 +45,8 @@ Reference = Annotated[
         )
     ),
 ]
+#: A member of the body of every call of an agent, which its judges may see, too.
+TaskMember = Literal["title", "description", "payload", "feedback"]
 Price = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
@@ -83,6 +85,13 @@ def _check_check(text: str) -> str:
     if (fault := find_fault(text, may_be_vacuous=True)) is not None:
         raise CheckError(str(fault), code=fault.code)  # that one is kept
     return text
+
+
+def _check_task(members: list[TaskMember]) -> list[TaskMember]:
+    if len(set(members)) < len(members):
+        msg = "names a member twice"
+        raise ValueError(msg)
+    return members
 
 
 class _Frozen(StrictModel):
@@ -178,6 +187,11 @@ class JudgePolicy(_Frozen):
         default_factory=lambda: [Stage(kind="checks"), Stage(kind="single")]
     )
     asks: Literal["all", "each"] = Field("all", description="one ask for all criteria, or one for each")
+    task: Annotated[list[TaskMember], Field(max_length=4), AfterValidator(_check_task)] = Field(
+        default_factory=lambda: list[TaskMember](["title", "description", "payload"]),
+        description="what judges see of what the agent was asked; `feedback`, what it was told of its last submission,"
+        " quotes the agent; empty: nothing",
+    )
     judge_after_checks: bool = Field(False, description="whether a model is asked where a required check fails")
     loop: Annotated[list[LoopStep], Field(max_length=STAGES_MAX)] = Field(
         default_factory=lambda: [LoopStep()], description="what later submissions need; empty: nothing more"

@@ -545,6 +545,26 @@ Global___BeginJudgingsResponse: _TypeAlias = BeginJudgingsResponse  # noqa: Y015
 class JudgingAnswer(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ReferencesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     OUTCOME_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
@@ -566,6 +586,8 @@ class JudgingAnswer(_message.Message):
     RESULT_JSON_FIELD_NUMBER: _builtins.int
     JUDGING_KIND_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
+    TASK_JSON_FIELD_NUMBER: _builtins.int
+    REFERENCES_FIELD_NUMBER: _builtins.int
     outcome: Global___ClaimOutcome.ValueType
     code: _builtins.str
     message: _builtins.str
@@ -597,8 +619,16 @@ class JudgingAnswer(_message.Message):
     judging_kind: _builtins.str
     tenant: _builtins.str
     """Whose job it is; empty for a judging without a job."""
+    task_json: _builtins.str
+    """What the agent was asked, as a JSON object: of title, description, payload and feedback what the judge policy names,
+    cut to 20,000 characters with a word where. Empty: nothing of it is known.
+    """
     @_builtins.property
     def lease(self) -> Global___LeaseKey: ...
+    @_builtins.property
+    def references(self) -> _containers.ScalarMap[_builtins.int, _builtins.str]:
+        """Model answers and rubrics, by the number of their criterion, from 1. No agent sees them."""
+
     def __init__(
         self,
         *,
@@ -623,10 +653,12 @@ class JudgingAnswer(_message.Message):
         result_json: _builtins.str = ...,
         judging_kind: _builtins.str = ...,
         tenant: _builtins.str = ...,
+        task_json: _builtins.str = ...,
+        references: _abc.Mapping[_builtins.int, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "lease", b"lease", "payload_json", b"payload_json"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "judge_empty", b"judge_empty", "judge_policy_json", b"judge_policy_json", "judging_kind", b"judging_kind", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome", "payload_json", b"payload_json", "previous_result_hash", b"previous_result_hash", "result_hash", b"result_hash", "result_json", b"result_json", "submission", b"submission", "submissions", b"submissions", "tenant", b"tenant", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "judge_empty", b"judge_empty", "judge_policy_json", b"judge_policy_json", "judging_kind", b"judging_kind", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome", "payload_json", b"payload_json", "previous_result_hash", b"previous_result_hash", "references", b"references", "result_hash", b"result_hash", "result_json", b"result_json", "submission", b"submission", "submissions", b"submissions", "task_json", b"task_json", "tenant", b"tenant", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
     _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, MutableSequence, Sequence
 from contextlib import nullcontext
 from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
@@ -43,6 +44,8 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
     payload: JsonValue = None,
     previous_result_hash: bytes | None = None,
     run_checks: RunChecks | None = None,
+    task: str = "",
+    references: Mapping[int, str] = MappingProxyType({}),
 ) -> ValidationResult:
     """Judge a result against criteria: a list of them, or their text form, one a line.
 
@@ -52,7 +55,9 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
     is not met and no judge is asked, unless `judge_empty`.
 
     `policy` says by which stages it is judged, and what the pass of a later `submission` (of so many) needs besides.
-    `payload` and the hash of the submission's result before are for checks, which `run_checks` makes.
+    `payload` and the hash of the submission's result before are for checks, which `run_checks` makes. `task` is what
+    the agent was asked, as the JSON text of an object; `references` are model answers and rubrics by the number of
+    their criterion, from 1, which judges alone see.
 
     Raise JudgeUnavailableError if a judge did not answer: nothing is decided, ask again later. Raise JudgmentError if
     this result cannot be judged, and ValueError if the config is wrong.
@@ -65,7 +70,7 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
     if not any(criterion.required for criterion in criteria):
         raise JudgmentError("no criterion is required: any result would do", code="no_required_criterion")
     rules = policy or limits.rules
-    document = _write_bounded(criteria, result, limits, rules)
+    document = _write_bounded(criteria, result, limits, rules, task, references)
     terms = {
         "submission": submission,
         "submissions": submissions,
@@ -126,6 +131,8 @@ async def judge_granted(
         payload=grant.payload,
         previous_result_hash=grant.previous_result_hash,
         run_checks=run_checks,
+        task=grant.task,
+        references=grant.references,
     )
 
 
@@ -142,7 +149,12 @@ def read_policy(text: str) -> JudgePolicy | None:
 
 
 def _write_bounded(
-    criteria: Sequence[Criterion], result: JsonValue, limits: JudgeConfig, policy: JudgePolicy
+    criteria: Sequence[Criterion],
+    result: JsonValue,
+    limits: JudgeConfig,
+    policy: JudgePolicy,
+    task: str,
+    references: Mapping[int, str],
 ) -> Document:
     version = policy.prompt or PROMPT_VERSION
     if (prompt := PROMPTS.get(version)) is None:
@@ -150,7 +162,8 @@ def _write_bounded(
         message = f"the policy names version {version} of the prompt, and this validator has {known}"
         raise JudgmentError(message, code="judge_prompt_unknown")
     try:
-        document = Document(result, criteria, prompt, policy.section_chars or limits.section_chars)
+        section_chars = policy.section_chars or limits.section_chars
+        document = Document(result, criteria, prompt, section_chars, task=task, references=references)
     except ValueError as error:
         raise JudgmentError("the result cannot be written as JSON", code="result_not_json") from error
     length = document.chars + sum(len(criterion.text) for criterion in criteria)

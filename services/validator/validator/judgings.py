@@ -126,12 +126,14 @@ def _read_answer(answer: pb.JudgingAnswer) -> Grant | ClaimDenied:
 
 
 def _read_place(answer: pb.JudgingAnswer) -> dict[str, Any]:
-    """Return which submission it is of how many, and what checks look at."""
+    """Return which submission it is of how many, what the agent was asked, and what judges and checks see besides."""
     return {
         "submission": answer.submission or 1,
         "submissions": answer.submissions or None,
         "payload": from_json(answer.payload_json) if answer.HasField("payload_json") else None,
         "previous_result_hash": answer.previous_result_hash or None,
+        "task": answer.task_json,
+        "references": dict(answer.references),
     }
 
 

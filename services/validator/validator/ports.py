@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -81,7 +81,9 @@ class Grant:
 
     `result_hash` is the SHA-256 of the JSON text of the result that is recorded: no other may be judged. `judge_empty`:
     whether the judge is asked about an empty one, too. `policy` is the judge policy as JSON; empty: the validator's
-    own. `payload` and the hash of the submission's result before are there only where a check looks at them.
+    own. `payload` and the hash of the submission's result before are there only where a check looks at them. `task` is
+    what the agent was asked, as the JSON text of an object with the members that the policy names, cut where it is
+    long; `references` are by the number of their criterion, from 1.
     """
 
     lease: Lease
@@ -97,6 +99,8 @@ class Grant:
     payload: JsonValue = None
     previous_result_hash: bytes | None = None
     tenant: str = ""
+    task: str = ""
+    references: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ class FreeGrant:
     submissions: int | None = None
     payload: JsonValue = None
     previous_result_hash: bytes | None = None
+    task: str = ""
+    references: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from contracts.criteria import Criterion
@@ -33,10 +34,20 @@ class Document:
     evidence: Evidence
     parts: Sequence[Questions]
 
-    def __init__(self, result: Any, criteria: Sequence[Criterion], prompt: Prompt, section_chars: int) -> None:
+    def __init__(
+        self,
+        result: Any,
+        criteria: Sequence[Criterion],
+        prompt: Prompt,
+        section_chars: int,
+        *,
+        task: str = "",
+        references: Mapping[int, str] = MappingProxyType({}),
+    ) -> None:
         """Raise ValueError if the result cannot be written as JSON."""
         self.criteria = criteria
         self.prompt = prompt
+        self.task, self.references = task, references
         self._result = result
         self._section_chars = section_chars
         self._whole = Questions(result, prompt=prompt)

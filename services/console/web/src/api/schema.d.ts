@@ -2413,6 +2413,11 @@ export interface components {
              */
             asks: "all" | "each";
             /**
+             * Task
+             * @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing
+             */
+            task?: ("title" | "description" | "payload" | "feedback")[];
+            /**
              * Judge After Checks
              * @description whether a model is asked where a required check fails
              * @default false
