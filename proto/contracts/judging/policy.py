@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
@@ -164,10 +164,14 @@ class Stage(_Frozen):
 
 
 class LoopStep(_Frozen):
-    """What a pass needs besides, from some submission on: asks that are told to refute it, or a check."""
+    """What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
 
-    from_submission: Annotated[int, Field(ge=2, le=100)] = 2
-    asks: Annotated[int, Field(ge=0, le=VOTES_MAX)] = 1
+    A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
+    """
+
+    from_submission: Annotated[int, Field(ge=1, le=100, description="when not set, of one that confirms 1")] = 2
+    confirm: bool = Field(False, description="whether a judge must say that the quoted passages alone show what passed")
+    asks: Annotated[int, Field(ge=0, le=VOTES_MAX, description="when not set, of one that confirms 0")] = 1
     judge: JudgeModel | None = Field(
         None,
         description="best of another family; when not set, of the last stage: one of another family than who let it"
@@ -176,6 +180,19 @@ class LoopStep(_Frozen):
     check: Annotated[Text, AfterValidator(_check_check)] | None = Field(
         None, description="the text of a criterion of kind `check`"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _begin_confirming_at_once(cls, given: Any) -> Any:
+        confirms = isinstance(given, dict) and given.get("confirm") is True
+        return {"from_submission": 1, "asks": 0} | given if confirms else given
+
+    @model_validator(mode="after")
+    def _check_confirm(self) -> Self:
+        if self.confirm and (self.asks or self.check is not None):
+            msg = "a step that confirms has no `asks` and no `check`: these are steps of their own"
+            raise ValueError(msg)
+        return self
 
 
 class JudgePolicy(_Frozen):
@@ -194,10 +211,17 @@ class JudgePolicy(_Frozen):
     )
     judge_after_checks: bool = Field(False, description="whether a model is asked where a required check fails")
     loop: Annotated[list[LoopStep], Field(max_length=STAGES_MAX)] = Field(
-        default_factory=lambda: [LoopStep()], description="what later submissions need; empty: nothing more"
+        default_factory=lambda: [LoopStep()],
+        description="what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows"
+        " from submission 2 on, as it does by default",
     )
     section_chars: Annotated[int, Field(ge=2_000, le=1_000_000)] | None = Field(
         None, description="a longer result is judged by sections of so many characters; when not set, the validator's"
+    )
+    whole: Literal["excerpt", "refuse"] = Field(
+        "excerpt",
+        description="how a criterion about the whole, such as `is written in French`, is judged of a result that has"
+        " sections: by its head, its tail and a sample, or not at all",
     )
     result_max_chars: Annotated[int, Field(ge=1)] | None = Field(
         None,
@@ -217,6 +241,11 @@ class JudgePolicy(_Frozen):
             msg = "a policy has one stage that asks judges, after `checks`: single, quorum or cascade"
             raise ValueError(msg)
         return self
+
+    @property
+    def steps(self) -> list[LoopStep]:
+        """What a pass needs besides: the loop, and a refuter behind it where it only confirms."""
+        return [*self.loop, LoopStep()] if self.loop and all(one.confirm for one in self.loop) else self.loop
 
     def list_judges(self) -> Iterator[JudgeModel]:
         """Yield the models that it names, those of the loop last."""

@@ -29,7 +29,7 @@ class Settings(WorkerSettings):
     may name. `judge_networks` are the only places besides the public internet in which the judges of policies may be:
     CIDR, and `host:port`, comma-separated. `judge_refuter_model` is asked to refute the pass of a resubmission that no
     policy is named for: with the key that `judge_refuter_key_name` names, at that key's first base URL; without one,
-    where the judge is.
+    where the judge is. `judge_confirm_model`, with a key in the same way, confirms passes from the first submission on.
     """
 
     validator_token: SecretSetting
@@ -46,6 +46,8 @@ class Settings(WorkerSettings):
     judge_section_chars: int = JudgeConfig().section_chars
     judge_refuter_model: str | None = None
     judge_refuter_key_name: str | None = None
+    judge_confirm_model: str | None = None
+    judge_confirm_key_name: str | None = None
     judge_keys: str | None = None
     judge_networks: str = ""
 
@@ -57,17 +59,15 @@ class Settings(WorkerSettings):
         return keys
 
     @model_validator(mode="after")
-    def _check_refuter(self) -> Self:
-        if self.judge_refuter_key_name is not None:
-            if self.judge_refuter_model is None:
-                msg = (
-                    "SIGNOFF_JUDGE_REFUTER_KEY_NAME needs SIGNOFF_JUDGE_REFUTER_MODEL: the model that is asked with it"
-                )
+    def _check_key_names(self) -> Self:
+        for role in ("refuter", "confirm"):
+            model, key = getattr(self, f"judge_{role}_model"), getattr(self, f"judge_{role}_key_name")
+            setting = f"SIGNOFF_JUDGE_{role.upper()}"
+            if key is not None and model is None:
+                msg = f"{setting}_KEY_NAME needs {setting}_MODEL: the model that is asked with it"
                 raise ValueError(msg)
-            if self.judge_refuter_key_name not in self.keys:
-                msg = (
-                    f"SIGNOFF_JUDGE_KEYS has no {self.judge_refuter_key_name!r}, as SIGNOFF_JUDGE_REFUTER_KEY_NAME says"
-                )
+            if key is not None and key not in self.keys:
+                msg = f"SIGNOFF_JUDGE_KEYS has no {key!r}, as {setting}_KEY_NAME says"
                 raise ValueError(msg)
         return self
 
@@ -82,14 +82,11 @@ class Settings(WorkerSettings):
         """The keys that policies may name."""
         return parse_keys(self.judge_keys) if self.judge_keys is not None else {}
 
-    @property
-    def refuter(self) -> JudgeModel | None:
-        """Who is to refute passes of resubmissions, if that is not the judge itself."""
-        if self.judge_refuter_model is None:
+    def _name_model(self, model: str | None, key: str | None) -> JudgeModel | None:
+        """Return another model than the judge itself; None if none is set."""
+        if model is None:
             return None
-        key = self.judge_refuter_key_name
-        base_url = None if key is None else self.keys[key].base_urls[0]
-        return JudgeModel(model=self.judge_refuter_model, key=key, base_url=base_url)
+        return JudgeModel(model=model, key=key, base_url=None if key is None else self.keys[key].base_urls[0])
 
     @property
     def judge_config(self) -> JudgeConfig:
@@ -106,5 +103,6 @@ class Settings(WorkerSettings):
             thinking_tokens=self.judge_thinking_tokens,
             document_max_chars=self.judge_result_max_chars,
             section_chars=self.judge_section_chars,
-            refuter=self.refuter,
+            refuter=self._name_model(self.judge_refuter_model, self.judge_refuter_key_name),
+            confirmer=self._name_model(self.judge_confirm_model, self.judge_confirm_key_name),
         )

@@ -56,6 +56,9 @@ class JudgeConfig(BaseModel):
     refuter: JudgeModel | None = Field(
         None, description="who is to refute the pass of a resubmission, best of another family; None: the judge itself"
     )
+    confirmer: JudgeModel | None = Field(
+        None, description="who is to confirm that quoted passages show what passed; None: nobody"
+    )
     answer_max_bytes: int = Field(1 << 20, ge=1, description="of a response's body; the rest is not read")
 
     @property
@@ -63,8 +66,8 @@ class JudgeConfig(BaseModel):
         """The name under which verdicts may be reused: model, place, and all settings that may change a verdict.
 
         Verdicts under one name on the identical question are as good as each other. The place stands there if it is not
-        OpenAI's, since others give their models the same names. So does who refutes, if that is another one. What only
-        delays or refuses a verdict does not.
+        OpenAI's, since others give their models the same names. So do those who confirm and refute, if these are others.
+        What only delays or refuses a verdict does not.
         """
         told = [
             self.api or "any API",
@@ -76,14 +79,18 @@ class JudgeConfig(BaseModel):
             told.append(f"{self.thinking_tokens} tokens to think")
         if self.parameters:
             told.append(json_text(self.parameters))
-        if self.refuter is not None:
-            told.append(f"refuted by {self.refuter.model}{_name_place(self.refuter.base_url)}")
+        for done, other in (("confirmed", self.confirmer), ("refuted", self.refuter)):
+            if other is not None:
+                told.append(f"{done} by {other.model}{_name_place(other.base_url)}")
         return f"{self.model}{_name_place(self.base_url)} ({', '.join(told)})"
 
     @property
     def rules(self) -> JudgePolicy:
-        """By which stages a result is judged where no policy is named: checks, one judge, and a refuter of passes."""
-        return _PLAIN if self.refuter is None else _PLAIN.model_copy(update={"loop": [LoopStep(judge=self.refuter)]})
+        """By which stages a result is judged where no policy is named: checks, one judge, and who doubts its passes."""
+        if self.confirmer is None and self.refuter is None:
+            return _PLAIN
+        confirming = [] if self.confirmer is None else [LoopStep(confirm=True, judge=self.confirmer)]
+        return _PLAIN.model_copy(update={"loop": [*confirming, LoopStep(judge=self.refuter)]})
 
     @property
     def policy(self) -> JudgePolicy:
