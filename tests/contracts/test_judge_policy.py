@@ -151,3 +151,19 @@ def test_judges_see_the_task_unless_a_policy_says_otherwise_and_feedback_only_wh
     assert JudgePolicy(name="a", task=["title", "feedback"]).task == ["title", "feedback"]
     assert refused(JudgePolicy, name="a", task=["title", "title"])[1].endswith("names a member twice")
     assert refused(JudgePolicy, name="a", task=["acceptance_criteria"])[1] != ""
+
+
+def test_a_step_that_confirms_begins_at_once_and_does_nothing_else() -> None:
+    step = LoopStep(confirm=True)
+    assert (step.from_submission, step.asks) == (1, 0)
+    assert LoopStep(confirm=True, from_submission=3).from_submission == 3
+    assert LoopStep.model_validate_json(step.model_dump_json()) == step
+    for other in ({"asks": 1}, {"check": "max_words 5"}):
+        assert "steps of their own" in refused(LoopStep, confirm=True, **other)[1]
+
+
+def test_the_refuter_follows_where_a_loop_only_confirms() -> None:
+    confirm, check = LoopStep(confirm=True), LoopStep(asks=0, check="differs")
+    assert JudgePolicy(name="a", loop=[confirm]).steps == [confirm, LoopStep()]
+    for loop in ([], [LoopStep(from_submission=1)], [confirm, LoopStep(from_submission=4)], [check, confirm]):
+        assert JudgePolicy(name="a", loop=loop).steps == loop

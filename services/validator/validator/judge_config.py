@@ -66,8 +66,8 @@ class JudgeConfig(BaseModel):
         """The name under which verdicts may be reused: model, place, and all settings that may change a verdict.
 
         Verdicts under one name on the identical question are as good as each other. The place stands there if it is not
-        OpenAI's, since others give their models the same names. So do those who confirm and refute, if these are others.
-        What only delays or refuses a verdict does not.
+        OpenAI's, since others give their models the same names. So do those that confirm and refute, if they are
+        others. What only delays or refuses a verdict does not.
         """
         told = [
             self.api or "any API",

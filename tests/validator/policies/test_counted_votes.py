@@ -9,17 +9,24 @@ from contracts.status import Outcome
 from validator.judgement.votes import count_votes, is_settled, join_sections
 from validator.verdict import TEXT_MAX, Ballot
 
-LETTERS = {"p": Outcome.PASS, "f": Outcome.FAIL, "c": Outcome.CANNOT_ASSESS, "s": Outcome.CANNOT_ASSESS}
+LETTERS = {
+    "p": Outcome.PASS,
+    "f": Outcome.FAIL,
+    "c": Outcome.CANNOT_ASSESS,
+    "s": Outcome.CANNOT_ASSESS,
+    "u": Outcome.CANNOT_ASSESS,
+}
 
 
 def ballot(letter: str, number: int = 0, kind: str = "meets", evidence: str | None = "", **fields: Any) -> Ballot:
-    """A ballot with words of its own; `s` is a judge that was silent."""
+    """A ballot with words of its own; `s` is a judge that was silent, `u` one that proved nothing."""
     verdict = CriterionVerdict(
         text="It rhymes",
         outcome=LETTERS[letter],
         kind=kind,
         evidence=f"quote {number}" if evidence == "" else evidence,
         comment=f"said {number}",
+        unproven=letter == "u",
     )
     return Ballot(verdict, silence="judge_refused" if letter == "s" else None, **fields)
 
@@ -57,6 +64,39 @@ def test_a_majority_decides_and_silence_counts_where_it_could_have(
     counted = count_votes([ballot(letter, n) for n, letter in enumerate(said)], votes)
     assert (counted.outcome, counted.is_sure) == (LETTERS[outcome], is_sure)
     assert counted.silence == ("judge_refused" if is_silent else None)
+
+
+@pytest.mark.parametrize(
+    ("said", "votes", "is_unproven"),
+    [
+        ("p", 2, True),  # of one judge there was no answer, and it could have decided
+        ("pf", 3, True),
+        ("pf", 2, False),
+        ("pu", 2, True),
+        ("cu", 2, False),
+        ("uu", 3, True),
+        ("ppcu", 4, True),
+        ("pfcu", 4, False),
+        ("ps", 2, True),
+        ("ppu", 3, False),
+    ],
+)
+def test_votes_that_are_missing_are_the_judges_failure_where_they_could_have_decided(
+    said: str, votes: int, *, is_unproven: bool
+) -> None:
+    counted = count_votes([ballot(letter, n) for n, letter in enumerate(said)], votes)
+    assert counted.verdict.unproven == is_unproven
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other", "is_unproven"),
+    [("meets", "f", "u", True), ("never", "p", "u", True), ("meets", "c", "u", False), ("meets", "p", "u", False)],
+)
+def test_a_section_that_proves_nothing_leaves_the_whole_unproven_unless_another_leaves_it_open(
+    kind: str, one: str, other: str, *, is_unproven: bool
+) -> None:
+    for first, second in ((one, other), (other, one)):
+        assert join_sections(ballot(first, 1, kind), ballot(second, 2, kind)).verdict.unproven == is_unproven
 
 
 def test_whoever_speaks_for_the_majority_has_evidence_and_the_tally_stands_before() -> None:

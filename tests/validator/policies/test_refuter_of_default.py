@@ -52,6 +52,17 @@ def test_it_is_part_of_what_default_reports_and_of_what_is_reused() -> None:
     assert "refuted by other at two.example" in refuted.judge_name
 
 
+def test_so_is_the_model_that_confirms() -> None:
+    confirmed = JudgeConfig(confirmer=OTHER)
+    assert [(step.confirm, step.judge, step.from_submission) for step in confirmed.policy.loop] == [
+        (True, OTHER, 1),
+        (False, None, 2),
+    ]
+    assert "confirmed by other at two.example" in confirmed.judge_name
+    given = {"judge_confirm_model": "other", "judge_confirm_key_name": "second", "judge_keys": KEYS}
+    assert settings(**given).judge_config == settings().judge_config.model_copy(update={"confirmer": OTHER})
+
+
 def test_the_settings_name_a_model_and_a_key() -> None:
     assert settings().judge_config.refuter is None
     alone = settings(judge_refuter_model="other").judge_config.refuter
@@ -66,6 +77,8 @@ def test_the_settings_name_a_model_and_a_key() -> None:
         {"judge_refuter_key_name": "second", "judge_keys": KEYS},
         {"judge_refuter_model": "other", "judge_refuter_key_name": "third", "judge_keys": KEYS},
         {"judge_refuter_model": "other", "judge_refuter_key_name": "second"},
+        {"judge_confirm_key_name": "second", "judge_keys": KEYS},
+        {"judge_confirm_model": "other", "judge_confirm_key_name": "third", "judge_keys": KEYS},
     ],
 )
 def test_a_key_that_is_not_there_or_has_no_model_stops_the_start(given: dict[str, str]) -> None:

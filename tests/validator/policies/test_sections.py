@@ -10,7 +10,7 @@ from stand_ins import FAIL, LOOP, UNSURE, Said, StandIn, judge, letters, policy_
 
 from contracts.criteria import Criterion
 from validator.errors import JudgmentError
-from validator.judgement.sections import OVERLAP_CHARS, cut_result, cut_text
+from validator.judgement.sections import OVERLAP_CHARS, cut_result, cut_text, take_excerpt
 
 CHARS = 2_000
 SECTIONED = policy_of("single", "a", section_chars=CHARS)
@@ -216,6 +216,21 @@ async def test_presence_is_shown_by_any_section_and_absence_by_all(at: int) -> N
     # What one section has shown the others are not asked about.
     settled = next(number for number, ask in enumerate(verdict.stages[0].asks) if ask.outcomes[0] == "p")
     assert [ask.outcomes for ask in verdict.stages[0].asks[settled + 1 :]] == ["-p"] * (len(parts) - settled - 1)
+
+
+@pytest.mark.parametrize("chars", [2_000, 5_001])
+def test_an_excerpt_has_the_head_the_tail_and_a_sample_of_each_part_between(chars: int) -> None:
+    text = " ".join(f"{number:05}" for number in range(10_000))
+    passages = take_excerpt(text, chars).split("\n[..]\n")
+    assert len(passages) == 6
+    assert (text.startswith(passages[0]), text.endswith(passages[-1])) == (True, True)
+    assert all(passage in text for passage in passages)
+    assert 0.9 * chars < sum(map(len, passages)) <= 1.1 * chars
+    starts = [text.index(passage) for passage in passages]
+    assert starts == sorted(starts)
+    quarter = (len(text) - chars // 2) // 4
+    assert [(start - chars // 4) // quarter for start in starts[1:-1]] == [0, 1, 2, 3]
+    assert take_excerpt(text, chars) != take_excerpt(text, chars), "nobody knows before what is looked at"
 
 
 async def test_a_section_that_cannot_be_assessed_is_no_pass() -> None:

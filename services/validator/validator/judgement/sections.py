@@ -1,10 +1,12 @@
-"""Cut a long result into sections that overlap, so that what stands at a border stands whole in one of them. Pure.
+"""Cut a long result into sections that overlap, so that what stands at a border stands whole in one of them.
 
-JSON keeps its shape: a section has the members that fall into it under the names where they stand.
+JSON keeps its shape: a section has the members that fall into it under the names where they stand. What is asked of the
+whole is judged by an excerpt.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
+from random import SystemRandom
 from typing import Any, Final
 
 from contracts.jsontext import json_text
@@ -13,6 +15,12 @@ from contracts.jsontext import json_text
 OVERLAP_CHARS: Final = 1_000
 #: A border is moved by so many characters at most, to where a word begins.
 _SNAP_CHARS: Final = 200
+
+#: Passages of an excerpt: two of them are its head, two its tail.
+_PASSAGES: Final = 8
+#: Stands for what an excerpt leaves out.
+LEFT_OUT: Final = "[..]"
+_random = SystemRandom()
 
 #: A string, number or literal, or what is empty, and the names and places that lead to it.
 _Leaf = tuple[tuple[str | int, ...], Any]
@@ -40,6 +48,21 @@ def cut_text(text: str, chars: int) -> Iterator[str]:
         yield text[start:end]
         start = _snap(text, end - OVERLAP_CHARS)
     yield text[start:]
+
+
+def take_excerpt(text: str, chars: int) -> str:
+    """Return the head and the tail of a text, and passages between them, of about so many characters together.
+
+    The passages are drawn, one from each part of the text: nobody can place words where they will stand.
+    """
+    size = chars // _PASSAGES
+    edge = 2 * size
+    drawn = _PASSAGES - 4
+    borders = [edge + (len(text) - 2 * edge) * number // drawn for number in range(drawn + 1)]
+    starts = [_random.randrange(start, max(end - size, start) + 1) for start, end in pairwise(borders)]
+    middle = [text[_snap(text, start) : _snap(text, start + size)] for start in starts]
+    passages = [text[: _snap(text, edge)], *middle, text[_snap(text, len(text) - edge) :]]
+    return f"\n{LEFT_OUT}\n".join(passages)
 
 
 def _snap(text: str, at: int) -> int:

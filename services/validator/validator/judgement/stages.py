@@ -88,7 +88,7 @@ class Judgement:
 
     async def doubt(self, run_checks: RunChecks | None, subject: Subject) -> None:
         """Take what a pass of this submission needs besides, until one thing is missing."""
-        for step in self._policy.loop:
+        for step in self._policy.steps:
             if subject.submission < step.from_submission or not self.passes:
                 continue
             for number in range(step.asks):

@@ -17,9 +17,12 @@ def is_settled(ballot: Ballot) -> bool:
 
 
 def join_sections(before: Ballot, here: Ballot) -> Ballot:
-    """Return what is held of a criterion by two sections: presence by OR, absence by AND."""
+    """Return what is held of a criterion by two sections: presence by OR, absence by AND.
+
+    What one section leaves open by itself is open, whatever of the other is unproven.
+    """
     order = _order(before)
-    stronger = here if order.index(here.outcome) > order.index(before.outcome) else before
+    stronger = max(before, here, key=lambda ballot: (order.index(ballot.outcome), not ballot.verdict.unproven))
     if is_settled(stronger):
         return stronger
     silence = (before.silence or here.silence) if stronger.outcome is Outcome.CANNOT_ASSESS else None
@@ -42,13 +45,14 @@ def count_votes(ballots: Sequence[Ballot], votes: int) -> Ballot:
             voters = [ballot for ballot in ballots if ballot.outcome is outcome]
             speaker = next((one for one in voters if one.verdict.evidence), voters[0])
             return _speak(speaker, outcome, tally, is_sure=outcomes.count(outcome) == votes)
-    silent = [ballot for ballot in ballots if ballot.silence]
-    # Where the votes that are missing could have decided, the result is not at fault.
+    silences = [ballot.silence for ballot in ballots if ballot.silence]
     most = max(outcomes.count(Outcome.PASS), outcomes.count(Outcome.FAIL))
-    missing = len(silent) + votes - len(ballots)
+    missing = sum(bool(one.silence) or one.verdict.unproven for one in ballots) + votes - len(ballots)
     speaker = next((one for one in ballots if one.outcome is Outcome.CANNOT_ASSESS), ballots[0])
     undecided = _speak(speaker, Outcome.CANNOT_ASSESS, tally, is_sure=False)
-    return undecided._replace(silence=silent[0].silence if silent and 2 * (most + missing) > votes else None)
+    # Where the votes that are missing could have decided, the judges are at fault, and not the result.
+    undecided.verdict.unproven = 2 * (most + missing) > votes
+    return undecided._replace(silence=next(iter(silences), None) if undecided.verdict.unproven else None)
 
 
 def _speak(ballot: Ballot, outcome: Outcome, tally: str, *, is_sure: bool) -> Ballot:

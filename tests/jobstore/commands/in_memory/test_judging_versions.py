@@ -218,7 +218,7 @@ def test_a_version_has_all_that_it_leaves_to_defaults() -> None:
     policy = JudgePolicy(name="strict", stages=[Stage(kind="single")])
     version = Version("strict", 3, format_body(policy), is_retired=False)
     assert version.reference == "strict@3"
-    assert '"loop":[{"from_submission":2,"asks":1' in version.body
+    assert '"loop":[{"from_submission":2,"confirm":false,"asks":1' in version.body
     assert JudgePolicy.model_validate_json(version.policy_json) == policy.model_copy(update={"version": 3})
 
 

@@ -2425,7 +2425,7 @@ export interface components {
             judge_after_checks: boolean;
             /**
              * Loop
-             * @description what later submissions need; empty: nothing more
+             * @description what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows from submission 2 on, as it does by default
              */
             loop?: components["schemas"]["LoopStep"][];
             /**
@@ -2433,6 +2433,13 @@ export interface components {
              * @description a longer result is judged by sections of so many characters; when not set, the validator's
              */
             section_chars?: number | null;
+            /**
+             * Whole
+             * @description how a criterion about the whole, such as `is written in French`, is judged of a result that has sections: by its head, its tail and a sample, or not at all
+             * @default excerpt
+             * @enum {string}
+             */
+            whole: "excerpt" | "refuse";
             /**
              * Result Max Chars
              * @description of criteria and result as JSON; when not set, the validator's: by default all that doors take
@@ -2684,16 +2691,26 @@ export interface components {
         LogOrder: "asc" | "desc";
         /**
          * LoopStep
-         * @description What a pass needs besides, from some submission on: asks that are told to refute it, or a check.
+         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
+         *
+         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
          */
         LoopStep: {
             /**
              * From Submission
+             * @description when not set, of one that confirms 1
              * @default 2
              */
             from_submission: number;
             /**
+             * Confirm
+             * @description whether a judge must say that the quoted passages alone show what passed
+             * @default false
+             */
+            confirm: boolean;
+            /**
              * Asks
+             * @description when not set, of one that confirms 0
              * @default 1
              */
             asks: number;
