@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from contracts.criteria import Criterion, CriterionWarning
 from contracts.lint.contradictions import find_contradictions
 from contracts.lint.rules import RULES
+from contracts.lint.whole import is_about_the_whole
 
-__all__ = ["find_warnings"]
+__all__ = ["find_warnings", "is_about_the_whole"]
 
 
 def find_warnings(criteria: Sequence[Criterion]) -> list[CriterionWarning]:

@@ -6,43 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from contracts.criteria import Criterion
+from contracts.lint.absence import is_of_absence, say_broken
 from contracts.lint.lengths import asks_for_length_alone, list_lengths
 from contracts.lint.words import QUOTED, SUBJECT, WORD
-
-# Words of absence in English, German, French, Spanish, Portuguese, Italian, Russian, Chinese, Japanese and Korean.
-# "No more than", "not only", "is not empty" and "yes or no" are none.
-_ABSENCE: Final = re.compile(
-    r"(?<!or )\b(?:no|not|nicht)(?!\s+(?:(?:more|less|\w+er)\s+than|only|empty|blank|exceed\w*|leer|nur)\b)\b(?![-.])"
-    r"|\b(?:cannot|\w+n['\u2019]t|never|none|without|avoids?|lacks?|kein\w*|ohne|niemals|vermeide\w*|jamais|aucune?"
-    r"|sans|nunca|ning\xfan|ningun\w*|n\xe3o|sem|senza|nessun\w*"
-    r"|\u043d\u0435|\u0431\u0435\u0437|\u043d\u0438\u043a\u043e\u0433\u0434\u0430)\b(?!-)"
-    r"|\bfree\s+(?:of|from)\s+(?!charge|cost)|\Anothing\b"
-    "|\u4e0d[\u5f97\u8981\u80fd\u5e94\u53ef\u542b\u5305\u51fa\u4f7f]|\u6ca1\u6709|\u7981\u6b62|\u907f\u514d"
-    "|\u306a\u3044|\u307e\u305b\u3093|\uc5c6|\uc54a",
-    re.IGNORECASE,
-)
-_NEGATED: Final = re.compile(
-    rf"(?:{SUBJECT}\s+)?(?:(?:must|should|may|can|shall|does|do|is|has)\s+(?:not|never)|cannot|never|avoids?|lacks?"
-    r"|(?:must|should|ca|does|do|is|has)n['\u2019]t|(?:has\s+|there\s+(?:is|are)\s+)?no|without"
-    r"|kein\w*|ohne|sans|aucune?|nessun\w*)\s+(?:be\s+|have\s+)?(.+)",
-    re.IGNORECASE,
-)
-#: By the form of what must be absent, what a result that breaks it has or does.
-_BROKEN: Final[Sequence[tuple[re.Pattern[str], str]]] = (
-    (_NEGATED, r"\1"),
-    *(
-        (re.compile(rf"(?:{SUBJECT}\s+)?{pattern}", re.IGNORECASE), broken)
-        for pattern, broken in (
-            (r"(contains?|gives?|has|have|includes?|makes?|mentions?|names?|shows?|uses?)\s+no\s+(.+)", r"\1 \2"),
-            (r"(?:(?:is|are|must\s+be|should\s+be)\s+)?(\w+(?:ed|en))\s+without\s+(.+)", r"\1 with \2"),
-            (r"(?:(?:is|are|must\s+be|should\s+be)\s+)?free\s+(?:of|from)\s+(.+)", r"contains \1"),
-            (r"nothing\s+(.+)", r"anything \1"),
-        )
-    ),
-)
-# Who must avoid one thing and do another has two criteria.
-_MORE: Final = re.compile(r"\b(?:and|but|except|unless|und|et|y|e)\b|;", re.IGNORECASE)
-
 
 # What stands where somebody meant to write a criterion.
 _PLACEHOLDERS: Final = frozenset(
@@ -98,9 +64,10 @@ _VERB: Final = (
 )
 _JOINED: Final = re.compile(
     rf"\s*;\s+(?!(?:or|e\.g\.|i\.e\.|that)\b)(?=\w)|[.!]\s+(?=(?:{SUBJECT}|also|then|must|should|each|every|use|add|give)\b)"
-    rf"|,?\s+(?:and|but)\s+(?:also\s+)?(?={SUBJECT}\s+{_VERB}\b)|,?\s+and\s+also\s+",
+    r"|,?\s+and\s+also\s+",
     re.IGNORECASE,
 )
+_JOINED_SUBJECTS: Final = re.compile(rf",?\s+(?:and|but)\s+(?={SUBJECT}\s+{_VERB}\b)", re.IGNORECASE)
 # "It rhymes and has four lines": of a town that "is old and has a port" it is one thing.
 _JOINED_VERBS: Final = re.compile(r",?\s+and\s+(?=(?:contains|has|includes|is|mentions|rhymes)\b)", re.IGNORECASE)
 _RELATIVE: Final = re.compile(r"\b(?:that|which|who|whose|where|what|how|why|when|if|each|every)\b", re.IGNORECASE)
@@ -170,32 +137,22 @@ def _split(text: str, *, is_met: bool) -> Iterator[tuple[str, str]]:
         yield text[: duties.end(2)].strip(), text[: duties.end(1)] + text[duties.start(3) :].strip()
     for match in _JOINED.finditer(bare):
         yield text[: match.start()].strip(), text[match.end() :].strip()
-    for match in _JOINED_VERBS.finditer(bare) if is_met else ():
-        if not _RELATIVE.search(bare, 0, match.start()):
-            yield text[: match.start()].strip(), text[match.end() :].strip()
+    for pattern in (_JOINED_SUBJECTS, _JOINED_VERBS) if is_met else (_JOINED_SUBJECTS,):
+        for match in pattern.finditer(bare):
+            if not _RELATIVE.search(bare, 0, match.start()):
+                yield text[: match.start()].strip(), text[match.end() :].strip()
 
 
 def _find_absence(one: Criterion) -> Warned | None:
-    if one.kind != "meets" or not _ABSENCE.search(QUOTED.sub("", one.text)):
+    if one.kind != "meets" or not is_of_absence(one.text):
         return None
     message = (
         "reads as if something must be absent, which no quotation can prove: "
         "write what must not be there after `never:` (kind `never`), and the judge looks for it"
     )
-    broken = _say_broken(one.text.rstrip("."))
+    broken = say_broken(one.text.rstrip("."))
     optional = "" if one.required else "optional: "
     return "criterion_reads_as_absence", message, broken and f"{optional}never: {broken}"
-
-
-def _say_broken(text: str) -> str | None:
-    """Return what a result has or does that breaks a criterion of absence, where that can be said by rule."""
-    if _MORE.search(QUOTED.sub("", text)):
-        return None
-    for pattern, broken in _BROKEN:
-        if match := pattern.fullmatch(text):
-            said = match.expand(broken)
-            return said if pattern is _NEGATED else said[0].lower() + said[1:]
-    return None
 
 
 def _find_vague(one: Criterion) -> Warned | None:

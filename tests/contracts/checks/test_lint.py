@@ -149,7 +149,6 @@ JSON = 'check: json_schema {"type": ["object", "array"]}'
         ("The code must be free from TODO or x", "criterion_reads_as_absence", "never: contains TODO or x"),
         ("Nothing about money is said", "criterion_reads_as_absence", "never: anything about money is said"),
         ("Kein Wort \u00fcber Geld", "criterion_reads_as_absence", "never: Wort \u00fcber Geld"),
-        ("It explains how one pays without a card", "criterion_reads_as_absence", None),
         ("It must not mention prices and dates", "criterion_reads_as_absence", None),
         (
             "The tone is professional and friendly and mentions the refund",
