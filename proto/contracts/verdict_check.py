@@ -38,7 +38,7 @@ def _find_fault(criterion: Criterion, judged: CriterionVerdict) -> str | None:
     if judged.outcome is Outcome.PASS:
         if criterion.kind not in _KNOWN_KINDS:
             return f"passed, and nobody knows how to judge the kind {criterion.kind!r}"
-        if criterion.kind in _KINDS_WITH_EVIDENCE and not (judged.evidence or "").strip():
+        if criterion.kind in _KINDS_WITH_EVIDENCE and not any(map(str.strip, judged.evidence)):
             return "passed without evidence"
     if judged.unproven and judged.outcome is not Outcome.CANNOT_ASSESS:
         return f"is unproven although its outcome is {judged.outcome}"

@@ -144,7 +144,7 @@ async def judged(jobstore):
     job = NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes\nIs short", agent_id="writer")
     await jobstore.add(job)
     for submission, outcome, text in ((1, "fail", "roses\nare red"), (2, "pass", "roses\nare dead")):
-        criterion = {"text": "It rhymes", "outcome": outcome, "evidence": "roses", "comment": "as asked"}
+        criterion = {"text": "It rhymes", "outcome": outcome, "evidence": ["roses", "are red"], "comment": "as asked"}
         asks = [{"model": "m", "input_tokens": 90, "output_tokens": 9, "latency_s": 0.5} | more for more in ASKS]
         stages = [{"kind": "checks", "outcomes": "-"}, {"kind": "single", "outcomes": "p", "asks": asks}]
         named = {"policy": "strict@2", "model": "m (prompt 2)", "stages": stages}
@@ -158,7 +158,13 @@ async def judged(jobstore):
 @pytest.mark.usefixtures("judged")
 async def test_a_job_is_shown_with_its_verdict_and_result(signoff):
     out = (await signoff("jobs", "show", "poem")).out
-    for line in ("COMPLETED  a poem", "verdict of submission 2  1 of 1", 'evidence: "roses"', "  are dead"):
+    for line in (
+        "COMPLETED  a poem",
+        "verdict of submission 2  1 of 1",
+        'evidence: "roses"',
+        'evidence: "are red"',
+        "  are dead",
+    ):
         assert line in out
     assert re.search(r"^met +It rhymes", out, re.MULTILINE)
     by = "strict@2, m (prompt 2): 4 asks, 0.5 USD, 198 tokens, 1.00 s, 3 refused before, last 503"

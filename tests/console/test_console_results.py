@@ -56,7 +56,7 @@ async def judged(
     judging = await real.runner.claim.run_one(ClaimJudging(produced, owner, 5, actor=SIGNOFF))
     texts = [criterion.text for criterion in (await real.client.get_job(job_id)).criteria]
     criteria = [
-        CriterionVerdict(text=text, outcome=outcome, evidence=quote)
+        CriterionVerdict(text=text, outcome=outcome, evidence=[] if quote is None else [quote, "is"])
         for text, quote in zip(texts, evidence, strict=True)
     ]
     await _report(real, execution_id, job_id, judging.execution.lease, Verdict.of(criteria, "a reason"))
@@ -161,7 +161,7 @@ async def test_a_verdict_says_where_its_evidence_stands(web: aiohttp.ClientSessi
         async with web.get(f"/api/jobs/{job['id']}/logs") as answer:
             (log,) = [entry for entry in (await answer.json())["items"] if entry["version"] == version]
         spans = [criterion["evidence_spans"] for criterion in log["response_payload"]["verdict"]["criteria"]]
-        assert spans == [[[8, 16], [18, 25]], [], []]
+        assert spans == [[[[8, 16], [18, 25]], [[8, 10], [18, 20]]], [], [[], [[8, 10], [18, 20]]]]
     async with web.get(f"/api/jobs/{job['id']}/logs/{version}/result") as answer:
         assert (await answer.text())[8:16] == "is  BLUE"
 

@@ -24,7 +24,7 @@ async def test_a_result_that_meets_every_criterion_is_accepted(system: System, a
     verdict = last.response_payload["verdict"]
     assert verdict["is_valid"]
     assert [c["outcome"] for c in verdict["criteria"]] == ["pass", "pass"]
-    assert verdict["criteria"][0]["evidence"] == "blue"
+    assert verdict["criteria"][0]["evidence"] == ["blue"]
 
 
 async def test_a_result_that_is_not_met_with_no_submission_left_is_rejected(system: System, agent: Agent) -> None:

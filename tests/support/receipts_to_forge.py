@@ -21,13 +21,13 @@ TRUSTED = PublicKeys([NEW.public, OLD.public])
 RESULT = '{"text":"The sea is blue."}'
 VERDICT = Verdict.of(
     [
-        CriterionVerdict(text='Says "sea"', outcome=Outcome.PASS, evidence="The sea", comment="it does"),
+        CriterionVerdict(text='Says "sea"', outcome=Outcome.PASS, evidence=["The sea"], comment="it does"),
         CriterionVerdict(
             text="names a colour",
             outcome=Outcome.FAIL,
             required=False,
             kind="never",
-            evidence="blue",
+            evidence=["blue"],
             comment="it does",
         ),
     ],

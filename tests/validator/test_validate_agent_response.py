@@ -53,8 +53,8 @@ async def test_a_result_is_judged(server: FakeJudge, config: JudgeConfig) -> Non
     assert verdict.reason == "because"
     assert verdict.model == f"fake (prompt {PROMPT_VERSION})"
     assert [(c.text, c.outcome, c.required, c.evidence) for c in verdict.criteria] == [
-        ("It greets", Outcome.PASS, True, "hello world"),
-        ("It is kind", Outcome.PASS, False, "hello world"),
+        ("It greets", Outcome.PASS, True, ["hello world"]),
+        ("It is kind", Outcome.PASS, False, ["hello world"]),
     ]
     assert server.asked[0]["model"] == "a-model"
     assert server.headers[0]["Authorization"] == "Bearer sk-test"
@@ -316,7 +316,7 @@ class TestInventedEvidence:
         verdict = await judge(config)
         assert not verdict.is_valid
         assert {c.outcome for c in verdict.criteria} == {Outcome.CANNOT_ASSESS}
-        assert all(FALSE_QUOTE in c.comment and c.evidence is None for c in verdict.criteria)
+        assert all(FALSE_QUOTE in c.comment and c.evidence == [] for c in verdict.criteria)
         assert verdict.judge_error is None
         assert len(server.asked) == 4
 

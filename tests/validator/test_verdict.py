@@ -31,7 +31,7 @@ HELLO = Evidence("Hello, world")
 
 
 def said(outcome: str = "pass", evidence: str | None = "hello world", comment: str = "so") -> CriterionAnswer:
-    return CriterionAnswer(outcome=Outcome(outcome), evidence=evidence, comment=comment)
+    return CriterionAnswer(outcome=Outcome(outcome), evidence=(evidence and [evidence]) or [], comment=comment)
 
 
 def heard(*answers: CriterionAnswer | None, kind: str = "meets", required: bool = True) -> Hearing:
@@ -158,15 +158,15 @@ class TestHearings:
     def test_what_is_told_is_the_rule_and_what_helps(self, evidence: str | None, fault: str, kind: str) -> None:
         concluded = heard(said(evidence=evidence), kind=kind).conclude().verdict
         assert concluded.outcome is Outcome.CANNOT_ASSESS
-        assert concluded.evidence is None
+        assert concluded.evidence == []
         assert fault in concluded.comment
         assert "in quotation marks" in concluded.comment
         assert concluded.comment.endswith("the judge said: so")
 
     def test_evidence_of_what_did_not_pass_is_kept_if_it_stands_there(self) -> None:
-        assert heard(said("fail", "hello")).conclude().verdict.evidence == "hello"
+        assert heard(said("fail", "hello")).conclude().verdict.evidence == ["hello"]
         invented = heard(said("fail", "goodbye")).conclude().verdict
-        assert (invented.outcome, invented.evidence) == (Outcome.FAIL, None)
+        assert (invented.outcome, invented.evidence) == (Outcome.FAIL, [])
         assert FALSE_QUOTE in invented.comment
 
     @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ class TestHearings:
         held = hearing.conclude()
         assert hearing.is_answered
         assert held.verdict == CriterionVerdict(
-            text="It greets", outcome=Outcome(outcome), evidence=evidence, comment=comment
+            text="It greets", outcome=Outcome(outcome), evidence=(evidence and [evidence]) or [], comment=comment
         )
         assert (held.fault, held.is_sure, held.silence) == (fault, is_sure, None)
 
@@ -212,10 +212,10 @@ class TestVerdicts:
         criteria = WORDS_MAX // 100
         quotes = {100: "a" * 49 + " " + "b" * 50, 101: "a" * 50 + " " + "b" * 50}
         for length, quote in quotes.items():
-            one = judge_criterion(Criterion(text="It greets"), Outcome.PASS, "c" * 101, quote)
+            one = judge_criterion(Criterion(text="It greets"), Outcome.PASS, "c" * 101, [quote])
             verdict = make_verdict([Ballot(one)] * criteria, ["because"], "m")
             assert len(quote) == length
-            assert verdict.criteria[0].evidence == (quote if length == 100 else "a" * 50)
+            assert verdict.criteria[0].evidence == [quote if length == 100 else "a" * 50]
             assert verdict.criteria[0].comment == "c" * 100
 
     @given(st.lists(st.tuples(st.sampled_from(Outcome), st.booleans()), min_size=1))
@@ -268,9 +268,9 @@ class TestVerdicts:
         ballots = [hearing.conclude()._replace(verdict=hearing.conclude().verdict.model_copy()) for _ in range(count)]
         for one in make_verdict(ballots, ["because"], "m").criteria:
             assert len(one.comment) == chars
-            assert one.evidence is not None
-            assert chars - len(" word ") <= len(one.evidence) <= chars
-            assert set(one.evidence.split()) == {"word"}, "no word is cut"
+            (quote,) = one.evidence
+            assert chars - len(" word ") <= len(quote) <= chars
+            assert set(quote.split()) == {"word"}, "no word is cut"
 
     def test_what_holds_wherever_the_result_comes_again_may_be_reused(self) -> None:
         on_its_own, in_context = "max_words 5", "differs"

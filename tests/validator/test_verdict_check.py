@@ -19,7 +19,7 @@ CRITERIA = [
 def judged(**changes: Any) -> list[CriterionVerdict]:
     """All criteria passed with evidence, but for what changes in the first."""
     verdicts = [
-        CriterionVerdict(text=c.text, required=c.required, kind=c.kind, outcome=Outcome.PASS, evidence="Good morning")
+        CriterionVerdict(text=c.text, required=c.required, kind=c.kind, outcome=Outcome.PASS, evidence=["Good morning"])
         for c in CRITERIA
     ]
     return [verdicts[0].model_copy(update=changes), *verdicts[1:]]
@@ -31,7 +31,7 @@ def test_a_verdict_on_the_criteria_is_one(outcome: Outcome) -> None:
 
 
 def test_what_did_not_pass_needs_no_evidence() -> None:
-    verdict = Verdict.of(judged(outcome=Outcome.CANNOT_ASSESS, evidence=None), "because")
+    verdict = Verdict.of(judged(outcome=Outcome.CANNOT_ASSESS, evidence=[]), "because")
     assert find_mismatch(CRITERIA, verdict) is None
 
 
@@ -41,8 +41,8 @@ def test_what_did_not_pass_needs_no_evidence() -> None:
         ({"text": "It greets "}, "another text"),
         ({"required": False}, "not required"),
         ({"kind": "never"}, "not of the kind"),
-        ({"evidence": None}, "without evidence"),
-        ({"evidence": " \n"}, "without evidence"),
+        ({"evidence": []}, "without evidence"),
+        ({"evidence": [" \n"]}, "without evidence"),
         ({"unproven": True}, "unproven although its outcome is pass"),
         ({"unproven": True, "outcome": Outcome.FAIL}, "unproven although its outcome is fail"),
     ],
@@ -61,7 +61,7 @@ def test_each_criterion_is_judged_once_and_in_order(order: tuple[int, ...]) -> N
 
 def test_a_pass_of_a_kind_that_nobody_can_judge_does_not_count() -> None:
     criterion = Criterion(text="exits with 0", kind="person")
-    one = CriterionVerdict(text=criterion.text, kind="person", outcome=Outcome.PASS, evidence="It exits with 0")
+    one = CriterionVerdict(text=criterion.text, kind="person", outcome=Outcome.PASS, evidence=["It exits with 0"])
     assert "person" in (find_mismatch([criterion], Verdict.of([one], "because")) or "")
     failed = one.model_copy(update={"outcome": Outcome.CANNOT_ASSESS})
     assert find_mismatch([criterion], Verdict.of([failed], "because")) is None
@@ -69,15 +69,15 @@ def test_a_pass_of_a_kind_that_nobody_can_judge_does_not_count() -> None:
 
 def test_a_check_passes_by_what_it_found() -> None:
     criterion = Criterion(text="max_words 9", kind="check")
-    one = CriterionVerdict(text=criterion.text, kind="check", outcome=Outcome.PASS, evidence="7 words")
+    one = CriterionVerdict(text=criterion.text, kind="check", outcome=Outcome.PASS, evidence=["7 words"])
     assert find_mismatch([criterion], Verdict.of([one], "because")) is None
-    without = one.model_copy(update={"evidence": None})
+    without = one.model_copy(update={"evidence": []})
     assert "without evidence" in (find_mismatch([criterion], Verdict.of([without], "because")) or "")
 
 
 def test_a_pass_of_never_needs_no_evidence() -> None:
     clean = judged()
-    clean[2] = clean[2].model_copy(update={"evidence": None})
+    clean[2] = clean[2].model_copy(update={"evidence": []})
     assert find_mismatch(CRITERIA, Verdict.of(clean, "because")) is None
 
 

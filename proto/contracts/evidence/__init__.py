@@ -115,6 +115,12 @@ class Evidence:
         phrases = map(Phrase, _read_both_ways(quote))
         return any(phrase in self._values or self._is_beside_names(phrase) for phrase in phrases)
 
+    def sift(self, quotes: Iterable[str], criterion: str) -> tuple[list[str], str | None]:
+        """Return the quotations that are evidence on a criterion; if none is, why the first one is none."""
+        faults = {quote: self.find_fault(quote, criterion) for quote in filter(None, map(str.strip, quotes))}
+        sound = [quote for quote, fault in faults.items() if fault is None]
+        return sound, None if sound else next(iter(faults.values()), NOT_QUOTED)
+
     def find_fault(self, quote: str | None, criterion: str) -> str | None:
         """Return why a quotation is no evidence on a criterion; None if it is (docs/protocol.md, Verdicts)."""
         if not (quote or "").strip():

@@ -23,8 +23,8 @@ class CriterionVerdict(Model):
     outcome: Outcome
     required: bool = True
     kind: str = Field("meets", description="the criterion's: `meets`, `never` or `check`")
-    evidence: str | None = Field(
-        None, description="words quoted from the result, or what a check found; None where none stand there"
+    evidence: list[str] = Field(
+        default_factory=list, description="quotations of the result, or what a check found; none where none stand there"
     )
     comment: str = ""
     unproven: bool = Field(

@@ -9,6 +9,8 @@ from uuid import UUID
 from contracts.evidence import Evidence, Span
 from contracts.resources import JobLog
 
+#: Of each quotation of a criterion, where it stands.
+Spans = list[list[Span]]
 #: Entries whose spans are kept in memory, the latest.
 REMEMBERED_MAX = 200
 #: Characters of a result that is searched on the event loop; a longer one is searched in a thread.
@@ -19,10 +21,10 @@ class EvidenceSpans:
     """Find the spans of evidence, and remember them: entries never change."""
 
     def __init__(self) -> None:
-        self._spans: OrderedDict[UUID, list[list[Span]]] = OrderedDict()
+        self._spans: OrderedDict[UUID, list[Spans]] = OrderedDict()
 
     async def add(self, logs: Iterable[JobLog]) -> None:
-        """Give each criterion of each verdict its `evidence_spans`: [start, end] in the text of the result."""
+        """Give each criterion of each verdict its `evidence_spans`: of each quotation [start, end] in the result."""
         for log in logs:
             criteria = _verdict_criteria(log)
             if not criteria:
@@ -33,8 +35,8 @@ class EvidenceSpans:
             for criterion, places in zip(criteria, spans, strict=True):
                 criterion["evidence_spans"] = places
 
-    async def _find(self, log: JobLog, criteria: Sequence[dict[str, Any]]) -> list[list[Span]]:
-        quotes, result = [criterion.get("evidence") for criterion in criteria], log.response_payload.get("result")
+    async def _find(self, log: JobLog, criteria: Sequence[dict[str, Any]]) -> list[Spans]:
+        quotes, result = [criterion.get("evidence", ()) for criterion in criteria], log.response_payload.get("result")
         if isinstance(result, str) and len(result) <= INLINE_MAX_CHARS:
             spans = _find_spans(result, quotes)
         else:
@@ -45,9 +47,9 @@ class EvidenceSpans:
         return spans
 
 
-def _find_spans(result: Any, quotes: Iterable[Any]) -> list[list[Span]]:
+def _find_spans(result: Any, quotes: Iterable[Any]) -> list[Spans]:
     evidence = Evidence(result)  # criteria that it repeats are left in it: what is marked was checked without them
-    return [evidence.find_spans(quote) if isinstance(quote, str) else [] for quote in quotes]
+    return [[evidence.find_spans(quote) for quote in each] for each in quotes]
 
 
 def _verdict_criteria(log: JobLog) -> list[dict[str, Any]]:

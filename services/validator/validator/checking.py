@@ -158,6 +158,6 @@ def _judge(criterion: Criterion, found: Finding) -> CriterionVerdict:
         required=criterion.required,
         kind=criterion.kind,
         outcome=found.outcome,
-        evidence=found.evidence,
+        evidence=[] if found.evidence is None else [found.evidence],
         comment=found.comment,
     )

@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress, islice
 from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from contracts.checks import needs_context
 from contracts.criteria import Criterion
@@ -17,6 +18,8 @@ from validator.errors import JudgeAnswerError
 
 #: Characters of a reason, a comment or a piece of evidence; what is longer is cut.
 TEXT_MAX: Final = 2_000
+#: Quotations of one criterion that are kept.
+QUOTES_MAX: Final = 20
 #: Characters of all comments of a verdict, and of all evidence, so that it fits a record (contracts.sizes).
 WORDS_MAX: Final = 80_000
 
@@ -31,12 +34,17 @@ _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069
 M = TypeVar("M", bound=BaseModel)
 
 
+def _list_quotes(said: Any) -> Any:
+    """Return what a judge quotes as a list: by version 2 of the prompt it is one quotation, or null."""
+    return [] if said is None else [said] if isinstance(said, str) else said
+
+
 class CriterionAnswer(BaseModel):
     """What the judge says of one criterion."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    evidence: str | None
+    evidence: Annotated[list[str], BeforeValidator(_list_quotes)]
     comment: str
     outcome: Annotated[Outcome, Field(strict=False)]
 
@@ -134,9 +142,9 @@ class Hearing:
     def hear(self, answer: CriterionAnswer, evidence: Evidence) -> None:
         """Take an answer into account."""
         self.is_answered = True
-        quote, comment = (answer.evidence or "").strip(), answer.comment.strip()
+        quotes, comment = list(filter(None, map(str.strip, answer.evidence))), answer.comment.strip()
         if answer.outcome is Outcome.PASS:
-            self.fault = evidence.find_fault(quote, self.criterion.text)
+            quotes, self.fault = evidence.sift(quotes, self.criterion.text)
             self._comment = comment
             if self.fault is not None:
                 self.doubt()
@@ -144,10 +152,10 @@ class Hearing:
             self._passes += 1
             if self._passes < (2 if self._is_doubtful else 1):
                 return
-        elif quote and not evidence.is_quoted(quote):
-            quote, comment = "", _prepend_note(FALSE_QUOTE, comment)
+        elif not all(found := [evidence.is_quoted(quote) for quote in quotes]):
+            quotes, comment = list(compress(quotes, found)), _prepend_note(FALSE_QUOTE, comment)
             self._is_doubtful = True
-        self.decided = self._conclude(answer.outcome, comment, quote)
+        self.decided = self._conclude(answer.outcome, comment, quotes)
 
     def doubt(self) -> None:
         """Take into account that there was no sound answer."""
@@ -166,8 +174,8 @@ class Hearing:
         verdict = self._conclude(Outcome.CANNOT_ASSESS, _prepend_note(note, self._comment))
         return Ballot(verdict, self.fault, is_sure=False)
 
-    def _conclude(self, outcome: Outcome, comment: str, quote: str = "") -> CriterionVerdict:
-        return judge_criterion(self.criterion, outcome, comment, quote)
+    def _conclude(self, outcome: Outcome, comment: str, quotes: Sequence[str] = ()) -> CriterionVerdict:
+        return judge_criterion(self.criterion, outcome, comment, quotes)
 
 
 class Refutation(Hearing):
@@ -182,7 +190,7 @@ class Refutation(Hearing):
         super().hear(answer, evidence)
         if self.decided is None or self.decided.outcome is Outcome.PASS:
             return
-        if self.decided.evidence is None:
+        if not self.decided.evidence:
             self.decided = self._conclude(Outcome.CANNOT_ASSESS, _prepend_note(_UNPROVEN, answer.comment.strip()))
         else:
             comment = _prepend_note(_REFUTED, self.decided.comment)
@@ -200,7 +208,7 @@ def make_verdict(ballots: Sequence[Ballot], reasons: Sequence[str], model: str |
     verdicts = [one.verdict for one in ballots]
     if (most := WORDS_MAX // len(verdicts)) < TEXT_MAX:
         for one in verdicts:
-            one.comment, one.evidence = one.comment[:most], one.evidence and _cut_words(one.evidence, most)
+            one.comment, one.evidence = one.comment[:most], _cut_quotes(one.evidence, most)
     code = None if silent is None else silent.silence
     model = None if model is None else to_storable(model)
     return Verdict.of(verdicts, to_storable(reason), model, code, **terms)
@@ -229,21 +237,28 @@ def to_storable(text: str) -> str:
     return _UNSTORABLE.sub("", text[:TEXT_MAX])
 
 
-def judge_criterion(criterion: Criterion, outcome: Outcome, comment: str, quote: str = "") -> CriterionVerdict:
+def judge_criterion(
+    criterion: Criterion, outcome: Outcome, comment: str, quotes: Sequence[str] = ()
+) -> CriterionVerdict:
     """Return the verdict on one criterion, in words that may be stored."""
     return CriterionVerdict(
         text=criterion.text,
         required=criterion.required,
         kind=criterion.kind,
         outcome=outcome,
-        evidence=to_storable(quote) or None,
+        evidence=_cut_quotes(filter(None, map(to_storable, quotes)), TEXT_MAX),
         comment=to_storable(comment),
     )
 
 
-def _cut_words(text: str, most: int) -> str:
-    """Return a quotation, or its first words: not within one, since it is looked for by words."""
-    return text if len(text) <= most else text[:most].rsplit(maxsplit=1)[0]
+def _cut_quotes(quotes: Iterable[str], most: int) -> list[str]:
+    """Return quotations of so many characters together: the last one cut, not within a word, since it is looked for."""
+    kept: list[str] = []
+    for quote in islice(quotes, QUOTES_MAX):
+        kept.append(quote if len(quote) <= most else quote[:most].rsplit(maxsplit=1)[0])
+        if (most := most - len(quote)) <= 0:
+            break
+    return kept
 
 
 def _prepend_note(note: str, words: str) -> str:

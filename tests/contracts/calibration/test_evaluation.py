@@ -239,9 +239,9 @@ def test_a_disagreement_is_kept_with_all_that_is_read_of_it():
 def test_a_disagreement_has_the_evidence_that_was_given():
     evaluation = Evaluation(["a@1"])
     case = make("1", False, ("It rhymes", "It is short"))
-    evaluation.add(case, {"a@1": [judged("pp")._replace(evidence=["the words", None])]})
+    evaluation.add(case, {"a@1": [judged("pp")._replace(evidence=[["the words"], []])]})
     (item,) = evaluation.report()["disagreements"]["items"]
-    assert item["judged"]["a@1"]["evidence"] == ["the words", None]
+    assert item["judged"]["a@1"]["evidence"] == [["the words"], []]
 
 
 def test_a_long_result_is_cut_and_says_so():
@@ -254,7 +254,7 @@ def test_a_long_result_is_cut_and_says_so():
 
 def test_a_verdict_says_what_each_criterion_and_ask_did():
     criteria = [CriterionVerdict(text=f"{outcome}", outcome=outcome) for outcome in Outcome]
-    criteria[0].evidence = "the words"
+    criteria[0].evidence = ["the words"]
     ask = Ask(
         model="m", role="vote", outcomes="pf-", cost_usd=0.1, latency_s=2.0, input_tokens=3, output_tokens=4, vote=2
     )
@@ -263,9 +263,9 @@ def test_a_verdict_says_what_each_criterion_and_ask_did():
     )
     verdict = Verdict(is_valid=False, reason="no", criteria=criteria, stages=[stage], policy="strict@3")
     asks = [Asked("vote", "pf-", 0.1, 2.0, 7, 2), Asked("judge", None, None, None, 1, None, 3), Asked("judge", None)]
-    assert Judged.of(verdict) == Judged("pfc", False, asks, None, "no", "strict@3", ["the words", None, None])
+    assert Judged.of(verdict) == Judged("pfc", False, asks, None, "no", "strict@3", [["the words"], [], []])
     older = Verdict(is_valid=False, reason="", criteria=criteria, judge_error="judge_canary")
-    assert Judged.of(older) == Judged("pfc", False, [], "judge_canary", evidence=["the words", None, None])
+    assert Judged.of(older) == Judged("pfc", False, [], "judge_canary", evidence=[["the words"], [], []])
 
 
 def test_a_criterion_alone_may_disagree():

@@ -154,7 +154,7 @@ class Adversary:
     def _verdict(self, random: Random) -> Outgoing | None:
         criteria = random.choice((CRITERIA, CRITERIA, "Is forged"))
         judged = [
-            CriterionVerdict(**one.model_dump(), outcome=random.choice(list(Outcome)), evidence=WORD)
+            CriterionVerdict(**one.model_dump(), outcome=random.choice(list(Outcome)), evidence=[WORD])
             for one in parse_criteria(criteria)
         ]
         about = {"kind": ReportKind.VERDICT, "verdict": Verdict.of(judged, FORGED)}

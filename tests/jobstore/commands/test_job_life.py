@@ -51,7 +51,7 @@ async def test_a_result_with_any_character_is_judged_and_read(database: Database
     judged = await steps.claim_judging(lease, value=hostile)
     assert judged.execution is not None
     told = verdict()
-    told.criteria[0].evidence, told.criteria[0].comment = "blue \0", "\0"
+    told.criteria[0].evidence, told.criteria[0].comment = ["blue \0"], "\0"
     await steps.report(judged.execution.lease, ReportKind.VERDICT, verdict=told)
     *_, answered, completed = await steps.logs()
     assert completed.status == "COMPLETED"

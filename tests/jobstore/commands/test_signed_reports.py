@@ -257,11 +257,11 @@ async def test_a_late_result_of_a_cancelled_execution_must_be_signed_too(
     "criteria",
     [
         [],
-        [{"text": 'Says "red"', "outcome": "pass", "evidence": "blue"}],
+        [{"text": 'Says "red"', "outcome": "pass", "evidence": ["blue"]}],
         [{"text": 'Says "blue"', "outcome": "pass"}],
-        [{"text": 'Says "blue"', "outcome": "pass", "evidence": "blue", "required": False}],
-        [{"text": 'Says "blue"', "outcome": "pass", "evidence": "blue"}] * 2,
-        [{"text": 'Says "blue"', "outcome": "pass", "evidence": "blue", "kind": "never"}],
+        [{"text": 'Says "blue"', "outcome": "pass", "evidence": ["blue"], "required": False}],
+        [{"text": 'Says "blue"', "outcome": "pass", "evidence": ["blue"]}] * 2,
+        [{"text": 'Says "blue"', "outcome": "pass", "evidence": ["blue"], "kind": "never"}],
     ],
     ids=["none", "another", "without evidence", "not required", "twice", "of another kind"],
 )

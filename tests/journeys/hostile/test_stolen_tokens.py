@@ -101,7 +101,8 @@ async def read(system: System, topic: str, is_wanted: Callable[[Any], bool]) -> 
 def report(execution_id: UUID, job_id: str, lease: int, criteria: str = CRITERIA) -> JobStatusReported:
     """A verdict that passes everything."""
     judged = [
-        CriterionVerdict(**one.model_dump(), outcome=Outcome.PASS, evidence="blue") for one in parse_criteria(criteria)
+        CriterionVerdict(**one.model_dump(), outcome=Outcome.PASS, evidence=["blue"])
+        for one in parse_criteria(criteria)
     ]
     return JobStatusReported(
         execution_id=execution_id,

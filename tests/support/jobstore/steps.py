@@ -61,7 +61,7 @@ def result(
 def verdict(*outcomes: Outcome, criteria: str = CRITERIA, **fields: Any) -> Verdict:
     """Of criteria one a line, with an outcome each; the last, or a pass, for the rest."""
     judged = [
-        CriterionVerdict(**one.model_dump(), outcome=outcome, evidence="blue")
+        CriterionVerdict(**one.model_dump(), outcome=outcome, evidence=["blue"])
         for one, outcome in zip_longest(
             parse_stored_criteria(criteria), outcomes, fillvalue=(outcomes or (Outcome.PASS,))[-1]
         )

@@ -23,9 +23,9 @@ async def test_a_failed_check_asks_no_judge_and_says_what_was_found() -> None:
     assert not verdict.is_valid
     assert [one.outcome for one in verdict.criteria] == [Outcome.CANNOT_ASSESS, Outcome.FAIL, Outcome.FAIL]
     assert verdict.criteria[0].comment == "no judge was asked, since a required check did not pass"
-    assert verdict.criteria[0].evidence is None
+    assert verdict.criteria[0].evidence == []
     assert (verdict.criteria[1].evidence, verdict.criteria[1].comment) == (
-        "7 words",
+        ["7 words"],
         "it has 7 words; at most 5 are allowed",
     )
     assert verdict.reason == "max_words 5: it has 7 words; at most 5 are allowed"

@@ -86,7 +86,7 @@ async def test_no_verdict_is_valid_without_words_of_the_result_for_all_that_is_r
     evidence = Evidence(result)
     for criterion in verdict.criteria:
         if criterion.outcome is Outcome.PASS and criterion.kind != "check":
-            assert evidence.is_quoted(criterion.evidence or "")
+            assert all(map(evidence.is_quoted, criterion.evidence))
     if (
         verdict.is_valid
         and submission >= 2
@@ -125,4 +125,4 @@ async def test_a_verdict_of_100_criteria_and_nine_votes_fits_whatever_is_written
     assert sum(ask.sum_of or 1 for ask in asks) == 81 * len(criteria) // CRITERIA_MAX
     assert measure(verdict) < JUDGED_MAX_BYTES
     evidence = Evidence({"text": words})
-    assert all(evidence.is_quoted(one.evidence or "") for one in verdict.criteria)
+    assert all(evidence.is_quoted(quote) for one in verdict.criteria for quote in one.evidence)

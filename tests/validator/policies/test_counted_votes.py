@@ -24,7 +24,7 @@ def ballot(letter: str, number: int = 0, kind: str = "meets", evidence: str | No
         text="It rhymes",
         outcome=LETTERS[letter],
         kind=kind,
-        evidence=f"quote {number}" if evidence == "" else evidence,
+        evidence=[f"quote {number}"] if evidence == "" else [] if evidence is None else [evidence],
         comment=f"said {number}",
         unproven=letter == "u",
     )
@@ -102,7 +102,7 @@ def test_a_section_that_proves_nothing_leaves_the_whole_unproven_unless_another_
 def test_whoever_speaks_for_the_majority_has_evidence_and_the_tally_stands_before() -> None:
     bare, quoting = ballot("p", 1, evidence=None), ballot("p", 2, fault="doubtful")
     counted = count_votes([ballot("f", 0), bare, quoting], 3)
-    assert counted.verdict.evidence == "quote 2"
+    assert counted.verdict.evidence == ["quote 2"]
     assert counted.verdict.comment == "2 of 3 votes pass, 1 fail; said 2"
     assert counted.fault == "doubtful"
     assert count_votes([bare, ballot("p", 3, evidence=None)], 2).verdict.comment == "2 of 2 votes pass, 0 fail; said 1"
@@ -110,10 +110,10 @@ def test_whoever_speaks_for_the_majority_has_evidence_and_the_tally_stands_befor
 
 def test_without_a_majority_nobodys_evidence_counts_but_of_who_could_not_say() -> None:
     split = count_votes([ballot("p", 0, fault="doubtful"), ballot("f", 1)], 2)
-    assert (split.verdict.evidence, split.fault) == (None, None)
+    assert (split.verdict.evidence, split.fault) == ([], None)
     assert split.verdict.comment == "1 of 2 votes pass, 1 fail; said 0"
     unsure = count_votes([ballot("p", 0), ballot("c", 1, fault="doubtful"), ballot("f", 2)], 3)
-    assert (unsure.verdict.evidence, unsure.fault) == ("quote 1", "doubtful")
+    assert (unsure.verdict.evidence, unsure.fault) == (["quote 1"], "doubtful")
     assert unsure.verdict.comment == "1 of 3 votes pass, 1 fail; said 1"
 
 

@@ -86,7 +86,7 @@ async def test_what_was_refuted_is_what_the_agent_is_told() -> None:
     assert letters(verdict) == "pfp"
     assert verdict.criteria[1].comment.startswith("it passed, and was refuted")
     assert verdict.criteria[1].comment.endswith("; the judge said: stand-in says so")
-    assert verdict.criteria[1].evidence is not None
+    assert verdict.criteria[1].evidence
 
 
 async def test_what_was_doubted_without_words_of_the_result_says_so() -> None:
@@ -244,4 +244,4 @@ async def test_a_reused_engine_says_the_same_of_the_same() -> None:
     once = await judge(None, StandIn(PASS), submission=2)
     again = await judge(None, StandIn(PASS), submission=2)
     assert once == again
-    assert once.criteria[0].evidence in RESULT["report"]
+    assert once.criteria[0].evidence[0] in RESULT["report"]

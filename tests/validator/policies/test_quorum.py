@@ -50,8 +50,8 @@ async def test_the_majority_decides_and_a_pass_that_does_not_count_is_none(said,
     verdict = await judge(THREE, *judges)
     assert letters(verdict) == outcome * 3
     assert verdict.is_valid == (outcome == "p")
-    assert {one.evidence for one in verdict.criteria} == (
-        {TRUE} if outcome == "p" else {one.evidence for one in verdict.criteria}
+    assert {tuple(one.evidence) for one in verdict.criteria} == (
+        {(TRUE,)} if outcome == "p" else {tuple(one.evidence) for one in verdict.criteria}
     )
     assert {one.by for one in verdict.criteria} == {"quorum"}
 

@@ -201,7 +201,7 @@ async def test_what_two_paragraphs_of_json_say_together_is_found() -> None:
 async def test_forbidden_words_are_found_wherever_they_stand_also_at_a_border(at: int) -> None:
     verdict = await judge(SECTIONED, StandIn(look, "a"), result=document(FORBIDDEN, at), acceptance_criteria=[NEVER])
     assert letters(verdict) == "f"
-    assert verdict.criteria[0].evidence == FORBIDDEN
+    assert verdict.criteria[0].evidence == [FORBIDDEN]
 
 
 @pytest.mark.parametrize("at", [0, 5_000, 12_000])

@@ -52,7 +52,7 @@ class Judged(NamedTuple):
     error: str | None = None
     reason: str = ""
     version: str | None = None
-    evidence: Sequence[str | None] = ()
+    evidence: Sequence[Sequence[str]] = ()
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
@@ -266,7 +266,7 @@ def _describe(judged: Judged) -> Json:
     if judged.error is not None:
         return {"error": judged.error}
     said = {"accepted": judged.accepted, "outcomes": judged.outcomes, "reason": judged.reason}
-    return {**said, "evidence": list(judged.evidence)} if any(judged.evidence) else said
+    return {**said, "evidence": [list(one) for one in judged.evidence]} if any(judged.evidence) else said
 
 
 def _shorten(result: Any) -> Json:

@@ -160,7 +160,7 @@ def _show_log(cli: Session, demo: DemoJob, log: JobLog) -> None:
     verdict = log.response_payload.get("verdict") if isinstance(log.response_payload, dict) else None
     for criterion in Verdict.model_validate(verdict).criteria if verdict else []:
         optional = "" if criterion.required else " (optional)"
-        evidence = f"  <- {criterion.evidence!r}" if criterion.evidence else ""
+        evidence = "".join(f"  <- {quote!r}" for quote in criterion.evidence)
         cli.out.print_line(f"{'':<31}{criterion.outcome:<13} {criterion.text}{optional}{evidence}")
 
 

@@ -107,7 +107,7 @@ def _outcome(judged: Report, place: int, label: bool | None) -> str:
         return "not judged"
     letter, evidence = judged["outcomes"][place], judged.get("evidence")
     words = _text(_LETTERS.get(letter, letter))
-    quoted = f"<br>\u201c{_text(evidence[place])}\u201d" if evidence and evidence[place] else ""
+    quoted = "".join(f"<br>\u201c{_text(quote)}\u201d" for quote in (evidence[place] if evidence else ()))
     is_wrong = label is not None and (letter == "p") is not label
     return (f'<span class="wrong">{words}</span>' if is_wrong else words) + quoted
 

@@ -116,7 +116,7 @@ def _show_verdict(out: Output, job: Job, submission: int, verdict: dict[str, Any
         word, style = _word_outcome(criterion.get("outcome", ""), kind)
         marks = [*([] if criterion.get("required", True) else ["optional"]), *([] if kind == "meets" else [kind])]
         rows.append((Styled(str(word), style), ": ".join([*marks, criterion.get("text", "")])))
-        rows += [("", f'evidence: "{criterion["evidence"]}"')] if criterion.get("evidence") else []
+        rows += [("", f'evidence: "{quote}"') for quote in criterion.get("evidence", ())]
         rows += [("", criterion["comment"])] if criterion.get("comment") else []
     rows += [("by", by)] if (by := describe_asks(verdict)) else []
     out.print_table(["", ""], rows)

@@ -66,7 +66,7 @@ def _make_rows(criteria: Sequence[dict[str, Any]]) -> list[tuple[object, ...]]:
         (
             one["text"],
             Styled(one["outcome"], _STYLES.get(one["outcome"], "")),
-            one.get("evidence"),
+            "; ".join(one.get("evidence", ())),
             one.get("comment", ""),
         )
         for one in criteria

@@ -40,8 +40,8 @@ async def list_job_logs(
 ) -> Page[JobLog]:
     """The recorded transitions of a job, oldest first unless asked for otherwise.
 
-    Each criterion of a verdict has `evidence_spans`, a list of [start, end]: where its evidence stands in the text of
-    the result as `.../result` serves it, counted in Unicode characters; the first 20 places, in order.
+    Each criterion of a verdict has `evidence_spans`, for each of its quotations a list of [start, end]: where it stands
+    in the text of the result as `.../result` serves it, counted in Unicode characters; the first 20 places, in order.
     """
     logs, token = await jobstore.list_job_logs(
         job_id,

@@ -57,6 +57,6 @@ def count_votes(ballots: Sequence[Ballot], votes: int) -> Ballot:
 
 def _speak(ballot: Ballot, outcome: Outcome, tally: str, *, is_sure: bool) -> Ballot:
     comment = to_storable(f"{tally}; {ballot.verdict.comment}" if ballot.verdict.comment else tally)
-    evidence = ballot.verdict.evidence if outcome is ballot.outcome else None
+    evidence = ballot.verdict.evidence if outcome is ballot.outcome else []
     verdict = ballot.verdict.model_copy(update={"outcome": outcome, "comment": comment, "evidence": evidence})
     return Ballot(verdict, ballot.fault if outcome is ballot.outcome else None, is_sure)

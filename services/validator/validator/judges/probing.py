@@ -28,7 +28,7 @@ class Sample(_Frozen):
     """What the judge said of a harmless result, and what is wrong with that: a code, or words."""
 
     outcome: Outcome | None = None
-    evidence: str | None = None
+    evidence: list[str] = Field(default_factory=list)
     comment: str | None = None
     fault: str | None = Field(None, description="of a sound pass there is none")
 
@@ -70,13 +70,11 @@ def read_sample(question: Question, reply: Reply) -> Sample:
         (said,) = read_answer(reply.text, question.count, question.canary).criteria
     except JudgeAnswerError as error:
         return Sample(fault=error.code)
-    fault = None
+    _, fault = Evidence(_RESULT, [_CRITERION.text]).sift(said.evidence, _CRITERION.text)
     if said.outcome is not Outcome.PASS:
         fault = "it should have passed"
-    elif found := Evidence(_RESULT, [_CRITERION.text]).find_fault(said.evidence or "", _CRITERION.text):
-        fault = found
-    quote = None if said.evidence is None else to_storable(said.evidence)
-    return Sample(outcome=said.outcome, evidence=quote, comment=to_storable(said.comment), fault=fault)
+    quotes = [to_storable(quote) for quote in said.evidence]
+    return Sample(outcome=said.outcome, evidence=quotes, comment=to_storable(said.comment), fault=fault)
 
 
 def describe(form: Form, told: Said, sample: Sample, said: Reply | JudgeAnswerError, *, thinks: bool) -> Capabilities:

@@ -163,8 +163,8 @@ export interface paths {
          * List Job Logs
          * @description The recorded transitions of a job, oldest first unless asked for otherwise.
          *
-         *     Each criterion of a verdict has `evidence_spans`, a list of [start, end]: where its evidence stands in the text of
-         *     the result as `.../result` serves it, counted in Unicode characters; the first 20 places, in order.
+         *     Each criterion of a verdict has `evidence_spans`, for each of its quotations a list of [start, end]: where it stands
+         *     in the text of the result as `.../result` serves it, counted in Unicode characters; the first 20 places, in order.
          */
         get: operations["list_job_logs"];
         put?: never;

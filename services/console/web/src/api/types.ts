@@ -56,10 +56,11 @@ export type CriterionVerdict = {
   outcome: Outcome;
   required?: boolean;
   kind?: string;
-  evidence?: string | null;
+  /** Quotations of the result. */
+  evidence?: string[];
   comment?: string;
-  /** Where the evidence stands in the result as it is served: from and to, in Unicode characters. */
-  evidence_spans?: [number, number][];
+  /** Where each quotation stands in the result as it is served: from and to, in Unicode characters. */
+  evidence_spans?: [number, number][][];
 };
 export type Verdict = {
   is_valid: boolean;

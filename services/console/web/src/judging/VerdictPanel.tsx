@@ -5,7 +5,7 @@ import { buildReceiptAddress, type Source } from "@/results/model/source";
 import { CriterionMarks, hasOtherOutcome, nameOutcome, OutcomeMark } from "./CriteriaList";
 import { EvidenceQuote } from "./EvidenceQuote";
 import { VerdictStages } from "./VerdictStages";
-import { describeMetCount } from "./verdict";
+import { describeMetCount, nameQuote } from "./verdict";
 
 type VerdictPanelProps = {
   verdict: Verdict;
@@ -15,9 +15,10 @@ type VerdictPanelProps = {
   isRejudged?: boolean;
   /** Verdict to compare with, and its name. */
   compared?: { name: string; verdict: Verdict };
+  /** Name of the quotation that is shown in the result. */
   focused: string | null;
-  /** Shows the next place of a criterion's evidence in the result. */
-  onQuote: (criterion: string) => void;
+  /** Shows the next place of a quotation in the result. */
+  onQuote: (name: string, quote: string) => void;
 };
 
 /** Verdict as a table: every criterion with outcome, evidence and comment. */
@@ -73,7 +74,7 @@ export function VerdictPanel({ verdict, source, isRejudged, compared, focused, o
               key={criterion.text}
               criterion={criterion}
               before={hasOtherOutcome(criterion, compared?.verdict.criteria) ? compared : undefined}
-              isFocused={focused === criterion.text}
+              focused={focused}
               onQuote={onQuote}
             />
           ))}
@@ -87,12 +88,10 @@ export function VerdictPanel({ verdict, source, isRejudged, compared, focused, o
 type CriterionProps = {
   criterion: CriterionVerdict;
   before?: { name: string; verdict: Verdict };
-  isFocused: boolean;
-  onQuote: (criterion: string) => void;
-};
+} & Pick<VerdictPanelProps, "focused" | "onQuote">;
 
-function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
-  const { text, outcome, evidence, comment, kind } = criterion;
+function Criterion({ criterion, before, focused, onQuote }: CriterionProps) {
+  const { text, outcome, evidence = [], comment, kind } = criterion;
   const other = before?.verdict.criteria.find((each) => each.text === text);
   return (
     <tr className="border-t align-top">
@@ -108,10 +107,16 @@ function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
             {before.name}: {nameOutcome(other.outcome, kind).toLowerCase()}
           </p>
         )}
-        {evidence && kind === "check" && <p className="mt-1 wrap-anywhere">{evidence}</p>}
-        {evidence && kind !== "check" && (
-          <EvidenceQuote text={evidence} isFocused={isFocused} onShow={() => onQuote(text)} />
-        )}
+        {evidence.map((quote, at) => {
+          const name = nameQuote(text, at);
+          return kind === "check" ? (
+            <p key={name} className="mt-1 wrap-anywhere">
+              {quote}
+            </p>
+          ) : (
+            <EvidenceQuote key={name} text={quote} isFocused={focused === name} onShow={() => onQuote(name, quote)} />
+          );
+        })}
         {comment && (
           <p dir="auto" className="mt-1 text-muted wrap-anywhere">
             {comment}

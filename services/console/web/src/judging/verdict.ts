@@ -8,6 +8,9 @@ export function toVerdict(value: unknown): Verdict | undefined {
   return { reason: "", ...verdict, is_valid: verdict.is_valid === true, criteria: verdict.criteria };
 }
 
+/** Name a quotation of a criterion, by its place, among all of a verdict. */
+export const nameQuote = (criterion: string, at: number) => `${criterion} ${at}`;
+
 /** Describe how many criteria are met, required or not: "4 of 5 met". */
 export function describeMetCount(criteria: readonly CriterionVerdict[]): string {
   return `${criteria.filter((criterion) => criterion.outcome === "pass").length} of ${criteria.length} met`;

@@ -70,8 +70,8 @@ export function aVerdict(fields: Partial<Verdict> = {}): Verdict {
     is_valid: false,
     reason: "1 of 2 criteria are met",
     criteria: [
-      { text: "It rhymes", outcome: "pass", evidence: "moon and June", comment: "two rhymes" },
-      { text: "it is short", outcome: "fail", required: false, evidence: null, comment: "nine hundred lines" },
+      { text: "It rhymes", outcome: "pass", evidence: ["moon and June"], comment: "two rhymes" },
+      { text: "it is short", outcome: "fail", required: false, evidence: [], comment: "nine hundred lines" },
     ],
     model: "a-model",
     ...fields,

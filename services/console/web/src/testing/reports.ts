@@ -71,7 +71,7 @@ export const aReport = (fields: Partial<Report> = {}): Report => ({
         criteria: ["It rhymes", "It names the sea"],
         labels: [false, null],
         judged: {
-          "strict@3": { accepted: true, outcomes: "pp", reason: "all met", evidence: ["the sea is deep", null] },
+          "strict@3": { accepted: true, outcomes: "pp", reason: "all met", evidence: [["the sea is deep"], []] },
           default: { error: "judge_refused" },
         },
       },

@@ -86,7 +86,7 @@ it("a verdict shows every criterion, those that passed too, with evidence and co
     expect(open).toHaveTextContent(text);
   expect(screen.getByText("1 of 2 met")).toBeVisible();
   await userEvent.click(within(met).getByRole("button"));
-  expect(onQuote).toHaveBeenCalledWith("It rhymes");
+  expect(onQuote).toHaveBeenCalledWith("It rhymes 0", "moon and June");
 });
 
 it("criteria that nobody judged yet are a list", () => {
@@ -118,7 +118,7 @@ const EVERYWHERE = [
 ];
 
 it("a quote is shown wherever the server found it, in the result of the entry that was judged", async () => {
-  const criteria = FIRST.criteria.map((each) => ({ ...each, evidence_spans: each.evidence ? EVERYWHERE : [] }));
+  const criteria = FIRST.criteria.map((each) => ({ ...each, evidence_spans: each.evidence?.map(() => EVERYWHERE) }));
   const payload = { result: "moon and June, 🌙 so MOON AND JUNE, Moon and June", verdict: { ...FIRST, criteria } };
   const logs = [aLog({ version: 4, status: "REJECTED", kind: "not_met", response_payload: payload })];
   serveJob(aJob({ status: "REJECTED", version: 4, execution_id: "execution-1" }), logs);

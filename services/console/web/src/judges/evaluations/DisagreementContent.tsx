@@ -15,7 +15,7 @@ export function DisagreementContent({ item: { criteria, labels, judged, result }
   const name = useId();
   const said = Object.entries(judged);
   const quotes = said.flatMap(([policy, { evidence }]) =>
-    (evidence ?? []).flatMap((text, at) => (text ? [{ id: `${policy} ${at}`, text }] : [])),
+    (evidence ?? []).flatMap((some, at) => some.map((text, number) => ({ id: `${policy} ${at} ${number}`, text }))),
   );
   const show = (id: string) => setFocus({ id, turn: focus?.id === id ? focus.turn + 1 : 0 });
   return (
@@ -45,9 +45,10 @@ export function DisagreementContent({ item: { criteria, labels, judged, result }
                     key={policy}
                     outcome={OUTCOMES[outcomes?.[at] ?? ""]}
                     label={labels[at]}
-                    evidence={evidence?.[at]}
-                    isFocused={focus?.id === `${policy} ${at}`}
-                    onQuote={() => show(`${policy} ${at}`)}
+                    name={`${policy} ${at}`}
+                    evidence={evidence?.[at] ?? []}
+                    focused={focus?.id}
+                    onQuote={show}
                   />
                 ))}
               </tr>
@@ -83,19 +84,24 @@ const describeLabel = (label: boolean | null | undefined) => (label == null ? "n
 type SaidProps = {
   outcome?: Outcome;
   label: boolean | null | undefined;
-  evidence?: string | null;
-  isFocused: boolean;
-  onQuote: () => void;
+  /** Begins the names of its quotations. */
+  name: string;
+  evidence: readonly string[];
+  focused: string | undefined;
+  onQuote: (id: string) => void;
 };
 
 /** What a policy said of a criterion, whether it is what the label says, and what it quotes. */
-function Said({ outcome, label, evidence, isFocused, onQuote }: SaidProps) {
+function Said({ outcome, label, name, evidence, focused, onQuote }: SaidProps) {
   const isWrong = outcome !== undefined && label != null && (outcome === "pass") !== label;
   return (
     <td className="min-w-32 py-2 pr-4">
       {outcome ? <OutcomeMark outcome={outcome} withWord /> : <span className="text-muted">not judged</span>}
       {isWrong && <span className="block text-xs text-failed">not as labelled</span>}
-      {evidence && <EvidenceQuote text={evidence} isFocused={isFocused} onShow={onQuote} />}
+      {evidence.map((text, number) => {
+        const id = `${name} ${number}`;
+        return <EvidenceQuote key={id} text={text} isFocused={focused === id} onShow={() => onQuote(id)} />;
+      })}
     </td>
   );
 }

@@ -75,7 +75,7 @@ const isDisagreement = objectOf({
       accepted: maybe(isBoolean),
       outcomes: maybe(isText),
       reason: maybe(isText),
-      evidence: maybe(listOf(maybe(isText))),
+      evidence: maybe(listOf(listOf(isText))),
     }),
   ),
 });

@@ -22,10 +22,9 @@ export function TrialVerdict({ id, isOld, onQuote }: TrialVerdictProps) {
   const { data: judging, error } = useJudging(id);
   const [focused, focus] = useState<string | null>(null);
   const verdict = toVerdict(judging?.verdict);
-  const quote = (criterion: string) => {
-    focus(criterion);
-    const evidence = verdict?.criteria.find(({ text }) => text === criterion)?.evidence;
-    if (evidence) onQuote(evidence);
+  const showQuote = (name: string, quote: string) => {
+    focus(name);
+    onQuote(quote);
   };
   return (
     <section aria-label="Verdict" className="min-w-0 space-y-2">
@@ -46,7 +45,7 @@ export function TrialVerdict({ id, isOld, onQuote }: TrialVerdictProps) {
       )}
       {judging?.state === "DONE" && (
         <div role="status">
-          {verdict && <VerdictPanel verdict={verdict} focused={focused} onQuote={quote} />}
+          {verdict && <VerdictPanel verdict={verdict} focused={focused} onQuote={showQuote} />}
           {!verdict?.stages?.length && (
             <p className="pt-2 text-xs text-muted">
               {formatMoney(judging.cost_usd ?? 0)}, {formatCount(judging.tokens ?? 0)} tokens

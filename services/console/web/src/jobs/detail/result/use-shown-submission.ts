@@ -3,6 +3,7 @@ import { useMemo, useState } from "react";
 import type { JobLog } from "@/api/types";
 import { entryQuery } from "@/jobs/model/logs";
 import type { Submission } from "@/jobs/model/submissions";
+import { nameQuote } from "@/judging/verdict";
 import { readResult, readVerdict } from "./log-response";
 
 /** State of the submission that is shown, with its verdict and result, and of the one that it is compared with. */
@@ -24,7 +25,7 @@ export function useShownSubmission(jobId: string, submissions: readonly Submissi
   const quotes = useMemo(
     () =>
       (verdict?.criteria ?? []).flatMap(({ text, evidence, evidence_spans: spans }) =>
-        evidence ? [{ id: text, text: evidence, spans }] : [],
+        (evidence ?? []).map((quote, at) => ({ id: nameQuote(text, at), text: quote, spans: spans?.[at] })),
       ),
     [verdict],
   );
