@@ -43,11 +43,16 @@ class JobOrder(StrEnum):
     CREATED = "created_at"
     UPDATED_DESC = "-updated_at"
     UPDATED = "updated_at"
-    SPENT_DESC = "-spent_usd"
-    SPENT = "spent_usd"
+    COST_DESC = "-cost"
+    COST = "cost"
     DURATION_DESC = "-duration_s"
     DURATION = "duration_s"
     PRIORITY_DESC = "-priority"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "JobOrder | None":
+        """Take the name that the cost had in orders, too."""
+        return {"spent_usd": cls.COST, "-spent_usd": cls.COST_DESC}.get(str(value))
 
 
 #: The fields of jobs of which the values are counted; of a label, `label:NAME`.

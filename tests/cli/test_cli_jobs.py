@@ -224,6 +224,11 @@ async def test_a_list_filters_by_how_jobs_ended_and_says_what_was_cancelled(sign
     assert (chosen.cancelled, list(chosen.codes), chosen.criterion_not_met) == (True, ["agent_status"], "It rhymes")
     assert (chosen.spent_usd_min, chosen.duration_s_max) == (0.5, 60.0)
     assert asked.order == jobs_pb.JOB_ORDER_DURATION_DESC
+    for word in ("cost", "spent_usd"):
+        assert (await signoff("jobs", "list", f"--sort={word}")).status == 0
+        assert jobstore.asked(jobs_pb.ListJobsRequest)[-1].order == jobs_pb.JOB_ORDER_COST
+    refused = await signoff("jobs", "list", "--sort=price")
+    assert (refused.status, "'-cost', 'cost'" in refused.err) == (2, True)
 
 
 async def test_a_list_leaves_out_what_is_negated(signoff, jobstore):

@@ -140,7 +140,8 @@ async def test_a_filter_has_the_name_that_it_has_at_other_doors_and_its_earlier_
     assert (chosen.text, chosen.spent_usd_min, chosen.criterion_not_met) == ("moon", 0.5, "It rhymes")
 
 
-async def test_a_list_is_of_jobs_by_how_they_ended(http, jobstore):
+@pytest.mark.parametrize("sort", ["-cost", "-spent_usd"])
+async def test_a_list_is_of_jobs_by_how_they_ended(http, jobstore, sort):
     given = {
         "cancelled": "false",
         "code": "agent_status",
@@ -150,7 +151,7 @@ async def test_a_list_is_of_jobs_by_how_they_ended(http, jobstore):
         "spent_max": "2",
         "duration_min": "1.5",
         "duration_max": "60",
-        "sort": "-spent_usd",
+        "sort": sort,
     }
     async with http.get("/api/jobs", params=given) as answer:
         assert answer.status == 200, await answer.text()
@@ -160,7 +161,7 @@ async def test_a_list_is_of_jobs_by_how_they_ended(http, jobstore):
     assert (chosen.criterion_not_met, chosen.id_part) == ("It rhymes", "oem1")
     assert (chosen.spent_usd_min, chosen.spent_usd_max) == (0.5, 2.0)
     assert (chosen.duration_s_min, chosen.duration_s_max) == (1.5, 60.0)
-    assert asked.order == jobs_pb.JOB_ORDER_SPENT_DESC
+    assert asked.order == jobs_pb.JOB_ORDER_COST_DESC
     for name, wrong in (("spent_min", "-1"), ("duration_max", "nan"), ("id_part", "abc"), ("criterion", "")):
         async with http.get("/api/jobs", params={name: wrong}) as answer:
             assert answer.status == 422, name

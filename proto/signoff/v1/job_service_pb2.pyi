@@ -35,9 +35,9 @@ class _JobOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobOrder.Val
     JOB_ORDER_CREATED: _JobOrder.ValueType  # 2
     JOB_ORDER_UPDATED_DESC: _JobOrder.ValueType  # 3
     JOB_ORDER_UPDATED: _JobOrder.ValueType  # 4
-    JOB_ORDER_SPENT_DESC: _JobOrder.ValueType  # 5
+    JOB_ORDER_COST_DESC: _JobOrder.ValueType  # 5
     """By cost, duration: only jobs whose last execution ended."""
-    JOB_ORDER_SPENT: _JobOrder.ValueType  # 6
+    JOB_ORDER_COST: _JobOrder.ValueType  # 6
     JOB_ORDER_DURATION_DESC: _JobOrder.ValueType  # 7
     JOB_ORDER_DURATION: _JobOrder.ValueType  # 8
     JOB_ORDER_PRIORITY_DESC: _JobOrder.ValueType  # 9
@@ -52,9 +52,9 @@ JOB_ORDER_CREATED_DESC: JobOrder.ValueType  # 1
 JOB_ORDER_CREATED: JobOrder.ValueType  # 2
 JOB_ORDER_UPDATED_DESC: JobOrder.ValueType  # 3
 JOB_ORDER_UPDATED: JobOrder.ValueType  # 4
-JOB_ORDER_SPENT_DESC: JobOrder.ValueType  # 5
+JOB_ORDER_COST_DESC: JobOrder.ValueType  # 5
 """By cost, duration: only jobs whose last execution ended."""
-JOB_ORDER_SPENT: JobOrder.ValueType  # 6
+JOB_ORDER_COST: JobOrder.ValueType  # 6
 JOB_ORDER_DURATION_DESC: JobOrder.ValueType  # 7
 JOB_ORDER_DURATION: JobOrder.ValueType  # 8
 JOB_ORDER_PRIORITY_DESC: JobOrder.ValueType  # 9

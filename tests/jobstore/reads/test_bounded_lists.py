@@ -80,7 +80,7 @@ async def walk(database: Database, order: JobOrder, limit: int, **chosen: Any) -
 
 
 def sort(found: list[Any], order: JobOrder) -> list[str]:
-    name = order.value.removeprefix("-")
+    name = {"cost": "spent_usd"}.get(word := order.value.removeprefix("-"), word)
     of_ended = name in {"spent_usd", "duration_s"}
     columns = (name, "created_at", "id") if name == "priority" else (name, "id")
     placed = [row for row in found if not of_ended or row.duration_s is not None]
@@ -105,7 +105,7 @@ async def test_a_list_is_what_sorting_all_that_match_gives_however_short_its_wal
     assert await walk(database, order, 400, **chosen) == (wanted, {None}), "fewer than are sorted"
 
 
-@pytest.mark.parametrize("order", [JobOrder.SPENT, JobOrder.UPDATED_DESC, JobOrder.PRIORITY_DESC])
+@pytest.mark.parametrize("order", [JobOrder.COST, JobOrder.UPDATED_DESC, JobOrder.PRIORITY_DESC])
 async def test_of_more_than_are_sorted_the_newest_are_and_that_is_said(
     database: Database, rows: list[Any], monkeypatch: pytest.MonkeyPatch, order: JobOrder
 ) -> None:
@@ -115,7 +115,7 @@ async def test_of_more_than_are_sorted_the_newest_are_and_that_is_said(
     elsewhere = {"tenant": "tenant-0", "labels": {"team": "t0"}}
     found, searched = await walk(database, order, 30, **elsewhere)
     newest = [row for row in matching if row.labels["team"] == "t0"][-200:]
-    if order is JobOrder.SPENT:
+    if order is JobOrder.COST:
         newest = [row for row in newest if row.duration_s is not None]
     assert 200 in searched
     assert set(found) >= {row.id for row in newest}, "at least the newest are shown"

@@ -97,7 +97,7 @@ async def test_every_order_goes_through_all_jobs_once(
 ) -> None:
     found = await listed(database, limit, order)
     assert sorted(found) == sorted(jobs)
-    name = order.value.removeprefix("-")
+    name = {"cost": "spent_usd"}.get(word := order.value.removeprefix("-"), word)
     second = ("created_at",) if name == "priority" else ()
     keys = [(*(getattr(jobs[job_id], each) for each in (name, *second)), job_id) for job_id in found]
     descends = order.value.startswith("-")
@@ -147,7 +147,7 @@ FILTERS: list[tuple[dict[str, Any], Any]] = [
 
 
 @pytest.mark.parametrize(("chosen", "matches"), FILTERS)
-@pytest.mark.parametrize("order", [JobOrder.CREATED_DESC, JobOrder.UPDATED, JobOrder.SPENT, JobOrder.PRIORITY_DESC])
+@pytest.mark.parametrize("order", [JobOrder.CREATED_DESC, JobOrder.UPDATED, JobOrder.COST, JobOrder.PRIORITY_DESC])
 async def test_every_filter_finds_what_matches_and_nothing_else(
     database: Database, jobs: Mapping[str, Any], chosen: dict[str, Any], matches: Any, order: JobOrder
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
-#: Names that parameters of filters had, and have still.
+#: Names that parameters of filters had, and have still. An order has its own (JobOrder).
 EARLIER_NAMES: Final = {"q": "text", "spent_min": "cost_min", "spent_max": "cost_max", "criterion": "criterion_not_met"}
 
 

@@ -15,11 +15,11 @@ from jobstore.storage.tables import jobs
 SORTED_BY: Final[Mapping[str, Sequence[str]]] = {
     "created_at": ("created_at",),
     "updated_at": ("updated_at",),
-    "spent_usd": ("spent_usd",),
+    "cost": ("spent_usd",),
     "duration_s": ("duration_s",),
     "priority": ("priority", "created_at"),
 }
-OF_ENDED: Final = frozenset({JobOrder.SPENT, JobOrder.SPENT_DESC, JobOrder.DURATION, JobOrder.DURATION_DESC})
+OF_ENDED: Final = frozenset({JobOrder.COST, JobOrder.COST_DESC, JobOrder.DURATION, JobOrder.DURATION_DESC})
 #: The parts of a list that are looked through in turn. Few jobs have another priority than most: these have an index,
 #: and all others come in the order of creation.
 PARTS: Final[Mapping[JobOrder, Sequence[TextClause]]] = {

@@ -2299,7 +2299,7 @@ export interface components {
          * @description In what order jobs are listed; with `-` the newest, the most expensive, the longest or the most urgent first.
          * @enum {string}
          */
-        JobOrder: "-created_at" | "created_at" | "-updated_at" | "updated_at" | "-spent_usd" | "spent_usd" | "-duration_s" | "duration_s" | "-priority";
+        JobOrder: "-created_at" | "created_at" | "-updated_at" | "updated_at" | "-cost" | "cost" | "-duration_s" | "duration_s" | "-priority";
         /**
          * JobStatus
          * @description Where a job stands.

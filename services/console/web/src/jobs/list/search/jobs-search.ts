@@ -14,7 +14,7 @@ export const SORTS = {
   created: "created_at",
   updated: "updated_at",
   priority: "priority",
-  cost: "spent_usd",
+  cost: "cost",
   duration: "duration_s",
 } as const;
 export type Sort = keyof typeof SORTS;
