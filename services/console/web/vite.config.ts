@@ -47,7 +47,17 @@ export default defineConfig({
     rolldownOptions: { input: ["index.html", "docs.html"] },
   },
   worker: { format: "es" },
-  server: { proxy: { "/api": CONSOLE, "/login": CONSOLE } },
+  // The console begins and ends sessions; the page at /login, to which login links lead, is the one that is worked on.
+  server: {
+    proxy: {
+      "/api": CONSOLE,
+      "^/log(in|out)$": {
+        target: CONSOLE,
+        changeOrigin: true,
+        bypass: ({ method }) => (method === "POST" ? undefined : "/index.html"),
+      },
+    },
+  },
   test: {
     environment: "jsdom",
     environmentOptions: { jsdom: { url: "http://signoff.test/" } },
