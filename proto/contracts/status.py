@@ -127,12 +127,6 @@ class Protocol(StrEnum):
 
     HTTP = "http"
     HTTP_ASYNC = "http_async"
-    A2A = "a2a"
-    OPENAI = "openai"
-
-
-#: The protocols that executors have an adapter for: only agents of these can be registered.
-CALLABLE_PROTOCOLS: Final = frozenset({Protocol.HTTP, Protocol.HTTP_ASYNC})
 
 
 class Delivery(StrEnum):

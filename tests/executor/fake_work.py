@@ -25,6 +25,7 @@ class FakeWork(WorkServiceServicer):
         self.request_bytes = 10
         self.lease_s = 12.0
         self.judged_max_chars: int | None = None
+        self.protocol: int = resources_pb2.PROTOCOL_HTTP
         self.answers: list[pb.ExecutionAnswer] = []
         self.error: tuple[grpc.StatusCode, str] | None = None
         self.lease_numbers: dict[str, int] = {}
@@ -65,7 +66,7 @@ class FakeWork(WorkServiceServicer):
             attempt=2,
             submission=3,
             request_json=json.dumps({"title": "A title", "acceptance_criteria": "x" * self.request_bytes}),
-            protocol=resources_pb2.PROTOCOL_HTTP,
+            protocol=self.protocol,
             url=(self.urls or {}).get(execution_id, "http://agent/"),
             judged_max_chars=self.judged_max_chars,
             policy=resources_pb2.Policy(attempt_timeout_s=7.0, delivery=resources_pb2.DELIVERY_AT_MOST_ONCE),

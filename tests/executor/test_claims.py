@@ -9,7 +9,7 @@ from support.factories import execute_requested, lease, request_body
 from support.fakes import read_execution_id
 
 from contracts.signing import KeyUse, Secrets, make_secret
-from contracts.status import Delivery
+from contracts.status import Delivery, Protocol
 from executor.executions import GrpcExecutions
 from executor.ports import Claim, Grant
 from servicekit.errors import PermanentError, TransientError
@@ -50,7 +50,7 @@ async def test_a_grant_says_all_that_a_call_needs(work, executions):
     assert a_grant.lease == lease(read_execution_id(claim.request), 1)
     assert (a_grant.job_id, a_grant.attempt, a_grant.submission, a_grant.lease_s) == ("job-0", 2, 3, 15.0)
     assert (a_grant.policy.attempt_timeout_s, a_grant.policy.delivery) == (7.0, Delivery.AT_MOST_ONCE)
-    assert a_grant.judged_max_chars is None
+    assert (a_grant.protocol, a_grant.judged_max_chars) == (Protocol.HTTP, None)
     (request,) = work.begun
     assert (request.owner, request.room) == (str(owner), 5)
     assert (request.claims[0].request, request.claims[0].signature) == (claim.request, "v1")
@@ -69,6 +69,13 @@ async def test_claims_that_are_not_granted_say_why(work, executions):
         ClaimDenied("QUEUED", "no_room", ""),
         ClaimDenied("INVALID", "unknown_job", "no job"),
     ]
+
+
+async def test_a_protocol_of_a_newer_jobstore_is_granted_as_one_that_is_not_known(work, executions):
+    work.protocol = 99
+    (a_grant,) = await executions.claim(uuid4(), 5, claims(1))
+    assert isinstance(a_grant, Grant)
+    assert a_grant.protocol is None
 
 
 async def test_many_claims_are_asked_in_several_calls_each_with_the_room_that_is_left(work, executions):

@@ -15,7 +15,6 @@ from support.fakes import until
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
 from contracts.status import Delivery, ReportKind
-from contracts.status import Protocol as AgentProtocol
 from servicekit import clock
 
 FAULTS = {
@@ -139,7 +138,7 @@ async def test_a_url_that_cannot_be_called_ends_the_execution(outcome, url):
 
 
 async def test_an_unknown_protocol_ends_the_execution(outcome):
-    report = await outcome("http://127.0.0.1/", protocol=AgentProtocol.A2A)
+    report = await outcome("http://127.0.0.1/", protocol=None)
     assert (report.kind, report.code) == (ReportKind.FAILED, "unknown_protocol")
 
 

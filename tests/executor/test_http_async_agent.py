@@ -185,6 +185,20 @@ async def test_a_status_that_is_nonsense_ends_the_execution_and_the_work(working
         await until(lambda: working.stops)
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"state": "done"}, "state: must be running, succeeded, failed or declined"),
+        ({"progress": 1.5}, "progress: must be at most 1"),
+        ({"state": "failed", "error": "oops"}, "error: must be an object of names and values"),
+        ({"state": 1, "message": 2}, "state: must be running, succeeded, failed or declined; message: must be a text"),
+    ],
+)
+async def test_what_is_wrong_with_a_status_is_told_in_plain_words(working, outcome, said, words):
+    report = await outcome(working.takes(status(**said)))
+    assert report.message == f"the answer is no status: {words}"
+
+
 @pytest.mark.parametrize("gone", [404, 410])
 async def test_an_agent_that_lost_its_work_may_do_it_again(working, outcome, gone):
     report = await outcome(working.takes(status(), says(b"never heard of it", gone)))

@@ -50,6 +50,18 @@ def messages(result: Any, *criteria: str) -> list[Any]:
     return [{"role": "user", "content": text} for text in texts]
 
 
+@pytest.mark.parametrize(("other", "words"), [('is "blue"', "all"), ('is "red"', "not all")])
+async def test_its_reason_counts_nothing_since_checks_may_decide_other_criteria_of_the_verdict(
+    client: AsyncOpenAI, other: str, words: str
+) -> None:
+    answer = await client.chat.completions.parse(
+        model="m", messages=messages("blue", "is a colour", other), response_format=TwoVerdicts
+    )
+    verdict = answer.choices[0].message.parsed
+    assert verdict is not None
+    assert verdict.reason == f"{words} that this judge was asked about passed ({DISCLAIMER})"
+
+
 @pytest.mark.parametrize(
     ("criterion", "result", "outcome", "evidence"),
     [

@@ -90,8 +90,6 @@ class _ProtocolEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Protocol.Val
     PROTOCOL_UNSPECIFIED: _Protocol.ValueType  # 0
     PROTOCOL_HTTP: _Protocol.ValueType  # 1
     PROTOCOL_HTTP_ASYNC: _Protocol.ValueType  # 2
-    PROTOCOL_A2A: _Protocol.ValueType  # 3
-    PROTOCOL_OPENAI: _Protocol.ValueType  # 4
 
 class Protocol(_Protocol, metaclass=_ProtocolEnumTypeWrapper):
     """How an agent is called."""
@@ -99,8 +97,6 @@ class Protocol(_Protocol, metaclass=_ProtocolEnumTypeWrapper):
 PROTOCOL_UNSPECIFIED: Protocol.ValueType  # 0
 PROTOCOL_HTTP: Protocol.ValueType  # 1
 PROTOCOL_HTTP_ASYNC: Protocol.ValueType  # 2
-PROTOCOL_A2A: Protocol.ValueType  # 3
-PROTOCOL_OPENAI: Protocol.ValueType  # 4
 Global___Protocol: _TypeAlias = Protocol  # noqa: Y015
 
 class _Delivery:

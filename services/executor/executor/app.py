@@ -26,7 +26,7 @@ ENVELOPE_BYTES = 4096
 
 
 def make_agents(client: HttpClient, settings: Settings) -> Mapping[Protocol, Agent]:
-    """Return the adapter of each protocol that can be called: those of contracts' CALLABLE_PROTOCOLS."""
+    """Return the adapter of each protocol."""
     return {Protocol.HTTP: HttpAgent(client), Protocol.HTTP_ASYNC: HttpAsyncAgent(client, settings.poll_max_s)}
 
 

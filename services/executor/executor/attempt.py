@@ -110,11 +110,9 @@ class Attempt:
         return to_result_event(self._grant, result, duration_s, self._usage, self._reports.began_at)
 
     async def _call_agent(self, number: int) -> object:
-        agent = self._agents.get(self._grant.protocol)
+        agent = None if self._grant.protocol is None else self._agents.get(self._grant.protocol)
         if agent is None:
-            raise AgentError(
-                f"this executor cannot call agents of protocol {self._grant.protocol}", code="unknown_protocol"
-            )
+            raise AgentError("this executor does not know the agent's protocol", code="unknown_protocol")
         timeout_s = self._grant.policy.attempt_timeout_s
         progress = Throttle(self._progress_interval_s, self._report_progress)
         timeout = asyncio.timeout(timeout_s)

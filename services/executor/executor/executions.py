@@ -11,6 +11,7 @@ from servicekit.leasing.claims import ClaimDenied, read_denial, read_lease
 from servicekit.leasing.client import CLAIM_WAIT, CLAIMS_MAX, CLAIMS_MAX_BYTES, GrpcLeases
 from servicekit.retry import chunk_by_size
 from signoff.v1 import work_service_pb2 as pb
+from signoff.v1.resources_pb2 import Protocol as WireProtocol
 
 #: gRPC's own code when the requests that were granted are together larger than a message may be.
 ANSWER_TOO_LARGE = "resource_exhausted"
@@ -70,7 +71,7 @@ def _read_answer(answer: pb.ExecutionAnswer) -> Grant | ClaimDenied:
         submission=grant.submission,
         request=grant.request_json,
         names=(f"tenant:{grant.tenant}", f"agent:{grant.agent_id}"),
-        protocol=protocol_of(grant.protocol),
+        protocol=protocol_of(grant.protocol) if grant.protocol in WireProtocol.values() else None,
         url=grant.url,
         policy=policy,
         spent=grant.spent,

@@ -32,7 +32,7 @@ class Grant:
     attempt: int
     submission: int
     request: str
-    protocol: AgentProtocol
+    protocol: AgentProtocol | None
     url: str
     policy: Policy
     spent: int = 0

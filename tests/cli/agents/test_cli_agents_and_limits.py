@@ -26,6 +26,12 @@ async def test_an_agent_is_created_changed_and_disabled(signoff):
     assert "Author" in (await signoff("agents", "list")).out
     assert (await signoff("agents", "get", "nobody")).status == 1
     assert (await signoff("agents", "create", "--name", "x", "--url", "ftp://x")).status == 2
+    for command in (("create", "--name", "x", "--url", url), ("update", "writer")):
+        refused = await signoff("agents", *command, "--protocol", "a2a")
+        assert (refused.status, "'a2a' is not one of 'http', 'http_async'" in refused.err) == (2, True)
+        assert (await signoff("agents", *command, "--protocol", "http_async", "--json")).json[
+            "protocol"
+        ] == "http_async"
 
 
 async def test_the_circuit_of_an_agent_is_shown_and_until_when_it_is_open(signoff, jobstore):

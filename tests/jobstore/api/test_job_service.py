@@ -134,9 +134,9 @@ async def test_other_bad_arguments(jobs: Any, agents: Any) -> None:
         "page_token": jobs.ListJobs(jobs_pb.ListJobsRequest(page_token="?"), metadata=ADMINISTRATOR),
         "is not a valid": jobs.ListJobs(jobs_pb.ListJobsRequest(filter={"statuses": [0]}), metadata=ADMINISTRATOR),
         "U+0000": jobs.CancelJob(jobs_pb.CancelJobRequest(job_id=job_id, reason="\0"), metadata=ADMINISTRATOR),
-        "cannot be called yet": agents.CreateAgent(
+        "Protocol has no name defined for value 3": agents.CreateAgent(
             json_format.ParseDict(
-                {"agent": {"name": "a", "url": "http://a/", "protocol": "PROTOCOL_A2A"}}, agents_pb.CreateAgentRequest()
+                {"agent": {"name": "a", "url": "http://a/", "protocol": 3}}, agents_pb.CreateAgentRequest()
             ),
             metadata=ADMINISTRATOR,
         ),

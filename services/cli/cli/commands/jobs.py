@@ -7,7 +7,7 @@ import typer
 from cli.commands import job_views
 from cli.errors import CommandError
 from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
-from cli.parameters.job_filter import make_filter, parse_order, with_filter
+from cli.parameters.job_filter import make_filter, with_filter
 from cli.parameters.lookups import AgentId, JobId, OptionalJobId, complete_agents, find_agent_id, find_job, find_job_id
 from cli.parameters.policy import BudgetUsd, PolicyFields, parse_policy
 from cli.session import Session, command, make_app
@@ -138,13 +138,7 @@ async def list_(
     cli: Session,
     conditions: dict[str, Any],
     sort: Annotated[
-        JobOrder,
-        typer.Option(
-            parser=parse_order,
-            metavar=f"[{'|'.join(JobOrder)}]",
-            autocompletion=lambda: list(JobOrder),
-            help="By what to sort; after `-`, the newest or the most come first.",
-        ),
+        JobOrder, typer.Option(help="By what to sort; after `-`, the newest or the most come first.")
     ] = JobOrder.CREATED_DESC,
     limit: Limit = 50,
     cursor: Cursor = "",

@@ -8,7 +8,7 @@ from cli.options import parse_pairs, parse_past_time, validate_model
 from cli.parameters.lookups import complete_agents, complete_operations, find_agent, find_batch_id
 from cli.session import with_options
 from contracts.client import JobStoreClient
-from contracts.status import JobOrder, JobStatus
+from contracts.status import JobStatus
 
 if TYPE_CHECKING:
     from contracts.resources import JobFilter
@@ -120,14 +120,6 @@ def read_conditions(  # noqa: PLR0913 - each is an option
 
 #: Puts the options that choose jobs in the place of a command's parameter `conditions`: what was said of them.
 with_filter: Final = with_options(conditions=read_conditions)
-
-
-def parse_order(text: str) -> JobOrder:
-    """Return the order of a list, also by a name that it had."""
-    try:
-        return JobOrder(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not one of {', '.join(map(repr, map(str, JobOrder)))}.") from None
 
 
 async def make_filter(jobstore: JobStoreClient, conditions: dict[str, Any]) -> "JobFilter | dict[str, Any]":

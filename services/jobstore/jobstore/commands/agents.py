@@ -6,7 +6,6 @@ from typing import Final
 
 from contracts.agents.urls import has_userinfo, hide_userinfo
 from contracts.resources import Agent, NewAgent
-from contracts.status import CALLABLE_PROTOCOLS
 from jobstore.commands.base import Command, Locks, Reads
 from jobstore.commands.judging.freezing import check_named, read_named
 from jobstore.commands.rows import Stored
@@ -33,7 +32,7 @@ class _ChangeAgent(Command[None]):
 class RegisterAgent(_ChangeAgent):
     """Register an agent, unless it is registered so already.
 
-    ConflictError (`agent_conflict`): another agent has the id. InvalidError (`unknown_protocol`, `url_has_userinfo`,
+    ConflictError (`agent_conflict`): another agent has the id. InvalidError (`url_has_userinfo`,
     `unknown_judge_policy`, `unknown_criteria_set`).
     """
 
@@ -44,7 +43,6 @@ class RegisterAgent(_ChangeAgent):
         return read_named(self.new.policy)
 
     def decide(self, uow: UnitOfWork) -> None:
-        _check_callable(self.new)
         stored = uow.agents.get(self.agent_id)
         if stored is None:
             _check_url(self.new, stored=None)
@@ -63,7 +61,7 @@ class RegisterAgent(_ChangeAgent):
 class UpdateAgent(_ChangeAgent):
     """Replace what is said of an agent, and close its circuit.
 
-    NotFoundError (`unknown_agent`). InvalidError (`unknown_protocol`, `url_has_userinfo`, `unknown_judge_policy`,
+    NotFoundError (`unknown_agent`). InvalidError (`url_has_userinfo`, `unknown_judge_policy`,
     `unknown_criteria_set`).
     """
 
@@ -77,7 +75,6 @@ class UpdateAgent(_ChangeAgent):
         return Reads(circuits=frozenset({self.agent_id} if stored.has_circuits else ()))
 
     def decide(self, uow: UnitOfWork) -> None:
-        _check_callable(self.new)
         stored = _require_agent(uow, self.agent_id)
         given = self.new.model_copy(update={"url": stored.url} if _is_as_shown(self.new, stored) else {})
         _check_url(given, stored=stored.url)
@@ -107,14 +104,6 @@ def _require_agent(uow: UnitOfWork, agent_id: str) -> Agent:
 def make_unknown_agent_error(agent_id: str) -> NotFoundError:
     """Return the error of an id that is no agent's."""
     return NotFoundError(f"no agent has the id {agent_id}", code="unknown_agent")
-
-
-def _check_callable(new: NewAgent) -> None:
-    if new.protocol not in CALLABLE_PROTOCOLS:
-        callable_now = ", ".join(sorted(CALLABLE_PROTOCOLS))
-        raise InvalidError(
-            f"agents of protocol {new.protocol} cannot be called yet; {callable_now} can", code="unknown_protocol"
-        )
 
 
 def _is_as_shown(new: NewAgent, stored: Agent) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from support.jobstore.terms import TERMS
 
 from contracts.resources import Agent, Limit, NewAgent, NewJob, NewLimit
-from contracts.status import BATCH_KINDS, JobStatus, OperationKind, OperationState, Protocol
+from contracts.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
 from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.jobs import CreateJob
@@ -81,11 +81,8 @@ def test_an_agent_that_is_registered_again_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("command", [RegisterAgent, UpdateAgent])
-def test_what_no_executor_can_call_or_everybody_would_read_is_refused(command: Any) -> None:
+def test_what_everybody_would_read_is_refused(command: Any) -> None:
     stored = {"agents": {"writer": agent()}} if command is UpdateAgent else {}
-    reserved = NEW.model_copy(update={"protocol": Protocol.A2A})
-    said = refused(command("writer", reserved, actor=SIGNOFF), InvalidError, "unknown_protocol", **stored)
-    assert said == "agents of protocol a2a cannot be called yet; http, http_async can"
     refused(
         command("writer", NEW.model_copy(update={"url": SECRET_URL}), actor=SIGNOFF),
         InvalidError,

@@ -11,11 +11,11 @@ import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { AGENT_FIELDS, type AgentValues, explainInvalidHeaders, toAgentValues, toNewAgent } from "./agent-values";
 import { useSaveAgent } from "./mutations";
 
-/** Protocols of agents that can be called; the API reserves others, and refuses them. */
+/** How agents of each protocol are called. */
 const PROTOCOLS = {
   http: "HTTP: one call, one answer",
   http_async: "HTTP, asynchronous: it is asked for the status of its work",
-} as const satisfies Partial<Record<Agent["protocol"], string>>;
+} as const satisfies Record<Agent["protocol"], string>;
 
 /** Form that registers or edits an agent, with the policy of its jobs. */
 export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => void }) {

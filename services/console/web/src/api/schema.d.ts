@@ -3794,7 +3794,7 @@ export interface components {
          * @description How an agent is called.
          * @enum {string}
          */
-        Protocol: "http" | "http_async" | "a2a" | "openai";
+        Protocol: "http" | "http_async";
         /**
          * PublicKey
          * @description A key that verifies receipts. Its id follows from it, so that no other key can pass for it.
