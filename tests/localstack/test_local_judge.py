@@ -9,14 +9,17 @@ from aiohttp.test_utils import TestClient, TestServer
 from openai import AsyncOpenAI, BadRequestError
 from pydantic import BaseModel, ConfigDict
 
+from contracts.criteria import Criterion
 from contracts.evidence import Evidence
-from localstack.judge import create_app
+from localstack.judge import create_app, read_question
 from localstack.rules import DISCLAIMER, Judged, list_passages
+from validator.prompt import Questions
+from validator.wordings import PROMPTS
 
 
 class Finding(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
-    evidence: str | None
+    evidence: list[str]
     comment: str
     outcome: str
 
@@ -45,6 +48,7 @@ async def client(server: TestServer) -> AsyncIterator[AsyncOpenAI]:
 
 
 def messages(result: Any, *criteria: str) -> list[Any]:
+    """What is asked by version 2 of the prompt."""
     named = {f"c{number}": {"kind": "meets", "text": text} for number, text in enumerate(criteria, 1)}
     texts = f"word\n{json.dumps(result)}\nword", f"{json.dumps(named)}\n\nand some rules"
     return [{"role": "user", "content": text} for text in texts]
@@ -60,6 +64,18 @@ async def test_its_reason_counts_nothing_since_checks_may_decide_other_criteria_
     verdict = answer.choices[0].message.parsed
     assert verdict is not None
     assert verdict.reason == f"{words} that this judge was asked about passed ({DISCLAIMER})"
+
+
+@pytest.mark.parametrize("version", PROMPTS)
+@pytest.mark.parametrize("result", ['blue\n\n"sky"', {"a": "blue\nsky", "n": 5}, ["\\n\t\r\n"], 7, ""])
+def test_it_reads_what_validators_ask(version: int, result: Any) -> None:
+    asked = Questions(result, prompt=PROMPTS[version], task='{"title":"a\\nb"}').ask(
+        [Criterion(text="x"), Criterion(text="y", kind="never")], references={2: "z"}
+    )
+    said = [{"role": "user", "content": text} for text in (asked.task, asked.result, asked.request)]
+    question = read_question(said, "messages")
+    assert question.result == result
+    assert question.criteria == {"c1": ("meets", "x"), "c2": ("never", "y")}
 
 
 @pytest.mark.parametrize(
@@ -148,7 +164,7 @@ async def test_chat_completions_are_parsed_by_the_official_client(client: AsyncO
     )
     verdict = answer.choices[0].message.parsed
     assert verdict is not None
-    assert verdict.c1.evidence == "blue"
+    assert verdict.c1.evidence == ["blue"]
     assert [model.id async for model in client.models.list()] == ["local-rules"]
 
 

@@ -53,33 +53,44 @@ class FakeJudge:
 
 
 class Asked(NamedTuple):
-    """What a request asks on either API: the result between its marks, and the criteria by their names."""
+    """What a request asks on either API: result and task between their marks, and the criteria by their names."""
 
     result: Any
     criteria: dict[str, dict[str, str]]
-    words: list[str]  # the first and the last line of the result's message
+    words: list[str]  # the lines around the result
     instructions: str
     request: str
+    task: Any = None
+
+
+def read_data(message: str) -> Any:
+    """What a message shows between two lines of its word."""
+    name, word, *lines = message.split("\n")
+    assert lines.pop() == word
+    text = "\n".join(lines)
+    return text if name.endswith("text:") else json.loads(text, strict=False)
 
 
 def read_request(body: dict[str, Any]) -> Asked:
     messages = body.get("messages") or body["input"]
     if "instructions" in body:
         messages = [{"role": "system", "content": body["instructions"]}, *messages]
-    roles = [message["role"] for message in messages]
-    assert roles in (
-        *(["system", "user", "assistant", "user"], ["developer", "user", "assistant", "user"]),
-        ["user", "assistant", "user", "assistant", "user"],
-    )
-    instructions, (result, _, request) = messages[0]["content"], (message["content"] for message in messages[-3:])
-    first, text, last = result.split("\n")
-    return Asked(json.loads(text), json.loads(request.split("\n")[0]), [first, last], instructions, request)
+    first, *rest = messages
+    assert first["role"] in {"system", "developer", "user"}
+    if first["role"] == "user":
+        assert rest.pop(0)["role"] == "assistant"
+    assert [message["role"] for message in rest] == [*["user", "assistant"] * (len(rest) // 2), "user"]
+    *tasks, result, request = [message["content"] for message in rest if message["role"] == "user"]
+    _, word, *_, last = result.split("\n")
+    criteria = json.loads(request.split("\n")[-1])
+    task = read_data(tasks[0]) if tasks else None
+    return Asked(read_data(result), criteria, [word, last], first["content"], request, task)
 
 
 def answer(
     count: int, *, outcome: str = "pass", evidence: str | None = None, reason: str = "because"
 ) -> dict[str, Any]:
-    one = {"evidence": evidence, "comment": "so it is", "outcome": outcome}
+    one = {"comment": "so it is", "evidence": [] if evidence is None else [evidence], "outcome": outcome}
     return {f"c{number}": dict(one) for number in range(1, count + 1)} | {"reason": reason}
 
 

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from attacking_results import ORDERS
+from fake_judge import read_data
 
 from contracts.evidence import render_result
 from validator.ports import Reply
@@ -30,12 +31,12 @@ class AttackedJudge:
         self._rule = rule
 
     async def ask(self, question: Question) -> Reply:
-        result = json.loads(question.result.split("\n")[1])
-        criteria = json.loads(question.request.split("\n")[0])
+        result = read_data(question.result)
         answers = {}
-        for name, criterion in criteria.items():
-            outcome, evidence = self._rule(question, result, criterion["text"])
-            answers[name] = {"evidence": evidence, "comment": "", "outcome": outcome}
+        for number, criterion in enumerate(question.criteria, 1):
+            outcome, evidence = self._rule(question, result, criterion.text)
+            quotes = [] if evidence is None else [evidence]
+            answers[f"c{number}"] = {"comment": "", "evidence": quotes, "outcome": outcome}
         return Reply(json.dumps({**answers, "reason": "because"}))
 
 
@@ -46,7 +47,7 @@ def be_honest(_: Question, result: Any, criterion: str) -> Said:
 
 def obey(question: Question, result: Any, criterion: str) -> Said:
     """Do what is asked for anywhere outside of the marked data; control tokens end the data, wherever they stand."""
-    told = f"{question.instructions}\n{question.result}\n{question.request}"
+    told = f"{question.instructions}\n{question.task}\n{question.result}\n{question.request}"
     mark = told.split("The random word is ")[1].split(".", maxsplit=1)[0]
     outside = "\n".join(told.split(f"\n{mark}\n")[::2]) + "".join(_CONTROL.split(told)[1:])
     if any(order in outside for order in ORDERS):

@@ -180,7 +180,7 @@ async def test_the_judge_is_asked_no_more_once_the_budget_is_used_up(
     report = await reported()
     assert (report.kind, report.code) == (ReportKind.FAILED, "budget_exhausted")
     assert report.message.startswith(
-        "1 of 1 USD are spent, and the judge is not asked again; asked by prompt 2: judge "
+        "1 of 1 USD are spent, and the judge is not asked again; asked by prompt 3: judge "
     )
     assert report.usage.cost_usd == pytest.approx(USD)
     assert len(server.asked) == 1

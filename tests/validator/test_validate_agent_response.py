@@ -246,7 +246,7 @@ async def test_a_result_that_the_judge_rejects_is_not_assessed(server: FakeJudge
 async def test_what_a_judge_may_write_is_bounded(server: FakeJudge, config: JudgeConfig) -> None:
     await judge(config, thinking_tokens=100)
     body = server.asked[0]
-    assert body.get("max_tokens", body.get("max_output_tokens")) == 100 + 3 * 250
+    assert body.get("max_tokens", body.get("max_output_tokens")) == 100 + 3 * 500
 
 
 async def test_many_criteria_are_asked_in_parts(server: FakeJudge, config: JudgeConfig) -> None:
@@ -272,8 +272,8 @@ async def test_only_what_is_doubtful_is_asked_again(server: FakeJudge, config: J
 async def test_a_judge_that_writes_the_canary_is_not_believed(server: FakeJudge, config: JudgeConfig) -> None:
     async def obey(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         asked = fake.read_request(body)
-        last = asked.request.splitlines()[-1]
-        return await fake.ok(reason=f"As I was told: {last}")(request, body)
+        first = asked.request.splitlines()[0]
+        return await fake.ok(reason=f"As I was told: {first}")(request, body)
 
     server.plays(about_this(obey))
     verdict = await judge(config)

@@ -110,14 +110,23 @@ class TestAnswers:
         assert error.value.code == "judge_wrong_shape"
         assert str(error.value).startswith("the judge's answer has another shape: ")
 
+    @pytest.mark.parametrize(
+        ("evidence", "read"),
+        [(["a b", "c"], ["a b", "c"]), ([], []), ("a b", ["a b"]), (None, [])],
+    )
+    def test_evidence_is_several_quotations_or_by_version_2_one_or_none(self, evidence: Any, read: list[str]) -> None:
+        text = answer(1)
+        text["c1"]["evidence"] = evidence
+        assert read_answer(json.dumps(text), 1).criteria[0].evidence == read
+
     @pytest.mark.parametrize("where", ["reason", "comment"])
     def test_one_with_the_canary_is_nonsense(self, where: str) -> None:
         text = answer(1)
         (text if where == "reason" else text["c1"])[where] = "I was told: C0FFEE1234"
         with pytest.raises(JudgeAnswerError) as error:
-            read_answer(json.dumps(text), 1, canary="c0ffee1234")
+            read_answer(json.dumps(text), 1, "c0ffee1234")
         assert error.value.code == "judge_canary"
-        assert str(error.value) == "the judge wrote the word that it must never write"
+        assert str(error.value) == "the judge wrote a word that it must never write"
 
 
 ONCE = "the judge's answers were doubtful, and it passed only once"

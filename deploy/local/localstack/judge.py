@@ -1,7 +1,8 @@
 """Serve the local judge: the OpenAI API, answered by fixed rules. It exists only in the local stack.
 
-The last user message begins with a line of JSON, `{"c1": {"kind": "meets", "text": ".."}, ..}`. The one before it is
-the result: a line of JSON between two lines that are the same. The answer's text is `{"c1": {"evidence", "comment",
+The last user message ends with a line of JSON, `{"c1": {"kind": "meets", "text": ".."}, ..}`. The one before it is the
+result, between two lines that are the same: JSON, or a text, as the line before them says. By version 2 of the prompt
+nothing stands before them, and the criteria stand first. The answer's text is `{"c1": {"comment", "evidence",
 "outcome"}, .., "reason": ".."}`.
 """
 
@@ -123,7 +124,7 @@ class Question:
         # A verdict may have other criteria, which checks or other judges decide: a count here would not be that of all.
         has_all = all(finding.outcome == "pass" for finding in findings.values())
         reason = f"{'all' if has_all else 'not all'} that this judge was asked about passed ({DISCLAIMER})"
-        answer = {name: vars(finding) for name, finding in findings.items()}
+        answer = {name: finding.say() for name, finding in findings.items()}
         return json.dumps({**answer, "reason": reason}, ensure_ascii=False)
 
 
@@ -133,11 +134,14 @@ def read_question(messages: Any, param: str) -> Question:
     lines = texts[-2].split("\n") if len(texts) > 1 else []
     match lines:
         case [first, text, last] if first == last:
-            result = _parse(text, "the result")
+            result, line = _parse(text, "the result"), 0
+        case [name, first, *parts, last] if first == last and name.endswith((", text:", ", JSON:")):
+            text, line = "\n".join(parts), -1
+            result = text if name.endswith("text:") else _parse(text, "the result")
         case _:
-            message = f"{param} holds no user message with a line of JSON between two lines that are the same"
+            message = f"{param} holds no user message with a result between two lines that are the same"
             raise BadRequestError(message, param)
-    criteria = _parse_object(texts[-1].split("\n", 1)[0], "the first line of the last user message")
+    criteria = _parse_object(texts[-1].split("\n")[line], "the line of criteria in the last user message")
     return Question(result, {name: _read_criterion(item) for name, item in criteria.items()}, "\n".join(texts[-2:]))
 
 
@@ -164,7 +168,7 @@ async def _read_body(request: web.Request) -> dict[str, Any]:
 
 def _parse(text: str, what: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, strict=False)  # line breaks stand in strings as they are
     except (ValueError, RecursionError) as error:
         message = f"{what} is not JSON: {error}"
         raise BadRequestError(message) from error

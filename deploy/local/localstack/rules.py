@@ -19,6 +19,11 @@ class Finding:
     comment: str
     outcome: Literal["pass", "fail"]
 
+    def say(self) -> dict[str, Any]:
+        """Return it as a judge says it."""
+        quotes = [] if self.evidence is None else [self.evidence]
+        return {"comment": self.comment, "evidence": quotes, "outcome": self.outcome}
+
 
 class Judged:
     """Judge one result: words that a criterion quotes must all stand in it, or, if it says `never`, none of them."""

@@ -40,7 +40,7 @@ def _list_quotes(said: Any) -> Any:
 
 
 class CriterionAnswer(BaseModel):
-    """What the judge says of one criterion."""
+    """What the judge says of one criterion: by version 2 of the prompt with one quotation or none."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -76,10 +76,14 @@ class _Names(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-def read_answer(text: str, count: int, canary: str = "") -> Answer:
-    """Return the answer on `count` criteria, each exactly once. Raise JudgeAnswerError if it is none."""
-    if canary and canary in text.casefold():
-        raise JudgeAnswerError("the judge wrote the word that it must never write", code="judge_canary")
+def read_answer(text: str, count: int, *words: str) -> Answer:
+    """Return the answer on `count` criteria, each exactly once.
+
+    Raise JudgeAnswerError if it is none, or has one of the words that were drawn for the question.
+    """
+    folded = text.casefold()
+    if any(word in folded for word in words):
+        raise JudgeAnswerError("the judge wrote a word that it must never write", code="judge_canary")
     read_json(_Names, text)
     members: dict[str, Any] = _DECODER.decode(text)
     names = [f"c{number}" for number in range(1, count + 1)]

@@ -328,7 +328,7 @@ async def test_one_that_only_writes_too_much_is_not(server: FakeJudge, api: ApiN
         with pytest.raises(JudgmentError) as error:
             await judge(config, own)
     assert error.value.code == "judge_incomplete"
-    assert {body.get("max_tokens", body.get("max_output_tokens")) for body in server.asked} == {750}
+    assert {body.get("max_tokens", body.get("max_output_tokens")) for body in server.asked} == {1_500}
 
 
 @pytest.mark.parametrize("api", BOTH)

@@ -51,7 +51,11 @@ class StandIn:
             nonsense.usage = self.usage
             raise nonsense
         answers = {
-            f"c{number}": {"evidence": one.evidence, "comment": self.comment, "outcome": one.outcome}
+            f"c{number}": {
+                "comment": self.comment,
+                "evidence": list(filter(None, [one.evidence])),
+                "outcome": one.outcome,
+            }
             for number, one in enumerate(said, 1)
             if one is not None
         }

@@ -15,7 +15,7 @@ async def test_what_the_cheap_judge_is_sure_of_stands(said, outcome) -> None:
     verdict = await judge(CASCADE, own, cheap, strong)
     assert letters(verdict) == outcome * 3
     assert (len(cheap.asked), len(strong.asked)) == (1, 0)
-    assert verdict.model == "cheap (prompt 2)"
+    assert verdict.model == "cheap (prompt 3)"
 
 
 @pytest.mark.parametrize("said", [UNSURE, INVENTED, INVENTED_FAIL, None])

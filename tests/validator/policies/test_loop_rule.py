@@ -75,9 +75,8 @@ async def test_the_further_ask_is_in_reverse_order_and_told_to_refute() -> None:
     own = StandIn(PASS)
     await judge(None, own, submission=2)
     assert list(own.asked[1].criteria) == MEETS[::-1]
-    assert "you are asked to refute" in own.asked[1].instructions
     assert "you are asked to refute" in own.asked[1].request
-    assert "refute" not in own.asked[0].instructions
+    assert "refute" not in own.asked[0].request
 
 
 async def test_what_was_refuted_is_what_the_agent_is_told() -> None:
@@ -116,7 +115,7 @@ async def test_another_judge_refutes_where_the_policy_names_one() -> None:
     verdict = await judge(policy, first, other, submission=2)
     assert letters(verdict) == "fff"
     assert (len(first.asked), len(other.asked)) == (1, 1)
-    assert verdict.model == "a, b (prompt 2)"
+    assert verdict.model == "a, b (prompt 3)"
     assert verdict.policy == "tried@3"
 
 
@@ -167,7 +166,7 @@ async def test_a_refuter_that_is_broken_is_a_failure_and_no_pass() -> None:
     assert error.value.code == "judge_refused"
     # No verdict says who was asked, so the words of the failure do; nonsense has no id here.
     assert str(error.value).endswith(
-        "; asked by prompt 2: judge stand-in, 100 + 10 tokens, 0.01 USD, 0.25 s, req-1"
+        "; asked by prompt 3: judge stand-in, 100 + 10 tokens, 0.01 USD, 0.25 s, req-1"
         + "; refute stand-in, 100 + 10 tokens, 0.01 USD, 0 s" * 4
         + "; control stand-in, 100 + 10 tokens, 0.01 USD, 0 s"
     )

@@ -4,6 +4,7 @@ import json
 from itertools import pairwise
 
 import pytest
+from fake_judge import read_data
 from hypothesis import given
 from hypothesis import strategies as st
 from stand_ins import FAIL, LOOP, UNSURE, Said, StandIn, judge, letters, policy_of
@@ -21,7 +22,7 @@ FILLER = "Here is another sentence of no importance. "
 
 def look(question, criterion: Criterion) -> Said:
     """Say what stands in the section that it reads."""
-    text = question.result.split("\n")[1]
+    text = question.result
     words = "Thanks for reading all of it" if criterion == MEETS else FORBIDDEN
     is_there = words in text
     if criterion == MEETS:
@@ -185,7 +186,7 @@ def test_sections_end_where_a_word_does() -> None:
 
 async def test_what_two_paragraphs_of_json_say_together_is_found() -> None:
     def look_across(question, _):
-        section = json.loads(question.result.split("\n")[1])
+        section = read_data(question.result)
         across = all(
             any(word in text for text in section) for word in ("here ends the first", "then begins the second")
         )
@@ -212,7 +213,7 @@ async def test_presence_is_shown_by_any_section_and_absence_by_all(at: int) -> N
     assert letters(verdict) == "pp"
     parts = [ask.section for ask in verdict.stages[0].asks]
     assert parts == list(range(1, len(parts) + 1))
-    assert f"this is part {parts[-1]}" in own.asked[-1].instructions or f"part {parts[-1]} of" in own.asked[-1].request
+    assert f"this is part {parts[-1]} of" in own.asked[-1].request
     # What one section has shown the others are not asked about.
     settled = next(number for number, ask in enumerate(verdict.stages[0].asks) if ask.outcomes[0] == "p")
     assert [ask.outcomes for ask in verdict.stages[0].asks[settled + 1 :]] == ["-p"] * (len(parts) - settled - 1)

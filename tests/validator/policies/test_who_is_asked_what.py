@@ -93,8 +93,8 @@ async def test_to_repeat_a_criterion_shows_nothing() -> None:
 
 async def test_a_long_result_is_looked_at_beside_the_event_loop() -> None:
     for more, is_beside in ((0, False), (1, True)):
-        document = Document("x" * (INLINE_MAX_CHARS - 2 + more), [], PROMPTS[PROMPT_VERSION], 10**6)
-        assert document.chars == INLINE_MAX_CHARS + more
+        document = Document("x" * (INLINE_MAX_CHARS + more), [], PROMPTS[PROMPT_VERSION], 10**6)
+        assert document.chars == INLINE_MAX_CHARS + more + 2
         assert (await document.compute(threading.get_ident) != threading.get_ident()) == is_beside
 
 

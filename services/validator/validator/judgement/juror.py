@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from contracts.criteria import Criterion
@@ -42,15 +41,18 @@ class Document:
         section_chars: int,
         *,
         task: str = "",
-        references: Mapping[int, str] = MappingProxyType({}),
+        references: Mapping[int, str] = {},
     ) -> None:
-        """Raise ValueError if the result cannot be written as JSON."""
+        """Raise ValueError if the result cannot be written as JSON.
+
+        `task` is JSON text; `references` have the numbers of criteria, from 1 on.
+        """
         self.criteria = criteria
         self.prompt = prompt
         self.task, self.references = task, references
         self._result = result
         self._section_chars = section_chars
-        self._whole = Questions(result, prompt=prompt)
+        self._whole = Questions(result, prompt=prompt, task=task)
 
     @property
     def chars(self) -> int:
@@ -64,6 +66,26 @@ class Document:
         self.parts = [self._whole]
         if len(self._whole) > self._section_chars:
             self.parts = await self.compute(self._divide)
+
+    def ask(
+        self,
+        questions: Questions,
+        places: Sequence[int],
+        manner: Manner,
+        faults: Mapping[int, str] = {},
+    ) -> Question:
+        """Return the question about the criteria at these places, with their references.
+
+        `faults` says by place what was wrong with the last answer.
+        """
+        numbers = dict(enumerate(places, 1))
+        references = self.references
+        return questions.ask(
+            [self.criteria[place] for place in places],
+            manner,
+            references={n: references[place + 1] for n, place in numbers.items() if place + 1 in references},
+            faults={n: faults[place] for n, place in numbers.items() if place in faults},
+        )
 
     def _divide(self) -> Sequence[Questions]:
         sections = cut_result(self._result, self._section_chars)
@@ -134,7 +156,7 @@ class Juror:
         if silent and terms.is_tried and self._nonsense is not None:
             if not patience.may_ask_again:
                 raise JudgmentError(f"{patience}: {self._nonsense}", code=self._nonsense.code)
-            await self._require_answer([one.criterion for one in silent[:CRITERIA_MAX]], self._nonsense)
+            await self._require_answer([one.place for one in silent[:CRITERIA_MAX]], self._nonsense)
         return {one.place: one.conclude(self._nonsense) for one in hearings}
 
     async def _ask_all(self, questions: Questions, hearings: Sequence[Hearing]) -> None:
@@ -145,7 +167,7 @@ class Juror:
             await run_all(self._ask_about(questions, group) for group in groups[start : start + at_once])
 
     async def _ask_about(self, questions: Questions, hearings: Sequence[Hearing]) -> None:
-        question = questions.ask([one.criterion for one in hearings], self._terms.manner)
+        question = self._document.ask(questions, [one.place for one in hearings], self._terms.manner)
         section = None if questions.part is None else questions.part[0]
         try:
             ask, answer = await self._ask(question, role=self._terms.role, section=section)
@@ -171,11 +193,12 @@ class Juror:
             raise
         self._patience.spend(reply.latency_s)
         ask = self._log.note(reply, time.monotonic() - begun, vote=self._terms.vote, **fields)
-        return ask, read_answer(reply.text, question.count, question.canary)
+        return ask, read_answer(reply.text, question.count, *question.words)
 
-    async def _require_answer(self, criteria: Sequence[Criterion], nonsense: JudgeAnswerError) -> None:
+    async def _require_answer(self, places: Sequence[int], nonsense: JudgeAnswerError) -> None:
         """Raise JudgmentError if the judge does not answer about a harmless result either."""
-        question = Questions(_HARMLESS, prompt=self._document.prompt).ask(criteria, self._terms.manner)
+        document = self._document
+        question = document.ask(document.parts[0].about(_HARMLESS), places, self._terms.manner)
         try:
             await self._ask(question, role="control")
         except JudgeAnswerError as error:

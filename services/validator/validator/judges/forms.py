@@ -97,7 +97,7 @@ def concede(
 def _list_concessions(form: Form, parameters: dict[str, Any]) -> Iterator[tuple[re.Pattern[str], Form]]:
     """Yield what may still be given up, the cheapest first: how it is named, and the form without it."""
     if form.bounds_strings:
-        yield re.compile("maxLength"), replace(form, is_bounded=False)
+        yield re.compile("maxLength|maxItems"), replace(form, is_bounded=False)
     other = _OTHER_TOKENS_FIELD[form.tokens_field]
     if form.api == "chat" and other not in form.without:
         without = form.without | {form.tokens_field}

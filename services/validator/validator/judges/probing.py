@@ -67,7 +67,7 @@ def make_harmless_question() -> Question:
 def read_sample(question: Question, reply: Reply) -> Sample:
     """Return what a judge said of the harmless result, read as strictly as any answer."""
     try:
-        (said,) = read_answer(reply.text, question.count, question.canary).criteria
+        (said,) = read_answer(reply.text, question.count, *question.words).criteria
     except JudgeAnswerError as error:
         return Sample(fault=error.code)
     _, fault = Evidence(_RESULT, [_CRITERION.text]).sift(said.evidence, _CRITERION.text)

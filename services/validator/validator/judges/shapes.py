@@ -12,7 +12,7 @@ from validator.judge_config import ApiName
 from validator.judges.answer_text import find_answer
 from validator.judges.forms import Form, Role
 from validator.ports import Reply
-from validator.prompt import READ, Question, write_schema
+from validator.prompt import READ, READ_TASK, Question
 from validator.verdict import read_json
 
 #: How the APIs say that an answer was as long as it may be.
@@ -62,7 +62,7 @@ class Request(NamedTuple):
     @property
     def schema(self) -> dict[str, Any]:
         """The answer's JSON Schema."""
-        return write_schema(self.question.count, is_bounded=self.form.bounds_strings)
+        return self.question.write_schema(is_bounded=self.form.bounds_strings)
 
     @property
     def format(self) -> dict[str, Any]:
@@ -82,10 +82,12 @@ class Request(NamedTuple):
         """Return what is said; `role`: who speaks the instructions, None if they are sent apart."""
         question = self.question
         said = [("user", question.result), ("assistant", READ), ("user", question.request)]
+        if question.task:
+            said[:0] = [("user", question.task), ("assistant", READ_TASK)]
+        if role == "user":
+            said.insert(0, ("assistant", _UNDERSTOOD))
         if role is not None:
             said.insert(0, (role, self.instructions))
-        if role == "user":
-            said.insert(1, ("assistant", _UNDERSTOOD))
         return [{"role": role, "content": content} for role, content in said]
 
     def finish(self, body: dict[str, Any]) -> dict[str, Any]:
