@@ -27,7 +27,6 @@ from jobstore.domain.model import (
 from jobstore.domain.waiting.holds import wait_for_time
 
 _S = JobStatus
-_ANY: Final = frozenset(JobStatus)
 _ASSIGNABLE: Final = frozenset({_S.PENDING, _S.ASSIGNED, _S.FAILED, _S.REJECTED, _S.RESUBMISSION_REQUIRED})
 _UNDER_WAY: Final = frozenset({_S.IN_PROGRESS})
 

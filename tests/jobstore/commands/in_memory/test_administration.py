@@ -152,6 +152,17 @@ def test_a_pause_keeps_the_rest_of_a_limit() -> None:
     paused = decided(PauseLimit(one, paused=True, actor=SIGNOFF), limits={one: limit(one, concurrency=3)})
     assert paused.limits[one] == limit(one, concurrency=3, paused=True)
     assert decided(PauseLimit(other, paused=True, actor=SIGNOFF)).limits[other] == limit(other, paused=True)
+    assert paused.changes.limits[one] == (paused.limits[one], SIGNOFF)
+
+
+@pytest.mark.parametrize("fields", [{}, {"rate": 1}])
+def test_the_answer_to_a_pause_says_whether_it_is_paused_also_where_its_limit_says_nothing_of_that(
+    fields: dict[str, Any],
+) -> None:
+    uow = unit_of_work(limits={"agent:a": limit("agent:a", **fields)})
+    for is_paused in (True, False):
+        answer = PauseLimit("agent:a", paused=is_paused, actor=SIGNOFF).decide(uow)
+        assert answer == limit("agent:a", paused=is_paused, **fields)
 
 
 @pytest.mark.parametrize(
