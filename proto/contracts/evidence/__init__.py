@@ -24,6 +24,11 @@ __all__ = [
 
 #: Places looked at of one quotation, the first ones.
 PLACES_MAX: Final = 20
+#: Passages around one quotation, and characters of each before and behind it at most.
+PASSAGES_MAX: Final = 3
+AROUND_MAX_CHARS: Final = 300
+_SENTENCE_ENDS: Final = re.compile(r"[.!?](?=\s)|[\u3002\uff01\uff1f\n]")
+_OBJECT_ENDS: Final = re.compile(r"[\[\]{}]")
 #: Characters of a criterion that is kept in memory, once read.
 KEPT_MAX_CHARS: Final = 500
 #: What a quotation weighs at least that is no whole, see Phrase.
@@ -100,6 +105,25 @@ class Evidence:
                 places = list(islice(self._names_and_values.find(phrase), PLACES_MAX))
                 return [self._names_and_values.span(place, len(phrase)) for place in places]
         return []
+
+    def find_passages(self, quotes: Iterable[str]) -> list[str]:
+        """Return what stands around quotations: each sentence or line of a text, each member or row of JSON, once."""
+        spans = (span for quote in quotes for span in self.find_spans(quote)[:PASSAGES_MAX])
+        return list(dict.fromkeys(self._pieces.text[slice(*self._widen(*span))].strip() for span in spans))
+
+    def _widen(self, start: int, end: int) -> Span:
+        """Return the passage around a span: up to where its sentence or line ends, or, of other values, its object."""
+        around = [piece for piece in self._pieces.list_inside(start, end) if not piece.is_name]
+        ends_in = [_SENTENCE_ENDS.search(self._pieces.values, *piece[:2]) for piece in around if piece.is_string]
+        is_text = not self._pieces.is_json or any(ends_in)
+        text, ends = (self._pieces.values, _SENTENCE_ENDS) if is_text else (self._pieces.text, _OBJECT_ENDS)
+        before, after = max(0, start - AROUND_MAX_CHARS), end + AROUND_MAX_CHARS
+        if is_text:
+            before, after = max(before, around[0].start), min(after, around[-1].end)
+        begins = (match.start() if match[0] in "[{" else match.end() for match in ends.finditer(text, before, start))
+        first = max(begins, default=before)
+        last = ends.search(text, end, after)
+        return first, min(after, len(text)) if last is None else last.end()
 
     def spell(self, quote: str) -> str | None:
         """Return a quotation as the first value that has it spells it; None if no value has it whole."""

@@ -36,8 +36,8 @@ class Pieces:
         #: Of members, each once.
         self.names = frozenset[str]()
         self._listed = dict[int, list[Piece]]()
-        self._is_json = _is_json(result)
-        if self._is_json:
+        self.is_json = _is_json(result)
+        if self.is_json:
             divided = _Divided.of(self.text)
             strings = list(zip(divided.strings, divided.are_names, strict=True))
             self.names = frozenset(one for one, is_name in strings if is_name)
@@ -47,7 +47,7 @@ class Pieces:
 
     def list_inside(self, start: int, end: int) -> list[Piece]:
         """Return the pieces between two places, in order, with those that reach over them."""
-        if not self._is_json:
+        if not self.is_json:
             return [Piece(0, len(self.text))]
         numbers = range(bisect_right(self._marks, start) - 1, bisect_left(self._marks, end))
         return [piece for number in numbers for piece in _list_between(self._list_from(number), start, end)]
@@ -69,14 +69,14 @@ class Pieces:
 
         What is longer than SHORT_MAX_CHARS is left out.
         """
-        if self._is_json:
+        if self.is_json:
             yield from _list_wholes(_Divided.of(self.text))
         if len(self.text) <= SHORT_MAX_CHARS:
             yield self.names_and_values
 
     def list_lines(self) -> Iterator[str]:
         """Yield the lines of strings, without those that are longer than SHORT_MAX_CHARS."""
-        for text in _Divided.of(self.text).list_values() if self._is_json else [self.text]:
+        for text in _Divided.of(self.text).list_values() if self.is_json else [self.text]:
             yield from (line for line in text.splitlines() if len(line) <= SHORT_MAX_CHARS)
 
 

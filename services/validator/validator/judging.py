@@ -83,10 +83,10 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
         subject = Subject(result, payload, submission, is_repeated)
         if judge is None and judge_of is None:
             async with OpenAIJudge(limits) as own:
-                judgement = Judgement(document, rules, partial(_choose, own), limits)
+                judgement = Judgement(document, rules, partial(_choose, own), limits, submission)
                 verdict = await _carry_out(judgement, run_checks, subject, terms)
         else:
-            judgement = Judgement(document, rules, judge_of or partial(_choose, judge), limits)
+            judgement = Judgement(document, rules, judge_of or partial(_choose, judge), limits, submission)
             verdict = await _carry_out(judgement, run_checks, subject, terms)
     if (mismatch := find_mismatch(criteria, verdict)) is not None:
         raise JudgmentError(mismatch, code="verdict_mismatch")

@@ -22,6 +22,8 @@ T = TypeVar("T")
 CRITERIA_MAX: Final = 20
 #: Characters of a string in an answer, where the judge's API can bound them: a small model may write one for ever.
 EVIDENCE_MAX, COMMENT_MAX, REASON_MAX = 600, 1_200, 600
+#: How an excerpt of the result is called.
+EXCERPT: Final = "Excerpt of the result"
 #: Quotations on one criterion, where the API can bound them.
 QUOTES_MAX: Final = 5
 #: Tokens of what is said of one criterion, and of the reason, in whatever script.
@@ -85,6 +87,7 @@ class Manner:
 
 
 PLAIN: Final = Manner()
+CONFIRMING: Final = Manner(confirms=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ class Questions:
     def _take(self, result: Any, part: tuple[int, int] | None = None, name: str = "The result") -> None:
         text = json_text(result)
         self.chars = len(text)
-        self.part = part
+        self.part, self._is_excerpt = part, name == EXCERPT
         if not self._prompt.rules:
             shown = self._show(text)
             self._result = f"{self._nonce}\n{shown}\n{self._nonce}"
@@ -194,7 +197,7 @@ class Questions:
         )
 
     def confirm(
-        self, criterion: Criterion, passages: Sequence[str], reference: str = "", manner: Manner = Manner(confirms=True)
+        self, criterion: Criterion, passages: Sequence[str], reference: str = "", manner: Manner = CONFIRMING
     ) -> Question:
         """Return the question whether passages of the result show by themselves that a criterion is met."""
         references = {1: reference} if reference else {}
@@ -205,7 +208,12 @@ class Questions:
         words = prompt.wordings[manner.wording % len(prompt.wordings)]
         if self.part is not None:
             words += prompt.part.format(number=self.part[0], count=self.part[1])
-        return words + prompt.refute * manner.refutes + prompt.confirm * manner.confirms
+        return (
+            words
+            + prompt.excerpt * self._is_excerpt
+            + prompt.refute * manner.refutes
+            + prompt.confirm * manner.confirms
+        )
 
     def _mark(self, name: str, shown: str, form: str = "JSON") -> str:
         return f"{name}, {form}:\n{self._nonce}\n{shown}\n{self._nonce}"

@@ -26,6 +26,7 @@ WORDS_MAX: Final = 80_000
 _HELP: Final = "words that must appear literally can be put in quotation marks in the criterion"
 _EMPTY: Final = "the result is empty"
 _REFUTED: Final = "it passed, and was refuted when it was asked about again"
+_UNCONFIRMED: Final = "what was quoted was not confirmed"
 _UNPROVEN: Final = "it passed, and was doubted when it was asked about again, without words of the result that break it"
 
 # Lone surrogates and NUL can be neither sent nor stored; the other control and direction characters steer terminals.
@@ -125,6 +126,15 @@ class Ballot(NamedTuple):
         """The outcome that counts."""
         return self.verdict.outcome
 
+    def withdraw(self, wanting: str) -> "Ballot":
+        """Return the ballot without an outcome that its passages do not show: a pass is unproven, a breach is none."""
+        if self.outcome is Outcome.PASS:
+            update = {"outcome": Outcome.CANNOT_ASSESS, "unproven": True}
+        else:
+            update = {"outcome": Outcome.PASS, "evidence": []}
+        comment = to_storable(_prepend_note(f"{_UNCONFIRMED}: {wanting}", self.verdict.comment))
+        return Ballot(self.verdict.model_copy(update={**update, "comment": comment}), is_sure=False)
+
 
 class Hearing:
     """What the judge has said of one criterion, and what follows.
@@ -203,9 +213,10 @@ class Refutation(Hearing):
 
 def make_verdict(ballots: Sequence[Ballot], reasons: Sequence[str], model: str | None, **terms: Any) -> Verdict:
     """Return the verdict that follows from what is held of each criterion; `terms` are its other fields."""
-    silent = next((one for one in ballots if one.silence), None)
+    deciding = [one for one in ballots if one.verdict.required]
+    silent = next((one for one in deciding if one.silence), None)
     reason = "\n".join(filter(None, map(str.strip, reasons))) or "the judge gave no reason"
-    if fault := next((one.fault for one in ballots if one.fault), None):
+    if fault := next((one.fault for one in deciding if one.fault), None):
         reason = _prepend_note(f"a pass does not count, for {fault}", reason)
     if silent is not None:
         reason = _prepend_note(silent.verdict.comment, "; ".join(reasons))

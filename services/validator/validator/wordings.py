@@ -53,6 +53,12 @@ have it, `cannot_assess` if only all parts together can tell, as where the crite
 `never`: `pass` if this part has and does it nowhere.
 """
 
+_EXCERPT: Final = """\
+The result is long, and this is its head, its tail and a sample of what stands between; [..] stands for what is left \
+out. The criteria are about the whole: judge them by what is shown, as if the rest were alike. `cannot_assess` only if \
+what is left out must decide.
+"""
+
 _CONFIRM: Final = """\
 You are shown no whole result, but passages of it that another judge quoted for this criterion. Do they, as they stand \
 here, show that it is met? `pass`: they do; quote what shows it. `fail`: they show that it is not, or are about \
@@ -149,13 +155,14 @@ class Prompt(NamedTuple):
     wordings: tuple[str, ...]
     refute: str
     part: str
+    excerpt: str
     confirm: str
 
 
 #: Versions that a policy may name. The newest goes into every verdict that names none: a change of what a judge reads,
 #: or of the answer's schema, adds one.
 PROMPTS: Final = {
-    2: Prompt(2, "", (_RULES_2, _RULES_2_ALSO), _REFUTE_2, _PART_2, f"\n{_CONFIRM}"),
-    3: Prompt(3, RULES, _WORDINGS, _REFUTE, _PART, _CONFIRM),
+    2: Prompt(2, "", (_RULES_2, _RULES_2_ALSO), _REFUTE_2, _PART_2, f"\n{_EXCERPT}", f"\n{_CONFIRM}"),
+    3: Prompt(3, RULES, _WORDINGS, _REFUTE, _PART, _EXCERPT, _CONFIRM),
 }
 PROMPT_VERSION: Final = max(PROMPTS)

@@ -1,6 +1,7 @@
 """A long result is judged in full, by sections that overlap."""
 
 import json
+import re
 from itertools import pairwise
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from stand_ins import FAIL, LOOP, UNSURE, Said, StandIn, judge, letters, policy_of
 
 from contracts.criteria import Criterion
+from contracts.judging.policy import JudgeModel, LoopStep
 from validator.errors import JudgmentError
 from validator.judgement.sections import OVERLAP_CHARS, cut_result, cut_text, take_excerpt
 
@@ -278,3 +280,86 @@ async def test_the_limit_is_the_policys_and_says_so_before_anybody_is_asked() ->
     assert error.value.code == "result_too_large_to_judge"
     assert "5000 (the policy's result_max_chars)" in str(error.value)
     assert own.asked == []
+
+
+ERRS = "another sentence of no importance"
+CONFIRMED = policy_of(
+    "single",
+    "a",
+    section_chars=CHARS,
+    loop=[LoopStep(confirm=True, judge=JudgeModel(model="b")), LoopStep(asks=0)],
+)
+
+
+def err_in(parts: set[int], is_stubborn: bool = True):
+    """Answers as `look` does, but in some parts the other way round: until it is told so, or for ever."""
+
+    def answer(question, criterion: Criterion) -> Said:
+        part = int(re.search(r"part (\d+) of", question.request)[1])
+        if part not in parts or ("What was wrong" in question.request and not is_stubborn):
+            return look(question, criterion)
+        return Said("pass" if criterion == MEETS else "fail", ERRS)
+
+    return StandIn(answer, "a")
+
+
+def confirm(question, criterion: Criterion) -> Said:
+    words = "Thanks for reading" if criterion == MEETS else "secret recipe of the house"
+    shows = words in question.result
+    return Said("pass" if shows == (criterion == MEETS) else "fail", None)
+
+
+@pytest.mark.parametrize("is_stubborn", [True, False])
+async def test_a_part_that_decides_by_mistake_does_not_decide(*, is_stubborn: bool) -> None:
+    confirmer = StandIn(confirm, "b")
+    bad = document("nothing", 0)
+    verdict = await judge(CONFIRMED, err_in({2, 5}, is_stubborn), confirmer, result=bad, acceptance_criteria=[MEETS])
+    assert (letters(verdict), verdict.is_unproven) == (("c", True) if is_stubborn else ("f", False))
+    verdict = await judge(CONFIRMED, err_in({2, 5}, is_stubborn), confirmer, result=bad, acceptance_criteria=[NEVER])
+    assert letters(verdict) == "p"
+
+
+async def test_what_a_part_shows_and_another_judge_confirms_decides_and_is_not_asked_about_again() -> None:
+    own, confirmer = err_in({1}, is_stubborn=False), StandIn(confirm, "b")
+    good = document("Thanks for reading all of it.", 3_000)
+    verdict = await judge(CONFIRMED, own, confirmer, result=good, acceptance_criteria=[MEETS])
+    assert verdict.is_valid
+    assert len(confirmer.asked) == 2
+    parts = [ask.section for ask in verdict.stages[0].asks if ask.role == "judge"]
+    assert parts == [1, 1, *range(2, parts[-1] + 1)]
+    verdict = await judge(
+        CONFIRMED, err_in(set()), confirmer, result=document(FORBIDDEN, 9_000), acceptance_criteria=[NEVER]
+    )
+    assert letters(verdict) == "f"
+
+
+FRENCH = Criterion(text="It is written in French")
+
+
+async def test_what_is_of_the_whole_is_judged_by_an_excerpt_and_not_by_one_section() -> None:
+    def read(question, criterion: Criterion) -> Said:
+        if criterion != FRENCH:
+            return look(question, criterion)
+        french = question.result.count("Voici une phrase")
+        return (
+            Said("pass", "Voici une phrase") if french > question.result.count("Here is") else Said("fail", "Here is")
+        )
+
+    own = StandIn(read, "a")
+    text = "Voici une phrase. " * 50 + FILLER * 400
+    verdict = await judge(SECTIONED, own, result=text, acceptance_criteria=[FRENCH, NEVER])
+    assert letters(verdict) == "fp"
+    excerpt, *parts = own.asked
+    assert (list(excerpt.criteria), "[..]" in excerpt.result) == ([FRENCH], True)
+    assert {tuple(part.criteria) for part in parts} == {(NEVER,)}
+    assert (await judge(SECTIONED, own, result="Voici une phrase. " * 900, acceptance_criteria=[FRENCH])).is_valid
+    short = await judge(SECTIONED, own, result="Voici une phrase. " * 9, acceptance_criteria=[FRENCH])
+    assert (short.is_valid, "[..]" in own.asked[-1].result) == (True, False)
+
+
+async def test_a_policy_may_refuse_to_judge_what_is_of_the_whole_by_an_excerpt() -> None:
+    policy, own = SECTIONED.model_copy(update={"whole": "refuse"}), StandIn(look, "a")
+    verdict = await judge(policy, own, result=document("nothing", 0), acceptance_criteria=[FRENCH, NEVER])
+    assert (letters(verdict), verdict.is_unproven) == ("cp", False)
+    assert "which the judge policy refuses" in verdict.criteria[0].comment
+    assert letters(await judge(policy, StandIn(FAIL, "a"), result="Short", acceptance_criteria=[FRENCH])) == "f"

@@ -2,18 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from contracts.criteria import Criterion
-from contracts.evidence import Evidence
+from contracts.evidence import Evidence, render_result
+from contracts.lint import is_about_the_whole
+from contracts.status import Outcome
 from validator.errors import JudgeAnswerError, JudgmentError
 from validator.judgement.asks import AskLog
 from validator.judgement.patience import Patience
-from validator.judgement.sections import cut_result
+from validator.judgement.sections import cut_result, take_excerpt
 from validator.judgement.votes import is_settled, join_sections
 from validator.ports import Judge
-from validator.prompt import CRITERIA_MAX, PLAIN, Manner, Question, Questions
+from validator.prompt import CRITERIA_MAX, EXCERPT, PLAIN, Manner, Question, Questions
 from validator.verdict import Answer, Ballot, Hearing, Refutation, read_answer
 from validator.wordings import Prompt
 
@@ -22,7 +25,7 @@ T = TypeVar("T")
 #: Characters of a result that is searched on the event loop; a longer one is searched in a thread.
 INLINE_MAX_CHARS: Final = 20_000
 #: Asks at once, where each criterion has one of its own.
-_AT_ONCE: Final = 8
+AT_ONCE: Final = 8
 # Of a judge that answers about this, by the same criteria, it is the result that keeps it from answering.
 _HARMLESS: Final = {"answer": "Two and two are four."}
 
@@ -32,6 +35,7 @@ class Document:
 
     evidence: Evidence
     parts: Sequence[Questions]
+    excerpt: Questions | None = None  # of a result that has parts
 
     def __init__(
         self,
@@ -66,6 +70,20 @@ class Document:
         self.parts = [self._whole]
         if len(self._whole) > self._section_chars:
             self.parts = await self.compute(self._divide)
+        if len(self.parts) > 1:
+            self.excerpt = self._whole.about(
+                take_excerpt(render_result(self._result), self._section_chars), name=EXCERPT
+            )
+
+    def takes_excerpt(self, place: int) -> bool:
+        """Return whether a criterion is judged by the excerpt: one about the whole, of a result that has parts."""
+        return self.excerpt is not None and is_about_the_whole(self.criteria[place].text)
+
+    def confirm(self, place: int, quotes: Sequence[str], manner: Manner) -> tuple[Sequence[str], Question]:
+        """Return the passages around quotations, and the question whether they alone show what a criterion says."""
+        passages = self.evidence.find_passages(quotes) or list(quotes)
+        reference = self.references.get(place + 1, "")
+        return passages, self._whole.confirm(self.criteria[place], passages, reference, manner)
 
     def ask(
         self,
@@ -115,35 +133,56 @@ class Terms(NamedTuple):
 class Juror:
     """One judge, who is asked about one document; `reasons` are the summaries that it gave."""
 
-    _patience: Patience
-
-    def __init__(self, judge: Judge, document: Document, log: AskLog, terms: Terms) -> None:
+    def __init__(
+        self, judge: Judge, document: Document, log: AskLog, terms: Terms, confirmer: "Confirmer | None" = None
+    ) -> None:
         self._judge = judge
         self._document = document
         self._log = log
         self._terms = terms
+        self._confirmer = confirmer  # of what a single part decides
         self._nonsense: JudgeAnswerError | None = None
+        self._patience = Patience(terms.asks_within_s)
         self.reasons: list[str] = []
 
-    async def judge(self, places: Sequence[int]) -> list[Ballot]:
+    async def judge(self, places: Sequence[int], faults: Mapping[int, str] = {}) -> list[Ballot]:
         """Ask about the criteria at these places, again only about what is undecided, and return what is held of each.
 
-        Raise JudgmentError if the judge does not answer about a harmless result either.
+        `faults` says by place what was wrong with the answer before. Raise JudgmentError if the judge does not answer
+        about a harmless result either.
         """
-        first, *others = self._document.parts
-        ballots = await self._hear(first, places)
-        for part in others:
-            if not (unsettled := [place for place in places if not is_settled(ballots[place])]):
+        parts, ballots = self._document.parts, dict[int, Ballot]()
+        of_excerpt = [place for place in places if self._document.takes_excerpt(place)]
+        if of_excerpt and (excerpt := self._document.excerpt) is not None:
+            ballots = await self._hear(excerpt, of_excerpt, faults)
+        others = [place for place in places if place not in ballots]
+        for part in parts:
+            if not (asked := [place for place in others if place not in ballots or not is_settled(ballots[place])]):
                 break
-            here = await self._hear(part, unsettled)
-            ballots |= {place: join_sections(ballots[place], here[place]) for place in unsettled}
+            here = await self._hear(part, asked, faults)
+            for place in asked:
+                ballot = here[place] if len(parts) == 1 else await self._confirm_part(part, here[place], place)
+                ballots[place] = join_sections(ballots[place], ballot) if place in ballots else ballot
         return [ballots[place] for place in places]
 
-    async def _hear(self, questions: Questions, places: Sequence[int]) -> dict[int, Ballot]:
+    async def _confirm_part(self, part: Questions, ballot: Ballot, place: int) -> Ballot:
+        """Return what is held of a criterion by one part, confirmed where it decides for all parts."""
+        if self._confirmer is None or not is_settled(ballot):
+            return ballot
+
+        async def ask_again(wanting: str) -> Ballot:
+            return (await self._hear(part, [place], {place: wanting}))[place]
+
+        return await self._confirmer.confirm(place, ballot, ask_again)
+
+    async def _hear(
+        self, questions: Questions, places: Sequence[int], faults: Mapping[int, str] = {}
+    ) -> dict[int, Ballot]:
         criteria, terms = self._document.criteria, self._terms
         make = Refutation if terms.manner.refutes else Hearing
         hearings = terms.manner.arrange([make(criteria[place], place) for place in places])
         self._nonsense = None
+        self._faults = dict(faults)
         self._patience = patience = Patience(terms.asks_within_s)
         for asked in range(terms.asks_max):
             undecided = [one for one in hearings if one.decided is None]
@@ -151,26 +190,26 @@ class Juror:
                 break
             if asked and not patience.may_ask_again:
                 break
-            await self._ask_all(questions, undecided)
-        silent = [one for one in hearings if not one.is_answered]
+            is_last = asked + 1 == terms.asks_max
+            await self._ask_all(questions, _divide_required(undecided) if is_last and asked else [undecided])
+        silent = [one for one in hearings if one.criterion.required and not one.is_answered]
         if silent and terms.is_tried and self._nonsense is not None:
             if not patience.may_ask_again:
                 raise JudgmentError(f"{patience}: {self._nonsense}", code=self._nonsense.code)
             await self._require_answer([one.place for one in silent[:CRITERIA_MAX]], self._nonsense)
         return {one.place: one.conclude(self._nonsense) for one in hearings}
 
-    async def _ask_all(self, questions: Questions, hearings: Sequence[Hearing]) -> None:
+    async def _ask_all(self, questions: Questions, kinds: Sequence[Sequence[Hearing]]) -> None:
         size = self._terms.criteria_max
-        groups = [hearings[start : start + size] for start in range(0, len(hearings), size)]
-        at_once = _AT_ONCE if size == 1 else 1
-        for start in range(0, len(groups), at_once):
-            await run_all(self._ask_about(questions, group) for group in groups[start : start + at_once])
+        groups = [kind[start : start + size] for kind in kinds for start in range(0, len(kind), size)]
+        await run_all((self._ask_about(questions, group) for group in groups), AT_ONCE if size == 1 else 1)
 
     async def _ask_about(self, questions: Questions, hearings: Sequence[Hearing]) -> None:
-        question = self._document.ask(questions, [one.place for one in hearings], self._terms.manner)
+        places = [one.place for one in hearings]
+        question = self._document.ask(questions, places, self._terms.manner, self._faults)
         section = None if questions.part is None else questions.part[0]
         try:
-            ask, answer = await self._ask(question, role=self._terms.role, section=section)
+            ask, answer = await self.ask(question, role=self._terms.role, section=section)
         except JudgeAnswerError as error:
             self._nonsense = error
             for one in hearings:
@@ -183,7 +222,8 @@ class Juror:
         for one, said in zip(hearings, answer.criteria, strict=True):
             await self._document.compute(one.hear, said, self._document.evidence)
 
-    async def _ask(self, question: Question, **fields: Any) -> tuple[dict[str, Any], Answer]:
+    async def ask(self, question: Question, **fields: Any) -> tuple[dict[str, Any], Answer]:
+        """Ask once, and return the ask in the log and the answer. Raise JudgeAnswerError if that is nonsense."""
         begun = time.monotonic()
         try:
             reply = await self._judge.ask(question)
@@ -200,15 +240,76 @@ class Juror:
         document = self._document
         question = document.ask(document.parts[0].about(_HARMLESS), places, self._terms.manner)
         try:
-            await self._ask(question, role="control")
+            await self.ask(question, role="control")
         except JudgeAnswerError as error:
             message = f"the judge answered nonsense, asked {self._terms.asks_max} times at most: {nonsense}"
             raise JudgmentError(message, code=nonsense.code) from error
 
 
-async def run_all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run coroutines at once, and return what each returns; where one fails the others are stopped."""
-    todo = list(work)
+def _divide_required(hearings: Sequence[Hearing]) -> Sequence[Sequence[Hearing]]:
+    """Return what decides, and what is optional: that may be all that the judge cannot answer."""
+    required = [one for one in hearings if one.criterion.required]
+    return required, [one for one in hearings if not one.criterion.required]
+
+
+class Confirmer:
+    """A judge that is asked whether what another one quoted shows its outcome; of the result it sees nothing else.
+
+    The same passages are shown once.
+    """
+
+    def __init__(self, judge: Judge, document: Document, log: AskLog, terms: Terms) -> None:
+        self._judge = judge
+        self._document = document
+        self._log = log
+        self._terms = terms
+        self._shown: dict[tuple[int, frozenset[str]], str | None] = {}
+
+    async def confirm(self, place: int, ballot: Ballot, ask_again: Callable[[str], Awaitable[Ballot]]) -> Ballot:
+        """Return what is held of a criterion in the end: a ballot whose passages show its outcome, or none such.
+
+        Where they do not, the judge that quoted them is asked again, and told what is wanting.
+        """
+        if (wanting := await self._find_wanting(place, ballot)) is None:
+            return ballot
+        again = await ask_again(wanting)
+        if again.outcome is not ballot.outcome or (wanting := await self._find_wanting(place, again)) is None:
+            return again
+        return again.withdraw(wanting)
+
+    async def _find_wanting(self, place: int, ballot: Ballot) -> str | None:
+        """Return what the passages of a ballot do not show, in words; None if they show its outcome."""
+        passages, question = self._document.confirm(place, ballot.verdict.evidence, self._terms.manner)
+        key = (place, frozenset(passages))
+        if key not in self._shown:
+            self._shown[key] = await self._ask(place, ballot.outcome, question)
+        return self._shown[key]
+
+    async def _ask(self, place: int, outcome: Outcome, question: Question) -> str | None:
+        juror, fault = Juror(self._judge, self._document, self._log, self._terms), ""
+        for _ in range(self._terms.asks_max):
+            try:
+                ask, answer = await juror.ask(question, role=self._terms.role)
+            except JudgeAnswerError as error:
+                fault = str(error)
+                if error.is_final:
+                    break
+                continue
+            (said,) = answer.criteria
+            self._log.read(ask, [(place, said.outcome)])
+            return None if said.outcome is outcome else said.comment.strip() or "the passages do not show it"
+        return f"nobody could confirm it: {fault}"
+
+
+async def run_all(work: Iterable[Coroutine[Any, Any, T]], at_once: int | None = None) -> list[T]:
+    """Run coroutines at once, or so many, and return what each returns; where one fails the others are stopped."""
+    rest, done = iter(work), list[T]()
+    while todo := list(islice(rest, at_once)):
+        done += await _run(todo)
+    return done
+
+
+async def _run(todo: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     if len(todo) == 1:
         return [await todo[0]]
     try:

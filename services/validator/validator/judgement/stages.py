@@ -11,28 +11,38 @@ from validator.checking import make_checks
 from validator.errors import BudgetExhaustedError, JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judgement.asks import AskLog, to_letters
-from validator.judgement.juror import Document, Juror, Terms, run_all
+from validator.judgement.juror import AT_ONCE, Confirmer, Document, Juror, Terms, run_all
 from validator.judgement.votes import count_votes
 from validator.ports import JudgeOf, RunChecks, Subject
-from validator.prompt import CRITERIA_MAX, Manner
+from validator.prompt import CONFIRMING, CRITERIA_MAX, Manner
 from validator.verdict import Ballot, judge_criterion
 
 #: The kind of criteria that no model is asked about.
 CHECK: Final = "check"
+#: The kind of criteria that passages can show.
+MEETS: Final = "meets"
 #: The kind of the stage in which passes are to be refuted.
 _REFUTE: Final = "refute"
 _AFTER_CHECKS: Final = "no judge was asked, since a required check did not pass"
+_NOT_WHOLE: Final = (
+    "the criterion is about the whole of a result that is judged in sections, which the judge policy refuses: a "
+    "shorter result, or a check, can show it"
+)
 
 
 class Judgement:
     """The judgement of one document, stage by stage. `ballots` has what is held of each criterion, by its place."""
 
-    def __init__(self, document: Document, policy: JudgePolicy, judge_of: JudgeOf, limits: JudgeConfig) -> None:
+    def __init__(
+        self, document: Document, policy: JudgePolicy, judge_of: JudgeOf, limits: JudgeConfig, submission: int = 1
+    ) -> None:
         self._document = document
         self._policy = policy
         self._judge_of = judge_of
         self._limits = limits
         self._log = AskLog(len(document.criteria), document.prompt.version)
+        self._steps = [step for step in policy.steps if submission >= step.from_submission]
+        self._confirmer: Confirmer | None = None
         self._let_pass: set[str | None] = set()  # the families of those who let pass what is required
         self.ballots: dict[int, Ballot] = {}
         self.stages: list[StageVerdict] = []
@@ -82,15 +92,24 @@ class Judgement:
             self.reasons = self.reasons or ["every required check is met"]
             return
         await self._document.open()
+        if self._policy.whole == "refuse":
+            refused = [place for place in places if self._document.takes_excerpt(place)]
+            self.ballots |= {place: self._note(place, _NOT_WHOLE) for place in refused}
+            if not (places := [place for place in places if place not in refused]):
+                return
+        if step := next((step for step in self._steps if step.confirm), None):
+            terms = self._bound(Terms("confirm", CONFIRMING))
+            judge = self._judge_of(step.judge or self._choose_other())
+            self._confirmer = Confirmer(judge, self._document, self._log, terms)
         stage = self._policy.stages[-1]
         carry_out = {"single": self._ask_one, "quorum": self._ask_several, "cascade": self._ask_in_turn}[stage.kind]
         self._decide(stage.kind, places, await carry_out(stage, places))
 
     async def doubt(self, run_checks: RunChecks | None, subject: Subject) -> None:
         """Take what a pass of this submission needs besides, until one thing is missing."""
-        for step in self._policy.steps:
-            if subject.submission < step.from_submission or not self.passes:
-                continue
+        for step in self._steps:
+            if step.confirm and self.passes:
+                await self._confirm()
             for number in range(step.asks):
                 if self.passes:
                     await self._refute(step, number)
@@ -140,13 +159,37 @@ class Judgement:
             self.reasons += cheap.reasons
         return list(ballots.values())
 
+    async def _confirm(self) -> None:
+        """Have the passes confirmed that decide and rest on passages; what these do not show is no pass any more."""
+        places = [
+            place
+            for place, one in enumerate(self._document.criteria)
+            if one.required and one.kind == MEETS and place in self.ballots
+        ]
+        if not places or self._confirmer is None:
+            return
+        confirmer, judges, reasons = self._confirmer, self._policy.stages[-1].judges, list[str]()
+
+        async def confirm(place: int) -> Ballot:
+            async def ask_again(wanting: str) -> Ballot:
+                juror = self._call(judges[-1] if judges else None, Terms())
+                (ballot,) = await juror.judge([place], {place: wanting})
+                reasons.extend(juror.reasons)
+                return ballot
+
+            return await confirmer.confirm(place, self.ballots[place], ask_again)
+
+        self._decide("confirm", places, await run_all(map(confirm, places), AT_ONCE))
+        if not self.passes:
+            self.reasons[:0] = reasons
+
     async def _refute(self, step: LoopStep, number: int) -> None:
         """Ask to refute the passes that decide; what is not confirmed is no pass any more."""
         criteria = self._document.criteria
         places = [place for place, one in enumerate(criteria) if one.required and one.kind != CHECK]
         if not places:
             return
-        juror = self._call(step.judge or self._choose_refuter(), Terms("refute", Manner.of_refuter(number)))
+        juror = self._call(step.judge or self._choose_other(), Terms("refute", Manner.of_refuter(number)))
         heard = await juror.judge(places)
         confirmed = [
             self.ballots[place] if ballot.outcome is Outcome.PASS else ballot
@@ -156,7 +199,7 @@ class Judgement:
         if not self.passes:
             self.reasons[:0] = juror.reasons
 
-    def _choose_refuter(self) -> JudgeModel | None:
+    def _choose_other(self) -> JudgeModel | None:
         """Return, of the judges of the stage, the last one of another family than who let it pass, else the last."""
         judges = self._policy.stages[-1].judges
         others = [one for one in judges if one.family is not None and self._let_pass.isdisjoint({one.family, None})]
@@ -180,13 +223,16 @@ class Judgement:
         self.reasons.insert(0, reason)
 
     def _call(self, model: JudgeModel | None, terms: Terms) -> Juror:
-        criteria_max = 1 if self._policy.asks == "each" else CRITERIA_MAX
-        terms = terms._replace(
-            criteria_max=criteria_max,
+        terms = self._bound(terms)
+        confirmer = None if terms.manner.refutes else self._confirmer
+        return Juror(self._judge_of(model), self._document, self._log, terms, confirmer)
+
+    def _bound(self, terms: Terms) -> Terms:
+        return terms._replace(
+            criteria_max=1 if self._policy.asks == "each" else CRITERIA_MAX,
             asks_max=terms.asks_max or self._limits.max_asks,
             asks_within_s=self._limits.asks_within_s,
         )
-        return Juror(self._judge_of(model), self._document, self._log, terms)
 
     def _note(self, place: int, why: str) -> Ballot:
         return Ballot(judge_criterion(self._document.criteria[place], Outcome.CANNOT_ASSESS, why), is_sure=False)
