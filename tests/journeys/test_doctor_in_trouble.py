@@ -96,6 +96,7 @@ async def test_a_stack_that_is_well_is_said_to_be(system: System) -> None:
     assert checks["executors"]["found"].startswith("1, with room for ")
     assert checks["group signoff-executor"]["found"].startswith("1 members, 0 records")
     assert checks["versions"]["found"] == VERSION
+    assert " GiB free for " in checks["disk of broker 1"]["found"]
 
 
 @pytest.mark.parametrize("names", [LEAVES, *([name] for name in ROOTS)], ids="-".join)

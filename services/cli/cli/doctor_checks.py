@@ -99,15 +99,18 @@ def check_endpoints(target: Target) -> Check:
 
 
 def check_disk(target: Target) -> list[Check]:
-    """Check whether the disk of a local stack has room. Of any other the database's own outage tells."""
+    """Check whether the disk of a local stack has room. Of others brokers tell, and the database's outage once full."""
     if target.data_dir is None or not target.data_dir.exists():
         return []
-    free = shutil.disk_usage(target.data_dir).free
-    found = f"{free / 2**30:.1f} GiB free for {target.data_dir}"
-    if free >= DISK_FREE_MIN:
-        return [Check("disk", True, found)]
+    return [_check_space("disk", shutil.disk_usage(target.data_dir).free, str(target.data_dir))]
+
+
+def _check_space(part: str, free_bytes: int, path: str) -> Check:
+    found = f"{free_bytes / 2**30:.1f} GiB free for {path}"
+    if free_bytes >= DISK_FREE_MIN:
+        return Check(part, True, found)
     remedy = "free space, or enlarge the disk: a full one ends PostgreSQL's writes, and Kafka"
-    return [Check("disk", False, found, remedy)]
+    return Check(part, False, found, remedy)
 
 
 async def check_processes(target: Target) -> list[Check]:
@@ -498,11 +501,13 @@ async def check_kafka(target: Target) -> list[Check]:
         return [Check("kafka", False, "no address is known", "give --kafka host:port")]
     from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - heavy, and only needed here
 
+    from servicekit.kafka.log_dirs import list_log_dirs  # noqa: PLC0415 - same
+
     admin = AIOKafkaAdminClient(bootstrap_servers=target.kafka, request_timeout_ms=int(TIMEOUT_S * 1000))
     try:
         async with asyncio.timeout(2 * TIMEOUT_S):
             await admin.start()
-            topics = await _read_topics(admin)
+            topics, log_dirs = await _read_topics(admin), await list_log_dirs(admin)
     except Exception as error:  # noqa: BLE001 - any error is what the check reports
         remedy = (
             "is the broker running, and is this its address? Until it answers, work waits, and nothing is lost: the "
@@ -513,7 +518,8 @@ async def check_kafka(target: Target) -> list[Check]:
         closing = asyncio.create_task(admin.close())  # which may wait for a broker that is frozen
         await asyncio.wait([closing], timeout=POLL_S)
     checks = (_check_topic(topic, topics.get(name)) for name, topic in TOPICS.items())
-    return [Check("kafka", True, target.kafka), *checks]
+    disks = (_check_space(f"disk of broker {each.broker}", each.free_bytes, each.path) for each in log_dirs)
+    return [Check("kafka", True, target.kafka), *disks, *checks]
 
 
 def _check_topic(topic: Topic, actual: tuple[int, dict[str, str]] | None) -> Check:
