@@ -8,6 +8,7 @@ from typing import Final
 from contracts.criteria import Criterion
 from contracts.lint.absence import is_of_absence, say_broken
 from contracts.lint.lengths import asks_for_length_alone, list_lengths
+from contracts.lint.sight import find_unseen
 from contracts.lint.words import QUOTED, SUBJECT, WORD
 
 # What stands where somebody meant to write a criterion.
@@ -120,6 +121,17 @@ def _suggest_checks(one: Criterion) -> Iterator[str]:
         yield from (f"{bound}_{unit} {number}" for bound, unit, number in list_lengths(one))
 
 
+def _find_unseen(one: Criterion) -> Warned | None:
+    if (unseen := find_unseen(one.text)) is None:
+        return None
+    message = (
+        f"is about {unseen.what}: a judge has the result, the task and a reference, so put it there, "
+        "or ask for what stands in the result"
+    )
+    optional = "" if one.required else "optional: "
+    return "criterion_out_of_sight", message, f"{optional}{unseen.instead}"
+
+
 def _find_joined(one: Criterion) -> Warned | None:
     for first, second in _split(one.text, is_met=one.kind == "meets"):
         if min(len(WORD.findall(first)), len(WORD.findall(second))) >= _CLAUSE_WORDS_MIN:
@@ -168,5 +180,5 @@ def _find_vague(one: Criterion) -> Warned | None:
 
 
 RULES: Final[Sequence[Callable[[Criterion], Warned | None]]] = (
-    _find_empty, _find_check, _find_joined, _find_absence, _find_vague,
+    _find_empty, _find_check, _find_unseen, _find_joined, _find_absence, _find_vague,
 )  # fmt: skip

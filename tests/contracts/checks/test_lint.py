@@ -37,7 +37,7 @@ Gives a reason for each recommendation
 Addresses the customer by name
 It apologises once and offers a refund
 The function returns an empty list for an empty file
-All tests in tests/ pass with Python 3.11
+Names the tests in tests/ that fail with Python 3.11
 The SQL uses parameters, and each table has an alias
 Explains what a lease is before it uses the word
 Quotes the second clause of the contract verbatim
