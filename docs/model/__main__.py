@@ -32,6 +32,7 @@ SCENARIOS = {
     "replay-again": Scenario(("event", "rpc"), {"retry": 1}, replays=True, workers=1),
     "replay-cancel": Scenario(("event", "none"), {"cancel": 1}, replays=True, workers=1),
     "replay-purged": Scenario(("event", "none"), replays=True, purges=True, workers=1),
+    "unproven": Scenario(("rpc", "rpc"), automatic=True, workers=1),
     "mixed": Scenario(("event", "none"), {"crash": 1, "freeze": 1, "empty": 1}),
 }
 
@@ -51,6 +52,8 @@ WITHOUT = {
     "repeats-by-the-row": ("once-stop", "I1 never ends"),
     "calls-are-not-attempts": ("freeze-retry", "I3 a fenced lease changed the state"),
     "no-hand-back-once-begun": ("once-stop", "I4 an agent that may be called once"),
+    "unproven-fails": ("unproven", "an agent was called since its judge had proven nothing"),
+    "rejudge-the-last": ("unproven", "I1 never ends"),
     "publish-from-first-unacknowledged": ("relay-faults", "I2 a reader"),
     "apply-next-version-only": ("relay-leaders", "I2 a reader"),
     "begin-again": ("relay-faults", "I2 a reader"),

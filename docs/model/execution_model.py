@@ -24,6 +24,7 @@ from states import (
     RESTS,
     RESULT,
     UNKNOWN,
+    UNPROVEN,
     VERDICTS,
     Execution,
     Log,
@@ -38,7 +39,10 @@ GONE = -1
 
 @dataclass(frozen=True)
 class Scenario:
-    """How each execution is requested (`rpc`, `event`, or `none`), and how often each fault may happen."""
+    """How each execution is requested (`rpc`, `event`, or `none`), and how often each fault may happen.
+
+    `automatic`: a verdict that is not met requests the second; then one may be unproven, and the first be judged again.
+    """
 
     requests: tuple[str, str] = ("rpc", "none")
     faults: Mapping[str, int] = field(default_factory=dict)
@@ -47,13 +51,14 @@ class Scenario:
     retries_in_worker: bool = False
     replays: bool = False
     purges: bool = False
+    automatic: bool = False
 
 
 class ExecutionModel(Jobstore):
     """See search.Model."""
 
     def __init__(self, scenario: Scenario, without: str | None = None) -> None:
-        super().__init__(without)
+        super().__init__(without, is_automatic=scenario.automatic)
         self._scenario = scenario
 
     def initial(self) -> State:
@@ -63,7 +68,7 @@ class ExecutionModel(Jobstore):
     def steps(self, state: State) -> Iterator[Step[State]]:
         """Yield every step that is possible in a state."""
         parts = (self._ask, self._offer, self._sweep, self._claim, self._execute, self._hear_late, self._claim_results)
-        for part in (*parts, self._judge, self._consume, self._lose_topics, self._replay):
+        for part in (*parts, self._judge, self._judge_again, self._consume, self._lose_topics, self._replay):
             for label, is_system, following in part(state):
                 yield label, is_system, following if self._scenario.replays else _drop_read(following)
 
@@ -226,6 +231,9 @@ class ExecutionModel(Jobstore):
             self.violations.append("I4 an agent that may be called once was called twice")
         if state.executions[number].answer == "refused":
             self.violations.append("an execution that was refused called the agent")
+        is_by_policy = state.executions[number].is_by_policy and state.rejudging != "recorded"
+        if is_by_policy and state.executions[number - 1].answer == UNPROVEN:
+            self.violations.append("an agent was called since its judge had proven nothing")
         called = state.with_row(number, calls=calls).with_executor(worker, work._replace(phase=CALLS))
         begun = Report(number, work.attempt, work.lease, BEGUN)
         if self.has("claim-begins") or begun in state.reports.unread():
@@ -303,7 +311,7 @@ class ExecutionModel(Jobstore):
                 continue
             execution, idle = state.executions[work.execution], state.with_validator(worker, None)
             if work.phase == JUDGES:
-                for verdict in VERDICTS:
+                for verdict in (*VERDICTS, UNPROVEN) if self._scenario.automatic else VERDICTS:
                     judged = state.with_validator(worker, work._replace(phase=verdict))
                     yield f"validator {worker}: {verdict}", True, judged
             elif not self._is_published(state.reports, Report(*work)):
@@ -316,6 +324,14 @@ class ExecutionModel(Jobstore):
                 if execution.judge == worker and self.has("new-owner-at-start"):
                     crashed = crashed.with_row(work.execution, judge=GONE)
                 yield f"validator {worker} dies", False, crashed
+
+    def _judge_again(self, state: State) -> Iterator[Step[State]]:
+        """Judge the first result again, which is unproven, beside whatever else is done to the job."""
+        if state.executions[0].answer == UNPROVEN and not state.rejudging and not state.live:
+            yield "somebody has 0 judged again", False, state._replace(rejudging="judged")
+        if state.rejudging == "judged":
+            for verdict in ("COMPLETED", "RESUBMISSION_REQUIRED", UNPROVEN):
+                yield f"0 is judged again: {verdict}", True, self.rejudge(state, verdict)
 
     # What the topics do.
 

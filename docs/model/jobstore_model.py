@@ -15,6 +15,7 @@ from states import (
     RESTS,
     RESULT,
     UNKNOWN,
+    UNPROVEN,
     Execution,
     Report,
     State,
@@ -37,14 +38,18 @@ RULES = (
     "repeats-by-the-row",
     "calls-are-not-attempts",
     "no-hand-back-once-begun",
+    "unproven-fails",
+    "rejudge-the-last",
 )
 
 
 class Jobstore:
     """The only writer of state. It follows all rules, or all but one."""
 
-    def __init__(self, without: str | None = None) -> None:
+    def __init__(self, without: str | None = None, *, is_automatic: bool = False) -> None:
+        """`is_automatic`: a verdict that is not met requests the next execution."""
         self._rules = frozenset(RULES) - {without}
+        self._is_automatic = is_automatic
         self.violations: list[str] = []
 
     def has(self, rule: str) -> bool:
@@ -125,7 +130,26 @@ class Jobstore:
             return None
         if report.lease != execution.judging:
             self.violations.append("I3 a fenced judging lease decided")
-        return self.move(state, number, kind, kind)
+        return self._conclude(state, number, kind)
+
+    def _conclude(self, state: State, number: int, verdict: str) -> State | None:
+        """End an execution by a verdict, and request what follows by policy: nothing where the judge has failed."""
+        to = {UNPROVEN: "FAILED" if self.has("unproven-fails") else "RESUBMISSION_REQUIRED"}.get(verdict, verdict)
+        moved, following = self.move(state, number, to, verdict), number + 1
+        if moved is None or to != "RESUBMISSION_REQUIRED" or not self._is_automatic:
+            return moved
+        if following == len(state.executions) or state.executions[following].state != UNKNOWN:
+            return moved
+        return self.request(moved, following).with_row(following, is_by_policy=True)
+
+    def rejudge(self, state: State, verdict: str) -> State:
+        """Record another verdict on the first result, which is unproven; one that is so, too, changes nothing."""
+        ended = state._replace(rejudging="ended")
+        is_last = not state.live and state.executions[1].state == UNKNOWN
+        if verdict == UNPROVEN or (self.has("rejudge-the-last") and not is_last):
+            return ended
+        opened = state._replace(job="IN_PROGRESS", rejudging="recorded")
+        return self._conclude(opened, 0, verdict) or ended
 
     def grant(self, state: State, worker: int, number: int) -> tuple[State, bool]:
         """Answer BeginExecutions for one record: return the state after it, and whether a lease was granted."""

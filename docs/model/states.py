@@ -13,6 +13,8 @@ GRANTED, ASKS_AGAIN, CALLS, JUDGES = "granted", "asks again", "calls", "judges"
 BEGUN, RESULT, ATTEMPT_FAILED, FAILURE = "begun", "result", "attempt failed", "failure"
 #: and of a validator: the statuses that a verdict leads to, and FAILED where the result cannot be judged.
 VERDICTS = ("COMPLETED", "RESUBMISSION_REQUIRED", "FAILED")
+#: The verdict of a judge that proved nothing of what it let pass.
+UNPROVEN = "unproven"
 
 #: Statuses at which a job may be executed.
 RESTS = frozenset({"ASSIGNED", "FAILED", "RESUBMISSION_REQUIRED"})
@@ -23,8 +25,8 @@ FAULTS = ("crash", "freeze", "lost_answer", "late_answer", "empty", "cancel", "r
 class Execution(NamedTuple):
     """A row of `executions`. `result`: the attempt whose result was recorded; `judging`: the number of judging leases.
 
-    The last four are the model's own: how often the agent may be called once more, and was; whether a cancel came
-    before the request did; whether upstream has published it.
+    The last five are the model's own: how often the agent may be called once more, and was; whether a cancel came
+    before the request did; whether upstream has published it; whether a verdict requested it.
     """
 
     state: str = UNKNOWN
@@ -39,6 +41,7 @@ class Execution(NamedTuple):
     calls: int = 0
     is_cancelled_early: bool = False
     is_published: bool = False
+    is_by_policy: bool = False
 
     @property
     def recorded(self) -> tuple[Any, ...]:
@@ -110,7 +113,8 @@ class State(NamedTuple):
 
     `ids`: event ids that are kept, without `repeats-by-the-row`; `marking`: what the dispatcher has published and not
     yet marked, without `mark-before-publish`; `late`: an answer on its way that grants an executor what it was granted
-    before; `before_replay`: what must not change any more.
+    before; `before_replay`: what must not change any more. `rejudging`: whether the first result is "judged" again, or
+    that has "ended", or is "recorded".
     """
 
     job: str = "ASSIGNED"
@@ -125,6 +129,7 @@ class State(NamedTuple):
     late: tuple[int, Work] | None = None
     faults: tuple[int, ...] = (0,) * len(FAULTS)
     before_replay: tuple[Any, ...] | None = None
+    rejudging: str = ""
 
     def has(self, fault: str) -> bool:
         """Return whether a fault may still happen; none does once a replay has begun."""

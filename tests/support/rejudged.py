@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 from contracts.status import JudgingKind, Outcome
-from jobstore.commands.judging.judgings import FinishJudging, QueueRejudging
+from jobstore.commands.judgings import FinishJudging, QueueRejudging
 from jobstore.commands.rows import NewJudging
 from jobstore.domain.actor import ADMINISTRATOR, VALIDATOR
 from jobstore.storage.judging import judgings

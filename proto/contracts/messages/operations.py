@@ -43,7 +43,8 @@ class NewOperation(StrictModel):
 
     kind: OperationKind = Field(
         description="each job gets what one call of that name would do to it; `retry` executes jobs that stand at "
-        "FAILED, or at one of the statuses of the filter; `rejudge` judges their results again, and calls no agent"
+        "FAILED, or at one of the statuses of the filter, and of what is unproven (`verdict_unproven`) only what a "
+        "filter names by that code; `rejudge` judges their results again, and calls no agent"
     )
     name: OperationName | None = None
     filter: JobFilter | None = Field(None, description="with one condition at least; 100,000 jobs at most may match")

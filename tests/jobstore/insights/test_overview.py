@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from support.jobstore.edited import edited
-from support.jobstore.steps import Steps, verdict
+from support.jobstore.steps import Steps, unproven, verdict
 
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.views import Overview
@@ -186,6 +186,12 @@ async def test_agents_show_what_they_have_to_do_and_how_they_did(
     async with database.session() as session:
         (stats,) = await overview.get_agent_stats(session)
     assert (stats.agent_id, stats.running, stats.queued, stats.success_rate) == ("writer", 1, 1, 0.75)
+    left = life(database, runner)
+    await left.report(await left.judging(), ReportKind.VERDICT, verdict=unproven())
+    await shown(database, counting)
+    async with database.session() as session:
+        (after,) = await overview.get_agent_stats(session)
+    assert after.success_rate == 0.75, "what its judge does not prove says nothing of an agent"
     assert 0 < stats.mean_duration_s < 60
 
 
@@ -210,5 +216,7 @@ async def test_verdicts_by_the_validators_own_settings_are_counted_for_their_ver
     steps = life(database, runner)
     silent = verdict(Outcome.CANNOT_ASSESS).model_copy(update={"judge_error": "judge_refused"})
     await steps.report(await steps.judging(), ReportKind.VERDICT, verdict=silent)
+    left = life(database, runner)
+    await left.report(await left.judging(), ReportKind.VERDICT, verdict=unproven())
     for _ in range(2):
-        assert await judged() == (1, 1, 1, 14)
+        assert await judged() == (1, 1, 2, 14)

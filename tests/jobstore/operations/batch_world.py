@@ -9,6 +9,7 @@ from support.factories import SECRETS
 from support.jobstore.steps import CRITERIA, Published, Steps, verdict
 from support.jobstore.terms import IDS
 
+from contracts.judging.verdict import Verdict
 from contracts.messages import JSON_AS_TEXT
 from contracts.messages.operations import operation_of
 from contracts.resources import Operation
@@ -124,11 +125,12 @@ async def ended(job: Steps, kind: ReportKind = ReportKind.FAILED) -> None:
     await job.report(answer.execution.lease, kind)
 
 
-async def judged(job: Steps, outcome: Outcome) -> None:
-    """The job's execution has a result, and a verdict of its one criterion, by the policy that was frozen."""
+async def judged(job: Steps, outcome: Outcome | Verdict) -> None:
+    """The job's execution has a result, and a verdict, or one of its one criterion, by the policy that was frozen."""
     claimed = await job.claim()
     assert claimed.execution is not None
     judging = await job.claim_judging(claimed.execution.lease)
     assert judging.execution is not None
-    said = verdict(outcome).model_copy(update={"policy": (judging.execution.policy or {}).get("judge")})
+    said = outcome if isinstance(outcome, Verdict) else verdict(outcome)
+    said = said.model_copy(update={"policy": (judging.execution.policy or {}).get("judge")})
     await job.report(judging.execution.lease, ReportKind.VERDICT, verdict=said)

@@ -66,7 +66,7 @@ async def made(world: World, jobs: Sequence[Steps], *, works: bool = True, **fie
     return operation
 
 
-async def rested(world: World, outcome: Outcome = Outcome.PASS, **fields: Any) -> Steps:
+async def rested(world: World, outcome: Outcome | Verdict = Outcome.PASS, **fields: Any) -> Steps:
     """A job whose result has a verdict."""
     (job,) = await world.jobs(1, **fields)
     await world.runner.submit.run_one(ExecuteJob(job.job_id, job.execution_id, chosen=True, actor=SIGNOFF))

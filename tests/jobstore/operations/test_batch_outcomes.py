@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from batch_world import CALLER, NOBODY, World, asked, ended, judged
-from support.jobstore.steps import CRITERIA, Steps
+from support.jobstore.steps import CRITERIA, Steps, unproven
 from support.jobstore.terms import IDS
 
 from contracts.messages.operations import operation_of
@@ -67,6 +67,21 @@ async def test_retrying_a_batch_changes_nothing_of_it(world: World) -> None:
     assert [item.retry_execution_id for item in items[:2]] == [job.execution_id for job in jobs[:2]]
     retried = (await world.batches.get_batch(str(new.id))).items
     assert [item.retried_by for item in retried] == [None, again.id]
+
+
+async def test_a_batch_counts_an_unproven_verdict_as_failed_and_its_retry_passes_it_by(world: World) -> None:
+    jobs = await world.jobs(2)
+    batch = await world.executed(jobs)
+    await judged(jobs[0], unproven())
+    await world.worked()
+    with pytest.raises(RefusedError) as refused:
+        await world.doors.RetryOperation(asked(pb.RetryOperationRequest, batch.id), NOBODY)
+    assert refused.value.code == "nothing_to_retry"
+    await ended(jobs[1])
+    await world.worked()
+    assert (await world.stands(batch.id)).counts == {"FAILED": 2}
+    retry = (await world.doors.RetryOperation(asked(pb.RetryOperationRequest, batch.id), NOBODY)).operation
+    assert await listed(world, retry.id) == {jobs[1].job_id}
 
 
 async def test_what_was_retried_is_not_retried_once_more_from_the_old_batch(world: World) -> None:

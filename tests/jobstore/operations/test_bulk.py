@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from batch_world import CALLER, NOBODY, World, asked, ended, judged
 from pydantic import ValidationError
-from support.jobstore.steps import Steps
+from support.jobstore.steps import Steps, unproven
 
 from contracts.messages.operations import NewOperation, OperationItem, item_of, operation_of
 from contracts.resources import NewAgent, Operation
@@ -325,3 +325,28 @@ async def test_a_preview_tells_how_many_some_of_them_and_what_they_may_cost(worl
 def test_an_operation_says_what_is_wrong_with_it() -> None:
     with pytest.raises(ValidationError, match="comment goes with resubmit"):
         NewOperation(kind="cancel", job_ids=["a"], comment="b")
+
+
+async def test_a_retry_passes_by_what_is_unproven_unless_it_names_the_code(world: World) -> None:
+    tenant = uuid4().hex
+    failed, left = await world.jobs(2, tenant=tenant)
+    batch = await world.executed([failed, left])
+    await ended(failed)
+    await judged(left, unproven())
+    await world.worked()
+    for chosen, matching in (({}, [failed]), ({"codes": ["verdict_unproven"]}, [left])):
+        operation = await made(world, "retry", filter={"tenant": tenant, **chosen})
+        assert [item.job_id for item in await reported(world, operation.id)] == [job.job_id for job in matching]
+        await world.worked()
+        assert (await world.stands(operation.id)).counts == {"ASSIGNED": 1}, batch.id
+
+
+async def test_what_is_unproven_by_the_time_of_its_retry_calls_no_agent(world: World) -> None:
+    (job,) = await world.jobs(1)
+    await world.executed([job])
+    await judged(job, unproven())
+    named = await made(world, "retry", job_ids=[job.job_id])
+    await world.worked()
+    (item,) = await reported(world, named.id)
+    assert (item.outcome, item.code) == ("REFUSED", "verdict_unproven")
+    assert (await job.job()).live is False

@@ -8,7 +8,7 @@ from batch_world import NOBODY, World, asked, judged
 from pydantic import ValidationError
 from rejudge_world import MET, NOT_MET, Validator, made, report_on, rested
 from support.factories import SECRETS
-from support.jobstore.steps import CRITERIA, verdict
+from support.jobstore.steps import CRITERIA, unproven, verdict
 
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.judgings import judging_of
@@ -18,8 +18,8 @@ from contracts.status import JobStatus, Outcome
 from jobstore.api import judging_service
 from jobstore.api.judging_service import JudgingService
 from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.judging.judgings import GRANTS_MAX
 from jobstore.commands.judging.versions import PutVersion
+from jobstore.commands.judgings import GRANTS_MAX
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
@@ -78,6 +78,44 @@ async def test_a_real_one_rejects_what_was_accepted_and_accepts_it_again(world: 
     assert (accepted.status, accepted.code, accepted.not_met, accepted.not_met_criteria) == ("COMPLETED", None, 0, None)
     assert (await job.row()).state == "DONE"
     assert (await world.sql("SELECT count(*) AS n FROM executions WHERE job_id = :id", id=job.job_id))[0].n == 1
+
+
+async def test_what_is_unproven_goes_on_once_it_is_judged_again(world: World, validator: Validator) -> None:
+    automatic = {"policy": {"resubmit": "automatic", "max_submissions": 2}}
+    jobs = [await rested(world, unproven(), **automatic) for _ in range(3)]
+    operations = [await made(world, [job]) for job in jobs]
+    taken = {operation.id: one for operation, one in zip(operations, await validator.take(), strict=True)}
+    for operation, said in zip(operations, (MET, NOT_MET, unproven()), strict=True):
+        assert await validator.say([taken[operation.id]], said, cost_usd=0.5) == ["RECORDED"]
+    await world.worked()
+
+    met, not_met, left = [await job.job() for job in jobs]
+    assert (met.status, met.code) == ("COMPLETED", None)
+    assert (not_met.status, not_met.live, not_met.not_met) == ("ASSIGNED", True, 1)
+    assert [row.kind for row in (await jobs[1].logs())[-3:]] == ["rejudged", "not_met", "requested"]
+    assert (left.status, left.code, left.spent_usd) == ("FAILED", "verdict_unproven", 0)
+    assert [row.kind for row in (await jobs[2].logs())][-1] == "failed"
+    assert [(await world.stands(each.id)).counts for each in operations] == [{"DONE": 1}, {"DONE": 1}, {"REFUSED": 1}]
+    assert (await report_on(world, operations[2])).failed == {"verdict_unproven": 1}
+    report = await report_on(world, operations[0])
+    assert (report.accepted_before, report.accepted_after, report.flipped) == (0, 1, 1)
+
+
+async def test_a_batch_that_is_done_stays_as_it_is_whatever_is_judged_again(world: World, validator: Validator) -> None:
+    jobs = await world.jobs(3, policy={"resubmit": "automatic", "max_submissions": 2})
+    batch = await world.executed(jobs)
+    for job, said in zip(jobs, (Outcome.PASS, unproven(), unproven()), strict=True):
+        await judged(job, said)
+    await world.worked()
+    done = await world.stands(batch.id)
+    assert (done.state, done.counts) == ("DONE", {"COMPLETED": 1, "FAILED": 2})
+    await made(world, jobs)
+    first, *others = await validator.take()
+    await validator.say([first], NOT_MET)
+    for one, said in zip(others, (MET, NOT_MET), strict=True):
+        await validator.say([one], said)
+    assert {(await job.job()).status for job in jobs} == {"RESUBMISSION_REQUIRED", "COMPLETED", "ASSIGNED"}
+    assert (await world.stands(batch.id)) == done
 
 
 async def test_what_is_live_or_has_moved_on_is_refused(world: World, validator: Validator) -> None:

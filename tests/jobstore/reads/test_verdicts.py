@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from support.factories import SECRETS
-from support.jobstore.steps import Steps, verdict
+from support.jobstore.steps import Steps, unproven, verdict
 
 from contracts.events import hash_result
 from contracts.identity import new_execution_id
@@ -102,6 +102,15 @@ async def test_what_the_judge_did_not_judge_is_not_stated(steps: Steps) -> None:
     await steps.report(lease, ReportKind.VERDICT, verdict=told)
     assert await refused(steps) == "unjudged"
     assert await refused(steps, submission=1) == "unjudged"
+
+
+async def test_what_the_judge_did_not_prove_is_not_stated(steps: Steps) -> None:
+    await steps.report(await steps.judging(), ReportKind.VERDICT, verdict=unproven())
+    version = (await steps.job()).version
+    assert await refused(steps) == await refused(steps, version=version) == "unjudged"
+    (entry,) = (each for each in await steps.logs() if each.version == version)
+    assert (entry.kind, entry.code, entry.response_payload["result"]) == ("failed", "verdict_unproven", "blue")
+    assert entry.response_payload["verdict"]["criteria"][0]["unproven"] is True
 
 
 async def test_keys_are_added_once_by_however_many_and_stay(database: Database) -> None:

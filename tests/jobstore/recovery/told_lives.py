@@ -8,12 +8,13 @@ import pytest
 from costly import costly_and_reused
 from support.jobstore.administered import disable_agent, put_agent
 from support.jobstore.edited import edited_lives
-from support.jobstore.steps import Steps, able_agents, verdict
+from support.jobstore.steps import Steps, able_agents, unproven, verdict
 from support.jobstore.terms import IDS
 from support.rejudged import rejudged
 from told_settings import set_everything
 
 from contracts.identity import new_execution_id
+from contracts.judging.verdict import Verdict
 from contracts.resources import NewAgent
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob, ExecuteJob
@@ -112,6 +113,11 @@ async def _judged_again(life: Callable[[str], Steps]) -> None:
     await claimed_and_judged(steps, Outcome.FAIL)
     await rejudged(steps, Outcome.FAIL)
     await rejudged(steps, Outcome.PASS)
+    for name, outcome in (("unproven", None), ("proven at last", Outcome.PASS), ("submitted again", Outcome.FAIL)):
+        steps = life(name)
+        await _judged(steps, unproven(), policy={"resubmit": "automatic", "max_submissions": 2})
+        if outcome is not None:
+            await rejudged(steps, outcome)
     steps = life("judged again, and submitted again")
     await _judged(steps, Outcome.PASS)
     await rejudged(steps, Outcome.FAIL)
@@ -161,7 +167,7 @@ async def _agents(database: Database) -> None:
         await disable_agent(connection, "unused")
 
 
-async def _judged(steps: Steps, outcome: Outcome, **fields: Any) -> None:
+async def _judged(steps: Steps, outcome: Outcome | Verdict, **fields: Any) -> None:
     await steps.requested(**fields)
     await claimed_and_judged(steps, outcome)
 
@@ -172,7 +178,8 @@ async def _claimed(steps: Steps) -> int:
     return answer.execution.lease
 
 
-async def claimed_and_judged(steps: Steps, outcome: Outcome) -> None:
+async def claimed_and_judged(steps: Steps, outcome: Outcome | Verdict) -> None:
     judged = await steps.claim_judging(await _claimed(steps), began_at=datetime.now(UTC))
     assert judged.execution is not None
-    await steps.report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict(outcome))
+    said = outcome if isinstance(outcome, Verdict) else verdict(outcome)
+    await steps.report(judged.execution.lease, ReportKind.VERDICT, verdict=said)

@@ -22,6 +22,7 @@ from jobstore.commands.rows import Changes, Grant, JudgedCount, JudgingAnswer, Q
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
 from jobstore.domain.circuit_breaker import Breaker
+from jobstore.domain.decisions import is_verdict
 from jobstore.domain.execution_states import Openings
 from jobstore.domain.ids import IdKey
 from jobstore.domain.judging.versions import Kind, Named, Version, Versions, Wanted
@@ -176,7 +177,7 @@ class MemoryJobstore:
     def _locked(self, judging_id: UUID) -> StoredJudging:
         """A judging with the verdict before of its job, as the entry has it."""
         judging = self.judgings[judging_id]
-        verdicts = [e for e in self.log(judging.job_id or "") if e.report.kind in {"met", "not_met"}]
+        verdicts = [e for e in self.log(judging.job_id or "") if is_verdict(e.report.kind, e.report.code)]
         before = f'{{"result":0,"verdict":{verdicts[-1].report.response}}}' if verdicts else None
         return judging._replace(before=before)
 

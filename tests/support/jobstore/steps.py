@@ -69,6 +69,15 @@ def verdict(*outcomes: Outcome, criteria: str = CRITERIA, **fields: Any) -> Verd
     return Verdict.of(judged, **{"reason": "a reason", **fields})
 
 
+def unproven(*others: Outcome, criteria: str = CRITERIA) -> Verdict:
+    """Of criteria one a line: the first is unproven; the others have an outcome each, or are unproven, too."""
+    said = verdict(Outcome.CANNOT_ASSESS, *others, criteria=criteria)
+    open_ones = [0, *range(len(others) + 1, len(said.criteria))]
+    changes = {"outcome": Outcome.CANNOT_ASSESS, "evidence": [], "unproven": True}
+    judged = [one.model_copy(update=changes if place in open_ones else {}) for place, one in enumerate(said.criteria)]
+    return Verdict.of(judged, "a reason")
+
+
 def reported(execution_id: UUID, job_id: str, lease: int, kind: ReportKind, **fields: Any) -> JobStatusReported:
     whole = {"attempt": 1, "seq": 1, "reported_at": datetime.now(UTC), **fields}
     return JobStatusReported(execution_id=execution_id, job_id=job_id, lease=lease, kind=kind, **whole)

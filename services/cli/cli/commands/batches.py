@@ -115,7 +115,10 @@ async def retry(
     key: Key = None,
     wait: Wait = False,
 ) -> None:
-    """Execute again what FAILED of a batch, or ended at --status, as a new batch; succeed if all were accepted."""
+    """Execute again what FAILED of a batch, or ended at --status, as a new batch; succeed if all were accepted.
+
+    Jobs whose judge proved nothing are passed by: `signoff rejudge --batch BATCH --code verdict_unproven` helps them.
+    """
     async with cli.jobstore() as jobstore:
         batch_id = await find_batch_id(jobstore, batch_id)
         created = await jobstore.retry_operation(batch_id, status or [], name=name, idempotency_key=key)

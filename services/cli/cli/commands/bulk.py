@@ -111,7 +111,10 @@ async def assign(
 @command(app, "retry")
 @with_choice
 async def retry(cli: Session, conditions: dict[str, Any], how: How) -> None:
-    """Execute again all jobs that match and FAILED, or stand at --status."""
+    """Execute again all jobs that match and FAILED, or stand at --status.
+
+    Those whose judge proved nothing are passed by, unless --code names verdict_unproven: `signoff rejudge` helps them.
+    """
     await make_operation(cli, OperationKind.RETRY, conditions, how)
 
 

@@ -114,6 +114,7 @@ def _show_verdict(out: Output, job: Job, submission: int, verdict: dict[str, Any
     for criterion in verdict.get("criteria", ()):
         kind = criterion.get("kind", "meets")
         word, style = _word_outcome(criterion.get("outcome", ""), kind)
+        word = "unproven" if criterion.get("unproven") else word
         marks = [*([] if criterion.get("required", True) else ["optional"]), *([] if kind == "meets" else [kind])]
         rows.append((Styled(str(word), style), ": ".join([*marks, criterion.get("text", "")])))
         rows += [("", f'evidence: "{quote}"') for quote in criterion.get("evidence", ())]

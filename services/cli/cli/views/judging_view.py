@@ -65,7 +65,7 @@ def _make_rows(criteria: Sequence[dict[str, Any]]) -> list[tuple[object, ...]]:
     return [
         (
             one["text"],
-            Styled(one["outcome"], _STYLES.get(one["outcome"], "")),
+            Styled("unproven" if one.get("unproven") else one["outcome"], _STYLES.get(one["outcome"], "")),
             "; ".join(one.get("evidence", ())),
             one.get("comment", ""),
         )

@@ -11,7 +11,7 @@ from contracts.signing import KeyUse, Secrets, Signature
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES, cut_message
 from contracts.status import EmptyResult
 from jobstore.api.auth import CALLER
-from jobstore.commands.judging.judgings import FinishJudging
+from jobstore.commands.judgings import FinishJudging
 from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.domain.judging.criteria import join_criteria, loop_needs_context, needs_context
 from jobstore.json_members import members

@@ -11,7 +11,7 @@ from contracts.messages.judgings import JudgingCase, judging_message, new_judgin
 from contracts.status import OperationKind
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token, parse_uuid, read_key
-from jobstore.commands.judging.judgings import QueueJudgings
+from jobstore.commands.judgings import QueueJudgings
 from jobstore.commands.operations import make_unknown_batch_error
 from jobstore.commands.rows import NewJudging
 from jobstore.dispatching.judging_queue import JudgingQueue

@@ -88,9 +88,9 @@ class RecordReport(Command[Refusal | None]):
 
     @property
     def _may_resubmit(self) -> bool:
-        """Whether there is a judgement that an agent could do better by: not if the judge did not answer."""
+        """Whether there is a judgement that an agent could do better by: not if the judge failed."""
         verdict = self.event.verdict
-        return verdict is not None and not verdict.is_valid and verdict.judge_error is None
+        return verdict is not None and reports.read_verdict(verdict) == (TransitionKind.NOT_MET, None)
 
     def reads(self, stored: Stored) -> Reads:
         reads = read_for_resubmission(stored, self.event.execution_id) if self._may_resubmit else NOTHING
@@ -108,14 +108,15 @@ class RecordReport(Command[Refusal | None]):
             return self._refuse_size(uow, size)
         if verdict is not None and (mismatch := self._find_mismatch(uow, verdict)) is not None:
             return self._judge_again(uow, mismatch)
-        kind = reports.TRANSITION_KINDS.get(event.kind) or (
-            TransitionKind.MET if verdict and verdict.is_valid else TransitionKind.NOT_MET
-        )
+        if verdict is None:
+            kind, judge_failed = reports.TRANSITION_KINDS[event.kind], None
+        else:
+            kind, judge_failed = reports.read_verdict(verdict)
         report = Report(
             kind,
             lease=event.lease,
             seq=event.seq,
-            code=event.code or (verdict.judge_error if verdict else None),
+            code=judge_failed or event.code,
             message=event.message or (verdict.reason if verdict else None),
             response=response,
             feedback=reports.format_feedback(verdict) if verdict else None,
@@ -125,8 +126,8 @@ class RecordReport(Command[Refusal | None]):
             call=event.call or 0,
             progress=event.progress,
             answered=reports.has_answered(event),
-            judge=event.judge,
-            is_unjudged=verdict is not None and verdict.judge_error is not None,
+            judge=None if judge_failed else event.judge,
+            is_unjudged=judge_failed is not None,
             duration_s=event.duration_s,
             actor=self._name_worker(uow),
         )

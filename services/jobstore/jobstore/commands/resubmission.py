@@ -13,8 +13,9 @@ from jobstore.commands.requesting import ExecutionRequest, find_obstacle, merge_
 from jobstore.commands.rows import AgentHistory, Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import SIGNOFF
+from jobstore.domain.decisions import REJUDGED
 from jobstore.domain.matching import find_best
-from jobstore.domain.model import Decision, Execution, ExecutionState, Job, Refusal, Report, TransitionKind
+from jobstore.domain.model import UNPROVEN, Decision, Execution, ExecutionState, Job, Refusal, Report, TransitionKind
 
 #: The log entries from which an AgentHistory is built.
 HISTORY_KINDS: Final = (
@@ -57,13 +58,16 @@ def is_automatic(execution: Execution) -> bool:
 def read_for_resubmission(stored: Stored, execution_id: UUID) -> Reads:
     """Return what the next submission by policy needs after a not-met verdict on an execution, if there may be one."""
     execution = stored.executions.get(execution_id)
-    if execution is None or execution.state is ExecutionState.DONE or not is_automatic(execution):
+    job = stored.jobs.get(execution.job_id) if execution is not None else None
+    if execution is None or job is None or not is_automatic(execution):
         return NOTHING
-    job_ids = optional(execution.job_id if execution.job_id in stored.jobs else None)
+    if execution.state is ExecutionState.DONE and job.code != UNPROVEN:
+        return NOTHING
+    job_ids = frozenset({job.id})
     return Reads(
         specs=job_ids - stored.specs.keys(),
         histories=job_ids,
-        agents=frozenset().union(*(optional(stored.jobs[job_id].agent_id) for job_id in job_ids)),
+        agents=optional(job.agent_id),
         match_jobs=job_ids if (execution.policy or {}).get("hand_over_after") else frozenset(),
     )
 
@@ -75,11 +79,13 @@ def record_not_met(uow: UnitOfWork, execution: Execution, report: Report) -> Dec
     if history is None or report.is_unjudged or not is_automatic(execution):
         return uow.record(job.id, execution, report)
     other = _find_other_agent(uow, job, execution, history)
-    parameters = ExecutionRequest(batch_id=execution.batch_id, policy_note=_policy_note(uow, execution, other))
+    is_rejudged = report.code == REJUDGED  # no more is made of the batch, of which its item has ended
+    batch_id = None if is_rejudged else execution.batch_id
+    parameters = ExecutionRequest(batch_id=batch_id, policy_note=_policy_note(uow, execution, other))
     refusal = _refuse_resubmission(uow, execution, report, parameters, other)
     if refusal is not None:
         message = f"{report.message}; not submitted again: {refusal.message}"
-        report = replace(report, code=refusal.code, message=message)
+        report = replace(report, code=REJUDGED if is_rejudged else refusal.code, message=message)
     decision = uow.record(job.id, execution, report)
     if refusal is None and isinstance(decision, Decision):
         if other is not None:

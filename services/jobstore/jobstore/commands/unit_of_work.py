@@ -28,6 +28,7 @@ from jobstore.commands.rows import (
 from jobstore.domain import execution_states
 from jobstore.domain.actor import Actor
 from jobstore.domain.circuit_breaker import CLOSED, Breaker
+from jobstore.domain.decisions import is_verdict
 from jobstore.domain.judging.criteria import needs_context
 from jobstore.domain.judging.versions import Named, Versions, Wanted, hash_body, list_frozen, list_wanted
 from jobstore.domain.limits import is_limited, tenant_limit, wildcard
@@ -54,7 +55,6 @@ from jobstore.errors import check_size
 JobView: TypeAlias = dict[str, Any]
 #: The states of operations of which nothing is left.
 ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
-_VERDICTS: Final = frozenset({TransitionKind.MET, TransitionKind.NOT_MET})
 #: While a job rests after a verdict, its submission is the one that was judged, not the next.
 _AFTER_A_VERDICT: Final = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
 
@@ -154,16 +154,19 @@ class UnitOfWork:
                 key = verdict_key(*asked, report.judge, execution.policy)
                 self.changes.verdicts[key] = entry
 
-    def overrule_verdicts(self, execution: Execution) -> None:
-        """Let no verdict from before be reused for the result of an execution, which was judged again for real."""
+    def overrule_verdicts(self, execution: Execution, version: int) -> None:
+        """Let no verdict from before be reused for the result of an execution, which was judged again for real.
+
+        `version` is that of the entry which holds the verdict now.
+        """
         assert execution.result_hash is not None  # of what has no result nothing is judged again
-        own, job = self.stored.questions[execution.job_id], self.jobs[execution.job_id]
+        own = self.stored.questions[execution.job_id]
         key = rejudged_key(own.tenant, execution.result_hash, own.acceptance_criteria, execution.policy)
-        self.changes.verdicts[key] = Reusable(job.id, job.version)
+        self.changes.verdicts[key] = Reusable(execution.job_id, version)
 
     def _count_judged(self, execution: Execution, report: Report) -> None:
         """Count a verdict for the versions that it was made by, where any are named."""
-        if report.kind not in _VERDICTS:
+        if not is_verdict(report.kind, report.code):
             return
         is_met = report.kind is TransitionKind.MET
         counts = (int(is_met), int(not is_met and not report.is_unjudged), int(report.is_unjudged))

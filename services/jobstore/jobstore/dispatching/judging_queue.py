@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Final
 
-from jobstore.commands.judging.judgings import LoseJudging
+from jobstore.commands.judgings import LoseJudging
 from jobstore.domain.actor import SIGNOFF
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from contracts.judging.verdict import Verdict
 from contracts.status import RESTING, JobLogStatus, JobStatus, Outcome
 from jobstore.domain.model import (
+    UNPROVEN,
     Clock,
     Decision,
     Execution,
@@ -38,6 +39,7 @@ REJUDGED: Final = TransitionKind.REJUDGED.value
 BEGINNINGS: Final = frozenset(
     {TransitionKind.ASSIGNED, TransitionKind.MATCHED, TransitionKind.HANDED_ON, TransitionKind.REQUESTED}
 )
+_VERDICTS: Final = frozenset({TransitionKind.MET, TransitionKind.NOT_MET})
 _ENDS: Final = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
 
 
@@ -54,8 +56,7 @@ def record(job: Job, execution: Execution | None, report: Report, log: JobLogSta
         spent_usd=job.spent_usd + report.cost_usd,
         spent_tokens=min(job.spent_tokens + report.tokens, TOKENS_MAX),
     )
-    is_verdict = report.kind in {TransitionKind.MET, TransitionKind.NOT_MET}
-    result_version = execution.result_version if execution and is_verdict else None
+    result_version = execution.result_version if execution and is_verdict(report.kind, report.code) else None
     entry = LogEntry(after, log, report, execution, result_version=result_version)
     if report.kind is TransitionKind.RESULT and report.reused is not None:
         entry = replace(entry, result_version=report.reused.version, result_job_id=report.reused.job_id)
@@ -68,12 +69,20 @@ def record(job: Job, execution: Execution | None, report: Report, log: JobLogSta
     return Decision(after, execution, entry)
 
 
+def is_verdict(kind: str | None, code: str | None) -> bool:
+    """Return whether an entry holds a verdict, and the result that it judges."""
+    return kind in _VERDICTS or (kind == TransitionKind.FAILED and code == UNPROVEN)
+
+
 def conclude(job: Job, execution: Execution, report: Report, log: JobLogStatus, status: JobStatus) -> Decision:
-    """Return the decision that ends an execution: its answer is the log's status, and nothing is due any more."""
+    """Return the decision that ends an execution: its answer is the log's status, and nothing is due any more.
+
+    An execution is answered once: one that is judged again keeps its answer.
+    """
     done = replace(
         execution,
         state=ExecutionState.DONE,
-        answer=str(log).lower(),
+        answer=execution.answer or str(log).lower(),
         seq=0,
         offers=0,
         owner=None,

@@ -116,7 +116,7 @@ def lease(execution: Execution, owner: UUID | None, clock: Clock) -> Execution:
 
 def reopen(execution: Execution, owner: UUID | None, clock: Clock) -> Execution:
     """Return an execution that has ended, and whose result is judged again, as if it were being judged."""
-    return replace(lease(execution, owner, clock), stage=ExecutionStage.JUDGING, answer=None)
+    return replace(lease(execution, owner, clock), stage=ExecutionStage.JUDGING)
 
 
 def renew(execution: Execution, owner: UUID, clock: Clock) -> Execution:

@@ -21,6 +21,8 @@ from jobstore.domain.reuse import Reusable
 
 #: The answer of an execution that was cancelled.
 CANCELLED: Final = "cancelled"
+#: The code of a job of which all that is open is unproven: its judge has failed, and not its agent.
+UNPROVEN: Final = "verdict_unproven"
 #: A policy as it is frozen with an execution: the fields of contracts.resources.Policy that are set.
 FrozenPolicy: TypeAlias = Mapping[str, Any]
 V = TypeVar("V")
@@ -209,7 +211,8 @@ class Report:
     `answered`: True if the agent answered, False if it failed in a way that may pass, None if the report does not say.
     `judge` names who gave a verdict that may be reused. `reused` is where a reused result is recorded.
     `judge_policy` is by which version a result was judged again, empty where none was named; None: as was frozen.
-    `is_unjudged`: the verdict is not met because the judge did not answer, which no other submission makes good.
+    `is_unjudged`: the verdict is not met because the judge did not answer, or proved nothing, which no other submission
+    makes good.
     `at` is when it happened, if it is recorded with something later. `duration_s` is of the call or judging it ends.
     `actor` asked for it; what follows from a policy or from time is Signoff's own.
     """

@@ -5,7 +5,7 @@ from contracts.jsontext import json_text
 from contracts.judging.verdict import Verdict
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
-from jobstore.domain.model import Report, TransitionKind, replace
+from jobstore.domain.model import UNPROVEN, Report, TransitionKind, replace
 
 #: The transition that each kind of worker's report asks for; a verdict's depends on `is_valid`.
 TRANSITION_KINDS = {
@@ -17,6 +17,18 @@ TRANSITION_KINDS = {
     ReportKind.DECLINED: TransitionKind.DECLINED,
     ReportKind.MISJUDGED: TransitionKind.MISJUDGED,
 }
+
+
+def read_verdict(verdict: Verdict) -> tuple[TransitionKind, str | None]:
+    """Return what a verdict asks for, and the code of one that says nothing of the result, as the judge has failed.
+
+    No submission makes that good: neither that the judge did not answer, nor that it proved nothing.
+    """
+    if verdict.is_valid:
+        return TransitionKind.MET, None
+    if verdict.is_unproven:
+        return TransitionKind.FAILED, UNPROVEN
+    return TransitionKind.NOT_MET, verdict.judge_error
 
 
 def with_cost(report: Report, usage: Usage | None) -> Report:
@@ -48,7 +60,10 @@ def format_response(event: JobStatusReported) -> str | None:
 
 
 def format_feedback(verdict: Verdict) -> str:
-    """Return the JSON text that the agent is sent of a not-met verdict: its reason and the criteria not passed."""
-    not_passed = [c for c in verdict.criteria if c.outcome is not Outcome.PASS]
+    """Return the JSON text that the agent is sent of a not-met verdict: its reason and the criteria not passed.
+
+    What is unproven is the judge's to make good.
+    """
+    not_passed = [c for c in verdict.criteria if c.outcome is not Outcome.PASS and not c.unproven]
     criteria = [{"text": c.text, "outcome": c.outcome, "comment": c.comment} for c in not_passed]
     return json_text({"reason": verdict.reason, "criteria": criteria})

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from contracts.judging.policy import DEFAULT_POLICY
 from jobstore.domain.actor import VALIDATOR
 from jobstore.domain.decisions import REJUDGED
-from jobstore.domain.model import TransitionKind
+from jobstore.domain.model import UNPROVEN, TransitionKind
 from jobstore.insights import gauges, histogram
 from jobstore.reads.job_logs import SETTLED
 from jobstore.storage import locks, sql, tables
@@ -52,17 +52,17 @@ _LOOK: Final = text(
 )
 #: Spending is the job's total after the entry less that of the entry before; waits begin when the execution could.
 _ROWS: Final = text(
-    """
+    f"""
     SELECT l.seq, l.kind, l.status, l.code, l.agent_id, l.attempt, l.created_at, l.duration_s, l.actor,
         greatest(e.created_at, e.not_before) AS startable_at,
-        CASE WHEN l.kind IN ('met', 'not_met') THEN coalesce(e.policy ->> 'judge', 'default') END AS judge,
+        CASE WHEN {sql.is_verdict("l")} THEN coalesce(e.policy ->> 'judge', 'default') END AS judge,
         coalesce(l.spent_usd, 0) - coalesce(p.spent_usd, 0) AS cost_usd,
         coalesce(l.spent_tokens, 0) - coalesce(p.spent_tokens, 0) AS tokens
     FROM job_logs l LEFT JOIN executions e ON e.execution_id = l.execution_id
         LEFT JOIN job_logs p ON p.job_id = l.job_id AND p.version = l.version - 1
             AND (l.spent_usd IS NOT NULL OR l.spent_tokens IS NOT NULL)
     WHERE l.seq > :after AND l.seq <= :until ORDER BY l.seq LIMIT :limit
-    """,
+    """,  # noqa: S608 - words of our own
 )
 _ADD: Final = text(
     f"""
@@ -253,10 +253,11 @@ async def _add_up(connection: Connection, rows: Sequence[Row]) -> None:
             hour = agents.setdefault(
                 (row.agent_id, get_span_begin(row.created_at, HOUR_S)), dict.fromkeys(_OF_AGENT, 0)
             )
-            if "durations" in measured:
+            took_s = measured.pop("durations", None)
+            if took_s is not None and row.code != UNPROVEN:  # which says nothing of the agent
                 hour["ended"] += 1
                 hour["completed"] += row.status == "COMPLETED"
-                hour["seconds"] += max(0.0, measured.pop("durations"))
+                hour["seconds"] += max(0.0, took_s)
             for name, seconds in measured.items():
                 hour[name] += 1
                 hour[f"{name}_s"] += max(0.0, seconds)
@@ -272,7 +273,8 @@ async def _add_up(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def _count_verdict(row: Row) -> dict[str, object]:
-    is_met, is_unjudged = row.kind == TransitionKind.MET, (row.code or "").startswith("judge_")
+    is_met = row.kind == TransitionKind.MET
+    is_unjudged = not is_met and (row.code == UNPROVEN or (row.code or "").startswith("judge_"))
     outcomes = {"met": int(is_met), "not_met": int(not is_met and not is_unjudged), "unjudged": int(is_unjudged)}
     return {"at": row.created_at, **outcomes, "cost_usd": row.cost_usd, "tokens": row.tokens}
 

@@ -22,6 +22,7 @@ from jobstore.commands.operations import (
 from jobstore.commands.rows import OperationSpec
 from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.actor import Actor
+from jobstore.domain.model import UNPROVEN
 from jobstore.domain.spec import hash_spec
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.operations import progress, repository, snapshots
@@ -128,6 +129,7 @@ class Batches:
         said = {name: value for name, value in said.items() if value is not None}
         if new.kind is OperationKind.RETRY:
             said["statuses"] = [status.value for status in (chosen.statuses if chosen else [JobStatus.FAILED])]
+            said["codes"] = chosen.codes if chosen else []
         spec = OperationSpec(new.kind, (), snapshot, new.name, retry_of, {**said, **_dump_filter(new.filter)})
         request_hash = _hash_request(new.job_ids, new.model_dump(mode="json", exclude={"job_ids"}))
         await self._runner.administer.run_one(CreateOperation(operation_id, request_hash, spec, obstacle, actor=actor))
@@ -229,10 +231,17 @@ _STATUSES: Final = {OperationKind.RETRY: [JobStatus.FAILED], OperationKind.REJUD
 
 
 def _limit_to_rested(new: NewOperation) -> JobFilter | None:
-    """Return the filter of an operation: a retry is of jobs at FAILED, judging again of all that rest."""
-    if new.filter is None or new.kind not in _STATUSES or new.filter.statuses:
-        return new.filter
-    return new.filter.model_copy(update={"statuses": _STATUSES[new.kind]})
+    """Return the filter of an operation: a retry is of jobs at FAILED, judging again of all that rest.
+
+    A retry passes by those whose judge has failed, unless they are named by that code: their agents have done theirs.
+    """
+    chosen = new.filter
+    if chosen is None or new.kind not in _STATUSES:
+        return chosen
+    changes: dict[str, object] = {} if chosen.statuses else {"statuses": _STATUSES[new.kind]}
+    if new.kind is OperationKind.RETRY and UNPROVEN not in chosen.codes:
+        changes["not_codes"] = [*chosen.not_codes, UNPROVEN]
+    return chosen.model_copy(update=changes)
 
 
 def _dump_filter(chosen: JobFilter | None) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Kinds of operations: the command that an item of each becomes. Each is what one call of that name would be."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypedDict
@@ -15,12 +15,12 @@ from contracts.status import JobStatus, JudgingKind, OperationKind, OperationSta
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
-from jobstore.commands.judging.judgings import QueueRejudging
+from jobstore.commands.judgings import QueueRejudging
 from jobstore.commands.operations import CarryOutItem
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.commands.rows import Item, NewJudging
 from jobstore.domain.actor import Actor
-from jobstore.domain.model import Job, Refusal
+from jobstore.domain.model import UNPROVEN, Job, Refusal
 from jobstore.errors import InvalidError
 from servicekit.errors import PermanentError
 
@@ -33,6 +33,7 @@ class Parameters(TypedDict, total=False):
     reason: str
     requested_by: str
     statuses: list[str]
+    codes: list[str]
     judge: str
     judge_policy: str
     criteria: str
@@ -80,7 +81,7 @@ def _resubmit(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Ca
 
 def _retry(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem:
     statuses = [JobStatus(status) for status in operation.parameters["statuses"]]
-    guard = partial(_refuse_other_status, statuses)
+    guard = partial(_refuse_retry, statuses, operation.parameters.get("codes", ()))
     return CarryOutItem(
         operation.id, item, _request(operation, item, execution_id), execution_id, guard, actor=operation.actor
     )
@@ -135,10 +136,13 @@ def _request(
     )
 
 
-def _refuse_other_status(statuses: list[JobStatus], job: Job) -> Refusal | None:
-    if job.status in statuses and not job.live:
-        return None
-    return Refusal("moved_on", f"the job is {job.status}, and no longer {' or '.join(statuses)}")
+def _refuse_retry(statuses: Sequence[JobStatus], codes: Sequence[str], job: Job) -> Refusal | None:
+    if job.status not in statuses or job.live:
+        return Refusal("moved_on", f"the job is {job.status}, and no longer {' or '.join(statuses)}")
+    if job.code == UNPROVEN and UNPROVEN not in codes:
+        message = "the judge proved nothing, and its agent has done its work: judge it again, or retry it by this code"
+        return Refusal(UNPROVEN, message)
+    return None
 
 
 def _refuse_other_execution(execution_id: UUID | None, job: Job) -> Refusal | None:

@@ -13,6 +13,7 @@ from sqlalchemy.sql.roles import ColumnsClauseRole
 from contracts.messages.operations import OperationItem
 from contracts.resources import JobFilter, Operation
 from contracts.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
+from jobstore.domain.model import UNPROVEN
 from jobstore.reads.job_filter import Query
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import operations
@@ -95,13 +96,14 @@ _RETRIES: Final = text(
     WHERE o.retry_of = :id AND i.job_id = ANY(CAST(:job_ids AS text[])) ORDER BY i.job_id, o.created_at DESC
     """,
 )
-#: Items that ended at one of the statuses, of jobs that still stand there; each job once, in the order of the items.
+#: Items that ended at one of the statuses, of jobs that still stand there, and not since their judge has failed; each
+#: job once, in the order of the items.
 _RETRIED: Final = f"""
     SELECT min(i.item) AS item, i.job_id
     FROM operations o JOIN operation_items i ON i.operation_id = o.id {_LAST} {_JUDGING}
         JOIN jobs j ON j.id = i.job_id
     WHERE o.id = :retry_of AND j.status = ANY(CAST(:statuses AS text[])) AND NOT j.live
-        AND {_OUTCOME} = ANY(CAST(:statuses AS text[]))
+        AND j.code IS DISTINCT FROM '{UNPROVEN}' AND {_OUTCOME} = ANY(CAST(:statuses AS text[]))
     GROUP BY i.job_id
 """
 _COLUMNS: Final[Sequence[ColumnsClauseRole]] = (

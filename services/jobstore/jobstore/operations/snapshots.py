@@ -14,7 +14,7 @@ from jobstore.domain.judging.versions import Version
 from jobstore.operations.progress import retried_jobs
 from jobstore.reads.job_filter import Query, where_matching
 from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, make_job_view
-from jobstore.storage.sql import PLAN_ANEW, Connection
+from jobstore.storage.sql import PLAN_ANEW, Connection, is_verdict
 from jobstore.storage.tables import jobs
 
 #: Jobs that are shown of what an operation would be about.
@@ -36,14 +36,14 @@ _MEAN_COSTS: Final = text(
 
 #: What judging these jobs last cost, on average: what its entry added to what the job had spent.
 _MEAN_JUDGING: Final = text(
-    """
+    f"""
     SELECT avg(l.spent_usd - coalesce(p.spent_usd, 0)) AS usd
     FROM unnest(CAST(:job_ids AS text[])) AS a (id) CROSS JOIN LATERAL (
-        SELECT job_id, version, coalesce(spent_usd, 0) AS spent_usd FROM job_logs
-        WHERE job_id = a.id AND kind IN ('met', 'not_met') ORDER BY version DESC LIMIT 1
+        SELECT job_id, version, coalesce(spent_usd, 0) AS spent_usd FROM job_logs log
+        WHERE job_id = a.id AND {is_verdict("log")} ORDER BY version DESC LIMIT 1
     ) AS l LEFT JOIN job_logs p ON p.job_id = l.job_id AND p.version = l.version - 1
     HAVING sum(l.spent_usd - coalesce(p.spent_usd, 0)) > 0
-    """,
+    """,  # noqa: S608 - words of our own
 )
 #: What verdicts by a version of a judge policy cost, on average.
 _MEAN_BY_POLICY: Final = text(

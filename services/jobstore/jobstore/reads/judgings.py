@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from contracts.messages.judgings import CriterionChange, CriterionDiff, Flip, Judging, JudgingProgress, RejudgeReport
 from contracts.status import JudgingState, Outcome
-from jobstore.commands.judging.judgings import LETTERS, NO_LETTER
+from jobstore.commands.judgings import LETTERS, NO_LETTER
 from jobstore.reads.page import fetch_page
 from jobstore.storage.sql import Connection, Row
 

@@ -10,26 +10,27 @@ from sqlalchemy import text
 from contracts.events import hash_result
 from contracts.judging.verdict import Verdict
 from contracts.status import JobStatus
+from jobstore.domain.reports import read_verdict
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.json_members import members
-from jobstore.storage.sql import Connection
+from jobstore.storage.sql import Connection, is_verdict
 
 _VERDICT: Final = text(
-    """
+    f"""
     SELECT job.id AS job_id, job.tenant, entry.version, entry.job_status, entry.execution_id, entry.submission,
         entry.code, entry.created_at, entry.response, execution.created_at AS requested_at,
         entry.execution_id = job.execution_id AND entry.job_status = job.status AND NOT job.live AS has_ended_it
     FROM jobs AS job
     LEFT JOIN LATERAL (
         SELECT version, job_status, execution_id, submission, code, created_at, response_payload::text AS response
-        FROM job_logs WHERE job_id = job.id AND kind IN ('met', 'not_met')
+        FROM job_logs AS log WHERE job_id = job.id AND {is_verdict("log")}
             AND version = coalesce(CAST(:version AS bigint), version)
             AND submission = coalesce(CAST(:submission AS int), submission)
         ORDER BY version DESC LIMIT 1
     ) AS entry ON true
     LEFT JOIN executions AS execution ON execution.execution_id = entry.execution_id
     WHERE job.id = :job_id
-    """
+    """  # noqa: S608 - words of our own
 )
 
 
@@ -72,9 +73,9 @@ async def get_verdict(
         message = f"version {row.version} of the job {job_id} does not hold what was judged"
         raise NotFoundError(message, code="no_result")
     verdict = Verdict.model_validate_json(told["verdict"])
-    if verdict.judge_error is not None:
-        message = f"the judge did not judge the result of the job {job_id} ({verdict.judge_error})"
-        raise RefusedError(message, code="unjudged")
+    _, failed = read_verdict(verdict)
+    if failed is not None:
+        raise RefusedError(f"the judge did not judge the result of the job {job_id} ({failed})", code="unjudged")
     return RecordedVerdict(
         job_id=row.job_id,
         tenant=row.tenant,

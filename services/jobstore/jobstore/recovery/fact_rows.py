@@ -7,7 +7,7 @@ from typing import Final
 from contracts.events import JobChanged, hash_result
 from contracts.judging.verdict import Verdict
 from contracts.status import JobLogStatus
-from jobstore.domain.decisions import NO_ENDING, change_ending, is_end, list_not_met, make_ending
+from jobstore.domain.decisions import NO_ENDING, REJUDGED, change_ending, is_end, is_verdict, list_not_met, make_ending
 from jobstore.domain.limits import agent_limit
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.domain.reports import format_feedback
@@ -77,10 +77,11 @@ def make_job_change(fact: Fact, requested_at: datetime | None) -> Values:
         change |= _get_specification(fact)
     if event.kind == TransitionKind.REJUDGED:
         change |= {"live": True, "not_met": (log.submission or 1) - 1, "feedback": None}
-    if event.kind == TransitionKind.NOT_MET:
+    if event.kind != TransitionKind.MET and is_verdict(event.kind, log.code):
         verdict = Verdict.model_validate_json(members(fact.log["response_payload"])["verdict"])
-        change |= {"not_met": log.submission, "feedback": format_feedback(verdict)}
         not_met = list_not_met(verdict)
+        if event.kind == TransitionKind.NOT_MET:
+            change |= {"not_met": log.submission, "feedback": format_feedback(verdict)}
     if log.spent_usd is not None or log.spent_tokens is not None:
         change |= {"spent_usd": log.spent_usd or 0.0, "spent_tokens": log.spent_tokens or 0}
     if event.requested is not None:
@@ -132,7 +133,9 @@ def make_execution_change(fact: Fact) -> Values:
     if event.kind == TransitionKind.REJUDGED:
         change["state"] = ExecutionState.QUEUED.value
     if is_conclusion(event):
-        change |= {"state": ExecutionState.DONE.value, "answer": log.status.lower()}
+        change["state"] = ExecutionState.DONE.value
+        if log.code != REJUDGED:  # it is answered once
+            change["answer"] = log.status.lower()
     return change
 
 

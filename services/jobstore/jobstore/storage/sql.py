@@ -14,6 +14,7 @@ from sqlalchemy import ClauseElement, Table, TextClause, text
 from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from jobstore.domain.model import UNPROVEN
 from jobstore.storage.pipelining import get_pipeline
 
 _DIALECT: Final = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
@@ -31,6 +32,11 @@ Values: TypeAlias = dict[str, Any]
 PLAN_ANEW: Final = text(
     "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('random_page_cost', '1.1', true)"
 )
+
+
+def is_verdict(alias: str) -> str:
+    """Return the condition that an entry of a log holds a verdict (domain.decisions)."""
+    return f"({alias}.kind IN ('met', 'not_met') OR {alias}.kind = 'failed' AND {alias}.code = '{UNPROVEN}')"
 
 
 class Row(asyncpg.Record):  # type: ignore[misc] # asyncpg has no types

@@ -12,8 +12,8 @@ from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import StageVerdict, Verdict
 from contracts.status import JobStatus, JudgingKind, JudgingState, Outcome, ReportKind
 from jobstore.commands.jobs import AssignAgent
-from jobstore.commands.judging.judgings import GRANTS_MAX, FinishJudging, LoseJudging, QueueJudgings, QueueRejudging
 from jobstore.commands.judging.versions import PromoteVersion, PutVersion, RetireName
+from jobstore.commands.judgings import GRANTS_MAX, FinishJudging, LoseJudging, QueueJudgings, QueueRejudging
 from jobstore.commands.rows import NewJudging
 from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body

@@ -13,7 +13,7 @@ from contracts.judging.policy import JudgePolicy, LoopStep, name_judging
 from contracts.judging.verdict import StageVerdict
 from contracts.status import JobStatus, JudgingKind, Outcome, ReportKind
 from jobstore.commands.granting import ClaimOutcome
-from jobstore.commands.judging.judgings import FinishJudging, QueueRejudging
+from jobstore.commands.judgings import FinishJudging, QueueRejudging
 from jobstore.commands.rows import NewJudging
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import Kind, format_body

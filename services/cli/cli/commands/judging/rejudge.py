@@ -65,9 +65,10 @@ async def rejudge(
 ) -> None:
     """Judge results of jobs again, as a shadow that changes nothing, or for real.
 
-    No agent is called, and nothing is submitted again. For real, each verdict takes the place of the one before; a job
-    that is live by then, or has another result, is left as it is. `signoff judge report` says what came of it, as this
-    does with --wait.
+    No agent is called. For real, each verdict takes the place of the one before; a job that is live by then, or has
+    another result, is left as it is, and so is one of which nothing is proven. Nothing is submitted again, but by
+    policy what was unproven (--code verdict_unproven) and is not met now. `signoff judge report` says what came of it,
+    as this does with --wait.
     """
     parameters = read_judging(judging) | {"shadow": shadow}
     then = None if cli.out.as_json else partial(show_flips, cli.out)

@@ -3088,7 +3088,7 @@ export interface components {
          * @description What to do to many jobs: those that exist and match a filter as the operation is made, or those named.
          */
         NewOperation: {
-            /** @description each job gets what one call of that name would do to it; `retry` executes jobs that stand at FAILED, or at one of the statuses of the filter; `rejudge` judges their results again, and calls no agent */
+            /** @description each job gets what one call of that name would do to it; `retry` executes jobs that stand at FAILED, or at one of the statuses of the filter, and of what is unproven (`verdict_unproven`) only what a filter names by that code; `rejudge` judges their results again, and calls no agent */
             kind: components["schemas"]["OperationKind"];
             /** Name */
             name?: string | null;

@@ -59,6 +59,8 @@ export type CriterionVerdict = {
   /** Quotations of the result. */
   evidence?: string[];
   comment?: string;
+  /** Whether it is open by the judge's failure: `cannot_assess`, since its last pass was not shown. */
+  unproven?: boolean;
   /** Where each quotation stands in the result as it is served: from and to, in Unicode characters. */
   evidence_spans?: [number, number][][];
 };

@@ -11,8 +11,9 @@ const OUTCOME_LOOKS: Record<Outcome | "open", Look> = {
   open: { word: "Not judged yet", icon: CircleDashed, ink: "text-muted" },
 };
 
-/** Word of an outcome: what must never be there is absent or found, and not met. */
-export function nameOutcome(outcome: Outcome, kind?: string | null): string {
+/** Word of an outcome: what must never be there is absent or found, and not met; what no judge could show is unproven. */
+export function nameOutcome(outcome: Outcome, kind?: string | null, unproven = false): string {
+  if (unproven) return "Unproven";
   const words: Partial<Record<Outcome, string>> = kind === "never" ? { pass: "Absent", fail: "Found" } : {};
   return words[outcome] ?? (OUTCOME_LOOKS[outcome] ?? OUTCOME_LOOKS.open).word;
 }
@@ -57,8 +58,12 @@ export function CriterionMarks({ required = true, kind }: Pick<CriterionVerdict,
   ));
 }
 
+/** Find a criterion in another verdict: of one text there may be one of each kind. */
+export const findSame = ({ text, kind = "meets" }: CriterionVerdict, other: readonly CriterionVerdict[]) =>
+  other.find((each) => each.text === text && (each.kind ?? "meets") === kind);
+
 /** Whether another verdict gave a criterion another outcome. */
 export function hasOtherOutcome(criterion: CriterionVerdict, other: readonly CriterionVerdict[] | undefined): boolean {
-  const before = other?.find(({ text }) => text === criterion.text);
+  const before = other && findSame(criterion, other);
   return before !== undefined && before.outcome !== criterion.outcome;
 }

@@ -17,6 +17,19 @@ it("what the judge did not judge has none", () => {
   expect(screen.queryByRole("link")).toBeNull();
 });
 
+it("says that a judge proved nothing, and offers no receipt of that", () => {
+  const open = { text: "It rhymes", outcome: "cannot_assess", unproven: true } as const;
+  const short = { text: "it is short", outcome: "fail", required: false } as const;
+  const { rerender } = render(<VerdictPanel {...PANEL} verdict={aVerdict({ criteria: [open, short] })} />);
+  expect(screen.getByRole("cell", { name: "Unproven" })).toBeVisible();
+  expect(screen.getAllByText("Unproven")).toHaveLength(2);
+  expect(screen.queryByRole("link")).toBeNull();
+  const failed = aVerdict({ criteria: [open, { ...short, required: true }] });
+  rerender(<VerdictPanel {...PANEL} verdict={failed} />);
+  expect(screen.getByText("Not accepted")).toBeVisible();
+  expect(screen.getByRole("link", { name: "Receipt" })).toBeVisible();
+});
+
 it("says of what must never be there whether it is, and not that it is met", () => {
   const criterion = {
     text: "Mentions 'password'",

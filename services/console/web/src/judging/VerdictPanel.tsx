@@ -2,10 +2,10 @@ import { Gavel } from "lucide-react";
 import type { CriterionVerdict, Verdict } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { buildReceiptAddress, type Source } from "@/results/model/source";
-import { CriterionMarks, hasOtherOutcome, nameOutcome, OutcomeMark } from "./CriteriaList";
+import { CriterionMarks, findSame, hasOtherOutcome, nameOutcome, OutcomeMark } from "./CriteriaList";
 import { EvidenceQuote } from "./EvidenceQuote";
 import { VerdictStages } from "./VerdictStages";
-import { describeMetCount, nameQuote } from "./verdict";
+import { describeMetCount, isUnproven, nameQuote } from "./verdict";
 
 type VerdictPanelProps = {
   verdict: Verdict;
@@ -28,7 +28,7 @@ export function VerdictPanel({ verdict, source, isRejudged, compared, focused, o
       <p className="flex flex-wrap items-center gap-2 pb-2">
         <Gavel aria-hidden size={16} className="text-muted" />
         <span className={cn("font-semibold", verdict.is_valid ? "text-completed" : "text-failed")}>
-          {verdict.is_valid ? "Accepted" : "Not accepted"}
+          {verdict.is_valid ? "Accepted" : isUnproven(verdict) ? "Unproven" : "Not accepted"}
         </span>
         <span>{describeMetCount(verdict.criteria)}</span>
         {verdict.model && (
@@ -44,7 +44,7 @@ export function VerdictPanel({ verdict, source, isRejudged, compared, focused, o
             judged again
           </span>
         )}
-        {source && !verdict.judge_error && (
+        {source && !verdict.judge_error && !isUnproven(verdict) && (
           <a
             href={buildReceiptAddress(source)}
             download
@@ -71,7 +71,7 @@ export function VerdictPanel({ verdict, source, isRejudged, compared, focused, o
         <tbody>
           {verdict.criteria.map((criterion) => (
             <Criterion
-              key={criterion.text}
+              key={`${criterion.kind}: ${criterion.text}`}
               criterion={criterion}
               before={hasOtherOutcome(criterion, compared?.verdict.criteria) ? compared : undefined}
               focused={focused}
@@ -91,12 +91,12 @@ type CriterionProps = {
 } & Pick<VerdictPanelProps, "focused" | "onQuote">;
 
 function Criterion({ criterion, before, focused, onQuote }: CriterionProps) {
-  const { text, outcome, evidence = [], comment, kind } = criterion;
-  const other = before?.verdict.criteria.find((each) => each.text === text);
+  const { text, outcome, evidence = [], comment, kind, unproven } = criterion;
+  const other = before && findSame(criterion, before.verdict.criteria);
   return (
     <tr className="border-t align-top">
       <td className="py-2 pr-3 whitespace-nowrap">
-        <OutcomeMark outcome={outcome} word={nameOutcome(outcome, kind)} withWord />
+        <OutcomeMark outcome={outcome} word={nameOutcome(outcome, kind, unproven)} withWord />
       </td>
       <td className="w-full min-w-0 py-2">
         <p className="wrap-anywhere">

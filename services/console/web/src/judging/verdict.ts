@@ -11,6 +11,12 @@ export function toVerdict(value: unknown): Verdict | undefined {
 /** Name a quotation of a criterion, by its place, among all of a verdict. */
 export const nameQuote = (criterion: string, at: number) => `${criterion} ${at}`;
 
+/** Whether nothing but unproven criteria is in the way of a result: then its judge has failed, and not its agent. */
+export function isUnproven({ criteria, judge_error: error }: Verdict): boolean {
+  const open = criteria.filter(({ required = true, outcome }) => required && outcome !== "pass");
+  return !error && open.length > 0 && open.every(({ unproven }) => unproven);
+}
+
 /** Describe how many criteria are met, required or not: "4 of 5 met". */
 export function describeMetCount(criteria: readonly CriterionVerdict[]): string {
   return `${criteria.filter((criterion) => criterion.outcome === "pass").length} of ${criteria.length} met`;

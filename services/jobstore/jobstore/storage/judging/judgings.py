@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from contracts.status import JudgingKind
-from jobstore.commands.judging.judgings import GRANTS_MAX
+from jobstore.commands.judgings import GRANTS_MAX
 from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.sql import Connection, Row
 

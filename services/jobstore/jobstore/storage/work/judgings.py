@@ -50,14 +50,14 @@ _CANCEL: Final = text(
 _NOTIFY_ANSWERED: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
 #: Beside a judging that is locked the verdict before, where a job is judged again: its entry has the result, too.
 _LOCK: Final = text(
-    """
+    f"""
     SELECT g.id, g.kind, g.state, g.lease, g.execution_id, g.job_id, g.actor, g.judge_policy::text AS judge_policy,
         g.state = 'LEASED' AND g.due_at <= signoff_now() AS has_lapsed, (
         SELECT l.response_payload::text FROM job_logs l WHERE l.job_id = g.job_id AND l.version <= g.job_version
-            AND l.kind IN ('met', 'not_met') AND l.execution_id = g.execution_id ORDER BY l.version DESC LIMIT 1
+            AND {sql.is_verdict("l")} AND l.execution_id = g.execution_id ORDER BY l.version DESC LIMIT 1
     ) AS before
     FROM judgings g WHERE g.id = ANY(CAST(:ids AS uuid[])) ORDER BY g.id FOR UPDATE OF g
-    """,
+    """,  # noqa: S608 - words of our own
 )
 _GROUPS: Final = text("SELECT DISTINCT group_id FROM judgings WHERE group_id = ANY(CAST(:ids AS uuid[]))")
 _COUNT_KEPT: Final = text(f"SELECT count(*) FROM (SELECT FROM judgings WHERE {FREE} LIMIT :most) AS kept")  # noqa: S608

@@ -94,8 +94,9 @@ const MILESTONES = [
 ];
 
 export const hasRequest = ({ kind }: JobLog) => REQUESTS.includes(kind ?? "");
-/** Whether an entry holds an agent's result; null is a result too. */
-export const hasResult = ({ kind }: JobLog) => RESULTS.includes(kind ?? "");
+/** Whether an entry holds an agent's result; null is a result too. A job whose judge proved nothing has failed. */
+export const hasResult = ({ kind, code }: Pick<JobLog, "kind" | "code">) =>
+  RESULTS.includes(kind ?? "") || (kind === "failed" && code === "verdict_unproven");
 /** Whether an entry is a result that came after cancellation. */
 export const isLate = ({ kind, status }: JobLog) => kind === "result" && status === "CANCELLED";
 export const isFailure = ({ kind, status }: JobLog) =>

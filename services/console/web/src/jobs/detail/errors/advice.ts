@@ -52,10 +52,7 @@ const ADVICE: Record<string, Advice> = {
   agent_invalid_json: { means: "What the agent answered is not JSON.", todo: MEND_AGENT },
   agent_invalid_status: { means: "The agent reported a status of its work that is not understood.", todo: MEND_AGENT },
   agent_invalid_location: { means: "The agent did not say where its work's status can be read.", todo: MEND_AGENT },
-  agent_invalid_url: {
-    means: "The agent's address cannot be called.",
-    todo: "Correct the agent's address; then execute again.",
-  },
+  agent_invalid_url: { means: "The agent's address cannot be called.", todo: "Correct it; then execute again." },
   agent_address_forbidden: {
     means: "The agent's address lies in a network that executors may not call.",
     todo: "Correct the address, or let the executor call that network (SIGNOFF_AGENT_NETWORKS).",
@@ -109,6 +106,10 @@ const ADVICE: Record<string, Advice> = {
     means: "Several times, what a validator reported was no verdict on this job's criteria.",
     todo: "Check whether all validators run the jobstore's version; then execute again. If they do, one may belong to another system.",
   },
+  verdict_unproven: {
+    means: "The judge let the result pass, and proved nothing: that is not the agent's failure.",
+    todo: "Judge it again, best by another judge, and it goes on from there. To execute it again calls the agent.",
+  },
   malformed_json: { means: "What a worker reported about the job is not JSON.", todo: WORKER },
   schema_mismatch: { means: "What a worker reported about the job does not match the schema.", todo: WORKER },
   unstorable: {
@@ -126,10 +127,7 @@ const ADVICE: Record<string, Advice> = {
     todo: "Change the criteria or the payload, or resubmit it with a comment for the agent.",
   },
   execution_conflict: { means: "Its next submission was cancelled, or requested.", todo: "Resubmit it if wanted." },
-  no_agent_matches: {
-    means: "No enabled agent has the capabilities that the job asks for.",
-    todo: "Register such an agent, or assign one by hand.",
-  },
+  no_agent_matches: { means: "No enabled agent has the job's capabilities.", todo: "Register one, or assign one." },
   matching_failed: {
     means: "No enabled agent has the capabilities that the job asks for.",
     todo: "Register or enable such an agent, and it is tried again by itself; or assign one by hand.",

@@ -13,13 +13,23 @@ from contracts.judging.policy import join_reference
 from contracts.judging.verdict import Verdict
 from contracts.status import RESTING, JudgingKind, JudgingState, Outcome
 from contracts.verdict_check import find_mismatch
-from jobstore.commands.base import Command, Locks, Reads, optional, raise_refusal, require_job
+from jobstore.commands.base import (
+    NOTHING,
+    Command,
+    LimitsLock,
+    Locks,
+    Reads,
+    optional,
+    raise_refusal,
+    require_job,
+)
+from jobstore.commands.resubmission import read_for_resubmission, record_not_met
 from jobstore.commands.rows import JudgingAnswer, NewJudging, Stored, StoredJudging
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.decisions import REJUDGED, list_not_met
 from jobstore.domain.judging.versions import Kind, Wanted, list_frozen
-from jobstore.domain.model import Decision, Execution, Job, Refusal, Report, TransitionKind
-from jobstore.domain.reports import format_feedback
+from jobstore.domain.model import UNPROVEN, Decision, Execution, Job, Refusal, Report, TransitionKind
+from jobstore.domain.reports import format_feedback, read_verdict
 from jobstore.errors import RefusedError
 from jobstore.json_members import members
 
@@ -137,12 +147,21 @@ class FinishJudging(Command[bool]):
         return len(self.verdict or "")
 
     def locks(self) -> Locks:
-        return Locks(executions=_one(self.execution_id), questions=optional(self.job_id))
+        executions = _one(self.execution_id)
+        return Locks(
+            limits=LimitsLock.SHARED if executions else LimitsLock.NONE,
+            executions=executions,
+            followed=executions,
+            questions=optional(self.job_id),
+            offers=bool(executions),
+        )
 
     def reads(self, stored: Stored) -> Reads:
         execution = stored.executions.get(self.execution_id) if self.execution_id else None
         references = frozenset(list_frozen(execution.policy)) if execution is not None else frozenset()
-        return Reads(judgings=frozenset({self.judging_id}), references=references)
+        reads = Reads(judgings=frozenset({self.judging_id}), references=references)
+        following = NOTHING if execution is None else read_for_resubmission(stored, execution.execution_id)
+        return Reads.join([reads, following])
 
     def decide(self, uow: UnitOfWork) -> bool:
         judging = uow.stored.judgings.get(self.judging_id)
@@ -178,8 +197,8 @@ class FinishJudging(Command[bool]):
         refusal = None
         if judging.kind == JudgingKind.REJUDGE:
             refusal = self._record(uow, judging, verdict)
-        elif verdict.judge_error is not None:
-            refusal = Refusal(verdict.judge_error, verdict.reason)
+        elif (failed := read_verdict(verdict)[1]) is not None and (failed != UNPROVEN or judging.execution_id):
+            refusal = Refusal(failed, verdict.reason)
         before = _read_before(judging.before)
         return replace(
             answer,
@@ -193,14 +212,18 @@ class FinishJudging(Command[bool]):
         )
 
     def _record(self, uow: UnitOfWork, judging: StoredJudging, verdict: Verdict) -> Refusal | None:
-        """Record a verdict as the job's: two entries of its log, in place of the verdict before."""
+        """Record a verdict as the job's: two entries of its log, in place of the verdict before.
+
+        A not-met one on what was unproven requests the next submission by policy, as the first would have.
+        """
         execution, job = self._find(uow)
         if job is None:
             return Refusal("unknown_job", "the job is not known")
         if (refusal := _refuse(job, execution)) is not None:
             return refusal
-        if verdict.judge_error is not None:
-            return Refusal(verdict.judge_error, verdict.reason)
+        kind, failed = read_verdict(verdict)
+        if failed is not None:
+            return Refusal(failed, verdict.reason)
         assert execution is not None  # else the job is not found by it
         question = uow.stored.find_question(execution)
         if question is None:
@@ -216,7 +239,7 @@ class FinishJudging(Command[bool]):
         assert isinstance(decision, Decision)
         assert decision.execution is not None
         report = Report(
-            TransitionKind.MET if verdict.is_valid else TransitionKind.NOT_MET,
+            kind,
             lease=decision.execution.lease,
             code=REJUDGED,
             message=verdict.reason,
@@ -229,8 +252,12 @@ class FinishJudging(Command[bool]):
             actor=self.actor,
             judge_policy=asked_for,
         )
-        uow.record(job.id, decision.execution, report)
-        uow.overrule_verdicts(execution)
+        if job.code == UNPROVEN and kind is TransitionKind.NOT_MET:
+            decided = record_not_met(uow, decision.execution, report)
+        else:
+            decided = uow.record(job.id, decision.execution, report)
+        assert isinstance(decided, Decision)
+        uow.overrule_verdicts(execution, decided.job.version)
         return None
 
     def _find(self, uow: UnitOfWork) -> tuple[Execution | None, Job | None]:
