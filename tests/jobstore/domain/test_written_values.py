@@ -173,6 +173,13 @@ def test_a_cost_that_nobody_named_is_none() -> None:
     assert with_cost(plain, Usage(cost_usd=0.5)).cost_usd == 0.5
 
 
+@pytest.mark.parametrize(("said", "before"), [("", ""), ("half done", "half done; ")])
+def test_of_a_claim_that_does_not_count_whole_the_message_tells(said: str, before: str) -> None:
+    told = with_cost(report(TransitionKind.RESULT, message=said), Usage(cost_usd=0.5, claimed_usd=9.25))
+    assert told.message == f"{before}the agent claimed 9.25 USD for the call, of which 0.5 count"
+    assert told.cost_usd == 0.5
+
+
 def test_what_is_sent_and_stored_of_a_request_and_an_edit() -> None:
     execution = queued(submission=2)
     ids = f'{{"execution_id":"{EXECUTION_ID}","job_id":"job-1","submission":2,'
