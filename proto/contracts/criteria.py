@@ -49,7 +49,12 @@ class Criterion(StrictModel):
     )
 
     def __str__(self) -> str:
-        return ("" if self.required else "optional: ") + ("" if self.kind == _MEETS else f"{self.kind}: ") + self.text
+        return format_line(self.text, self.kind, required=self.required)
+
+
+def format_line(text: str, kind: str = _MEETS, *, required: bool = True) -> str:
+    """Return a criterion as its line of the text form: of one text there may be one of each kind."""
+    return ("" if required else "optional: ") + ("" if kind == _MEETS else f"{kind}: ") + text
 
 
 class CriterionWarning(Model):

@@ -104,9 +104,9 @@ class Flip(Model):
 
 
 class CriterionDiff(Model):
-    """How the outcomes of a criterion changed; criteria are the same where their text is."""
+    """How the outcomes of a criterion changed; criteria are the same where their lines of the text form are."""
 
-    text: str
+    text: str = Field(description="its line of the text form, such as `never: Curses`")
     judged: int
     changed: int
     outcomes: dict[str, int] = Field(description="how often, by `before > after`, as `pass > fail`")

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
-from contracts.criteria import Criterion
+from contracts.criteria import format_line
 from contracts.fields import Model, describe_problem
 from contracts.jsontext import json_text
 from contracts.judging.verdict import CriterionVerdict, Verdict
@@ -171,7 +171,7 @@ def _read_statement(value: Mapping[str, Any]) -> Statement:
 
 def _format_line(text: str, one: CriterionVerdict | JudgedCriterion) -> str:
     """Return a criterion as its line in the text form."""
-    return str(Criterion.model_construct(text=text, required=one.required, kind=one.kind))
+    return format_line(text, one.kind, required=one.required)
 
 
 def _hash(text: str) -> str:

@@ -16,7 +16,6 @@ from pydantic_core import from_json
 
 from contracts.jsontext import json_text
 from contracts.judging.policy import JudgeModel
-from contracts.spending import Budget
 from contracts.status import JudgingKind
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.renewal import Lease
@@ -72,7 +71,7 @@ async def judge_free(
     That of a test says of each judge besides what its server can, as `judges`. `name_own` names the version of the
     policy `default` that the validator's own settings are.
     """
-    purse, started = Purse(Budget()), time.monotonic()
+    purse, started = Purse(grant.budget), time.monotonic()
     verdict, code, message = None, "", ""
 
     absences: list[float] | None = None if grant.kind in _AWAITED else []

@@ -82,6 +82,7 @@ def _read_free_grant(answer: pb.JudgingAnswer) -> FreeGrant:
         answer.acceptance_criteria,
         answer.judge_policy_json,
         answer.judge_empty,
+        budget=_read_budget(answer),
         **_read_place(answer),
     )
 

@@ -107,6 +107,7 @@ class Grant:
 class FreeGrant:
     """A judging without a job, under this lease for `lease_s` seconds, with all that is judged.
 
+    `budget` is what is left of that of a job whose verdict this is to be.
     `kind` is a JudgingKind of this version or a later one; `policy` is JSON text, and stands for this validator's own
     settings where it is empty.
     """
@@ -124,6 +125,7 @@ class FreeGrant:
     previous_result_hash: bytes | None = None
     task: str = ""
     references: Mapping[int, str] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from batch_world import NOBODY, World, asked, judged
 from pydantic import ValidationError
 from rejudge_world import MET, NOT_MET, Validator, made, report_on, rested
 from support.factories import SECRETS
+from support.jobstore.edited import edited
 from support.jobstore.steps import CRITERIA, unproven, verdict
 
 from contracts.judging.policy import JudgePolicy
@@ -116,6 +117,49 @@ async def test_a_batch_that_is_done_stays_as_it_is_whatever_is_judged_again(worl
         await validator.say([one], said)
     assert {(await job.job()).status for job in jobs} == {"RESUBMISSION_REQUIRED", "COMPLETED", "ASSIGNED"}
     assert (await world.stands(batch.id)) == done
+
+
+async def test_criteria_of_one_text_are_told_apart(world: World, validator: Validator) -> None:
+    criteria = "Aaa\nnever: Aaa\noptional: Aaa"
+    passes, fails = Outcome.PASS, Outcome.FAIL
+    job = await rested(world, verdict(passes, fails, fails, criteria=criteria), acceptance_criteria=criteria)
+    operation = await made(world, [job])
+    assert await validator.say(await validator.take(), verdict(passes, passes, fails, criteria=criteria)) == [
+        "RECORDED"
+    ]
+    report = await report_on(world, operation)
+    told = {one.text: one.outcomes for one in report.criteria}
+    assert told == {"Aaa": {"pass > pass": 1}, "never: Aaa": {"fail > pass": 1}, "optional: Aaa": {"fail > fail": 1}}
+    assert [one.text for one in report.flips[0].criteria] == ["never: Aaa"]
+
+
+async def test_the_payload_is_the_one_that_the_agent_was_sent(world: World, validator: Validator) -> None:
+    criteria = "check: cel result == payload.n"
+    job = await rested(world, verdict(criteria=criteria), acceptance_criteria=criteria, payload={"n": "\0blue"})
+    await edited(job, payload={"n": "red"})
+    await made(world, [job])
+    (taken,) = await validator.take()
+    assert taken.payload_json == '{"n":"\\u0000blue"}'
+
+
+async def test_the_jobs_budget_bounds_a_real_one(world: World, validator: Validator) -> None:
+    policy = {"budget_usd": 2.0, "budget_tokens": 100}
+    job = await rested(world, policy=policy)
+    await made(world, [job])
+    await validator.say(await validator.take(), MET, cost_usd=0.5, tokens=30)
+    await made(world, [job])
+    (taken,) = await validator.take()
+    assert (taken.budget_usd, taken.budget_left_usd) == (2.0, 1.5)
+    assert (taken.budget_tokens, taken.budget_left_tokens) == (100, 70)
+    await validator.say([taken], MET)
+    await edited(job, policy={"budget_usd": 3.0})
+    await made(world, [job])
+    (taken,) = await validator.take()
+    assert (taken.budget_usd, taken.budget_left_usd) == (3.0, 2.5)
+    await validator.say([taken], MET)
+    await made(world, [job], shadow=True)
+    (taken,) = await validator.take()
+    assert not taken.HasField("budget_usd"), "a shadow costs the job nothing"
 
 
 async def test_what_is_live_or_has_moved_on_is_refused(world: World, validator: Validator) -> None:

@@ -13,6 +13,7 @@ from support.fakes import until
 
 from contracts.judging.policy import JudgeModel, JudgePolicy
 from contracts.resources import Usage
+from contracts.spending import Budget
 from contracts.status import JudgingKind
 from servicekit.errors import TransientError
 from servicekit.leasing.renewal import Lease
@@ -288,6 +289,11 @@ async def judged(kind: JudgingKind, **fields: Any) -> FreeOutcome:
 
 async def _probe(model: JudgeModel | None) -> JsonValue:
     return {"model": model and model.model}
+
+
+async def test_no_judge_is_asked_for_a_job_whose_budget_is_used_up() -> None:
+    spent = await judged(JudgingKind.REJUDGE, budget=Budget(usd=1.0, spent_usd=1.0))
+    assert (spent.verdict, spent.code, spent.cost_usd) == (None, "budget_exhausted", 0.0)
 
 
 async def test_whoever_waits_is_told_that_the_judge_is_away_and_a_shadow_waits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,8 +115,7 @@ def _show_verdict(out: Output, job: Job, submission: int, verdict: dict[str, Any
         kind = criterion.get("kind", "meets")
         word, style = _word_outcome(criterion.get("outcome", ""), kind)
         word = "unproven" if criterion.get("unproven") else word
-        marks = [*([] if criterion.get("required", True) else ["optional"]), *([] if kind == "meets" else [kind])]
-        rows.append((Styled(str(word), style), ": ".join([*marks, criterion.get("text", "")])))
+        rows.append((Styled(str(word), style), _format_line(criterion)))
         rows += [("", f'evidence: "{quote}"') for quote in criterion.get("evidence", ())]
         rows += [("", criterion["comment"])] if criterion.get("comment") else []
     rows += [("by", by)] if (by := describe_asks(verdict)) else []
@@ -184,9 +183,8 @@ def show_diff(out: Output, logs: Sequence[JobLog], first: int, second: int) -> b
         for text in dict.fromkeys([*verdicts[0], *verdicts[1]])
     ]
     out.print_json({"from": first, "to": second, "criteria": criteria, "diff": lines})
-    kinds = {one["text"]: one.get("kind") for each in found if each for one in (each[2] or {}).get("criteria", ())}
     for criterion in criteria:
-        kind = kinds.get(criterion["text"])
+        kind = "never" if criterion["text"].removeprefix("optional: ").startswith("never: ") else None
         change = [_word_outcome(criterion[side] or "not judged", kind)[0] for side in ("from", "to")]
         style = "" if change[0] == change[1] else "bold"
         out.print_line(Styled(f"{change[0]} -> {change[1]}".ljust(24), style), str(criterion["text"]))
@@ -202,4 +200,12 @@ def _word_outcome(outcome: str, kind: str | None) -> tuple[str, str]:
 
 
 def _outcomes(verdict: dict[str, Any] | None) -> dict[str, str]:
-    return {criterion["text"]: criterion["outcome"] for criterion in (verdict or {}).get("criteria", ())}
+    """Return the outcomes of a verdict, by the lines of its criteria in the text form."""
+    return {_format_line(one): one["outcome"] for one in (verdict or {}).get("criteria", ())}
+
+
+def _format_line(criterion: dict[str, Any]) -> str:
+    """Return a criterion of a verdict as its line of the text form: of one text there may be one of each kind."""
+    kind = criterion.get("kind", "meets")
+    marks = [*([] if criterion.get("required", True) else ["optional"]), *([] if kind == "meets" else [kind])]
+    return ": ".join([*marks, criterion.get("text", "")])

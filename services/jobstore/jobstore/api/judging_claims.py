@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic_core import from_json
 
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES, cut_message
-from contracts.status import EmptyResult
+from contracts.spending import Budget
+from contracts.status import EmptyResult, JudgingKind
 from jobstore.api.auth import CALLER
 from jobstore.commands.judgings import FinishJudging
 from jobstore.dispatching.judging_queue import JudgingQueue
@@ -57,6 +58,7 @@ class JudgingClaims:
         policy = from_json(row.policy) if row.policy else {}
         payload = asked.get("payload", payload_of_job)
         result = asked["result"] if "result" in asked else members(row.response or "{}").get("result", "null")
+        budget = _find_budget(row, policy)
         return pb.JudgingAnswer(
             outcome=pb.CLAIM_OUTCOME_GRANTED,
             lease=pb.LeaseKey(execution_id=str(row.id), lease=row.lease, secret_id=key.secret_id, key=key.key),
@@ -71,6 +73,10 @@ class JudgingClaims:
             submissions=said.get("submissions", policy.get("max_submissions", 0)),
             payload_json=payload,
             previous_result_hash=row.previous_hash or b"",
+            budget_usd=budget.usd,
+            budget_left_usd=budget.left_usd,
+            budget_tokens=budget.tokens,
+            budget_left_tokens=budget.left_tokens,
         )
 
     async def finish(self, request: pb.FinishJudgingsRequest) -> pb.FinishJudgingsResponse:
@@ -158,6 +164,17 @@ def _needs_payload(row: Row) -> bool:
     return needs_context(criteria or _join_criteria(row)) or loop_needs_context(
         row.judge_policy or "", row.submission or 1
     )
+
+
+def _find_budget(row: Row, policy: Mapping[str, Any]) -> Budget:
+    """Return the budget of a job that is judged again for real, with what it spends; else one without a bound.
+
+    It is that of the policy that was frozen, unless the job's own says another by now.
+    """
+    if row.kind != JudgingKind.REJUDGE:
+        return Budget()
+    now = {**policy, **from_json(row.policy_of_job or "{}")}
+    return Budget(now.get("budget_usd"), now.get("budget_tokens"), row.spent_usd or 0.0, row.spent_tokens or 0)
 
 
 def _join_criteria(row: Row) -> str:

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from contracts.criteria import parse_stored_criteria
+from contracts.criteria import format_line, parse_stored_criteria
 from contracts.jsontext import parse_json
 from contracts.judging.policy import join_reference
-from contracts.judging.verdict import Verdict
+from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.status import RESTING, JudgingKind, JudgingState, Outcome
 from contracts.verdict_check import find_mismatch
 from jobstore.commands.base import (
@@ -303,5 +303,9 @@ def _read_before(response: str | None) -> Verdict | None:
 
 def _compare(before: Verdict, verdict: Verdict) -> str:
     """Return a letter for each criterion of a verdict: its outcome in the verdict before."""
-    letters = {criterion.text: LETTERS[criterion.outcome] for criterion in before.criteria}
-    return "".join(letters.get(criterion.text, NO_LETTER) for criterion in verdict.criteria)
+    letters = {_format_line(criterion): LETTERS[criterion.outcome] for criterion in before.criteria}
+    return "".join(letters.get(_format_line(criterion), NO_LETTER) for criterion in verdict.criteria)
+
+
+def _format_line(one: CriterionVerdict) -> str:
+    return format_line(one.text, one.kind, required=one.required)

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic_core import from_json
 from sqlalchemy import text
 
+from contracts.criteria import format_line
 from contracts.messages.judgings import CriterionChange, CriterionDiff, Flip, Judging, JudgingProgress, RejudgeReport
 from contracts.status import JudgingState, Outcome
 from jobstore.commands.judgings import LETTERS, NO_LETTER
@@ -56,10 +57,11 @@ _FAILED: Final = text(
 #: U+0000, at which these operators fail, stands in no answer (api.judging_claims).
 _CRITERIA: Final = text(
     """
-    SELECT c.said ->> 'text' AS text, substr(g.before, c.n::int, 1) AS before, c.said ->> 'outcome' AS after,
-        count(*) AS number
+    SELECT c.said ->> 'text' AS text, coalesce(c.said ->> 'kind', 'meets') AS kind,
+        coalesce(CAST(c.said ->> 'required' AS boolean), true) AS required,
+        substr(g.before, c.n::int, 1) AS before, c.said ->> 'outcome' AS after, count(*) AS number
     FROM judgings g CROSS JOIN LATERAL json_array_elements(g.answer -> 'criteria') WITH ORDINALITY AS c (said, n)
-    WHERE g.group_id = :id AND g.is_valid IS NOT NULL AND g.before IS NOT NULL GROUP BY 1, 2, 3
+    WHERE g.group_id = :id AND g.is_valid IS NOT NULL AND g.before IS NOT NULL GROUP BY 1, 2, 3, 4, 5
     """,
 )
 _FLIPS: Final = text(
@@ -103,8 +105,9 @@ def _sum_up(rows: list[Row]) -> list[CriterionDiff]:
     changed: Counter[str] = Counter()
     for row in rows:
         if (before := _WORDS.get(row.before)) is not None:
-            outcomes.setdefault(row.text, Counter())[f"{before} > {row.after}"] += row.number
-            changed[row.text] += row.number if before != row.after else 0
+            line = format_line(row.text, row.kind, required=row.required)
+            outcomes.setdefault(line, Counter())[f"{before} > {row.after}"] += row.number
+            changed[line] += row.number if before != row.after else 0
     most = sorted(outcomes, key=lambda criterion: (-changed[criterion], criterion))[:CRITERIA_MAX]
     return [
         CriterionDiff(
@@ -127,9 +130,13 @@ def _make_flip(row: Row) -> Flip:
         was_valid=row.was_valid,
         is_valid=row.is_valid,
         criteria=[
-            CriterionChange(text=criterion["text"], before=_WORDS[letter], after=criterion["outcome"])
-            for letter, criterion in pairs
-            if letter != NO_LETTER and _WORDS[letter] != criterion["outcome"]
+            CriterionChange(
+                text=format_line(one["text"], one.get("kind", "meets"), required=one.get("required", True)),
+                before=_WORDS[letter],
+                after=one["outcome"],
+            )
+            for letter, one in pairs
+            if letter != NO_LETTER and _WORDS[letter] != one["outcome"]
         ],
         reason=answer["reason"],
     )

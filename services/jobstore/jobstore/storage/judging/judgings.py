@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from contracts.status import JudgingKind
 from jobstore.commands.judgings import GRANTS_MAX
+from jobstore.json_members import members
 from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.sql import Connection, Row
 
@@ -26,11 +27,12 @@ NOTIFY_QUEUED: Final = text(f"SELECT {notify(Wake.JUDGINGS)}")
 #: Nothing of an operation that is paused, or cancelled, begins.
 _STOPPED: Final = "('PAUSED', 'CANCELLING', 'CANCELLED')"
 _RUNS: Final = f"NOT EXISTS (SELECT FROM operations o WHERE o.id = g.group_id AND o.state IN {_STOPPED})"
-#: What belongs to a judging of a job: its result is where its execution says.
+#: What belongs to a judging of a job: its result, and what its agent was asked, are where its execution says.
 _OF_JOB: Final = """
     LEFT JOIN executions e ON e.execution_id = g.execution_id
     LEFT JOIN jobs j ON j.id = e.job_id
     LEFT JOIN job_logs r ON r.job_id = e.job_id AND r.version = e.result_version
+    LEFT JOIN job_logs q ON q.job_id = e.job_id AND q.version = e.request_version
 """
 #: The criteria of the set that the execution froze.
 _OF_SET: Final = """
@@ -40,7 +42,7 @@ _OF_SET: Final = """
 #: Bytes of the payload, if a check may look at it: of a criterion, or of what a policy asks for besides.
 _PAYLOAD_BYTES: Final = (
     "CASE WHEN strpos(coalesce(g.asked::text, concat(j.acceptance_criteria, s.body)), 'check:') > 0 "
-    """OR strpos(g.judge_policy::text, '"check"') > 0 THEN octet_length(j.payload::text) END"""
+    """OR strpos(g.judge_policy::text, '"check"') > 0 THEN octet_length(q.request_payload::text) END"""
 )
 #: What is next is chosen first, and only then is looked at: the cost follows what is taken, and not what waits. The
 #: result of the submission before is of the execution before.
@@ -65,6 +67,7 @@ _GRANT: Final = text(
         RETURNING g.id, g.lease, g.kind, g.asked::text AS asked, g.judge_policy::text AS judge_policy, g.execution_id
     )
     SELECT g.*, j.title, j.acceptance_criteria, s.body AS criteria_of_set,
+        j.policy::text AS policy_of_job, j.spent_usd, j.spent_tokens,
         r.response_payload::text AS response,
         e.submission, e.policy::text AS policy, p.result_hash AS previous_hash
     FROM granted g {_OF_JOB} {_OF_SET} LEFT JOIN LATERAL (
@@ -75,8 +78,9 @@ _GRANT: Final = text(
 )
 _PAYLOADS: Final = text(
     """
-    SELECT g.id, j.payload::text AS payload FROM judgings g
-        JOIN executions e ON e.execution_id = g.execution_id JOIN jobs j ON j.id = e.job_id
+    SELECT g.id, q.request_payload::text AS request FROM judgings g
+        JOIN executions e ON e.execution_id = g.execution_id
+        JOIN job_logs q ON q.job_id = e.job_id AND q.version = e.request_version
     WHERE g.id = ANY(CAST(:ids AS uuid[]))
     """,
 )
@@ -141,10 +145,10 @@ async def grant(connection: Connection, owner: UUID, take: int, lease_s: float) 
 
 
 async def load_payloads(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Return the payloads of the jobs that judgings judge again, as JSON text."""
+    """Return the payloads that the agents were sent whose results are judged again, as JSON text."""
     if not ids:
         return {}
-    return {row.id: row.payload for row in await connection.execute(_PAYLOADS, {"ids": ids})}
+    return {row.id: members(row.request)["payload"] for row in await connection.execute(_PAYLOADS, {"ids": ids})}
 
 
 async def renew(
