@@ -110,6 +110,14 @@ PLANTED = {
     "a version twice": (2, observed(*LIFE[:4], replace(LIFE[4], version=4))),
     "the job is not where its log ends": (2, observed(jobs=[JobRow(J, "FAILED", 5, live=False)])),
     "changed by a shadow": (2, rejudged(shadow=True)),
+    "requested since a judge proved nothing": (
+        4,
+        observed(
+            *LIFE[:4],
+            entry(5, "failed", "FAILED", lease=2, code="verdict_unproven"),
+            entry(6, "requested", "ASSIGNED", execution_id="again"),
+        ),
+    ),
     "judged again without a verdict": (2, rejudged(*LIFE, BEGUN, replace(MET_AGAIN, kind="failed", status="FAILED"))),
     "another submission by judging again": (2, rejudged(*LIFE, BEGUN, replace(MET_AGAIN, submission=2))),
     "judged again after another has ended": (2, rejudged(*AGAIN[:5], replace(BEGUN, execution_id="other"), MET_AGAIN)),
@@ -242,6 +250,21 @@ def test_each_invariant_is_checked() -> None:
 
 
 ALLOWED = {
+    "submitted again by policy once what was unproven was judged again": rejudged(
+        *LIFE[:4],
+        entry(5, "failed", "FAILED", lease=2, code="verdict_unproven"),
+        BEGUN,
+        replace(MET_AGAIN, **REFUSED),
+        entry(8, "requested", "ASSIGNED", execution_id="again", submission=2),
+        judge_calls=[
+            JudgeCall(E, 104.5, "unquoted", is_valid=None, judged="begin"),
+            *(
+                JudgeCall(E, 106.5, "verdict", is_valid=False, judged="begin", model=name)
+                for name in ("first", "second")
+            ),
+        ],
+        models={},
+    ),
     "an event lost with the broker's disk": observed(
         asked=[*observed().asked, Asked("other", J, "steady", "event", 1.0, "published", 2.0)],
         faults=[Fault("empty", "kafka", 3.0, 4.0)],

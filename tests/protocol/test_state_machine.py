@@ -143,7 +143,7 @@ class Lives(RuleBasedStateMachine):
     def work_goes_on(self) -> Steps:
         worker, held = self.draw(*self._work())
         agent = self.draw(*["result"] * 6, "retry", "retry", "error", "decline", "unreachable", *_PROGRESS)
-        return [self.world.advance(worker, held, agent, self.draw("met", "unmet", "unmet", "nonsense"))]
+        return [self.world.advance(worker, held, agent, self.draw("met", "unmet", "unmet", "nonsense", "unproven"))]
 
     def an_outcome_is_published(self) -> Steps:
         self.world.publish(self.draw(*self._busy("outcomes")))
@@ -168,7 +168,7 @@ class Lives(RuleBasedStateMachine):
         return []
 
     def all_goes_well(self) -> Steps:
-        return [self.world.round(self.draw("result", "retry", "error"), self.draw("met", "unmet"))]
+        return [self.world.round(self.draw("result", "retry", "error"), self.draw("met", "unmet", "unproven"))]
 
 
 @pytest.fixture

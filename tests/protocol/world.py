@@ -9,7 +9,7 @@ from invariants import Tables
 from jobstore_world import CONSUMED, JobstoreWorld
 from standins import Held, Worker
 from support.factories import request_body, signature
-from support.jobstore.steps import able_agents, reported, result, verdict
+from support.jobstore.steps import able_agents, reported, result, unproven, verdict
 from world_jobs import at_most_once
 
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
@@ -125,10 +125,11 @@ class World(JobstoreWorld):
         worker.asking = [*worker.asking, *events] if lost else worker.asking
 
     def judged(self, worker: Worker, held: Held, how: str) -> None:
-        """The verdict: met, unmet, or no verdict at all, since the judge answers nonsense."""
+        """The verdict: met, unmet, unproven, or no verdict at all, since the judge answers nonsense."""
         told: dict[str, Any] = {"kind": ReportKind.FAILED, "code": "judge_invalid"}
         if how != "nonsense":
-            told = {"kind": ReportKind.VERDICT, "verdict": verdict(Outcome.PASS if how == "met" else Outcome.FAIL)}
+            said = unproven() if how == "unproven" else verdict(Outcome.PASS if how == "met" else Outcome.FAIL)
+            told = {"kind": ReportKind.VERDICT, "verdict": said}
             told |= {"judge": JUDGE, "usage": USAGE}
         worker.end(held, reported(*self._named(held), **told))
 

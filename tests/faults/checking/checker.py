@@ -374,6 +374,7 @@ CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
         calls.the_same_every_time,
         calls.at_most_once,
         models.the_right_agent_is_asked_the_right_thing,
+        judging.nothing_follows_what_is_unproven,
     ),
     5: (replays_change_nothing,),
     6: (rebuilt_tables_are_the_same,),

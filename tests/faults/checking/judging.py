@@ -19,8 +19,10 @@ CHECKS, REFUTE = ("checks",), ("refute",)
 #: The code of both entries that judging again makes.
 AGAIN = "rejudged"
 VERDICTS = frozenset({"met", "not_met"})
+#: The code of a job whose judge proved nothing of what it let pass.
+UNPROVEN = "verdict_unproven"
 #: Codes of results that cannot be judged: the judge answers no sense, or there is too much of it.
-MAY_REFUSE = ("judge_", "judging_", "result_too_large")
+MAY_REFUSE = ("judge_", "judging_", "result_too_large", UNPROVEN)
 #: The entries, the door and the operator look at their clocks one after the other.
 SLACK_S = 1.0
 
@@ -93,22 +95,41 @@ def _stages(entry: LogRow, model: Model, policy: str | None) -> Sequence[tuple[s
 
 
 def judged_again_as_asked(seen: Observed) -> Iterator[str]:
-    """A shadow changes nothing; a real one makes a pair of entries on the last execution, and nothing follows."""
+    """A shadow changes nothing; a real one makes a pair of entries on the last execution, and nothing follows.
+
+    But for what was unproven: of that the next submission may follow by policy.
+    """
     by_hand = {asked.execution_id for asked in seen.asked}
-    entries = defaultdict(list)
-    for entry in sorted(seen.logs, key=lambda e: e.version):
-        entries[entry.job_id].append(entry)
-    for job_id, log in entries.items():
+    for job_id, log in _logs_of_jobs(seen).items():
         last: LogRow | None = None  # that ended an execution
+        was_unproven = False
         for entry, then in pairwise([*log, None]):
             assert entry is not None
             where = f"{job_id} version {entry.version}"
             if entry.kind == "rejudged":
                 yield from (f"{where}: {why}" for why in _amiss(entry, then, last, seen))
-            elif entry.kind == "requested" and last and last.code == AGAIN and entry.execution_id not in by_hand:
+                was_unproven = last is not None and last.code == UNPROVEN
+            is_after = entry.kind == "requested" and last is not None and last.code == AGAIN and not was_unproven
+            if is_after and entry.execution_id not in by_hand:
                 yield f"{where}: {entry.execution_id} was requested by nobody after the job was judged again"
             if entry.status in CONCLUDING and entry.execution_id and entry.kind != "result":
                 last = entry
+
+
+def nothing_follows_what_is_unproven(seen: Observed) -> Iterator[str]:
+    """What a judge does not prove calls no agent, and is no submission, unless somebody asks for it."""
+    by_hand = {asked.execution_id for asked in seen.asked}
+    for job_id, log in _logs_of_jobs(seen).items():
+        for entry, then in pairwise(log):
+            if entry.code == UNPROVEN and then.kind == "requested" and then.execution_id not in by_hand:
+                yield f"{job_id} version {then.version}: {then.execution_id} was requested since a judge proved nothing"
+
+
+def _logs_of_jobs(seen: Observed) -> dict[str, list[LogRow]]:
+    entries = defaultdict(list)
+    for entry in sorted(seen.logs, key=lambda e: e.version):
+        entries[entry.job_id].append(entry)
+    return entries
 
 
 def _amiss(entry: LogRow, then: LogRow | None, last: LogRow | None, seen: Observed) -> Iterator[str]:

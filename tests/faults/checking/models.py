@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from faults.checking import causes
+from faults.checking.judging import UNPROVEN
 from faults.checking.observed import ONCE, LogRow, Model, Observed
 from faults.checking.spans import most_at_once
 
@@ -23,6 +24,8 @@ FAULT_CODES = frozenset(
 )
 LOST_CODES = frozenset({"attempts_exhausted"})
 LOST_ONCE_CODES = frozenset({"lease_lapsed", "worker_stopped"})
+#: What a judge may have said of what it left unproven.
+UNSOUND = frozenset({"unquoted", "nonsense", "refusal", "gibberish"})
 #: Entries of an execution between its claim and its end.
 _GOES_ON = frozenset({"call_begun", "progress", "call_failed"})
 #: Over so long a span are beginnings counted, and their limit is of spans that touch it.
@@ -60,6 +63,9 @@ def _codes(entry: LogRow, model: Model, seen: Observed) -> frozenset[str | None]
         codes |= {"result_too_large_to_judge"}
     if agent != STEADY:  # the judge answers the steady one's work well
         codes |= {code for code in (entry.code or "",) if code.startswith(("judge_", "judging_"))}
+    if entry.code == UNPROVEN:
+        said = {call.said for call in seen.judge_calls if call.execution_id == entry.execution_id}
+        codes |= {UNPROVEN} if said & UNSOUND else set()
     return frozenset(codes)
 
 

@@ -196,6 +196,8 @@ async def _piecemeal(request: web.Request, data: bytes, *, whole: bool) -> web.S
 #: What the judge does with one request, and how often in a hundred.
 JUDGE_HABITS = {"429": 5, "500": 5, "hung": 2, "nonsense": 5, "refusal": 2, "gibberish": 2}
 ANSWERS = {"verdict", "nonsense", "refusal", "gibberish"}
+#: Of a hundred results, of how many it quotes nothing whenever it lets them pass; and of how many more the first times.
+UNQUOTED, UNQUOTED_FIRST, FIRST_ASKS = 2, 2, 4
 
 
 @dataclass(slots=True)
@@ -221,6 +223,8 @@ class Judge:
         if said == "hung":
             await asyncio.sleep(HANG_S)
         answer = question.judge()
+        if said == "verdict" and not judged["steady"] and self._quotes_nothing(judged["execution_id"], answer):
+            said, answer = "unquoted", _without_evidence(answer)
         # Of nonsense comes a verdict that is not met, at worst.
         is_valid = '"outcome": "fail"' not in answer and said == "verdict" if said in ANSWERS else None
         if OTHER_CRITERIA in (text for _, text in question.criteria.values()):
@@ -229,6 +233,11 @@ class Judge:
         self.calls.append(JudgeCall(judged["execution_id"], time.time(), said, is_valid, seen, body["model"]))
         return _reply(said, answer)
 
+    def _quotes_nothing(self, execution_id: str, answer: str) -> bool:
+        share = UNQUOTED + UNQUOTED_FIRST * (self._nth[execution_id] <= FIRST_ASKS)
+        draw = Random(f"{self.seed}/{execution_id}/unquoted").uniform(0, 100)
+        return draw < share and '"outcome": "fail"' not in answer
+
     def _drawn(self, which: str) -> str:
         draw = Random(which).uniform(0, 100)
         for said, share in JUDGE_HABITS.items():
@@ -236,6 +245,11 @@ class Judge:
             if draw < 0:
                 return said
         return "verdict"
+
+
+def _without_evidence(answer: str) -> str:
+    said = json.loads(answer)
+    return json.dumps({name: {**one, "evidence": []} if name != "reason" else one for name, one in said.items()})
 
 
 def _reply(said: str, answer: str) -> web.Response:

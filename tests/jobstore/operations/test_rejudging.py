@@ -135,7 +135,9 @@ async def test_criteria_of_one_text_are_told_apart(world: World, validator: Vali
 
 async def test_the_payload_is_the_one_that_the_agent_was_sent(world: World, validator: Validator) -> None:
     criteria = "check: cel result == payload.n"
-    job = await rested(world, verdict(criteria=criteria), acceptance_criteria=criteria, payload={"n": "\0blue"})
+    job = await rested(
+        world, verdict(Outcome.FAIL, criteria=criteria), acceptance_criteria=criteria, payload={"n": "\0blue"}
+    )
     await edited(job, payload={"n": "red"})
     await made(world, [job])
     (taken,) = await validator.take()
@@ -144,19 +146,19 @@ async def test_the_payload_is_the_one_that_the_agent_was_sent(world: World, vali
 
 async def test_the_jobs_budget_bounds_a_real_one(world: World, validator: Validator) -> None:
     policy = {"budget_usd": 2.0, "budget_tokens": 100}
-    job = await rested(world, policy=policy)
+    job = await rested(world, Outcome.FAIL, policy=policy)
     await made(world, [job])
-    await validator.say(await validator.take(), MET, cost_usd=0.5, tokens=30)
+    await validator.say(await validator.take(), NOT_MET, cost_usd=0.5, tokens=30)
     await made(world, [job])
     (taken,) = await validator.take()
     assert (taken.budget_usd, taken.budget_left_usd) == (2.0, 1.5)
     assert (taken.budget_tokens, taken.budget_left_tokens) == (100, 70)
-    await validator.say([taken], MET)
+    await validator.say([taken], NOT_MET)
     await edited(job, policy={"budget_usd": 3.0})
     await made(world, [job])
     (taken,) = await validator.take()
     assert (taken.budget_usd, taken.budget_left_usd) == (3.0, 2.5)
-    await validator.say([taken], MET)
+    await validator.say([taken], NOT_MET)
     await made(world, [job], shadow=True)
     (taken,) = await validator.take()
     assert not taken.HasField("budget_usd"), "a shadow costs the job nothing"

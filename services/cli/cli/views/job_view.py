@@ -184,7 +184,7 @@ def show_diff(out: Output, logs: Sequence[JobLog], first: int, second: int) -> b
     ]
     out.print_json({"from": first, "to": second, "criteria": criteria, "diff": lines})
     for criterion in criteria:
-        kind = "never" if criterion["text"].removeprefix("optional: ").startswith("never: ") else None
+        kind = "never" if str(criterion["text"]).removeprefix("optional: ").startswith("never: ") else None
         change = [_word_outcome(criterion[side] or "not judged", kind)[0] for side in ("from", "to")]
         style = "" if change[0] == change[1] else "bold"
         out.print_line(Styled(f"{change[0]} -> {change[1]}".ljust(24), style), str(criterion["text"]))
