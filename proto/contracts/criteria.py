@@ -1,14 +1,17 @@
 """The criteria of a job: a list, and the one text form in which it is stored, hashed and published."""
 
+import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic_core import from_json
 
 from contracts.checks import CHECK_MAX_CHARS, find_fault
 from contracts.fields import Model, StrictModel, Text
+from contracts.jsontext import json_text
 
 #: Criteria of a job at most.
 CRITERIA_MAX: Final = 100
@@ -18,6 +21,9 @@ LINES_MAX: Final = 10_000
 CRITERION_MAX_CHARS: Final = 2_000
 #: Characters of all checks of a job together at most, so that no list takes long to be read.
 CHECKS_MAX_CHARS: Final = 20_000
+#: Characters of a reference at most, and of all references of a job together.
+REFERENCE_MAX_CHARS: Final = 20_000
+REFERENCES_MAX_CHARS: Final = 50_000
 #: Characters of a text whose criteria are kept in memory, once read: with a thousand of them, some MiB.
 KEPT_MAX_CHARS: Final = 2_000
 
@@ -110,6 +116,28 @@ def join_forms(text: str | None, criteria: Sequence[Criterion] | None) -> tuple[
     return text, parsed
 
 
+def check_numbers(references: Mapping[int, str], criteria: Sequence[Criterion]) -> None:
+    """Raise CriteriaError (`reference_unknown`) where a reference is given for a number that no criterion has."""
+    if unknown := sorted(number for number in references if not 1 <= number <= len(criteria)):
+        message = f"a reference is given for criterion {unknown[0]}, and the job has {len(criteria)} of its own"
+        raise CriteriaError(message, code="reference_unknown")
+
+
+def format_references(references: Mapping[int, str]) -> str | None:
+    """Return references as JSON text, in the order of their numbers; None where there are none."""
+    return json_text(dict(sorted(references.items()))) if references else None
+
+
+def read_references(text: str | None) -> dict[int, str]:
+    """Return the references in a JSON text of `format_references`."""
+    return {int(number): reference for number, reference in from_json(text).items()} if text else {}
+
+
+def hash_references(text: str | None) -> str | None:
+    """Return the SHA-256 of references as `format_references` writes them, hexadecimal; None where there are none."""
+    return hashlib.sha256(text.encode()).hexdigest() if text else None
+
+
 @lru_cache(maxsize=1_000)
 def _read_kept(text: str) -> Sequence[Criterion]:
     """Read a short text once for all steps of a job's life, and for all jobs with the same criteria."""
@@ -194,6 +222,29 @@ def _check_list(criteria: list[Criterion]) -> list[Criterion]:
     return criteria
 
 
+def _check_references(references: dict[int, str]) -> dict[int, str]:
+    chars = 0
+    for number, text in references.items():
+        if not text.strip(_BLANK):
+            raise CriteriaError(f"the reference for criterion {number} has no words", code="reference_empty")
+        chars += len(text)
+        if len(text) > REFERENCE_MAX_CHARS or chars > REFERENCES_MAX_CHARS:
+            message = (
+                f"a reference has at most {REFERENCE_MAX_CHARS} characters, and those of a job have at most "
+                f"{REFERENCES_MAX_CHARS} together: that for criterion {number} is too long"
+            )
+            raise CriteriaError(message, code="reference_too_long")
+    return references
+
+
+References = Annotated[
+    dict[int, Text],
+    AfterValidator(_check_references),
+    Field(
+        description="model answers and rubrics, by the number of their criterion in `criteria`, from 1: for judges "
+        "alone, and never for an agent; given by gRPC and REST alone"
+    ),
+]
 CriteriaText = Annotated[
     Text,
     AfterValidator(_check_text),

@@ -13,6 +13,8 @@ from contracts.criteria import (
     CriteriaText,
     Criterion,
     CriterionWarning,
+    References,
+    check_numbers,
     join_forms,
     parse_stored_criteria,
 )
@@ -98,6 +100,7 @@ class NewJob(StrictModel):
     description: Text = ""
     acceptance_criteria: CriteriaText = ""
     criteria: CriteriaList = Field(default_factory=list, exclude=True)
+    references: References = Field(default_factory=dict)
     payload: Json = None
     agent_id: AgentId | None = None
     capabilities: Capabilities = Field(default_factory=list)
@@ -112,16 +115,21 @@ class NewJob(StrictModel):
         given = _given_criteria(self)
         if self.policy.criteria_set is None or any(given):  # else those of its set are enough
             self.acceptance_criteria, self.criteria = join_forms(*given)
+        check_numbers(self.references, self.criteria)
         return self
 
 
 class JobEdit(StrictModel):
-    """What a job is to ask for from now on; what is not given stays. A policy replaces the whole one."""
+    """What a job is to ask for from now on; what is not given stays. A policy replaces the whole one.
+
+    Criteria without references drop those that there are: their numbers would be others'.
+    """
 
     title: Title = Field(default_factory=str)
     description: Text = Field(default_factory=str)
     acceptance_criteria: CriteriaText = Field(default_factory=str)
     criteria: CriteriaList = Field(default_factory=list, exclude=True)
+    references: References = Field(default_factory=dict)
     payload: Json = None
     capabilities: Capabilities = Field(default_factory=list)
     not_before: AwareDatetime | None = Field(None, description="no execution begins earlier")
@@ -135,8 +143,9 @@ class JobEdit(StrictModel):
         if any(given) or (given != (None, None) and self.policy.criteria_set is None):
             self.acceptance_criteria, self.criteria = join_forms(*given)
         if given != (None, None):  # they are one thing that is edited, named by its text form
-            self.model_fields_set.add("acceptance_criteria")
+            self.model_fields_set.update(("acceptance_criteria", "references"))
             self.model_fields_set.discard("criteria")
+            check_numbers(self.references, self.criteria)
         return self
 
 
@@ -155,6 +164,9 @@ class Job(Model):
     title: str
     description: str = ""
     acceptance_criteria: str = ""
+    references: dict[int, str] = Field(
+        default_factory=dict, description="for judges alone, by the number of their criterion in `criteria`, from 1"
+    )
     payload: Json = None
     status: JobStatus
     version: int

@@ -5,7 +5,6 @@ The largest record is the fact that a job is submitted again: it holds what the 
 feedback of the last verdict, each once. Every other record holds less.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
@@ -56,7 +55,8 @@ def measure(value: Any) -> int:
 
 def measure_job(job: Any, payload: str) -> int:
     """Return the bytes of what a job asks for as JSON: of its fields, and of its payload, which is JSON text."""
-    fields: Mapping[str, Any] = {name: getattr(job, name) for name in _JOB_FIELDS}
+    fields: dict[str, Any] = {name: getattr(job, name) for name in _JOB_FIELDS}
+    fields["references"] = job.references or None
     return len(to_json(fields, exclude_none=True)) + len(payload.encode())
 
 

@@ -23,6 +23,9 @@ UNRECORDED |= {
     "moved_on",
     "nothing_to_judge",
     "unknown_job",
+    "reference_unknown",
+    "reference_empty",
+    "reference_too_long",
 }
 #: As constants of the jobstore, or as kinds of reports.
 NAMED = {"result_reused", "verdict_reused", "matched", "handed_on", "rejudged"}

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -16,9 +17,12 @@ from contracts.criteria import (
     CriteriaError,
     Criterion,
     format_criteria,
+    format_references,
+    hash_references,
     join_forms,
     parse_criteria,
     parse_stored_criteria,
+    read_references,
 )
 from contracts.events import JobChanged
 from contracts.fields import explain
@@ -262,7 +266,7 @@ def test_an_edit_of_criteria_is_one_change_in_whatever_form() -> None:
         JobEdit.model_validate({"criteria": [one.model_dump() for one in CRITERIA], "acceptance_criteria": TEXT}),
     ):
         assert (edit.criteria, edit.acceptance_criteria) == (CRITERIA, TEXT)
-        assert edit.model_fields_set == {"acceptance_criteria"}
+        assert edit.model_fields_set == {"acceptance_criteria", "references"}
         assert edit_of(*edit_message(edit)) == edit
     assert JobEdit(title="t").model_fields_set == {"title"}
     foreign = pb.NewJob(criteria=[pb.Criterion(text="a"), pb.Criterion(text="b", required=False, kind="never")])
@@ -298,3 +302,47 @@ def test_a_job_says_its_criteria_in_both_forms_and_a_fact_in_one() -> None:
     assert "criteria" not in JobChanged.model_json_schema()["$defs"]["Job"]["properties"]
     older = Job(**{**job.model_dump(), "acceptance_criteria": "optional: a\n" * 101})
     assert len(older.criteria) == 101
+
+
+@pytest.mark.parametrize("kind", [NewJob, JobEdit])
+@pytest.mark.parametrize(
+    ("references", "code"),
+    [
+        ({1: "Oslo"}, None),
+        ({"2": "x" * 20_000}, None),
+        ({0: "a"}, "reference_unknown"),
+        ({3: "a"}, "reference_unknown"),
+        ({-1: "a"}, "reference_unknown"),
+        ({1: " \u200b"}, "reference_empty"),
+        ({1: "x" * 20_001}, "reference_too_long"),
+        ({1: "x" * 20_000, 2: "y" * 20_000, 3: "z" * 20_000}, "reference_too_long"),
+        ({1: "a\0"}, "refused"),
+        ({"one": "a"}, "refused"),
+    ],
+)
+def test_a_reference_is_of_a_criterion_that_is_there_and_bounded(
+    kind: type[NewJob | JobEdit], references: dict[Any, str], code: str | None
+) -> None:
+    fields = {"title": "t", "acceptance_criteria": "a\nb", "references": references}
+    if code is None:
+        given = kind(**fields)
+        assert given.references == {int(number): text for number, text in references.items()}
+        assert read_references(format_references(given.references)) == given.references
+        return
+    with pytest.raises(ValidationError) as caught:
+        kind(**fields)
+    assert (explain(caught.value)[0] or "refused") == code
+
+
+def test_an_edit_of_criteria_without_references_drops_those_that_there_are() -> None:
+    edit = JobEdit(criteria=CRITERIA)
+    assert ("references" in edit.model_fields_set, edit.references) == (True, {})
+    alone = JobEdit(references={7: "a"})
+    assert alone.model_fields_set == {"references"}, "whether there is a seventh the job says"
+    assert edit_of(*edit_message(alone)) == alone
+
+
+def test_references_are_one_text_in_whatever_order_they_are_given() -> None:
+    assert format_references({2: "b", 10: "c", 1: "a"}) == '{"1":"a","2":"b","10":"c"}'
+    assert (format_references({}), hash_references(None)) == (None, None)
+    assert hash_references('{"1":"a"}') != hash_references('{"1":"b"}')

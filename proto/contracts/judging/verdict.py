@@ -85,6 +85,9 @@ class Verdict(Model):
     policy: str | None = Field(
         None, exclude_if=_is_none, description="the judge policy and its version, such as `strict@3`"
     )
+    references_sha256: str | None = Field(
+        None, exclude_if=_is_none, description="of the references that it was judged by, as the jobstore has them"
+    )
     submission: int | None = Field(
         None, exclude_if=_is_none, description="which submission of the job this is the judgement of"
     )

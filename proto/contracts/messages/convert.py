@@ -117,7 +117,7 @@ _NEW_JOB = {"id", "title", "description", "acceptance_criteria", "agent_id", "pr
 def new_job_message(job: NewJob) -> pb.NewJob:
     """Return a new job as it is sent; its payload as text, exact."""
     return pb.NewJob(
-        **job.model_dump(include=_NEW_JOB | {"labels", "capabilities", "not_before"}),
+        **job.model_dump(include=_NEW_JOB | {"references", "labels", "capabilities", "not_before"}),
         payload_json=json_text(job.payload),
         policy=policy_message(job.policy),
     )
@@ -129,6 +129,7 @@ def new_job_of(message: pb.NewJob) -> NewJob:
     return NewJob(
         **fields_of(message, _NEW_JOB),
         **criteria,
+        references=dict(message.references),
         payload=get_value(message, "payload"),
         capabilities=list(message.capabilities),
         not_before=time_of(message, "not_before"),
@@ -161,6 +162,7 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
         description=job["description"],
         acceptance_criteria=job["acceptance_criteria"],
         criteria=[pb.Criterion(**dict(one)) for one in parse_stored_criteria(job["acceptance_criteria"])],
+        references=job["references"],
         status=status_message(job["status"]),
         version=job["version"],
         agent_id=job["agent_id"],
@@ -196,6 +198,7 @@ def job_of(message: pb.Job) -> Job:
     """Return a job as received."""
     return Job(
         **fields_of(message, _JOB),
+        references=dict(message.references),
         payload=get_value(message, "payload"),
         status=status_of(message.status),
         priority=message.priority,

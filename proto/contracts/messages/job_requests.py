@@ -102,6 +102,7 @@ def edit_of(message: pb.NewJob, mask: FieldMask) -> JobEdit:
     values = {
         **{name: getattr(message, name) for name in ("title", "description", "acceptance_criteria", "priority")},
         "criteria": criteria_of(message),
+        "references": dict(message.references),
         "payload": get_value(message, "payload"),
         "capabilities": list(message.capabilities),
         "not_before": time_of(message, "not_before"),

@@ -97,6 +97,12 @@ class VerdictPredicate(Model):
         " `rejudged`: given when the result was judged again, without its agent",
     )
     is_valid: bool
+    task_sha256: Sha256 | None = Field(
+        None, description="of what the agent was asked: of the JSON text of an object of title, description and payload"
+    )
+    references_sha256: Sha256 | None = Field(
+        None, description="of the references that judges had, as a JSON object by the numbers of criteria, in order"
+    )
     criteria_sha256: Sha256 = Field(description="of the text form of all criteria, a line for each")
     criteria: list[JudgedCriterion]
     judge: Judge
@@ -124,6 +130,7 @@ class Statement(Model):
             submissions=verdict.submissions,
             code=code if code in STATED_CODES else None,
             is_valid=verdict.is_valid,
+            references_sha256=verdict.references_sha256,
             criteria_sha256=_hash("\n".join(lines)),
             criteria=[
                 JudgedCriterion(

@@ -505,8 +505,8 @@ class UpdateJobRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """The fields of `job` to change, of: title, description, acceptance_criteria, criteria, payload, priority, labels,
-        policy, capabilities, not_before.
+        """The fields of `job` to change, of: title, description, acceptance_criteria, criteria, references, payload, priority,
+        labels, policy, capabilities, not_before. Criteria without references drop those that there are.
         """
 
     def __init__(

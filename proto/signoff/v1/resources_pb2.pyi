@@ -461,6 +461,26 @@ class NewJob(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ReferencesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
@@ -475,6 +495,7 @@ class NewJob(_message.Message):
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     NOT_BEFORE_FIELD_NUMBER: _builtins.int
     CRITERIA_FIELD_NUMBER: _builtins.int
+    REFERENCES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Chosen by whoever creates it, or by the jobstore."""
     title: _builtins.str
@@ -505,6 +526,10 @@ class NewJob(_message.Message):
     def criteria(self) -> _containers.RepeatedCompositeFieldContainer[Global___Criterion]:
         """Give these, `acceptance_criteria`, or the same in both."""
 
+    @_builtins.property
+    def references(self) -> _containers.ScalarMap[_builtins.int, _builtins.str]:
+        """Model answers and rubrics, by the number of their criterion in `criteria`, from 1: for judges, and never for an agent."""
+
     def __init__(
         self,
         *,
@@ -522,10 +547,11 @@ class NewJob(_message.Message):
         capabilities: _abc.Iterable[_builtins.str] | None = ...,
         not_before: _timestamp_pb2.Timestamp | None = ...,
         criteria: _abc.Iterable[Global___Criterion] | None = ...,
+        references: _abc.Mapping[_builtins.int, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_id", b"_id", "_payload_json", b"_payload_json", "_priority", b"_priority", "_tenant", b"_tenant", "agent_id", b"agent_id", "id", b"id", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_id", b"_id", "_payload_json", b"_payload_json", "_priority", b"_priority", "_tenant", b"_tenant", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "capabilities", b"capabilities", "criteria", b"criteria", "description", b"description", "id", b"id", "labels", b"labels", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "tenant", b"tenant", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_id", b"_id", "_payload_json", b"_payload_json", "_priority", b"_priority", "_tenant", b"_tenant", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "capabilities", b"capabilities", "criteria", b"criteria", "description", b"description", "id", b"id", "labels", b"labels", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "references", b"references", "tenant", b"tenant", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -576,6 +602,26 @@ class Job(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ReferencesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
@@ -607,6 +653,7 @@ class Job(_message.Message):
     CANCELLED_FIELD_NUMBER: _builtins.int
     DURATION_S_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
+    REFERENCES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     title: _builtins.str
     description: _builtins.str
@@ -663,6 +710,10 @@ class Job(_message.Message):
     def waiting(self) -> Global___Waiting:
         """Why it waits, without its place; set in lists where it was asked for and the job waits."""
 
+    @_builtins.property
+    def references(self) -> _containers.ScalarMap[_builtins.int, _builtins.str]:
+        """For judges alone, by the number of their criterion in `criteria`, from 1."""
+
     def __init__(
         self,
         *,
@@ -697,10 +748,11 @@ class Job(_message.Message):
         cancelled: _builtins.bool = ...,
         duration_s: _builtins.float | None = ...,
         code: _builtins.str | None = ...,
+        references: _abc.Mapping[_builtins.int, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "agent_id", b"agent_id", "batch_id", b"batch_id", "code", b"code", "created_at", b"created_at", "duration_s", b"duration_s", "execution_id", b"execution_id", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "progress", b"progress", "progress_message", b"progress_message", "updated_at", b"updated_at", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "capabilities", b"capabilities", "code", b"code", "created_at", b"created_at", "criteria", b"criteria", "description", b"description", "duration_s", b"duration_s", "execution_id", b"execution_id", "id", b"id", "labels", b"labels", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "progress", b"progress", "progress_message", b"progress_message", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "tenant", b"tenant", "title", b"title", "updated_at", b"updated_at", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "capabilities", b"capabilities", "code", b"code", "created_at", b"created_at", "criteria", b"criteria", "description", b"description", "duration_s", b"duration_s", "execution_id", b"execution_id", "id", b"id", "labels", b"labels", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "progress", b"progress", "progress_message", b"progress_message", "references", b"references", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "tenant", b"tenant", "title", b"title", "updated_at", b"updated_at", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015

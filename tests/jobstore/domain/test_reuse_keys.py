@@ -2,36 +2,48 @@
 
 from datetime import timedelta
 from itertools import combinations
+from typing import Any
 
 import pytest
 from support.jobstore.builders import NOW
 from support.jobstore.steps import verdict
 
-from jobstore.domain.reuse import Reusable, is_overruled, may_reuse, rejudged_key, result_key, verdict_key
+from jobstore.domain.reuse import Asked, Reusable, is_overruled, may_reuse, rejudged_key, result_key, verdict_key
 
 RESULT = b"\x01" * 32
 
 
+ASKED = Asked(RESULT, b"\x03" * 32, "a\nb", "t", None)
+
+
+def key(judge: str = "m", policy: dict[str, object] | None = None, **fields: Any) -> bytes:
+    return verdict_key(ASKED._replace(**fields), judge, policy)
+
+
 @pytest.mark.parametrize("criteria", ["a\nb", "  a\nb  ", "a\r\nb\r\n", "\n\na\n \t\nb", "\ta \n\n b"])
 def test_space_around_criteria_and_empty_lines_are_nothing(criteria: str) -> None:
-    assert verdict_key("t", RESULT, criteria, "m") == verdict_key("t", RESULT, "a\nb", "m")
+    assert key(acceptance_criteria=criteria) == key()
 
 
 def test_everything_else_is_another_verdict() -> None:
     keys = [
-        verdict_key("t", RESULT, "a\nb", "m"),
-        verdict_key("another", RESULT, "a\nb", "m"),
-        verdict_key("t", b"\x02" * 32, "a\nb", "m"),
-        verdict_key("t", RESULT, "b\na", "m"),
-        verdict_key("t", RESULT, "a b", "m"),
-        verdict_key("t", RESULT, "A\nb", "m"),
-        verdict_key("t", RESULT, "optional: a\nb", "m"),
-        verdict_key("t", RESULT, "a\nb", "m (prompt 2)"),
-        verdict_key("t", RESULT, "a", "\nbm"),
-        verdict_key("t", RESULT, "a\nbm", ""),
-        verdict_key("t", RESULT, "a\nb", "m", {"criteria_set": "house@1"}),
-        rejudged_key("t", RESULT, "a\nb"),
-        rejudged_key("t", RESULT, "a\nb", {"criteria_set": "house@1"}),
+        key(),
+        key(tenant="another"),
+        key(result_hash=b"\x02" * 32),
+        key(task_hash=b"\x02" * 32),
+        key(task_hash=None),
+        key(references='{"1":"a"}'),
+        key(references='{"2":"a"}'),
+        key(acceptance_criteria="b\na"),
+        key(acceptance_criteria="a b"),
+        key(acceptance_criteria="A\nb"),
+        key(acceptance_criteria="optional: a\nb"),
+        key("m (prompt 2)"),
+        key("\nbm", acceptance_criteria="a"),
+        key("", acceptance_criteria="a\nbm"),
+        key(policy={"criteria_set": "house@1"}),
+        rejudged_key(ASKED),
+        rejudged_key(ASKED, {"criteria_set": "house@1"}),
     ]
     assert all(one != other for one, other in combinations(keys, 2))
 
@@ -50,11 +62,8 @@ def test_everything_that_is_asked_makes_another_result() -> None:
 
 def test_keys_never_change() -> None:
     """What is kept is found again after an upgrade."""
-    assert (
-        verdict_key("t", RESULT, "a\nb", "m").hex()
-        == "1cbeffa958fea51bac77bcb08eb1ced5e2d233f4040f857e3bce77d753868994"
-    )
-    assert rejudged_key("t", RESULT, "a\nb").hex() == "0d4208f646005e7c145e9728f1e9492a2d0a6d34bb544554064b7496d95d4189"
+    assert key().hex() == "4cbdec4436cd77cc8c5a72f166ee43c6b9a10c6b32050bb7717d09f4d254b318"
+    assert rejudged_key(ASKED).hex() == "0e1df1393293b57993c5d97e2b99d9c0035f91feb4173d7a4edb17f65099d314"
     assert (
         result_key("t", "writer", NOW, "{}").hex() == "ffe8be74b70d92580fd6a59391a20b062ba296ad4b91edda3cf69f16003d7e93"
     )

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from contracts.criteria import REFERENCE_MAX_CHARS, format_references
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.resources import NewAgent, NewJob, Policy, Usage
@@ -60,6 +61,7 @@ def largest_spec(mark: str, title: str, first: str, second: str, third: str, *sh
         "labels": dict.fromkeys(wide, mark * 200),
         "policy": POLICY,
         "capabilities": wide,
+        "references": {1: mark * REFERENCE_MAX_CHARS},
     }
     left = LIMIT_MAX_BYTES - measure(small) - 200
     less, more = sorted(shares)
@@ -113,6 +115,7 @@ def row(spec: Spec, kind: TransitionKind, version: int = 7, **fields: Any) -> An
         "spec_hash": "f" * 64,
     }
     columns |= {"description": spec.description, "acceptance_criteria": spec.acceptance_criteria}
+    columns["reference_texts"] = format_references(spec.references)
     columns |= {"labels": json.dumps(spec.labels, ensure_ascii=False), "capabilities": spec.capabilities}
     columns |= {"policy": POLICY.model_dump_json(), "frozen_policy": POLICY.model_dump_json(), "reuse_key": "f" * 64}
     columns["agent"] = json.dumps(agent.model_dump(mode="json") | {**wide, "created_at": "", "updated_at": ""})
@@ -121,7 +124,7 @@ def row(spec: Spec, kind: TransitionKind, version: int = 7, **fields: Any) -> An
 
 def edited(before: Spec, after: Spec) -> str:
     """The request payload of the edit of all that can be large."""
-    names = ("acceptance_criteria", "description", "payload", "title")
+    names = ("acceptance_criteria", "description", "payload", "references", "title")
     old, new = (
         {name: spec.payload if name == "payload" else json.dumps(getattr(spec, name)) for name in names}
         for spec in (before, after)

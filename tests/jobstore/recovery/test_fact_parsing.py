@@ -23,7 +23,7 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "proto" / "examples" / "job-chang
 LEFT = {"from-a-newer-jobstore", "stub"}
 TEXTS = {
     "log": ["request_payload", "response_payload", "waited"],
-    "job": ["payload", "labels", "policy", "waiting"],
+    "job": ["payload", "labels", "policy", "waiting", "references"],
     "requested": ["policy"],
 }
 

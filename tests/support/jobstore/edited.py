@@ -24,17 +24,19 @@ async def edited(steps: Steps, version: int | None = None, **fields: Any) -> dic
 async def edited_lives(life: Callable[[str], Steps]) -> None:
     """Edited before, between and after executions, each of which ran what was asked for then."""
     steps = life("edited, twice, and judged again")
-    await steps.created(payload={"n": [1.50]}, priority=3, labels={"a": "b"}, not_before="2020-01-01T00:00:00+01:00")
+    times = {"not_before": "2020-01-01T00:00:00+01:00"}
+    await steps.created(payload={"n": [1.50]}, priority=3, labels={"a": "b"}, references={1: 'Is "blue"'}, **times)
     by_batch = ExecutionRequest(batch_id=uuid4())
     await _not_met(steps, by_batch)
     await edited(steps, title="Another", priority=9, payload={"big": 2**70}, labels={"c": 'd "e"'}, not_before=None)
+    await edited(steps, references={1: "Is green"})
     steps.execution_id = new_execution_id()
     await _not_met(steps)
     assert (await steps.job()).batch_id == by_batch.batch_id, "it was executed by no other batch"
     await edited(steps, title="A third", description="d", acceptance_criteria="e", policy={"max_attempts": 2})
     pending = life("pending, edited")
     await pending.created(agent_id=None)
-    await edited(pending, title="Another", capabilities=["none has this"])
+    await edited(pending, title="Another", capabilities=["none has this"], references={1: "x"})
 
 
 async def _not_met(steps: Steps, parameters: ExecutionRequest = PLAIN_REQUEST) -> None:

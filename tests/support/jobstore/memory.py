@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
+from contracts.criteria import format_references
 from contracts.identity import new_execution_id
 from contracts.judging.policy import split_reference
 from contracts.judging.verdict import Verdict
@@ -25,12 +26,14 @@ from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.decisions import is_verdict
 from jobstore.domain.execution_states import Openings
 from jobstore.domain.ids import IdKey
+from jobstore.domain.judging.task import Task, read_task
 from jobstore.domain.judging.versions import Kind, Named, Version, Versions, Wanted
 from jobstore.domain.matching import Candidate
 from jobstore.domain.model import Clock, Execution, Job, LogEntry, Said
 from jobstore.domain.reuse import Reusable
 from jobstore.domain.spec import Spec
 from jobstore.domain.terms import ExecutionTerms
+from jobstore.json_members import members
 from servicekit.errors import PermanentError
 from support.jobstore.builders import NOW
 from support.jobstore.steps import new_job, reported, result, verdict
@@ -110,6 +113,7 @@ class MemoryJobstore:
             executions={each: self.executions[each] for each in ids & self.executions.keys()},
             specs={each: self.specs[each] for each in locks.specs & jobs.keys()},
             questions={each: self._question_of(each) for each in locks.questions & jobs.keys()},
+            tasks={each: self._task_of(each) for each in locks.tasks & jobs.keys()},
             grants={each: self._grant_of(each) for each in locks.grants & self.executions.keys()},
             judged_max_chars=self.judged_max_chars if locks.grants else None,
             offered=self.offered,
@@ -118,7 +122,11 @@ class MemoryJobstore:
 
     def _question_of(self, job_id: str) -> Question:
         spec = self.specs[job_id]
-        return Question(spec.title, spec.acceptance_criteria, spec.tenant)
+        return Question(spec.acceptance_criteria, spec.tenant, format_references(spec.references))
+
+    def _task_of(self, job_id: str) -> Task:
+        spec = self.specs[job_id]
+        return Task(spec.title, spec.description, spec.payload)
 
     def _grant_of(self, execution_id: UUID) -> Grant:
         agent = self.agents.get(self.executions[execution_id].agent_id or "", self.agents["writer"])
@@ -133,6 +141,11 @@ class MemoryJobstore:
         stored.specs |= {each: self.specs[each] for each in reads.specs & self.specs.keys()}
         stored.last_entries |= {each: self._last_of(each) for each in reads.last_entries}
         stored.agents |= {each: self.agents[each] for each in reads.agents & self.agents.keys()}
+        for execution_id in reads.feedback:
+            execution = self.executions[execution_id]
+            body = next(e.report.request for e in self.log(execution.job_id) if e.report.kind == "requested")
+            task = stored.tasks[execution.job_id]
+            stored.tasks[execution.job_id] = task._replace(feedback=read_task(members(body or "{}")).feedback)
         stored.histories |= {each: build_history(self._history_of(each)) for each in reads.histories}
         wanted = reads.capabilities.union(*(self.specs[each].capabilities for each in reads.match_jobs))
         for agent in self.agents.values():

@@ -43,6 +43,7 @@ class ReceiptService(ReceiptServiceServicer):
             status=recorded.status,
             requested_at=recorded.requested_at,
             judged_at=recorded.judged_at,
+            task_sha256=None if recorded.task_hash is None else recorded.task_hash.hex(),
         )
         envelope = sign(self._signing, statement.encode())
         return pb.GetReceiptResponse(envelope_json=envelope, version=recorded.version)

@@ -8,6 +8,7 @@ from uuid import UUID
 from google.protobuf.message import Message
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
+from contracts.criteria import read_references
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.fields import Text, explain
 from contracts.judging.policy import JudgePolicy, Name, join_reference
@@ -100,6 +101,9 @@ class WorkService(WorkServiceServicer):
             event = parse_event(ExecuteRequested, claim.request)
         except PermanentError as error:
             return ClaimAnswer(ClaimOutcome.INVALID, error.code, str(error))
+        if event.job is not None and event.job.references:
+            message = "references are given by gRPC and REST alone: whoever reads the topic would read them"
+            return ClaimAnswer(ClaimOutcome.INVALID, "reference_in_record", message)
         inline = None if event.job is None else event.job.model_copy(update={"id": event.job_id})
         return ClaimExecution(
             event.execution_id,
@@ -173,7 +177,9 @@ class WorkService(WorkServiceServicer):
             return message
         message.lease.CopyFrom(self._make_key(execution.stage, execution.execution_id, execution.lease))
         message.lease_s = self._lease_s
-        message.title, message.acceptance_criteria = question.title, question.acceptance_criteria
+        message.acceptance_criteria, message.task_json = question.acceptance_criteria, answer.task
+        if question.references is not None:
+            message.references.update(read_references(question.references))
         message.result_hash = execution.result_hash or b""
         message.judge_empty = (execution.policy or {}).get("empty_result") == EmptyResult.JUDGE
         _set_given(message, budget_left_usd=budget.left_usd, budget_left_tokens=budget.left_tokens)

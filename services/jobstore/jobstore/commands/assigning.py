@@ -44,6 +44,7 @@ def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
         title=new.title,
         description=new.description,
         acceptance_criteria=format_criteria(new.criteria) if new.criteria else "",
+        references=new.references,
         payload=json_text(new.payload),
         priority=new.priority,
         tenant=new.tenant,

@@ -51,8 +51,8 @@ class Locks(_Joined):
     `limits`: no limit may change until the commit, or nobody else may look at one; `offers`: one may be requested, and
     offered at once. `operations` and `agents` are locked to be changed. `jobs`: also the jobs of all `executions` are
     locked, and of all jobs the live executions. `followed`: of these executions the next ones by policy are locked,
-    too. The others are read with the rows: `named_limits`, `specs` and `questions` of jobs, agents by their ids or as
-    those of jobs, and what a grant of an execution needs.
+    too. The others are read with the rows: `named_limits`, `specs`, `questions` and `tasks` of jobs, agents by their
+    ids or as those of jobs, and what a grant of an execution needs.
     """
 
     limits: LimitsLock = LimitsLock.NONE
@@ -64,6 +64,7 @@ class Locks(_Joined):
     named_limits: frozenset[str] = frozenset()
     specs: frozenset[str] = frozenset()
     questions: frozenset[str] = frozenset()
+    tasks: frozenset[str] = frozenset()
     read_agents: frozenset[str] = frozenset()
     agents_of: frozenset[str] = frozenset()
     grants: frozenset[UUID] = frozenset()
@@ -74,20 +75,20 @@ class Locks(_Joined):
 class Reads(_Joined):
     """What is known once the rows are locked.
 
-    `specs`, `last_entries` and `histories` of jobs; `unfinished`: which of these operations have something left;
-    `open_items`: which of these items of operations that are locked have no answer; `agents`, unless they were read
-    with the rows;
-    `capabilities`, and those that `match_jobs` need, for which an agent may be matched; `verdicts` by their keys, and
-    `results` that these executions may reuse; `early_cancels` and `wrong_records`: of how many more the
-    answers may be remembered; `references` to versions of judge policies and criteria sets, beside those that the
-    policies of what is loaded give; all that is known of `names` of those; `judgings` without a job, which are locked,
-    and whether `judging_groups` are there; `queues` of tenants, and `circuits` of agents, which are locked in this
-    order.
+    `specs`, `last_entries` and `histories` of jobs; the `feedback` that was sent with executions; `unfinished`: which
+    of these operations have something left; `open_items`: which of these items of operations that are locked have no
+    answer; `agents`, unless they were read with the rows; `capabilities`, and those that `match_jobs` need, for which
+    an agent may be matched; `verdicts` by their keys, and `results` that these executions may reuse; `early_cancels`
+    and `wrong_records`: of how many more the answers may be remembered; `references` to versions of judge policies and
+    criteria sets, beside those that the policies of what is loaded give; all that is known of `names` of those;
+    `judgings` without a job, which are locked, and whether `judging_groups` are there; `queues` of tenants, and
+    `circuits` of agents, which are locked in this order.
     """
 
     specs: frozenset[str] = frozenset()
     last_entries: frozenset[str] = frozenset()
     histories: frozenset[str] = frozenset()
+    feedback: frozenset[UUID] = frozenset()
     unfinished: frozenset[UUID] = frozenset()
     open_items: frozenset[tuple[UUID, int]] = frozenset()
     agents: frozenset[str] = frozenset()

@@ -15,6 +15,7 @@ from jobstore.commands.granting import (
     VERDICT_REUSED,
     ClaimAnswer,
     ClaimOutcome,
+    find_judge_policy,
     postpone_judging,
     try_grant,
 )
@@ -25,10 +26,11 @@ from jobstore.commands.rows import Stored, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import EXECUTOR, UPSTREAM, WORKER, Actor
 from jobstore.domain.judging.criteria import loop_needs_context, needs_context
+from jobstore.domain.judging.task import list_members
 from jobstore.domain.judging.versions import Kind, list_frozen, list_wanted
 from jobstore.domain.limits import is_held_back
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
-from jobstore.domain.reuse import Reusable, is_overruled, may_reuse, rejudged_key, verdict_key
+from jobstore.domain.reuse import Asked, Reusable, is_overruled, may_reuse, rejudged_key, verdict_key
 from jobstore.domain.spec import is_same
 from jobstore.errors import InvalidError
 
@@ -222,6 +224,7 @@ class ClaimJudging(Command[ClaimAnswer]):
             executions=execution_ids,
             followed=execution_ids if self.judge else frozenset(),
             questions=job_ids,
+            tasks=job_ids,
         )
 
     def reads(self, stored: Stored) -> Reads:
@@ -234,6 +237,8 @@ class ClaimJudging(Command[ClaimAnswer]):
         if self._needs_context(stored):
             job_ids = frozenset({self.event.job_id})
             circuit = Reads.join([circuit, Reads(specs=job_ids - stored.specs.keys(), histories=job_ids)])
+        if self._shows_feedback(stored):
+            circuit = Reads.join([circuit, Reads(feedback=frozenset({self.event.execution_id}))])
         if reused is None or reused.verdict is None or reused.verdict.is_valid:
             return circuit
         return Reads.join([circuit, read_for_resubmission(stored, self.event.execution_id)])
@@ -246,9 +251,14 @@ class ClaimJudging(Command[ClaimAnswer]):
             return False
         if needs_context(question.acceptance_criteria):
             return True
-        judges = (each for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
-        versions = (stored.versions.get(each) for each in judges)
-        return any(each is not None and loop_needs_context(each.body, execution.submission) for each in versions)
+        return loop_needs_context(find_judge_policy(stored, execution), execution.submission)
+
+    def _shows_feedback(self, stored: Stored) -> bool:
+        """Return whether judges see what the agent was told before: that is sent with the execution, and read anew."""
+        execution = stored.executions.get(self.event.execution_id)
+        if execution is None or execution.job_id not in stored.tasks:
+            return False
+        return "feedback" in list_members(find_judge_policy(stored, execution))
 
     def _find_keys(self, stored: Stored) -> tuple[bytes, bytes] | None:
         """Return the keys of the verdict that may be reused for this result, and of what overrules that one."""
@@ -261,8 +271,8 @@ class ClaimJudging(Command[ClaimAnswer]):
             return None
         policies = (each.reference for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
         judge = name_judging(self.judge, next(policies, None))
-        asked = (question.tenant, self.event.result_hash, question.acceptance_criteria)
-        return verdict_key(*asked, judge, execution.policy), rejudged_key(*asked, execution.policy)
+        asked = Asked(self.event.result_hash, execution.task_hash, *question)
+        return verdict_key(asked, judge, execution.policy), rejudged_key(asked, execution.policy)
 
     def _find_reusable(self, stored: Stored) -> Reusable | None:
         """Return the loaded verdict that may be reused for this result."""

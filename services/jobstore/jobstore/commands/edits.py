@@ -8,7 +8,7 @@ from contracts.resources import JobEdit
 from contracts.status import JobStatus
 from jobstore.commands.assigning import match_agent
 from jobstore.commands.base import Command, Locks, Reads, raise_refusal, require_job
-from jobstore.commands.judging.freezing import check_criteria, check_named, read_named
+from jobstore.commands.judging.freezing import check_criteria, check_named, check_references, read_named
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import JobView, UnitOfWork
 from jobstore.domain.model import Job, Report, TransitionKind
@@ -47,6 +47,7 @@ class EditJob(Command[JobView]):
             return uow.show_job(self.job_id)
         uow.check_spec_size(after)
         check_criteria(after)
+        check_references(after)
         if "policy" in changed:
             check_named(uow, after.policy)
         if self.version is not None and self.version != job.version:

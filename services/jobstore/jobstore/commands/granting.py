@@ -8,10 +8,11 @@ from uuid import UUID
 
 from contracts.spending import Budget
 from contracts.status import Circuit
-from jobstore.commands.rows import Grant, Question, WorkerRoom
+from jobstore.commands.rows import Grant, Question, Stored, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
 from jobstore.domain.execution_states import decline_offer, renew
+from jobstore.domain.judging.task import format_task
 from jobstore.domain.judging.versions import Kind, list_frozen
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind, budget_of
 from servicekit.shares import is_scarce
@@ -40,7 +41,8 @@ class ClaimAnswer:
     """The answer to a claim.
 
     If GRANTED, `execution` is set, and `grant` if the lease is for executing, `question` if it is for judging; then
-    `judge_policy` is JSON text, empty for the validator's own settings, and `context` what checks look at.
+    `judge_policy` is JSON text, empty for the validator's own settings, `task` what it shows its judges of what the
+    agent was asked, and `context` what checks look at.
     """
 
     outcome: ClaimOutcome
@@ -51,6 +53,7 @@ class ClaimAnswer:
     question: Question | None = None
     budget: Budget = field(default_factory=Budget)
     judge_policy: str = ""
+    task: str = ""
     context: JudgingContext | None = None
 
 
@@ -95,15 +98,22 @@ def _grant(uow: UnitOfWork, execution: Execution, budget: Budget) -> ClaimAnswer
     if execution.stage is ExecutionStage.EXECUTING:
         grant = uow.grants[execution.execution_id]
         return ClaimAnswer(ClaimOutcome.GRANTED, execution=execution, grant=grant, budget=budget)
-    policies = (uow.stored.versions.get(each) for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
+    judge_policy, task = find_judge_policy(uow.stored, execution), uow.stored.tasks.get(execution.job_id)
     return ClaimAnswer(
         ClaimOutcome.GRANTED,
         execution=execution,
         question=uow.stored.find_question(execution),
         budget=budget,
-        judge_policy=next((version.policy_json for version in policies if version is not None), ""),
+        judge_policy=judge_policy,
+        task="" if task is None else format_task(task, judge_policy),
         context=_find_context(uow, execution),
     )
+
+
+def find_judge_policy(stored: Stored, execution: Execution) -> str:
+    """Return the judge policy that an execution froze, as JSON text, if it is loaded; empty: it froze none."""
+    policies = (stored.versions.get(each) for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
+    return next((version.policy_json for version in policies if version is not None), "")
 
 
 def _find_context(uow: UnitOfWork, execution: Execution) -> JudgingContext | None:

@@ -29,7 +29,7 @@ from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.decisions import REJUDGED, list_not_met
 from jobstore.domain.judging.versions import Kind, Wanted, list_frozen
 from jobstore.domain.model import UNPROVEN, Decision, Execution, Job, Refusal, Report, TransitionKind
-from jobstore.domain.reports import format_feedback, read_verdict
+from jobstore.domain.reports import format_feedback, name_references, read_verdict
 from jobstore.errors import RefusedError
 from jobstore.json_members import members
 
@@ -243,7 +243,7 @@ class FinishJudging(Command[bool]):
             lease=decision.execution.lease,
             code=REJUDGED,
             message=verdict.reason,
-            response=verdict.model_dump_json(),
+            response=name_references(verdict, question.references).model_dump_json(),
             feedback=format_feedback(verdict),
             not_met_criteria=list_not_met(verdict),
             cost_usd=self.cost_usd,

@@ -103,7 +103,10 @@ class RecordReport(Command[Refusal | None]):
 
     def decide(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
-        verdict, response = event.verdict, reports.format_response(event)
+        verdict, question = event.verdict, uow.stored.questions.get(event.job_id)
+        if verdict is not None and question is not None:
+            verdict = reports.name_references(verdict, question.references)
+        response = reports.format_response(event, verdict)
         if response and (size := len(response.encode())) > RESPONSE_MAX_BYTES:
             return self._refuse_size(uow, size)
         if verdict is not None and (mismatch := self._find_mismatch(uow, verdict)) is not None:

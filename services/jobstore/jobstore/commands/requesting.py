@@ -13,6 +13,7 @@ from jobstore.commands.rows import Grant
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
 from jobstore.domain.execution_states import offer
+from jobstore.domain.judging.task import hash_task
 from jobstore.domain.limits import flow_of
 from jobstore.domain.model import Decision, Execution, Job, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import result_key
@@ -64,6 +65,7 @@ def request_execution(
         flow=flow_of(job.agent_id or "", spec.labels, parameters.batch_id, uow.stored.limit_names),
         batch_id=parameters.batch_id,
         not_before=not_before,
+        task_hash=hash_task(spec.title, spec.description, spec.payload),
     )
     if agent is not None and agent.deterministic and uow.terms.reuse.result_age_s:
         content = format_request_content(job, spec, parameters.comment)

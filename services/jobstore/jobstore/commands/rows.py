@@ -13,6 +13,7 @@ from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.execution_states import Openings
 from jobstore.domain.judging.criteria import join_criteria
+from jobstore.domain.judging.task import Task
 from jobstore.domain.judging.versions import Kind, Named, Version, Versions, Wanted
 from jobstore.domain.matching import Candidate
 from jobstore.domain.model import (
@@ -64,11 +65,14 @@ class AgentHistory:
 
 
 class Question(NamedTuple):
-    """By what a job's result is judged: frozen while an execution is live, since nothing can be edited then."""
+    """By what a job's result is judged: frozen while an execution is live, since nothing can be edited then.
 
-    title: str
+    `references` is JSON text: model answers and rubrics by the number of their criterion.
+    """
+
     acceptance_criteria: str
     tenant: str
+    references: str | None = None
 
 
 class Grant(NamedTuple):
@@ -314,6 +318,8 @@ class Stored:
     executions: dict[UUID, Execution] = field(default_factory=dict)
     specs: dict[str, Spec] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
+    #: What live executions ask their agents, by job: frozen as questions are, and not more than judges are shown.
+    tasks: dict[str, Task] = field(default_factory=dict)
     grants: dict[UUID, Grant] = field(default_factory=dict)
     judged_max_chars: int | None = None  # the least that a validator is set to take, where anything is granted
     agents: dict[str, Agent] = field(default_factory=dict)

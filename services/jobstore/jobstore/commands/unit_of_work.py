@@ -45,7 +45,7 @@ from jobstore.domain.model import (
     Said,
     TransitionKind,
 )
-from jobstore.domain.reuse import Reusable, rejudged_key, verdict_key
+from jobstore.domain.reuse import Asked, Reusable, rejudged_key, verdict_key
 from jobstore.domain.spec import Spec
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.transitions import decide
@@ -150,8 +150,8 @@ class UnitOfWork:
             own, judged_by = self.stored.questions[execution.job_id], self.stored.find_question(execution)
             assert judged_by is not None  # else the verdict was refused
             if not needs_context(judged_by.acceptance_criteria):
-                asked = (own.tenant, execution.result_hash, own.acceptance_criteria)
-                key = verdict_key(*asked, report.judge, execution.policy)
+                asked = Asked(execution.result_hash, execution.task_hash, *own)
+                key = verdict_key(asked, report.judge, execution.policy)
                 self.changes.verdicts[key] = entry
 
     def overrule_verdicts(self, execution: Execution, version: int) -> None:
@@ -161,7 +161,7 @@ class UnitOfWork:
         """
         assert execution.result_hash is not None  # of what has no result nothing is judged again
         own = self.stored.questions[execution.job_id]
-        key = rejudged_key(own.tenant, execution.result_hash, own.acceptance_criteria, execution.policy)
+        key = rejudged_key(Asked(execution.result_hash, execution.task_hash, *own), execution.policy)
         self.changes.verdicts[key] = Reusable(execution.job_id, version)
 
     def _count_judged(self, execution: Execution, report: Report) -> None:
@@ -315,6 +315,7 @@ class UnitOfWork:
             "title": spec.title,
             "description": spec.description,
             "acceptance_criteria": spec.acceptance_criteria,
+            "references": spec.references,
             "payload": spec.payload,
             "status": job.status,
             "version": job.version,

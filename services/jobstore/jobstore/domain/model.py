@@ -161,6 +161,7 @@ class Execution:
     not_before: datetime | None = None
     reuse_key: bytes | None = None
     result_hash: bytes | None = None
+    task_hash: bytes | None = None
     misjudged: int = 0
     validators_lost: int = 0
     waited: str | None = None

@@ -1,5 +1,6 @@
 """Translate the events of workers into the fields of a Report. Pure."""
 
+from contracts.criteria import hash_references
 from contracts.events import JobStatusReported
 from contracts.jsontext import json_text
 from contracts.judging.verdict import Verdict
@@ -49,10 +50,16 @@ def has_answered(event: JobStatusReported) -> bool | None:
     return None if event.retryable is None else not event.retryable
 
 
-def format_response(event: JobStatusReported) -> str | None:
+def name_references(verdict: Verdict, references: str | None) -> Verdict:
+    """Return a verdict with the hash of the references that it was judged by, whatever its validator says of them."""
+    said, known = verdict.references_sha256, hash_references(references)
+    return verdict if said == known else verdict.model_copy(update={"references_sha256": known})
+
+
+def format_response(event: JobStatusReported, verdict: Verdict | None = None) -> str | None:
     """Return the response payload of the log entry as JSON text: a verdict, or the progress of a call."""
-    if event.verdict is not None:
-        return event.verdict.model_dump_json()
+    if verdict is not None:
+        return verdict.model_dump_json()
     if event.kind is not ReportKind.PROGRESS:
         return None
     progress = event.model_dump(include={"progress", "partial"}, exclude_none=True)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from contracts.criteria import parse_stored_criteria
 from contracts.judging.verdict import Verdict
@@ -35,23 +35,30 @@ class Reusable:
         return f"job {self.job_id} version {self.version}"
 
 
-def verdict_key(
-    tenant: str, result_hash: bytes, acceptance_criteria: str, judge: str, policy: Mapping[str, object] | None = None
-) -> bytes:
-    """Return the key of a verdict: of a result, the list of criteria, however it is spelled, and who judges.
+class Asked(NamedTuple):
+    """What is judged by what: hashes of a result and of the task, the criteria, and references as JSON text."""
+
+    result_hash: bytes
+    task_hash: bytes | None
+    acceptance_criteria: str
+    tenant: str
+    references: str | None
+
+
+def verdict_key(asked: Asked, judge: str, policy: Mapping[str, object] | None = None) -> bytes:
+    """Return the key of a verdict: of what is asked, however its criteria are spelled, and who judges.
 
     `judge` names the judge policy, too, if there is one (`name_judging`). A criteria set is in the execution's policy.
     """
-    criteria = map(str, parse_stored_criteria(acceptance_criteria))
+    criteria = map(str, parse_stored_criteria(asked.acceptance_criteria))
     of_set = [str(reference)] if policy and (reference := policy.get("criteria_set")) else []
-    return _hash(("verdict", tenant, result_hash.hex(), "\n".join(criteria), judge, *of_set))
+    about = (asked.result_hash.hex(), (asked.task_hash or b"").hex(), asked.references or "")
+    return _hash(("verdict", asked.tenant, *about, "\n".join(criteria), judge, *of_set))
 
 
-def rejudged_key(
-    tenant: str, result_hash: bytes, acceptance_criteria: str, policy: Mapping[str, object] | None = None
-) -> bytes:
+def rejudged_key(asked: Asked, policy: Mapping[str, object] | None = None) -> bytes:
     """Return the key of the last time that a result was judged again for real: whoever judges, as no name says it."""
-    return verdict_key(tenant, result_hash, acceptance_criteria, "", policy)
+    return verdict_key(asked, "", policy)
 
 
 def is_overruled(kept: Reusable, rejudged: Reusable | None) -> bool:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from contracts.criteria import format_criteria
@@ -14,11 +14,15 @@ from jobstore.domain.model import Execution, Job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """The content of a job: the fields that only an edit or an assignment changes. `payload` is JSON text."""
+    """The content of a job: the fields that only an edit or an assignment changes. `payload` is JSON text.
+
+    No body of a call has `references`, which are for judges alone.
+    """
 
     title: str
     description: str
     acceptance_criteria: str
+    references: Mapping[int, str] = field(default_factory=dict)
     payload: str
     priority: int
     tenant: str

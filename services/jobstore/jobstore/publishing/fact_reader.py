@@ -51,6 +51,7 @@ _ROWS: Final = text(
         coalesce(now.submission, l.submission) AS job_submission,
         CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.description END AS description,
         CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.acceptance_criteria END AS acceptance_criteria,
+        CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.reference_texts::text END AS reference_texts,
         EXISTS (SELECT FROM job_logs x
             WHERE x.job_id = l.job_id AND x.version > l.version AND x.kind = 'edited') AS is_edited_later,
         CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN to_json(a)::text END AS agent,
@@ -62,7 +63,8 @@ _ROWS: Final = text(
         SELECT *, sum(size) OVER (ORDER BY place) AS bytes FROM (
             SELECT log.*, taken.place, {_SIZE.format("request_payload")} + {_SIZE.format("response_payload")}
                 + CASE WHEN version = 1 OR kind = 'edited' THEN (
-                    SELECT octet_length(description) + octet_length(acceptance_criteria) FROM jobs WHERE id = job_id)
+                    SELECT octet_length(description) + octet_length(acceptance_criteria)
+                        + coalesce(octet_length(reference_texts::text), 0) FROM jobs WHERE id = job_id)
                 ELSE 0 END AS size
             FROM unnest(CAST(:seqs AS bigint[])) WITH ORDINALITY AS taken (seq, place)
                 CROSS JOIN LATERAL (SELECT * FROM job_logs WHERE seq = taken.seq) AS log

@@ -91,6 +91,8 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
     texts = {name: reverted[name] for name in reverted.keys() & {*job_part, "labels", "policy"}}
     texts = {"labels": row.labels, "policy": row.policy} | texts
     if request is not None:
+        if (references := reverted.get("references", row.reference_texts)) not in {None, "{}"}:
+            texts["references"] = references
         texts |= members(request.get("changed", "{}")) | {"payload": request["payload"]}
     rest = {"kind": row.kind, "spent": row.spent, "spec_hash": row.spec_hash}
     body = _join_json(

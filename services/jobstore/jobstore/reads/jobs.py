@@ -8,6 +8,7 @@ from pydantic_core import from_json
 from sqlalchemy import ARRAY, Text, any_, literal, select, text
 from sqlalchemy.sql.roles import ColumnsClauseRole
 
+from contracts.criteria import read_references
 from contracts.resources import Policy
 from contracts.status import JobStatus
 from jobstore.commands.unit_of_work import JobView
@@ -28,6 +29,7 @@ _LEFT_OUT: Final = frozenset(
         "not_met_criteria",
         "description",
         "acceptance_criteria",
+        "reference_texts",
     ],
 )
 #: All but the bodies, which a list may leave out, and what only commands read.
@@ -40,11 +42,13 @@ TEXTS: Final[Sequence[ColumnsClauseRole]] = (
     jobs.c.description,
     jobs.c.acceptance_criteria,
     text("jobs.payload::text AS payload"),
+    text("jobs.reference_texts::text AS reference_texts"),
 )
 NO_TEXTS: Final[Sequence[ColumnsClauseRole]] = (
     text("'' AS description"),
     text("'' AS acceptance_criteria"),
     text("NULL AS payload"),
+    text("NULL AS reference_texts"),
 )
 _LAST_LOGS: Final = text(
     f"SELECT {LOG_COLUMNS}, {NO_PAYLOADS} FROM job_logs "  # noqa: S608 - as above
@@ -57,7 +61,8 @@ def make_job_view(row: Row) -> JobView:
     """Return a job from its row, as `job_message` takes it."""
     view = dict(row)
     labels, policy = from_json(view.pop("labels_text")), _read_policy(view.pop("policy_text"))
-    return {**view, "status": JobStatus(row.status), "labels": labels, "policy": policy}
+    references = read_references(view.pop("reference_texts"))
+    return {**view, "status": JobStatus(row.status), "labels": labels, "policy": policy, "references": references}
 
 
 @lru_cache(maxsize=1_000)

@@ -18,7 +18,7 @@ from jobstore.storage.sql import Connection, is_verdict
 _VERDICT: Final = text(
     f"""
     SELECT job.id AS job_id, job.tenant, entry.version, entry.job_status, entry.execution_id, entry.submission,
-        entry.code, entry.created_at, entry.response, execution.created_at AS requested_at,
+        entry.code, entry.created_at, entry.response, execution.created_at AS requested_at, execution.task_hash,
         entry.execution_id = job.execution_id AND entry.job_status = job.status AND NOT job.live AS has_ended_it
     FROM jobs AS job
     LEFT JOIN LATERAL (
@@ -36,7 +36,7 @@ _VERDICT: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class RecordedVerdict:
-    """A verdict in the log of a job, and the hash of the result that it judges."""
+    """A verdict in the log of a job, and the hashes of the result that it judges and of what its agent was asked."""
 
     job_id: str
     tenant: str
@@ -49,6 +49,7 @@ class RecordedVerdict:
     judged_at: datetime
     verdict: Verdict
     result_hash: bytes
+    task_hash: bytes | None
 
 
 async def get_verdict(
@@ -88,4 +89,5 @@ async def get_verdict(
         judged_at=row.created_at,
         verdict=verdict,
         result_hash=hash_result(told["result"]),
+        task_hash=row.task_hash,
     )

@@ -4,10 +4,12 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Final
 
+from contracts.criteria import format_references, read_references
 from contracts.events import JobChanged, hash_result
 from contracts.judging.verdict import Verdict
 from contracts.status import JobLogStatus
 from jobstore.domain.decisions import NO_ENDING, REJUDGED, change_ending, is_end, is_verdict, list_not_met, make_ending
+from jobstore.domain.judging.task import hash_task, read_task
 from jobstore.domain.limits import agent_limit
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.domain.reports import format_feedback
@@ -41,6 +43,7 @@ def _get_specification(fact: Fact) -> Values:
     return {
         **{name: getattr(fact.event.job, name) for name in names},
         **{name: fact.job.get(name, default) for name, default in defaults.items()},
+        "reference_texts": format_references(read_references(fact.job.get("references"))),
     }
 
 
@@ -117,6 +120,7 @@ def make_execution(fact: Fact) -> Values:
         "batch_id": event.requested.batch_id,
         "not_before": event.requested.not_before,
         "reuse_key": bytes.fromhex(event.requested.reuse_key) if event.requested.reuse_key else None,
+        "task_hash": hash_task(*read_task(members(fact.log["request_payload"]))[:3]),
     }
 
 

@@ -24,10 +24,11 @@ _KEPT: Final = ("execution_id", "batch_id", "live", "not_met", "payload", "spent
 _EDITED: Final = ("title", "description", "acceptance_criteria", "priority", "labels", "policy", "capabilities")
 _RESULT: Final = ("result_version", "result_lease", "result_hash")
 _CHANGED: Final = ("stage", "state", "attempt", "lease", "spent", "answer", *_RESULT)
-#: `feedback`, `not_before` and how it ended come with what they belong to, or stay as they were.
-_JOB_CHANGE: Final = {
-    name: _JOB[name] for name in ("id", *_GIVEN, *_KEPT, *_EDITED, *NO_ENDING, "feedback", "not_before")
-} | {"keeps_duration": "boolean"}
+#: These and how it ended come with what they belong to, or stay as they were.
+_TOGETHER: Final = ("feedback", "not_before", "reference_texts")
+_JOB_CHANGE: Final = {name: _JOB[name] for name in ("id", *_GIVEN, *_KEPT, *_EDITED, *NO_ENDING, *_TOGETHER)} | {
+    "keeps_duration": "boolean"
+}
 _EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_CHANGED)}
 
 
@@ -41,6 +42,7 @@ _CHANGE_JOBS: Final = text(
     UPDATE jobs SET {", ".join(f"{name} = u.{name}" for name in _GIVEN)},
         {_set_given("jobs", "u", _JOB, (*_KEPT, *_EDITED))},
         not_before = CASE WHEN u.title IS NULL THEN jobs.not_before ELSE u.not_before END,
+        reference_texts = CASE WHEN u.title IS NULL THEN jobs.reference_texts ELSE u.reference_texts::json END,
         feedback = CASE WHEN u.not_met IS NULL THEN jobs.feedback ELSE u.feedback::json END,
         cancelled = coalesce(u.cancelled, jobs.cancelled),
         code = CASE WHEN u.cancelled IS NULL THEN coalesce(u.code, jobs.code) ELSE u.code END,

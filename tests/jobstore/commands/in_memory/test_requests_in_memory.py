@@ -363,6 +363,7 @@ def test_a_job_is_shown_with_all_that_is_known_of_it(jobstore: MemoryJobstore) -
         "id": "job-1",
         "title": "A haiku",
         "description": "On bridges",
+        "references": {},
         "acceptance_criteria": "Says red",
         "payload": '{"n":1}',
         "status": JobStatus.IN_PROGRESS,

@@ -69,10 +69,12 @@ async def test_another_judge_and_one_that_does_not_say_who_it_is_are_asked(life:
         assert (await other.at_judge()).outcome == ClaimOutcome.GRANTED
 
 
-async def test_other_jobs_words_do_not_matter(life: Any) -> None:
-    await life().judged(title="One", payload=1, tenant="a")
-    fields = {"title": "Another", "payload": 2, "tenant": "a", "acceptance_criteria": f"\n  {CRITERIA} \n"}
-    assert (await life().at_judge(**fields)).code == "verdict_reused"
+async def test_what_another_job_asked_for_is_another_question(life: Any) -> None:
+    await life().judged(title="One", payload=1, tenant="a", references={1: "sky"})
+    asked = {"title": "One", "payload": 1, "tenant": "a", "references": {1: "sky"}}
+    assert (await life().at_judge(**asked, acceptance_criteria=f"\n  {CRITERIA} \n")).code == "verdict_reused"
+    for other in ({"title": "Another"}, {"payload": 2}, {"description": "d"}, {"references": {1: "sea"}}):
+        assert (await life().at_judge(**asked | other)).code == ""
 
 
 async def test_a_verdict_is_not_reused_by_another_tenant(life: Any) -> None:

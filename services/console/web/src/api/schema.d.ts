@@ -1771,6 +1771,13 @@ export interface components {
              * @description give these, `acceptance_criteria`, or the same in both
              */
             criteria?: components["schemas"]["Criterion"][];
+            /**
+             * References
+             * @description model answers and rubrics, by the number of their criterion in `criteria`, from 1: for judges alone, and never for an agent; given by gRPC and REST alone
+             */
+            references?: {
+                [key: string]: string;
+            };
             /** Payload */
             payload?: unknown;
             /**
@@ -1899,6 +1906,13 @@ export interface components {
              * @default
              */
             acceptance_criteria: string;
+            /**
+             * References
+             * @description for judges alone, by the number of their criterion in `criteria`, from 1
+             */
+            references?: {
+                [key: string]: string;
+            };
             /** Payload */
             payload?: unknown;
             status: components["schemas"]["JobStatus"];
@@ -2987,6 +3001,13 @@ export interface components {
              * @description give these, `acceptance_criteria`, or the same in both
              */
             criteria?: components["schemas"]["Criterion"][];
+            /**
+             * References
+             * @description model answers and rubrics, by the number of their criterion in `criteria`, from 1: for judges alone, and never for an agent; given by gRPC and REST alone
+             */
+            references?: {
+                [key: string]: string;
+            };
             /** Payload */
             payload?: unknown;
             /** Agent Id */
@@ -4106,6 +4127,13 @@ export interface components {
              * @default
              */
             acceptance_criteria: string;
+            /**
+             * References
+             * @description for judges alone, by the number of their criterion in `criteria`, from 1
+             */
+            references?: {
+                [key: string]: string;
+            };
             /** Payload */
             payload?: unknown;
             status: components["schemas"]["JobStatus"];

@@ -1,6 +1,6 @@
 """Freeze by what an execution will be judged: versions in place of names, and the criteria of the set. Pure."""
 
-from contracts.criteria import CriteriaError, parse_criteria
+from contracts.criteria import CriteriaError, check_numbers, parse_criteria, parse_stored_criteria
 from contracts.resources import Policy
 from contracts.sizes import measure_job
 from jobstore.commands.base import Reads
@@ -30,6 +30,14 @@ def check_criteria(spec: Spec) -> None:
     if not spec.acceptance_criteria and spec.policy.criteria_set is None:
         message = "a job needs at least one criterion, or the name of a criteria set in its policy"
         raise InvalidError(message, code="criteria_empty")
+
+
+def check_references(spec: Spec) -> None:
+    """Raise InvalidError (`reference_unknown`) if a reference is for a criterion that a job does not have itself."""
+    try:
+        check_numbers(spec.references, parse_stored_criteria(spec.acceptance_criteria))
+    except CriteriaError as error:
+        raise InvalidError(str(error), code=error.code) from error
 
 
 def freeze(stored: Stored, policy: Policy) -> Policy:

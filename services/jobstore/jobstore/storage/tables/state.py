@@ -82,6 +82,7 @@ jobs = Table(
     Column("code", Text, doc="why its last execution was not completed, or no agent matches"),
     Column("duration_s", DOUBLE_PRECISION, doc="from the request of the last execution that ended to its end"),
     Column("not_met_criteria", ARRAY(Text), doc="required ones that the last verdict did not pass"),
+    Column("reference_texts", JSON, doc="model answers and rubrics for judges, by the number of their criterion"),
     Index("jobs_created_at_id_idx", "created_at", "id"),
     Index("jobs_updated_at_id_idx", "updated_at", "id"),
     Index("jobs_status_created_at_id_idx", "status", "created_at", "id"),
@@ -199,6 +200,7 @@ executions = Table(
     Column("not_before", TIME),
     Column("reuse_key", LargeBinary, doc="the same for an identical request to a deterministic agent"),
     Column("result_hash", LargeBinary),
+    Column("task_hash", LargeBinary, doc="of what the agent was asked, whole (domain.judging.task)"),
     Column(
         "misjudged",
         SmallInteger,

@@ -8,7 +8,9 @@ from sqlalchemy import text
 from jobstore.commands.base import NOTHING, Command, Reads
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.judging.task import read_task
 from jobstore.domain.model import Said
+from jobstore.json_members import members
 from jobstore.storage import agents, candidates, facts, limits, reusable
 from jobstore.storage.judging import versions
 from jobstore.storage.sql import Connection
@@ -25,6 +27,11 @@ _SPECS: Final = text(
 _LAST_ENTRIES: Final = text(
     "SELECT l.job_id, l.kind, l.message, l.actor FROM jobs j JOIN job_logs l ON l.job_id = j.id "
     "AND l.version = j.version WHERE j.id = ANY(CAST(:ids AS text[]))",
+)
+_REQUESTS: Final = text(
+    "SELECT e.job_id, l.request_payload::text AS request FROM executions e "
+    "JOIN job_logs l ON l.job_id = e.job_id AND l.version = e.request_version "
+    "WHERE e.execution_id = ANY(CAST(:ids AS uuid[]))",
 )
 _AGENTS: Final = text(
     f"SELECT {agents.COLUMNS} FROM agents WHERE id = ANY(CAST(:ids AS text[]))",  # noqa: S608 - names of our own
@@ -54,6 +61,10 @@ async def _load_jobs(connection: Connection, stored: Stored, reads: Reads) -> No
     if reads.last_entries:
         for row in await connection.execute(_LAST_ENTRIES, {"ids": sorted(reads.last_entries)}):
             stored.last_entries[row.job_id] = Said(row.kind, row.message, row.actor)
+    if reads.feedback:
+        for row in await connection.execute(_REQUESTS, {"ids": list(reads.feedback)}):
+            task = stored.tasks[row.job_id]
+            stored.tasks[row.job_id] = task._replace(feedback=read_task(members(row.request)).feedback)
     if reads.unfinished:
         stored.unfinished = await administration.find_unfinished(connection, reads.unfinished)
     if reads.open_items:

@@ -13,6 +13,7 @@ from jobstore.commands.rows import Grant, Question, Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.decisions import NO_ENDING
 from jobstore.domain.execution_states import Openings
+from jobstore.domain.judging.task import TASK_MAX_CHARS, Task
 from jobstore.domain.judging.versions import bound_chars
 from jobstore.domain.limits import agent_limit
 from jobstore.domain.model import Clock, ExecutionStage
@@ -25,13 +26,20 @@ from jobstore.storage.sql import Connection, Row
 from jobstore.storage.work import administration
 from jobstore.storage.work.row_mapping import READ_COLUMNS, SPEC_COLUMNS, to_execution, to_job, to_spec
 
-#: What is read of a job's row for its spec, and of that what a question needs; and for which jobs.
+#: What is read of a job's row for its spec, of that what a question needs, and a task as far as judges are shown it.
 _SPEC: Final = ", ".join(
     f"CASE WHEN with_spec {'OR with_question' if name in Question._fields else ''} THEN {value} END AS spec_{name}"
     for name, value in SPEC_COLUMNS
 )
+_TASK: Final = f"""
+    CASE WHEN with_task THEN title END AS task_title,
+    CASE WHEN with_task THEN left(description, {TASK_MAX_CHARS + 1}) END AS task_description,
+    CASE WHEN with_task THEN left(payload::text, {TASK_MAX_CHARS + 1}) END AS task_payload
+"""
+#: For which jobs it is read.
 _WITH_SPEC: Final = """
-    id = ANY(CAST(:specs AS text[])) AS with_spec, id = ANY(CAST(:questions AS text[])) AS with_question
+    id = ANY(CAST(:specs AS text[])) AS with_spec, id = ANY(CAST(:questions AS text[])) AS with_question,
+    id = ANY(CAST(:tasks AS text[])) AS with_task
 """
 #: Where anything is granted: the least that a validator is set to take, and what the policy takes that was frozen.
 _JUDGED_MAX: Final = f"""
@@ -68,7 +76,7 @@ def _lock_jobs(*, specs: bool) -> TextClause:
         f"""
     SELECT shared.limits_held, j.id, status, version, agent_id, execution_id, live, not_met,
         feedback::text AS feedback, progress, progress_message, batch_id, spent_usd, spent_tokens, updated_at,
-        {", ".join(NO_ENDING)} {f", with_spec, with_question, {_SPEC}" if specs else ""}
+        {", ".join(NO_ENDING)} {f", with_spec, with_question, with_task, {_SPEC}, {_TASK}" if specs else ""}
     FROM (
         SELECT CASE :limits WHEN 'SHARED' THEN CAST(pg_advisory_xact_lock_shared({Lock.LIMITS:d}) AS text) = ''
             WHEN 'EXCLUSIVE' THEN CAST(pg_advisory_xact_lock({Lock.LIMITS:d}) AS text)
@@ -136,8 +144,9 @@ async def lock_rows(
         "execution_ids": list(locks.executions),
         "specs": list(locks.specs),
         "questions": list(locks.questions),
+        "tasks": list(locks.tasks),
     }
-    with_specs = bool(locks.specs or locks.questions)
+    with_specs = bool(locks.specs or locks.questions or locks.tasks)
     first, *others = await connection.execute(_lock_jobs(specs=with_specs), parameters)
     rows = [row for row in (first, *others) if row.id is not None]
     jobs = {row.id: to_job(row) for row in rows}
@@ -170,6 +179,7 @@ async def lock_rows(
     if with_specs:
         stored.specs = {row.id: to_spec(row) for row in rows if row.with_spec}
         stored.questions = {row.id: _to_question(row) for row in rows if row.with_question}
+        stored.tasks = {row.id: _to_task(row) for row in rows if row.with_task}
     if locks.grants:
         stored.grants = {row.execution_id: _to_grant(row, last) for row in found if row.request is not None}
         stored.judged_max_chars = bound_chars(last.judged_max_chars)
@@ -183,7 +193,11 @@ def _to_openings(rest: Row, limit_names: frozenset[str]) -> Openings:
 
 
 def _to_question(row: Row) -> Question:
-    return Question(row.spec_title, row.spec_acceptance_criteria, row.spec_tenant)
+    return Question(row.spec_acceptance_criteria, row.spec_tenant, row.spec_references)
+
+
+def _to_task(row: Row) -> Task:
+    return Task(row.task_title, row.task_description, row.task_payload)
 
 
 def _to_grant(row: Row, rest: Row) -> Grant:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Final, TypeAlias
 
+from contracts.criteria import format_references
 from contracts.jsontext import json_text
 from contracts.status import JobLogStatus
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -24,6 +25,10 @@ JOB_PART: Final = (
     "job_not_before",
     "job_created_at",
 )
+
+
+#: The texts of an entry of which the relay is given no more than BODY_MAX.
+_TEXTS: Final = ("request", "response", "description", "acceptance_criteria", "reference_texts")
 
 
 class Recorded(SimpleNamespace):
@@ -72,6 +77,7 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
         "progress_message": None if entry.job.progress is None else entry.job.progress_message,
         "description": None,
         "acceptance_criteria": None,
+        "reference_texts": None,
         "spec_hash": None,
         "agent": stored.agent,
         "cancelled": entry.job.cancelled,
@@ -89,7 +95,7 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
         is_whole = stored.requested_at is not None
     if is_first:
         fields |= _describe_job(uow, entry.job.id, stored, is_edited=is_edited)
-    size = sum(len(fields[name] or "") for name in ("request", "response", "description", "acceptance_criteria"))
+    size = sum(len(fields[name] or "") for name in _TEXTS)
     return Recorded(**fields, bytes=size, is_whole=is_whole and size <= BODY_MAX)
 
 
@@ -117,7 +123,11 @@ def _describe_job(uow: UnitOfWork, job_id: str, stored: Row, *, is_edited: bool)
         "job_not_before": _to_utc(spec.not_before),
         "job_created_at": _to_utc(spec.created_at),
     }
-    texts = {"description": spec.description, "acceptance_criteria": spec.acceptance_criteria}
+    texts = {
+        "description": spec.description,
+        "acceptance_criteria": spec.acceptance_criteria,
+        "reference_texts": format_references(spec.references),
+    }
     return {"tenant": spec.tenant, "job_part": part, "spec_hash": spec.spec_hash.hex(), **texts}
 
 

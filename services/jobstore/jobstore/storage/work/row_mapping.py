@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic_core import from_json
 
+from contracts.criteria import format_references, read_references
 from contracts.jsontext import json_text
 from contracts.resources import Policy
 from contracts.status import JobStatus
@@ -25,7 +26,7 @@ READ_COLUMNS: Final = (*EXECUTION_COLUMNS, "created_at")
 #: Columns that a request freezes: no decision changes them afterwards.
 FROZEN_COLUMNS: Final = {
     *("execution_id", "job_id", "submission", "agent_id", "policy", "request_version", "priority"),
-    *("tenant", "flow", "batch_id", "not_before", "reuse_key"),
+    *("tenant", "flow", "batch_id", "not_before", "reuse_key", "task_hash"),
 }
 #: The id, and the columns of an execution that decisions change after it was inserted.
 CHANGING_COLUMNS: Final = {"execution_id": "uuid"} | sql.columns(
@@ -48,7 +49,7 @@ EDITED_COLUMNS: Final = sql.columns(
     jobs,
     only={
         *("id", "title", "description", "acceptance_criteria", "payload", "priority", "labels", "policy"),
-        *("capabilities", "not_before"),
+        *("capabilities", "not_before", "reference_texts"),
     },
 )
 #: Columns of an entry of a log that are given, `created_at` where it is not the transaction's time; and of the entry,
@@ -57,10 +58,11 @@ LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id"})
 ENTRY_COLUMNS: Final = LOG_COLUMNS | {"quoted_job_id": "text", "quoted_version": "bigint"}
 WORKER_COLUMNS: Final = sql.columns(workers, only={"owner", "stage", "room", "capacity", "report"})
 
-#: Of the columns of a spec, those that are read as JSON text.
-_AS_TEXT: Final = {"payload", "labels", "policy"}
+#: Of the fields of a spec, those that are read as JSON text, and from where: SQL has a word of its own for references.
+_AS_TEXT: Final = {name: f"{name}::text" for name in ("payload", "labels", "policy")}
+_AS_TEXT["references"] = "reference_texts::text"
 #: What is selected of a job's row for its spec: (name, SQL).
-SPEC_COLUMNS: Final = [(f.name, f"{f.name}::text" if f.name in _AS_TEXT else f.name) for f in fields(Spec)]
+SPEC_COLUMNS: Final = [(f.name, _AS_TEXT.get(f.name, f.name)) for f in fields(Spec)]
 
 
 def to_job(row: sql.Row) -> Job:
@@ -79,8 +81,8 @@ def to_execution(row: sql.Row) -> Execution:
 def to_spec(row: sql.Row) -> Spec:
     """Return a spec from its job's row, which has SPEC_COLUMNS under names that begin with `spec_`."""
     columns = {name: row[f"spec_{name}"] for name, _ in SPEC_COLUMNS}
-    policy = Policy.model_validate_json(columns["policy"])
-    return Spec(**columns | {"labels": from_json(columns["labels"]), "policy": policy})
+    policy, references = Policy.model_validate_json(columns["policy"]), read_references(columns["references"])
+    return Spec(**columns | {"labels": from_json(columns["labels"]), "policy": policy, "references": references})
 
 
 def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Values:
@@ -128,6 +130,7 @@ def _spec_row(spec: Spec) -> sql.Values:
         "capabilities": spec.capabilities,
         "not_before": spec.not_before,
         "spec_hash": spec.spec_hash,
+        "reference_texts": format_references(spec.references),
     }
 
 
