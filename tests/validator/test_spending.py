@@ -111,7 +111,7 @@ async def test_asks_that_were_answered_with_nonsense_cost_too(server: FakeJudge,
     server.plays(costs(NONSENSE, 10, 5), costs(fake.refuses(), 10, 5), costs(fake.ok(), 10, 5))
     report = await reported()
     assert report.kind is ReportKind.VERDICT
-    assert (report.usage.input_tokens, report.usage.output_tokens) == (40, 20)
+    assert (report.usage.input_tokens, report.usage.output_tokens) == (30, 15)
 
 
 async def test_a_judge_that_is_away_in_between_forgets_no_doubt(server: FakeJudge, reported: Any) -> None:

@@ -3,18 +3,21 @@
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
-from itertools import islice, pairwise
+from itertools import islice, zip_longest
 from typing import Any, Final
 
-from contracts.evidence.pieces import SHORT_MAX_CHARS, Pieces, read_escapes, render_result
-from contracts.evidence.words import Phrase, Span, Words, cut_out, fold_all, has_letters, mark_lines
+from contracts.evidence.characters import is_emoji
+from contracts.evidence.emptiness import is_about_absence, is_empty
+from contracts.evidence.pieces import SENTENCE_ENDS, Pieces, read_escapes, render_result
+from contracts.evidence.words import Phrase, Span, Words, fold_all, has_letters
 from contracts.jsontext import json_text
 
 __all__ = [
     "FALSE_QUOTE",
     "NOT_QUOTED",
     "ONLY_REPEATS",
-    "TOO_SHORT",
+    "SHOWS_NOTHING",
+    "TOO_LONG",
     "Evidence",
     "Span",
     "find_quoted",
@@ -27,25 +30,30 @@ PLACES_MAX: Final = 20
 #: Passages around one quotation, and characters of each before and behind it at most.
 PASSAGES_MAX: Final = 3
 AROUND_MAX_CHARS: Final = 300
-_SENTENCE_ENDS: Final = re.compile(r"[.!?](?=\s)|[\u3002\uff01\uff1f\n]")
 _OBJECT_ENDS: Final = re.compile(r"[\[\]{}]")
 #: Characters of a criterion that is kept in memory, once read.
 KEPT_MAX_CHARS: Final = 500
-#: What a quotation weighs at least that is no whole, see Phrase.
-WEIGHT_MIN: Final = 8
+#: Characters of a quotation that are sought, and those of one that points to no passage any more.
+SOUGHT_MAX_CHARS, QUOTE_MAX_CHARS = 2_000, 10_000
 
 NOT_QUOTED: Final = "nothing of the result is quoted as evidence"
 FALSE_QUOTE: Final = "the quoted evidence does not stand in the result"
 ONLY_REPEATS: Final = "the quoted evidence only repeats a criterion"
-TOO_SHORT: Final = (
-    f"the quoted evidence has fewer than {WEIGHT_MIN} letters or digits, and is no whole line, string or named value"
-)
+SHOWS_NOTHING: Final = "the quoted evidence is a mark, one letter of a word, or the name of a member without its value"
+TOO_LONG: Final = f"the quoted evidence has more than {QUOTE_MAX_CHARS:,} characters"
 
 # None has its own opening mark within: else a text of opening marks alone would be read again from each of them.
 _QUOTED: Final = re.compile(
     '"([^"]+)"|\u201c([^\u201c\u201d]+)\u201d|\u201e([^\u201e\u201c\u201d]+)[\u201c\u201d]|\u00ab([^\u00ab\u00bb]+)\u00bb'
     "|\u300c([^\u300c\u300d]+)\u300d|\u2018((?:[^\u2018\u2019]|\u2019(?=\\w))+)\u2019"
 )
+_ELLIPSIS: Final = re.compile("[(\\[]?(?:\u2026|(?<![\\d.])\\.{2,}(?![\\d.]))[)\\]]?")
+#: How judges write a member besides JSON: `total = 42`, `order.items[0].total: 42`.
+_EQUALS: Final = re.compile("\\s*(?:=>?|->|\u2192)\\s*")
+_STEPS: Final = re.compile(r"(?:[\w$-]+(?:\[\d+\])*[./])+(?=[\w-]+\s*:)")
+#: What divides a row into cells.
+_CELLS: Final = re.compile(r"[|\t]")
+_SPACES: Final = re.compile(r'[\s"]')
 
 
 def find_quoted(criterion: str) -> list[str]:
@@ -53,29 +61,14 @@ def find_quoted(criterion: str) -> list[str]:
     return [phrase for groups in _QUOTED.findall(criterion) if (phrase := "".join(groups).strip())]
 
 
-def is_empty(result: Any) -> bool:
-    """Return whether a result has no number, no truth value and no string with a letter or digit, at any depth."""
-    items = [result]
-    while items:
-        item = items.pop()
-        if isinstance(item, dict | list):
-            items.extend(item.values() if isinstance(item, dict) else item)
-        elif item is not None and (not isinstance(item, str) or has_letters(item)):
-            return False
-    return True
-
-
 class Evidence:
-    """Find quotations in one result, and judge them as evidence.
-
-    Whole repeats of `criteria` in it are taken out before: to repeat what is asked for shows nothing.
-    """
+    """Find quotations in one result, and judge them as evidence: whole repeats of `criteria` in it show nothing."""
 
     def __init__(self, result: Any, criteria: Iterable[str] = ()) -> None:
         self._result, self._pieces = result, Pieces(result)
-        self._criteria = [_keep_phrase(one) if len(one) <= KEPT_MAX_CHARS else Phrase(one) for one in criteria]
+        phrases = [_keep_phrase(one) if len(one) <= KEPT_MAX_CHARS else Phrase(one) for one in criteria]
         # The longest first, since another one may stand in it.
-        self._repeats = sorted((one for one in self._criteria if one.is_long), key=len, reverse=True)
+        self._repeats = sorted((one for one in phrases if one.is_long), key=len, reverse=True)
         self._values = Words(self._pieces.values, self._repeats)
 
     @cached_property
@@ -86,25 +79,33 @@ class Evidence:
     def _words_of_names(self) -> frozenset[str]:
         return fold_all([":", *self._pieces.names])
 
-    def _may_have_names(self, phrase: Phrase) -> bool:
-        """Return whether a phrase may stand where names are: else all is as in the values, unless those were cut."""
-        if not self._pieces.names:
-            return False
-        return self._values.is_cut or not self._words_of_names.isdisjoint(phrase.folded)
+    def _find_words(self, phrase: Phrase) -> Words | None:
+        """Return what a phrase stands in: the values, or else the values with their names."""
+        if phrase in self._values:
+            return self._values
+        # Without a word of a name it would stand in the values.
+        may_have_names = self._pieces.names and not self._words_of_names.isdisjoint(phrase.folded)
+        return self._names_and_values if may_have_names and phrase in self._names_and_values else None
 
-    def _is_beside_names(self, phrase: Phrase) -> bool:
-        return self._may_have_names(phrase) and phrase in self._names_and_values
+    def _find(self, quote: str) -> list[tuple[Words, Phrase]]:
+        """Return the phrases of a quotation, with the words that each stands in; none if one stands nowhere."""
+        for text in _read(quote):
+            for parts in ([text], _ELLIPSIS.split(text)):
+                phrases = [phrase for phrase in map(Phrase, parts) if len(phrase)]
+                found = [(words, phrase) for phrase in phrases if (words := self._find_words(phrase)) is not None]
+                if found and len(found) == len(phrases):
+                    return found
+        return []
 
     def find_spans(self, quote: str | None) -> list[Span]:
         """Return where a quotation stands, in order: a span for each value that it is of, or one with their names."""
-        for phrase in map(Phrase, _read_both_ways(quote or "")):
-            if places := list(islice(self._values.find(phrase), PLACES_MAX)):
-                spans = (self._values.span(place, len(phrase)) for place in places)
-                return [part for span in spans for part in self._split_span(span)]
-            if self._is_beside_names(phrase):
-                places = list(islice(self._names_and_values.find(phrase), PLACES_MAX))
-                return [self._names_and_values.span(place, len(phrase)) for place in places]
-        return []
+        spans = [self._list_spans(words, phrase) for words, phrase in self._find(quote or "")]
+        # Of what an ellipsis divides, the first place of each part first.
+        return [span for some in zip_longest(*spans) for span in some if span is not None]
+
+    def _list_spans(self, words: Words, phrase: Phrase) -> list[Span]:
+        spans = [words.span(place, len(phrase)) for place in islice(words.find(phrase), PLACES_MAX)]
+        return [part for span in spans for part in self._split_span(span)] if words is self._values else spans
 
     def find_passages(self, quotes: Iterable[str]) -> list[str]:
         """Return what stands around quotations: each sentence or line of a text, each member or row of JSON, once."""
@@ -113,17 +114,15 @@ class Evidence:
 
     def _widen(self, start: int, end: int) -> Span:
         """Return the passage around a span: up to where its sentence or line ends, or, of other values, its object."""
-        around = [piece for piece in self._pieces.list_inside(start, end) if not piece.is_name]
-        ends_in = [_SENTENCE_ENDS.search(self._pieces.values, *piece[:2]) for piece in around if piece.is_string]
-        is_text = not self._pieces.is_json or any(ends_in)
-        text, ends = (self._pieces.values, _SENTENCE_ENDS) if is_text else (self._pieces.text, _OBJECT_ENDS)
-        before, after = max(0, start - AROUND_MAX_CHARS), end + AROUND_MAX_CHARS
-        if is_text:
-            before, after = max(before, around[0].start), min(after, around[-1].end)
-        begins = (match.start() if match[0] in "[{" else match.end() for match in ends.finditer(text, before, start))
-        first = max(begins, default=before)
-        last = ends.search(text, end, after)
-        return first, min(after, len(text)) if last is None else last.end()
+        pieces = self._pieces
+        ends_in = [SENTENCE_ENDS.search(pieces.values, *one[:2]) for one in pieces.list_inside(start, end)]
+        if not pieces.is_json or any(ends_in):
+            return pieces.find_passage(start, end, AROUND_MAX_CHARS)
+        before, after = max(0, start - AROUND_MAX_CHARS), min(end + AROUND_MAX_CHARS, len(pieces.text))
+        opens = _OBJECT_ENDS.finditer(pieces.text, before, start)
+        first = max((match.start() if match[0] in "[{" else match.end() for match in opens), default=before)
+        last = _OBJECT_ENDS.search(pieces.text, end, after)
+        return first, after if last is None else last.end()
 
     def spell(self, quote: str) -> str | None:
         """Return a quotation as the first value that has it spells it; None if no value has it whole."""
@@ -136,74 +135,72 @@ class Evidence:
 
     def is_quoted(self, quote: str) -> bool:
         """Return whether a quotation stands in the result, whether or not it shows anything."""
-        phrases = map(Phrase, _read_both_ways(quote))
-        return any(phrase in self._values or self._is_beside_names(phrase) for phrase in phrases)
+        return bool(self._find(quote))
 
     def sift(self, quotes: Iterable[str], criterion: str) -> tuple[list[str], str | None]:
-        """Return the quotations that are evidence on a criterion; if none is, why the first one is none."""
+        """Return the quotations that are evidence on a criterion; if none is, why: first that one is invented."""
         faults = {quote: self.find_fault(quote, criterion) for quote in filter(None, map(str.strip, quotes))}
         sound = [quote for quote, fault in faults.items() if fault is None]
-        return sound, None if sound else next(iter(faults.values()), NOT_QUOTED)
+        why = FALSE_QUOTE if FALSE_QUOTE in faults.values() else next(iter(faults.values()), NOT_QUOTED)
+        return sound, None if sound else why
 
     def find_fault(self, quote: str | None, criterion: str) -> str | None:
         """Return why a quotation is no evidence on a criterion; None if it is (docs/protocol.md, Verdicts)."""
-        if not (quote or "").strip():
+        if not (quote := (quote or "").strip()):
             return NOT_QUOTED
-        faults = [self._find_fault(text, criterion) for text in _read_both_ways(quote or "")]
-        return None if None in faults else faults[0]
-
-    def _find_fault(self, quote: str, criterion: str) -> str | None:
-        phrase = Phrase(quote)
-        in_values = phrase.has_letters and phrase in self._values
-        if in_values and sum(phrase.weights) >= WEIGHT_MIN:
+        if len(quote) > QUOTE_MAX_CHARS:
+            return TOO_LONG
+        if self._is_literal(quote, criterion):
             return None
-        literal = find_quoted(criterion)
-        if not phrase.has_letters:
-            is_literal = quote.strip() in literal and quote.strip() in self._pieces.text
-            return None if is_literal or quote.strip() in self._whole_results else TOO_SHORT
-        is_quoted = in_values or self._is_beside_names(phrase)
-        if is_quoted and any(phrase.marked == Phrase(quoted).marked for quoted in literal):
-            return None
-        if is_quoted:
-            return None if self._shows_member(phrase) or self._is_whole(phrase) else TOO_SHORT
-        return ONLY_REPEATS if any(phrase.marked in one.marked for one in self._criteria) else FALSE_QUOTE
+        if not (has_letters(quote) or any(map(is_emoji, quote))) or self._is_name(quote):
+            return SHOWS_NOTHING
+        faults = {self._find_fault(words, phrase) for words, phrase in self._find(quote)}
+        return None if None in faults else max(faults, key=str, default=FALSE_QUOTE)
+
+    def _is_name(self, quote: str) -> bool:
+        """Return whether a quotation is written as the name of a member, whose words may stand in a value, too."""
+        return quote.endswith(":") and quote[:-1].strip(' "') in self._pieces.names
+
+    def _is_literal(self, quote: str, criterion: str) -> bool:
+        """Return whether a quotation counts as it is spelt: as asked for, as all of the result, or as what is empty."""
+        if quote in find_quoted(criterion) and quote in self._pieces.text:
+            return True
+        if (is_empty(self._result) or not has_letters(quote)) and _squeeze(quote) in self._wholes:
+            return True
+        shows_empty = quote.endswith(("[]", "{}", '""')) and is_about_absence(criterion)
+        return shows_empty and _squeeze(quote) in _squeeze(self._pieces.text)
 
     @cached_property
-    def _whole_results(self) -> set[str]:
-        return {self._pieces.text.strip(), json_text(self._result)}
+    def _wholes(self) -> set[str]:
+        return {_squeeze(self._pieces.text), _squeeze(json_text(self._result))}
 
-    def _is_whole(self, phrase: Phrase) -> bool:
-        line = f"\n{phrase.marked}\n"
-        return line in self._wholes or (phrase.words > 1 and line in self._lines)
+    def _find_fault(self, words: Words, phrase: Phrase) -> str | None:
+        faults = {self._find_fault_at(place, words, phrase) for place in islice(words.find(phrase), PLACES_MAX)}
+        if faults == {ONLY_REPEATS} and words is self._values and self._pieces.names:
+            return self._find_fault(self._names_and_values, phrase)  # where a name divides what else were a repeat
+        return None if None in faults else max(faults, key=str)
 
-    @cached_property
-    def _wholes(self) -> str:
-        """The words of what is evidence however short, a line each."""
-        return cut_out(mark_lines(self._pieces.list_wholes()), self._repeats)
+    def _find_fault_at(self, place: int, words: Words, phrase: Phrase) -> str | None:
+        spans, values = words.spans(place, len(phrase)), self._pieces.values
+        span = (spans[0][0], spans[-1][1])
+        if (
+            not words.is_kept(place, phrase)
+            and not words.rest(*self._pieces.find_passage(*span, SOUGHT_MAX_CHARS)).is_long
+        ):
+            return ONLY_REPEATS
+        shown = [start for (start, _), kind in zip(spans, phrase.kinds, strict=True) if kind in "wdcty"]
+        is_shown = any(values[at].isalnum() or is_emoji(values[at]) for at in shown)
+        return None if is_shown and not self._is_less_than_a_word(span, phrase) else SHOWS_NOTHING
 
-    @cached_property
-    def _lines(self) -> str:
-        """The words of the lines of strings, which are evidence if they are two words or more."""
-        return cut_out(mark_lines(self._pieces.list_lines()), self._repeats)
-
-    def _shows_member(self, phrase: Phrase) -> bool:
-        """Return whether a phrase that has names in it shows a member whole, or enough of values."""
-        if not self._may_have_names(phrase):
+    def _is_less_than_a_word(self, span: Span, phrase: Phrase) -> bool:
+        """Return whether a phrase is one letter that is no whole line or cell, or the number of a list's item."""
+        if not (phrase.is_letter or phrase.is_number):
             return False
-        for place in islice(self._names_and_values.find(phrase), PLACES_MAX):
-            spans = self._names_and_values.spans(place, len(phrase))
-            are_values = [not self._pieces.values[start].isspace() for start, _ in spans]
-            weight = sum(weight for weight, is_value in zip(phrase.weights, are_values, strict=True) if is_value)
-            if weight >= WEIGHT_MIN or self._has_member((spans[0][0], spans[-1][1])):
-                return True
-        return False
-
-    def _has_member(self, span: Span) -> bool:
-        inside = [piece for piece in self._pieces.list_inside(*span) if piece.start >= span[0]]
-        return any(
-            name.is_name and not value.is_name and value.end <= span[1] and value.start < value.end
-            for name, value in pairwise(inside)
-        )
+        start, end = self._pieces.find_passage(*span, SOUGHT_MAX_CHARS)
+        before, after = self._pieces.values[start : span[0]], self._pieces.values[span[1] : end]
+        if phrase.is_letter:
+            return has_letters(_CELLS.split(before)[-1]) or has_letters(_CELLS.split(after)[0])
+        return after[:2] in {". ", ") "} and has_letters(after) and not has_letters(before)
 
     def _split_span(self, span: Span) -> Iterator[Span]:
         for piece in self._pieces.list_inside(*span):
@@ -217,10 +214,16 @@ def _keep_phrase(criterion: str) -> Phrase:
     return Phrase(criterion)
 
 
-def _read_both_ways(quote: str) -> Iterator[str]:
-    """Yield a quotation as it is and, if there are any, with JSON's escapes read: the judge is shown JSON."""
-    if len(quote) > SHORT_MAX_CHARS:
-        quote = quote[:SHORT_MAX_CHARS].rsplit(maxsplit=1)[0]  # not within a word
+def _squeeze(text: str) -> str:
+    return _EQUALS.sub(":", _SPACES.sub("", text))
+
+
+def _read(quote: str) -> Iterator[str]:
+    """Yield a quotation as it is, with JSON's escapes read, as judges may be shown it, and with members as in JSON."""
+    if len(quote) > SOUGHT_MAX_CHARS:
+        quote = quote[:SOUGHT_MAX_CHARS].rsplit(maxsplit=1)[0]  # not within a word
     yield quote
     if (read := read_escapes(quote)) != quote:
         yield read
+    if (member := _STEPS.sub("", _EQUALS.sub(": ", read))) != read:
+        yield member

@@ -28,6 +28,7 @@ _UNSPACED: Final = re.compile(
 # What forms a syllable with the character before it, and is a letter to Unicode: vowels and finals of Hangul, and the
 # voicing of half-width kana.
 _JOINED: Final = re.compile("[\u1161-\u11ff\ud7b0-\ud7ff\uff9e\uff9f]")
+_EMOJI: Final = re.compile("[\u231a-\u23ff\u2600-\u27bf\u2b1b-\u2b55\U0001f000-\U0001faff]")
 
 # None from here on is a letter: they are invisible, or else of the class p.
 _FAR: Final = 0x40000
@@ -40,6 +41,11 @@ _UNKNOWN: Final = "\x02"
 def is_invisible(character: str) -> bool:
     """Return whether a character takes no room of its own."""
     return unicodedata.category(character) == "Cf" or _INVISIBLE.match(character) is not None
+
+
+def is_emoji(character: str) -> bool:
+    """Return whether a character is an emoji, which says something as a word does."""
+    return unicodedata.category(character) == "So" and _EMOJI.match(character) is not None
 
 
 def fold_character(character: str) -> str:

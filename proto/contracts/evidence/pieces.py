@@ -8,11 +8,11 @@ from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import Any, Final, NamedTuple, Self
 
-from contracts.evidence.words import Phrase, is_phrase
+from contracts.evidence.words import Span
 from contracts.jsontext import json_text, parse_json
 
-#: Characters of a text that is short as evidence goes, so that it may have to be whole to count.
-SHORT_MAX_CHARS: Final = 2_000
+# The number of a list's item ends no sentence.
+SENTENCE_ENDS: Final = re.compile("(?<=[^\\W\\d])[.!?](?=\\s)|[\u0964\u3002\uff01\uff1f\n]")
 
 
 class Piece(NamedTuple):
@@ -44,6 +44,9 @@ class Pieces:
             self.names_and_values = divided.weave(divided.blank(but=":"), divided.strings)
             values = [" " * len(one) if is_name else one for one, is_name in strings]
             self.values = divided.weave(divided.blank(), values)
+        if '"' in self.values:  # JSON within a text has names, too
+            self.names |= {match[1] for match in _NAME.finditer(self.values)}
+            self.values = _NAME.sub(lambda match: " " * len(match[0]), self.values)
 
     def list_inside(self, start: int, end: int) -> list[Piece]:
         """Return the pieces between two places, in order, with those that reach over them."""
@@ -51,6 +54,17 @@ class Pieces:
             return [Piece(0, len(self.text))]
         numbers = range(bisect_right(self._marks, start) - 1, bisect_left(self._marks, end))
         return [piece for number in numbers for piece in _list_between(self._list_from(number), start, end)]
+
+    def find_passage(self, start: int, end: int, around: int) -> Span:
+        """Return the sentence, line or row around a span, so many characters at most on either side.
+
+        In JSON it is within the values, and their names, that the span is of.
+        """
+        inside = self.list_inside(start, end)
+        first, last = max(inside[0].start, start - around), min(inside[-1].end, end + around)
+        before = max((match.end() for match in SENTENCE_ENDS.finditer(self.values, first, start)), default=first)
+        after = SENTENCE_ENDS.search(self.values, end, last)
+        return before, after.end() if after else last
 
     @cached_property
     def _marks(self) -> list[int]:
@@ -63,21 +77,6 @@ class Pieces:
         if number not in self._listed:
             self._listed[number] = list(_scan(self.text, *self._marks[number : number + 2]))
         return self._listed[number]
-
-    def list_wholes(self) -> Iterator[str]:
-        """Yield what is whole and has letters: each value with its name, each string, the whole text.
-
-        What is longer than SHORT_MAX_CHARS is left out.
-        """
-        if self.is_json:
-            yield from _list_wholes(_Divided.of(self.text))
-        if len(self.text) <= SHORT_MAX_CHARS:
-            yield self.names_and_values
-
-    def list_lines(self) -> Iterator[str]:
-        """Yield the lines of strings, without those that are longer than SHORT_MAX_CHARS."""
-        for text in _Divided.of(self.text).list_values() if self.is_json else [self.text]:
-            yield from (line for line in text.splitlines() if len(line) <= SHORT_MAX_CHARS)
 
 
 class _Divided(NamedTuple):
@@ -103,40 +102,11 @@ class _Divided(NamedTuple):
         structure = "".join(one for one in "[]{},:" if one not in but)
         return '"'.join(self.between).translate(str.maketrans(structure, " " * len(structure))).split('"')
 
-    def list_values(self) -> list[str]:
-        """Return the strings that are no names."""
-        return [one for one, is_name in zip(self.strings, self.are_names, strict=True) if not is_name]
-
     def weave(self, between: list[str], strings: list[str]) -> str:
         """Return the text again, of such parts, without its quotation marks."""
         parts = [""] * (len(between) + len(strings))
         parts[::2], parts[1::2] = between, strings
         return " ".join(parts).replace(_QUOTE, '"')
-
-
-def _list_wholes(divided: _Divided) -> Iterator[str]:
-    name = ""
-    strings = [("", True), *zip(divided.strings, divided.are_names, strict=True)]  # numbers may stand before the first
-    for (text, is_name), after in zip(strings, divided.blank(), strict=True):
-        if is_name:
-            name = text
-        else:
-            yield from _list_member(name, text)
-            if len(text) <= SHORT_MAX_CHARS:
-                yield text
-            name = ""
-        for other in after.split():  # a number or a literal
-            yield from _list_member(name, other)
-            name = ""
-
-
-def _list_member(name: str, value: str) -> Iterator[str]:
-    """Yield a value with its name, if both are short, and a phrase of both says more than one of the name."""
-    is_short = max(len(name), len(value)) <= SHORT_MAX_CHARS
-    if name and is_short and is_phrase(value):
-        member = f"{name}:{value}"
-        if is_phrase(name) or len(Phrase(member)) > len(Phrase(name)):
-            yield member
 
 
 def render_result(result: Any) -> str:
@@ -157,6 +127,8 @@ def _is_json(result: Any) -> bool:
     return True
 
 
+# One that is longer is taken for a text.
+_NAME: Final = re.compile(r'"([^"\n]{1,200})"(?=[\s\u200b]*:)')
 # Possessive: else each character of a string is a step to go back to, and a string of 1 MiB takes 150 MiB for a while.
 _PIECE: Final = re.compile(r'"((?:[^"\\]++|\\.)*+)"(\s*:)?|[^\s\[\]{},:"]+', re.DOTALL)
 # A character beyond U+FFFF may be escaped as a pair of surrogates.

@@ -1,8 +1,7 @@
 """Read a text as words: the form in which a quotation is compared with what it quotes."""
 
 import re
-import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
 from typing import Final
@@ -16,13 +15,9 @@ Span = tuple[int, int]
 _WORD: Final = re.compile("[wd][wdi]*(?:(?:(?<=[di])[nk](?=i*d)|(?<=[wi])a(?=i*w))[wdi]+)*|[ct](?:i*m)*|[nyp]")
 #: What begins a word, or is none, whatever stands before it.
 _EDGE: Final = re.compile("[sctpy]")
-#: What a phrase of ASCII does not begin or end with, if it has letters.
-_ASCII_EDGES: Final = "".join(one for one in map(chr, range(128)) if not (one.isalnum() or one == "_"))
-# In the classes of words: one with a letter or digit, what is kept of a phrase, and what people count as a word.
-_LETTERS, _KEPT, _ANY, _WORD_RUNS = map(re.compile, ("[wdct]", "[ywdct](?:.*[ywdct])?[im]*", ".+", "[wd]|c+|t+"))
+# In the classes of words: one with a letter or digit, and what is kept of a phrase.
+_LETTERS, _KEPT, _ANY = map(re.compile, ("[wdct]", "[ywdct](?:.*[ywdct])?[im]*", ".+"))
 _LONG: Final = 60
-#: What a word weighs whatever is in it; another weighs 1 a letter or digit.
-_WEIGHTS: Final = {"c": 3, "t": 1, "n": 0, "y": 0, "p": 0}
 #: Characters of a part of a text, about, and those in which its end is sought.
 _PART, _END_OF_PART = 1_000, 100
 #: Stands for each character that was cut out.
@@ -89,28 +84,9 @@ def _divide(text: str) -> list[int]:
     return [0, *[at + edge.start() for at, edge in ends if edge]]
 
 
-def _strip(text: str) -> str:
-    """Return a text without the punctuation before and after it: nothing, if it has no letters."""
-    if text.isascii():
-        return text.strip(_ASCII_EDGES)
-    kept = _KEPT.search(CLASSES.translate(text))
-    return text[kept.start() : kept.end()] if kept else ""
-
-
-def mark_lines(texts: Iterable[str]) -> str:
-    """Return the marked words of short texts as of phrases, a line each; what has no letters may be left out."""
-    lines = _fold("\n".join([_strip(text).replace("\n", " ") for text in set(texts)])).split("\n")
-    return "\n ".join(["", *[_mark(line.split()) for line in lines]]) + "\n"
-
-
 def fold_all(texts: Iterable[str]) -> frozenset[str]:
     """Return the words of all texts, folded, each once."""
     return frozenset(_fold("\n".join(texts)).split())
-
-
-def is_phrase(text: str) -> bool:
-    """Return whether more of a text than punctuation is left as a phrase."""
-    return _strip(text) != ""
 
 
 def has_letters(text: str) -> bool:
@@ -119,7 +95,7 @@ def has_letters(text: str) -> bool:
 
 
 def cut_out(marked: str, phrases: Iterable["Phrase"]) -> str:
-    """Take phrases out of marked words: nothing is found any more that has a part in one of them."""
+    """Take phrases out of marked words, each character of which becomes _CUT."""
     for phrase in phrases:
         if phrase.marked in marked:  # the space after it may be the one before the next
             words = phrase.marked[:-1]
@@ -128,11 +104,7 @@ def cut_out(marked: str, phrases: Iterable["Phrase"]) -> str:
 
 
 class Phrase:
-    """Words that are sought in a text, without the punctuation before and after them.
-
-    `weights` says of each word how much it shows: 1 for each letter, vowel sign or digit, 3 for an ideograph, a kana or
-    a syllable of Hangul.
-    """
+    """Words that are sought in a text, without the punctuation before and after them."""
 
     def __init__(self, text: str) -> None:
         folded, classes = _fold(text).split(), CLASSES.translate(text)
@@ -141,52 +113,43 @@ class Phrase:
         self.has_letters = _LETTERS.search(kinds) is not None
         kept = (_KEPT if self.has_letters else _ANY).search(kinds)
         first, end = kept.span() if kept else (0, 0)
-        self.folded, self._kinds = folded[first:end], kinds[first:end]
+        self.folded, self.kinds = folded[first:end], kinds[first:end]
         self.marked = f" {_mark(self.folded)}"
 
     def __len__(self) -> int:
-        return len(self._kinds)
+        return len(self.kinds)
 
     @property
-    def weights(self) -> list[int]:
-        """What each word shows."""
-        return [_weigh(word, kind) for word, kind in zip(self.folded, self._kinds, strict=True)]
+    def is_letter(self) -> bool:
+        """Whether it is one letter, ideograph or sign of a syllable."""
+        return len(self.folded) == 1 and len(self.folded[0]) == 1 and self.kinds in "wct"
 
     @property
-    def words(self) -> int:
-        """How many words people would count, roughly: in a script without spaces, each run of it is one."""
-        return len(_WORD_RUNS.findall(self._kinds))
+    def is_number(self) -> bool:
+        """Whether it is one number."""
+        return self.kinds == "d"
 
     @property
     def is_long(self) -> bool:
         """Whether it is long enough to be known again: 5 words, or 12 ideographs, or some of both."""
-        count = self._kinds.count
+        count = self.kinds.count
         return 12 * (count("w") + count("d")) + 5 * (count("c") + count("t")) >= _LONG
-
-
-def _weigh(word: str, kind: str) -> int:
-    if kind in _WEIGHTS:
-        return _WEIGHTS[kind]
-    return len(word) if word.isalnum() else sum(unicodedata.category(one)[0] in "LNM" for one in word)
 
 
 class Words:
     """The words of a text in order, each with its place. A mark of punctuation is a word, too.
 
-    The text is read in parts, so that a span is told without those of all words.
+    The text is read in parts, so that a span is told without those of all words. Phrases may be cut out of it, which
+    are found nonetheless.
     """
 
     def __init__(self, text: str, cut: Iterable[Phrase] = ()) -> None:
         self._text, self._starts = text, [*_divide(text), len(text)]
         parts = [_mark(_fold(text[start:end]).split()) for start, end in pairwise(self._starts)]
         self._marks = list(accumulate(map(len, parts), initial=0))
-        self._searched = cut_out(f" {''.join(parts)}", cut)
+        self._searched = f" {''.join(parts)}"
+        self._kept = cut_out(self._searched, cut)
         self._spans = dict[int, list[Span]]()
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether anything was taken out."""
-        return _CUT in self._searched
 
     def __contains__(self, phrase: Phrase) -> bool:
         return self._find(phrase, 0) >= 0
@@ -219,6 +182,22 @@ class Words:
         """Return the part of the text from a place on, so many words."""
         spans = self.spans(place, count)
         return spans[0][0], spans[-1][1]
+
+    def is_kept(self, place: int, phrase: Phrase) -> bool:
+        """Return whether nothing was cut out of a phrase that stands at a place."""
+        return self._kept.startswith(phrase.marked, place)
+
+    def rest(self, start: int, end: int) -> Phrase:
+        """Return what is left of a part of the text without what was cut out."""
+        return Phrase(self._kept[self._place(start) : self._place(end)].replace(_CUT, ""))
+
+    def _place(self, at: int) -> int:
+        """Return the place of the first word that begins at a character or after it."""
+        part = max(bisect_right(self._starts, at, hi=len(self._starts) - 1) - 1, 0)
+        place = self._marks[part]
+        for _ in range(bisect_left(self._spans_of(part), (at, 0))):
+            place = self._searched.index(" ", place + 1)
+        return place
 
     def _spans_of(self, part: int) -> list[Span]:
         if part not in self._spans:

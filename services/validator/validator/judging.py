@@ -76,7 +76,7 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
         "submissions": submissions,
         "policy": None if policy is None else policy.reference,
     }
-    if is_empty(result) and not judge_empty:
+    if not judge_empty and is_empty(result, criteria, task):
         verdict = refuse_empty(criteria, **terms)
     else:
         is_repeated = None if previous_result_hash is None else previous_result_hash == hash_result(json_text(result))

@@ -23,7 +23,6 @@ QUOTES_MAX: Final = 20
 #: Characters of all comments of a verdict, and of all evidence, so that it fits a record (contracts.sizes).
 WORDS_MAX: Final = 80_000
 
-_HELP: Final = "words that must appear literally can be put in quotation marks in the criterion"
 _EMPTY: Final = "the result is empty"
 _REFUTED: Final = "it passed, and was refuted when it was asked about again"
 _UNCONFIRMED: Final = "what was quoted was not confirmed"
@@ -139,41 +138,44 @@ class Ballot(NamedTuple):
 class Hearing:
     """What the judge has said of one criterion, and what follows.
 
-    The first sound answer decides. After an answer that was none, or a pass without evidence, only a second sound pass
-    makes the criterion pass: so asking again cannot turn a doubt into a pass by luck.
+    The first sound answer decides, also one that follows a faulty answer: `fault` says what was wrong with the last.
+    After a quotation that does not stand in the result two sound passes are needed, so that asking again cannot turn an
+    invention into a pass by luck.
     """
 
-    def __init__(self, criterion: Criterion, place: int = 0) -> None:
+    def __init__(self, criterion: Criterion, place: int = 0, fault: str | None = None) -> None:
         self.criterion = criterion
         self.place = place  # among the criteria of the job
         self.decided: CriterionVerdict | None = None
-        self.fault: str | None = None  # of the last pass without evidence
+        self.fault = fault
         self.is_answered = False
         self._is_doubtful = False
-        self._passes = 0
+        self._passes_missing = 1
         self._comment = ""
 
     def hear(self, answer: CriterionAnswer, evidence: Evidence) -> None:
         """Take an answer into account."""
-        self.is_answered = True
+        self.is_answered, self.fault = True, None
         quotes, comment = list(filter(None, map(str.strip, answer.evidence))), answer.comment.strip()
         if answer.outcome is Outcome.PASS:
-            quotes, self.fault = evidence.sift(quotes, self.criterion.text)
+            quotes, fault = evidence.sift(quotes, self.criterion.text)
             self._comment = comment
-            if self.fault is not None:
-                self.doubt()
+            if fault == FALSE_QUOTE or (fault is not None and self.criterion.kind != "never"):
+                self.doubt(fault, is_invented=fault == FALSE_QUOTE)
                 return
-            self._passes += 1
-            if self._passes < (2 if self._is_doubtful else 1):
+            self._passes_missing -= 1
+            if self._passes_missing:
                 return
         elif not all(found := [evidence.is_quoted(quote) for quote in quotes]):
             quotes, comment = list(compress(quotes, found)), _prepend_note(FALSE_QUOTE, comment)
             self._is_doubtful = True
         self.decided = self._conclude(answer.outcome, comment, quotes)
 
-    def doubt(self) -> None:
-        """Take into account that there was no sound answer."""
-        self._is_doubtful = True
+    def doubt(self, fault: str, *, is_invented: bool = False) -> None:
+        """Take into account what was wrong with an answer."""
+        self.fault, self._is_doubtful = fault, True
+        if is_invented:
+            self._passes_missing = 2
 
     def conclude(self, nonsense: JudgeAnswerError | None = None) -> Ballot:
         """Return what is held when the judge is asked no more; `nonsense` is what it did where it did not answer."""
@@ -183,13 +185,16 @@ class Hearing:
         if not self.is_answered:
             comment = f"the judge does not judge this result: {nonsense}"
             code = JudgeAnswerError.code if nonsense is None else nonsense.code
-            return Ballot(self._conclude(Outcome.CANNOT_ASSESS, comment), is_sure=False, silence=code)
-        note = f"{self.fault} ({_HELP})" if self.fault else "the judge's answers were doubtful, and it passed only once"
-        verdict = self._conclude(Outcome.CANNOT_ASSESS, _prepend_note(note, self._comment))
-        return Ballot(verdict, self.fault, is_sure=False)
+            return Ballot(self._leave_open(comment), is_sure=False, silence=code)
+        note = self.fault or "the judge invented a quotation, and passed it only once without"
+        return Ballot(self._leave_open(_prepend_note(note, self._comment)), self.fault, is_sure=False)
 
     def _conclude(self, outcome: Outcome, comment: str, quotes: Sequence[str] = ()) -> CriterionVerdict:
         return judge_criterion(self.criterion, outcome, comment, quotes)
+
+    def _leave_open(self, comment: str) -> CriterionVerdict:
+        """Return that the criterion is open by the judge's failure."""
+        return self._conclude(Outcome.CANNOT_ASSESS, comment).model_copy(update={"unproven": True})
 
 
 class Refutation(Hearing):
@@ -205,7 +210,9 @@ class Refutation(Hearing):
         if self.decided is None or self.decided.outcome is Outcome.PASS:
             return
         if not self.decided.evidence:
-            self.decided = self._conclude(Outcome.CANNOT_ASSESS, _prepend_note(_UNPROVEN, answer.comment.strip()))
+            said = _prepend_note(_UNPROVEN, answer.comment.strip())
+            is_own_word = answer.outcome is Outcome.CANNOT_ASSESS
+            self.decided = self._conclude(Outcome.CANNOT_ASSESS, said) if is_own_word else self._leave_open(said)
         else:
             comment = _prepend_note(_REFUTED, self.decided.comment)
             self.decided = self._conclude(self.decided.outcome, comment, self.decided.evidence)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.evidence import words
 from contracts.evidence.characters import classify, fold_character
-from contracts.evidence.words import Phrase, Span, Words, mark_lines
+from contracts.evidence.words import Phrase, Span, Words
 
 # All classes, and what is strange in each: several characters in one, digits that are none, far and unassigned ones.
 CHARACTERS = (
@@ -82,27 +82,31 @@ class TestParts:
         assert (made.spans(0, len(defined)) if defined else []) == [span for _, span in defined]
 
     @given(TEXTS, st.data())
-    def test_a_phrase_is_found_where_it_stands_but_for_what_is_cut_out(self, text: str, data: st.DataObject) -> None:
+    def test_a_phrase_is_found_where_it_stands_and_kept_where_nothing_is_cut_out(
+        self, text: str, data: st.DataObject
+    ) -> None:
         text *= data.draw(st.sampled_from([1, 3]))
         slices = st.slices(len(text))
         phrase, cut = (Phrase(text[data.draw(slices)]) for _ in range(2))
         made = Words(text, [cut] * (len(cut) > 0))
-        found = [made.span(place, len(phrase)) for place in made.find(phrase)]
-        assert found == define_places(text, phrase.folded, cut.folded)
-        assert (phrase in made) == (found != [])
+        places = [(place, made.span(place, len(phrase))) for place in made.find(phrase)]
+        assert [span for _, span in places] == define_places(text, phrase.folded, [])
+        assert (phrase in made) == (places != [])
+        kept = [span for place, span in places if made.is_kept(place, phrase)]
+        assert set(kept) <= set(define_places(text, phrase.folded, cut.folded))
 
 
 def test_what_only_begins_like_a_phrase_is_not_cut_out() -> None:
-    assert Phrase("bc") in Words("a b a bc a b a b", [Phrase("a b")])
-    assert Phrase("b") not in Words("a b a bc a b a b", [Phrase("a b")])
+    words = Words("a b a bc a b a b", [Phrase("a b")])
+    assert [words.is_kept(place, Phrase("bc")) for place in words.find(Phrase("bc"))] == [True]
+    assert [words.is_kept(place, Phrase("b")) for place in words.find(Phrase("b"))] == [False] * 3
 
 
-@given(st.lists(TEXTS, max_size=5))
-def test_a_line_is_marked_as_a_phrase(texts: list[str]) -> None:
-    lines = mark_lines(texts)
-    phrases = [phrase for phrase in map(Phrase, texts) if phrase.has_letters]
-    assert all(f"\n{phrase.marked}\n" in lines for phrase in phrases)
-    assert {line.strip() for line in lines.splitlines()} >= {phrase.marked.strip() for phrase in phrases}
+def test_what_is_left_of_a_part_is_what_was_not_cut_out() -> None:
+    text = "one two three. " + "x " * 2_000 + "Four one, two five"
+    words = Words(text, [Phrase("one two")])
+    assert words.rest(0, 14).folded == ["three"]
+    assert words.rest(text.index("Four"), len(text)).folded == ["four", "five"]
 
 
 def test_what_stands_far_away_is_found_in_a_text_without_spaces() -> None:

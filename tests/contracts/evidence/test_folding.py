@@ -75,23 +75,6 @@ def test_a_quotation_begins_and_ends_at_the_edge_of_a_word(text: str, quote: str
 
 
 @pytest.mark.parametrize(
-    ("text", "weight"),
-    [
-        ("a1 b-c", 4),
-        ("東京", 6),
-        ("かな", 6),
-        ("각각", 6),
-        ("ก\u0e35ข", 2),
-        ("e\u0301", 1),
-        ("_ + !", 0),
-        ("\u3164", 0),
-    ],
-)
-def test_a_letter_weighs_one_and_an_ideograph_three(text: str, weight: int) -> None:
-    assert sum(Phrase(text).weights) == weight
-
-
-@pytest.mark.parametrize(
     ("text", "is_long"),
     [("one, two, three, four", False), ("one two three four 5.0", True), ("木" * 11, False), ("木" * 12, True)],
 )

@@ -180,9 +180,8 @@ class Juror:
     ) -> dict[int, Ballot]:
         criteria, terms = self._document.criteria, self._terms
         make = Refutation if terms.manner.refutes else Hearing
-        hearings = terms.manner.arrange([make(criteria[place], place) for place in places])
+        hearings = terms.manner.arrange([make(criteria[place], place, faults.get(place)) for place in places])
         self._nonsense = None
-        self._faults = dict(faults)
         self._patience = patience = Patience(terms.asks_within_s)
         for asked in range(terms.asks_max):
             undecided = [one for one in hearings if one.decided is None]
@@ -205,15 +204,15 @@ class Juror:
         await run_all((self._ask_about(questions, group) for group in groups), AT_ONCE if size == 1 else 1)
 
     async def _ask_about(self, questions: Questions, hearings: Sequence[Hearing]) -> None:
-        places = [one.place for one in hearings]
-        question = self._document.ask(questions, places, self._terms.manner, self._faults)
+        faults = {one.place: one.fault for one in hearings if one.fault is not None}
+        question = self._document.ask(questions, [one.place for one in hearings], self._terms.manner, faults)
         section = None if questions.part is None else questions.part[0]
         try:
             ask, answer = await self.ask(question, role=self._terms.role, section=section)
         except JudgeAnswerError as error:
             self._nonsense = error
             for one in hearings:
-                one.doubt()
+                one.doubt(str(error), is_invented=error.code == "judge_canary")
             return
         self._log.read(ask, [(one.place, said.outcome) for one, said in zip(hearings, answer.criteria, strict=True)])
         if not all(one.is_answered for one in hearings):
