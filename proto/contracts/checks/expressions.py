@@ -15,6 +15,9 @@ EXPRESSION_MAX_CHARS: Final = 2_000
 #: What an expression may look at.
 VARIABLES: Final = frozenset({"result", "payload", "submission"})
 
+#: Evidence of an expression that has none, as where a member is missing.
+NO_VALUE: Final = "no value"
+
 _TYPES: Final = frozenset({"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"})
 _FUNCTION_NAMES: Final = (
     "bytes contains double duration dyn endsWith getDate getDayOfMonth getDayOfWeek getDayOfYear getFullYear getHours"
@@ -50,7 +53,7 @@ class Expression:
             value = self._program.execute({name: known[name] for name in self.variables})
         except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
             words = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            return Finding.of(False, "no value", f"the expression has no value: {words}")
+            return Finding.of(False, NO_VALUE, f"the expression has no value: {words}")
         evidence = describe(value) if value is None or isinstance(value, bool | dict | list | str) else repr(value)
         return Finding.of(value is True, evidence, f"the value of the expression is {evidence}")
 

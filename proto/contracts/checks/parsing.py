@@ -8,7 +8,8 @@ from typing import Final
 
 from contracts.checks.base import Check, CheckError, Finding, Subject
 from contracts.checks.expressions import read_expression
-from contracts.checks.paths import read_json_path
+from contracts.checks.holding import Within, read_valid, read_within
+from contracts.checks.paths import Each, Equals, read_json_path
 from contracts.checks.schema import read_json_schema
 from contracts.checks.texts import Url, read_contains, read_length, read_matches
 from contracts.status import Outcome
@@ -48,6 +49,16 @@ def _refuse_words(name: str, words: str) -> None:
         raise CheckError(f"nothing stands after `{name}`")
 
 
+def _look_within(read: Callable[[str, str], Check]) -> Callable[[str, str], Check]:
+    """Return a reader of checks that look at the JSON in a text, too; at a text's `$` stands the text."""
+
+    def read_looking(name: str, words: str) -> Check:
+        check = read(name, words)
+        return check if isinstance(check, Each | Equals) and not check.path.steps else Within(check, is_named=False)
+
+    return read_looking
+
+
 #: What may be asked of one text, also of each that a JSON path leads to.
 _TEXT_FORMS: Final[dict[str, Callable[[str, str], Check]]] = {
     "max_words": read_length,
@@ -59,13 +70,19 @@ _TEXT_FORMS: Final[dict[str, Callable[[str, str], Check]]] = {
     "matches": read_matches,
     "not_matches": read_matches,
     "url": _read_url,
+    "valid": read_valid,
+}
+#: What may be asked of data, also where a text holds it.
+_DATA_FORMS: Final[dict[str, Callable[[str, str], Check]]] = {
+    "json_path": lambda _, words: read_json_path(words, lambda inner: _read(inner, _TEXT_FORMS)),
+    "json_schema": read_json_schema,
+    "cel": read_expression,
 }
 _FORMS: Final[dict[str, Callable[[str, str], Check]]] = {
     **_TEXT_FORMS,
-    "json_path": lambda _, words: read_json_path(words, lambda inner: _read(inner, _TEXT_FORMS)),
-    "json_schema": read_json_schema,
+    **{name: _look_within(read) for name, read in _DATA_FORMS.items()},
+    "in": lambda _, words: read_within(words, lambda inner: _read(inner, _DATA_FORMS)),
     "differs": _read_differs,
-    "cel": read_expression,
 }
 _NAME: Final = re.compile(r"(\S*)\s*")
 

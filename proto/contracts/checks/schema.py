@@ -47,6 +47,7 @@ _NOTES: Final = frozenset(_NOTES_WORDS.split())
 #: What asks for nothing at its least value.
 _AT_LEAST: Final = frozenset({"dependentRequired", "minItems", "minLength", "minProperties", "required", "uniqueItems"})
 _TYPES: Final = frozenset({"array", "boolean", "null", "number", "object", "string"})
+_OF_TEXT: Final = frozenset({"format", "maxLength", "minLength", "pattern"})
 #: What asks for something whatever stands under it, though that is a schema.
 _ALWAYS: Final = frozenset({"contains", "not", "oneOf"})
 
@@ -116,6 +117,13 @@ def asks_for_something(schema: Any) -> bool:
     if not isinstance(schema, dict):
         return schema is not True
     return any(_asks(keyword, value, schema) for keyword, value in schema.items())
+
+
+def asks_for_text(schema: dict[str, Any]) -> bool:
+    """Return whether a schema is about a text, by its type, or by what it asks of one."""
+    if "type" in schema:
+        return "string" in schema["type"]
+    return not _OF_TEXT.isdisjoint(schema)
 
 
 def _asks(keyword: str, value: Any, schema: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from contracts.checks.base import Check, CheckError, Subject, panics_as_errors
 from contracts.checks.expressions import Expression
+from contracts.checks.holding import Within
 from contracts.checks.paths import Count, Each, Exists
 from contracts.checks.schema import JsonSchema, asks_for_something
 from contracts.checks.texts import Matches, compile_pattern
@@ -34,6 +35,8 @@ _NEIGHBOURS: Final = ("a", "-", "\n")
 
 def find_vacuity(check: Check) -> CheckError | None:
     """Return why a check says nothing of a result, with its place among the words after the name, or None."""
+    if isinstance(check, Within):
+        return find_vacuity(check.check)
     if isinstance(check, Exists | Count | Each) and not check.path.steps:
         if isinstance(check, Each):
             return find_vacuity(check.check)

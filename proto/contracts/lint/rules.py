@@ -84,7 +84,11 @@ _LITERAL: Final = re.compile(
     r"(?:words?|phrase|string|text|sentence)\s+[\"\u201c\u201e]([^\"\u201c\u201d]+)[\"\u201c\u201d]\s*\.?",
     re.IGNORECASE,
 )
-_JSON: Final = re.compile(rf"(?:{SUBJECT}\s+)?(?:must\s+be|should\s+be|is)\s+(?:valid\s+)?json\.?", re.IGNORECASE)
+_VALID: Final = re.compile(
+    rf"(?:{SUBJECT}\s+)?(?:must\s+be|should\s+be|is|ist)\s+(?:an?\s+|eine?\s+)?(?:(?:valid|g\xfcltige[rs]?)\s+)?"
+    r"(json|csv|python|markdown[\s-]+table|markdown-tabelle)(?:[\s-]+code)?\.?",
+    re.IGNORECASE,
+)
 _URL: Final = re.compile(
     rf"(?:{SUBJECT}\s+)?(?:must\s+be|should\s+be|is)\s+an?\s+(?:valid\s+)?(?:url|link)\.?", re.IGNORECASE
 )
@@ -113,8 +117,9 @@ def _suggest_checks(one: Criterion) -> Iterator[str]:
     text = one.text
     if match := _LITERAL.fullmatch(text):
         yield f"contains {json.dumps(match[1], ensure_ascii=False)}"
-    elif _JSON.fullmatch(text):
-        yield 'json_schema {"type": ["object", "array"]}'
+    elif match := _VALID.fullmatch(text):
+        form = match[1].lower()
+        yield f"valid {'markdown_table' if form.startswith('markdown') else form}"
     elif _URL.fullmatch(text):
         yield "url"
     elif asks_for_length_alone(text):

@@ -101,7 +101,6 @@ def test_there_are_many_such_and_they_stand_together() -> None:
 ANSWERS = "It answers each question that the description asks"
 GREETING = "It addresses the reader by name and ends with a greeting"
 TERMS = "Every technical term in it is explained where it first stands"
-JSON = 'check: json_schema {"type": ["object", "array"]}'
 
 
 @pytest.mark.parametrize(
@@ -182,7 +181,11 @@ JSON = 'check: json_schema {"type": ["object", "array"]}'
         ("optional: under 100 words", "criterion_better_as_check", "optional: check: max_words 99"),
         ("Between 100 and 200 words", "criterion_better_as_check", "check: min_words 100\ncheck: max_words 200"),
         ('Contains the word "sea"', "criterion_better_as_check", 'check: contains "sea"'),
-        ("The output must be valid JSON.", "criterion_better_as_check", JSON),
+        ("The output must be valid JSON.", "criterion_better_as_check", "check: valid json"),
+        ("Is valid CSV", "criterion_better_as_check", "check: valid csv"),
+        ("It is valid Python code", "criterion_better_as_check", "check: valid python"),
+        ("Is a Markdown table", "criterion_better_as_check", "check: valid markdown_table"),
+        ("Ist g\u00fcltiges JSON", "criterion_better_as_check", "check: valid json"),
         ("It is a valid URL", "criterion_better_as_check", "check: url"),
     ],
 )  # fmt: skip

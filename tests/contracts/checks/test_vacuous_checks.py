@@ -23,6 +23,8 @@ from contracts.judging.policy import LoopStep
         "matches /^$|a*/",
         "matches /(a{100}){10}|/",
         "json_path $ exists",
+        "in csv json_path $ exists",
+        'in json json_schema {"title": "x"}',
         "json_path $ count > 0",
         "json_path $ count 1",
         "json_path $ matches /.*/",

@@ -16,6 +16,7 @@ from contracts.jsontext import json_text
 from contracts.status import Outcome
 from validator import checking
 from validator.checking import CheckProcesses
+from validator.ports import Subject
 
 
 @pytest.fixture
@@ -86,6 +87,43 @@ async def test_whatever_the_result_each_check_has_an_outcome(result: Any, proces
     assert not verdict.is_valid
     again, _ = await judge("check: min_words 1", run_checks=processes.run)
     assert again.is_valid
+
+
+HOSTILE = {
+    "fences": "```\n" * 250_000,
+    "fences of json": "```json\n{}\n```\n" * 70_000,
+    "brackets": "[" * 1_000_000,
+    "objects": '{"a":' * 200_000,
+    "an unclosed tag": "```" + "a" * 1_000_000 + "`",
+    "white space": ("{" + " " * 1_000) * 1_000,
+    "a huge cell": 'a,b\n"' + "x" * 1_000_000,
+    "many cells": "a,b\n" + "," * 1_000_000,
+    "many columns": "\n".join(",".join(f"{row}{n}" for n in range(20_000)) for row in "ab"),
+    "many rows": "|a|b|\n|-|-|\n" + "|1|2|\n" * 30_000,
+    "bars": ("|" * 500 + "\n") * 2_000,
+    "parentheses": "(" * 1_000_000,
+    "signs": "-" * 1_000_000 + "1",
+    "a chain": "a" + ".a" * 500_000,
+    "a sum": "1" + "+1" * 500_000,
+    "calls": "f" + "()" * 200_000,
+    "many lines": "x=1\n" * 50_000,
+    "a number": "9" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("result", HOSTILE.values(), ids=HOSTILE)
+async def test_whatever_a_text_holds_each_check_of_it_has_an_outcome(result: str) -> None:
+    checks = [
+        *("valid json", "valid jsonl", "valid csv", "valid python", "valid markdown_table"),
+        *("in csv json_path $[*].x exists", "in markdown_table json_path $[*].x exists", "json_path $.x exists"),
+        *('json_schema {"required": ["x"], "type": "object"}', "cel result.x == 1"),
+    ]
+    async with CheckProcesses() as processes:
+        findings = await processes.run(checks, Subject(result))
+        assert len(findings) == len(checks)
+        assert {one.outcome for one in findings[5:]} <= {Outcome.FAIL, Outcome.CANNOT_ASSESS}
+        (still,) = await processes.run(["min_words 1"], Subject("still here"))
+        assert still.outcome is Outcome.PASS
 
 
 async def test_a_deep_result_breaks_nothing(processes: CheckProcesses) -> None:
