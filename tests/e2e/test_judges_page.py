@@ -56,8 +56,11 @@ async def test_a_result_is_judged_without_a_job(visitor: Visitor):
 def labelled() -> list[str]:
     """Cases that are good and name the north quay, and bad ones that do not; the last is bad, and names it."""
     asked = {"title": "Inspect the harbour", "criteria": [{"text": 'Names the "north quay"'}]}
-    plain = [(f"{label}-{number}", NORTH if label else SOUTH, label) for label in (True, False) for number in range(3)]
-    cases = [{**asked, "id": name, "result": result, "label": label} for name, result, label in plain]
+    cases = [
+        {**asked, "id": f"{label}-{n}", "result": f"{NORTH if label else SOUTH} Seen by {n} people.", "label": label}
+        for label in (True, False)
+        for n in range(30)  # as few as show 90 % with certainty
+    ]
     odd = {**asked, "id": "odd", "title": "Inspect it by night", "result": f"It was dark. {NORTH}", "label": False}
     return [json.dumps(case) for case in (*cases, odd)]
 
@@ -97,7 +100,7 @@ async def test_a_golden_set_refuses_a_version_until_somebody_says_why(visitor: V
     await dialog.get_by_role("button", name="Promote").click()
     refusal = dialog.get_by_role("alert")
     await expect(refusal).to_contain_text("golden_failed")
-    await expect(refusal).to_contain_text("0.750 of the bad results are refused, less than 0.9")
+    await expect(refusal).to_contain_text("30 of 31 bad results are refused, which shows 0.856 or more")
     await keep(page, "golden-refused")
     assert await found_by_axe(page) == []
     assert (await system.client.get_judge_policy("gated")).current == 1

@@ -40,7 +40,7 @@ class FakeJudges(JudgeServiceServicer):
         self.golden: dict[str, NamedGoldenSet] = {}
         self.validators: list[pb.Validator] = []
         self.warnings: list[pb.JudgingWarning] = []
-        self.kept: list[Report] = []
+        self.kept: list[str] = []
 
     async def ListJudgePolicies(self, request, context):
         policies = [judge_policy_message(each) for each in self.policies.values()]
@@ -84,9 +84,8 @@ class FakeJudges(JudgeServiceServicer):
         return pb.RetireJudgePolicyResponse(policy=judge_policy_message(self.policies[request.name]))
 
     async def KeepEvaluation(self, request, context):
-        report = Report.model_validate_json(request.report_json)
-        self.kept.append(report)
-        return pb.KeepEvaluationResponse(references=[reference for reference, _ in report.list_measured()])
+        self.kept.append(request.evaluation)
+        return pb.KeepEvaluationResponse()
 
     async def PutGoldenSet(self, request, context):
         rates = {field.name: value for field, value in request.ListFields() if field.name.endswith(("_min", "_max"))}

@@ -12,6 +12,7 @@ from signoff.v1.judge_service_pb2_grpc import JudgeServiceStub
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
     from contracts.criteria import Criterion, CriterionWarning
     from contracts.jsontext import Json
@@ -55,7 +56,7 @@ class JudgesClient(Connection):
     async def promote_judge_policy(
         self, name: str, version: int, *, report: Mapping[str, Json] | None = None, force_reason: str | None = None
     ) -> NamedJudgePolicy:
-        """Let new executions be judged by a version, which passes the golden set by this report; NOT_FOUND."""
+        """Let new executions be judged by a version, which passes the golden set as a report names it; NOT_FOUND."""
         text = None if report is None else json.dumps(report)
         request = pb.PromoteJudgePolicyRequest(
             name=name, version=version, report_json=text, force_reason=force_reason or None
@@ -67,9 +68,9 @@ class JudgesClient(Connection):
         request = pb.RetireJudgePolicyRequest(name=name, reason=reason or None)
         return self._read((await self._call(self._judges.RetireJudgePolicy, request)).policy)
 
-    async def keep_evaluation(self, report: Mapping[str, Json]) -> list[str]:
-        """Keep what a report of `signoff judge evaluate` says of versions of policies, and return of which."""
-        request = pb.KeepEvaluationRequest(report_json=json.dumps(report))
+    async def keep_evaluation(self, evaluation: UUID) -> list[str]:
+        """Have the judgings of an evaluation counted and kept, and return of which versions; NOT_FOUND."""
+        request = pb.KeepEvaluationRequest(evaluation=str(evaluation))
         return [*(await self._call(self._judges.KeepEvaluation, request)).references]
 
     async def put_golden_set(
@@ -82,7 +83,7 @@ class JudgesClient(Connection):
         flips_max: float | None = None,
         note: str | None = None,
     ) -> NamedGoldenSet:
-        """Replace the golden set of a policy: a labelled case a line, and the share of each label to judge rightly."""
+        """Replace the golden set of a policy: a labelled case a line, and what the share judged rightly reaches."""
         request = pb.PutGoldenSetRequest(
             name=name,
             cases_jsonl=cases_jsonl,

@@ -38,6 +38,7 @@ class _Version(Model):
 class JudgeEvaluation(Measured):
     """What an evaluation on labelled cases found of a version of a policy."""
 
+    evaluation: str = Field(description="names it, as its report does")
     version: int = Field(description="that was evaluated")
     actor: str
     created_at: datetime
@@ -225,10 +226,14 @@ def _evaluation_of(message: pb.JudgePolicyVersion) -> JudgeEvaluation | None:
     sent = message.evaluation
     overall = Counts(**{name: getattr(sent.overall, name) for name in Counts.model_fields})
     quorum = [
-        QuorumWorth(wrong=list(one.wrong), **fields_of(one, {"votes", "labels", "correlation", "majority_wrong"}))
+        QuorumWorth(
+            **{name: getattr(one, name) for name in ("votes", "labels", "majority_wrong")},
+            **fields_of(one, {"correlation", "correlation_low", "correlation_high"}),
+            wrong=list(one.wrong),
+        )
         for one in sent.quorum
     ]
-    named = fields_of(sent, {"version", "cases_hash", "actor"})
+    named = fields_of(sent, {"evaluation", "version", "cases_hash", "actor"})
     return JudgeEvaluation(**named, created_at=_at(sent), overall=overall, quorum=quorum)
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Any, Final, Self
+from uuid import UUID
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +16,8 @@ from signoff.v1 import judging_service_pb2 as pb
 
 #: Cases that one call may queue.
 CASES_MAX: Final = 500
+#: How often one evaluation judges a case.
+REPEATS_MAX: Final = 100
 
 
 class JudgingCase(StrictModel):
@@ -27,6 +30,12 @@ class JudgingCase(StrictModel):
     submissions: Annotated[int, Field(ge=1, le=100)] | None = None
     payload: Json = Field(None, description="what checks look at")
     judge_empty: bool = Field(False, description="whether the judge is asked about an empty result, too")
+    labels: str = Field(
+        "",
+        pattern="^[tf-]*$",
+        description="of an evaluation, what people say: a letter for the whole, then one for each criterion; "
+        "t, f, or - (nobody said)",
+    )
 
     @field_validator("acceptance_criteria")
     @classmethod
@@ -44,6 +53,12 @@ class NewJudgings(StrictModel):
     cases: Annotated[list[JudgingCase], Field(min_length=1, max_length=CASES_MAX)]
     judge: Reference | None = Field(None, description="a judge policy: its name, or one version of it")
     judge_policy: JudgePolicy | None = Field(None, description="one that is not stored, instead")
+    evaluation: UUID | None = Field(
+        None, description="an id of the caller's: what is judged under it is counted, and kept, as one evaluation"
+    )
+    repeat: int = Field(
+        1, ge=1, le=REPEATS_MAX, description="how often each case was judged in the evaluation with these"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -53,7 +68,18 @@ class NewJudgings(StrictModel):
         if self.judge is not None and self.judge_policy is not None:
             msg = "give either judge or judge_policy"
             raise ValueError(msg)
+        if self.evaluation is not None:
+            self._check_evaluation()
         return self
+
+    def _check_evaluation(self) -> None:
+        """Raise ValueError if nothing could be counted: what is not stored has no name that is its own."""
+        if self.kind != JudgingKind.EVALUATE or self.judge_policy is not None:
+            msg = "evaluation goes with the kind `evaluate`, and with a judge policy that is stored"
+            raise ValueError(msg)
+        if any(len(case.labels) != 1 + len(parse_criteria(case.acceptance_criteria)) for case in self.cases):
+            msg = "labels of an evaluated case have a letter for the whole and one for each criterion"
+            raise ValueError(msg)
 
 
 class Judging(Model):
@@ -136,6 +162,8 @@ def new_judgings_message(new: NewJudgings, idempotency_key: str = "") -> pb.Crea
         judge=new.judge,
         judge_policy_json=new.judge_policy.model_dump_json(exclude_defaults=True) if new.judge_policy else None,
         idempotency_key=idempotency_key or None,
+        evaluation=str(new.evaluation) if new.evaluation else None,
+        repeat=new.repeat,
     )
 
 
@@ -148,6 +176,8 @@ def new_judgings_of(message: pb.CreateJudgingsRequest) -> NewJudgings:
             "cases": [_case_of(case) for case in message.cases],
             "judge": message.judge if message.HasField("judge") else None,
             "judge_policy": None if policy is None else JudgePolicy.model_validate_json(policy),
+            "evaluation": message.evaluation if message.HasField("evaluation") else None,
+            "repeat": message.repeat or 1,
         }
     )
 

@@ -136,11 +136,14 @@ class JudgeEvaluation(_message.Message):
     QUORUM_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """That was evaluated."""
     cases_hash: _builtins.str
     """SHA-256 of the cases."""
     actor: _builtins.str
+    evaluation: _builtins.str
+    """Names it, as its report does."""
     @_builtins.property
     def overall(self) -> Global___LabelledCounts:
         """Of whole results."""
@@ -160,10 +163,11 @@ class JudgeEvaluation(_message.Message):
         quorum: _abc.Iterable[Global___QuorumWorth] | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         actor: _builtins.str = ...,
+        evaluation: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "overall", b"overall"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "cases_hash", b"cases_hash", "created_at", b"created_at", "overall", b"overall", "quorum", b"quorum", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "cases_hash", b"cases_hash", "created_at", b"created_at", "evaluation", b"evaluation", "overall", b"overall", "quorum", b"quorum", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -179,10 +183,13 @@ class LabelledCounts(_message.Message):
     FALSE_ACCEPTS_FIELD_NUMBER: _builtins.int
     TRUE_REJECTS_FIELD_NUMBER: _builtins.int
     FALSE_REJECTS_FIELD_NUMBER: _builtins.int
+    UNSURE_FIELD_NUMBER: _builtins.int
     true_accepts: _builtins.int
     false_accepts: _builtins.int
     true_rejects: _builtins.int
     false_rejects: _builtins.int
+    unsure: _builtins.int
+    """Of the rejects: what the judge could not assess."""
     def __init__(
         self,
         *,
@@ -190,10 +197,11 @@ class LabelledCounts(_message.Message):
         false_accepts: _builtins.int = ...,
         true_rejects: _builtins.int = ...,
         false_rejects: _builtins.int = ...,
+        unsure: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["false_accepts", b"false_accepts", "false_rejects", b"false_rejects", "true_accepts", b"true_accepts", "true_rejects", b"true_rejects"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["false_accepts", b"false_accepts", "false_rejects", b"false_rejects", "true_accepts", b"true_accepts", "true_rejects", b"true_rejects", "unsure", b"unsure"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -213,6 +221,10 @@ class QuorumWorth(_message.Message):
     WORTH_VOTES_FIELD_NUMBER: _builtins.int
     BEST_WRONG_FIELD_NUMBER: _builtins.int
     ADDS_NOTHING_FIELD_NUMBER: _builtins.int
+    CORRELATION_LOW_FIELD_NUMBER: _builtins.int
+    CORRELATION_HIGH_FIELD_NUMBER: _builtins.int
+    WORTH_VOTES_LOW_FIELD_NUMBER: _builtins.int
+    WORTH_VOTES_HIGH_FIELD_NUMBER: _builtins.int
     votes: _builtins.int
     labels: _builtins.int
     correlation: _builtins.float
@@ -223,6 +235,11 @@ class QuorumWorth(_message.Message):
     best_wrong: _builtins.int
     adds_nothing: _builtins.bool
     """The best vote alone is wrong no more often than the majority."""
+    correlation_low: _builtins.float
+    """95 % intervals, by case; not set where they are not known, or have no bound."""
+    correlation_high: _builtins.float
+    worth_votes_low: _builtins.float
+    worth_votes_high: _builtins.float
     @_builtins.property
     def wrong(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """By vote. No answer is an error."""
@@ -238,19 +255,39 @@ class QuorumWorth(_message.Message):
         worth_votes: _builtins.float | None = ...,
         best_wrong: _builtins.int = ...,
         adds_nothing: _builtins.bool = ...,
+        correlation_low: _builtins.float | None = ...,
+        correlation_high: _builtins.float | None = ...,
+        worth_votes_low: _builtins.float | None = ...,
+        worth_votes_high: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_correlation", b"_correlation", "_worth_votes", b"_worth_votes", "correlation", b"correlation", "worth_votes", b"worth_votes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_correlation", b"_correlation", "_correlation_high", b"_correlation_high", "_correlation_low", b"_correlation_low", "_worth_votes", b"_worth_votes", "_worth_votes_high", b"_worth_votes_high", "_worth_votes_low", b"_worth_votes_low", "correlation", b"correlation", "correlation_high", b"correlation_high", "correlation_low", b"correlation_low", "worth_votes", b"worth_votes", "worth_votes_high", b"worth_votes_high", "worth_votes_low", b"worth_votes_low"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_correlation", b"_correlation", "_worth_votes", b"_worth_votes", "adds_nothing", b"adds_nothing", "best_wrong", b"best_wrong", "correlation", b"correlation", "labels", b"labels", "majority_wrong", b"majority_wrong", "votes", b"votes", "worth_votes", b"worth_votes", "wrong", b"wrong"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_correlation", b"_correlation", "_correlation_high", b"_correlation_high", "_correlation_low", b"_correlation_low", "_worth_votes", b"_worth_votes", "_worth_votes_high", b"_worth_votes_high", "_worth_votes_low", b"_worth_votes_low", "adds_nothing", b"adds_nothing", "best_wrong", b"best_wrong", "correlation", b"correlation", "correlation_high", b"correlation_high", "correlation_low", b"correlation_low", "labels", b"labels", "majority_wrong", b"majority_wrong", "votes", b"votes", "worth_votes", b"worth_votes", "worth_votes_high", b"worth_votes_high", "worth_votes_low", b"worth_votes_low", "wrong", b"wrong"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__correlation: _TypeAlias = _typing.Literal["correlation"]  # noqa: Y015
     _WhichOneofArgType__correlation: _TypeAlias = _typing.Literal["_correlation", b"_correlation"]  # noqa: Y015
+    _WhichOneofReturnType__correlation_high: _TypeAlias = _typing.Literal["correlation_high"]  # noqa: Y015
+    _WhichOneofArgType__correlation_high: _TypeAlias = _typing.Literal["_correlation_high", b"_correlation_high"]  # noqa: Y015
+    _WhichOneofReturnType__correlation_low: _TypeAlias = _typing.Literal["correlation_low"]  # noqa: Y015
+    _WhichOneofArgType__correlation_low: _TypeAlias = _typing.Literal["_correlation_low", b"_correlation_low"]  # noqa: Y015
     _WhichOneofReturnType__worth_votes: _TypeAlias = _typing.Literal["worth_votes"]  # noqa: Y015
     _WhichOneofArgType__worth_votes: _TypeAlias = _typing.Literal["_worth_votes", b"_worth_votes"]  # noqa: Y015
+    _WhichOneofReturnType__worth_votes_high: _TypeAlias = _typing.Literal["worth_votes_high"]  # noqa: Y015
+    _WhichOneofArgType__worth_votes_high: _TypeAlias = _typing.Literal["_worth_votes_high", b"_worth_votes_high"]  # noqa: Y015
+    _WhichOneofReturnType__worth_votes_low: _TypeAlias = _typing.Literal["worth_votes_low"]  # noqa: Y015
+    _WhichOneofArgType__worth_votes_low: _TypeAlias = _typing.Literal["_worth_votes_low", b"_worth_votes_low"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__correlation) -> _WhichOneofReturnType__correlation | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__correlation_high) -> _WhichOneofReturnType__correlation_high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__correlation_low) -> _WhichOneofReturnType__correlation_low | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__worth_votes) -> _WhichOneofReturnType__worth_votes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__worth_votes_high) -> _WhichOneofReturnType__worth_votes_high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__worth_votes_low) -> _WhichOneofReturnType__worth_votes_low | None: ...
 
 Global___QuorumWorth: _TypeAlias = QuorumWorth  # noqa: Y015
 
@@ -639,7 +676,9 @@ class PromoteJudgePolicyRequest(_message.Message):
     force_reason: _builtins.str
     """Why, although something speaks against it; it is kept."""
     report_json: _builtins.str
-    """Of `signoff judge evaluate` on the policy's golden set, if there is one and nothing is forced."""
+    """Of `signoff judge evaluate` on the policy's golden set, if there is one and nothing is forced: `evaluation` names the
+    judgings that count, and what `policies` say beside is what these say.
+    """
     def __init__(
         self,
         *,
@@ -731,17 +770,17 @@ Global___RetireJudgePolicyResponse: _TypeAlias = RetireJudgePolicyResponse  # no
 class KeepEvaluationRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    REPORT_JSON_FIELD_NUMBER: _builtins.int
-    report_json: _builtins.str
-    """Of `signoff judge evaluate`: `cases_hash` and `policies`, each with `versions`, `overall`, `flips` and `quorum`."""
+    EVALUATION_FIELD_NUMBER: _builtins.int
+    evaluation: _builtins.str
+    """As CreateJudgings was told it."""
     def __init__(
         self,
         *,
-        report_json: _builtins.str = ...,
+        evaluation: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["report_json", b"report_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -754,7 +793,7 @@ class KeepEvaluationResponse(_message.Message):
     REFERENCES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def references(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Of which it is kept: those of the report that are known, each judged by itself."""
+        """Of which it is kept: the versions that judged."""
 
     def __init__(
         self,
@@ -1036,6 +1075,8 @@ class GoldenSet(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     CASES_JSONL_FIELD_NUMBER: _builtins.int
+    GOOD_FIELD_NUMBER: _builtins.int
+    BAD_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The policy's."""
     version: _builtins.int
@@ -1045,7 +1086,9 @@ class GoldenSet(_message.Message):
     cases_hash: _builtins.str
     """SHA-256 of the cases, as the report of an evaluation names them."""
     true_positive_rate_min: _builtins.float
-    """Shares of the good ones that must pass, and of the bad ones that must not."""
+    """What the lower bounds (Clopper-Pearson, 95 %) of two shares reach: of the good ones that pass, and of the bad ones that
+    do not.
+    """
     true_negative_rate_min: _builtins.float
     flips_max: _builtins.float
     """Share of the cases whose repeats may differ; not looked at when not set."""
@@ -1053,6 +1096,8 @@ class GoldenSet(_message.Message):
     note: _builtins.str
     cases_jsonl: _builtins.str
     """One a line."""
+    good: _builtins.int
+    bad: _builtins.int
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -1070,10 +1115,12 @@ class GoldenSet(_message.Message):
         actor: _builtins.str = ...,
         note: _builtins.str | None = ...,
         cases_jsonl: _builtins.str = ...,
+        good: _builtins.int = ...,
+        bad: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max", "_note", b"_note", "created_at", b"created_at", "flips_max", b"flips_max", "note", b"note"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max", "_note", b"_note", "actor", b"actor", "cases", b"cases", "cases_hash", b"cases_hash", "cases_jsonl", b"cases_jsonl", "created_at", b"created_at", "flips_max", b"flips_max", "is_retired", b"is_retired", "name", b"name", "note", b"note", "true_negative_rate_min", b"true_negative_rate_min", "true_positive_rate_min", b"true_positive_rate_min", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max", "_note", b"_note", "actor", b"actor", "bad", b"bad", "cases", b"cases", "cases_hash", b"cases_hash", "cases_jsonl", b"cases_jsonl", "created_at", b"created_at", "flips_max", b"flips_max", "good", b"good", "is_retired", b"is_retired", "name", b"name", "note", b"note", "true_negative_rate_min", b"true_negative_rate_min", "true_positive_rate_min", b"true_positive_rate_min", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__flips_max: _TypeAlias = _typing.Literal["flips_max"]  # noqa: Y015
     _WhichOneofArgType__flips_max: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max"]  # noqa: Y015
@@ -1098,7 +1145,9 @@ class PutGoldenSetRequest(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     cases_jsonl: _builtins.str
-    """A labelled case a line, as docs/judging.md says; each says whether the whole is good, and some are good, some bad."""
+    """A labelled case a line, as docs/judging.md says; each says whether the whole is good, and some are good, some bad. No
+    two ask the same.
+    """
     true_positive_rate_min: _builtins.float
     """0.9 when not set."""
     true_negative_rate_min: _builtins.float

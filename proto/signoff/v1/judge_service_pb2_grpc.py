@@ -149,7 +149,8 @@ class JudgeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def KeepEvaluation(self, request, context):
-        """Keeps what an evaluation says of versions of policies: the newest of each version. Promoting one by a report does so, too.
+        """Counts the judgings of an evaluation, all of which are done, and keeps them: of each version the newest on the same
+        cases.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,9 @@ class JudgeServiceStub:
     RetireJudgePolicy: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.RetireJudgePolicyRequest, _judge_service_pb2.RetireJudgePolicyResponse]
     """Lets no new execution be judged by the name. Its versions stay, and promoting one brings it back."""
     KeepEvaluation: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.KeepEvaluationRequest, _judge_service_pb2.KeepEvaluationResponse]
-    """Keeps what an evaluation says of versions of policies: the newest of each version. Promoting one by a report does so, too."""
+    """Counts the judgings of an evaluation, all of which are done, and keeps them: of each version the newest on the same
+    cases.
+    """
     PutGoldenSet: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.PutGoldenSetRequest, _judge_service_pb2.PutGoldenSetResponse]
     """Replaces the golden set of a policy."""
     GetGoldenSet: _grpc.UnaryUnaryMultiCallable[_judge_service_pb2.GetGoldenSetRequest, _judge_service_pb2.GetGoldenSetResponse]
@@ -82,7 +84,9 @@ class JudgeServiceAsyncStub(JudgeServiceStub):
     RetireJudgePolicy: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.RetireJudgePolicyRequest, _judge_service_pb2.RetireJudgePolicyResponse]  # type: ignore[assignment]
     """Lets no new execution be judged by the name. Its versions stay, and promoting one brings it back."""
     KeepEvaluation: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.KeepEvaluationRequest, _judge_service_pb2.KeepEvaluationResponse]  # type: ignore[assignment]
-    """Keeps what an evaluation says of versions of policies: the newest of each version. Promoting one by a report does so, too."""
+    """Counts the judgings of an evaluation, all of which are done, and keeps them: of each version the newest on the same
+    cases.
+    """
     PutGoldenSet: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.PutGoldenSetRequest, _judge_service_pb2.PutGoldenSetResponse]  # type: ignore[assignment]
     """Replaces the golden set of a policy."""
     GetGoldenSet: _aio.UnaryUnaryMultiCallable[_judge_service_pb2.GetGoldenSetRequest, _judge_service_pb2.GetGoldenSetResponse]  # type: ignore[assignment]
@@ -151,7 +155,9 @@ class JudgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _judge_service_pb2.KeepEvaluationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_judge_service_pb2.KeepEvaluationResponse, _abc.Awaitable[_judge_service_pb2.KeepEvaluationResponse]]:
-        """Keeps what an evaluation says of versions of policies: the newest of each version. Promoting one by a report does so, too."""
+        """Counts the judgings of an evaluation, all of which are done, and keeps them: of each version the newest on the same
+        cases.
+        """
 
     @_abc_1.abstractmethod
     def PutGoldenSet(

@@ -30,6 +30,7 @@ class JudgingCase(_message.Message):
     SUBMISSIONS_FIELD_NUMBER: _builtins.int
     PAYLOAD_JSON_FIELD_NUMBER: _builtins.int
     JUDGE_EMPTY_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     result_json: _builtins.str
     acceptance_criteria: _builtins.str
     """The text form, one a line."""
@@ -41,6 +42,8 @@ class JudgingCase(_message.Message):
     """What checks look at."""
     judge_empty: _builtins.bool
     """Whether the judge is asked about an empty result, too."""
+    labels: _builtins.str
+    """Of an evaluation, what people say: a letter for the whole, then one for each criterion; t, f, or - (nobody said)."""
     def __init__(
         self,
         *,
@@ -51,10 +54,11 @@ class JudgingCase(_message.Message):
         submissions: _builtins.int = ...,
         payload_json: _builtins.str | None = ...,
         judge_empty: _builtins.bool = ...,
+        labels: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json", "payload_json", b"payload_json"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "judge_empty", b"judge_empty", "payload_json", b"payload_json", "result_json", b"result_json", "submission", b"submission", "submissions", b"submissions", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "judge_empty", b"judge_empty", "labels", b"labels", "payload_json", b"payload_json", "result_json", b"result_json", "submission", b"submission", "submissions", b"submissions", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__payload_json: _TypeAlias = _typing.Literal["payload_json"]  # noqa: Y015
     _WhichOneofArgType__payload_json: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json"]  # noqa: Y015
@@ -71,6 +75,8 @@ class CreateJudgingsRequest(_message.Message):
     JUDGE_FIELD_NUMBER: _builtins.int
     JUDGE_POLICY_JSON_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
+    REPEAT_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """`try`, `test`, `evaluate` or `draft`."""
     judge: _builtins.str
@@ -78,6 +84,12 @@ class CreateJudgingsRequest(_message.Message):
     judge_policy_json: _builtins.str
     idempotency_key: _builtins.str
     """The same key is the same judgings."""
+    evaluation: _builtins.str
+    """An id that the caller made: the judgings of all calls with it are one evaluation, which KeepEvaluation counts. Of the
+    kind `evaluate`, and by a policy that is stored.
+    """
+    repeat: _builtins.int
+    """How often each case was judged in it with these, from 1: the first counts, others say whether it flips. 1 when not set."""
     @_builtins.property
     def cases(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgingCase]:
         """500 at most."""
@@ -90,17 +102,23 @@ class CreateJudgingsRequest(_message.Message):
         judge: _builtins.str | None = ...,
         judge_policy_json: _builtins.str | None = ...,
         idempotency_key: _builtins.str | None = ...,
+        evaluation: _builtins.str | None = ...,
+        repeat: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "_judge", b"_judge", "_judge_policy_json", b"_judge_policy_json", "idempotency_key", b"idempotency_key", "judge", b"judge", "judge_policy_json", b"judge_policy_json"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_evaluation", b"_evaluation", "_idempotency_key", b"_idempotency_key", "_judge", b"_judge", "_judge_policy_json", b"_judge_policy_json", "evaluation", b"evaluation", "idempotency_key", b"idempotency_key", "judge", b"judge", "judge_policy_json", b"judge_policy_json"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "_judge", b"_judge", "_judge_policy_json", b"_judge_policy_json", "cases", b"cases", "idempotency_key", b"idempotency_key", "judge", b"judge", "judge_policy_json", b"judge_policy_json", "kind", b"kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_evaluation", b"_evaluation", "_idempotency_key", b"_idempotency_key", "_judge", b"_judge", "_judge_policy_json", b"_judge_policy_json", "cases", b"cases", "evaluation", b"evaluation", "idempotency_key", b"idempotency_key", "judge", b"judge", "judge_policy_json", b"judge_policy_json", "kind", b"kind", "repeat", b"repeat"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__evaluation: _TypeAlias = _typing.Literal["evaluation"]  # noqa: Y015
+    _WhichOneofArgType__evaluation: _TypeAlias = _typing.Literal["_evaluation", b"_evaluation"]  # noqa: Y015
     _WhichOneofReturnType__idempotency_key: _TypeAlias = _typing.Literal["idempotency_key"]  # noqa: Y015
     _WhichOneofArgType__idempotency_key: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key"]  # noqa: Y015
     _WhichOneofReturnType__judge: _TypeAlias = _typing.Literal["judge"]  # noqa: Y015
     _WhichOneofArgType__judge: _TypeAlias = _typing.Literal["_judge", b"_judge"]  # noqa: Y015
     _WhichOneofReturnType__judge_policy_json: _TypeAlias = _typing.Literal["judge_policy_json"]  # noqa: Y015
     _WhichOneofArgType__judge_policy_json: _TypeAlias = _typing.Literal["_judge_policy_json", b"_judge_policy_json"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__evaluation) -> _WhichOneofReturnType__evaluation | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__idempotency_key) -> _WhichOneofReturnType__idempotency_key | None: ...
     @_typing.overload

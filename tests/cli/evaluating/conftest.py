@@ -26,7 +26,8 @@ class FakeJudge:
     asked: list[tuple[str, str]] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
 
-    async def __call__(self, cases: Sequence[Case], policy: str) -> list[Judged]:
+    async def __call__(self, cases: Sequence[Case], policy: str, repeat: int = 1) -> list[Judged]:
+        assert repeat
         self.batches.append(len(cases))
         return [self._judge(case, policy) for case in cases]
 

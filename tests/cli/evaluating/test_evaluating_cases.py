@@ -1,18 +1,20 @@
 """The cases of a file are judged by policies: all lines are read first, and each case is judged as often as asked."""
 
+from uuid import uuid4
+
 import pytest
 
 from cli.errors import CommandError
 from cli.evaluating.run import BATCH, check_file, evaluate
 from contracts.judging.calibration.cases import hash_cases, make_case
-from contracts.judging.calibration.golden import GoldenSet, Report, find_refusal
 
 BAD = {"label": False}
+EVALUATION = uuid4()
 
 
 async def test_each_case_is_judged_by_each_policy_and_as_often_as_asked(cases, judge):
     judge.say = lambda case, policy, asked: "f" if case.label is False and (policy == "b" or asked) else "p"
-    report = await evaluate(check_file(cases({}, BAD), skip_bad=False), ["a", "b"], 3, judge)
+    report = await evaluate(check_file(cases({}, BAD), skip_bad=False), ["a", "b"], 3, judge, EVALUATION)
     assert len(judge.asked) == 2 * 2 * 3
     first, second = report["policies"]
     assert (first["overall"]["false_accepts"], second["overall"]["false_accepts"]) == (1, 0)
@@ -23,7 +25,7 @@ async def test_each_case_is_judged_by_each_policy_and_as_often_as_asked(cases, j
 
 async def test_many_cases_are_judged_in_batches(cases, judge):
     file = check_file(cases(*[{}] * (2 * BATCH + 1)), skip_bad=False)
-    report = await evaluate(file, ["a"], 1, judge)
+    report = await evaluate(file, ["a"], 1, judge, EVALUATION)
     assert judge.batches == [BATCH, BATCH, 1]
     assert report["cases"] == file.cases == 2 * BATCH + 1
 
@@ -47,7 +49,7 @@ def test_many_bad_lines_are_told_in_part(cases):
 
 async def test_bad_lines_are_left_out_where_that_is_asked_for_and_stay_told(cases, judge):
     file = check_file(cases({}, "{"), skip_bad=True)
-    report = await evaluate(file, ["a"], 1, judge)
+    report = await evaluate(file, ["a"], 1, judge, EVALUATION)
     assert [one["line"] for one in report["skipped"]] == [2]
     assert report["cases"] == 1
 
@@ -64,10 +66,11 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
         check_file(tmp_path / "none.jsonl", skip_bad=False)
 
 
-async def test_a_report_passes_the_golden_set_that_it_is_of(cases, judge):
-    judge.say = lambda case, _policy, _asked: "p" if case.label else "f"
-    report = await evaluate(check_file(cases({}, BAD), skip_bad=False), ["strict@2"], 1, judge)
+async def test_a_report_names_its_evaluation_and_its_cases_in_any_order(cases, judge):
+    report = await evaluate(check_file(cases({}, BAD), skip_bad=False), ["strict@2"], 1, judge, EVALUATION)
     plain = {"result": "words", "criteria": [{"text": "It rhymes"}]}
-    values = [{**plain, "id": "case-1", "label": True}, {**plain, "id": "case-2", "label": False}]
-    own = hash_cases([make_case(value) for value in values])
-    assert find_refusal(GoldenSet(cases_hash=own, cases=2), "strict@2", Report.model_validate(report)) is None
+    values = [{**plain, "id": "case-2", "label": False}, {**plain, "id": "case-1", "label": True}]
+    assert report["cases_hash"] == hash_cases([make_case(value) for value in values])
+    assert report["evaluation"] == str(EVALUATION)
+    later = check_file(cases({}, BAD), skip_bad=False, submission=2)
+    assert later.cases_hash != report["cases_hash"], "judged as another submission they are other questions"

@@ -1,6 +1,7 @@
 """Judge policies and criteria sets from the command line."""
 
 import json
+from uuid import uuid4
 
 import pytest
 
@@ -35,10 +36,12 @@ async def test_a_golden_set_is_set_written_and_must_be_passed(signoff, jobstore,
     for model in ("a", "b"):
         await signoff("judges", "set", "strict", "--model", model)
     cases = tmp_path / "cases.jsonl"
-    plain = {"result": "words", "acceptance_criteria": "It rhymes"}
-    cases.write_text("".join(f"{json.dumps({'id': f'{n}', 'label': n == 0, **plain})}\n" for n in range(2)))
+    plain = {"acceptance_criteria": "It rhymes"}
+    lines = [{"id": f"{n}", "result": f"words {n}", "label": n == 0, **plain} for n in range(2)]
+    cases.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     made = await signoff("judges", "golden", "strict", "--set", "cases.jsonl", "--least", "0.8", "--flips-max", "0.25")
-    assert "of the good ones must pass       80 %" in made.out
+    assert "of the good ones must pass       80 %, with 95 % certainty" in made.out
+    assert "warning: no version can pass it before it has 13 good and 13 bad cases more" in made.out
     assert "may flip                         25 %" in made.out
     shown = await signoff("judges", "golden", "strict", "--output", "golden.jsonl", "--json")
     assert shown.json["cases"] == 2
@@ -46,13 +49,16 @@ async def test_a_golden_set_is_set_written_and_must_be_passed(signoff, jobstore,
     assert "golden_not_evaluated" in (await signoff("judges", "promote", "strict", "2", "--json")).err
     counts = {"true_accepts": 1, "false_accepts": 0, "true_rejects": 1, "false_rejects": 0}
     judged = {"policy": "strict@2", "versions": {}, "overall": counts, "flips": {"cases": {"count": 0, "share": None}}}
-    report = {"cases_hash": shown.json["cases_hash"], "policies": [judged], "disagreements": {"items": ["x" * 10_000]}}
+    evaluation = str(uuid4())
+    report = {"evaluation": evaluation, "policies": [judged], "disagreements": {"items": ["x" * 10_000]}}
     (tmp_path / "report.json").write_text(json.dumps(report))
     assert (await signoff("judges", "promote", "strict", "2", "--report", "report.json")).status == 0
-    assert len(jobstore.asked(pb.PromoteJudgePolicyRequest)[-1].report_json) < 1_000
+    sent = json.loads(jobstore.asked(pb.PromoteJudgePolicyRequest)[-1].report_json)
+    assert sent == {"evaluation": evaluation, "policies": [{"policy": "strict@2", "versions": {}, "overall": counts}]}
     assert "removed: versions take over without it" in (await signoff("judges", "golden", "strict", "--remove")).out
-    (tmp_path / "report.json").write_text("[]")
-    assert "is no report" in (await signoff("judges", "promote", "strict", "1", "--report", "report.json")).err
+    for none in ("[]", json.dumps({"policies": [judged]})):
+        (tmp_path / "report.json").write_text(none)
+        assert "is no report" in (await signoff("judges", "promote", "strict", "1", "--report", "report.json")).err
     assert "cannot be read" in (await signoff("judges", "golden", "strict", "--set", "none.jsonl")).err
     assert (await signoff("judges", "golden", "unknown", "--json")).status == 1
     for alone in (("--least", "0.5"), ("--flips-max", "0.5"), ("--note", "why")):
@@ -63,20 +69,22 @@ async def test_a_golden_set_is_set_written_and_must_be_passed(signoff, jobstore,
 
 async def test_beside_a_quorum_stands_what_labels_say_of_it(signoff, jobstore):
     await signoff("judges", "set", "strict", "--model", "a", "--model", "b")
-    panel = QuorumWorth(votes=2, labels=40, correlation=0.5, wrong=[2, 3], majority_wrong=2)
+    between = {"correlation_low": 0.25, "correlation_high": 0.75}
+    panel = QuorumWorth(votes=2, labels=40, correlation=0.5, wrong=[2, 3], majority_wrong=0, **between)
     counts = Counts(true_accepts=19, false_accepts=2, true_rejects=18, false_rejects=1)
     known = jobstore.policies["strict"]
     made = {"version": 1, "actor": "somebody", "created_at": known.versions[0].created_at}
-    evaluation = JudgeEvaluation(cases_hash="0" * 64, overall=counts, quorum=[panel], **made)
+    evaluation = JudgeEvaluation(evaluation=str(uuid4()), cases_hash="0" * 64, overall=counts, quorum=[panel], **made)
     warning = JudgingWarning(code="quorum_adds_nothing", message="take vote 1 alone")
     measured = known.versions[0].model_copy(update={"evaluation": evaluation, "warnings": [warning]})
     jobstore.policies["strict"] = known.model_copy(update={"versions": [measured]})
     shown = (await signoff("judges", "show", "strict")).out
     assert "2 of 20 bad results accepted, 1 of 20 good ones refused" in shown
-    assert "is worth 1.3 independent votes on 40 labels" in shown
+    assert "is worth 1.3 independent votes (95 % interval 1.1 to 1.6) on 40 labels" in shown
     assert "warning: take vote 1 alone (quorum_adds_nothing)" in shown
     as_json = (await signoff("judges", "show", "strict", "--json")).json
-    assert as_json["evaluation"]["quorum"][0]["adds_nothing"]
+    assert as_json["evaluation"]["evaluation"] == evaluation.evaluation
+    assert not as_json["evaluation"]["quorum"][0]["adds_nothing"]
     assert as_json["warnings"] == [warning.model_dump()]
 
 

@@ -48,12 +48,14 @@ async def test_a_policy_that_cannot_be_is_refused_with_its_place(http):
 
 
 async def test_a_golden_set_is_put_read_and_retired(http):
-    plain = {"result": "words", "acceptance_criteria": "It rhymes"}
-    cases = [json.dumps({"id": f"{label}", "label": label, **plain}) for label in (True, False)]
+    cases = [
+        json.dumps({"id": f"{label}", "result": f"{label}", "acceptance_criteria": "It rhymes", "label": label})
+        for label in (True, False)
+    ]
     new = {"cases_jsonl": "\n".join(cases), "true_negative_rate_min": 0.95, "flips_max": 0.1, "note": "from July"}
     async with http.put("/api/judges/strict/golden-set", json=new) as answer:
         made = await answer.json()
-        assert (answer.status, made["version"], made["cases"], made["is_retired"]) == (200, 1, 2, False)
+        assert (answer.status, made["version"], made["good"], made["bad"], made["is_retired"]) == (200, 1, 1, 1, False)
     assert (made["true_positive_rate_min"], made["true_negative_rate_min"], made["flips_max"]) == (0.9, 0.95, 0.1)
     async with http.get("/api/judges/strict/golden-set") as answer:
         shown = await answer.json()
@@ -62,7 +64,7 @@ async def test_a_golden_set_is_put_read_and_retired(http):
         assert (await answer.json())["is_retired"]
     async with http.get("/api/judges/unknown/golden-set") as answer:
         await problem(answer, 404, "unknown_golden_set")
-    for fault in ({"cases_jsonl": ""}, {}, new | {"flips_max": 2}):
+    for fault in ({"cases_jsonl": ""}, {}, new | {"flips_max": 2}, new | {"true_positive_rate_min": 1}):
         async with http.put("/api/judges/strict/golden-set", json=fault) as answer:
             await problem(answer, 422, "invalid_request")
 

@@ -1,13 +1,22 @@
 """Labelled cases: what a line may be, and what is said of one that is none."""
 
-import hashlib
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.judging.calibration.cases import LINE_MAX_BYTES, BadLine, NumberedCase, hash_cases, make_case, read_cases
+from contracts.judging.calibration.cases import (
+    LINE_MAX_BYTES,
+    BadLine,
+    NumberedCase,
+    hash_cases,
+    hash_question,
+    make_case,
+    read_cases,
+    read_labels,
+)
+from contracts.messages.judgings import JudgingCase, NewJudgings, new_judgings_message, new_judgings_of
 
 CRITERIA = [{"text": "It rhymes"}, {"text": "It swears", "kind": "never"}, {"text": "It is short", "required": False}]
 
@@ -179,10 +188,20 @@ def test_a_case_is_written_shortly_with_all_that_is_known_of_it():
         '{"text":"It is short","required":false}],"labels":[null,null,null],'
         '"title":"A poem","payload":{"words":5},"label":true,"labelled_by":"anna"}'
     )
-    assert hash_cases([case]) == hashlib.sha256(f"{case.write()}\n".encode()).hexdigest()
+    assert case.write_labels() == "t---"
 
 
-def test_the_hash_is_of_the_cases_and_their_order():
+def test_the_hash_is_of_what_is_judged_and_of_the_labels_in_any_order():
     one, other = make(label=True), make(label=False)
-    assert hash_cases([one, other]) == hash_cases([make(label=True), other])
-    assert len({hash_cases(cases) for cases in ([], [one], [other], [one, other], [other, one])}) == 5
+    assert hash_cases([one, other]) == hash_cases([make(label=True), other]) == hash_cases([other, one])
+    assert len({hash_cases(cases) for cases in ([], [one], [other], [one, one], [one, other])}) == 5
+    others = [{"title": "A poem"}, {"payload": {"n": 1}}, {"result": "other"}, {"criteria": CRITERIA[:2]}]
+    assert len({hash_cases([make(label=True, **each)]) for each in ({}, *others)}) == 5
+
+
+def test_the_hash_of_a_question_is_the_same_by_its_case_and_by_its_judging():
+    case = make(label=True, title="A poem", payload={"words": 5, "deep": [{"a": None}]}, result={"b": 1.0, "a": None})
+    sent = JudgingCase(**case.ask(2), labels=case.write_labels())
+    received = new_judgings_of(new_judgings_message(NewJudgings(kind="evaluate", cases=[sent]))).cases[0]
+    assert hash_question(received.model_dump(exclude={"labels"}, exclude_defaults=True)) == hash_question(case.ask(2))
+    assert read_labels(received.labels) == [True, None, None, None]

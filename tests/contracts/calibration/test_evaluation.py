@@ -1,7 +1,6 @@
 """What is counted of policies on labelled cases, and what a golden set makes of it."""
 
 import pytest
-from pydantic import ValidationError
 
 from contracts.judging.calibration.cases import make_case
 from contracts.judging.calibration.evaluation import (
@@ -11,7 +10,7 @@ from contracts.judging.calibration.evaluation import (
     Evaluation,
     Judged,
 )
-from contracts.judging.calibration.golden import GoldenSet, Report, find_refusal
+from contracts.judging.calibration.statistics import wilson
 from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdict
 from contracts.status import Outcome
 
@@ -296,100 +295,48 @@ def test_criteria_without_number_do_not_fill_the_memory():
     assert report["criteria_not_listed"] == CRITERIA_MAX - LISTED_MAX
 
 
-GOLDEN = GoldenSet(cases_hash="0" * 64, cases=4)
-
-
-def on_golden(*pairs, policy="strict@2"):
-    return as_report(evaluate(*pairs, policy=policy))
-
-
-def as_report(report, **more):
-    return Report.model_validate({"cases_hash": GOLDEN.cases_hash, **report, **more})
-
-
-def test_a_version_that_is_right_takes_over():
-    report = on_golden((True, "p"), (True, "p"), (False, "f"), (False, "c"))
-    assert find_refusal(GOLDEN, "strict@2", report) is None
-
-
-@pytest.mark.parametrize(
-    ("pairs", "message"),
-    [
-        (
-            [(True, "p"), (True, "p"), (False, "p"), (False, "f")],
-            "0.500 of the bad results are refused, less than 0.9 (95 % interval 0.095 to 0.905)",
-        ),
-        ([(True, "f"), (True, "p"), (False, "f"), (False, "f")], "0.500 of the good results pass, less than 0.9"),
-        ([(True, "p"), (True, "p"), (False, "f")], "3 of 4 cases have a verdict and a label"),
-        ([(True, "p")] * 4, "no case says how many bad results are refused"),
-        ([(False, "f")] * 4, "no case says how many good results pass"),
-        ([], "0 of 4 cases have a verdict"),
-    ],
-)
-def test_a_version_that_is_not_good_enough_is_refused_with_the_reason(pairs, message):
-    refusal = find_refusal(GOLDEN, "strict@2", on_golden(*pairs))
-    assert refusal.code == "golden_failed"
-    assert message in refusal.message
-
-
-def test_a_version_that_is_just_good_enough_takes_over():
-    half = GOLDEN.model_copy(update={"true_negative_rate_min": 0.5})
-    report = on_golden((True, "p"), (True, "p"), (False, "p"), (False, "f"))
-    assert find_refusal(half, "strict@2", report) is None
-
-
-def test_a_report_of_other_cases_or_another_version_passes_nothing():
-    report = on_golden((True, "p"), (True, "p"), (False, "f"), (False, "f"))
-    assert find_refusal(GOLDEN, "strict@3", report) == (
-        "golden_other_version",
-        "the report is of strict@2, and not of strict@3 alone: evaluate that one",
-    )
-    other = report.model_copy(update={"cases_hash": "1" * 64})
-    assert find_refusal(GOLDEN, "strict@2", other).code == "golden_other_cases"
-    empty = report.model_copy(update={"policies": []})
-    assert "the report is of nothing" in find_refusal(GOLDEN, "strict@2", empty).message
-
-
-@pytest.mark.parametrize(
-    ("versions", "code"),
-    [
-        (["strict@2"] * 4, None),
-        (["strict@2"] * 3 + ["strict@3"], "golden_other_version"),
-        (["strict@1"] * 4, "golden_other_version"),
-    ],
-)
-def test_the_version_that_judged_counts_and_not_the_name_that_was_asked_for(versions, code):
-    evaluation = Evaluation(["strict"])
-    for number, version in enumerate(versions):
-        good = number % 2 == 0
-        said = judged("p" if good else "f")._replace(version=version)
-        evaluation.add(make(f"{number}", good), {"strict": [said]})
-    refusal = find_refusal(GOLDEN, "strict@2", as_report(evaluation.report()))
-    assert (refusal and refusal.code) == code
-
-
 def test_an_optional_criterion_that_fails_makes_no_verdict_sure():
     evaluation = Evaluation(["a@1"])
     evaluation.add(make("1", True, ("It rhymes", "optional: It is short")), {"a@1": [judged("cf")]})
     assert evaluation.report()["policies"][0]["overall"]["unsure"] == 1
 
 
-def test_flips_are_looked_at_where_the_set_says_so():
-    steady = GOLDEN.model_copy(update={"flips_max": 0.2})
-    report = on_golden((True, "p"), (True, "p"), (False, "f"), (False, "f"))
-    assert "evaluate with --repeats 2" in find_refusal(steady, "strict@2", report).message
-    report.policies[0].flips.cases.share = 0.25
-    assert "0.250 of the cases flipped" in find_refusal(steady, "strict@2", report).message
-    assert find_refusal(steady.model_copy(update={"flips_max": 0.25}), "strict@2", report) is None
+def test_intervals_of_criteria_are_by_case_and_of_one_criterion_each_they_are_wilsons():
+    alone, together = Evaluation(["a@1"]), Evaluation(["a@1"])
+    for number in range(40):
+        said = "f" if number % 10 == 0 else "p"
+        alone.add(make(f"{number}", labels=[True]), {"a@1": [judged(said)]})
+        criteria = [f"It says {n}" for n in range(5)]
+        together.add(make(f"{number}", True, criteria, [True] * 5), {"a@1": [judged(said * 5)]})
+    (one,), (five,) = alone.report()["policies"], together.report()["policies"]
+    assert one["all_criteria"]["agreement"] == wilson(36, 40)._asdict()
+    assert five["criteria"][0]["agreement"] == wilson(36, 40)._asdict()
+    assert five["all_criteria"]["labelled"] == 200
+    by_case, as_if_alone = five["all_criteria"]["agreement"], wilson(180, 200)
+    assert by_case["share"] == 0.9
+    assert by_case["high"] - by_case["low"] > 2 * (as_if_alone.high - as_if_alone.low), "errs in 4 cases, and not in 20"
 
 
-def test_a_share_is_not_taken_at_its_word():
-    report = evaluate((True, "p"), (True, "p"), (False, "p"), (False, "p"), policy="strict@2")
-    report["policies"][0]["overall"]["true_negative_rate"] = {"share": 1.0, "low": 1.0, "high": 1.0}
-    assert "0.000 of the bad results are refused" in find_refusal(GOLDEN, "strict@2", as_report(report)).message
+def test_a_criterion_that_stands_twice_in_a_case_is_counted_by_case():
+    evaluation = Evaluation(["a@1"])
+    for number in range(10):
+        case = make(f"{number}", True, ("It rhymes", "It rhymes"), [True, True])
+        evaluation.add(case, {"a@1": [judged("ff" if number < 2 else "pp")]})
+    ((criterion,),) = [report["criteria"] for report in evaluation.report()["policies"]]
+    assert criterion["labelled"] == 20
+    assert criterion["agreement"]["low"] < wilson(16, 20).low
 
 
-@pytest.mark.parametrize("broken", [{"policies": [{}]}, {"policies": None}, {"cases_hash": 7}])
-def test_a_report_of_another_shape_is_none(broken):
-    with pytest.raises(ValidationError):
-        as_report(evaluate((True, "p")), **broken)
+def test_what_a_quorum_is_worth_has_an_interval_that_is_by_case():
+    alone, together = Evaluation(["a@1"]), Evaluation(["a@1"])
+    for number in range(40):
+        votes = ["fff", "fpp", "ppp", "pfp", "ppp"][number % 5]
+        alone.add(make(f"{number}", labels=[True]), {"a@1": [judged("p", *[Asked("vote", said) for said in votes])]})
+        criteria = [f"It says {n}" for n in range(4)]
+        asks = [Asked("vote", said * 4) for said in votes]
+        together.add(make(f"{number}", True, criteria, [True] * 4), {"a@1": [judged("pppp", *asks)]})
+    ((one,), (four,)) = [each.report()["policies"][0]["quorum"] for each in (alone, together)]
+    assert one["worth_votes_low"] < one["worth_votes"] < one["worth_votes_high"]
+    assert one["worth_votes"] == pytest.approx(four["worth_votes"])
+    widths = [each["worth_votes_high"] - each["worth_votes_low"] for each in (one, four)]
+    assert widths[1] == pytest.approx(widths[0]), "four criteria of a case say no more than one"

@@ -1,8 +1,10 @@
 """What is computed of judges, against published figures, exact enumeration, and properties."""
 
+import random
 from fractions import Fraction
 from itertools import product
 from math import comb, isclose
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,11 @@ from hypothesis import strategies as st
 
 from contracts.judging.calibration.statistics import (
     Confusion,
+    Spread,
+    clopper_pearson_low,
     correlate,
+    count_missing,
+    count_missing_alike,
     effective_votes,
     judge_panel,
     mcnemar,
@@ -226,3 +232,154 @@ def test_errors_correlate_as_phi():
 def test_quantiles_are_values_that_were_seen():
     assert quantile([], 0.5) is None
     assert [quantile([3.0, 1.0, 2.0], share) for share in (0.0, 0.5, 0.95, 1.0)] == [1.0, 2.0, 3.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "low"),
+    [
+        # The quantile at 0.05 of Beta(x, n - x + 1).
+        (0, 20, 0.0),
+        (16, 20, 0.5989719),
+        (18, 20, 0.7173815),
+        (19, 20, 0.7838938),
+    ],
+)
+def test_the_lower_bound_of_a_share_is_the_exact_one(count, total, low):
+    assert clopper_pearson_low(count, total) == pytest.approx(low, abs=1e-6)
+
+
+@given(st.integers(1, 120), st.integers(0, 60))
+def test_the_lower_bound_is_where_as_many_are_seen_in_one_run_of_twenty(count, wrong):
+    total = count + wrong
+    low = Fraction(clopper_pearson_low(count, total))
+    tail = sum(comb(total, k) * low**k * (1 - low) ** (total - k) for k in range(count, total + 1))
+    assert float(tail) == pytest.approx(0.05, rel=1e-9)
+
+
+def test_the_lower_bound_of_a_perfect_record_is_a_root():
+    assert [clopper_pearson_low(n, n) for n in (1, 28, 29, 100_000)] == pytest.approx(
+        [0.05 ** (1 / n) for n in (1, 28, 29, 100_000)], rel=1e-9
+    )
+
+
+@given(st.integers(0, 80), st.integers(0, 20), st.sampled_from([0.5, 0.8, 0.9, 0.99]))
+def test_so_many_right_cases_more_reach_the_bound_and_one_less_does_not(count, wrong, least):
+    missing = count_missing(count, count + wrong, least)
+    assert clopper_pearson_low(count + missing, count + wrong + missing) >= least
+    if missing:
+        assert clopper_pearson_low(count + missing - 1, count + wrong + missing - 1) < least
+    alike = count_missing_alike(count, count + wrong, least)
+    assert (alike is None) is (count <= least * (count + wrong))
+    if alike is not None:
+        total = count + wrong + alike
+        assert clopper_pearson_low(total * count // (count + wrong), total) >= least
+
+
+def test_no_case_is_missing_where_nothing_is_asked_for():
+    assert count_missing(0, 0, 0.0) == count_missing(3, 9, 0.0) == 0
+
+
+def spread(*cases):
+    counted = Spread()
+    for count, total in cases:
+        counted.add(count, total)
+    return counted
+
+
+def test_of_one_criterion_a_case_the_interval_is_wilsons():
+    assert spread(*[(1, 1)] * 81, *[(0, 1)] * 182).interval == wilson(81, 263)
+    assert spread().interval == spread((0, 0)).interval == wilson(0, 0)
+
+
+def test_what_errs_together_counts_about_once_and_what_does_not_about_as_often_as_it_is():
+    together = spread(*[(5, 5)] * 360, *[(0, 5)] * 40).interval
+    apart = spread(*[(4, 5), (5, 5)] * 200).interval
+    assert together.share == apart.share == 0.9
+    widths = [each.high - each.low for each in (together, wilson(360, 400), apart, wilson(1_800, 2_000))]
+    assert widths[0] == pytest.approx(widths[1], rel=0.1)
+    assert widths[2] < 0.8 * widths[0], "at most as wide as by cases, and hardly narrower than as if none were together"
+
+
+def test_where_nothing_varies_a_case_counts_once():
+    once, thrice = wilson(20, 20), spread(*[(3, 3)] * 20).interval
+    assert thrice == (1.0, pytest.approx(once.low, abs=0.08), 1.0)
+    assert spread(*[(0, 3)] * 20).interval == (0.0, 0.0, pytest.approx(1 - thrice.low))
+    assert spread((2, 3)).interval.low < 0.2, "one case says little of others"
+
+
+@given(st.lists(st.integers(1, 9).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), min_size=1))
+def test_an_interval_by_case_holds_its_share(cases):
+    share, low, high = spread(*cases).interval
+    assert 0 <= low <= share <= high <= 1
+    mirrored = spread(*((total - count, total) for count, total in cases)).interval
+    assert (mirrored.low, mirrored.high) == pytest.approx((1 - high, 1 - low), abs=1e-9)
+
+
+def cover(drawn, runs, cases, right, together):
+    """Return how often intervals hold the true share: by case, and as if each criterion were a case.
+
+    A case has one to eight criteria; so often as `together` says, all of one are judged alike.
+    """
+    by_case = alone = 0
+    for _ in range(runs):
+        counted = Spread()
+        for _ in range(cases):
+            criteria = drawn.randint(1, 8)  # as many as Wilson's intervals take for as many cases
+            is_alike = drawn.random() < together
+            said = (
+                [drawn.random() < right] * criteria if is_alike else [drawn.random() < right for _ in range(criteria)]
+            )
+            counted.add(sum(said), criteria)
+        by_case += counted.interval.low <= right <= counted.interval.high
+        alone += wilson(counted.count, counted.total).low <= right <= wilson(counted.count, counted.total).high
+    return by_case / runs, alone / runs
+
+
+@pytest.mark.parametrize("together", [0.5, 1.0])
+@pytest.mark.parametrize("cases", [30, 100])
+@pytest.mark.parametrize("right", [0.8, 0.9])
+def test_intervals_by_case_hold_the_share_where_criteria_err_together_and_others_do_not(right, cases, together):
+    by_case, alone = cover(random.Random(38), 300, cases, right, together)
+    assert by_case >= 0.93
+    assert alone < 0.88
+
+
+def test_what_votes_are_worth_is_held_by_its_interval():
+    drawn, runs, held = random.Random(38), 300, 0
+    for _ in range(runs):
+        rows = [[], [], []]
+        for _ in range(150):
+            is_alike, all_wrong = drawn.random() < 0.4, drawn.random() < 0.15
+            for row in rows:
+                row.append(all_wrong if is_alike else drawn.random() < 0.15)
+        panel = judge_panel(rows)
+        held += panel.correlation_low <= 0.4 <= panel.correlation_high
+    assert held / runs >= 0.92
+
+
+def test_the_interval_of_a_correlation_is_about_fishers():
+    drawn = random.Random(38)
+    rows = make_exchangeable(2, Fraction(1, 2), Fraction(1, 4))
+    columns = [drawn.choice(list(zip(*rows, strict=True))) for _ in range(400)]
+    panel = judge_panel(list(zip(*columns, strict=True)))
+    half = NormalDist().inv_cdf(0.975) / 397**0.5 * (1 - panel.correlation**2)
+    assert panel.correlation_high - panel.correlation_low == pytest.approx(2 * half, rel=0.25)
+
+
+def test_of_few_cases_and_of_none_that_err_no_interval_is_known():
+    for errors in ([[1, 0], [0, 1]], [[0, 0, 0], [0, 0, 0]]):
+        assert judge_panel(errors).correlation_low is None
+    assert judge_panel([[1, 0, 0, 1]] * 2).correlation_high == 1.0
+    assert judge_panel([[1, 0, 0, 1]] * 2).correlation_low < 1.0
+
+
+def test_labels_of_one_case_count_as_one():
+    errors = [[1, 0, 0, 1, 0, 0, 1, 0], [1, 0, 0, 0, 0, 1, 1, 0]]
+    four = [[wrong for wrong in row for _ in range(4)] for row in errors]
+    cases = [case for case in range(8) for _ in range(4)]
+    alone, by_case, apart = judge_panel(errors), judge_panel(four, cases=cases), judge_panel(four)
+    assert by_case.correlation == pytest.approx(alone.correlation)
+    assert by_case.correlation_low == pytest.approx(alone.correlation_low)
+    assert apart.correlation_low > by_case.correlation_low
+    with pytest.raises(ValueError, match="each on the same cases"):
+        judge_panel(errors, cases=[1])

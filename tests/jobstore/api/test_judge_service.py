@@ -11,9 +11,12 @@ from api_calls import ADMINISTRATOR, EXECUTOR, PAYLOAD_MAX, VALIDATOR, Status, c
 from sqlalchemy import text
 from support.jobstore.terms import TERMS
 
+from contracts.judging.calibration.golden import Counts, Evaluated, Measured
+from contracts.judging.calibration.quorums import QuorumWorth
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.answers import read_resource
-from jobstore.commands.judging.versions import PutVersion
+from jobstore.commands.judging.versions import KeepEvaluation, PutVersion
+from jobstore.domain.actor import ADMINISTRATOR as ADMINISTERED
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import POLICY_MAX_BYTES, Kind, Named
 from jobstore.runner import CommandRunner
@@ -78,14 +81,9 @@ async def test_a_policy_is_put_shown_promoted_and_retired(judges: Any) -> None:
 
 
 def labelled(*labels: bool) -> str:
-    plain = {"result": "words", "acceptance_criteria": "It rhymes"}
-    return "\n".join(json.dumps({"id": f"{n}", "label": label, **plain}) for n, label in enumerate(labels))
-
-
-def report_on(golden: Any, reference: str, *, false_accepts: int = 0) -> str:
-    counts = {"true_accepts": 1, "false_accepts": false_accepts, "true_rejects": 1 - false_accepts, "false_rejects": 0}
-    judged = {"policy": reference, "overall": counts, "flips": {"cases": {"count": 0, "share": None}}}
-    return json.dumps({"cases_hash": golden.cases_hash, "policies": [judged]})
+    plain = {"acceptance_criteria": "It rhymes"}
+    cases = [{"id": f"{n}", "result": f"words {n}", "label": label, **plain} for n, label in enumerate(labels)]
+    return "\n".join(map(json.dumps, cases))
 
 
 async def test_a_version_takes_over_once_it_passes_the_golden_set_or_is_forced(judges: Any) -> None:
@@ -106,19 +104,17 @@ async def test_a_version_takes_over_once_it_passes_the_golden_set_or_is_forced(j
         Status.FAILED_PRECONDITION,
         "golden_not_evaluated",
     )
-    promote.report_json = report_on(shown, f"{name}@2", false_accepts=1)
+    promote.report_json = json.dumps({"evaluation": str(uuid4())})
     assert (await refused(judges.PromoteJudgePolicy(promote, metadata=ADMINISTRATOR)))[:2] == (
         Status.FAILED_PRECONDITION,
-        "golden_failed",
+        "golden_not_kept",
     )
-    promote.report_json = report_on(shown, f"{name}@2")
-    promoted = await judges.PromoteJudgePolicy(promote, metadata=ADMINISTRATOR)
-    assert promoted.policy.current == 2
-    forced = pb.PromoteJudgePolicyRequest(name=name, version=1, force_reason="the others are at lunch")
-    promoted = await judges.PromoteJudgePolicy(forced, metadata=ADMINISTRATOR)
+    for version, reason in ((2, "measured elsewhere"), (1, "the others are at lunch")):
+        forced = pb.PromoteJudgePolicyRequest(name=name, version=version, force_reason=reason)
+        promoted = await judges.PromoteJudgePolicy(forced, metadata=ADMINISTRATOR)
     assert [(move.version, move.reason) for move in promoted.policy.moves][:2] == [
         (1, "the others are at lunch"),
-        (2, ""),
+        (2, "measured elsewhere"),
     ]
     await judges.RetireGoldenSet(pb.RetireGoldenSetRequest(name=name), metadata=ADMINISTRATOR)
     promoted = await judges.PromoteJudgePolicy(
@@ -139,7 +135,7 @@ async def test_a_golden_set_needs_good_and_bad_cases(judges: Any, lines: str) ->
 async def test_what_is_no_report_promotes_nothing(judges: Any) -> None:
     name = named()
     await put(judges, name)
-    for report in ("", "{}", '{"cases_hash": "", "policies": [{}]}'):
+    for report in ("", "{}", '{"evaluation": "x"}', f'{{"evaluation": "{uuid4()}", "policies": [{{}}]}}'):
         promote = pb.PromoteJudgePolicyRequest(name=name, version=1, report_json=report)
         assert (await refused(judges.PromoteJudgePolicy(promote, metadata=ADMINISTRATOR)))[0] is Status.INVALID_ARGUMENT
     unknown = pb.GetGoldenSetRequest(name=name)
@@ -149,18 +145,21 @@ async def test_what_is_no_report_promotes_nothing(judges: Any) -> None:
     )
 
 
-async def test_beside_a_quorum_stands_what_it_is_worth_on_the_labels_there_are(judges: Any) -> None:
+async def test_beside_a_quorum_stands_what_it_is_worth_on_the_labels_there_are(
+    judges: Any, runner: CommandRunner
+) -> None:
     name = named()
     stages = [{"kind": "quorum", "judges": [{"model": "a"}, {"model": "b"}]}]
     first = await put(judges, name, stages=stages)
     assert [one.code for one in first.warnings] == ["quorum_not_measured"]
-    quorum = [{"votes": 2, "labels": 4, "correlation": 0.5, "wrong": [1, 2], "majority_wrong": 1}]
-    report = json.loads(report_on(pb.GoldenSet(cases_hash="0" * 64), f"{name}@1"))
-    report["policies"][0]["quorum"] = quorum
-    keep = pb.KeepEvaluationRequest(report_json=json.dumps(report))
+    between = {"correlation_low": 0.1, "correlation_high": 0.8}
+    quorum = QuorumWorth(votes=2, labels=4, correlation=0.5, wrong=[1, 2], majority_wrong=1, **between)
+    counts = Counts(true_accepts=1, false_accepts=0, true_rejects=1, false_rejects=0, unsure=1)
+    evaluated = Evaluated(Measured(cases_hash="0" * 64, overall=counts, quorum=[quorum]), {"1" * 64: "p"})
+    evaluation = uuid4()
     for _ in range(2):
-        kept = await judges.KeepEvaluation(keep, metadata=ADMINISTRATOR)
-        assert list(kept.references) == [f"{name}@1"]
+        keep = KeepEvaluation(evaluation, [(f"{name}@1", evaluated)], actor=ADMINISTERED)
+        assert await runner.administer.run_one(keep) == [f"{name}@1"]
     same, other = await put(judges, name, stages=stages, section_chars=9_000), await put(judges, name, asks="each")
     assert [one.code for one in same.warnings] == ["quorum_adds_nothing"]
     assert "take vote 1 (a) alone" in same.warnings[0].message
@@ -168,10 +167,11 @@ async def test_beside_a_quorum_stands_what_it_is_worth_on_the_labels_there_are(j
     found = await judges.GetJudgePolicy(pb.GetJudgePolicyRequest(name=name), metadata=ADMINISTRATOR)
     shown = {one.version: one for one in read_resource(found.policy).versions}
     assert shown[2].evaluation.version == 1, "judges by the same stages"
-    assert shown[2].evaluation.quorum[0].worth_votes == pytest.approx(2 / 1.5)
+    (worth,) = shown[2].evaluation.quorum
+    assert worth.worth_votes == pytest.approx(2 / 1.5)
+    assert (worth.worth_votes_low, worth.worth_votes_high) == pytest.approx((2 / 1.8, 2 / 1.1))
     assert (shown[3].evaluation, shown[1].evaluation.actor) == (None, "administrator")
-    refusal = pb.KeepEvaluationRequest(report_json="{}")
-    assert (await refused(judges.KeepEvaluation(refusal, metadata=ADMINISTRATOR)))[0] is Status.INVALID_ARGUMENT
+    assert (shown[1].evaluation.evaluation, shown[1].evaluation.overall.unsure) == (str(evaluation), 1)
 
 
 async def test_a_set_is_retired_and_comes_back_by_putting_it(judges: Any) -> None:

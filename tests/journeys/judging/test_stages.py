@@ -1,10 +1,11 @@
-"""A quorum and a cascade judge jobs from end to end, and a golden set holds a version back until somebody says why."""
+"""A quorum and a cascade judge jobs from end to end, and a golden set holds a version back until enough is shown."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support.system import Agent, Judge, Said, System, in_place_of
+from support.system import Agent, Judge, Said, System, in_place_of, signoff
 
 from contracts.client import JobStoreError
 from contracts.resources import JobLog
@@ -85,3 +86,40 @@ async def test_a_golden_set_holds_a_version_back_until_somebody_says_why(
     assert (asked, verdict["policy"]) == (["old", "new"], "guarded@2")
     moves = (await client.get_judge_policy("guarded")).moves
     assert "the old model is switched off" in {move.reason for move in moves}
+
+
+async def test_a_version_takes_over_by_what_was_judged_and_not_by_what_its_report_says(
+    system: System, tmp_path: Path
+) -> None:
+    client, cases = system.client, tmp_path / "cases.jsonl"
+    for model in ("old", "new"):
+        await client.put_judge_policy(policy_of("measured", "single", model))
+    lines = [
+        {
+            "id": f"{n}",
+            "result": f"Seen from quay {n}, {sky}.",
+            "acceptance_criteria": 'Says "the sky is blue"',
+            "label": good,
+        }
+        for good, sky in ((True, "the sky is blue"), (False, "the sea is grey"))
+        for n in range(30 * good, 30 * good + 30)
+    ]
+    lines[-1]["result"] += " Nobody says that the sky is blue."  # which the judge takes for a yes
+    cases.write_text("\n".join(map(json.dumps, lines)))
+    await client.put_golden_set("measured", cases.read_text())
+    (report,) = await signoff(system, "judge", "evaluate", str(cases), "--policy", "measured@2")
+    overall = report["policies"][0]["overall"]
+    assert (overall["true_rejects"], overall["false_accepts"]) == (29, 1)
+    with pytest.raises(JobStoreError, match=r"29 of 30 bad results are refused, which shows 0\.851 or more") as refused:
+        await client.promote_judge_policy("measured", 2, report=report)
+    assert refused.value.code == "golden_failed"
+    overall |= {"true_rejects": 30, "false_accepts": 0}
+    with pytest.raises(JobStoreError, match="by the judgings that are kept") as refused:
+        await client.promote_judge_policy("measured", 2, report=report)
+    assert refused.value.code == "golden_report_differs"
+
+    await client.put_golden_set("measured", "\n".join(map(json.dumps, lines[:-1])))
+    (whole,) = await signoff(system, "judge", "evaluate", str(cases), "--policy", "measured@2")
+    (tmp_path / "report.json").write_text(json.dumps(whole))
+    (promoted,) = await signoff(system, "judges", "promote", "measured", "2", "--report", str(tmp_path / "report.json"))
+    assert promoted["current"] == 2, "29 of 29 show 0.9, and what was judged besides is not looked at"

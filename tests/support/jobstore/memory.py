@@ -19,7 +19,16 @@ from jobstore.commands.jobs import CreateJob
 from jobstore.commands.judging.versions import PutVersion
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.commands.resubmission import HISTORY_KINDS, HistoryRow, build_history
-from jobstore.commands.rows import Changes, Grant, JudgedCount, JudgingAnswer, Question, Stored, StoredJudging
+from jobstore.commands.rows import (
+    Changes,
+    Grant,
+    JudgedCount,
+    JudgingAnswer,
+    NewEvaluation,
+    Question,
+    Stored,
+    StoredJudging,
+)
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
 from jobstore.domain.circuit_breaker import Breaker
@@ -63,7 +72,7 @@ class MemoryJobstore:
         self.openings = Openings()
         self.offered = 0
         self.judged: list[JudgedCount] = []
-        self.evaluations: dict[tuple[str, int], str] = {}
+        self.evaluations: dict[tuple[str, int], NewEvaluation] = {}
         self.judgings: dict[UUID, StoredJudging] = {}
         self.answers: dict[UUID, JudgingAnswer] = {}
         self.judging_room = 10
@@ -235,7 +244,7 @@ class MemoryJobstore:
             self.versions.setdefault(new.named, {})[new.version] = new.body
         self.names |= {each: uow.names[each] for each in uow.names if uow.names[each].hashes}
         self.judged += changes.judged
-        self.evaluations |= {(one.name, one.version): one.measured for one in changes.evaluations}
+        self.evaluations |= {(one.name, one.version): one for one in changes.evaluations}
 
     def hash_at(self, entry: Reusable) -> bytes | None:
         return self._at(entry).report.result_hash

@@ -42,6 +42,30 @@ class Case:
         known = {name: value for name, value in optional.items() if value is not None}
         return json_text({"id": self.id, "result": self.result, "criteria": criteria, "labels": self.labels, **known})
 
+    def ask(self, submission: int = 1) -> dict[str, Any]:
+        """Return what is judged, as the fields of a judging: of this submission of its job."""
+        criteria = "\n".join(map(str, self.criteria))
+        asked = {
+            "acceptance_criteria": criteria,
+            "title": self.title,
+            "payload": self.payload,
+            "submission": submission,
+        }
+        return {"result": self.result, **{name: value for name, value in asked.items() if value is not None}}
+
+    def write_labels(self) -> str:
+        """Return the labels as letters: of the whole, then of each criterion; `t`, `f`, or `-` where nobody said."""
+        return "".join(_LETTERS[label] for label in (self.label, *self.labels))
+
+
+_LETTERS: Final[Mapping[Label, str]] = {True: "t", False: "f", None: "-"}
+_LABELS: Final = {letter: label for label, letter in _LETTERS.items()}
+
+
+def read_labels(letters: str) -> list[Label]:
+    """Return the labels of the whole and of each criterion that letters say."""
+    return [_LABELS[letter] for letter in letters]
+
 
 class _Line(StrictModel):
     """A case as it is written."""
@@ -165,9 +189,18 @@ def _find_origin(value: Mapping[str, Any]) -> str | None:
     return "a case of promptfoo" if "vars" in value or "testCase" in value else None
 
 
-def hash_cases(cases: Iterable[Case]) -> str:
-    """Return what names these cases, in this order, and no others."""
-    digest = hashlib.sha256()
-    for case in cases:
-        digest.update(case.write().encode() + b"\n")
-    return digest.hexdigest()
+def hash_question(asked: Mapping[str, Any]) -> str:
+    """Return what names the fields of a judging: all that is judged, and no label."""
+    return hashlib.sha256(json_text(dict(sorted(asked.items()))).encode()).hexdigest()
+
+
+def hash_questions(labelled: Iterable[tuple[str, str]]) -> str:
+    """Return what names questions with their labels, as letters, in any order, and no others."""
+    return hashlib.sha256(
+        "".join(f"{question} {labels}\n" for question, labels in sorted(labelled)).encode()
+    ).hexdigest()
+
+
+def hash_cases(cases: Iterable[Case], submission: int = 1) -> str:
+    """Return what names these cases, judged as this submission, in any order, and no others."""
+    return hash_questions((hash_question(case.ask(submission)), case.write_labels()) for case in cases)

@@ -8,7 +8,16 @@ from typing import Any, Final, NamedTuple, Self
 from contracts.jsontext import json_text
 from contracts.judging.calibration.cases import Case
 from contracts.judging.calibration.quorums import QuorumWorth
-from contracts.judging.calibration.statistics import Confusion, Interval, judge_panel, mcnemar, quantile, wilson
+from contracts.judging.calibration.statistics import (
+    Confusion,
+    ConfusionByCase,
+    Interval,
+    Spread,
+    judge_panel,
+    mcnemar,
+    quantile,
+    wilson,
+)
 from contracts.judging.verdict import Ask, Verdict
 from contracts.status import Outcome
 
@@ -93,7 +102,7 @@ class Evaluation:
         if len(set(policies)) != len(policies) or not policies:
             msg = "give one or more policies, each once"
             raise ValueError(msg)
-        self._counts = {policy: _PolicyCounts() for policy in policies}
+        self._counts = {policy: PolicyCounts() for policy in policies}
         self._pairs = {policy: Counter[tuple[bool, bool]]() for policy in policies[1:]}
         self._first = policies[0]
         self._cases = 0
@@ -153,23 +162,28 @@ class Evaluation:
         }
 
 
-class _PolicyCounts:
+class PolicyCounts:
     """Everything that is counted of one policy."""
 
     def __init__(self) -> None:
-        self._overall = Confusion()
-        self._all = Confusion()
-        self._criteria: dict[str, Confusion] = {}
+        self.overall = Confusion()
+        self._all = ConfusionByCase()
+        self._criteria: dict[str, ConfusionByCase] = {}
         self._not_told_apart = 0
         self._errors = Counter[str]()
         self._flips = Counter[str]()
+        self._flipped = Spread()
         self._versions = Counter[str]()
         self._asks = Counter[str]()
         self._cost_usd = 0.0
         self._latencies = array("d")
         self._votes: dict[int, list[bytearray]] = {}  # by how many there were: the errors of each, then the labels
+        self._cases_of_votes: dict[int, array[int]] = {}  # and of which case each label is
+        self._cases = 0
 
     def add(self, case: Case, judged: Sequence[Judged]) -> None:
+        """Count a case, judged once or more."""
+        self._cases += 1
         for one in judged:
             self._versions.update([one.version] if one.version else [])
             for ask in one.asks:
@@ -187,12 +201,16 @@ class _PolicyCounts:
         if case.label is not None:
             pairs = zip(case.criteria, first.outcomes, strict=True)
             fails = any(criterion.required and letter == FAIL for criterion, letter in pairs)
-            self._overall.add(label=case.label, passed=first.accepted, unsure=not fails)
+            self.overall.add(label=case.label, passed=first.accepted, unsure=not fails)
+        said: dict[str, Confusion] = {}
         for place, (label, criterion) in enumerate(zip(case.labels, case.criteria, strict=True)):
             if label is not None:
-                self._add_criterion(str(criterion), label, first.outcomes[place])
+                letter = first.outcomes[place]
+                confusion = said.setdefault(str(criterion), Confusion())
+                confusion.add(label=label, passed=letter == PASS, unsure=letter in UNSURE + NOTHING)
                 if criterion.kind != "check":  # which nobody is asked about
                     self._add_votes(label, _list_votes(first.asks, place, criterion.kind))
+        self._add_criteria(said)
 
     def _add_ask(self, ask: Asked) -> None:
         self._asks["total"] += ask.together
@@ -206,48 +224,62 @@ class _PolicyCounts:
         self._flips["cases_repeated"] += 1
         self._flips["cases"] += len({one.accepted for one in sound}) > 1
         columns = list(zip(*(one.outcomes for one in sound), strict=True))
-        self._flips["criteria_repeated"] += len(columns)
-        self._flips["criteria"] += sum(len({letter == PASS for letter in column}) > 1 for column in columns)
+        self._flipped.add(sum(len({letter == PASS for letter in column}) > 1 for column in columns), len(columns))
 
-    def _add_criterion(self, criterion: str, label: bool, letter: str) -> None:
-        known = criterion in self._criteria or len(self._criteria) < CRITERIA_MAX
-        self._not_told_apart += not known
-        for confusion in (self._all, *((self._criteria.setdefault(criterion, Confusion()),) if known else ())):
-            confusion.add(label=label, passed=letter == PASS, unsure=letter in UNSURE + NOTHING)
+    def _add_criteria(self, said: Mapping[str, Confusion]) -> None:
+        """Count what was said of the criteria of a case, in all and each by itself."""
+        self._all.add_case(sum(said.values(), Confusion()))
+        for criterion, confusion in said.items():
+            if criterion in self._criteria or len(self._criteria) < CRITERIA_MAX:
+                self._criteria.setdefault(criterion, ConfusionByCase()).add_case(confusion)
+            else:
+                self._not_told_apart += confusion.total
 
     def _add_votes(self, label: bool, votes: Sequence[str]) -> None:
         """Count votes of a quorum, by how many there were: no answer is an error."""
         if len(votes) > 1:
             *rows, labels = self._votes.setdefault(len(votes), [bytearray() for _ in (*votes, label)])
             labels.append(label)
+            self._cases_of_votes.setdefault(len(votes), array("Q")).append(self._cases)
             for row, letter in zip(rows, votes, strict=True):
                 row.append(letter == NOTHING or (letter == PASS) is not label)
 
     def report(self) -> Json:
+        """Return it as JSON."""
         ranked = sorted(self._criteria.items(), key=lambda item: -item[1].total)
         asked = self._asks["total"]
         flips = self._flips
         return {
             "versions": dict(self._versions),
-            "overall": _measure(self._overall),
-            "all_criteria": _measure(self._all),
-            "criteria": [{"criterion": name, **_measure(one)} for name, one in ranked[:LISTED_MAX]],
+            "overall": measure(self.overall),
+            "all_criteria": measure(self._all),
+            "criteria": [{"criterion": name, **measure(one)} for name, one in ranked[:LISTED_MAX]],
             "criteria_not_listed": max(0, len(ranked) - LISTED_MAX),
             "labels_not_told_apart": self._not_told_apart,
             "unjudged": dict(self._errors),
             "flips": {
                 "cases": _interval(wilson(flips["cases"], flips["cases_repeated"]), flips["cases"]),
-                "criteria": _interval(wilson(flips["criteria"], flips["criteria_repeated"]), flips["criteria"]),
+                "criteria": _interval(self._flipped.interval, self._flipped.count),
             },
             "asks": asked,
             "tokens": self._asks["tokens"],
             "cost_usd": None if asked and self._asks["of_unknown_cost"] == asked else self._cost_usd,
             "asks_of_unknown_cost": self._asks["of_unknown_cost"],
             "latency_s": {"median": quantile(self._latencies, 0.5), "p95": quantile(self._latencies, 0.95)},
-            "quorum": [
-                QuorumWorth.of(judge_panel(rows, labels)).model_dump() for *rows, labels in self._votes.values()
-            ],
+            "quorum": [worth.model_dump() for worth in self.list_quorums()],
         }
+
+    def list_quorums(self) -> list[QuorumWorth]:
+        """Return what the votes of quorums are worth, by how many there were."""
+        return [
+            QuorumWorth.of(judge_panel(rows, labels, self._cases_of_votes[votes]))
+            for votes, (*rows, labels) in self._votes.items()
+        ]
+
+    @property
+    def judges(self) -> set[str]:
+        """The versions that judged, as verdicts name them."""
+        return set(self._versions)
 
 
 def _is_right(label: bool, judged: Judged) -> bool | None:
@@ -279,7 +311,8 @@ def _interval(interval: Interval, count: int) -> Json:
     return {"count": count, **interval._asdict()}
 
 
-def _measure(confusion: Confusion) -> Json:
+def measure(confusion: Confusion) -> Json:
+    """Return what was counted, with what follows from it, as JSON."""
     return {
         "labelled": confusion.total,
         "good": confusion.positives,

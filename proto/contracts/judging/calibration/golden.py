@@ -1,15 +1,25 @@
-"""Decide whether a version of a policy may take over: by its report on the policy's golden set."""
+"""Decide whether a version of a policy may take over: by judgings of the policy's golden set that the jobstore kept."""
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Final, NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final, NamedTuple, Self
+from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from contracts.fields import Model, StrictModel
-from contracts.judging.calibration.cases import BadLine, hash_cases, read_cases
+from contracts.jsontext import json_text
+from contracts.judging.calibration.cases import BadLine, Case, hash_cases, hash_question, read_case, read_cases
+from contracts.judging.calibration.evaluation import FAIL, NOTHING, PASS, measure
 from contracts.judging.calibration.quorums import QuorumWorth
-from contracts.judging.calibration.statistics import Confusion
-from contracts.judging.policy import VERSIONED, VOTES_MAX
+from contracts.judging.calibration.statistics import (
+    Confusion,
+    clopper_pearson_low,
+    count_missing,
+    count_missing_alike,
+    wilson,
+)
+from contracts.judging.policy import VOTES_MAX
 
 #: What is asked of a judge before its figures are used at all: 90 % of the good pass, and 90 % of the bad do not.
 RATE_MIN: Final = 0.9
@@ -18,8 +28,10 @@ RATE_MIN: Final = 0.9
 POLICIES_MAX: Final = 100
 
 Share = Annotated[float, Field(ge=0, le=1)]
+#: A share that a lower bound may reach: no number of cases shows that none is judged wrongly.
+Least = Annotated[float, Field(ge=0, lt=1)]
 #: SHA-256 of labelled cases.
-Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the labelled cases")]
+Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the labelled cases, in any order")]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -30,8 +42,13 @@ class GoldenSet(StrictModel):
 
     cases_hash: Hash
     cases: Annotated[int, Field(ge=1)]
-    true_positive_rate_min: Share = RATE_MIN
-    true_negative_rate_min: Share = RATE_MIN
+    good: Annotated[int, Field(ge=1, description="results that are to pass")]
+    bad: Annotated[int, Field(ge=1, description="results that are not")]
+    true_positive_rate_min: Least = Field(
+        RATE_MIN,
+        description="what the lower bound (Clopper-Pearson, 95 %) of the share of good results that pass reaches",
+    )
+    true_negative_rate_min: Least = Field(RATE_MIN, description="the same of bad results that do not pass")
     flips_max: Share | None = Field(
         None, description="the share of cases whose repeats may differ; None: not looked at"
     )
@@ -40,9 +57,11 @@ class GoldenSet(StrictModel):
 def make_golden(lines: Iterable[bytes], **least: float | None) -> tuple[GoldenSet, str]:
     """Return a golden set of lines of cases, and its body: what is asked for in a line, and a case in each other.
 
-    Raise ValueError if a line is no case, if a case says nothing of the whole, or if none is good, or none bad.
+    Raise ValueError if a line is no case, if a case says nothing of the whole or asks what one before asks, or if none
+    is good, or none bad.
     """
-    cases = []
+    cases: list[Case] = []
+    lines_of: dict[str, int] = {}
     for one in read_cases(lines):
         if isinstance(one, BadLine):
             msg = f"line {one.line} {one.reason}"
@@ -50,11 +69,16 @@ def make_golden(lines: Iterable[bytes], **least: float | None) -> tuple[GoldenSe
         if one.case.label is None:
             msg = f"line {one.line} says nothing of the whole: give label, or labels of all required criteria"
             raise ValueError(msg)
+        if (first := lines_of.setdefault(hash_question(one.case.ask()), one.line)) != one.line:
+            msg = f"line {one.line} is judged as line {first} is: a copy shows nothing more of a judge"
+            raise ValueError(msg)
         cases.append(one.case)
     if {case.label for case in cases} != {True, False}:
         msg = "a golden set needs good results and bad ones: without them it says nothing of what a judge lets pass"
         raise ValueError(msg)
-    golden = GoldenSet.model_validate({"cases_hash": hash_cases(cases), "cases": len(cases), **least})
+    good = sum(case.label is True for case in cases)
+    counted = {"cases_hash": hash_cases(cases), "cases": len(cases), "good": good, "bad": len(cases) - good}
+    golden = GoldenSet.model_validate({**counted, **least})
     return golden, "\n".join([golden.model_dump_json(), *(case.write() for case in cases)])
 
 
@@ -78,19 +102,16 @@ class Counts(Model):
     false_accepts: Count
     true_rejects: Count
     false_rejects: Count
+    unsure: Count = Field(0, description="of the rejects: what the judge could not assess")
+
+    @classmethod
+    def of(cls, confusion: Confusion) -> Self:
+        """Return what was counted."""
+        return cls(**{name: getattr(confusion, name) for name in cls.model_fields})
 
     def total(self) -> Confusion:
-        """Return them with what follows from them: no share is taken at its word."""
-        return Confusion(self.true_accepts, self.false_accepts, self.true_rejects, self.false_rejects)
-
-
-class _Flips(Model):
-    count: Count
-    share: Share | None
-
-
-class _AllFlips(Model):
-    cases: _Flips
+        """Return them with what follows from them."""
+        return Confusion(**self.model_dump())
 
 
 class Measured(Model):
@@ -101,14 +122,22 @@ class Measured(Model):
     quorum: Annotated[list[QuorumWorth], Field(max_length=VOTES_MAX)] = Field(default_factory=list)
 
 
+class Evaluated(NamedTuple):
+    """An evaluation of one version, as it is kept: what was counted, and of each question a letter for each repeat.
+
+    The letters are `p` (accepted), `f` (not) and `-` (not judged).
+    """
+
+    measured: Measured
+    judged: Mapping[str, str]
+
+
 class PolicyReport(Model):
     """What is looked at of the report of one policy."""
 
     policy: str
     versions: dict[str, int] = Field(default_factory=dict)
-    overall: Counts
-    flips: _AllFlips
-    quorum: Annotated[list[QuorumWorth], Field(max_length=VOTES_MAX)] = Field(default_factory=list)
+    overall: dict[str, Any] = Field(default_factory=dict)
 
     def judges(self) -> set[str]:
         """Return the versions that judged, or the name that was asked for where no verdict says one."""
@@ -116,54 +145,78 @@ class PolicyReport(Model):
 
 
 class Report(Model):
-    """What is looked at of a report by `signoff judge evaluate`."""
+    """What is looked at of a report by `signoff judge evaluate`: it names an evaluation, and is believed nothing."""
 
-    cases_hash: Hash
-    policies: Annotated[list[PolicyReport], Field(max_length=POLICIES_MAX)]
-
-    def list_measured(self) -> Iterator[tuple[str, Measured]]:
-        """Yield what is kept, with the `name@version` that it is of; nothing of what several versions have judged."""
-        for one in self.policies:
-            judges = one.judges()
-            if len(judges) == 1 and VERSIONED.fullmatch(reference := judges.pop()):
-                yield reference, Measured(cases_hash=self.cases_hash, overall=one.overall, quorum=one.quorum)
+    evaluation: UUID
+    policies: Annotated[list[PolicyReport], Field(max_length=POLICIES_MAX)] = Field(default_factory=list)
 
 
-def find_refusal(golden: GoldenSet, reference: str, report: Report) -> GoldenRefusal | None:
-    """Return why a version, `name@version`, may not take over by this report; None: it may.
+def find_refusal(body: str, reference: str, report: Report, evaluated: Evaluated | None) -> GoldenRefusal | None:
+    """Return why a version, `name@version`, may not take over by what was kept of an evaluation; None: it may.
 
-    What the report does not say counts against it: a set without good or bad cases, or a case without a verdict.
+    `body` is the golden set's; its labels count. What was not judged counts against the version.
     """
-    if report.cases_hash != golden.cases_hash:
-        message = "the report is of other cases than the golden set: evaluate the version on the golden set itself"
-        return GoldenRefusal("golden_other_cases", message)
     own = next((one for one in report.policies if one.judges() == {reference}), None)
-    if own is None:
+    if own is None and report.policies:
         found = ", ".join(sorted({name for one in report.policies for name in one.judges()}))
-        message = f"the report is of {found or 'nothing'}, and not of {reference} alone: evaluate that one"
+        message = f"the report is of {found}, and not of {reference} alone: evaluate that one"
         return GoldenRefusal("golden_other_version", message)
-    faults = list(_find_faults(golden, own))
+    if evaluated is None:
+        message = (
+            f"no evaluation {report.evaluation} of {reference} is kept: it was not finished, or a later one of the "
+            f"same cases has taken its place; evaluate {reference} again"
+        )
+        return GoldenRefusal("golden_not_kept", message)
+    counted = measure(evaluated.measured.overall.total())
+    edited = [name for name, said in (own.overall if own else {}).items() if counted.get(name) != said]
+    if edited:
+        message = (
+            f"the report is not what its judgings say: {edited[0]} is {json_text(counted.get(edited[0]))} by the "
+            "judgings that are kept. It was edited, or is of another evaluation"
+        )
+        return GoldenRefusal("golden_report_differs", message)
+    golden, lines = read_golden(body)
+    cases = [case for line in lines.splitlines() if isinstance(case := read_case(line.encode()), Case)]
+    judged = [(case.label is True, evaluated.judged.get(hash_question(case.ask()))) for case in cases]
+    if lacking := sum(letters is None for _, letters in judged):
+        message = (
+            f"{lacking} of the {golden.cases} cases of the golden set were not judged, as a first submission, in this "
+            "evaluation: evaluate the version on the golden set itself"
+        )
+        return GoldenRefusal("golden_other_cases", message)
+    faults = list(_find_faults(golden, [(label, letters or "") for label, letters in judged]))
     if not faults:
         return None
     return GoldenRefusal("golden_failed", f"{reference} does not pass the golden set: {'; '.join(faults)}")
 
 
-def _find_faults(golden: GoldenSet, report: PolicyReport) -> Iterator[str]:
-    overall = report.overall.total()
-    if overall.total != golden.cases:
-        yield f"{overall.total} of {golden.cases} cases have a verdict and a label"
-    for words, rate, least in (
-        ("good results pass", overall.true_positive_rate, golden.true_positive_rate_min),
-        ("bad results are refused", overall.true_negative_rate, golden.true_negative_rate_min),
+def _find_faults(golden: GoldenSet, judged: Sequence[tuple[bool, str]]) -> Iterator[str]:
+    firsts = Counter((label, letters[0]) for label, letters in judged)  # the first judgement counts
+    if unjudged := sum(count for (_, letter), count in firsts.items() if letter == NOTHING):
+        yield f"{golden.cases - unjudged} of {golden.cases} cases have a verdict"
+    for is_good, right, words, least in (
+        (True, PASS, "good results pass", golden.true_positive_rate_min),
+        (False, FAIL, "bad results are refused", golden.true_negative_rate_min),
     ):
-        if rate.share is None:
-            yield f"no case says how many {words}"
-        elif rate.share < least:
-            between = f"95 % interval {rate.low:.3f} to {rate.high:.3f}"
-            yield f"{rate.share:.3f} of the {words}, less than {least:g} ({between})"
+        count, total = firsts[is_good, right], firsts[is_good, PASS] + firsts[is_good, FAIL]
+        if missing := count_missing(count, total, least):
+            kind = words.partition(" ")[0]
+            yield (
+                f"{count} of {total} {words}, which shows {clopper_pearson_low(count, total):.3f} or more with 95 % "
+                f"certainty, and not {least:g}: {_describe_missing(count, total, least, missing, kind)}"
+            )
     if golden.flips_max is not None:
-        flips = report.flips.cases
+        repeated = [said for _, letters in judged if len(said := letters.replace(NOTHING, "")) > 1]
+        flips = wilson(sum(len(set(said)) > 1 for said in repeated), len(repeated))
         if flips.share is None:
             yield "nothing was judged twice, and flips are looked at: evaluate with --repeats 2 or more"
         elif flips.share > golden.flips_max:
             yield f"{flips.share:.3f} of the cases flipped between repeats, more than {golden.flips_max:g}"
+
+
+def _describe_missing(count: int, total: int, least: float, missing: int, kind: str) -> str:
+    if count == total:
+        return f"{missing} more {kind} cases are missing"
+    alike = count_missing_alike(count, total, least)
+    at_this_share = "no number is at this share" if alike is None else f"{alike} are if as many are as so far"
+    return f"{missing} more {kind} cases would be enough if all of them are judged rightly; {at_this_share}"

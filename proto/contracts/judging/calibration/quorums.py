@@ -22,6 +22,10 @@ class QuorumWorth(Model):
     correlation: Annotated[float, Field(ge=-1, le=1)] | None = Field(
         None, description="of errors, the mean of all pairs; None where no pair errs"
     )
+    correlation_low: Annotated[float, Field(ge=-1, le=1)] | None = Field(
+        None, description="of its 95 % interval, which is by case; None where it is not known"
+    )
+    correlation_high: Annotated[float, Field(ge=-1, le=1)] | None = None
     wrong: Annotated[list[Count], Field(min_length=VOTES_MIN, max_length=VOTES_MAX)] = Field(description="by vote")
     majority_wrong: Count
 
@@ -32,6 +36,8 @@ class QuorumWorth(Model):
             votes=panel.votes,
             labels=panel.cases,
             correlation=panel.correlation,
+            correlation_low=panel.correlation_low,
+            correlation_high=panel.correlation_high,
             wrong=list(panel.wrong),
             majority_wrong=panel.majority_wrong,
         )
@@ -40,7 +46,22 @@ class QuorumWorth(Model):
     @property
     def worth_votes(self) -> float | None:
         """How many independent votes they are worth; None where that is not known."""
-        return None if self.correlation is None else effective_votes(self.votes, self.correlation)
+        return self._find_worth(self.correlation)
+
+    @computed_field(description="of the 95 % interval of what they are worth")  # type: ignore[prop-decorator]
+    @property
+    def worth_votes_low(self) -> float | None:
+        """How many independent votes they are worth at least; None where that is not known."""
+        return self._find_worth(self.correlation_high)
+
+    @computed_field(description="None where it is not known, or has no bound")  # type: ignore[prop-decorator]
+    @property
+    def worth_votes_high(self) -> float | None:
+        """How many independent votes they are worth at most; None where that is not known, or has no bound."""
+        return self._find_worth(self.correlation_low)
+
+    def _find_worth(self, correlation: float | None) -> float | None:
+        return None if correlation is None else effective_votes(self.votes, correlation)
 
     @computed_field(description="of the best vote")  # type: ignore[prop-decorator]
     @property
@@ -58,10 +79,14 @@ class QuorumWorth(Model):
     def sentence(self) -> str:
         """What they are worth, in a sentence."""
         worth = "no known number of" if self.worth_votes is None else f"{self.worth_votes:.1f}"
+        between = ""
+        if self.worth_votes is not None and self.worth_votes_low is not None:
+            high = "or more" if self.worth_votes_high is None else f"to {self.worth_votes_high:.1f}"
+            between = f" (95 % interval {self.worth_votes_low:.1f} {high})"
         correlation = "undefined" if self.correlation is None else f"{self.correlation:.2f}"
         return (
-            f"a quorum of {self.votes} is worth {worth} independent votes on {self.labels} labels (mean correlation "
-            f"of errors {correlation}): its majority is wrong in {self.majority_wrong}, its best vote in "
+            f"a quorum of {self.votes} is worth {worth} independent votes{between} on {self.labels} labels (mean "
+            f"correlation of errors {correlation}): its majority is wrong in {self.majority_wrong}, its best vote in "
             f"{self.best_wrong}" + ("; it adds nothing to that one" if self.adds_nothing else "")
         )
 

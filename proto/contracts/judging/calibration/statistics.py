@@ -4,13 +4,25 @@ A positive is a result that is good, or a criterion that is met. What a judge ca
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import combinations, groupby
 from typing import Final, NamedTuple
 
 #: Standard deviations on either side of the mean that hold 95 % of a normal distribution.
 Z_95: Final = 1.959963984540054
+#: How often an interval of 95 % does not hold what it is of.
+ALPHA: Final = 0.05
+#: Halvings that find a quantile to the last digit of a float.
+_HALVINGS: Final = 60
+#: Cases of each kind that are added to those there are.
+_ADDED: Final = 2
+#: Relative error of what converges.
+_PRECISION: Final = 1e-15
+#: Cases at least of which leaving out each says something.
+_LEFT_OUT_MIN: Final = 3
 
 
 class Interval(NamedTuple):
@@ -34,6 +46,120 @@ def wilson(count: int, total: int) -> Interval:
     return Interval(share, middle - half if count else 0.0, middle + half if count < total else 1.0)
 
 
+def clopper_pearson_low(count: int, total: int) -> float:
+    """Return the lower bound of a share, one-sided, 95 %: exact (Clopper and Pearson, Biometrika 26, 1934)."""
+    return _beta_quantile(count, total - count + 1, ALPHA) if count else 0.0
+
+
+def count_missing(count: int, total: int, least: float) -> int:
+    """Return how many more cases, all judged rightly, bring the exact lower bound of a share to `least`, below 1."""
+    most = 1
+    while not _reaches(count + most, total + most, least):
+        most *= 2
+    few = -1  # bisected: each right case more lifts the bound
+    while most - few > 1:
+        middle = (few + most) // 2
+        few, most = (few, middle) if _reaches(count + middle, total + middle, least) else (middle, most)
+    return most
+
+
+def count_missing_alike(count: int, total: int, least: float) -> int | None:
+    """Return how many more cases, judged rightly as often as those there are, suffice; None: no number does.
+
+    Fewer may do where the share of them happens to fall well.
+    """
+    if count <= least * total:
+        return None
+    most = 1
+    while not _reaches((total + most) * count // total, total + most, least):
+        most *= 2
+    few = -1
+    while most - few > 1:
+        middle = (few + most) // 2
+        is_enough = _reaches((total + middle) * count // total, total + middle, least)
+        few, most = (few, middle) if is_enough else (middle, most)
+    return most
+
+
+def _reaches(count: int, total: int, least: float) -> bool:
+    """Return whether the exact lower bound of a share is `least`, or more: else as many would not be rare."""
+    return least <= 0 or (count > 0 and _beta_share(count, total - count + 1, least) <= ALPHA)
+
+
+def _beta_share(a: float, b: float, x: float) -> float:
+    """Return the regularized incomplete beta function, by Lentz's continued fraction (Numerical Recipes, 6.4)."""
+    if not 0 < x < 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):
+        return 1 - _beta_share(b, a, 1 - x)
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)) / a
+    value, above, below = 1.0, 1.0, 0.0
+    for step in range(1, 100_000):  # converges in some hundreds for the largest counts
+        m = step // 2
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)) if m else 0.0
+        term = odd if step % 2 else even
+        below = 1 / ((1 + term * below) or 1e-300)
+        above = (1 + term / above) or 1e-300
+        value *= above * below
+        if abs(above * below - 1) < _PRECISION:
+            break
+    return front / value
+
+
+def _beta_quantile(a: float, b: float, share: float) -> float:
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _beta_share(a, b, middle) < share else (low, middle)
+    return (low + high) / 2
+
+
+@lru_cache(1_000)
+def _t_95(freedom: int) -> float:
+    """Return how many standard errors hold 95 % of Student's distribution on either side."""
+    x = _beta_quantile(0.5, freedom / 2, 1 - ALPHA)
+    return math.sqrt(freedom * x / (1 - x))
+
+
+@dataclass
+class Spread:
+    """A share of what lies in cases, several in one: counted by case, since what is of one case errs together."""
+
+    cases: int = 0
+    count: int = 0
+    total: int = 0
+    _squares: int = 0
+    _products: int = 0
+    _sizes: int = 0
+
+    def add(self, count: int, total: int) -> None:
+        """Count a case: so many of so many."""
+        if total:
+            self.cases, self.count, self.total = self.cases + 1, self.count + count, self.total + total
+            self._squares += count * count
+            self._products += count * total
+            self._sizes += total * total
+
+    @property
+    def interval(self) -> Interval:
+        """The share with its 95 % interval by case; Wilson's, where no case has more than one.
+
+        The share plus or minus the error of a ratio of sums over cases (Cochran, Sampling Techniques, 1977, 6.4), two
+        cases added that are all right and two that are all wrong (Agresti and Coull, The American Statistician 52,
+        1998): what errs together is not seen in the few cases that err.
+        """
+        if self._sizes == self.total:
+            return wilson(self.count, self.total)
+        share, size = self.count / self.total, self._sizes / self.total
+        cases, total = self.cases + 2 * _ADDED, self.total + 2 * _ADDED * size
+        middle = (self.count + _ADDED * size) / total
+        between = self._squares - 2 * middle * self._products + middle * middle * self._sizes
+        between += _ADDED * size * size * ((1 - middle) ** 2 + middle**2)
+        half = _t_95(cases - 1) * math.sqrt(between * cases / (cases - 1)) / total
+        return Interval(share, min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half)))
+
+
 @dataclass
 class Confusion:
     """What was said against what is so, counted."""
@@ -51,6 +177,16 @@ class Confusion:
         else:
             self.true_rejects, self.false_rejects = self.true_rejects + (not label), self.false_rejects + label
             self.unsure += unsure
+
+    def __add__(self, other: "Confusion") -> "Confusion":
+        """Return both together."""
+        return Confusion(
+            self.true_accepts + other.true_accepts,
+            self.false_accepts + other.false_accepts,
+            self.true_rejects + other.true_rejects,
+            self.false_rejects + other.false_rejects,
+            self.unsure + other.unsure,
+        )
 
     @property
     def positives(self) -> int:
@@ -85,12 +221,12 @@ class Confusion:
     @property
     def false_accept_rate(self) -> Interval:
         """The share of bad ones that pass."""
-        return wilson(self.false_accepts, self.negatives)
+        return _mirror(self.true_negative_rate)
 
     @property
     def false_reject_rate(self) -> Interval:
         """The share of good ones that do not."""
-        return wilson(self.false_rejects, self.positives)
+        return _mirror(self.true_positive_rate)
 
     @property
     def kappa(self) -> float | None:
@@ -104,6 +240,48 @@ class Confusion:
             return None
         agreed = (self.true_accepts + self.true_rejects) * self.total
         return (agreed - by_chance) / (squared - by_chance)
+
+
+@dataclass
+class ConfusionByCase(Confusion):
+    """What was said of criteria, several of a case: its intervals are by case."""
+
+    _agreement: Spread = field(default_factory=Spread)
+    _positives: Spread = field(default_factory=Spread)
+    _negatives: Spread = field(default_factory=Spread)
+
+    def add_case(self, case: Confusion) -> None:
+        """Count what was said of the criteria of a case."""
+        self.true_accepts += case.true_accepts
+        self.false_accepts += case.false_accepts
+        self.true_rejects += case.true_rejects
+        self.false_rejects += case.false_rejects
+        self.unsure += case.unsure
+        self._agreement.add(case.true_accepts + case.true_rejects, case.total)
+        self._positives.add(case.true_accepts, case.positives)
+        self._negatives.add(case.true_rejects, case.negatives)
+
+    @property
+    def agreement(self) -> Interval:
+        """The share judged as labelled."""
+        return self._agreement.interval
+
+    @property
+    def true_positive_rate(self) -> Interval:
+        """The share of those met that pass."""
+        return self._positives.interval
+
+    @property
+    def true_negative_rate(self) -> Interval:
+        """The share of those not met that do not."""
+        return self._negatives.interval
+
+
+def _mirror(interval: Interval) -> Interval:
+    """Return the interval of the rest."""
+    if interval.share is None or interval.low is None or interval.high is None:
+        return interval
+    return Interval(1 - interval.share, 1 - interval.high, 1 - interval.low)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -124,9 +302,10 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 def correlate(first: Sequence[int], second: Sequence[int]) -> float | None:
     """Return the correlation of two rows of errors (phi); None where one of them is all right or all wrong."""
-    n = len(first)
-    a, b = sum(first), sum(second)
-    both = sum(x and y for x, y in zip(first, second, strict=True))
+    return _phi(len(first), sum(first), sum(second), sum(x and y for x, y in zip(first, second, strict=True)))
+
+
+def _phi(n: int, a: int, b: int, both: int) -> float | None:
     variances = a * (n - a) * b * (n - b)
     return (n * both - a * b) / math.sqrt(variances) if variances else None
 
@@ -150,6 +329,8 @@ class Panel:
     majority_wrong: int  # more than half of the votes are, or half of them on what is labelled good
     correlation: float | None  # the mean of all pairs; None where no pair errs
     effective: float | None
+    correlation_low: float | None = None  # the 95 % interval; None where none is known
+    correlation_high: float | None = None
 
     @property
     def adds_nothing(self) -> bool:
@@ -157,21 +338,71 @@ class Panel:
         return self.majority_wrong >= min(self.wrong)
 
 
-def judge_panel(errors: Sequence[Sequence[int]], labels: Sequence[int] | None = None) -> Panel:
-    """Return what votes are worth: `errors` has a row a vote, and in it whether each case was judged wrongly.
+def judge_panel(
+    errors: Sequence[Sequence[int]], labels: Sequence[int] | None = None, cases: Sequence[int] | None = None
+) -> Panel:
+    """Return what votes are worth: `errors` has a row a vote, and in it whether each label was judged wrongly.
 
     No answer is an error. A pair of which one never errs, or always, has no correlation and is left out. `labels` says
-    whether each case is good: such a one passes only by more than half of the votes. Without, half decide nothing.
+    whether each is good: such a one passes only by more than half of the votes. Without, half decide nothing. `cases`
+    says of which case each label is, those of one beside each other; without, each is of its own.
     """
-    if not errors or len({len(row) for row in (*errors, errors[0] if labels is None else labels)}) != 1:
+    if not errors or len({len(row) for row in (*errors, *(each for each in (labels, cases) if each is not None))}) != 1:
         msg = "a panel needs votes, each on the same cases"
         raise ValueError(msg)
-    known = [r for pair in combinations(errors, 2) if (r := correlate(*pair)) is not None]
-    mean = math.fsum(known) / len(known) if known else None
     good = [False] * len(errors[0]) if labels is None else labels
     majority = sum(2 * sum(row) + one > len(errors) for *row, one in zip(*errors, good, strict=True))
+    by_case = groupby(zip(range(len(good)) if cases is None else cases, *errors, strict=True), lambda label: label[0])
+    spread = Counter(_count_errors([wrong for _, *wrong in of_case]) for _, of_case in by_case)
+    mean, low, high = _correlate_by_case(spread)
     worth = None if mean is None else effective_votes(len(errors), mean)
-    return Panel(len(errors), len(errors[0]), tuple(map(sum, errors)), majority, mean, worth)
+    return Panel(len(errors), len(errors[0]), tuple(map(sum, errors)), majority, mean, worth, low, high)
+
+
+def _count_errors(labels: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Return how many labels a case has, how often each vote errs on them, and each pair of votes together."""
+    votes = list(zip(*labels, strict=True))
+    both = (sum(x and y for x, y in zip(*pair, strict=True)) for pair in combinations(votes, 2))
+    return len(labels), *map(sum, votes), *both
+
+
+def _correlate_by_case(spread: Counter[tuple[int, ...]]) -> Interval:
+    """Return the mean correlation of all pairs with its 95 % interval: by leaving out each case (jackknife).
+
+    On Fisher's scale, as of Efron (The Jackknife, the Bootstrap and Other Resampling Plans, 1982). As much as one case
+    more could say is left open: that all votes err alike, or never, is never certain.
+    """
+    cases = spread.total()
+    sums = [sum(column) for column in zip(*(_times(one, often) for one, often in spread.items()), strict=True)]
+    mean = _mean_correlation(sums) if sums else None
+    if mean is None or cases < _LEFT_OUT_MIN:
+        return Interval(mean, None, None)
+    bound = 1 - 1 / cases
+    scale = {
+        one: math.atanh(max(-bound, min(bound, rest)))
+        for one in spread
+        if (rest := _mean_correlation([a - b for a, b in zip(sums, one, strict=True)])) is not None
+    }
+    middle = math.fsum(scale[one] * spread[one] for one in scale) / sum(spread[one] for one in scale)
+    squares = math.fsum(spread[one] * (scale[one] - middle) ** 2 for one in scale)
+    half = _t_95(cases - 1) * math.sqrt((cases - 1) / cases * squares)
+    if not half and abs(mean) < bound:
+        return Interval(mean, mean, mean)
+    here = math.atanh(max(-bound, min(bound, mean)))
+    return Interval(mean, min(mean, math.tanh(here - half)), max(mean, math.tanh(here + half)))
+
+
+def _times(counts: Sequence[int], often: int) -> list[int]:
+    return [often * count for count in counts]
+
+
+def _mean_correlation(sums: Sequence[int]) -> float | None:
+    """Return the mean correlation of all pairs of votes, by `_count_errors`, summed; None where no pair errs."""
+    votes = (math.isqrt(8 * len(sums) - 7) - 1) // 2  # 1 + n + n (n - 1) / 2 counts are of n votes
+    labels, wrong, both = sums[0], sums[1 : votes + 1], sums[votes + 1 :]
+    pairs = zip(combinations(wrong, 2), both, strict=True)
+    known = [r for (a, b), together in pairs if (r := _phi(labels, a, b, together)) is not None]
+    return math.fsum(known) / len(known) if known else None
 
 
 def quantile(values: Iterable[float], share: float) -> float | None:

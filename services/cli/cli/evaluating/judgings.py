@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Final
+from uuid import UUID
 
 from cli.errors import CommandError
 from cli.evaluating.run import JudgeCases
@@ -12,7 +13,7 @@ from contracts.judging.calibration.cases import Case
 from contracts.judging.calibration.evaluation import Asked, Judged
 from contracts.judging.policy import DEFAULT_POLICY
 from contracts.judging.verdict import Verdict
-from contracts.messages.judgings import CASES_MAX, Judging, JudgingCase, NewJudgings
+from contracts.messages.judgings import CASES_MAX, Judging, NewJudgings
 from contracts.status import JudgingKind
 
 #: Bytes of JSON that one call sends, at most: less than gRPC takes, unless a single case has more.
@@ -22,17 +23,19 @@ PAGE: Final = 50
 _NO_VERDICT: Final = "no_verdict"
 
 
-def judge_through(jobstore: JobStoreClient, submission: int = 1) -> JudgeCases:
-    """Return what judges cases through a jobstore, each as if it were this submission of its job."""
+def judge_through(jobstore: JobStoreClient, evaluation: UUID, submission: int = 1) -> JudgeCases:
+    """Return what judges cases of an evaluation through a jobstore, each as if it were this submission of its job."""
 
-    async def judge(cases: Sequence[Case], policy: str) -> Sequence[Judged]:
+    async def judge(cases: Sequence[Case], policy: str, repeat: int) -> Sequence[Judged]:
         judged: list[Judged] = []
         for some in _divide(cases):
             named = None if policy == DEFAULT_POLICY else policy
             asked = {
                 "kind": JudgingKind.EVALUATE,
-                "cases": [_describe(case, submission) for case in some],
+                "cases": [case.ask(submission) | {"labels": case.write_labels()} for case in some],
                 "judge": named,
+                "evaluation": evaluation,
+                "repeat": repeat,
             }
             judged += [_read(made) for made in await _make(jobstore, validate_model(NewJudgings, asked, "--policy"))]
         return judged
@@ -52,16 +55,6 @@ def _divide(cases: Sequence[Case]) -> list[list[Case]]:
         calls[-1].append(case)
         room -= size
     return calls
-
-
-def _describe(case: Case, submission: int) -> JudgingCase:
-    return JudgingCase(
-        result=case.result,
-        acceptance_criteria="\n".join(map(str, case.criteria)),
-        title=case.title,
-        payload=case.payload,
-        submission=submission,
-    )
 
 
 async def _make(jobstore: JobStoreClient, new: NewJudgings) -> list[Judging]:

@@ -55,8 +55,9 @@ def _list_lines(report: Report) -> Iterator[str]:
     policies = report["policies"]
     yield "<h1>Judges on labelled cases</h1>"
     yield _paragraph(
-        f"{report['cases']} cases, each judged {report['repeats']} time(s) by each policy. Intervals are Wilson's, "
-        "95 %. How good a policy is, its first judgement of each case says. "
+        f"{report['cases']} cases, each judged {report['repeats']} time(s) by each policy. Intervals are "
+        "of 95 %: Wilson's, and by case where one has several criteria. How good a policy is, "
+        "its first judgement of each case says. "
         f"SHA-256 of the cases: {report['cases_hash']}"
     )
     yield from map(_paragraph, describe_left_out(report))

@@ -73,9 +73,9 @@ def show_golden_set(out: Output, found: NamedGoldenSet) -> None:
     """Show what a new version of a policy must reach, and on which cases."""
     out.print_json(found)
     rows: list[tuple[str, object]] = [
-        ("cases", found.cases),
-        ("of the good ones must pass", f"{100 * found.true_positive_rate_min:g} %"),
-        ("of the bad ones must be refused", f"{100 * found.true_negative_rate_min:g} %"),
+        ("cases", f"{found.cases}: {found.good} good, {found.bad} bad"),
+        ("of the good ones must pass", f"{100 * found.true_positive_rate_min:g} %, with 95 % certainty"),
+        ("of the bad ones must be refused", f"{100 * found.true_negative_rate_min:g} %, with 95 % certainty"),
         ("may flip", "" if found.flips_max is None else f"{100 * found.flips_max:g} %"),
         ("their SHA-256", found.cases_hash),
         ("set", f"{format_time(found.created_at)} by {found.actor}"),
@@ -84,6 +84,12 @@ def show_golden_set(out: Output, found: NamedGoldenSet) -> None:
     is_retired = Styled(" (removed: versions take over without it)", "yellow") if found.is_retired else ""
     out.print_line(f"the golden set of {found.name}", is_retired)
     out.print_table(["", ""], [row for row in rows if row[1] != ""])
+    from contracts.judging.calibration.statistics import count_missing  # noqa: PLC0415 - only needed here
+
+    asked = (("good", found.good, found.true_positive_rate_min), ("bad", found.bad, found.true_negative_rate_min))
+    missing = ((kind, count_missing(count, count, least)) for kind, count, least in asked)  # by a perfect record
+    if lacks := " and ".join(f"{count} {kind}" for kind, count in missing if count):
+        out.print_line(Styled(f"warning: no version can pass it before it has {lacks} cases more", "yellow"))
 
 
 def show_criteria_sets(out: Output, sets: Sequence[NamedCriteriaSet]) -> None:

@@ -12,7 +12,7 @@ from console.api.parameters import EARLIER_NAMES
 from contracts.criteria import CriteriaList, CriteriaText, CriterionWarning, join_forms
 from contracts.fields import AgentId, LabelPair, Model, Moment, OperationName, StrictModel, Tenant, Text, matches
 from contracts.jsontext import Json
-from contracts.judging.calibration.golden import Share
+from contracts.judging.calibration.golden import Least, Share
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.judging import NamedJudgePolicy, Validator
 from contracts.messages.views import AgentStats
@@ -364,7 +364,9 @@ class Promotion(StrictModel):
 
     version: int = Field(ge=1, le=999_999_999)
     report: dict[str, Json] | None = Field(
-        None, description="of `signoff judge evaluate --json` on the policy's golden set, where it has one"
+        None,
+        description="of `signoff judge evaluate --json` on the policy's golden set, where it has one: its `evaluation` "
+        "names the judgings that count, and its `policies` say what these say",
     )
     force_reason: Note | None = Field(None, description="why, although something speaks against it; it is kept")
 
@@ -375,8 +377,10 @@ class NewGoldenSet(StrictModel):
     cases_jsonl: Annotated[Text, StringConstraints(min_length=1)] = Field(
         description="a labelled case a line, as `signoff judge evaluate` takes them; each labelled as a whole"
     )
-    true_positive_rate_min: Share | None = Field(None, description="of good results that must pass; 0.9 when not set")
-    true_negative_rate_min: Share | None = Field(None, description="of bad ones that must not; 0.9 when not set")
+    true_positive_rate_min: Least | None = Field(
+        None, description="what the lower bound (95 %) of the share of good results that pass reaches; 0.9 when not set"
+    )
+    true_negative_rate_min: Least | None = Field(None, description="the same of bad ones that do not; 0.9 when not set")
     flips_max: Share | None = Field(None, description="of cases whose repeats may differ; any when not set")
     note: Note | None = Field(None, description="what is noted about the set")
 

@@ -19,6 +19,7 @@ from jobstore.api.requests import (
     make_page_token,
     parse_page_size,
     parse_page_token,
+    parse_uuid,
     reject_nul,
 )
 from jobstore.commands.judging.versions import (
@@ -31,6 +32,7 @@ from jobstore.commands.judging.versions import (
 from jobstore.domain.judging.versions import POLICY_MAX_BYTES, Kind, Named, format_body
 from jobstore.errors import InvalidError
 from jobstore.reads import judging
+from jobstore.reads.evaluations import count_evaluation, find_evaluated
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.judging.versions import Validator, list_validators
@@ -94,7 +96,11 @@ class JudgeService(JudgeServiceServicer):
         named, reason = Named(Kind.JUDGE, request.name), _read_note(request.force_reason, "force_reason")
         check_text_size(request.report_json, self._payload_max_bytes)
         report = Report.model_validate_json(request.report_json) if request.HasField("report_json") else None
-        promote = PromoteVersion(named, request.version, reason, report, actor=CALLER.get())
+        evaluated = None
+        if report is not None:
+            async with self._database.session() as session:
+                evaluated = await find_evaluated(session, request.name, request.version, report.evaluation)
+        promote = PromoteVersion(named, request.version, reason, report, evaluated, actor=CALLER.get())
         await self._runner.administer.run_one(promote)
         return pb.PromoteJudgePolicyResponse(policy=await self._show_policy(request.name))
 
@@ -108,8 +114,9 @@ class JudgeService(JudgeServiceServicer):
 
     async def KeepEvaluation(self, request: pb.KeepEvaluationRequest, context: Context) -> pb.KeepEvaluationResponse:
         del context
-        check_text_size(request.report_json, self._payload_max_bytes)
-        keep = KeepEvaluation(Report.model_validate_json(request.report_json), actor=CALLER.get())
+        evaluation = parse_uuid(request.evaluation, "evaluation")
+        evaluated = await count_evaluation(self._database, evaluation)
+        keep = KeepEvaluation(evaluation, evaluated, actor=CALLER.get())
         return pb.KeepEvaluationResponse(references=await self._runner.administer.run_one(keep))
 
     async def PutGoldenSet(self, request: pb.PutGoldenSetRequest, context: Context) -> pb.PutGoldenSetResponse:

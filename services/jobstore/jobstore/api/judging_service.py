@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from contracts.jsontext import json_text
-from contracts.messages.judgings import JudgingCase, judging_message, new_judgings_of, report_message
+from contracts.judging.calibration.cases import hash_question
+from contracts.messages.judgings import JudgingCase, NewJudgings, judging_message, new_judgings_of, report_message
 from contracts.status import OperationKind
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token, parse_uuid, read_key
-from jobstore.commands.judgings import QueueJudgings
+from jobstore.commands.judgings import QueueJudgings, read_reference
 from jobstore.commands.operations import make_unknown_batch_error
 from jobstore.commands.rows import NewJudging
 from jobstore.dispatching.judging_queue import JudgingQueue
@@ -53,6 +54,7 @@ class JudgingService(JudgingServiceServicer):
                 number,
                 asked=self._write_case(case),
                 judge_policy=policy,
+                **(_describe_evaluated(new, case, policy) if new.evaluation else {}),
             )
             for number, case in enumerate(new.cases)
         ]
@@ -63,7 +65,7 @@ class JudgingService(JudgingServiceServicer):
         """Return a case as it is stored. InvalidError (`payload_too_large`): the result, or all beside it, is."""
         result = json_text(case.result)
         check_size(len(result.encode()), self._runner.terms.job_max_bytes)
-        fields = case.model_dump(exclude={"result"}, exclude_none=True)
+        fields = case.model_dump(exclude={"result", "labels"}, exclude_none=True)
         rest = json_text(fields)
         check_size(len(rest.encode()), self._runner.terms.job_max_bytes)
         return f'{rest[:-1]},"result":{result}}}'
@@ -116,6 +118,17 @@ class JudgingService(JudgingServiceServicer):
             report = await judgings.get_report(connection, operation_id, limit, -1 if after is None else after)
         report.next_page_token = make_page_token((int(report.next_page_token),) if report.next_page_token else None)
         return report_message(report)
+
+
+def _describe_evaluated(new: NewJudgings, case: JudgingCase, policy: str | None) -> dict[str, Any]:
+    """Return as what a judging is part of an evaluation."""
+    return {
+        "evaluation": new.evaluation,
+        "judge": read_reference(policy) or None,
+        "repeat": new.repeat,
+        "question": hash_question(case.model_dump(exclude={"labels"}, exclude_defaults=True)),
+        "labels": case.labels,
+    }
 
 
 def make_unknown_error(group_id: UUID) -> NotFoundError:

@@ -228,7 +228,7 @@ class FinishJudging(Command[bool]):
         question = uow.stored.find_question(execution)
         if question is None:
             return Refusal("unknown_criteria_set", "the criteria set that the execution froze is not known")
-        asked_for = _read_reference(judging.judge_policy)
+        asked_for = read_reference(judging.judge_policy)
         mismatch = find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)
         if asked_for and verdict.policy != asked_for:
             mismatch = f"the verdict was made by the judge policy {verdict.policy}, and not by {asked_for}"
@@ -287,7 +287,7 @@ class LoseJudging(Command[None]):
             uow.stored.judgings[judging.id] = judging._replace(state=JudgingState.DONE, has_lapsed=False)
 
 
-def _read_reference(policy: str | None) -> str:
+def read_reference(policy: str | None) -> str:
     """Return the name and version of a stored policy; empty for the validators' own settings."""
     if not policy:
         return ""

@@ -106,11 +106,17 @@ class NameMove(NamedTuple):
 
 
 class NewEvaluation(NamedTuple):
-    """What an evaluation said of a version of a judge policy, in place of what one before said."""
+    """What an evaluation of a version of a judge policy came to, in place of one before of the same cases.
+
+    `measured` and `judged` are JSON texts.
+    """
 
     name: str
     version: int
+    cases_hash: str
+    evaluation: UUID
     measured: str
+    judged: str
     actor: Actor
 
 
@@ -193,6 +199,13 @@ class NewJudging:
     job_id: str | None = None
     job_version: int | None = None
     actor: Actor = SIGNOFF
+    #: Of what is evaluated: in which evaluation, the policy and its version, how often before, what names all that is
+    #: judged, and the labels.
+    evaluation: UUID | None = None
+    judge: str | None = None
+    repeat: int | None = None
+    question: str | None = None
+    labels: str | None = None
 
     @property
     def urgency(self) -> int:

@@ -290,9 +290,9 @@ class UnitOfWork:
         after = self.names[named] = replace(known, current=version, moves=known.moves + 1)
         self.changes.name_moves.append(NameMove(named, after.moves, version, reason, actor))
 
-    def keep_evaluation(self, name: str, version: int, measured: str, actor: Actor) -> None:
-        """Keep what an evaluation said of a version of a judge policy."""
-        self.changes.evaluations.append(NewEvaluation(name, version, measured, actor))
+    def keep_evaluation(self, evaluation: NewEvaluation) -> None:
+        """Keep what an evaluation of a version of a judge policy came to."""
+        self.changes.evaluations.append(evaluation)
 
     def list_wanted(self) -> set[Wanted]:
         """Return the versions that the policies name by which a loaded job may be executed, as far as none is known."""

@@ -59,7 +59,7 @@ _VERSIONS: Final = text(
 _EVALUATIONS: Final = text(
     """
     SELECT v.version AS of_version, e.* FROM judging_versions v CROSS JOIN LATERAL (
-        SELECT e.version, CAST(e.measured AS text) AS measured, e.actor, e.created_at
+        SELECT e.version, e.evaluation, CAST(e.measured AS text) AS measured, e.actor, e.created_at
         FROM judging_evaluations e JOIN judging_versions o
             ON o.kind = v.kind AND o.name = e.name AND o.version = e.version
         WHERE e.name = v.name AND (e.version = v.version OR (CAST(o.body AS json) ->> 'stages' = CAST(v.body AS json)
@@ -153,7 +153,9 @@ async def _list_evaluations(connection: Connection, name: str, versions: Sequenc
     rows = await connection.execute(_EVALUATIONS, {"name": name, "versions": versions})
     return {
         row.of_version: JudgeEvaluation(
-            **from_json(row.measured), version=row.version, actor=row.actor, created_at=row.created_at
+            **from_json(row.measured),
+            evaluation=str(row.evaluation),
+            **{name: row[name] for name in ("version", "actor", "created_at")},
         )
         for row in rows
     }

@@ -13,7 +13,7 @@ A transaction that takes two of them in another order can deadlock with one that
 7. Rows of `circuits`, in the order of their agents.
 8. Rows of `reusable`, in the order of their keys, when all else is written.
 9. Rows of `workers`, in the order of their owners.
-10. Rows of `judging_evaluations`, in the order of their names and versions.
+10. Rows of `judging_evaluations`, in the order of their names, versions and cases.
 11. Rows of `judging_counts`, in the order of their kinds, names and versions. Those of the policy `default`, of which
     most verdicts are, are written by the holder of ROLLUPS alone, so that no command waits for another there.
 

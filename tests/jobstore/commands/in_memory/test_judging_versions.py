@@ -1,11 +1,13 @@
 """Versions of judge policies and criteria sets: put, promoted and retired, without a database."""
 
 import json
+from uuid import UUID
 
 import pytest
 from support.jobstore.memory import MemoryJobstore
 
-from contracts.judging.calibration.golden import Measured, Report, make_golden
+from contracts.judging.calibration.cases import hash_question, make_case
+from contracts.judging.calibration.golden import Counts, Evaluated, Measured, Report, make_golden
 from contracts.judging.policy import JudgePolicy, Stage
 from jobstore.commands.judging.versions import KeepEvaluation, PromoteVersion, PutVersion, ReportDefault, RetireName
 from jobstore.domain.actor import SIGNOFF
@@ -123,18 +125,35 @@ def test_only_validators_change_what_is_their_own(jobstore: MemoryJobstore) -> N
 GOLDEN = Named(Kind.GOLDEN, "strict")
 
 
-def case(name: str, *, label: bool) -> bytes:
-    fields = {"id": name, "result": "words", "acceptance_criteria": "It rhymes", "label": label}
-    return json.dumps(fields).encode()
+EVALUATION = UUID(int=7)
 
 
-SET, GOLDEN_BODY = make_golden([case("good", label=True), case("bad", label=False)])
+def case(number: int, *, label: bool) -> dict[str, object]:
+    return {"id": f"{number}", "result": f"words {number}", "acceptance_criteria": "It rhymes", "label": label}
 
 
-def report_on(reference: str, *, lets_pass: int = 0, cases_hash: str = SET.cases_hash) -> Report:
-    counts = {"true_accepts": 1, "false_accepts": lets_pass, "true_rejects": 1 - lets_pass, "false_rejects": 0}
-    judged = {"policy": reference, "overall": counts, "flips": {"cases": {"count": 0, "share": None}}}
-    return Report.model_validate({"cases_hash": cases_hash, "policies": [judged]})
+CASES = [case(number, label=number < 2) for number in range(4)]  # of which a perfect record shows 0.22
+LEAST = {"true_positive_rate_min": 0.2, "true_negative_rate_min": 0.2}
+SET, GOLDEN_BODY = make_golden([json.dumps(each).encode() for each in CASES], **LEAST)
+OTHER_BODY = make_golden([json.dumps({**each, "title": "other"}).encode() for each in CASES], **LEAST)[1]
+
+
+def evaluate(*, lets_pass: int = 0) -> Evaluated:
+    """Return what is kept of an evaluation on the set: of a version that lets so many bad results pass."""
+    letters = ["p"] * (2 + lets_pass) + ["f"] * (2 - lets_pass)
+    counts = Counts(true_accepts=2, false_accepts=lets_pass, true_rejects=2 - lets_pass, false_rejects=0)
+    questions = (hash_question(read.ask()) for each in CASES if not isinstance(read := make_case(each), str))
+    return Evaluated(Measured(cases_hash=SET.cases_hash, overall=counts), dict(zip(questions, letters, strict=True)))
+
+
+def report_on(reference: str, **overall: int) -> Report:
+    return Report.model_validate({"evaluation": EVALUATION, "policies": [{"policy": reference, "overall": overall}]})
+
+
+def promote(
+    reason: str | None = None, report: Report | None = None, evaluated: Evaluated | None = None
+) -> PromoteVersion:
+    return PromoteVersion(STRICT, 2, reason, report, evaluated, actor=SIGNOFF)
 
 
 @pytest.fixture
@@ -158,26 +177,29 @@ def test_a_golden_set_is_of_a_policy_that_is_there(jobstore: MemoryJobstore) -> 
 
 
 def test_a_version_that_passes_the_golden_set_takes_over(guarded: MemoryJobstore) -> None:
-    guarded.run(PromoteVersion(STRICT, 2, report=report_on("strict@2"), actor=SIGNOFF))
+    guarded.run(promote(report=report_on("strict@2", true_rejects=2), evaluated=evaluate()))
     assert guarded.names[STRICT].current == 2
 
 
 @pytest.mark.parametrize(
-    ("report", "code"),
+    ("report", "evaluated", "code"),
     [
-        (None, "golden_not_evaluated"),
-        (report_on("strict@2", lets_pass=1), "golden_failed"),
-        (report_on("strict@1"), "golden_other_version"),
-        (report_on("strict@2", cases_hash="0" * 64), "golden_other_cases"),
+        (None, None, "golden_not_evaluated"),
+        (report_on("strict@2"), None, "golden_not_kept"),
+        (report_on("strict@2"), evaluate(lets_pass=1), "golden_failed"),
+        (report_on("strict@2", true_rejects=2, false_accepts=0), evaluate(lets_pass=1), "golden_report_differs"),
+        (report_on("strict@1"), None, "golden_other_version"),
+        (report_on("strict@2"), Evaluated(evaluate().measured, {"0" * 64: "p"}), "golden_other_cases"),
     ],
 )
 def test_a_version_that_does_not_is_refused_unless_it_is_forced_with_a_reason(
-    guarded: MemoryJobstore, report: Report | None, code: str
+    guarded: MemoryJobstore, report: Report | None, evaluated: Evaluated | None, code: str
 ) -> None:
-    assert code_of(guarded, PromoteVersion(STRICT, 2, report=report, actor=SIGNOFF)) == code
+    assert code_of(guarded, promote(report=report, evaluated=evaluated)) == code
     assert guarded.names[STRICT].current == 1
-    guarded.run(PromoteVersion(STRICT, 2, "the set is old", report, actor=SIGNOFF))
+    guarded.run(promote("the set is old", report, evaluated))
     assert guarded.names[STRICT].current == 2
+    assert [move.reason for move in guarded.changes.name_moves] == ["the set is old"]
 
 
 def test_what_is_current_needs_no_report_and_a_retired_policy_does(guarded: MemoryJobstore) -> None:
@@ -187,10 +209,8 @@ def test_what_is_current_needs_no_report_and_a_retired_policy_does(guarded: Memo
 
 
 def test_a_golden_set_is_replaced_and_removed(guarded: MemoryJobstore) -> None:
-    _, other = make_golden([case("other", label=True), case("bad", label=False)])
-    assert guarded.put(*GOLDEN, other) == 2
-    promote = PromoteVersion(STRICT, 2, report=report_on("strict@2"), actor=SIGNOFF)
-    assert code_of(guarded, promote) == "golden_other_cases"
+    assert guarded.put(*GOLDEN, OTHER_BODY) == 2
+    assert code_of(guarded, promote(report=report_on("strict@2"), evaluated=evaluate())) == "golden_other_cases"
     guarded.run(RetireName(GOLDEN, actor=SIGNOFF))
     guarded.run(PromoteVersion(STRICT, 2, actor=SIGNOFF))
     assert guarded.names[STRICT].current == 2
@@ -222,16 +242,12 @@ def test_a_version_has_all_that_it_leaves_to_defaults() -> None:
     assert JudgePolicy.model_validate_json(version.policy_json) == policy.model_copy(update={"version": 3})
 
 
-def test_what_a_report_says_of_a_version_is_kept(guarded: MemoryJobstore) -> None:
-    known, unknown = report_on("strict@1"), report_on("strict@9")
-    report = Report(
-        cases_hash=SET.cases_hash,
-        policies=[*known.policies, *unknown.policies, *report_on("x").policies, *report_on("x@-1").policies],
-    )
-    assert guarded.run(KeepEvaluation(report, actor=SIGNOFF)) == ["strict@1"]
-    guarded.run(PromoteVersion(STRICT, 2, report=report_on("strict@2"), actor=SIGNOFF))
-    assert sorted(guarded.evaluations) == [("strict", 1), ("strict", 2)]
-    assert Measured.model_validate_json(guarded.evaluations["strict", 2]).overall.true_accepts == 1
+def test_an_evaluation_is_kept_of_versions_that_are_known(guarded: MemoryJobstore) -> None:
+    evaluated = [(reference, evaluate(lets_pass=2)) for reference in ("strict@1", "strict@9", "other@1", "strict")]
+    assert guarded.run(KeepEvaluation(EVALUATION, evaluated, actor=SIGNOFF)) == ["strict@1"]
+    (kept,) = guarded.evaluations.values()
+    assert (kept.name, kept.version, kept.cases_hash, kept.evaluation) == ("strict", 1, SET.cases_hash, EVALUATION)
+    assert Evaluated(Measured.model_validate_json(kept.measured), json.loads(kept.judged)) == evaluate(lets_pass=2)
 
 
 def test_a_set_that_was_retired_is_current_again_once_it_is_put(jobstore: MemoryJobstore) -> None:

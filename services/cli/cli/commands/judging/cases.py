@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
+from uuid import uuid4
 
 import typer
 
@@ -49,14 +50,15 @@ async def evaluate(
     Agreement, kappa, true and false accepts and rejects with 95 % intervals, flips over repeats, cost and time, by
     criterion and in all; of a second policy, whether it differs by more than chance. Nothing is judged before every
     line was read and every policy found. Judges are paid, and no verdict is reused. `signoff judges show` tells the
-    newest evaluation of a version.
+    newest evaluation of a version, and `signoff judges promote` takes it by its report.
     """
     from cli.evaluating.judgings import judge_through  # noqa: PLC0415 - heavy, and only needed here
-    from cli.evaluating.run import check_file, reduce_report  # noqa: PLC0415 - same
+    from cli.evaluating.run import check_file  # noqa: PLC0415 - same
     from cli.evaluating.run import evaluate as run  # noqa: PLC0415 - same
 
     policies = list(dict.fromkeys(policy or [DEFAULT]))
-    file = check_file(cases, skip_bad=how.skip_bad)
+    file = check_file(cases, skip_bad=how.skip_bad, submission=how.submission)
+    evaluation = uuid4()
     async with cli.jobstore() as jobstore:
         await require_policies(jobstore, policies)
     if html is not None:
@@ -65,7 +67,8 @@ async def evaluate(
         except OSError as error:
             raise CommandError(f"{html} cannot be written: {error.strerror}", code="unwritable") from error
     async with cli.jobstore() as jobstore:
-        report = await run(file, policies, how.repeats, judge_through(jobstore, how.submission))
+        judge = judge_through(jobstore, evaluation, how.submission)
+        report = await run(file, policies, how.repeats, judge, evaluation)
     if html is not None:
         from cli.evaluating.page import write_page  # noqa: PLC0415 - same
 
@@ -73,7 +76,7 @@ async def evaluate(
     cli.out.print_json(report)
     _show(cli, report)
     async with cli.jobstore() as jobstore:
-        await jobstore.keep_evaluation(reduce_report(report))
+        await jobstore.keep_evaluation(evaluation)
 
 
 def _show(cli: Session, report: Mapping[str, Any]) -> None:

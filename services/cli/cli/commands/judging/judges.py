@@ -118,7 +118,8 @@ async def promote(
 ) -> None:
     """Make a version current: what is executed from then on is judged by it, and what is under way is not.
 
-    Where the policy has a golden set, the version must pass it, by the report of an evaluation.
+    Where the policy has a golden set, the version must pass it, by an evaluation that the jobstore counted itself: the
+    report only names it.
     """
     said = None if report is None else _read_report(report)
     async with cli.jobstore() as jobstore:
@@ -135,7 +136,12 @@ async def golden(  # noqa: PLR0917 - each is an option
         Path | None, typer.Option("--set", metavar="CASES.jsonl", help="Replace it by these labelled cases.")
     ] = None,
     least: Annotated[
-        float | None, typer.Option(min=0, max=1, help="The share of good results that must pass, and of bad ones not.")
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="What two shares reach with 95 % certainty: of good results that pass, and of bad ones that do not.",
+        ),
     ] = None,
     flips_max: Annotated[
         float | None, typer.Option(min=0, max=1, help="The share of cases whose repeats may differ at most.")
@@ -187,7 +193,7 @@ def _read_report(file: str) -> dict[str, Any]:
     from cli.evaluating.run import reduce_report  # noqa: PLC0415 - heavy, and only needed here
 
     report = read_json_file(file, "--report")
-    if not isinstance(report, dict) or not isinstance(report.get("policies"), list):
+    if not isinstance(report, dict) or not isinstance(report.get("policies"), list) or "evaluation" not in report:
         raise typer.BadParameter("is no report of `signoff judge evaluate --json`", param_hint="--report")
     return reduce_report(report)
 

@@ -1554,6 +1554,12 @@ export interface components {
             true_rejects: number;
             /** False Rejects */
             false_rejects: number;
+            /**
+             * Unsure
+             * @description of the rejects: what the judge could not assess
+             * @default 0
+             */
+            unsure: number;
         };
         /**
          * CriteriaSetVersion
@@ -2342,12 +2348,17 @@ export interface components {
         JudgeEvaluation: {
             /**
              * Cases Hash
-             * @description SHA-256 of the labelled cases
+             * @description SHA-256 of the labelled cases, in any order
              */
             cases_hash: string;
             overall: components["schemas"]["Counts"];
             /** Quorum */
             quorum?: components["schemas"]["QuorumWorth"][];
+            /**
+             * Evaluation
+             * @description names it, as its report does
+             */
+            evaluation: string;
             /**
              * Version
              * @description that was evaluated
@@ -2617,6 +2628,12 @@ export interface components {
              * @default false
              */
             judge_empty: boolean;
+            /**
+             * Labels
+             * @description of an evaluation, what people say: a letter for the whole, then one for each criterion; t, f, or - (nobody said)
+             * @default
+             */
+            labels: string;
         };
         /**
          * JudgingKind
@@ -2786,18 +2803,30 @@ export interface components {
         NamedGoldenSet: {
             /**
              * Cases Hash
-             * @description SHA-256 of the labelled cases
+             * @description SHA-256 of the labelled cases, in any order
              */
             cases_hash: string;
             /** Cases */
             cases: number;
             /**
+             * Good
+             * @description results that are to pass
+             */
+            good: number;
+            /**
+             * Bad
+             * @description results that are not
+             */
+            bad: number;
+            /**
              * True Positive Rate Min
+             * @description what the lower bound (Clopper-Pearson, 95 %) of the share of good results that pass reaches
              * @default 0.9
              */
             true_positive_rate_min: number;
             /**
              * True Negative Rate Min
+             * @description the same of bad results that do not pass
              * @default 0.9
              */
             true_negative_rate_min: number;
@@ -2954,12 +2983,12 @@ export interface components {
             cases_jsonl: string;
             /**
              * True Positive Rate Min
-             * @description of good results that must pass; 0.9 when not set
+             * @description what the lower bound (95 %) of the share of good results that pass reaches; 0.9 when not set
              */
             true_positive_rate_min?: number | null;
             /**
              * True Negative Rate Min
-             * @description of bad ones that must not; 0.9 when not set
+             * @description the same of bad ones that do not; 0.9 when not set
              */
             true_negative_rate_min?: number | null;
             /**
@@ -3067,6 +3096,17 @@ export interface components {
             judge?: string | null;
             /** @description one that is not stored, instead */
             judge_policy?: components["schemas"]["JudgePolicy"] | null;
+            /**
+             * Evaluation
+             * @description an id of the caller's: what is judged under it is counted, and kept, as one evaluation
+             */
+            evaluation?: string | null;
+            /**
+             * Repeat
+             * @description how often each case was judged in the evaluation with these
+             * @default 1
+             */
+            repeat: number;
         };
         /**
          * NewLimit
@@ -3799,7 +3839,7 @@ export interface components {
             version: number;
             /**
              * Report
-             * @description of `signoff judge evaluate --json` on the policy's golden set, where it has one
+             * @description of `signoff judge evaluate --json` on the policy's golden set, where it has one: its `evaluation` names the judgings that count, and its `policies` say what these say
              */
             report?: {
                 [key: string]: unknown;
@@ -3874,6 +3914,13 @@ export interface components {
              */
             correlation?: number | null;
             /**
+             * Correlation Low
+             * @description of its 95 % interval, which is by case; None where it is not known
+             */
+            correlation_low?: number | null;
+            /** Correlation High */
+            correlation_high?: number | null;
+            /**
              * Wrong
              * @description by vote
              */
@@ -3885,6 +3932,16 @@ export interface components {
              * @description independent votes that they are worth
              */
             readonly worth_votes: number | null;
+            /**
+             * Worth Votes Low
+             * @description of the 95 % interval of what they are worth
+             */
+            readonly worth_votes_low: number | null;
+            /**
+             * Worth Votes High
+             * @description None where it is not known, or has no bound
+             */
+            readonly worth_votes_high: number | null;
             /**
              * Best Wrong
              * @description of the best vote

@@ -99,7 +99,7 @@ export function PromoteDialog({ name, version, onClose }: PromoteDialogProps) {
           hint={
             <>
               Where the policy has one: what <code>signoff judge evaluate --json</code> printed of {name}@{version} on
-              the cases of <code>signoff judges golden {name} --output</code>.
+              the cases of <code>signoff judges golden {name} --output</code>. It names the judgings that count.
             </>
           }
           onReport={(read) => {

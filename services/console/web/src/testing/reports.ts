@@ -44,6 +44,7 @@ export const aPolicyReport = (policy: string, fields: Partial<PolicyReport> = {}
 
 /** Report of two policies on labelled cases, as the command line prints it. */
 export const aReport = (fields: Partial<Report> = {}): Report => ({
+  evaluation: "7d0c2a0e-6a43-4b0f-9f5a-0c8a9d1f2b34",
   cases: 20,
   cases_hash: "ab".repeat(32),
   repeats: 2,

@@ -1,13 +1,15 @@
 """Commands on judge policies and criteria sets: put a version, say which is current, or retire a name. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
-from contracts.judging.calibration.golden import Report, find_refusal, read_golden
+from contracts.jsontext import json_text
+from contracts.judging.calibration.golden import Evaluated, Report, find_refusal
 from contracts.judging.policy import DEFAULT_POLICY, join_reference, split_reference
 from jobstore.commands.base import Command, Locks, R_co, Reads
-from jobstore.commands.rows import Stored
+from jobstore.commands.rows import NewEvaluation, Stored
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.actor import Actor
 from jobstore.domain.judging.versions import (
     NAMES_MAX,
     POLICY_MAX_BYTES,
@@ -112,16 +114,17 @@ class ReportDefault(_ChangeName[int]):
 class PromoteVersion(_ChangeName[None]):
     """Make a version the current one of its name, also of one that was retired; `reason` is kept.
 
-    A policy with a golden set needs a report on that, which the version passes, or a reason. What a report says of the
-    version is kept.
+    A policy with a golden set needs an evaluation on that, which a report names and the version passes, or a reason.
+    `evaluated`: what is kept of the version's evaluation that the report names; none is.
 
     NotFoundError (`unknown_judge_policy`, `unknown_criteria_set`); RefusedError (`golden_not_evaluated`,
-    `golden_other_cases`, `golden_other_version`, `golden_failed`).
+    `golden_not_kept`, `golden_report_differs`, `golden_other_cases`, `golden_other_version`, `golden_failed`).
     """
 
     version: int
     reason: str | None = None
     report: Report | None = None
+    evaluated: Evaluated | None = None
 
     def reads(self, stored: Stored) -> Reads:
         del stored
@@ -137,8 +140,6 @@ class PromoteVersion(_ChangeName[None]):
             if self.named.kind is Kind.JUDGE and self.reason is None:
                 self._check_golden(uow)
             uow.move_name(self.named, self.version, self.reason, self.actor)
-        if self.report is not None:
-            _keep_measured(uow, self.report, self.actor)
 
     def _check_golden(self, uow: UnitOfWork) -> None:
         golden = uow.stored.versions.get(Wanted(Kind.GOLDEN, self.named.name))
@@ -148,39 +149,35 @@ class PromoteVersion(_ChangeName[None]):
         if self.report is None:
             message = f"evaluate {reference} on the policy's golden set and give the report, or a reason to force it"
             raise RefusedError(message, code="golden_not_evaluated")
-        if (refusal := find_refusal(read_golden(golden.body)[0], reference, self.report)) is not None:
+        if (refusal := find_refusal(golden.body, reference, self.report, self.evaluated)) is not None:
             raise RefusedError(refusal.message, code=refusal.code)
 
 
 @dataclass(frozen=True, slots=True)
 class KeepEvaluation(Command[list[str]]):
-    """Keep what a report says of versions of judge policies, and return of which: those that are known."""
+    """Keep what an evaluation of versions of judge policies came to, and return of which: those that are known."""
 
-    report: Report
+    evaluation: UUID
+    evaluated: Sequence[tuple[str, Evaluated]]
 
     def locks(self) -> Locks:
         return Locks()  # versions never change, and the newest evaluation of each counts
 
     def reads(self, stored: Stored) -> Reads:
         del stored
-        measured = (split_reference(reference)[0] for reference, _ in self.report.list_measured())
-        return Reads(names=frozenset(Named(Kind.JUDGE, name) for name in measured))
+        return Reads(names=frozenset(Named(Kind.JUDGE, split_reference(each)[0]) for each, _ in self.evaluated))
 
     def decide(self, uow: UnitOfWork) -> list[str]:
-        return _keep_measured(uow, self.report, self.actor)
-
-
-def _keep_measured(uow: UnitOfWork, report: Report, actor: Actor) -> list[str]:
-    """Keep what a report says of versions that are known, and return which these are."""
-    kept = {}
-    for reference, measured in report.list_measured():
-        name, version = split_reference(reference)
-        known = uow.names.get(Named(Kind.JUDGE, name))
-        if version is not None and known is not None and version in known.hashes:
-            kept[reference] = (name, version, measured.model_dump_json())
-    for name, version, measured_json in kept.values():
-        uow.keep_evaluation(name, version, measured_json, actor)
-    return list(kept)
+        kept = []
+        for reference, (measured, judged) in self.evaluated:
+            name, version = split_reference(reference)
+            known = uow.names.get(Named(Kind.JUDGE, name))
+            if version is not None and known is not None and version in known.hashes:
+                about = (name, version, measured.cases_hash, self.evaluation)
+                texts = (measured.model_dump_json(), json_text(judged))
+                uow.keep_evaluation(NewEvaluation(*about, *texts, self.actor))
+                kept.append(reference)
+        return kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The tables of judge policies and criteria sets. Versions and moves are added, and never changed."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, Table, Text, func
+from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, Table, Text, Uuid, func
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON
 
 from jobstore.storage.tables.state import TIME, metadata
@@ -31,13 +31,16 @@ judging_moves = Table(
     Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
 )
 
-#: What the newest evaluation said of a version of a policy.
+#: What the newest evaluation of a version of a policy on the same cases came to, and its judgings.
 judging_evaluations = Table(
     "judging_evaluations",
     metadata,
     Column("name", Text, primary_key=True, doc="the policy's"),
     Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("cases_hash", Text, primary_key=True),
+    Column("evaluation", Uuid, nullable=False, doc="names it, as its report does"),
     Column("measured", JSON, nullable=False, doc="contracts.judging.calibration.golden.Measured"),
+    Column("judged", JSON, nullable=False, doc="by the hash of each question, a letter for each repeat"),
     Column("actor", Text, nullable=False),
     Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
 )

@@ -36,6 +36,11 @@ judgings = Table(
     Column("asked", JSON, doc="the result and what it is judged by; of a job judged again, what is judged by instead"),
     Column("judge_policy", JSON, doc="as frozen; none: the validators' own settings"),
     Column("actor", Text, doc="who asked for it"),
+    Column("evaluation", Uuid, doc="the one that it is part of, and as what"),
+    Column("judge", Text, doc="the policy and its version, of an evaluation"),
+    Column("repeat", SmallInteger),
+    Column("question", Text, doc="the hash of all that is judged"),
+    Column("labels", Text, doc="a letter for the whole, and for each criterion"),
     Column("before", Text, doc="a letter for each criterion of the answer: its outcome in the verdict before"),
     Column("was_valid", Boolean),
     Column("is_valid", Boolean),
@@ -51,5 +56,10 @@ judgings = Table(
     Index("judgings_group_id_item_key", "group_id", "item", unique=True),
     Index("judgings_queue_idx", "urgency", "created_at", "item", postgresql_where=text("state = 'QUEUED'")),
     Index("judgings_open_idx", "group_id", postgresql_where=text("state <> 'DONE'")),
+    Index(
+        "judgings_evaluation_idx",
+        *("evaluation", "question", "labels", "repeat", "created_at", "id"),
+        postgresql_where=text("evaluation IS NOT NULL"),
+    ),
     Index("judgings_kept_idx", "created_at", postgresql_where=text("kind NOT IN ('shadow', 'rejudge')")),
 )

@@ -168,10 +168,11 @@ _INSERT_MOVE: Final = tell(
 _KEEP_EVALUATION: Final = tell(
     tables.judging_evaluations,
     """
-    INSERT INTO judging_evaluations (name, version, measured, actor)
-    VALUES (:name, :version, CAST(CAST(:measured AS text) AS json), :actor)
-    ON CONFLICT (name, version) DO UPDATE SET
-        measured = excluded.measured, actor = excluded.actor, created_at = excluded.created_at
+    INSERT INTO judging_evaluations (name, version, cases_hash, evaluation, measured, judged, actor)
+    VALUES (:name, :version, :cases_hash, :evaluation, CAST(CAST(:measured AS text) AS json),
+        CAST(CAST(:judged AS text) AS json), :actor)
+    ON CONFLICT (name, version, cases_hash) DO UPDATE SET evaluation = excluded.evaluation,
+        measured = excluded.measured, judged = excluded.judged, actor = excluded.actor, created_at = excluded.created_at
     RETURNING *
     """,
 )
@@ -246,7 +247,7 @@ async def write(connection: Connection, changes: Changes) -> None:
         await connection.execute(_INSERT_VERSION, version._asdict() | version.named._asdict())
     for name_move in changes.name_moves:
         await connection.execute(_INSERT_MOVE, name_move._asdict() | name_move.named._asdict())
-    for evaluation in sorted(changes.evaluations, key=lambda one: (one.name, one.version)):
+    for evaluation in sorted(changes.evaluations, key=lambda one: (one.name, one.version, one.cases_hash)):
         await connection.execute(_KEEP_EVALUATION, evaluation._asdict())
 
 

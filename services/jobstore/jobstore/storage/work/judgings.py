@@ -20,7 +20,7 @@ _NEW: Final = sql.columns(
     judgings,
     only={
         *("id", "kind", "group_id", "item", "urgency", "execution_id", "job_id", "job_version", "asked"),
-        *("judge_policy", "actor"),
+        *("judge_policy", "actor", "evaluation", "judge", "repeat", "question", "labels"),
     },
 )
 _ANSWER: Final = sql.columns(

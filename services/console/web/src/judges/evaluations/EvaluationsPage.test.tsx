@@ -53,10 +53,20 @@ it("opens a disagreement to read, and shows the evidence in the result", async (
 });
 
 it("says what a quorum is worth, and what is not in the report", async () => {
-  const quorum = { votes: 5, labels: 90, correlation: 0.5, worth_votes: 1.7, majority_wrong: 9, best_wrong: 4 };
+  const quorum = {
+    votes: 5,
+    labels: 90,
+    correlation: 0.5,
+    worth_votes: 1.7,
+    worth_votes_low: 1.4,
+    majority_wrong: 9,
+    best_wrong: 4,
+  };
   const policy = aPolicyReport("strict@3", { quorum: [{ ...quorum, adds_nothing: true }], criteria_not_listed: 1 });
   await opened(aReport({ policies: [policy], comparisons: [], skipped: [{ line: 3, reason: "is no JSON" }] }));
-  expect(await screen.findByText(/worth 1\.7 independent votes.*adds nothing to that one/)).toBeVisible();
+  expect(
+    await screen.findByText(/worth 1\.7 independent votes \(95 % interval 1\.4 or more\).*adds nothing to that one/),
+  ).toBeVisible();
   expect(screen.getByText("Line 3 was skipped: is no JSON.")).toBeVisible();
   expect(screen.getByText("strict@3: 1 further criterion not listed.")).toBeVisible();
 });

@@ -14,7 +14,8 @@ export function ReportView({ report }: { report: Report }) {
         <h2 className="text-lg font-semibold">In all</h2>
         <p className="wrap-anywhere">
           {pluralize(cases, "case")}, each judged {repeats === 1 ? "once" : `${repeats} times`} by each policy. In
-          brackets: Wilson's 95 % intervals. How good a policy is, its first judgement of each case says.{" "}
+          brackets: 95 % intervals, Wilson's, and by case where one has several criteria. How good a policy is, its
+          first judgement of each case says.{" "}
           <span className="text-muted">
             SHA-256 of the cases: <code className="font-mono text-xs">{hash}</code>
           </span>

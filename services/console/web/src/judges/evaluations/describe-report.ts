@@ -69,10 +69,14 @@ export function describeComparison(comparison: Comparison): string {
 
 /** Describe what the votes of a quorum are worth. */
 export function describeQuorum(quorum: PolicyReport["quorum"][number]): string {
-  const worth = quorum.worth_votes == null ? "no known number of" : quorum.worth_votes.toFixed(1);
+  const { worth_votes: votes, worth_votes_low: low, worth_votes_high: high } = quorum;
+  const worth = votes == null ? "no known number of" : votes.toFixed(1);
+  const most = high == null ? "or more" : `to ${high.toFixed(1)}`;
+  const between = votes == null || low == null ? "" : ` (95 % interval ${low.toFixed(1)} ${most})`;
   return (
-    `A quorum of ${quorum.votes} is worth ${worth} independent votes on ${pluralize(quorum.labels, "label")} (mean ` +
-    `correlation of errors ${formatNumber(quorum.correlation)}): its majority is wrong in ` +
+    `A quorum of ${quorum.votes} is worth ${worth} independent votes${between} on ` +
+    `${pluralize(quorum.labels, "label")} (mean correlation of errors ${formatNumber(quorum.correlation)}): its ` +
+    `majority is wrong in ` +
     `${formatCount(quorum.majority_wrong)}, its best vote in ${formatCount(quorum.best_wrong)}` +
     `${quorum.adds_nothing ? "; it adds nothing to that one." : "."}`
   );

@@ -45,6 +45,8 @@ const isPolicyReport = objectOf({
       labels: isNumber,
       correlation: maybe(isNumber),
       worth_votes: maybe(isNumber),
+      worth_votes_low: maybe(isNumber),
+      worth_votes_high: maybe(isNumber),
       majority_wrong: isNumber,
       best_wrong: isNumber,
       adds_nothing: isBoolean,
@@ -81,6 +83,7 @@ const isDisagreement = objectOf({
 });
 
 const isReport = objectOf({
+  evaluation: isText,
   cases: isNumber,
   cases_hash: isText,
   repeats: isNumber,
@@ -106,9 +109,8 @@ export async function readReport(file: File): Promise<Report> {
 }
 
 /** Return what is looked at of a report when a version is promoted: its disagreements may be larger than a request. */
-export function shortenReport({ cases_hash, policies }: Report) {
-  const kept = policies.map(({ policy, versions, overall, flips }) => ({ policy, versions, overall, flips }));
-  return { cases_hash, policies: kept };
+export function shortenReport({ evaluation, policies }: Report) {
+  return { evaluation, policies: policies.map(({ policy, versions, overall }) => ({ policy, versions, overall })) };
 }
 
 function parse(text: string): unknown {
