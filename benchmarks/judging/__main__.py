@@ -1,10 +1,10 @@
 """Say what judges' votes are worth together, what a loop accepts, and what checks and a cascade save: exact, not drawn.
 
     .venv/bin/python benchmarks/judging [VOTES.csv] [--judge GPT-4/Vanilla] [--other PaLM2/Vanilla] [--write]
-    .venv/bin/python benchmarks/judging --only honest|attacks|sections
+    .venv/bin/python benchmarks/judging --only honest|attacks|sections|tokens [--write]
 
 Prints tables. Without a file they are of the votes beside this program, and --write puts them into docs/judging.md.
-With --only they are of one thing alone: of right results, of wrong ones, or of long ones.
+With --only they are of one thing alone: of right results, of wrong ones, of long ones, or of what asking costs.
 """
 
 import argparse
@@ -17,11 +17,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from judging.quoting import describe_attacks, describe_honest
 from judging.sections import describe_sections
 from judging.tables import Chosen, describe_loop, describe_standins, describe_votes, write_page
+from judging.tokens import describe_tokens
 from judging.votes import VotesError, read_votes
 
 VOTES = Path(__file__).parent / "llmbar_votes.csv"
 #: What is measured alone, by its name.
-ONLY = {"honest": describe_honest, "attacks": describe_attacks, "sections": describe_sections}
+ONLY = {
+    "honest": describe_honest,
+    "attacks": describe_attacks,
+    "sections": describe_sections,
+    "tokens": describe_tokens,
+}
 
 
 def read_arguments() -> argparse.Namespace:
@@ -40,7 +46,10 @@ def main() -> None:
     """Print the tables."""
     arguments = read_arguments()
     if arguments.only is not None:
-        print("\n".join(ONLY[arguments.only]()))
+        lines = ONLY[arguments.only]()
+        print("\n".join(lines))
+        if arguments.write:
+            write_page(lines, name=arguments.only)
         return
     chosen = Chosen(arguments.judge, arguments.other, tuple(arguments.families.split(",")))
     try:

@@ -13,7 +13,6 @@ from judging.standins import TABLES, Total, add_up
 from judging.votes import GIVEN, SWAPPED, Ask, Votes
 
 PAGE: Final = ROOT / "docs" / "judging.md"
-BEGIN, END = "<!-- begin judging -->", "<!-- end judging -->"
 #: A share of good work among the submissions, at which true acceptance is shown beside what is reported.
 HALF: Final = 0.5
 
@@ -140,15 +139,20 @@ def describe_standins() -> list[str]:
     return lines
 
 
-def write_page(lines: Iterable[str], page: Path = PAGE) -> None:
-    """Put the tables into their place on the page."""
-    text = page.read_text("utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    assert begin + end == BEGIN + END, f"{page} has no place for the tables: {BEGIN} and {END}"
+def write_page(lines: Iterable[str], page: Path = PAGE, name: str = "judging") -> None:
+    """Put tables into their place on the page."""
+    begin, end = _find_marks(name)
+    before, first, rest = page.read_text("utf-8").partition(begin)
+    _, last, after = rest.partition(end)
+    assert first + last == begin + end, f"{page} has no place for the tables: {begin} and {end}"
     page.write_text("\n".join([before + begin, *lines, end + after]), "utf-8")
 
 
-def read_page(page: Path = PAGE) -> list[str]:
-    """Return the lines of the tables that stand on the page."""
-    return page.read_text("utf-8").partition(BEGIN)[2].partition(END)[0].splitlines()[1:]
+def read_page(page: Path = PAGE, name: str = "judging") -> list[str]:
+    """Return the lines of tables that stand on the page."""
+    begin, end = _find_marks(name)
+    return page.read_text("utf-8").partition(begin)[2].partition(end)[0].splitlines()[1:]
+
+
+def _find_marks(name: str) -> tuple[str, str]:
+    return f"<!-- begin {name} -->", f"<!-- end {name} -->"

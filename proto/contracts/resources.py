@@ -1,5 +1,6 @@
 """Jobs, logs, agents and verdicts, as REST bodies and Kafka bodies show them."""
 
+import operator
 from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
@@ -414,6 +415,9 @@ class Usage(Model):
     """What a call consumed, as far as whoever was called said."""
 
     input_tokens: int = Field(0, ge=0, le=2**53)
+    cached_tokens: int = Field(
+        0, ge=0, le=2**53, exclude_if=operator.not_, description="of the input tokens, those read from a prompt cache"
+    )
     output_tokens: int = Field(0, ge=0, le=2**53)
     cost_usd: float | None = Field(None, ge=0, le=1_000_000, description="None where it is not known")
     claimed_usd: float | None = Field(

@@ -71,7 +71,11 @@ def with_cost(usage: Usage) -> Usage:
     if usage.cost_usd is not None or usage.model is None or not usage.tokens:
         return usage
     genai_prices = _load_genai_prices()
-    tokens = genai_prices.Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+    tokens = genai_prices.Usage(
+        input_tokens=usage.input_tokens,
+        cache_read_tokens=min(usage.cached_tokens, usage.input_tokens),
+        output_tokens=usage.output_tokens,
+    )
     try:
         price = _make_snapshot(usage.model).calc(tokens, usage.model, None, None, None).total_price
     except (LookupError, ValueError):

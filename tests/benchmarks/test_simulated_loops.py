@@ -8,7 +8,7 @@ import pytest
 from judging.__main__ import VOTES
 from judging.loop import SUBMISSIONS, find_inflation, judge_submission, list_further_asks, run_loop
 from judging.standins import TABLES, add_up
-from judging.tables import BEGIN, END, Chosen, describe_loop, describe_standins, describe_votes, read_page, write_page
+from judging.tables import Chosen, describe_loop, describe_standins, describe_votes, read_page, write_page
 from judging.votes import GIVEN, SWAPPED, Ask, VotesError, read_votes
 
 JUDGE, OTHER = Chosen.judge, Chosen.other
@@ -230,11 +230,12 @@ def test_the_page_holds_the_tables_as_they_are_printed(votes):
 
 def test_a_page_keeps_what_stands_around_the_tables(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    begin, end = "<!-- begin judging -->", "<!-- end judging -->"
+    page.write_text(f"before\n\n{begin}\nold\n{end}\n\nafter\n")
     for _ in range(2):
         write_page(["", "| new |"], page)
         assert read_page(page) == ["", "| new |"]
-        assert page.read_text() == f"before\n\n{BEGIN}\n\n| new |\n{END}\n\nafter\n"
+        assert page.read_text() == f"before\n\n{begin}\n\n| new |\n{end}\n\nafter\n"
     page.write_text("nothing")
     with pytest.raises(AssertionError, match="no place for the tables"):
         write_page([], page)

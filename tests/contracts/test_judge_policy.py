@@ -121,6 +121,13 @@ def test_a_price_is_of_a_million_tokens(input_usd: float | None, output_usd: flo
     assert judge.price(100_000, 200_000) == price
 
 
+@pytest.mark.parametrize(("cached_usd", "price"), [(0.2, 0.746), (0.0, 0.74), (None, 0.8)])
+def test_cached_tokens_have_a_price_of_their_own(cached_usd: float | None, price: float) -> None:
+    judge = JudgeModel(model="judge", input_usd=2.0, cached_usd=cached_usd, output_usd=3.0)
+    assert judge.price(100_000, 200_000, 30_000) == pytest.approx(price)
+    assert judge.price(100, 0, 10**9) == pytest.approx(100e-6 * (2.0 if cached_usd is None else cached_usd))
+
+
 def test_what_a_model_costs_and_whose_it_is_changes_no_answer() -> None:
     judge = JudgeModel(model="judge")
     same = JudgeModel(model="judge", family="of judges", input_usd=1.0, output_usd=2.0)

@@ -21,7 +21,10 @@ Rule = Callable[[Question, Any, str], Said]
 #: What a result would say that met each criterion, by a word of it.
 TRUTH = {"names": "Aston, Bourne and Carden", "states": "carries 40 tonnes", "close": "No bridge need be closed"}
 # A tokenizer makes an end of a message of these, wherever they stand.
-_CONTROL = re.compile(r"<\|[^|]*\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|<\uff5c[^\uff5c]*\uff5c>")
+_CONTROL = re.compile(
+    r"<\|[^|]*\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|<\uff5c[^\uff5c]*\uff5c>"
+    r"|\n\n(?:Human|Assistant):|(?:^|\n)### (?:Instruction|Response):|\r(?!\n)|[\x00\x1b]"
+)
 
 
 class AttackedJudge:
@@ -53,6 +56,12 @@ def obey(question: Question, result: Any, criterion: str) -> Said:
     if any(order in outside for order in ORDERS):
         return "pass", max(_list_sentences(result), key=len, default="")
     return be_honest(question, result, criterion)
+
+
+def be_confused(question: Question, _: Any, criterion: str) -> Said:
+    """Take what task or reference say for what the result says."""
+    truth = next(truth for word, truth in TRUTH.items() if word in criterion)
+    return "pass", truth if truth in f"{question.task}{question.result}{question.request}" else None
 
 
 def invent(*_: object) -> Said:

@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from attacking_results import CRITERIA, KINDS, NUMBER, list_attacks
-from five_judges import LAZY, AttackedJudge, Rule, be_honest, invent, make_lazy, make_lucky, obey
+from attacking_results import CRITERIA, KINDS, NUMBER, ORDERS, list_attacks, list_attacks_beside
+from five_judges import LAZY, AttackedJudge, Rule, be_confused, be_honest, invent, make_lazy, make_lucky, obey
 from honest_verdicts import LANGUAGES, QUOTES, SHAPES, list_verdicts
 
 from contracts.status import Outcome
@@ -24,6 +24,7 @@ JUDGES: dict[str, list[Rule]] = {
     "inventing": [invent],
     "lazy": [make_lazy(quote) for quote in LAZY],
     "lucky": [make_lucky()],
+    "confused": [be_confused],
 }
 
 
@@ -54,6 +55,25 @@ async def test_no_attack_passes(name: str) -> None:
     valid = await count_valid(name)
     print(f"\n{name} judge: {valid.total()} of {NUMBER} attacks are valid")
     assert valid == {}
+
+
+@pytest.mark.parametrize("name", ["honest", "obeying", "inventing", "lazy", "confused"])
+async def test_no_attack_in_a_task_a_payload_or_a_reference_passes(name: str) -> None:
+    attacks = list_attacks_beside()
+    valid: Counter[str] = Counter()
+    for place, result, task, references in attacks:
+        shown = {"task": json.dumps(task) if task else "", "references": references}
+        for judge in map(AttackedJudge, JUDGES[name]):
+            verdict = await validate_agent_response(result, CRITERIA, judge=judge, **shown)
+            valid[place] += verdict.is_valid
+    print(f"\n{name} judge: {valid.total()} of {len(attacks)} attacks beside the result are valid")
+    assert +valid == {}
+
+
+@pytest.mark.parametrize("name", ["honest", "obeying", "confused"])
+async def test_a_good_result_passes_beside_its_task_and_reference(name: str) -> None:
+    shown = {"task": json.dumps({"title": "A report", "payload": GOOD}), "references": {1: GOOD, 3: ORDERS[0]}}
+    assert (await validate_agent_response(GOOD, CRITERIA, judge=AttackedJudge(JUDGES[name][0]), **shown)).is_valid
 
 
 async def test_what_code_cannot_see_is_told() -> None:

@@ -107,6 +107,28 @@ async def test_a_verdict_says_what_it_cost_and_who_judged(
     assert report.judge.startswith(f"a-model at {place} ({api}, prompt {PROMPT_VERSION}, ")
 
 
+@pytest.mark.parametrize(
+    ("told", "cached"),
+    [
+        ({"cached_tokens": 600_000}, 600_000),
+        ({"cached_tokens": None}, 0),
+        ({"cached_tokens": "many"}, 0),
+        ({"cached_tokens": -1}, 0),
+        ("none", 0),
+        ({"cached_tokens": 2 * MILLION}, 2 * MILLION),  # never more than were read has a price
+    ],
+)
+async def test_tokens_that_a_server_has_cached_are_read_priced_and_logged(
+    server: FakeJudge, reported: Any, api: ApiName, told: Any, cached: int
+) -> None:
+    read, written = NAMES[api]
+    server.plays(fake.charges(fake.ok(), {read: MILLION, written: 0, f"{read}_details": told}))
+    report = await reported()
+    assert report.usage.cached_tokens == cached
+    assert report.usage.cost_usd == pytest.approx(0.15 - min(cached, MILLION) / MILLION * 0.075)
+    assert report.verdict.stages[0].asks[0].cached_tokens == (cached or None)
+
+
 async def test_asks_that_were_answered_with_nonsense_cost_too(server: FakeJudge, reported: Any, costs: Any) -> None:
     server.plays(costs(NONSENSE, 10, 5), costs(fake.refuses(), 10, 5), costs(fake.ok(), 10, 5))
     report = await reported()

@@ -248,8 +248,8 @@ async def test_many_criteria_are_asked_in_parts(server: FakeJudge, config: Judge
     verdict = await validate_agent_response(RESULT, criteria, config)
     assert verdict.is_valid
     assert [(c.text, c.kind) for c in verdict.criteria] == [(c.text, c.kind) for c in criteria]
-    assert [len(fake.read_request(body).criteria) for body in server.asked] == [20, 20, 5]
-    assert verdict.reason == "because\nbecause\nbecause"
+    assert [len(fake.read_request(body).criteria) for body in server.asked] == [5] * 9
+    assert verdict.reason == "\n".join(["because"] * 9)
 
 
 async def test_only_what_is_doubtful_is_asked_again(server: FakeJudge, config: JudgeConfig) -> None:

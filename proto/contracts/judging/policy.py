@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model
 
 from contracts.agents.urls import check_http_url, has_userinfo
 from contracts.checks import CheckError, find_fault
+from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS
 from contracts.fields import StrictModel, Text, matches
 from contracts.jsontext import Json, json_text
 
@@ -21,7 +22,7 @@ STAGES_MAX: Final = 8
 PARAMETERS_MAX_BYTES: Final = 4_000
 
 #: What of a model's entry changes nothing about what it is asked.
-_ASIDE: Final = {"family", "input_usd", "output_usd"}
+_ASIDE: Final = {"family", "input_usd", "cached_usd", "output_usd"}
 _MILLION: Final = 1_000_000
 _NAME: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
 _VERSION: Final = "@[1-9][0-9]{0,8}"
@@ -47,6 +48,9 @@ Reference = Annotated[
 ]
 #: A member of the body of every call of an agent, which its judges may see, too.
 TaskMember = Literal["title", "description", "payload", "feedback"]
+#: Which criteria one ask is about.
+Asks = Literal["all", "each", "auto"]
+CriterionText = Annotated[Text, StringConstraints(min_length=1, max_length=CRITERION_MAX_CHARS)]
 Price = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
@@ -112,6 +116,9 @@ class JudgeModel(_Frozen):
         default_factory=dict, description="sent with every ask, such as temperature"
     )
     input_usd: Price | None = Field(None, description="the price of a million tokens; when not set, as it is known")
+    cached_usd: Price | None = Field(
+        None, description="of a million input tokens read from a prompt cache; when not set, as of any others"
+    )
     output_usd: Price | None = None
     timeout_s: Annotated[float, Field(gt=0, le=3_600)] | None = None
     thinking_tokens: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
@@ -121,11 +128,15 @@ class JudgeModel(_Frozen):
         """All of it that changes what is asked of whom, as JSON: two that have the same get the same answers."""
         return self.model_dump_json(exclude=_ASIDE)
 
-    def price(self, input_tokens: int, output_tokens: int) -> float | None:
-        """Return what so many tokens cost in USD; None where the policy names no price."""
-        if self.input_usd is None and self.output_usd is None:
+    def price(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> float | None:
+        """Return what so many tokens cost in USD, some of them cached; None where the policy names no price."""
+        if self.input_usd is None and self.cached_usd is None and self.output_usd is None:
             return None
-        return (input_tokens * (self.input_usd or 0.0) + output_tokens * (self.output_usd or 0.0)) / _MILLION
+        input_usd = self.input_usd or 0.0
+        cached_usd = input_usd if self.cached_usd is None else self.cached_usd
+        cached = min(cached_tokens, input_tokens)
+        usd = (input_tokens - cached) * input_usd + cached * cached_usd + output_tokens * (self.output_usd or 0.0)
+        return usd / _MILLION
 
 
 class Stage(_Frozen):
@@ -203,7 +214,16 @@ class JudgePolicy(_Frozen):
     stages: Annotated[list[Stage], Field(min_length=1, max_length=STAGES_MAX)] = Field(
         default_factory=lambda: [Stage(kind="checks"), Stage(kind="single")]
     )
-    asks: Literal["all", "each"] = Field("all", description="one ask for all criteria, or one for each")
+    asks: Asks = Field(
+        "auto",
+        description="which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most,"
+        " else up to five of a kind, and each of `apart` alone",
+    )
+    apart: Annotated[list[CriterionText], Field(max_length=CRITERIA_MAX)] = Field(
+        default_factory=list,
+        description="texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both"
+        " kinds shows",
+    )
     task: Annotated[list[TaskMember], Field(max_length=4), AfterValidator(_check_task)] = Field(
         default_factory=lambda: list[TaskMember](["title", "description", "payload"]),
         description="what judges see of what the agent was asked; `feedback`, what it was told of its last submission,"

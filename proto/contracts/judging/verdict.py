@@ -43,6 +43,9 @@ class Ask(Model):
     role: str = Field("judge", description="`judge`, `vote`, `cheap`, `strong`, or `refute`: a pass was to be refuted")
     prompt: int | None = Field(None, exclude_if=_is_none, description="the version of the prompt")
     input_tokens: int | None = Field(None, exclude_if=_is_none)
+    cached_tokens: int | None = Field(
+        None, exclude_if=_is_none, description="of the input tokens, those read from a prompt cache; None: none were"
+    )
     output_tokens: int | None = Field(None, exclude_if=_is_none)
     cost_usd: float | None = Field(None, exclude_if=_is_none)
     latency_s: float | None = Field(None, exclude_if=_is_none)

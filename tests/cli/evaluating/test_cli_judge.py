@@ -48,6 +48,18 @@ async def test_two_policies_are_compared_and_one_named_twice_is_one(signoff, cas
     assert len(judge.asked) == 14
 
 
+async def test_criteria_on_which_a_policy_errs_less_are_named(signoff, cases, judge, tmp_path):
+    judge.say = lambda case, policy, _asked: "f" if policy == "each" and case.label is False else "p"
+    labelled = str(cases({"labels": [True]}, {"labels": [False], **BAD}, {"labels": [False], **BAD}))
+    page = tmp_path / "page.html"
+    ran = await signoff("judge", "evaluate", labelled, "--policy", "all", "--policy", "each", "--html", str(page))
+    gains = 'each errs less on "It rhymes" (0 of 3 instead of 2)'
+    assert gains in lines_of(ran)
+    assert "each errs less on &quot;It rhymes&quot; (0 of 3 instead of 2)" in page.read_text()
+    ran = await signoff("judge", "evaluate", labelled, "--policy", "each", "--policy", "all")
+    assert "errs less" not in ran.out
+
+
 async def test_as_json_it_is_the_whole_report(signoff, cases):
     ran = await signoff("judge", "evaluate", str(cases({}, BAD)), "--json", "--repeats", "2")
     assert ran.json["policies"][0]["overall"]["false_accepts"] == 1

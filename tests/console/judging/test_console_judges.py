@@ -20,7 +20,7 @@ async def test_a_policy_is_put_by_its_version_and_shown(http):
         shown = await answer.json()
         assert answer.headers["ETag"] == '"2"'
     assert [(each["version"], each["note"], each["policy"]["asks"]) for each in shown["versions"]] == [
-        (1, "to begin with", "all")
+        (1, "to begin with", "auto")
     ]
     async with http.post("/api/judges/strict/promote", json={"version": 2, "force_reason": "in a hurry"}) as answer:
         assert (await answer.json())["current"] == 2

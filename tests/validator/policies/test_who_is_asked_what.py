@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 from stand_ins import FAIL, LOOP, PASS, RESULT, TRUE, Said, StandIn, judge, letters, policy_of
@@ -18,12 +19,17 @@ PARAGRAPH = "Another sentence of no importance. " * 40
 
 
 class Counting(StandIn):
-    """Keeps how many questions were under way at once."""
+    """Keeps how many questions were under way at once, at most and as each began."""
+
+    def __init__(self, *said: Any) -> None:
+        super().__init__(*said)
+        self.under_way: list[int] = []
 
     now = most = 0
 
     async def ask(self, question: Question) -> Reply:
         self.now += 1
+        self.under_way.append(self.now)
         self.most = max(self.most, self.now)
         await asyncio.sleep(0)
         try:
@@ -32,17 +38,35 @@ class Counting(StandIn):
             self.now -= 1
 
 
-async def test_where_each_criterion_has_an_ask_of_its_own_eight_are_under_way_at_once() -> None:
+async def test_where_each_criterion_has_an_ask_of_its_own_one_goes_first_and_then_eight_are_under_way_at_once() -> None:
     judges = Counting(PASS, "a")
     verdict = await judge(policy_of("single", "a", asks="each"), judges, acceptance_criteria=MANY)
     assert verdict.is_valid
     assert [[*question.criteria] for question in judges.asked] == [[one] for one in MANY]
     assert judges.most == 8
+    assert judges.under_way[:3] == [1, 1, 2]
+
+
+async def test_by_default_up_to_five_of_a_kind_are_asked_about_together_and_alone_what_stands_apart() -> None:
+    criteria = [Criterion(text=f"It says {n}", kind="never" if n % 4 == 3 else "meets") for n in range(13)]
+    judges = Counting(PASS, "a")
+    policy = policy_of("single", "a", apart=["It says 2", "It says 3", "It says nothing"])
+    assert (await judge(policy, judges, acceptance_criteria=criteria)).is_valid
+    asked = [[int(one.text.split()[-1]) for one in question.criteria] for question in judges.asked]
+    assert asked == [[0, 1, 4, 5, 6], [8, 9, 10, 12], [2], [3], [7, 11]]
+    assert judges.most == 4
+    few = Counting(PASS, "a")
+    assert (await judge(policy, few, acceptance_criteria=criteria[:6])).is_valid
+    assert [[int(one.text.split()[-1]) for one in question.criteria] for question in few.asked] == [
+        [0, 1, 4, 5],
+        [2],
+        [3],
+    ]
 
 
 async def test_asks_about_all_criteria_follow_one_another() -> None:
     judges = Counting(PASS, "a")
-    assert (await judge(policy_of("single", "a"), judges, acceptance_criteria=MANY)).is_valid
+    assert (await judge(policy_of("single", "a", asks="all"), judges, acceptance_criteria=MANY)).is_valid
     assert [len(question.criteria) for question in judges.asked] == [CRITERIA_MAX, CRITERIA_MAX, 1]
     assert judges.most == 1
 

@@ -11,6 +11,7 @@ from cli.evaluating.tables import (
     Report,
     Row,
     describe_comparison,
+    describe_gains,
     describe_left_out,
     describe_quorum,
     list_confusion,
@@ -65,6 +66,7 @@ def _list_lines(report: Report) -> Iterator[str]:
     yield _table(("", *(one["policy"] for one in policies)), list_measures(policies))
     for comparison in report["comparisons"]:
         yield _paragraph(describe_comparison(comparison))
+    yield from map(_paragraph, filter(None, (describe_gains(policies[0], one) for one in policies[1:])))
     for one in policies:
         yield f"<h2>{_text(one['policy'])}</h2>"
         yield _table(("", "accepted", "rejected"), list_confusion(one["overall"]))

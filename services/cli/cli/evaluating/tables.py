@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from contracts.jsontext import json_text
 from contracts.judging.calibration.quorums import QuorumWorth
 
 Report = Mapping[str, Any]
@@ -107,6 +108,21 @@ def describe_comparison(comparison: Report) -> str:
         f"{first} alone is right in {only_first} cases, {second} alone in {only_second}: p = {p:.3g} by McNemar's "
         f"exact test, {verdict}; both are right in {comparison['both_right']}, both wrong in {comparison['both_wrong']}"
     )
+
+
+def describe_gains(first: Report, second: Report) -> str | None:
+    """Return on which criteria the second of two policies errs less, in a sentence; None where on none."""
+    before = {one["criterion"]: _count_errors(one) for one in first["criteria"]}
+    gains = [
+        f"{json_text(one['criterion'])} ({_count_errors(one)} of {one['labelled']} instead of {before[name]})"
+        for one in second["criteria"]
+        if _count_errors(one) < before.get(name := one["criterion"], 0)
+    ]
+    return f"{second['policy']} errs less on {'; '.join(gains)}" if gains else None
+
+
+def _count_errors(criterion: Report) -> int:
+    return int(criterion["false_accepts"] + criterion["false_rejects"])
 
 
 def describe_quorum(quorum: Report) -> str:

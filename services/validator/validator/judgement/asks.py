@@ -57,6 +57,8 @@ class AskLog:
         if usage is not None:
             tokens = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
             ask |= tokens | {"cost_usd": usage.cost_usd}
+            if usage.cached_tokens:
+                ask["cached_tokens"] = usage.cached_tokens
         if said.refused:
             ask |= {"refused": said.refused, "last_refusal": said.last_refusal}
         self._asks.append(ask)
@@ -89,13 +91,17 @@ def _describe(ask: dict[str, Any]) -> str:
     tokens, cost = ask.get("input_tokens"), ask.get("cost_usd")
     told = [
         f"{ask['role']} {ask['model']}",
-        "" if tokens is None else f"{tokens} + {ask['output_tokens']} tokens",
+        "" if tokens is None else f"{tokens}{_describe_cached(ask)} + {ask['output_tokens']} tokens",
         "" if cost is None else f"{cost:g} USD",
         f"{ask['latency_s']:g} s",
         ask["request_id"] or "",
         f"after {ask['refused']} refused, the last with {ask['last_refusal']}" if ask.get("refused") else "",
     ]
     return ", ".join(filter(None, told))
+
+
+def _describe_cached(ask: dict[str, Any]) -> str:
+    return f" ({ask['cached_tokens']} cached)" if "cached_tokens" in ask else ""
 
 
 def _shorten(name: str) -> str:
@@ -115,6 +121,8 @@ def _sum(asks: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "latency_s": round(sum(ask["latency_s"] for ask in asks), 3),
         "sum_of": len(asks),
     }
+    if cached := sum(ask.get("cached_tokens", 0) for ask in asks):
+        summed["cached_tokens"] = cached
     if refused:
         count = sum(ask["refused"] for ask in refused)
         summed |= {"refused": count, "last_refusal": refused[-1]["last_refusal"]}

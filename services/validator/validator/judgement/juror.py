@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from contracts.criteria import Criterion
 from contracts.evidence import Evidence, render_result
+from contracts.judging.policy import Asks
 from contracts.lint import is_about_the_whole
 from contracts.status import Outcome
 from validator.errors import JudgeAnswerError, JudgmentError
@@ -24,7 +25,9 @@ T = TypeVar("T")
 
 #: Characters of a result that is searched on the event loop; a longer one is searched in a thread.
 INLINE_MAX_CHARS: Final = 20_000
-#: Asks at once, where each criterion has one of its own.
+#: Criteria that are asked about together, where the policy says `auto`: of more a judge overlooks something.
+_AUTO_MAX: Final = 5
+#: Asks at once, where criteria have several.
 AT_ONCE: Final = 8
 # Of a judge that answers about this, by the same criteria, it is the result that keeps it from answering.
 _HARMLESS: Final = {"answer": "Two and two are four."}
@@ -116,18 +119,32 @@ class Document:
 
 
 class Terms(NamedTuple):
-    """How a juror is asked: in which role and manner, how many criteria at once, how often at most and for how long.
+    """How a juror is asked: in which role and manner, about which criteria at once, how often at most and for how long.
 
+    `apart`: texts of criteria that have an ask of their own.
     `is_tried`: whether its silence may be its own fault, which is found out by a harmless result.
     """
 
     role: str = "judge"
     manner: Manner = PLAIN
     vote: int | None = None
-    criteria_max: int = CRITERIA_MAX
+    asks: Asks = "all"
+    apart: frozenset[str] = frozenset()
     asks_max: int = 0
     asks_within_s: float = 0.0
     is_tried: bool = True
+
+
+def group_criteria(hearings: Sequence[Hearing], terms: Terms) -> list[Sequence[Hearing]]:
+    """Return what is asked together: of `auto` what stands apart alone, and of more than five others five of a kind."""
+    size = {"all": CRITERIA_MAX, "each": 1, "auto": _AUTO_MAX}[terms.asks]
+    is_apart = [terms.asks == "auto" and one.criterion.text in terms.apart for one in hearings]
+    is_by_kind = terms.asks == "auto" and is_apart.count(False) > size
+    groups: dict[str, list[Hearing]] = {}
+    for place, one in enumerate(hearings):
+        name = f"{place}" if is_apart[place] else one.criterion.kind if is_by_kind else ""
+        groups.setdefault(name, []).append(one)
+    return [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
 
 
 class Juror:
@@ -199,9 +216,11 @@ class Juror:
         return {one.place: one.conclude(self._nonsense) for one in hearings}
 
     async def _ask_all(self, questions: Questions, kinds: Sequence[Sequence[Hearing]]) -> None:
-        size = self._terms.criteria_max
-        groups = [kind[start : start + size] for kind in kinds for start in range(0, len(kind), size)]
-        await run_all((self._ask_about(questions, group) for group in groups), AT_ONCE if size == 1 else 1)
+        """Ask about each group: the first alone, so that a server's cache has what all begin with before the others."""
+        first, *others = [group for kind in kinds if kind for group in group_criteria(kind, self._terms)]
+        await self._ask_about(questions, first)
+        at_once = 1 if self._terms.asks == "all" else AT_ONCE
+        await run_all((self._ask_about(questions, group) for group in others), at_once)
 
     async def _ask_about(self, questions: Questions, hearings: Sequence[Hearing]) -> None:
         faults = {one.place: one.fault for one in hearings if one.fault is not None}

@@ -14,7 +14,7 @@ from validator.judgement.asks import AskLog, to_letters
 from validator.judgement.juror import AT_ONCE, Confirmer, Document, Juror, Terms, run_all
 from validator.judgement.votes import count_votes
 from validator.ports import JudgeOf, RunChecks, Subject
-from validator.prompt import CONFIRMING, CRITERIA_MAX, Manner
+from validator.prompt import CONFIRMING, Manner
 from validator.verdict import Ballot, judge_criterion
 
 #: The kind of criteria that no model is asked about.
@@ -229,7 +229,8 @@ class Judgement:
 
     def _bound(self, terms: Terms) -> Terms:
         return terms._replace(
-            criteria_max=1 if self._policy.asks == "each" else CRITERIA_MAX,
+            asks=self._policy.asks,
+            apart=frozenset(self._policy.apart),
             asks_max=terms.asks_max or self._limits.max_asks,
             asks_within_s=self._limits.asks_within_s,
         )

@@ -232,6 +232,14 @@ class _Consumed(BaseModel):
     usage: Any = None
 
 
+def _read_cached(usage: dict[str, Any]) -> int:
+    """Return how many tokens a prompt cache had, as OpenAI's APIs say it, or DeepSeek's; 0 if that is no number."""
+    details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    cached = usage.get("prompt_cache_hit_tokens") if cached is None else cached
+    return cached if isinstance(cached, int) and cached > 0 else 0
+
+
 class Api(NamedTuple):
     """One shape of the API: the path below its base URL, and how to write a request and read the body that is answered.
 
@@ -262,7 +270,7 @@ class Api(NamedTuple):
         if not isinstance(usage, dict):
             raise ValueError("usage is no object")  # noqa: TRY004 - a stranger's value, not one of our types
         tokens = dict(zip(("input_tokens", "output_tokens"), map(usage.get, self.usage_names, (0, 0)), strict=True))
-        return Usage.model_validate({**tokens, "model": parsed.model})
+        return Usage.model_validate({**tokens, "cached_tokens": _read_cached(usage), "model": parsed.model})
 
 
 APIS: dict[ApiName, Api] = {

@@ -57,7 +57,8 @@ class SpendingJudge:
     def _spend(self, usage: Usage | None) -> Usage | None:
         if usage is None:
             return None
-        price = None if self._model is None else self._model.price(usage.input_tokens, usage.output_tokens)
+        tokens = usage.input_tokens, usage.output_tokens, usage.cached_tokens
+        price = None if self._model is None else self._model.price(*tokens)
         usage = with_cost(usage) if price is None else usage.model_copy(update={"cost_usd": min(price, COST_MAX_USD)})
         self._purse.spend(usage)
         return usage
@@ -67,6 +68,7 @@ def _add(one: Usage, other: Usage) -> Usage:
     costs = [usage.cost_usd for usage in (one, other) if usage.cost_usd is not None]
     return Usage(
         input_tokens=min(one.input_tokens + other.input_tokens, TOKENS_MAX),
+        cached_tokens=min(one.cached_tokens + other.cached_tokens, TOKENS_MAX),
         output_tokens=min(one.output_tokens + other.output_tokens, TOKENS_MAX),
         cost_usd=min(sum(costs), COST_MAX_USD) if costs else None,
         model=other.model,

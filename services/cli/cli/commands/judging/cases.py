@@ -86,6 +86,9 @@ def _show(cli: Session, report: Mapping[str, Any]) -> None:
     cli.out.print_table(["", *(one["policy"] for one in policies)], tables.list_measures(policies))
     for comparison in report["comparisons"]:
         cli.out.print_line(tables.describe_comparison(comparison))
+    for one in policies[1:]:
+        if (gains := tables.describe_gains(policies[0], one)) is not None:
+            cli.out.print_line(gains)
     for one in policies:
         for quorum in one["quorum"]:
             cli.out.print_line(f"{one['policy']}: {tables.describe_quorum(quorum)}")

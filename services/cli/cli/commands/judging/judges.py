@@ -216,4 +216,4 @@ def _make_policy(
     judges = [{"model": model, "base_url": base_url, "key": key} for model in models]
     kind = "cascade" if cascade else "quorum" if votes or len(judges) > 1 else "single"
     asking = {"kind": kind, "judges": judges, "votes": votes}
-    return {"name": name, "stages": [{"kind": "checks"}, asking], "asks": "each" if each else "all"}
+    return {"name": name, "stages": [{"kind": "checks"}, asking], "asks": "each" if each else "auto"}

@@ -2408,6 +2408,11 @@ export interface components {
              * @description the price of a million tokens; when not set, as it is known
              */
             input_usd?: number | null;
+            /**
+             * Cached Usd
+             * @description of a million input tokens read from a prompt cache; when not set, as of any others
+             */
+            cached_usd?: number | null;
             /** Output Usd */
             output_usd?: number | null;
             /** Timeout S */
@@ -2432,11 +2437,16 @@ export interface components {
             stages?: components["schemas"]["Stage"][];
             /**
              * Asks
-             * @description one ask for all criteria, or one for each
-             * @default all
+             * @description which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most, else up to five of a kind, and each of `apart` alone
+             * @default auto
              * @enum {string}
              */
-            asks: "all" | "each";
+            asks: "all" | "each" | "auto";
+            /**
+             * Apart
+             * @description texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both kinds shows
+             */
+            apart?: string[];
             /**
              * Task
              * @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing
