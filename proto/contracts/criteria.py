@@ -74,6 +74,15 @@ class CriterionWarning(Model):
     )
 
 
+class CriteriaRemarks(Model):
+    """What the lint says of criteria."""
+
+    warnings: list[CriterionWarning]
+    notes: list[CriterionWarning] = Field(
+        default_factory=list, description="how some are judged where a result is longer than a section"
+    )
+
+
 class CriteriaError(ValueError):
     """Criteria that a job cannot have; `code` says why."""
 

@@ -10,7 +10,7 @@ import grpc
 from contracts.criteria import format_criteria, join_forms
 from contracts.judging.calibration.golden import Report, make_golden, read_golden
 from contracts.judging.policy import JudgePolicy
-from contracts.lint import find_warnings
+from contracts.lint import find_notes, find_warnings
 from contracts.messages.convert import criteria_of
 from contracts.messages.job_requests import warning_message
 from contracts.messages.judging import (
@@ -141,7 +141,9 @@ class FakeJudges(JudgeServiceServicer):
         return pb.RetireCriteriaSetResponse(set=criteria_set_message(self.sets[request.name]))
 
     async def LintCriteria(self, request, context):
-        return pb.LintCriteriaResponse(warnings=map(warning_message, find_warnings(_read(request))))
+        criteria = _read(request)
+        warnings, notes = find_warnings(criteria), find_notes(criteria)
+        return pb.LintCriteriaResponse(warnings=map(warning_message, warnings), notes=map(warning_message, notes))
 
     def _policy(self, name: str) -> NamedJudgePolicy:
         if name not in self.policies:

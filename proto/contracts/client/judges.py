@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
-    from contracts.criteria import Criterion, CriterionWarning
+    from contracts.criteria import CriteriaRemarks, Criterion
     from contracts.jsontext import Json
     from contracts.messages.judging import (
         JudgePolicies,
@@ -141,11 +141,10 @@ class JudgesClient(Connection):
 
     async def lint_criteria(
         self, acceptance_criteria: str = "", *, criteria: Sequence[Criterion] = ()
-    ) -> list[CriterionWarning]:
-        """Return what might be meant otherwise in criteria; nothing is stored."""
+    ) -> CriteriaRemarks:
+        """Return what might be meant otherwise in criteria, and how they are judged; nothing is stored."""
         request = pb.LintCriteriaRequest(acceptance_criteria=acceptance_criteria, criteria=_criteria_messages(criteria))
-        response = await self._call(self._judges.LintCriteria, request)
-        return [self._read(warning) for warning in response.warnings]
+        return self._read(await self._call(self._judges.LintCriteria, request))
 
 
 def _criteria_messages(criteria: Sequence[Criterion]) -> list[resources_pb.Criterion]:

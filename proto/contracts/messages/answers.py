@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from contracts.messages.convert import agent_of, job_log_of, job_of, limit_of
-from contracts.messages.job_requests import job_counts_of, job_facets_of, saved_job_of, warning_of
+from contracts.messages.job_requests import job_counts_of, job_facets_of, saved_job_of
 from contracts.messages.judging import (
     criteria_set_of,
     golden_set_of,
     judge_policy_of,
     policies_of,
+    remarks_of,
     saved_policy_of,
     saved_set_of,
 )
@@ -34,12 +35,12 @@ _READERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     jobs_pb.CreateJobResponse: saved_job_of,
     jobs_pb.UpdateJobResponse: saved_job_of,
     jobs_pb.CountJobsResponse: job_counts_of,
-    pb.CriterionWarning: warning_of,
     judges_pb.JudgePolicy: judge_policy_of,
     judges_pb.CriteriaSet: criteria_set_of,
     judges_pb.GoldenSet: golden_set_of,
     judges_pb.PutJudgePolicyResponse: saved_policy_of,
     judges_pb.PutCriteriaSetResponse: saved_set_of,
+    judges_pb.LintCriteriaResponse: remarks_of,
     judges_pb.ListJudgePoliciesResponse: policies_of,
     jobs_pb.ListJobFacetsResponse: job_facets_of,
     pb.OperationItem: item_of,

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, computed_field
 
-from contracts.criteria import Criterion, CriterionWarning, parse_stored_criteria
+from contracts.criteria import CriteriaRemarks, Criterion, CriterionWarning, parse_stored_criteria
 from contracts.fields import Model
 from contracts.jsontext import json_text
 from contracts.judging.calibration.golden import Counts, GoldenSet, Measured
@@ -196,6 +196,11 @@ def saved_set_of(message: pb.PutCriteriaSetResponse) -> SavedCriteriaSet:
     """Return a criteria set with the warnings of a put, as received."""
     warnings = [warning_of(each) for each in message.warnings]
     return SavedCriteriaSet(**_set_fields(message.set), version=message.version, warnings=warnings)
+
+
+def remarks_of(message: pb.LintCriteriaResponse) -> CriteriaRemarks:
+    """Return what the lint says of criteria, as received."""
+    return CriteriaRemarks(warnings=[*map(warning_of, message.warnings)], notes=[*map(warning_of, message.notes)])
 
 
 def policies_of(message: pb.ListJudgePoliciesResponse) -> JudgePolicies:

@@ -1042,16 +1042,22 @@ class LintCriteriaResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WARNINGS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.CriterionWarning]: ...
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.CriterionWarning]:
+        """Criteria that are judged otherwise where a result is longer than a section."""
+
     def __init__(
         self,
         *,
         warnings: _abc.Iterable[_resources_pb2.CriterionWarning] | None = ...,
+        notes: _abc.Iterable[_resources_pb2.CriterionWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notes", b"notes", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

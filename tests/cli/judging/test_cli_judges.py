@@ -152,6 +152,9 @@ async def test_criteria_are_kept_by_name_and_linted(signoff, tmp_path):
     assert (await signoff("criteria", "retire", "unknown", "--json")).status == 1
     assert (await signoff("criteria", "lint", "--file", str(file))).status == 0
     assert (await signoff("criteria", "lint", "--criteria", "Must not be rude", "--json")).status == 1
+    noted = await signoff("criteria", "lint", "--criteria", "Is written in French")
+    assert (noted.status, noted.err) == (0, "")
+    assert "note: criterion 1 is about the whole" in noted.out
     for wrong in (["--file", str(tmp_path)], [], ["--criteria", "x", "--file", str(file)]):
         assert (await signoff("criteria", "lint", *wrong)).status == 2
 

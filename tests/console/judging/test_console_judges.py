@@ -87,6 +87,6 @@ async def test_criteria_sets_are_kept_and_linted(http):
     async with http.put("/api/criteria-sets/house", json={"criteria": []}) as answer:
         await problem(answer, 422, "criteria_empty")
     async with http.post("/api/criteria/lint", json={"acceptance_criteria": "Says red"}) as answer:
-        assert (await answer.json()) == {"warnings": []}
+        assert (await answer.json()) == {"warnings": [], "notes": []}
     async with http.post("/api/criteria/lint", json={}) as answer:
         await problem(answer, 422, "criteria_empty")

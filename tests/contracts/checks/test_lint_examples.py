@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from contracts.criteria import CRITERION_MAX_CHARS, Criterion, parse_criteria
-from contracts.lint import find_warnings, is_about_the_whole
+from contracts.lint import find_notes, find_warnings, is_about_the_whole
 
 
 def read(name: str) -> list[str]:
@@ -42,6 +42,15 @@ def test_what_no_judge_sees_is_told_of_any_kind() -> None:
 @pytest.mark.parametrize("text", read("about_the_whole"))
 def test_what_holds_of_each_part_is_about_the_whole(text: str) -> None:
     assert is_about_the_whole(text)
+
+
+def test_a_note_names_what_is_about_the_whole_and_is_no_warning() -> None:
+    texts = {"Is written in French": "meets", "Names Oslo": "meets", "No prices": "meets", "max_words 9": "check"}
+    criteria = [Criterion(text=text, kind=kind) for text, kind in texts.items()]
+    (note,) = find_notes(criteria)
+    assert (note.code, note.criterion, note.suggestion) == ("criterion_about_the_whole", 0, None)
+    assert "its head, its tail and a sample" in note.message
+    assert [one.criterion for one in find_warnings(criteria)] == [2]
 
 
 @pytest.mark.parametrize("text", read("about_a_part"))

@@ -219,7 +219,11 @@ async def test_a_set_is_put_in_either_form_and_linted(judges: Any) -> None:
     assert [each.version for each in read_resource(shown.set).versions] == [2, 1]
     lint = pb.LintCriteriaRequest(acceptance_criteria="Must not be rude")
     linted = await judges.LintCriteria(lint, metadata=ADMINISTRATOR)
-    assert [warning.criterion for warning in linted.warnings] == [0]
+    assert ([warning.criterion for warning in linted.warnings], list(linted.notes)) == ([0], [])
+    noted = await judges.LintCriteria(
+        pb.LintCriteriaRequest(acceptance_criteria="Is in French"), metadata=ADMINISTRATOR
+    )
+    assert ([note.code for note in noted.notes], list(noted.warnings)) == (["criterion_about_the_whole"], [])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from cli.output import Output, format_spent, format_time
 from cli.terminal import Styled
 
 if TYPE_CHECKING:
-    from contracts.criteria import CriterionWarning
+    from contracts.criteria import CriteriaRemarks
     from contracts.messages.judging import (
         CriteriaSetVersion,
         JudgePolicyVersion,
@@ -115,11 +115,13 @@ def show_saved_set(out: Output, saved: SavedCriteriaSet) -> None:
     out.print_warnings(saved.warnings)
 
 
-def show_warnings(out: Output, warnings: Sequence[CriterionWarning]) -> None:
-    """Show what is ambiguous in criteria."""
-    out.print_json({"warnings": warnings})
-    out.print_warnings(warnings)
-    if not warnings:
+def show_remarks(out: Output, remarks: CriteriaRemarks) -> None:
+    """Show what is ambiguous in criteria, and which no section of a long result decides."""
+    out.print_json(remarks)
+    out.print_warnings(remarks.warnings)
+    for note in remarks.notes:
+        out.print_line(f"note: {note.message}")
+    if not remarks.warnings:
         out.print_line("nothing to remark on these criteria")
 
 

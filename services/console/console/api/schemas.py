@@ -9,7 +9,7 @@ from fastapi import Header
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from console.api.parameters import EARLIER_NAMES
-from contracts.criteria import CriteriaList, CriteriaText, CriterionWarning, join_forms
+from contracts.criteria import CriteriaList, CriteriaText, join_forms
 from contracts.fields import AgentId, LabelPair, Model, Moment, OperationName, StrictModel, Tenant, Text, matches
 from contracts.jsontext import Json
 from contracts.judging.calibration.golden import Least, Share
@@ -409,12 +409,6 @@ class NewCriteriaSet(NewCriteria):
     """A version of a criteria set to add."""
 
     note: Note | None = Field(None, description="what is noted about the version")
-
-
-class CriteriaWarnings(Model):
-    """What might be meant otherwise in criteria."""
-
-    warnings: list[CriterionWarning]
 
 
 class Health(Model):

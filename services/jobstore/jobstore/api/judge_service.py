@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from contracts.criteria import CriteriaError, Criterion, format_criteria, join_forms
 from contracts.judging.calibration.golden import Report, make_golden
 from contracts.judging.policy import JudgePolicy, Name
-from contracts.lint import find_warnings
+from contracts.lint import find_notes, find_warnings
 from contracts.messages.convert import criteria_of
 from contracts.messages.job_requests import warning_message
 from contracts.messages.judging import criteria_set_message, judge_policy_message
@@ -178,7 +178,9 @@ class JudgeService(JudgeServiceServicer):
 
     async def LintCriteria(self, request: pb.LintCriteriaRequest, context: Context) -> pb.LintCriteriaResponse:
         del context
-        return pb.LintCriteriaResponse(warnings=map(warning_message, find_warnings(_read_criteria(request))))
+        criteria = _read_criteria(request)
+        warnings, notes = find_warnings(criteria), find_notes(criteria)
+        return pb.LintCriteriaResponse(warnings=map(warning_message, warnings), notes=map(warning_message, notes))
 
     async def _show_policy(self, name: str, page_size: int = 0, before: int = 0) -> pb.JudgePolicy:
         limit = _parse_versions_page(page_size, before)

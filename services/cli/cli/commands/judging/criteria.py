@@ -2,14 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.commands.judging.versions import ExpectedVersion, Note, Reason, Version
 from cli.errors import CommandError
 from cli.session import Session, command, make_app
-from cli.views.judges_view import show_criteria_set, show_criteria_sets, show_saved_set, show_warnings
+from cli.views.judges_view import show_criteria_set, show_criteria_sets, show_remarks, show_saved_set
 
 app = make_app("Keep criteria sets, which jobs choose by name, with versions; and find ambiguous criteria.")
 
@@ -81,9 +81,9 @@ async def retire(cli: Session, name: Name, reason: Reason = None) -> None:
 async def lint(cli: Session, criteria: Criteria = None, file: File = None) -> None:
     """Find criteria that are ambiguous, or that could be judged better; succeed if there are none."""
     async with cli.jobstore() as jobstore:
-        warnings: list[Any] = await jobstore.lint_criteria(_read_criteria(criteria, file))
-    show_warnings(cli.out, warnings)
-    if warnings:
+        remarks = await jobstore.lint_criteria(_read_criteria(criteria, file))
+    show_remarks(cli.out, remarks)
+    if remarks.warnings:
         raise typer.Exit(1)
 
 

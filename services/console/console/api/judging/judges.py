@@ -8,7 +8,6 @@ from console.api.auth import CallersJobStore
 from console.api.etags import IfMatch, etag, version_of
 from console.api.json_body import JsonRoute
 from console.api.schemas import (
-    CriteriaWarnings,
     Judges,
     NewCriteria,
     NewCriteriaSet,
@@ -20,6 +19,7 @@ from console.api.schemas import (
     VersionsQuery,
 )
 from console.errors import MEDIA_TYPE, ProblemError
+from contracts.criteria import CriteriaRemarks
 from contracts.judging.policy import Name
 from contracts.messages.judging import NamedCriteriaSet, NamedJudgePolicy, SavedCriteriaSet, SavedJudgePolicy
 
@@ -118,6 +118,6 @@ async def retire_criteria_set(
 
 
 @criteria_router.post("/lint")
-async def lint_criteria(jobstore: CallersJobStore, new: NewCriteria) -> CriteriaWarnings:
+async def lint_criteria(jobstore: CallersJobStore, new: NewCriteria) -> CriteriaRemarks:
     """Say what might be meant otherwise in criteria, or judged better; nothing is stored."""
-    return CriteriaWarnings(warnings=await jobstore.lint_criteria(criteria=new.criteria))
+    return await jobstore.lint_criteria(criteria=new.criteria)

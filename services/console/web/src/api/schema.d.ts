@@ -1562,6 +1562,19 @@ export interface components {
             unsure: number;
         };
         /**
+         * CriteriaRemarks
+         * @description What the lint says of criteria.
+         */
+        CriteriaRemarks: {
+            /** Warnings */
+            warnings: components["schemas"]["CriterionWarning"][];
+            /**
+             * Notes
+             * @description how some are judged where a result is longer than a section
+             */
+            notes?: components["schemas"]["CriterionWarning"][];
+        };
+        /**
          * CriteriaSetVersion
          * @description One version of a criteria set, which never changes.
          */
@@ -1592,14 +1605,6 @@ export interface components {
              * @description what `acceptance_criteria` says
              */
             readonly criteria: components["schemas"]["Criterion"][];
-        };
-        /**
-         * CriteriaWarnings
-         * @description What might be meant otherwise in criteria.
-         */
-        CriteriaWarnings: {
-            /** Warnings */
-            warnings: components["schemas"]["CriterionWarning"][];
         };
         /**
          * Criterion
@@ -1633,10 +1638,13 @@ export interface components {
         };
         /**
          * CriterionDiff
-         * @description How the outcomes of a criterion changed; criteria are the same where their text is.
+         * @description How the outcomes of a criterion changed; criteria are the same where their lines of the text form are.
          */
         CriterionDiff: {
-            /** Text */
+            /**
+             * Text
+             * @description its line of the text form, such as `never: Curses`
+             */
             text: string;
             /** Judged */
             judged: number;
@@ -11585,7 +11593,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CriteriaWarnings"];
+                    "application/json": components["schemas"]["CriteriaRemarks"];
                 };
             };
             /** @description The body is not JSON */

@@ -43,6 +43,14 @@ it("says where nothing is to be remarked, and is not there without a criterion",
   await waitFor(() => expect(screen.queryByRole("status")).not.toBeInTheDocument());
 });
 
+it("says of which criteria no section of a long result decides, as no fault", async () => {
+  const note = { code: "criterion_about_the_whole", criterion: 0, message: "criterion 1 is about the whole" };
+  onPost("/api/criteria/lint", () => json({ warnings: [], notes: [note] }));
+  await renderPage(<Form />);
+  expect(await screen.findByText("criterion 1 is about the whole")).toBeVisible();
+  expect(screen.getByText("Nothing to remark.")).toBeVisible();
+});
+
 it("says why criteria cannot be had", async () => {
   const wrong = [{ pointer: "#/acceptance_criteria", message: "criterion 2: no such check" }];
   onPost("/api/criteria/lint", () => problem(422, "invalid_request", "no", wrong));

@@ -34,6 +34,7 @@ export function CriteriaLint({ text, onReplace }: CriteriaLintProps) {
   if (text.trim() === "" && isEmpty) return null;
   const problem = lint.error && !isEmpty ? toApiError(lint.error) : null;
   const warnings = isEmpty || problem ? [] : (lint.data?.warnings ?? []);
+  const notes = isEmpty || problem ? [] : (lint.data?.notes ?? []);
   const isClear = lint.data !== undefined && !problem && warnings.length === 0;
   return (
     <div tabIndex={0} className="h-16 overflow-auto text-xs max-sm:h-24">
@@ -51,6 +52,11 @@ export function CriteriaLint({ text, onReplace }: CriteriaLintProps) {
             {...warning}
             onApply={isBehind ? null : (line) => onReplace(warning.criterion, line)}
           />
+        ))}
+        {notes.map(({ criterion, message }) => (
+          <p key={criterion} className="text-muted wrap-anywhere">
+            <bdi>{message}</bdi>
+          </p>
         ))}
       </div>
     </div>
