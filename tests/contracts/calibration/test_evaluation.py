@@ -340,3 +340,30 @@ def test_what_a_quorum_is_worth_has_an_interval_that_is_by_case():
     assert one["worth_votes"] == pytest.approx(four["worth_votes"])
     widths = [each["worth_votes_high"] - each["worth_votes_low"] for each in (one, four)]
     assert widths[1] == pytest.approx(widths[0]), "four criteria of a case say no more than one"
+
+
+def confirmed(single, confirm, *costs):
+    """A verdict on one criterion that was confirmed, or was not, by asks at these costs."""
+    letters = {"p": Outcome.PASS, "c": Outcome.CANNOT_ASSESS}
+    asks = [Ask(model="b", role="confirm", cost_usd=cost) for cost in costs]
+    stages = [StageVerdict(kind="single", outcomes=single), StageVerdict(kind="confirm", outcomes=confirm, asks=asks)]
+    one = CriterionVerdict(text="It rhymes", outcome=letters[confirm], evidence=["words"])
+    return Judged.of(Verdict.of([one], "because", stages=stages if costs else stages[:1]))
+
+
+def test_what_confirming_is_worth_is_how_many_of_the_bad_and_of_the_good_it_stops():
+    evaluation = Evaluation(["a@1"])
+    cases = [(False, "c", 0.5), (False, "p", 0.5), (False, "c", 0.5, 0.25), (True, "p", 0.5), (True, "c", 0.5)]
+    for number, (label, confirm, *costs) in enumerate(cases):
+        evaluation.add(make(f"{number}", label, labels=[label]), {"a@1": [confirmed("p", confirm, *costs)]})
+    evaluation.add(make("never asked", False, labels=[False]), {"a@1": [confirmed("c", "c")]})
+    (report,) = evaluation.report()["policies"]
+    counts = {"bad": 3, "bad_stopped": 2, "good": 2, "good_stopped": 1}
+    assert report["confirm"] == {**counts, "asks": 6, "cost_usd": 2.75}
+
+
+def test_confirming_at_an_unknown_price_and_none_at_all():
+    evaluation = Evaluation(["a@1"])
+    evaluation.add(make("1", False, labels=[False]), {"a@1": [confirmed("p", "c", 0.5, None)]})
+    assert evaluation.report()["policies"][0]["confirm"]["cost_usd"] is None
+    assert evaluate((True, "p"))["policies"][0]["confirm"] is None

@@ -48,6 +48,26 @@ class Asked(NamedTuple):
     together: int = 1
 
 
+class Confirmation(NamedTuple):
+    """What confirming made of a result that had passed: whether it passed still, and what that took."""
+
+    passed: bool
+    asks: int
+    cost_usd: float | None
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self | None:
+        """Return what a verdict says; None if nothing was to be confirmed at its end."""
+        stage = next((stage for stage in verdict.stages or () if stage.kind == "confirm"), None)
+        if stage is None:
+            return None
+        said = zip(verdict.criteria, stage.outcomes, strict=True)
+        passed = all(letter in PASS + NOTHING for criterion, letter in said if criterion.required)
+        costs = [ask.cost_usd for ask in stage.asks]
+        known = None if None in costs else sum(cost for cost in costs if cost is not None)
+        return cls(passed, sum(ask.sum_of or 1 for ask in stage.asks), known)
+
+
 class Judged(NamedTuple):
     """What a policy made of a case, once: a letter a criterion (p, f, c or -), and whether the result was accepted.
 
@@ -62,6 +82,7 @@ class Judged(NamedTuple):
     reason: str = ""
     version: str | None = None
     evidence: Sequence[Sequence[str]] = ()
+    confirmation: Confirmation | None = None
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
@@ -69,7 +90,8 @@ class Judged(NamedTuple):
         outcomes = "".join(_LETTERS[one.outcome] for one in verdict.criteria)
         asks = [_read_ask(ask) for stage in verdict.stages or () for ask in stage.asks]
         evidence = [one.evidence for one in verdict.criteria]
-        return cls(outcomes, verdict.is_valid, asks, verdict.judge_error, verdict.reason, verdict.policy, evidence)
+        told = (verdict.judge_error, verdict.reason, verdict.policy, evidence, Confirmation.of(verdict))
+        return cls(outcomes, verdict.is_valid, asks, *told)
 
 
 def _read_ask(ask: Ask) -> Asked:
@@ -175,6 +197,8 @@ class PolicyCounts:
         self._flipped = Spread()
         self._versions = Counter[str]()
         self._asks = Counter[str]()
+        self._confirmed = Counter[str]()
+        self._confirming_usd: float | None = 0.0
         self._cost_usd = 0.0
         self._latencies = array("d")
         self._votes: dict[int, list[bytearray]] = {}  # by how many there were: the errors of each, then the labels
@@ -202,6 +226,7 @@ class PolicyCounts:
             pairs = zip(case.criteria, first.outcomes, strict=True)
             fails = any(criterion.required and letter == FAIL for criterion, letter in pairs)
             self.overall.add(label=case.label, passed=first.accepted, unsure=not fails)
+            self._add_confirmation(case.label, first.confirmation)
         said: dict[str, Confusion] = {}
         for place, (label, criterion) in enumerate(zip(case.labels, case.criteria, strict=True)):
             if label is not None:
@@ -219,6 +244,14 @@ class PolicyCounts:
         self._cost_usd += ask.cost_usd or 0.0
         if ask.latency_s is not None and ask.together == 1:
             self._latencies.append(ask.latency_s)
+
+    def _add_confirmation(self, label: bool, made: Confirmation | None) -> None:
+        if made is None:
+            return
+        name = "good" if label else "bad"
+        self._confirmed.update({name: 1, f"{name}_stopped": not made.passed, "asks": made.asks})
+        if self._confirming_usd is not None:
+            self._confirming_usd = None if made.cost_usd is None else self._confirming_usd + made.cost_usd
 
     def _add_repeats(self, sound: Sequence[Judged]) -> None:
         self._flips["cases_repeated"] += 1
@@ -266,6 +299,7 @@ class PolicyCounts:
             "cost_usd": None if asked and self._asks["of_unknown_cost"] == asked else self._cost_usd,
             "asks_of_unknown_cost": self._asks["of_unknown_cost"],
             "latency_s": {"median": quantile(self._latencies, 0.5), "p95": quantile(self._latencies, 0.95)},
+            "confirm": self._report_confirming(),
             "quorum": [worth.model_dump() for worth in self.list_quorums()],
         }
 
@@ -280,6 +314,13 @@ class PolicyCounts:
     def judges(self) -> set[str]:
         """The versions that judged, as verdicts name them."""
         return set(self._versions)
+
+    def _report_confirming(self) -> Json | None:
+        """Return how many labelled results passed and were to be confirmed, and how many were stopped by that."""
+        if not self._confirmed:
+            return None
+        counts = {name: self._confirmed[name] for name in ("bad", "bad_stopped", "good", "good_stopped", "asks")}
+        return {**counts, "cost_usd": self._confirming_usd}
 
 
 def _is_right(label: bool, judged: Judged) -> bool | None:

@@ -11,6 +11,7 @@ from cli.evaluating.tables import (
     Report,
     Row,
     describe_comparison,
+    describe_confirming,
     describe_gains,
     describe_left_out,
     describe_quorum,
@@ -71,6 +72,8 @@ def _list_lines(report: Report) -> Iterator[str]:
         yield f"<h2>{_text(one['policy'])}</h2>"
         yield _table(("", "accepted", "rejected"), list_confusion(one["overall"]))
         yield from (_paragraph(describe_quorum(quorum)) for quorum in one["quorum"])
+        if one.get("confirm"):
+            yield _paragraph(describe_confirming(one["confirm"]))
         if one["criteria"]:
             yield _table(CRITERIA_HEADER, list_criteria(one))
     yield f"<h2>Disagreements to read: {report['disagreements']['total']}</h2>"

@@ -125,6 +125,15 @@ def _count_errors(criterion: Report) -> int:
     return int(criterion["false_accepts"] + criterion["false_rejects"])
 
 
+def describe_confirming(confirm: Report) -> str:
+    """Return what confirming passes was worth, in a sentence."""
+    cost = "at an unknown price" if confirm["cost_usd"] is None else f"for ${confirm['cost_usd']:.4f}"
+    return (
+        f"confirming stopped {confirm['bad_stopped']} of {confirm['bad']} bad results that had passed, and "
+        f"{confirm['good_stopped']} of {confirm['good']} good ones, by {confirm['asks']} asks {cost}"
+    )
+
+
 def describe_quorum(quorum: Report) -> str:
     """Return what the votes of a quorum are worth, in a sentence."""
     return QuorumWorth.model_validate(quorum).sentence

@@ -92,6 +92,8 @@ def _show(cli: Session, report: Mapping[str, Any]) -> None:
     for one in policies:
         for quorum in one["quorum"]:
             cli.out.print_line(f"{one['policy']}: {tables.describe_quorum(quorum)}")
+        if one.get("confirm"):
+            cli.out.print_line(f"{one['policy']}: {tables.describe_confirming(one['confirm'])}")
         if one["criteria"]:
             cli.out.print_line()
             cli.out.print_line(one["policy"])
