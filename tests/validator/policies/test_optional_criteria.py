@@ -14,7 +14,7 @@ def silent_on_kindness(said=PASS):
     return StandIn(lambda question, _: None if KIND in question.criteria else said, "a")
 
 
-@pytest.mark.parametrize("asks", ["each"])
+@pytest.mark.parametrize("asks", ["all", "each"])
 @pytest.mark.parametrize(("said", "outcome", "is_valid"), [(PASS, "pcp", True), (FAIL, "fcf", False)])
 async def test_nonsense_on_what_is_optional_leaves_the_rest_judged(asks, said, outcome, is_valid) -> None:
     own = silent_on_kindness(said)

@@ -38,6 +38,7 @@ export const aPolicyReport = (policy: string, fields: Partial<PolicyReport> = {}
   cost_usd: 0.0612,
   asks_of_unknown_cost: 0,
   latency_s: { median: 1.2, p95: 3.4 },
+  confirm: null,
   quorum: [],
   ...fields,
 });

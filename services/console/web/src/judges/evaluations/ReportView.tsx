@@ -2,7 +2,7 @@ import { pluralize } from "@/lib/format";
 import { Confusion } from "./Confusion";
 import { CriteriaMeasures } from "./CriteriaMeasures";
 import { Disagreements } from "./Disagreements";
-import { describeComparison, describeLeftOut, describeQuorum, MEASURES } from "./describe-report";
+import { describeComparison, describeConfirming, describeLeftOut, describeQuorum, MEASURES } from "./describe-report";
 import type { PolicyReport, Report } from "./report";
 
 /** Report of policies on labelled cases: measures side by side, each policy by itself, and what is to be read. */
@@ -43,6 +43,7 @@ export function ReportView({ report }: { report: Report }) {
               {describeQuorum(quorum)}
             </p>
           ))}
+          {policy.confirm != null && <p>{describeConfirming(policy.confirm)}</p>}
           <CriteriaMeasures criteria={policy.criteria} />
         </section>
       ))}

@@ -82,6 +82,16 @@ export function describeQuorum(quorum: PolicyReport["quorum"][number]): string {
   );
 }
 
+/** Describe how many results that had passed were stopped by confirming, and at what price. */
+export function describeConfirming(confirm: NonNullable<PolicyReport["confirm"]>): string {
+  const cost = confirm.cost_usd == null ? "at an unknown price" : `for $${confirm.cost_usd.toFixed(4)}`;
+  return (
+    `Confirming stopped ${formatCount(confirm.bad_stopped)} of ${pluralize(confirm.bad, "bad result")} that had passed, ` +
+    `and ${formatCount(confirm.good_stopped)} of ${pluralize(confirm.good, "good one")}, by ` +
+    `${pluralize(confirm.asks, "ask")} ${cost}.`
+  );
+}
+
 /** Describe what is not in a report, and why. */
 export function describeLeftOut({ skipped, policies, disagreements: { total, items } }: Report): string[] {
   const ofPolicies = policies.flatMap(({ policy, criteria_not_listed: unlisted, labels_not_told_apart: untold }) => [

@@ -39,6 +39,16 @@ const isPolicyReport = objectOf({
   cost_usd: maybe(isNumber),
   asks_of_unknown_cost: isNumber,
   latency_s: objectOf({ median: maybe(isNumber), p95: maybe(isNumber) }),
+  confirm: maybe(
+    objectOf({
+      bad: isNumber,
+      bad_stopped: isNumber,
+      good: isNumber,
+      good_stopped: isNumber,
+      asks: isNumber,
+      cost_usd: maybe(isNumber),
+    }),
+  ),
   quorum: listOf(
     objectOf({
       votes: isNumber,
