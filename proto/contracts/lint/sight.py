@@ -61,7 +61,7 @@ _UNSEEN: Final = (
             |erw\xe4hnt|nennt|sagt|verweist)\b).*\b(?:attached(?! to\b)|attachments?|enclosed(?! (?:by|in|with)\b)
             |im anhang|(?:angeh\xe4ngt|beigef\xfcgt|beiliegend)\w*)\b
         \b(?:{_KEEPS}|{_TAKES}) (?:\S+ ){{0,4}}?(?:brand|(?:company|firm|team)(?:'s)?|corporate|house|in-house
-            |internal|my|our|unsere[mnrs]?|interne[mnrs]?)\b
+            |internal|my|our|unser(?:e[mnrs]?)?|interne[mnrs]?)\b
         \b{_KEEPS} (?:\S+ ){{0,3}}?(?:the|dem|den|der) (?:\w+ )?(?:codebase|conventions?|crm|database|design
             |document|file|glossary|guide|guidelines|handbook|manual|mock-?up|repository|slack|spec|specification
             |style-?guide|template|ticket|wiki|datei|datenbank|dokument|glossar|handbuch|leitfaden|richtlinien
@@ -124,7 +124,7 @@ _UNSEEN: Final = (
         rf"""
         {_ASKED}.*\b(?:\w*tests?|ci|ci checks|linters?)\b.{{0,40}}\b(?:pass(?:es|ed|ing)?(?:\s*\Z| (?:again|in
             |locally|on|under|with)\b)|succeed(?:s|ed)?|(?:is|are|ist|sind) (?:green|erfolgreich|gr\xfcn)|bestehen
-            |laufen durch)\b|\A(?:\w+ )?pytest passes\b
+            |laufen)\b|\A(?:\w+ )?pytest passes\b
         \bpasses (?:(?:all|its|our|the) )*(?:\w+ )?(?:build|checks?|ci|lint|linter|mypy|pipeline|pytest|tests?
             |validator)\b
         \bbesteht (?:\w+ )?\w*tests?\b|\b(?:latency|response time|throughput|antwortzeit|ladezeit)\b
@@ -150,7 +150,7 @@ _UNSEEN: Final = (
         >(?:is|are|be|stays?|remains?|ist|sind|bleibt|bleiben) (?:\w+ )?(?:up[- ]to[- ]date|current
             |out\s*dated|recent|the (?:latest|newest)(?: \w+)?|state of the art|still (?:available|correct|in force
             |open|true|valid)|aktuell|noch (?:aktuell|g\xfcltig|richtig)|auf (?:dem )?(?:aktuelle|letzte
-            |neueste)[mn] stand)(?:\s*\Z| as of\b)
+            |neueste)[mn] stand)(?:\s*\Z| (?:as of|with)\b)
         \b(?:based on|cites?|contains?|gives?|names?|quotes?|relies on|shows?|states?|{_TAKES}|entspricht
             |enth\xe4lt|gibt|nennt)
             (?:(?:only|the|die|das|dem|den|der) )*{_RECENT} (?:\w+ )?{_NEWS}\b
@@ -161,7 +161,7 @@ _UNSEEN: Final = (
         "whether something is true or reliable, which the judge cannot look up",
         "Every name, number and date in it stands in the payload",
         rf"""
-        \b{_FACTS} (?:is|are|be|ist|sind) (?:\w+ )?(?:accurate|correct|genuine|real(?! number)|reliable
+        \b{_FACTS} (?:is|are|be|ist|sind) (?:\w+ )?(?:accurate|authentic|correct|genuine|real(?! number)|reliable
             |right(?![ -]align)|true|trustworthy|verified|echt|korrekt|richtig|verl\xe4sslich|wahr|zuverl\xe4ssig)\b
         \b{_FACTS} (?:stimmt|stimmen)\s*\Z|\b(?:everything|alles) (?:in it )?(?:is (?:correct|true)|ist (?:richtig
             |wahr)|stimmt)\b
@@ -176,7 +176,7 @@ _UNSEEN: Final = (
         "It quotes the confirmation of what was done, with its number or time",
         rf"""
         >(?:was|were|gets?|(?:has|have) been) (?:\w+ly )?(?:approved|checked|committed|delivered|deployed
-            |informed|installed|merged|notified|posted|proofread|pushed|released|reviewed|saved|sent|signed off
+            |informed|installed|merged|notified|posted|proofread|pushed|released|reviewed|saved|sent|shipped|signed off
             |stored|submitted|tested|uploaded|verified)\b
         >(?:has|have) been (?:made|published)\b
         >(?:is|are|be) (?:approved|committed|deployed|merged|pushed|uploaded)\s*\Z
@@ -189,7 +189,7 @@ _UNSEEN: Final = (
             |genehmigt|gepr\xfcft|gepusht|gesendet|gespeichert|hochgeladen|informiert|ver\xf6ffentlicht|verschickt
             |versandt|zugestellt)(?: worden)?\s*\Z
         \A(?:{SUBJECT} )?wurden?\b.*\b(?:erstellt|geschrieben|verfasst)\s*\Z
-        \A(?:the|der|das) (?:agent|assistant|model|modell|reviewer) (?:checked|consulted|did not
+        \A(?:the|der|das) (?:agent|assistant|model|modell|reviewer) (?:checked|consulted|did
             |has (?:not )?\w+(?:ed|d|n|t)|looked|opened|ran|read|searched|tested|used|hat)\b
         \A(?:{SUBJECT} )?(?:cost|needed|took|dauerte) (?:at most|less|no more|under|h\xf6chstens|weniger)\b
         \A(?:{SUBJECT} )?did not (?:call|cost|need|take|use)\b|\bplagi(?:ari|at)\w*|\bseo\b

@@ -20,7 +20,8 @@ QUOTED: Final = re.compile(
 
 # What stands after these is said or described in the result, and not asked of it.
 _CLAUSE: Final = re.compile(
-    r"\b(?:although|because|if|that|unless|until|when|where|whether|which|while|who|whom|whose|why|how|what)\b"
+    r"\b(?:although|because|if|that|unless|until|when|where|whether|which|while|who|whom|whose|why|how)\b"
+    r"|\b(?<!matches )what\b"
     r"|\b(?:dass|warum|weil|weshalb|wieso)\b|:\s"
     r"|,\s*(?:\w+\s+)?(?:das|dem|den|der|deren|dessen|die|falls|ob|wann|was|welche\w*|wem|wen|wenn|wer|wie|wo|woher|wohin)\b",
 )
