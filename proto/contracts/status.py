@@ -169,3 +169,4 @@ class ReportKind(StrEnum):
     DECLINED = "declined"
     VERDICT = "verdict"
     MISJUDGED = "misjudged"
+    SPENT = "spent"

@@ -1,5 +1,6 @@
 """Spending: what judgements consume, on both APIs, and what becomes of a budget."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from contracts.signing import KeyUse
 from contracts.spending import Budget
 from contracts.status import ReportKind
 from servicekit.leasing.claims import ClaimDenied
+from servicekit.leasing.renewal import LeaseState
 from servicekit.leasing.worker import Worker
 from validator.handlers import Handlers
 from validator.judge_config import ApiName, JudgeConfig
@@ -134,6 +136,30 @@ async def test_asks_that_were_answered_with_nonsense_cost_too(server: FakeJudge,
     report = await reported()
     assert report.kind is ReportKind.VERDICT
     assert (report.usage.input_tokens, report.usage.output_tokens) == (30, 15)
+
+
+async def test_what_was_spent_is_told_of_a_judging_that_is_cancelled_with_the_ask_under_way(
+    server: FakeJudge, worker: Worker, judgings: FakeJudgings, config: JudgeConfig, costs: Any
+) -> None:
+    answers, publisher = asyncio.Event(), FakePublisher()
+
+    async def late(request: Any, body: Any) -> Any:
+        await answers.wait()
+        return await costs(fake.ok(), 10, 5)(request, body)
+
+    server.plays(costs(NONSENSE, 10, 5), late)
+    leases: Any = worker.leases
+    async with OpenAIJudge(config) as judge:
+        handlers = Handlers(worker, judgings, lambda _: judge, config, publisher)  # type: ignore[arg-type]
+        await handlers.on_result_produced([incoming(result_produced())])
+        await until(lambda: len(server.asked) == 2)
+        leases.states[leases.held[0]] = LeaseState.CANCELLED
+        await until(lambda: leases.held == [])
+        assert publisher.events == [], "what the ask costs is known when its answer comes"
+        answers.set()
+        await until(lambda: publisher.events)
+    (report,) = publisher.events
+    assert (report.kind, report.usage.input_tokens, report.usage.output_tokens) == (ReportKind.SPENT, 20, 10)
 
 
 async def test_a_judge_that_is_away_in_between_forgets_no_doubt(server: FakeJudge, reported: Any) -> None:

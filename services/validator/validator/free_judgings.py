@@ -61,17 +61,18 @@ async def judge_free(
     judge_of: JudgeOf,
     config: JudgeConfig,
     grant: FreeGrant,
+    purse: Purse,
     *,
     run_checks: RunChecks | None = None,
     probe: Probe,
     name_own: Callable[[], str | None] = lambda: None,
 ) -> FreeOutcome:
-    """Make a judging without a job. Where somebody waits for it, a judge that is away is an answer.
+    """Make a judging without a job, from a purse. Where somebody waits for it, a judge that is away is an answer.
 
     That of a test says of each judge besides what its server can, as `judges`. `name_own` names the version of the
     policy `default` that the validator's own settings are.
     """
-    purse, started = Purse(grant.budget), time.monotonic()
+    started = time.monotonic()
     verdict, code, message = None, "", ""
 
     absences: list[float] | None = None if grant.kind in _AWAITED else []
@@ -100,7 +101,7 @@ class FreeJudgingWorker:
         self,
         worker: Worker,
         judgings: FreeJudgings,
-        judge: Callable[[FreeGrant], Awaitable[FreeOutcome]],
+        judge: Callable[[FreeGrant, Purse], Awaitable[FreeOutcome]],
         capacity: int,
     ) -> None:
         """`judge` makes one judging; an error that it raises is reported as VALIDATOR_ERROR."""
@@ -108,8 +109,9 @@ class FreeJudgingWorker:
         self._judgings = judgings
         self._judge = judge
         self._share = max(1, int(capacity * SHARE))
-        self._held: dict[Lease, asyncio.Task[None]] = {}
+        self._held: dict[Lease, tuple[asyncio.Task[None], Purse]] = {}
         self._done: dict[Lease, FreeOutcome] = {}
+        self._settling = set[asyncio.Task[None]]()
         self._lease_s = 10.0
         self._are_waiting = asyncio.Event()
         self._changed, self._taken = asyncio.Event(), asyncio.Event()
@@ -172,13 +174,14 @@ class FreeJudgingWorker:
             if time.monotonic() >= asked_at + grant.lease_s:  # another validator has it, or will
                 continue
             self._lease_s = grant.lease_s
-            self._held[grant.lease] = asyncio.create_task(self._make(grant, asked_at))
+            purse = Purse(grant.budget)
+            self._held[grant.lease] = asyncio.create_task(self._make(grant, purse, asked_at)), purse
             self._taken.set()
         return len(taken)
 
-    async def _make(self, grant: FreeGrant, began_at: float) -> None:
+    async def _make(self, grant: FreeGrant, purse: Purse, began_at: float) -> None:
         try:
-            outcome = await self._judge(grant)
+            outcome = await self._judge(grant, purse)
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -188,6 +191,15 @@ class FreeJudgingWorker:
         if self._held.pop(grant.lease, None) is not None:
             self._done[grant.lease] = outcome
             self._changed.set()
+
+    async def _settle(self, lease: Lease, task: asyncio.Task[None], purse: Purse) -> None:
+        """Stop a judging whose lease the jobstore has ended, and have reported what it had spent."""
+        task.cancel()
+        await asyncio.wait([task])
+        if (usage := await purse.settle()) is not None:
+            cost_usd = usage.cost_usd or 0.0
+            self._done[lease] = FreeOutcome(code="cancelled", cost_usd=cost_usd, tokens=usage.tokens)
+            self._taken.set()
 
     async def _report_for_ever(self) -> None:
         reported_at = time.monotonic()
@@ -216,8 +228,10 @@ class FreeJudgingWorker:
         for lease in outcomes:
             self._done.pop(lease, None)
         for lease in held:
-            if lease not in kept and (task := self._held.pop(lease, None)) is not None:
-                task.cancel()
+            if lease not in kept and (ended := self._held.pop(lease, None)) is not None:
+                settling = asyncio.create_task(self._settle(lease, *ended))
+                self._settling.add(settling)
+                settling.add_done_callback(self._settling.discard)
         self._changed.set()
 
     async def stop(self) -> None:
@@ -226,9 +240,10 @@ class FreeJudgingWorker:
         for loop in self._loops:
             loop.cancel()
         given_back = list(self._held)
-        for task in self._held.values():
+        tasks = [task for task, _ in self._held.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._loops, *self._held.values(), return_exceptions=True)
+        await asyncio.gather(*self._loops, *tasks, return_exceptions=True)
         self._held.clear()
         try:
             async with asyncio.timeout(STOP_S):

@@ -1,5 +1,6 @@
 """Handle results: claim them, start what was granted; then judge, and publish the verdicts."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -53,6 +54,7 @@ class Handlers:
         self._publisher = publisher
         self._name_own = name_own
         self._run_checks = run_checks
+        self._telling = set[asyncio.Task[None]]()
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[SignoffError | None]:
         """Claim a batch in one call, and start what was granted; what was replayed is not claimed.
@@ -122,6 +124,12 @@ class Handlers:
                 extra={"job_id": event.job_id, "code": error.code, "reason": str(error)},
             )
             fields: dict[str, Any] = {"kind": ReportKind.FAILED, "code": error.code, "message": to_storable(str(error))}
+        except asyncio.CancelledError:
+            if held.cancelled:
+                telling = asyncio.create_task(self._tell_spent(event, purse, held.lease))
+                self._telling.add(telling)
+                telling.add_done_callback(self._telling.discard)
+            raise
         else:
             verdict.policy = verdict.policy or self._name_own()
             fields = {"kind": ReportKind.VERDICT, "verdict": verdict}
@@ -130,6 +138,12 @@ class Handlers:
                 fields["judge"] = name_judging(self._judge_name, None if policy is None else policy.reference)
         outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=purse.usage, **fields)
         return lambda: self._publisher.publish_report(outcome, held.lease)
+
+    async def _tell_spent(self, event: ResultProduced, purse: Purse, lease: Lease) -> None:
+        """Publish what a judging had spent that was cancelled, or ran out of time, with the asks then under way."""
+        if (usage := await purse.settle()) is not None:
+            report = _to_report(event, lease, kind=ReportKind.SPENT, usage=usage)
+            await retry_transient(lambda: self._publisher.publish_report(report, lease), on="kafka")
 
     async def _give_up(self, event: ResultProduced, purse: Purse, held: HeldLease, bug: Exception) -> None:
         """Publish that judging failed by an unexpected error. Its words may be anyone's: the log alone has them."""

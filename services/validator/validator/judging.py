@@ -113,11 +113,11 @@ async def judge_granted(
     """
 
     def find_judge(model: JudgeModel | None) -> Judge:
-        judge = judge_of(model)
-        if absences is not None:
-            asked_as = "" if model is None else model.asked_as
-            judge = PatientJudge(judge, absences, lambda: take_slot(asked_as))
-        return SpendingJudge(judge, purse, model)
+        judge = SpendingJudge(judge_of(model), purse, model)
+        if absences is None:
+            return judge
+        asked_as = "" if model is None else model.asked_as
+        return PatientJudge(judge, absences, lambda: take_slot(asked_as))
 
     return await validate_agent_response(
         result,

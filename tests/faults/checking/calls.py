@@ -109,7 +109,9 @@ def at_most_once(seen: Observed) -> Iterator[str]:
 
 def none_after_the_end(seen: Observed) -> Iterator[str]:
     """A call begins only under a lease that runs, so none begins a lease length after its execution ended."""
-    ends = [e for e in seen.logs if e.status in CONCLUDING and e.kind != "result" and e.code != "rejudged"]
+    ends = [
+        e for e in seen.logs if e.status in CONCLUDING and e.kind not in {"result", "spent"} and e.code != "rejudged"
+    ]
     ended = {e.execution_id: e.at for e in ends}
     for call in seen.agent_calls:
         late_s = call.begun_at - ended.get(call.execution_id, call.begun_at)

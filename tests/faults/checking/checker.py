@@ -47,8 +47,9 @@ def _by_job(seen: Observed) -> dict[str, list[LogRow]]:
     return entries
 
 
-def _is_late_result(entry: LogRow) -> bool:
-    return entry.kind == "result" and entry.status == "CANCELLED"
+def _is_late(entry: LogRow) -> bool:
+    """Whether an entry is what comes of work that was cut short."""
+    return entry.kind == "spent" or (entry.kind == "result" and entry.status == "CANCELLED")
 
 
 def _is_edit(entry: LogRow) -> bool:
@@ -58,7 +59,7 @@ def _is_edit(entry: LogRow) -> bool:
 def _concluded(seen: Observed) -> dict[str, list[LogRow]]:
     ends = defaultdict(list)
     for entry in seen.logs:
-        if entry.status in CONCLUDING and entry.execution_id and not _is_late_result(entry):
+        if entry.status in CONCLUDING and entry.execution_id and not _is_late(entry):
             ends[entry.execution_id].append(entry)
     return ends
 
@@ -94,7 +95,7 @@ def transitions_are_arrows(seen: Observed) -> Iterator[str]:
             if entry.version != expected:
                 yield f"{job_id}: version {entry.version} stands where {expected} should"
                 break
-            stays = (_is_late_result(entry) or _is_edit(entry)) and entry.job_status == stood
+            stays = (_is_late(entry) or _is_edit(entry)) and entry.job_status == stood
             opens = stood in RESTING and entry.status == "IN_PROGRESS" and entry.kind != "rejudged"
             if opens or ((entry.status, entry.job_status) not in ARROWS[stood] and not stays):
                 yield f"{job_id} version {entry.version}: {stood} -> {entry.job_status} (log {entry.status})"
@@ -154,7 +155,7 @@ def watches_have_no_gap(seen: Observed) -> Iterator[str]:
 def one_execution_is_live(seen: Observed) -> Iterator[str]:
     for job_id, entries in _by_job(seen).items():
         live: str | None = None
-        for entry in (e for e in entries if e.execution_id and not _is_late_result(e)):
+        for entry in (e for e in entries if e.execution_id and not _is_late(e)):
             where = f"{job_id} version {entry.version}"
             if entry.kind in {"requested", "rejudged"}:
                 if live is not None:
@@ -177,7 +178,7 @@ def fenced_reports_change_nothing(seen: Observed) -> Iterator[str]:
     attempts: Counter[str] = Counter()
     leases: Counter[str] = Counter()
     for entry in sorted(seen.logs, key=lambda e: (e.job_id, e.version)):
-        if entry.execution_id is None or _is_late_result(entry) or not entry.lease:
+        if entry.execution_id is None or _is_late(entry) or not entry.lease:
             continue
         where = f"{entry.job_id} version {entry.version}, {entry.kind} of {entry.execution_id}"
         if entry.kind == "claimed":

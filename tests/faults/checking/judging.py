@@ -50,7 +50,7 @@ def verdicts_are_the_judges(seen: Observed) -> Iterator[str]:
             said[call.execution_id].append(call)
     for entry in seen.logs:
         judged = entry.status in {"COMPLETED", "RESUBMISSION_REQUIRED", "REJECTED"}
-        if not judged or entry.kind in {"declined", "edited"} or entry.stages == CHECKS:
+        if not judged or entry.kind in {"declined", "edited", "spent"} or entry.stages == CHECKS:
             continue
         again = real_ones(seen, entry.job_id) if entry.code == AGAIN else []
         since = min((one.began_at for one in again), default=0.0)
@@ -112,7 +112,7 @@ def judged_again_as_asked(seen: Observed) -> Iterator[str]:
             is_after = entry.kind == "requested" and last is not None and last.code == AGAIN and not was_unproven
             if is_after and entry.execution_id not in by_hand:
                 yield f"{where}: {entry.execution_id} was requested by nobody after the job was judged again"
-            if entry.status in CONCLUDING and entry.execution_id and entry.kind != "result":
+            if entry.status in CONCLUDING and entry.execution_id and entry.kind not in {"result", "spent"}:
                 last = entry
 
 

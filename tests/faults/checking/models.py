@@ -44,7 +44,11 @@ def ends_are_explained(seen: Observed) -> Iterator[str]:
         where = f"{entry.job_id} version {entry.version}, of {entry.agent_id},"
         if entry.status == "CANCELLED" and entry.job_id not in cancelled:
             yield f"{where} was cancelled by nobody"
-        if entry.status == "FAILED" and entry.kind != "edited" and entry.code not in _codes(entry, model, seen):
+        if (
+            entry.status == "FAILED"
+            and entry.kind not in {"edited", "spent"}
+            and entry.code not in _codes(entry, model, seen)
+        ):
             yield f"{where} FAILED with {entry.code}, of which nobody knows why"
         if entry.kind == "declined" and entry.agent_id not in DECLINING:
             yield f"{where} was declined by an agent that declines nothing"
@@ -81,7 +85,7 @@ def only_good_work_is_completed(seen: Observed) -> Iterator[str]:
     """What lacks something is never COMPLETED, and the steady agent's work, which lacks nothing, is not refused."""
     for entry, model in _modelled(seen):
         lacks = (entry.submission or 1) <= model.lacking
-        if entry.status == "COMPLETED" and lacks:
+        if entry.status == "COMPLETED" and entry.kind != "spent" and lacks:
             yield f"{entry.job_id} is COMPLETED with submission {entry.submission}, which lacks something"
         if entry.kind == "not_met" and not lacks and entry.agent_id == STEADY:
             yield f"{entry.job_id} version {entry.version} is {entry.status}, though its work is good"

@@ -190,7 +190,7 @@ def executions(logs: Iterable[LogRow], refused: Iterable[Record]) -> list[Execut
             row = rows.setdefault(
                 entry.execution_id, ExecutionRow(entry.execution_id, entry.job_id, "LIVE", None, False)
             )
-            is_end = entry.status in CONCLUDING and entry.kind != "result"
+            is_end = entry.status in CONCLUDING and entry.kind not in {"result", "spent"}
             ended = {"state": "DONE", "answer": entry.status.lower()} if is_end else {}
             rows[entry.execution_id] = replace(row, requested=row.requested or entry.kind == "requested", **ended)
     for fact in (json.loads(record.value or b"{}") for record in refused if not is_marker(record)):

@@ -164,6 +164,17 @@ async def test_the_jobs_budget_bounds_a_real_one(world: World, validator: Valida
     assert not taken.HasField("budget_usd"), "a shadow costs the job nothing"
 
 
+async def test_what_a_judging_had_cost_is_told_once_though_it_was_cancelled(world: World, validator: Validator) -> None:
+    operation = await made(world, [await rested(world)])
+    taken = await validator.take()
+    cancel = asked(operations_pb.CancelOperationRequest, operation.id)
+    await world.doors.CancelOperation(cancel, NOBODY)
+    outcome = pb.JudgingOutcome(lease=validator.prove(taken[0].lease), code="cancelled", cost_usd=0.5, tokens=7)
+    assert [await validator.finish(outcomes=[outcome]) for _ in range(2)] == [["LOST"], ["LOST"]]
+    report = await report_on(world, operation)
+    assert (report.failed, report.cost_usd, report.tokens) == ({"cancelled": 1}, 0.5, 7)
+
+
 async def test_what_is_live_or_has_moved_on_is_refused(world: World, validator: Validator) -> None:
     live, moved, (never,) = await rested(world, Outcome.FAIL), await rested(world, Outcome.FAIL), await world.jobs(1)
     operation = await made(world, [live, moved, never])

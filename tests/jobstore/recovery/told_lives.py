@@ -15,7 +15,7 @@ from told_settings import set_everything
 
 from contracts.identity import new_execution_id
 from contracts.judging.verdict import Verdict
-from contracts.resources import NewAgent
+from contracts.resources import NewAgent, Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, MatchJob
@@ -113,6 +113,11 @@ async def _judged_again(life: Callable[[str], Steps]) -> None:
     await claimed_and_judged(steps, Outcome.FAIL)
     await rejudged(steps, Outcome.FAIL)
     await rejudged(steps, Outcome.PASS)
+    steps = life("cancelled while it was judged, which had cost something")
+    lease = await steps.judging()
+    await steps.runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
+    await steps.report(lease, ReportKind.SPENT, usage=Usage(input_tokens=7, cost_usd=0.25))
+    assert (await steps.job()).spent_usd == 0.25
     for name, outcome in (("unproven", None), ("proven at last", Outcome.PASS), ("submitted again", Outcome.FAIL)):
         steps = life(name)
         await _judged(steps, unproven(), policy={"resubmit": "automatic", "max_submissions": 2})

@@ -22,6 +22,7 @@ from validator import free_judgings
 from validator.errors import JudgeUnavailableError
 from validator.free_judgings import VALIDATOR_ERROR, FreeJudgingWorker, judge_free
 from validator.judge_config import JudgeConfig
+from validator.judges.spending import Purse
 from validator.ports import FreeGrant, FreeOutcome, Reply
 from validator.prompt import Question
 
@@ -83,10 +84,13 @@ class Judge:
     def __init__(self) -> None:
         self.may = asyncio.Event()
         self.under_way = self.most = self.aborted = 0
+        self.usage: Usage | None = None
 
-    async def __call__(self, _: FreeGrant) -> FreeOutcome:
+    async def __call__(self, _: FreeGrant, purse: Purse) -> FreeOutcome:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
+        if self.usage is not None:
+            purse.spend(self.usage)
         try:
             await self.may.wait()
         except asyncio.CancelledError:
@@ -264,6 +268,20 @@ async def test_a_validator_that_stops_gives_back_what_is_under_way() -> None:
     assert worker.on_waiting is None
 
 
+async def test_what_was_spent_is_told_of_what_the_jobstore_has_ended() -> None:
+    store, judge = Store(1), Judge()
+    judge.usage, store.lease_s = Usage(input_tokens=3, cost_usd=0.5), 0.1
+    (ended,) = store.waiting
+    made, worker = make(store, judge)
+    tell(worker, 1)
+    await until(lambda: judge.under_way)
+    store.lost.add(ended)
+    await until(lambda: ended in store.recorded)
+    told = store.recorded[ended]
+    assert (told.verdict, told.code, told.cost_usd, told.tokens, judge.aborted) == (None, "cancelled", 0.5, 3, 1)
+    await made.stop()
+
+
 class AwayJudge:
     """Is away once, and then says what it is asked nothing of."""
 
@@ -284,7 +302,8 @@ class AwayJudge:
 async def judged(kind: JudgingKind, **fields: Any) -> FreeOutcome:
     grant = FreeGrant(lease(uuid4()), 10.0, kind, **{"result": "blue", "acceptance_criteria": "A\nB", **fields})
     away = AwayJudge()
-    return await judge_free(lambda _: away, JudgeConfig(), grant, probe=_probe, name_own=lambda: "default@4")
+    purse = Purse(grant.budget)
+    return await judge_free(lambda _: away, JudgeConfig(), grant, purse, probe=_probe, name_own=lambda: "default@4")
 
 
 async def _probe(model: JudgeModel | None) -> JsonValue:

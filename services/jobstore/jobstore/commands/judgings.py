@@ -165,6 +165,10 @@ class FinishJudging(Command[bool]):
 
     def decide(self, uow: UnitOfWork) -> bool:
         judging = uow.stored.judgings.get(self.judging_id)
+        if judging is not None and judging.is_cut_short and judging.lease == self.lease:
+            uow.changes.judging_costs[judging.id] = (self.cost_usd, self.tokens)
+            uow.stored.judgings[judging.id] = judging._replace(is_cut_short=False)
+            return False
         if judging is None or judging.state is JudgingState.DONE or judging.lease != self.lease:
             return False
         answer = JudgingAnswer(

@@ -17,6 +17,7 @@ from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain import reports
 from jobstore.domain.actor import EXECUTOR, VALIDATOR, Actor
 from jobstore.domain.decisions import list_not_met
+from jobstore.domain.fences import is_cut_short
 from jobstore.domain.judging.versions import Kind, list_frozen
 from jobstore.domain.model import (
     Decision,
@@ -103,6 +104,9 @@ class RecordReport(Command[Refusal | None]):
 
     def decide(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
+        job, execution = uow.jobs.get(event.job_id), uow.executions.get(event.execution_id)
+        if job is not None and event.usage is not None and is_cut_short(execution, job, event.lease):
+            return self._count_spending(uow)
         verdict, question = event.verdict, uow.stored.questions.get(event.job_id)
         if verdict is not None and question is not None:
             verdict = reports.name_references(verdict, question.references)
@@ -136,6 +140,13 @@ class RecordReport(Command[Refusal | None]):
         )
         report = reports.with_cost(report, event.usage)
         _record_begin(uow, event)
+        return _decide_report(uow, event.job_id, event.execution_id, report)
+
+    def _count_spending(self, uow: UnitOfWork) -> Refusal | None:
+        """Count what judging had cost that was cut short, whatever came of it: that comes too late."""
+        event, message = self.event, "judging was stopped, and had cost this"
+        report = Report(TransitionKind.SPENT, lease=event.lease, message=message, actor=VALIDATOR)
+        report = replace(reports.with_cost(report, event.usage), event_id=event.event_id)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
     def _name_worker(self, uow: UnitOfWork) -> Actor:

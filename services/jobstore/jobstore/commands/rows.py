@@ -232,6 +232,8 @@ class StoredJudging(NamedTuple):
     actor: Actor
     judge_policy: str | None = None
     has_lapsed: bool = False
+    #: Whether it was cancelled under its lease, and nobody has said what it had cost.
+    is_cut_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,6 +410,8 @@ class Changes:
     new_judgings: list[NewJudging] = field(default_factory=list)
     judging_answers: list[JudgingAnswer] = field(default_factory=list)
     cancelled_judgings: list[UUID] = field(default_factory=list)
+    #: What they had cost that were cancelled under their lease: in USD, and tokens.
+    judging_costs: dict[UUID, tuple[float, int]] = field(default_factory=dict)
     new_versions: list[NewVersion] = field(default_factory=list)
     name_moves: list[NameMove] = field(default_factory=list)
     evaluations: list[NewEvaluation] = field(default_factory=list)

@@ -40,6 +40,7 @@ BEGINNINGS: Final = frozenset(
     {TransitionKind.ASSIGNED, TransitionKind.MATCHED, TransitionKind.HANDED_ON, TransitionKind.REQUESTED}
 )
 _VERDICTS: Final = frozenset({TransitionKind.MET, TransitionKind.NOT_MET})
+_LATE: Final = frozenset({TransitionKind.RESULT, TransitionKind.SPENT})
 _ENDS: Final = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
 
 
@@ -121,8 +122,8 @@ def note_ending(decision: Decision, clock: Clock) -> Decision:
 
 
 def is_end(kind: str | None, status: JobLogStatus, execution_id: object) -> bool:
-    """Return whether an entry ends an execution; the late result of a cancelled one ends nothing."""
-    return execution_id is not None and kind != TransitionKind.RESULT and status in _ENDS
+    """Return whether an entry ends an execution; what comes late of one that was cut short ends nothing."""
+    return execution_id is not None and kind not in _LATE and status in _ENDS
 
 
 def change_ending(kind: str | None, code: str | None) -> Ending:

@@ -4,15 +4,19 @@ from collections.abc import Mapping
 from typing import Final, TypeGuard
 
 from jobstore.domain.model import (
+    CANCELLED,
     Clock,
     Execution,
     ExecutionStage,
     ExecutionState,
+    Job,
     Refusal,
     Report,
     TransitionKind,
 )
 
+#: The codes of what a time-out has ended while it was judged.
+_TIMEOUTS: Final = frozenset({"deadline_exceeded", "judging_timeout"})
 #: What a deadline cut short, by stage and state.
 _WAITING_FOR: Final[Mapping[tuple[ExecutionStage, ExecutionState], str]] = {
     (ExecutionStage.EXECUTING, ExecutionState.QUEUED): "an executor, or for the time of its next call",
@@ -68,6 +72,15 @@ def is_late_result(execution: Execution | None, report: Report) -> TypeGuard[Exe
         and execution.result_lease is None
         and execution.lease == report.lease
     )
+
+
+def is_cut_short(execution: Execution | None, job: Job, lease: int) -> TypeGuard[Execution]:
+    """Return whether a judging lease ended by a cancel or a time-out, and nobody has said yet what it had spent."""
+    if execution is None or (execution.stage, execution.state) != (ExecutionStage.JUDGING, ExecutionState.DONE):
+        return False
+    is_last = job.execution_id == execution.execution_id
+    is_cut = execution.answer == CANCELLED or (is_last and job.code in _TIMEOUTS)
+    return is_cut and not execution.seq and execution.lease == lease > (execution.result_lease or 0)
 
 
 def refuse_fenced() -> Refusal:

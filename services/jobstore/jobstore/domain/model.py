@@ -88,6 +88,7 @@ class TransitionKind(StrEnum):
     MISJUDGED = "misjudged"
     EDITED = "edited"
     REJUDGED = "rejudged"
+    SPENT = "spent"
 
 
 @dataclass(slots=True)

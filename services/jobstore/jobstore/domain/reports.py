@@ -17,6 +17,7 @@ TRANSITION_KINDS = {
     ReportKind.FAILED: TransitionKind.FAILED,
     ReportKind.DECLINED: TransitionKind.DECLINED,
     ReportKind.MISJUDGED: TransitionKind.MISJUDGED,
+    ReportKind.SPENT: TransitionKind.SPENT,
 }
 
 

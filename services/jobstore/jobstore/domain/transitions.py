@@ -11,7 +11,14 @@ from typing import Final, NamedTuple
 from contracts.status import RESTING, JobLogStatus, JobStatus
 from jobstore.domain.decisions import conclude, fail, keep_in_progress, note_ending, record
 from jobstore.domain.execution_states import lease, queue, reopen
-from jobstore.domain.fences import describe_timeout, is_claimable, is_current, is_late_result, refuse_fenced
+from jobstore.domain.fences import (
+    describe_timeout,
+    is_claimable,
+    is_current,
+    is_cut_short,
+    is_late_result,
+    refuse_fenced,
+)
 from jobstore.domain.model import (
     Clock,
     Decision,
@@ -241,6 +248,14 @@ def _rejudge(case: Case) -> Decision | Refusal:
     return keep_in_progress(unjudged, reopen(execution, report.owner, clock), report)
 
 
+def _count_spending(case: Case) -> Decision | Refusal:
+    """Add to the job what judging had cost that a cancel or a time-out cut short: once, and nothing else changes."""
+    job, execution, report, _ = case
+    if not is_cut_short(execution, job, report.lease):
+        return refuse_fenced()
+    return record(job, replace(execution, seq=1), report, JobLogStatus(job.status.value), job.status)
+
+
 def _decline(case: Case) -> Decision | Refusal:
     """Reject the job, since the agent will not do it."""
     job, execution, report, _ = case
@@ -393,4 +408,5 @@ RULES: Final[Mapping[TransitionKind, Rule]] = {
     TransitionKind.MISJUDGED: Rule(_UNDER_WAY, _judge_again),
     TransitionKind.EDITED: Rule(_ASSIGNABLE, _edit),
     TransitionKind.REJUDGED: Rule(RESTING, _rejudge),
+    TransitionKind.SPENT: Rule(frozenset(JobStatus), _count_spending),
 }

@@ -121,7 +121,7 @@ _ENDS: Final = {
     "CANCELLED": "cancelled",
 }
 _ENDS_WITH_TIME: Final = frozenset(_ENDS.values()) - {"cancelled"}
-_ENDS_NOTHING: Final = frozenset({TransitionKind.EDITED, TransitionKind.RESULT})
+_ENDS_NOTHING: Final = frozenset({TransitionKind.EDITED, TransitionKind.RESULT, TransitionKind.SPENT})
 
 
 @dataclass(slots=True)

@@ -74,7 +74,7 @@ _ROWS: Final = text(
         LEFT JOIN LATERAL (
             SELECT p.execution_id, p.submission FROM job_logs p
             WHERE p.job_id = l.job_id AND p.version < l.version AND p.kind = 'requested'
-                AND l.kind = 'result' AND l.status = 'CANCELLED'  -- of an execution that is not the last any more
+                AND (l.kind = 'result' AND l.status = 'CANCELLED' OR l.kind = 'spent')  -- of an older one
             ORDER BY p.version DESC LIMIT 1) AS now ON true
     WHERE l.bytes - l.size < :bytes
     ORDER BY l.place

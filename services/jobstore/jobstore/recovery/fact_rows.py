@@ -134,6 +134,8 @@ def make_execution_change(fact: Fact) -> Values:
         change["result_hash"] = hash_result(members(fact.log["response_payload"])["result"])
         if log.status is JobLogStatus.IN_PROGRESS:
             change["stage"] = ExecutionStage.JUDGING.value
+    if event.kind == TransitionKind.SPENT:
+        change["seq"] = 1
     if event.kind == TransitionKind.REJUDGED:
         change["state"] = ExecutionState.QUEUED.value
     if is_conclusion(event):

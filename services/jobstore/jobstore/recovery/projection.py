@@ -23,7 +23,7 @@ _GIVEN: Final = ("status", "version", "agent_id", "progress", "progress_message"
 _KEPT: Final = ("execution_id", "batch_id", "live", "not_met", "payload", "spent_usd", "spent_tokens")
 _EDITED: Final = ("title", "description", "acceptance_criteria", "priority", "labels", "policy", "capabilities")
 _RESULT: Final = ("result_version", "result_lease", "result_hash")
-_CHANGED: Final = ("stage", "state", "attempt", "lease", "spent", "answer", *_RESULT)
+_CHANGED: Final = ("stage", "state", "attempt", "lease", "seq", "spent", "answer", *_RESULT)
 #: These and how it ended come with what they belong to, or stay as they were.
 _TOGETHER: Final = ("feedback", "not_before", "reference_texts")
 _JOB_CHANGE: Final = {name: _JOB[name] for name in ("id", *_GIVEN, *_KEPT, *_EDITED, *NO_ENDING, *_TOGETHER)} | {

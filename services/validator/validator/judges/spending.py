@@ -1,14 +1,20 @@
 """Count what one judgement consumes, and stop at its budget."""
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import replace
+from typing import Any, Final
 
 from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from contracts.spending import COST_MAX_USD, Budget, with_cost
+from servicekit.errors import SignoffError
 from validator.errors import BudgetExhaustedError, JudgeAnswerError
 from validator.ports import Judge, Reply
 from validator.prompt import Question
 
+#: How long an ask that is under way as its judgement is stopped may take to answer: only then is known what it costs.
+LEFT_S: Final = 30.0
 #: The most tokens of a usage, as contracts bounds them.
 TOKENS_MAX = 2**53
 
@@ -22,6 +28,7 @@ class Purse:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self.usage: Usage | None = None
+        self._left = set[asyncio.Task[None]]()
 
     def open(self) -> None:
         """Raise BudgetExhaustedError if the budget is used up."""
@@ -33,6 +40,18 @@ class Purse:
         self._budget.spend(usage)
         self.usage = usage if self.usage is None else _add(self.usage, usage)
 
+    def leave(self, counting: Coroutine[Any, Any, None]) -> None:
+        """Let an ask be counted that is under way as the judgement is stopped."""
+        task = asyncio.create_task(counting)
+        self._left.add(task)
+        task.add_done_callback(self._left.discard)
+
+    async def settle(self) -> Usage | None:
+        """Return what all asks consumed of a judgement that was stopped, once those under way answer, or are late."""
+        if self._left:
+            await asyncio.wait(self._left)
+        return self.usage
+
 
 class SpendingJudge:
     """Ask a judge from a purse, but no more once it is empty; `model` says what its policy calls its price."""
@@ -43,16 +62,32 @@ class SpendingJudge:
         self._model = model
 
     async def ask(self, question: Question) -> Reply:
-        """Ask once, as the port says. Raise BudgetExhaustedError, and do not ask, if the budget is used up."""
+        """Ask once, as the port says. Raise BudgetExhaustedError, and do not ask, if the budget is used up.
+
+        An ask under way is paid for also where nobody waits for it any more: it may answer until LEFT_S later.
+        """
         self._purse.open()
+        asking = asyncio.ensure_future(self._judge.ask(question))
         try:
-            reply = await self._judge.ask(question)
+            reply = await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            self._purse.leave(self._count_late(asking))
+            raise
         except JudgeAnswerError as error:
             error.usage = self._spend(error.usage)
             raise
         if reply.usage is None:
             return reply
         return replace(reply, usage=self._spend(reply.usage))
+
+    async def _count_late(self, asking: asyncio.Future[Reply]) -> None:
+        try:
+            async with asyncio.timeout(LEFT_S):
+                self._spend((await asking).usage)
+        except JudgeAnswerError as error:
+            self._spend(error.usage)
+        except (SignoffError, TimeoutError):
+            return
 
     def _spend(self, usage: Usage | None) -> Usage | None:
         if usage is None:

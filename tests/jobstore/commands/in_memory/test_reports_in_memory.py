@@ -114,6 +114,46 @@ def test_what_a_call_costs_is_counted(life: Life) -> None:
     assert life.job.status is JobStatus.REJECTED
 
 
+@pytest.mark.parametrize("late", [{"kind": ReportKind.SPENT}, {"kind": ReportKind.VERDICT, "verdict": verdict()}])
+def test_what_judging_had_cost_that_was_cancelled_is_counted_once(life: Life, late: dict[str, Any]) -> None:
+    life.judging()
+    lease = life.execution.lease
+    life.jobstore.run(CancelJob(life.job_id, actor=SIGNOFF))
+    cancelled, usage = life.job, Usage(input_tokens=3, cost_usd=0.5)
+    for _ in range(2):
+        life.report(lease=lease, usage=usage, **late)
+    assert life.told[-2:] == ["cancelled", "spent"]
+    assert life.jobstore.refused() != []
+    assert life.job == replace(cancelled, version=cancelled.version + 1, spent_usd=0.5, spent_tokens=3)
+    assert life.execution.answer == "cancelled"
+
+
+def test_what_judging_had_cost_that_ran_out_of_time_is_counted(life: Life) -> None:
+    life.judging(policy={"judging_timeout_s": 60})
+    lease = life.execution.lease
+    life.jobstore.now += timedelta(seconds=61)
+    life.jobstore.run(EndLease(life.execution_id, TransitionKind.DEADLINE, lease, actor=SIGNOFF))
+    assert (life.job.status, life.job.code) == (JobStatus.FAILED, "judging_timeout")
+    life.report(ReportKind.SPENT, lease, usage=Usage(input_tokens=3, cost_usd=0.5))
+    assert (life.job.status, life.job.code, life.job.spent_usd) == (JobStatus.FAILED, "judging_timeout", 0.5)
+
+
+def test_spending_is_counted_of_nothing_that_was_not_cut_short(life: Life) -> None:
+    life.judging()
+    spent = {"usage": Usage(input_tokens=3, cost_usd=0.5)}
+    lease = life.execution.lease
+    life.report(ReportKind.SPENT, **spent)
+    life.judged(Outcome.FAIL, **spent)
+    for under in (lease, lease + 1, lease - 1):
+        life.report(ReportKind.SPENT, under, **spent)
+    assert (life.told[-1], life.job.spent_usd) == ("not_met", 0.5)
+    other = Life(life.jobstore).judging()
+    other.report(ReportKind.FAILED, code="judge_refused", **spent)
+    other.report(ReportKind.FAILED, other.execution.lease, code="judge_refused", **spent)
+    other.report(ReportKind.SPENT, other.execution.lease, **spent)
+    assert (other.told[-1], other.job.spent_usd) == ("failed", 0.5)
+
+
 def test_a_partial_result_that_is_too_large_is_nobodys(life: Life) -> None:
     most = "x" * (RESPONSE_MAX_BYTES - len('{"progress":0.5,"partial":""}'))
     assert life.running().report(ReportKind.PROGRESS, progress=0.5, partial=most) is None

@@ -47,12 +47,15 @@ _CANCEL: Final = text(
     WHERE g.id = locked.id
     """,
 )
+#: What it had cost that was cancelled is known once its validator has told it.
+_COUNT_SPENDING: Final = text("UPDATE judgings SET cost_usd = :cost_usd, tokens = :tokens WHERE id = :id")
 _NOTIFY_ANSWERED: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
 #: Beside a judging that is locked the verdict before, where a job is judged again: its entry has the result, too.
 _LOCK: Final = text(
     f"""
     SELECT g.id, g.kind, g.state, g.lease, g.execution_id, g.job_id, g.actor, g.judge_policy::text AS judge_policy,
-        g.state = 'LEASED' AND g.due_at <= signoff_now() AS has_lapsed, (
+        g.state = 'LEASED' AND g.due_at <= signoff_now() AS has_lapsed,
+        g.code = 'cancelled' AND g.cost_usd IS NULL AS is_cut_short, (
         SELECT l.response_payload::text FROM job_logs l WHERE l.job_id = g.job_id AND l.version <= g.job_version
             AND {sql.is_verdict("l")} AND l.execution_id = g.execution_id ORDER BY l.version DESC LIMIT 1
     ) AS before
@@ -78,6 +81,7 @@ async def load(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Stor
             Actor(row.actor or SIGNOFF),
             row.judge_policy,
             has_lapsed=row.has_lapsed,
+            is_cut_short=bool(row.is_cut_short),
         )
         for row in rows
     }
@@ -103,6 +107,8 @@ async def write(connection: Connection, changes: Changes) -> None:
         rows = [asdict(answer) for answer in changes.judging_answers]
         await connection.execute(_FINISH, sql.arrays(_ANSWER, "u", rows))
         await connection.execute(_NOTIFY_ANSWERED)
+    for judging_id, (cost_usd, tokens) in changes.judging_costs.items():
+        await connection.execute(_COUNT_SPENDING, {"id": judging_id, "cost_usd": cost_usd, "tokens": tokens})
     for operation_id in changes.cancelled_judgings:
         await connection.execute(_CANCEL, {"id": operation_id})
 

@@ -62,7 +62,8 @@ def make_recorded(
 def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_edited: bool) -> Recorded:
     execution, is_first = entry.execution, entry.job.version == 1
     request, response = row["request_payload"], row["response_payload"]
-    is_late = entry.report.kind is TransitionKind.RESULT and entry.status is JobLogStatus.CANCELLED
+    kind = entry.report.kind
+    is_late = kind is TransitionKind.SPENT or (kind is TransitionKind.RESULT and entry.status is JobLogStatus.CANCELLED)
     is_whole = entry.report.kind is not TransitionKind.EDITED and not is_late
     if row["quoted_version"] is not None:
         response = stored.response

@@ -100,7 +100,7 @@ export const hasResult = ({ kind, code }: Pick<JobLog, "kind" | "code">) =>
 /** Whether an entry is a result that came after cancellation. */
 export const isLate = ({ kind, status }: JobLog) => kind === "result" && status === "CANCELLED";
 export const isFailure = ({ kind, status }: JobLog) =>
-  FAILURES.includes(kind ?? "") || (status === "FAILED" && kind !== "edited");
+  FAILURES.includes(kind ?? "") || (status === "FAILED" && kind !== "edited" && kind !== "spent");
 
 /** How the executor begins the message of an answer that was no success: no field of an entry tells the HTTP status. */
 const HTTP_STATUS = /^the agent answered (\d{3})(?:: |$)/;

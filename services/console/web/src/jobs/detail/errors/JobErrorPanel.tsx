@@ -14,7 +14,7 @@ const hasStopped = (job: Job) => job.status !== "IN_PROGRESS" && !job.live;
 /** Find the log entry of the error that holds now; none when the job has gone on since. */
 export function findCurrentError(job: Job, logs: readonly JobLog[]): JobLog | undefined {
   if (hasStopped(job)) {
-    const last = logs.findLast((log) => log.kind !== "edited" && log.kind !== "result");
+    const last = logs.findLast(({ kind }) => kind !== "edited" && kind !== "result" && kind !== "spent");
     return last && isStopping(last) ? last : undefined;
   }
   const last = findLastStep(logs.filter((log) => log.execution_id === job.execution_id));
