@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from faults.checking.checker import stories
+from faults.checking.models import NO_PROGRESS
 from faults.checking.observed import Fault, Observed, Record, Rejudged, Terms, Violation
 from faults.checking.report import report
 from faults.schedule import Planned, deck, planned
+from faults.stack.crowd import STRAYS
 from faults.stack.operator import REAL, SHADOW
 from faults.stack.wishes import CANCEL_DOORS, DOORS, JOBS_A_WISH
 from faults.stack.world import numbered
@@ -15,13 +17,12 @@ from faults.stack.world import numbered
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """How much of it, and from which seed; the first `calm_s` have no faults of ours."""
+    """How much of it, and from which seed."""
 
     seed: int
     jobs: int
     faults: int
     fault_every_s: float = 4.5
-    calm_s: float = 8.0
     forges_facts: bool = True
     jobstores: int = 2
     terms: Terms = field(default_factory=Terms)
@@ -40,8 +41,13 @@ class Storm:
         return round(self.jobs * 1.03 / JOBS_A_WISH)
 
     @property
+    def calm_s(self) -> float:
+        """How long there are no faults of ours at first, and the adversary alone does what it can."""
+        return 60.0 if self.is_long else 8.0
+
+    @property
     def lasts_s(self) -> float:
-        return self.calm_s + self.faults * self.fault_every_s
+        return self.calm_s + max((planned.after_s + planned.lasts_s for planned in self.plan), default=0.0)
 
     @property
     def is_long(self) -> bool:
@@ -82,7 +88,8 @@ class Outcome:
         wanted |= {f"publishing by {jobstore}" for jobstore in numbered("jobstore", self.storm.jobstores)}
         wanted |= {f"asking by {door}" for door in (*DOORS, "resubmit", "anew")}
         wanted |= {f"cancelling by {door}" for door in CANCEL_DOORS}
-        return sorted((wanted | {REAL, SHADOW}) - tried)
+        tried |= {NO_PROGRESS for entry in self.seen.logs if entry.code == NO_PROGRESS}
+        return sorted((wanted | {REAL, SHADOW, NO_PROGRESS, STRAYS}) - tried)
 
     def _rejudged(self) -> Iterable[tuple[Rejudged, str]]:
         return ((one, f"{SHADOW if one.shadow else REAL} by {one.judge or 'their own'}") for one in self.seen.rejudged)

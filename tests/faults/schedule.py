@@ -1,7 +1,7 @@
 """Which faults, when and for how long: drawn from a seed, and nothing else."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from random import Random
 
@@ -15,20 +15,26 @@ _BACKING_MODES = ("late", "mute")
 _AT_ONCE = ("kill", "stop")
 #: Seconds that a process stands still, or a stranger holds partitions that it does not read, now and then in a storm
 #: that lasts several times as long: enough for whoever can do without it to have done so.
-_FROZEN_LONG_S = 60.0
+_LONG_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One fault: `after_s` from the storm's beginning, and for `lasts_s` where it lasts."""
+    """One fault: `after_s` from the storm's beginning, and for `lasts_s` where it lasts.
+
+    One that is `alone` begins once what was done before it has settled, and nothing is done until it has settled, too.
+    """
 
     kind: str
     target: str
     after_s: float
     lasts_s: float
+    alone: bool = False
 
     def __str__(self) -> str:
-        return f"{self.after_s:6.1f} s  {self.kind} {self.target}" + (f" for {self.lasts_s:.1f} s" * (self.lasts_s > 0))
+        return f"{self.after_s:6.1f} s  {self.kind} {self.target}" + (
+            f" for {self.lasts_s:.1f} s" * (self.lasts_s > 0) + ", alone" * self.alone
+        )
 
 
 def deck(jobstores: int) -> list[tuple[str, str]]:
@@ -49,13 +55,25 @@ def deck(jobstores: int) -> list[tuple[str, str]]:
 
 
 def planned(seed: int, count: int, every_s: float, terms: Terms, jobstores: int) -> list[Planned]:
-    """`count` faults, one `every_s` seconds on average: the whole deck before any comes again."""
+    """`count` faults, one `every_s` seconds on average: the whole deck before any comes again.
+
+    In a storm that is long enough the first thief of each group is alone, so that what follows is put down to it.
+    """
     random = Random(f"faults/{seed}")
     cards = _dealt(random, deck(jobstores))
-    frozen_s = _FROZEN_LONG_S if count * every_s >= 4 * _FROZEN_LONG_S else 0.0
-    return [
-        _drawn(random, *next(cards), n * every_s + random.uniform(0, every_s), terms, frozen_s) for n in range(count)
-    ]
+    long_s = _LONG_S if count * every_s >= 4 * _LONG_S else 0.0
+    plan: list[Planned] = []
+    stolen_from = set() if long_s else {target for kind, target in deck(jobstores) if kind == "thief"}
+    held_s = 0.0
+    for n in range(count):
+        after_s = n * every_s + random.uniform(0, every_s) + held_s
+        fault = _drawn(random, *next(cards), after_s, terms, long_s)
+        if fault.kind == "thief" and fault.target not in stolen_from:
+            stolen_from.add(fault.target)
+            held_s += terms.settle_s + fault.lasts_s + terms.settle_s
+            fault = replace(fault, after_s=after_s + terms.settle_s, alone=True)
+        plan.append(fault)
+    return plan
 
 
 def _dealt(random: Random, cards: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -64,14 +82,14 @@ def _dealt(random: Random, cards: list[tuple[str, str]]) -> Iterator[tuple[str, 
         yield from cards
 
 
-def _drawn(random: Random, kind: str, target: str, after_s: float, terms: Terms, frozen_s: float) -> Planned:
+def _drawn(random: Random, kind: str, target: str, after_s: float, terms: Terms, long_s: float) -> Planned:
     if kind in {*_AT_ONCE, "empty"}:
         return Planned(kind, target, after_s, 0)
     if kind == "freeze":
         lasts_s = terms.lease_s + random.uniform(1, 3)
-        return Planned(kind, target, after_s, max(lasts_s, random.choice((0.0, 0.0, frozen_s))))
+        return Planned(kind, target, after_s, max(lasts_s, random.choice((0.0, 0.0, long_s))))
     if kind == "thief":
-        return Planned(kind, target, after_s, frozen_s or terms.lease_s)
+        return Planned(kind, target, after_s, long_s or terms.lease_s)
     if kind == "full disk":  # long enough for the server to need some more of it
         return Planned(kind, target, after_s, random.uniform(1, 3) * terms.lease_s)
     if kind in VERSIONS:  # until others of its group have heard of it, and then it works for a while

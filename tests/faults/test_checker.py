@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from faults.checking import models
 from faults.checking.checker import CHECKS, check
 from faults.checking.observed import (
     Asked,
+    Batched,
     Cancelled,
     Death,
     ExecutionRow,
@@ -23,6 +25,7 @@ from faults.checking.observed import (
     Rejudged,
     Replayed,
     Stop,
+    Theft,
 )
 from faults.stories import LIFE, PID, E, J, call, entry, facts, modelled, observed
 
@@ -37,6 +40,7 @@ def known(**fields: object) -> list[ExecutionRow]:
 
 FAILED = entry(4, "failed", "FAILED", code="agent_status")
 DEAD = Record("execute-requested-dlq", 0, 0, None, b"whole", [("dlq-error-code", b"internal")])
+RUN = [("dlq-repeats", b"4"), ("dlq-partition", b"3"), ("dlq-offset", b"7"), ("dlq-last-offset", b"11")]
 LAPSED = (
     *LIFE[:3],
     entry(4, "lapsed", "IN_PROGRESS", code="lease_lapsed", at=107.0),
@@ -88,6 +92,14 @@ def judged(policy: str, *stages: str, voters: tuple[str, ...] = ("first", "secon
     return observed(*LIFE[:4], entry, judge_calls=calls, models=modelled(judge="quorum@2", lacking=lacking))
 
 
+def answered_twice(agent: str, other: str) -> Observed:
+    """A job whose first answer was not met, and whose second makes no progress."""
+    first = entry(5, **REFUSED, lease=2, submission=1, agent_id=agent)  # type: ignore[arg-type]
+    again = entry(6, **REFUSED, execution_id="again", submission=2, code="no_progress", agent_id=other)  # type: ignore[arg-type]
+    return observed(*LIFE[:4], first, again)
+
+
+GROUP = frozenset({"signoff-executor"})
 PLANTED = {
     "accepted and unknown": (1, observed(executions=[], asked=observed().asked)),
     "published and unknown": (
@@ -105,6 +117,7 @@ PLANTED = {
     "judged again, and no entry": (1, rejudged(*LIFE)),
     "refused, and two entries": (1, rejudged(outcome="moved_on")),
     "a job that rested was not judged again": (1, rejudged(*LIFE, outcome="execution_live")),
+    "no progress after a hand-over": (1, answered_twice("slow", "flaky")),
     "no arrow": (2, observed(*LIFE[:2], entry(3, "met", "COMPLETED"))),
     "a version is missing": (2, observed(*LIFE[:3], LIFE[4])),
     "a version twice": (2, observed(*LIFE[:4], replace(LIFE[4], version=4))),
@@ -139,6 +152,8 @@ PLANTED = {
     "two live at once": (3, observed(*LIFE[:3], entry(4, "requested", "ASSIGNED", execution_id="other"))),
     "judged again while live": (3, rejudged(*LIFE[:4], replace(BEGUN, version=5), replace(MET_AGAIN, version=6))),
     "a result twice": (3, observed(*LIFE[:4], entry(5, "result", "IN_PROGRESS"), replace(LIFE[4], version=6))),
+    "a key of two batches": (3, observed(batched=[Batched("key", "one"), Batched("key", "two")])),
+    "another job by an id that is taken": (3, observed(batched=[Batched("key", "one", ["job_conflict", None])])),
     "concluded twice": (3, observed(*LIFE, entry(6, "met", "COMPLETED", lease=2))),
     "an old lease counted": (3, observed(*LIFE[:4], replace(LIFE[4], lease=0), entry(6, "met", "COMPLETED", lease=1))),
     "an attempt was skipped": (3, observed(*LIFE[:2], replace(LIFE[2], attempt=2), *LIFE[3:])),
@@ -190,6 +205,22 @@ PLANTED = {
     "a healthy agent's job waited": (8, observed(asked=[Asked(E, J, "steady", "grpc", 80.0, "accepted", 80.1)])),
     "a healthy agent's job took long": (8, observed(*LIFE[:4], replace(LIFE[4], at=130.0))),
     "a healthy agent's job began late": (8, observed(asked=[Asked(E, J, "steady", "grpc", 92.0, "accepted", 92.1)])),
+    "a healthy agent's job began late, long before a fault": (
+        8,
+        observed(
+            asked=[Asked(E, J, "steady", "grpc", 91.0, "accepted", 91.1)], faults=[Fault("cut", "judge", 102.0, 103.0)]
+        ),
+    ),
+    "a thief that nobody named": (8, observed(thefts=[Theft(GROUP, 30.0, None, 90.0)])),
+    "a thief that was named late": (8, observed(thefts=[Theft(GROUP, 30.0, 71.0, 90.0)])),
+    "not claimed soon after a thief had left": (
+        8,
+        observed(
+            asked=[Asked(E, J, "steady", "event", 88.0, "published", 88.1)],
+            thefts=[Theft(GROUP, 30.0, 60.0, 90.0)],
+            faults=[Fault("thief", "executor", 30.0, 90.0)],
+        ),
+    ),
     "a dead letter nobody planted": (8, observed(topics={**observed().topics, "execute-requested-dlq": [DEAD]})),
     "poison that is nowhere": (8, observed(poison=[Poison(b"bad", 50.0)])),
     "too much memory": (9, observed(rss={"jobstore": 1 << 30})),
@@ -243,6 +274,10 @@ def test_each_part_of_the_checker_finds_what_no_other_part_does(
 ) -> None:
     seen = [planted for n, planted in PLANTED.values() if n == invariant]
     assert any([other for other in CHECKS[invariant] if any(other(one))] == [part] for one in seen)
+
+
+def test_an_agent_that_says_again_what_it_said_makes_no_progress() -> None:
+    assert [*models.who_makes_progress_goes_on(answered_twice("slow", "slow"))] == []
 
 
 def test_each_invariant_is_checked() -> None:
@@ -312,6 +347,18 @@ ALLOWED = {
     "poison where it belongs": observed(
         poison=[Poison(b"whole", 50.0)], topics={**observed().topics, "execute-requested-dlq": [DEAD]}
     ),
+    "poison in a run of records that fail alike": observed(
+        poison=[Poison(b"bad", 50.0)],
+        topics={
+            **observed().topics,
+            "execute-requested": [Record("execute-requested", 3, 9, None, b"bad")],
+            "execute-requested-dlq": [replace(DEAD, headers=[*DEAD.headers, *RUN])],
+        },
+        forged={("execute-requested", DEAD.value)},
+    ),
+    "what waited for a thief is caught up with": observed(
+        asked=[Asked(E, J, "steady", "grpc", 88.0, "accepted", 88.1)], faults=[Fault("thief", "executor", 15.0, 75.0)]
+    ),
     "a process that was killed": observed(
         deaths=[Death("executor", 103.0, -9)], faults=[Fault("kill", "executor", 102.9, 105.0, PID)]
     ),
@@ -335,6 +382,12 @@ ALLOWED = {
         models=modelled(),
         faults=[Fault("cut", "agent", 102.0, 103.5)],
         judge_calls=[],
+    ),
+    "a batch that was asked for again": observed(batched=[Batched("key", "one", ["job_conflict"])] * 2),
+    "a thief that was named, and all that went on": observed(
+        asked=[Asked(E, J, "steady", "event", 93.0, "published", 93.1)],
+        thefts=[Theft(GROUP, 34.0, 73.0, 94.0)],
+        faults=[Fault("thief", "executor", 34.0, 94.0)],
     ),
     "judged again for real": rejudged(),
     "a shadow": rejudged(*LIFE, shadow=True),

@@ -66,6 +66,18 @@ def test_every_process_stands_still_for_a_minute_in_a_storm_that_is_long_enough(
     assert all(fault.lasts_s < 60 for fault in planned(7, 20, 4.5, Terms(), 2))
 
 
+def test_a_thief_of_each_group_is_alone_in_a_storm_that_is_long_enough() -> None:
+    plan, settle_s = planned(7, 200, 4.5, Terms(), 2), Terms().settle_s
+    alone = [fault for fault in plan if fault.alone]
+    assert sorted(fault.target for fault in alone) == ["executor", "jobstore", "validator"]
+    assert all(fault.kind == "thief" and fault.lasts_s >= 60 for fault in alone)
+    for fault in alone:
+        others = [other.after_s for other in plan if other is not fault]
+        ends_s = fault.after_s + fault.lasts_s + settle_s
+        assert not any(fault.after_s - settle_s < after_s < ends_s for after_s in others)
+    assert not any(fault.alone for fault in planned(7, 20, 4.5, Terms(), 2))
+
+
 @pytest.mark.parametrize("number", range(0, 400, 40))
 def test_a_wish_is_drawn_from_its_seed(number: int) -> None:
     assert wish(7, number) == wish(7, number) != wish(8, number)
@@ -81,4 +93,5 @@ def test_clients_want_all_there_is() -> None:
     assert max(len(one.padding) for one in wishes) > 500_000
     assert any(one.policy.budget_tokens for one in wishes)
     assert any(one.policy.hand_over_after for one in wishes)
+    assert {one.is_repeated for one in wishes} == {one.has_strays for one in wishes} == {False, True}
     assert {one.policy.judge for one in wishes} == {None, *JUDGES}

@@ -3,6 +3,8 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from math import inf
 from statistics import median
 
 from contracts.fact_keys import is_marker
@@ -20,6 +22,8 @@ from faults.checking.observed import (
     Violation,
 )
 
+#: How an execution was settled that must be kept.
+KEPT = frozenset({"accepted", "published"})
 #: docs/protocol.md#states-of-a-job: from where the job stood, which entry may follow, and where the job stands then.
 ARROWS: dict[str | None, frozenset[tuple[str, str]]] = {
     None: frozenset({("PENDING", "PENDING"), ("ASSIGNED", "ASSIGNED")}),
@@ -226,11 +230,17 @@ def nobody_waits_for_others(seen: Observed, healthy: str = "steady") -> Iterator
 
 
 def _calm(seen: Observed, asked: Asked, until: float) -> bool:
-    return not any(f.within(asked.at - seen.terms.settle_s, until) for f in seen.faults)
+    return not any(_disturbs(fault, seen, asked.at, until) for fault in seen.faults)
+
+
+def _disturbs(fault: Fault, seen: Observed, begin: float, end: float) -> bool:
+    """Whether it may have consequences then. What waited for a thief is caught up with in as long as it was there."""
+    lasted_s = fault.ended_at - fault.began_at if fault.kind == "thief" else 0.0
+    return fault.within(begin - seen.terms.settle_s - lasted_s, end)
 
 
 def nobody_waits_to_begin(seen: Observed, healthy: str = "steady") -> Iterator[str]:
-    """A flood for an agent that drips takes no room from a job of a healthy agent."""
+    """What an adversary does all the time, and a flood among it, keeps no job of a healthy agent from its beginning."""
     claimed: dict[str, float] = {}
     for entry in seen.logs:
         if entry.kind == "claimed" and entry.execution_id:
@@ -239,8 +249,49 @@ def nobody_waits_to_begin(seen: Observed, healthy: str = "steady") -> Iterator[s
         at = claimed.get(asked.execution_id)
         if at is None or asked.agent != healthy or asked.cancelled or not asked.settled_at:
             continue
-        if at - asked.at > seen.terms.begins_max_s and _calm(seen, asked, at):
-            yield f"{asked.job_id} of the healthy agent began {at - asked.at:.1f} s after it was asked for"
+        disturbed = (fault.began_at for fault in seen.faults if _disturbs(fault, seen, asked.at, at))
+        waited_s = min([at, *disturbed]) - asked.at
+        if waited_s > seen.terms.begins_max_s:
+            yield f"{asked.job_id} of the healthy agent had not begun {waited_s:.1f} s after it was asked for"
+
+
+def thieves_are_named(seen: Observed) -> Iterator[str]:
+    """Who joins our consumer groups and reads nothing is named by `signoff doctor`."""
+    for theft in seen.thefts:
+        groups, after_s = ", ".join(sorted(theft.groups)), (theft.named_at or inf) - theft.began_at
+        if after_s > seen.terms.named_max_s:
+            yield f"a thief of {groups} was named after {after_s:.1f} s, and not within {seen.terms.named_max_s:g}"
+
+
+def all_goes_on_after_a_thief(seen: Observed, healthy: str = "steady") -> Iterator[str]:
+    """Of what a healthy agent's executions wait for while a thief has the partitions, some comes soon after it left."""
+    asked = (one for one in seen.asked if one.agent == healthy and not one.cancelled and one.settled in KEPT)
+    steps = {one.execution_id: [(one.at, "asked")] for one in asked}
+    for entry in sorted(seen.logs, key=lambda e: e.version):
+        if entry.execution_id in steps:
+            steps[entry.execution_id].append((entry.at, entry.kind))
+    for theft in seen.thefts:
+        until = theft.ended_at + seen.terms.goes_on_max_s
+        if any(fault.kind == "starved" and fault.within(theft.ended_at, until) for fault in seen.faults):
+            continue
+        first: dict[str, float] = {}
+        for (since, _), (at, kind) in (pair for each in steps.values() for pair in pairwise(each)):
+            if since <= theft.ended_at < at:
+                first[kind] = min(at, first.get(kind, inf))
+        for kind, at in first.items():
+            if at > until:
+                late_s, groups = at - theft.ended_at, ", ".join(sorted(theft.groups))
+                yield f"no execution was {kind} within {late_s:.1f} s after a thief of {groups} had left"
+
+
+def a_key_is_one_batch(seen: Observed) -> Iterator[str]:
+    """Who asks again for a batch by its key is answered with the same; its items of one id have one content."""
+    known: dict[str, str] = {}
+    for batch in seen.batched:
+        if known.setdefault(batch.key, batch.id) != batch.id:
+            yield f"the key {batch.key} is the batches {known[batch.key]} and {batch.id}"
+        if set(batch.conflicts) - {"job_conflict"}:
+            yield f"of the batch {batch.id} items with another's id and other contents came to {list(batch.conflicts)}"
 
 
 def only_poison_is_dead(seen: Observed) -> Iterator[str]:
@@ -253,8 +304,22 @@ def only_poison_is_dead(seen: Observed) -> Iterator[str]:
                 why = dict(record.headers).get("dlq-error-code", b"?").decode()
                 yield f"{topic} holds what nobody planted ({why}): {(record.value or b'')[:300]!r}"
     emptied = max((f.ended_at for f in seen.faults if f.kind == "empty"), default=0.0)
+    for topic, records in seen.topics.items():
+        for record in records if planted.keys() - dead else ():
+            if record.value in planted and _stands_in_a_run(record, seen.topics.get(f"{topic}-dlq", ())):
+                dead.add(record.value)
     yield from (
         f"{value!r} is in no dead-letter queue" for value, at in planted.items() if at > emptied and value not in dead
+    )
+
+
+def _stands_in_a_run(record: Record, letters: Iterable[Record]) -> bool:
+    """Whether a dead letter stands for this record, too."""
+    runs = (headers for letter in letters if "dlq-repeats" in (headers := dict(letter.headers)))
+    return any(
+        int(run["dlq-partition"]) == record.partition
+        and int(run["dlq-offset"]) < record.offset <= int(run["dlq-last-offset"])
+        for run in runs
     )
 
 
@@ -362,10 +427,17 @@ def everybody_comes_back(seen: Observed) -> Iterator[str]:
 
 #: By invariant, what finds it broken.
 CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
-    1: (nothing_is_lost, nobody_waits_for_ever, models.ends_are_explained, judging.judging_again_ends),
+    1: (
+        nothing_is_lost,
+        nobody_waits_for_ever,
+        models.ends_are_explained,
+        models.who_makes_progress_goes_on,
+        judging.judging_again_ends,
+    ),
     2: (transitions_are_arrows, facts_have_no_gap, watches_have_no_gap, judging.judged_again_as_asked),
     3: (
         one_execution_is_live,
+        a_key_is_one_batch,
         fenced_reports_change_nothing,
         calls.none_after_the_end,
         judging.results_are_recorded_once,
@@ -380,7 +452,13 @@ CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
     5: (replays_change_nothing,),
     6: (rebuilt_tables_are_the_same,),
     7: (judging.verdicts_are_the_judges, models.only_good_work_is_completed, judging.judged_by_what_was_frozen),
-    8: (nobody_waits_for_others, nobody_waits_to_begin, only_poison_is_dead),
+    8: (
+        nobody_waits_for_others,
+        nobody_waits_to_begin,
+        thieves_are_named,
+        all_goes_on_after_a_thief,
+        only_poison_is_dead,
+    ),
     9: (
         memory_is_bounded,
         calls.within_capacity,

@@ -26,6 +26,8 @@ LOST_CODES = frozenset({"attempts_exhausted"})
 LOST_ONCE_CODES = frozenset({"lease_lapsed", "worker_stopped"})
 #: What a judge may have said of what it left unproven.
 UNSOUND = frozenset({"unquoted", "nonsense", "refusal", "gibberish"})
+#: The code of a verdict after which the same agent is not asked again by policy.
+NO_PROGRESS = "no_progress"
 #: Entries of an execution between its claim and its end.
 _GOES_ON = frozenset({"call_begun", "progress", "call_failed"})
 #: Over so long a span are beginnings counted, and their limit is of spans that touch it.
@@ -102,6 +104,18 @@ def submissions_are_bounded(seen: Observed) -> Iterator[str]:
         again = entry.kind == "requested" and (entry.submission or 1) > 1 and entry.execution_id not in by_hand
         if again and not model.automatic:
             yield f"{entry.job_id} was submitted again by nobody ({entry.execution_id})"
+
+
+def who_makes_progress_goes_on(seen: Observed) -> Iterator[str]:
+    """Only who says again what it said before makes no progress: after a hand-over the answer before is another's."""
+    last: dict[str, LogRow] = {}
+    for entry in sorted(seen.logs, key=lambda e: (e.job_id, e.version)):
+        if entry.kind != "not_met":
+            continue
+        before = last.get(entry.job_id)
+        if entry.code == NO_PROGRESS and (before is None or before.agent_id != entry.agent_id):
+            yield f"{entry.job_id} version {entry.version}: {entry.agent_id} has {NO_PROGRESS} by its first answer"
+        last[entry.job_id] = entry
 
 
 def the_right_agent_is_asked_the_right_thing(seen: Observed) -> Iterator[str]:

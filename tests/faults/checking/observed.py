@@ -136,6 +136,25 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Theft:
+    """What a thief of these groups did alone; `named_at` is when `signoff doctor` had named it in all, None never."""
+
+    groups: frozenset[str]
+    began_at: float
+    named_at: float | None
+    ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Batched:
+    """An answer to a batch: its id by its key, and the code of each item with another's id and other contents."""
+
+    key: str
+    id: str
+    conflicts: Sequence[str | None] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """A process that was told to stop: how long it took (None: it never did), and its exit status."""
 
@@ -247,6 +266,9 @@ class Terms:
     delay_max_s: float = 12.0
     #: From acceptance to its first claim, for such a job.
     begins_max_s: float = 10.0
+    #: From when a thief joins a group until `signoff doctor` names it, and from when it leaves until all goes on.
+    named_max_s: float = 40.0
+    goes_on_max_s: float = 10.0
     #: What half of them take at most, on a machine of the usual speed.
     delay_usual_s: float = 3.0
     #: After a fault is over, what its consequences may take.
@@ -274,11 +296,13 @@ class Observed:
     #: By tenant, how many executions may begin in a second.
     rates: Mapping[str, int] = field(default_factory=dict)
     cancels: Sequence[Cancelled] = ()
+    batched: Sequence[Batched] = ()
     #: What clients and operators did besides, in words, and how often.
     did: Mapping[str, int] = field(default_factory=dict)
     #: By watch, what it was told.
     watched: Sequence[Sequence[tuple[str, int]]] = ()
     faults: Sequence[Fault] = ()
+    thefts: Sequence[Theft] = ()
     stops: Sequence[Stop] = ()
     deaths: Sequence[Death] = ()
     #: What never got ready again after it was ended, in words.

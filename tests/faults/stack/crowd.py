@@ -18,7 +18,7 @@ from contracts.events import CancelRequested, ExecuteRequested
 from contracts.messages.views import Batch
 from contracts.resources import Job, JobEdit, JobFilter
 from contracts.status import JobStatus
-from faults.checking.observed import Asked, Cancelled, Model, Pause, Poison
+from faults.checking.observed import Asked, Batched, Cancelled, Model, Pause, Poison
 from faults.stack.wishes import ASSIGNED_ANEW, Wish, wish
 from jobstore.domain.ids import IdKey
 from servicekit.errors import TransientError
@@ -33,6 +33,7 @@ PATIENCE_S = 300.0
 RESUMED_WITHIN_S = 4 * PATIENCE_S
 PAUSED_S = 1.5
 CLI_S = 60.0
+STRAYS = "a batch with strays was asked for"
 #: What the command line says when it could not find out.
 _CLI_AGAIN = frozenset(
     {"unavailable", "deadline_exceeded", "call_cancelled", "aborted", "resource_exhausted", "too_many_calls"}
@@ -55,6 +56,7 @@ class Crowd:
     cli_env: Mapping[str, str]
     asked: list[Asked] = field(default_factory=list)
     cancels: list[Cancelled] = field(default_factory=list)
+    batched: list[Batched] = field(default_factory=list)
     pauses: list[Pause] = field(default_factory=list)
     models: dict[str, Model] = field(default_factory=dict)
     #: What clients did besides, in words.
@@ -166,16 +168,23 @@ class Crowd:
                 await self.publisher.publish(inline)
                 return "published"
             case _:
-                return self._note_batch(await self._execute_many(wish), wish, asked)
+                batch = await self._execute_many(wish)
+                if wish.has_strays:
+                    self._note_strays(batch, wish)
+                    await self.client.create_job(wish.late)
+                    self._note_strays(await self._execute_many(wish), wish)
+                return self._note_batch(batch, wish, asked)
         return "accepted"
 
     async def _execute_many(self, wish: Wish) -> Batch:
         known = str(wish.execution_id)
+        companions = [*wish.companions, *([wish.twin] if wish.has_strays else [])]
         match wish.door:
             case "batch":
-                return await self.client.execute_jobs([wish.job_id], wish.companions, idempotency_key=known)
+                ids = [wish.job_id, *([wish.late.id or ""] if wish.has_strays else [])]
+                return await self.client.execute_jobs(ids, companions, idempotency_key=known)
             case "rest batch":
-                jobs = [job.model_dump(mode="json", exclude_none=True) for job in (wish.job, *wish.companions)]
+                jobs = [job.model_dump(mode="json", exclude_none=True) for job in (wish.job, *companions)]
                 key = {"Idempotency-Key": known}
                 return Batch.model_validate(await self._rest("POST", "/api/batches", json={"jobs": jobs}, headers=key))
         batch = await self.client.execute_jobs(filter=JobFilter(labels=wish.bulk), idempotency_key=known)
@@ -183,6 +192,11 @@ class Crowd:
             await asyncio.sleep(AGAIN_S)  # it is carried out in parts
             batch = await self.client.get_batch(batch.id)
         return batch
+
+    def _note_strays(self, batch: Batch, wish: Wish) -> None:
+        """Note which batch it is, and what became of the last item, which has a companion's id."""
+        self.batched.append(Batched(str(wish.execution_id), str(batch.id), [batch.items[-1].code]))
+        self.did.append(STRAYS)
 
     def _note_batch(self, batch: Batch, wish: Wish, asked: Asked) -> str:
         """Note what became of the companions, once, and answer for the job itself."""

@@ -17,7 +17,9 @@ import psutil
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from faults.checking.observed import VERSIONS, Fault
+from cli.config import Target
+from cli.doctor_checks import check_jobstores
+from faults.checking.observed import VERSIONS, Fault, Theft
 from faults.checking.reading import GROUPS
 from faults.schedule import Planned
 from faults.stack.world import World
@@ -30,8 +32,12 @@ LOOK_S = 0.5
 LEAVES_S = 30.0
 #: Members that a thief adds to a group: more than it has partitions to spare.
 THIEVES = 12
+#: Who wonders why everything stands still asks the doctor after so long for the first time, and then so often.
+ASKED_AFTER_S, ASKED_EVERY_S = 25.0, 3.0
 #: A link where nothing passes keeps its fault for so many looks more, until it meets something.
 QUIET_LOOKS = 40
+#: What the doctor says of a stranger in a group.
+NO_PROCESS = "a member is no process of Signoff"
 BACKING = ("kafka", "postgres")
 #: Who waits for a lock on the table longer than this holds up whoever comes after.
 SLOW_DISK = """
@@ -64,16 +70,25 @@ class Injector:
     impossible: list[Planned] = field(default_factory=list)
     #: What never came back after a fault.
     lost: list[str] = field(default_factory=list)
+    thefts: list[Theft] = field(default_factory=list)
     _busy: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _emptied: Iterator[int] = field(default_factory=count)
 
     async def run(self, plan: Sequence[Planned]) -> None:
         """All faults at their times; returns when the last is over."""
-        began = time.monotonic()
+        began, settle_s = time.monotonic(), self.world.terms.settle_s
+        under_way: list[asyncio.Task[None]] = []
         async with asyncio.TaskGroup() as group:
             for planned in plan:
-                await asyncio.sleep(max(0.0, began + planned.after_s - time.monotonic()))
-                group.create_task(self.inject(planned))
+                await asyncio.sleep(max(0.0, began + planned.after_s - time.monotonic() - settle_s * planned.alone))
+                if planned.alone:
+                    await asyncio.gather(*under_way)
+                    await asyncio.sleep(settle_s)
+                under_way.append(group.create_task(self.inject(planned)))
+                if planned.alone:
+                    await under_way[-1]
+                    await asyncio.sleep(settle_s)
+                    began = time.monotonic() - planned.after_s - planned.lasts_s - settle_s
 
     async def inject(self, planned: Planned) -> None:
         """One fault, as soon as its target has recovered from the one before."""
@@ -83,7 +98,7 @@ class Injector:
             "freeze": self._freeze,
             "empty": self._empty,
             "rebalance": self._rebalance,
-            "thief": self._rebalance,
+            "thief": self._thief,
             "slow disk": self._slow_disk,
             "full disk": self._full_disk,
             **dict.fromkeys(VERSIONS, self._extra),
@@ -157,30 +172,43 @@ class Injector:
         await self.world.stop_extra(name)
         return Done(pid)
 
-    async def _rebalance(self, planned: Planned) -> Done:
-        """A stranger, or a thief as many, joins a service's groups, is assigned partitions, reads none, and leaves."""
-        joining = {
-            topic: group
-            for topic, groups in GROUPS.items()
-            for group in groups
-            if group.split("-")[1] == planned.target
-        }
-        members = THIEVES if planned.kind == "thief" else 1
-        assigned = await asyncio.gather(
-            *(self._joined(*names, planned.lasts_s) for names in joining.items() for _ in range(members))
-        )
+    async def _thief(self, planned: Planned) -> Done:
+        """Strangers join a service's groups, have most partitions, and leave; meanwhile somebody asks why it stands."""
+        began_at, named_at = time.time(), None
+        stealing = asyncio.create_task(self._rebalance(planned, THIEVES))
+        if planned.alone:
+            groups = {group for _, group in _groups_of(planned.target)}
+            await asyncio.wait([stealing], timeout=ASKED_AFTER_S)
+            while named_at is None and not stealing.done():
+                named_at = time.time() if groups <= await self._named_by_doctor() else None
+                await asyncio.wait([stealing], timeout=ASKED_EVERY_S)
+            await stealing
+            self.thefts.append(Theft(frozenset(groups), began_at, named_at, time.time()))
+        return await stealing
+
+    async def _named_by_doctor(self) -> set[str]:
+        """The groups of which `signoff doctor` says that a stranger is a member."""
+        target = Target(jobstore=self.world.jobstore_addresses, token=self.world.addresses.token)
+        checks = [check for check in await check_jobstores(target) if not check.ok and NO_PROCESS in check.found]
+        return {check.part.removeprefix("group ") for check in checks}
+
+    async def _rebalance(self, planned: Planned, members: int = 1) -> Done:
+        """Strangers join a service's groups, are assigned partitions, read none, and leave."""
+        joining = [names for names in _groups_of(planned.target) for _ in range(members)]
+        assigned = await asyncio.gather(*(self._joined(*names, planned.lasts_s) for names in joining))
         return Done(acted=sum(assigned))
 
     async def _joined(self, topic: str, group: str, lasts_s: float) -> int:
-        partitions = 0
+        partitions = None
         with suppress(TimeoutError):
             async with asyncio.timeout(BACK_S):
-                while not partitions:  # the broker may be gone, or frozen
+                while partitions is None:  # the broker may be gone, or frozen
                     partitions = await self._join_once(topic, group, lasts_s)
                     await asyncio.sleep(LOOK_S)
-        return partitions
+        return partitions or 0
 
-    async def _join_once(self, topic: str, group: str, lasts_s: float) -> int:
+    async def _join_once(self, topic: str, group: str, lasts_s: float) -> int | None:
+        """Return how many partitions it had at last; None: it did not get in."""
         kafka = self.world.addresses.kafka
         stranger = AIOKafkaConsumer(topic, bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
         try:
@@ -188,7 +216,7 @@ class Injector:
             await asyncio.sleep(lasts_s)
             return len(stranger.assignment())
         except KafkaError:
-            return 0
+            return None
         finally:
             with suppress(KafkaError, TimeoutError):
                 await asyncio.wait_for(stranger.stop(), LEAVES_S)
@@ -247,6 +275,11 @@ class Injector:
             await asyncio.sleep(LOOK_S)
         link.set("open")
         return Done(acted=link.acted[planned.kind] - before)
+
+
+def _groups_of(service: str) -> list[tuple[str, str]]:
+    """The consumer groups of a service, each with its topic."""
+    return [(topic, group) for topic, groups in GROUPS.items() for group in groups if group.split("-")[1] == service]
 
 
 def _signalled(pid: int, number: signal.Signals) -> list[int]:

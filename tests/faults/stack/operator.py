@@ -131,7 +131,7 @@ class Operator:
         until, until_answered = time.monotonic() + PATIENCE_S, self.crowd.until_answered
         found: dict[str, str] = {}
         try:
-            made = await until_answered(lambda: self.client.create_operation(new, idempotency_key=key))
+            made = await self._make(new, key, until)
             while (state := (await until_answered(lambda: self.client.get_operation(made.id))).state) not in ENDED:
                 if time.monotonic() > until:
                     break
@@ -141,6 +141,16 @@ class Operator:
             state = repr(error)
         self.rejudged.append(Rejudged(how == SHADOW, judge, began_at, time.time(), state, found))
         self.done[how] += 1
+
+    async def _make(self, new: NewOperation, key: str, until: float) -> Any:
+        """Make an operation as soon as some job has ended that it is to be of."""
+        while True:
+            try:
+                return await self.crowd.until_answered(lambda: self.client.create_operation(new, idempotency_key=key))
+            except RefusedError as refusal:
+                if str(refusal) != "nothing_matches" or time.monotonic() > until:
+                    raise
+            await asyncio.sleep(1)
 
     def _chosen(self, random: Random) -> dict[str, Any]:
         resting = [JobStatus(status) for status in sorted(RESTING)]

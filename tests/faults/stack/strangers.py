@@ -174,7 +174,7 @@ def result(body: dict[str, Any]) -> dict[str, Any]:
     lacking = body["submission"] <= payload.get("lacking", 0)
     return {
         "text": "The sky is red." if lacking else f"The sky is {WORD}.",
-        "execution_id": body["execution_id"],
+        **({} if lacking and payload.get("repeated") else {"execution_id": body["execution_id"]}),
         "steady": payload.get("agent") == STEADY,
         **{name: payload[name] for name in ("padding",) if name in payload},
     }

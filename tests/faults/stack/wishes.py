@@ -28,6 +28,10 @@ DOORS = ("grpc", "rest", "rest key", "cli", "event", "event inline", "batch", "r
 CANCEL_DOORS = ("grpc", "rest", "event", "grpc execution", "rest execution")
 #: Doors that take companions along.
 MANY_DOORS = ("batch", "rest batch", "filter")
+#: Those of them that name each job.
+NAMING_DOORS = ("batch", "rest batch")
+#: As which edition a job is sent that must never be, and the tenant of one that came too late.
+TWIN_EDITION, LATE = 99, "late"
 #: Doors of jobs that are there before they are asked for, and of which nobody else says what they are.
 _EDITED_DOORS = ("grpc", "rest", "rest key", "cli")
 _DOOR_WEIGHTS = (6, 6, 6, 1, 6, 6, 4, 4, 3)
@@ -35,7 +39,16 @@ JOBS_A_WISH = 1 + 2 * sum(
     weight for door, weight in zip(DOORS, _DOOR_WEIGHTS, strict=True) if door in MANY_DOORS
 ) / sum(_DOOR_WEIGHTS)
 #: Kinds of jobs of agents that are not the steady one, and how often in a hundred.
-KINDS = {"plain": 47, "matched": 14, "moonlit": 5, "automatic": 13, "handed over": 9, "budgeted": 8, "large": 4}
+KINDS = {
+    "plain": 43,
+    "matched": 14,
+    "moonlit": 5,
+    "automatic": 13,
+    "handed over": 9,
+    "repeated": 4,
+    "budgeted": 8,
+    "large": 4,
+}
 #: Of a job and all that stands around its payload; the limit is 1 MiB.
 PADDING_MAX_BYTES = (1 << 20) - 4_096
 BUDGET_TOKENS = 250
@@ -72,6 +85,10 @@ class Wish:
     edits: frozenset[str] = frozenset()
     #: What is done to its batch: paused and resumed, cancelled, or retried.
     control: str | None = None
+    #: Whether its batch has a companion once more, as another job, and may name one that another tenant makes later.
+    has_strays: bool = False
+    #: Whether the agents answer what lacks something by the same each time.
+    is_repeated: bool = False
 
     @property
     def job(self) -> NewJob:
@@ -83,6 +100,16 @@ class Wish:
         return [self._job(f"{self.job_id}-{number}") for number in (1, 2)]
 
     @property
+    def twin(self) -> NewJob:
+        """A job with the id of a companion and other contents."""
+        return self.companions[0].model_copy(update={"payload": self.payload(TWIN_EDITION)})
+
+    @property
+    def late(self) -> NewJob:
+        """Another tenant's job, of which a batch knew nothing when it named it."""
+        return self._job(f"{self.job_id}-late").model_copy(update={"tenant": LATE})
+
+    @property
     def bulk(self) -> dict[str, str]:
         """The labels by which the job and its companions are found."""
         return {"bulk": self.job_id}
@@ -90,7 +117,8 @@ class Wish:
     def payload(self, edition: int) -> dict[str, Any]:
         """What the agent is sent; `edition` counts the edits."""
         says = {"agent": self.agent or "", "lacking": self.lacking, "edition": edition}
-        return {**says, **({"padding": self.padding} if self.padding else {})}
+        more = {"padding": self.padding, "repeated": self.is_repeated}
+        return {**says, **{name: value for name, value in more.items() if value}}
 
     @property
     def models(self) -> dict[str, Model]:
@@ -150,6 +178,7 @@ def wish(seed: int, number: int) -> Wish:
         cancel_after_s=random.choice((0.0, 0.05, 0.2, 1.0, 3.0)),
         edits=edits if door in _EDITED_DOORS and not is_steady else frozenset(),
         control=random.choice((None, "pause", "cancel", "retry")) if door in MANY_DOORS and not is_steady else None,
+        has_strays=door in NAMING_DOORS and number % 3 == 0,
         **own,
     )
 
@@ -175,6 +204,13 @@ def _drawn(random: Random) -> dict[str, Any]:
             "capabilities": (SKY,),
             "policy": automatic.model_copy(update={"hand_over_after": 1}),
             "lacking": random.choice((1, 2, 3)),
+        },
+        "repeated": {
+            "agent": None,
+            "capabilities": (SKY,),
+            "policy": automatic.model_copy(update={"max_submissions": 6, "hand_over_after": 1, "judge": JUDGES[0]}),
+            "lacking": 9,
+            "is_repeated": True,
         },
         "budgeted": {
             "agent": DEAR,
