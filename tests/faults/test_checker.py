@@ -224,7 +224,10 @@ PLANTED = {
     "a dead letter nobody planted": (8, observed(topics={**observed().topics, "execute-requested-dlq": [DEAD]})),
     "poison that is nowhere": (8, observed(poison=[Poison(b"bad", 50.0)])),
     "too much memory": (9, observed(rss={"jobstore": 1 << 30})),
-    "too many calls at once": (9, observed(agent_calls=[replace(call(103.0), execution_id=str(n)) for n in range(99)])),
+    "too many calls at once": (
+        9,
+        observed(agent_calls=[replace(call(103.0), execution_id=str(n)) for n in range(199)]),
+    ),
     "a submission too many": (
         9,
         observed(*LIFE[:4], entry(5, "not_met", "RESUBMISSION_REQUIRED", submission=2), models=modelled()),

@@ -11,6 +11,7 @@ from support.factories import SECRETS, execute_requested
 
 from contracts.signing import SIGNATURE_HEADER, KeyUse
 from faults.checking.observed import Terms
+from faults.outcome import Storm
 from faults.schedule import deck, planned
 from faults.stack import newer
 from faults.stack.strangers import DRIPPING, HABITS, LUNAR
@@ -49,6 +50,13 @@ def test_newer_workers_sign_what_they_say() -> None:
 def test_a_seed_is_a_schedule() -> None:
     assert planned(7, 50, 3.0, Terms(), 2) == planned(7, 50, 3.0, Terms(), 2)
     assert planned(7, 50, 3.0, Terms(), 2) != planned(8, 50, 3.0, Terms(), 2)
+
+
+def test_a_storm_of_the_usual_length_is_long() -> None:
+    """Else nobody would ask whether each fault was seen to act."""
+    storm = Storm(7, 10_000, 200)
+    assert (storm.is_long, storm.calm_s) == (True, 60.0)
+    assert storm.lasts_s < 1_500
 
 
 @pytest.mark.parametrize("jobstores", [1, 2])

@@ -259,7 +259,8 @@ class Terms:
     grace_s: float = 4.0
     #: Beyond the grace time: what a process needs to close its connections and end.
     ending_s: float = 8.0
-    capacity: int = 60
+    #: Of which a flood for one agent leaves a fifth to all others.
+    capacity: int = 150
     attempt_timeout_s: float = 6.0
     rss_max_bytes: int = 400 << 20
     #: From acceptance to the end, for a job of a healthy agent while nothing is broken.

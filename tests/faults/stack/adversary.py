@@ -35,7 +35,7 @@ BATCH_S = 4.0
 BOMB_MIB, TINY = 512, 5_000
 PULSE_S = 0.2
 #: Requests for an agent that drips: more than two executors take at once, and then as many as it answers.
-FLOOD = 150
+FLOOD = 400
 #: What an outage of the broker kept from being written is written after it, of so long.
 BEHIND_MAX_S = 30.0
 #: Of what it read in a topic, it forges the newest, whose leases may still be held.

@@ -29,7 +29,7 @@ OTHER_CRITERIA = 'Says "red"'
 HANG_S = 30.0
 STEADY = "steady"
 #: Its answers take so long, and an adversary floods it: whoever asks for another agent must not wait for it.
-DRIPPING, DRIP_S = "dripping", 60.0
+DRIPPING, DRIP_S = "dripping", 150.0
 #: It takes its time (`http_async`); what it costs is told; its capabilities change.
 PATIENT, DEAR, LUNAR = "patient", "dear", "lunar"
 SKY, MOON = "sky", "moon"
