@@ -39,11 +39,11 @@ class Handler:
 
 @contextlib.asynccontextmanager
 async def subscribed(
-    place: Place, handler: Handler, batch_grace_s: float = 5.0, **fields
+    place: Place, handler: Handler, batch_grace_s: float = 5.0, payload_max_bytes: int = 100_000, **fields
 ) -> AsyncIterator[Subscription]:
     publisher = Publisher(place.kafka, "test")
     await publisher.start()
-    subscription = Subscription(publisher, ExecuteRequested, place.group, handler, 100_000, **fields)
+    subscription = Subscription(publisher, ExecuteRequested, place.group, handler, payload_max_bytes, **fields)
     broker = make_broker(place.kafka, "test", batch_grace_s)
     subscription.attach(broker, max_records=200)
     await broker.start()

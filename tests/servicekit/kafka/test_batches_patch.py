@@ -1,5 +1,8 @@
 """Batches that no producer makes: what can be read is, and what cannot is one record that says so."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import cramjam
 import pytest
 from aiokafka import TopicPartition
@@ -9,6 +12,7 @@ from servicekit.kafka import batches_patch
 from servicekit.kafka.batches_patch import (
     COUNT_MAX,
     HEADERS_MAX,
+    RECORD_MAX,
     UNPACKED_MAX,
     Batches,
     BatchReader,
@@ -24,11 +28,20 @@ def reader(*batches: bytes, at: int = 0, check_crcs: bool = True) -> BatchReader
     return BatchReader(PLACE, Batches(b"".join(batches)), [], at, None, None, check_crcs, 0)
 
 
+def drain(one: BatchReader) -> Iterator[Any]:
+    """All records of a reader, which unpacks what is large at once."""
+    for found in one:
+        if found is None:
+            one.unpack()
+        else:
+            yield found
+
+
 def read(*batches: bytes, **fields) -> list[tuple[int, object]]:
     """The offset and value of each record, or the reason of a batch that cannot be read and its first offset."""
     return [
         (one.first_offset, one.reason) if isinstance(one, UnreadableBatch) else (one.offset, one.value)
-        for one in reader(*batches, **fields)
+        for one in drain(reader(*batches, **fields))
     ]
 
 
@@ -49,7 +62,7 @@ RAW = record(0, b"a") + record(1, b"b" * 300_000, b"key", [(b"name", b"1"), (b"n
     ],
 )
 def test_every_codec_is_read(codec, packed):
-    first, second = reader(batch(RAW, 2, codec=codec, packed=packed))
+    first, second = drain(reader(batch(RAW, 2, codec=codec, packed=packed)))
     assert (first.offset, first.value, first.headers) == (0, b"a", ())
     assert (second.key, len(second.value), second.headers) == (b"key", 300_000, (("name", b"1"), ("none", None)))
 
@@ -85,7 +98,7 @@ def test_what_would_take_too_much_unpacked_is_not_read(codec):
     ids=lambda one: one if isinstance(one, str) else f"{len(one)} bytes",
 )
 def test_a_batch_that_cannot_be_read_is_passed_by(bad, why):
-    found = list(reader(bad, batch(record(0, b"next"), base=1)))
+    found = list(drain(reader(bad, batch(record(0, b"next"), base=1))))
     unreadable, following = found
     assert isinstance(unreadable, UnreadableBatch)
     assert why in unreadable.reason
@@ -118,22 +131,42 @@ def test_records_before_the_position_are_left_out():
     assert read(batch(record(0, b"a") + record(1, b"b"), 2, base=5), at=6) == [(6, b"b")]
 
 
-def test_a_large_batch_waits_until_it_may_be_unpacked():
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_record_that_is_too_large_for_its_topic_is_not_read(codec):
+    """Many of these, each within the bound of a batch, would take much memory, and time to be copied."""
+    raw = record(0, b"a") + record(1, bytes(RECORD_MAX)) + record(2, b"c")
+    found = read(batch(raw, 3, codec=codec), batch(record(0, b"next"), base=3))
+    assert found == [(0, b"a"), (1, f"a record has more than {RECORD_MAX} bytes"), (3, b"next")]
+
+
+def test_a_large_batch_waits_until_it_is_unpacked():
     one = reader(batch(record(0, bytes(3 * MIB)), codec=ZSTD), batch(record(0, b"small"), codec=ZSTD, base=1))
-    one.may_be_large = False
     assert (next(one), next(one), one.waits) == (None, None, True)
-    one.may_be_large = True
+    one.unpack()
     assert len(next(one).value) == 3 * MIB
-    assert (one.is_large, one.waits) == (True, False)
+    assert (one.is_left.is_set(), one.waits) == (False, False)
     assert next(one).value == b"small"
-    assert not one.is_large
+    assert one.is_left.is_set()
+
+
+@pytest.mark.parametrize("unpacked", [False, True])
+def test_a_large_batch_that_is_dropped_is_left(unpacked):
+    one = reader(batch(record(0, bytes(3 * MIB)), codec=ZSTD))
+    assert next(one) is None
+    if unpacked:
+        one.unpack()
+        assert len(next(one).value) == 3 * MIB
+    one.close()
+    one.unpack()
+    assert (one.is_left.is_set(), one.waits) == (True, False)
 
 
 def test_many_small_records_come_one_by_one():
     one = reader(tiny(200_000))
-    assert next(one).value == b"x"
+    records = drain(one)
+    assert next(records).value == b"x"
     assert one.next_fetch_offset == 1
-    assert sum(1 for _ in one) == 199_999
+    assert sum(1 for _ in records) == 199_999
 
 
 @pytest.mark.parametrize("codec", CODECS[1:])

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from subscribing import DLQ, TOPIC, body, subscribed
+from subscribing import DLQ, TOPIC, Handler, body, subscribed
 from support.fakes import until
-from support.kafka.batches import GZIP, LZ4, MIB, batch, bomb, poison, produce, record, tiny
+from support.kafka.batches import GZIP, LZ4, MIB, ZSTD, batch, bomb, poison, produce, record, tiny
 from support.kafka.topics import Place
 
 from servicekit.kafka.history import History, Unread, UnreadOffsets
@@ -74,6 +75,36 @@ async def test_large_batches_in_all_partitions_are_unpacked_one_after_another(pl
         await place.put(body(f"job-{partition}"), partition=partition)
     async with subscribed(place, handler):
         await until(lambda: len(handler.seen) == 8, timeout_s=60)
+    assert memory.grown() < GROWTH_MAX
+
+
+def large(*jobs: str) -> bytes:
+    """A small batch of large records, more than one poll returns."""
+    records = [record(n, body(job) + b" " * 7 * MIB) for n, job in enumerate(jobs)]
+    return batch(b"".join(records), len(jobs), codec=ZSTD)
+
+
+async def test_of_all_consumers_of_a_process_one_reads_a_large_batch_and_delays_nothing_small(place, handler):
+    other, other_handler = await Place.now(place.kafka, TOPIC), Handler()
+    handler.gate.clear()
+    await produce(place.kafka, TOPIC, 0, large("a", "b", "c", "d"))
+    async with subscribed(place, handler, payload_max_bytes=8 * MIB):
+        await until(lambda: handler.tried)  # not with all of it
+        await place.put(body("beside"), partition=1)
+        async with subscribed(other, other_handler, payload_max_bytes=8 * MIB):
+            await until(lambda: other_handler.seen == ["beside"])
+            handler.gate.set()
+            await until(lambda: sorted(handler.seen) == sorted(other_handler.seen) == ["a", "b", "beside", "c", "d"])
+
+
+async def test_large_batches_of_several_consumers_take_the_memory_of_one(place, memory):
+    places, handlers = [await Place.now(place.kafka, TOPIC) for _ in range(3)], [Handler() for _ in range(3)]
+    for partition in range(4):
+        await produce(place.kafka, TOPIC, partition, large(*"abcdefgh"))
+    async with AsyncExitStack() as stack:
+        for one, handler in zip(places, handlers, strict=True):
+            await stack.enter_async_context(subscribed(one, handler, payload_max_bytes=8 * MIB))
+        await until(lambda: all(len(handler.seen) == 32 for handler in handlers), timeout_s=60)
     assert memory.grown() < GROWTH_MAX
 
 

@@ -14,7 +14,7 @@ from contracts.events import ExecuteRequested
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import REPLAY_HEADER
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
-from servicekit.kafka.dead_letters import BAD_SIGNATURE, FORGED_BYTES
+from servicekit.kafka.dead_letters import BAD_SIGNATURE
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.liveness import count_unread
 from servicekit.kafka.publisher import Publisher
@@ -213,14 +213,14 @@ async def test_a_bug_that_one_record_meets_skips_no_other(place, dlq, handler):
     assert await place.uncommitted() == 0
 
 
-async def test_a_record_too_large_for_the_dead_letter_queue_delays_nobody(place, dlq, handler):
-    await place.put(b" " * (20 << 20), body("a") + b" " * (20 << 20), body("b"))
+async def test_a_record_that_its_topic_takes_only_packed_delays_nobody(place, dlq, handler):
+    await place.put(body("a") + b" " * (20 << 20), body("b"))
     async with subscribed(place, handler):
-        named, nameless = await dlq.records(2)
+        (letter,) = await dlq.records(1)
         await until(lambda: handler.seen == ["b"])
-    bodies = [(len(one.value), dict(one.headers)["dlq-body"]) for one in (named, nameless)]
-    assert bodies == [(0, b"omitted"), (FORGED_BYTES, b"cut")]
-    assert {dict(one.headers)["dlq-error-code"] for one in (named, nameless)} == {b"payload_too_large"}
+    headers = dict(letter.headers)
+    assert (headers["dlq-error-code"], headers["dlq-body"]) == (b"unreadable_batch", b"batch")
+    assert b"8388608 bytes" in headers["dlq-error-message"]
 
 
 async def test_a_batch_in_hand_ends_before_the_service_does(place, handler):

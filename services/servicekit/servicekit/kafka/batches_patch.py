@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -24,12 +25,15 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchError, Fetch
 from aiokafka.record.default_records import DefaultRecordBase, DefaultRecordBatch
 from aiokafka.record.util import decode_varint
 
+from contracts.sizes import MESSAGE_MAX_BYTES
 from servicekit.metrics import UNREADABLE_BATCHES
 
 #: Bytes of a batch, unpacked; one that would take more is not read.
 UNPACKED_MAX: Final = 64 << 20
-#: Batches that take no more, unpacked, are read at once; of larger ones, if compressed, a consumer reads one at a time.
+#: Batches that take no more, unpacked, are read at once; of larger ones, if compressed, a process reads one at a time.
 SMALL_BYTES: Final = 1 << 20
+#: Bytes of a record, all in all: topics take no larger ones, but as part of a batch that is compressed.
+RECORD_MAX: Final = MESSAGE_MAX_BYTES
 #: Records of a batch: one that says that it has more is not read.
 COUNT_MAX: Final = 1_000_000
 #: Headers of a record: each takes some 100 bytes of memory, and 2 of a batch.
@@ -38,9 +42,9 @@ HEADER_BYTES: Final = 100
 #: Bytes of records after which a poll returns; the last may be as large as a batch.
 POLL_BYTES: Final = 16 << 20
 
-#: For how many times as long as large batches took to unpack a consumer leaves the event loop to others.
-PAUSES: Final = 4
-#: Batches that take no more have no record with very many headers.
+#: For how many times as long as a large batch took to unpack the next one waits.
+PAUSES: Final = 1
+#: Batches that take no more have no large record, and none with very many headers.
 UNGUARDED_BYTES: Final = 64 << 10
 
 # Where what stands in the head of a batch, as `HEADER_STRUCT` has it.
@@ -105,19 +109,45 @@ class Batches:
 
 
 class BatchReader(PartitionRecords):  # type: ignore[misc]  # same
-    """Read the records of what was fetched of one partition, and yield None where a batch waits to be unpacked."""
+    """Read the records of what was fetched of one partition, and yield None where a large batch is to be unpacked."""
 
     next_fetch_offset: int
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         assert self._isolation_level != READ_COMMITTED, "transactions are not looked at"
-        #: Whether the batch under way takes much memory, whether one may, and whether one waits for that.
-        self.is_large = False
-        self.may_be_large = True
-        self.waits = False
-        #: How long it took to unpack large ones.
-        self.unpacked_s = 0.0
+        #: What unpacks the large batch that is next, until that is done, and what came of it.
+        self._unpack_large: Callable[[], bytearray] | None = None
+        self._unpacked: bytearray | Exception | None = None
+        #: A large batch has its turn from before it is unpacked until it is left, and takes no memory any more.
+        self.turn: asyncio.Task[None] | None = None
+        self.is_left: asyncio.Event | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a large batch is to be unpacked."""
+        return self._unpack_large is not None
+
+    def unpack(self) -> None:
+        """Unpack the large batch that is next, as in a thread. An error is raised where its records are read."""
+        if (unpack_large := self._unpack_large) is None:
+            return
+        try:
+            self._unpacked = unpack_large()
+        except Exception as error:  # noqa: BLE001 - as below
+            self._unpacked = error
+        self._unpack_large = None
+
+    def close(self) -> None:
+        """Keep nothing more."""
+        if self._records_iterator is not None:
+            self._records_iterator.close()
+        self._unpack_large = self._unpacked = self._records_iterator = None
+        self._leave()
+
+    def _leave(self) -> None:
+        if self.is_left is not None:
+            self.is_left.set()
 
     def _unpack_records(self) -> Iterator[Record | None]:
         for raw in self._records:
@@ -130,7 +160,7 @@ class BatchReader(PartitionRecords):  # type: ignore[misc]  # same
             except Exception as error:  # noqa: BLE001 - aiokafka raises whatever comes, and a stranger wrote the bytes
                 if left := range(max(begin, self.next_fetch_offset), end):
                     unreadable = UnreadableBatch(self._tp, left, bytes(raw), str(error) or repr(error))
-            self.is_large = self.waits = False
+            self._leave()
             self.next_fetch_offset = end
             if unreadable is not None:
                 UNREADABLE_BATCHES.labels(self._tp.topic).inc()
@@ -159,24 +189,25 @@ class BatchReader(PartitionRecords):  # type: ignore[misc]  # same
     def _unpack(self, raw: Bytes, codec: int) -> Generator[None, None, bytearray]:
         with contextlib.suppress(TooLargeError):
             return unpack(raw, codec, SMALL_BYTES)
-        while not self.may_be_large:
-            self.waits = True
+        self.turn, self.is_left = None, asyncio.Event()
+        self._unpack_large = partial(unpack, raw, codec, UNPACKED_MAX)
+        while self._unpacked is None:
             yield
-        self.is_large, self.waits = True, False
-        began_at = time.monotonic()
-        try:
-            return unpack(raw, codec, UNPACKED_MAX)
-        finally:
-            self.unpacked_s += time.monotonic() - began_at
+        unpacked, self._unpacked = self._unpacked, None
+        if isinstance(unpacked, Exception):
+            raise unpacked
+        return unpacked
 
 
 def _guard(batch: Any, unpacked: Bytes) -> Iterator[Any]:
-    """Yield the records of a batch, but raise UnreadableError before one that has too many headers."""
+    """Yield the records of a batch, but raise UnreadableError before one that is too large, or has too many headers."""
     at = _HEAD
     for record_count in range(int.from_bytes(unpacked[_COUNT], signed=True)):
         del record_count
         size, begin = decode_varint(unpacked, at)
         at = begin + size
+        if size > RECORD_MAX:
+            raise UnreadableError(f"a record has more than {RECORD_MAX} bytes")
         if size > HEADERS_MAX and _count_headers(unpacked, begin) > HEADERS_MAX:
             raise UnreadableError(f"a record has more than {HEADERS_MAX} headers")
         yield next(batch)
@@ -207,10 +238,13 @@ def _gunzip(packed: Bytes, limit: int) -> bytearray:
     unpacked, rest = bytearray(_HEAD), bytes(packed)
     while rest:
         member = zlib.decompressobj(wbits=31)
-        unpacked += member.decompress(rest, _HEAD + limit + 1 - len(unpacked))
-        _check_size(len(unpacked), limit)
-        if not member.eof:
-            raise UnreadableError("it ends early")
+        while not member.eof:
+            part = member.decompress(rest, SMALL_BYTES)
+            if not part and not member.eof:
+                raise UnreadableError("it ends early")
+            unpacked += part
+            _check_size(len(unpacked), limit)
+            rest = member.unconsumed_tail
         rest = member.unused_data
     return unpacked
 
@@ -276,16 +310,17 @@ _UNPACK: Final = {
 class Fetched(FetchResult):  # type: ignore[misc]  # same
     """What was fetched of one partition and is not read yet."""
 
-    @property
-    def reader(self) -> BatchReader:
-        """The reader of what is left."""
-        reader: BatchReader = self._partition_records  # type: ignore[assignment]
-        return reader
+    def __init__(self, *args: Any, **fields: Any) -> None:
+        super().__init__(*args, **fields)
+        self.reader: BatchReader = self._partition_records
+
+    def __del__(self) -> None:
+        self.reader.close()  # else it would be kept, since it refers to itself
 
     def read(self, poll: "Poll") -> list[Record]:
-        """Return the next records, while the poll has room; none where a batch waits to be unpacked."""
+        """Return the next records, while the poll has room; none where a batch is to be unpacked."""
         records: list[Record] = []
-        if self.reader.waits and not self.reader.may_be_large:
+        if self.reader.waits:
             return records
         has_more = False
         for record in self.reader:
@@ -319,7 +354,22 @@ class Poll:
         return self.records <= 0 or self.size <= 0
 
 
-_pauses: Final[WeakKeyDictionary[Fetcher, float]] = WeakKeyDictionary()
+#: What has its turn to read a large batch, of all consumers of an event loop.
+_turns: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
+
+
+async def _unpack_in_turn(self: Fetcher, reader: BatchReader) -> None:
+    """Unpack a large batch beside the event loop, once no other is under way, and wait until it is read."""
+    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        if not reader.waits or (is_left := reader.is_left) is None:  # it was dropped
+            return
+        began_at = time.monotonic()
+        await asyncio.to_thread(reader.unpack)
+        pause_s = PAUSES * (time.monotonic() - began_at)
+        for waiter in self._fetch_waiters:
+            self._notify(waiter)
+        await is_left.wait()
+        await asyncio.sleep(pause_s)
 
 
 async def _fetch_in_turn(
@@ -330,15 +380,12 @@ async def _fetch_in_turn(
 ) -> dict[TopicPartition, list[Record]]:
     """Wait for records, and return those of each partition in turn."""
     ends_at = time.monotonic() + timeout
-    # Others have their turn, too, where each poll finds records; and most of the time where it unpacks large batches.
-    await asyncio.sleep(_pauses.pop(self, 0.0))
+    await asyncio.sleep(0)  # others have their turn, too, where each poll finds records
     while True:
         if self._subscriptions.reassignment_in_progress:
             await self._subscriptions.wait_for_assignment()
         left_s = max(0.0, ends_at - time.monotonic())
         taken = _take(self, partitions, max_records)
-        if not taken and any(result.reader.waits for result in _list_fetched(self)):
-            taken = _take(self, partitions, max_records)  # the large one was at its end
         if taken or not left_s:
             return taken
         waiter = self._create_fetch_waiter()
@@ -366,15 +413,11 @@ def _take(
             _drop(self, place)
             result.check_raise()
         else:
-            reader, readers = result.reader, [fetched.reader for fetched in _list_fetched(self)]
-            is_first = next((other for other in readers if other.waits), reader) is reader
-            reader.may_be_large = is_first and not any(other.is_large for other in readers if other is not reader)
             if records := result.read(poll):
                 taken[place] = records
                 self._records.move_to_end(place)
-            if reader.unpacked_s:
-                _pauses[self] = _pauses.get(self, 0.0) + PAUSES * reader.unpacked_s
-                reader.unpacked_s = 0.0
+            if result.reader.waits and result.reader.turn is None:
+                result.reader.turn = asyncio.create_task(_unpack_in_turn(self, result.reader))
             if not result.has_more():
                 _drop(self, place)
             if poll.is_full:
@@ -382,13 +425,18 @@ def _take(
     return taken
 
 
-def _list_fetched(self: Fetcher) -> list[Fetched]:
-    return [result for result in self._records.values() if isinstance(result, Fetched)]
-
-
 def _drop(self: Fetcher, place: TopicPartition) -> None:
     del self._records[place]
     self._notify(self._wait_consume_future)
+
+
+_close_fetcher: Final = Fetcher.close
+
+
+async def _close(self: Fetcher) -> None:
+    """Close a fetcher, and keep nothing of what it fetched."""
+    await _close_fetcher(self)
+    self._records.clear()
 
 
 def pass_unreadable_batches_by() -> None:
@@ -397,3 +445,4 @@ def pass_unreadable_batches_by() -> None:
     fetcher.PartitionRecords = BatchReader
     fetcher.FetchResult = Fetched
     Fetcher.fetched_records = _fetch_in_turn
+    Fetcher.close = _close
