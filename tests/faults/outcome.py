@@ -43,7 +43,7 @@ class Storm:
     @property
     def calm_s(self) -> float:
         """How long there are no faults of ours at first, and the adversary alone does what it can."""
-        return 60.0 if self.is_long else 8.0
+        return 60.0 if any(planned.alone for planned in self.plan) else 8.0
 
     @property
     def lasts_s(self) -> float:
