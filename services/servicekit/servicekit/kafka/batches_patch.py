@@ -112,6 +112,7 @@ class BatchReader(PartitionRecords):  # type: ignore[misc]  # same
     """Read the records of what was fetched of one partition, and yield None where a large batch is to be unpacked."""
 
     next_fetch_offset: int
+    _records_iterator: Generator[Record | None] | None
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -149,7 +150,7 @@ class BatchReader(PartitionRecords):  # type: ignore[misc]  # same
         if self.is_left is not None:
             self.is_left.set()
 
-    def _unpack_records(self) -> Iterator[Record | None]:
+    def _unpack_records(self) -> Generator[Record | None]:
         for raw in self._records:
             batch = DefaultRecordBatch(raw if len(raw) >= _HEAD else bytes(raw).ljust(_HEAD, b"\0"))
             begin = max(batch.base_offset, self.next_fetch_offset)
@@ -309,6 +310,8 @@ _UNPACK: Final = {
 
 class Fetched(FetchResult):  # type: ignore[misc]  # same
     """What was fetched of one partition and is not read yet."""
+
+    _partition_records: Any
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         super().__init__(*args, **fields)
