@@ -204,4 +204,5 @@ def test_the_hash_of_a_question_is_the_same_by_its_case_and_by_its_judging():
     sent = JudgingCase(**case.ask(2), labels=case.write_labels())
     received = new_judgings_of(new_judgings_message(NewJudgings(kind="evaluate", cases=[sent]))).cases[0]
     assert hash_question(received.model_dump(exclude={"labels"}, exclude_defaults=True)) == hash_question(case.ask(2))
+    assert hash_question(dict(reversed(case.ask(2).items()))) == hash_question(case.ask(2))
     assert read_labels(received.labels) == [True, None, None, None]

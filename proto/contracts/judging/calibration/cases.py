@@ -6,6 +6,7 @@ says it of the whole result, and follows from the labels of the required criteri
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, NamedTuple
@@ -190,8 +191,8 @@ def _find_origin(value: Mapping[str, Any]) -> str | None:
 
 
 def hash_question(asked: Mapping[str, Any]) -> str:
-    """Return what names the fields of a judging: all that is judged, and no label."""
-    return hashlib.sha256(json_text(dict(sorted(asked.items()))).encode()).hexdigest()
+    """Return what names the fields of a judging: all that is judged, whatever the order of members, and no label."""
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def hash_questions(labelled: Iterable[tuple[str, str]]) -> str:

@@ -1,7 +1,8 @@
 """Count the judgings of an evaluation, and read what is kept of one."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
 from uuid import UUID
@@ -32,13 +33,20 @@ _PROGRESS: Final = text(
 #: Of one question the first of each repeat first.
 _JUDGINGS: Final = text(
     """
-    SELECT id, question, labels, judge, repeat, is_valid, code, CAST(answer AS text) AS answer FROM judgings
-    WHERE evaluation = :id AND (question, labels, repeat, created_at, id) >
-        (SELECT question, labels, repeat, created_at, id FROM judgings WHERE id = :after
-        UNION ALL SELECT '', '', 0, '-infinity', :id WHERE CAST(:after AS uuid) IS NULL)
+    SELECT question, labels, repeat, created_at, id, judge, is_valid, code, CAST(answer AS text) AS answer FROM judgings
+    WHERE evaluation = :evaluation
+        AND (question, labels, repeat, created_at, id) > (:question, :labels, :repeat, :created_at, :id)
     ORDER BY question, labels, repeat, created_at, id LIMIT :limit
     """,
 )
+#: Before all of them.
+_FIRST: Final[Mapping[str, object]] = {
+    "question": "",
+    "labels": "",
+    "repeat": 0,
+    "created_at": datetime.fromtimestamp(0, UTC),
+    "id": UUID(int=0),
+}
 _KEPT: Final = text(
     """
     SELECT CAST(measured AS text) AS measured, CAST(judged AS text) AS judged FROM judging_evaluations
@@ -77,9 +85,9 @@ async def count_evaluation(database: Database, evaluation: UUID) -> list[tuple[s
 
 async def _list_questions(database: Database, evaluation: UUID) -> AsyncIterator[list[Row]]:
     """Yield the judgings of each question with its labels; not in one transaction, since what is done stays so."""
-    after, held = None, list[Row]()
+    place, held = _FIRST, list[Row]()
     while True:
-        asked = {"id": evaluation, "after": after, "limit": PAGE}
+        asked = {"evaluation": evaluation, "limit": PAGE, **place}
         async with database.transaction() as connection:
             page, more = await fetch_page(connection, _JUDGINGS, asked, bodies=True)
         questions = [list(rows) for _, rows in groupby([*held, *page], lambda row: (row.question, row.labels))]
@@ -88,7 +96,7 @@ async def _list_questions(database: Database, evaluation: UUID) -> AsyncIterator
             yield rows
         if not held:
             return
-        after = page[-1].id
+        place = {name: page[-1][name] for name in _FIRST}
 
 
 class _Counted:
