@@ -269,7 +269,8 @@ def test_so_many_right_cases_more_reach_the_bound_and_one_less_does_not(count, w
     if missing:
         assert clopper_pearson_low(count + missing - 1, count + wrong + missing - 1) < least
     alike = count_missing_alike(count, count + wrong, least)
-    assert (alike is None) is (count <= least * (count + wrong))
+    if count <= least * (count + wrong):
+        assert alike is None
     if alike is not None:
         total = count + wrong + alike
         assert clopper_pearson_low(total * count // (count + wrong), total) >= least

@@ -28,8 +28,8 @@ RATE_MIN: Final = 0.9
 POLICIES_MAX: Final = 100
 
 Share = Annotated[float, Field(ge=0, le=1)]
-#: A share that a lower bound may reach: no number of cases shows that none is judged wrongly.
-Least = Annotated[float, Field(ge=0, lt=1)]
+#: A share that a lower bound may reach: thousands of cases show the highest, and none show that nothing is wrong.
+Least = Annotated[float, Field(ge=0, le=0.999)]
 #: SHA-256 of labelled cases.
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the labelled cases, in any order")]
 Count = Annotated[int, Field(ge=0)]
@@ -218,5 +218,5 @@ def _describe_missing(count: int, total: int, least: float, missing: int, kind: 
     if count == total:
         return f"{missing} more {kind} cases are missing"
     alike = count_missing_alike(count, total, least)
-    at_this_share = "no number is at this share" if alike is None else f"{alike} are if as many are as so far"
+    at_this_share = "at this share not even a million are" if alike is None else f"{alike} are if as many are as so far"
     return f"{missing} more {kind} cases would be enough if all of them are judged rightly; {at_this_share}"

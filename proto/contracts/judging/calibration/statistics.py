@@ -17,6 +17,8 @@ Z_95: Final = 1.959963984540054
 ALPHA: Final = 0.05
 #: Halvings that find a quantile to the last digit of a float.
 _HALVINGS: Final = 60
+#: More cases than anybody labels.
+_MORE_MAX: Final = 1_000_000
 #: Cases of each kind that are added to those there are.
 _ADDED: Final = 2
 #: Relative error of what converges.
@@ -64,20 +66,24 @@ def count_missing(count: int, total: int, least: float) -> int:
 
 
 def count_missing_alike(count: int, total: int, least: float) -> int | None:
-    """Return how many more cases, judged rightly as often as those there are, suffice; None: no number does.
+    """Return how many more cases, judged rightly as often as those there are, suffice; None: a million do not.
 
     Fewer may do where the share of them happens to fall well.
     """
-    if count <= least * total:
+    if not total:
         return None
-    most = 1
-    while not _reaches((total + most) * count // total, total + most, least):
+
+    def is_enough(more: int) -> bool:
+        return _reaches((total + more) * count // total, total + more, least)
+
+    few, most = -1, 1
+    while not is_enough(most):
         most *= 2
-    few = -1
+        if most > _MORE_MAX:
+            return None
     while most - few > 1:
         middle = (few + most) // 2
-        is_enough = _reaches((total + middle) * count // total, total + middle, least)
-        few, most = (few, middle) if is_enough else (middle, most)
+        few, most = (few, middle) if is_enough(middle) else (middle, most)
     return most
 
 
