@@ -56,7 +56,6 @@ _MARKS: Final = (
 )
 #: Escapes of JSON that are shown as what they mean: with a line break in a string nothing can end it.
 _BREAKS: Final = {"\\r\\n": "\r\n", "\\n": "\n", "\\t": "\t"}
-_ESCAPE: Final = re.compile(r"\\r\\n|\\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,13 +232,10 @@ def _name(texts: Mapping[int, str]) -> str:
 
 def _break_lines(text: str) -> str:
     """Return a JSON text with line breaks and tabs in its strings as they are: so texts and code are read best."""
-    if "\\" not in text:
-        return text
-    if "\\\\" in text:
-        return _ESCAPE.sub(lambda match: _BREAKS.get(match[0], match[0]), text)
+    parts = text.split("\\\\")  # an escaped backslash begins no other escape
     for escape, meant in _BREAKS.items():
-        text = text.replace(escape, meant)
-    return text
+        parts = [part.replace(escape, meant) for part in parts]
+    return "\\\\".join(parts)
 
 
 def _escape_first(text: str) -> str:
