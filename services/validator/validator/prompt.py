@@ -21,11 +21,11 @@ T = TypeVar("T")
 #: Criteria in one question: of more a judge loses sight.
 CRITERIA_MAX: Final = 20
 #: Characters of a string in an answer, where the judge's API can bound them: a small model may write one for ever.
-EVIDENCE_MAX, COMMENT_MAX, REASON_MAX = 600, 1_200, 600
+EVIDENCE_MAX, COMMENT_MAX, REASON_MAX = 400, 1_000, 600
 #: How an excerpt of the result is called.
 EXCERPT: Final = "Excerpt of the result"
 #: Quotations on one criterion, where the API can bound them.
-QUOTES_MAX: Final = 5
+QUOTES_MAX: Final = 4
 #: Tokens of what is said of one criterion, and of the reason, in whatever script.
 _TOKENS: Final = 500
 
@@ -257,7 +257,7 @@ def write_schema(count: int, prompt: int = PROMPT_VERSION, *, is_bounded: bool =
     outcome = {"type": "string", "enum": ["pass", "fail", "cannot_assess"]}
     judgement = {"comment": string(COMMENT_MAX), "evidence": quotes, "outcome": outcome}
     if prompt == 2:  # noqa: PLR2004 - one quotation, and a short comment behind it
-        quote = {"anyOf": [string(EVIDENCE_MAX), {"type": "null"}]}
+        quote = {"anyOf": [string(600), {"type": "null"}]}
         judgement = {"evidence": quote, "comment": string(300), "outcome": outcome}
     answers: dict[str, Any] = {f"c{number}": {"$ref": "#/$defs/judgement"} for number in range(1, count + 1)}
     return _object(answers | {"reason": string(REASON_MAX)}) | {"$defs": {"judgement": _object(judgement)}}

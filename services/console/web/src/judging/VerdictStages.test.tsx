@@ -15,7 +15,10 @@ const STAGED = aVerdict({
       kind: "cascade",
       outcomes: "pf",
       asks: [
-        { model: "small", role: "cheap", outcomes: "c-", input_tokens: 900, output_tokens: 100, cost_usd: 0.001 },
+        {
+          ...{ model: "small", role: "cheap", outcomes: "c-", cost_usd: 0.001 },
+          ...{ input_tokens: 900, cached_tokens: 800, output_tokens: 100 },
+        },
         { model: "large", role: "strong", outcomes: "p-", cost_usd: 0.02, latency_s: 2.5, request_id: "req-7" },
         { model: "odd", role: "vote", outcomes: null, refused: 3, last_refusal: "429" },
       ],
@@ -39,6 +42,7 @@ it("says stage by stage who was asked, who said what, and what it cost, once it 
       .getAllByRole("listitem")
       .map(({ textContent }) => textContent),
   ).toEqual(["1Cannot be assessed", "2–Not asked"]);
+  expect(within(cheap).getByText("800 of them cached")).toBeVisible();
   expect(screen.getByText("req-7")).toBeVisible();
   expect(screen.getByText("its answer was nonsense")).toBeVisible();
   expect(screen.getByText("3 refused before, last 429")).toBeVisible();

@@ -82,6 +82,7 @@ function AskItem({ ask, criteria }: { ask: Ask; criteria: Criteria }) {
   const facts = [
     ask.prompt != null && `prompt ${ask.prompt}`,
     ask.input_tokens != null && `${formatCount(ask.input_tokens)} tokens in`,
+    ask.cached_tokens != null && `${formatCount(ask.cached_tokens)} of them cached`,
     ask.output_tokens != null && `${formatCount(ask.output_tokens)} out`,
     ask.cost_usd != null && formatMoney(ask.cost_usd),
     ask.latency_s != null && formatDuration(ask.latency_s * 1_000),
