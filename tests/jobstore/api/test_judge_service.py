@@ -69,7 +69,7 @@ async def test_a_policy_is_put_shown_promoted_and_retired(judges: Any) -> None:
     )
     assert [(each.version, each.policy.asks, each.note, each.actor) for each in shown.versions] == [
         (2, "each", None, "administrator"),
-        (1, "all", "to begin with", "administrator"),
+        (1, "auto", "to begin with", "administrator"),
     ]
     assert shown.versions[0].policy.reference == f"{name}@2"
     assert [(move.version, move.reason) for move in shown.moves] == [(2, "the golden set is old"), (1, None)]
