@@ -76,6 +76,12 @@ TABLE = "# Loads\n| part | load |\n|---|---|\n| Deck | 40 |\n\n- Weight: 9 t\nOK
         (42, "42"),
         ({"grade": "A"}, "A"),  # a letter that is all
         ("| grade |\n|---|\n| A |\n", "A"),
+        ("| Anna | A |", "A"),
+        ("The answer is B.", "B"),
+        ("It is written in C++.", "C++"),
+        ({"items": ["red", "green"]}, "items[1] = green"),
+        (TABLE, "Deck: 40"),
+        (TABLE, "part, load"),
         ("The capital is Oslo.", "Oslo"),
         ("SELECT b FROM t WHERE a > 5", "WHERE a > 5"),
         ("We get $E = mc^2$.", "E = mc^2"),
@@ -152,6 +158,9 @@ def test_what_is_invented_or_shows_nothing_is_not(quote: str | None, fault: str 
         ("\u6771\u4eac\u3067\u3059", "\u6771"),
         ("1. Deck\n2. Cables", "2"),
         ("- a) Deck", "a"),
+        ("It is an n-gram", "n-"),
+        ("A road of B<s>b</s>", "A"),
+        ("\u9996\u90fd\u662f \u6771 \u4eac", "\u6771"),
         (TABLE, "---"),
         (TABLE, "|"),
         ('The verdict: {"c1": {"outcome": "pass"}}', '"c1":'),
@@ -211,6 +220,7 @@ def test_marks_that_are_asked_for_literally_are_evidence() -> None:
     assert Evidence("a -> b").find_fault("=>", 'has "=>"') == SHOWS_NOTHING
     assert Evidence("x is a set").find_fault("x", 'has "x"') is None
     assert Evidence("x is a set").find_fault("x", "has it") == SHOWS_NOTHING
+    assert Evidence("the axe is a tool").find_fault("x", 'has "x"') == FALSE_QUOTE
 
 
 @pytest.mark.parametrize("mark", '"\u201c\u201e\u00ab\u300c\u2018')

@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from itertools import islice, zip_longest
 from typing import Any, Final
 
-from contracts.evidence.characters import is_emoji
+from contracts.evidence.characters import has_emoji
 from contracts.evidence.emptiness import is_about_absence, is_empty
 from contracts.evidence.pieces import SENTENCE_ENDS, Pieces, read_escapes, render_result
 from contracts.evidence.words import Phrase, Span, Words, fold_all, has_letters
@@ -48,12 +48,15 @@ _QUOTED: Final = re.compile(
     "|\u300c([^\u300c\u300d]+)\u300d|\u2018((?:[^\u2018\u2019]|\u2019(?=\\w))+)\u2019"
 )
 _ELLIPSIS: Final = re.compile("[(\\[]?(?:\u2026|(?<![\\d.])\\.{2,}(?![\\d.]))[)\\]]?")
-#: How judges write a member besides JSON: `total = 42`, `order.items[0].total: 42`.
+#: How judges write a member besides JSON: `total = 42`, `order.items[0].total: 42`, `items[0]: 42`.
 _EQUALS: Final = re.compile("\\s*(?:=>?|->|\u2192)\\s*")
-_STEPS: Final = re.compile(r"(?:[\w$-]+(?:\[\d+\])*[./])+(?=[\w-]+\s*:)")
-#: What divides a row into cells.
-_CELLS: Final = re.compile(r"[|\t]")
+_STEPS: Final = re.compile(r"(?<![\w$.\[\]/-])(?:(?:[\w$-]+(?:\[\d+\])*[./])+(?=[\w-]+\s*:)|[\w$.\[\]/-]+\]\s*:)")
+#: How they write a row, whose cells a table divides by bars.
+_CELLS: Final = re.compile(r"\s*[|:,;\t]\s+")
 _SPACES: Final = re.compile(r'[\s"]')
+#: Before and after a letter that is a word, and what makes it one: `C++`.
+_BEFORE_WORD, _AFTER_WORD = re.compile("[\\s(\"'*_`\u201c|:]$"), re.compile("[\\s).,;:!?\"'*_`\u201d|]|$")
+_SIGNED: Final = re.compile(r"[^\W\d_][+#-]+")
 
 
 def find_quoted(criterion: str) -> list[str]:
@@ -89,7 +92,7 @@ class Evidence:
 
     def _find(self, quote: str) -> list[tuple[Words, Phrase]]:
         """Return the phrases of a quotation, with the words that each stands in; none if one stands nowhere."""
-        for text in _read(quote):
+        for text in _read(quote, has_rows="|" in self._pieces.text):
             for parts in ([text], _ELLIPSIS.split(text)):
                 phrases = [phrase for phrase in map(Phrase, parts) if len(phrase)]
                 found = [(words, phrase) for phrase in phrases if (words := self._find_words(phrase)) is not None]
@@ -152,7 +155,7 @@ class Evidence:
             return TOO_LONG
         if self._is_literal(quote, criterion):
             return None
-        if not (has_letters(quote) or any(map(is_emoji, quote))) or self._is_name(quote):
+        if not (has_letters(quote) or has_emoji(quote)) or self._is_name(quote):
             return SHOWS_NOTHING
         faults = {self._find_fault(words, phrase) for words, phrase in self._find(quote)}
         return None if None in faults else max(faults, key=str, default=FALSE_QUOTE)
@@ -163,12 +166,16 @@ class Evidence:
 
     def _is_literal(self, quote: str, criterion: str) -> bool:
         """Return whether a quotation counts as it is spelt: as asked for, as all of the result, or as what is empty."""
-        if quote in find_quoted(criterion) and quote in self._pieces.text:
-            return True
-        if (is_empty(self._result) or not has_letters(quote)) and _squeeze(quote) in self._wholes:
+        if quote in find_quoted(criterion) or _SIGNED.fullmatch(quote):
+            return re.search(rf"(?<!\w){re.escape(quote)}(?!\w)", self._pieces.values) is not None
+        if (self._is_empty or not has_letters(quote)) and _squeeze(quote) in self._wholes:
             return True
         shows_empty = quote.endswith(("[]", "{}", '""')) and is_about_absence(criterion)
         return shows_empty and _squeeze(quote) in _squeeze(self._pieces.text)
+
+    @cached_property
+    def _is_empty(self) -> bool:
+        return is_empty(self._result)
 
     @cached_property
     def _wholes(self) -> set[str]:
@@ -188,19 +195,22 @@ class Evidence:
             and not words.rest(*self._pieces.find_passage(*span, SOUGHT_MAX_CHARS)).is_long
         ):
             return ONLY_REPEATS
-        shown = [start for (start, _), kind in zip(spans, phrase.kinds, strict=True) if kind in "wdcty"]
-        is_shown = any(values[at].isalnum() or is_emoji(values[at]) for at in shown)
+        words_shown = (values[slice(*one)] for one, kind in zip(spans, phrase.kinds, strict=True) if kind in "wdcty")
+        is_shown = any(has_letters(word) or has_emoji(word) for word in words_shown)
         return None if is_shown and not self._is_less_than_a_word(span, phrase) else SHOWS_NOTHING
 
     def _is_less_than_a_word(self, span: Span, phrase: Phrase) -> bool:
-        """Return whether a phrase is one letter that is no whole line or cell, or the number of a list's item."""
+        """Return whether a phrase is a letter of a word or the first of a sentence, or the number of a list's item."""
         if not (phrase.is_letter or phrase.is_number):
             return False
         start, end = self._pieces.find_passage(*span, SOUGHT_MAX_CHARS)
         before, after = self._pieces.values[start : span[0]], self._pieces.values[span[1] : end]
-        if phrase.is_letter:
-            return has_letters(_CELLS.split(before)[-1]) or has_letters(_CELLS.split(after)[0])
-        return after[:2] in {". ", ") "} and has_letters(after) and not has_letters(before)
+        if not (has_letters(before) or has_letters(after)):
+            return False
+        if phrase.is_number:
+            return after[:2] in {". ", ") "} and not has_letters(before)
+        is_word = phrase.kinds == "w" and _BEFORE_WORD.search(before) and _AFTER_WORD.match(after)
+        return not is_word or not (has_letters(before) or before.strip().startswith("|"))
 
     def _split_span(self, span: Span) -> Iterator[Span]:
         for piece in self._pieces.list_inside(*span):
@@ -218,8 +228,8 @@ def _squeeze(text: str) -> str:
     return _EQUALS.sub(":", _SPACES.sub("", text))
 
 
-def _read(quote: str) -> Iterator[str]:
-    """Yield a quotation as it is, with JSON's escapes read, as judges may be shown it, and with members as in JSON."""
+def _read(quote: str, *, has_rows: bool) -> Iterator[str]:
+    """Yield a quotation as it is, with JSON's escapes read, with members as in JSON, and with cells as in a table."""
     if len(quote) > SOUGHT_MAX_CHARS:
         quote = quote[:SOUGHT_MAX_CHARS].rsplit(maxsplit=1)[0]  # not within a word
     yield quote
@@ -227,3 +237,5 @@ def _read(quote: str) -> Iterator[str]:
         yield read
     if (member := _STEPS.sub("", _EQUALS.sub(": ", read))) != read:
         yield member
+    if has_rows and (row := _CELLS.sub(" | ", read)) != read:
+        yield row

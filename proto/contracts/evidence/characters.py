@@ -43,9 +43,9 @@ def is_invisible(character: str) -> bool:
     return unicodedata.category(character) == "Cf" or _INVISIBLE.match(character) is not None
 
 
-def is_emoji(character: str) -> bool:
-    """Return whether a character is an emoji, which says something as a word does."""
-    return unicodedata.category(character) == "So" and _EMOJI.match(character) is not None
+def has_emoji(text: str) -> bool:
+    """Return whether a text has an emoji, which says something as a word does."""
+    return any(unicodedata.category(one[0]) == "So" for one in _EMOJI.finditer(text))
 
 
 def fold_character(character: str) -> str:

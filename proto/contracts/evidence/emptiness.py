@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from contracts.criteria import Criterion
-from contracts.evidence.characters import is_emoji
+from contracts.evidence.characters import has_emoji
 from contracts.evidence.words import has_letters
 
 # Words that deny in many languages. Where one is missing, an empty result is refused that a judge could have seen.
@@ -40,7 +40,7 @@ def is_empty(result: Any, criteria: Sequence[Criterion] = (), task: str = "") ->
         item = items.pop()
         if isinstance(item, dict | list):
             items.extend(item.values() if isinstance(item, dict) else item)
-        elif item is not None and (not isinstance(item, str) or has_letters(item) or any(map(is_emoji, item))):
+        elif item is not None and (not isinstance(item, str) or has_letters(item) or has_emoji(item)):
             return False
     if result in ([], "[]"):
         return not task and not _are_about_absence(criteria)

@@ -45,8 +45,10 @@ class Pieces:
             values = [" " * len(one) if is_name else one for one, is_name in strings]
             self.values = divided.weave(divided.blank(), values)
         if '"' in self.values:  # JSON within a text has names, too
-            self.names |= {match[1] for match in _NAME.finditer(self.values)}
-            self.values = _NAME.sub(lambda match: " " * len(match[0]), self.values)
+            parts = _NAME.split(self.values)
+            self.names |= set(parts[1::2])
+            parts[1::2] = [" " * (len(name) + 2) for name in parts[1::2]]
+            self.values = "".join(parts)
 
     def list_inside(self, start: int, end: int) -> list[Piece]:
         """Return the pieces between two places, in order, with those that reach over them."""
