@@ -23,7 +23,7 @@ from validator.prompt import Question
 
 SECTION_CHARS: Final = 2_000
 LENGTHS: Final = (1_500, 10_000, 40_000)
-RESULTS: Final = 200
+RESULTS: Final = 600
 ERRS: Final = 0.05
 _WORDS: Final = "The word that decides is heliotrope."
 _KINDS: Final = {
@@ -77,10 +77,11 @@ def _write(random: Random, chars: int, *, has_words: bool) -> str:
     return " ".join(sentences)
 
 
-async def _measure(policy: JudgePolicy, kind: str, chars: int) -> Errors:
+async def measure(policy: JudgePolicy, kind: str, chars: int, results: int = RESULTS) -> Errors:
+    """Judge so many bad and so many good results of a length."""
     wrong, asks, sections = {True: 0, False: 0}, 0, 0
     for is_good in wrong:
-        for number in range(RESULTS):
+        for number in range(results):
             random = Random(f"{kind} {chars} {is_good} {number}")
             result = _write(random, chars, has_words=is_good == (kind == "meets"))
             judges = {one.model: _StandIn(f"{number} {one.model}") for one in (_JUDGE, _CONFIRMER)}
@@ -91,7 +92,7 @@ async def _measure(policy: JudgePolicy, kind: str, chars: int) -> Errors:
             (first, *_) = verdict.stages or []
             asks += sum(one.asked for one in judges.values())
             sections += len({ask.section for ask in first.asks if ask.role == "judge"})
-    return Errors(wrong[False] / RESULTS, wrong[True] / RESULTS, asks / sections)
+    return Errors(wrong[False] / results, wrong[True] / results, asks / sections)
 
 
 def describe_sections() -> list[str]:
@@ -99,7 +100,7 @@ def describe_sections() -> list[str]:
     rows: list[Sequence[object]] = []
     for kind in _KINDS:
         for name, policy in POLICIES.items():
-            measured = [asyncio.run(_measure(policy, kind, chars)) for chars in LENGTHS]
+            measured = [asyncio.run(measure(policy, kind, chars)) for chars in LENGTHS]
             cells = [f"{100 * one.bad_accepted:.1f}; {100 * one.good_refused:.1f}; {one.asks:.2f}" for one in measured]
             rows.append((f"`{kind}`, the judge {name}", *cells))
     lengths = (f"{chars:,} characters" for chars in LENGTHS)
