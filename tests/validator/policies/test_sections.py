@@ -296,7 +296,7 @@ def err_in(parts: set[int], is_stubborn: bool = True):
 
     def answer(question, criterion: Criterion) -> Said:
         part = int(re.search(r"part (\d+) of", question.request)[1])
-        if part not in parts or ("What was wrong" in question.request and not is_stubborn):
+        if part not in parts or ("What was faulty" in question.request and not is_stubborn):
             return look(question, criterion)
         return Said("pass" if criterion == MEETS else "fail", ERRS)
 
@@ -363,3 +363,10 @@ async def test_a_policy_may_refuse_to_judge_what_is_of_the_whole_by_an_excerpt()
     assert (letters(verdict), verdict.is_unproven) == ("cp", False)
     assert "which the judge policy refuses" in verdict.criteria[0].comment
     assert letters(await judge(policy, StandIn(FAIL, "a"), result="Short", acceptance_criteria=[FRENCH])) == "f"
+
+
+async def test_what_must_never_be_is_looked_for_in_all_parts_whatever_it_is_about() -> None:
+    own, never = StandIn(look, "a"), Criterion(text="Every recipe is told", kind="never")
+    verdict = await judge(SECTIONED, own, result=document(FORBIDDEN, 9_000), acceptance_criteria=[never])
+    assert letters(verdict) == "f"
+    assert not any("[..]" in question.result for question in own.asked)

@@ -27,6 +27,8 @@ T = TypeVar("T")
 INLINE_MAX_CHARS: Final = 20_000
 #: Criteria that are asked about together, where the policy says `auto`: of more a judge overlooks something.
 _AUTO_MAX: Final = 5
+#: The kind of criteria that passages can show.
+MEETS: Final = "meets"
 #: Asks at once, where criteria have several.
 AT_ONCE: Final = 8
 # Of a judge that answers about this, by the same criteria, it is the result that keeps it from answering.
@@ -79,8 +81,12 @@ class Document:
             )
 
     def takes_excerpt(self, place: int) -> bool:
-        """Return whether a criterion is judged by the excerpt: one about the whole, of a result that has parts."""
-        return self.excerpt is not None and is_about_the_whole(self.criteria[place].text)
+        """Return whether a criterion is judged by the excerpt: a `meets` about the whole, of a result that has parts.
+
+        What must never be is looked for in all parts, whatever it is about.
+        """
+        criterion = self.criteria[place]
+        return self.excerpt is not None and criterion.kind == MEETS and is_about_the_whole(criterion.text)
 
     def confirm(self, place: int, quotes: Sequence[str], manner: Manner) -> tuple[Sequence[str], Question]:
         """Return the passages around quotations, and the question whether they alone show what a criterion says."""

@@ -11,7 +11,7 @@ from validator.checking import make_checks
 from validator.errors import BudgetExhaustedError, JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judgement.asks import AskLog, to_letters
-from validator.judgement.juror import AT_ONCE, Confirmer, Document, Juror, Terms, run_all
+from validator.judgement.juror import AT_ONCE, MEETS, Confirmer, Document, Juror, Terms, run_all
 from validator.judgement.votes import count_votes
 from validator.ports import JudgeOf, RunChecks, Subject
 from validator.prompt import CONFIRMING, Manner
@@ -19,8 +19,6 @@ from validator.verdict import Ballot, judge_criterion
 
 #: The kind of criteria that no model is asked about.
 CHECK: Final = "check"
-#: The kind of criteria that passages can show.
-MEETS: Final = "meets"
 #: The kind of the stage in which passes are to be refuted.
 _REFUTE: Final = "refute"
 _AFTER_CHECKS: Final = "no judge was asked, since a required check did not pass"
