@@ -303,6 +303,8 @@ class Crowd:
             asked.settled = "accepted"
         except RefusedError as refusal:
             asked.settled = f"refused: {refusal}"
+        except TimeoutError:  # it may be requested all the same
+            asked.settled = "unanswered"
         asked.settled_at = time.time()
         self.asked.append(asked)
 
