@@ -211,6 +211,21 @@ async def test_a_batch_that_is_half_way_goes_on_in_the_rebuilt_database_and_asks
     await world.runner_again.administer.run_one(new)  # the same request: the batch is there
 
 
+async def test_items_of_an_operation_that_is_not_found_end_no_rebuild(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A topic that was emptied, and is being filled again, may have these alone."""
+    batch_id = uuid4()
+    items = make_items(IDS, batch_id, ["unknown"], [])
+    new = CreateOperation(batch_id, b"hash", OperationSpec(items=items), actor=ADMINISTRATOR)
+    await world.runner.administer.run_one(new)
+    lost = (b'"complete"', b'"operations"')
+    is_lost = staticmethod(lambda record: any(kind in (record.value or b"") for kind in lost))
+    monkeypatch.setattr(Since, "drops", is_lost)
+    assert (await world.rebuild())["are_limits_lost"]
+    assert await world.read("SELECT count(*) FROM operation_items") == [(0,)]
+
+
 async def test_items_are_told_in_parts_that_fit_their_topic(world: World) -> None:
     batch_id = uuid4()
     jobs = [NewJob(**ODD | {"description": "x" * 2_000 * (n % 2)}) for n in range(2_500)]

@@ -66,10 +66,17 @@ _JUDGE_ANEW: Final = text(
 
 
 def _project(table: Table) -> TextClause:
-    """Return the statement that adds the rows of a table, each as its newest fact has it, unless that removed it."""
+    """Return the statement that adds the rows of a table, each as its newest fact has it, unless that removed it.
+
+    Where the beginning of the topic is lost, rows that refer to what was told there are left out.
+    """
     columns = told_columns(table)
     types = ", ".join(f"{name} {sql.CAST.get(kind, kind)}" for name, kind in columns.items())
     key = ", ".join(f"told.{column.name}" for column in table.primary_key)
+    is_whole = "".join(
+        f" AND EXISTS (SELECT FROM {one.column.table.name} WHERE {one.column.name} = newest.{one.parent.name})"
+        for one in table.foreign_keys
+    )
     return text(
         f"""
         INSERT INTO {table.name} ({", ".join(columns)}) SELECT {sql.values("newest", columns)} FROM (
@@ -77,7 +84,7 @@ def _project(table: Table) -> TextClause:
             FROM facts CROSS JOIN LATERAL json_to_recordset(facts.body -> 'rows') AS told({types})
             WHERE facts.topic = '{ADMINISTRATION}' AND facts.seq > :since AND facts.body ->> 'kind' = '{table.name}'
             ORDER BY {key}, facts.seq DESC
-        ) AS newest WHERE NOT is_removed
+        ) AS newest WHERE NOT is_removed{is_whole}
         """,  # noqa: S608 - names of our own
     )
 
