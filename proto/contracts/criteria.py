@@ -243,7 +243,7 @@ def _check_references(references: dict[int, str]) -> dict[int, str]:
                 f"{REFERENCES_MAX_CHARS} together: that for criterion {number} is too long"
             )
             raise CriteriaError(message, code="reference_too_long")
-    return references
+    return dict(sorted(references.items()))
 
 
 References = Annotated[

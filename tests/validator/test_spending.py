@@ -47,7 +47,7 @@ class FakeJudgings:
 
     def _grant(self, event: ResultProduced) -> Grant:
         key = lease(event.execution_id, 7, KeyUse.JUDGING)
-        asked = event.acceptance_criteria, "A title", event.result_hash
+        asked = event.acceptance_criteria, event.result_hash
         return Grant(key, 10.0, self.budget, *asked, self.judge_empty)
 
 

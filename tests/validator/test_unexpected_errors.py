@@ -43,7 +43,7 @@ class Judgings:
         del owner, room
         event = ResultProduced.model_validate_json(claims[0].result)
         key = lease(event.execution_id, 7, KeyUse.JUDGING)
-        return [Grant(key, 60.0, Budget(), event.acceptance_criteria, "A title", event.result_hash)]
+        return [Grant(key, 60.0, Budget(), event.acceptance_criteria, event.result_hash)]
 
 
 class Newer(Judgings):

@@ -387,3 +387,12 @@ class TestConfig:
 
     def test_does_not_show_its_key(self) -> None:
         assert "sk-secret" not in repr(JudgeConfig(api_key="sk-secret"))
+
+
+async def test_words_of_a_reference_are_marked_in_what_the_judge_said(server: FakeJudge, config: JudgeConfig) -> None:
+    server.plays(fake.ok(outcome="fail", reason="It should greet Oslo"))
+    terms = {"task": '{"title":"Greet a capital"}', "references": {1: "Greetings to Oslo"}}
+    verdict = await validate_agent_response(RESULT, CRITERIA, config, **terms)
+    assert (verdict.discloses, [one.discloses for one in verdict.criteria]) == (True, [False, False])
+    known = await validate_agent_response({"text": "Hello, Oslo, it greets"}, CRITERIA, config, **terms)
+    assert not known.discloses

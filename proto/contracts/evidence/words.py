@@ -89,6 +89,11 @@ def fold_all(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(_fold("\n".join(texts)).split())
 
 
+def fold_in_order(text: str) -> list[str]:
+    """Return the words of a text, folded, in order. A mark of punctuation is a word, too."""
+    return _fold(text).split()
+
+
 def has_letters(text: str) -> bool:
     """Return whether a text has a letter or a digit that can be seen."""
     return any(not is_invisible(letter[0]) for letter in re.finditer(r"[^\W_]", text))

@@ -34,6 +34,11 @@ class CriterionVerdict(Model):
         "or no sound answer came; its outcome is then cannot_assess",
     )
     by: str | None = Field(None, exclude_if=_is_none, description="the kind of the stage that decided it")
+    discloses: bool = Field(
+        default=False,
+        exclude_if=_is_false,
+        description="its comment holds words of a reference that are known from nothing else: the agent is not sent it",
+    )
 
 
 class Ask(Model):
@@ -90,6 +95,9 @@ class Verdict(Model):
     )
     references_sha256: str | None = Field(
         None, exclude_if=_is_none, description="of the references that it was judged by, as the jobstore has them"
+    )
+    discloses: bool = Field(
+        default=False, exclude_if=_is_false, description="the reason holds words of a reference, as a comment may"
     )
     submission: int | None = Field(
         None, exclude_if=_is_none, description="which submission of the job this is the judgement of"

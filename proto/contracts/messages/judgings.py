@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, field_validator, model_validator
 
-from contracts.criteria import parse_criteria
+from contracts.criteria import References, check_numbers, parse_criteria
 from contracts.fields import Model, StrictModel, Text, Title
 from contracts.jsontext import Json, json_text, parse_json
 from contracts.judging.policy import JudgePolicy, Reference
@@ -26,9 +26,11 @@ class JudgingCase(StrictModel):
     result: Json
     acceptance_criteria: Text = Field(description="the text form, one a line")
     title: Title | None = None
+    description: Text = ""
+    references: References = Field(default_factory=dict)
     submission: Annotated[int, Field(ge=1, le=100)] | None = None
     submissions: Annotated[int, Field(ge=1, le=100)] | None = None
-    payload: Json = Field(None, description="what checks look at")
+    payload: Json = Field(None, description="part of the task, as title and description are; checks may look at it")
     judge_empty: bool = Field(False, description="whether the judge is asked about an empty result, too")
     labels: str = Field(
         "",
@@ -44,6 +46,11 @@ class JudgingCase(StrictModel):
             msg = "must have one criterion at least"
             raise ValueError(msg)
         return text
+
+    @model_validator(mode="after")
+    def _check_references(self) -> Self:
+        check_numbers(self.references, parse_criteria(self.acceptance_criteria))
+        return self
 
 
 class NewJudgings(StrictModel):
@@ -190,6 +197,7 @@ def _case_message(case: JudgingCase) -> pb.JudgingCase:
 
 def _case_of(message: pb.JudgingCase) -> dict[str, Any]:
     fields = {field.name: value for field, value in message.ListFields()}
+    fields["references"] = dict(message.references)
     payload, result = fields.pop("payload_json", None), fields.pop("result_json", "null")
     payload = None if payload is None else parse_json(payload)
     return {"acceptance_criteria": "", **fields, "result": parse_json(result), "payload": payload}

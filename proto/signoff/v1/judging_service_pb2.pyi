@@ -23,6 +23,26 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class JudgingCase(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ReferencesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     RESULT_JSON_FIELD_NUMBER: _builtins.int
     ACCEPTANCE_CRITERIA_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
@@ -30,6 +50,8 @@ class JudgingCase(_message.Message):
     SUBMISSIONS_FIELD_NUMBER: _builtins.int
     PAYLOAD_JSON_FIELD_NUMBER: _builtins.int
     JUDGE_EMPTY_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    REFERENCES_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     result_json: _builtins.str
     acceptance_criteria: _builtins.str
@@ -39,11 +61,16 @@ class JudgingCase(_message.Message):
     """Which submission of how many it is; 0: not said."""
     submissions: _builtins.int
     payload_json: _builtins.str
-    """What checks look at."""
+    """Part of the task, as title and description are; checks may look at it."""
     judge_empty: _builtins.bool
     """Whether the judge is asked about an empty result, too."""
+    description: _builtins.str
     labels: _builtins.str
     """Of an evaluation, what people say: a letter for the whole, then one for each criterion; t, f, or - (nobody said)."""
+    @_builtins.property
+    def references(self) -> _containers.ScalarMap[_builtins.int, _builtins.str]:
+        """Model answers and rubrics, by the number of their criterion, from 1."""
+
     def __init__(
         self,
         *,
@@ -54,11 +81,13 @@ class JudgingCase(_message.Message):
         submissions: _builtins.int = ...,
         payload_json: _builtins.str | None = ...,
         judge_empty: _builtins.bool = ...,
+        description: _builtins.str = ...,
+        references: _abc.Mapping[_builtins.int, _builtins.str] | None = ...,
         labels: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json", "payload_json", b"payload_json"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "judge_empty", b"judge_empty", "labels", b"labels", "payload_json", b"payload_json", "result_json", b"result_json", "submission", b"submission", "submissions", b"submissions", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "description", b"description", "judge_empty", b"judge_empty", "labels", b"labels", "payload_json", b"payload_json", "references", b"references", "result_json", b"result_json", "submission", b"submission", "submissions", b"submissions", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__payload_json: _TypeAlias = _typing.Literal["payload_json"]  # noqa: Y015
     _WhichOneofArgType__payload_json: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json"]  # noqa: Y015

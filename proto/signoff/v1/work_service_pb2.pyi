@@ -571,7 +571,6 @@ class JudgingAnswer(_message.Message):
     LEASE_FIELD_NUMBER: _builtins.int
     LEASE_S_FIELD_NUMBER: _builtins.int
     ACCEPTANCE_CRITERIA_FIELD_NUMBER: _builtins.int
-    TITLE_FIELD_NUMBER: _builtins.int
     RESULT_HASH_FIELD_NUMBER: _builtins.int
     JUDGE_EMPTY_FIELD_NUMBER: _builtins.int
     BUDGET_LEFT_USD_FIELD_NUMBER: _builtins.int
@@ -593,10 +592,9 @@ class JudgingAnswer(_message.Message):
     message: _builtins.str
     lease_s: _builtins.float
     acceptance_criteria: _builtins.str
-    """What is judged: the job's criteria and title, frozen while its execution is live, and the SHA-256 of the JSON text of
+    """What is judged: the job's criteria, frozen while its execution is live, and the SHA-256 of the JSON text of
     the result that is recorded. What the record says of criteria is not used.
     """
-    title: _builtins.str
     result_hash: _builtins.bytes
     judge_empty: _builtins.bool
     """Whether the judge is asked about an empty result, too."""
@@ -638,7 +636,6 @@ class JudgingAnswer(_message.Message):
         lease: Global___LeaseKey | None = ...,
         lease_s: _builtins.float = ...,
         acceptance_criteria: _builtins.str = ...,
-        title: _builtins.str = ...,
         result_hash: _builtins.bytes = ...,
         judge_empty: _builtins.bool = ...,
         budget_left_usd: _builtins.float | None = ...,
@@ -658,7 +655,7 @@ class JudgingAnswer(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "lease", b"lease", "payload_json", b"payload_json"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "judge_empty", b"judge_empty", "judge_policy_json", b"judge_policy_json", "judging_kind", b"judging_kind", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome", "payload_json", b"payload_json", "previous_result_hash", b"previous_result_hash", "references", b"references", "result_hash", b"result_hash", "result_json", b"result_json", "submission", b"submission", "submissions", b"submissions", "task_json", b"task_json", "tenant", b"tenant", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "judge_empty", b"judge_empty", "judge_policy_json", b"judge_policy_json", "judging_kind", b"judging_kind", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome", "payload_json", b"payload_json", "previous_result_hash", b"previous_result_hash", "references", b"references", "result_hash", b"result_hash", "result_json", b"result_json", "submission", b"submission", "submissions", b"submissions", "task_json", b"task_json", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
     _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
+from pydantic_core import from_json
 
 from contracts.criteria import Criterion, parse_stored_criteria
 from contracts.events import hash_result
@@ -16,6 +17,7 @@ from contracts.jsontext import json_text
 from contracts.judging.policy import JudgeModel, JudgePolicy
 from contracts.judging.verdict import Verdict
 from contracts.verdict_check import find_mismatch
+from validator.disclosure import mark_disclosing
 from validator.errors import JudgmentError, PolicyNotSupportedError
 from validator.judge_config import JudgeConfig
 from validator.judgement.juror import Document
@@ -88,6 +90,9 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
         else:
             judgement = Judgement(document, rules, judge_of or partial(_choose, judge), limits, submission)
             verdict = await _carry_out(judgement, run_checks, subject, terms)
+    if references:
+        known = [from_json(task) if task else None, result]
+        await document.compute(mark_disclosing, verdict, references, known)
     if (mismatch := find_mismatch(criteria, verdict)) is not None:
         raise JudgmentError(mismatch, code="verdict_mismatch")
     return verdict

@@ -116,7 +116,6 @@ def _read_answer(answer: pb.JudgingAnswer) -> Grant | ClaimDenied:
             answer.lease_s,
             _read_budget(answer),
             answer.acceptance_criteria,
-            answer.title,
             answer.result_hash,
             answer.judge_empty,
             answer.judge_policy_json,

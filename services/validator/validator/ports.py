@@ -90,7 +90,6 @@ class Grant:
     lease_s: float
     budget: Budget
     acceptance_criteria: str
-    title: str
     result_hash: bytes
     judge_empty: bool = False
     policy: str = ""

@@ -289,7 +289,7 @@ async def test_what_a_claim_says_of_criteria_is_not_used(steps: Steps) -> None:
     lease = await steps.running()
     answer = await steps.claim_judging(lease, acceptance_criteria="Says anything")
     assert answer.question is not None
-    assert (answer.question.acceptance_criteria, answer.question.title) == ('Says "blue"', "A title")
+    assert (answer.question.acceptance_criteria, answer.task) == ('Says "blue"', '{"title":"A title"}')
 
 
 async def test_a_second_result_under_one_lease_is_not_judged(steps: Steps) -> None:

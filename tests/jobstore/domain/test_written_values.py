@@ -165,6 +165,18 @@ def test_feedback_is_the_reason_and_what_did_not_pass() -> None:
     )
 
 
+def test_feedback_has_no_words_that_disclose_a_reference() -> None:
+    judged = [
+        CriterionVerdict(text="a", outcome=Outcome.FAIL, comment="it is Oslo", discloses=True),
+        CriterionVerdict(text="b", outcome=Outcome.FAIL, comment="why"),
+    ]
+    told = Verdict.of(judged, "Oslo is meant", discloses=True)
+    assert format_feedback(told) == (
+        '{"reason":"","criteria":[{"text":"a","outcome":"fail","comment":""},'
+        '{"text":"b","outcome":"fail","comment":"why"}]}'
+    )
+
+
 def test_a_cost_that_nobody_named_is_none() -> None:
     plain = report(TransitionKind.RESULT)
     assert with_cost(plain, None) is plain

@@ -1,6 +1,7 @@
 """Results that were judged are judged again by an operation: as a shadow, which changes nothing, or for real."""
 
 import asyncio
+import json
 from uuid import UUID, uuid4
 
 import pytest
@@ -142,6 +143,40 @@ async def test_the_payload_is_the_one_that_the_agent_was_sent(world: World, vali
     await made(world, [job])
     (taken,) = await validator.take()
     assert taken.payload_json == '{"n":"\\u0000blue"}'
+
+
+async def test_the_task_is_that_which_was_frozen_and_references_are_those_of_the_jobs_criteria(
+    world: World, validator: Validator
+) -> None:
+    job = await rested(
+        world, Outcome.FAIL, title="Then", payload=[1], references={1: "sky"}, policy={"max_submissions": 1}
+    )
+    await edited(job, title="Now", payload=[2], references={1: "sea"})
+    await made(world, [job], shadow=True)
+    (taken,) = await validator.take()
+    assert (json.loads(taken.task_json), dict(taken.references)) == ({"title": "Then", "payload": [1]}, {1: "sea"})
+    await made(world, [job], shadow=True, criteria=OTHER)
+    (other,) = await validator.take()
+    assert dict(other.references) == {}, "their numbers are of the job's own criteria"
+
+
+async def test_a_case_has_a_task_and_references_of_its_own(world: World, validator: Validator) -> None:
+    service = JudgingService(world.database, world.runner)
+    case = judging_pb.JudgingCase(
+        result_json="1",
+        acceptance_criteria=CRITERIA,
+        title="T",
+        description="D",
+        payload_json='{"a": 1.0}',
+        references={1: "blue"},
+    )
+    await service.CreateJudgings(judging_pb.CreateJudgingsRequest(kind="try", cases=[case]), NOBODY)
+    (taken,) = await validator.take()
+    assert taken.task_json == '{"title":"T","description":"D","payload":{"a":1.0}}'
+    assert dict(taken.references) == {1: "blue"}
+    case.references[2] = "x"
+    with pytest.raises(ValidationError, match="criterion 2"):
+        await service.CreateJudgings(judging_pb.CreateJudgingsRequest(kind="try", cases=[case]), NOBODY)
 
 
 async def test_the_jobs_budget_bounds_a_real_one(world: World, validator: Validator) -> None:

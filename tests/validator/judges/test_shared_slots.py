@@ -40,7 +40,6 @@ class Judgings:
             60.0,
             Budget(),
             event.acceptance_criteria,
-            event.title,
             event.result_hash,
             policy=DEAD if is_dead else "",
             tenant="large" if is_dead else "small",

@@ -207,7 +207,7 @@ class FakeJudgings:
         del owner, room
         event = ResultProduced.model_validate_json(claims[0].result)
         key = lease(event.execution_id, 7, KeyUse.JUDGING)
-        asked = event.acceptance_criteria, "A title", event.result_hash
+        asked = event.acceptance_criteria, event.result_hash
         return [Grant(key, 60.0, Budget(), *asked, **self.terms)]
 
 

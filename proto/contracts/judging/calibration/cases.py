@@ -1,19 +1,20 @@
 """Read labelled cases: results, what they are judged by, and what people say of them; a JSON object a line.
 
-`{"id", "title", "result", "payload", "criteria" or "acceptance_criteria", "labels", "label", "labelled_by"}`: `labels`
-says of each criterion whether it is met, as a list in their order or by their text, null where nobody said; `label`
-says it of the whole result, and follows from the labels of the required criteria where it is not given.
+`{"id", "title", "description", "payload", "result", "criteria" or "acceptance_criteria", "references", "labels",
+"label", "labelled_by"}`: title, description and payload are the task; `labels` says of each criterion whether it is
+met, as a list in their order or by their text, null where nobody said; `label` says it of the whole result, and follows
+from the labels of the required criteria where it is not given.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import ConfigDict, StringConstraints, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
-from contracts.criteria import CriteriaList, CriteriaText, Criterion, join_forms
+from contracts.criteria import CriteriaList, CriteriaText, Criterion, References, check_numbers, join_forms
 from contracts.fields import StrictModel, Text, Title, describe_problem
 from contracts.jsontext import Json, json_text, parse_json
 
@@ -35,12 +36,16 @@ class Case:
     title: str | None = None
     payload: Any = None
     labelled_by: str | None = None
+    description: str = ""
+    references: Mapping[int, str] = field(default_factory=dict)
 
     def write(self) -> str:
         """Return the case as its line."""
         optional = {"title": self.title, "payload": self.payload, "label": self.label, "labelled_by": self.labelled_by}
         criteria = [criterion.model_dump(exclude_defaults=True) for criterion in self.criteria]
         known = {name: value for name, value in optional.items() if value is not None}
+        known |= {"description": self.description} if self.description else {}
+        known |= {"references": dict(self.references)} if self.references else {}
         return json_text({"id": self.id, "result": self.result, "criteria": criteria, "labels": self.labels, **known})
 
     def ask(self, submission: int = 1) -> dict[str, Any]:
@@ -49,7 +54,9 @@ class Case:
         asked = {
             "acceptance_criteria": criteria,
             "title": self.title,
+            "description": self.description or None,
             "payload": self.payload,
+            "references": dict(self.references) or None,
             "submission": submission,
         }
         return {"result": self.result, **{name: value for name, value in asked.items() if value is not None}}
@@ -76,7 +83,9 @@ class _Line(StrictModel):
     id: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
     title: Title | None = None
     result: Json
+    description: Text = ""
     payload: Json = None
+    references: References = Field(default_factory=dict)
     acceptance_criteria: CriteriaText | None = None
     criteria: CriteriaList | None = None
     labels: list[Label] | dict[str, Label] | None = None
@@ -86,6 +95,7 @@ class _Line(StrictModel):
     def to_case(self) -> Case:
         """Return the case. Raise ValueError if its parts contradict one another."""
         _, criteria = join_forms(self.acceptance_criteria, self.criteria)
+        check_numbers(self.references, criteria)
         labels = _read_labels(self.labels, criteria)
         label = _derive(labels, criteria)
         if label is None:
@@ -96,7 +106,8 @@ class _Line(StrictModel):
         if label is None and labels.count(None) == len(labels):
             msg = "has no label: give label, or labels of some criteria"
             raise ValueError(msg)
-        return Case(self.id, self.result, criteria, labels, label, self.title, self.payload, self.labelled_by)
+        task = (self.title, self.payload, self.labelled_by, self.description)
+        return Case(self.id, self.result, criteria, labels, label, *task, self.references)
 
 
 def _read_labels(given: list[Label] | dict[str, Label] | None, criteria: list[Criterion]) -> list[Label]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
+from contracts.criteria import read_references
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES, cut_message
 from contracts.spending import Budget
@@ -15,6 +16,7 @@ from jobstore.api.auth import CALLER
 from jobstore.commands.judgings import FinishJudging
 from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.domain.judging.criteria import join_criteria, loop_needs_context, needs_context
+from jobstore.domain.judging.task import format_task, read_task
 from jobstore.json_members import members
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -46,17 +48,17 @@ class JudgingClaims:
             return []
         async with self._database.session() as session:
             rows = await judgings.grant(session, owner, take, self._lease_s)
-            payloads = await judgings.load_payloads(session, [row.id for row in rows if _needs_payload(row)])
         self.queue.take(len(rows), take)
-        return [self._make_answer(row, payloads.get(row.id)) for row in rows]
+        return [self._make_answer(row) for row in rows]
 
-    def _make_answer(self, row: Row, payload_of_job: str | None) -> pb.JudgingAnswer:
+    def _make_answer(self, row: Row) -> pb.JudgingAnswer:
         """Return what is judged: the case as it was asked for, or the job's, but for what is judged by instead."""
         key = self._secrets.make_key(KeyUse.JUDGING_ALONE, row.id, row.lease)
         asked = {} if row.asked is None else members(row.asked)
         said = {name: from_json(text) for name, text in asked.items() if name not in {"result", "payload"}}
         policy = from_json(row.policy) if row.policy else {}
-        payload = asked.get("payload", payload_of_job)
+        body = asked if row.execution_id is None else members(row.request or "{}")
+        payload = body.get("payload") if row.execution_id is None or _needs_context(row) else None
         result = asked["result"] if "result" in asked else members(row.response or "{}").get("result", "null")
         budget = _find_budget(row, policy)
         return pb.JudgingAnswer(
@@ -64,7 +66,8 @@ class JudgingClaims:
             lease=pb.LeaseKey(execution_id=str(row.id), lease=row.lease, secret_id=key.secret_id, key=key.key),
             lease_s=self._lease_s,
             acceptance_criteria=said.get("acceptance_criteria") or _join_criteria(row),
-            title=said.get("title", row.title or ""),
+            task_json=format_task(read_task(body), row.judge_policy or ""),
+            references=read_references(asked.get("references") if asked else row.reference_texts),
             result_json=result,
             judging_kind=row.kind,
             judge_empty=said.get("judge_empty", policy.get("empty_result") == EmptyResult.JUDGE),
@@ -156,10 +159,8 @@ def _token(lease: pb.Lease) -> _Lease:
     return UUID(lease.execution_id), lease.lease
 
 
-def _needs_payload(row: Row) -> bool:
+def _needs_context(row: Row) -> bool:
     """Return whether a check of a result that is judged again looks at more than that: only then is it granted more."""
-    if row.execution_id is None:
-        return False
     criteria = from_json(members(row.asked).get("acceptance_criteria", "null")) if row.asked else None
     return needs_context(criteria or _join_criteria(row)) or loop_needs_context(
         row.judge_policy or "", row.submission or 1

@@ -70,8 +70,8 @@ def format_response(event: JobStatusReported, verdict: Verdict | None = None) ->
 def format_feedback(verdict: Verdict) -> str:
     """Return the JSON text that the agent is sent of a not-met verdict: its reason and the criteria not passed.
 
-    What is unproven is the judge's to make good.
+    What is unproven is the judge's to make good. Words that disclose a reference are left out.
     """
     not_passed = [c for c in verdict.criteria if c.outcome is not Outcome.PASS and not c.unproven]
-    criteria = [{"text": c.text, "outcome": c.outcome, "comment": c.comment} for c in not_passed]
-    return json_text({"reason": verdict.reason, "criteria": criteria})
+    criteria = [{"text": c.text, "outcome": c.outcome, "comment": "" if c.discloses else c.comment} for c in not_passed]
+    return json_text({"reason": "" if verdict.discloses else verdict.reason, "criteria": criteria})

@@ -147,6 +147,8 @@ async def _read_job(jobstore: "JobStoreClient", job_id: str) -> dict[str, Any]:
         "result": parse_json(await jobstore.get_result(job_id, logs[0].version)),
         "acceptance_criteria": job.acceptance_criteria,
         "title": job.title,
+        "description": job.description,
+        "references": job.references,
         "submission": logs[0].submission,
         "payload": job.payload,
     }

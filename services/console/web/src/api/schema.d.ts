@@ -2631,13 +2631,25 @@ export interface components {
             acceptance_criteria: string;
             /** Title */
             title?: string | null;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * References
+             * @description model answers and rubrics, by the number of their criterion in `criteria`, from 1: for judges alone, and never for an agent; given by gRPC and REST alone
+             */
+            references?: {
+                [key: string]: string;
+            };
             /** Submission */
             submission?: number | null;
             /** Submissions */
             submissions?: number | null;
             /**
              * Payload
-             * @description what checks look at
+             * @description part of the task, as title and description are; checks may look at it
              */
             payload?: unknown;
             /**

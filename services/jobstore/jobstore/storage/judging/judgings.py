@@ -9,7 +9,6 @@ from sqlalchemy import text
 
 from contracts.status import JudgingKind
 from jobstore.commands.judgings import GRANTS_MAX
-from jobstore.json_members import members
 from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.sql import Connection, Row
 
@@ -39,11 +38,6 @@ _OF_SET: Final = """
     LEFT JOIN judging_versions s ON s.kind = 'criteria' AND s.name = split_part(e.policy ->> 'criteria_set', '@', 1)
         AND s.version = CAST(nullif(split_part(e.policy ->> 'criteria_set', '@', 2), '') AS int)
 """
-#: Bytes of the payload, if a check may look at it: of a criterion, or of what a policy asks for besides.
-_PAYLOAD_BYTES: Final = (
-    "CASE WHEN strpos(coalesce(g.asked::text, concat(j.acceptance_criteria, s.body)), 'check:') > 0 "
-    """OR strpos(g.judge_policy::text, '"check"') > 0 THEN octet_length(q.request_payload::text) END"""
-)
 #: What is next is chosen first, and only then is looked at: the cost follows what is taken, and not what waits. The
 #: result of the submission before is of the execution before.
 _GRANT: Final = text(
@@ -54,8 +48,9 @@ _GRANT: Final = text(
         ORDER BY g.urgency, g.created_at, g.item LIMIT :take FOR UPDATE OF g SKIP LOCKED
     ), sized AS (
         SELECT g.id, g.urgency, g.created_at, g.item, coalesce(octet_length(g.asked::text), 0)
-            + coalesce(octet_length(r.response_payload::text), 0) + coalesce({_PAYLOAD_BYTES}, 0) AS bytes
-        FROM due g {_OF_JOB} {_OF_SET}
+            + coalesce(octet_length(r.response_payload::text), 0)
+            + coalesce(octet_length(q.request_payload::text), 0) AS bytes
+        FROM due g {_OF_JOB}
     ), fitting AS (
         SELECT id FROM (
             SELECT id, sum(bytes) OVER (ORDER BY urgency, created_at, item) - bytes AS before FROM sized
@@ -66,23 +61,15 @@ _GRANT: Final = text(
         WHERE g.id = ANY(ARRAY(SELECT id FROM fitting))
         RETURNING g.id, g.lease, g.kind, g.asked::text AS asked, g.judge_policy::text AS judge_policy, g.execution_id
     )
-    SELECT g.*, j.title, j.acceptance_criteria, s.body AS criteria_of_set,
+    SELECT g.*, j.acceptance_criteria, j.reference_texts::text AS reference_texts, s.body AS criteria_of_set,
         j.policy::text AS policy_of_job, j.spent_usd, j.spent_tokens,
-        r.response_payload::text AS response,
+        r.response_payload::text AS response, q.request_payload::text AS request,
         e.submission, e.policy::text AS policy, p.result_hash AS previous_hash
     FROM granted g {_OF_JOB} {_OF_SET} LEFT JOIN LATERAL (
             SELECT result_hash FROM executions WHERE job_id = e.job_id AND submission = e.submission - 1
             ORDER BY request_version DESC NULLS LAST LIMIT 1
         ) AS p ON true
     """,  # noqa: S608 - fragments of our own
-)
-_PAYLOADS: Final = text(
-    """
-    SELECT g.id, q.request_payload::text AS request FROM judgings g
-        JOIN executions e ON e.execution_id = g.execution_id
-        JOIN job_logs q ON q.job_id = e.job_id AND q.version = e.request_version
-    WHERE g.id = ANY(CAST(:ids AS uuid[]))
-    """,
 )
 _RENEW: Final = text(
     """
@@ -142,13 +129,6 @@ async def grant(connection: Connection, owner: UUID, take: int, lease_s: float) 
     """Grant leases of up to `take` judgings that wait, the most urgent first, with all that is judged."""
     asked = {"owner": owner, "take": take, "lease_s": lease_s, "bytes_max": GRANT_MAX_BYTES}
     return await connection.execute(_GRANT, asked)
-
-
-async def load_payloads(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Return the payloads that the agents were sent whose results are judged again, as JSON text."""
-    if not ids:
-        return {}
-    return {row.id: members(row.request)["payload"] for row in await connection.execute(_PAYLOADS, {"ids": ids})}
 
 
 async def renew(

@@ -1,0 +1,113 @@
+"""Find what a judge's words disclose of a reference, so that no agent is sent it. Pure.
+
+It is looked for by words: what is in the reference and neither in the task, the criteria nor the result. A judge that
+says it in other words, in another language or in a cipher discloses it all the same.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from contracts.evidence.words import fold_all, fold_in_order
+from contracts.jsontext import json_text
+from contracts.judging.verdict import Verdict
+
+#: Words of a run that is known again, and letters at which a word is, though it ends otherwise.
+_RUN: Final = 3
+_STEM: Final = 4
+_MARKS: Final = re.compile(r"\W+|_+")
+#: Words that say nothing of what is asked, in English and German, and those that judges speak in.
+_COMMON_TEXT: Final = """
+    a about after all also although an and any are as at be because been before being both but by can cannot could did
+    do does done each either every few for from further had has have having here how however i if in instead into is it
+    its itself just least less like made many may might more most much must neither nor not of off on one only onto or
+    other our out over own same should since so some such than that the their them then there these they this those
+    though through to too under until up upon us very was we were what when where whether which while who whose why will
+    with within without would you your aber alle als am auch auf aus bei beim bis da das dass dem den denn der des die
+    dies diese dieser doch du durch ein eine einem einen einer eines er es etwas f\xfcr hat haben hier ich ihr im ist
+    jede jeder kann kein keine k\xf6nnen man mehr mit muss nach nicht noch nur ob oder ohne sein seine sich sie sind
+    soll sollte statt \xfcber um und vom von vor war waren weil wenn werden wie wird wo wurde zu zum zur answer answers
+    clear contain contains criteria criterion describe describes evidence explain explains fact fail fails full give
+    given gives judge mention mentions met meet meets missing name names need needs pass passage passes quote reason
+    reference required response result rubric say says sentence show shows stand stands state states text word words
+    wrong antwort beleg enth\xe4lt ergebnis fehlt grund kriterium nennt sagt satz steht wort worte zeigt
+"""
+_COMMON: Final = frozenset(_COMMON_TEXT.split())
+
+
+def mark_disclosing(verdict: Verdict, references: Mapping[int, str], known: Iterable[Any]) -> None:
+    """Mark the comments, and the reason, of a verdict that hold words of a reference which are not known otherwise.
+
+    `known` are values of JSON: what the agent was asked, and what it answered.
+    """
+    texts = [*_list_texts([*known, *(one.text for one in verdict.criteria)])]
+    secret = _Secret(references.values(), texts)
+    for one in verdict.criteria:
+        one.discloses = secret.is_in(one.comment)
+    verdict.discloses = secret.is_in(verdict.reason)
+
+
+class _Secret:
+    """What references say that is known from nothing else: words, the begins of words, and runs of words."""
+
+    def __init__(self, references: Collection[str], known: Collection[str]) -> None:
+        self._known = _list_forms(fold_all(known))
+        self._words = {word for text in references for word in self._list_words(text)}
+        self._known |= _COMMON - self._words
+        self._begins = {word[:end] for word in self._words for end in range(_STEM, len(word))}
+        runs = {run for text in references for run in _list_runs(text)}
+        self._runs = runs - {run for text in known for run in _list_runs(text)} if runs else runs
+
+    def _list_words(self, reference: str) -> set[str]:
+        """Return the words of a reference that say something; of one that has none of these, all: `pass`."""
+        words = _list_forms(fold_all([reference])) - self._known
+        return words - _COMMON or words
+
+    def is_in(self, text: str) -> bool:
+        """Return whether a text has any of it."""
+        words = _list_forms(fold_all([text]))
+        words |= {"".join(letters) for letters in _spell(fold_in_order(text))}
+        words |= {word[::-1] for word in words if len(word) >= _STEM}
+        return any(map(self._is_known_again, words)) or not self._runs.isdisjoint(_list_runs(text))
+
+    def _is_known_again(self, word: str) -> bool:
+        if word in self._known:
+            return False
+        begins = (word[:end] for end in range(_STEM, len(word)))
+        return word in self._words or word in self._begins or any(begin in self._words for begin in begins)
+
+
+def _list_forms(words: Iterable[str]) -> set[str]:
+    """Return words with a letter or digit, whole without marks, and each part between marks: 1,905 is 1905."""
+    forms = {part for word in words for part in (_MARKS.sub("", word), *_MARKS.split(word))}
+    return forms - {""}
+
+
+def _list_runs(text: str) -> Iterator[tuple[str, ...]]:
+    """Yield runs of words that say something, whatever common ones are between."""
+    words = [word for word in fold_in_order(text) if _MARKS.sub("", word) and word not in _COMMON]
+    yield from zip(*(words[start:] for start in range(_RUN)), strict=False)
+
+
+def _spell(words: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the letters that stand by themselves in a row: O-s-l-o."""
+    letters: list[str] = []
+    for word in [*(word for word in words if _MARKS.sub("", word)), "  "]:
+        if len(word) == 1:
+            letters.append(word)
+        elif letters:
+            yield letters
+            letters = []
+
+
+def _list_texts(values: Iterable[Any]) -> Iterator[str]:
+    """Yield every text in values of JSON: names, strings, and numbers as they are written."""
+    todo = [*values]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, dict):
+            todo += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            todo += value
+        elif value is not None:
+            yield value if isinstance(value, str) else json_text(value)
