@@ -99,6 +99,12 @@ def hash_result(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
+def hash_task(title: str, description: str, payload: str) -> bytes:
+    """Return the SHA-256 of what an agent was asked, as JSON text: whole, but for what it was told of its last try."""
+    head = json_text({"title": title, "description": description})
+    return hashlib.sha256(f'{head[:-1]},"payload":{payload}}}'.encode()).digest()
+
+
 class JobStatusReported(_ExecutionEvent):
     """What a worker says happened under a lease; the jobstore decides what becomes of it."""
 

@@ -161,3 +161,10 @@ def test_a_line_without_end_is_told_and_the_next_is_read(read, monkeypatch):
     long, item = read({"input": "x" * 5_000, "ideal": "4"}, {"input": "q", "ideal": "4"})
     assert (long.place, long.reason) == ("line 1", "is longer than 1000 bytes")
     assert item.place == "line 2"
+
+
+def test_a_long_ideal_answer_is_a_reference(read):
+    ideal = "word " * 400
+    (item,) = read({"input": "q", "completion": "a", "choice": "yes", "ideal": ideal})
+    assert item.case.references == {1: ideal}
+    assert item.case.criteria[0].text == "Gives the answer that the reference gives, or one of them"

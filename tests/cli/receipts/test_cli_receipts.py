@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 from support.fake_operations import Refusal, Status
-from support.receipts_to_forge import NEW, OLD, RECEIPT, RESULT, STRANGERS, altered, encoded, signed, state
+from support.receipts_to_forge import NEW, OLD, RECEIPT, RESULT, STRANGERS, VERDICT, altered, encoded, signed, state
 
+from contracts.criteria import hash_references
+from contracts.events import hash_task
 from contracts.receipts.keys import PublicKey
 from contracts.resources import NewJob
 from signoff.v1 import receipt_service_pb2 as pb
@@ -172,3 +174,22 @@ async def test_a_result_is_compared_however_it_was_kept(signoff, files, result, 
     ran = await signoff("receipt", "verify", *arguments)
     assert (ran.status, "which is result" in ran.out) == ((0, True) if is_same else (1, False)), ran.err
     assert is_same or "another result" in ran.err
+
+
+@pytest.mark.usefixtures("offline")
+async def test_a_job_is_compared_by_its_task_and_references(signoff, files):
+    task = hash_task("a poem", "", '{"n":1.0}').hex()
+    verdict = VERDICT.model_copy(update={"references_sha256": hash_references('{"1":"sea"}')})
+    (files / "receipt.json").write_bytes(signed(state(verdict, task_sha256=task).encode()))
+    asked = {"title": "a poem", "payload": {"n": 1.0}}
+    for job, told in (
+        (asked, ""),
+        ({"job": {**asked, "references": {"1": "sea"}}}, ""),
+        ({**asked, "title": "another"}, "other_task"),
+        ({**asked, "references": {"2": "sea"}}, "other_references"),
+        ([], "unreadable"),
+    ):
+        (files / "job.json").write_text(json.dumps(job))
+        verify = ("receipt", "verify", str(files / "receipt.json"), "--keys", str(files / "keys.json"))
+        ran = await signoff(*verify, "--job", str(files / "job.json"), "--json")
+        assert (ran.status, told in ran.err) == (int(bool(told)), True), ran.err

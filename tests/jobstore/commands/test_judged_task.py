@@ -10,6 +10,7 @@ from support.factories import SECRETS, execute_requested, request_body
 from support.jobstore.edited import edited
 from support.jobstore.steps import Steps, new_job, result, verdict
 
+from contracts.events import hash_task
 from contracts.jsontext import json_text
 from contracts.judging.policy import JudgePolicy
 from contracts.signing import KeyUse
@@ -19,7 +20,7 @@ from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.judging.versions import PutVersion
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
-from jobstore.domain.judging.task import CUT, TASK_MAX_CHARS, hash_task
+from jobstore.domain.judging.task import CUT, TASK_MAX_CHARS
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import InvalidError
 from jobstore.reads.verdicts import get_verdict

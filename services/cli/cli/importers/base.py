@@ -59,12 +59,13 @@ class Draft:
     labelled_by: str | None = None
     title: str | None = None
     payload: Any = None
+    references: dict[int, str] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
 
 
 def finish(place: str, draft: Draft, fields: Fields) -> Imported | Skipped:
     """Return the case, by the criteria that were asked for in place of its own; or why there is none."""
-    own: dict[str, Any] = {"criteria": draft.criteria, "labels": draft.labels or None}
+    own: dict[str, Any] = {"criteria": draft.criteria, "labels": draft.labels or None, "references": draft.references}
     if fields.criteria is not None:
         known = [label for label in draft.labels if label is not None]
         draft.label = all(known) if draft.label is None and known and len(known) == len(draft.labels) else draft.label

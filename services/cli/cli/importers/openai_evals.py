@@ -26,6 +26,7 @@ from cli.importers.base import (
     make_criterion,
     read_label,
 )
+from contracts.criteria import CRITERION_MAX_CHARS
 
 #: Names that items give to the right answer.
 IDEALS: Final = (
@@ -126,7 +127,10 @@ class OpenAIEvals:
             return Skipped(place, "; ".join([*draft.lost, "has no output of a model: there is nothing to judge"]))
         draft.payload = prompt if draft.payload is None else draft.payload
         ideals = [str(one) for one in (ideal if isinstance(ideal, list) else [ideal]) if one is not None]
-        if len(ideals) == 1:
+        if sum(map(len, ideals)) > CRITERION_MAX_CHARS // 2:  # too long for a criterion, or for one that is understood
+            draft.references[len(draft.criteria) + 1] = "\n\n".join(ideals)
+            _add(draft, "Gives the answer that the reference gives, or one of them")
+        elif len(ideals) == 1:
             _add(draft, f"Gives this answer: {ideals[0]}")
         elif ideals:
             _add(draft, f"Gives one of these answers: {'; '.join(ideals)}")

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from contracts.events import hash_task
 from contracts.resources import Policy
 from contracts.spending import Budget
 from contracts.status import JobStatus
@@ -13,7 +14,6 @@ from jobstore.commands.rows import Grant
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
 from jobstore.domain.execution_states import offer
-from jobstore.domain.judging.task import hash_task
 from jobstore.domain.limits import flow_of
 from jobstore.domain.model import Decision, Execution, Job, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import result_key

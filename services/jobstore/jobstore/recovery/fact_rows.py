@@ -5,11 +5,11 @@ from operator import attrgetter
 from typing import Final
 
 from contracts.criteria import format_references, read_references
-from contracts.events import JobChanged, hash_result
+from contracts.events import JobChanged, hash_result, hash_task
 from contracts.judging.verdict import Verdict
 from contracts.status import JobLogStatus
 from jobstore.domain.decisions import NO_ENDING, REJUDGED, change_ending, is_end, is_verdict, list_not_met, make_ending
-from jobstore.domain.judging.task import hash_task, read_task
+from jobstore.domain.judging.task import read_task
 from jobstore.domain.limits import agent_limit
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.domain.reports import format_feedback

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from jobstore.domain.judging.task import CUT, TASK_MAX_CHARS, Task, format_task, hash_task, list_members, read_task
+from contracts.events import hash_task
+from jobstore.domain.judging.task import CUT, TASK_MAX_CHARS, Task, format_task, list_members, read_task
 
 TASK = Task("A title", 'Say "so"', '{"n": 1.0}', '{"reason":"why"}')
 

@@ -80,6 +80,10 @@ async def verify(
     result: Annotated[
         Path | None, typer.Option("--result", help="Also check that the receipt is about the result in this file.")
     ] = None,
+    job: Annotated[
+        Path | None,
+        typer.Option("--job", help="Also check the task of the job in this JSON file, and references, if it has any."),
+    ] = None,
 ) -> None:
     """Verify a receipt, and say what it states; succeed if it is genuine.
 
@@ -97,6 +101,8 @@ async def verify(
     if result is not None and statement.result_sha256 not in _hash_forms(_read(str(result), "the result")):
         message = f"the receipt is genuine, and about another result than the one in {result}"
         raise CommandError(message, code="other_result")
+    if job is not None:
+        _compare_job(statement, _read(str(job), "the job"))
     _show(cli, signer, statement, result, keys_of)
 
 
@@ -138,6 +144,27 @@ def _hash_forms(content: bytes) -> set[str]:
     except ValueError:
         pass  # it is no JSON, or no text at all
     return {hash_result(form).hex() for form in forms}
+
+
+def _compare_job(statement: "Statement", content: bytes) -> None:
+    """Compare the task and references of a job, or what its agent was sent. Raise CommandError if they are others."""
+    from contracts.criteria import format_references, hash_references  # noqa: PLC0415 - heavy, and only needed here
+    from contracts.events import hash_task  # noqa: PLC0415
+    from contracts.jsontext import json_text, parse_json  # noqa: PLC0415
+
+    try:
+        value = parse_json(content)
+        job = value.get("job") or value
+        task = hash_task(job["title"], job.get("description", ""), json_text(job.get("payload")))
+        references = {int(number): text for number, text in (job.get("references") or {}).items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        message = "the job is no JSON object with a title: give it as the API shows it, or the body of its agent's call"
+        raise CommandError(message, code="unreadable") from None
+    stated = statement.predicate
+    if stated.task_sha256 != task.hex():
+        raise CommandError("the receipt is genuine, and its agent was asked for something else", code="other_task")
+    if references and stated.references_sha256 != hash_references(format_references(references)):
+        raise CommandError("the receipt is genuine, and other references were judged by", code="other_references")
 
 
 def _show(cli: Session, signer: "PublicKey", statement: "Statement", result: Path | None, keys_of: str) -> None:

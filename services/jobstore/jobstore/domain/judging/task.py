@@ -1,6 +1,5 @@
-"""The task of an execution: what its agent was asked, as judges see it, cut to a bound; and its hash. Pure."""
+"""The task of an execution: what its agent was asked, as judges see it, cut to a bound. Pure."""
 
-import hashlib
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -27,12 +26,6 @@ class Task(NamedTuple):
     description: str
     payload: str
     feedback: str | None = None
-
-
-def hash_task(title: str, description: str, payload: str) -> bytes:
-    """Return the SHA-256 of a task as JSON text, whole: without the feedback, which quotes the agent."""
-    head = json_text({"title": title, "description": description})
-    return hashlib.sha256(f'{head[:-1]},"payload":{payload}}}'.encode()).digest()
 
 
 def read_task(body: Mapping[str, str]) -> Task:
