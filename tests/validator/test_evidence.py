@@ -75,6 +75,7 @@ TABLE = "# Loads\n| part | load |\n|---|---|\n| Deck | 40 |\n\n- Weight: 9 t\nOK
         ("No.", "no"),
         (42, "42"),
         ({"grade": "A"}, "A"),  # a letter that is all
+        ({"grade": "A\u1161"}, "A\u1161"),
         ("| grade |\n|---|\n| A |\n", "A"),
         ("| Anna | A |", "A"),
         ("The answer is B.", "B"),

@@ -18,6 +18,8 @@ from validator.judging import ValidationResult, validate_agent_response
 from validator.wordings import PROMPT_VERSION
 
 CRITERIA = "- It greets\noptional: It is kind"
+#: What all must be answered: what is optional is asked about apart at last.
+REQUIRED = "It greets\nIt is kind"
 RESULT = {"text": "Hello, world"}
 
 FAIL_WITH_WRONG_SHAPE = json.dumps(fake.answer(2) | {"reason": 5})
@@ -42,8 +44,8 @@ def config(server: FakeJudge, api: ApiName) -> JudgeConfig:
     return JudgeConfig(api_key="sk-test", base_url=server.base_url, model="a-model", api=api, timeout_s=10)
 
 
-async def judge(config: JudgeConfig, **changes: Any) -> ValidationResult:
-    return await validate_agent_response(RESULT, CRITERIA, config.model_copy(update=changes))
+async def judge(config: JudgeConfig, criteria: str = CRITERIA, **changes: Any) -> ValidationResult:
+    return await validate_agent_response(RESULT, criteria, config.model_copy(update=changes))
 
 
 async def test_a_result_is_judged(server: FakeJudge, config: JudgeConfig) -> None:
@@ -138,7 +140,7 @@ class TestNonsense:
     ) -> None:
         server.plays(step)
         with pytest.raises(JudgmentError) as error:
-            await judge(config, max_asks=2)
+            await judge(config, REQUIRED, max_asks=2)
         assert error.value.code == code
         assert len(server.asked) == 3  # at last about a harmless result
 
@@ -146,7 +148,7 @@ class TestNonsense:
         self, server: FakeJudge, config: JudgeConfig, step: Step, code: str
     ) -> None:
         server.plays(about_this(step))
-        verdict = await judge(config, max_asks=2)
+        verdict = await judge(config, REQUIRED, max_asks=2)
         assert {c.outcome for c in verdict.criteria} == {Outcome.CANNOT_ASSESS}
         assert verdict.judge_error == code
         assert len(server.asked) == 3
@@ -165,7 +167,7 @@ async def test_a_response_that_failed_with_200_is_nonsense(server: FakeJudge, st
     config = JudgeConfig(api_key="k", base_url=server.base_url, api="responses")
     server.plays(fake.raw({"status": status, "error": {"code": "server_error"}, "output": []}))
     with pytest.raises(JudgmentError) as error:
-        await judge(config)
+        await judge(config, REQUIRED)
     assert error.value.code == "judge_failed"
     assert len(server.asked) == 5
 
@@ -323,7 +325,7 @@ class TestInventedEvidence:
 
     async def test_followed_by_nonsense_is_no_pass(self, server: FakeJudge, config: JudgeConfig) -> None:
         server.plays(fake.ok(evidence="Goodbye"), fake.html())
-        assert not (await judge(config)).is_valid
+        assert not (await judge(config, REQUIRED)).is_valid
         assert len(server.asked) == 4
 
     async def test_followed_by_silence_decides_nothing(self, server: FakeJudge, config: JudgeConfig) -> None:

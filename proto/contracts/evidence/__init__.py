@@ -205,7 +205,7 @@ class Evidence:
             return False
         start, end = self._pieces.find_passage(*span, SOUGHT_MAX_CHARS)
         before, after = self._pieces.values[start : span[0]], self._pieces.values[span[1] : end]
-        if not (has_letters(before) or has_letters(after)):
+        if Phrase(self._pieces.values[start:end]).marked == phrase.marked:
             return False
         if phrase.is_number:
             return after[:2] in {". ", ") "} and not has_letters(before)

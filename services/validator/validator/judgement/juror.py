@@ -212,8 +212,8 @@ class Juror:
                 break
             if asked and not patience.may_ask_again:
                 break
-            is_last = asked + 1 == terms.asks_max
-            await self._ask_all(questions, _divide_required(undecided) if is_last and asked else [undecided])
+            is_last_after_nonsense = asked + 1 == terms.asks_max and self._nonsense is not None
+            await self._ask_all(questions, _divide_required(undecided) if is_last_after_nonsense else [undecided])
         silent = [one for one in hearings if one.criterion.required and not one.is_answered]
         if silent and terms.is_tried and self._nonsense is not None:
             if not patience.may_ask_again:
