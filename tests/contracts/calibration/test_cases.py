@@ -196,11 +196,13 @@ def test_the_hash_is_of_what_is_judged_and_of_the_labels_in_any_order():
     assert hash_cases([one, other]) == hash_cases([make(label=True), other]) == hash_cases([other, one])
     assert len({hash_cases(cases) for cases in ([], [one], [other], [one, one], [one, other])}) == 5
     others = [{"title": "A poem"}, {"payload": {"n": 1}}, {"result": "other"}, {"criteria": CRITERIA[:2]}]
-    assert len({hash_cases([make(label=True, **each)]) for each in ({}, *others)}) == 5
+    others += [{"description": "Of the sea."}, {"references": {"1": "sea, tree"}}]
+    assert len({hash_cases([make(label=True, **each)]) for each in ({}, *others)}) == 7
 
 
 def test_the_hash_of_a_question_is_the_same_by_its_case_and_by_its_judging():
-    case = make(label=True, title="A poem", payload={"words": 5, "deep": [{"a": None}]}, result={"b": 1.0, "a": None})
+    task = {"title": "A poem", "description": "Of the sea.", "payload": {"words": 5, "deep": [{"a": None}]}}
+    case = make(label=True, result={"b": 1.0, "a": None}, references={"3": "Five words.", "1": "sea, tree"}, **task)
     sent = JudgingCase(**case.ask(2), labels=case.write_labels())
     received = new_judgings_of(new_judgings_message(NewJudgings(kind="evaluate", cases=[sent]))).cases[0]
     assert hash_question(received.model_dump(exclude={"labels"}, exclude_defaults=True)) == hash_question(case.ask(2))
