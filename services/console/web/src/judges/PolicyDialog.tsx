@@ -11,7 +11,7 @@ import { VersionDialog, type VersionDialogProps } from "./VersionDialog";
 
 const JsonEditor = lazy(() => loadPart(() => import("@/jobs/form/fields/JsonEditor")));
 
-const AT_FIRST = { stages: [{ kind: "checks" }, { kind: "single", judges: [{ model: "gpt-5-mini" }] }], asks: "all" };
+const AT_FIRST = { stages: [{ kind: "checks" }, { kind: "single", judges: [{ model: "gpt-5-mini" }] }], asks: "auto" };
 const SAYS = "policy-says";
 
 /** Form of a version of a judge policy, as JSON; what the service refuses is marked where it stands. */
