@@ -20,6 +20,7 @@ from validator.verdict import (
     Ballot,
     CriterionAnswer,
     Hearing,
+    Refutation,
     is_reusable,
     judge_criterion,
     make_verdict,
@@ -183,6 +184,18 @@ class TestHearings:
             assert (held.outcome, held.verdict.evidence, held.is_sure) == (Outcome.PASS, [], True)
         assert heard(said(), kind="never").conclude().verdict.evidence == ["hello world"]
         assert heard(INVENTED, kind="never").conclude().verdict.unproven
+
+    def test_a_refutation_without_words_is_the_judges_failure_and_its_own_doubt_is_not(self) -> None:
+        def refute(answer: CriterionAnswer, kind: str = "meets") -> CriterionVerdict:
+            hearing = Refutation(Criterion(text="It greets", kind=kind))
+            hearing.hear(answer, HELLO)
+            return hearing.conclude().verdict
+
+        assert (refute(FAIL).outcome, refute(FAIL).unproven) == (Outcome.CANNOT_ASSESS, True)
+        assert (refute(UNSURE).outcome, refute(UNSURE).unproven) == (Outcome.CANNOT_ASSESS, False)
+        assert refute(said("fail", "hello")).outcome is Outcome.FAIL
+        assert refute(BARE).unproven
+        assert refute(BARE, "never").outcome is Outcome.PASS
 
     def test_what_is_faulty_is_told_in_the_next_ask_and_what_follows_is_not(self) -> None:
         assert [heard(*said).fault for said in ([], [PASS], [BARE], [None], [BARE, FAIL], [INVENTED, PASS])] == [
