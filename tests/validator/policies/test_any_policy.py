@@ -112,7 +112,7 @@ async def test_a_verdict_of_100_criteria_and_nine_votes_fits_whatever_is_written
     # Passes on words that do not stand there are asked about as often as it goes.
     own = Wordy(Said("pass", "nowhere to be found"), "a", usage)
     own.comment = character * 3_000
-    policy = policy_of("quorum", votes=9, loop=[LoopStep(asks=9)] * 8)
+    policy = policy_of("quorum", votes=9, loop=[LoopStep(asks=9)] * 8, asks="all")
     verdict = await validate_agent_response({"text": words}, criteria, policy=policy, submission=9, judge=own)
     asks = [ask for stage in verdict.stages or [] for ask in stage.asks]
     assert sum(ask.sum_of or 1 for ask in asks) == len(own.asked) == 9 * 4 * len(criteria) // CRITERIA_MAX
