@@ -86,6 +86,7 @@ export type Ask = {
   role?: string;
   prompt?: number | null;
   input_tokens?: number | null;
+  cached_tokens?: number | null;
   output_tokens?: number | null;
   cost_usd?: number | null;
   latency_s?: number | null;
