@@ -26,6 +26,7 @@ from contracts.criteria import (
 )
 from contracts.events import JobChanged
 from contracts.fields import explain
+from contracts.messages.convert import new_job_message, new_job_of
 from contracts.messages.job_requests import edit_message, edit_of
 from contracts.resources import Job, JobEdit, NewJob
 from signoff.v1 import resources_pb2 as pb
@@ -346,3 +347,9 @@ def test_references_are_one_text_in_whatever_order_they_are_given() -> None:
     assert format_references({2: "b", 10: "c", 1: "a"}) == '{"1":"a","2":"b","10":"c"}'
     assert (format_references({}), hash_references(None)) == (None, None)
     assert hash_references('{"1":"a"}') != hash_references('{"1":"b"}')
+
+
+def test_references_go_with_a_job_over_grpc_and_rest() -> None:
+    new = NewJob(title="t", criteria=CRITERIA, references={2: "b", 1: "a"})
+    assert new_job_of(new_job_message(new)).references == {1: "a", 2: "b"}
+    assert NewJob.model_validate_json(new.model_dump_json()).references == {1: "a", 2: "b"}, "as over REST"
