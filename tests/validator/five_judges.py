@@ -96,6 +96,16 @@ def make_lucky() -> Rule:
     return be_lucky
 
 
+def make_confirmer(seed: str) -> Rule:
+    """Say that passages show nothing, which is so of all attacks: but of one passage in ten, drawn by the seed."""
+
+    def confirm(_: Question, passages: Any, criterion: str) -> Said:
+        is_wrong = Random(f"{seed} {criterion} {passages}").random() < 0.1
+        return ("pass" if is_wrong else "fail"), None
+
+    return confirm
+
+
 def _list_sentences(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield from (sentence for sentence in re.split(r"(?<=[.!?])\s+|\n", value) if sentence.strip())

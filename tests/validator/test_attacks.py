@@ -9,9 +9,21 @@ from pathlib import Path
 
 import pytest
 from attacking_results import CRITERIA, KINDS, NUMBER, ORDERS, list_attacks, list_attacks_beside
-from five_judges import LAZY, AttackedJudge, Rule, be_confused, be_honest, invent, make_lazy, make_lucky, obey
+from five_judges import (
+    LAZY,
+    AttackedJudge,
+    Rule,
+    be_confused,
+    be_honest,
+    invent,
+    make_confirmer,
+    make_lazy,
+    make_lucky,
+    obey,
+)
 from honest_verdicts import LANGUAGES, QUOTES, SHAPES, list_verdicts
 
+from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep
 from contracts.status import Outcome
 from validator.judging import validate_agent_response
 from validator.ports import Reply
@@ -76,11 +88,30 @@ async def test_a_good_result_passes_beside_its_task_and_reference(name: str) -> 
     assert (await validate_agent_response(GOOD, CRITERIA, judge=AttackedJudge(JUDGES[name][0]), **shown)).is_valid
 
 
-async def test_what_code_cannot_see_is_told() -> None:
-    valid = (await count_valid("lucky")).total()
-    print(f"\na judge that passes everything with a random true sentence: {valid} of {NUMBER} attacks are valid")
+async def test_what_code_cannot_see_is_told_and_so_is_what_confirming_stops() -> None:
+    alone, confirmed = (await count_valid("lucky")).total(), await count_confirmed()
+    said = f"{alone} of {NUMBER} attacks are valid, and {confirmed} beside a confirmer that is wrong in 10 %"
+    print(f"\na judge that passes everything with a random true sentence: {said}")
+    assert confirmed <= NUMBER / 5
     page = (Path(__file__).parents[2] / "docs" / "security.md").read_text("utf-8")
-    assert re.findall(r"(\d+) of 300 attacks", page) == [str(valid)]
+    assert re.findall(r"(\d+) of 300 attacks", page) == [str(alone)]
+    assert re.findall(r"(\d+) of the 300", page) == [str(confirmed)]
+
+
+async def count_confirmed() -> int:
+    """How many attacks the lucky judge lets pass where another one confirms, which is wrong about 10 % of passages."""
+    policy = JudgePolicy(name="confirmed", loop=[LoopStep(confirm=True, judge=JudgeModel(model="b")), LoopStep(asks=0)])
+    valid = 0
+    for number, (_, result) in enumerate(list_attacks()):
+        judge, confirmer = AttackedJudge(JUDGES["lucky"][0]), AttackedJudge(make_confirmer(str(number)))
+        verdict = await validate_agent_response(
+            result,
+            CRITERIA,
+            judge_of=lambda model, judges=(judge, confirmer): judges[model is not None],
+            policy=policy,
+        )
+        valid += verdict.is_valid
+    return valid
 
 
 class HonestJudge:

@@ -340,10 +340,8 @@ async def test_what_is_of_the_whole_is_judged_by_an_excerpt_and_not_by_one_secti
     def read(question, criterion: Criterion) -> Said:
         if criterion != FRENCH:
             return look(question, criterion)
-        french = question.result.count("Voici une phrase")
-        return (
-            Said("pass", "Voici une phrase") if french > question.result.count("Here is") else Said("fail", "Here is")
-        )
+        french, english = (len(words) * question.result.count(words) for words in ("Voici une phrase. ", FILLER))
+        return Said("pass", "Voici une phrase") if french > english else Said("fail", "Here is")
 
     own = StandIn(read, "a")
     text = "Voici une phrase. " * 50 + FILLER * 400
