@@ -235,7 +235,7 @@ async def test_what_must_never_be_there_is_absent_or_found(signoff, jobstore, ou
             "poem", JobLogStatus.COMPLETED, kind="met", submission=submission, response_payload=response
         )
     assert re.search(rf"^{word} +never: is long", (await signoff("jobs", "show", "poem")).out, re.MULTILINE)
-    assert re.search(rf"^{word} -> {word} +is long", (await signoff("jobs", "diff", "poem")).out, re.MULTILINE)
+    assert re.search(rf"^{word} -> {word} +never: is long", (await signoff("jobs", "diff", "poem")).out, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("judged")

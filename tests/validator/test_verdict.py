@@ -335,6 +335,7 @@ class TestVerdicts:
         unjudged = met.model_copy(update={"judge_error": "judge_refused"})
         assert is_reusable(met, "words")
         assert is_reusable(met, "words", plain)
+        assert not is_reusable(met, "words", policy.model_copy(update={"task": ["feedback"]}))
         assert is_reusable(checked[on_its_own], "words", policy)
         assert not is_reusable(met, "")
         assert not is_reusable(unjudged, "words")

@@ -36,7 +36,7 @@ class JudgingCase(StrictModel):
         "",
         pattern="^[tf-]*$",
         description="of an evaluation, what people say: a letter for the whole, then one for each criterion; "
-        "t, f, or - (nobody said)",
+        "t, f, or - where there is no label",
     )
 
     @field_validator("acceptance_criteria")

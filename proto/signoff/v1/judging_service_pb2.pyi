@@ -66,7 +66,7 @@ class JudgingCase(_message.Message):
     """Whether the judge is asked about an empty result, too."""
     description: _builtins.str
     labels: _builtins.str
-    """Of an evaluation, what people say: a letter for the whole, then one for each criterion; t, f, or - (nobody said)."""
+    """Of an evaluation, what people say: a letter for the whole, then one for each criterion; t, f, or - where there is no label."""
     @_builtins.property
     def references(self) -> _containers.ScalarMap[_builtins.int, _builtins.str]:
         """Model answers and rubrics, by the number of their criterion, from 1."""

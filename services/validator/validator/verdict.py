@@ -246,8 +246,11 @@ def refuse_empty(criteria: Sequence[Criterion], **terms: Any) -> Verdict:
 def is_reusable(verdict: Verdict, result: Any, policy: JudgePolicy | None = None) -> bool:
     """Return whether a verdict holds for this result wherever it comes again.
 
-    Not if the judge did not answer, a policy had its say, or a check looked at more than the result.
+    Not if the judge did not answer, a policy had its say, a check looked at more than the result, or the judge saw what
+    the agent was told before.
     """
+    if policy is not None and "feedback" in policy.task:
+        return False
     checks = [one.text for one in verdict.criteria if one.kind == "check"]
     if policy is not None:
         checks += [step.check for step in policy.loop if step.check is not None]

@@ -75,6 +75,7 @@ class MemoryJobstore:
         self.evaluations: dict[tuple[str, int], NewEvaluation] = {}
         self.judgings: dict[UUID, StoredJudging] = {}
         self.answers: dict[UUID, JudgingAnswer] = {}
+        self.judging_costs: dict[UUID, tuple[float, int]] = {}
         self.judging_room = 10
         self.judging_groups: set[UUID] = set()
         self.judged_max_chars: int | None = None
@@ -152,7 +153,8 @@ class MemoryJobstore:
         stored.agents |= {each: self.agents[each] for each in reads.agents & self.agents.keys()}
         for execution_id in reads.feedback:
             execution = self.executions[execution_id]
-            body = next(e.report.request for e in self.log(execution.job_id) if e.report.kind == "requested")
+            log = reversed(self.log(execution.job_id))
+            body = next(e.report.request for e in log if e.report.kind == "requested")
             task = stored.tasks[execution.job_id]
             stored.tasks[execution.job_id] = task._replace(feedback=read_task(members(body or "{}")).feedback)
         stored.histories |= {each: build_history(self._history_of(each)) for each in reads.histories}
@@ -233,6 +235,7 @@ class MemoryJobstore:
                 new.actor,
                 new.judge_policy,
             )
+        self.judging_costs |= changes.judging_costs
         for answer in changes.judging_answers:
             self.judgings[answer.id] = self.judgings[answer.id]._replace(state=JudgingState.DONE)
             self.answers[answer.id] = answer

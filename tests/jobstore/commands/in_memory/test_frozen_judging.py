@@ -190,6 +190,30 @@ def test_a_job_without_any_criteria_cannot_be_made_by_an_edit(life: Life) -> Non
     assert life.jobstore.specs[both.job_id].acceptance_criteria == ""
 
 
+def test_a_reference_is_for_a_criterion_that_the_job_has_itself(life: Life) -> None:
+    life.created(policy={"criteria_set": "house"})
+    for number, code in ((2, "reference_unknown"), (1, None)):
+        edit = EditJob(life.job_id, JobEdit(references={number: "blue"}), actor=SIGNOFF)
+        if code is not None:
+            assert code_of(life.jobstore, edit) == code
+        else:
+            life.jobstore.run(edit)
+    assert life.jobstore.specs[life.job_id].references == {1: "blue"}
+
+
+def test_judges_see_what_the_agent_was_told_where_their_policy_says_so(life: Life) -> None:
+    body = format_body(JudgePolicy(name="told", task=["title", "feedback"]))
+    life.jobstore.put(Kind.JUDGE, "told", body)
+    answered(life, judge="told")
+    assert "feedback" not in claimed(life).task
+    finished(life, Outcome.FAIL, criteria=CRITERIA, policy="told@1", submission=1, submissions=3)
+    life.execution_id = new_execution_id()
+    life.execute(resubmission=True)
+    life.claim()
+    life.result(value="red")
+    assert '"feedback"' in claimed(life, value="red").task
+
+
 def test_a_set_that_is_too_much_for_a_job_is_an_obstacle(life: Life) -> None:
     life.jobstore.put(Kind.CRITERIA, "many", "\n".join(f"Says {n}" for n in range(CRITERIA_MAX)))
     life.created(policy={"criteria_set": "many"})

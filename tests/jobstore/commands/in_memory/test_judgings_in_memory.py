@@ -287,6 +287,16 @@ def test_a_cost_that_nobody_told_is_none(
     assert jobstore.answers[judging.id].cost_usd == cost
 
 
+def test_what_a_judging_cost_that_was_cancelled_while_it_ran_is_counted_once(life: Life) -> None:
+    rested(life)
+    judging = queued(life, JudgingKind.SHADOW)
+    stored = life.jobstore.judgings[judging.id]
+    life.jobstore.judgings[judging.id] = stored._replace(state=JudgingState.DONE, is_cut_short=True)
+    assert not finished(life, judging, MET)
+    assert life.jobstore.judging_costs == {judging.id: (0.5, 3)}
+    assert judging.id not in life.jobstore.answers
+
+
 def test_a_stale_lease_and_an_unknown_judging_count_for_nothing(jobstore: MemoryJobstore) -> None:
     judging = case(uuid4())
     jobstore.run(QueueJudgings([judging], actor=SIGNOFF))

@@ -2660,7 +2660,7 @@ export interface components {
             judge_empty: boolean;
             /**
              * Labels
-             * @description of an evaluation, what people say: a letter for the whole, then one for each criterion; t, f, or - (nobody said)
+             * @description of an evaluation, what people say: a letter for the whole, then one for each criterion; t, f, or - where there is no label
              * @default
              */
             labels: string;
