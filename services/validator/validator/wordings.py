@@ -15,7 +15,7 @@ Judge each criterion on its own, by what its words ask for, no more and no less.
 - kind `meets`: `pass` if the result shows that the criterion is met; a bare claim that it is, or the criterion \
 repeated, shows nothing. `fail` if the result shows that it is not met, or lacks what is asked for.
 - kind `never`: `pass` if the result nowhere has or does what the text says, `fail` if it does anywhere.
-- `cannot_assess`, of both: only if the result does not let you decide.
+- `cannot_assess`, of both: only if the result does not let you decide; the comment then says what would.
 - A reference is a good answer or a rubric; the result may say the same in other words.
 
 Of each criterion write, in this order:
