@@ -126,8 +126,11 @@ class Ballot(NamedTuple):
         return self.verdict.outcome
 
     def withdraw(self, wanting: str) -> "Ballot":
-        """Return the ballot without an outcome that its passages do not show: a pass is unproven, a breach is none."""
-        if self.outcome is Outcome.PASS:
+        """Return the ballot without an outcome that its passages do not show: a pass is unproven, a breach is none.
+
+        A breach that nothing was quoted for is unproven as well: nobody could look at it.
+        """
+        if self.outcome is Outcome.PASS or not self.verdict.evidence:
             update = {"outcome": Outcome.CANNOT_ASSESS, "unproven": True}
         else:
             update = {"outcome": Outcome.PASS, "evidence": []}

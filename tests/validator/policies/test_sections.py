@@ -368,3 +368,17 @@ async def test_what_must_never_be_is_looked_for_in_all_parts_whatever_it_is_abou
     verdict = await judge(SECTIONED, own, result=document(FORBIDDEN, 9_000), acceptance_criteria=[never])
     assert letters(verdict) == "f"
     assert not any("[..]" in question.result for question in own.asked)
+
+
+@pytest.mark.parametrize(("kind", "outcome"), [("said again", "c"), ("quoted then", "f")])
+async def test_a_breach_that_nothing_is_quoted_for_is_asked_about_again_and_then_unproven(kind, outcome) -> None:
+    def accuse(question, criterion: Criterion) -> Said:
+        found = look(question, criterion)
+        is_bare = kind == "said again" or "What was faulty" not in question.request
+        return Said("fail", None) if found.outcome == "fail" and is_bare else found
+
+    confirmer = StandIn(confirm, "b")
+    result = document(FORBIDDEN, 9_000)
+    verdict = await judge(CONFIRMED, StandIn(accuse, "a"), confirmer, result=result, acceptance_criteria=[NEVER])
+    assert (letters(verdict), verdict.is_unproven) == (outcome, outcome == "c")
+    assert len(confirmer.asked) == (outcome == "f")

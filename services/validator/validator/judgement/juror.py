@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from contracts.criteria import Criterion
-from contracts.evidence import Evidence, render_result
+from contracts.evidence import NOT_QUOTED, Evidence, render_result
 from contracts.judging.policy import Asks
 from contracts.lint import is_about_the_whole
 from contracts.status import Outcome
@@ -303,6 +303,8 @@ class Confirmer:
 
     async def _find_wanting(self, place: int, ballot: Ballot) -> str | None:
         """Return what the passages of a ballot do not show, in words; None if they show its outcome."""
+        if not ballot.verdict.evidence:
+            return NOT_QUOTED
         passages, question = self._document.confirm(place, ballot.verdict.evidence, self._terms.manner)
         key = (place, frozenset(passages))
         if key not in self._shown:
