@@ -70,9 +70,9 @@ async def test_what_agent_and_judge_consumed_is_on_the_job(system: System, agent
 
 
 async def test_an_identical_result_is_judged_without_the_model(system: System, agent: Agent, judge: Judge) -> None:
-    """A result that was judged before gets the same verdict without the model, and the log names the source."""
+    """A result that was judged before for the same task gets that verdict without the model, and the log says so."""
     text = f"The sky is blue, {uuid4()}."
-    jobs = [await system.create(title=title) for title in ("One", "Another")]
+    jobs = [await system.create(title="One") for _ in range(2)]
     for job in jobs:
         agent.answers[job.id] = lambda _: {"text": text}
     first, second = jobs
@@ -89,11 +89,12 @@ async def test_an_identical_result_is_judged_without_the_model(system: System, a
     assert (last.message or "").startswith(f"verdict reused of job {first.id} version {source.version}: ")
     assert last.response_payload == source.response_payload
 
-    third = await system.create(policy={"reuse_verdict": False})
-    agent.answers[third.id] = lambda _: {"text": text}
-    await system.client.execute_job(third.id)
-    await system.at_rest(third.id)
-    assert judge.asked == asked + 1
+    for number, fields in enumerate(({"policy": {"reuse_verdict": False}}, {"title": "Another"}), 1):
+        other = await system.create(**{"title": "One"} | fields)
+        agent.answers[other.id] = lambda _: {"text": text}
+        await system.client.execute_job(other.id)
+        await system.at_rest(other.id)
+        assert judge.asked == asked + number
 
 
 async def test_a_deterministic_agent_is_not_asked_the_same_again(system: System, agent: Agent, judge: Judge) -> None:

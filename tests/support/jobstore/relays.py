@@ -37,8 +37,9 @@ async def recorded(session: Connection, numbers: Sequence[int]) -> list[Recorded
 
 
 def _is_late(row: Any) -> bool:
-    """Whether it is the result of an execution that was cancelled: only the table knows which was requested last."""
-    return row.kind == TransitionKind.RESULT and row.status == JobLogStatus.CANCELLED
+    """Whether it is of an execution that may be cancelled: only the table knows which was requested last."""
+    is_result = row.kind == TransitionKind.RESULT and row.status == JobLogStatus.CANCELLED
+    return is_result or row.kind == TransitionKind.SPENT
 
 
 class Compared:
