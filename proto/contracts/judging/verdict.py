@@ -45,7 +45,11 @@ class Ask(Model):
     """One ask of a model, as the log keeps it; or, where there were very many, the sum of some."""
 
     model: str
-    role: str = Field("judge", description="`judge`, `vote`, `cheap`, `strong`, or `refute`: a pass was to be refuted")
+    role: str = Field(
+        "judge",
+        description="`judge`, `vote`, `cheap`, `strong`; `confirm`: whether passages show what passed; `refute`: a "
+        "pass was to be refuted; `control`: about a harmless result",
+    )
     prompt: int | None = Field(None, exclude_if=_is_none, description="the version of the prompt")
     input_tokens: int | None = Field(None, exclude_if=_is_none)
     cached_tokens: int | None = Field(
@@ -75,7 +79,7 @@ class Ask(Model):
 class StageVerdict(Model):
     """What one stage of judging decided."""
 
-    kind: str = Field(description="`checks`, `single`, `quorum`, `cascade` or `refute`; more may follow")
+    kind: str = Field(description="`checks`, `single`, `quorum`, `cascade`, `confirm` or `refute`; more may follow")
     outcomes: str = Field(description="a letter for each criterion, as in Ask: what it decided")
     asks: list[Ask] = Field(default_factory=list)
 
