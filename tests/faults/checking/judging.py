@@ -22,7 +22,7 @@ VERDICTS = frozenset({"met", "not_met"})
 #: The code of a job whose judge proved nothing of what it let pass.
 UNPROVEN = "verdict_unproven"
 #: Codes of results that cannot be judged: the judge answers no sense, or there is too much of it.
-MAY_REFUSE = ("judge_", "judging_", "result_too_large", UNPROVEN)
+MAY_REFUSE = ("judge_", "judging_", "result_too_large", "budget_exhausted", UNPROVEN)
 #: The entries, the door and the operator look at their clocks one after the other.
 SLACK_S = 1.0
 
