@@ -116,3 +116,13 @@ async def test_a_step_without_a_model_asks_the_judge_itself() -> None:
     own = StandIn(PASS, "a")
     assert (await judge(policy, own, **ONE, result=RESULT)).is_valid
     assert [question.manner.confirms for question in own.asked] == [False, True]
+
+
+async def test_each_step_that_confirms_asks_a_judge_of_its_own() -> None:
+    second = LoopStep(confirm=True, judge=JudgeModel(model="c"), from_submission=2)
+    policy = policy_of("single", "a", loop=[CONFIRM, second, LoopStep(asks=0)])
+    for submission, is_valid in ((1, True), (2, False)):
+        judges = StandIn(PASS, "a"), StandIn(PASS, "b"), StandIn(FAIL, "c")
+        verdict = await judge(policy, *judges, **ONE, submission=submission)
+        assert (verdict.is_valid, verdict.is_unproven) == (is_valid, not is_valid)
+        assert (len(judges[1].asked), len(judges[2].asked)) == (1, submission - 1)

@@ -40,7 +40,7 @@ class Judgement:
         self._limits = limits
         self._log = AskLog(len(document.criteria), document.prompt.version)
         self._steps = [step for step in policy.steps if submission >= step.from_submission]
-        self._confirmer: Confirmer | None = None
+        self._confirmers: dict[int, Confirmer] = {}  # by the places of their steps
         self._let_pass: set[str | None] = set()  # the families of those who let pass what is required
         self.ballots: dict[int, Ballot] = {}
         self.stages: list[StageVerdict] = []
@@ -95,19 +95,20 @@ class Judgement:
             self.ballots |= {place: self._note(place, _NOT_WHOLE) for place in refused}
             if not (places := [place for place in places if place not in refused]):
                 return
-        if step := next((step for step in self._steps if step.confirm), None):
-            terms = self._bound(Terms("confirm", CONFIRMING))
-            judge = self._judge_of(step.judge or self._choose_other())
-            self._confirmer = Confirmer(judge, self._document, self._log, terms)
+        terms = self._bound(Terms("confirm", CONFIRMING))
+        for number, step in enumerate(self._steps):
+            if step.confirm:
+                judge = self._judge_of(step.judge or self._choose_other())
+                self._confirmers[number] = Confirmer(judge, self._document, self._log, terms)
         stage = self._policy.stages[-1]
         carry_out = {"single": self._ask_one, "quorum": self._ask_several, "cascade": self._ask_in_turn}[stage.kind]
         self._decide(stage.kind, places, await carry_out(stage, places))
 
     async def doubt(self, run_checks: RunChecks | None, subject: Subject) -> None:
         """Take what a pass of this submission needs besides, until one thing is missing."""
-        for step in self._steps:
-            if step.confirm and self.passes:
-                await self._confirm()
+        for place, step in enumerate(self._steps):
+            if place in self._confirmers and self.passes:
+                await self._confirm(self._confirmers[place])
             for number in range(step.asks):
                 if self.passes:
                     await self._refute(step, number)
@@ -157,16 +158,12 @@ class Judgement:
             self.reasons += cheap.reasons
         return list(ballots.values())
 
-    async def _confirm(self) -> None:
+    async def _confirm(self, confirmer: Confirmer) -> None:
         """Have the passes confirmed that decide and rest on passages; what these do not show is no pass any more."""
-        places = [
-            place
-            for place, one in enumerate(self._document.criteria)
-            if one.required and one.kind == MEETS and place in self.ballots
-        ]
-        if not places or self._confirmer is None:
+        criteria, judges, reasons = self._document.criteria, self._policy.stages[-1].judges, list[str]()
+        places = [place for place, one in enumerate(criteria) if one.required and one.kind == MEETS]
+        if not places:
             return
-        confirmer, judges, reasons = self._confirmer, self._policy.stages[-1].judges, list[str]()
 
         async def confirm(place: int) -> Ballot:
             async def ask_again(wanting: str) -> Ballot:
@@ -222,7 +219,7 @@ class Judgement:
 
     def _call(self, model: JudgeModel | None, terms: Terms) -> Juror:
         terms = self._bound(terms)
-        confirmer = None if terms.manner.refutes else self._confirmer
+        confirmer = None if terms.manner.refutes else next(iter(self._confirmers.values()), None)
         return Juror(self._judge_of(model), self._document, self._log, terms, confirmer)
 
     def _bound(self, terms: Terms) -> Terms:
