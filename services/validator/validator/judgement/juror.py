@@ -40,7 +40,7 @@ class Document:
 
     evidence: Evidence
     parts: Sequence[Questions]
-    excerpt: Questions | None = None  # of a result that has parts
+    excerpt: Questions
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Document:
         self._result = result
         self._section_chars = section_chars
         self._whole = Questions(result, prompt=prompt, task=task)
+        self._of_excerpt = frozenset[int]()
 
     @property
     def chars(self) -> int:
@@ -76,21 +77,21 @@ class Document:
         if len(self._whole) > self._section_chars:
             self.parts = await self.compute(self._divide)
         if len(self.parts) > 1:
-            self.excerpt = self._whole.about(
-                take_excerpt(render_result(self._result), self._section_chars), name=EXCERPT
-            )
+            meets = [place for place, one in enumerate(self.criteria) if one.kind == MEETS]
+            self._of_excerpt = frozenset(one for one in meets if is_about_the_whole(self.criteria[one].text))
+        if self._of_excerpt:
+            self.excerpt = await self.compute(self._take_excerpt)
 
     def takes_excerpt(self, place: int) -> bool:
         """Return whether a criterion is judged by the excerpt: a `meets` about the whole, of a result that has parts.
 
         What must never be is looked for in all parts, whatever it is about.
         """
-        criterion = self.criteria[place]
-        return self.excerpt is not None and criterion.kind == MEETS and is_about_the_whole(criterion.text)
+        return place in self._of_excerpt
 
-    def confirm(self, place: int, quotes: Sequence[str], manner: Manner) -> tuple[Sequence[str], Question]:
+    async def confirm(self, place: int, quotes: Sequence[str], manner: Manner) -> tuple[Sequence[str], Question]:
         """Return the passages around quotations, and the question whether they alone show what a criterion says."""
-        passages = self.evidence.find_passages(quotes) or list(quotes)
+        passages = await self.compute(self.evidence.find_passages, quotes) or list(quotes)
         reference = self.references.get(place + 1, "")
         return passages, self._whole.confirm(self.criteria[place], passages, reference, manner)
 
@@ -117,6 +118,9 @@ class Document:
     def _divide(self) -> Sequence[Questions]:
         sections = cut_result(self._result, self._section_chars)
         return self._whole.divide(sections) if len(sections) > 1 else [self._whole]
+
+    def _take_excerpt(self) -> Questions:
+        return self._whole.about(take_excerpt(render_result(self._result), self._section_chars), name=EXCERPT)
 
     async def compute(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function that looks at the whole result: of a long one not on the event loop."""
@@ -176,8 +180,8 @@ class Juror:
         """
         parts, ballots = self._document.parts, dict[int, Ballot]()
         of_excerpt = [place for place in places if self._document.takes_excerpt(place)]
-        if of_excerpt and (excerpt := self._document.excerpt) is not None:
-            ballots = await self._hear(excerpt, of_excerpt, faults)
+        if of_excerpt:
+            ballots = await self._hear(self._document.excerpt, of_excerpt, faults)
         others = [place for place in places if place not in ballots]
         for part in parts:
             if not (asked := [place for place in others if place not in ballots or not is_settled(ballots[place])]):
@@ -305,7 +309,7 @@ class Confirmer:
         """Return what the passages of a ballot do not show, in words; None if they show its outcome."""
         if not ballot.verdict.evidence:
             return NOT_QUOTED
-        passages, question = self._document.confirm(place, ballot.verdict.evidence, self._terms.manner)
+        passages, question = await self._document.confirm(place, ballot.verdict.evidence, self._terms.manner)
         key = (place, frozenset(passages))
         if key not in self._shown:
             self._shown[key] = await self._ask(place, ballot.outcome, question)
