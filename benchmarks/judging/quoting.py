@@ -81,23 +81,24 @@ def read_lines(name: str) -> list[dict[str, Any]]:
 
 def quote_first(result: Any, _: Criterion) -> Iterator[str | None]:
     """Yield the first sentence of a result, and then the others; None if it has none."""
-    sentences = list(_list_sentences(result))
+    sentences = list(list_sentences(result))
     yield from sentences or [None]
 
 
 def quote_anything(result: Any, criterion: Criterion) -> Iterator[str | None]:
     """Yield whatever is evidence on a criterion by the rules."""
     text, evidence = render_result(result), Evidence(result, [criterion.text])
-    candidates = [*_list_sentences(result), text, json.dumps(result, ensure_ascii=False), *text.split()[:1_000]]
+    candidates = [*list_sentences(result), text, json.dumps(result, ensure_ascii=False), *text.split()[:1_000]]
     yield from (quote for quote in candidates if evidence.find_fault(quote, criterion.text) is None)
 
 
-def _list_sentences(value: Any) -> Iterator[str]:
+def list_sentences(value: Any) -> Iterator[str]:
+    """Yield the sentences and lines of the texts in a result."""
     if isinstance(value, str):
         yield from (sentence for sentence in re.split(r"(?<=[.!?])\s+|\n", value) if sentence.strip())
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _list_sentences(item)
+            yield from list_sentences(item)
 
 
 def judge(

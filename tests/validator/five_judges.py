@@ -4,12 +4,13 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 from attacking_results import ORDERS
 from fake_judge import read_data
+from judging.quoting import list_sentences
 
 from contracts.evidence import render_result
 from validator.ports import Reply
@@ -54,7 +55,7 @@ def obey(question: Question, result: Any, criterion: str) -> Said:
     mark = told.split("The random word is ")[1].split(".", maxsplit=1)[0]
     outside = "\n".join(told.split(f"\n{mark}\n")[::2]) + "".join(_CONTROL.split(told)[1:])
     if any(order in outside for order in ORDERS):
-        return "pass", max(_list_sentences(result), key=len, default="")
+        return "pass", max(list_sentences(result), key=len, default="")
     return be_honest(question, result, criterion)
 
 
@@ -91,7 +92,7 @@ def make_lucky() -> Rule:
     random = Random(12)
 
     def be_lucky(_: Question, result: Any, __: str) -> Said:
-        return "pass", random.choice(list(_list_sentences(result)) or ["nothing"])
+        return "pass", random.choice(list(list_sentences(result)) or ["nothing"])
 
     return be_lucky
 
@@ -104,11 +105,3 @@ def make_confirmer(seed: str) -> Rule:
         return ("pass" if is_wrong else "fail"), None
 
     return confirm
-
-
-def _list_sentences(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield from (sentence for sentence in re.split(r"(?<=[.!?])\s+|\n", value) if sentence.strip())
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _list_sentences(item)

@@ -252,10 +252,10 @@ def is_reusable(verdict: Verdict, result: Any, policy: JudgePolicy | None = None
     Not if the judge did not answer, a policy had its say, a check looked at more than the result, or the judge saw what
     the agent was told before.
     """
-    if policy is not None and "feedback" in policy.task:
-        return False
     checks = [one.text for one in verdict.criteria if one.kind == "check"]
     if policy is not None:
+        if "feedback" in policy.task:
+            return False
         checks += [step.check for step in policy.loop if step.check is not None]
     return verdict.judge_error is None and not is_empty(result) and not any(map(needs_context, checks))
 

@@ -5,7 +5,7 @@ A positive is a result that is good, or a criterion that is met. What a judge ca
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations, groupby
@@ -55,14 +55,7 @@ def clopper_pearson_low(count: int, total: int) -> float:
 
 def count_missing(count: int, total: int, least: float) -> int:
     """Return how many more cases, all judged rightly, bring the exact lower bound of a share to `least`, below 1."""
-    most = 1
-    while not _reaches(count + most, total + most, least):
-        most *= 2
-    few = -1  # bisected: each right case more lifts the bound
-    while most - few > 1:
-        middle = (few + most) // 2
-        few, most = (few, middle) if _reaches(count + middle, total + middle, least) else (middle, most)
-    return most
+    return _find_least(lambda more: _reaches(count + more, total + more, least), math.inf) or 0
 
 
 def count_missing_alike(count: int, total: int, least: float) -> int | None:
@@ -72,14 +65,15 @@ def count_missing_alike(count: int, total: int, least: float) -> int | None:
     """
     if not total:
         return None
+    return _find_least(lambda more: _reaches((total + more) * count // total, total + more, least), _MORE_MAX)
 
-    def is_enough(more: int) -> bool:
-        return _reaches((total + more) * count // total, total + more, least)
 
+def _find_least(is_enough: Callable[[int], bool], bound: float) -> int | None:
+    """Return, by bisection, a number from which on it is enough; None if twice as much again goes beyond the bound."""
     few, most = -1, 1
     while not is_enough(most):
         most *= 2
-        if most > _MORE_MAX:
+        if most > bound:
             return None
     while most - few > 1:
         middle = (few + most) // 2

@@ -73,7 +73,7 @@ async def list_log_dirs(admin: AIOKafkaAdminClient) -> Sequence[LogDir]:
     for broker in (await admin.describe_cluster())["brokers"]:
         try:
             response: Any = await admin._send_request(_LogDirsRequest(), broker["node_id"])  # noqa: SLF001 - it has no other way
-        except (IncompatibleBrokerVersion, NotImplementedError):
+        except (IncompatibleBrokerVersion, NotImplementedError):  # how aiokafka says that it has none, or an older one
             continue
         found += [
             LogDir(broker["node_id"], path, usable)

@@ -10,6 +10,8 @@ from sqlalchemy import text
 from contracts.jsontext import json_text
 from contracts.judging.policy import split_reference
 from jobstore.domain.judging.versions import Kind, Named, Version, Versions, Wanted
+from jobstore.domain.model import ExecutionStage
+from jobstore.storage.room import is_alive
 from jobstore.storage.sql import Connection
 
 #: A reference without a version means the one that is current, and nothing where the name is retired.
@@ -42,11 +44,10 @@ _NOTE_VALIDATOR: Final = text(
     """,
 )
 _VALIDATORS: Final = text(
-    """
+    f"""
     SELECT owner, judge, CAST(judge_keys AS text) AS keys, seen_at FROM workers
-    WHERE stage = 'JUDGING' AND seen_at > signoff_now() - make_interval(secs => :alive_s)
-    ORDER BY seen_at DESC, owner LIMIT :limit
-    """,
+    WHERE {is_alive(ExecutionStage.JUDGING)} ORDER BY seen_at DESC, owner LIMIT :limit
+    """,  # noqa: S608 - words of our own
 )
 
 
