@@ -192,3 +192,9 @@ async def test_a_malformed_body_is_a_bad_request(server: TestServer, body: bytes
     async with TestClient(server) as client, client.post("/v1/chat/completions", data=body) as answer:
         assert answer.status == 400
         assert (await answer.json())["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("result", [[], {"errors": []}])
+def test_where_nothing_stands_nothing_stands_that_never_may(result: Any) -> None:
+    finding = Judged(result, ["Contains an error"]).judge("Contains an error", "never")
+    assert (finding.outcome, finding.evidence) == ("pass", None)

@@ -39,19 +39,20 @@ class Judged:
         if kind == "never":
             if found:
                 return Finding(found[0], f"the result contains {found[0]!r} ({DISCLAIMER})", "fail")
-            return self._pass(criterion, "the result contains none of the quoted words")
+            quote = self._find_evidence(criterion)  # which a pass of `never` does without
+            return Finding(quote, f"the result contains none of the quoted words ({DISCLAIMER})", "pass")
         if missing := [f'"{phrase}"' for phrase, spelt in phrases.items() if spelt is None]:
             comment = f"the result does not contain {', '.join(missing)} ({DISCLAIMER})"
             return Finding(found[0] if found else None, comment, "fail")
         if found:
             return Finding(found[0], f"the result contains all the quoted words ({DISCLAIMER})", "pass")
-        return self._pass(criterion, "the result is not empty")
-
-    def _pass(self, criterion: str, comment: str) -> Finding:
-        for passage in self._passages:
-            if self._evidence.find_fault(passage, criterion) is None:
-                return Finding(passage, f"{comment} ({DISCLAIMER})", "pass")
+        if (quote := self._find_evidence(criterion)) is not None:
+            return Finding(quote, f"the result is not empty ({DISCLAIMER})", "pass")
         return Finding(None, f"the result is empty ({DISCLAIMER})", "fail")
+
+    def _find_evidence(self, criterion: str) -> str | None:
+        """Return the first passage that is evidence on a criterion; None if there is none."""
+        return next((one for one in self._passages if self._evidence.find_fault(one, criterion) is None), None)
 
 
 def list_passages(result: Any) -> Iterator[str]:
