@@ -56,8 +56,9 @@ class Handlers:
             bounds = self._progress_interval_s, self._call_cost_max_usd
             attempt = Attempt(answer, self._worker, self._agents, self._publisher, *bounds)
             expires_at = asked_at + answer.lease_s
+            work = attempt.run, attempt.give_up
             self._worker.start_work(
-                answer.lease, answer.job_id, expires_at, attempt.run, attempt.give_up, names=answer.names
+                answer.lease, answer.job_id, expires_at, *work, names=answer.names, within_share=True
             )
             return None
         if claim.replay:

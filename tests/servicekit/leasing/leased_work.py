@@ -47,9 +47,9 @@ class Work:
             raise self.report_errors.pop(0)
 
 
-def begin(worker: Worker, work: Work, a_lease=None, *, do=None, runs_for_s: float = 60.0) -> bool:
+def begin(worker: Worker, work: Work, a_lease=None, *, do=None, runs_for_s: float = 60.0, **how) -> bool:
     expires_at = time.monotonic() + runs_for_s
-    return worker.start_work(a_lease or lease(), "job-1", expires_at, do or work, work.give_up)
+    return worker.start_work(a_lease or lease(), "job-1", expires_at, do or work, work.give_up, **how)
 
 
 async def begun(worker: Worker, work: Work, a_lease=None) -> HeldLease:

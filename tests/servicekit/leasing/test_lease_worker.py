@@ -277,6 +277,18 @@ async def test_what_is_granted_too_late_is_given_back_together(work):
     assert work.begun == []
 
 
+async def test_what_is_granted_under_a_name_that_has_nearly_all_is_given_back_at_once(worker, leases, work):
+    """Else a burst of records, which the jobstores' transactions count by the same room, leaves nothing for others."""
+    for _ in range(10):
+        begin(worker, work, names=("tenant:flood", "agent:drips"), within_share=True)
+    await until(lambda: len(leases.given_back) == 1)
+    assert len(work.begun) == 9
+    assert begin(worker, work, other := lease(), names=("agent:well",), within_share=True)
+    await until(lambda: len(work.begun) == 10)
+    assert work.begun[-1].lease == other
+    assert [begun for _, begun in leases.given_back] == [False]
+
+
 async def test_what_cannot_be_given_back_goes_with_the_next_renewal(work):
     leases = FakeLeases(lease_s=60.0)
     worker = Worker("test", leases, capacity=10, outcomes_max=10)

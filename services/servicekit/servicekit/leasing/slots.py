@@ -48,6 +48,13 @@ class Slots:
         """Return whether a slot may be taken now under these names."""
         return self.free > 0 and all(may_have_more(self._held[name], self.free) for name in names)
 
+    def is_overfull(self, names: Names) -> bool:
+        """Return whether one of these names holds so much that work should be done elsewhere, though it was granted.
+
+        That is twice the share: of what several take one gets more than its part by chance.
+        """
+        return any(not may_have_more(self._held[name], 2 * self.free) for name in names)
+
     def _let_in(self, names: Names) -> None:
         queue = self._waiting.pop(names)
         turn = queue.popleft()

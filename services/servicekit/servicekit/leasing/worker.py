@@ -168,11 +168,14 @@ class Worker:
         *,
         names: Names = (),
         size: int = 0,
+        within_share: bool = False,
     ) -> bool:
         """Start work that was granted; return False if this grant, or a later one, is held already, or has ended here.
 
-        It has a slot under `names`, and is about so many bytes. `work` returns what publishes its outcome, or raises
-        UnableError, after which it is given back. `give_up` publishes instead that it, or this, failed unexpectedly.
+        It has a slot under `names`, and is about so many bytes. Where it keeps its slot, and must be `within_share`, it
+        is given back unbegun if one of its names holds far more than its share. `work` returns what publishes its
+        outcome, or raises UnableError, after which it is given back. `give_up` publishes instead that it, or this,
+        failed unexpectedly.
         """
         older = self._held.get(lease.execution_id)
         if (older is not None and older.lease.lease >= lease.lease) or lease in self._awaited or lease in self._ended:
@@ -180,6 +183,9 @@ class Worker:
         if older is not None:
             self._abort(older)
         held = HeldLease(lease, job_id, expires_at, names=names, size=size, slots=[names])
+        if within_share and self._slots.is_overfull(names):
+            self._turn_away(held)  # transactions that count the same room give too much of it
+            return True
         self._held[lease.execution_id] = held
         self._slots.take(names)
         self._reported_room = self.room  # the jobstore knows it: it granted this
