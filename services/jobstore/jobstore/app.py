@@ -76,6 +76,8 @@ RECORDS_MAX = 200
 #: The jobstore looks at a result so many seconds after it was written: by then the claim of a validator has recorded
 #: nearly all. It may look at twice that, which must be well within a lease: a worker that has ended renews none.
 RESULTS_DELAY_S = 3.0
+#: How long a client that only reads may take to disconnect at the end.
+DISCONNECT_TIMEOUT_S = 0.5
 
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:
@@ -99,7 +101,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         upstreams = Upstreams(settings.upstreams, secrets)
         subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams, terms)
         topics = Topics(settings.kafka)
-        stack.push_async_callback(topics.close)
+        stack.push_async_callback(_disconnect, topics.close)
         make_topics = partial(_make_topics, settings)
         fact_keys = FactKeys.derive(secrets)
         check_age = partial(refuse_older_database, settings.kafka, database, fact_keys)
@@ -115,7 +117,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         groups = _watch_groups(stack, database, settings, subscriptions, terms)
         operation_worker = OperationWorker(database, runner)
         dead_letters = DeadLetterTopics(settings.kafka, fact_keys, database, runner, publisher)
-        stack.push_async_callback(dead_letters.close)
+        stack.push_async_callback(_disconnect, dead_letters.close)
         if settings.health_address:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
             stack.push_async_callback(
@@ -240,6 +242,13 @@ async def _run_on_kafka(
         await publisher.stop()
 
 
+async def _disconnect(close: Callable[[], Awaitable[None]]) -> None:
+    """Disconnect a client of the broker that owes it nothing: where the broker is away that would wait for it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
+            await close()
+
+
 async def _make_topics(settings: Settings) -> None:
     if settings.create_topics:
         await ensure_topics(settings.kafka, settings.topic_replication)
@@ -288,7 +297,7 @@ async def _begin_administration(database: Database) -> None:
 
 def _make_readers(stack: contextlib.AsyncExitStack, kafka: str, groups: Mapping[str, str]) -> Readers:
     readers = Readers(kafka, groups)
-    stack.push_async_callback(readers.close)
+    stack.push_async_callback(_disconnect, readers.close)
     return readers
 
 
