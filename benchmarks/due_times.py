@@ -51,7 +51,7 @@ async def find_entry(client: JobStoreClient, job_id: str, kind: str) -> JobLog:
 
 async def measure_deadline(client: JobStoreClient, agent: str) -> float:
     """Return how late a deadline acts."""
-    policy = Policy(deadline_s=ASKED_S, max_attempts=1)
+    policy = Policy(deadline_s=ASKED_S, max_calls=1)
     job = await client.create_job(NewJob(title="t", acceptance_criteria="c", agent_id=agent, policy=policy))
     await client.execute_job(job.id)
     asked, ended = await find_entry(client, job.id, "requested"), await find_entry(client, job.id, "deadline")
@@ -69,7 +69,7 @@ async def measure_start(client: JobStoreClient) -> float:
 async def measure_next_call(client: JobStoreClient, url: str) -> float:
     """Return how late a second call has failed, which it does at once; of an agent of its own, so no circuit opens."""
     agent = await client.create_agent(NewAgent(name="failing", url=url))
-    policy = Policy(max_attempts=2, backoff_first_s=ASKED_S)
+    policy = Policy(max_calls=2, backoff_first_s=ASKED_S)
     job = await client.create_job(NewJob(title="t", acceptance_criteria="c", agent_id=agent.id, policy=policy))
     await client.execute_job(job.id)
     first, second = await find_entry(client, job.id, "call_failed"), await find_entry(client, job.id, "failed")

@@ -75,7 +75,7 @@ class World:
             await (self.client.cancel_operation(name) if kind == "batch" else self.client.remove_limit(limit.name))
         token = ""
         while True:
-            jobs, token = await self.client.list_jobs(limit=500, page_token=token)
+            jobs, token = await self.client.list_jobs(page_size=500, page_token=token)
             live = [job.id for job in jobs if job.live]
             await asyncio.gather(*map(self.client.cancel_job, live), return_exceptions=True)  # some end meanwhile
             if not token:
@@ -158,7 +158,7 @@ async def begin_later_and_pause(world: World, _: AsyncExitStack) -> Job:
 
 async def fail(world: World, _: AsyncExitStack) -> Job:
     """Call an agent that fails, and wait to call it again."""
-    return await world.ask("failing", policy=Policy(max_attempts=5, backoff_first_s=600.0, backoff_max_s=600.0))
+    return await world.ask("failing", policy=Policy(max_calls=5, backoff_first_s=600.0, backoff_max_s=600.0))
 
 
 async def open_circuit(world: World, _: AsyncExitStack) -> Job:
@@ -175,7 +175,7 @@ async def probe_circuit(world: World, _: AsyncExitStack) -> Job:
 
 async def ask_broken(world: World, agent: str) -> Job:
     """Open the circuit of an agent that fails, and ask it once more."""
-    once = Policy(max_attempts=1)
+    once = Policy(max_calls=1)
     for _number in range(8):
         await world.ask(agent, policy=once)
     while str((await world.client.get_agent(agent)).circuit) == "closed":  # noqa: ASYNC110 - it tells by no event

@@ -248,7 +248,7 @@ async def measure_list(
 ) -> dict[str, Any]:
     """Measure how long a list takes."""
     if path == "/api/jobs":
-        parameters = {**parameters, "limit": "100", "fields": "summary"}
+        parameters = {**parameters, "page_size": "100", "fields": "summary"}
     took, items = [], None
     for _ in range(repeats):
         begun = time.perf_counter()

@@ -125,7 +125,7 @@ async def measure_shadow(bench: Bench, judge: Judge) -> dict[str, Any]:
     resumed_s = await measure_resuming(judge)
     await until_ended(bench, operation_id)
     took_s = time.monotonic() - began
-    report = await bench.client.get_rejudge_report(operation_id, limit=1)
+    report = await bench.client.get_rejudge_report(operation_id, page_size=1)
     cpu_ms = {name: round(seconds * 1000 / done, 2) for name, seconds in used.parts.items() if name != "judge"}
     cpu_ms["judge"] = round(used.parts["judge"] * 1000 / done - sum(cpu_ms.values()), 2)
     return {

@@ -29,7 +29,7 @@ ON CONFLICT DO NOTHING
 _JOBS: Columns = (
     (
         "id, title, description, acceptance_criteria, payload, status, version, agent_id, execution_id, live, not_met,"
-        " priority, tenant, labels, policy, spec_hash, batch_id, created_at, updated_at, spent_usd, duration_s, code,"
+        " priority, tenant, labels, policy, spec_hash, batch_id, created_at, updated_at, cost_usd, duration_s, code,"
         " cancelled, not_met_criteria"
     ),
     """
@@ -115,7 +115,7 @@ WITH jobs_made AS (
 INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, due_at, offers, submission, agent_id,
     policy, request_version, priority, spent, tenant, flow)
 SELECT md5($2::text || n)::uuid, $2::text || n, 'EXECUTING', 'QUEUED', 0, 0, 0, now(), 0, 1, $3::text,
-    '{"max_attempts": 1, "attempt_timeout_s": 60.0}', 2, 5, 0, 'flood', ARRAY['agent:' || $3::text]
+    '{"max_calls": 1, "attempt_timeout_s": 60.0}', 2, 5, 0, 'flood', ARRAY['agent:' || $3::text]
 FROM generate_series(1, $1::int) n
 """
 #: What a life leaves behind in tables and indexes: each execution is queued, offered, leased twice and done.

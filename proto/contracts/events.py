@@ -160,7 +160,6 @@ class CancelRequested(Event):
     execution_id: UUID
     job_id: JobId | None = None
     reason: Text | None = None
-    requested_by: Text = "upstream"
 
     @property
     def event_id(self) -> UUID:

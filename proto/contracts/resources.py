@@ -53,7 +53,7 @@ class Policy(StrictModel):
     """How a job is run. What is not set is taken from the agent, and then from the service's settings."""
 
     max_submissions: int | None = Field(None, ge=1, le=100, description="not-met verdicts before the job is REJECTED")
-    max_attempts: int | None = Field(None, ge=1, le=100, description="calls of the agent in all, lost ones included")
+    max_calls: int | None = Field(None, ge=1, le=100, description="calls of the agent in all, lost ones included")
     attempt_timeout_s: float | None = Field(None, gt=0, le=86_400, description="the whole call of an agent")
     deadline_s: float | None = Field(None, gt=0, le=2_592_000, description="all attempts and the judgement")
     delivery: Delivery | None = None
@@ -85,6 +85,14 @@ class Policy(StrictModel):
     criteria_set: Reference | None = Field(
         None, description="the criteria set that is judged by besides, by name or `name@version`"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, given: object) -> object:
+        """Take the number of calls by the name that it had, too."""
+        if not isinstance(given, dict) or "max_attempts" not in given:
+            return given
+        return {"max_calls" if name == "max_attempts" else name: value for name, value in given.items()}
 
     def over(self, other: "Policy") -> "Policy":
         """Return this policy, with the fields that are not set taken from another."""
@@ -183,8 +191,8 @@ class Job(Model):
     capabilities: list[str] = Field(default_factory=list)
     not_before: datetime | None = None
     batch_id: UUID | None = Field(None, description="the last that executed it")
-    spent_usd: float = Field(0.0, description="by all calls of agents and judges, as far as they claim it")
-    spent_tokens: int = 0
+    cost_usd: float = Field(0.0, description="by all calls of agents and judges, as far as they claim it")
+    tokens: int = 0
     live: bool | None = Field(
         None, description="whether an execution is asked for or under way; None: it is not known here"
     )
@@ -234,11 +242,11 @@ class JobLog(Model):
     submission: int | None = None
     event_id: UUID | None = None
     progress: float | None = Field(None, description="of the job, after it")
-    spent_usd: float | None = Field(None, description="by the job, after it; None where nothing was")
-    spent_tokens: int | None = None
+    cost_usd: float | None = Field(None, description="by the job, after it; None where nothing was")
+    tokens: int | None = None
     next_attempt_at: datetime | None = Field(None, description="after a failure: when the agent is called again")
     kind: str | None = Field(None, description="what was reported, asked for or noticed: claimed, progress, result ...")
-    calls: int | None = Field(None, description="of the agent, that the execution's policy allows in all")
+    max_calls: int | None = Field(None, description="of the agent, that the execution's policy allows in all")
     spent_calls: int | None = Field(None, description="of the execution, after it: that failed or were lost")
     actor: str | None = Field(None, description="who asked for it, by their credentials")
     duration_s: float | None = Field(
@@ -327,8 +335,8 @@ class JobFilter(StrictModel):
     criterion_not_met: Annotated[Text, StringConstraints(max_length=2_000)] | None = Field(
         None, description="the text of a required criterion that the last verdict did not pass"
     )
-    spent_usd_min: Amount | None = Field(None, description="or as much; jobs whose last execution ended")
-    spent_usd_max: Amount | None = Field(None, description="or as much")
+    cost_usd_min: Amount | None = Field(None, description="or as much; jobs whose last execution ended")
+    cost_usd_max: Amount | None = Field(None, description="or as much")
     duration_s_min: Amount | None = Field(None, description="or as long")
     duration_s_max: Amount | None = Field(None, description="or as long")
     id_part: Annotated[Text, StringConstraints(min_length=4, max_length=200)] | None = Field(
@@ -352,10 +360,10 @@ class JobFilter(StrictModel):
     @model_validator(mode="before")
     @classmethod
     def _rename(cls, given: object) -> object:
-        """Take the bounds of the cost by the name that they have in addresses and options, too."""
+        """Take the bounds of the cost by the names that they had, too."""
         if not isinstance(given, dict):
             return given
-        names = {"cost_min": "spent_usd_min", "cost_max": "spent_usd_max"}
+        names = {f"{old}_{bound}": f"cost_usd_{bound}" for old in ("cost", "spent_usd") for bound in ("min", "max")}
         return {names.get(name, name): value for name, value in given.items()}
 
 

@@ -43,16 +43,17 @@ class JobOrder(StrEnum):
     CREATED = "created_at"
     UPDATED_DESC = "-updated_at"
     UPDATED = "updated_at"
-    COST_DESC = "-cost"
-    COST = "cost"
+    COST_DESC = "-cost_usd"
+    COST = "cost_usd"
     DURATION_DESC = "-duration_s"
     DURATION = "duration_s"
     PRIORITY_DESC = "-priority"
 
     @classmethod
     def _missing_(cls, value: object) -> "JobOrder | None":
-        """Take the name that the cost had in orders, too."""
-        return {"spent_usd": cls.COST, "-spent_usd": cls.COST_DESC}.get(str(value))
+        """Take the names that the cost had in orders, too."""
+        earlier = {"cost": cls.COST, "spent_usd": cls.COST}
+        return earlier.get(str(value)) or (cls.COST_DESC if str(value).removeprefix("-") in earlier else None)
 
 
 #: The fields of jobs of which the values are counted; of a label, `label:NAME`.

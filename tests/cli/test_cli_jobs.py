@@ -207,9 +207,9 @@ async def test_jobs_are_listed_by_status_and_label(signoff, jobstore):
     await jobstore.add(poem(id="other"))
     ran = await signoff("jobs", "list", "--status", "assigned", "--label", "team=a", "--json")
     assert [job["id"] for job in ran.json["items"]] == ["poem"]
-    assert ran.json["next_cursor"] is None
-    first = await signoff("jobs", "list", "--limit", "1")
-    assert "--cursor 1" in first.out
+    assert ran.json["next_page_token"] is None
+    first = await signoff("jobs", "list", "--page-size", "1")
+    assert "--page-token 1" in first.out
 
 
 async def test_a_list_filters_by_how_jobs_ended_and_says_what_was_cancelled(signoff, jobstore):
@@ -222,13 +222,13 @@ async def test_a_list_filters_by_how_jobs_ended_and_says_what_was_cancelled(sign
     (asked,) = jobstore.asked(jobs_pb.ListJobsRequest)
     chosen = asked.filter
     assert (chosen.cancelled, list(chosen.codes), chosen.criterion_not_met) == (True, ["agent_status"], "It rhymes")
-    assert (chosen.spent_usd_min, chosen.duration_s_max) == (0.5, 60.0)
+    assert (chosen.cost_usd_min, chosen.duration_s_max) == (0.5, 60.0)
     assert asked.order == jobs_pb.JOB_ORDER_DURATION_DESC
-    for word in ("cost", "spent_usd"):
+    for word in ("cost", "cost_usd"):
         assert (await signoff("jobs", "list", f"--sort={word}")).status == 0
         assert jobstore.asked(jobs_pb.ListJobsRequest)[-1].order == jobs_pb.JOB_ORDER_COST
     refused = await signoff("jobs", "list", "--sort=price")
-    assert (refused.status, "'-cost', 'cost'" in refused.err) == (2, True)
+    assert (refused.status, "'-cost_usd', 'cost_usd'" in refused.err) == (2, True)
 
 
 async def test_a_list_leaves_out_what_is_negated(signoff, jobstore):
@@ -255,7 +255,7 @@ async def test_jobs_are_counted_by_the_values_of_a_field(signoff, jobstore):
         ["7", "agent_timeout"],
     ]
     assert "of the newest 20000 that match" in ran.out
-    assert "--limit shows more" in ran.out
+    assert "--page-size shows more" in ran.out
     (asked,) = jobstore.asked(jobs_pb.ListJobFacetsRequest)
     assert (asked.field, asked.page_size, list(asked.filter.statuses)) == ("code", 2, [pb.JOB_STATUS_FAILED])
     ran = await signoff("jobs", "facets", "code", "--json")
@@ -431,10 +431,12 @@ async def test_a_file_that_others_can_write_does_not_say_where_the_system_is(sig
 async def test_what_a_job_has_spent_is_shown_where_anything_was(signoff, jobstore):
     await jobstore.add(poem())
     assert "spent" not in (await signoff("jobs", "get", "poem")).out
-    spent = {"spent_usd": 0.0125, "spent_tokens": 1200}
+    spent = {"cost_usd": 0.0125, "tokens": 1200}
     jobstore.jobs["poem"] = jobstore.jobs["poem"].model_copy(update=spent)
     await jobstore.record("poem", JobLogStatus.FAILED, code="budget_exhausted", **spent)
-    assert re.search(r"spent +0.0125 USD, 1200 tokens, as its agent claims", (await signoff("jobs", "get", "poem")).out)
+    assert re.search(
+        r"spent +0.0125 USD, 1200 tokens, as claimed by agents and judges", (await signoff("jobs", "get", "poem")).out
+    )
     first, *_, last = (await signoff("jobs", "logs", "poem")).out.splitlines()
     assert "so far" not in first
     assert last.endswith("budget_exhausted (0.0125 USD, 1200 tokens so far)")

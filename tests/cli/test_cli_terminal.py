@@ -111,7 +111,7 @@ async def test_a_list_says_where_only_the_newest_were_searched(signoff, jobstore
     assert "among the newest" not in (await signoff("jobs", "list")).out
     jobstore.nonsense["ListJobs"] = jobs_pb.ListJobsResponse(searched=20_000, next_page_token="more")
     lines = (await signoff("jobs", "list", "--text", "oem")).out.splitlines()
-    assert lines[1:] == ["among the newest 20000: older ones were not looked at", "more: --cursor more"]
+    assert lines[1:] == ["among the newest 20000: older ones were not looked at", "more: --page-token more"]
     assert (await signoff("jobs", "list", "--text", "oem", "--json")).json["searched"] == 20_000
 
 
@@ -148,7 +148,7 @@ async def test_whoever_wants_no_colours_gets_none(signoff, jobstore, env, argume
 
 def test_a_long_message_is_cut_on_a_terminal_alone_and_not_where_it_is_plain(monkeypatch):
     at = datetime(2026, 11, 26, 12, tzinfo=UTC)
-    nothing = dict.fromkeys(("attempt", "code", "kind", "progress", "spent_usd", "spent_tokens"))
+    nothing = dict.fromkeys(("attempt", "code", "kind", "progress", "cost_usd", "tokens"))
     log = SimpleNamespace(created_at=at, version=1, status="FAILED", message="why " * 100 + "end", **nothing)
     shown = []
     for stream, plain in ((Terminal(), False), (Terminal(), True), (io.StringIO(), False)):
@@ -161,7 +161,7 @@ def test_a_long_message_is_cut_on_a_terminal_alone_and_not_where_it_is_plain(mon
 
 
 def test_an_edit_of_a_failed_job_does_not_look_as_if_it_had_failed(monkeypatch):
-    nothing = dict.fromkeys(("attempt", "progress", "spent_usd", "spent_tokens"))
+    nothing = dict.fromkeys(("attempt", "progress", "cost_usd", "tokens"))
     edit = {"kind": "edited", "code": "edited", "status": "FAILED", "message": "edited: title, payload"}
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     Output(as_json=False).show_log(SimpleNamespace(created_at=datetime.now(UTC), version=6, **edit, **nothing))

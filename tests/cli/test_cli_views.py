@@ -271,15 +271,15 @@ async def test_a_policy_is_given_field_by_field(signoff, jobstore):
 
 
 async def test_the_policy_and_limit_of_an_agent_are_set_and_changed(signoff, jobstore):
-    made = ["--id", "writer", "--name", "Writer", "--url", "http://127.0.0.1:1/", "--policy", "max_attempts=2"]
+    made = ["--id", "writer", "--name", "Writer", "--url", "http://127.0.0.1:1/", "--policy", "max_calls=2"]
     assert (await signoff("agents", "create", *made, "--concurrency", "3")).status == 0
     assert (await signoff("agents", "update", "writer", "--policy", "deadline_s=9", "--rate", "7")).status == 0
     policy = jobstore.agents["writer"].policy
-    assert (policy.max_attempts, policy.deadline_s) == (2, 9)
+    assert (policy.max_calls, policy.deadline_s) == (2, 9)
     (limit,) = (await signoff("limits", "list", "--json")).json["items"]
     assert (limit["name"], limit["concurrency"], limit["rate"]) == ("agent:writer", 3, 7)
-    assert (await signoff("agents", "update", "writer", "--policy", "max_attempts=")).status == 0
-    assert jobstore.agents["writer"].policy.max_attempts is None
+    assert (await signoff("agents", "update", "writer", "--policy", "max_calls=")).status == 0
+    assert jobstore.agents["writer"].policy.max_calls is None
 
 
 WRONG = [["jobs", "lst"], ["jobs", "list", "--limit", "x"], ["jobs", "list", "--bogus"], ["--bogus"], ["jobs", "get"]]

@@ -51,8 +51,8 @@ async def test_an_operation_is_made_once_listed_and_reported(http):
     for path, params in (("/api/operations", {"kind": "execute"}), ("/api/batches", {})):
         assert [each["id"] for each in (await get(http, path, **params))[1]["items"]] == [K]
 
-    first = (await get(http, f"/api/operations/{K}/items", limit=2))[1]
-    last = (await get(http, f"/api/operations/{K}/items", cursor=first["next_cursor"]))[1]
+    first = (await get(http, f"/api/operations/{K}/items", page_size=2))[1]
+    last = (await get(http, f"/api/operations/{K}/items", page_token=first["next_page_token"]))[1]
     found = first["items"] + last["items"]
     assert set(found[0]) == set(OperationItem.model_fields)
     assert [(item["job_id"], item["outcome"]) for item in found] == [

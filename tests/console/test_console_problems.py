@@ -121,7 +121,7 @@ async def test_a_body_that_is_no_json_is_malformed(http, body):
         ("null", "#"),
         ('{"acceptance_criteria": "x"}', "#/title"),
         ('{"title": "t\\u0000", "acceptance_criteria": "x"}', "#/title"),
-        ('{"title": "t", "acceptance_criteria": "x", "policy": {"max_attempts": 0}}', "#/policy/max_attempts"),
+        ('{"title": "t", "acceptance_criteria": "x", "policy": {"max_calls": 0}}', "#/policy/max_calls"),
         ('{"title": "t", "acceptance_criteria": "x", "labels": {"a/b": 1}}', "#/labels/a~1b"),
     ],
 )
@@ -168,7 +168,7 @@ async def test_a_missing_body_is_invalid(http):
         await problem(answer, 422, "invalid_request")
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "status=DONE", "label=nocolon"])
+@pytest.mark.parametrize("query", ["page_size=0", "page_size=501", "page_size=x", "status=DONE", "label=nocolon"])
 async def test_a_query_of_another_shape_is_told_which(http, query):
     async with http.get(f"/api/jobs?{query}") as answer:
         body = await problem(answer, 422, "invalid_request")
@@ -265,9 +265,9 @@ async def test_what_is_wrong_is_told_in_words_that_say_what_to_do(http):
         "#/labels": "must be an object of names and values",
     }
     assert told["detail"].endswith("; and 2 more in `errors`")
-    async with http.get("/api/jobs", params={"limit": "all", "label": "a"}) as answer:
+    async with http.get("/api/jobs", params={"page_size": "all", "label": "a"}) as answer:
         told = await problem(answer, 422, "invalid_request")
-    assert told["detail"] == "limit: must be a whole number; label: must be name:value"
+    assert told["detail"] == "page_size: must be a whole number; label: must be name:value"
     async with http.post("/api/jobs", json=[]) as answer:
         assert (await answer.json())["detail"] == "the body: must be an object of names and values"
 

@@ -170,15 +170,15 @@ async def test_a_log_is_read_from_either_end(web: aiohttp.ClientSession, real: R
     job = await created(web)
     version = await judged(real, job["id"], "blue", "blue", outcome=Outcome.PASS)
     url = f"/api/jobs/{job['id']}/logs"
-    async with web.get(url, params={"order": "desc", "limit": "2", "fields": "summary"}) as answer:
+    async with web.get(url, params={"order": "desc", "page_size": "2", "fields": "summary"}) as answer:
         page = await answer.json()
     assert [log["version"] for log in page["items"]] == [version, version - 1]
     assert all(log["response_payload"] is None for log in page["items"])
-    async with web.get(url, params={"order": "desc", "cursor": page["next_cursor"]}) as answer:
+    async with web.get(url, params={"order": "desc", "page_token": page["next_page_token"]}) as answer:
         assert [log["version"] for log in (await answer.json())["items"]] == [*range(version - 2, 0, -1)]
     async with web.get(url, params={"submission": "2"}) as answer:
         assert (await answer.json())["items"] == []
-    async with web.get(url, params={"from": str(version), "limit": "1"}) as answer:
+    async with web.get(url, params={"from": str(version), "page_size": "1"}) as answer:
         (entry,) = (await answer.json())["items"]
     assert (entry["version"], entry["kind"], entry["response_payload"]["result"]) == (version, "met", "blue")
     async with web.get(url, params=[("kind", "result"), ("kind", "not_met"), ("order", "desc")]) as answer:
@@ -189,14 +189,14 @@ async def test_a_log_is_read_from_either_end(web: aiohttp.ClientSession, real: R
 
 async def test_lists_are_sorted_counted_and_without_bodies(web: aiohttp.ClientSession) -> None:
     ids = [(await created(web, tenant="lists", title=f"Number {n}", payload={"n": n}))["id"] for n in range(3)]
-    query = {"tenant": "lists", "sort": "created_at", "limit": "2"}
+    query = {"tenant": "lists", "sort": "created_at", "page_size": "2"}
     async with web.get("/api/jobs", params=query | {"fields": "summary"}) as answer:
         page = await answer.json()
     assert [job["id"] for job in page["items"]] == ids[:2]
     assert all((job["payload"], job["acceptance_criteria"]) == (None, "") for job in page["items"])
-    async with web.get("/api/jobs", params=query | {"cursor": page["next_cursor"]}) as answer:
+    async with web.get("/api/jobs", params=query | {"page_token": page["next_page_token"]}) as answer:
         assert [(job["id"], job["payload"]) for job in (await answer.json())["items"]] == [(ids[2], {"n": 2})]
-    async with web.get("/api/jobs", params={"cursor": page["next_cursor"], "sort": "-updated_at"}) as answer:
+    async with web.get("/api/jobs", params={"page_token": page["next_page_token"], "sort": "-updated_at"}) as answer:
         assert (answer.status, (await answer.json())["code"]) == (422, "invalid_page_token")
     async with web.get("/api/jobs", params={"tenant": "lists", "q": "NUMBER 1"}) as answer:
         found = await answer.json()

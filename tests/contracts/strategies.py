@@ -53,7 +53,7 @@ FAILURE_CODES = st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,20}|[1-5][0-9]{2}", fu
 policies = st.builds(
     Policy,
     max_submissions=maybe(st.integers(1, 100)),
-    max_attempts=maybe(st.integers(1, 100)),
+    max_calls=maybe(st.integers(1, 100)),
     attempt_timeout_s=maybe(st.floats(0, 86_400, exclude_min=True)),
     deadline_s=maybe(st.floats(0, 2_592_000, exclude_min=True)),
     delivery=maybe(st.sampled_from(Delivery)),
@@ -112,8 +112,8 @@ def jobs(payloads):
         capabilities=st.lists(texts(), max_size=4),
         not_before=maybe(TIMES),
         batch_id=maybe(st.uuids()),
-        spent_usd=st.floats(0, 1_000),
-        spent_tokens=st.integers(0, 2**53),
+        cost_usd=st.floats(0, 1_000),
+        tokens=st.integers(0, 2**53),
         created_at=TIMES,
         updated_at=TIMES,
     )
@@ -138,8 +138,8 @@ def job_logs(payloads):
         submission=maybe(INT32),
         event_id=maybe(st.uuids()),
         progress=maybe(st.floats(0, 1)),
-        spent_usd=maybe(st.floats(0, 1_000)),
-        spent_tokens=maybe(st.integers(0, 2**53)),
+        cost_usd=maybe(st.floats(0, 1_000)),
+        tokens=maybe(st.integers(0, 2**53)),
         cursor=st.integers(0, 2**63 - 1),
         created_at=TIMES,
     )

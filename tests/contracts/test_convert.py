@@ -147,9 +147,9 @@ def test_what_is_not_set_is_what_the_model_says():
 
 
 def test_a_policy_is_checked_when_it_is_new_and_never_again():
-    beyond_our_bounds = pb.Policy(max_attempts=1_000, delivery=pb.DELIVERY_AT_MOST_ONCE, retry_codes=["503"])
+    beyond_our_bounds = pb.Policy(max_calls=1_000, delivery=pb.DELIVERY_AT_MOST_ONCE, retry_codes=["503"])
     policy = policy_of(beyond_our_bounds)  # of a newer jobstore, which allows more
-    assert (policy.max_attempts, policy.delivery, policy.retry_codes) == (1_000, Delivery.AT_MOST_ONCE, ["503"])
+    assert (policy.max_calls, policy.delivery, policy.retry_codes) == (1_000, Delivery.AT_MOST_ONCE, ["503"])
     with pytest.raises(ValidationError):
         new_policy_of(beyond_our_bounds)
 

@@ -108,7 +108,7 @@ def test_inline_job_has_no_other_id_than_its_event():
         {"labels": {"a": "b" * 201}},
         {"labels": {str(n): "" for n in range(65)}},
         {"policy": {"deadline_s": float("inf")}},
-        {"policy": {"max_attempts": 0}},
+        {"policy": {"max_calls": 0}},
     ],
 )
 def test_new_job_out_of_bounds_is_refused(change):
@@ -131,5 +131,6 @@ def test_unknown_fields_are_ignored():
 
 
 def test_policy_leaves_open_what_nobody_set():
-    job, agent = Policy(max_attempts=2), Policy(max_attempts=5, delivery=Delivery.AT_MOST_ONCE)
-    assert job.over(agent) == Policy(max_attempts=2, delivery=Delivery.AT_MOST_ONCE)
+    assert Policy.model_validate({"max_attempts": 2}) == Policy(max_calls=2), "its earlier name is taken still"
+    job, agent = Policy(max_calls=2), Policy(max_calls=5, delivery=Delivery.AT_MOST_ONCE)
+    assert job.over(agent) == Policy(max_calls=2, delivery=Delivery.AT_MOST_ONCE)

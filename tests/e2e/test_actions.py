@@ -105,7 +105,7 @@ async def test_a_running_job_is_cancelled_with_a_reason(page: Page, system: Syst
 
 
 async def test_a_failure_says_what_was_tried_and_what_to_do(page: Page, system: System, agent: Agent):
-    job = await system.create(title="Ask the oracle", policy={"max_attempts": 2, "backoff_first_s": 0.1})
+    job = await system.create(title="Ask the oracle", policy={"max_calls": 2, "backoff_first_s": 0.1})
     agent.answers[job.id] = lambda _: web.Response(status=503, text="the oracle sleeps")
     await page.goto(f"/jobs/{job.id}")
     await confirm(page, "Execute")

@@ -44,7 +44,7 @@ async def pages(system: System, agent: Agent) -> dict[str, str]:
         "table": lambda _: [{"quay": "north", "metres": 140}, {"quay": "south", "metres": 95}],
     }
     labels = {"harbour": "yes"}
-    policies = {"failed": {"max_attempts": 1}, "rejected": {"max_submissions": 1}, "not-met": {"max_submissions": 3}}
+    policies = {"failed": {"max_calls": 1}, "rejected": {"max_submissions": 1}, "not-met": {"max_submissions": 3}}
     for name, answer in (agents | {"rejected": agents["not-met"]}).items():
         job_id = f"look-{name}"
         agent.answers[job_id] = answer

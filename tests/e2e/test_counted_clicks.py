@@ -34,7 +34,7 @@ async def clicks(page: Page) -> int:
 async def test_what_failed_of_a_batch_runs_again_by_three(page: Page, system: System, agent: Agent):
     ids = [f"barrel-{number}" for number in range(4)]
     for job_id in ids:
-        await system.create(id=job_id, title=f"Open {job_id}", policy={"max_attempts": 1})
+        await system.create(id=job_id, title=f"Open {job_id}", policy={"max_calls": 1})
     for job_id in ids[:2]:
         agent.answers[job_id] = lambda _: web.Response(status=500, text="the barrel is stuck")
     await system.client.execute_jobs(ids, name="barrels")
@@ -125,7 +125,7 @@ async def test_where_the_time_of_a_job_went_is_seen_by_one(page: Page, system: S
         return next(calls, web.json_response({"text": "The sky is blue."}))
 
     job = await system.create(
-        id="slow", title="Wind the clock", labels={"time": "yes"}, policy={"backoff_first_s": 0.1, "max_attempts": 2}
+        id="slow", title="Wind the clock", labels={"time": "yes"}, policy={"backoff_first_s": 0.1, "max_calls": 2}
     )
     agent.answers[job.id] = lambda _: work()
     await system.client.execute_job(job.id)

@@ -75,7 +75,7 @@ async def test_the_page_says_that_the_console_is_away_and_catches_up(page: Page,
 
 async def test_nothing_moves_while_a_run_is_watched(visitor: Visitor, system: System, agent: Agent):
     fields = {"acceptance_criteria": 'Has a "chimney"\nHas a "door"\nHas a "roof"'}
-    policy = {"resubmit": "automatic", "max_submissions": 3, "max_attempts": 3, "backoff_first_s": 2.0}
+    policy = {"resubmit": "automatic", "max_submissions": 3, "max_calls": 3, "backoff_first_s": 2.0}
     job = await system.create(title="Plan a house, and again", policy=policy, **fields)
     told = [
         web.json_response({"text": "# A house\n\n" + "It has a chimney.\n\n" * 40}),
@@ -123,7 +123,7 @@ async def test_a_batch_shows_how_far_it_is_and_what_failed(page: Page, system: S
 
     ids = [f"crate-{number}" for number in range(6)]
     for job_id in ids:
-        await system.create(id=job_id, title=f"Unpack {job_id}", policy={"max_attempts": 1})
+        await system.create(id=job_id, title=f"Unpack {job_id}", policy={"max_calls": 1})
     for job_id in ids[len(ids) // 2 :]:
         agent.answers[job_id] = lambda _: wait()
     agent.answers[ids[0]] = lambda _: web.Response(status=500, text="the crate is locked")

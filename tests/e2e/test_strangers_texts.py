@@ -33,7 +33,7 @@ async def made(system: System, agent: Agent, **fields: object) -> Job:
 @pytest.fixture(scope="module")
 async def paths(system: System, agent: Agent) -> dict[str, str]:
     judged = await made(system, agent)
-    failed = await made(system, agent, policy={"max_attempts": 1})
+    failed = await made(system, agent, policy={"max_calls": 1})
     table = await made(system, agent)
     agent.answers[failed.id] = lambda _: web.Response(status=500, text=WORD)
     agent.answers[table.id] = lambda _: [{"quay": WORD, WORD[:50]: 1}]

@@ -39,7 +39,7 @@ async def test_the_list_says_why_each_job_waits(visitor: Visitor, system: System
         for job_id, title in {"done": "Describe the front page", "locked": "Read what is in the desk"}.items():
             criteria = 'Names the "sky"\nIs not empty'  # of no other job, whose verdict would be reused
             await system.create(
-                id=job_id, title=title, acceptance_criteria=criteria, labels=LABELS, policy={"max_attempts": 1}
+                id=job_id, title=title, acceptance_criteria=criteria, labels=LABELS, policy={"max_calls": 1}
             )
             await system.client.execute_job(job_id)
             await system.at_rest(job_id)

@@ -84,7 +84,7 @@ def outcome(handlers, executions, publisher):
 
     async def run(url: str, **fields):
         a_lease = fields.pop("lease", None) or lease()
-        policy = {"max_attempts": 1, **fields.pop("policy", {})}
+        policy = {"max_calls": 1, **fields.pop("policy", {})}
         executions.answers[a_lease.execution_id] = grant(lease=a_lease, url=url, policy=policy, **fields)
         request = execute_requested(execution_id=a_lease.execution_id)
         count = len(publisher.events)

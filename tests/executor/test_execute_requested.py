@@ -215,7 +215,7 @@ async def test_a_call_that_takes_too_long_is_given_up(handlers, agent, publisher
             raise
 
     agent.does = slowly
-    request = requested(grant(policy={"attempt_timeout_s": 0.05, "max_attempts": 1}))
+    request = requested(grant(policy={"attempt_timeout_s": 0.05, "max_calls": 1}))
     started = time.monotonic()
     await handlers.on_execute_requested([request])
     await until(lambda: publisher.events)
@@ -239,10 +239,10 @@ async def test_a_cancelled_execution_aborts_its_call_and_reports_nothing(handler
 @pytest.mark.parametrize(
     ("policy", "spent", "kind"),
     [
-        ({"max_attempts": 3}, 0, ReportKind.ATTEMPT_FAILED),
-        ({"max_attempts": 3}, 2, ReportKind.FAILED),
-        ({"max_attempts": 3, "delivery": Delivery.AT_MOST_ONCE}, 0, ReportKind.FAILED),
-        ({"max_attempts": 3, "no_retry_codes": ["executor_error"]}, 0, ReportKind.FAILED),
+        ({"max_calls": 3}, 0, ReportKind.ATTEMPT_FAILED),
+        ({"max_calls": 3}, 2, ReportKind.FAILED),
+        ({"max_calls": 3, "delivery": Delivery.AT_MOST_ONCE}, 0, ReportKind.FAILED),
+        ({"max_calls": 3, "no_retry_codes": ["executor_error"]}, 0, ReportKind.FAILED),
     ],
 )
 async def test_an_unexpected_error_is_a_failure_that_counts_and_is_not_the_agents(  # noqa: PLR0917 - fixtures

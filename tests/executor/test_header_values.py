@@ -86,7 +86,7 @@ async def test_they_go_to_no_other_origin(agent, outcome):
 
 @pytest.mark.parametrize("delivery", Delivery)
 async def test_a_value_that_is_missing_is_told_before_anything_is_sent_and_tried_again(agent, outcome, delivery):
-    policy = {"delivery": delivery, "max_attempts": 2}
+    policy = {"delivery": delivery, "max_calls": 2}
     report = await outcome(agent.does(says(b"1")), headers={"X-Key": "env:SIGNOFF_AGENT_GONE"}, policy=policy)
     assert (report.kind, report.code, report.retryable) == (ReportKind.CALL_FAILED, "agent_header_unresolved", True)
     assert "the header X-Key" in report.message

@@ -99,7 +99,7 @@ async def test_a_fault_that_stays_ends_the_execution(agent, outcome, caplog, scr
 
 @pytest.mark.parametrize("script", [script for script, _ in FAULTS.values()], ids=FAULTS)
 async def test_an_agent_that_must_not_be_called_twice_is_not_called_again_once_a_byte_has_left(agent, outcome, script):
-    policy = {"attempt_timeout_s": 0.3, "delivery": Delivery.AT_MOST_ONCE, "max_attempts": 3}
+    policy = {"attempt_timeout_s": 0.3, "delivery": Delivery.AT_MOST_ONCE, "max_calls": 3}
     report = await outcome(agent.does(script), policy=policy)
     assert (report.kind, report.retry_after_s, len(agent.calls)) == (ReportKind.FAILED, None, 1)
 
@@ -107,7 +107,7 @@ async def test_an_agent_that_must_not_be_called_twice_is_not_called_again_once_a
 @pytest.mark.parametrize("delivery", Delivery)
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid"])
 async def test_no_connection_is_tried_again_whatever_the_delivery(outcome, host, delivery):
-    report = await outcome(f"http://{host}/", policy={"delivery": delivery, "max_attempts": 2})
+    report = await outcome(f"http://{host}/", policy={"delivery": delivery, "max_calls": 2})
     assert (report.kind, report.code) == (ReportKind.CALL_FAILED, "agent_unreachable")
 
 
@@ -198,7 +198,7 @@ def in_an_hour() -> str:
     ],
 )
 async def test_retry_after_is_honoured_within_reason(agent, outcome, retry_after, least_s, most_s):
-    policy = {"max_attempts": 2, "backoff_first_s": 1.0, "backoff_max_s": 1.0}
+    policy = {"max_calls": 2, "backoff_first_s": 1.0, "backoff_max_s": 1.0}
     header = retry_after() if callable(retry_after) else retry_after
     report = await outcome(agent.does(says(b"", 503, Retry_After=header)), policy=policy)
     assert report.kind is (ReportKind.CALL_FAILED if most_s <= 30 else ReportKind.ATTEMPT_FAILED)
@@ -273,7 +273,7 @@ async def test_a_call_during_which_the_clock_jumps_is_one_call_with_one_result(a
         await worker.renew()
         await answer(writer)
 
-    event = await outcome(agent.does(script), policy={"attempt_timeout_s": 60.0, "max_attempts": 3})
+    event = await outcome(agent.does(script), policy={"attempt_timeout_s": 60.0, "max_calls": 3})
     assert isinstance(event, ResultProduced)
     assert (event.result, len(agent.calls)) == ("blue", 1)
     assert event.duration_s is not None
@@ -283,6 +283,6 @@ async def test_a_call_during_which_the_clock_jumps_is_one_call_with_one_result(a
 async def test_an_agent_is_waited_for_as_long_as_it_asked_by_its_own_clock(agent, outcome, jump):
     jump()
     url = agent.does(says(b"", 503, Date=in_seconds(0), Retry_After=in_seconds(40)))
-    report = await outcome(url, policy={"max_attempts": 2})
+    report = await outcome(url, policy={"max_calls": 2})
     assert report.kind is ReportKind.ATTEMPT_FAILED
     assert 39 <= report.retry_after_s <= 41

@@ -234,7 +234,7 @@ async def test_work_that_failed_says_why_and_whether_that_may_pass(working, outc
 
 async def test_the_agents_own_code_may_decide_of_another_call(working, outcome):
     url = working.takes(status("failed", error={"code": "no_paper"}))
-    report = await outcome(url, policy={"max_attempts": 2, "retry_codes": ["no_paper"]})
+    report = await outcome(url, policy={"max_calls": 2, "retry_codes": ["no_paper"]})
     assert (report.kind, report.code) == (ReportKind.CALL_FAILED, "agent_failed")
 
 
@@ -246,7 +246,7 @@ async def test_an_agent_may_decline_what_it_took(working, outcome):
 
 
 async def test_the_next_call_asks_for_the_same_work(working, begun, publisher):
-    await begun(working.takes(says(b"", 404), status(), DONE), max_attempts=2)
+    await begun(working.takes(says(b"", 404), status(), DONE), max_calls=2)
     await until(lambda: len(publisher.events) == 2)
     assert (publisher.events[0].code, publisher.events[1].result) == ("agent_work_lost", "blue")
     first, second = working.posts
@@ -258,7 +258,7 @@ async def test_the_next_call_asks_for_the_same_work(working, begun, publisher):
     "script", [says(b"", 404), says(b"", 500), status("failed", error={"retryable": True})], ids=range(3)
 )
 async def test_an_agent_that_must_not_be_called_twice_is_not_whatever_became_of_the_work(working, outcome, script):
-    policy = {"delivery": Delivery.AT_MOST_ONCE, "max_attempts": 3, "heartbeat_timeout_s": 0.2}
+    policy = {"delivery": Delivery.AT_MOST_ONCE, "max_calls": 3, "heartbeat_timeout_s": 0.2}
     report = await outcome(working.takes(script), policy=policy)
     assert (report.kind, report.retry_after_s, len(working.posts)) == (ReportKind.FAILED, None, 1)
 
@@ -273,7 +273,7 @@ async def test_a_status_out_of_reach_is_no_connection_that_was_not_made(agent, o
         await says(b"", 202, Location="/status", Connection="close")(writer)
 
     path = agent.does(takes_and_is_gone).rpartition("/")[2]
-    policy = {"delivery": Delivery.AT_MOST_ONCE, "max_attempts": 3, "heartbeat_timeout_s": 0.2}
+    policy = {"delivery": Delivery.AT_MOST_ONCE, "max_calls": 3, "heartbeat_timeout_s": 0.2}
     report = await outcome(f"http://127.0.0.1:{port}/{path}", policy=policy)
     assert (report.kind, report.code) == (ReportKind.FAILED, "agent_heartbeat_timeout")
     assert "no connection" in report.message

@@ -66,7 +66,7 @@ def test_what_the_agent_asks_for_is_the_least():
 
 
 def test_calls_are_counted_over_all_attempts():
-    three = grant(policy={"max_attempts": 3})
+    three = grant(policy={"max_calls": 3})
     assert [wait_s(three, number, BUSY) for number in (1, 2, 3, 4)] == [0.0, 0.0, None, None]
 
 

@@ -145,7 +145,7 @@ BUSY = AgentBusyError("busy", status=503)
 
 async def test_no_further_call_is_made_once_the_budget_is_used_up(costly):
     agent = costly(BUSY, BUSY, "blue", usage=Usage(cost_usd=0.25))
-    first, last = await agent.run(budget=Budget(usd=1.0, spent_usd=0.5), policy={"max_attempts": 5})
+    first, last = await agent.run(budget=Budget(usd=1.0, spent_usd=0.5), policy={"max_calls": 5})
     assert (first.kind, first.usage.cost_usd) == (ReportKind.CALL_FAILED, 0.25)
     assert (last.kind, last.code, last.usage.cost_usd) == (ReportKind.FAILED, "budget_exhausted", 0.25)
     assert last.message == "1 of 1 USD are spent, and the agent is not called again; call 2 failed: busy"

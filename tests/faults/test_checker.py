@@ -235,7 +235,7 @@ PLANTED = {
     "submitted again by nobody": (9, resubmitted(by_hand=False)),
     "begun without a budget": (
         9,
-        observed(replace(LIFE[0], spent_tokens=200), *LIFE[1:], models=modelled(budget_tokens=200)),
+        observed(replace(LIFE[0], tokens=200), *LIFE[1:], models=modelled(budget_tokens=200)),
     ),
     "begun in a pause": (9, observed(pauses=[Pause(frozenset({E}), 102.5, 103.5)])),
     "more at once than a limit": (9, observed(concurrency={"agent:steady": 0})),

@@ -102,11 +102,11 @@ async def test_a_job_cancelled_while_its_agent_works_rests_and_may_be_executed_a
     agent.answers[job.id] = slow
     await system.client.execute_job(job.id)
     await asyncio.wait_for(called.wait(), 30)
-    cancelled = await system.client.cancel_job(job.id, "not needed", requested_by="ada")
+    cancelled = await system.client.cancel_job(job.id, "not needed")
     assert cancelled.status is JobStatus.ASSIGNED
     await asyncio.wait_for(aborted.wait(), 30)
     entry = await system.logged(job.id, lambda entry: entry.status is JobLogStatus.CANCELLED)
-    assert entry.message == "cancelled by ada: not needed"
+    assert entry.message == "cancelled by the administrator: not needed"
 
     del agent.answers[job.id]
     await system.client.execute_job(job.id)
@@ -129,7 +129,7 @@ async def test_dead_letters_are_redriven_once_and_what_comes_back_is_no_more_tha
         """Wait until so many are open, each of which says why."""
         async with asyncio.timeout(WAIT_S):
             while True:
-                listed = (await system.client.list_dead_letters(limit=50)).items
+                listed = (await system.client.list_dead_letters(page_size=50)).items
                 letters = [each for each in listed if each.topic == dlq]
                 assert {each.message for each in letters} <= {f"no job has the id {job_id}" for job_id in jobs}
                 if len(letters) == number:

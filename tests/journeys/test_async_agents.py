@@ -50,7 +50,7 @@ async def test_an_agent_that_goes_silent_fails_the_job_once_it_was_called_as_oft
     system: System, async_agent: AsyncAgent
 ) -> None:
     """An agent whose heartbeat stands still is called again, and after the last attempt the job fails."""
-    job = await system.create("async-agent", policy={"heartbeat_timeout_s": 0.5, "max_attempts": 2})
+    job = await system.create("async-agent", policy={"heartbeat_timeout_s": 0.5, "max_calls": 2})
     async_agent.statuses[job.id] = lambda: {"state": "running", "heartbeat": "the same"}
     await system.client.execute_job(job.id)
     assert (await system.at_rest(job.id)).status is JobStatus.FAILED

@@ -20,11 +20,11 @@ def charging(result: Any, status: int = 200, **usage: Any) -> web.Response:
 
 async def test_a_job_stops_when_its_budget_is_used_up(system: System, agent: Agent) -> None:
     """An agent that fails at a price is not called again once the budget of the job is spent."""
-    job = await system.create(policy={"budget_usd": 0.5, "max_attempts": 5})
+    job = await system.create(policy={"budget_usd": 0.5, "max_calls": 5})
     agent.answers[job.id] = lambda _: charging("later", 503, input_tokens=100, cost_usd=0.25)
     await system.client.execute_job(job.id)
     stopped = await system.at_rest(job.id)
-    assert (stopped.status, stopped.spent_usd, stopped.spent_tokens) == (JobStatus.FAILED, 0.5, 200)
+    assert (stopped.status, stopped.cost_usd, stopped.tokens) == (JobStatus.FAILED, 0.5, 200)
     assert len(agent.calls[job.id]) == 2
 
     last = (await system.logs(job.id))[-1]
@@ -34,9 +34,9 @@ async def test_a_job_stops_when_its_budget_is_used_up(system: System, agent: Age
         await system.client.execute_job(job.id)
     assert refused.value.code == "budget_exhausted"
     async with system.http.get(f"/api/jobs/{job.id}") as answer:
-        assert (await answer.json())["spent_usd"] == 0.5
+        assert (await answer.json())["cost_usd"] == 0.5
     (shown,) = await signoff(system, "jobs", "get", job.id)
-    assert shown["spent_tokens"] == 200
+    assert shown["tokens"] == 200
 
 
 async def test_no_judge_is_asked_by_a_job_whose_agent_has_spent_it_all(
@@ -62,11 +62,11 @@ async def test_what_agent_and_judge_consumed_is_on_the_job(system: System, agent
     await system.client.execute_job(job.id)
     done = await system.at_rest(job.id)
     assert done.status is JobStatus.COMPLETED
-    after_agent, after_judge = (entry.spent_usd for entry in (await system.logs(job.id))[-2:])
+    after_agent, after_judge = (entry.cost_usd for entry in (await system.logs(job.id))[-2:])
     assert after_agent == pytest.approx(0.15)
-    assert after_judge == done.spent_usd
-    assert 0.15 < done.spent_usd < 0.16, "the judge has a price too"
-    assert done.spent_tokens > 1_000_000
+    assert after_judge == done.cost_usd
+    assert 0.15 < done.cost_usd < 0.16, "the judge has a price too"
+    assert done.tokens > 1_000_000
 
 
 async def test_an_identical_result_is_judged_without_the_model(system: System, agent: Agent, judge: Judge) -> None:
@@ -81,7 +81,7 @@ async def test_an_identical_result_is_judged_without_the_model(system: System, a
     asked = judge.asked
     await system.client.execute_job(second.id)
     done = await system.at_rest(second.id)
-    assert (done.status, done.spent_usd, done.spent_tokens) == (JobStatus.COMPLETED, 0.0, 0)
+    assert (done.status, done.cost_usd, done.tokens) == (JobStatus.COMPLETED, 0.0, 0)
     assert judge.asked == asked
 
     source, last = (await system.logs(first.id))[-1], (await system.logs(second.id))[-1]

@@ -57,7 +57,7 @@ async def test_a_judge_that_is_down_delays_and_never_decides(system: System, age
 async def test_an_agent_that_is_down_is_left_alone_until_one_call_finds_it_back(system: System, agent: Agent) -> None:
     """Five failures open the circuit of an agent: its jobs wait, others run, and one call finds out when it is back."""
     frail = await system.client.create_agent(NewAgent(id="frail", name="frail", url=agent.url))
-    failing = [await system.create(frail.id, policy={"max_attempts": 1}) for _ in range(5)]
+    failing = [await system.create(frail.id, policy={"max_calls": 1}) for _ in range(5)]
     for job in failing:
         agent.answers[job.id] = lambda _: web.Response(status=503)
         await system.client.execute_job(job.id)

@@ -79,11 +79,11 @@ async def test_a_batch_is_paused_resumed_and_cancelled(system: System, agent: Ag
     finish.clear()
     await signoff(system, "batches", "resume", str(batch.id))
     await until(lambda: called() == 2, WAIT_S)
-    await signoff(system, "batches", "cancel", str(batch.id), "--reason", "enough", "--by", "ada")
+    await signoff(system, "batches", "cancel", str(batch.id), "--reason", "enough")
     cancelled = (await at_end(system, batch))[-1]
     assert (cancelled.state, cancelled.counts) == (OperationState.CANCELLED, {"COMPLETED": 1, "CANCELLED": 3})
     last = [(await system.logs(str(job.id)))[-1] for job in jobs]
-    assert [entry.message for entry in last].count("cancelled by ada: enough") == 3
+    assert [entry.message for entry in last].count("cancelled by the administrator: enough") == 3
     assert [limit.name for limit in await system.client.list_limits()] == [f"agent:{slow.id}"]
     await system.client.remove_limit(f"agent:{slow.id}")
     finish.set()
@@ -92,7 +92,7 @@ async def test_a_batch_is_paused_resumed_and_cancelled(system: System, agent: Ag
 async def test_what_failed_of_a_batch_is_run_again(system: System, agent: Agent) -> None:
     """A retry of a batch executes the jobs that failed, and only those."""
     tenant, down = f"tenant-{uuid4()}", True
-    jobs = [sky(tenant=tenant, policy={"max_attempts": 1}) for _ in range(3)]
+    jobs = [sky(tenant=tenant, policy={"max_calls": 1}) for _ in range(3)]
     for job in jobs[:2]:
         agent.answers[str(job.id)] = lambda _: web.Response(status=400) if down else BLUE
         await system.client.create_job(job)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from jobstore.storage.database import Database
 
-_JOBS = "SELECT id, status, version, execution_id, live, progress, progress_message, spent_tokens FROM jobs ORDER BY id"
+_JOBS = "SELECT id, status, version, execution_id, live, progress, progress_message, tokens FROM jobs ORDER BY id"
 _RESTING = {"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"}
 _UNDER_A_LEASE = {"call_begun", "progress", "attempt_failed", "result", "declined"}
 #: (from, to, log) of docs/protocol.md#states-of-a-job, written down once more.
@@ -45,7 +45,7 @@ class Tables:
             logs = await session.execute(
                 text(
                     "SELECT job_id, version, status, job_status, kind, execution_id, attempt, lease, submission, "
-                    "event_id, code, progress, message, spent_tokens FROM job_logs ORDER BY seq",
+                    "event_id, code, progress, message, tokens FROM job_logs ORDER BY seq",
                 )
             )
             circuits = await session.execute(text("SELECT *, open_until > clock_timestamp() AS open FROM circuits"))
@@ -116,8 +116,8 @@ class Tables:
                 fraction, message = row.progress, row.message
             assert row.progress == fraction, f"{row} after the progress {fraction}"
         assert (job.progress, job.progress_message) == (fraction, message), "the job's progress is not its log's last"
-        spent = [row.spent_tokens or 0 for row in rows]
-        assert (spent, spent[-1]) == (sorted(spent), job.spent_tokens), "what was spent is not its log's last"
+        spent = [row.tokens or 0 for row in rows]
+        assert (spent, spent[-1]) == (sorted(spent), job.tokens), "what was spent is not its log's last"
         live = [row.execution_id for row in self.live if row.job_id == job.id]
         assert live == ([job.execution_id] if job.live else []), f"live executions of {job}: {live}"
 

@@ -9,7 +9,7 @@ from contracts.resources import NewJob
 JOBS: dict[str, dict[str, Any]] = {
     "job-0": {},
     "job-1": {"policy": {"delivery": "at_most_once"}, "priority": 7},
-    "job-2": {"policy": {"deadline_s": 100_000.0, "max_submissions": 2, "max_attempts": 2}, "payload": {"n": 2**70}},
+    "job-2": {"policy": {"deadline_s": 100_000.0, "max_submissions": 2, "max_calls": 2}, "payload": {"n": 2**70}},
     "job-3": {"agent_id": None, "policy": {"budget_tokens": 25}},
     "job-4": {
         "agent_id": None,

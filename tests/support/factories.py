@@ -34,7 +34,7 @@ def grant(**fields: Any) -> Grant:
     policy = {
         "attempt_timeout_s": 10.0,
         "delivery": Delivery.AT_LEAST_ONCE,
-        "max_attempts": 3,
+        "max_calls": 3,
         "backoff_first_s": 0.0,
         "backoff_max_s": 0.0,
         "backoff_factor": 2.0,

@@ -77,7 +77,7 @@ async def fresh_database(postgres: str) -> AsyncIterator[Database]:
 async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIterator[tuple[CommandRunner, str]]:
     """Its runner, and its address."""
     async with AsyncExitStack() as stack:
-        terms = ExecutionTerms(Policy(max_submissions=3, max_attempts=3), 10.0, 5.0, ids=IdKey(secrets.token_bytes(32)))
+        terms = ExecutionTerms(Policy(max_submissions=3, max_calls=3), 10.0, 5.0, ids=IdKey(secrets.token_bytes(32)))
         runner = CommandRunner(database, terms)
         watches, operator = Watches(database), OperationWorker(database, runner)
         batches = Batches(database, runner, operator)

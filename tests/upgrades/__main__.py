@@ -64,7 +64,7 @@ class Calls:
                 continue
             self.jobs.append(created.id)
             await self._time("ExecuteJob", client.execute_job(created.id))
-            await self._time("ListJobs", client.list_jobs(limit=20))
+            await self._time("ListJobs", client.list_jobs(page_size=20))
             await self._time("ListJobLogs", client.list_job_logs(created.id))
 
     async def _time(self, name: str, calling: Any) -> Any:

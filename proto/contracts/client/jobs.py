@@ -108,7 +108,7 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
     async def list_jobs(
         self,
         *,
-        limit: int = 0,
+        page_size: int = 0,
         page_token: str = "",
         statuses: Iterable[JobStatus] = (),
         agent_id: str | None = None,
@@ -116,7 +116,7 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         labels: Mapping[str, str] | None = None,
         batch_id: UUID | str | None = None,
     ) -> tuple[list[Job], str]:
-        """Return a page of jobs, newest first (50 unless `limit` is given), and the next page's token or ""."""
+        """Return a page of jobs, newest first (50 unless `page_size` is given), and the next page's token or ""."""
         conditions = {
             "statuses": statuses,
             "agent_id": agent_id,
@@ -124,14 +124,14 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
             "labels": labels or {},
             "batch_id": batch_id,
         }
-        page = await self.list_matching(conditions, limit=limit, page_token=page_token)
+        page = await self.list_matching(conditions, page_size=page_size, page_token=page_token)
         return page.jobs, page.next_page_token
 
     async def list_matching(
         self,
         job_filter: JobFilter | Mapping[str, Any],
         *,
-        limit: int = 0,
+        page_size: int = 0,
         page_token: str = "",
         order: JobOrder = JobOrder.CREATED_DESC,
         with_texts: bool = True,
@@ -142,11 +142,11 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
 
         Without texts they have no description, criteria and payload.
 
-        A page of a search for a text may hold fewer jobs than `limit` although there is a next page.
+        A page of a search for a text may hold fewer jobs than `page_size` although there is a next page.
         """
         request = jobs_pb.ListJobsRequest(
             filter=job_filter_message(job_filter),
-            page_size=limit,
+            page_size=page_size,
             page_token=page_token,
             order=jobs_pb.JobOrder.Value(f"JOB_ORDER_{order.name}"),
             without_texts=not with_texts,
@@ -164,13 +164,13 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         return self._read(response)
 
     async def list_job_facets(
-        self, field: str, job_filter: JobFilter | Mapping[str, Any], *, limit: int = 0
+        self, field: str, job_filter: JobFilter | Mapping[str, Any], *, page_size: int = 0
     ) -> JobFacets:
         """Count the jobs that match by the values of a field, of FACET_FIELDS or `label:NAME`, the most frequent first.
 
         What the filter says of the field itself is ignored.
         """
-        request = jobs_pb.ListJobFacetsRequest(field=field, filter=job_filter_message(job_filter), page_size=limit)
+        request = jobs_pb.ListJobFacetsRequest(field=field, filter=job_filter_message(job_filter), page_size=page_size)
         response = await self._call(self._jobs.ListJobFacets, request)
         return self._read(response)
 
@@ -178,7 +178,7 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         self,
         job_id: str,
         *,
-        limit: int = 0,
+        page_size: int = 0,
         page_token: str = "",
         newest_first: bool = False,
         submission: int | None = None,
@@ -186,10 +186,10 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         kinds: Sequence[str] = (),
         with_payloads: bool = True,
     ) -> tuple[list[JobLog], str]:
-        """Return a page of a job's log, oldest first (100 unless `limit` is given), and the next page's token or ""."""
+        """Return a page of a job's log, oldest first (100 unless `page_size` is given), and the next token or ""."""
         request = jobs_pb.ListJobLogsRequest(
             job_id=job_id,
-            page_size=limit,
+            page_size=page_size,
             page_token=page_token,
             newest_first=newest_first,
             submission=submission,
@@ -239,12 +239,11 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         job_id: str,
         reason: str | None = None,
         *,
-        requested_by: str | None = None,
         execution_id: UUID | str | None = None,
     ) -> Job:
         """Cancel the job's live execution, or this one and no other. The job can be executed again."""
         named = await self._find_live(job_id) if execution_id is None else str(execution_id)
-        request = jobs_pb.CancelJobRequest(job_id=job_id, reason=reason, requested_by=requested_by, execution_id=named)
+        request = jobs_pb.CancelJobRequest(job_id=job_id, reason=reason, execution_id=named)
         response = await self._call(self._jobs.CancelJob, request)
         return self._read(response.job)
 
@@ -253,11 +252,9 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         job = (await self._call(self._jobs.GetJob, jobs_pb.GetJobRequest(job_id=job_id))).job
         return job.execution_id if job.live and job.execution_id else None
 
-    async def cancel_execution(
-        self, execution_id: UUID | str, reason: str | None = None, *, requested_by: str | None = None
-    ) -> Job | None:
+    async def cancel_execution(self, execution_id: UUID | str, reason: str | None = None) -> Job | None:
         """Cancel an execution, also one that nobody has asked for yet. Return its job, None where it is not known."""
-        request = jobs_pb.CancelJobRequest(reason=reason, requested_by=requested_by, execution_id=str(execution_id))
+        request = jobs_pb.CancelJobRequest(reason=reason, execution_id=str(execution_id))
         response = await self._call(self._jobs.CancelJob, request)
         return self._read(response.job) if response.HasField("job") else None
 
@@ -331,9 +328,9 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         response = await self._call(self._agents.GetAgent, agents_pb.GetAgentRequest(agent_id=agent_id))
         return self._read(response.agent)
 
-    async def list_agents(self, *, limit: int = 0, page_token: str = "") -> tuple[list[Agent], str]:
-        """Return a page of agents by name (100 unless `limit` is given), and the next page's token or ""."""
-        request = agents_pb.ListAgentsRequest(page_size=limit, page_token=page_token)
+    async def list_agents(self, *, page_size: int = 0, page_token: str = "") -> tuple[list[Agent], str]:
+        """Return a page of agents by name (100 unless `page_size` is given), and the next page's token or ""."""
+        request = agents_pb.ListAgentsRequest(page_size=page_size, page_token=page_token)
         response = await self._call(self._agents.ListAgents, request)
         return [self._read(agent) for agent in response.agents], response.next_page_token
 

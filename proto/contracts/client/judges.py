@@ -34,14 +34,14 @@ class JudgesClient(Connection):
         self._judges = JudgeServiceStub(self._channel)
         return self
 
-    async def list_judge_policies(self, *, limit: int = 0, page_token: str = "") -> JudgePolicies:
+    async def list_judge_policies(self, *, page_size: int = 0, page_token: str = "") -> JudgePolicies:
         """Return a page of judge policies by name, without bodies, and the validators that are there."""
-        request = pb.ListJudgePoliciesRequest(page_size=limit, page_token=page_token)
+        request = pb.ListJudgePoliciesRequest(page_size=page_size, page_token=page_token)
         return self._read(await self._call(self._judges.ListJudgePolicies, request))
 
-    async def get_judge_policy(self, name: str, *, limit: int = 0, before: int = 0) -> NamedJudgePolicy:
+    async def get_judge_policy(self, name: str, *, page_size: int = 0, before: int = 0) -> NamedJudgePolicy:
         """Return a judge policy with its newest versions (50 at most), below `before` if that is given; NOT_FOUND."""
-        request = pb.GetJudgePolicyRequest(name=name, page_size=limit, before=before)
+        request = pb.GetJudgePolicyRequest(name=name, page_size=page_size, before=before)
         return self._read((await self._call(self._judges.GetJudgePolicy, request)).policy)
 
     async def put_judge_policy(
@@ -104,15 +104,17 @@ class JudgesClient(Connection):
         request = pb.RetireGoldenSetRequest(name=name, reason=reason or None)
         return self._read((await self._call(self._judges.RetireGoldenSet, request)).golden)
 
-    async def list_criteria_sets(self, *, limit: int = 0, page_token: str = "") -> tuple[list[NamedCriteriaSet], str]:
+    async def list_criteria_sets(
+        self, *, page_size: int = 0, page_token: str = ""
+    ) -> tuple[list[NamedCriteriaSet], str]:
         """Return a page of criteria sets by name, without criteria, and the next page's token or ""."""
-        request = pb.ListCriteriaSetsRequest(page_size=limit, page_token=page_token)
+        request = pb.ListCriteriaSetsRequest(page_size=page_size, page_token=page_token)
         response = await self._call(self._judges.ListCriteriaSets, request)
         return [self._read(each) for each in response.sets], response.next_page_token
 
-    async def get_criteria_set(self, name: str, *, limit: int = 0, before: int = 0) -> NamedCriteriaSet:
+    async def get_criteria_set(self, name: str, *, page_size: int = 0, before: int = 0) -> NamedCriteriaSet:
         """Return a criteria set with its newest versions (50 at most), below `before` if that is given; NOT_FOUND."""
-        request = pb.GetCriteriaSetRequest(name=name, page_size=limit, before=before)
+        request = pb.GetCriteriaSetRequest(name=name, page_size=page_size, before=before)
         return self._read((await self._call(self._judges.GetCriteriaSet, request)).set)
 
     async def put_criteria_set(

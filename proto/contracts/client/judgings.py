@@ -32,10 +32,10 @@ class JudgingsClient(Connection):
         return UUID((await self._call(self._judgings.CreateJudgings, request)).group_id)
 
     async def get_judgings(
-        self, group_id: UUID | str, *, limit: int = 0, page_token: str = ""
+        self, group_id: UUID | str, *, page_size: int = 0, page_token: str = ""
     ) -> tuple[list[Judging], str]:
         """Return a page of judgings in the order of their cases, and the next page's token or ""; NOT_FOUND."""
-        request = pb.GetJudgingsRequest(group_id=str(group_id), page_size=limit, page_token=page_token)
+        request = pb.GetJudgingsRequest(group_id=str(group_id), page_size=page_size, page_token=page_token)
         response = await self._call(self._judgings.GetJudgings, request)
         return [messages.judgings.judging_of(judging) for judging in response.judgings], response.next_page_token
 
@@ -52,8 +52,8 @@ class JudgingsClient(Connection):
             await asyncio.sleep(next(backoffs_s))
 
     async def get_rejudge_report(
-        self, operation_id: UUID | str, *, limit: int = 0, page_token: str = ""
+        self, operation_id: UUID | str, *, page_size: int = 0, page_token: str = ""
     ) -> RejudgeReport:
         """Return what judging jobs again has come to by now, with a page of its flips; NOT_FOUND."""
-        request = pb.GetRejudgeReportRequest(operation_id=str(operation_id), page_size=limit, page_token=page_token)
+        request = pb.GetRejudgeReportRequest(operation_id=str(operation_id), page_size=page_size, page_token=page_token)
         return messages.judgings.report_of(await self._call(self._judgings.GetRejudgeReport, request))

@@ -84,20 +84,20 @@ class OperationsClient(JudgingsClient):
         return self._read(response.operation)
 
     async def list_operation_items(
-        self, operation_id: UUID | str, outcomes: Iterable[str] = (), *, limit: int = 0, page_token: str = ""
+        self, operation_id: UUID | str, outcomes: Iterable[str] = (), *, page_size: int = 0, page_token: str = ""
     ) -> tuple[list[OperationItem], str]:
         """Return a page of an operation's items, of all outcomes unless some are named, and the next page's token."""
         request = pb.ListOperationItemsRequest(
-            operation_id=str(operation_id), outcomes=outcomes, page_size=limit, page_token=page_token
+            operation_id=str(operation_id), outcomes=outcomes, page_size=page_size, page_token=page_token
         )
         response = await self._call(self._operations.ListOperationItems, request)
         return [self._read(item) for item in response.items], response.next_page_token
 
     async def list_operations(
-        self, kinds: Iterable[str] = (), *, limit: int = 0, page_token: str = ""
+        self, kinds: Iterable[str] = (), *, page_size: int = 0, page_token: str = ""
     ) -> tuple[list[Operation], str]:
-        """Return a page of operations, newest first (50 unless `limit` is given), and the next page's token or ""."""
-        request = pb.ListOperationsRequest(kinds=kinds, page_size=limit, page_token=page_token)
+        """Return a page of operations, newest first (50 unless `page_size` is given), and the next token or ""."""
+        request = pb.ListOperationsRequest(kinds=kinds, page_size=page_size, page_token=page_token)
         response = await self._call(self._operations.ListOperations, request)
         return [self._read(operation) for operation in response.operations], response.next_page_token
 
@@ -124,11 +124,9 @@ class OperationsClient(JudgingsClient):
         request = pb.ResumeOperationRequest(operation_id=str(operation_id))
         return self._read((await self._call(self._operations.ResumeOperation, request)).operation)
 
-    async def cancel_operation(
-        self, operation_id: UUID | str, reason: str | None = None, *, requested_by: str | None = None
-    ) -> Operation:
+    async def cancel_operation(self, operation_id: UUID | str, reason: str | None = None) -> Operation:
         """Cancel an operation: none of its executions begin any more, and the live ones are cancelled."""
-        request = pb.CancelOperationRequest(operation_id=str(operation_id), reason=reason, requested_by=requested_by)
+        request = pb.CancelOperationRequest(operation_id=str(operation_id), reason=reason)
         return self._read((await self._call(self._operations.CancelOperation, request)).operation)
 
     async def retry_operation(
@@ -196,9 +194,9 @@ class OperationsClient(JudgingsClient):
         response = await self._call(self._operations.GetAgentStats, pb.GetAgentStatsRequest())
         return [self._read(stats) for stats in response.agents]
 
-    async def list_dead_letters(self, *, limit: int = 0, include_done: bool = False) -> DeadLetters:
-        """Return how many dead letters are open, by topic, and the newest (50 unless `limit` is given)."""
-        request = pb.ListDeadLettersRequest(page_size=limit, include_done=include_done)
+    async def list_dead_letters(self, *, page_size: int = 0, include_done: bool = False) -> DeadLetters:
+        """Return how many dead letters are open, by topic, and the newest (50 unless `page_size` is given)."""
+        request = pb.ListDeadLettersRequest(page_size=page_size, include_done=include_done)
         return self._read(await self._call(self._operations.ListDeadLetters, request))
 
     async def resolve_dead_letters(self, new: NewResolution) -> Resolved:

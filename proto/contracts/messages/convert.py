@@ -20,12 +20,12 @@ from signoff.v1 import resources_pb2 as pb
 #: The fields of a job, and of an entry of its log, that are on the wire as they are in resources.
 _JOB: Final = {
     *("id", "title", "description", "acceptance_criteria", "version", "agent_id", "execution_id"),
-    *("submission", "tenant", "progress", "progress_message", "batch_id", "spent_usd", "spent_tokens"),
+    *("submission", "tenant", "progress", "progress_message", "batch_id", "cost_usd", "tokens"),
     *("cancelled", "code", "duration_s"),
 }
 _LOG: Final = {
     *("id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease"),
-    *("submission", "event_id", "cursor", "progress", "spent_usd", "spent_tokens", "kind", "calls"),
+    *("submission", "event_id", "cursor", "progress", "cost_usd", "tokens", "kind", "max_calls"),
     *("spent_calls", "actor", "duration_s"),
 }
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
@@ -177,8 +177,8 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
         capabilities=job["capabilities"],
         not_before=job["not_before"],
         batch_id=_str(job["batch_id"]),
-        spent_usd=job["spent_usd"],
-        spent_tokens=job["spent_tokens"],
+        cost_usd=job["cost_usd"],
+        tokens=job["tokens"],
         live=job["live"],
         cancelled=job["cancelled"],
         code=job["code"],
@@ -233,11 +233,11 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
         created_at=_stamp(log["created_at"]),
         job_status=status_message(JobStatus(log["job_status"])),
         progress=log["progress"],
-        spent_usd=log["spent_usd"],
-        spent_tokens=log["spent_tokens"],
+        cost_usd=log["cost_usd"],
+        tokens=log["tokens"],
         next_attempt_at=log["next_attempt_at"],
         kind=log["kind"],
-        calls=log["calls"],
+        max_calls=log["max_calls"],
         spent_calls=log["spent_calls"],
         actor=log["actor"],
         duration_s=log["duration_s"],

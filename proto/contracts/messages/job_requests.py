@@ -22,7 +22,7 @@ from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as pb
 
 _FILTER_FIELDS: Final = {
-    *("agent_id", "tenant", "batch_id", "text", "cancelled", "criterion_not_met", "spent_usd_min", "spent_usd_max"),
+    *("agent_id", "tenant", "batch_id", "text", "cancelled", "criterion_not_met", "cost_usd_min", "cost_usd_max"),
     *("duration_s_min", "duration_s_max", "id_part"),
 }
 _FILTER_LISTS: Final = (

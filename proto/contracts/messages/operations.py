@@ -28,7 +28,6 @@ _KINDS_OF = {
     "agent_id": {OperationKind.ASSIGN},
     "comment": {OperationKind.RESUBMIT},
     "reason": {OperationKind.CANCEL},
-    "requested_by": {OperationKind.CANCEL},
     "judge": {OperationKind.REJUDGE},
     "criteria": {OperationKind.REJUDGE},
     "criteria_set": {OperationKind.REJUDGE},
@@ -52,7 +51,6 @@ class NewOperation(StrictModel):
     agent_id: AgentId | None = Field(None, description="of `assign`: to whom")
     comment: Text | None = Field(None, description="of `resubmit`: told to the agents beside the verdict's feedback")
     reason: Text | None = Field(None, description="of `cancel`")
-    requested_by: Text | None = Field(None, description="of `cancel`: who asks, as the logs tell it")
     judge: Reference | None = Field(
         None,
         description="of `rejudge`: the judge policy, or one version; when not set, for each job the version that it "

@@ -985,13 +985,10 @@ class CancelJobRequest(_message.Message):
 
     JOB_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    REQUESTED_BY_FIELD_NUMBER: _builtins.int
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """May be left out beside an execution_id."""
     reason: _builtins.str
-    requested_by: _builtins.str
-    """Who asks, as the log tells it; the administrator when not set."""
     execution_id: _builtins.str
     """Cancels this execution and no other: a repeat never meets the next one. One that has ended by itself is refused
     with `illegal_transition`, as without an id a job is. An execution that nobody has asked for yet is cancelled when
@@ -1003,25 +1000,20 @@ class CancelJobRequest(_message.Message):
         *,
         job_id: _builtins.str = ...,
         reason: _builtins.str | None = ...,
-        requested_by: _builtins.str | None = ...,
         execution_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_reason", b"_reason", "_requested_by", b"_requested_by", "execution_id", b"execution_id", "reason", b"reason", "requested_by", b"requested_by"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_reason", b"_reason", "execution_id", b"execution_id", "reason", b"reason"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_reason", b"_reason", "_requested_by", b"_requested_by", "execution_id", b"execution_id", "job_id", b"job_id", "reason", b"reason", "requested_by", b"requested_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_reason", b"_reason", "execution_id", b"execution_id", "job_id", b"job_id", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
     _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
     _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
-    _WhichOneofReturnType__requested_by: _TypeAlias = _typing.Literal["requested_by"]  # noqa: Y015
-    _WhichOneofArgType__requested_by: _TypeAlias = _typing.Literal["_requested_by", b"_requested_by"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__requested_by) -> _WhichOneofReturnType__requested_by | None: ...
 
 Global___CancelJobRequest: _TypeAlias = CancelJobRequest  # noqa: Y015
 

@@ -497,30 +497,21 @@ class CancelOperationRequest(_message.Message):
 
     OPERATION_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    REQUESTED_BY_FIELD_NUMBER: _builtins.int
     operation_id: _builtins.str
     reason: _builtins.str
-    requested_by: _builtins.str
-    """Who asks, as the logs tell it; the administrator when not set."""
     def __init__(
         self,
         *,
         operation_id: _builtins.str = ...,
         reason: _builtins.str | None = ...,
-        requested_by: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "_requested_by", b"_requested_by", "reason", b"reason", "requested_by", b"requested_by"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "reason", b"reason"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "_requested_by", b"_requested_by", "operation_id", b"operation_id", "reason", b"reason", "requested_by", b"requested_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "operation_id", b"operation_id", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
     _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
-    _WhichOneofReturnType__requested_by: _TypeAlias = _typing.Literal["requested_by"]  # noqa: Y015
-    _WhichOneofArgType__requested_by: _TypeAlias = _typing.Literal["_requested_by", b"_requested_by"]  # noqa: Y015
-    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__requested_by) -> _WhichOneofReturnType__requested_by | None: ...
 
 Global___CancelOperationRequest: _TypeAlias = CancelOperationRequest  # noqa: Y015
 

@@ -206,7 +206,7 @@ class Policy(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MAX_SUBMISSIONS_FIELD_NUMBER: _builtins.int
-    MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    MAX_CALLS_FIELD_NUMBER: _builtins.int
     ATTEMPT_TIMEOUT_S_FIELD_NUMBER: _builtins.int
     DEADLINE_S_FIELD_NUMBER: _builtins.int
     DELIVERY_FIELD_NUMBER: _builtins.int
@@ -228,7 +228,7 @@ class Policy(_message.Message):
     JUDGE_FIELD_NUMBER: _builtins.int
     CRITERIA_SET_FIELD_NUMBER: _builtins.int
     max_submissions: _builtins.int
-    max_attempts: _builtins.int
+    max_calls: _builtins.int
     attempt_timeout_s: _builtins.float
     deadline_s: _builtins.float
     delivery: Global___Delivery.ValueType
@@ -265,7 +265,7 @@ class Policy(_message.Message):
         self,
         *,
         max_submissions: _builtins.int | None = ...,
-        max_attempts: _builtins.int | None = ...,
+        max_calls: _builtins.int | None = ...,
         attempt_timeout_s: _builtins.float | None = ...,
         deadline_s: _builtins.float | None = ...,
         delivery: Global___Delivery.ValueType = ...,
@@ -287,9 +287,9 @@ class Policy(_message.Message):
         judge: _builtins.str | None = ...,
         criteria_set: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_connect_timeout_s", b"_connect_timeout_s", "_criteria_set", b"_criteria_set", "_deadline_s", b"_deadline_s", "_hand_over_after", b"_hand_over_after", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judge", b"_judge", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "_reuse_verdict", b"_reuse_verdict", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "connect_timeout_s", b"connect_timeout_s", "criteria_set", b"criteria_set", "deadline_s", b"deadline_s", "hand_over_after", b"hand_over_after", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judge", b"judge", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "queue_timeout_s", b"queue_timeout_s", "reuse_verdict", b"reuse_verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_connect_timeout_s", b"_connect_timeout_s", "_criteria_set", b"_criteria_set", "_deadline_s", b"_deadline_s", "_hand_over_after", b"_hand_over_after", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judge", b"_judge", "_judging_timeout_s", b"_judging_timeout_s", "_max_calls", b"_max_calls", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "_reuse_verdict", b"_reuse_verdict", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "connect_timeout_s", b"connect_timeout_s", "criteria_set", b"criteria_set", "deadline_s", b"deadline_s", "hand_over_after", b"hand_over_after", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judge", b"judge", "judging_timeout_s", b"judging_timeout_s", "max_calls", b"max_calls", "max_submissions", b"max_submissions", "queue_timeout_s", b"queue_timeout_s", "reuse_verdict", b"reuse_verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_connect_timeout_s", b"_connect_timeout_s", "_criteria_set", b"_criteria_set", "_deadline_s", b"_deadline_s", "_hand_over_after", b"_hand_over_after", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judge", b"_judge", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "_reuse_verdict", b"_reuse_verdict", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "connect_timeout_s", b"connect_timeout_s", "criteria_set", b"criteria_set", "deadline_s", b"deadline_s", "delivery", b"delivery", "empty_result", b"empty_result", "hand_over_after", b"hand_over_after", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judge", b"judge", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "no_retry_codes", b"no_retry_codes", "queue_timeout_s", b"queue_timeout_s", "resubmit", b"resubmit", "retry_codes", b"retry_codes", "reuse_verdict", b"reuse_verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_connect_timeout_s", b"_connect_timeout_s", "_criteria_set", b"_criteria_set", "_deadline_s", b"_deadline_s", "_hand_over_after", b"_hand_over_after", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judge", b"_judge", "_judging_timeout_s", b"_judging_timeout_s", "_max_calls", b"_max_calls", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "_reuse_verdict", b"_reuse_verdict", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "connect_timeout_s", b"connect_timeout_s", "criteria_set", b"criteria_set", "deadline_s", b"deadline_s", "delivery", b"delivery", "empty_result", b"empty_result", "hand_over_after", b"hand_over_after", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judge", b"judge", "judging_timeout_s", b"judging_timeout_s", "max_calls", b"max_calls", "max_submissions", b"max_submissions", "no_retry_codes", b"no_retry_codes", "queue_timeout_s", b"queue_timeout_s", "resubmit", b"resubmit", "retry_codes", b"retry_codes", "reuse_verdict", b"reuse_verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__attempt_timeout_s: _TypeAlias = _typing.Literal["attempt_timeout_s"]  # noqa: Y015
     _WhichOneofArgType__attempt_timeout_s: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s"]  # noqa: Y015
@@ -317,8 +317,8 @@ class Policy(_message.Message):
     _WhichOneofArgType__judge: _TypeAlias = _typing.Literal["_judge", b"_judge"]  # noqa: Y015
     _WhichOneofReturnType__judging_timeout_s: _TypeAlias = _typing.Literal["judging_timeout_s"]  # noqa: Y015
     _WhichOneofArgType__judging_timeout_s: _TypeAlias = _typing.Literal["_judging_timeout_s", b"_judging_timeout_s"]  # noqa: Y015
-    _WhichOneofReturnType__max_attempts: _TypeAlias = _typing.Literal["max_attempts"]  # noqa: Y015
-    _WhichOneofArgType__max_attempts: _TypeAlias = _typing.Literal["_max_attempts", b"_max_attempts"]  # noqa: Y015
+    _WhichOneofReturnType__max_calls: _TypeAlias = _typing.Literal["max_calls"]  # noqa: Y015
+    _WhichOneofArgType__max_calls: _TypeAlias = _typing.Literal["_max_calls", b"_max_calls"]  # noqa: Y015
     _WhichOneofReturnType__max_submissions: _TypeAlias = _typing.Literal["max_submissions"]  # noqa: Y015
     _WhichOneofArgType__max_submissions: _TypeAlias = _typing.Literal["_max_submissions", b"_max_submissions"]  # noqa: Y015
     _WhichOneofReturnType__queue_timeout_s: _TypeAlias = _typing.Literal["queue_timeout_s"]  # noqa: Y015
@@ -352,7 +352,7 @@ class Policy(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__judging_timeout_s) -> _WhichOneofReturnType__judging_timeout_s | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_attempts) -> _WhichOneofReturnType__max_attempts | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_calls) -> _WhichOneofReturnType__max_calls | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_submissions) -> _WhichOneofReturnType__max_submissions | None: ...
     @_typing.overload
@@ -644,8 +644,8 @@ class Job(_message.Message):
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     NOT_BEFORE_FIELD_NUMBER: _builtins.int
     BATCH_ID_FIELD_NUMBER: _builtins.int
-    SPENT_USD_FIELD_NUMBER: _builtins.int
-    SPENT_TOKENS_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
     LIVE_FIELD_NUMBER: _builtins.int
     LAST_LOG_FIELD_NUMBER: _builtins.int
     CRITERIA_FIELD_NUMBER: _builtins.int
@@ -673,9 +673,9 @@ class Job(_message.Message):
     progress_message: _builtins.str
     batch_id: _builtins.str
     """The last batch that executed the job; executing or resubmitting it alone leaves this as it is."""
-    spent_usd: _builtins.float
+    cost_usd: _builtins.float
     """Spent by all calls of agents and judges, as far as they reported it."""
-    spent_tokens: _builtins.int
+    tokens: _builtins.int
     live: _builtins.bool
     """Whether an execution is asked for or under way."""
     cancelled: _builtins.bool
@@ -739,8 +739,8 @@ class Job(_message.Message):
         capabilities: _abc.Iterable[_builtins.str] | None = ...,
         not_before: _timestamp_pb2.Timestamp | None = ...,
         batch_id: _builtins.str | None = ...,
-        spent_usd: _builtins.float = ...,
-        spent_tokens: _builtins.int = ...,
+        cost_usd: _builtins.float = ...,
+        tokens: _builtins.int = ...,
         live: _builtins.bool | None = ...,
         last_log: Global___JobLog | None = ...,
         criteria: _abc.Iterable[Global___Criterion] | None = ...,
@@ -752,7 +752,7 @@ class Job(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "agent_id", b"agent_id", "batch_id", b"batch_id", "code", b"code", "created_at", b"created_at", "duration_s", b"duration_s", "execution_id", b"execution_id", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "progress", b"progress", "progress_message", b"progress_message", "updated_at", b"updated_at", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "capabilities", b"capabilities", "code", b"code", "created_at", b"created_at", "criteria", b"criteria", "description", b"description", "duration_s", b"duration_s", "execution_id", b"execution_id", "id", b"id", "labels", b"labels", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "progress", b"progress", "progress_message", b"progress_message", "references", b"references", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "tenant", b"tenant", "title", b"title", "updated_at", b"updated_at", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "capabilities", b"capabilities", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "criteria", b"criteria", "description", b"description", "duration_s", b"duration_s", "execution_id", b"execution_id", "id", b"id", "labels", b"labels", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "progress", b"progress", "progress_message", b"progress_message", "references", b"references", "status", b"status", "submission", b"submission", "tenant", b"tenant", "title", b"title", "tokens", b"tokens", "updated_at", b"updated_at", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -1003,11 +1003,11 @@ class JobLog(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     JOB_STATUS_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
-    SPENT_USD_FIELD_NUMBER: _builtins.int
-    SPENT_TOKENS_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
     NEXT_ATTEMPT_AT_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
-    CALLS_FIELD_NUMBER: _builtins.int
+    MAX_CALLS_FIELD_NUMBER: _builtins.int
     SPENT_CALLS_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     DURATION_S_FIELD_NUMBER: _builtins.int
@@ -1033,12 +1033,12 @@ class JobLog(_message.Message):
     """Where the job stood after it."""
     progress: _builtins.float
     """The job's progress after it."""
-    spent_usd: _builtins.float
+    cost_usd: _builtins.float
     """What the job had spent after it; not set if nothing."""
-    spent_tokens: _builtins.int
+    tokens: _builtins.int
     kind: _builtins.str
     """What was reported, asked for or noticed: claimed, call_begun, progress, result, met ..."""
-    calls: _builtins.int
+    max_calls: _builtins.int
     """How many calls of the agent the policy of the execution allows in all."""
     spent_calls: _builtins.int
     """The execution's calls of the agent that failed or were lost, after it."""
@@ -1087,19 +1087,19 @@ class JobLog(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         job_status: Global___JobStatus.ValueType = ...,
         progress: _builtins.float | None = ...,
-        spent_usd: _builtins.float | None = ...,
-        spent_tokens: _builtins.int | None = ...,
+        cost_usd: _builtins.float | None = ...,
+        tokens: _builtins.int | None = ...,
         next_attempt_at: _timestamp_pb2.Timestamp | None = ...,
         kind: _builtins.str | None = ...,
-        calls: _builtins.int | None = ...,
+        max_calls: _builtins.int | None = ...,
         spent_calls: _builtins.int | None = ...,
         actor: _builtins.str | None = ...,
         duration_s: _builtins.float | None = ...,
         waited: _abc.Iterable[Global___PastWait] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_calls", b"_calls", "_code", b"_code", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "actor", b"actor", "agent_id", b"agent_id", "attempt", b"attempt", "calls", b"calls", "code", b"code", "created_at", b"created_at", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "submission", b"submission"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_cost_usd", b"_cost_usd", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_max_calls", b"_max_calls", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_submission", b"_submission", "_tokens", b"_tokens", "actor", b"actor", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "kind", b"kind", "lease", b"lease", "max_calls", b"max_calls", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "submission", b"submission", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_calls", b"_calls", "_code", b"_code", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "actor", b"actor", "agent_id", b"agent_id", "attempt", b"attempt", "calls", b"calls", "code", b"code", "created_at", b"created_at", "cursor", b"cursor", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "version", b"version", "waited", b"waited"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_cost_usd", b"_cost_usd", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_max_calls", b"_max_calls", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_submission", b"_submission", "_tokens", b"_tokens", "actor", b"actor", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "cursor", b"cursor", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "max_calls", b"max_calls", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "status", b"status", "submission", b"submission", "tokens", b"tokens", "version", b"version", "waited", b"waited"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
     _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
@@ -1107,10 +1107,10 @@ class JobLog(_message.Message):
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
     _WhichOneofReturnType__attempt: _TypeAlias = _typing.Literal["attempt"]  # noqa: Y015
     _WhichOneofArgType__attempt: _TypeAlias = _typing.Literal["_attempt", b"_attempt"]  # noqa: Y015
-    _WhichOneofReturnType__calls: _TypeAlias = _typing.Literal["calls"]  # noqa: Y015
-    _WhichOneofArgType__calls: _TypeAlias = _typing.Literal["_calls", b"_calls"]  # noqa: Y015
     _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
     _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
+    _WhichOneofReturnType__cost_usd: _TypeAlias = _typing.Literal["cost_usd"]  # noqa: Y015
+    _WhichOneofArgType__cost_usd: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd"]  # noqa: Y015
     _WhichOneofReturnType__duration_s: _TypeAlias = _typing.Literal["duration_s"]  # noqa: Y015
     _WhichOneofArgType__duration_s: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s"]  # noqa: Y015
     _WhichOneofReturnType__event_id: _TypeAlias = _typing.Literal["event_id"]  # noqa: Y015
@@ -1121,6 +1121,8 @@ class JobLog(_message.Message):
     _WhichOneofArgType__kind: _TypeAlias = _typing.Literal["_kind", b"_kind"]  # noqa: Y015
     _WhichOneofReturnType__lease: _TypeAlias = _typing.Literal["lease"]  # noqa: Y015
     _WhichOneofArgType__lease: _TypeAlias = _typing.Literal["_lease", b"_lease"]  # noqa: Y015
+    _WhichOneofReturnType__max_calls: _TypeAlias = _typing.Literal["max_calls"]  # noqa: Y015
+    _WhichOneofArgType__max_calls: _TypeAlias = _typing.Literal["_max_calls", b"_max_calls"]  # noqa: Y015
     _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
     _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
     _WhichOneofReturnType__progress: _TypeAlias = _typing.Literal["progress"]  # noqa: Y015
@@ -1131,12 +1133,10 @@ class JobLog(_message.Message):
     _WhichOneofArgType__response_payload_json: _TypeAlias = _typing.Literal["_response_payload_json", b"_response_payload_json"]  # noqa: Y015
     _WhichOneofReturnType__spent_calls: _TypeAlias = _typing.Literal["spent_calls"]  # noqa: Y015
     _WhichOneofArgType__spent_calls: _TypeAlias = _typing.Literal["_spent_calls", b"_spent_calls"]  # noqa: Y015
-    _WhichOneofReturnType__spent_tokens: _TypeAlias = _typing.Literal["spent_tokens"]  # noqa: Y015
-    _WhichOneofArgType__spent_tokens: _TypeAlias = _typing.Literal["_spent_tokens", b"_spent_tokens"]  # noqa: Y015
-    _WhichOneofReturnType__spent_usd: _TypeAlias = _typing.Literal["spent_usd"]  # noqa: Y015
-    _WhichOneofArgType__spent_usd: _TypeAlias = _typing.Literal["_spent_usd", b"_spent_usd"]  # noqa: Y015
     _WhichOneofReturnType__submission: _TypeAlias = _typing.Literal["submission"]  # noqa: Y015
     _WhichOneofArgType__submission: _TypeAlias = _typing.Literal["_submission", b"_submission"]  # noqa: Y015
+    _WhichOneofReturnType__tokens: _TypeAlias = _typing.Literal["tokens"]  # noqa: Y015
+    _WhichOneofArgType__tokens: _TypeAlias = _typing.Literal["_tokens", b"_tokens"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__actor) -> _WhichOneofReturnType__actor | None: ...
     @_typing.overload
@@ -1144,9 +1144,9 @@ class JobLog(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__attempt) -> _WhichOneofReturnType__attempt | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__calls) -> _WhichOneofReturnType__calls | None: ...
-    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_usd) -> _WhichOneofReturnType__cost_usd | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_s) -> _WhichOneofReturnType__duration_s | None: ...
     @_typing.overload
@@ -1158,6 +1158,8 @@ class JobLog(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lease) -> _WhichOneofReturnType__lease | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_calls) -> _WhichOneofReturnType__max_calls | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__progress) -> _WhichOneofReturnType__progress | None: ...
@@ -1168,11 +1170,9 @@ class JobLog(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__spent_calls) -> _WhichOneofReturnType__spent_calls | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__spent_tokens) -> _WhichOneofReturnType__spent_tokens | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__spent_usd) -> _WhichOneofReturnType__spent_usd | None: ...
-    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__submission) -> _WhichOneofReturnType__submission | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tokens) -> _WhichOneofReturnType__tokens | None: ...
 
 Global___JobLog: _TypeAlias = JobLog  # noqa: Y015
 
@@ -1385,8 +1385,8 @@ class JobFilter(_message.Message):
     CANCELLED_FIELD_NUMBER: _builtins.int
     CODES_FIELD_NUMBER: _builtins.int
     CRITERION_NOT_MET_FIELD_NUMBER: _builtins.int
-    SPENT_USD_MIN_FIELD_NUMBER: _builtins.int
-    SPENT_USD_MAX_FIELD_NUMBER: _builtins.int
+    COST_USD_MIN_FIELD_NUMBER: _builtins.int
+    COST_USD_MAX_FIELD_NUMBER: _builtins.int
     DURATION_S_MIN_FIELD_NUMBER: _builtins.int
     DURATION_S_MAX_FIELD_NUMBER: _builtins.int
     ID_PART_FIELD_NUMBER: _builtins.int
@@ -1406,9 +1406,9 @@ class JobFilter(_message.Message):
     """Whether the last execution was cancelled."""
     criterion_not_met: _builtins.str
     """The text of a required criterion that the last verdict did not pass."""
-    spent_usd_min: _builtins.float
+    cost_usd_min: _builtins.float
     """Of jobs whose last execution ended: at least and at most."""
-    spent_usd_max: _builtins.float
+    cost_usd_max: _builtins.float
     duration_s_min: _builtins.float
     duration_s_max: _builtins.float
     id_part: _builtins.str
@@ -1459,8 +1459,8 @@ class JobFilter(_message.Message):
         cancelled: _builtins.bool | None = ...,
         codes: _abc.Iterable[_builtins.str] | None = ...,
         criterion_not_met: _builtins.str | None = ...,
-        spent_usd_min: _builtins.float | None = ...,
-        spent_usd_max: _builtins.float | None = ...,
+        cost_usd_min: _builtins.float | None = ...,
+        cost_usd_max: _builtins.float | None = ...,
         duration_s_min: _builtins.float | None = ...,
         duration_s_max: _builtins.float | None = ...,
         id_part: _builtins.str | None = ...,
@@ -1471,9 +1471,9 @@ class JobFilter(_message.Message):
         not_codes: _abc.Iterable[_builtins.str] | None = ...,
         not_criteria_not_met: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_cancelled", b"_cancelled", "_criterion_not_met", b"_criterion_not_met", "_duration_s_max", b"_duration_s_max", "_duration_s_min", b"_duration_s_min", "_id_part", b"_id_part", "_spent_usd_max", b"_spent_usd_max", "_spent_usd_min", b"_spent_usd_min", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "created_after", b"created_after", "created_before", b"created_before", "criterion_not_met", b"criterion_not_met", "duration_s_max", b"duration_s_max", "duration_s_min", b"duration_s_min", "id_part", b"id_part", "spent_usd_max", b"spent_usd_max", "spent_usd_min", b"spent_usd_min", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_cancelled", b"_cancelled", "_cost_usd_max", b"_cost_usd_max", "_cost_usd_min", b"_cost_usd_min", "_criterion_not_met", b"_criterion_not_met", "_duration_s_max", b"_duration_s_max", "_duration_s_min", b"_duration_s_min", "_id_part", b"_id_part", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "cost_usd_max", b"cost_usd_max", "cost_usd_min", b"cost_usd_min", "created_after", b"created_after", "created_before", b"created_before", "criterion_not_met", b"criterion_not_met", "duration_s_max", b"duration_s_max", "duration_s_min", b"duration_s_min", "id_part", b"id_part", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_cancelled", b"_cancelled", "_criterion_not_met", b"_criterion_not_met", "_duration_s_max", b"_duration_s_max", "_duration_s_min", b"_duration_s_min", "_id_part", b"_id_part", "_spent_usd_max", b"_spent_usd_max", "_spent_usd_min", b"_spent_usd_min", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "codes", b"codes", "created_after", b"created_after", "created_before", b"created_before", "criterion_not_met", b"criterion_not_met", "duration_s_max", b"duration_s_max", "duration_s_min", b"duration_s_min", "id_part", b"id_part", "labels", b"labels", "not_agent_ids", b"not_agent_ids", "not_batch_ids", b"not_batch_ids", "not_codes", b"not_codes", "not_criteria_not_met", b"not_criteria_not_met", "not_labels", b"not_labels", "not_tenants", b"not_tenants", "spent_usd_max", b"spent_usd_max", "spent_usd_min", b"spent_usd_min", "statuses", b"statuses", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_cancelled", b"_cancelled", "_cost_usd_max", b"_cost_usd_max", "_cost_usd_min", b"_cost_usd_min", "_criterion_not_met", b"_criterion_not_met", "_duration_s_max", b"_duration_s_max", "_duration_s_min", b"_duration_s_min", "_id_part", b"_id_part", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "codes", b"codes", "cost_usd_max", b"cost_usd_max", "cost_usd_min", b"cost_usd_min", "created_after", b"created_after", "created_before", b"created_before", "criterion_not_met", b"criterion_not_met", "duration_s_max", b"duration_s_max", "duration_s_min", b"duration_s_min", "id_part", b"id_part", "labels", b"labels", "not_agent_ids", b"not_agent_ids", "not_batch_ids", b"not_batch_ids", "not_codes", b"not_codes", "not_criteria_not_met", b"not_criteria_not_met", "not_labels", b"not_labels", "not_tenants", b"not_tenants", "statuses", b"statuses", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -1481,6 +1481,10 @@ class JobFilter(_message.Message):
     _WhichOneofArgType__batch_id: _TypeAlias = _typing.Literal["_batch_id", b"_batch_id"]  # noqa: Y015
     _WhichOneofReturnType__cancelled: _TypeAlias = _typing.Literal["cancelled"]  # noqa: Y015
     _WhichOneofArgType__cancelled: _TypeAlias = _typing.Literal["_cancelled", b"_cancelled"]  # noqa: Y015
+    _WhichOneofReturnType__cost_usd_max: _TypeAlias = _typing.Literal["cost_usd_max"]  # noqa: Y015
+    _WhichOneofArgType__cost_usd_max: _TypeAlias = _typing.Literal["_cost_usd_max", b"_cost_usd_max"]  # noqa: Y015
+    _WhichOneofReturnType__cost_usd_min: _TypeAlias = _typing.Literal["cost_usd_min"]  # noqa: Y015
+    _WhichOneofArgType__cost_usd_min: _TypeAlias = _typing.Literal["_cost_usd_min", b"_cost_usd_min"]  # noqa: Y015
     _WhichOneofReturnType__criterion_not_met: _TypeAlias = _typing.Literal["criterion_not_met"]  # noqa: Y015
     _WhichOneofArgType__criterion_not_met: _TypeAlias = _typing.Literal["_criterion_not_met", b"_criterion_not_met"]  # noqa: Y015
     _WhichOneofReturnType__duration_s_max: _TypeAlias = _typing.Literal["duration_s_max"]  # noqa: Y015
@@ -1489,10 +1493,6 @@ class JobFilter(_message.Message):
     _WhichOneofArgType__duration_s_min: _TypeAlias = _typing.Literal["_duration_s_min", b"_duration_s_min"]  # noqa: Y015
     _WhichOneofReturnType__id_part: _TypeAlias = _typing.Literal["id_part"]  # noqa: Y015
     _WhichOneofArgType__id_part: _TypeAlias = _typing.Literal["_id_part", b"_id_part"]  # noqa: Y015
-    _WhichOneofReturnType__spent_usd_max: _TypeAlias = _typing.Literal["spent_usd_max"]  # noqa: Y015
-    _WhichOneofArgType__spent_usd_max: _TypeAlias = _typing.Literal["_spent_usd_max", b"_spent_usd_max"]  # noqa: Y015
-    _WhichOneofReturnType__spent_usd_min: _TypeAlias = _typing.Literal["spent_usd_min"]  # noqa: Y015
-    _WhichOneofArgType__spent_usd_min: _TypeAlias = _typing.Literal["_spent_usd_min", b"_spent_usd_min"]  # noqa: Y015
     _WhichOneofReturnType__tenant: _TypeAlias = _typing.Literal["tenant"]  # noqa: Y015
     _WhichOneofArgType__tenant: _TypeAlias = _typing.Literal["_tenant", b"_tenant"]  # noqa: Y015
     _WhichOneofReturnType__text: _TypeAlias = _typing.Literal["text"]  # noqa: Y015
@@ -1504,6 +1504,10 @@ class JobFilter(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cancelled) -> _WhichOneofReturnType__cancelled | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_usd_max) -> _WhichOneofReturnType__cost_usd_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_usd_min) -> _WhichOneofReturnType__cost_usd_min | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__criterion_not_met) -> _WhichOneofReturnType__criterion_not_met | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_s_max) -> _WhichOneofReturnType__duration_s_max | None: ...
@@ -1511,10 +1515,6 @@ class JobFilter(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_s_min) -> _WhichOneofReturnType__duration_s_min | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__id_part) -> _WhichOneofReturnType__id_part | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__spent_usd_max) -> _WhichOneofReturnType__spent_usd_max | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__spent_usd_min) -> _WhichOneofReturnType__spent_usd_min | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tenant) -> _WhichOneofReturnType__tenant | None: ...
     @_typing.overload
@@ -1667,7 +1667,6 @@ class NewOperation(_message.Message):
     AGENT_ID_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    REQUESTED_BY_FIELD_NUMBER: _builtins.int
     JUDGE_FIELD_NUMBER: _builtins.int
     CRITERIA_FIELD_NUMBER: _builtins.int
     CRITERIA_SET_FIELD_NUMBER: _builtins.int
@@ -1685,8 +1684,7 @@ class NewOperation(_message.Message):
     comment: _builtins.str
     """Of `resubmit`: sent to the agents beside the verdict's feedback."""
     reason: _builtins.str
-    """Of `cancel`: why, and who asks, as the logs tell it."""
-    requested_by: _builtins.str
+    """Of `cancel`: why."""
     judge: _builtins.str
     """Of `rejudge`: the judge policy, for each job the version that it was judged by when not set; other criteria, or
     another criteria set, as a shadow alone; whether nothing is to change; how many a second, and for how much money.
@@ -1714,7 +1712,6 @@ class NewOperation(_message.Message):
         agent_id: _builtins.str | None = ...,
         comment: _builtins.str | None = ...,
         reason: _builtins.str | None = ...,
-        requested_by: _builtins.str | None = ...,
         judge: _builtins.str | None = ...,
         criteria: _builtins.str | None = ...,
         criteria_set: _builtins.str | None = ...,
@@ -1722,9 +1719,9 @@ class NewOperation(_message.Message):
         rate_per_s: _builtins.float | None = ...,
         budget_usd: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_budget_usd", b"_budget_usd", "_comment", b"_comment", "_criteria", b"_criteria", "_criteria_set", b"_criteria_set", "_judge", b"_judge", "_name", b"_name", "_rate_per_s", b"_rate_per_s", "_reason", b"_reason", "_requested_by", b"_requested_by", "_shadow", b"_shadow", "agent_id", b"agent_id", "budget_usd", b"budget_usd", "comment", b"comment", "criteria", b"criteria", "criteria_set", b"criteria_set", "filter", b"filter", "judge", b"judge", "name", b"name", "rate_per_s", b"rate_per_s", "reason", b"reason", "requested_by", b"requested_by", "shadow", b"shadow"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_budget_usd", b"_budget_usd", "_comment", b"_comment", "_criteria", b"_criteria", "_criteria_set", b"_criteria_set", "_judge", b"_judge", "_name", b"_name", "_rate_per_s", b"_rate_per_s", "_reason", b"_reason", "_shadow", b"_shadow", "agent_id", b"agent_id", "budget_usd", b"budget_usd", "comment", b"comment", "criteria", b"criteria", "criteria_set", b"criteria_set", "filter", b"filter", "judge", b"judge", "name", b"name", "rate_per_s", b"rate_per_s", "reason", b"reason", "shadow", b"shadow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_budget_usd", b"_budget_usd", "_comment", b"_comment", "_criteria", b"_criteria", "_criteria_set", b"_criteria_set", "_judge", b"_judge", "_name", b"_name", "_rate_per_s", b"_rate_per_s", "_reason", b"_reason", "_requested_by", b"_requested_by", "_shadow", b"_shadow", "agent_id", b"agent_id", "budget_usd", b"budget_usd", "comment", b"comment", "criteria", b"criteria", "criteria_set", b"criteria_set", "filter", b"filter", "job_ids", b"job_ids", "judge", b"judge", "kind", b"kind", "name", b"name", "rate_per_s", b"rate_per_s", "reason", b"reason", "requested_by", b"requested_by", "shadow", b"shadow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_budget_usd", b"_budget_usd", "_comment", b"_comment", "_criteria", b"_criteria", "_criteria_set", b"_criteria_set", "_judge", b"_judge", "_name", b"_name", "_rate_per_s", b"_rate_per_s", "_reason", b"_reason", "_shadow", b"_shadow", "agent_id", b"agent_id", "budget_usd", b"budget_usd", "comment", b"comment", "criteria", b"criteria", "criteria_set", b"criteria_set", "filter", b"filter", "job_ids", b"job_ids", "judge", b"judge", "kind", b"kind", "name", b"name", "rate_per_s", b"rate_per_s", "reason", b"reason", "shadow", b"shadow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -1744,8 +1741,6 @@ class NewOperation(_message.Message):
     _WhichOneofArgType__rate_per_s: _TypeAlias = _typing.Literal["_rate_per_s", b"_rate_per_s"]  # noqa: Y015
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
     _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
-    _WhichOneofReturnType__requested_by: _TypeAlias = _typing.Literal["requested_by"]  # noqa: Y015
-    _WhichOneofArgType__requested_by: _TypeAlias = _typing.Literal["_requested_by", b"_requested_by"]  # noqa: Y015
     _WhichOneofReturnType__shadow: _TypeAlias = _typing.Literal["shadow"]  # noqa: Y015
     _WhichOneofArgType__shadow: _TypeAlias = _typing.Literal["_shadow", b"_shadow"]  # noqa: Y015
     @_typing.overload
@@ -1766,8 +1761,6 @@ class NewOperation(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_per_s) -> _WhichOneofReturnType__rate_per_s | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__requested_by) -> _WhichOneofReturnType__requested_by | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__shadow) -> _WhichOneofReturnType__shadow | None: ...
 

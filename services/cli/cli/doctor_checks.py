@@ -435,7 +435,7 @@ def _check_waiting(sums: Sequence[Any], diagnosis: pb.DiagnoseResponse) -> Check
 
 
 async def _list_validators(jobstore: JobStoreClient) -> "Sequence[Validator]":
-    return (await jobstore.list_judge_policies(limit=1)).validators
+    return (await jobstore.list_judge_policies(page_size=1)).validators
 
 
 def _check_validators(validators: "Sequence[Validator]") -> list[Check]:
@@ -454,9 +454,9 @@ def _check_validators(validators: "Sequence[Validator]") -> list[Check]:
 
 
 async def _list_agents(jobstore: JobStoreClient) -> list[Agent]:
-    agents, cursor = await jobstore.list_agents(limit=AGENTS_MAX)
+    agents, cursor = await jobstore.list_agents(page_size=AGENTS_MAX)
     while cursor:
-        page, cursor = await jobstore.list_agents(limit=AGENTS_MAX, page_token=cursor)
+        page, cursor = await jobstore.list_agents(page_size=AGENTS_MAX, page_token=cursor)
         agents += page
     return agents
 

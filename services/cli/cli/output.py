@@ -81,7 +81,7 @@ def format_usd(usd: float) -> str:
 def format_spent(usd: float | None, tokens: int | None, *, claimed: bool = False) -> str:
     """Return what a job has spent so far; "" if nothing is known to be spent. `claimed`: of calls of agents, too."""
     words = [*([format_usd(usd)] if usd else []), *([f"{tokens} tokens"] if tokens else [])]
-    return ", ".join([*words, *["as its agent claims"] * (claimed and bool(words))])
+    return ", ".join([*words, *["as claimed by agents and judges"] * (claimed and bool(words))])
 
 
 def format_criterion(one: Criterion) -> str:
@@ -251,7 +251,7 @@ class Output:
             ("execution", job.execution_id),
             ("progress", format_percent(job.progress)),
             ("the agent says", job.progress_message),
-            ("spent", format_spent(job.spent_usd, job.spent_tokens, claimed=True)),
+            ("spent", format_spent(job.cost_usd, job.tokens, claimed=True)),
             ("code", format_last_code(job)),
             ("last", job.last_log and self._shorten(self.name_agents_in(job.last_log.message))),
             *(("criterion", format_criterion(criterion)) for criterion in job.criteria),
@@ -271,7 +271,7 @@ class Output:
         progress = format_percent(log.progress) if log.status is JobLogStatus.IN_PROGRESS else ""
         code = "" if is_edit else log.code or ""
         what = " · ".join(part for part in (attempt, code, progress, message) if part)
-        if cost := format_spent(log.spent_usd, log.spent_tokens):
+        if cost := format_spent(log.cost_usd, log.tokens):
             what += f" ({cost} so far)"
         self.print_line(
             f"{format_time(log.created_at, with_ms=True)}  {name}v{log.version:<3} ",
@@ -279,14 +279,14 @@ class Output:
             what,
         )
 
-    def show_logs(self, logs: Sequence[JobLog], next_cursor: str) -> None:
+    def show_logs(self, logs: Sequence[JobLog], next_page_token: str) -> None:
         """Show a page of a job's log."""
         if self.as_json:
-            self.print_json({"items": logs, "next_cursor": next_cursor or None})
+            self.print_json({"items": logs, "next_page_token": next_page_token or None})
             return
         for log in logs:
             self.show_log(log)
-        self.print_next_cursor(next_cursor)
+        self.print_next_page_token(next_page_token)
 
     def show_agent(self, agent: Agent) -> None:
         """Show an agent."""
@@ -305,9 +305,9 @@ class Output:
         ]
         self.print_table(["", ""], [row for row in rows if row[1] != ""])
 
-    def show_agents(self, agents: Sequence[Agent], next_cursor: str) -> None:
+    def show_agents(self, agents: Sequence[Agent], next_page_token: str) -> None:
         """Show a page of agents."""
-        self.print_json({"items": agents, "next_cursor": next_cursor or None})
+        self.print_json({"items": agents, "next_page_token": next_page_token or None})
         columns = ["id", "name", "protocol", "gets work", "circuit", "capabilities", "url"]
         rows = [
             (
@@ -322,7 +322,7 @@ class Output:
             for agent in agents
         ]
         self.print_list(columns, rows, spared=["capabilities", "protocol"])
-        self.print_next_cursor(next_cursor)
+        self.print_next_page_token(next_page_token)
 
     def print_progress(self, document: Any, *parts: str | Styled) -> None:
         """Print how far something is: on a terminal in one line that changes, elsewhere in a new line each time."""
@@ -387,10 +387,10 @@ class Output:
         ]
         self.print_table(["name", "at once", "rate", "may wait", "weight", "paused"], rows)
 
-    def print_next_cursor(self, next_cursor: str) -> None:
+    def print_next_page_token(self, next_page_token: str) -> None:
         """Print how to go on after a page, if there is more."""
-        if next_cursor:
-            self.print_line(f"more: --cursor {next_cursor}")
+        if next_page_token:
+            self.print_line(f"more: --page-token {next_page_token}")
 
 
 def _write(stream: TextIO, text: str) -> None:

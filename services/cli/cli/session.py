@@ -58,7 +58,7 @@ class Session:
             if len(names) == 1:
                 agents = [await jobstore.get_agent(*names)]
             else:
-                agents, _ = await jobstore.list_agents(limit=_NAMED_MAX)
+                agents, _ = await jobstore.list_agents(page_size=_NAMED_MAX)
             names |= {agent.id: agent.name for agent in agents}
         self.out.agent_names |= names
 

@@ -57,7 +57,7 @@ HEADERS = {
 class FieldProblem(BaseModel):
     """What is wrong with one part of a request: of the body (a JSON pointer), or of the address and headers."""
 
-    pointer: str | None = Field(None, examples=["#/policy/max_attempts"])
+    pointer: str | None = Field(None, examples=["#/policy/max_calls"])
     parameter: str | None = None
     message: str
 

@@ -108,7 +108,7 @@ class AttemptReports:
         )
 
     def _describe_next(self, number: int, error: AgentError, wait_s: float | None) -> str:
-        limit = self._grant.policy.max_attempts
+        limit = self._grant.policy.max_calls
         if wait_s is not None:
             return f"; call {number + 1} of {limit} follows in {wait_s:.3g} s"
         return f"; it was call {number} of {limit}" if error.retryable else ""

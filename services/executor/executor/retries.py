@@ -13,7 +13,7 @@ WAIT_HERE_MAX_S = 30.0
 
 def wait_s(grant: Grant, number: int, error: AgentError) -> float | None:
     """Return the seconds until the next call, after the one with this number failed, or None if there is none."""
-    if number >= (grant.policy.max_attempts or 1) or not may_retry(grant.policy, error):
+    if number >= (grant.policy.max_calls or 1) or not may_retry(grant.policy, error):
         return None
     return max(backoff_s(grant.policy, number), error.retry_after_s or 0.0)
 

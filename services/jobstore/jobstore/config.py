@@ -52,7 +52,7 @@ class Settings(ServiceSettings):
     topic_replication: int = 1
     #: The default policy (contracts.resources.Policy).
     max_submissions: int = 3
-    max_attempts: int = 3
+    max_calls: int = 3
     attempt_timeout_s: float = 300.0
     deadline_s: float | None = None
     connect_timeout_s: float = 5.0
@@ -108,7 +108,7 @@ class Settings(ServiceSettings):
         """The policy that applies where neither a job nor its agent sets a field."""
         return Policy(
             max_submissions=self.max_submissions,
-            max_attempts=self.max_attempts,
+            max_calls=self.max_calls,
             attempt_timeout_s=self.attempt_timeout_s,
             deadline_s=self.deadline_s,
             connect_timeout_s=self.connect_timeout_s,

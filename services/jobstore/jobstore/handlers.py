@@ -95,7 +95,7 @@ class EventHandlers:
 
     def _make_cancel(self, request: Incoming[CancelRequested]) -> Command[object]:
         event = request.event
-        return CancelJob(event.job_id, event.execution_id, event.reason, event.requested_by, actor=request.vouched_by)
+        return CancelJob(event.job_id, event.execution_id, event.reason, actor=request.vouched_by)
 
     def check_report(self, event: type[Report], record: ConsumerRecord[bytes, bytes]) -> Signature:
         """Return the signature of a record that is signed with a lease's key (rule `signed-reports`).

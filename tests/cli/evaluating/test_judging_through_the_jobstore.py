@@ -46,12 +46,12 @@ class FakeJudgings:
     async def watch_judgings(self, group_id):
         yield group_id
 
-    async def get_judgings(self, group_id, *, limit, page_token):
+    async def get_judgings(self, group_id, *, page_size, page_token):
         made = [say(case, number) for number, case in enumerate(self.asked[group_id].cases)][self.forgotten :]
         made = [one.model_copy(update=self.took) for one in made]
         start = int(page_token or 0)
-        following = str(start + limit) if start + limit < len(made) else ""
-        return made[::-1][start : start + limit], following
+        following = str(start + page_size) if start + page_size < len(made) else ""
+        return made[::-1][start : start + page_size], following
 
 
 @pytest.fixture

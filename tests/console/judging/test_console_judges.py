@@ -16,7 +16,7 @@ async def test_a_policy_is_put_by_its_version_and_shown(http):
         await problem(answer, 412, "judge_policy_conflict")
     async with http.put("/api/judges/strict", json=changed, headers={"If-Match": '"1"'}) as answer:
         assert (await answer.json())["version"] == 2
-    async with http.get("/api/judges/strict?limit=1&before=2") as answer:
+    async with http.get("/api/judges/strict?page_size=1&before=2") as answer:
         shown = await answer.json()
         assert answer.headers["ETag"] == '"2"'
     assert [(each["version"], each["note"], each["policy"]["asks"]) for each in shown["versions"]] == [

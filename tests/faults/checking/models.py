@@ -137,7 +137,7 @@ def budgets_hold(seen: Observed) -> Iterator[str]:
         is_over = model.budget_tokens is not None and spent[entry.job_id] >= model.budget_tokens
         if is_over and entry.kind == "claimed":
             yield f"{entry.job_id} version {entry.version} began with {spent[entry.job_id]} tokens spent"
-        spent[entry.job_id] = max(spent[entry.job_id], entry.spent_tokens)
+        spent[entry.job_id] = max(spent[entry.job_id], entry.tokens)
 
 
 def pauses_hold(seen: Observed) -> Iterator[str]:

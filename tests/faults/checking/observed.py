@@ -208,7 +208,7 @@ class LogRow:
     agent_id: str | None = None
     submission: int | None = None
     #: Of the job, after it.
-    spent_tokens: int = 0
+    tokens: int = 0
     is_valid: bool | None = None
     #: The digests of what a judge may be shown of the agent's result: of all of it or, where it is long, each section.
     shown: tuple[str, ...] = ()

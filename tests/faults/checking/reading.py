@@ -118,7 +118,7 @@ async def all_jobs(client: JobStoreClient) -> list[JobRow]:
     jobs: list[JobRow] = []
     token = ""
     while True:
-        page = await client.list_matching({}, limit=PAGE, page_token=token, with_texts=False)
+        page = await client.list_matching({}, page_size=PAGE, page_token=token, with_texts=False)
         jobs += [JobRow(job.id, job.status, job.version, live=bool(job.live)) for job in page.jobs]
         token = page.next_page_token
         if not token:
@@ -160,7 +160,7 @@ def _log(entry: JobLog) -> LogRow:
         event_id=str(entry.event_id) if entry.event_id else None,
         agent_id=entry.agent_id,
         submission=entry.submission,
-        spent_tokens=entry.spent_tokens or 0,
+        tokens=entry.tokens or 0,
         is_valid=verdict.get("is_valid"),
         shown=tuple(map(digest, _shown_to_judges(said["result"])))
         if entry.kind == "result" and "result" in said
@@ -176,7 +176,7 @@ async def outcomes(client: JobStoreClient, operation_id: UUID) -> dict[str, str]
     found: dict[str, str] = {}
     token = ""
     while True:
-        items, token = await client.list_operation_items(operation_id, limit=PAGE, page_token=token)
+        items, token = await client.list_operation_items(operation_id, page_size=PAGE, page_token=token)
         found |= {item.job_id: item.code or item.outcome for item in items}
         if not token:
             return found

@@ -56,7 +56,7 @@ WELL_DONE = frozenset({"slow", "dripped"})
 PIECES_MAX = 200
 _POLICIES = {
     ONCE: Policy(delivery=Delivery.AT_MOST_ONCE),
-    "flaky": Policy(max_attempts=8),
+    "flaky": Policy(max_calls=8),
     PATIENT: Policy(heartbeat_timeout_s=3),
     DRIPPING: Policy(attempt_timeout_s=2 * DRIP_S),
 }

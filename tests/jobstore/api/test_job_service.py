@@ -47,7 +47,7 @@ def steps(database: Database, runner: CommandRunner) -> Steps:
         ({"id": "with space"}, "invalid_request", "id"),
         ({"id": "x" * 129}, "invalid_request", "id"),
         ({"labels": {"a": "\0"}}, "invalid_request", "U+0000"),
-        ({"policy": {"max_attempts": 0}}, "invalid_request", "max_attempts"),
+        ({"policy": {"max_calls": 0}}, "invalid_request", "max_calls"),
         ({"policy": {"attempt_timeout_s": -1.0}}, "invalid_request", "attempt_timeout_s"),
         ({"payload_json": "{"}, "invalid_request", ""),
         ({"payload_json": "1e400"}, "invalid_request", ""),

@@ -46,8 +46,8 @@ async def rejected(steps: Steps, agent_usage: Usage | None, judge_usage: Usage |
 async def test_what_agents_and_judges_consume_is_on_the_job_and_in_its_log(steps: Steps) -> None:
     await rejected(steps, HALF, Usage(input_tokens=7, cost_usd=0.25))
     job = await steps.job()
-    assert (job.spent_usd, job.spent_tokens) == (0.75, 57)
-    spent = [(row.spent_usd, row.spent_tokens) for row in await steps.logs()]
+    assert (job.cost_usd, job.tokens) == (0.75, 57)
+    spent = [(row.cost_usd, row.tokens) for row in await steps.logs()]
     assert spent == [(None, None)] * 3 + [(0.5, 50), (0.75, 57)]
 
 
@@ -56,7 +56,7 @@ async def test_failed_calls_are_counted_each_once(steps: Steps) -> None:
     for _ in range(2):
         await failed_call(steps, lease, 2, HALF)
     await failed_call(steps, lease, 3, HALF)
-    assert (await steps.job()).spent_usd == 1.0
+    assert (await steps.job()).cost_usd == 1.0
 
 
 async def test_a_job_whose_budget_is_used_up_is_not_executed_again(steps: Steps, runner: CommandRunner) -> None:
@@ -161,4 +161,4 @@ async def test_no_number_of_tokens_is_too_many_to_be_recorded(steps: Steps) -> N
     lease = await steps.running()
     for seq in range(2, 6):
         await failed_call(steps, lease, seq, Usage(input_tokens=2**53, output_tokens=2**53, cost_usd=1_000_000.0))
-    assert ((await steps.job()).spent_tokens, (await steps.job()).spent_usd) == (2**53, 4_000_000.0)
+    assert ((await steps.job()).tokens, (await steps.job()).cost_usd) == (2**53, 4_000_000.0)

@@ -46,7 +46,7 @@ async def stored(steps: Steps) -> dict[str, Any]:
 
 async def test_an_edit_is_a_transition_that_says_what_changed_and_what_was(steps: Steps) -> None:
     await steps.created(payload={"n": 1}, labels={"a": "b"}, priority=3)
-    new = {"title": "Another", "payload": {"n": 2**70}, "labels": {"c": "d"}, "policy": {"max_attempts": 9}}
+    new = {"title": "Another", "payload": {"n": 2**70}, "labels": {"c": "d"}, "policy": {"max_calls": 9}}
     view = await edited(steps, version=1, **new, not_before="2100-01-01T00:00:00Z", capabilities=["x"], priority=8)
     assert (view["version"], view["status"], view["agent_id"]) == (2, "ASSIGNED", "writer")
     assert {**view, "updated_at": None} == {**await stored(steps), "updated_at": None}
@@ -61,11 +61,11 @@ async def test_an_edit_is_a_transition_that_says_what_changed_and_what_was(steps
 
 async def test_an_execution_runs_what_was_edited(steps: Steps) -> None:
     await steps.created(payload={"n": 1})
-    await edited(steps, payload={"n": 2}, acceptance_criteria="Says more", policy={"max_attempts": 7})
+    await edited(steps, payload={"n": 2}, acceptance_criteria="Says more", policy={"max_calls": 7})
     await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, actor=SIGNOFF))
     requested = (await steps.logs())[-1].request_payload
     assert (requested["payload"], requested["acceptance_criteria"]) == ({"n": 2}, "Says more")
-    assert (await steps.row()).policy["max_attempts"] == 7
+    assert (await steps.row()).policy["max_calls"] == 7
 
 
 async def test_what_is_live_or_completed_is_not_edited(steps: Steps) -> None:

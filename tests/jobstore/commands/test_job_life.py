@@ -120,7 +120,7 @@ async def test_a_cancelled_call_keeps_its_late_result_and_changes_nothing(steps:
 
 
 async def test_a_failed_attempt_is_retried_later_and_at_last_fails_the_job(steps: Steps) -> None:
-    lease = await steps.running(policy={"max_attempts": 2})
+    lease = await steps.running(policy={"max_calls": 2})
     fields = {"code": "agent_status", "message": "503", "retry_after_s": 30.0, "seq": 2}
     await steps.report(lease, ReportKind.ATTEMPT_FAILED, **fields)
     assert (await steps.claim()).code == "not_due"

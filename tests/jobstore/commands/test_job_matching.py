@@ -34,7 +34,7 @@ def skill() -> str:
 async def test_a_job_is_matched_as_it_is_created_and_can_be_executed_at_once(
     steps: Steps, database: Database, skill: str
 ) -> None:
-    able = await put(database, f"able-{skill}", skill, "b", policy={"max_attempts": 7})
+    able = await put(database, f"able-{skill}", skill, "b", policy={"max_calls": 7})
     await put(database, f"unable-{skill}", skill)
     await put(database, f"disabled-{skill}", skill, "b", enabled=False)
     assert await wanting(steps, skill, "b") == [("PENDING", "created"), ("ASSIGNED", f"matched to {able}")]
@@ -43,7 +43,7 @@ async def test_a_job_is_matched_as_it_is_created_and_can_be_executed_at_once(
     assert last.request_payload == {"payload": None}
     await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, actor=SIGNOFF))
     row = await steps.row()
-    assert (row.agent_id, row.policy["max_attempts"]) == (able, 7)
+    assert (row.agent_id, row.policy["max_calls"]) == (able, 7)
 
 
 async def test_an_event_with_the_job_inline_is_matched_and_granted(

@@ -111,13 +111,13 @@ def effect_of(kind: TransitionKind, status: JobStatus, standing: Execution | Non
     """What a report in order changes; None where it is fenced, or no arrow of the table."""
     is_new = kind is TransitionKind.REQUESTED and standing is not None and standing.state is ExecutionState.QUEUED
     live = standing is not None and standing.state is not ExecutionState.DONE and not is_new
-    before = job(status, live=live, not_met=1, feedback="[]", progress=0.25, progress_message="half", spent_tokens=3)
+    before = job(status, live=live, not_met=1, feedback="[]", progress=0.25, progress_message="half", tokens=3)
     lease = standing.lease if standing else 0
     told = report(kind, 1 if kind is TransitionKind.RESULT else lease, **{**SAID, **said})
     decision = decide(before, standing, told, TIMES)
     if isinstance(decision, Decision):
         is_logged = decision.entry is not None
-        counted = replace(before, version=8, spent_usd=0.25, spent_tokens=10) if is_logged else before
+        counted = replace(before, version=8, cost_usd=0.25, tokens=10) if is_logged else before
         lines = [
             f"  job: {differences(counted, decision.job)}",
             f"  execution: {differences(standing, decision.execution)}",
@@ -155,6 +155,6 @@ def shown(value: Any) -> str:
 
 
 def test_tokens_are_counted_up_to_a_number_that_every_reader_keeps_exact() -> None:
-    decision = decide(job(spent_tokens=2**53 - 1), running(), report(TransitionKind.RESULT, tokens=9), TIMES)
+    decision = decide(job(tokens=2**53 - 1), running(), report(TransitionKind.RESULT, tokens=9), TIMES)
     assert isinstance(decision, Decision)
-    assert decision.job.spent_tokens == 2**53
+    assert decision.job.tokens == 2**53

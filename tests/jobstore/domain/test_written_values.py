@@ -210,7 +210,7 @@ def test_what_is_sent_and_stored_of_a_request_and_an_edit() -> None:
 
 
 def test_a_budget_is_the_policys_with_what_all_executions_have_spent() -> None:
-    spender = job(spent_usd=0.5, spent_tokens=7)
+    spender = job(cost_usd=0.5, tokens=7)
     assert budget_of(spender, {"budget_usd": 2.0, "budget_tokens": 9}) == Budget(2.0, 9, 0.5, 7)
     assert budget_of(spender, None) == Budget(None, None, 0.5, 7)
 

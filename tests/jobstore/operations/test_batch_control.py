@@ -95,7 +95,7 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     assert (await world.stands(batch_id)).counts == {"ASSIGNED": 2, "WAITING": 3}
     await world.doors.PauseOperation(asked(pb.PauseOperationRequest, batch_id), NOBODY)
 
-    cancel = asked(pb.CancelOperationRequest, batch_id, reason="no more", requested_by="ada")
+    cancel = asked(pb.CancelOperationRequest, batch_id, reason="no more")
     for _ in range(2):
         answer = await world.doors.CancelOperation(cancel, NOBODY)
         assert operation_of(answer.operation).state == "CANCELLING"
@@ -108,7 +108,7 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     assert await world.sql("SELECT 1 FROM executions WHERE state <> 'DONE'") == []
     assert await world.sql("SELECT 1 FROM limits") == []
     logs = await world.sql("SELECT message FROM job_logs WHERE job_id = :id ORDER BY seq", id=request.jobs[0].id)
-    assert logs[-1].message == "cancelled by ada: no more"
+    assert logs[-1].message == "cancelled by the administrator: no more"
 
     item = Item(4, request.jobs[4].id)  # a process that was slow, and asks now
     late = CarryOutItem(

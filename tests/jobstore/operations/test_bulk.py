@@ -176,7 +176,7 @@ async def test_what_was_live_is_cancelled_and_nothing_that_began_since(world: Wo
     (done,) = await world.jobs(1, tenant=tenant)
     await world.executed([live, over, again, done])
     await ended(done, ReportKind.DECLINED)
-    said = {"reason": "enough", "requested_by": "ada"}
+    said = {"reason": "enough"}
     operation = await made(world, "cancel", filter={"tenant": tenant}, **said)
     await ended(over)
     await again.runner.submit.run_one(CancelJob(again.job_id, actor=SIGNOFF))
@@ -201,7 +201,7 @@ async def test_what_was_live_is_cancelled_and_nothing_that_began_since(world: Wo
     ((message,),) = await world.sql(
         "SELECT message FROM job_logs WHERE job_id = :id AND kind = 'cancelled'", id=live.job_id
     )
-    assert message == "cancelled by ada: enough"
+    assert message == "cancelled by the administrator: enough"
     assert (await world.stands(operation.id)).state == "DONE"
 
 
@@ -307,7 +307,7 @@ async def test_a_preview_tells_how_many_some_of_them_and_what_they_may_cost(worl
     tenant, costly, unknown = uuid4().hex, await agent(world), await agent(world)
     spent = await world.jobs(2, agent_id=costly)
     for job, usd in zip(spent, (1.0, 3.0), strict=True):
-        await world.sql("UPDATE jobs SET status = 'COMPLETED', spent_usd = :usd WHERE id = :id", id=job.job_id, usd=usd)
+        await world.sql("UPDATE jobs SET status = 'COMPLETED', cost_usd = :usd WHERE id = :id", id=job.job_id, usd=usd)
     jobs = await world.jobs(6, tenant=tenant, agent_id=costly)
     await world.jobs(1, tenant=tenant, agent_id=unknown)
     new = resources.NewOperation(kind="execute", filter={"tenant": tenant})

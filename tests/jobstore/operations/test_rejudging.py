@@ -67,7 +67,7 @@ async def test_a_real_one_rejects_what_was_accepted_and_accepts_it_again(world: 
     rejected = await job.job()
     assert (rejected.status, rejected.code, rejected.live, rejected.not_met) == ("REJECTED", "rejudged", False, 1)
     assert (rejected.execution_id, rejected.duration_s) == (first.execution_id, first.duration_s)
-    assert (rejected.not_met_criteria, rejected.spent_usd) == ([CRITERIA], 0.5)
+    assert (rejected.not_met_criteria, rejected.cost_usd) == ([CRITERIA], 0.5)
     begun, ended = (await job.logs())[-2:]
     assert (begun.kind, begun.status, begun.code) == ("rejudged", "IN_PROGRESS", "rejudged")
     assert (ended.kind, ended.status, ended.code, ended.submission) == ("not_met", "REJECTED", "rejudged", 1)
@@ -95,7 +95,7 @@ async def test_what_is_unproven_goes_on_once_it_is_judged_again(world: World, va
     assert (met.status, met.code) == ("COMPLETED", None)
     assert (not_met.status, not_met.live, not_met.not_met) == ("ASSIGNED", True, 1)
     assert [row.kind for row in (await jobs[1].logs())[-3:]] == ["rejudged", "not_met", "requested"]
-    assert (left.status, left.code, left.spent_usd) == ("FAILED", "verdict_unproven", 0)
+    assert (left.status, left.code, left.cost_usd) == ("FAILED", "verdict_unproven", 0)
     assert [row.kind for row in (await jobs[2].logs())][-1] == "failed"
     assert [(await world.stands(each.id)).counts for each in operations] == [{"DONE": 1}, {"DONE": 1}, {"REFUSED": 1}]
     assert (await report_on(world, operations[2])).failed == {"verdict_unproven": 1}

@@ -136,7 +136,7 @@ async def test_what_is_made_of_memory_is_what_is_made_of_the_table(database: Dat
         EditJob(once.job_id, JobEdit(title="Another", labels={"x": "y"}), actor=SIGNOFF),
         AssignAgent(once.job_id, "able", '"other"', actor=SIGNOFF),
         ExecuteJob(once.job_id, once.execution_id, chosen=True, actor=SIGNOFF),
-        CancelJob(once.job_id, reason="why", requested_by="who", actor=SIGNOFF),
+        CancelJob(once.job_id, reason="why", actor=SIGNOFF),
     ]
     await handing.carry_out(commands)
     await compared.check()

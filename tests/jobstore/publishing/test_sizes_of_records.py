@@ -42,7 +42,7 @@ JOB_ID = "j" * 128
 #: One byte, two, three and four in UTF-8; and two and six in JSON.
 CHARACTERS = ("a", "é", "€", "𝄞", '"', "\n", "\x01")
 CODES = ["c" * 64] * 64
-POLICY = Policy(retry_codes=CODES, no_retry_codes=CODES, budget_tokens=2**53, max_attempts=100)
+POLICY = Policy(retry_codes=CODES, no_retry_codes=CODES, budget_tokens=2**53, max_calls=100)
 
 
 def filled(character: str, size: int) -> str:
@@ -95,7 +95,7 @@ def row(spec: Spec, kind: TransitionKind, version: int = 7, **fields: Any) -> An
     wide = {"capabilities": spec.capabilities, "created_at": NOW, "updated_at": NOW}
     columns = dict.fromkeys(("request", "response", "progress", "event_id", "batch_id"))
     numbers = dict.fromkeys(
-        ("attempt", "lease", "submission", "job_submission", "spent", "calls", "seq", "spent_tokens"), 2**53
+        ("attempt", "lease", "submission", "job_submission", "spent", "max_calls", "seq", "tokens"), 2**53
     )
     columns |= numbers | {"id": uuid4(), "job_id": JOB_ID, "version": version, "kind": kind, "status": "ASSIGNED"}
     columns |= {"job_status": "ASSIGNED", "agent_id": JOB_ID, "code": "c" * 64, "execution_id": uuid4()}
@@ -110,7 +110,7 @@ def row(spec: Spec, kind: TransitionKind, version: int = 7, **fields: Any) -> An
         "title": spec.title,
         "priority": 9,
         "tenant": spec.tenant,
-        "spent_usd": 1e6,
+        "cost_usd": 1e6,
         "duration_s": 0.1 + 0.2,
         "spec_hash": "f" * 64,
     }

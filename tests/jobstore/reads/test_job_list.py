@@ -52,7 +52,7 @@ async def jobs(database: Database, runner: CommandRunner) -> Mapping[str, Any]:
                 "updated_at = CAST(:begin AS timestamptz) + n * 37 % 60 * interval '1 hour', "
                 "batch_id = CASE WHEN n % 5 = 0 THEN CAST(:batch AS uuid) END, "
                 "priority = CASE n % 6 WHEN 0 THEN 9 WHEN 1 THEN 2 ELSE 5 END, "
-                "spent_usd = n % 8 / 4.0, duration_s = n % 9, cancelled = n % 2 = 1 AND n % 10 = 1, "
+                "cost_usd = n % 8 / 4.0, duration_s = n % 9, cancelled = n % 2 = 1 AND n % 10 = 1, "
                 "code = CASE n % 4 WHEN 0 THEN 'agent_status' WHEN 1 THEN 'no_progress' END, "
                 "not_met_criteria = CASE n % 3 WHEN 0 THEN ARRAY['Is \"blue\", or so', 'x'] WHEN 1 THEN ARRAY['x'] END "
                 "FROM (SELECT id AS job_id, substr(id, 5)::int AS n FROM jobs WHERE id LIKE 'job-0%') AS numbered "
@@ -97,7 +97,7 @@ async def test_every_order_goes_through_all_jobs_once(
 ) -> None:
     found = await listed(database, limit, order)
     assert sorted(found) == sorted(jobs)
-    name = {"cost": "spent_usd"}.get(word := order.value.removeprefix("-"), word)
+    name = {"cost": "cost_usd"}.get(word := order.value.removeprefix("-"), word)
     second = ("created_at",) if name == "priority" else ()
     keys = [(*(getattr(jobs[job_id], each) for each in (name, *second)), job_id) for job_id in found]
     descends = order.value.startswith("-")
@@ -126,7 +126,7 @@ FILTERS: list[tuple[dict[str, Any], Any]] = [
     ({"codes": ["no_progress", "agent_status"]}, lambda row: row.code is not None),
     ({"criterion_not_met": 'Is "blue", or so'}, lambda row: len(row.not_met_criteria or ()) == 2),
     ({"criterion_not_met": "Is"}, lambda _: False),
-    ({"spent_usd_min": 0.5, "spent_usd_max": 1.0}, lambda row: 0.5 <= row.spent_usd <= 1.0),
+    ({"cost_usd_min": 0.5, "cost_usd_max": 1.0}, lambda row: 0.5 <= row.cost_usd <= 1.0),
     ({"duration_s_max": 0}, lambda row: row.duration_s == 0),
     ({"duration_s_min": 3, "cancelled": True}, lambda row: row.duration_s >= 3 and row.cancelled),
     ({"not_agent_ids": ["writer", "nobody"]}, lambda row: row.agent_id is None),
@@ -282,7 +282,7 @@ async def test_what_did_not_end_has_no_place_by_cost_or_duration(
     await runner.submit.run_one(CreateJob(new_job(tenant="live"), "live-1", actor=SIGNOFF))
     assert await listed(database, order=JobOrder.CREATED, tenant="live") == ["live-1"]
     assert await listed(database, order=JobOrder.DURATION_DESC, tenant="live") == []
-    assert await listed(database, tenant="live", spent_usd_min=0) == []
+    assert await listed(database, tenant="live", cost_usd_min=0) == []
 
 
 async def test_a_list_without_texts_leaves_them_out(database: Database, jobs: Mapping[str, Any]) -> None:

@@ -37,12 +37,12 @@ async def test_a_log_is_read_from_either_end_and_by_submission(database: Databas
 
 async def test_a_failed_call_says_which_it_was_of_how_many(database: Database, runner: CommandRunner) -> None:
     steps = Steps(database, runner)
-    lease = await steps.running(policy={"max_attempts": 3})
+    lease = await steps.running(policy={"max_calls": 3})
     await steps.report(lease, ReportKind.CALL_FAILED, call=1, retry_after_s=0.0)
     await steps.report(lease, ReportKind.FAILED, call=3, seq=2)
     async with database.transaction() as connection:
         logs, _ = await list_job_logs(connection, steps.job_id, None, 10)
-    told = [(entry["kind"], entry["spent_calls"], entry["calls"]) for entry in logs[1:]]
+    told = [(entry["kind"], entry["spent_calls"], entry["max_calls"]) for entry in logs[1:]]
     assert told == [("requested", 0, 3), ("claimed", 0, 3), ("call_failed", 1, 3), ("failed", 3, 3)]
 
 

@@ -66,7 +66,7 @@ async def test_a_life_waits_for_an_executor_and_then_for_a_validator(steps: Step
 async def test_a_call_that_failed_waits_for_its_next_one_with_a_worker_or_in_the_queue(
     steps: Steps, database: Database
 ) -> None:
-    lease = await steps.running(policy={"max_attempts": 5})
+    lease = await steps.running(policy={"max_calls": 5})
     await steps.report(lease, ReportKind.CALL_FAILED, code="agent_status", retry_after_s=20.0, call=1)
     assert await codes(steps) == [("retry_backoff", "")]
     await steps.report(lease, ReportKind.ATTEMPT_FAILED, seq=2, code="agent_status", retry_after_s=90.0, call=2)

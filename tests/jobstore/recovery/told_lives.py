@@ -117,7 +117,7 @@ async def _judged_again(life: Callable[[str], Steps]) -> None:
     lease = await steps.judging()
     await steps.runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
     await steps.report(lease, ReportKind.SPENT, usage=Usage(input_tokens=7, cost_usd=0.25))
-    assert (await steps.job()).spent_usd == 0.25
+    assert (await steps.job()).cost_usd == 0.25
     for name, outcome in (("unproven", None), ("proven at last", Outcome.PASS), ("submitted again", Outcome.FAIL)):
         steps = life(name)
         await _judged(steps, unproven(), policy={"resubmit": "automatic", "max_submissions": 2})
@@ -166,7 +166,7 @@ async def _agents(database: Database) -> None:
         for name in ("unused", "changed"):
             await put_agent(connection, name, NewAgent(name=name, url="http://127.0.0.1:1/"), create=True)
     async with database.transaction() as connection:
-        new = NewAgent(name="newer", url="http://127.0.0.1:2/", capabilities=["b", 'a "c"'], policy={"max_attempts": 2})
+        new = NewAgent(name="newer", url="http://127.0.0.1:2/", capabilities=["b", 'a "c"'], policy={"max_calls": 2})
         new.headers = {"X-Key": "env:SIGNOFF_AGENT_X", "a": "file:b"}
         await put_agent(connection, "changed", new, create=False)
         await disable_agent(connection, "unused")

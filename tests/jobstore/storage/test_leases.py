@@ -111,7 +111,7 @@ async def test_an_attempt_is_spent_once_however_often_its_lease_lapses(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
     work = WorkService(database, runner, SECRETS)
-    lease = await steps.running(policy={"max_attempts": 2})
+    lease = await steps.running(policy={"max_calls": 2})
     for _ in range(3):
         await steps.due(-1)
         await swept(database, runner)

@@ -87,7 +87,7 @@ async def test_among_a_thousand_agents_the_one_that_can_is_found(system: System,
     await all_of(system.client.create_agent(make(n)) for n in range(AGENTS))
     listed, token = [], None
     while token != "":
-        page, token = await system.client.list_agents(limit=500, page_token=token or "")
+        page, token = await system.client.list_agents(page_size=500, page_token=token or "")
         listed += [one.id for one in page if one.id.startswith(mark)]
     assert len(listed) == len(set(listed)) == AGENTS
     jobs = [await system.create(None, capabilities=["is patient", f"counts to {n}"]) for n in (0, AGENTS - 1)]

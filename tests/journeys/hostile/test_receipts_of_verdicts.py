@@ -69,7 +69,7 @@ async def test_a_receipt_is_verified_by_strangers_and_a_forged_one_refused(
 
 async def test_a_job_that_ended_without_a_verdict_has_no_receipt(system: System, agent: Agent) -> None:
     """A job that failed was never judged, and nothing is stated of it."""
-    job = await system.create(policy={"max_attempts": 1})
+    job = await system.create(policy={"max_calls": 1})
     agent.answers[job.id] = lambda _: web.Response(status=400)
     await system.client.execute_job(job.id)
     assert (await system.at_rest(job.id)).status is JobStatus.FAILED

@@ -35,7 +35,7 @@ async def test_an_unproven_verdict_costs_no_call_of_an_agent_and_no_submission(
     async with system.http.get(f"/api/jobs/{job.id}/receipt") as answer:
         assert (await answer.json())["code"] == "unjudged"
     chosen = JobFilter(codes=[UNPROVEN], agent_id="agent")
-    assert job.id in {one.id for one in (await system.client.list_matching(chosen, limit=50)).jobs}
+    assert job.id in {one.id for one in (await system.client.list_matching(chosen, page_size=50)).jobs}
     assert (await system.client.get_job(job.id)).version == left.version, "judging it again proved nothing, either"
     assert len(agent.calls[job.id]) == 1
 

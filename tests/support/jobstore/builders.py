@@ -22,7 +22,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TIMES = Clock(NOW, lease_s=10.0, offer_again_s=5.0)
 EXECUTION_ID = UUID("01900000-0000-7000-8000-000000000001")
 OWNER = UUID("01900000-0000-7000-8000-0000000000aa")
-POLICY = {"max_attempts": 3, "max_submissions": 3, "attempt_timeout_s": 60.0, "delivery": "at_least_once"}
+POLICY = {"max_calls": 3, "max_submissions": 3, "attempt_timeout_s": 60.0, "delivery": "at_least_once"}
 
 
 def job(status: JobStatus = JobStatus.IN_PROGRESS, **fields: Any) -> Job:

@@ -33,7 +33,7 @@ async def edited_lives(life: Callable[[str], Steps]) -> None:
     steps.execution_id = new_execution_id()
     await _not_met(steps)
     assert (await steps.job()).batch_id == by_batch.batch_id, "it was executed by no other batch"
-    await edited(steps, title="A third", description="d", acceptance_criteria="e", policy={"max_attempts": 2})
+    await edited(steps, title="A third", description="d", acceptance_criteria="e", policy={"max_calls": 2})
     pending = life("pending, edited")
     await pending.created(agent_id=None)
     await edited(pending, title="Another", capabilities=["none has this"], references={1: "x"})

@@ -47,7 +47,7 @@ from servicekit.errors import PermanentError
 from support.jobstore.builders import NOW
 from support.jobstore.steps import new_job, reported, result, verdict
 
-POLICY = Policy(max_submissions=3, max_attempts=3, attempt_timeout_s=60.0, delivery=Delivery.AT_LEAST_ONCE)
+POLICY = Policy(max_submissions=3, max_calls=3, attempt_timeout_s=60.0, delivery=Delivery.AT_LEAST_ONCE)
 
 
 class MemoryJobstore:

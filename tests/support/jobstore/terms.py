@@ -7,7 +7,7 @@ from jobstore.domain.terms import ExecutionTerms
 
 POLICY = Policy(
     max_submissions=3,
-    max_attempts=3,
+    max_calls=3,
     attempt_timeout_s=60.0,
     delivery=Delivery.AT_LEAST_ONCE,
 )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands.jobs import Cursor, Limit
+from cli.commands.jobs import PageSize, PageToken
 from cli.options import validate_model
 from cli.output import to_json
 from cli.parameters.lookups import AgentId, find_agent, find_agent_id
@@ -95,10 +95,10 @@ def _parse_headers(texts: list[str] | None) -> dict[str, str]:
 
 
 @command(app, "list")
-async def list_(cli: Session, limit: Limit = 100, cursor: Cursor = "") -> None:
+async def list_(cli: Session, page_size: PageSize = 100, page_token: PageToken = "") -> None:
     """List agents by name."""
     async with cli.jobstore() as jobstore:
-        page = await jobstore.list_agents(limit=limit, page_token=cursor)
+        page = await jobstore.list_agents(page_size=page_size, page_token=page_token)
     cli.out.show_agents(*page)
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.commands.jobs import Cursor, Limit
+from cli.commands.jobs import PageSize, PageToken
 from cli.options import read_json_file
 from cli.parameters.job_filter import make_checked_filter, with_filter
 from cli.parameters.lookups import BatchId, complete_jobs, find_batch_id, find_job_ids
@@ -54,10 +54,10 @@ async def create(  # noqa: PLR0917 - each is an option
 
 
 @command(app, "list")
-async def list_(cli: Session, limit: Limit = 50, cursor: Cursor = "") -> None:
+async def list_(cli: Session, page_size: PageSize = 50, page_token: PageToken = "") -> None:
     """List batches, newest first."""
     async with cli.jobstore() as jobstore:
-        page = await jobstore.list_operations(BATCH_KINDS, limit=limit, page_token=cursor)
+        page = await jobstore.list_operations(BATCH_KINDS, page_size=page_size, page_token=page_token)
     show_operations(cli.out, *page)
 
 
@@ -95,14 +95,11 @@ async def cancel(
     cli: Session,
     batch_id: BatchId,
     reason: Annotated[str | None, typer.Option(help="Why, as the logs tell it.")] = None,
-    requested_by: Annotated[
-        str | None, typer.Option("--by", envvar="USER", help="Who asks, as the logs tell it.")
-    ] = None,
 ) -> None:
     """Cancel a batch: nothing more of it begins, and its live executions are cancelled; it is CANCELLED soon after."""
     async with cli.jobstore() as jobstore:
         batch_id = await find_batch_id(jobstore, batch_id)
-        cancelled = await jobstore.cancel_operation(batch_id, reason, requested_by=requested_by)
+        cancelled = await jobstore.cancel_operation(batch_id, reason)
         await show_operation(cli, jobstore, cancelled)
 
 

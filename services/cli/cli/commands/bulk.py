@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.commands.jobs import Cursor, Limit
+from cli.commands.jobs import PageSize, PageToken
 from cli.options import validate_model
 from cli.parameters.job_filter import make_checked_filter, read_conditions
 from cli.parameters.lookups import (
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 app = make_app("Execute, cancel, resubmit, assign or retry all jobs that match.")
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Why, as the logs tell it.")]
-RequestedBy = Annotated[str | None, typer.Option("--by", envvar="USER", help="Who asks, as the logs tell it.")]
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,9 @@ async def execute(cli: Session, conditions: dict[str, Any], how: How) -> None:
 
 @command(app, "cancel")
 @with_choice
-async def cancel(
-    cli: Session, conditions: dict[str, Any], how: How, reason: Reason = None, requested_by: RequestedBy = None
-) -> None:
+async def cancel(cli: Session, conditions: dict[str, Any], how: How, reason: Reason = None) -> None:
     """Cancel the live executions of all jobs that match; what begins after that goes on."""
-    await make_operation(cli, OperationKind.CANCEL, conditions, how, reason=reason, requested_by=requested_by)
+    await make_operation(cli, OperationKind.CANCEL, conditions, how, reason=reason)
 
 
 @command(app, "resubmit")
@@ -124,12 +121,12 @@ async def list_(
     kind: Annotated[
         list[OperationKind] | None, typer.Option(help="Operations of this kind. May be repeated; all when not given.")
     ] = None,
-    limit: Limit = 50,
-    cursor: Cursor = "",
+    page_size: PageSize = 50,
+    page_token: PageToken = "",
 ) -> None:
     """List operations, newest first."""
     async with cli.jobstore() as jobstore:
-        page = await jobstore.list_operations(kind or [], limit=limit, page_token=cursor)
+        page = await jobstore.list_operations(kind or [], page_size=page_size, page_token=page_token)
     show_operations(cli.out, *page)
 
 
@@ -148,14 +145,14 @@ async def report(
         list[str] | None,
         typer.Option(help="Items with this outcome, such as REFUSED. May be repeated; all when not given."),
     ] = None,
-    limit: Limit = 50,
-    cursor: Cursor = "",
+    page_size: PageSize = 50,
+    page_token: PageToken = "",
 ) -> None:
     """Show what became of each job of an operation, and why it was refused."""
     outcomes = [word.upper() for word in outcome or []]
     async with cli.jobstore() as jobstore:
         operation_id = await find_batch_id(jobstore, operation_id)
-        page = await jobstore.list_operation_items(operation_id, outcomes, limit=limit, page_token=cursor)
+        page = await jobstore.list_operation_items(operation_id, outcomes, page_size=page_size, page_token=page_token)
         await cli.learn_agents(jobstore)
     show_items(cli.out, *page)
 
@@ -177,13 +174,11 @@ async def resume(cli: Session, operation_id: OperationId) -> None:
 
 
 @command(app, "abort")
-async def abort(
-    cli: Session, operation_id: OperationId, reason: Reason = None, requested_by: RequestedBy = None
-) -> None:
+async def abort(cli: Session, operation_id: OperationId, reason: Reason = None) -> None:
     """Abort an operation: nothing more of it begins, and its live executions are cancelled; what is done stays done."""
     async with cli.jobstore() as jobstore:
         operation_id = await find_batch_id(jobstore, operation_id)
-        aborted = await jobstore.cancel_operation(operation_id, reason, requested_by=requested_by)
+        aborted = await jobstore.cancel_operation(operation_id, reason)
         await show_operation(cli, jobstore, aborted)
 
 

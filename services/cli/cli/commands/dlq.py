@@ -25,13 +25,15 @@ Reason = Annotated[str | None, typer.Option(help="Why, which is kept beside them
 @command(app, "list")
 async def list_(
     cli: Session,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="How many of the newest.")] = 50,
+    page_size: Annotated[
+        int, typer.Option("--page-size", "--limit", min=1, max=500, help="How many of the newest.")
+    ] = 50,
     *,
     include_done: Annotated[bool, typer.Option("--all", help="Also those that were redriven or discarded.")] = False,
 ) -> None:
     """Count open dead letters by topic, and show the newest."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_dead_letters(await jobstore.list_dead_letters(limit=limit, include_done=include_done))
+        cli.out.show_dead_letters(await jobstore.list_dead_letters(page_size=page_size, include_done=include_done))
 
 
 def read_selection(

@@ -25,9 +25,9 @@ _ENTRIES_MAX = 50_000
 
 async def read_log(jobstore: JobStoreClient, job_id: str) -> "list[JobLog]":
     """Return the log of a job, oldest first. Raise CommandError where it is too long to be shown."""
-    logs, token = await jobstore.list_job_logs(job_id, limit=500)
+    logs, token = await jobstore.list_job_logs(job_id, page_size=500)
     while token:
-        page, token = await jobstore.list_job_logs(job_id, limit=500, page_token=token)
+        page, token = await jobstore.list_job_logs(job_id, page_size=500, page_token=token)
         logs += page
         if len(logs) > _ENTRIES_MAX:
             message = f"the log has more than {_ENTRIES_MAX} entries: read it by `signoff jobs logs {job_id}`"

@@ -52,9 +52,10 @@ Capabilities = Annotated[
         "--capability", help="What the agent must be able to do; without --agent, one is matched. May be repeated."
     ),
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="How many to show.")]
-Cursor = Annotated[
-    str, typer.Option("--cursor", help="Go on where the page before ended: what it shows after `more:`.")
+PageSize = Annotated[int, typer.Option("--page-size", "--limit", min=1, max=500, help="How many to show.")]
+PageToken = Annotated[
+    str,
+    typer.Option("--page-token", "--cursor", help="Go on where the page before ended: what it shows after `more:`."),
 ]
 
 
@@ -140,14 +141,14 @@ async def list_(
     sort: Annotated[
         JobOrder, typer.Option(help="By what to sort; after `-`, the newest or the most come first.")
     ] = JobOrder.CREATED_DESC,
-    limit: Limit = 50,
-    cursor: Cursor = "",
+    page_size: PageSize = 50,
+    page_token: PageToken = "",
 ) -> None:
     """List jobs, newest first unless sorted otherwise, each that waits with why."""
     async with cli.jobstore() as jobstore:
         job_filter = await make_filter(jobstore, conditions)
         page = await jobstore.list_matching(
-            job_filter, limit=limit, page_token=cursor, order=sort, with_last_log=True, with_waiting=True
+            job_filter, page_size=page_size, page_token=page_token, order=sort, with_last_log=True, with_waiting=True
         )
         await cli.learn_agents(jobstore, list_agents_in(page.jobs))
     show_jobs(cli.out, page.jobs, page.next_page_token, page.searched)
@@ -172,26 +173,30 @@ async def facets(
         str, typer.Argument(metavar="FIELD", help=f"One of: {', '.join(FACET_FIELDS)}; or label:NAME, for its values.")
     ],
     conditions: dict[str, Any],
-    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="How many values to show.")] = 20,
+    page_size: Annotated[
+        int, typer.Option("--page-size", "--limit", min=1, max=500, help="How many values to show.")
+    ] = 20,
 ) -> None:
     """Count jobs by the values of a field, the most frequent first; what a filter says of that field is ignored."""
     async with cli.jobstore() as jobstore:
         job_filter = await make_filter(jobstore, conditions)
-        found = await jobstore.list_job_facets(field, job_filter, limit=limit)
+        found = await jobstore.list_job_facets(field, job_filter, page_size=page_size)
     cli.out.print_json(found)
     rows = [(format_count(one.count, found.capped_at), one.value, one.name or "") for one in found.facets]
     cli.out.print_table(("jobs", field, "name"), rows)
     if found.searched is not None:
         cli.out.print_line(f"of the newest {found.searched} that match")
     if found.has_more:
-        cli.out.print_line(f"there are more than {limit} values; --limit shows more")
+        cli.out.print_line(f"there are more than {page_size} values; --page-size shows more")
 
 
 @command(app, "logs")
-async def logs(cli: Session, job_id: JobId, limit: Limit = 100, cursor: Cursor = "") -> None:
+async def logs(cli: Session, job_id: JobId, page_size: PageSize = 100, page_token: PageToken = "") -> None:
     """Show what was recorded about a job, oldest first."""
     async with cli.jobstore() as jobstore:
-        page = await jobstore.list_job_logs(await find_job_id(jobstore, job_id), limit=limit, page_token=cursor)
+        page = await jobstore.list_job_logs(
+            await find_job_id(jobstore, job_id), page_size=page_size, page_token=page_token
+        )
         await cli.learn_agents(jobstore)
     cli.out.show_logs(*page)
 
@@ -246,9 +251,6 @@ async def cancel(
         typer.Option("--execution-id", metavar="UUID", help="Cancel this execution, and none that began later."),
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why, as the log tells it.")] = None,
-    requested_by: Annotated[
-        str | None, typer.Option("--by", envvar="USER", help="Who asks, as the log tells it.")
-    ] = None,
 ) -> None:
     """Cancel what waits or runs of a job; or one execution by its id, even before anybody has asked for it."""
     if job_id is None and execution_id is None:
@@ -256,10 +258,10 @@ async def cancel(
     async with cli.jobstore() as jobstore:
         if job_id is not None:
             job: Job | None = await jobstore.cancel_job(
-                await find_job_id(jobstore, job_id), reason, requested_by=requested_by, execution_id=execution_id
+                await find_job_id(jobstore, job_id), reason, execution_id=execution_id
             )
         else:
-            job = await jobstore.cancel_execution(execution_id or "", reason, requested_by=requested_by)
+            job = await jobstore.cancel_execution(execution_id or "", reason)
         if job is not None:
             await cli.show_job(jobstore, job)
         else:

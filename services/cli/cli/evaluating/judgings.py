@@ -65,7 +65,7 @@ async def _make(jobstore: JobStoreClient, new: NewJudgings) -> list[Judging]:
     made: list[Judging] = []
     token: str | None = ""
     while token is not None:
-        page, following = await jobstore.get_judgings(group_id, limit=PAGE, page_token=token)
+        page, following = await jobstore.get_judgings(group_id, page_size=PAGE, page_token=token)
         made += page
         token = following or None
     if len(made) != len(new.cases):

@@ -110,8 +110,8 @@ def read_conditions(  # noqa: PLR0913 - each is an option
         "not_batch_ids": not_batch,
         "not_codes": not_code,
         "not_criteria_not_met": not_criterion_not_met,
-        "spent_usd_min": cost_min,
-        "spent_usd_max": cost_max,
+        "cost_usd_min": cost_min,
+        "cost_usd_max": cost_max,
         "duration_s_min": duration_min,
         "duration_s_max": duration_max,
     }

@@ -130,8 +130,10 @@ def _choose(given: str, found: set[str], kind: str) -> str:
 
 
 async def _list_jobs(jobstore: JobStoreClient, part: str) -> AsyncIterator[str]:
-    async def list_page(*, limit: int, page_token: str) -> tuple[Sequence[Any], str]:
-        page = await jobstore.list_matching({"id_part": part}, limit=limit, page_token=page_token, with_texts=False)
+    async def list_page(*, page_size: int, page_token: str) -> tuple[Sequence[Any], str]:
+        page = await jobstore.list_matching(
+            {"id_part": part}, page_size=page_size, page_token=page_token, with_texts=False
+        )
         return page.jobs, page.next_page_token
 
     async for job_id in _list_all(list_page):
@@ -146,7 +148,7 @@ async def _list_all(list_page: Callable[..., Awaitable[tuple[Sequence[Any], str]
 async def _list_items(list_page: Callable[..., Awaitable[tuple[Sequence[Any], str]]]) -> AsyncIterator[Any]:
     token = ""
     for _ in range(_PAGES_MAX):
-        items, token = await list_page(limit=_PAGE, page_token=token)
+        items, token = await list_page(page_size=_PAGE, page_token=token)
         for item in items:
             yield item
         if not token:
@@ -175,7 +177,7 @@ def _complete(list_ids: Callable[[JobStoreClient, str], AsyncIterator[str]]) -> 
 
 
 async def _list_some_jobs(jobstore: JobStoreClient, part: str) -> AsyncIterator[str]:
-    page = await jobstore.list_matching({"text": part} if part else {}, limit=_PAGE, with_texts=False)
+    page = await jobstore.list_matching({"text": part} if part else {}, page_size=_PAGE, with_texts=False)
     for job in page.jobs:
         yield job.id
 
@@ -199,7 +201,7 @@ OperationId = Annotated[str, typer.Argument(metavar="OPERATION", help=_HELP, aut
 
 async def get_policy_version(jobstore: JobStoreClient, name: str, number: int) -> Any:
     """Return one version of a judge policy. Raise CommandError if there is none of that number."""
-    found = await jobstore.get_judge_policy(name, limit=1, before=number + 1)
+    found = await jobstore.get_judge_policy(name, page_size=1, before=number + 1)
     if not found.versions or found.versions[0].version != number:
         raise CommandError(f"there is no judge policy {name}@{number}", code="unknown_judge_policy")
     return found.versions[0]
@@ -211,7 +213,7 @@ async def require_policies(jobstore: JobStoreClient, policies: Sequence[str]) ->
         name, at, version = reference.partition("@")
         if reference == DEFAULT:
             continue
-        if (await jobstore.get_judge_policy(name, limit=1)).current is None:
+        if (await jobstore.get_judge_policy(name, page_size=1)).current is None:
             message = f"the judge policy {name} is retired: `signoff judges promote` brings it back"
             raise CommandError(message, code="unknown_judge_policy")
         if at:

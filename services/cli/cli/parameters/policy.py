@@ -9,7 +9,7 @@ from cli.options import parse_pairs
 
 #: The fields of contracts.resources.Policy, which is too heavy to import for a help text; a test compares them.
 POLICY_FIELDS: Final = (
-    *("max_submissions", "max_attempts", "attempt_timeout_s", "deadline_s", "delivery", "connect_timeout_s"),
+    *("max_submissions", "max_calls", "attempt_timeout_s", "deadline_s", "delivery", "connect_timeout_s"),
     *("queue_timeout_s", "heartbeat_timeout_s", "judging_timeout_s", "backoff_first_s", "backoff_max_s"),
     *("backoff_factor", "retry_codes", "no_retry_codes", "resubmit", "hand_over_after", "budget_usd"),
     *("budget_tokens", "reuse_verdict", "empty_result", "judge", "criteria_set"),

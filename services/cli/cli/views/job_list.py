@@ -20,9 +20,9 @@ def list_agents_in(jobs: Sequence[Job]) -> Iterator[str | None]:
             yield from list_agents_of(job.waiting.reasons)
 
 
-def show_jobs(out: Output, jobs: Sequence[Job], next_cursor: str, searched: int | None) -> None:
+def show_jobs(out: Output, jobs: Sequence[Job], next_page_token: str, searched: int | None) -> None:
     """Show a page of jobs, each that waits with why, and whether only the newest were `searched` for them."""
-    out.print_json({"items": jobs, "next_cursor": next_cursor or None, "searched": searched})
+    out.print_json({"items": jobs, "next_page_token": next_page_token or None, "searched": searched})
     rows = [
         (
             job.id,
@@ -40,7 +40,7 @@ def show_jobs(out: Output, jobs: Sequence[Job], next_cursor: str, searched: int 
     out.print_list(columns, rows, spared=["submission", "progress", "agent", "short", "waits for", "code"])
     if searched is not None:
         out.print_line(f"among the newest {searched}: older ones were not looked at")
-    out.print_next_cursor(next_cursor)
+    out.print_next_page_token(next_page_token)
 
 
 def _name_causes(out: Output, job: Job) -> str:

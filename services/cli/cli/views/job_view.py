@@ -92,7 +92,7 @@ def _show_head(out: Output, job: Job) -> None:
         ),
         ("created", format_time(job.created_at)),
         ("changed", format_time(job.updated_at)),
-        ("spent", format_spent(job.spent_usd, job.spent_tokens, claimed=True)),
+        ("spent", format_spent(job.cost_usd, job.tokens, claimed=True)),
         ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
     ]
     out.print_table(["", ""], [row for row in rows if row[1]])

@@ -99,7 +99,7 @@ def show_report(out: Output, report: RejudgeReport) -> None:
         ]
         out.print_list(["job", "verdict", "why"], rows, wrapped=True)
     if report.next_page_token:
-        out.print_line(f"more: --cursor {report.next_page_token}")
+        out.print_line(f"more: --page-token {report.next_page_token}")
 
 
 def _join(outcomes: dict[str, int]) -> str:

@@ -43,9 +43,9 @@ async def show_operation(cli: Session, jobstore: JobStoreClient, operation: Oper
     print_sums(cli.out, operation.waiting)
 
 
-def show_operations(out: Output, operations: Sequence[Operation], next_cursor: str) -> None:
+def show_operations(out: Output, operations: Sequence[Operation], next_page_token: str) -> None:
     """Show a page of operations."""
-    out.print_json({"items": operations, "next_cursor": next_cursor or None})
+    out.print_json({"items": operations, "next_page_token": next_page_token or None})
     rows = [
         (
             each.id,
@@ -60,7 +60,7 @@ def show_operations(out: Output, operations: Sequence[Operation], next_cursor: s
     ]
     columns = ["id", "created", "kind", "name", "state", "jobs", "of which"]
     out.print_list(columns, rows, spared=["name", "kind", "created"])
-    out.print_next_cursor(next_cursor)
+    out.print_next_page_token(next_page_token)
 
 
 def show_preview(out: Output, kind: str, preview: OperationPreview, basis: str) -> None:
@@ -80,15 +80,15 @@ def show_preview(out: Output, kind: str, preview: OperationPreview, basis: str) 
         out.print_line("estimated cost: not known")
 
 
-def show_items(out: Output, items: Sequence[OperationItem], next_cursor: str) -> None:
+def show_items(out: Output, items: Sequence[OperationItem], next_page_token: str) -> None:
     """Show a page of the items of an operation."""
-    out.print_json({"items": items, "next_cursor": next_cursor or None})
+    out.print_json({"items": items, "next_page_token": next_page_token or None})
     rows = [
         (i.job_id, style_status(i.outcome), i.code, i.retried_by, out.name_agents_in(i.message or i.title))
         for i in items
     ]
     out.print_list(["job", "outcome", "code", "retried by", "why"], rows, spared=["retried by"], wrapped=True)
-    out.print_next_cursor(next_cursor)
+    out.print_next_page_token(next_page_token)
 
 
 async def show_until_ended(

@@ -26,7 +26,7 @@ async def create_agent(
 @router.get("")
 async def list_agents(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Page[Agent]:
     """Agents by name."""
-    return Page[Agent].of(await jobstore.list_agents(limit=query.limit or 0, page_token=query.cursor))
+    return Page[Agent].of(await jobstore.list_agents(page_size=query.page_size or 0, page_token=query.page_token))
 
 
 @stats_router.get("")

@@ -90,7 +90,7 @@ class KnownTokens:
 
     async def _ask(self, token: str) -> None:
         try:
-            await self._jobstore.with_token(token).list_jobs(limit=1)
+            await self._jobstore.with_token(token).list_jobs(page_size=1)
         except JobStoreError as error:
             if error.grpc_status in _REFUSALS:
                 self._accepted_at.pop(token, None)

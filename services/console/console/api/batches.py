@@ -31,7 +31,7 @@ async def create_batch(
 @router.get("")
 async def list_batches(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Page[Operation]:
     """Batches, newest first, without their items."""
-    page = await jobstore.list_operations(BATCH_KINDS, limit=query.limit or 0, page_token=query.cursor)
+    page = await jobstore.list_operations(BATCH_KINDS, page_size=query.page_size or 0, page_token=query.page_token)
     return Page[Operation].of(page)
 
 

@@ -49,14 +49,14 @@ async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query
     """Jobs, newest first unless sorted otherwise, each with the newest entry of its log, and why it waits."""
     page = await jobstore.list_matching(
         query.to_job_filter(query.status),
-        limit=query.limit or 0,
-        page_token=query.cursor,
+        page_size=query.page_size or 0,
+        page_token=query.page_token,
         order=query.sort,
         with_texts=query.fields is not Fields.SUMMARY,
         with_last_log=True,
         with_waiting=True,
     )
-    return JobsPage(items=page.jobs, next_cursor=page.next_page_token or None, searched=page.searched)
+    return JobsPage(items=page.jobs, next_page_token=page.next_page_token or None, searched=page.searched)
 
 
 @counts_router.get("")
@@ -68,7 +68,9 @@ async def count_jobs(jobstore: CallersJobStore, query: Annotated[JobsFilter, Que
 @facets_router.get("")
 async def list_job_facets(jobstore: CallersJobStore, query: Annotated[FacetsQuery, Query()]) -> JobFacets:
     """Count the jobs that match by the values of a field, the most frequent first; a filter by the field is ignored."""
-    return await jobstore.list_job_facets(query.field, query.to_job_filter(query.status), limit=query.limit or 0)
+    return await jobstore.list_job_facets(
+        query.field, query.to_job_filter(query.status), page_size=query.page_size or 0
+    )
 
 
 @router.get(
@@ -123,9 +125,7 @@ async def execute_job(
 async def cancel_job(jobstore: CallersJobStore, job_id: str, cancellation: JobCancellation | None = None) -> Job:
     """Cancel what is asked for or under way. What has ended by itself is a conflict, with or without its id."""
     asked = cancellation or JobCancellation()
-    return await jobstore.cancel_job(
-        job_id, asked.reason, requested_by=asked.requested_by, execution_id=asked.execution_id
-    )
+    return await jobstore.cancel_job(job_id, asked.reason, execution_id=asked.execution_id)
 
 
 @executions_router.post("/{execution_id}/cancel")
@@ -134,7 +134,7 @@ async def cancel_execution(
 ) -> CancelledExecution:
     """Cancel one execution, also one that nobody has asked for yet. One that has ended by itself is a conflict."""
     asked = cancellation or Cancellation()
-    job = await jobstore.cancel_execution(execution_id, asked.reason, requested_by=asked.requested_by)
+    job = await jobstore.cancel_execution(execution_id, asked.reason)
     return CancelledExecution(execution_id=execution_id, job=job)
 
 

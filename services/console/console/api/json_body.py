@@ -8,6 +8,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from console.api.auth import SAFE_METHODS, token_of
+from console.api.parameters import rename_parameters
 from console.client_limits import ClientLimits
 from console.errors import ProblemError
 from contracts.jsontext import parse_json
@@ -90,7 +91,7 @@ class JsonRoute(APIRoute):
         async def handle_json(request: Request) -> Response:
             if request.method not in SAFE_METHODS:  # the framework reads the body before it asks who calls
                 await request.app.state.known_tokens.check(token_of(request))
-            own = self.request_class(request.scope, request.receive)
+            own = self.request_class(rename_parameters(request.scope), request.receive)
             try:
                 return await handle(own)
             finally:

@@ -45,8 +45,8 @@ async def list_job_logs(
     """
     logs, token = await jobstore.list_job_logs(
         job_id,
-        limit=query.limit or 0,
-        page_token=query.cursor,
+        page_size=query.page_size or 0,
+        page_token=query.page_token,
         newest_first=query.order is LogOrder.NEWEST_FIRST,
         submission=query.submission,
         from_version=query.from_,

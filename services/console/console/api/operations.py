@@ -46,7 +46,7 @@ async def create_operation(
 @router.get("")
 async def list_operations(jobstore: CallersJobStore, query: Annotated[OperationsQuery, Query()]) -> Page[Operation]:
     """Operations, newest first."""
-    page = await jobstore.list_operations(query.kind, limit=query.limit or 0, page_token=query.cursor)
+    page = await jobstore.list_operations(query.kind, page_size=query.page_size or 0, page_token=query.page_token)
     return Page[Operation].of(page)
 
 
@@ -62,7 +62,7 @@ async def list_operation_items(
 ) -> Page[OperationItem]:
     """Its jobs, in the order in which they are carried out, with what became of each."""
     page = await jobstore.list_operation_items(
-        operation_id, query.outcome, limit=query.limit or 0, page_token=query.cursor
+        operation_id, query.outcome, page_size=query.page_size or 0, page_token=query.page_token
     )
     return Page[OperationItem].of(page)
 
@@ -85,8 +85,7 @@ async def cancel_operation(
 ) -> Operation:
     """Let nothing more of it begin, and cancel what is live of its executions."""
     cancellation = cancellation or Cancellation()
-    reason, requested_by = cancellation.reason, cancellation.requested_by
-    return await jobstore.cancel_operation(operation_id, reason, requested_by=requested_by)
+    return await jobstore.cancel_operation(operation_id, cancellation.reason)
 
 
 @router.post("/{operation_id}/retry", status_code=201)

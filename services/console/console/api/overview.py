@@ -27,12 +27,12 @@ async def get_overview(
 @router.get("/dead-letters")
 async def list_dead_letters(
     jobstore: CallersJobStore,
-    limit: Annotated[int, Query(ge=1, le=500, description="of the newest")] = 50,
+    page_size: Annotated[int, Query(ge=1, le=500, description="of the newest")] = 50,
     *,
     include_done: Annotated[bool, Query(description="also those that were redriven or discarded")] = False,
 ) -> DeadLetters:
     """What could not be processed: how many are open, by topic, and of the newest why and where they came from."""
-    return await jobstore.list_dead_letters(limit=limit, include_done=include_done)
+    return await jobstore.list_dead_letters(page_size=page_size, include_done=include_done)
 
 
 @router.post("/dead-letters/resolve", responses={404: _NO_DLQ})

@@ -70,7 +70,7 @@ async def sign_out(request: Request) -> Response:
 
 
 async def _begin_session(request: Request, token: str) -> Response:
-    await request.app.state.jobstore.with_token(token).list_jobs(limit=1)
+    await request.app.state.jobstore.with_token(token).list_jobs(page_size=1)
     sessions: Sessions = request.app.state.sessions
     response = Response(status_code=204)
     response.set_cookie(

@@ -1,12 +1,33 @@
 """Refuse query parameters that an address does not take: a filter that is not known would choose everything."""
 
 from typing import Final
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from starlette.types import Scope
 
-#: Names that parameters of filters had, and have still. An order has its own (JobOrder).
-EARLIER_NAMES: Final = {"q": "text", "spent_min": "cost_min", "spent_max": "cost_max", "criterion": "criterion_not_met"}
+#: Names that parameters had, and are taken still. An order has its own (JobOrder).
+EARLIER_NAMES: Final = {
+    "q": "text",
+    "criterion": "criterion_not_met",
+    "limit": "page_size",
+    "cursor": "page_token",
+    **{
+        f"{old}_{bound}": f"{name}_{bound}"
+        for old, name in (("spent", "cost_usd"), ("cost", "cost_usd"), ("duration", "duration_s"))
+        for bound in ("min", "max")
+    },
+}
+
+
+def rename_parameters(scope: Scope) -> Scope:
+    """Return a scope whose query has each parameter by its name of today."""
+    given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    if not any(name in EARLIER_NAMES for name, _ in given):
+        return scope
+    renamed = [(EARLIER_NAMES.get(name, name), value) for name, value in given]
+    return {**scope, "query_string": urlencode(renamed).encode()}
 
 
 def refuse_unknown_parameters(request: Request) -> None:
@@ -17,7 +38,6 @@ def refuse_unknown_parameters(request: Request) -> None:
     if operation is None:  # a page, and no part of the API
         return
     known = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
-    taken = {*known, *(old for old, name in EARLIER_NAMES.items() if name in known)}
-    if unknown := [name for name in request.query_params if name not in taken]:
+    if unknown := [name for name in request.query_params if name not in known]:
         message = f"there is no such parameter; use {', '.join(known)}" if known else "this address takes no parameters"
         raise RequestValidationError([{"type": "unknown", "loc": ("query", name), "msg": message} for name in unknown])

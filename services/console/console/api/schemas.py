@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import Header
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from console.api.parameters import EARLIER_NAMES
 from contracts.criteria import CriteriaList, CriteriaText, join_forms
 from contracts.fields import AgentId, LabelPair, Model, Moment, OperationName, StrictModel, Tenant, Text, matches
 from contracts.jsontext import Json
@@ -34,8 +33,8 @@ _KIND_PATTERN = matches(r"^[a-z_]{1,40}$", "must be a kind of entry, such as cla
 class PageQuery(Model):
     """Query parameters that choose a page of a list."""
 
-    limit: Annotated[int | None, Field(ge=1, le=500, description="items a page")] = None
-    cursor: Annotated[str, Field(description="`next_cursor` of the page before")] = ""
+    page_size: Annotated[int | None, Field(ge=1, le=500, description="items a page")] = None
+    page_token: Annotated[str, Field(description="`next_page_token` of the page before")] = ""
 
 
 class Fields(StrEnum):
@@ -45,7 +44,7 @@ class Fields(StrEnum):
 
 
 class JobsFilter(Model):
-    """Query parameters that choose jobs, apart from their status; they also have their EARLIER_NAMES."""
+    """Query parameters that choose jobs, apart from their status."""
 
     agent_id: AgentId | None = None
     tenant: Tenant | None = None
@@ -65,10 +64,10 @@ class JobsFilter(Model):
     criterion_not_met: Annotated[Text, StringConstraints(min_length=1, max_length=2_000)] | None = Field(
         None, description="the text of a required criterion that the last verdict did not pass"
     )
-    cost_min: Amount | None = Field(None, description="USD, or more; of jobs whose last execution ended")
-    cost_max: Amount | None = Field(None, description="USD, or less")
-    duration_min: Amount | None = Field(None, description="seconds, or more; of jobs whose last execution ended")
-    duration_max: Amount | None = Field(None, description="seconds, or less")
+    cost_usd_min: Amount | None = Field(None, description="USD, or more; of jobs whose last execution ended")
+    cost_usd_max: Amount | None = Field(None, description="USD, or less")
+    duration_s_min: Amount | None = Field(None, description="seconds, or more; of jobs whose last execution ended")
+    duration_s_max: Amount | None = Field(None, description="seconds, or less")
     id_part: Annotated[Text, StringConstraints(min_length=4, max_length=200)] | None = Field(
         None, description="how the id begins or ends"
     )
@@ -86,11 +85,6 @@ class JobsFilter(Model):
     not_criterion_not_met: list[Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]] = Field(
         default_factory=list, max_length=20, description="the last verdict did not pass any of them: left out"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _rename(cls, given: dict[str, object]) -> dict[str, object]:
-        return {EARLIER_NAMES.get(name, name): value for name, value in given.items()}
 
     @field_validator("label", "code", "not_label", "not_code", mode="before")
     @classmethod
@@ -112,10 +106,10 @@ class JobsFilter(Model):
             cancelled=self.cancelled,
             codes=self.code,
             criterion_not_met=self.criterion_not_met,
-            spent_usd_min=self.cost_min,
-            spent_usd_max=self.cost_max,
-            duration_s_min=self.duration_min,
-            duration_s_max=self.duration_max,
+            cost_usd_min=self.cost_usd_min,
+            cost_usd_max=self.cost_usd_max,
+            duration_s_min=self.duration_s_min,
+            duration_s_max=self.duration_s_max,
             id_part=self.id_part,
             not_agent_ids=self.not_agent_id,
             not_tenants=self.not_tenant,
@@ -141,7 +135,7 @@ class FacetsQuery(JobsFilter):
         description=f"{', '.join(FACET_FIELDS)} (its names), or `label:NAME` (its values)"
     )
     status: list[JobStatus] = Field(default_factory=list, description="any of them")
-    limit: Annotated[int | None, Field(ge=1, le=500, description="values at most; 20 when not given")] = None
+    page_size: Annotated[int | None, Field(ge=1, le=500, description="values at most; 20 when not given")] = None
 
 
 class LogOrder(StrEnum):
@@ -198,15 +192,15 @@ class Range(StrEnum):
 
 
 class Page(Model, Generic[Item]):
-    """A part of a list; `next_cursor` leads to the next one."""
+    """A part of a list; `next_page_token` leads to the next one."""
 
     items: list[Item]
-    next_cursor: str | None
+    next_page_token: str | None
 
     @classmethod
     def of(cls, page: tuple[list[Item], str]) -> Self:
         """Make a page of the items and token that the jobstore's client returned."""
-        return cls(items=page[0], next_cursor=page[1] or None)
+        return cls(items=page[0], next_page_token=page[1] or None)
 
 
 class JobsPage(Page[Job]):
@@ -273,7 +267,6 @@ class Cancellation(Model):
     """Why, and who asks."""
 
     reason: Text | None = None
-    requested_by: Text | None = Field(None, description="as the log tells it; the administrator when not given")
 
 
 class JobCancellation(Cancellation):
@@ -336,14 +329,14 @@ class Judges(Model):
     """A page of judge policies, and the validators that are there."""
 
     items: list[NamedJudgePolicy]
-    next_cursor: str | None = None
+    next_page_token: str | None = None
     validators: list[Validator]
 
 
 class VersionsQuery(Model):
     """Which versions of a name."""
 
-    limit: Annotated[int | None, Field(ge=1, le=50, description="versions; 50 when not given")] = None
+    page_size: Annotated[int | None, Field(ge=1, le=50, description="versions; 50 when not given")] = None
     before: Annotated[int | None, Field(ge=1, le=999_999_999, description="only versions below this one")] = None
 
 

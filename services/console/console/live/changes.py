@@ -27,8 +27,8 @@ class JobNow(BaseModel):
     version: int
     agent_id: str | None
     progress: float | None
-    spent_usd: float
-    spent_tokens: int
+    cost_usd: float
+    tokens: int
     live: bool | None = Field(None, description="whether an execution is asked for or under way")
     updated_at: datetime
     execution_id: UUID | None = None
@@ -53,8 +53,8 @@ class JobNow(BaseModel):
             version=log.version,
             agent_id=log.agent_id,
             progress=log.progress,
-            spent_usd=log.spent_usd or 0.0,
-            spent_tokens=log.spent_tokens or 0,
+            cost_usd=log.cost_usd or 0.0,
+            tokens=log.tokens or 0,
             updated_at=log.created_at,
             **changed,
         )

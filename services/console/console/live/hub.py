@@ -242,7 +242,7 @@ class LiveHub:
         until, token = self.cursor, None  # taken before the log is read, which so holds all up to it
         while token != "":
             logs, token = await self._jobstore.list_job_logs(
-                viewer.job_id, limit=LOGS_PAGE, page_token=token or "", with_payloads=False
+                viewer.job_id, page_size=LOGS_PAGE, page_token=token or "", with_payloads=False
             )
             for change in [Change(entry) for entry in logs if after < entry.cursor <= until]:
                 await viewer.feed(change)

@@ -202,11 +202,11 @@ class JobService(JobServiceServicer):
         return pb.ResubmitJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
-        reason, requested_by = reject_nul(request.reason), reject_nul(request.requested_by)
-        check_text_size(request.reason + request.requested_by, self._payload_max_bytes)
+        reason = reject_nul(request.reason)
+        check_text_size(request.reason, self._payload_max_bytes)
         named = parse_uuid(request.execution_id, "execution_id") if request.HasField("execution_id") else None
         job_id = request.job_id or None
-        command = CancelJob(job_id, named, reason, requested_by, by_call=True, actor=CALLER.get())
+        command = CancelJob(job_id, named, reason, by_call=True, actor=CALLER.get())
         view = await self._runner.submit.run_one(command)
         job = None if view is None else convert.job_message(view, as_text=wants_text(context))
         return pb.CancelJobResponse(job=job)

@@ -175,7 +175,7 @@ def _find_budget(row: Row, policy: Mapping[str, Any]) -> Budget:
     if row.kind != JudgingKind.REJUDGE:
         return Budget()
     now = {**policy, **from_json(row.policy_of_job or "{}")}
-    return Budget(now.get("budget_usd"), now.get("budget_tokens"), row.spent_usd or 0.0, row.spent_tokens or 0)
+    return Budget(now.get("budget_usd"), now.get("budget_tokens"), row.cost_usd or 0.0, row.tokens or 0)
 
 
 def _join_criteria(row: Row) -> str:

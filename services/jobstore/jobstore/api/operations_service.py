@@ -172,8 +172,8 @@ class OperationsService(OperationsServiceServicer):
 
     async def CancelOperation(self, request: pb.CancelOperationRequest, context: Context) -> pb.CancelOperationResponse:
         del context
-        said = {name: reject_nul(getattr(request, name)) or "" for name in ("reason", "requested_by")}
-        operation = await self._batches.move(request.operation_id, OperationState.CANCELLING, CALLER.get(), **said)
+        reason = reject_nul(request.reason) or ""
+        operation = await self._batches.move(request.operation_id, OperationState.CANCELLING, CALLER.get(), reason)
         return pb.CancelOperationResponse(operation=operation_message(operation))
 
     async def RetryOperation(self, request: pb.RetryOperationRequest, context: Context) -> pb.RetryOperationResponse:

@@ -18,6 +18,7 @@ from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import PLAIN_REQUEST, ExecutionRequest, request_execution
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import JobView, UnitOfWork
+from jobstore.domain.actor import ADMINISTRATOR, UPSTREAM, Actor
 from jobstore.domain.model import CANCELLED, Decision, Execution, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.errors import ConflictError, RefusedError
 
@@ -134,7 +135,6 @@ class CancelJob(Command[JobView | None]):
     job_id: str | None
     execution_id: UUID | None = None
     reason: str | None = None
-    requested_by: str | None = None
     by_call: bool = False
 
     def locks(self) -> Locks:
@@ -158,7 +158,7 @@ class CancelJob(Command[JobView | None]):
 
     def decide(self, uow: UnitOfWork) -> JobView | None:
         reason = f": {self.reason}" if self.reason else ""
-        message = f"cancelled by {self.requested_by or 'the administrator'}{reason}"
+        message = f"cancelled by {_name_asker(self.actor)}{reason}"
         report = Report(TransitionKind.CANCELLED, message=message, code="cancelled", actor=self.actor)
         if self.execution_id is None:
             job = require_job(uow, self.job_id or "")
@@ -191,3 +191,8 @@ class CancelJob(Command[JobView | None]):
             message = f"the execution has ended already ({execution.answer}) and cannot be cancelled"
             return uow.refuse(execution.job_id, report, Refusal("illegal_transition", message))
         return None
+
+
+def _name_asker(actor: Actor) -> str:
+    """Return who asked, as a log's message names them."""
+    return f"the {actor}" if actor in {ADMINISTRATOR, UPSTREAM} else str(actor)

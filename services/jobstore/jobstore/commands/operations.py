@@ -79,14 +79,13 @@ class MoveOperation(Command[None]):
     Cancelled, it has ended, unless it is of a kind that executes: then its live executions are cancelled first. Items
     that were not carried out need no answer: the operation's state is theirs.
 
-    `reason` and `requested_by` are what whoever cancels says of it. NotFoundError (`unknown_batch`). RefusedError
+    `reason` is what whoever cancels says of it. NotFoundError (`unknown_batch`). RefusedError
     (`operation_ended`).
     """
 
     operation_id: UUID
     to: OperationState
     reason: str = ""
-    requested_by: str = ""
 
     def locks(self) -> Locks:
         return Locks(
@@ -109,7 +108,7 @@ class MoveOperation(Command[None]):
             uow.pause_limit(name, self.actor, paused=True)
         else:
             uow.remove_limit(name, self.actor)
-        said = {"reason": self.reason, "requested_by": self.requested_by, "actor": self.actor}
+        said = {"reason": self.reason, "actor": self.actor}
         uow.move_operation(self.operation_id, to, {name: text for name, text in said.items() if text})
 
 

@@ -126,13 +126,13 @@ def _refuse_resubmission(
     job = uow.jobs[execution.job_id]
     if uow.terms.ids.derive_next(execution.execution_id) in uow.executions:
         return Refusal("execution_conflict", "its next execution was cancelled before it came, or asked for")
-    spent_usd, spent_tokens = job.spent_usd + report.cost_usd, job.spent_tokens + report.tokens
+    cost_usd, tokens = job.cost_usd + report.cost_usd, job.tokens + report.tokens
     after = replace(
         job,
         agent_id=other or job.agent_id,
         not_met=job.not_met + 1,
-        spent_usd=spent_usd,
-        spent_tokens=spent_tokens,
+        cost_usd=cost_usd,
+        tokens=tokens,
     )
     obstacle = find_obstacle(uow, after, merge_policies(uow, after), parameters)
     if obstacle is None and other is None and _repeats_itself(job, execution, report, uow.stored.histories[job.id]):

@@ -54,8 +54,8 @@ def record(job: Job, execution: Execution | None, report: Report, log: JobLogSta
         job,
         status=status,
         version=job.version + 1,
-        spent_usd=job.spent_usd + report.cost_usd,
-        spent_tokens=min(job.spent_tokens + report.tokens, TOKENS_MAX),
+        cost_usd=job.cost_usd + report.cost_usd,
+        tokens=min(job.tokens + report.tokens, TOKENS_MAX),
     )
     result_version = execution.result_version if execution and is_verdict(report.kind, report.code) else None
     entry = LogEntry(after, log, report, execution, result_version=result_version)

@@ -96,7 +96,7 @@ class Job:
     """The columns of a job that decisions read or change.
 
     `execution_id` is the live execution, or the last one; `not_met` counts verdicts since the last assignment by hand;
-    `feedback` is JSON text; `spent_usd` and `spent_tokens` cover all executions. `updated_at` is when the entry before
+    `feedback` is JSON text; `cost_usd` and `tokens` cover all executions. `updated_at` is when the entry before
     those of this transaction was recorded. What follows it says how the last execution ended (domain.decisions).
     """
 
@@ -111,8 +111,8 @@ class Job:
     progress: float | None = None
     progress_message: str | None = None
     batch_id: UUID | None = None
-    spent_usd: float = 0.0
-    spent_tokens: int = 0
+    cost_usd: float = 0.0
+    tokens: int = 0
     updated_at: datetime | None = None
     cancelled: bool = False
     code: str | None = None
@@ -123,7 +123,7 @@ class Job:
 def budget_of(job: Job, policy: FrozenPolicy | None) -> Budget:
     """Return a job's budget under a policy, with what all its executions have spent."""
     policy = policy or {}
-    return Budget(policy.get("budget_usd"), policy.get("budget_tokens"), job.spent_usd, job.spent_tokens)
+    return Budget(policy.get("budget_usd"), policy.get("budget_tokens"), job.cost_usd, job.tokens)
 
 
 @dataclass(slots=True)
@@ -189,8 +189,8 @@ class Execution:
         return self.is_remembered and self.answer == CANCELLED
 
     def may_call_after(self, spent: int) -> bool:
-        """Return whether `max_attempts` allows another call after `spent` calls."""
-        return spent < int((self.policy or {}).get("max_attempts", 1))
+        """Return whether `max_calls` allows another call after `spent` calls."""
+        return spent < int((self.policy or {}).get("max_calls", 1))
 
     def fails_after(self, timeout: str, since: datetime) -> datetime | None:
         """Return when a timeout of the policy, in seconds from `since`, ends; or the deadline, if that is earlier."""

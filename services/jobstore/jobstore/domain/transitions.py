@@ -319,7 +319,7 @@ def _lapse(case: Case) -> Decision | Refusal:
     if execution.due_at > clock.now:
         return Refusal("lease_runs", "the lease was renewed")
     queued = queue(execution, clock.now)
-    if execution.stage is ExecutionStage.JUDGING:  # judging never counts against max_attempts
+    if execution.stage is ExecutionStage.JUDGING:  # judging never counts against max_calls
         return _lose_validator(case, queued)
     spent = execution.spent + 1
     if execution.is_at_most_once:

@@ -56,11 +56,11 @@ _ROWS: Final = text(
     SELECT l.seq, l.kind, l.status, l.code, l.agent_id, l.attempt, l.created_at, l.duration_s, l.actor,
         greatest(e.created_at, e.not_before) AS startable_at,
         CASE WHEN {sql.is_verdict("l")} THEN coalesce(e.policy ->> 'judge', 'default') END AS judge,
-        coalesce(l.spent_usd, 0) - coalesce(p.spent_usd, 0) AS cost_usd,
-        coalesce(l.spent_tokens, 0) - coalesce(p.spent_tokens, 0) AS tokens
+        coalesce(l.cost_usd, 0) - coalesce(p.cost_usd, 0) AS cost_usd,
+        coalesce(l.tokens, 0) - coalesce(p.tokens, 0) AS tokens
     FROM job_logs l LEFT JOIN executions e ON e.execution_id = l.execution_id
         LEFT JOIN job_logs p ON p.job_id = l.job_id AND p.version = l.version - 1
-            AND (l.spent_usd IS NOT NULL OR l.spent_tokens IS NOT NULL)
+            AND (l.cost_usd IS NOT NULL OR l.tokens IS NOT NULL)
     WHERE l.seq > :after AND l.seq <= :until ORDER BY l.seq LIMIT :limit
     """,  # noqa: S608 - words of our own
 )

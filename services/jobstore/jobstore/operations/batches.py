@@ -125,7 +125,7 @@ class Batches:
             if chosen is not None
             else snapshots.named_items(new.kind, list(dict.fromkeys(new.job_ids)))
         )
-        said = new.model_dump(include={"agent_id", "comment", "reason", "requested_by", *_OF_JUDGING}) | judged_by
+        said = new.model_dump(include={"agent_id", "comment", "reason", *_OF_JUDGING}) | judged_by
         said = {name: value for name, value in said.items() if value is not None}
         if new.kind is OperationKind.RETRY:
             said["statuses"] = [status.value for status in (chosen.statuses if chosen else [JobStatus.FAILED])]
@@ -150,15 +150,13 @@ class Batches:
         await self._runner.administer.run_one(command)
         await self._worker.run_until_answered(command.operation_id)
 
-    async def move(
-        self, operation_id: str, to: OperationState, actor: Actor, *, reason: str = "", requested_by: str = ""
-    ) -> Operation:
+    async def move(self, operation_id: str, to: OperationState, actor: Actor, reason: str = "") -> Operation:
         """Pause, resume or cancel an operation, and return it as it stands then. RefusedError: it has ended.
 
         The answer takes no place from readers, and waits for none: else it would be refused although it was done.
         """
         key = _parse_id(operation_id)
-        await self._runner.limit.run_one(MoveOperation(key, to, reason, requested_by, actor=actor))
+        await self._runner.limit.run_one(MoveOperation(key, to, reason, actor=actor))
         return await self._describe(self._database, key)
 
     def _derive_id(self, purpose: str, *names: str, key: str) -> UUID:

@@ -31,7 +31,6 @@ class Parameters(TypedDict, total=False):
     agent_id: str
     comment: str
     reason: str
-    requested_by: str
     statuses: list[str]
     codes: list[str]
     judge: str
@@ -89,8 +88,7 @@ def _retry(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Carry
 
 def _cancel(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem:
     del execution_id
-    said = operation.parameters.get("reason"), operation.parameters.get("requested_by")
-    command = CancelJob(item.job_id, None, *said, actor=operation.actor)
+    command = CancelJob(item.job_id, None, operation.parameters.get("reason"), actor=operation.actor)
     guard = partial(_refuse_other_execution, item.execution_id)
     return CarryOutItem(operation.id, item, command, item.execution_id, guard, actor=operation.actor)
 

@@ -25,11 +25,11 @@ NEWEST_MAX: Final = 20_000
 
 _MEAN_COSTS: Final = text(
     """
-    SELECT a.id, avg(ended.spent_usd) AS usd FROM unnest(CAST(:agent_ids AS text[])) AS a (id) CROSS JOIN LATERAL (
-        SELECT spent_usd FROM (
-            SELECT status, spent_usd FROM jobs WHERE agent_id = a.id ORDER BY created_at DESC, id DESC LIMIT :newest
+    SELECT a.id, avg(ended.cost_usd) AS usd FROM unnest(CAST(:agent_ids AS text[])) AS a (id) CROSS JOIN LATERAL (
+        SELECT cost_usd FROM (
+            SELECT status, cost_usd FROM jobs WHERE agent_id = a.id ORDER BY created_at DESC, id DESC LIMIT :newest
         ) AS newest WHERE status IN ('COMPLETED', 'FAILED', 'REJECTED', 'RESUBMISSION_REQUIRED') LIMIT :ended
-    ) AS ended GROUP BY a.id HAVING sum(ended.spent_usd) > 0
+    ) AS ended GROUP BY a.id HAVING sum(ended.cost_usd) > 0
     """,
 )
 
@@ -37,12 +37,12 @@ _MEAN_COSTS: Final = text(
 #: What judging these jobs last cost, on average: what its entry added to what the job had spent.
 _MEAN_JUDGING: Final = text(
     f"""
-    SELECT avg(l.spent_usd - coalesce(p.spent_usd, 0)) AS usd
+    SELECT avg(l.cost_usd - coalesce(p.cost_usd, 0)) AS usd
     FROM unnest(CAST(:job_ids AS text[])) AS a (id) CROSS JOIN LATERAL (
-        SELECT job_id, version, coalesce(spent_usd, 0) AS spent_usd FROM job_logs log
+        SELECT job_id, version, coalesce(cost_usd, 0) AS cost_usd FROM job_logs log
         WHERE job_id = a.id AND {is_verdict("log")} ORDER BY version DESC LIMIT 1
     ) AS l LEFT JOIN job_logs p ON p.job_id = l.job_id AND p.version = l.version - 1
-    HAVING sum(l.spent_usd - coalesce(p.spent_usd, 0)) > 0
+    HAVING sum(l.cost_usd - coalesce(p.cost_usd, 0)) > 0
     """,  # noqa: S608 - words of our own
 )
 #: What verdicts by a version of a judge policy cost, on average.

@@ -133,9 +133,8 @@ class OperationWorker:
             live = await repository.list_live(session, operation.id, self._items_max)
             items = [] if live else await repository.list_given_items(session, operation.id, CANCELLED_AT_ONCE)
         await self._answer(operation, [ItemAnswer(item, None, CANCELLED, NOT_CARRIED_OUT) for item in items])
-        reason, requested_by = operation.said.get("reason"), operation.said.get("requested_by")
-        actor = Actor(operation.said.get("actor", SIGNOFF))
-        await self._runner.submit.run([CancelJob(None, each, reason, requested_by, actor=actor) for each in live])
+        reason, actor = operation.said.get("reason"), Actor(operation.said.get("actor", SIGNOFF))
+        await self._runner.submit.run([CancelJob(None, each, reason, actor=actor) for each in live])
         if not items and not live:
             await self._end([operation.id])
 

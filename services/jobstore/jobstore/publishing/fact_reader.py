@@ -34,7 +34,7 @@ _BEGINNINGS: Final = f"{{{','.join(sorted(BEGINNINGS))}}}"
 _ROWS: Final = text(
     f"""
     SELECT l.seq, l.id, l.job_id, l.version, l.status, l.job_status, l.agent_id, l.message, l.code, l.execution_id,
-        l.attempt, l.lease, l.submission, l.event_id, l.progress, l.spent_usd, l.spent_tokens,
+        l.attempt, l.lease, l.submission, l.event_id, l.progress, l.cost_usd, l.tokens,
         l.next_attempt_at, l.actor, l.duration_s, l.waited::text AS waited, l.created_at,
         l.request_payload::text AS request, l.response_payload::text AS response,
         j.title, j.priority, j.tenant, j.labels::text AS labels, j.policy::text AS policy, j.capabilities,
@@ -56,7 +56,7 @@ _ROWS: Final = text(
             WHERE x.job_id = l.job_id AND x.version > l.version AND x.kind = 'edited') AS is_edited_later,
         CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN to_json(a)::text END AS agent,
         l.kind, l.spent, CASE WHEN l.version = 1 THEN encode(j.spec_hash, 'hex') END AS spec_hash,
-        e.policy::text AS frozen_policy, CAST(e.policy ->> 'max_attempts' AS int) AS calls,
+        e.policy::text AS frozen_policy, CAST(e.policy ->> 'max_calls' AS int) AS max_calls,
         e.deadline_at, e.not_before, e.batch_id,
         encode(e.reuse_key, 'hex') AS reuse_key, e.created_at AS requested_at, l.bytes
     FROM (

@@ -30,8 +30,8 @@ _COLUMNS: Final = {"cursor": "seq", "spent_calls": "spent"} | {
     name: name
     for name in (
         *("id", "job_id", "version", "status", "job_status", "agent_id", "message", "code", "execution_id", "attempt"),
-        *("lease", "submission", "event_id", "progress", "spent_usd", "spent_tokens", "next_attempt_at", "kind"),
-        *("actor", "created_at", "calls", "duration_s", "waited"),
+        *("lease", "submission", "event_id", "progress", "cost_usd", "tokens", "next_attempt_at", "kind"),
+        *("actor", "created_at", "max_calls", "duration_s", "waited"),
     )
 }
 _NO_PAYLOADS: Final = {"request_payload": None, "response_payload": None}

@@ -261,7 +261,7 @@ def _where_ended(query: Query, chosen: JobFilter, table: Columns) -> Query:
     if chosen.criterion_not_met is not None:
         wanted = cast(literal([cut_criterion(chosen.criterion_not_met)], ARRAY(Text)), ARRAY(Text))
         query = query.where(table["not_met_criteria"].op("@>")(wanted), text("jobs.not_met_criteria IS NOT NULL"))
-    for name in ("spent_usd", "duration_s"):
+    for name in ("cost_usd", "duration_s"):
         least, most = getattr(chosen, f"{name}_min"), getattr(chosen, f"{name}_max")
         if least is not None:
             query = query.where(table[name] >= least, HAS_ENDED)

@@ -63,7 +63,7 @@ SKIMMED_MAX, WALKED_MAX = 2_000, 10_000
 #: What of a filter an index has in the order of creation, the rarest first: that with it is walked along. The ranges of
 #: an order's own column bound any walk along it.
 _INDEXED: Final = ("codes", "cancelled", "agent_id", "statuses", "tenant")
-_RANGES: Final = {name: (f"{name}_min", f"{name}_max") for name in ("spent_usd", "duration_s")} | {
+_RANGES: Final = {name: (f"{name}_min", f"{name}_max") for name in ("cost_usd", "duration_s")} | {
     "created_at": ("created_after", "created_before")
 }
 #: What is asked of a job to see whether it matches, and where it stands in an order.
@@ -71,7 +71,7 @@ _MATCHED: Final = [
     jobs.c[name]
     for name in (
         *("id", "status", "agent_id", "tenant", "labels", "batch_id", "created_at", "updated_at", "priority"),
-        *("cancelled", "code", "not_met_criteria", "spent_usd", "duration_s"),
+        *("cancelled", "code", "not_met_criteria", "cost_usd", "duration_s"),
     )
 ]
 #: The conditions for which jobs are searched, left out.

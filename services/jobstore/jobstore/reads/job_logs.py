@@ -15,10 +15,10 @@ from jobstore.storage.sql import Connection
 LogView: TypeAlias = dict[str, Any]
 LOG_COLUMNS: Final = (
     "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
-    "submission, event_id, progress, spent_usd, spent_tokens, next_attempt_at, kind, actor, duration_s, waited, "
+    "submission, event_id, progress, cost_usd, tokens, next_attempt_at, kind, actor, duration_s, waited, "
     "created_at, spent AS spent_calls, "
-    "(SELECT CAST(e.policy ->> 'max_attempts' AS int) FROM executions e "
-    "WHERE e.execution_id = job_logs.execution_id) AS calls"
+    "(SELECT CAST(e.policy ->> 'max_calls' AS int) FROM executions e "
+    "WHERE e.execution_id = job_logs.execution_id) AS max_calls"
 )
 PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
 #: The number up to which entries may be read in order: none below it can still commit. During an upgrade a relay may be

@@ -20,7 +20,7 @@ from jobstore.storage.sql import Values
 #: Columns of a log that have the name that the entry has in its fact.
 _ENTRY: Final = (
     *("id", "job_id", "version", "status", "job_status", "agent_id", "message", "code", "execution_id", "attempt"),
-    *("lease", "submission", "event_id", "progress", "created_at", "spent_usd", "spent_tokens", "next_attempt_at"),
+    *("lease", "submission", "event_id", "progress", "created_at", "cost_usd", "tokens", "next_attempt_at"),
     *("actor", "duration_s"),
 )
 #: Columns that keep the JSON text that stands in the fact.
@@ -53,8 +53,8 @@ def make_job(fact: Fact) -> Values:
     return {
         **_get_specification(fact),
         **{name: getattr(job, name) for name in ("id", "tenant", "created_at")},
-        "spent_usd": 0.0,
-        "spent_tokens": 0,
+        "cost_usd": 0.0,
+        "tokens": 0,
         "live": False,
         "not_met": 0,
         **NO_ENDING,
@@ -85,8 +85,8 @@ def make_job_change(fact: Fact, requested_at: datetime | None) -> Values:
         not_met = list_not_met(verdict)
         if event.kind == TransitionKind.NOT_MET:
             change |= {"not_met": log.submission, "feedback": format_feedback(verdict)}
-    if log.spent_usd is not None or log.spent_tokens is not None:
-        change |= {"spent_usd": log.spent_usd or 0.0, "spent_tokens": log.spent_tokens or 0}
+    if log.cost_usd is not None or log.tokens is not None:
+        change |= {"cost_usd": log.cost_usd or 0.0, "tokens": log.tokens or 0}
     if event.requested is not None:
         change |= {"execution_id": log.execution_id, "live": True}
     if event.requested is not None and event.requested.batch_id is not None:

@@ -34,7 +34,7 @@ SHOWN = (
     "live",
     "submission",
     "progress",
-    "spent_tokens",
+    "tokens",
     "batch_id",
     "updated_at",
 )

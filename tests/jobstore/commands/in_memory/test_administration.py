@@ -274,9 +274,9 @@ def test_a_paused_batch_has_a_limit_that_goes_when_it_is_resumed() -> None:
 
 
 def test_a_cancel_keeps_what_is_said_of_it_beside_who_asked() -> None:
-    cancel = MoveOperation(ID, OperationState.CANCELLING, "no more", "root", actor=ADMINISTRATOR)
+    cancel = MoveOperation(ID, OperationState.CANCELLING, "no more", actor=ADMINISTRATOR)
     (move,) = decided(cancel, **operation(OperationState.PAUSED)).changes.moves
-    assert move.said == {"reason": "no more", "requested_by": "root", "actor": ADMINISTRATOR}
+    assert move.said == {"reason": "no more", "actor": ADMINISTRATOR}
     assert not move.has_ended
 
 

@@ -82,7 +82,7 @@ def test_a_verdict_takes_the_place_of_the_one_before(life: Life, before: Outcome
     assert job.status == (JobStatus.COMPLETED if said.is_valid else JobStatus.REJECTED)
     code, not_met = (None, 0) if said.is_valid else ("rejudged", 1)
     assert (job.live, job.code, job.not_met) == (False, code, not_met)
-    assert (job.duration_s, job.spent_usd, job.spent_tokens) == (first.duration_s, 0.5, 3)
+    assert (job.duration_s, job.cost_usd, job.tokens) == (first.duration_s, 0.5, 3)
     assert life.told[-2:] == ["rejudged", "met" if said.is_valid else "not_met"]
     begun, ended = life.jobstore.log(life.job_id)[-2:]
     assert (begun.report.actor, begun.report.code, ended.report.code) == (ADMINISTRATOR, "rejudged", "rejudged")

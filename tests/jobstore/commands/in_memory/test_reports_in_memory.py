@@ -105,7 +105,7 @@ def test_what_brings_a_result_weighs_what_its_record_does_and_other_commands_not
 def test_what_a_call_costs_is_counted(life: Life) -> None:
     life.running().report(ReportKind.CALL_BEGUN)
     life.report(ReportKind.CALL_FAILED, seq=2, call=1, usage=Usage(input_tokens=3, cost_usd=0.5), retryable=True)
-    assert (life.job.spent_usd, life.job.spent_tokens) == (0.5, 3)
+    assert (life.job.cost_usd, life.job.tokens) == (0.5, 3)
     life.report(ReportKind.PROGRESS, seq=3, progress=0.5, partial={"so": "far"})
     assert life.job.progress == 0.5
     life.report(ReportKind.PROGRESS, seq=4, message="nearly")
@@ -124,7 +124,7 @@ def test_what_judging_had_cost_that_was_cancelled_is_counted_once(life: Life, la
         life.report(lease=lease, usage=usage, **late)
     assert life.told[-2:] == ["cancelled", "spent"]
     assert life.jobstore.refused() != []
-    assert life.job == replace(cancelled, version=cancelled.version + 1, spent_usd=0.5, spent_tokens=3)
+    assert life.job == replace(cancelled, version=cancelled.version + 1, cost_usd=0.5, tokens=3)
     assert life.execution.answer == "cancelled"
 
 
@@ -135,7 +135,7 @@ def test_what_judging_had_cost_that_ran_out_of_time_is_counted(life: Life) -> No
     life.jobstore.run(EndLease(life.execution_id, TransitionKind.DEADLINE, lease, actor=SIGNOFF))
     assert (life.job.status, life.job.code) == (JobStatus.FAILED, "judging_timeout")
     life.report(ReportKind.SPENT, lease, usage=Usage(input_tokens=3, cost_usd=0.5))
-    assert (life.job.status, life.job.code, life.job.spent_usd) == (JobStatus.FAILED, "judging_timeout", 0.5)
+    assert (life.job.status, life.job.code, life.job.cost_usd) == (JobStatus.FAILED, "judging_timeout", 0.5)
 
 
 def test_spending_is_counted_of_nothing_that_was_not_cut_short(life: Life) -> None:
@@ -146,12 +146,12 @@ def test_spending_is_counted_of_nothing_that_was_not_cut_short(life: Life) -> No
     life.judged(Outcome.FAIL, **spent)
     for under in (lease, lease + 1, lease - 1):
         life.report(ReportKind.SPENT, under, **spent)
-    assert (life.told[-1], life.job.spent_usd) == ("not_met", 0.5)
+    assert (life.told[-1], life.job.cost_usd) == ("not_met", 0.5)
     other = Life(life.jobstore).judging()
     other.report(ReportKind.FAILED, code="judge_refused", **spent)
     other.report(ReportKind.FAILED, other.execution.lease, code="judge_refused", **spent)
     other.report(ReportKind.SPENT, other.execution.lease, **spent)
-    assert (other.told[-1], other.job.spent_usd) == ("failed", 0.5)
+    assert (other.told[-1], other.job.cost_usd) == ("failed", 0.5)
 
 
 def test_a_partial_result_that_is_too_large_is_nobodys(life: Life) -> None:
@@ -175,7 +175,7 @@ def test_a_verdict_on_other_criteria_is_judged_again(life: Life) -> None:
         life.report(ReportKind.VERDICT, verdict=other, usage=Usage(input_tokens=2), duration_s=1.5)
         assert life.jobstore.log(life.job_id)[-1].report.duration_s == 1.5
         life.claim_judging()
-    assert (life.job.status, life.job.spent_tokens) == (JobStatus.FAILED, 6), "each was paid for"
+    assert (life.job.status, life.job.tokens) == (JobStatus.FAILED, 6), "each was paid for"
 
 
 def test_a_judgement_that_fails_unexpectedly_is_made_again_and_at_last_fails_the_job(life: Life) -> None:
@@ -184,7 +184,7 @@ def test_a_judgement_that_fails_unexpectedly_is_made_again_and_at_last_fails_the
         assert life.job.status is JobStatus.IN_PROGRESS
         life.report(ReportKind.MISJUDGED, code="validator_error", message="a bug", usage=Usage(input_tokens=2))
         life.claim_judging()
-    assert (life.job.status, life.job.spent_tokens) == (JobStatus.FAILED, 6)
+    assert (life.job.status, life.job.tokens) == (JobStatus.FAILED, 6)
     assert said_last(life) == ("validator_error", "a bug")
     assert life.told[-3:] == ["misjudged"] * 3
 

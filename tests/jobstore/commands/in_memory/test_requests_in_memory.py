@@ -76,7 +76,7 @@ def test_an_assignment_that_comes_again_is_recorded_once(life: Life) -> None:
 
 def test_an_edit_of_a_version_that_comes_again_is_the_same_edit(life: Life) -> None:
     life.created()
-    edit = JobEdit(title="Another", payload={"n": 1.50}, policy={"max_attempts": 2})
+    edit = JobEdit(title="Another", payload={"n": 1.50}, policy={"max_calls": 2})
     first = life.jobstore.run(EditJob(life.job_id, edit, version=1, actor=SIGNOFF))
     assert life.jobstore.run(EditJob(life.job_id, edit, version=1, actor=SIGNOFF)) == first
     assert life.told == ["created", "edited"]
@@ -85,7 +85,7 @@ def test_an_edit_of_a_version_that_comes_again_is_the_same_edit(life: Life) -> N
 def test_an_edit_changes_what_it_names_and_only_where_that_differs(life: Life) -> None:
     run = life.created().jobstore.run
     assert run(EditJob(life.job_id, JobEdit(title="A title"), actor=SIGNOFF))["version"] == 1
-    edit = JobEdit(title="Another", payload={"n": 1}, acceptance_criteria="Says red", policy={"max_attempts": 2})
+    edit = JobEdit(title="Another", payload={"n": 1}, acceptance_criteria="Says red", policy={"max_calls": 2})
     assert run(EditJob(life.job_id, edit, version=1, actor=SIGNOFF))["acceptance_criteria"] == "Says red"
     dashed, plain = JobEdit(acceptance_criteria="- Says red"), JobEdit(acceptance_criteria="Says red")
     assert run(EditJob(life.job_id, dashed, actor=SIGNOFF))["version"] == 2, "spelled otherwise"
@@ -204,7 +204,7 @@ def test_a_disabled_agent_and_criteria_that_break_todays_bounds_are_given_nothin
 
 def test_all_that_is_asked_for_is_frozen_with_the_execution(life: Life) -> None:
     """As told.txt has it: here everything is asked for that may be."""
-    policy = {"deadline_s": 60.0, "budget_usd": 2.0, "budget_tokens": 100, "max_attempts": 2, "max_submissions": 4}
+    policy = {"deadline_s": 60.0, "budget_usd": 2.0, "budget_tokens": 100, "max_calls": 2, "max_submissions": 4}
     life.created(priority=7, tenant="press", labels={"team": "red"}, title="A haiku", policy=policy)
     later = life.jobstore.now + timedelta(hours=1)
     life.execute(parameters=ExecutionRequest(comment="bluer", batch_id=uuid4(), not_before=later))
@@ -227,9 +227,9 @@ def test_a_request_may_wait_and_has_a_deadline_from_when_it_begins(life: Life) -
 
 def test_a_job_is_cancelled_whether_or_not_it_runs(life: Life) -> None:
     life.requested()
-    view = life.jobstore.run(CancelJob(life.job_id, reason="no more", requested_by="me", actor=SIGNOFF))
+    view = life.jobstore.run(CancelJob(life.job_id, reason="no more", actor=SIGNOFF))
     assert (view["status"], life.execution.answer) == (JobStatus.ASSIGNED, "cancelled")
-    assert life.jobstore.log(life.job_id)[-1].report.message == "cancelled by me: no more"
+    assert life.jobstore.log(life.job_id)[-1].report.message == "cancelled by somebody: no more"
     assert life.jobstore.run(CancelJob(life.job_id, actor=SIGNOFF))["version"] == 4
     assert code_of(lambda: life.jobstore.run(CancelJob("nobody knows", actor=SIGNOFF))) == "unknown_job"
     done = Life(life.jobstore).judging()
@@ -336,7 +336,7 @@ def test_a_job_is_shown_with_all_that_is_known_of_it(jobstore: MemoryJobstore) -
         tenant="press",
         labels={"team": "red"},
         priority=3,
-        policy={"max_attempts": 2},
+        policy={"max_calls": 2},
         not_before=later.isoformat(),
     )
     created = jobstore.run(CreateJob(new, "job-1", actor=SIGNOFF))
@@ -352,8 +352,8 @@ def test_a_job_is_shown_with_all_that_is_known_of_it(jobstore: MemoryJobstore) -
         progress=0.5,
         progress_message="half",
         batch_id=batch_id,
-        spent_usd=1.5,
-        spent_tokens=9,
+        cost_usd=1.5,
+        tokens=9,
         cancelled=True,
         code="cancelled",
         duration_s=2.5,
@@ -374,14 +374,14 @@ def test_a_job_is_shown_with_all_that_is_known_of_it(jobstore: MemoryJobstore) -
         "priority": 3,
         "tenant": "press",
         "labels": {"team": "red"},
-        "policy": Policy(max_attempts=2),
+        "policy": Policy(max_calls=2),
         "progress": 0.5,
         "progress_message": "half",
         "capabilities": ["write"],
         "not_before": later,
         "batch_id": batch_id,
-        "spent_usd": 1.5,
-        "spent_tokens": 9,
+        "cost_usd": 1.5,
+        "tokens": 9,
         "live": True,
         "cancelled": True,
         "code": "cancelled",

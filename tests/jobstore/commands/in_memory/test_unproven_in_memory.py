@@ -128,7 +128,7 @@ def test_a_not_met_when_judged_again_requests_the_next_submission_by_policy(life
     assert life.told[-3:] == ["rejudged", "not_met", "requested"]
     following = life.jobstore.executions[next_id(life)]
     assert (following.submission, following.batch_id) == (2, None), "its batch has ended with what was unproven"
-    assert (life.job.not_met, life.job.live, life.job.spent_usd) == (1, True, 0.5)
+    assert (life.job.not_met, life.job.live, life.job.cost_usd) == (1, True, 0.5)
 
 
 def test_a_not_met_when_judged_again_requests_nothing_of_what_had_a_verdict(life: Life) -> None:

@@ -27,9 +27,9 @@ File = Annotated[
 async def list_(cli: Session) -> None:
     """List criteria sets by name, and what came of the version that is current."""
     async with cli.jobstore() as jobstore:
-        sets, cursor = await jobstore.list_criteria_sets(limit=500)
+        sets, cursor = await jobstore.list_criteria_sets(page_size=500)
         while cursor:
-            page, cursor = await jobstore.list_criteria_sets(limit=500, page_token=cursor)
+            page, cursor = await jobstore.list_criteria_sets(page_size=500, page_token=cursor)
             sets += page
     show_criteria_sets(cli.out, sets)
 
@@ -44,7 +44,7 @@ async def show(
     async with cli.jobstore() as jobstore:
         found = await jobstore.get_criteria_set(name)
         number = version or found.current or found.newest
-        of_version = await jobstore.get_criteria_set(name, limit=1, before=number + 1)
+        of_version = await jobstore.get_criteria_set(name, page_size=1, before=number + 1)
     shown = of_version.versions[0] if of_version.versions else None
     if shown is None or shown.version != number:
         raise CommandError(f"there is no criteria set {name}@{number}", code="unknown_criteria_set")

@@ -22,10 +22,10 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a judge p
 async def list_(cli: Session) -> None:
     """List judge policies by name, and by what each validator judges where a job names none."""
     async with cli.jobstore() as jobstore:
-        page = await jobstore.list_judge_policies(limit=500)
+        page = await jobstore.list_judge_policies(page_size=500)
         policies, validators = page.policies, page.validators
         while page.next_page_token:
-            page = await jobstore.list_judge_policies(limit=500, page_token=page.next_page_token)
+            page = await jobstore.list_judge_policies(page_size=500, page_token=page.next_page_token)
             policies += page.policies
     show_judge_policies(cli.out, policies, validators)
 
@@ -94,7 +94,7 @@ async def diff(
 ) -> None:
     """Show what differs between two versions of a judge policy."""
     async with cli.jobstore() as jobstore:
-        other = after or (await jobstore.get_judge_policy(name, limit=1)).newest
+        other = after or (await jobstore.get_judge_policy(name, page_size=1)).newest
         policies = [(await get_policy_version(jobstore, name, number)).policy for number in (before, other)]
     old, new = (json.dumps(policy, indent=2, sort_keys=True).splitlines() for policy in policies)
     lines = list(unified_diff(old, new, f"{name}@{before}", f"{name}@{other}", lineterm=""))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from cli.commands.bulk import How, make_operation
-from cli.commands.jobs import Cursor, Limit
+from cli.commands.jobs import PageSize, PageToken
 from cli.commands.judging.rejudge import Judging, read_judging, show_flips
 from cli.errors import CommandError
 from cli.options import read_json, read_text, read_texts, validate_model
@@ -106,7 +106,7 @@ async def draft(
     if not how.job_ids:
         chosen = {"statuses": sorted(RESTING), **conditions}
         async with cli.jobstore() as jobstore:
-            page = await jobstore.list_matching(await make_filter(jobstore, chosen), limit=last, with_texts=False)
+            page = await jobstore.list_matching(await make_filter(jobstore, chosen), page_size=last, with_texts=False)
         if not page.jobs:
             raise CommandError("no job matches that has a result", code="nothing_matches")
         how, conditions = How([job.id for job in page.jobs], how.name, how.key, how.dry_run, how.yes, how.wait), {}
@@ -115,11 +115,13 @@ async def draft(
     await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=then, **parameters)
 
 
-async def report(cli: Session, operation_id: OperationId, limit: Limit = 50, cursor: Cursor = "") -> None:
+async def report(cli: Session, operation_id: OperationId, page_size: PageSize = 50, page_token: PageToken = "") -> None:
     """Show what judging jobs again came to: what flips, by criterion, and job by job."""
     async with cli.jobstore() as jobstore:
         operation_id = await find_batch_id(jobstore, operation_id)
-        show_report(cli.out, await jobstore.get_rejudge_report(operation_id, limit=limit, page_token=cursor))
+        show_report(
+            cli.out, await jobstore.get_rejudge_report(operation_id, page_size=page_size, page_token=page_token)
+        )
 
 
 async def _judge(jobstore: "JobStoreClient", fields: dict[str, Any]) -> "MadeJudging":
@@ -140,7 +142,9 @@ async def _read_job(jobstore: "JobStoreClient", job_id: str) -> dict[str, Any]:
     from contracts.jsontext import parse_json  # noqa: PLC0415 - heavy, and only needed here
 
     job = await jobstore.get_job(job_id)
-    logs, _ = await jobstore.list_job_logs(job_id, limit=1, newest_first=True, kinds=["result"], with_payloads=False)
+    logs, _ = await jobstore.list_job_logs(
+        job_id, page_size=1, newest_first=True, kinds=["result"], with_payloads=False
+    )
     if not logs:
         raise CommandError(f"{job_id} has no result", code="no_result")
     return {

@@ -39,8 +39,8 @@ NameInPath = Annotated[Name, Path()]
 @router.get("")
 async def list_judge_policies(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Judges:
     """Judge policies by name, each with the version that is current and without its body; and what validators say."""
-    found = await jobstore.list_judge_policies(limit=query.limit or 0, page_token=query.cursor)
-    return Judges(items=found.policies, next_cursor=found.next_page_token or None, validators=found.validators)
+    found = await jobstore.list_judge_policies(page_size=query.page_size or 0, page_token=query.page_token)
+    return Judges(items=found.policies, next_page_token=found.next_page_token or None, validators=found.validators)
 
 
 @router.get("/{name}")
@@ -48,7 +48,7 @@ async def get_judge_policy(
     jobstore: CallersJobStore, name: NameInPath, query: Annotated[VersionsQuery, Query()], response: Response
 ) -> NamedJudgePolicy:
     """One judge policy with its versions, newest first; its `ETag` is the newest."""
-    found = await jobstore.get_judge_policy(name, limit=query.limit or 0, before=query.before or 0)
+    found = await jobstore.get_judge_policy(name, page_size=query.page_size or 0, before=query.before or 0)
     response.headers["ETag"] = etag(found.newest)
     return found
 
@@ -85,7 +85,9 @@ async def retire_judge_policy(
 @sets_router.get("")
 async def list_criteria_sets(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Page[NamedCriteriaSet]:
     """Criteria sets by name, each with the version that is current, and without its criteria."""
-    return Page[NamedCriteriaSet].of(await jobstore.list_criteria_sets(limit=query.limit or 0, page_token=query.cursor))
+    return Page[NamedCriteriaSet].of(
+        await jobstore.list_criteria_sets(page_size=query.page_size or 0, page_token=query.page_token)
+    )
 
 
 @sets_router.get("/{name}")
@@ -93,7 +95,7 @@ async def get_criteria_set(
     jobstore: CallersJobStore, name: NameInPath, query: Annotated[VersionsQuery, Query()], response: Response
 ) -> NamedCriteriaSet:
     """One criteria set with its versions, newest first; its `ETag` is the newest."""
-    found = await jobstore.get_criteria_set(name, limit=query.limit or 0, before=query.before or 0)
+    found = await jobstore.get_criteria_set(name, page_size=query.page_size or 0, before=query.before or 0)
     response.headers["ETag"] = etag(found.newest)
     return found
 

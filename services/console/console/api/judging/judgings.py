@@ -6,13 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from console.api.auth import CallersJobStore
-from console.api.json_body import ManyJsonRoute
+from console.api.json_body import JsonRoute, ManyJsonRoute
 from console.api.schemas import IdempotencyKey, Page, PageQuery
 from contracts.fields import Model
 from contracts.messages.judgings import Judging, NewJudgings, RejudgeReport
 
 router = APIRouter(prefix="/api/judgings", tags=["judgings"], route_class=ManyJsonRoute)
-reports_router = APIRouter(prefix="/api/operations", tags=["operations"])
+reports_router = APIRouter(prefix="/api/operations", tags=["operations"], route_class=JsonRoute)
 
 
 class QueuedJudgings(Model):
@@ -36,7 +36,7 @@ async def get_judgings(
     jobstore: CallersJobStore, judgings_id: UUID, query: Annotated[PageQuery, Query()]
 ) -> Page[Judging]:
     """Judgings in the order of their cases, each with its verdict once there is one."""
-    page = await jobstore.get_judgings(judgings_id, limit=query.limit or 0, page_token=query.cursor)
+    page = await jobstore.get_judgings(judgings_id, page_size=query.page_size or 0, page_token=query.page_token)
     return Page[Judging].of(page)
 
 
@@ -45,4 +45,4 @@ async def get_rejudge_report(
     jobstore: CallersJobStore, operation_id: UUID, query: Annotated[PageQuery, Query()]
 ) -> RejudgeReport:
     """Verdicts before and after jobs were judged again, by criterion, and those that flip, as it stands by now."""
-    return await jobstore.get_rejudge_report(operation_id, limit=query.limit or 0, page_token=query.cursor)
+    return await jobstore.get_rejudge_report(operation_id, page_size=query.page_size or 0, page_token=query.page_token)

@@ -112,20 +112,20 @@ it("registers an agent; what the server does not take stands at its field", asyn
 
 it("an edit keeps what the form does not show", async () => {
   const asked = on("put", "/api/agents/writer", () => json(anAgent()));
-  const { user } = await agentsPage({ agents: [anAgent({ policy: { max_attempts: 3 }, deterministic: true })] });
+  const { user } = await agentsPage({ agents: [anAgent({ policy: { max_calls: 3 }, deterministic: true })] });
   await user.click(await screen.findByRole("button", { name: "More for writer" }));
   await user.click(screen.getByRole("menuitem", { name: "Edit" }));
   await user.type(screen.getByLabelText("Name"), " two");
   await user.click(screen.getByRole("button", { name: "Save" }));
   await waitFor(() => expect(asked).toHaveLength(1));
   const body = (await asked[0]?.json()) as object;
-  expect(body).toMatchObject({ id: "writer", name: "writer two", policy: { max_attempts: 3 }, deterministic: true });
+  expect(body).toMatchObject({ id: "writer", name: "writer two", policy: { max_calls: 3 }, deterministic: true });
   expect(body).not.toHaveProperty("circuit");
 });
 
 it("sets the whole policy of an agent", async () => {
   const asked = on("put", "/api/agents/writer", () => json(anAgent()));
-  const { user } = await agentsPage({ agents: [anAgent({ policy: { max_attempts: 3, budget_usd: 2 } })] });
+  const { user } = await agentsPage({ agents: [anAgent({ policy: { max_calls: 3, budget_usd: 2 } })] });
   await user.click(await screen.findByRole("button", { name: "More for writer" }));
   await user.click(screen.getByRole("menuitem", { name: "Edit" }));
   await user.click(screen.getByText("Policy"));
@@ -135,7 +135,7 @@ it("sets the whole policy of an agent", async () => {
   await user.selectOptions(screen.getByLabelText("Resubmission"), "Automatic, with the feedback");
   await user.click(screen.getByRole("button", { name: "Save" }));
   await waitFor(() => expect(asked).toHaveLength(1));
-  const policy = { max_attempts: 3, deadline_s: 90, resubmit: "automatic" };
+  const policy = { max_calls: 3, deadline_s: 90, resubmit: "automatic" };
   expect(await asked[0]?.json()).toHaveProperty("policy", policy);
 });
 

@@ -11,7 +11,7 @@ export const agentsQuery = queryOptions({
   queryKey: ["agents", "list", "all"],
   staleTime: AGENTS_STALE_MS,
   queryFn: async ({ signal }): Promise<Agent[]> => {
-    const answer = await api.get("/api/agents", { query: { limit: 500 }, signal });
+    const answer = await api.get("/api/agents", { query: { page_size: 500 }, signal });
     return answer.items;
   },
 });

@@ -16,7 +16,7 @@ export const judgeKeys = {
 /** Query of the judge policies by name, each with its current version and without its body; and of the validators. */
 export const judgesQuery = queryOptions({
   queryKey: judgeKeys.list,
-  queryFn: ({ signal }): Promise<Judges> => api.get("/api/judges", { query: { limit: NAMES_MAX }, signal }),
+  queryFn: ({ signal }): Promise<Judges> => api.get("/api/judges", { query: { page_size: NAMES_MAX }, signal }),
 });
 
 /** Query of one judge policy with its newest versions. */
@@ -31,7 +31,7 @@ export function judgeQuery(name: string) {
 export const setsQuery = queryOptions({
   queryKey: judgeKeys.sets,
   queryFn: async ({ signal }): Promise<NamedCriteriaSet[]> =>
-    (await api.get("/api/criteria-sets", { query: { limit: NAMES_MAX }, signal })).items,
+    (await api.get("/api/criteria-sets", { query: { page_size: NAMES_MAX }, signal })).items,
 });
 
 /** Query of one criteria set with its newest versions. */

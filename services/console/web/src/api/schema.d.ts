@@ -1516,11 +1516,6 @@ export interface components {
         Cancellation: {
             /** Reason */
             reason?: string | null;
-            /**
-             * Requested By
-             * @description as the log tells it; the administrator when not given
-             */
-            requested_by?: string | null;
         };
         /**
          * CancelledExecution
@@ -1977,16 +1972,16 @@ export interface components {
              */
             batch_id?: string | null;
             /**
-             * Spent Usd
+             * Cost Usd
              * @description by all calls of agents and judges, as far as they claim it
              * @default 0
              */
-            spent_usd: number;
+            cost_usd: number;
             /**
-             * Spent Tokens
+             * Tokens
              * @default 0
              */
-            spent_tokens: number;
+            tokens: number;
             /**
              * Live
              * @description whether an execution is asked for or under way; None: it is not known here
@@ -2035,11 +2030,6 @@ export interface components {
         JobCancellation: {
             /** Reason */
             reason?: string | null;
-            /**
-             * Requested By
-             * @description as the log tells it; the administrator when not given
-             */
-            requested_by?: string | null;
             /**
              * Execution Id
              * @description of this and no other: a repeat never meets the next one
@@ -2162,15 +2152,15 @@ export interface components {
              */
             criterion_not_met?: string | null;
             /**
-             * Spent Usd Min
+             * Cost Usd Min
              * @description or as much; jobs whose last execution ended
              */
-            spent_usd_min?: number | null;
+            cost_usd_min?: number | null;
             /**
-             * Spent Usd Max
+             * Cost Usd Max
              * @description or as much
              */
-            spent_usd_max?: number | null;
+            cost_usd_max?: number | null;
             /**
              * Duration S Min
              * @description or as long
@@ -2263,12 +2253,12 @@ export interface components {
              */
             progress?: number | null;
             /**
-             * Spent Usd
+             * Cost Usd
              * @description by the job, after it; None where nothing was
              */
-            spent_usd?: number | null;
-            /** Spent Tokens */
-            spent_tokens?: number | null;
+            cost_usd?: number | null;
+            /** Tokens */
+            tokens?: number | null;
             /**
              * Next Attempt At
              * @description after a failure: when the agent is called again
@@ -2280,10 +2270,10 @@ export interface components {
              */
             kind?: string | null;
             /**
-             * Calls
+             * Max Calls
              * @description of the agent, that the execution's policy allows in all
              */
-            calls?: number | null;
+            max_calls?: number | null;
             /**
              * Spent Calls
              * @description of the execution, after it: that failed or were lost
@@ -2327,7 +2317,7 @@ export interface components {
          * @description In what order jobs are listed; with `-` the newest, the most expensive, the longest or the most urgent first.
          * @enum {string}
          */
-        JobOrder: "-created_at" | "created_at" | "-updated_at" | "updated_at" | "-cost" | "cost" | "-duration_s" | "duration_s" | "-priority";
+        JobOrder: "-created_at" | "created_at" | "-updated_at" | "updated_at" | "-cost_usd" | "cost_usd" | "-duration_s" | "duration_s" | "-priority";
         /**
          * JobStatus
          * @description Where a job stands.
@@ -2341,8 +2331,8 @@ export interface components {
         JobsPage: {
             /** Items */
             items: components["schemas"]["Job"][];
-            /** Next Cursor */
-            next_cursor: string | null;
+            /** Next Page Token */
+            next_page_token: string | null;
             /**
              * Searched
              * @description so many of the newest were searched for `text`, or sorted of those that match, and no more: a page that is not full may have a next one
@@ -2563,8 +2553,8 @@ export interface components {
         Judges: {
             /** Items */
             items: components["schemas"]["NamedJudgePolicy"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
+            /** Next Page Token */
+            next_page_token?: string | null;
             /** Validators */
             validators: components["schemas"]["Validator"][];
         };
@@ -3206,11 +3196,6 @@ export interface components {
              */
             reason?: string | null;
             /**
-             * Requested By
-             * @description of `cancel`: who asks, as the logs tell it
-             */
-            requested_by?: string | null;
-            /**
              * Judge
              * @description of `rejudge`: the judge policy, or one version; when not set, for each job the version that it was judged by, and the validators' own settings where that was none
              */
@@ -3680,43 +3665,43 @@ export interface components {
         Page_Agent_: {
             /** Items */
             items: components["schemas"]["Agent"][];
-            /** Next Cursor */
-            next_cursor: string | null;
+            /** Next Page Token */
+            next_page_token: string | null;
         };
         /** Page[JobLog] */
         Page_JobLog_: {
             /** Items */
             items: components["schemas"]["JobLog"][];
-            /** Next Cursor */
-            next_cursor: string | null;
+            /** Next Page Token */
+            next_page_token: string | null;
         };
         /** Page[Judging] */
         Page_Judging_: {
             /** Items */
             items: components["schemas"]["Judging"][];
-            /** Next Cursor */
-            next_cursor: string | null;
+            /** Next Page Token */
+            next_page_token: string | null;
         };
         /** Page[NamedCriteriaSet] */
         Page_NamedCriteriaSet_: {
             /** Items */
             items: components["schemas"]["NamedCriteriaSet"][];
-            /** Next Cursor */
-            next_cursor: string | null;
+            /** Next Page Token */
+            next_page_token: string | null;
         };
         /** Page[OperationItem] */
         Page_OperationItem_: {
             /** Items */
             items: components["schemas"]["OperationItem"][];
-            /** Next Cursor */
-            next_cursor: string | null;
+            /** Next Page Token */
+            next_page_token: string | null;
         };
         /** Page[Operation] */
         Page_Operation_: {
             /** Items */
             items: components["schemas"]["Operation"][];
-            /** Next Cursor */
-            next_cursor: string | null;
+            /** Next Page Token */
+            next_page_token: string | null;
         };
         /**
          * PastWait
@@ -3765,10 +3750,10 @@ export interface components {
              */
             max_submissions?: number | null;
             /**
-             * Max Attempts
+             * Max Calls
              * @description calls of the agent in all, lost ones included
              */
-            max_attempts?: number | null;
+            max_calls?: number | null;
             /**
              * Attempt Timeout S
              * @description the whole call of an agent
@@ -4271,16 +4256,16 @@ export interface components {
              */
             batch_id?: string | null;
             /**
-             * Spent Usd
+             * Cost Usd
              * @description by all calls of agents and judges, as far as they claim it
              * @default 0
              */
-            spent_usd: number;
+            cost_usd: number;
             /**
-             * Spent Tokens
+             * Tokens
              * @default 0
              */
-            spent_tokens: number;
+            tokens: number;
             /**
              * Live
              * @description whether an execution is asked for or under way; None: it is not known here
@@ -4464,7 +4449,7 @@ export interface components {
             /**
              * Pointer
              * @default null
-             * @example #/policy/max_attempts
+             * @example #/policy/max_calls
              */
             pointer: string | null;
             /**
@@ -4523,10 +4508,10 @@ export interface components {
             agent_id: string | null;
             /** Progress */
             progress: number | null;
-            /** Spent Usd */
-            spent_usd: number;
-            /** Spent Tokens */
-            spent_tokens: number;
+            /** Cost Usd */
+            cost_usd: number;
+            /** Tokens */
+            tokens: number;
             /**
              * Live
              * @description whether an execution is asked for or under way
@@ -4582,9 +4567,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description items a page */
-                limit?: number | null;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
                 agent_id?: string | null;
                 tenant?: string | null;
                 batch_id?: string | null;
@@ -4602,13 +4587,13 @@ export interface operations {
                 /** @description the text of a required criterion that the last verdict did not pass */
                 criterion_not_met?: string | null;
                 /** @description USD, or more; of jobs whose last execution ended */
-                cost_min?: number | null;
+                cost_usd_min?: number | null;
                 /** @description USD, or less */
-                cost_max?: number | null;
+                cost_usd_max?: number | null;
                 /** @description seconds, or more; of jobs whose last execution ended */
-                duration_min?: number | null;
+                duration_s_min?: number | null;
                 /** @description seconds, or less */
-                duration_max?: number | null;
+                duration_s_max?: number | null;
                 /** @description how the id begins or ends */
                 id_part?: string | null;
                 /** @description none of them; a job without an agent matches */
@@ -5622,9 +5607,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description items a page */
-                limit?: number | null;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
                 order?: components["schemas"]["LogOrder"];
                 /** @description only what belongs to it */
                 submission?: number | null;
@@ -5990,9 +5975,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description items a page */
-                limit?: number | null;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
             };
             header?: never;
             path?: never;
@@ -6938,9 +6923,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description items a page */
-                limit?: number | null;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
                 /** @description may be repeated; all without one */
                 kind?: components["schemas"]["OperationKind"][];
             };
@@ -7203,9 +7188,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description items a page */
-                limit?: number | null;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
                 /** @description may be repeated; all without one */
                 outcome?: string[];
             };
@@ -7974,9 +7959,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description items a page */
-                limit?: number | null;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
             };
             header?: never;
             path: {
@@ -8055,9 +8040,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description items a page */
-                limit?: number | null;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
             };
             header?: never;
             path?: never;
@@ -8806,9 +8791,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description items a page */
-                limit?: number | null;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
             };
             header?: never;
             path?: never;
@@ -8876,7 +8861,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description versions; 50 when not given */
-                limit?: number | null;
+                page_size?: number | null;
                 /** @description only versions below this one */
                 before?: number | null;
             };
@@ -9830,7 +9815,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description of the newest */
-                limit?: number;
+                page_size?: number;
                 /** @description also those that were redriven or discarded */
                 include_done?: boolean;
             };
@@ -10221,13 +10206,13 @@ export interface operations {
                 /** @description the text of a required criterion that the last verdict did not pass */
                 criterion_not_met?: string | null;
                 /** @description USD, or more; of jobs whose last execution ended */
-                cost_min?: number | null;
+                cost_usd_min?: number | null;
                 /** @description USD, or less */
-                cost_max?: number | null;
+                cost_usd_max?: number | null;
                 /** @description seconds, or more; of jobs whose last execution ended */
-                duration_min?: number | null;
+                duration_s_min?: number | null;
                 /** @description seconds, or less */
-                duration_max?: number | null;
+                duration_s_max?: number | null;
                 /** @description how the id begins or ends */
                 id_part?: string | null;
                 /** @description none of them; a job without an agent matches */
@@ -10325,13 +10310,13 @@ export interface operations {
                 /** @description the text of a required criterion that the last verdict did not pass */
                 criterion_not_met?: string | null;
                 /** @description USD, or more; of jobs whose last execution ended */
-                cost_min?: number | null;
+                cost_usd_min?: number | null;
                 /** @description USD, or less */
-                cost_max?: number | null;
+                cost_usd_max?: number | null;
                 /** @description seconds, or more; of jobs whose last execution ended */
-                duration_min?: number | null;
+                duration_s_min?: number | null;
                 /** @description seconds, or less */
-                duration_max?: number | null;
+                duration_s_max?: number | null;
                 /** @description how the id begins or ends */
                 id_part?: string | null;
                 /** @description none of them; a job without an agent matches */
@@ -10351,7 +10336,7 @@ export interface operations {
                 /** @description any of them */
                 status?: components["schemas"]["JobStatus"][];
                 /** @description values at most; 20 when not given */
-                limit?: number | null;
+                page_size?: number | null;
             };
             header?: never;
             path?: never;
@@ -11177,9 +11162,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description items a page */
-                limit?: number | null;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
             };
             header?: never;
             path?: never;
@@ -11247,7 +11232,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description versions; 50 when not given */
-                limit?: number | null;
+                page_size?: number | null;
                 /** @description only versions below this one */
                 before?: number | null;
             };
@@ -11704,9 +11689,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description items a page */
-                limit?: number | null;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
             };
             header?: never;
             path: {

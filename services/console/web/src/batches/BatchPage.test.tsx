@@ -36,9 +36,9 @@ it("says in words that there is no such batch", async () => {
 
 it("lists batches with what went wrong, and leads on to older ones", async () => {
   on("get", "/api/operations", (request) => {
-    const isFirst = !new URL(request.url).searchParams.get("cursor");
+    const isFirst = !new URL(request.url).searchParams.get("page_token");
     const batch = isFirst ? aBatch() : aBatch({ id: "older", total: 3, state: "DONE", counts: { COMPLETED: 3 } });
-    return json({ items: [batch], next_cursor: isFirst ? "2" : null });
+    return json({ items: [batch], next_page_token: isFirst ? "2" : null });
   });
   const { user } = await renderPage(<BatchesPage />);
   expect(await screen.findByText("1 failed, 1 refused")).toBeVisible();

@@ -15,9 +15,9 @@ export const batchKeys = {
 export const batchesQuery = infiniteQueryOptions({
   queryKey: batchKeys.list,
   queryFn: ({ pageParam, signal }): Promise<Page<Operation>> =>
-    api.get("/api/operations", { query: { limit: PAGE_SIZE, cursor: pageParam }, signal }),
+    api.get("/api/operations", { query: { page_size: PAGE_SIZE, page_token: pageParam }, signal }),
   initialPageParam: "",
-  getNextPageParam: (page) => page.next_cursor ?? undefined,
+  getNextPageParam: (page) => page.next_page_token ?? undefined,
 });
 
 export function batchQuery(id: string) {
@@ -37,7 +37,7 @@ export function reportQuery(batch: Operation) {
     queryFn: ({ pageParam, signal }): Promise<RejudgeReport> =>
       api.get("/api/operations/{operation_id}/rejudge-report", {
         path: { operation_id: batch.id },
-        query: { limit: PAGE_SIZE, cursor: pageParam },
+        query: { page_size: PAGE_SIZE, page_token: pageParam },
         signal,
       }),
     getNextPageParam: (report) => report.next_page_token || undefined,
@@ -65,7 +65,7 @@ export function itemsQuery(batch: Operation, outcomes: Outcomes, limit: number) 
     queryFn: ({ signal }): Promise<Page<OperationItem>> =>
       api.get("/api/operations/{operation_id}/items", {
         path: { operation_id: id },
-        query: { outcome: outcomes, limit },
+        query: { outcome: outcomes, page_size: limit },
         signal,
       }),
   });
@@ -79,7 +79,7 @@ export function endedJobsQuery(batch: Operation, outcomes: Outcomes) {
     queryKey: [...batchKeys.items(batch.id, outcomes), "jobs", Math.min(countItems(batch, outcomes), REASONS_MAX)],
     placeholderData: keepPreviousData,
     queryFn: ({ signal }): Promise<Page<Job>> => {
-      const query = { batch_id: batch.id, status: outcomes, limit: REASONS_MAX, fields: "summary" };
+      const query = { batch_id: batch.id, status: outcomes, page_size: REASONS_MAX, fields: "summary" };
       return api.get("/api/jobs", { query, signal });
     },
   });

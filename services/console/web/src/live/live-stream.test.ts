@@ -13,7 +13,7 @@ const FRAME_MS = 20;
 const list = jobKeys.list({});
 const live = withLiveStream((client) => {
   const items = [aJob(), aJob({ id: "song" })];
-  client.setQueryData(list, { pages: [{ items, next_cursor: null }], pageParams: [""] });
+  client.setQueryData(list, { pages: [{ items, next_page_token: null }], pageParams: [""] });
   client.setQueryData(jobKeys.detail("poem"), aJob());
   client.setQueryData(jobKeys.logs("poem"), { items: [aLog({ version: 1 })], isCut: false });
 });
@@ -40,10 +40,10 @@ describe("changes", () => {
   });
 
   it("tell what was spent, and keep it where they do not", async () => {
-    say({ version: 2, spent_usd: 0.5, spent_tokens: 900, agent_id: "ocr" });
+    say({ version: 2, cost_usd: 0.5, tokens: 900, agent_id: "ocr" });
     say({ version: 3 });
     await frame();
-    expect(rows()[0]).toMatchObject({ version: 3, spent_usd: 0.5, spent_tokens: 900, agent_id: "ocr" });
+    expect(rows()[0]).toMatchObject({ version: 3, cost_usd: 0.5, tokens: 900, agent_id: "ocr" });
   });
 
   it("are applied once however often they are repeated", async () => {
@@ -93,7 +93,10 @@ describe("changes", () => {
   it("are not undone by a request that began before them", async () => {
     say({ version: 3, status: "COMPLETED" });
     await frame();
-    live.client.setQueryData(list, { pages: [{ items: [aJob({ version: 2 })], next_cursor: null }], pageParams: [""] });
+    live.client.setQueryData(list, {
+      pages: [{ items: [aJob({ version: 2 })], next_page_token: null }],
+      pageParams: [""],
+    });
     live.client.setQueryData(jobKeys.detail("poem"), aJob({ version: 2 }));
     expect(rows()[0]).toMatchObject({ status: "COMPLETED", version: 3 });
     expect(live.client.getQueryData<Job>(jobKeys.detail("poem"))?.version).toBe(3);

@@ -6,7 +6,7 @@ type Field = { key: keyof Policy; label: string; hint?: string; kind: Kind; choi
 /** Fields of a policy, in the order of the form. Empty: the agent's value, or the service's default. */
 export const POLICY_FIELDS = [
   { key: "max_submissions", label: "Submissions", hint: "Not-met verdicts before it is rejected.", kind: "whole" },
-  { key: "max_attempts", label: "Calls of the agent", hint: "In total, lost ones included.", kind: "whole" },
+  { key: "max_calls", label: "Calls of the agent", hint: "In total, lost ones included.", kind: "whole" },
   { key: "attempt_timeout_s", label: "Time for a call, in seconds", kind: "number" },
   { key: "deadline_s", label: "Deadline, in seconds", hint: "All calls and the judgement.", kind: "number" },
   {

@@ -7,7 +7,7 @@ const BASE = "http://signoff.test";
 
 export const server = setupServer(
   http.get(`${BASE}/api/agents`, () =>
-    HttpResponse.json({ items: [anAgent(), anAgent({ id: "ocr", name: "ocr" })], next_cursor: null }),
+    HttpResponse.json({ items: [anAgent(), anAgent({ id: "ocr", name: "ocr" })], next_page_token: null }),
   ),
   http.get(`${BASE}/api/jobs/:id/waiting`, () => HttpResponse.json({ reasons: [] })),
   http.get(`${BASE}/api/job-counts`, () => HttpResponse.json({ counts: {}, capped_at: 10_000 })),
@@ -33,15 +33,15 @@ export const serveJob = (job: Job, logs: JobLog[] = []): URLSearchParams[] => {
 function pageOf(logs: readonly JobLog[], query: URLSearchParams) {
   const isDescending = query.get("order") === "desc";
   const kinds = query.getAll("kind");
-  const bound = Number(query.get("cursor") || query.get("from") || (isDescending ? Number.POSITIVE_INFINITY : 0));
+  const bound = Number(query.get("page_token") || query.get("from") || (isDescending ? Number.POSITIVE_INFINITY : 0));
   const found = logs
     .filter(({ version }) => (isDescending ? version <= bound : version >= bound))
     .filter(({ kind }) => kinds.length === 0 || kinds.includes(kind ?? ""))
     .toSorted((a, b) => (a.version - b.version) * (isDescending ? -1 : 1));
-  const limit = Number(query.get("limit") ?? 100);
+  const limit = Number(query.get("page_size") ?? 100);
   const bodies = query.get("fields") === "summary" ? { request_payload: null, response_payload: null } : {};
   const items = found.slice(0, limit).map((log) => ({ ...log, ...bodies }));
-  return { items, next_cursor: found[limit] ? String(found[limit].version) : null };
+  return { items, next_page_token: found[limit] ? String(found[limit].version) : null };
 }
 
 /** Serve a list of jobs; return the addresses of its requests. */
@@ -51,8 +51,11 @@ export function serveJobs(...pages: Job[][]): URL[] {
     http.get(`${BASE}/api/jobs`, ({ request }) => {
       const url = new URL(request.url);
       asked.push(url);
-      const page = Number(url.searchParams.get("cursor") || 0);
-      return HttpResponse.json({ items: pages[page] ?? [], next_cursor: pages[page + 1] ? String(page + 1) : null });
+      const page = Number(url.searchParams.get("page_token") || 0);
+      return HttpResponse.json({
+        items: pages[page] ?? [],
+        next_page_token: pages[page + 1] ? String(page + 1) : null,
+      });
     }),
   );
   return asked;
@@ -81,4 +84,4 @@ export const json = (body: object, status = 200) => HttpResponse.json(body as Re
 export const problem = (status: number, code: string, detail: string, errors?: object[]) =>
   json({ type: "about:blank", title: "Refused", status, code, detail, request_id: "r-1", errors }, status);
 
-export const items = (...all: object[]) => json({ items: all, next_cursor: null });
+export const items = (...all: object[]) => json({ items: all, next_page_token: null });

@@ -84,13 +84,13 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
         "cancelled": entry.job.cancelled,
         "job_execution_id": row["execution_id"],
         "job_submission": row["submission"],
-        "calls": None,
+        "max_calls": None,
         "batch_id": None,
         "is_edited_later": False,
         "job_part": None,
     }
     if execution is not None:
-        fields |= {"calls": (execution.policy or {}).get("max_attempts"), "batch_id": execution.batch_id}
+        fields |= {"max_calls": (execution.policy or {}).get("max_calls"), "batch_id": execution.batch_id}
     if execution is not None and entry.report.kind is TransitionKind.REQUESTED:
         fields |= _describe_request(execution) | {"requested_at": stored.requested_at}
         is_whole = stored.requested_at is not None

@@ -37,13 +37,11 @@ JOB_COLUMNS: Final = sql.columns(
     jobs,
     only={
         *("id", "status", "version", "agent_id", "execution_id", "live", "not_met", "feedback", "progress"),
-        *("progress_message", "batch_id", "spent_usd", "spent_tokens", *NO_ENDING),
+        *("progress_message", "batch_id", "cost_usd", "tokens", *NO_ENDING),
     },
 )
 #: Columns of a new job; all others have the table's default.
-NEW_JOB_COLUMNS: Final = sql.columns(
-    jobs, without={"feedback", "progress", "progress_message", "spent_usd", "spent_tokens"}
-)
+NEW_JOB_COLUMNS: Final = sql.columns(jobs, without={"feedback", "progress", "progress_message", "cost_usd", "tokens"})
 #: Columns that an edit may change, and the id.
 EDITED_COLUMNS: Final = sql.columns(
     jobs,
@@ -111,8 +109,8 @@ def job_row(job: Job) -> sql.Values:
         "progress": job.progress,
         "progress_message": job.progress_message,
         "batch_id": job.batch_id,
-        "spent_usd": job.spent_usd,
-        "spent_tokens": job.spent_tokens,
+        "cost_usd": job.cost_usd,
+        "tokens": job.tokens,
         **{name: getattr(job, name) for name in NO_ENDING},
     }
 
@@ -182,8 +180,8 @@ def _log_row(entry: LogEntry) -> sql.Values:
         "event_id": report.event_id,
         "spent": execution.spent if execution else None,
         "progress": job.progress,
-        "spent_usd": job.spent_usd or None,
-        "spent_tokens": job.spent_tokens or None,
+        "cost_usd": job.cost_usd or None,
+        "tokens": job.tokens or None,
         "quoted_job_id": quoted_job_id,
         "quoted_version": entry.result_version,
         "next_attempt_at": entry.next_attempt_at,

@@ -87,7 +87,7 @@ it("nobody's job can be created, and not executed", async () => {
 
 it("what the server does not take stands at its field, also where that is folded", async () => {
   const errors = [
-    { pointer: "#/policy/max_attempts", message: "at most 100" },
+    { pointer: "#/policy/max_calls", message: "at most 100" },
     { pointer: "#/labels/team", message: "too long" },
   ];
   onPost("/api/jobs", () => problem(422, "invalid_request", "the request is not valid", errors));

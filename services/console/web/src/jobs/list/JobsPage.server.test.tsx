@@ -77,8 +77,8 @@ it("counts again after changes, but not for each of them", async () => {
 
 it("says how far a text was searched for, and searches on when told so", async () => {
   const asked = on("get", "/api/jobs", (request) => {
-    const isSecond = new URL(request.url).searchParams.get("cursor") === "1";
-    const page = isSecond ? { items: JOBS, next_cursor: null } : { items: [], next_cursor: "1" };
+    const isSecond = new URL(request.url).searchParams.get("page_token") === "1";
+    const page = isSecond ? { items: JOBS, next_page_token: null } : { items: [], next_page_token: "1" };
     return json({ ...page, searched: 10_000 });
   });
   const { user } = await page("/?text=moon");
@@ -92,7 +92,7 @@ it("says how far a text was searched for, and searches on when told so", async (
 });
 
 it("says nothing of a search that left none out", async () => {
-  on("get", "/api/jobs", () => json({ items: JOBS, next_cursor: null, searched: null }));
+  on("get", "/api/jobs", () => json({ items: JOBS, next_page_token: null, searched: null }));
   on("get", "/api/job-counts", () => json({ counts: { FAILED: 3 }, capped_at: 10_000, searched: null }));
   await page("/?text=moon");
   expect(await screen.findByText("3 jobs loaded")).toBeVisible();
@@ -109,7 +109,7 @@ it("cancelled jobs are no assigned ones, however many there are", async () => {
 });
 
 it("says that only the newest were sorted, where more match", async () => {
-  on("get", "/api/jobs", () => json({ items: JOBS, next_cursor: null, searched: 10_000 }));
+  on("get", "/api/jobs", () => json({ items: JOBS, next_page_token: null, searched: 10_000 }));
   await page("/?agent=writer&sort=cost");
   expect(await screen.findByText("3 jobs loaded, sorted among the newest 10,000 that match")).toBeVisible();
 });

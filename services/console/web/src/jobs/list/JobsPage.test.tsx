@@ -101,7 +101,7 @@ it("reads on where the list goes on", async () => {
   const asked = serveJobs(JOBS.slice(0, 2), JOBS.slice(2));
   await page();
   expect(await screen.findByText("Gamma")).toBeVisible();
-  expect(asked.map((url) => url.searchParams.get("cursor"))).toEqual([null, "1"]);
+  expect(asked.map((url) => url.searchParams.get("page_token"))).toEqual([null, "1"]);
 });
 
 it("keeps a view under a name", async () => {

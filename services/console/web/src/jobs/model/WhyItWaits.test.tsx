@@ -72,7 +72,7 @@ it("what further rows wait for is read anew, too", async () => {
   const asked = serveJobs(others.slice(0, 100), [{ ...rows[100]!, waiting: { ...WAITING, reasons: [FULL] } }]);
   const read = () => client.getQueryData<WaitingById>(["jobs-waiting", {}]);
   await waitFor(() => expect(read()?.get("job-100")?.reasons).toEqual([FULL]), { timeout: 5_000 });
-  expect(asked.map((url) => url.searchParams.get("cursor"))).toEqual([null, "1"]);
+  expect(asked.map((url) => url.searchParams.get("page_token"))).toEqual([null, "1"]);
 });
 
 it("a job's page says the first reason, and all of them with what lifts each", async () => {

@@ -29,9 +29,13 @@ async function readNewest(id: string, known: readonly JobLog[], signal: AbortSig
   let cursor: string | null = "";
   let first = Number.POSITIVE_INFINITY;
   do {
-    const page: Page<JobLog> = await readSummaries(id, { order: "desc", limit: NEWEST_SIZE, cursor }, signal);
+    const page: Page<JobLog> = await readSummaries(
+      id,
+      { order: "desc", page_size: NEWEST_SIZE, page_token: cursor },
+      signal,
+    );
     news.push(...page.items);
-    cursor = page.next_cursor;
+    cursor = page.next_page_token;
     first = news.at(-1)?.version ?? next;
   } while (known.length > 0 && first > next && cursor !== null && news.length < NEWEST_MAX);
   const before = known.filter(({ version }) => version < first);
@@ -43,7 +47,7 @@ export function olderLogsQuery(id: string, before: number) {
   return infiniteQueryOptions({
     queryKey: [...jobKeys.entries(id), "before", before],
     queryFn: ({ pageParam, signal }) =>
-      readSummaries(id, { order: "desc", limit: OLDER_SIZE, from: pageParam }, signal),
+      readSummaries(id, { order: "desc", page_size: OLDER_SIZE, from: pageParam }, signal),
     initialPageParam: before - 1,
     getNextPageParam: ({ items }) => (items.at(-1)?.version ?? 1) - 1 || undefined,
     staleTime: Number.POSITIVE_INFINITY,
@@ -59,7 +63,7 @@ export function milestonesQuery(id: string) {
       const query = {
         kind: MILESTONES,
         order: "desc",
-        limit: MILESTONES_MAX,
+        page_size: MILESTONES_MAX,
       };
       return { items: (await readSummaries(id, query, signal)).items.toReversed() };
     },
@@ -72,7 +76,7 @@ export function entryQuery(id: string, version: number) {
     queryKey: [...jobKeys.entries(id), version],
     staleTime: Number.POSITIVE_INFINITY,
     queryFn: async ({ signal }): Promise<JobLog | null> => {
-      const { items } = await readEntries(id, { from: version, limit: 1 }, signal);
+      const { items } = await readEntries(id, { from: version, page_size: 1 }, signal);
       return items.find((entry) => entry.version === version) ?? null;
     },
   });

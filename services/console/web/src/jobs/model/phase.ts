@@ -38,7 +38,7 @@ export function derivePhase(job: Job, logs: readonly JobLog[], now: number): Pha
   const last = findLastStep(mine);
   const newest = mine.at(-1);
   const call = newest && (newest.spent_calls ?? 0) + 1;
-  const calls = newest?.calls ?? undefined;
+  const calls = newest?.max_calls ?? undefined;
   const next = last?.next_attempt_at ?? undefined;
   const isAhead = (at: string | null | undefined) => at != null && Date.parse(at) > now;
   const waiting = { word: "waits for a worker", isWaiting: true };

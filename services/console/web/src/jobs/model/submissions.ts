@@ -84,7 +84,7 @@ function toSubmission(logs: JobLog[]): Submission {
     resultVersion: withResult?.version ?? null,
     reason: withResult && withResult.kind !== "result" ? (withResult.message ?? null) : null,
     calls: (last.spent_calls ?? 0) + Number(answered),
-    costUsd: (last.spent_usd ?? 0) - (first.spent_usd ?? 0),
+    costUsd: (last.cost_usd ?? 0) - (first.cost_usd ?? 0),
     isLate: logs.every(isLate),
   };
 }

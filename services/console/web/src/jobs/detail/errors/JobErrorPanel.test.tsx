@@ -7,7 +7,7 @@ import { JobErrorPanel } from "./JobErrorPanel";
 
 it("an error says what was tried, that nothing follows, and what to do", async () => {
   const message = "the agent answered 503: out of order; it was call 3 of 3";
-  const log = aLog({ status: "FAILED", kind: "failed", code: "agent_status", message, spent_calls: 3, calls: 3 });
+  const log = aLog({ status: "FAILED", kind: "failed", code: "agent_status", message, spent_calls: 3, max_calls: 3 });
   await renderPage(<JobErrorPanel job={aJob({ status: "FAILED", execution_id: "execution-1" })} logs={[log]} />);
   const panel = screen.getByRole("region", { name: "Error" });
   for (const text of [
@@ -24,7 +24,7 @@ it("an error says what was tried, that nothing follows, and what to do", async (
 
 it("a call that is made again says when", async () => {
   const next_attempt_at = new Date(Date.now() + 90_000).toISOString();
-  const log = aLog({ kind: "call_failed", code: "agent_status", spent_calls: 1, calls: 3, next_attempt_at });
+  const log = aLog({ kind: "call_failed", code: "agent_status", spent_calls: 1, max_calls: 3, next_attempt_at });
   await renderPage(<JobErrorPanel job={aJob({ status: "IN_PROGRESS", execution_id: "execution-1" })} logs={[log]} />);
   const panel = screen.getByRole("region", { name: "Error" });
   for (const text of ["call 1 of 3", "call 2 in 1m", "tried again by itself"]) expect(panel).toHaveTextContent(text);

@@ -37,7 +37,7 @@ export function JobErrorPanel({ job, logs }: { job: Job; logs: readonly JobLog[]
   const isTried = job.status === "FAILED" || job.status === "IN_PROGRESS";
   const { means, todo } = findAdvice(log.code);
   const ink = job.status === "FAILED" ? "text-failed" : "text-resubmit";
-  const { next_attempt_at: next, spent_calls: spent, calls } = log;
+  const { next_attempt_at: next, spent_calls: spent, max_calls: calls } = log;
   return (
     <section
       aria-label="Error"

@@ -13,12 +13,12 @@ it("the head of a job says whose it is, when it begins and what it has cost", as
     capabilities: ["ocr", "de"],
     tenant: "library",
     not_before: new Date(Date.now() + 90_000).toISOString(),
-    spent_usd: 0.25,
-    spent_tokens: 1_200,
+    cost_usd: 0.25,
+    tokens: 1_200,
     policy: { budget_usd: 2, budget_tokens: 5_000 },
   });
   await renderPage(<JobFacts job={job} />);
-  const spent = "$0.25 of $2.00, 1,200 of 5,000 tokens, as its agent claims";
+  const spent = "$0.25 of $2.00, 1,200 of 5,000 tokens, as claimed by agents and judges";
   const facts = { Agent: "none yet, needs ocr, de", Tenant: "library", Spent: spent };
   for (const [name, text] of Object.entries(facts))
     expect(screen.getByText(name).nextElementSibling).toHaveTextContent(text);

@@ -106,17 +106,17 @@ function Performer({ job: { agent_id: id, capabilities = [] } }: { job: Job }) {
 }
 
 /**
- * Describe what a job has spent, and of what budgets: "$0.02 of $2.00, 1,200 tokens, as its agent claims". Nothing told
+ * Describe what a job has spent, and of what budgets: "$0.02 of $2.00, 1,200 tokens, as claimed by agents and judges". Nothing told
  * is not nothing spent.
  */
-function describeSpent({ spent_usd: usd, spent_tokens: tokens, policy }: Job): string {
+function describeSpent({ cost_usd: usd, tokens, policy }: Job): string {
   const { budget_usd: mostUsd, budget_tokens: mostTokens } = policy ?? {};
   const parts = [
     (usd > 0 || mostUsd != null) && `${formatMoney(usd)}${mostUsd == null ? "" : ` of ${formatMoney(mostUsd)}`}`,
     (tokens > 0 || mostTokens != null) &&
       (mostTokens == null ? pluralize(tokens, "token") : `${formatCount(tokens)} of ${pluralize(mostTokens, "token")}`),
   ];
-  const claimed = (usd > 0 || tokens > 0) && "as its agent claims";
+  const claimed = (usd > 0 || tokens > 0) && "as claimed by agents and judges";
   return [...parts, claimed].filter(Boolean).join(", ") || "not known";
 }
 

@@ -9,11 +9,11 @@ const RUNNING = aJob({ status: "IN_PROGRESS", execution_id: "execution-1", polic
 const LATER = new Date(Date.now() + 90_000).toISOString();
 const NOW = new Date(Date.now() - 5_000).toISOString();
 const ASKED = aLog({ kind: "requested", status: "ASSIGNED", created_at: NOW });
-const BEGUN = aLog({ version: 2, spent_calls: 0, calls: 4, created_at: NOW });
+const BEGUN = aLog({ version: 2, spent_calls: 0, max_calls: 4, created_at: NOW });
 const told = (version: number, progress: number, message: string, spent_calls = 0) =>
-  aLog({ version, kind: "progress", progress, message, spent_calls, calls: 4 });
+  aLog({ version, kind: "progress", progress, message, spent_calls, max_calls: 4 });
 const failed = (fields: Partial<JobLog>) =>
-  aLog({ version: 4, kind: "call_failed", code: "agent_status", spent_calls: 1, calls: 4, ...fields });
+  aLog({ version: 4, kind: "call_failed", code: "agent_status", spent_calls: 1, max_calls: 4, ...fields });
 
 function shown(logs: JobLog[], job: Partial<Job> = {}): HTMLElement {
   render(<JobProgress job={{ ...RUNNING, ...job }} logs={logs} />);

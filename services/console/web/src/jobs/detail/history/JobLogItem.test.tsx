@@ -14,7 +14,14 @@ it.each(Object.keys(STATUS_LOOKS) as JobLogStatus[])("a log of %s is told in wor
 });
 
 it("tells agent, attempt, code and how long after the one before", async () => {
-  const log = aLog({ version: 4, attempt: 2, kind: "call_failed", code: "agent_timeout", spent_calls: 2, calls: 3 });
+  const log = aLog({
+    version: 4,
+    attempt: 2,
+    kind: "call_failed",
+    code: "agent_timeout",
+    spent_calls: 2,
+    max_calls: 3,
+  });
   await renderPage(<JobLogItem log={log} before={aLog({ version: 1 })} />);
   const item = screen.getByRole("listitem");
   for (const text of ["writer", "attempt 2", "call 2 of 3", "agent_timeout", "3.0 s after the previous entry"])

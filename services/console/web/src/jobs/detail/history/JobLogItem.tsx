@@ -68,7 +68,7 @@ export function JobLogItem({ log, before, isLast = false, isWanted = false }: Jo
           {log.attempt != null && <span>attempt {log.attempt}</span>}
           {isFailure(log) && (log.spent_calls ?? 0) > 0 && (
             <span>
-              call {log.spent_calls} of {log.calls}
+              call {log.spent_calls} of {log.max_calls}
             </span>
           )}
           {took !== null && took > 0 && <span>{formatDuration(took)} after the previous entry</span>}

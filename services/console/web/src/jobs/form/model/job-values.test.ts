@@ -4,14 +4,14 @@ import { aJob } from "@/testing/factories";
 import { EMPTY_VALUES, explainInvalidPayload, toJobValues, toNewJob } from "./job-values";
 
 it("a policy says only what was filled in, and keeps what the form does not show", () => {
-  const values = { ...toPolicyValues({}), max_attempts: "3", reuse_verdict: "false", retry_codes: "503 agent_timeout" };
+  const values = { ...toPolicyValues({}), max_calls: "3", reuse_verdict: "false", retry_codes: "503 agent_timeout" };
   expect(toPolicy(values, { later: 1 } as never)).toEqual({
     later: 1,
-    max_attempts: 3,
+    max_calls: 3,
     reuse_verdict: false,
     retry_codes: ["503", "agent_timeout"],
   });
-  expect(toPolicy(toPolicyValues({ max_attempts: 3 }), { max_attempts: 9 })).toEqual({ max_attempts: 3 });
+  expect(toPolicy(toPolicyValues({ max_calls: 3 }), { max_calls: 9 })).toEqual({ max_calls: 3 });
 });
 
 it("a payload is JSON, and its numbers stay what was typed", () => {
@@ -37,7 +37,7 @@ it("a job is asked for as the form says, and by whom", () => {
 });
 
 it("a duplicate asks for the same", () => {
-  const job = aJob({ payload: { a: [1] }, labels: { team: "a" }, policy: { max_attempts: 2 }, description: "d" });
+  const job = aJob({ payload: { a: [1] }, labels: { team: "a" }, policy: { max_calls: 2 }, description: "d" });
   expect(toNewJob(toJobValues(job), job.policy)).toEqual({
     title: "A poem",
     description: "d",
@@ -47,6 +47,6 @@ it("a duplicate asks for the same", () => {
     labels: { team: "a" },
     tenant: "default",
     priority: 5,
-    policy: { max_attempts: 2 },
+    policy: { max_calls: 2 },
   });
 });

@@ -168,7 +168,7 @@ it("what is done to all is done to those that allow it, and match", () => {
   });
   const search = { code: ["x"], criterion: "y", costMin: 0, durationMax: 60 };
   expect(toFilter("retry", search, NOW)).toEqual({
-    ...{ statuses: ["FAILED"], codes: ["x"], criterion_not_met: "y", spent_usd_min: 0, duration_s_max: 60 },
+    ...{ statuses: ["FAILED"], codes: ["x"], criterion_not_met: "y", cost_usd_min: 0, duration_s_max: 60 },
   });
   expect(describeMatching(undefined, {})).toBe("all jobs");
   expect(describeMatching({ counts: { FAILED: 100, COMPLETED: 5 }, capped_at: 100, cancelled: 0 }, {})).toBe(

@@ -36,7 +36,7 @@ it("a query takes effect with Enter: its fields are filters, and its words stay"
   await user.type(field("Search jobs"), 'moon status:failed cost>0.1 label:team="a b"{Enter}');
   await searched("?status=FAILED&tenant=press&label=team%3Aa+b&costMin=0.1&text=moon");
   expect(field("Search jobs")).toHaveValue("moon");
-  await waitFor(() => expect(asked.at(-1)?.searchParams.get("cost_min")).toBe("0.1"));
+  await waitFor(() => expect(asked.at(-1)?.searchParams.get("cost_usd_min")).toBe("0.1"));
   await user.click(screen.getByRole("button", { name: "Remove the filter cost at least $0.1" }));
   await searched("?status=FAILED&tenant=press&label=team%3Aa+b&text=moon");
   await user.clear(field("Search jobs"));
@@ -75,7 +75,7 @@ it("fields and values are suggested while they are typed, and taken by keyboard"
   await user.keyboard("{Enter}{Enter}");
   await searched("?status=FAILED");
   expect(asked).toHaveLength(1);
-  expect(new URL(asked[0]?.url ?? "").search).toBe("?field=status&limit=100"); // and not "sta"
+  expect(new URL(asked[0]?.url ?? "").search).toBe("?field=status&page_size=100"); // and not "sta"
 });
 
 it("a menu has the values of a field with their counts, whatever is chosen of it", async () => {

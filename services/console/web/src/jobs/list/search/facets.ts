@@ -17,6 +17,9 @@ export function facetsQuery(field: string, search: JobsSearch) {
     gcTime: 0,
     retry: false,
     queryFn: ({ signal }): Promise<JobFacets> =>
-      api.get("/api/job-facets", { query: { ...toJobsQuery(filters, Date.now()), field, limit: VALUES_MAX }, signal }),
+      api.get("/api/job-facets", {
+        query: { ...toJobsQuery(filters, Date.now()), field, page_size: VALUES_MAX },
+        signal,
+      }),
   });
 }

@@ -123,7 +123,13 @@ it("how jobs ended is asked for, restated, and read from the address", () => {
     ...{ period: "90m", sort: "duration", ascending: "true" },
   });
   expect(toJobsQuery(search, CREATED + HOUR_MS)).toEqual({
-    ...{ code: ["agent_timeout"], criterion_not_met: "It rhymes", cost_min: 0.1, duration_max: 60, sort: "duration_s" },
+    ...{
+      code: ["agent_timeout"],
+      criterion_not_met: "It rhymes",
+      cost_usd_min: 0.1,
+      duration_s_max: 60,
+      sort: "duration_s",
+    },
     created_after: "2026-11-24T23:30:00.000Z",
   });
   expect(describeSearch(search, "UTC")).toBe(

@@ -14,7 +14,7 @@ export const SORTS = {
   created: "created_at",
   updated: "updated_at",
   priority: "priority",
-  cost: "cost",
+  cost: "cost_usd",
   duration: "duration_s",
 } as const;
 export type Sort = keyof typeof SORTS;
@@ -85,10 +85,10 @@ export function toJobsQuery(search: JobsSearch, now: number): JobsQuery {
     not_label: search.notLabel,
     not_code: search.notCode,
     not_criterion_not_met: search.notCriterion,
-    cost_min: search.costMin,
-    cost_max: search.costMax,
-    duration_min: search.durationMin,
-    duration_max: search.durationMax,
+    cost_usd_min: search.costMin,
+    cost_usd_max: search.costMax,
+    duration_s_min: search.durationMin,
+    duration_s_max: search.durationMax,
     text: search.text,
     created_after: findCreatedAfter(search, now),
     created_before: search.to && new Date(search.to).toISOString(),

@@ -25,12 +25,17 @@ export function jobsQuery(search: JobsSearch) {
     queryKey: jobKeys.list(search),
     queryFn: async ({ pageParam, signal }): Promise<JobsPage> => {
       refuseUnknown(search);
-      const query = { ...toJobsQuery(search, Date.now()), fields: "summary", limit: PAGE_SIZE, cursor: pageParam };
+      const query = {
+        ...toJobsQuery(search, Date.now()),
+        fields: "summary",
+        page_size: PAGE_SIZE,
+        page_token: pageParam,
+      };
       return api.get("/api/jobs", { query, signal });
     },
     gcTime: KEPT_MS,
     initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    getNextPageParam: (page) => page.next_page_token ?? undefined,
   });
 }
 

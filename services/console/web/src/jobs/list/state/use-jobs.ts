@@ -24,6 +24,6 @@ export function useJobs(search: JobsSearch) {
 /** Count the jobs searched for a text so far, when the search pauses; undefined while it goes on by itself. */
 function countSearched(pages: readonly JobsPage[] | undefined): number | undefined {
   const last = pages?.at(-1);
-  if (!last?.next_cursor || last.searched == null || last.items.length >= PAGE_SIZE) return undefined;
+  if (!last?.next_page_token || last.searched == null || last.items.length >= PAGE_SIZE) return undefined;
   return pages?.reduce((sum, page) => sum + (page.searched ?? 0), 0);
 }

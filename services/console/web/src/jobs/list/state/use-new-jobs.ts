@@ -27,7 +27,11 @@ export function useNewJobCount(search: JobsSearch, jobs: readonly Job[]): number
     placeholderData: (before: JobsPage | undefined, query): JobsPage | undefined =>
       query?.queryKey[1] === search ? before : undefined,
     queryFn: ({ signal }): Promise<JobsPage> => {
-      const query = { ...toJobsQuery(withoutSort(search), Date.now()), fields: "summary" as const, limit: COUNTED_MAX };
+      const query = {
+        ...toJobsQuery(withoutSort(search), Date.now()),
+        fields: "summary" as const,
+        page_size: COUNTED_MAX,
+      };
       return api.get("/api/jobs", { query, signal });
     },
   }).data;

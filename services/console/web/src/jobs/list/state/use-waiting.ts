@@ -35,13 +35,13 @@ export function useReadWaiting(search: JobsSearch, jobs: readonly Job[]): Waitin
     retry: false,
     refetchInterval: ({ state }) => (isOpen(state.data ?? UNKNOWN) ? SOON_MS : EVERY_MS),
     queryFn: async ({ signal }) => {
-      const query = { ...toJobsQuery(search, Date.now()), fields: "summary" as const, limit: PAGE_SIZE };
+      const query = { ...toJobsQuery(search, Date.now()), fields: "summary" as const, page_size: PAGE_SIZE };
       const found = new Map<string, Waiting>();
       let cursor: string | null | undefined = "";
       for (let page = 0; page < pages && cursor != null; page++) {
-        const read: JobsPage = await api.get("/api/jobs", { query: { ...query, cursor }, signal });
+        const read: JobsPage = await api.get("/api/jobs", { query: { ...query, page_token: cursor }, signal });
         for (const { id, waiting } of read.items) if (waiting) found.set(id, waiting);
-        cursor = read.next_cursor;
+        cursor = read.next_page_token;
       }
       return found;
     },
