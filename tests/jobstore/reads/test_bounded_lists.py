@@ -80,7 +80,7 @@ async def walk(database: Database, order: JobOrder, limit: int, **chosen: Any) -
 
 
 def sort(found: list[Any], order: JobOrder) -> list[str]:
-    name = {"cost": "cost_usd"}.get(word := order.value.removeprefix("-"), word)
+    name = order.value.removeprefix("-")
     of_ended = name in {"cost_usd", "duration_s"}
     columns = (name, "created_at", "id") if name == "priority" else (name, "id")
     placed = [row for row in found if not of_ended or row.duration_s is not None]

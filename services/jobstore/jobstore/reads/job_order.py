@@ -15,7 +15,7 @@ from jobstore.storage.tables import jobs
 SORTED_BY: Final[Mapping[str, Sequence[str]]] = {
     "created_at": ("created_at",),
     "updated_at": ("updated_at",),
-    "cost": ("cost_usd",),
+    "cost_usd": ("cost_usd",),
     "duration_s": ("duration_s",),
     "priority": ("priority", "created_at"),
 }

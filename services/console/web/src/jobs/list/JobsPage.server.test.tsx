@@ -136,7 +136,7 @@ it("is sorted by cost, duration and priority, which has one direction", async ()
   const { user, router } = await page("/?status=FAILED");
   await screen.findByText("Alpha");
   for (const [words, address, sort] of [
-    ["Most expensive", "?status=FAILED&sort=cost", "-cost"],
+    ["Most expensive", "?status=FAILED&sort=cost", "-cost_usd"],
     ["Fastest", "?status=FAILED&sort=duration&ascending=true", "duration_s"],
     ["Most urgent", "?status=FAILED&sort=priority", "-priority"],
     ["Longest unchanged", "?status=FAILED&sort=updated&ascending=true", "updated_at"],
