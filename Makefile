@@ -131,7 +131,7 @@ model: $(READY) ## Explore the models of the protocol in every order; ARGS="cras
 
 proto: $(READY) $(WEB)/node_modules/ready ## Generate gRPC code and JSON Schemas from the contracts, and the page's types
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m grpc_tools.protoc -I proto --python_out=proto --grpc_python_out=proto \
-		--mypy_out=quiet:proto --mypy_grpc_out=quiet:proto proto/signoff/v1/*.proto
+		--mypy_out=quiet:proto --mypy_grpc_out=quiet:proto proto/signoff/v1/*.proto proto/signoff/worker/v1/*.proto
 	$(BIN)/python -m contracts.schemas
 	$(BIN)/python -m console.describe > $(WEB)/openapi.json
 	$(NPM) run --silent types

@@ -11,8 +11,8 @@ from support.factories import lease
 
 from contracts.signing import SigningKey
 from signoff.v1 import resources_pb2
-from signoff.v1 import work_service_pb2 as pb
-from signoff.v1.work_service_pb2_grpc import WorkServiceServicer, add_WorkServiceServicer_to_server
+from signoff.worker.v1 import work_service_pb2 as pb
+from signoff.worker.v1.work_service_pb2_grpc import WorkServiceServicer, add_WorkServiceServicer_to_server
 
 
 class FakeWork(WorkServiceServicer):

@@ -17,8 +17,8 @@ from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.client import CLAIMS_MAX, GrpcLeases
 from servicekit.leasing.renewal import GivenBackLease, LeaseState
 from servicekit.leasing.worker import HeldLease
-from signoff.v1 import work_service_pb2 as pb
-from signoff.v1.work_service_pb2_grpc import WorkServiceStub
+from signoff.worker.v1 import work_service_pb2 as pb
+from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from contracts.channels import open_channel
 from contracts.status import JobStatus
 from contracts.topics import EXECUTOR_GROUP
 from servicekit.process.health import VERSION
-from signoff.v1 import work_service_pb2 as pb
-from signoff.v1.work_service_pb2_grpc import WorkServiceStub
+from signoff.worker.v1 import work_service_pb2 as pb
+from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
 #: Within which it answers, by a quiet machine's clock; the tests' is not one.
 WITHIN_S = 10.0

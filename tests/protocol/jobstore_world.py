@@ -29,7 +29,7 @@ from jobstore.maintenance.sweeper import Sweeper
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 CONSUMED = (CancelRequested, ResultProduced, JobStatusReported)
 

@@ -12,7 +12,7 @@ from contracts.events import CancelRequested, Event, ExecuteRequested, JobStatus
 from contracts.signing import KeyUse
 from contracts.topics import TOPIC_OF
 from servicekit.kafka.publisher import Outgoing
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 CAPACITY = 3
 Lease = tuple[UUID, int]

@@ -15,7 +15,7 @@ from world_jobs import at_most_once
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 _GRANTED = pb.CLAIM_OUTCOME_GRANTED
 #: In real time nothing falls due during a test: time passes by moving due times.

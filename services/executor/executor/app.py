@@ -19,7 +19,7 @@ from servicekit.addresses import parse_allowed
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.subscription import Subscription, keep_body
 from servicekit.process.worker_service import WorkerContext, run_worker
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 #: Bytes that an event may have beside the job inline.
 ENVELOPE_BYTES = 4096

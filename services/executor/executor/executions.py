@@ -10,8 +10,8 @@ from servicekit.errors import TransientError
 from servicekit.leasing.claims import ClaimDenied, read_denial, read_lease
 from servicekit.leasing.client import CLAIM_WAIT, CLAIMS_MAX, CLAIMS_MAX_BYTES, GrpcLeases
 from servicekit.retry import chunk_by_size
-from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.resources_pb2 import Protocol as WireProtocol
+from signoff.worker.v1 import work_service_pb2 as pb
 
 #: gRPC's own code when the requests that were granted are together larger than a message may be.
 ANSWER_TOO_LARGE = "resource_exhausted"

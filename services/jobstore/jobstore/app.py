@@ -65,7 +65,7 @@ from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
 from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
-from signoff.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
+from signoff.worker.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 
 #: Prefix of the consumer groups, one for each topic: consumers of one group would rebalance one another.
 GROUP = "signoff-jobstore"

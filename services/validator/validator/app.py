@@ -9,7 +9,7 @@ from contracts.topics import VALIDATOR_GROUP
 from servicekit.addresses import parse_allowed
 from servicekit.kafka.subscription import Subscription, bury_none
 from servicekit.process.worker_service import WorkerContext, run_worker
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 from validator.checking import CheckProcesses
 from validator.config import Settings
 from validator.free_judgings import FreeJudgingWorker, judge_free

@@ -19,7 +19,7 @@ from servicekit.leasing.client import (
 )
 from servicekit.leasing.renewal import Lease
 from servicekit.retry import chunk_by_size
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 from validator.ports import Claim, FreeGrant, FreeOutcome, Grant
 
 

@@ -9,10 +9,10 @@ from uuid import UUID
 from contracts.judging.policy import JudgePolicy
 from servicekit.errors import SignoffError
 from servicekit.leasing.client import CALL_TIMEOUT_S, translate_errors
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 if TYPE_CHECKING:
-    from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
+    from signoff.worker.v1.work_service_pb2_grpc import WorkServiceAsyncStub
 
 log = logging.getLogger(__name__)
 

@@ -67,15 +67,24 @@ def test_example_comes_back_as_it_was(path):
 
 
 def test_generated_code_is_what_protoc_gives(tmp_path):
-    sources = sorted(str(path) for path in (PROTO / "signoff/v1").glob("*.proto"))
+    sources = sorted(str(path) for path in (PROTO / "signoff").rglob("*.proto"))
     outputs = [f"--{name}{tmp_path}" for name in ("python_out=", "grpc_python_out=", *PLUGINS)]
     subprocess.run(
         [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}", *outputs, *sources],
         check=True,
         env=os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
     )
-    made = {path.name for path in (tmp_path / "signoff/v1").iterdir()}
-    kept = {path.name for path in (PROTO / "signoff/v1").glob("*_pb2*")}
+    made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*_pb2*")}
+    kept = {str(path.relative_to(PROTO)) for path in (PROTO / "signoff").rglob("*_pb2*.py*") if path.suffix != ".pyc"}
     assert kept == made, "run `make proto`"
-    _, differing, missing = filecmp.cmpfiles(tmp_path / "signoff/v1", PROTO / "signoff/v1", made, shallow=False)
+    _, differing, missing = filecmp.cmpfiles(tmp_path, PROTO, made, shallow=False)
     assert (differing, missing) == ([], []), "run `make proto`"
+
+
+@pytest.mark.parametrize("path", sorted((PROTO / "signoff").rglob("*.proto")), ids=lambda path: path.stem)
+def test_proto_files_name_their_go_package_and_workers_calls_have_a_package_of_their_own(path):
+    package, text = path.parent.relative_to(PROTO).as_posix(), path.read_text("utf-8")
+    of_workers = package == "signoff/worker/v1"
+    assert f"\npackage {package.replace('/', '.')};\n" in text
+    assert f'"signoff.dev/api/{package};{"workerv1" if of_workers else "signoffv1"}"' in text
+    assert of_workers or ("service WorkService" not in text and "signoff/worker" not in text)

@@ -23,7 +23,7 @@ from jobstore.storage.database import Database
 from signoff.v1.agent_service_pb2_grpc import AgentServiceStub, add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceStub, add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import JudgeServiceStub, add_JudgeServiceServicer_to_server
-from signoff.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
+from signoff.worker.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 
 
 @pytest.fixture(scope="module")

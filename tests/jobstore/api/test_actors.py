@@ -29,8 +29,8 @@ from servicekit.kafka.subscription import Incoming
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as resources_pb
-from signoff.v1 import work_service_pb2 as work_pb
-from signoff.v1.work_service_pb2_grpc import WorkServiceStub
+from signoff.worker.v1 import work_service_pb2 as work_pb
+from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
 UPSTREAM, OWN = (Secrets([Secret(name, name.encode() * 32)]) for name in ("shop", "own"))
 SIGNED = Upstreams(UPSTREAM, OWN)

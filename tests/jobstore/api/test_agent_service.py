@@ -15,8 +15,8 @@ from contracts.resources import NewAgent
 from jobstore.storage.database import Database
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
-from signoff.v1 import work_service_pb2 as work_pb
-from signoff.v1.work_service_pb2_grpc import WorkServiceStub
+from signoff.worker.v1 import work_service_pb2 as work_pb
+from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
 HEADERS = {"Authorization": "env:SIGNOFF_AGENT_WRITER", "X-Key": "file:writer/key"}
 SECRET_URL = "http://user:s3cret@127.0.0.1:1/"

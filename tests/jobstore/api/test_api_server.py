@@ -11,8 +11,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
-from signoff.v1 import work_service_pb2 as work_pb
-from signoff.v1.work_service_pb2_grpc import WorkServiceStub
+from signoff.worker.v1 import work_service_pb2 as work_pb
+from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ async def test_health_is_open_and_reflection_asks_for_any_token(channel: grpc.ai
         watching.cancel()
     with pytest.raises(grpc.aio.AioRpcError, match="UNAUTHENTICATED"):
         await anext(aiter(reflection.ServerReflectionInfo(iter(requests))))
-    assert {"signoff.v1.JobService", "signoff.v1.AgentService", "signoff.v1.WorkService"} <= names
+    assert {"signoff.v1.JobService", "signoff.v1.AgentService", "signoff.worker.v1.WorkService"} <= names

@@ -20,7 +20,7 @@ LARGE = bytes(60 << 20)
 UNREAD_MAX_BYTES = 1 << 17
 CALLS_MAX, WATCHES_MAX, REFUSAL_S = 3, 2, 0.3
 CREATE, WATCH = "/signoff.v1.JobService/CreateJob", "/signoff.v1.JobService/WatchJobs"
-BEGIN, JUDGE = "/signoff.v1.WorkService/BeginExecutions", "/signoff.v1.WorkService/BeginJudgings"
+BEGIN, JUDGE = "/signoff.worker.v1.WorkService/BeginExecutions", "/signoff.worker.v1.WorkService/BeginJudgings"
 REFLECT = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 CHECK, WATCH_HEALTH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
 WRONG = (("authorization", "Bearer wrong"),)
@@ -59,7 +59,7 @@ class Doors:
         return [
             grpc.method_handlers_generic_handler("signoff.v1.JobService", {"CreateJob": unary, "WatchJobs": stream}),
             grpc.method_handlers_generic_handler(
-                "signoff.v1.WorkService", {"BeginExecutions": unary, "BeginJudgings": unary}
+                "signoff.worker.v1.WorkService", {"BeginExecutions": unary, "BeginJudgings": unary}
             ),
         ]
 

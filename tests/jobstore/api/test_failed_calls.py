@@ -21,9 +21,9 @@ from jobstore.api.server import create_server, set_serving
 from jobstore.storage.database import Database
 from servicekit.errors import DoubtfulError, TransientError
 from signoff.v1 import job_service_pb2 as jobs_pb
-from signoff.v1 import work_service_pb2 as work_pb
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer, JobServiceStub, add_JobServiceServicer_to_server
-from signoff.v1.work_service_pb2_grpc import WorkServiceStub
+from signoff.worker.v1 import work_service_pb2 as work_pb
+from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
 TOKEN = TOKENS[Role.ADMINISTRATOR][0]
 FUNCTION = "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'a bug'; END $$"
@@ -128,7 +128,7 @@ async def test_a_health_check_says_why_nothing_is_served() -> None:
         await set_serving(health, ready=False, outage="database_forbidden")
         assert await client.find_outage() == "database_forbidden"
         stub: Any = health_pb2_grpc.HealthStub(channel)
-        for service in ("", "signoff.v1.WorkService"):
+        for service in ("", "signoff.worker.v1.WorkService"):
             answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
             assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
         await set_serving(health, ready=True)

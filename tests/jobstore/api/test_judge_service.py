@@ -24,8 +24,8 @@ from jobstore.storage.database import Database
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import judge_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources_pb
-from signoff.v1 import work_service_pb2 as work_pb
-from signoff.v1.work_service_pb2_grpc import WorkServiceStub
+from signoff.worker.v1 import work_service_pb2 as work_pb
+from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
 QUORUM = {"kind": "quorum", "votes": 3}
 

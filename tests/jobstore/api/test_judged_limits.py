@@ -16,7 +16,7 @@ from jobstore.domain.actor import ADMINISTRATOR
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.handlers import check_cancel
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 UPSTREAM, OTHER, OWN = (Secrets([Secret(name, name.encode() * 32)]) for name in ("upstream", "other", "own"))
 SIGNED = Upstreams(UPSTREAM, OWN)

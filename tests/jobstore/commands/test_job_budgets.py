@@ -17,7 +17,7 @@ from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 USD = {"budget_usd": 1.0}
 TOKENS = {"budget_tokens": 100}

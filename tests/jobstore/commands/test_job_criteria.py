@@ -21,7 +21,7 @@ from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import ConflictError, RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 TOO_MANY = "\n".join(f"criterion {n}" for n in range(101))
 

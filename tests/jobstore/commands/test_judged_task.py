@@ -26,7 +26,7 @@ from jobstore.errors import InvalidError
 from jobstore.reads.verdicts import get_verdict
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 CRITERIA = "Names the capital\nIs one word"
 

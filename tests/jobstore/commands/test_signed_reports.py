@@ -24,7 +24,7 @@ from servicekit.errors import PermanentError
 from servicekit.kafka.dead_letters import to_dead_letter
 from servicekit.kafka.subscription import Refused
 from servicekit.retry import isolate_failures
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 OTHER = Secrets.parse(make_secret("test", b"o" * 32))
 

@@ -27,7 +27,7 @@ from jobstore.operations.worker import OperationWorker
 from jobstore.runner import CommandRunner
 from jobstore.storage import facts, reusable
 from jobstore.storage.database import Database
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 #: All loops together, less the relay, the watches and the probe: they are other parts'.
 STATEMENTS_PER_S = 3.0

@@ -21,7 +21,7 @@ from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.domain.actor import SIGNOFF
 from signoff.v1 import judging_service_pb2 as judging_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 MET, NOT_MET = verdict(Outcome.PASS), verdict(Outcome.FAIL)
 

@@ -27,7 +27,7 @@ from jobstore.reads import evaluations
 from jobstore.storage.judging import judgings
 from servicekit.errors import PermanentError
 from signoff.v1 import judge_service_pb2 as pb
-from signoff.v1 import work_service_pb2 as work_pb
+from signoff.worker.v1 import work_service_pb2 as work_pb
 
 #: What a judge says of a result, how often it was asked before: whether it passes.
 Say = Callable[[str, int], bool]

@@ -28,7 +28,7 @@ from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.storage.judging import judgings
 from signoff.v1 import judging_service_pb2 as judging_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 OTHER = 'Says "sky"'
 

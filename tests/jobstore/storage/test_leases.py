@@ -18,7 +18,7 @@ from jobstore.domain.model import ExecutionStage, TransitionKind
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.leases import renew
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 OLDER, NEWER = make_secret("test", SECRETS.signing.value), make_secret("newer", b"n" * 32)
 OTHER = Secrets.parse(make_secret("test", b"o" * 32))

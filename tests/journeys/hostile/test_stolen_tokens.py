@@ -23,8 +23,8 @@ from contracts.status import JobStatus, Outcome, ReportKind
 from localstack.datadir import DataDir
 from servicekit.kafka.publisher import to_record
 from servicekit.leasing.claims import read_lease
-from signoff.v1 import work_service_pb2 as pb
-from signoff.v1.work_service_pb2_grpc import WorkServiceStub
+from signoff.worker.v1 import work_service_pb2 as pb
+from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
 CRITERIA = 'Says "blue"\nIs not empty'
 

@@ -16,7 +16,7 @@ from contracts.channels import _Channels
 from servicekit.errors import TransientError
 from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIM_WAIT, RENEWAL_WAIT, GrpcLeases
 from servicekit.leasing.worker import Worker
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from contracts.judging.policy import JudgePolicy
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 from validator import settings_report
 from validator.judge_config import JudgeConfig
 from validator.settings_report import SettingsReport

@@ -8,7 +8,7 @@ from typing import Final
 
 from jobstore.domain.actor import ADMINISTRATOR, EXECUTOR, SIGNOFF, VALIDATOR, Actor
 from jobstore.errors import ForbiddenError, UnauthenticatedError
-from signoff.v1 import work_service_pb2 as work_pb
+from signoff.worker.v1 import work_service_pb2 as work_pb
 
 Metadata = Iterable[tuple[str, str | bytes]]
 
@@ -25,7 +25,7 @@ class Role(Enum):
 CALLER: Final[ContextVar[Actor]] = ContextVar("caller", default=SIGNOFF)
 
 
-_WORK_SERVICE: Final = "/signoff.v1.WorkService/"
+_WORK_SERVICE: Final = "/signoff.worker.v1.WorkService/"
 #: Who may call the methods of WorkService; nobody may call one that is not named here.
 _WORKERS: Final[Mapping[str, Collection[Role]]] = {
     "BeginExecutions": (Role.EXECUTOR,),

@@ -23,7 +23,7 @@ from jobstore.storage.database import Database
 from jobstore.storage.judging import judgings
 from jobstore.storage.sql import Row
 from servicekit.errors import DoubtfulError, PermanentError
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 #: Judgings that one call grants at most, and outcomes that one call has.
 TAKE_MAX: Final = 500

@@ -17,8 +17,8 @@ from signoff.v1 import (
     judging_service_pb2,
     operations_service_pb2,
     receipt_service_pb2,
-    work_service_pb2,
 )
+from signoff.worker.v1 import work_service_pb2
 
 log = logging.getLogger(__name__)
 

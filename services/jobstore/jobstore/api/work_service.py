@@ -41,8 +41,8 @@ from jobstore.storage.work.writing import note_worker
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.dead_letters import BAD_SIGNATURE
 from servicekit.kafka.subscription import parse_event
-from signoff.v1 import work_service_pb2 as pb
-from signoff.v1.work_service_pb2_grpc import WorkServiceServicer
+from signoff.worker.v1 import work_service_pb2 as pb
+from signoff.worker.v1.work_service_pb2_grpc import WorkServiceServicer
 
 #: The longest that a judge is said to have been away.
 AWAY_MAX_S: Final = 365 * 86_400.0

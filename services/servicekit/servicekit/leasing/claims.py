@@ -5,7 +5,7 @@ from uuid import UUID
 
 from contracts.signing import SigningKey
 from servicekit.errors import DoubtfulError, PermanentError
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.claims import read_lease
 from servicekit.leasing.renewal import GivenBackLease, Lease, LeaseState, Renewal
 from servicekit.leasing.worker import HeldLease
-from signoff.v1 import work_service_pb2 as pb
+from signoff.worker.v1 import work_service_pb2 as pb
 
 if TYPE_CHECKING:
-    from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
+    from signoff.worker.v1.work_service_pb2_grpc import WorkServiceAsyncStub
 
 A = TypeVar("A")
 

@@ -20,8 +20,8 @@ from servicekit.leasing.worker import Worker
 from servicekit.process import health
 from servicekit.process.runtime import run_until_first, tune_gc
 from servicekit.process.settings import WorkerSettings
-from signoff.v1 import work_service_pb2 as pb
-from signoff.v1.work_service_pb2_grpc import WorkServiceStub
+from signoff.worker.v1 import work_service_pb2 as pb
+from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
 #: Records in one batch that is consumed.
 RECORDS_MAX = 200

@@ -5,7 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from signoff.v1 import work_service_pb2 as _work_service_pb2
+from signoff.worker.v1 import work_service_pb2 as _work_service_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from signoff.v1 import work_service_pb2 as signoff_dot_v1_dot_work__service__pb2
+from signoff.worker.v1 import work_service_pb2 as signoff_dot_worker_dot_v1_dot_work__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in signoff/v1/work_service_pb2_grpc.py depends on'
+        + ' but the generated code in signoff/worker/v1/work_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -36,34 +36,34 @@ class WorkServiceStub:
             channel: A grpc.Channel.
         """
         self.BeginExecutions = channel.unary_unary(
-                '/signoff.v1.WorkService/BeginExecutions',
-                request_serializer=signoff_dot_v1_dot_work__service__pb2.BeginExecutionsRequest.SerializeToString,
-                response_deserializer=signoff_dot_v1_dot_work__service__pb2.BeginExecutionsResponse.FromString,
+                '/signoff.worker.v1.WorkService/BeginExecutions',
+                request_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.BeginExecutionsRequest.SerializeToString,
+                response_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.BeginExecutionsResponse.FromString,
                 _registered_method=True)
         self.BeginJudgings = channel.unary_unary(
-                '/signoff.v1.WorkService/BeginJudgings',
-                request_serializer=signoff_dot_v1_dot_work__service__pb2.BeginJudgingsRequest.SerializeToString,
-                response_deserializer=signoff_dot_v1_dot_work__service__pb2.BeginJudgingsResponse.FromString,
+                '/signoff.worker.v1.WorkService/BeginJudgings',
+                request_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.BeginJudgingsRequest.SerializeToString,
+                response_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.BeginJudgingsResponse.FromString,
                 _registered_method=True)
         self.RenewLeases = channel.unary_unary(
-                '/signoff.v1.WorkService/RenewLeases',
-                request_serializer=signoff_dot_v1_dot_work__service__pb2.RenewLeasesRequest.SerializeToString,
-                response_deserializer=signoff_dot_v1_dot_work__service__pb2.RenewLeasesResponse.FromString,
+                '/signoff.worker.v1.WorkService/RenewLeases',
+                request_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.RenewLeasesRequest.SerializeToString,
+                response_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.RenewLeasesResponse.FromString,
                 _registered_method=True)
         self.ReportJudge = channel.unary_unary(
-                '/signoff.v1.WorkService/ReportJudge',
-                request_serializer=signoff_dot_v1_dot_work__service__pb2.ReportJudgeRequest.SerializeToString,
-                response_deserializer=signoff_dot_v1_dot_work__service__pb2.ReportJudgeResponse.FromString,
+                '/signoff.worker.v1.WorkService/ReportJudge',
+                request_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.ReportJudgeRequest.SerializeToString,
+                response_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.ReportJudgeResponse.FromString,
                 _registered_method=True)
         self.FinishJudgings = channel.unary_unary(
-                '/signoff.v1.WorkService/FinishJudgings',
-                request_serializer=signoff_dot_v1_dot_work__service__pb2.FinishJudgingsRequest.SerializeToString,
-                response_deserializer=signoff_dot_v1_dot_work__service__pb2.FinishJudgingsResponse.FromString,
+                '/signoff.worker.v1.WorkService/FinishJudgings',
+                request_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.FinishJudgingsRequest.SerializeToString,
+                response_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.FinishJudgingsResponse.FromString,
                 _registered_method=True)
         self.WatchWaitingJudgings = channel.unary_stream(
-                '/signoff.v1.WorkService/WatchWaitingJudgings',
-                request_serializer=signoff_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsRequest.SerializeToString,
-                response_deserializer=signoff_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsResponse.FromString,
+                '/signoff.worker.v1.WorkService/WatchWaitingJudgings',
+                request_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsRequest.SerializeToString,
+                response_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsResponse.FromString,
                 _registered_method=True)
 
 
@@ -119,39 +119,39 @@ def add_WorkServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'BeginExecutions': grpc.unary_unary_rpc_method_handler(
                     servicer.BeginExecutions,
-                    request_deserializer=signoff_dot_v1_dot_work__service__pb2.BeginExecutionsRequest.FromString,
-                    response_serializer=signoff_dot_v1_dot_work__service__pb2.BeginExecutionsResponse.SerializeToString,
+                    request_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.BeginExecutionsRequest.FromString,
+                    response_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.BeginExecutionsResponse.SerializeToString,
             ),
             'BeginJudgings': grpc.unary_unary_rpc_method_handler(
                     servicer.BeginJudgings,
-                    request_deserializer=signoff_dot_v1_dot_work__service__pb2.BeginJudgingsRequest.FromString,
-                    response_serializer=signoff_dot_v1_dot_work__service__pb2.BeginJudgingsResponse.SerializeToString,
+                    request_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.BeginJudgingsRequest.FromString,
+                    response_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.BeginJudgingsResponse.SerializeToString,
             ),
             'RenewLeases': grpc.unary_unary_rpc_method_handler(
                     servicer.RenewLeases,
-                    request_deserializer=signoff_dot_v1_dot_work__service__pb2.RenewLeasesRequest.FromString,
-                    response_serializer=signoff_dot_v1_dot_work__service__pb2.RenewLeasesResponse.SerializeToString,
+                    request_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.RenewLeasesRequest.FromString,
+                    response_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.RenewLeasesResponse.SerializeToString,
             ),
             'ReportJudge': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportJudge,
-                    request_deserializer=signoff_dot_v1_dot_work__service__pb2.ReportJudgeRequest.FromString,
-                    response_serializer=signoff_dot_v1_dot_work__service__pb2.ReportJudgeResponse.SerializeToString,
+                    request_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.ReportJudgeRequest.FromString,
+                    response_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.ReportJudgeResponse.SerializeToString,
             ),
             'FinishJudgings': grpc.unary_unary_rpc_method_handler(
                     servicer.FinishJudgings,
-                    request_deserializer=signoff_dot_v1_dot_work__service__pb2.FinishJudgingsRequest.FromString,
-                    response_serializer=signoff_dot_v1_dot_work__service__pb2.FinishJudgingsResponse.SerializeToString,
+                    request_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.FinishJudgingsRequest.FromString,
+                    response_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.FinishJudgingsResponse.SerializeToString,
             ),
             'WatchWaitingJudgings': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchWaitingJudgings,
-                    request_deserializer=signoff_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsRequest.FromString,
-                    response_serializer=signoff_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsResponse.SerializeToString,
+                    request_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsRequest.FromString,
+                    response_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'signoff.v1.WorkService', rpc_method_handlers)
+            'signoff.worker.v1.WorkService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('signoff.v1.WorkService', rpc_method_handlers)
+    server.add_registered_method_handlers('signoff.worker.v1.WorkService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
@@ -173,9 +173,9 @@ class WorkService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/signoff.v1.WorkService/BeginExecutions',
-            signoff_dot_v1_dot_work__service__pb2.BeginExecutionsRequest.SerializeToString,
-            signoff_dot_v1_dot_work__service__pb2.BeginExecutionsResponse.FromString,
+            '/signoff.worker.v1.WorkService/BeginExecutions',
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.BeginExecutionsRequest.SerializeToString,
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.BeginExecutionsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -200,9 +200,9 @@ class WorkService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/signoff.v1.WorkService/BeginJudgings',
-            signoff_dot_v1_dot_work__service__pb2.BeginJudgingsRequest.SerializeToString,
-            signoff_dot_v1_dot_work__service__pb2.BeginJudgingsResponse.FromString,
+            '/signoff.worker.v1.WorkService/BeginJudgings',
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.BeginJudgingsRequest.SerializeToString,
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.BeginJudgingsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -227,9 +227,9 @@ class WorkService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/signoff.v1.WorkService/RenewLeases',
-            signoff_dot_v1_dot_work__service__pb2.RenewLeasesRequest.SerializeToString,
-            signoff_dot_v1_dot_work__service__pb2.RenewLeasesResponse.FromString,
+            '/signoff.worker.v1.WorkService/RenewLeases',
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.RenewLeasesRequest.SerializeToString,
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.RenewLeasesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -254,9 +254,9 @@ class WorkService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/signoff.v1.WorkService/ReportJudge',
-            signoff_dot_v1_dot_work__service__pb2.ReportJudgeRequest.SerializeToString,
-            signoff_dot_v1_dot_work__service__pb2.ReportJudgeResponse.FromString,
+            '/signoff.worker.v1.WorkService/ReportJudge',
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.ReportJudgeRequest.SerializeToString,
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.ReportJudgeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -281,9 +281,9 @@ class WorkService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/signoff.v1.WorkService/FinishJudgings',
-            signoff_dot_v1_dot_work__service__pb2.FinishJudgingsRequest.SerializeToString,
-            signoff_dot_v1_dot_work__service__pb2.FinishJudgingsResponse.FromString,
+            '/signoff.worker.v1.WorkService/FinishJudgings',
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.FinishJudgingsRequest.SerializeToString,
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.FinishJudgingsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -308,9 +308,9 @@ class WorkService:
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/signoff.v1.WorkService/WatchWaitingJudgings',
-            signoff_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsRequest.SerializeToString,
-            signoff_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsResponse.FromString,
+            '/signoff.worker.v1.WorkService/WatchWaitingJudgings',
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsRequest.SerializeToString,
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsResponse.FromString,
             options,
             channel_credentials,
             insecure,
