@@ -117,4 +117,4 @@ def _read_resource(message: Any) -> Any:
 
 
 def _make_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
-    return (messages.JSON_AS_TEXT,) if token is None else (messages.JSON_AS_TEXT, ("authorization", f"Bearer {token}"))
+    return () if token is None else (("authorization", f"Bearer {token}"),)

@@ -7,8 +7,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final
 
-#: Metadata of a caller that wants JSON as text, exact and cheap, rather than as a google.protobuf.Value.
-JSON_AS_TEXT: Final = ("signoff-json", "text")
+#: Metadata of a caller that wants JSON as a google.protobuf.Value, which rounds numbers, rather than as text.
+JSON_AS_VALUE: Final = ("signoff-json", "value")
 
 _MODULES: Final = frozenset(
     {"answers", "convert", "job_requests", "json_fields", "judging", "judgings", "operations", "views"}

@@ -434,9 +434,9 @@ Global___CriterionWarning: _TypeAlias = CriterionWarning  # noqa: Y015
 class NewJob(_message.Message):
     """What somebody asks for.
 
-    `payload` is JSON of any shape, but a Value holds every number as a double. Callers that need exact numbers send the
-    text in `payload_json` instead, which takes precedence. Responses hold one of the two: `payload`, or, for a caller
-    whose metadata has `signoff-json: text`, `payload_json`.
+    `payload` is JSON of any shape, but a Value holds every number as a double. `payload_json` is the same as text, exact; a
+    request may have either, and the text takes precedence. Responses hold the text, or, for a caller whose metadata has
+    `signoff-json: value`, the Value, as far as one can hold it. So it is with every field beside one that ends in `_json`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -10,7 +10,6 @@ from support.jobstore.steps import CRITERIA, Published, Steps, verdict
 from support.jobstore.terms import IDS
 
 from contracts.judging.verdict import Verdict
-from contracts.messages import JSON_AS_TEXT
 from contracts.messages.operations import operation_of
 from contracts.resources import Operation
 from contracts.status import Outcome, ReportKind
@@ -33,10 +32,10 @@ NOBODY: Any = None
 
 
 class Caller:
-    """The context of a call whose caller wants JSON as text."""
+    """The context of a call without metadata."""
 
     def invocation_metadata(self) -> Any:
-        return (JSON_AS_TEXT,)
+        return ()
 
 
 CALLER: Any = Caller()

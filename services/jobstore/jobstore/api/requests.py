@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from contracts.fields import OperationName
 from contracts.jsontext import json_text
-from contracts.messages import JSON_AS_TEXT
+from contracts.messages import JSON_AS_VALUE
 from contracts.resources import NewJob
 from contracts.sizes import measure, measure_job
 from jobstore.errors import InvalidError, check_size
@@ -41,8 +41,8 @@ class _Named(Protocol):
 
 
 def wants_text(context: Context) -> bool:
-    """Return whether the caller wants JSON as text."""
-    return JSON_AS_TEXT in {(key, value) for key, value in context.invocation_metadata() or ()}
+    """Return whether the caller wants JSON as text, as every caller does that does not ask for values."""
+    return JSON_AS_VALUE not in {(key, value) for key, value in context.invocation_metadata() or ()}
 
 
 def reject_nul(text: str | None) -> str | None:
