@@ -114,7 +114,7 @@ async def test_a_cancelled_call_keeps_its_late_result_and_changes_nothing(steps:
         await steps.result(lease)
     logs = await steps.logs()
     assert [row.status for row in logs[-2:]] == ["CANCELLED", "CANCELLED"]
-    assert logs[-2].message == "cancelled by the administrator: not needed"
+    assert logs[-2].message == "cancelled by signoff: not needed"
     assert logs[-1].response_payload == {"result": "blue"}
     assert (await steps.claim_judging(lease)).outcome == ClaimOutcome.DUPLICATE
 
