@@ -1,10 +1,11 @@
 """The types of the fields of resources and requests, and the models that these are made of."""
 
+import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Final, get_args
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -13,11 +14,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import CoreSchema, core_schema
+
+T = TypeVar("T")
 
 
 def _refuse_nul(text: str) -> str:
@@ -115,9 +121,16 @@ _WORDS: Final = {
 }
 
 
-def message_of(problem: Mapping[str, Any]) -> str:
-    """Return what a problem in a ValidationError is and what to do, in words for whoever sent it."""
+def message_of(problem: Mapping[str, Any], model: Any = None, path: Sequence[str | int] = ()) -> str:
+    """Return what a problem in a ValidationError is and what to do, in words for whoever sent it.
+
+    With the type that was asked for and the path in it, a member that is not known is answered with the nearest name.
+    """
     kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden" and path:
+        names = (name for each in _find_models(model, path[:-1]) for name in each.model_fields)
+        nearest = difflib.get_close_matches(str(path[-1]), names, 1)
+        return f"is not known here: did you mean {nearest[0]}?" if nearest else "is not known here: leave it out"
     if kind == "string_pattern_mismatch":
         return _WORDS_OF_PATTERNS.get(context["pattern"], f"must match {context['pattern']}")
     if context.get("min_length") == 1:
@@ -135,10 +148,23 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else str(value).replace("'", "")
 
 
-def describe_problem(problem: Mapping[str, Any]) -> str:
-    """Return where a problem in a ValidationError is, and what it is."""
+def _find_models(kind: Any, path: Sequence[str | int]) -> Iterator[type[BaseModel]]:
+    """Find the models that may stand at a path within a type."""
+    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        rest = path[1:] if get_origin(kind) in {list, dict} else path
+        for part in get_args(kind):
+            yield from _find_models(part, rest)
+    elif not path:
+        yield kind
+    elif field := kind.model_fields.get(str(path[0])):
+        yield from _find_models(field.annotation, path[1:])
+
+
+def describe_problem(problem: Mapping[str, Any], model: Any = None) -> str:
+    """Return where a problem in a ValidationError is, and what it is; `model` as of `message_of`."""
     where = ".".join(str(part) for part in problem["loc"])
-    return f"{where}: {message_of(problem)}" if where else message_of(problem)
+    message = message_of(problem, model, problem["loc"])
+    return f"{where}: {message}" if where else message
 
 
 def explain(error: ValidationError) -> tuple[str | None, str]:
@@ -161,6 +187,20 @@ class Model(BaseModel):
     """A model of the contracts. Contracts grow: a reader ignores fields that it does not know."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
+class _RefuseUnknown:
+    """Mark a type so that members that it does not have are refused at every level."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        adapter: TypeAdapter[Any] = TypeAdapter(source)
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, _: adapter.validate_python(value, extra="forbid"), handler(source)
+        )
+
+
+#: The body of a request: what is asked for and not known is refused. What is read of topics is of the bare types.
+Strict = Annotated[T, _RefuseUnknown()]
 
 
 _RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")

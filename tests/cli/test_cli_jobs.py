@@ -53,6 +53,18 @@ async def test_criteria_that_a_job_cannot_have_are_said_to_be_so(signoff):
     assert "make at least one required" in ran.err
 
 
+async def test_a_member_of_a_file_that_is_not_known_is_refused_with_the_nearest_name(signoff, jobstore, tmp_path):
+    job = {"title": "a poem", "acceptance_criteria": "It rhymes", "policy": {"max_submision": 1}}
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    ran = await signoff("jobs", "create", "--file", "job.json")
+    assert (ran.status, jobstore.jobs) == (2, {})
+    assert "policy.max_submision: is not known here: did you mean max_submissions?" in " ".join(ran.err.split())
+    (tmp_path / "jobs.json").write_text(json.dumps([job]))
+    ran = await signoff("batches", "create", "--file", "jobs.json")
+    assert (ran.status, jobstore.jobs) == (2, {})
+    assert "did you mean max_submissions?" in " ".join(ran.err.split())
+
+
 @pytest.mark.parametrize("way", ["file", "stdin"])
 async def test_a_job_is_created_from_json_and_options_come_first(signoff, jobstore, tmp_path, way):
     text = json.dumps({"id": "poem", "title": "a poem", "acceptance_criteria": "x", "policy": {"max_submissions": 2}})

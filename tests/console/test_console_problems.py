@@ -1,6 +1,8 @@
 """Problems of RFC 9457: whatever goes wrong has a stable code."""
 
 import logging
+import re
+from uuid import UUID
 
 import grpc
 import pytest
@@ -130,6 +132,63 @@ async def test_a_body_of_another_shape_is_told_where(http, body, pointer):
         found = await problem(answer, 422, "invalid_request")
     assert [error["pointer"] for error in found["errors"]] == [pointer]
     assert found["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointer", "message"),
+    [
+        ("/api/jobs", NEW | {"agent": "writer"}, "#/agent", "is not known here: did you mean agent_id?"),
+        (
+            "/api/jobs",
+            NEW | {"policy": {"max_submision": 1}},
+            "#/policy/max_submision",
+            "is not known here: did you mean max_submissions?",
+        ),
+        ("/api/batches", {"jobs": [NEW | {"x/y": 1}]}, "#/jobs/0/x~1y", "is not known here: leave it out"),
+        (
+            "/api/batches",
+            {"filter": {"tenants": "press"}},
+            "#/filter/tenants",
+            "is not known here: did you mean tenant?",
+        ),
+        (
+            "/api/jobs/poem-1/execute",
+            {"execution": "x"},
+            "#/execution",
+            "is not known here: did you mean execution_id?",
+        ),
+        (
+            "/api/agents",
+            {"name": "a", "url": "http://a", "paused": True},
+            "#/paused",
+            "is not known here: leave it out",
+        ),
+    ],
+)
+async def test_a_member_of_a_body_that_is_not_known_is_refused_with_the_nearest_name(
+    http, path, body, pointer, message
+):
+    async with http.post(path, json=body) as answer:
+        found = await problem(answer, 422, "invalid_request")
+    assert found["errors"] == [{"pointer": pointer, "message": message}]
+
+
+async def test_the_earlier_name_of_the_number_of_calls_is_known_still(http):
+    async with http.post("/api/jobs", json=NEW | {"policy": {"max_attempts": 2}}) as answer:
+        assert (answer.status, (await answer.json())["policy"]["max_calls"]) == (201, 2)
+
+
+async def test_every_body_of_the_api_refuses_members_that_it_does_not_know(http):
+    async with http.get("/openapi.json") as answer:
+        paths = (await answer.json())["paths"]
+    asked = [(path, method) for path in paths for method, each in paths[path].items() if "requestBody" in each]
+    assert len(asked) > 20
+    names = {"execution_id": str(UUID(int=1)), "name": "tenant:press"}
+    for path, method in asked:
+        address = re.sub(r"{(\w+)}", lambda found: names.get(found[1], "poem-1"), path)
+        async with http.request(method, address, json={"nobody_knows_this": 1}) as answer:
+            found = await problem(answer, 422, "invalid_request")
+        assert "#/nobody_knows_this" in [error.get("pointer") for error in found["errors"]], (method, path)
 
 
 @pytest.mark.parametrize(

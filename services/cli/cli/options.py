@@ -110,7 +110,7 @@ def validate_model(kind: type[Model], fields: Any, option: str) -> Model:
     from contracts.fields import describe_problem  # noqa: PLC0415 - same
 
     try:
-        return kind.model_validate(fields)
+        return kind.model_validate(fields, extra="forbid")
     except ValidationError as error:
-        wrong = "; ".join(map(describe_problem, error.errors()))
+        wrong = "; ".join(describe_problem(problem, kind) for problem in error.errors())
         raise typer.BadParameter(wrong, param_hint=option) from error

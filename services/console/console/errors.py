@@ -104,7 +104,9 @@ async def _on_jobstore_error(request: Request, error: Exception) -> Response:
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problems = error.errors()
-    errors = [_make_field_problem(problem) for problem in problems]
+    body = getattr(request.scope.get("route"), "body_field", None)
+    kind = None if body is None else body.field_info.annotation
+    errors = [_make_field_problem(problem, kind) for problem in problems]
     detail = "; ".join(map(_describe, errors[:FIELDS_MAX]))
     if len(errors) > FIELDS_MAX:
         detail += f"; and {len(errors) - FIELDS_MAX} more in `errors`"
@@ -193,9 +195,10 @@ def _describe(field: FieldProblem) -> str:
     return f"{where}: {field.message}"
 
 
-def _make_field_problem(problem: Mapping[str, Any]) -> FieldProblem:
+def _make_field_problem(problem: Mapping[str, Any], kind: Any) -> FieldProblem:
     where, *path = problem["loc"]
     if where != "body":
         return FieldProblem(parameter=str(path[0] if path else where), message=message_of(problem))
     steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
-    return FieldProblem(pointer="#" + "".join(f"/{step}" for step in steps), message=message_of(problem))
+    pointer = "#" + "".join(f"/{step}" for step in steps)
+    return FieldProblem(pointer=pointer, message=message_of(problem, kind, path))

@@ -135,7 +135,8 @@ async def update(  # noqa: PLR0913, PLR0917 - each is an option
     policy_fields = parse_policy(policy, None)
     async with cli.jobstore() as jobstore:
         agent_id = await find_agent_id(jobstore, agent_id)
-        agent = json.loads(to_json(await jobstore.get_agent(agent_id)))
+        stored = json.loads(to_json(await jobstore.get_agent(agent_id)))
+        agent = {field: stored[field] for field in NewAgent.model_fields.keys() & stored.keys()}
         agent |= {field: value for field, value in (changes | more).items() if value is not None}
         agent["policy"] |= policy_fields
         new = validate_model(NewAgent, agent, "the agent")

@@ -137,7 +137,7 @@ def _validate_new_jobs(value: Any) -> "list[NewJob]":
     from contracts.resources import NewJob  # noqa: PLC0415 - same
 
     try:
-        return TypeAdapter(list[NewJob]).validate_python(value)
+        return TypeAdapter(list[NewJob]).validate_python(value, extra="forbid")
     except ValidationError as error:
-        wrong = "; ".join(map(describe_problem, error.errors()))
+        wrong = "; ".join(describe_problem(problem, list[NewJob]) for problem in error.errors())
         raise typer.BadParameter(wrong, param_hint="--file") from error

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
 from console.api.schemas import AgentsStats, IdempotencyKey, Page, PageQuery
+from contracts.fields import Strict
 from contracts.resources import Agent, NewAgent
 
 router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
@@ -15,7 +16,7 @@ stats_router = APIRouter(prefix="/api/agent-stats", tags=["agents"], route_class
 
 @router.post("", status_code=201)
 async def create_agent(
-    jobstore: CallersJobStore, agent: NewAgent, response: Response, key: IdempotencyKey = None
+    jobstore: CallersJobStore, agent: Strict[NewAgent], response: Response, key: IdempotencyKey = None
 ) -> Agent:
     """Register an agent."""
     created = await jobstore.create_agent(agent, idempotency_key=key)
@@ -42,7 +43,7 @@ async def get_agent(jobstore: CallersJobStore, agent_id: str) -> Agent:
 
 
 @router.put("/{agent_id}")
-async def update_agent(jobstore: CallersJobStore, agent_id: str, agent: NewAgent) -> Agent:
+async def update_agent(jobstore: CallersJobStore, agent_id: str, agent: Strict[NewAgent]) -> Agent:
     """Replace all fields of an agent."""
     return await jobstore.update_agent(agent_id, agent)
 

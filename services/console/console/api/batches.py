@@ -9,6 +9,7 @@ from console.api.events import EventStream
 from console.api.json_body import ManyJsonRoute
 from console.api.operations import STREAM, cancel_operation, watch_operation
 from console.api.schemas import Cancellation, IdempotencyKey, NewBatch, Page, PageQuery, Retry
+from contracts.fields import Strict
 from contracts.messages.views import Batch
 from contracts.resources import Operation
 from contracts.status import BATCH_KINDS
@@ -18,7 +19,7 @@ router = APIRouter(prefix="/api/batches", tags=["batches"], route_class=ManyJson
 
 @router.post("", status_code=201)
 async def create_batch(
-    jobstore: CallersJobStore, batch: NewBatch, response: Response, key: IdempotencyKey = None
+    jobstore: CallersJobStore, batch: Strict[NewBatch], response: Response, key: IdempotencyKey = None
 ) -> Batch:
     """Execute many jobs; the answer says job by job what was accepted. The same key is the same batch."""
     created = await jobstore.execute_jobs(
@@ -54,14 +55,20 @@ async def resume_batch(jobstore: CallersJobStore, batch_id: str) -> Operation:
 
 
 @router.post("/{batch_id}/cancel")
-async def cancel_batch(jobstore: CallersJobStore, batch_id: str, cancellation: Cancellation | None = None) -> Operation:
+async def cancel_batch(
+    jobstore: CallersJobStore, batch_id: str, cancellation: Strict[Cancellation | None] = None
+) -> Operation:
     """Let nothing more of it begin, and cancel what is live of it."""
     return await cancel_operation(jobstore, batch_id, cancellation)
 
 
 @router.post("/{batch_id}/retry", status_code=201)
 async def retry_batch(
-    jobstore: CallersJobStore, batch_id: str, response: Response, retry: Retry | None = None, key: IdempotencyKey = None
+    jobstore: CallersJobStore,
+    batch_id: str,
+    response: Response,
+    retry: Strict[Retry | None] = None,
+    key: IdempotencyKey = None,
 ) -> Batch:
     """Execute its jobs that failed, as a new batch. The same key is the same new batch."""
     retry = retry or Retry()

@@ -24,6 +24,7 @@ from console.api.schemas import (
     Resubmission,
 )
 from contracts.client import UNCHANGED
+from contracts.fields import Strict
 from contracts.resources import Job, JobCounts, JobFacets, NewJob, SavedJob
 from contracts.waiting.reasons import Waiting
 
@@ -36,7 +37,7 @@ executions_router = APIRouter(prefix="/api/executions", tags=["jobs"], route_cla
 
 @router.post("", status_code=201)
 async def create_job(
-    jobstore: CallersJobStore, job: NewJob, response: Response, key: IdempotencyKey = None
+    jobstore: CallersJobStore, job: Strict[NewJob], response: Response, key: IdempotencyKey = None
 ) -> SavedJob:
     """Create a job: ASSIGNED with an agent, PENDING without. Repeated with its id or key, it is the same job."""
     created = await jobstore.create_job(job, idempotency_key=key)
@@ -96,7 +97,7 @@ async def explain_job(jobstore: CallersJobStore, job_id: str) -> Waiting:
 
 @router.patch("/{job_id}", responses={200: TAGGED, 412: PRECONDITION_FAILED})
 async def edit_job(
-    jobstore: CallersJobStore, job_id: str, edit: Edit, response: Response, if_match: IfMatch = None
+    jobstore: CallersJobStore, job_id: str, edit: Strict[Edit], response: Response, if_match: IfMatch = None
 ) -> SavedJob:
     """Change what is asked for, while nothing is live and the job is not COMPLETED. The same edit again is one edit."""
     job = await jobstore.edit_job(job_id, edit.to_job_edit(), version=version_of(if_match, edit.version))
@@ -105,7 +106,7 @@ async def edit_job(
 
 
 @router.post("/{job_id}/assign")
-async def assign_job(jobstore: CallersJobStore, job_id: str, assignment: Assignment) -> Job:
+async def assign_job(jobstore: CallersJobStore, job_id: str, assignment: Strict[Assignment]) -> Job:
     """Assign an agent."""
     payload = assignment.payload if "payload" in assignment.model_fields_set else UNCHANGED
     return await jobstore.assign_agent(job_id, assignment.agent_id, payload)
@@ -113,7 +114,7 @@ async def assign_job(jobstore: CallersJobStore, job_id: str, assignment: Assignm
 
 @router.post("/{job_id}/execute")
 async def execute_job(
-    jobstore: CallersJobStore, job_id: str, execution: Execution | None = None, key: IdempotencyKey = None
+    jobstore: CallersJobStore, job_id: str, execution: Strict[Execution | None] = None, key: IdempotencyKey = None
 ) -> Job:
     """Ask for one execution with the payload of the latest assignment. The same key is the same execution."""
     not_before = execution.not_before if execution else None
@@ -122,7 +123,9 @@ async def execute_job(
 
 
 @router.post("/{job_id}/cancel")
-async def cancel_job(jobstore: CallersJobStore, job_id: str, cancellation: JobCancellation | None = None) -> Job:
+async def cancel_job(
+    jobstore: CallersJobStore, job_id: str, cancellation: Strict[JobCancellation | None] = None
+) -> Job:
     """Cancel what is asked for or under way. What has ended by itself is a conflict, with or without its id."""
     asked = cancellation or JobCancellation()
     return await jobstore.cancel_job(job_id, asked.reason, execution_id=asked.execution_id)
@@ -130,7 +133,7 @@ async def cancel_job(jobstore: CallersJobStore, job_id: str, cancellation: JobCa
 
 @executions_router.post("/{execution_id}/cancel")
 async def cancel_execution(
-    jobstore: CallersJobStore, execution_id: UUID, cancellation: Cancellation | None = None
+    jobstore: CallersJobStore, execution_id: UUID, cancellation: Strict[Cancellation | None] = None
 ) -> CancelledExecution:
     """Cancel one execution, also one that nobody has asked for yet. One that has ended by itself is a conflict."""
     asked = cancellation or Cancellation()
@@ -140,7 +143,7 @@ async def cancel_execution(
 
 @router.post("/{job_id}/resubmit")
 async def resubmit_job(
-    jobstore: CallersJobStore, job_id: str, resubmission: Resubmission | None = None, key: IdempotencyKey = None
+    jobstore: CallersJobStore, job_id: str, resubmission: Strict[Resubmission | None] = None, key: IdempotencyKey = None
 ) -> Job:
     """Ask for the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback."""
     comment = resubmission.comment if resubmission else None

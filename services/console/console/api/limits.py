@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
 from console.api.schemas import Limits
-from contracts.fields import LimitName, Tenant
+from contracts.fields import LimitName, Strict, Tenant
 from contracts.resources import Limit, NewLimit
 
 router = APIRouter(prefix="/api/limits", tags=["limits"], route_class=JsonRoute)
@@ -26,7 +26,7 @@ async def confirm_limits(jobstore: CallersJobStore) -> Limits:
 
 
 @router.put("/{name:path}")
-async def set_limit(jobstore: CallersJobStore, name: LimitName, limit: NewLimit) -> Limit:
+async def set_limit(jobstore: CallersJobStore, name: LimitName, limit: Strict[NewLimit]) -> Limit:
     """Set or replace a limit: of `agent:<id>`, `tenant:<name>` or `label:<key>=<value>`; `*`: each without its own."""
     return await jobstore.set_limit(name, limit)
 

@@ -12,6 +12,7 @@ from console.api.json_body import ManyJsonRoute
 from console.api.schemas import Cancellation, IdempotencyKey, ItemsQuery, OperationsQuery, Page, Retry
 from console.live.changes import make_frame
 from contracts.client import JobStoreClient
+from contracts.fields import Strict
 from contracts.messages.operations import NewOperation, OperationItem, OperationPreview
 from contracts.resources import Operation
 
@@ -28,14 +29,14 @@ STREAM: Final[dict[str, Any]] = {
 
 
 @router.post("/preview")
-async def preview_operation(jobstore: CallersJobStore, operation: NewOperation) -> OperationPreview:
+async def preview_operation(jobstore: CallersJobStore, operation: Strict[NewOperation]) -> OperationPreview:
     """How many jobs an operation would be about, some of them, and what they may cost; nothing is made."""
     return await jobstore.preview_operation(operation)
 
 
 @router.post("", status_code=201)
 async def create_operation(
-    jobstore: CallersJobStore, operation: NewOperation, response: Response, key: IdempotencyKey = None
+    jobstore: CallersJobStore, operation: Strict[NewOperation], response: Response, key: IdempotencyKey = None
 ) -> Operation:
     """Do something to many jobs: those that match now. It is carried out from then on. The same key is the same one."""
     created = await jobstore.create_operation(operation, idempotency_key=key)
@@ -81,7 +82,7 @@ async def resume_operation(jobstore: CallersJobStore, operation_id: str) -> Oper
 
 @router.post("/{operation_id}/cancel")
 async def cancel_operation(
-    jobstore: CallersJobStore, operation_id: str, cancellation: Cancellation | None = None
+    jobstore: CallersJobStore, operation_id: str, cancellation: Strict[Cancellation | None] = None
 ) -> Operation:
     """Let nothing more of it begin, and cancel what is live of its executions."""
     cancellation = cancellation or Cancellation()
@@ -93,7 +94,7 @@ async def retry_operation(
     jobstore: CallersJobStore,
     operation_id: str,
     response: Response,
-    retry: Retry | None = None,
+    retry: Strict[Retry | None] = None,
     key: IdempotencyKey = None,
 ) -> Operation:
     """Execute its jobs that failed, as a new operation. The same key is the same new one."""

@@ -8,6 +8,7 @@ from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
 from console.api.schemas import Range
 from console.errors import MEDIA_TYPE
+from contracts.fields import Strict
 from contracts.messages.views import DeadLetters, NewResolution, Overview, Resolved
 
 router = APIRouter(prefix="/api", tags=["overview"], route_class=JsonRoute)
@@ -36,6 +37,6 @@ async def list_dead_letters(
 
 
 @router.post("/dead-letters/resolve", responses={404: _NO_DLQ})
-async def resolve_dead_letters(jobstore: CallersJobStore, new: NewResolution) -> Resolved:
+async def resolve_dead_letters(jobstore: CallersJobStore, new: Strict[NewResolution]) -> Resolved:
     """Redrive or discard open dead letters, 500 at most; ask again from `next_offset` to `to_offset` for the rest."""
     return await jobstore.resolve_dead_letters(new)

@@ -6,6 +6,7 @@ from console.api.auth import CallersJobStore
 from console.api.json_body import ManyJsonRoute
 from console.api.judging.judges import NameInPath
 from console.api.schemas import NewGoldenSet, Retirement
+from contracts.fields import Strict
 from contracts.messages.judging import NamedGoldenSet
 
 router = APIRouter(prefix="/api/judges/{name}/golden-set", tags=["judges"], route_class=ManyJsonRoute)
@@ -18,7 +19,7 @@ async def get_golden_set(jobstore: CallersJobStore, name: NameInPath) -> NamedGo
 
 
 @router.put("")
-async def put_golden_set(jobstore: CallersJobStore, name: NameInPath, new: NewGoldenSet) -> NamedGoldenSet:
+async def put_golden_set(jobstore: CallersJobStore, name: NameInPath, new: Strict[NewGoldenSet]) -> NamedGoldenSet:
     """Replace the golden set of a policy: from now on a version is promoted by its report on exactly these cases."""
     return await jobstore.put_golden_set(
         name,
@@ -32,7 +33,7 @@ async def put_golden_set(jobstore: CallersJobStore, name: NameInPath, new: NewGo
 
 @router.post("/retire")
 async def retire_golden_set(
-    jobstore: CallersJobStore, name: NameInPath, retirement: Retirement | None = None
+    jobstore: CallersJobStore, name: NameInPath, retirement: Strict[Retirement | None] = None
 ) -> NamedGoldenSet:
     """Let versions of a policy take over without it; the cases stay, and putting a set again brings it back."""
     return await jobstore.retire_golden_set(name, reason=retirement.reason if retirement else None)

@@ -20,6 +20,7 @@ from console.api.schemas import (
 )
 from console.errors import MEDIA_TYPE, ProblemError
 from contracts.criteria import CriteriaRemarks
+from contracts.fields import Strict
 from contracts.judging.policy import Name
 from contracts.messages.judging import NamedCriteriaSet, NamedJudgePolicy, SavedCriteriaSet, SavedJudgePolicy
 
@@ -55,7 +56,11 @@ async def get_judge_policy(
 
 @router.put("/{name}", responses=_PUT)
 async def put_judge_policy(
-    jobstore: CallersJobStore, name: NameInPath, new: NewJudgePolicy, response: Response, if_match: IfMatch = None
+    jobstore: CallersJobStore,
+    name: NameInPath,
+    new: Strict[NewJudgePolicy],
+    response: Response,
+    if_match: IfMatch = None,
 ) -> SavedJudgePolicy:
     """Add a version, unless the newest says the same. The first is current; later ones once they are promoted."""
     if new.policy.name != name:
@@ -68,7 +73,9 @@ async def put_judge_policy(
 
 
 @router.post("/{name}/promote")
-async def promote_judge_policy(jobstore: CallersJobStore, name: NameInPath, promotion: Promotion) -> NamedJudgePolicy:
+async def promote_judge_policy(
+    jobstore: CallersJobStore, name: NameInPath, promotion: Strict[Promotion]
+) -> NamedJudgePolicy:
     """Let new executions be judged by a version; what is under way stays as it is."""
     reason, report = promotion.force_reason, promotion.report
     return await jobstore.promote_judge_policy(name, promotion.version, report=report, force_reason=reason)
@@ -76,7 +83,7 @@ async def promote_judge_policy(jobstore: CallersJobStore, name: NameInPath, prom
 
 @router.post("/{name}/retire")
 async def retire_judge_policy(
-    jobstore: CallersJobStore, name: NameInPath, retirement: Retirement | None = None
+    jobstore: CallersJobStore, name: NameInPath, retirement: Strict[Retirement | None] = None
 ) -> NamedJudgePolicy:
     """Let no new execution be judged by it; its versions stay, and promoting one brings it back."""
     return await jobstore.retire_judge_policy(name, reason=retirement.reason if retirement else None)
@@ -102,7 +109,11 @@ async def get_criteria_set(
 
 @sets_router.put("/{name}", responses=_PUT)
 async def put_criteria_set(
-    jobstore: CallersJobStore, name: NameInPath, new: NewCriteriaSet, response: Response, if_match: IfMatch = None
+    jobstore: CallersJobStore,
+    name: NameInPath,
+    new: Strict[NewCriteriaSet],
+    response: Response,
+    if_match: IfMatch = None,
 ) -> SavedCriteriaSet:
     """Add a version, which is current at once, unless the newest says the same."""
     expected = version_of(if_match, None)
@@ -113,13 +124,13 @@ async def put_criteria_set(
 
 @sets_router.post("/{name}/retire")
 async def retire_criteria_set(
-    jobstore: CallersJobStore, name: NameInPath, retirement: Retirement | None = None
+    jobstore: CallersJobStore, name: NameInPath, retirement: Strict[Retirement | None] = None
 ) -> NamedCriteriaSet:
     """Let no new execution be judged by it; its versions stay, and putting the set again brings it back."""
     return await jobstore.retire_criteria_set(name, reason=retirement.reason if retirement else None)
 
 
 @criteria_router.post("/lint")
-async def lint_criteria(jobstore: CallersJobStore, new: NewCriteria) -> CriteriaRemarks:
+async def lint_criteria(jobstore: CallersJobStore, new: Strict[NewCriteria]) -> CriteriaRemarks:
     """Say what might be meant otherwise in criteria, or judged better; nothing is stored."""
     return await jobstore.lint_criteria(criteria=new.criteria)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute, ManyJsonRoute
 from console.api.schemas import IdempotencyKey, Page, PageQuery
-from contracts.fields import Model
+from contracts.fields import Model, Strict
 from contracts.messages.judgings import Judging, NewJudgings, RejudgeReport
 
 router = APIRouter(prefix="/api/judgings", tags=["judgings"], route_class=ManyJsonRoute)
@@ -23,7 +23,7 @@ class QueuedJudgings(Model):
 
 @router.post("", status_code=201)
 async def create_judgings(
-    jobstore: CallersJobStore, judgings: NewJudgings, response: Response, key: IdempotencyKey = None
+    jobstore: CallersJobStore, judgings: Strict[NewJudgings], response: Response, key: IdempotencyKey = None
 ) -> QueuedJudgings:
     """Judge results without a job: validators do when they have room. They are kept for a day."""
     group_id = await jobstore.create_judgings(judgings, idempotency_key=key)
