@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic_core import from_json
 
 from contracts.checks import CHECK_MAX_CHARS, find_fault
+from contracts.errors import ErrorCode
 from contracts.fields import Model, StrictModel, Text
 from contracts.jsontext import json_text
 
@@ -97,7 +98,7 @@ def parse_criteria(text: str) -> list[Criterion]:
     Raise CriteriaError if a job cannot have them.
     """
     if text.count("\n") >= LINES_MAX:
-        raise CriteriaError(f"a text of criteria has at most {LINES_MAX} lines", code="criteria_too_many")
+        raise CriteriaError(f"a text of criteria has at most {LINES_MAX} lines", code=ErrorCode.CRITERIA_TOO_MANY)
     return list(_check_kept(text)) if len(text) <= KEPT_MAX_CHARS else _check(_read_lines(text))
 
 
@@ -121,7 +122,7 @@ def join_forms(text: str | None, criteria: Sequence[Criterion] | None) -> tuple[
     parsed = parse_criteria(text)
     if criteria is not None and parsed != list(criteria):
         message = "acceptance_criteria and criteria say different things: give one of them, or the same in both"
-        raise CriteriaError(message, code="criteria_conflict")
+        raise CriteriaError(message, code=ErrorCode.CRITERIA_CONFLICT)
     return text, parsed
 
 
@@ -129,7 +130,7 @@ def check_numbers(references: Mapping[int, str], criteria: Sequence[Criterion]) 
     """Raise CriteriaError (`reference_unknown`) where a reference is given for a number that no criterion has."""
     if unknown := sorted(number for number in references if not 1 <= number <= len(criteria)):
         message = f"a reference is given for criterion {unknown[0]}, and the job has {len(criteria)} of its own"
-        raise CriteriaError(message, code="reference_unknown")
+        raise CriteriaError(message, code=ErrorCode.REFERENCE_UNKNOWN)
 
 
 def format_references(references: Mapping[int, str]) -> str | None:
@@ -176,40 +177,40 @@ def _check(criteria: Iterable[Criterion]) -> list[Criterion]:
         _check_criterion(one, f"criterion {place}")
         if one.kind == _CHECK and (chars := chars + len(one.text)) > CHECKS_MAX_CHARS:
             message = f"the checks have more than {CHECKS_MAX_CHARS} characters together, up to criterion {place}"
-            raise CriteriaError(message, code="criterion_too_long")
+            raise CriteriaError(message, code=ErrorCode.CRITERION_TOO_LONG)
         checked.append(one)
     if not checked:
-        raise CriteriaError("a job needs at least one criterion", code="criteria_empty")
+        raise CriteriaError("a job needs at least one criterion", code=ErrorCode.CRITERIA_EMPTY)
     if not any(one.required for one in checked):
         message = "all criteria are optional, so that any result would do: make at least one required"
-        raise CriteriaError(message, code="no_required_criterion")
+        raise CriteriaError(message, code=ErrorCode.NO_REQUIRED_CRITERION)
     return checked
 
 
 def _check_count(count: int) -> None:
     if count > CRITERIA_MAX:
         message = f"a job has at most {CRITERIA_MAX} criteria: join some, or leave some out"
-        raise CriteriaError(message, code="criteria_too_many")
+        raise CriteriaError(message, code=ErrorCode.CRITERIA_TOO_MANY)
 
 
 def _check_criterion(one: Criterion, name: str) -> None:
     text, bare = one.text, one.text.strip(_BLANK)
     if not bare:
-        raise CriteriaError(f"{name} has no words", code="criteria_empty")
+        raise CriteriaError(f"{name} has no words", code=ErrorCode.CRITERIA_EMPTY)
     most = CHECK_MAX_CHARS if one.kind == _CHECK else CRITERION_MAX_CHARS
     if len(text) > most:
         message = f"{name} has {len(text)} characters, more than {most}: shorten or divide it"
-        raise CriteriaError(message, code="criterion_too_long")
+        raise CriteriaError(message, code=ErrorCode.CRITERION_TOO_LONG)
     if one.kind not in _KINDS:
         message = f"{name} is of a kind that nobody knows: a kind is {_MEETS}, {_NEVER} or {_CHECK}"
-        raise CriteriaError(message, code="criterion_reserved")
+        raise CriteriaError(message, code=ErrorCode.CRITERION_RESERVED)
     prefixes = _PREFIXES.match(text)
     if text != bare or "\n" in text or (prefixes is not None and prefixes.end()):
         message = (
             f"{name} would read as another: its text may have no line break, no white space around it, and no bullet, "
             "number, `optional:`, `never:` or `check:` before it (these, once and in this order, are its prefixes)"
         )
-        raise CriteriaError(message, code="criterion_ambiguous")
+        raise CriteriaError(message, code=ErrorCode.CRITERION_AMBIGUOUS)
     if one.kind == _CHECK and (fault := find_fault(text)) is not None:
         raise CriteriaError(f"{name}, at character {fault.at + 1} of its check: {fault}", code=fault.code)
 
@@ -235,14 +236,14 @@ def _check_references(references: dict[int, str]) -> dict[int, str]:
     chars = 0
     for number, text in references.items():
         if not text.strip(_BLANK):
-            raise CriteriaError(f"the reference for criterion {number} has no words", code="reference_empty")
+            raise CriteriaError(f"the reference for criterion {number} has no words", code=ErrorCode.REFERENCE_EMPTY)
         chars += len(text)
         if len(text) > REFERENCE_MAX_CHARS or chars > REFERENCES_MAX_CHARS:
             message = (
                 f"a reference has at most {REFERENCE_MAX_CHARS} characters, and those of a job have at most "
                 f"{REFERENCES_MAX_CHARS} together: that for criterion {number} is too long"
             )
-            raise CriteriaError(message, code="reference_too_long")
+            raise CriteriaError(message, code=ErrorCode.REFERENCE_TOO_LONG)
     return dict(sorted(references.items()))
 
 

@@ -23,6 +23,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from contracts.errors import ErrorCode
+
 T = TypeVar("T")
 
 
@@ -180,7 +182,7 @@ def find_problem(error: ValidationError) -> Mapping[str, Any]:
 
 def code_of_problem(problem: Mapping[str, Any]) -> str | None:
     """Return the stable code of a problem, where it has one."""
-    return "malformed_json" if problem["type"] == "json_invalid" else code_of(problem)
+    return ErrorCode.MALFORMED_JSON if problem["type"] == "json_invalid" else code_of(problem)
 
 
 class Model(BaseModel):

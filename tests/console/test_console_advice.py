@@ -69,5 +69,6 @@ def assigned(line: ast.AST) -> Iterator[str]:
 
 def literals(value: ast.expr) -> Iterator[str]:
     for node in ast.walk(value):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+        match node:
+            case ast.Attribute(value=ast.Name(id="ErrorCode"), attr=name):
+                yield name.lower()

@@ -39,7 +39,7 @@ async def problem(answer, status, code):
         (Status.UNAUTHENTICATED, "unauthenticated", 401),
         (Status.PERMISSION_DENIED, "permission_denied", 403),
         (Status.RESOURCE_EXHAUSTED, "queue_full", 429),
-        (Status.DEADLINE_EXCEEDED, "deadline_exceeded", 503),
+        (Status.DEADLINE_EXCEEDED, "call_deadline_exceeded", 503),
         (Status.UNIMPLEMENTED, "unimplemented", 501),
         (Status.INTERNAL, "internal", 502),
     ],

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol, Self
 
+from contracts.errors import ErrorCode
 from contracts.status import Outcome
 
 #: Characters of what is quoted of a result, and of what is told of it; what is longer is cut.
@@ -19,7 +20,7 @@ _UNSHOWN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud80
 class CheckError(ValueError):
     """A text that is no check. `code` says why: check_unknown or check_invalid; `at` is where, in its characters."""
 
-    def __init__(self, message: str, at: int = 0, code: str = "check_invalid") -> None:
+    def __init__(self, message: str, at: int = 0, code: str = ErrorCode.CHECK_INVALID) -> None:
         super().__init__(message)
         self.at = at
         self.code = code

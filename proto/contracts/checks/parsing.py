@@ -12,6 +12,7 @@ from contracts.checks.holding import Within, read_valid, read_within
 from contracts.checks.paths import Each, Equals, read_json_path
 from contracts.checks.schema import read_json_schema
 from contracts.checks.texts import Url, read_contains, read_length, read_matches
+from contracts.errors import ErrorCode
 from contracts.status import Outcome
 
 #: Characters of a check at most.
@@ -99,7 +100,7 @@ def _read(text: str, forms: dict[str, Callable[[str, str], Check]]) -> Check:
     if (read := forms.get(name)) is None:
         near = difflib.get_close_matches(name, forms)
         hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(forms)}"
-        raise CheckError(f"there is no check `{name[:50]}`: {hint}", code="check_unknown")
+        raise CheckError(f"there is no check `{name[:50]}`: {hint}", code=ErrorCode.CHECK_UNKNOWN)
     try:
         return read(name, text[match.end() :])
     except CheckError as error:

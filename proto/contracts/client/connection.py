@@ -10,6 +10,7 @@ from grpc import ChannelCredentials as Credentials
 
 from contracts import messages
 from contracts.channels import LEFT_STATUSES, open_channel
+from contracts.errors import ErrorCode
 
 Response = TypeVar("Response")
 
@@ -21,7 +22,10 @@ WATCH_BACKOFF_MAX_S = 5.0
 
 
 #: Where the name of a status is the code of a refusal, too: an execution that was cancelled answers `cancelled`.
-_STATUS_CODES: Final = {grpc.StatusCode.CANCELLED: "call_cancelled"}
+_STATUS_CODES: Final = {
+    grpc.StatusCode.CANCELLED: ErrorCode.CALL_CANCELLED,
+    grpc.StatusCode.DEADLINE_EXCEEDED: ErrorCode.CALL_DEADLINE_EXCEEDED,
+}
 
 
 class JobStoreError(Exception):

@@ -17,6 +17,7 @@ from contracts.client.connection import JobStoreError, watch_backoffs_s
 from contracts.client.judges import JudgesClient
 from contracts.client.operations import OperationsClient
 from contracts.client.receipts import ReceiptsClient
+from contracts.errors import ErrorCode
 from contracts.identity import new_execution_id
 from contracts.messages.filters import job_filter_message
 from contracts.status import JobOrder, JobStatus
@@ -47,7 +48,7 @@ UNCHANGED: Final = object()
 _HEALTH_CHECK, _SERVING = "/grpc.health.v1.Health/Check", b"\x08\x01"
 
 #: The jobstore does not answer, or does not say why it does not serve.
-UNREACHABLE: Final = "jobstore_unreachable"
+UNREACHABLE: Final = ErrorCode.JOBSTORE_UNREACHABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +312,7 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
                     return event.cursor
         except TimeoutError:
             message = f"no response within {self._timeout_s:g} s"
-            raise JobStoreError("deadline_exceeded", message, grpc.StatusCode.DEADLINE_EXCEEDED) from None
+            raise JobStoreError(ErrorCode.CALL_DEADLINE_EXCEEDED, message, grpc.StatusCode.DEADLINE_EXCEEDED) from None
         raise AssertionError
 
     async def create_agent(self, agent: NewAgent, *, idempotency_key: str | None = None) -> Agent:

@@ -11,6 +11,7 @@ from uuid import UUID
 from contracts import messages
 from contracts.client.connection import JobStoreError, watch_backoffs_s
 from contracts.client.judgings import JudgingsClient
+from contracts.errors import ErrorCode
 from contracts.identity import new_execution_id
 from contracts.messages.filters import job_filter_message
 from contracts.status import JobStatus, OperationState
@@ -165,7 +166,7 @@ class OperationsClient(JudgingsClient):
             await self._call(self._operations.RemoveLimit, pb.RemoveLimitRequest(name=name))
         except JobStoreError as error:
             # A call may be sent again after it was carried out: what was there is removed.
-            if error.code != "unknown_limit" or name not in {limit.name for limit in listed.limits}:
+            if error.code != ErrorCode.UNKNOWN_LIMIT or name not in {limit.name for limit in listed.limits}:
                 raise
 
     async def pause(self, name: str) -> Limit:

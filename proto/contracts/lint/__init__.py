@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from contracts.criteria import Criterion, CriterionWarning
+from contracts.errors import ErrorCode
 from contracts.lint.contradictions import find_contradictions
 from contracts.lint.rules import RULES
 from contracts.lint.whole import is_about_the_whole
@@ -21,7 +22,7 @@ def find_notes(criteria: Sequence[Criterion]) -> list[CriterionWarning]:
     warned = {warning.criterion for warning in find_warnings(criteria)}
     return [
         CriterionWarning(
-            code="criterion_about_the_whole",
+            code=ErrorCode.CRITERION_ABOUT_THE_WHOLE,
             criterion=place,
             message=f"criterion {place + 1} is about the whole: of a result longer than a section its head, its "
             "tail and a sample are judged, or the policy refuses (`whole`)",

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from contracts.criteria import Criterion, CriterionWarning
+from contracts.errors import ErrorCode
 from contracts.lint.lengths import list_lengths
 from contracts.lint.words import SUBJECT
 
@@ -51,5 +52,5 @@ def _normalize(one: Criterion) -> tuple[str, str]:
 def _contradict(place: int, one: Criterion, words: str) -> CriterionWarning:
     message = f"criterion {place + 1} {words}: no result meets both, so take one away or make it optional"
     return CriterionWarning(
-        code="criterion_contradicts", criterion=place, message=message, suggestion=f"optional: {one}"
+        code=ErrorCode.CRITERION_CONTRADICTS, criterion=place, message=message, suggestion=f"optional: {one}"
     )

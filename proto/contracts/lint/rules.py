@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from contracts.criteria import Criterion
+from contracts.errors import ErrorCode
 from contracts.lint.absence import is_of_absence, say_broken
 from contracts.lint.lengths import asks_for_length_alone, list_lengths
 from contracts.lint.sight import find_unseen
@@ -101,7 +102,7 @@ def _find_empty(one: Criterion) -> Warned | None:
     if words not in _PLACEHOLDERS or re.search(r"\d", one.text):
         return None
     message = "says nothing that a result could be judged by: say what one must see in it"
-    return "criterion_says_nothing", message, "It answers each question that the description asks"
+    return ErrorCode.CRITERION_SAYS_NOTHING, message, "It answers each question that the description asks"
 
 
 def _find_check(one: Criterion) -> Warned | None:
@@ -110,7 +111,7 @@ def _find_check(one: Criterion) -> Warned | None:
         return None
     optional = "" if one.required else "optional: "
     message = "can be a check, which is certain and costs nothing"
-    return "criterion_better_as_check", message, "\n".join(f"{optional}check: {check}" for check in checks)
+    return ErrorCode.CRITERION_BETTER_AS_CHECK, message, "\n".join(f"{optional}check: {check}" for check in checks)
 
 
 def _suggest_checks(one: Criterion) -> Iterator[str]:
@@ -134,7 +135,7 @@ def _find_unseen(one: Criterion) -> Warned | None:
         "or ask for what stands in the result"
     )
     optional = "" if one.required else "optional: "
-    return "criterion_out_of_sight", message, f"{optional}{unseen.instead}"
+    return ErrorCode.CRITERION_OUT_OF_SIGHT, message, f"{optional}{unseen.instead}"
 
 
 def _find_joined(one: Criterion) -> Warned | None:
@@ -142,7 +143,11 @@ def _find_joined(one: Criterion) -> Warned | None:
         if min(len(WORD.findall(first)), len(WORD.findall(second))) >= _CLAUSE_WORDS_MIN:
             message = "asks for two things, of which a result may meet one: write two criteria"
             prefixes = str(one)[: len(str(one)) - len(one.text)]
-            return "criterion_joins_two", message, f"{prefixes}{first}\n{prefixes}{second[0].upper()}{second[1:]}"
+            return (
+                ErrorCode.CRITERION_JOINS_TWO,
+                message,
+                f"{prefixes}{first}\n{prefixes}{second[0].upper()}{second[1:]}",
+            )
     return None
 
 
@@ -169,7 +174,7 @@ def _find_absence(one: Criterion) -> Warned | None:
     )
     broken = say_broken(one.text.rstrip("."))
     optional = "" if one.required else "optional: "
-    return "criterion_reads_as_absence", message, broken and f"{optional}never: {broken}"
+    return ErrorCode.CRITERION_READS_AS_ABSENCE, message, broken and f"{optional}never: {broken}"
 
 
 def _find_vague(one: Criterion) -> Warned | None:
@@ -181,7 +186,7 @@ def _find_vague(one: Criterion) -> Warned | None:
     instead = next(words for pattern, words in _VAGUE.items() if re.fullmatch(pattern, vague[0], re.IGNORECASE))
     optional = "" if one.required else "optional: "
     message = f"leaves to the judge what `{vague[0]}` is: say what one sees in a result that is so"
-    return "criterion_vague", message, f"{optional}{instead}"
+    return ErrorCode.CRITERION_VAGUE, message, f"{optional}{instead}"
 
 
 RULES: Final[Sequence[Callable[[Criterion], Warned | None]]] = (

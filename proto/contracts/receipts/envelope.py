@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from contracts.errors import ErrorCode
 from contracts.jsontext import json_text, parse_json
 from contracts.receipts.errors import ReceiptError
 from contracts.receipts.keys import PublicKey, PublicKeys, ReceiptKey
@@ -43,21 +44,21 @@ def open_envelope(text: bytes, keys: PublicKeys) -> tuple[PublicKey, bytes]:
     payload = _decode(envelope.get("payload"), "payload")
     signatures = envelope.get("signatures")
     if not isinstance(signatures, list) or not all(isinstance(each, Mapping) for each in signatures):
-        raise ReceiptError("the envelope has no list of signatures", code="malformed_receipt")
+        raise ReceiptError("the envelope has no list of signatures", code=ErrorCode.MALFORMED_RECEIPT)
     if len(signatures) != 1:
         message = f"the envelope has {len(signatures)} signatures, and a receipt has one"
-        raise ReceiptError(message, code="malformed_receipt")
+        raise ReceiptError(message, code=ErrorCode.MALFORMED_RECEIPT)
     keyid, signature = signatures[0].get("keyid"), _decode(signatures[0].get("sig"), "sig")
     if not isinstance(keyid, str) or not keyid:
-        raise ReceiptError("the signature does not say by its keyid whose it is", code="malformed_receipt")
+        raise ReceiptError("the signature does not say by its keyid whose it is", code=ErrorCode.MALFORMED_RECEIPT)
     payload_type = envelope.get("payloadType")
     if payload_type != PAYLOAD_TYPE:
         message = f"the payload is of the type {str(payload_type)[:80]!r}, and a receipt's is {PAYLOAD_TYPE}"
-        raise ReceiptError(message, code="other_payload_type")
+        raise ReceiptError(message, code=ErrorCode.OTHER_PAYLOAD_TYPE)
     key = keys.find(keyid)
     if not key.has_signed(signature, encode(PAYLOAD_TYPE, payload)):
         message = "the signature is not that of the key that it names: the receipt was changed, or is forged"
-        raise ReceiptError(message, code="bad_signature")
+        raise ReceiptError(message, code=ErrorCode.BAD_SIGNATURE)
     return key, payload
 
 
@@ -68,14 +69,14 @@ def parse_unambiguous(text: bytes, name: str) -> Mapping[str, Any]:
     """
     if len(text) > ENVELOPE_MAX_BYTES:
         message = f"{name} has more than {ENVELOPE_MAX_BYTES} bytes, which no receipt has"
-        raise ReceiptError(message, code="malformed_receipt")
+        raise ReceiptError(message, code=ErrorCode.MALFORMED_RECEIPT)
     try:
         parse_json(text)  # bounds its depth, and takes nothing but RFC 8259
         value = json.loads(text, object_pairs_hook=_join_members)
     except ValueError as error:
-        raise ReceiptError(f"{name} is not well-formed JSON: {error}", code="malformed_receipt") from None
+        raise ReceiptError(f"{name} is not well-formed JSON: {error}", code=ErrorCode.MALFORMED_RECEIPT) from None
     if not isinstance(value, dict):
-        raise ReceiptError(f"{name} is no JSON object", code="malformed_receipt")
+        raise ReceiptError(f"{name} is no JSON object", code=ErrorCode.MALFORMED_RECEIPT)
     return value
 
 
@@ -93,4 +94,4 @@ def _decode(text: object, name: str) -> bytes:
             return decode_base64(text)
     except ValueError:
         pass
-    raise ReceiptError(f"the envelope's {name} is no base64", code="malformed_receipt")
+    raise ReceiptError(f"the envelope's {name} is no base64", code=ErrorCode.MALFORMED_RECEIPT)

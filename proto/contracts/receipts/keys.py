@@ -10,6 +10,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, ValidationError, model_validator
 
+from contracts.errors import ErrorCode
 from contracts.fields import Model, describe_problem
 from contracts.jsontext import parse_json
 from contracts.receipts.errors import ReceiptError
@@ -99,14 +100,14 @@ class PublicKeys:
             items = answer["items"] if isinstance(answer, Mapping) else None
             if not isinstance(items, list):
                 raise ReceiptError(
-                    'these are no keys of receipts: `{"items": [..]}` is expected', code="malformed_keys"
+                    'these are no keys of receipts: `{"items": [..]}` is expected', code=ErrorCode.MALFORMED_KEYS
                 )
             return cls([PublicKey.model_validate(item) for item in items])
         except ValidationError as error:
             wrong = "; ".join(map(describe_problem, error.errors()))
-            raise ReceiptError(f"a key of receipts cannot be used: {wrong}", code="malformed_keys") from None
+            raise ReceiptError(f"a key of receipts cannot be used: {wrong}", code=ErrorCode.MALFORMED_KEYS) from None
         except (ValueError, KeyError) as error:
-            raise ReceiptError(f"these are no keys of receipts: {error}", code="malformed_keys") from None
+            raise ReceiptError(f"these are no keys of receipts: {error}", code=ErrorCode.MALFORMED_KEYS) from None
 
     @classmethod
     def parse_one(cls, text: str) -> Self:
@@ -115,13 +116,13 @@ class PublicKeys:
             return cls([PublicKey.of(decode_base64(text.strip()))])
         except ValueError:
             message = f"this is no key of receipts: the base64 of {KEY_BYTES} bytes is expected"
-            raise ReceiptError(message, code="malformed_keys") from None
+            raise ReceiptError(message, code=ErrorCode.MALFORMED_KEYS) from None
 
     def find(self, keyid: str) -> PublicKey:
         """Return the key with an id. Raise ReceiptError if none has it."""
         if (key := self._keys.get(keyid)) is None:
             message = f"no key that was given has the id {keyid[:80]!r}: the receipt is of another system, or forged"
-            raise ReceiptError(message, code="unknown_key")
+            raise ReceiptError(message, code=ErrorCode.UNKNOWN_KEY)
         return key
 
 

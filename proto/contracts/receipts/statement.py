@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from contracts.criteria import format_line
+from contracts.errors import ErrorCode
 from contracts.fields import Model, describe_problem
 from contracts.jsontext import json_text
 from contracts.judging.verdict import CriterionVerdict, Verdict
@@ -25,7 +26,7 @@ STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "urn:signoff:verdict:v1"
 
 #: Codes of a log's entry that are stated, since they say how its verdict came to be.
-STATED_CODES: Final = frozenset({"rejudged", "verdict_reused"})
+STATED_CODES: Final = frozenset({ErrorCode.REJUDGED, ErrorCode.VERDICT_REUSED})
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -168,12 +169,12 @@ def _read_statement(value: Mapping[str, Any]) -> Statement:
     for member, known in (("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE)):
         if (stated := value.get(member)) != known:
             message = f"what is signed is no receipt: its {member} is {str(stated)[:80]!r}, and a receipt's is {known}"
-            raise ReceiptError(message, code="unknown_predicate")
+            raise ReceiptError(message, code=ErrorCode.UNKNOWN_PREDICATE)
     try:
         return Statement.model_validate(value)
     except ValidationError as error:
         wrong = "; ".join(map(describe_problem, error.errors()))
-        raise ReceiptError(f"the statement cannot be read: {wrong}", code="malformed_receipt") from None
+        raise ReceiptError(f"the statement cannot be read: {wrong}", code=ErrorCode.MALFORMED_RECEIPT) from None
 
 
 def _format_line(text: str, one: CriterionVerdict | JudgedCriterion) -> str:

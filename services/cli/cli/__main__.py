@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from cli.plain_values import PlainGroup
+from contracts.errors import ErrorCode
 
 Command = TyperCommand | TyperGroup
 
@@ -107,7 +108,7 @@ def _telling_usage_as_json(words: Sequence[str]) -> Iterator[None]:
     except USAGE_ERROR as error:
         if "--json" not in words:
             raise
-        document = {"error": {"code": "usage", "message": error.format_message()}}
+        document = {"error": {"code": ErrorCode.USAGE, "message": error.format_message()}}
         sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
         raise typer.Exit(error.exit_code) from None
 

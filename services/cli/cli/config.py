@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import CommandError
+from contracts.errors import ErrorCode
 
 DATA_DIR = Path(".signoff")
 ENDPOINTS = DATA_DIR / "endpoints.json"
@@ -70,11 +71,11 @@ def read_token(token: str | None, file: Path | None) -> str | None:
     """
     if token and file:
         message = "a token is given as text (--token, SIGNOFF_TOKEN) and in a file (--token-file, SIGNOFF_TOKEN_FILE)"
-        raise CommandError(f"{message}: give one of them", code="two_tokens")
+        raise CommandError(f"{message}: give one of them", code=ErrorCode.TWO_TOKENS)
     try:
         values = (file.read_text() if file else token or "").replace(",", " ").split()
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"cannot read the token's file: {error}", code="token_unreadable") from error
+        raise CommandError(f"cannot read the token's file: {error}", code=ErrorCode.TOKEN_UNREADABLE) from error
     return values[0] if values else None
 
 
@@ -98,7 +99,7 @@ def read_endpoints(file: Path) -> Target:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"cannot read the endpoints file {file}: {error}; is `signoff up` running?"
-        raise CommandError(message, code="endpoints_unreadable") from error
+        raise CommandError(message, code=ErrorCode.ENDPOINTS_UNREADABLE) from error
 
 
 def _override(target: Target, options: dict[str, str | None]) -> Target:

@@ -24,6 +24,7 @@ from cli.config import Target
 from cli.session import connect
 from contracts.agents.urls import has_userinfo, hide_userinfo
 from contracts.client import UNREACHABLE, JobStoreClient, JobStoreError
+from contracts.errors import ErrorCode
 from contracts.resources import Agent
 from contracts.topics import TOPICS, Topic
 from contracts.waiting.codes import CONFIRM_LIMITS
@@ -267,7 +268,7 @@ async def _question(jobstore: JobStoreClient, outage: str | None) -> list[Check]
         if isinstance(answer, BaseException) and not isinstance(answer, JobStoreError):
             raise answer
     errors = [answer for answer in answers if isinstance(answer, JobStoreError)]
-    refused = [error for error in errors if error.code in {"unauthenticated", "forbidden"}]
+    refused = [error for error in errors if error.code in {ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN}]
     if refused:
         remedy = "give an administrator's with --token, --token-file or SIGNOFF_TOKEN"
         return [Check("token", False, refused[0].message, remedy)]

@@ -5,6 +5,7 @@ from typing import Any
 
 from cli.config import Target
 from cli.errors import CommandError
+from contracts.errors import ErrorCode
 from contracts.fact_keys import FactKeys
 from contracts.signing import Secrets
 
@@ -34,7 +35,7 @@ def find_fact_keys(target: Target) -> FactKeys | None:
         keys = [*derived, *(key for key in others if key not in derived)]
         return FactKeys(keys) if keys else None
     except ValueError as error:
-        raise CommandError(f"SIGNOFF_SECRETS, SIGNOFF_FACT_KEYS: {error}", code="bad_settings") from None
+        raise CommandError(f"SIGNOFF_SECRETS, SIGNOFF_FACT_KEYS: {error}", code=ErrorCode.BAD_SETTINGS) from None
 
 
 def _read_environment() -> list[str]:
@@ -56,7 +57,7 @@ def require_fact_keys(target: Target) -> FactKeys:
     """Return the keys that check facts. Raise CommandError if none is known."""
     keys = find_fact_keys(target)
     if keys is None:
-        raise CommandError(f"no key of facts is known: {HOW_TO_GIVE}", code="no_fact_keys")
+        raise CommandError(f"no key of facts is known: {HOW_TO_GIVE}", code=ErrorCode.NO_FACT_KEYS)
     return keys
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from cli.errors import CommandError
+from contracts.errors import ErrorCode
 
 #: Bytes of the longest line that is read from the program.
 LINE_MAX = 1 << 20
@@ -42,4 +43,4 @@ async def run(module: str, settings: Mapping[str, str]) -> AsyncGenerator[dict[s
     if "ok" not in last:
         command = f"{sys.executable} -m jobstore.recovery.{module}"
         message = f"`{command}` said nothing of how it ended; is the jobstore installed here?"
-        raise CommandError(message, code="no_result")
+        raise CommandError(message, code=ErrorCode.NO_RESULT)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from cli.short_ids import find_short_ends
 from cli.terminal import Styled, cut, render_line, render_list, render_table, replace_line
+from contracts.errors import ErrorCode
 from contracts.status import Circuit, JobLogStatus
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def format_criterion(one: Criterion) -> str:
 def format_last_code(job: Job) -> str | None:
     """Return the code of the newest entry of a job's log, with the HTTP status where that is what failed."""
     code, message = (None, None) if job.last_log is None else (job.last_log.code, job.last_log.message or "")
-    status = message.removeprefix("the agent answered ")[:3] if message and code == "agent_status" else ""
+    status = message.removeprefix("the agent answered ")[:3] if message and code == ErrorCode.AGENT_STATUS else ""
     return f"{code} {status}" if status.isdecimal() else code
 
 

@@ -20,6 +20,7 @@ from cli.output import Output
 from cli.plain_values import DefaultGroup, PlainCommand, PlainGroup
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.client.records import read_record
+from contracts.errors import ErrorCode
 from servicekit.errors import SignoffError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Session:
         """Connect to the jobstore. Raise CommandError if its address is not known."""
         if self.target.jobstore is None:
             message = "no jobstore is known: start one with `signoff up`, or give --endpoints or --jobstore"
-            raise CommandError(message, code="no_jobstore")
+            raise CommandError(message, code=ErrorCode.NO_JOBSTORE)
         async with connect(self.target) as jobstore:
             yield jobstore
 
@@ -79,14 +80,14 @@ def connect(target: Target, *, timeout_s: float = 10.0) -> JobStoreClient:
             f"the token that was given (SIGNOFF_TOKEN, --token) is not sent to {target.jobstore}, which {target.file} "
             "names: name the place, too, with --jobstore or --endpoints, or give no token to use that of the file"
         )
-        raise CommandError(message, code="token_for_another")
+        raise CommandError(message, code=ErrorCode.TOKEN_FOR_ANOTHER)
     return JobStoreClient(target.jobstore, target.token, timeout_s=timeout_s, read=read_record)
 
 
 async def make_login_link(target: Target) -> str:
     """Return a link that logs in to the console, once. Raise CommandError if the console's address is not known."""
     if target.http is None:
-        raise CommandError("where is the console? Give --http URL, or --endpoints FILE", code="no_console")
+        raise CommandError("where is the console? Give --http URL, or --endpoints FILE", code=ErrorCode.NO_CONSOLE)
     async with connect(target) as jobstore:
         return f"{target.http.rstrip('/')}/login#{await jobstore.create_login_code()}"
 
@@ -236,9 +237,9 @@ async def _cancel_at_sigterm(running: Coroutine[Any, Any, None]) -> None:
 
 def _explain(error: JobStoreError) -> str:
     match error.code:
-        case "unavailable" | "deadline_exceeded":
+        case ErrorCode.UNAVAILABLE | ErrorCode.CALL_DEADLINE_EXCEEDED:
             return f"the jobstore cannot be reached ({error.message}); `signoff doctor` may say more"
-        case "unauthenticated":
+        case ErrorCode.UNAUTHENTICATED:
             return f"{error.message}; give a token with --token, --token-file or SIGNOFF_TOKEN"
         case _:
             return error.message

@@ -10,6 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from cli.errors import CommandError
+from contracts.errors import ErrorCode
 from contracts.fact_keys import MARKER_HEADER
 from contracts.jsontext import parse_json
 from contracts.topics import REPLAY_HEADER, TOPICS, Topic
@@ -109,7 +110,9 @@ class Selection:
         if self.partition is None:
             return dict(stored)
         if self.partition not in stored:
-            raise CommandError(f"{self.topic.name} has the partitions 0 to {max(stored)}", code="unknown_partition")
+            raise CommandError(
+                f"{self.topic.name} has the partitions 0 to {max(stored)}", code=ErrorCode.UNKNOWN_PARTITION
+            )
         span = stored[self.partition]
         begin = span.start if self.first is None else max(self.first, span.start)
         end = span.stop if self.last is None else min(self.last + 1, span.stop)

@@ -13,6 +13,7 @@ from cli.errors import CommandError
 from cli.session import Session
 from cli.terminal import Styled
 from contracts.client import JobStoreClient
+from contracts.errors import ErrorCode
 from contracts.status import RESTING, JobLogStatus, JobStatus
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ async def show_until_rest(
                         cli.out.show_log(log)
     except TimeoutError:
         job = await jobstore.get_job(job_id)
-        raise CommandError(f"{job_id} is still {job.status} after {timeout_s} s", code="timeout") from None
+        raise CommandError(f"{job_id} is still {job.status} after {timeout_s} s", code=ErrorCode.TIMEOUT) from None
     succeed_if_completed(cli, await jobstore.get_job(job_id))
 
 
@@ -69,5 +70,5 @@ def told_that_it_goes_on(cli: Session, named: dict[str, str], again: str) -> Ite
 def succeed_if_completed(cli: Session, job: Job) -> None:
     """End the command with status 1 unless the job is COMPLETED."""
     if job.status is not JobStatus.COMPLETED:
-        cli.out.print_error(f"{job.id} is {job.status}", job.status.lower())
+        cli.out.print_error(f"{job.id} is {job.status}", ErrorCode.NOT_COMPLETED)
         raise typer.Exit(1)

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from console.client_limits import ClientLimits
 from console.errors import HEADERS, MEDIA_TYPE, Problem
+from contracts.errors import ErrorCode
 
 #: What a field counts beside its name and value, as in HTTP/2.
 FIELD_BYTES: Final = 32
@@ -35,7 +36,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) > self._limits.connections_max:
             detail = f"{self._limits.connections_max} connections are open already; try again later."
-            self._refuse(503, "too_many_connections", detail)
+            self._refuse(503, ErrorCode.TOO_MANY_CONNECTIONS, detail)
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come."""
@@ -67,9 +68,11 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, or one whose head is too large."""
         if self._held > self._limits.head_max_bytes:
-            self._refuse(431, "head_too_large", f"A request's head has at most {self._limits.head_max_bytes} bytes.")
+            self._refuse(
+                431, ErrorCode.HEAD_TOO_LARGE, f"A request's head has at most {self._limits.head_max_bytes} bytes."
+            )
         else:
-            self._refuse(400, "malformed_request", msg)
+            self._refuse(400, ErrorCode.MALFORMED_REQUEST, msg)
 
     def resume_writing(self) -> None:
         """Note that the client has taken most of what it was sent."""
@@ -82,7 +85,7 @@ class Connection(HttpToolsProtocol):
         is_waited_for = self.timeout_keep_alive_task is None and not self._is_served
         if is_waited_for and now - self._since > limits.head_s and not self.transport.is_closing():
             if self._held:
-                self._refuse(408, "request_timeout", f"A request's head must come within {limits.head_s:g} s.")
+                self._refuse(408, ErrorCode.REQUEST_TIMEOUT, f"A request's head must come within {limits.head_s:g} s.")
             else:
                 self.transport.close()
         if (passed_s := now - self._looked_at) >= limits.patience_s:

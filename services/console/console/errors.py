@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from contracts.client import JobStoreError
+from contracts.errors import ErrorCode
 from contracts.fields import code_of, message_of
 from servicekit.outages import DATABASE_OUTAGES
 
@@ -110,7 +111,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     detail = "; ".join(map(_describe, errors[:FIELDS_MAX]))
     if len(errors) > FIELDS_MAX:
         detail += f"; and {len(errors) - FIELDS_MAX} more in `errors`"
-    return make_problem(request, 422, code_of(problems[0]) or "invalid_request", detail, errors)
+    return make_problem(request, 422, code_of(problems[0]) or ErrorCode.INVALID_REQUEST, detail, errors)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -118,7 +119,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     code = error.code if isinstance(error, ProblemError) else http.HTTPStatus(error.status_code).name.lower()
     detail, headers = error.detail, dict(error.headers or {})
     if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names one route's methods only
-        headers["Allow"] = ", ".join(_list_methods(request))
+        code, headers["Allow"] = ErrorCode.METHOD_NOT_ALLOWED, ", ".join(_list_methods(request))
         detail = f"This address does not take {request.method}: use {headers['Allow']}."
     elif error.status_code == http.HTTPStatus.NOT_FOUND and detail == http.HTTPStatus.NOT_FOUND.phrase:
         detail = "There is nothing at this address; /docs lists what there is."
@@ -137,7 +138,9 @@ def _list_methods(request: Request) -> list[str]:
 
 
 async def _on_bug(request: Request, _: Exception) -> Response:
-    return make_problem(request, 500, "internal", "The console failed; its log says more under this request id.")
+    return make_problem(
+        request, 500, ErrorCode.INTERNAL, "The console failed; its log says more under this request id."
+    )
 
 
 def make_problem(

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.client_limits import ClientLimits
 from console.errors import HEADERS, MEDIA_TYPE, Problem
+from contracts.errors import ErrorCode
 
 
 class RequestSlots:
@@ -28,7 +29,7 @@ class RequestSlots:
         if not await self._take():
             detail = f"{self._limits.requests_max} requests are under way; try again later."
             problem = Problem(
-                title=HTTPStatus.TOO_MANY_REQUESTS.phrase, status=429, detail=detail, code="too_many_requests"
+                title=HTTPStatus.TOO_MANY_REQUESTS.phrase, status=429, detail=detail, code=ErrorCode.TOO_MANY_REQUESTS
             )
             refusal = Response(problem.model_dump_json(exclude_none=True), 429, HEADERS[429], MEDIA_TYPE)
             await refusal(scope, receive, send)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from contracts.errors import ErrorCode
 from contracts.events import Event, ResultProduced
 from contracts.resources import Usage
 from contracts.spending import bound_cost, with_cost
@@ -80,7 +81,7 @@ class Attempt:
         except PermanentError as error:
             if not isinstance(outcome, ResultProduced):
                 raise
-            refused = AgentAnswerError(f"its topic refuses the result: {error}", code="result_too_large")
+            refused = AgentAnswerError(f"its topic refuses the result: {error}", code=ErrorCode.RESULT_TOO_LARGE)
             fields = {"duration_s": outcome.duration_s, "usage": outcome.usage}
             report = self._reports.describe_failure(number, refused, None, here=False, **fields)
             await self._publisher.publish_report(report, self._held.lease)
@@ -112,7 +113,7 @@ class Attempt:
     async def _call_agent(self, number: int) -> object:
         agent = None if self._grant.protocol is None else self._agents.get(self._grant.protocol)
         if agent is None:
-            raise AgentError("this executor does not know the agent's protocol", code="unknown_protocol")
+            raise AgentError("this executor does not know the agent's protocol", code=ErrorCode.UNKNOWN_PROTOCOL)
         timeout_s = self._grant.policy.attempt_timeout_s
         progress = Throttle(self._progress_interval_s, self._report_progress)
         timeout = asyncio.timeout(timeout_s)

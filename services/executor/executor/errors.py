@@ -1,5 +1,6 @@
 """Declare the ways in which a call of an agent fails, with a stable code each."""
 
+from contracts.errors import ErrorCode
 from servicekit.errors import SignoffError
 
 
@@ -9,7 +10,7 @@ class AgentError(SignoffError):
     `status` is the HTTP status, or the agent's own code where it has one; `retry_after_s` is the wait it asked for.
     """
 
-    code = "agent_error"
+    code = ErrorCode.AGENT_ERROR
     retryable = False
 
     def __init__(
@@ -28,61 +29,61 @@ class AgentError(SignoffError):
 class ExecutorError(AgentError):
     """The executor itself failed unexpectedly; the agent may have been called, and is not to blame."""
 
-    code = "executor_error"
+    code = ErrorCode.EXECUTOR_ERROR
     retryable = True
 
 
 class AgentUnreachableError(AgentError):
     """No connection was made: not one byte of the request has left."""
 
-    code = "agent_unreachable"
+    code = ErrorCode.AGENT_UNREACHABLE
     retryable = True
 
 
 class AgentConnectTimeoutError(AgentUnreachableError):
     """No connection was made within its timeout."""
 
-    code = "agent_connect_timeout"
+    code = ErrorCode.AGENT_CONNECT_TIMEOUT
 
 
 class AgentHeaderError(AgentUnreachableError):
     """A header's value cannot be read: whoever runs the executors can mend it, and another one may have it."""
 
-    code = "agent_header_unresolved"
+    code = ErrorCode.AGENT_HEADER_UNRESOLVED
 
 
 class AgentBrokenOffError(AgentError):
     """The connection ended within the call."""
 
-    code = "agent_connection_lost"
+    code = ErrorCode.AGENT_CONNECTION_LOST
     retryable = True
 
 
 class AgentTimeoutError(AgentError):
     """The whole call took longer than it may."""
 
-    code = "agent_timeout"
+    code = ErrorCode.AGENT_TIMEOUT
     retryable = True
 
 
 class AgentHeartbeatTimeoutError(AgentError):
     """The agent took the work, and was silent for longer than it may be."""
 
-    code = "agent_heartbeat_timeout"
+    code = ErrorCode.AGENT_HEARTBEAT_TIMEOUT
     retryable = True
 
 
 class AgentWorkLostError(AgentError):
     """The agent took the work, and knows it no more."""
 
-    code = "agent_work_lost"
+    code = ErrorCode.AGENT_WORK_LOST
     retryable = True
 
 
 class AgentFailedError(AgentError):
     """The agent took the work, and says that it failed."""
 
-    code = "agent_failed"
+    code = ErrorCode.AGENT_FAILED
 
     def __init__(self, message: str, *, status: str | None, retryable: bool) -> None:
         super().__init__(message, status=status)
@@ -92,29 +93,29 @@ class AgentFailedError(AgentError):
 class AgentBusyError(AgentError):
     """The agent answered with a status that asks to come again later (408, 425, 429, 5xx)."""
 
-    code = "agent_status"
+    code = ErrorCode.AGENT_STATUS
     retryable = True
 
 
 class AgentStatusError(AgentError):
     """The agent answered with any other status that is not 2xx."""
 
-    code = "agent_status"
+    code = ErrorCode.AGENT_STATUS
 
 
 class AgentForbiddenError(AgentError):
     """The agent's address is in a network that is not allowed."""
 
-    code = "agent_address_forbidden"
+    code = ErrorCode.AGENT_ADDRESS_FORBIDDEN
 
 
 class AgentDeclinedError(AgentError):
     """The agent will not do this job: it answered 4xx with the header `Signoff-Declined: <why>`."""
 
-    code = "agent_declined"
+    code = ErrorCode.AGENT_DECLINED
 
 
 class AgentAnswerError(AgentError):
     """The agent answered 2xx with what is no result: no JSON, or too large."""
 
-    code = "agent_invalid_json"
+    code = ErrorCode.AGENT_INVALID_JSON

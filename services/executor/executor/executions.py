@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from contracts.errors import ErrorCode
 from contracts.messages.convert import policy_of, protocol_of
 from contracts.spending import Budget
 from executor.ports import Claim, Grant
@@ -12,9 +13,6 @@ from servicekit.leasing.client import CLAIM_WAIT, CLAIMS_MAX, CLAIMS_MAX_BYTES, 
 from servicekit.retry import chunk_by_size
 from signoff.v1.resources_pb2 import Protocol as WireProtocol
 from signoff.worker.v1 import work_service_pb2 as pb
-
-#: gRPC's own code when the requests that were granted are together larger than a message may be.
-ANSWER_TOO_LARGE = "resource_exhausted"
 
 
 class GrpcExecutions:
@@ -42,7 +40,7 @@ class GrpcExecutions:
         try:
             answer = await self._leases.call(self._leases.stub.BeginExecutions, request, CLAIM_WAIT)
         except TransientError as error:
-            if error.code != ANSWER_TOO_LARGE or len(claims) == 1:
+            if error.code != ErrorCode.RESOURCE_EXHAUSTED or len(claims) == 1:
                 raise
             # The leases are granted by now; the jobstore gives their owner the same answers again.
             half = len(claims) // 2

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from contracts.errors import ErrorCode
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
 from contracts.resources import Usage
 from contracts.sizes import measure
@@ -13,8 +14,6 @@ from executor.errors import AgentDeclinedError, AgentError, ExecutorError
 from executor.ports import Grant, Progress
 from servicekit import clock
 
-#: The error code of a job whose budget is used up.
-BUDGET_EXHAUSTED = "budget_exhausted"
 #: Characters of an agent's words in a report; what is longer is cut.
 MESSAGE_MAX = 2_000
 #: Characters and bytes of progress. It stays in the job's log for ever, so what is larger is cut or left out.
@@ -100,7 +99,7 @@ class AttemptReports:
         return self._report(
             ReportKind.FAILED,
             f"{used_up}, and the agent is not called again; call {number} failed: {to_printable(str(error))}",
-            code=BUDGET_EXHAUSTED,
+            code=ErrorCode.BUDGET_EXHAUSTED,
             call=number,
             retryable=error.retryable,
             began_at=self.began_at,

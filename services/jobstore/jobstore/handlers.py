@@ -9,6 +9,7 @@ from uuid import UUID
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
+from contracts.errors import ErrorCode
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature
 from jobstore.commands.base import Command
@@ -20,7 +21,6 @@ from jobstore.domain.upstreams import Upstreams
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
-from jobstore.storage.outages import INVALID_DATA
 from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.kafka.dead_letters import UnvouchedError
 from servicekit.kafka.subscription import Incoming, Refused, is_replay, leave_frames, parse_event
@@ -35,8 +35,6 @@ R = TypeVar("R", JobStatusReported, ResultProduced)
 UNREADABLE_MAX = 1_000
 #: Replayed records of a batch that the log names; more are counted.
 REPLAYS_NAMED_MAX = 20
-#: The code in a job's log of an outcome of which the database refuses a value.
-UNSTORABLE = "unstorable"
 #: The keys that sign each kind of report. A lease's number is granted once, so that one of them is right.
 _USES: dict[type[Report], tuple[KeyUse, ...]] = {
     ResultProduced: (KeyUse.EXECUTING,),
@@ -135,7 +133,7 @@ class EventHandlers:
             dead.append((record, error))
             signature = read_signature(record)
             if signature and _is_outcome(event, record.value or b""):  # check_report has found it right
-                code = UNSTORABLE if error.code == INVALID_DATA else error.code
+                code = ErrorCode.UNSTORABLE if error.code == ErrorCode.INVALID_DATA else error.code
                 ended.append(
                     EndLease(signature.execution_id, TransitionKind.FAILED, signature.lease, code, actor=SIGNOFF)
                 )

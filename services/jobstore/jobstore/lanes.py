@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple, TypeVar
 
+from contracts.errors import ErrorCode
 from jobstore.commands.base import Command
 from jobstore.storage.outages import ConstraintError, RaceError
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
@@ -109,4 +110,4 @@ class Lane:
         try:
             return await self.handle(commands)
         except ConstraintError as error:
-            raise PermanentError(f"a constraint is not kept: {error}", code="invalid_data") from error
+            raise PermanentError(f"a constraint is not kept: {error}", code=ErrorCode.INVALID_DATA) from error

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from prometheus_client import Counter
 
+from contracts.errors import ErrorCode
 from jobstore.commands.base import Command, Locks
 from jobstore.commands.reports import EndLease
 from jobstore.commands.rows import Changes
@@ -139,7 +140,7 @@ def _log_and_count(changes: Changes, now: datetime) -> None:
         DECISIONS.labels(report.kind.value, refusal.code).inc()
         fields = {"job_id": job_id, "kind": report.kind.value, "code": refusal.code, "lease": report.lease}
         # Each result comes twice, from its topic and with the claim of its judging: a repeat is no news.
-        level = logging.DEBUG if refusal.code == "repeat" else logging.INFO
+        level = logging.DEBUG if refusal.code == ErrorCode.REPEAT else logging.INFO
         log.log(level, "refused; nothing is recorded", extra={**fields, "reason": refusal.message})
     for execution_id, forgotten in changes.forgotten.items():
         told = {"execution_id": execution_id, "answer": forgotten.answer, "actor": forgotten.actor}

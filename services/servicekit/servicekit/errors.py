@@ -1,10 +1,12 @@
 """Divide errors by what may be done about them: wait, or give up."""
 
+from contracts.errors import ErrorCode
+
 
 class SignoffError(Exception):
     """An error with a stable code beside its message."""
 
-    code = "internal"
+    code: str = ErrorCode.INTERNAL
 
     def __init__(self, message: str = "", *, code: str | None = None) -> None:
         super().__init__(message)
@@ -18,7 +20,7 @@ class TransientError(SignoffError):
     `retry_after_s` is the least to wait, in seconds, where the other side says so.
     """
 
-    code = "unavailable"
+    code = ErrorCode.UNAVAILABLE
 
     def __init__(self, message: str = "", *, code: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message, code=code)
@@ -32,10 +34,10 @@ class DoubtfulError(TransientError):
 class PermanentError(SignoffError):
     """An error that no repetition mends."""
 
-    code = "permanent"
+    code = ErrorCode.PERMANENT
 
 
 class UnableError(PermanentError):
     """An error of this worker alone: another one, which is newer, may be able to do the work."""
 
-    code = "unable"
+    code = ErrorCode.UNABLE

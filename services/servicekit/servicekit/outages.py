@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from contracts.errors import ErrorCode
+
 
 @dataclass(frozen=True, slots=True)
 class Outage:
@@ -18,30 +20,30 @@ class Outage:
 
 #: By the code of a call's error, and of a health check that answers NOT_SERVING (trailer `signoff-code`).
 DATABASE_OUTAGES: Final[Mapping[str, Outage]] = {
-    "database_unavailable": Outage(
+    ErrorCode.DATABASE_UNAVAILABLE: Outage(
         "it is out of reach", "start PostgreSQL, or correct SIGNOFF_DATABASE_URL; the jobstore's log has the reason"
     ),
-    "database_in_recovery": Outage(
+    ErrorCode.DATABASE_IN_RECOVERY: Outage(
         "it is in recovery: a standby, or a server that starts",
         "wait until it has recovered, promote it, or let SIGNOFF_DATABASE_URL name the primary",
     ),
-    "database_read_only": Outage(
+    ErrorCode.DATABASE_READ_ONLY: Outage(
         "it is read-only",
         "find who set default_transaction_read_only (of the server, database or role) and why, and reset it",
     ),
-    "database_out_of_space": Outage(
+    ErrorCode.DATABASE_OUT_OF_SPACE: Outage(
         "its disk is full", "free space for PostgreSQL's data and WAL, or enlarge the disk; nothing needs a restart"
     ),
-    "database_out_of_connections": Outage(
+    ErrorCode.DATABASE_OUT_OF_CONNECTIONS: Outage(
         "it takes no more connections",
         "end connections that nobody needs, or raise max_connections or the limit of the role or database; "
         "each jobstore needs SIGNOFF_DATABASE_POOL and two more",
     ),
-    "database_forbidden": Outage(
+    ErrorCode.DATABASE_FORBIDDEN: Outage(
         "the jobstore's role lacks a privilege",
         "let the role log in, and GRANT it SELECT, INSERT, UPDATE and DELETE on all tables of the jobstore",
     ),
-    "database_not_migrated": Outage(
+    ErrorCode.DATABASE_NOT_MIGRATED: Outage(
         "the jobstore's tables are missing, or of another version",
         "let SIGNOFF_DATABASE_URL name the right database, and start a jobstore of this version, which migrates it",
     ),

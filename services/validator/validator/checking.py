@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from contracts.checks import Finding
 from contracts.criteria import Criterion
+from contracts.errors import ErrorCode
 from contracts.jsontext import json_text
 from contracts.judging.verdict import CriterionVerdict
 from contracts.status import Outcome
@@ -96,7 +97,7 @@ def _tell(subject: Subject) -> str:
     try:
         return json_text({"result": subject.result, "known": known, "is_repeated": is_repeated})
     except ValueError as error:
-        raise JudgmentError("the result cannot be written as JSON", code="result_not_json") from error
+        raise JudgmentError("the result cannot be written as JSON", code=ErrorCode.RESULT_NOT_JSON) from error
 
 
 async def _exchange(process: Process, checks: Sequence[str], subject: str) -> list[Finding]:

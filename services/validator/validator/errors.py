@@ -1,5 +1,6 @@
 """Declare why a result has no verdict. Every error carries a stable `code`."""
 
+from contracts.errors import ErrorCode
 from contracts.resources import Usage
 from servicekit.errors import PermanentError, SignoffError, TransientError, UnableError
 
@@ -12,7 +13,7 @@ class JudgeUnavailableError(TransientError):
     of a policy: judge_key_unknown, judge_key_not_allowed (not at this URL), judge_address_forbidden.
     """
 
-    code = "judge_unavailable"
+    code = ErrorCode.JUDGE_UNAVAILABLE
     status: int | None = None
 
 
@@ -25,7 +26,7 @@ class JudgeAnswerError(SignoffError):
     in how long; `refused` and `last_refusal` are as of a Reply. `needs_room`: it was cut off by the thoughts before it.
     """
 
-    code = "judge_wrong_shape"
+    code = ErrorCode.JUDGE_WRONG_SHAPE
     usage: Usage | None = None
     request_id: str | None = None
     latency_s: float | None = None
@@ -44,7 +45,7 @@ class JudgmentError(PermanentError):
     no verdict does.
     """
 
-    code = "judgment_failed"
+    code = ErrorCode.JUDGMENT_FAILED
     asked = ""
 
     def __str__(self) -> str:
@@ -54,10 +55,10 @@ class JudgmentError(PermanentError):
 class PolicyNotSupportedError(UnableError):
     """The policy is of a later version: a newer validator can judge by it."""
 
-    code = "judge_policy_not_supported"
+    code = ErrorCode.JUDGE_POLICY_NOT_SUPPORTED
 
 
 class BudgetExhaustedError(JudgmentError):
     """The job's budget is used up before there is a verdict."""
 
-    code = "budget_exhausted"
+    code = ErrorCode.BUDGET_EXHAUSTED

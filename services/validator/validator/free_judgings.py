@@ -14,6 +14,7 @@ from typing import Final
 from pydantic import JsonValue
 from pydantic_core import from_json
 
+from contracts.errors import ErrorCode
 from contracts.jsontext import json_text
 from contracts.judging.policy import JudgeModel
 from contracts.status import JudgingKind
@@ -47,8 +48,6 @@ LISTEN_AGAIN_S: Final = 1.0
 LISTEN_AGAIN_MAX_S: Final = 30.0
 #: How long a validator that stops may take to report, and to give back what is under way.
 STOP_S: Final = 2.0
-#: The code of a judging that failed by an unexpected error.
-VALIDATOR_ERROR: Final = "validator_error"
 
 #: Find out what the server of a policy's model can; of None, that of the validator's own.
 Probe = Callable[[JudgeModel | None], Awaitable[JsonValue]]
@@ -104,7 +103,7 @@ class FreeJudgingWorker:
         judge: Callable[[FreeGrant, Purse], Awaitable[FreeOutcome]],
         capacity: int,
     ) -> None:
-        """`judge` makes one judging; an error that it raises is reported as VALIDATOR_ERROR."""
+        """`judge` makes one judging; an error that it raises is reported as ErrorCode.VALIDATOR_ERROR."""
         self._worker = worker
         self._judgings = judgings
         self._judge = judge
@@ -187,7 +186,9 @@ class FreeJudgingWorker:
         except Exception as error:
             log.exception("a judging failed by a bug", extra={"judging_id": str(grant.lease.execution_id)})
             message = f"the validator failed unexpectedly ({type(error).__name__}), and its log says how"
-            outcome = FreeOutcome(code=VALIDATOR_ERROR, message=message, duration_s=time.monotonic() - began_at)
+            outcome = FreeOutcome(
+                code=ErrorCode.VALIDATOR_ERROR, message=message, duration_s=time.monotonic() - began_at
+            )
         if self._held.pop(grant.lease, None) is not None:
             self._done[grant.lease] = outcome
             self._changed.set()
@@ -198,7 +199,7 @@ class FreeJudgingWorker:
         await asyncio.wait([task])
         if (usage := await purse.settle()) is not None:
             cost_usd = usage.cost_usd or 0.0
-            self._done[lease] = FreeOutcome(code="cancelled", cost_usd=cost_usd, tokens=usage.tokens)
+            self._done[lease] = FreeOutcome(code=ErrorCode.CANCELLED, cost_usd=cost_usd, tokens=usage.tokens)
             self._taken.set()
 
     async def _report_for_ever(self) -> None:

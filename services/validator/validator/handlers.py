@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from contracts.checks import Finding
+from contracts.errors import ErrorCode
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.judging.policy import name_judging
 from contracts.status import ReportKind
@@ -26,9 +27,6 @@ from validator.ports import Claim, Grant, JudgeOf, Judgings, RunChecks, Subject
 from validator.verdict import is_reusable, to_storable
 
 log = logging.getLogger(__name__)
-
-#: The code of a judgement that failed by an unexpected error.
-VALIDATOR_ERROR = "validator_error"
 
 
 class Handlers:
@@ -148,7 +146,7 @@ class Handlers:
     async def _give_up(self, event: ResultProduced, purse: Purse, held: HeldLease, bug: Exception) -> None:
         """Publish that judging failed by an unexpected error. Its words may be anyone's: the log alone has them."""
         message = f"the validator failed unexpectedly ({type(bug).__name__}), and its log says how"
-        fields = {"kind": ReportKind.MISJUDGED, "code": VALIDATOR_ERROR, "message": message}
+        fields = {"kind": ReportKind.MISJUDGED, "code": ErrorCode.VALIDATOR_ERROR, "message": message}
         await self._publisher.publish_report(_to_report(event, held.lease, usage=purse.usage, **fields), held.lease)
 
 

@@ -10,6 +10,7 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json
 
 from contracts.criteria import Criterion, parse_stored_criteria
+from contracts.errors import ErrorCode
 from contracts.events import hash_result
 from contracts.evidence import is_empty
 from contracts.fields import explain
@@ -68,9 +69,9 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
     text = acceptance_criteria
     criteria = parse_stored_criteria(text) if isinstance(text, str) else list(text)
     if not criteria:
-        raise JudgmentError("there is no criterion to judge by", code="no_criteria")
+        raise JudgmentError("there is no criterion to judge by", code=ErrorCode.NO_CRITERIA)
     if not any(criterion.required for criterion in criteria):
-        raise JudgmentError("no criterion is required: any result would do", code="no_required_criterion")
+        raise JudgmentError("no criterion is required: any result would do", code=ErrorCode.NO_REQUIRED_CRITERION)
     rules = policy or limits.rules
     document = _write_bounded(criteria, result, limits, rules, task, references)
     terms = {
@@ -94,7 +95,7 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
         known = [from_json(task) if task else None, result]
         await document.compute(mark_disclosing, verdict, references, known)
     if (mismatch := find_mismatch(criteria, verdict)) is not None:
-        raise JudgmentError(mismatch, code="verdict_mismatch")
+        raise JudgmentError(mismatch, code=ErrorCode.VERDICT_MISMATCH)
     return verdict
 
 
@@ -165,17 +166,17 @@ def _write_bounded(
     if (prompt := PROMPTS.get(version)) is None:
         known = ", ".join(map(str, sorted(PROMPTS)))
         message = f"the policy names version {version} of the prompt, and this validator has {known}"
-        raise JudgmentError(message, code="judge_prompt_unknown")
+        raise JudgmentError(message, code=ErrorCode.JUDGE_PROMPT_UNKNOWN)
     try:
         section_chars = policy.section_chars or limits.section_chars
         document = Document(result, criteria, prompt, section_chars, task=task, references=references)
     except ValueError as error:
-        raise JudgmentError("the result cannot be written as JSON", code="result_not_json") from error
+        raise JudgmentError("the result cannot be written as JSON", code=ErrorCode.RESULT_NOT_JSON) from error
     length = document.chars + sum(len(criterion.text) for criterion in criteria)
     if length > (most := policy.result_max_chars or limits.document_max_chars):
         whose = "the policy's result_max_chars" if policy.result_max_chars else "SIGNOFF_JUDGE_RESULT_MAX_CHARS"
         message = f"criteria and result have {length} characters, more than {most} ({whose})"
-        raise JudgmentError(message, code="result_too_large_to_judge")
+        raise JudgmentError(message, code=ErrorCode.RESULT_TOO_LARGE_TO_JUDGE)
     return document
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from contracts.checks import needs_context
 from contracts.criteria import Criterion
+from contracts.errors import ErrorCode
 from contracts.evidence import FALSE_QUOTE, Evidence, is_empty
 from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import CriterionVerdict, Verdict
@@ -68,7 +69,7 @@ def read_json(model: type[M], text: str | bytes) -> M:
         if first["type"] != "json_invalid":
             raise JudgeAnswerError(f"the judge's answer has another shape: {first['type']}") from error
         cut_off = str(first["ctx"]["error"]).startswith("EOF")
-        code = "judge_incomplete" if cut_off else "judge_invalid_json"
+        code = ErrorCode.JUDGE_INCOMPLETE if cut_off else ErrorCode.JUDGE_INVALID_JSON
         raise JudgeAnswerError("the judge's answer is no whole JSON text", code=code) from error
 
 
@@ -83,13 +84,13 @@ def read_answer(text: str, count: int, *words: str) -> Answer:
     """
     folded = text.casefold()
     if any(word in folded for word in words):
-        raise JudgeAnswerError("the judge wrote a word that it must never write", code="judge_canary")
+        raise JudgeAnswerError("the judge wrote a word that it must never write", code=ErrorCode.JUDGE_CANARY)
     read_json(_Names, text)
     members: dict[str, Any] = _DECODER.decode(text)
     names = [f"c{number}" for number in range(1, count + 1)]
     if set(members) - {"reason"} != set(names):
         message = f"the judge did not answer each of {count} criteria once, and nothing else"
-        raise JudgeAnswerError(message, code="judge_criteria_mismatch")
+        raise JudgeAnswerError(message, code=ErrorCode.JUDGE_CRITERIA_MISMATCH)
     if not isinstance(members.get("reason"), str):
         raise JudgeAnswerError("the judge's answer has no reason")
     try:
@@ -101,7 +102,7 @@ def read_answer(text: str, count: int, *words: str) -> Answer:
 def _to_members(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise JudgeAnswerError("the judge answered something twice", code="judge_criteria_mismatch")
+        raise JudgeAnswerError("the judge answered something twice", code=ErrorCode.JUDGE_CRITERIA_MISMATCH)
     return members
 
 

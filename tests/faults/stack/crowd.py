@@ -36,7 +36,7 @@ CLI_S = 60.0
 STRAYS = "a batch with strays was asked for"
 #: What the command line says when it could not find out.
 _CLI_AGAIN = frozenset(
-    {"unavailable", "deadline_exceeded", "call_cancelled", "aborted", "resource_exhausted", "too_many_calls"}
+    {"unavailable", "call_deadline_exceeded", "call_cancelled", "aborted", "resource_exhausted", "too_many_calls"}
 )
 
 

@@ -29,6 +29,7 @@ from support.jobstore.builders import (
     running,
 )
 
+from contracts.errors import ErrorCode
 from contracts.status import JobStatus
 from jobstore.domain.model import Decision, Execution, ExecutionStage, ExecutionState, LogEntry, Report, TransitionKind
 from jobstore.domain.reuse import Reusable
@@ -149,6 +150,8 @@ def differences(before: Any, after: Any) -> str:
 def shown(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{(value - NOW).total_seconds():+g} s"
+    if isinstance(value, ErrorCode):  # as it is stored: a text
+        return repr(str(value))
     if isinstance(value, Enum):
         return str(value.value)
     return {OWNER: "the worker", EXECUTION_ID: "this one"}.get(value, repr(value)) if value is not None else "-"

@@ -3,14 +3,17 @@
 import pytest
 from support.factories import record
 
+from contracts.errors import ErrorCode
 from contracts.identity import new_execution_id
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets
 from servicekit.errors import PermanentError
-from servicekit.kafka.dead_letters import BAD_SIGNATURE
 from servicekit.kafka.forgeries import Forgeries
 
 FORGER = Secrets([Secret("forger", bytes(32))])
-FORGED, MALFORMED = PermanentError("not signed", code=BAD_SIGNATURE), PermanentError("no JSON", code="malformed_json")
+FORGED, MALFORMED = (
+    PermanentError("not signed", code=ErrorCode.BAD_SIGNATURE),
+    PermanentError("no JSON", code="malformed_json"),
+)
 
 
 def forged(execution_id, body=b"{}"):

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.factories import execute_requested, record, result_produced
 
+from contracts.errors import ErrorCode
 from contracts.events import ExecuteRequested
 from contracts.signing import SIGNATURE_HEADER
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import REPLAY_HEADER
 from servicekit.errors import PermanentError
-from servicekit.kafka.dead_letters import BAD_SIGNATURE, DEAD_LETTER_BYTES, FORGED_BYTES, to_dead_letter
+from servicekit.kafka.dead_letters import DEAD_LETTER_BYTES, FORGED_BYTES, to_dead_letter
 from servicekit.kafka.publisher import to_record
 from servicekit.kafka.subscription import decode, keep_body
 
@@ -175,7 +176,7 @@ def test_a_dead_letter_always_fits_its_topic(bad, omitted):
     ids=["fits", "large body", "huge body", "large header", "large key"],
 )
 def test_of_a_record_that_nobody_vouches_for_a_dead_letter_keeps_the_beginning(bad, kept, said):
-    letter = to_dead_letter("q", bad, PermanentError("not signed", code=BAD_SIGNATURE))
+    letter = to_dead_letter("q", bad, PermanentError("not signed", code=ErrorCode.BAD_SIGNATURE))
     assert letter.value == b"1" * kept
     assert {name: value for name, value in letter.headers if name in {"dlq-body", "dlq-headers"}} == said
     assert len(letter.key or b"") + sum(len(n) + len(v or b"") for n, v in letter.headers) < FORGED_BYTES + 2_000

@@ -10,11 +10,11 @@ from subscribing import TOPIC, body, subscribed
 from support.fakes import until
 from support.kafka.topics import count_calls, count_requests
 
+from contracts.errors import ErrorCode
 from contracts.events import ExecuteRequested
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import REPLAY_HEADER
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
-from servicekit.kafka.dead_letters import BAD_SIGNATURE
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.liveness import count_unread
 from servicekit.kafka.publisher import Publisher
@@ -64,7 +64,7 @@ async def test_records_that_fail_alike_leave_one_dead_letter_but_one_each_where_
 async def test_what_nobody_vouches_for_is_buried_unread_and_once(place, dlq, handler):
     def check(one):
         if (SIGNATURE_HEADER, b"good") not in one.headers:
-            raise PermanentError("nobody has signed this", code=BAD_SIGNATURE)
+            raise PermanentError("nobody has signed this", code=ErrorCode.BAD_SIGNATURE)
         return "whoever has the key"
 
     good, forged = [(SIGNATURE_HEADER, b"good")], [(SIGNATURE_HEADER, b"bad")]

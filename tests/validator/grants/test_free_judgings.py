@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from support.factories import lease
 from support.fakes import until
 
+from contracts.errors import ErrorCode
 from contracts.judging.policy import JudgeModel, JudgePolicy
 from contracts.resources import Usage
 from contracts.spending import Budget
@@ -20,7 +21,7 @@ from servicekit.leasing.renewal import Lease
 from servicekit.leasing.worker import Worker
 from validator import free_judgings
 from validator.errors import JudgeUnavailableError
-from validator.free_judgings import VALIDATOR_ERROR, FreeJudgingWorker, judge_free
+from validator.free_judgings import FreeJudgingWorker, judge_free
 from validator.judge_config import JudgeConfig
 from validator.judges.spending import Purse
 from validator.ports import FreeGrant, FreeOutcome, Reply
@@ -252,7 +253,7 @@ async def test_an_unexpected_error_is_an_outcome() -> None:
     made, worker = make(store, fail)  # type: ignore[arg-type]
     tell(worker, 1)
     await until(lambda: store.recorded)
-    assert [one.code for one in store.recorded.values()] == [VALIDATOR_ERROR]
+    assert [one.code for one in store.recorded.values()] == [ErrorCode.VALIDATOR_ERROR]
     await made.stop()
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
+from contracts.errors import ErrorCode
 from contracts.fields import Model, StrictModel
 from contracts.jsontext import json_text
 from contracts.judging.calibration.cases import BadLine, Case, hash_cases, hash_question, read_case, read_cases
@@ -160,13 +161,13 @@ def find_refusal(body: str, reference: str, report: Report, evaluated: Evaluated
     if own is None and report.policies:
         found = ", ".join(sorted({name for one in report.policies for name in one.judges()}))
         message = f"the report is of {found}, and not of {reference} alone: evaluate that one"
-        return GoldenRefusal("golden_other_version", message)
+        return GoldenRefusal(ErrorCode.GOLDEN_OTHER_VERSION, message)
     if evaluated is None:
         message = (
             f"no evaluation {report.evaluation} of {reference} is kept: it was not finished, or a later one of the "
             f"same cases has taken its place; evaluate {reference} again"
         )
-        return GoldenRefusal("golden_not_kept", message)
+        return GoldenRefusal(ErrorCode.GOLDEN_NOT_KEPT, message)
     counted = measure(evaluated.measured.overall.total())
     edited = [name for name, said in (own.overall if own else {}).items() if counted.get(name) != said]
     if edited:
@@ -174,7 +175,7 @@ def find_refusal(body: str, reference: str, report: Report, evaluated: Evaluated
             f"the report is not what its judgings say: {edited[0]} is {json_text(counted.get(edited[0]))} by the "
             "judgings that are kept. It was edited, or is of another evaluation"
         )
-        return GoldenRefusal("golden_report_differs", message)
+        return GoldenRefusal(ErrorCode.GOLDEN_REPORT_DIFFERS, message)
     golden, lines = read_golden(body)
     cases = [case for line in lines.splitlines() if isinstance(case := read_case(line.encode()), Case)]
     judged = [(case.label is True, evaluated.judged.get(hash_question(case.ask()))) for case in cases]
@@ -183,11 +184,11 @@ def find_refusal(body: str, reference: str, report: Report, evaluated: Evaluated
             f"{lacking} of the {golden.cases} cases of the golden set were not judged, as a first submission, in this "
             "evaluation: evaluate the version on the golden set itself"
         )
-        return GoldenRefusal("golden_other_cases", message)
+        return GoldenRefusal(ErrorCode.GOLDEN_OTHER_CASES, message)
     faults = list(_find_faults(golden, [(label, letters or "") for label, letters in judged]))
     if not faults:
         return None
-    return GoldenRefusal("golden_failed", f"{reference} does not pass the golden set: {'; '.join(faults)}")
+    return GoldenRefusal(ErrorCode.GOLDEN_FAILED, f"{reference} does not pass the golden set: {'; '.join(faults)}")
 
 
 def _find_faults(golden: GoldenSet, judged: Sequence[tuple[bool, str]]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, computed_field
 
+from contracts.errors import ErrorCode
 from contracts.fields import Model
 from contracts.judging.calibration.statistics import Panel, effective_votes
 from contracts.judging.policy import VOTES_MAX, VOTES_MIN, JudgePolicy
@@ -102,13 +103,16 @@ def find_quorum_warnings(policy: JudgePolicy, measured: Sequence[QuorumWorth] | 
     models, families = {judge.model for judge in stage.judges}, {judge.family for judge in stage.judges}
     if len(models) <= 1 or (len(families) == 1 and None not in families):
         alike = f"of the family {families.pop()}" if len(models) > 1 else f"of {', '.join(models) or 'one model'}"
-        yield "quorum_alike", f"all votes are {alike}, which errs alike in any order and wording: name judges of others"
+        yield (
+            ErrorCode.QUORUM_ALIKE,
+            f"all votes are {alike}, which errs alike in any order and wording: name judges of others",
+        )
     votes = stage.votes or len(stage.judges)
     worth = None if measured is None else next((one for one in measured if one.votes == votes), None)
     if worth is None:
         message = f"what a quorum of {votes} is worth is not measured: {EVALUATE} {policy.reference}"
-        yield "quorum_not_measured", message
+        yield ErrorCode.QUORUM_NOT_MEASURED, message
     elif worth.adds_nothing:
         best = worth.wrong.index(worth.best_wrong)
         whose = f" ({stage.judges[best % len(stage.judges)].model})" if stage.judges else ""
-        yield "quorum_adds_nothing", f"{worth.sentence}: take vote {best + 1}{whose} alone"
+        yield ErrorCode.QUORUM_ADDS_NOTHING, f"{worth.sentence}: take vote {best + 1}{whose} alone"

@@ -17,6 +17,7 @@ from cli.errors import CommandError
 from cli.output import style_status
 from cli.session import Session, command, connect, make_app, make_login_link
 from contracts.client import JobStoreClient, JobStoreError
+from contracts.errors import ErrorCode
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
 from contracts.judging.verdict import Verdict
@@ -91,7 +92,7 @@ async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Targ
                 cli.out.print_line("stopping the stack")
                 await stack.stop()
     except StackError as error:
-        raise CommandError(str(error), code="stack") from error
+        raise CommandError(str(error), code=ErrorCode.STACK) from error
 
 
 async def _is_serving(target: Target) -> bool:
@@ -200,5 +201,7 @@ def _show_next_steps(
 
 def _require(value: str | None, what: str) -> str:
     if value is None:
-        raise CommandError(f"where is the {what}? Give --endpoints FILE of a local stack", code="unknown_address")
+        raise CommandError(
+            f"where is the {what}? Give --endpoints FILE of a local stack", code=ErrorCode.UNKNOWN_ADDRESS
+        )
     return value

@@ -11,6 +11,7 @@ from cli.options import validate_model
 from cli.parameters.lookups import complete_jobs
 from cli.session import Session, command, make_app, with_options
 from contracts.client import JobStoreClient
+from contracts.errors import ErrorCode
 from contracts.status import LetterOutcome
 
 app = make_app("Dead letters: what could not be processed, as it was, and why.")
@@ -92,14 +93,16 @@ async def _resolve(
     """Redrive or discard the open letters that are selected, and return how many; ask before, if that is wanted."""
     topic = topic_records.get_topic(topic_name)
     if topic.dlq is None:
-        raise CommandError(f"{topic_name} has no dead letters: name the topic that they came from", code="no_dlq")
+        raise CommandError(
+            f"{topic_name} has no dead letters: name the topic that they came from", code=ErrorCode.NO_DLQ
+        )
     asked = {"topic": topic.name, "outcome": outcome, "reason": reason, **selection}
     async with cli.jobstore() as jobstore:
         if asks:
             count = (await _resolve_pages(jobstore, asked | {"dry_run": True}))["letters"]
             question = f"Publish {count} again to {topic.name}?" if outcome is LetterOutcome.REDRIVEN else None
             if count and not typer.confirm(question or f"Discard {count} dead letters of {topic.name}?", err=True):
-                raise CommandError("nothing was done", code="not_confirmed")
+                raise CommandError("nothing was done", code=ErrorCode.NOT_CONFIRMED)
         return await _resolve_pages(jobstore, asked)
 
 

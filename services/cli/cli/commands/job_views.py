@@ -10,6 +10,7 @@ from cli.parameters.lookups import JobId, find_job, find_job_id
 from cli.session import Session, command, make_app
 from cli.views.waiting import list_agents_of
 from contracts.client import JobStoreClient
+from contracts.errors import ErrorCode
 
 if TYPE_CHECKING:
     from contracts.resources import JobLog
@@ -31,7 +32,7 @@ async def read_log(jobstore: JobStoreClient, job_id: str) -> "list[JobLog]":
         logs += page
         if len(logs) > _ENTRIES_MAX:
             message = f"the log has more than {_ENTRIES_MAX} entries: read it by `signoff jobs logs {job_id}`"
-            raise CommandError(message, code="log_too_long")
+            raise CommandError(message, code=ErrorCode.LOG_TOO_LONG)
     return logs
 
 
@@ -69,19 +70,19 @@ async def diff(
         logs = await read_log(jobstore, job_id)
     with_results = sorted({log.submission for log in logs if log.kind == "result" and log.submission})
     if len(with_results) < 2 and second is None:  # noqa: PLR2004 - it takes two
-        raise CommandError(f"{job_id} has results of fewer than two submissions", code="no_result")
+        raise CommandError(f"{job_id} has results of fewer than two submissions", code=ErrorCode.NO_RESULT)
     to = second or with_results[-1]
     since = first or max((each for each in with_results if each < to), default=with_results[0])
     if not job_view.show_diff(cli.out, logs, since, to):
         known = ", ".join(map(str, with_results)) or "none"
-        raise CommandError(f"submissions of {job_id} with a result: {known}", code="no_result")
+        raise CommandError(f"submissions of {job_id} with a result: {known}", code=ErrorCode.NO_RESULT)
 
 
 @command(app, "open")
 async def open_(cli: Session, job_id: JobId) -> None:
     """Open the page of a job in a browser; print its address where there is none."""
     if cli.target.http is None:
-        raise CommandError("no console is known: give --http or --endpoints", code="no_console")
+        raise CommandError("no console is known: give --http or --endpoints", code=ErrorCode.NO_CONSOLE)
     async with cli.jobstore() as jobstore:
         job_id = (await find_job(jobstore, job_id)).id
     from urllib.parse import quote  # noqa: PLC0415 - only needed here

@@ -8,6 +8,7 @@ from cli.errors import CommandError
 from cli.options import validate_model
 from cli.output import find_agent_of
 from cli.session import Session, command, make_app
+from contracts.errors import ErrorCode
 
 app = make_app(
     "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one."
@@ -38,7 +39,7 @@ async def get(cli: Session, name: Name) -> None:
         limits = await jobstore.list_limits()
     limit = next((each for each in limits if each.name == name), None)
     if limit is None:
-        raise CommandError(f"there is no limit {name!r}: `signoff limits list` shows all", code="unknown_limit")
+        raise CommandError(f"there is no limit {name!r}: `signoff limits list` shows all", code=ErrorCode.UNKNOWN_LIMIT)
     cli.out.show_limit(limit)
 
 

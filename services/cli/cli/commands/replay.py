@@ -15,6 +15,7 @@ from cli.options import parse_past_time
 from cli.output import format_time
 from cli.session import Session, command, make_app
 from cli.topic_records import Selection, TopicRecord
+from contracts.errors import ErrorCode
 from contracts.fact_keys import FactKeys, Unvouched
 from contracts.topics import FACT_TOPICS, REPLAY_HEADER
 
@@ -74,7 +75,9 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     if selection.since and selection.until and selection.until <= selection.since:
         raise typer.BadParameter("is not after --since", param_hint="--until")
     if publish and selection.topic.dlq is None:
-        raise CommandError(f"{topic_name} is never published again: no service consumes it", code="not_replayable")
+        raise CommandError(
+            f"{topic_name} is never published again: no service consumes it", code=ErrorCode.NOT_REPLAYABLE
+        )
     await _replay(cli, selection, headers=headers, publish=publish, asks=not yes)
 
 
@@ -160,7 +163,7 @@ async def _is_confirmed(cli: Session, selection: Selection, selected: AsyncItera
     async for record in selected:
         count += not record.is_replay
     if count and not typer.confirm(f"Publish {count} records again to {selection.topic.name}?", err=True):
-        raise CommandError("nothing was published", code="not_confirmed")
+        raise CommandError("nothing was published", code=ErrorCode.NOT_CONFIRMED)
     if not count:
         _show_counts(cli, 0, 0)
     return bool(count)
@@ -201,7 +204,7 @@ async def send(publisher: "Publisher", batch: "list[Outgoing]", published: int) 
     """Send a batch, empty it, and return how many are published in all. Raise CommandError if one is not."""
     for result in await publisher.send(batch):
         if isinstance(result, Exception):
-            raise CommandError(f"{published} were published, and then: {result}", code="kafka_unavailable")
+            raise CommandError(f"{published} were published, and then: {result}", code=ErrorCode.KAFKA_UNAVAILABLE)
         published += 1
     batch.clear()
     return published
@@ -224,7 +227,7 @@ def open_history(cli: Session, topic: str) -> "History":
 def require_kafka(cli: Session) -> str:
     """Return where Kafka is. Raise CommandError if nobody says."""
     if cli.target.kafka is None:
-        raise CommandError("no Kafka is known: start one with `signoff up`, or give --kafka", code="no_kafka")
+        raise CommandError("no Kafka is known: start one with `signoff up`, or give --kafka", code=ErrorCode.NO_KAFKA)
     return cli.target.kafka
 
 

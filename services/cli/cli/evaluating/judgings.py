@@ -9,6 +9,7 @@ from cli.errors import CommandError
 from cli.evaluating.run import JudgeCases
 from cli.options import validate_model
 from contracts.client import JobStoreClient
+from contracts.errors import ErrorCode
 from contracts.judging.calibration.cases import Case
 from contracts.judging.calibration.evaluation import Asked, Judged
 from contracts.judging.policy import DEFAULT_POLICY
@@ -20,7 +21,6 @@ from contracts.status import JudgingKind
 CALL_MAX_BYTES: Final = 2 << 20
 #: Verdicts that one call returns.
 PAGE: Final = 50
-_NO_VERDICT: Final = "no_verdict"
 
 
 def judge_through(jobstore: JobStoreClient, evaluation: UUID, submission: int = 1) -> JudgeCases:
@@ -70,13 +70,13 @@ async def _make(jobstore: JobStoreClient, new: NewJudgings) -> list[Judging]:
         token = following or None
     if len(made) != len(new.cases):
         message = f"{len(new.cases)} judgings were asked for, and {len(made)} came back: are they older than a day?"
-        raise CommandError(message, code="judgings_lost")
+        raise CommandError(message, code=ErrorCode.JUDGINGS_LOST)
     return sorted(made, key=lambda one: one.item)
 
 
 def _read(made: Judging) -> Judged:
     if made.verdict is None:
-        return Judged("", False, error=made.code or _NO_VERDICT, reason=made.message or "")
+        return Judged("", False, error=made.code or ErrorCode.NO_VERDICT, reason=made.message or "")
     judged = Judged.of(Verdict.model_validate(made.verdict))
     if judged.asks:
         return judged

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from cli.errors import CommandError
+from contracts.errors import ErrorCode
 from contracts.judging.calibration.cases import (
     LINE_MAX_BYTES,
     BadLine,
@@ -57,9 +58,9 @@ def check_file(path: Path, *, skip_bad: bool, submission: int = 1) -> Checked:
         told = "; ".join(f"line {one.line} {one.reason}" for one in bad[:TOLD_MAX])
         more = f"; and {len(bad) - TOLD_MAX} more" if len(bad) > TOLD_MAX else ""
         message = f"{path} has lines that are no cases: {told}{more}. Correct them, or leave them out with --skip-bad"
-        raise CommandError(message, code="bad_cases")
+        raise CommandError(message, code=ErrorCode.BAD_CASES)
     if not labelled:
-        raise CommandError(f"{path} has no cases", code="no_cases")
+        raise CommandError(f"{path} has no cases", code=ErrorCode.NO_CASES)
     return Checked(path, len(labelled), hash_questions(labelled), bad)
 
 
@@ -96,4 +97,4 @@ def _read(path: Path) -> Iterator[NumberedCase | BadLine]:
         with path.open("rb") as file:
             yield from read_cases(iter(lambda: file.readline(LINE_MAX_BYTES + 1), b""))
     except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}", code="unreadable") from error
+        raise CommandError(f"{path} cannot be read: {error.strerror}", code=ErrorCode.UNREADABLE) from error

@@ -15,6 +15,7 @@ from cli.errors import CommandError
 from cli.session import connect
 from cli.short_ids import PART_MIN_CHARS
 from contracts.client import JobStoreClient, JobStoreError
+from contracts.errors import ErrorCode
 from servicekit.errors import SignoffError
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _choose(given: str, found: set[str], kind: str) -> str:
     if len(found) > 1:
         named = ", ".join(sorted(found)[:_NAMED_MAX]) + (", ..." if len(found) > _NAMED_MAX else "")
         raise CommandError(
-            f"{given!r} could be each {kind} of these: {named}; give more of its id", code="ambiguous_id"
+            f"{given!r} could be each {kind} of these: {named}; give more of its id", code=ErrorCode.AMBIGUOUS_ID
         )
     return found.pop() if found else given
 
@@ -203,7 +204,7 @@ async def get_policy_version(jobstore: JobStoreClient, name: str, number: int) -
     """Return one version of a judge policy. Raise CommandError if there is none of that number."""
     found = await jobstore.get_judge_policy(name, page_size=1, before=number + 1)
     if not found.versions or found.versions[0].version != number:
-        raise CommandError(f"there is no judge policy {name}@{number}", code="unknown_judge_policy")
+        raise CommandError(f"there is no judge policy {name}@{number}", code=ErrorCode.UNKNOWN_JUDGE_POLICY)
     return found.versions[0]
 
 
@@ -215,6 +216,6 @@ async def require_policies(jobstore: JobStoreClient, policies: Sequence[str]) ->
             continue
         if (await jobstore.get_judge_policy(name, page_size=1)).current is None:
             message = f"the judge policy {name} is retired: `signoff judges promote` brings it back"
-            raise CommandError(message, code="unknown_judge_policy")
+            raise CommandError(message, code=ErrorCode.UNKNOWN_JUDGE_POLICY)
         if at:
             await get_policy_version(jobstore, name, int(version) if version.isdecimal() else 0)

@@ -14,14 +14,13 @@ from fastapi.security import HTTPBearer
 from console.api.sessions import Session, Sessions
 from console.errors import ProblemError
 from contracts.client import JobStoreClient, JobStoreError
+from contracts.errors import ErrorCode
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Seconds after which the jobstore is asked again about a token that it accepted; meanwhile bodies are read of whoever
 #: has it, and so they are for as long as that takes, within the second number.
 KNOWN_FOR_S, TRUSTED_FOR_S = 5.0, 60.0
 _REFUSALS = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
-#: A jobstore says so only to callers whose token it knows.
-_TOO_MANY = "too_many_calls"
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,4096}=*")  # RFC 6750
 
 #: Only for the description of the API: `token_of` reads the header itself, before the body is read.
@@ -52,10 +51,12 @@ def token_of(request: Request) -> str:
     if not token and (session := find_session(request)) is not None:
         token = session.token
         if request.method not in SAFE_METHODS and not _is_same_origin(request):
-            raise ProblemError(403, "cross_origin", "With a session cookie, requests must come from the same origin.")
+            raise ProblemError(
+                403, ErrorCode.CROSS_ORIGIN, "With a session cookie, requests must come from the same origin."
+            )
     if not is_token(token):
         raise ProblemError(
-            401, "unauthenticated", "A token is needed: `Authorization: Bearer <token>`, or a session of /login"
+            401, ErrorCode.UNAUTHENTICATED, "A token is needed: `Authorization: Bearer <token>`, or a session of /login"
         )
     return token
 
@@ -94,7 +95,7 @@ class KnownTokens:
         except JobStoreError as error:
             if error.grpc_status in _REFUSALS:
                 self._accepted_at.pop(token, None)
-            if error.code != _TOO_MANY:
+            if error.code != ErrorCode.TOO_MANY_CALLS:
                 raise
         finally:
             del self._asking[token]

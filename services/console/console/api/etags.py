@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 from fastapi import Header
 
 from console.errors import MEDIA_TYPE, ProblemError
+from contracts.errors import ErrorCode
 
 IfNoneMatch = Annotated[str | None, Header(description="entity tags that the caller has")]
 IfMatch = Annotated[str | None, Header(description="the entity tag of the version that is meant")]
@@ -42,7 +43,7 @@ def version_of(if_match: str | None, version: int | None) -> int | None:
     if tag is None or tag[1] or not _VERSION.fullmatch(tag[2]) or version not in {None, int(tag[2])}:
         raise ProblemError(
             412,
-            "version_conflict",
+            ErrorCode.VERSION_CONFLICT,
             "If-Match: no version of a job has this entity tag; send the ETag of its last answer.",
         )
     return int(tag[2])

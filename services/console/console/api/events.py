@@ -12,6 +12,7 @@ from console.api.auth import CallersJobStore, token_of
 from console.errors import ProblemError
 from console.live.hub import LiveHub, StreamRefusedError
 from console.live.viewer import Viewer
+from contracts.errors import ErrorCode
 
 router = APIRouter(prefix="/api", tags=["events"])
 
@@ -78,7 +79,9 @@ async def _open_job_stream(
 ) -> EventStream:
     if last_event_id is not None:
         if not (last_event_id.isascii() and last_event_id.isdigit()):
-            raise ProblemError(422, "invalid_request", "Last-Event-ID: must be the id of one of this stream's events")
+            raise ProblemError(
+                422, ErrorCode.INVALID_REQUEST, "Last-Event-ID: must be the id of one of this stream's events"
+            )
         after = int(last_event_id)
     return await open_stream(live, live.enter(job_id, after))
 

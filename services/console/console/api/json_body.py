@@ -11,6 +11,7 @@ from console.api.auth import SAFE_METHODS, token_of
 from console.api.parameters import rename_parameters
 from console.client_limits import ClientLimits
 from console.errors import ProblemError
+from contracts.errors import ErrorCode
 from contracts.jsontext import parse_json
 
 
@@ -28,7 +29,9 @@ class JsonRequest(Request):
             has_body = length != "0" or "transfer-encoding" in self.headers
             if has_body and not (media_type == "application/json" or media_type.endswith("+json")):
                 raise ProblemError(
-                    415, "unsupported_media_type", "The body must be JSON: send it with Content-Type: application/json."
+                    415,
+                    ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+                    "The body must be JSON: send it with Content-Type: application/json.",
                 )
             self._body = await self._read_body(int(length), self.app.state.payload_max_bytes * self.body_factor)
         return self._body
@@ -38,10 +41,10 @@ class JsonRequest(Request):
         try:
             return parse_json(await self.body())
         except ValueError as error:
-            raise ProblemError(400, "malformed_json", f"The body must be JSON: {error}.") from None
+            raise ProblemError(400, ErrorCode.MALFORMED_JSON, f"The body must be JSON: {error}.") from None
 
     async def _read_body(self, length: int, max_bytes: int) -> bytes:
-        too_large = ProblemError(413, "payload_too_large", f"The body must have at most {max_bytes} bytes.")
+        too_large = ProblemError(413, ErrorCode.PAYLOAD_TOO_LARGE, f"The body must have at most {max_bytes} bytes.")
         if length > max_bytes:
             raise too_large
         limits, under_way, body = self.app.state.client_limits, self.app.state.bodies, bytearray()
@@ -56,7 +59,7 @@ class JsonRequest(Request):
                     under_way.take(len(chunk))
                     patience.reschedule(begun_at + limits.patience_s + len(body) / limits.slowest_bytes_s)
         except TimeoutError:
-            raise ProblemError(408, "request_timeout", "The body comes too slowly.") from None
+            raise ProblemError(408, ErrorCode.REQUEST_TIMEOUT, "The body comes too slowly.") from None
         return bytes(body)
 
 
@@ -70,7 +73,9 @@ class Bodies:
         """Take so many bytes, or, if count is negative, give them back. Raise ProblemError if there are too many."""
         self._left -= count
         if self._left < 0:
-            raise ProblemError(429, "too_many_bytes", f"Bodies of {self._max} bytes are under way; try again later.")
+            raise ProblemError(
+                429, ErrorCode.TOO_MANY_BYTES, f"Bodies of {self._max} bytes are under way; try again later."
+            )
 
 
 class ManyJsonRequest(JsonRequest):

@@ -9,6 +9,7 @@ from console.api.schemas import Health
 from console.api.sessions import Sessions
 from console.errors import ProblemError
 from contracts.client import JobStoreError
+from contracts.errors import ErrorCode
 from servicekit.outages import DATABASE_OUTAGES
 from servicekit.process.health import VERSION
 
@@ -21,7 +22,7 @@ PAGES = (
     "/evaluations", "/login",
 )  # fmt: skip
 #: The scheme of an Authorization header that has the code of a login link, and the error of one that opens nothing.
-LOGIN_CODE, UNKNOWN_LOGIN_CODE = "login-code", "unknown_login_code"
+LOGIN_CODE, UNKNOWN_LOGIN_CODE = "login-code", ErrorCode.UNKNOWN_LOGIN_CODE
 
 
 @router.get("/api/health", tags=["health"], responses={503: {"model": Health}})
@@ -113,5 +114,5 @@ async def get_file(request: Request) -> Response:
     """Return a file of the page; its name changes with its content, so that browsers keep it for ever."""
     file: Response | None = request.app.state.page.find_file(request, request.url.path[1:])
     if file is None:
-        raise ProblemError(404, "not_found", "The page has no such file.")
+        raise ProblemError(404, ErrorCode.NOT_FOUND, "The page has no such file.")
     return file

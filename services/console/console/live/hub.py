@@ -13,6 +13,7 @@ import grpc
 from console.live.changes import Change, make_frame
 from console.live.viewer import Viewer
 from contracts.client import JobStoreClient, JobStoreError, WatchEvent
+from contracts.errors import ErrorCode
 from servicekit.outages import DATABASE_OUTAGES
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class LiveHub:
         if self.cursor is None or self._is_closed:
             raise _make_unavailable()
         if len(self._viewers) >= self._viewers_max:
-            raise StreamRefusedError("too_many_viewers", f"{self._viewers_max} streams are open already.")
+            raise StreamRefusedError(ErrorCode.TOO_MANY_VIEWERS, f"{self._viewers_max} streams are open already.")
         viewer = Viewer(job_id, self._queued_max)
         self._viewers.add(viewer)
         return self.cursor, viewer
@@ -250,7 +251,7 @@ class LiveHub:
 
 
 def _make_unavailable() -> StreamRefusedError:
-    return StreamRefusedError("unavailable", "The jobstore cannot be watched now.")
+    return StreamRefusedError(ErrorCode.UNAVAILABLE, "The jobstore cannot be watched now.")
 
 
 async def _forward(viewer: Viewer, frames: AsyncGenerator[bytes]) -> None:

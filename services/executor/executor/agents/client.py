@@ -9,6 +9,7 @@ import aiohttp
 from pydantic import ValidationError
 
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS, parse_stored_criteria
+from contracts.errors import ErrorCode
 from contracts.fields import describe_problem
 from contracts.jsontext import parse_json
 from contracts.resources import Usage
@@ -156,11 +157,13 @@ class HttpClient:
         except ForbiddenAddressError as error:
             raise AgentForbiddenError(f"{url}: {error}") from error
         except (aiohttp.NonHttpUrlClientError, ValueError) as error:  # also of a user said twice, in URL and header
-            raise AgentStatusError(f"the agent's URL cannot be called: {error!r}", code="agent_invalid_url") from error
+            raise AgentStatusError(
+                f"the agent's URL cannot be called: {error!r}", code=ErrorCode.AGENT_INVALID_URL
+            ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise AgentBrokenOffError(f"the connection to {url} was lost: {error!r}") from error
         if response.is_success and len(response.body) > limit:
-            raise AgentAnswerError(f"the answer has more than {limit} bytes", code="result_too_large")
+            raise AgentAnswerError(f"the answer has more than {limit} bytes", code=ErrorCode.RESULT_TOO_LARGE)
         return response
 
     def _find_result_max(self, grant: Grant) -> int:
@@ -175,7 +178,7 @@ class HttpClient:
         """Return a result. Raise AgentAnswerError if it is too large to be stored."""
         if (size := measure(result)) > self._result_max_bytes:
             message = f"the result has {size} bytes, more than {self._result_max_bytes}"
-            raise AgentAnswerError(message, code="result_too_large")
+            raise AgentAnswerError(message, code=ErrorCode.RESULT_TOO_LARGE)
         return result
 
 
@@ -210,7 +213,7 @@ def _to_error(response: AgentResponse) -> AgentError:
     message = f"the agent answered {status}: {excerpt}" if excerpt else f"the agent answered {status}"
     if status in _BUSY or status >= _SERVER_ERROR:
         return AgentBusyError(message, status=status, retry_after_s=response.retry_after_s)
-    code = "agent_redirect" if status < 400 else None  # noqa: PLR2004 - what 3xx is
+    code = ErrorCode.AGENT_REDIRECT if status < 400 else None  # noqa: PLR2004 - what 3xx is
     return AgentStatusError(message, code=code, status=status)
 
 

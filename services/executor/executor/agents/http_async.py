@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from yarl import URL
 
+from contracts.errors import ErrorCode
 from contracts.fields import describe_problem
 from contracts.jsontext import json_text
 from executor.agents.client import AgentResponse, HttpClient, parse_usage
@@ -201,7 +202,7 @@ def _resolve_location(agent_url: str, location: str | None) -> str:
 
 
 def _location_error(message: str) -> AgentError:
-    return AgentAnswerError(message, code="agent_invalid_location")
+    return AgentAnswerError(message, code=ErrorCode.AGENT_INVALID_LOCATION)
 
 
 def _read_status(response: AgentResponse) -> Status:
@@ -209,7 +210,7 @@ def _read_status(response: AgentResponse) -> Status:
         return Status.model_validate(response.read_value())
     except ValidationError as error:
         why = "; ".join(map(describe_problem, error.errors()[:3]))
-        raise AgentAnswerError(f"the answer is no status: {why}", code="agent_invalid_status") from None
+        raise AgentAnswerError(f"the answer is no status: {why}", code=ErrorCode.AGENT_INVALID_STATUS) from None
 
 
 def _read_result(status: Status) -> Any:

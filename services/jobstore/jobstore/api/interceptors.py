@@ -14,6 +14,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 from pydantic import ValidationError
 
+from contracts.errors import ErrorCode
 from contracts.fields import explain
 from jobstore.api.auth import CALLER, Role, Tokens, check_kind
 from jobstore.errors import (
@@ -26,6 +27,7 @@ from jobstore.errors import (
     TooManyCallsError,
     TooSlowError,
     UnauthenticatedError,
+    UnimplementedError,
     UnknownCursorError,
 )
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError, TransientError
@@ -44,6 +46,7 @@ _STATUS: dict[type[SignoffError], grpc.StatusCode] = {
     UnknownCursorError: grpc.StatusCode.OUT_OF_RANGE,
     InvalidError: grpc.StatusCode.INVALID_ARGUMENT,
     UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
+    UnimplementedError: grpc.StatusCode.UNIMPLEMENTED,
     ForbiddenError: grpc.StatusCode.PERMISSION_DENIED,
     TooManyCallsError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     TooSlowError: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -120,7 +123,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 role = self._tokens.check_method(method, context.invocation_metadata())
                 CALLER.set(role.value)
                 if handler is None:
-                    await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"there is no method {method}")
+                    return await abort_with(context, UnimplementedError(f"there is no method {method}"), method, None)
                 with self._slots.hold(role, lasting=handler.response_streaming):
                     request = requests if handler.request_streaming else await self._read(role, context)
                     return await self._carry_out(handler, request, context)
@@ -183,7 +186,7 @@ async def abort_with(context: Context, error: Exception, method: str, request: o
     elif isinstance(error, ValueError):
         error = InvalidError(str(error))
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
-    code = error.code if isinstance(error, SignoffError) else "internal"
+    code = error.code if isinstance(error, SignoffError) else ErrorCode.INTERNAL
     is_ours = status in _OURS
     log.log(
         logging.ERROR if status is grpc.StatusCode.INTERNAL else logging.WARNING if is_ours else logging.INFO,

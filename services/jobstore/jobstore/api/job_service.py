@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from typing import Final
 
 from contracts.criteria import KEPT_MAX_CHARS, parse_stored_criteria
+from contracts.errors import ErrorCode
 from contracts.identity import new_execution_id
 from contracts.lint import find_warnings
 from contracts.messages import convert, json_fields
@@ -171,7 +172,7 @@ class JobService(JobServiceServicer):
             result = await get_result(session, request.job_id, request.version)
         if result is None:
             message = f"version {request.version} of the job {request.job_id} holds no result"
-            raise NotFoundError(message, code="no_result")
+            raise NotFoundError(message, code=ErrorCode.NO_RESULT)
         return pb.GetResultResponse(result_json=result)
 
     async def UpdateJob(self, request: pb.UpdateJobRequest, context: Context) -> pb.UpdateJobResponse:
@@ -326,4 +327,4 @@ def _read_warnings(criteria: str) -> Sequence[resources_pb2.CriterionWarning]:
 
 
 def _make_unknown_error(job_id: str) -> NotFoundError:
-    return NotFoundError(f"no job has the id {job_id}", code="unknown_job")
+    return NotFoundError(f"no job has the id {job_id}", code=ErrorCode.UNKNOWN_JOB)

@@ -6,6 +6,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from contracts.criteria import CriteriaError, Criterion, format_criteria, join_forms
+from contracts.errors import ErrorCode
 from contracts.judging.calibration.golden import Report, make_golden
 from contracts.judging.policy import JudgePolicy, Name
 from contracts.lint import find_notes, find_warnings
@@ -128,7 +129,7 @@ class JudgeService(JudgeServiceServicer):
         try:
             _, body = make_golden(request.cases_jsonl.encode().splitlines(), **asked)
         except ValueError as error:
-            raise InvalidError(f"no golden set: {error}", code="golden_set_invalid") from error
+            raise InvalidError(f"no golden set: {error}", code=ErrorCode.GOLDEN_SET_INVALID) from error
         await self._runner.administer.run_one(PutVersion(Named(Kind.GOLDEN, name), body, note, actor=CALLER.get()))
         return pb.PutGoldenSetResponse(golden=await self._show_golden(name))
 
@@ -239,10 +240,10 @@ def _find_key_warnings(policy: JudgePolicy, validators: Sequence[Validator]) -> 
         lacking = sum(key not in keys for keys in said)
         if lacking:
             message = f"{lacking} of {len(said)} validators have no key {key}: name it in their SIGNOFF_JUDGE_KEYS"
-            yield pb.JudgingWarning(code="judge_key_unknown", message=message)
+            yield pb.JudgingWarning(code=ErrorCode.JUDGE_KEY_UNKNOWN, message=message)
         elif base_url is not None and not all(_may_be_sent(base_url, keys[key]) for keys in said):
             message = f"the key {key} may not be sent to {base_url}: add that URL to it in SIGNOFF_JUDGE_KEYS"
-            yield pb.JudgingWarning(code="judge_key_elsewhere", message=message)
+            yield pb.JudgingWarning(code=ErrorCode.JUDGE_KEY_ELSEWHERE, message=message)
 
 
 def _may_be_sent(base_url: str, allowed: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from contracts.criteria import read_references
+from contracts.errors import ErrorCode
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES, cut_message
 from contracts.spending import Budget
@@ -134,11 +135,15 @@ def _make_command(token: _Lease, outcome: pb.JudgingOutcome, real: Row | None) -
     verdict = outcome.verdict_json if outcome.HasField("verdict_json") else None
     code, message = outcome.code or None, cut_message(outcome.message).replace("\0", "") or None
     if verdict is not None and len(verdict.encode()) > VERDICT_MAX_BYTES:
-        verdict, code, message = None, "verdict_too_large", f"the verdict has more than {VERDICT_MAX_BYTES} bytes"
+        verdict, code, message = (
+            None,
+            ErrorCode.VERDICT_TOO_LARGE,
+            f"the verdict has more than {VERDICT_MAX_BYTES} bytes",
+        )
     elif verdict is not None and "\\u0000" in verdict:
         verdict, code, message = (
             None,
-            "verdict_mismatch",
+            ErrorCode.VERDICT_MISMATCH,
             "the verdict has the character U+0000",
         )
     return FinishJudging(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from contracts.errors import ErrorCode
 from contracts.jsontext import json_text
 from contracts.judging.calibration.cases import hash_question
 from contracts.messages.judgings import JudgingCase, NewJudgings, judging_message, new_judgings_of, report_message
@@ -133,4 +134,6 @@ def _describe_evaluated(new: NewJudgings, case: JudgingCase, policy: str | None)
 
 def make_unknown_error(group_id: UUID) -> NotFoundError:
     """Return the error of an id that is no group's."""
-    return NotFoundError(f"no judgings have the id {group_id}: they are kept for a day", code="unknown_judgings")
+    return NotFoundError(
+        f"no judgings have the id {group_id}: they are kept for a day", code=ErrorCode.UNKNOWN_JUDGINGS
+    )

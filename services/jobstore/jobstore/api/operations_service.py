@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
+from contracts.errors import ErrorCode
 from contracts.fields import LimitName
 from contracts.messages import convert
 from contracts.messages.operations import item_message, new_operation_of, operation_message
@@ -267,7 +268,7 @@ class OperationsService(OperationsServiceServicer):
         new = new_resolution_of(request)
         find_dlq(new.topic)
         if self._dead_letters is None:
-            raise TransientError("no broker is known", code="kafka_unavailable")
+            raise TransientError("no broker is known", code=ErrorCode.KAFKA_UNAVAILABLE)
         resolved = await self._dead_letters.resolve(new, CALLER.get())
         return resolved_message(resolved)
 
@@ -284,7 +285,7 @@ class OperationsService(OperationsServiceServicer):
         async with self._database.session() as session:
             token = await login_codes.spend_code(session, request.code, self._tokens)
         if token is None:
-            raise NotFoundError("the link was used already, or is too old", code="unknown_login_code")
+            raise NotFoundError("the link was used already, or is too old", code=ErrorCode.UNKNOWN_LOGIN_CODE)
         log.info("a login code was spent")
         return pb.SpendLoginCodeResponse(token=token)
 
@@ -314,6 +315,6 @@ def _parse_limit_name(text: str) -> str:
     if name.startswith("batch:"):
         raise InvalidError(
             "a batch is paused and resumed as an operation: call PauseOperation or ResumeOperation",
-            code="invalid_request",
+            code=ErrorCode.INVALID_REQUEST,
         )
     return name

@@ -10,6 +10,7 @@ from uuid import UUID
 import grpc
 from pydantic import TypeAdapter
 
+from contracts.errors import ErrorCode
 from contracts.fields import OperationName
 from contracts.jsontext import json_text
 from contracts.messages import JSON_AS_VALUE
@@ -103,4 +104,4 @@ def parse_page_token(token: str, parse: Callable[..., R]) -> R | None:
         return parse(*json.loads(base64.urlsafe_b64decode(token.encode())))
     except (binascii.Error, ValueError, TypeError):
         message = "page_token is not the next_page_token of this list: begin again without one"
-        raise InvalidError(message, code="invalid_page_token") from None
+        raise InvalidError(message, code=ErrorCode.INVALID_PAGE_TOKEN) from None

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from contracts.criteria import read_references
+from contracts.errors import ErrorCode
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.fields import Text, explain
 from contracts.judging.policy import JudgePolicy, Name, join_reference
@@ -39,7 +40,6 @@ from jobstore.storage.judging.versions import note_validator
 from jobstore.storage.sql import Row
 from jobstore.storage.work.writing import note_worker
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
-from servicekit.kafka.dead_letters import BAD_SIGNATURE
 from servicekit.kafka.subscription import parse_event
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceServicer
@@ -51,7 +51,9 @@ DUE_AFTER_MAX_S: Final = 3_600.0
 _OUTCOMES = {outcome: pb.ClaimOutcome.Value(f"CLAIM_OUTCOME_{outcome}") for outcome in ClaimOutcome}
 _USES = {ExecutionStage.EXECUTING: KeyUse.EXECUTING, ExecutionStage.JUDGING: KeyUse.JUDGING}
 #: The answer to a claim of a result that nobody signed: the jobstore's own consumer of results sees to the record.
-_NOT_SIGNED = ClaimAnswer(ClaimOutcome.REFUSED, BAD_SIGNATURE, "the result is not signed with the key of its lease")
+_NOT_SIGNED = ClaimAnswer(
+    ClaimOutcome.REFUSED, ErrorCode.BAD_SIGNATURE, "the result is not signed with the key of its lease"
+)
 #: The keys that a validator says it has: base URLs by name.
 _KEYS: Final[TypeAdapter[dict[str, list[str]]]] = TypeAdapter(
     Annotated[
@@ -103,7 +105,7 @@ class WorkService(WorkServiceServicer):
             return ClaimAnswer(ClaimOutcome.INVALID, error.code, str(error))
         if event.job is not None and event.job.references:
             message = "references are given by gRPC and REST alone: whoever reads the topic would read them"
-            return ClaimAnswer(ClaimOutcome.INVALID, "reference_in_record", message)
+            return ClaimAnswer(ClaimOutcome.INVALID, ErrorCode.REFERENCE_IN_RECORD, message)
         inline = None if event.job is None else event.job.model_copy(update={"id": event.job_id})
         return ClaimExecution(
             event.execution_id,
@@ -257,7 +259,7 @@ class WorkService(WorkServiceServicer):
         try:
             event = ResultProduced.model_validate_json(claim.result)
         except ValidationError as error:
-            return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", explain(error)[1][:1000])
+            return ClaimAnswer(ClaimOutcome.INVALID, ErrorCode.SCHEMA_MISMATCH, explain(error)[1][:1000])
         if (event.execution_id, event.lease) != (signature.execution_id, signature.lease):
             return _NOT_SIGNED
         return ClaimJudging(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.agents.urls import has_userinfo, hide_userinfo
+from contracts.errors import ErrorCode
 from contracts.resources import Agent, NewAgent
 from jobstore.commands.base import Command, Locks, Reads
 from jobstore.commands.judging.freezing import check_named, read_named
@@ -53,7 +54,7 @@ class RegisterAgent(_ChangeAgent):
         elif stored.model_dump(include=set(_GIVEN)) != self.new.model_dump(include=set(_GIVEN)):
             raise ConflictError(
                 f"another agent has the id {self.agent_id}: choose another id, or update that agent",
-                code="agent_conflict",
+                code=ErrorCode.AGENT_CONFLICT,
             )
 
 
@@ -103,7 +104,7 @@ def _require_agent(uow: UnitOfWork, agent_id: str) -> Agent:
 
 def make_unknown_agent_error(agent_id: str) -> NotFoundError:
     """Return the error of an id that is no agent's."""
-    return NotFoundError(f"no agent has the id {agent_id}", code="unknown_agent")
+    return NotFoundError(f"no agent has the id {agent_id}", code=ErrorCode.UNKNOWN_AGENT)
 
 
 def _is_as_shown(new: NewAgent, stored: Agent) -> bool:
@@ -119,5 +120,5 @@ def _check_url(new: NewAgent, stored: str | None) -> None:
             "a user and password in a URL would be seen by whoever reads facts and backups: leave them out of it, and "
             'give a header instead, such as "Authorization": "env:SIGNOFF_AGENT_<NAME>", a variable of the executors '
             "whose value is `Basic` and the base64 of user:password",
-            code="url_has_userinfo",
+            code=ErrorCode.URL_HAS_USERINFO,
         )

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from contracts.criteria import format_criteria
+from contracts.errors import ErrorCode
 from contracts.jsontext import json_text
 from contracts.resources import NewJob
 from contracts.status import JobStatus
@@ -71,21 +72,25 @@ def match_agent(uow: UnitOfWork, job_id: str) -> None:
     best = find_best(job_id, spec.capabilities, uow.stored.candidates.values())
     if best is None:
         message = describe_missing(spec.capabilities, uow.stored.candidates.values())
-        uow.record(job_id, None, Report(TransitionKind.MATCHING_FAILED, code="matching_failed", message=message))
+        uow.record(
+            job_id, None, Report(TransitionKind.MATCHING_FAILED, code=ErrorCode.MATCHING_FAILED, message=message)
+        )
         return
     best.load += 1  # later matches of this transaction count it
-    _change_agent(uow, job_id, TransitionKind.MATCHED, best.agent_id, f"matched to {best.agent_id}")
+    _change_agent(uow, job_id, TransitionKind.MATCHED, ErrorCode.MATCHED, best.agent_id, f"matched to {best.agent_id}")
 
 
 def hand_on(uow: UnitOfWork, job_id: str, agent_id: str, reason: str) -> None:
     """Give a job to another agent, by policy. `reason` ends the log's message."""
     message = f"handed on from {uow.jobs[job_id].agent_id} to {agent_id} {reason}"
-    _change_agent(uow, job_id, TransitionKind.HANDED_ON, agent_id, message)
+    _change_agent(uow, job_id, TransitionKind.HANDED_ON, ErrorCode.HANDED_ON, agent_id, message)
 
 
-def _change_agent(uow: UnitOfWork, job_id: str, kind: TransitionKind, agent_id: str, message: str) -> None:
+def _change_agent(
+    uow: UnitOfWork, job_id: str, kind: TransitionKind, code: ErrorCode, agent_id: str, message: str
+) -> None:
     request = format_assignment(uow.specs[job_id].payload)
-    report = Report(kind, agent_id=agent_id, code=kind.value, message=message, request=request)
+    report = Report(kind, agent_id=agent_id, code=code, message=message, request=request)
     uow.record(job_id, None, report)
 
 

@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Final, Generic, Self, TypeVar
 from uuid import UUID
 
+from contracts.errors import ErrorCode
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
@@ -157,14 +158,14 @@ def read_circuit(stored: Stored, execution_id: UUID) -> Reads:
 def require_job(uow: UnitOfWork, job_id: str) -> Job:
     """Return a locked job. Raise NotFoundError (`unknown_job`) if there is none."""
     if job_id not in uow.jobs:
-        raise NotFoundError(f"no job has the id {job_id}", code="unknown_job")
+        raise NotFoundError(f"no job has the id {job_id}", code=ErrorCode.UNKNOWN_JOB)
     return uow.jobs[job_id]
 
 
 def require_agent(uow: UnitOfWork, agent_id: str | None) -> None:
     """Raise InvalidError (`unknown_agent`) if an agent is named that is not registered."""
     if agent_id is not None and agent_id not in uow.stored.agents:
-        raise InvalidError(f"no agent has the id {agent_id}", code="unknown_agent")
+        raise InvalidError(f"no agent has the id {agent_id}", code=ErrorCode.UNKNOWN_AGENT)
 
 
 def raise_refusal(decision: object) -> None:

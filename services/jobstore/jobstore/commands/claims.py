@@ -4,21 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from contracts.errors import ErrorCode
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.judging.policy import name_judging
 from contracts.resources import NewJob
 from contracts.status import ReportKind
 from jobstore.commands.assigning import check_creation, create_job, read_for_creation
 from jobstore.commands.base import NOTHING, REFUSED, Command, LimitsLock, Locks, Reads, optional, read_circuit
-from jobstore.commands.granting import (
-    RESULT_REUSED,
-    VERDICT_REUSED,
-    ClaimAnswer,
-    ClaimOutcome,
-    find_judge_policy,
-    postpone_judging,
-    try_grant,
-)
+from jobstore.commands.granting import ClaimAnswer, ClaimOutcome, find_judge_policy, postpone_judging, try_grant
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.commands.requesting import ExecutionRequest, request_execution
 from jobstore.commands.resubmission import read_for_resubmission
@@ -99,12 +92,12 @@ class ClaimExecution(Command[ClaimAnswer]):
     def decide(self, uow: UnitOfWork) -> ClaimAnswer:
         execution = uow.executions.get(self.execution_id)
         if execution is not None and execution.job_id not in {self.job_id, ""}:
-            return ClaimAnswer(ClaimOutcome.REFUSED, "execution_conflict", "the execution id is another job's")
+            return ClaimAnswer(ClaimOutcome.REFUSED, ErrorCode.EXECUTION_CONFLICT, "the execution id is another job's")
         if self.replay:
             return self._answer_replay(execution)
         spec = uow.specs.get(self.job_id)
         if self.inline is not None and spec is not None and not is_same(spec, self.inline):
-            return self._refuse(uow, Refusal("job_conflict", f"another job has the id {self.job_id}"))
+            return self._refuse(uow, Refusal(ErrorCode.JOB_CONFLICT, f"another job has the id {self.job_id}"))
         if execution is None:
             return self._admit(uow)
         return self._claim(uow, execution)
@@ -112,17 +105,17 @@ class ClaimExecution(Command[ClaimAnswer]):
     def _answer_replay(self, execution: Execution | None) -> ClaimAnswer:
         """Answer a replayed record by the row, and change nothing (rule `replays-admit-nothing`)."""
         if execution is None:
-            return ClaimAnswer(ClaimOutcome.REFUSED, "replayed", "a replayed record admits nothing")
+            return ClaimAnswer(ClaimOutcome.REFUSED, ErrorCode.REPLAYED, "a replayed record admits nothing")
         if execution.state is ExecutionState.DONE:
             return self._answer_concluded(execution)
         is_waiting = execution.stage is ExecutionStage.EXECUTING and execution.state is not ExecutionState.LEASED
-        return ClaimAnswer(ClaimOutcome.QUEUED if is_waiting else ClaimOutcome.DUPLICATE, "replayed")
+        return ClaimAnswer(ClaimOutcome.QUEUED if is_waiting else ClaimOutcome.DUPLICATE, ErrorCode.REPLAYED)
 
     def _admit(self, uow: UnitOfWork) -> ClaimAnswer:
         """Request an execution that is not known yet, and claim it."""
         if self.job_id not in uow.jobs:
             if self.inline is None:
-                return self._reject(uow, "unknown_job", f"no job has the id {self.job_id}")
+                return self._reject(uow, ErrorCode.UNKNOWN_JOB, f"no job has the id {self.job_id}")
             try:
                 check_creation(uow, self.inline)
             except InvalidError as error:
@@ -135,7 +128,7 @@ class ClaimExecution(Command[ClaimAnswer]):
         admitted = uow.executions[self.execution_id]
         if admitted.reuse_key is not None:
             # Reusable results are looked up for stored executions. The next claim, after an offer, finds this one's.
-            return ClaimAnswer(ClaimOutcome.QUEUED, "reusable")
+            return ClaimAnswer(ClaimOutcome.QUEUED, ErrorCode.REUSABLE)
         return self._claim(uow, admitted)
 
     def _reject(self, uow: UnitOfWork, code: str, message: str) -> ClaimAnswer:
@@ -154,9 +147,9 @@ class ClaimExecution(Command[ClaimAnswer]):
         answer = execution.answer or ""
         code = answer.removeprefix(REFUSED)
         if execution.is_wrong_record:
-            causes = {"unknown_job": f"no job had the id {self.job_id}"}
+            causes: dict[str, str] = {ErrorCode.UNKNOWN_JOB: f"no job had the id {self.job_id}"}
             if self.inline is not None and self.inline.agent_id:
-                causes["unknown_agent"] = f"no agent had the id {self.inline.agent_id}"
+                causes[ErrorCode.UNKNOWN_AGENT] = f"no agent had the id {self.inline.agent_id}"
             cause = causes.get(code, f"it was refused ({code})")
             message = f"{cause} when this execution was first asked for; to ask anew: signoff dlq redrive"
             return ClaimAnswer(ClaimOutcome.INVALID, code, message)
@@ -172,10 +165,10 @@ class ClaimExecution(Command[ClaimAnswer]):
             return ClaimAnswer(ClaimOutcome.DUPLICATE)
         is_queued = execution.state is ExecutionState.QUEUED
         if is_queued and execution.due_at is not None and execution.due_at > uow.clock.now:
-            return ClaimAnswer(ClaimOutcome.QUEUED, "not_due")
+            return ClaimAnswer(ClaimOutcome.QUEUED, ErrorCode.NOT_DUE)
         if is_queued and is_held_back(execution.tenant, execution.flow, uow.stored.limit_names):
             # Limits are counted only where work is offered: the dispatcher offers this one in its turn.
-            return ClaimAnswer(ClaimOutcome.QUEUED, "limited")
+            return ClaimAnswer(ClaimOutcome.QUEUED, ErrorCode.LIMITED)
         reused = uow.stored.results.get(execution.execution_id)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_result(uow, execution, reused)
@@ -184,7 +177,9 @@ class ClaimExecution(Command[ClaimAnswer]):
     def _reuse_result(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
         """Record the claim and, as its result, that of another call; no agent is called."""
         uow.room_of(self.owner, self._said)
-        claim = Report(TransitionKind.CLAIMED, owner=self.owner, code=RESULT_REUSED, reused=reused, actor=self.actor)
+        claim = Report(
+            TransitionKind.CLAIMED, owner=self.owner, code=ErrorCode.RESULT_REUSED, reused=reused, actor=self.actor
+        )
         claimed = uow.record(execution.job_id, execution, claim)
         if isinstance(claimed, Refusal):
             return ClaimAnswer(ClaimOutcome.DUPLICATE, claimed.code, claimed.message)
@@ -192,14 +187,14 @@ class ClaimExecution(Command[ClaimAnswer]):
         result = Report(
             TransitionKind.RESULT,
             lease=claimed.execution.lease,
-            code=RESULT_REUSED,
+            code=ErrorCode.RESULT_REUSED,
             message=f"result reused of {reused}",
             result_hash=reused.result_hash,
             reused=reused,
             actor=self.actor,
         )
         uow.record(execution.job_id, claimed.execution, result)
-        return ClaimAnswer(ClaimOutcome.DUPLICATE, RESULT_REUSED)
+        return ClaimAnswer(ClaimOutcome.DUPLICATE, ErrorCode.RESULT_REUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +283,7 @@ class ClaimJudging(Command[ClaimAnswer]):
         refusal = RecordResult(self.event, actor=EXECUTOR).decide(uow)
         execution = uow.executions.get(self.event.execution_id)
         if execution is None or not self._can_be_judged(execution):
-            code = refusal.code if refusal else "concluded"
+            code = refusal.code if refusal else ErrorCode.CONCLUDED
             return ClaimAnswer(ClaimOutcome.DUPLICATE, code)
         if (waiting := postpone_judging(uow, execution)) is not None:
             return waiting
@@ -318,13 +313,13 @@ class ClaimJudging(Command[ClaimAnswer]):
             attempt=max(1, execution.attempt),
             lease=claimed.execution.lease,
             seq=1,
-            code=VERDICT_REUSED,
+            code=ErrorCode.VERDICT_REUSED,
             message=f"verdict reused of {reused}: {verdict.reason}",
             verdict=verdict,
             reported_at=uow.clock.now,
         )
         RecordReport(report, actor=WORKER).decide(uow)
-        return ClaimAnswer(ClaimOutcome.DUPLICATE, VERDICT_REUSED)
+        return ClaimAnswer(ClaimOutcome.DUPLICATE, ErrorCode.VERDICT_REUSED)
 
     def _can_be_judged(self, execution: Execution) -> bool:
         is_its_result = (execution.job_id, execution.result_lease) == (self.event.job_id, self.event.lease)

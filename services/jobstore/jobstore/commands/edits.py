@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from contracts.criteria import format_criteria, parse_stored_criteria
+from contracts.errors import ErrorCode
 from contracts.jsontext import json_text
 from contracts.resources import JobEdit
 from contracts.status import JobStatus
@@ -51,11 +52,15 @@ class EditJob(Command[JobView]):
         if "policy" in changed:
             check_named(uow, after.policy)
         if self.version is not None and self.version != job.version:
-            raise RefusedError(f"the job is at version {job.version}, not {self.version}", code="version_conflict")
+            raise RefusedError(
+                f"the job is at version {job.version}, not {self.version}", code=ErrorCode.VERSION_CONFLICT
+            )
         new, old = ({name: _field_json(spec, name) for name in changed} for spec in (after, before))
         request = format_edit(after.payload, new, old)
         message = f"edited: {', '.join(changed)}"
-        report = Report(TransitionKind.EDITED, code="edited", message=message, request=request, actor=self.actor)
+        report = Report(
+            TransitionKind.EDITED, code=ErrorCode.EDITED, message=message, request=request, actor=self.actor
+        )
         raise_refusal(uow.record(self.job_id, None, report))
         uow.specs[self.job_id] = after
         if after.capabilities and "capabilities" in changed and self._may_be_matched(job):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from contracts.errors import ErrorCode
 from jobstore.commands.base import (
     NOTHING,
     REFUSED,
@@ -62,7 +63,7 @@ class ExecuteJob(Command[JobView]):
         job = require_job(uow, self.job_id)
         decision: object
         if self.resubmission and job.feedback is None:
-            decision = Refusal("illegal_transition", f"the job is {job.status}, not RESUBMISSION_REQUIRED")
+            decision = Refusal(ErrorCode.ILLEGAL_TRANSITION, f"the job is {job.status}, not RESUBMISSION_REQUIRED")
         else:
             decision = request_execution(uow, self.job_id, self.execution_id, self.actor, self.parameters)
         if isinstance(decision, Refusal) and self.chosen:
@@ -73,7 +74,7 @@ class ExecuteJob(Command[JobView]):
 
     def _repeat_answer(self, uow: UnitOfWork, execution: Execution) -> JobView:
         if execution.job_id not in {self.job_id, ""}:
-            raise ConflictError("the execution id is another job's", code="execution_conflict")
+            raise ConflictError("the execution id is another job's", code=ErrorCode.EXECUTION_CONFLICT)
         if execution.answer is not None and execution.answer.startswith(REFUSED):
             raise RefusedError("the execution id was refused before", code=execution.answer.removeprefix(REFUSED))
         if execution.request_version is None:
@@ -159,7 +160,7 @@ class CancelJob(Command[JobView | None]):
     def decide(self, uow: UnitOfWork) -> JobView | None:
         reason = f": {self.reason}" if self.reason else ""
         message = f"cancelled by {_name_asker(self.actor)}{reason}"
-        report = Report(TransitionKind.CANCELLED, message=message, code="cancelled", actor=self.actor)
+        report = Report(TransitionKind.CANCELLED, message=message, code=ErrorCode.CANCELLED, actor=self.actor)
         if self.execution_id is None:
             job = require_job(uow, self.job_id or "")
             live = uow.executions.get(job.execution_id) if job.live and job.execution_id else None
@@ -179,17 +180,17 @@ class CancelJob(Command[JobView | None]):
         execution = uow.executions.get(execution_id)
         if execution is None and uow.stored.cancel_room <= 0:
             message = "as many cancels of executions that nobody has asked for yet are remembered as may be"
-            return uow.refuse(self.job_id, report, Refusal("too_many_cancels", message))
+            return uow.refuse(self.job_id, report, Refusal(ErrorCode.TOO_MANY_CANCELS, message))
         if execution is None:  # rule `cancel-before-arrival`
             uow.remember(self.job_id, execution_id, CANCELLED)
             uow.stored.cancel_room -= 1
         elif execution.job_id not in {self.job_id or execution.job_id, ""}:
-            raise ConflictError("the execution id is another job's", code="execution_conflict")
+            raise ConflictError("the execution id is another job's", code=ErrorCode.EXECUTION_CONFLICT)
         elif execution.state is not ExecutionState.DONE:
             return uow.record(execution.job_id, execution, report)
         elif self.by_call and execution.answer != CANCELLED and not (execution.answer or "").startswith(REFUSED):
             message = f"the execution has ended already ({execution.answer}) and cannot be cancelled"
-            return uow.refuse(execution.job_id, report, Refusal("illegal_transition", message))
+            return uow.refuse(execution.job_id, report, Refusal(ErrorCode.ILLEGAL_TRANSITION, message))
         return None
 
 

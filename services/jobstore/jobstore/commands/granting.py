@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from contracts.errors import ErrorCode
 from contracts.spending import Budget
 from contracts.status import Circuit
 from jobstore.commands.rows import Grant, Question, Stored, WorkerRoom
@@ -55,10 +56,6 @@ class ClaimAnswer:
     judge_policy: str = ""
     task: str = ""
     context: JudgingContext | None = None
-
-
-#: Codes that the jobstore records, beside those of workers.
-RESULT_REUSED, VERDICT_REUSED, BUDGET_EXHAUSTED = "result_reused", "verdict_reused", "budget_exhausted"
 
 
 def describe_open_circuit(uow: UnitOfWork, execution: Execution) -> str | None:
@@ -152,10 +149,10 @@ def _find_reason_to_wait(
     free, is_offered = uow.room_of(owner, said), execution.state is ExecutionState.OFFERED
     is_for_offers = kind is TransitionKind.CLAIMED and not is_offered
     if free <= 0 or (is_for_offers and is_scarce(free - uow.stored.offered, said.capacity)):
-        return _answer_queued(uow, execution, "no_room")
+        return _answer_queued(uow, execution, ErrorCode.NO_ROOM)
     may_call = uow.breaker_of(execution).may_call(execution.execution_id, uow.clock.now)
     if kind is TransitionKind.CLAIMED and not may_call:
-        return _answer_queued(uow, execution, "circuit_open", describe_open_circuit(uow, execution))
+        return _answer_queued(uow, execution, ErrorCode.CIRCUIT_OPEN, describe_open_circuit(uow, execution))
     return None
 
 
@@ -163,11 +160,11 @@ def _stop_over_budget(uow: UnitOfWork, execution: Execution, used_up: str) -> Cl
     """End an execution whose job's budget is used up, instead of another call."""
     callee = "agent" if execution.stage is ExecutionStage.EXECUTING else "judge"
     message = f"{used_up}, and the {callee} was not called any more"
-    report = Report(TransitionKind.OVER_BUDGET, lease=execution.lease, code=BUDGET_EXHAUSTED, message=message)
+    report = Report(TransitionKind.OVER_BUDGET, lease=execution.lease, code=ErrorCode.BUDGET_EXHAUSTED, message=message)
     decision = uow.record(execution.job_id, execution, report)
     if isinstance(decision, Refusal):
         return ClaimAnswer(ClaimOutcome.DUPLICATE, decision.code, decision.message)
-    return ClaimAnswer(ClaimOutcome.REFUSED, BUDGET_EXHAUSTED, message)
+    return ClaimAnswer(ClaimOutcome.REFUSED, ErrorCode.BUDGET_EXHAUSTED, message)
 
 
 def _answer_queued(uow: UnitOfWork, execution: Execution, code: str, message: str | None = None) -> ClaimAnswer:

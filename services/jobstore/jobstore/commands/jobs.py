@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from contracts.errors import ErrorCode
 from contracts.resources import NewJob
 from contracts.status import JobStatus
 from jobstore.commands.assigning import assign_agent, check_creation, create_job, match_agent, read_for_creation
@@ -39,7 +40,7 @@ class CreateJob(Command[JobView]):
     def decide(self, uow: UnitOfWork) -> JobView:
         if self.job_id in uow.jobs:
             if not is_same(uow.specs[self.job_id], self.new):
-                raise ConflictError(f"another job has the id {self.job_id}", code="job_conflict")
+                raise ConflictError(f"another job has the id {self.job_id}", code=ErrorCode.JOB_CONFLICT)
             return uow.show_job(self.job_id)
         check_creation(uow, self.new)
         create_job(uow, self.new, self.job_id, self.actor)

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from contracts.criteria import format_line, parse_stored_criteria
+from contracts.errors import ErrorCode
 from contracts.jsontext import parse_json
 from contracts.judging.policy import join_reference
 from contracts.judging.verdict import CriterionVerdict, Verdict
@@ -63,7 +64,7 @@ class QueueJudgings(Command[None]):
             return
         if len(uow.changes.new_judgings) + len(self.judgings) > uow.stored.judging_room:
             message = "too many judgings of the last day are kept: ask again later, or for fewer"
-            raise RefusedError(message, code="too_many_judgings")
+            raise RefusedError(message, code=ErrorCode.TOO_MANY_JUDGINGS)
         uow.changes.new_judgings += [replace(judging, actor=self.actor) for judging in self.judgings]
 
 
@@ -111,11 +112,11 @@ def _require_policy(uow: UnitOfWork, own: Wanted) -> str:
 def _refuse(job: Job, execution: Execution | None) -> Refusal | None:
     """Return why the result of an execution is not judged again, if it is not."""
     if job.live:
-        return Refusal("execution_live", "an execution of the job is live")
+        return Refusal(ErrorCode.EXECUTION_LIVE, "an execution of the job is live")
     if execution is not None and execution.execution_id != job.execution_id:
-        return Refusal("moved_on", f"another execution has ended since: the job is {job.status}")
+        return Refusal(ErrorCode.MOVED_ON, f"another execution has ended since: the job is {job.status}")
     if execution is None or execution.result_version is None or job.status not in RESTING:
-        return Refusal("nothing_to_judge", "the last execution of the job has no result")
+        return Refusal(ErrorCode.NOTHING_TO_JUDGE, "the last execution of the job has no result")
     return None
 
 
@@ -197,7 +198,7 @@ class FinishJudging(Command[bool]):
         try:
             verdict = Verdict.model_validate_json(text)
         except ValidationError:
-            return replace(answer, code="verdict_mismatch", message="the validator's verdict is malformed")
+            return replace(answer, code=ErrorCode.VERDICT_MISMATCH, message="the validator's verdict is malformed")
         refusal = None
         if judging.kind == JudgingKind.REJUDGE:
             refusal = self._record(uow, judging, verdict)
@@ -222,7 +223,7 @@ class FinishJudging(Command[bool]):
         """
         execution, job = self._find(uow)
         if job is None:
-            return Refusal("unknown_job", "the job is not known")
+            return Refusal(ErrorCode.UNKNOWN_JOB, "the job is not known")
         if (refusal := _refuse(job, execution)) is not None:
             return refusal
         kind, failed = read_verdict(verdict)
@@ -231,13 +232,13 @@ class FinishJudging(Command[bool]):
         assert execution is not None  # else the job is not found by it
         question = uow.stored.find_question(execution)
         if question is None:
-            return Refusal("unknown_criteria_set", "the criteria set that the execution froze is not known")
+            return Refusal(ErrorCode.UNKNOWN_CRITERIA_SET, "the criteria set that the execution froze is not known")
         asked_for = read_reference(judging.judge_policy)
         mismatch = find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)
         if asked_for and verdict.policy != asked_for:
             mismatch = f"the verdict was made by the judge policy {verdict.policy}, and not by {asked_for}"
         if mismatch is not None:  # another list than the job's now: it was edited meanwhile, or the validator is wrong
-            return Refusal("verdict_mismatch", mismatch)
+            return Refusal(ErrorCode.VERDICT_MISMATCH, mismatch)
         begun = Report(TransitionKind.REJUDGED, code=REJUDGED, message="judged again", actor=judging.actor)
         decision = uow.record(job.id, execution, begun)
         assert isinstance(decision, Decision)
@@ -286,7 +287,7 @@ class LoseJudging(Command[None]):
         judging = uow.stored.judgings.get(self.judging_id)
         if judging is not None and judging.has_lapsed and judging.lease >= GRANTS_MAX:
             message = f"{GRANTS_MAX} validators were lost, or gave it back, while they judged it"
-            lost = JudgingAnswer(judging.id, code="judging_lost", message=message, cost_usd=None)
+            lost = JudgingAnswer(judging.id, code=ErrorCode.JUDGING_LOST, message=message, cost_usd=None)
             uow.changes.judging_answers.append(lost)
             uow.stored.judgings[judging.id] = judging._replace(state=JudgingState.DONE, has_lapsed=False)
 

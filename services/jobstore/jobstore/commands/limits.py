@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from contracts.errors import ErrorCode
 from contracts.resources import Limit, NewLimit
 from jobstore.commands.base import Command, LimitsLock, Locks, R_co
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -44,7 +45,7 @@ class RemoveLimit(_ChangeLimit[None]):
 
     def decide(self, uow: UnitOfWork) -> None:
         if not uow.remove_limit(self.name, self.actor):
-            raise NotFoundError(f"there is no limit {self.name}", code="unknown_limit")
+            raise NotFoundError(f"there is no limit {self.name}", code=ErrorCode.UNKNOWN_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
+from contracts.errors import ErrorCode
 from contracts.messages.operations import NAMED_MAX
 from contracts.status import BATCH_KINDS, OperationState
 from jobstore.commands.base import Command, LimitsLock, Locks, Reads, raise_refusal, require_job
@@ -62,14 +63,14 @@ class CreateOperation(Command[None]):
             uow.add_operation(NewOperation(self.operation_id, self.actor, self.request_hash, self.spec))
         elif stored.request_hash != self.request_hash:
             raise ConflictError(
-                "the idempotency key is that of a batch of other jobs: use another key", code="batch_conflict"
+                "the idempotency key is that of a batch of other jobs: use another key", code=ErrorCode.BATCH_CONFLICT
             )
 
 
 def check_batch_size(size: int) -> None:
     """Raise an InvalidError if a batch of so many jobs is too large."""
     if size > BATCH_MAX:
-        raise InvalidError(f"{BATCH_MAX} jobs at most may be named at once", code="batch_too_large")
+        raise InvalidError(f"{BATCH_MAX} jobs at most may be named at once", code=ErrorCode.BATCH_TOO_LARGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class MoveOperation(Command[None]):
         if state not in _SOURCES[self.to]:
             if state is self.to or (self.to, state) == (OperationState.CANCELLING, OperationState.CANCELLED):
                 return
-            raise RefusedError(f"the batch is {state}", code="operation_ended")
+            raise RefusedError(f"the batch is {state}", code=ErrorCode.OPERATION_ENDED)
         to, name = self.to, batch_limit(self.operation_id)
         if to is OperationState.CANCELLING:
             uow.changes.cancelled_judgings.append(self.operation_id)
@@ -206,4 +207,4 @@ def _require_operation(uow: UnitOfWork, operation_id: UUID) -> StoredOperation:
 
 def make_unknown_batch_error(operation_id: str) -> NotFoundError:
     """Return the error of an id that is no batch's."""
-    return NotFoundError(f"no batch has the id {operation_id[:100]}", code="unknown_batch")
+    return NotFoundError(f"no batch has the id {operation_id[:100]}", code=ErrorCode.UNKNOWN_BATCH)

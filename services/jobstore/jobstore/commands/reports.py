@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from contracts.criteria import parse_stored_criteria
+from contracts.errors import ErrorCode
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
 from contracts.judging.verdict import Verdict
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
@@ -65,7 +66,7 @@ class RecordResult(Command[Refusal | None]):
         if (size := len(event.result_text.encode())) > LIMIT_MAX_BYTES:  # no executor of ours sends it
             message = f"the result has {size} bytes, more than {LIMIT_MAX_BYTES}"
             kind = TransitionKind.FAILED
-            report = replace(report, kind=kind, code="result_too_large", message=message, response=None)
+            report = replace(report, kind=kind, code=ErrorCode.RESULT_TOO_LARGE, message=message, response=None)
         _record_begin(uow, event)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
@@ -175,7 +176,7 @@ class RecordReport(Command[Refusal | None]):
         report = Report(
             TransitionKind.MISJUDGED,
             lease=event.lease,
-            code=VERDICT_MISMATCH,
+            code=ErrorCode.VERDICT_MISMATCH,
             message=mismatch,
             duration_s=event.duration_s,
             actor=VALIDATOR,
@@ -187,15 +188,13 @@ class RecordReport(Command[Refusal | None]):
         """Fail the job of a verdict that is too large. PermanentError: it is what an agent has so far."""
         event, message = self.event, f"it has {size} bytes, more than {RESPONSE_MAX_BYTES}"
         if event.verdict is None:
-            raise PermanentError(f"a partial result is too large: {message}", code="payload_too_large")
+            raise PermanentError(f"a partial result is too large: {message}", code=ErrorCode.PAYLOAD_TOO_LARGE)
         message = f"the verdict is too large: {message}"
-        code = "verdict_too_large"
+        code = ErrorCode.VERDICT_TOO_LARGE
         report = Report(TransitionKind.FAILED, lease=event.lease, code=code, message=message, actor=VALIDATOR)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
 
-#: The code of a verdict that is none on the job's criteria.
-VERDICT_MISMATCH = "verdict_mismatch"
 #: The reports that end a lease.
 OUTCOMES = frozenset(
     {ReportKind.VERDICT, ReportKind.ATTEMPT_FAILED, ReportKind.FAILED, ReportKind.DECLINED, ReportKind.MISJUDGED}
@@ -229,9 +228,10 @@ class EndLease(Command[Refusal | None]):
         lease = self.lease
         if execution is not None and self.kind in {TransitionKind.LAPSED, TransitionKind.DEADLINE}:
             lease = execution.lease  # the sweeper speaks of the row as it is now, and `decide` looks at its times again
-        kind, code, message = self.kind, "begun" if self.begun else None, None
+        kind, message = self.kind, None
+        code = ErrorCode.BEGUN if self.begun else self.code
         if kind is TransitionKind.FAILED:
-            code, message = self.code, "what was reported cannot be recorded; it is among the dead letters"
+            message = "what was reported cannot be recorded; it is among the dead letters"
             if execution is not None and execution.stage is ExecutionStage.JUDGING:
                 kind = TransitionKind.MISJUDGED
         if execution is not None and self.kind is TransitionKind.DEADLINE:
@@ -269,7 +269,7 @@ def _record_begin(uow: UnitOfWork, event: ResultProduced | JobStatusReported) ->
 def _decide_report(uow: UnitOfWork, job_id: str, execution_id: UUID, report: Report) -> Refusal | None:
     execution = uow.executions.get(execution_id)
     if execution is None or execution.job_id != job_id or job_id not in uow.jobs:
-        refusal = Refusal("unknown_execution", "no such execution of this job is known")
+        refusal = Refusal(ErrorCode.UNKNOWN_EXECUTION, "no such execution of this job is known")
         return uow.refuse(job_id, report, refusal)
     record = record_not_met if report.kind is TransitionKind.NOT_MET else _record
     decision = record(uow, execution, report)

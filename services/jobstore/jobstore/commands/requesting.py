@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from contracts.errors import ErrorCode
 from contracts.events import hash_task
 from contracts.resources import Policy
 from contracts.spending import Budget
@@ -98,13 +99,13 @@ def find_obstacle(uow: UnitOfWork, job: Job, policy: Policy, parameters: Executi
     """
     spec, agent = uow.specs[job.id], uow.stored.agents.get(job.agent_id or "")
     if job.status is JobStatus.PENDING and spec.capabilities:
-        return Refusal("no_agent_matches", f"no agent was found that has all of {', '.join(spec.capabilities)}")
+        return Refusal(ErrorCode.NO_AGENT_MATCHES, f"no agent was found that has all of {', '.join(spec.capabilities)}")
     if (obstacle := find_judging_obstacle(uow, spec, policy)) is not None:
         return obstacle
     if agent is not None and not agent.enabled:
-        return Refusal("agent_disabled", f"the agent {agent.id} is disabled")
+        return Refusal(ErrorCode.AGENT_DISABLED, f"the agent {agent.id} is disabled")
     if uow.stored.queue_room.get(spec.tenant, 1) <= 0 and not parameters.policy_note:
-        return Refusal("queue_full", f"as many executions of tenant {spec.tenant} wait as its limit allows")
+        return Refusal(ErrorCode.QUEUE_FULL, f"as many executions of tenant {spec.tenant} wait as its limit allows")
     return _find_used_up(job, policy)
 
 
@@ -112,9 +113,9 @@ def _find_used_up(job: Job, policy: Policy) -> Refusal | None:
     """Return which allowance of its policy a job has used up: the submissions that it allows by now, or its budget."""
     if policy.max_submissions is not None and job.not_met >= policy.max_submissions:
         message = f"{job.not_met} submissions were not met, and the job's policy allows {policy.max_submissions}"
-        return Refusal("submissions_exhausted", message)
+        return Refusal(ErrorCode.SUBMISSIONS_EXHAUSTED, message)
     if used_up := Budget(policy.budget_usd, policy.budget_tokens, job.cost_usd, job.tokens).used_up:
-        return Refusal("budget_exhausted", f"the job's budget is used up: {used_up}")
+        return Refusal(ErrorCode.BUDGET_EXHAUSTED, f"the job's budget is used up: {used_up}")
     return None
 
 

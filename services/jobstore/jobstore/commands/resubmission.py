@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from contracts.errors import ErrorCode
 from contracts.status import Resubmit
 from jobstore.commands.assigning import hand_on
 from jobstore.commands.base import NOTHING, Reads, optional
@@ -125,7 +126,7 @@ def _refuse_resubmission(
     """Return why there is no next submission by policy, as the job will be after the verdict; None if there is one."""
     job = uow.jobs[execution.job_id]
     if uow.terms.ids.derive_next(execution.execution_id) in uow.executions:
-        return Refusal("execution_conflict", "its next execution was cancelled before it came, or asked for")
+        return Refusal(ErrorCode.EXECUTION_CONFLICT, "its next execution was cancelled before it came, or asked for")
     cost_usd, tokens = job.cost_usd + report.cost_usd, job.tokens + report.tokens
     after = replace(
         job,
@@ -136,7 +137,7 @@ def _refuse_resubmission(
     )
     obstacle = find_obstacle(uow, after, merge_policies(uow, after), parameters)
     if obstacle is None and other is None and _repeats_itself(job, execution, report, uow.stored.histories[job.id]):
-        return Refusal("no_progress", "the answer is the one before, and the same criteria fail")
+        return Refusal(ErrorCode.NO_PROGRESS, "the answer is the one before, and the same criteria fail")
     return obstacle
 
 

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
+from contracts.errors import ErrorCode
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.signing import KeyUse, Secrets
 from contracts.waiting.codes import CONFIRM_LIMITS
@@ -178,7 +179,7 @@ class Dispatcher:
 
     async def _publish(self, records: Sequence[Outgoing]) -> None:
         if self._is_cut_off.is_set():
-            raise TransientError("left to other jobstores until Kafka acknowledges", code="kafka_unavailable")
+            raise TransientError("left to other jobstores until Kafka acknowledges", code=ErrorCode.KAFKA_UNAVAILABLE)
         await self._publisher.publish_records(records)
 
     def _make_result(self, row: Row, result: offers.ResultToJudge) -> Outgoing:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from contracts.errors import ErrorCode
 from contracts.judging.verdict import Verdict
 from contracts.status import RESTING, JobLogStatus, JobStatus, Outcome
 from jobstore.domain.model import (
@@ -34,7 +35,7 @@ NO_ENDING: Final[Ending] = {"cancelled": False, "code": None, "duration_s": None
 CODE_MAX_CHARS: Final = 64
 CRITERION_MAX_CHARS: Final = 500
 #: The code of the entries of a verdict that was taken anew, without any call of the agent.
-REJUDGED: Final = TransitionKind.REJUDGED.value
+REJUDGED: Final = ErrorCode.REJUDGED
 #: What makes a job begin anew.
 BEGINNINGS: Final = frozenset(
     {TransitionKind.ASSIGNED, TransitionKind.MATCHED, TransitionKind.HANDED_ON, TransitionKind.REQUESTED}

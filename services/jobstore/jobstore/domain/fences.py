@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, TypeGuard
 
+from contracts.errors import ErrorCode
 from jobstore.domain.model import (
     CANCELLED,
     Clock,
@@ -16,7 +17,7 @@ from jobstore.domain.model import (
 )
 
 #: The codes of what a time-out has ended while it was judged.
-_TIMEOUTS: Final = frozenset({"deadline_exceeded", "judging_timeout"})
+_TIMEOUTS: Final = frozenset({ErrorCode.DEADLINE_EXCEEDED, ErrorCode.JUDGING_TIMEOUT})
 #: What a deadline cut short, by stage and state.
 _WAITING_FOR: Final[Mapping[tuple[ExecutionStage, ExecutionState], str]] = {
     (ExecutionStage.EXECUTING, ExecutionState.QUEUED): "an executor, or for the time of its next call",
@@ -34,10 +35,10 @@ def describe_timeout(execution: Execution, clock: Clock) -> tuple[str, str]:
     if execution.deadline_at is not None and execution.deadline_at <= clock.now:
         waiting_for = _WAITING_FOR[execution.stage, execution.state]
         message = f"not done within {policy.get('deadline_s', 0):g} s; it was waiting for {waiting_for}"
-        return "deadline_exceeded", message
+        return ErrorCode.DEADLINE_EXCEEDED, message
     if execution.stage is ExecutionStage.JUDGING:
-        return "judging_timeout", f"the result was not judged within {policy.get('judging_timeout_s', 0):g} s"
-    return "queue_timeout", f"no executor took it within {policy.get('queue_timeout_s', 0):g} s"
+        return ErrorCode.JUDGING_TIMEOUT, f"the result was not judged within {policy.get('judging_timeout_s', 0):g} s"
+    return ErrorCode.QUEUE_TIMEOUT, f"no executor took it within {policy.get('queue_timeout_s', 0):g} s"
 
 
 def is_claimable(execution: Execution | None, stage: ExecutionStage, clock: Clock) -> TypeGuard[Execution]:
@@ -85,4 +86,4 @@ def is_cut_short(execution: Execution | None, job: Job, lease: int) -> TypeGuard
 
 def refuse_fenced() -> Refusal:
     """Return the refusal of a report whose lease no longer counts."""
-    return Refusal("fenced", "the lease is not the current one, or the execution has moved on")
+    return Refusal(ErrorCode.FENCED, "the lease is not the current one, or the execution has moved on")

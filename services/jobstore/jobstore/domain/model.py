@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
+from contracts.errors import ErrorCode
 from contracts.sizes import cut_message
 from contracts.spending import Budget
 from contracts.status import Delivery, JobLogStatus, JobStatus
@@ -20,9 +21,9 @@ from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.reuse import Reusable
 
 #: The answer of an execution that was cancelled.
-CANCELLED: Final = "cancelled"
+CANCELLED: Final = ErrorCode.CANCELLED
 #: The code of a job of which all that is open is unproven: its judge has failed, and not its agent.
-UNPROVEN: Final = "verdict_unproven"
+UNPROVEN: Final = ErrorCode.VERDICT_UNPROVEN
 #: A policy as it is frozen with an execution: the fields of contracts.resources.Policy that are set.
 FrozenPolicy: TypeAlias = Mapping[str, Any]
 V = TypeVar("V")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from contracts.errors import ErrorCode
 from contracts.status import RESTING, JobLogStatus, JobStatus
 from jobstore.domain.decisions import conclude, fail, keep_in_progress, note_ending, record
 from jobstore.domain.execution_states import lease, queue, reopen
@@ -89,11 +90,11 @@ def decide(job: Job, execution: Execution | None, report: Report, clock: Clock) 
         kept = replace(execution, result_lease=report.lease, result_hash=report.result_hash)
         return record(job, kept, report, JobLogStatus.CANCELLED, job.status)
     if job.live and report.kind in _NEEDS_REST:
-        return Refusal("execution_live", "an execution of the job is live")
+        return Refusal(ErrorCode.EXECUTION_LIVE, "an execution of the job is live")
     rule = RULES.get(report.kind)
     if rule is None or job.status not in rule.sources:
         request = _REQUEST_WORDS.get(report.kind, f"take the report `{report.kind}`")
-        return Refusal("illegal_transition", f"the job is {job.status} and cannot {request}")
+        return Refusal(ErrorCode.ILLEGAL_TRANSITION, f"the job is {job.status} and cannot {request}")
     decision = rule.decide(Case(job, execution, report, clock))
     return decision if isinstance(decision, Refusal) else note_ending(decision, clock)
 
@@ -167,7 +168,7 @@ def _note_progress(case: Case) -> Decision | Refusal:
     if not is_current(execution, report, ExecutionStage.EXECUTING) or execution.state is not ExecutionState.LEASED:
         return refuse_fenced()
     if report.seq <= execution.seq:
-        return Refusal("repeat", "recorded already")
+        return Refusal(ErrorCode.REPEAT, "recorded already")
     if report.kind is TransitionKind.PROGRESS:
         # A message without a fraction keeps the last fraction; a job with a message always has a fraction.
         fraction = report.progress if report.progress is not None else job.progress or 0.0
@@ -203,7 +204,7 @@ def _take_result(case: Case) -> Decision | Refusal:
     """Move an execution on to be judged."""
     job, execution, report, clock = case
     if execution is not None and execution.result_lease == report.lease and execution.stage is ExecutionStage.JUDGING:
-        return Refusal("repeat", "recorded already")
+        return Refusal(ErrorCode.REPEAT, "recorded already")
     if not is_current(execution, report, ExecutionStage.EXECUTING):
         return refuse_fenced()
     is_reused = report.reused is not None  # no worker published it: the dispatcher must offer it to the validators
@@ -243,7 +244,7 @@ def _rejudge(case: Case) -> Decision | Refusal:
     """Take the verdict on a result back, for another one that the same transaction records: no submission counts."""
     job, execution, report, clock = case
     if execution is None or execution.execution_id != job.execution_id or execution.result_version is None:
-        return Refusal("nothing_to_judge", "the last execution of the job has no result")
+        return Refusal(ErrorCode.NOTHING_TO_JUDGE, "the last execution of the job has no result")
     unjudged = replace(job, live=True, not_met=execution.submission - 1, feedback=None)
     return keep_in_progress(unjudged, reopen(execution, report.owner, clock), report)
 
@@ -304,10 +305,12 @@ def _give_back(case: Case) -> Decision | Refusal:
         due_at = clock.now + timedelta(seconds=report.retry_after_s)
         return Decision(job, replace(queue(execution, due_at), lease=execution.lease + 1))
     queued = replace(queue(execution, clock.now), lease=execution.lease + 1)
-    if report.code == "begun" and execution.is_at_most_once:
-        stopped = replace(report, code="worker_stopped", message="the worker stopped while the agent was being called")
+    if report.code == ErrorCode.BEGUN and execution.is_at_most_once:
+        stopped = replace(
+            report, code=ErrorCode.WORKER_STOPPED, message="the worker stopped while the agent was being called"
+        )
         return fail(job, replace(execution, spent=execution.spent + 1), stopped)
-    handed = replace(report, code="handed_over", message="the worker stopped; another one goes on")
+    handed = replace(report, code=ErrorCode.HANDED_OVER, message="the worker stopped; another one goes on")
     return keep_in_progress(job, queued, handed)
 
 
@@ -317,19 +320,21 @@ def _lapse(case: Case) -> Decision | Refusal:
     if execution is None or execution.state is not ExecutionState.LEASED or execution.due_at is None:
         return refuse_fenced()
     if execution.due_at > clock.now:
-        return Refusal("lease_runs", "the lease was renewed")
+        return Refusal(ErrorCode.LEASE_RUNS, "the lease was renewed")
     queued = queue(execution, clock.now)
     if execution.stage is ExecutionStage.JUDGING:  # judging never counts against max_calls
         return _lose_validator(case, queued)
     spent = execution.spent + 1
     if execution.is_at_most_once:
-        lost = replace(report, code="lease_lapsed", message="the worker was lost, and the agent is called at most once")
+        lost = replace(
+            report, code=ErrorCode.LEASE_LAPSED, message="the worker was lost, and the agent is called at most once"
+        )
         return fail(job, replace(execution, spent=spent), lost)
     if not execution.may_call_after(spent):
         message = f"attempt {execution.attempt} lost its worker, and no call is left"
-        exhausted = replace(report, code="attempts_exhausted", message=message)
+        exhausted = replace(report, code=ErrorCode.ATTEMPTS_EXHAUSTED, message=message)
         return fail(job, replace(execution, spent=spent), exhausted)
-    again = replace(report, code="lease_lapsed", message=f"attempt {execution.attempt} lost its worker")
+    again = replace(report, code=ErrorCode.LEASE_LAPSED, message=f"attempt {execution.attempt} lost its worker")
     return _with_next_attempt(keep_in_progress(job, replace(queued, spent=spent), again), queued.due_at)
 
 
@@ -340,7 +345,7 @@ def _lose_validator(case: Case, queued: Execution) -> Decision:
     if counted.validators_lost < VALIDATORS_LOST_MAX:
         return Decision(job, counted)
     message = f"{VALIDATORS_LOST_MAX} validators were lost while they judged the result"
-    return fail(job, counted, replace(report, code="judging_lost", message=message))
+    return fail(job, counted, replace(report, code=ErrorCode.JUDGING_LOST, message=message))
 
 
 def _expire(case: Case) -> Decision | Refusal:
@@ -349,9 +354,9 @@ def _expire(case: Case) -> Decision | Refusal:
     if execution is None or execution.state is ExecutionState.DONE or execution.fails_at is None:
         return refuse_fenced()
     if execution.fails_at > clock.now:
-        return Refusal("deadline_ahead", "there is time left")
+        return Refusal(ErrorCode.DEADLINE_AHEAD, "there is time left")
     code, message = describe_timeout(execution, clock)
-    if code == "queue_timeout" and report.message:
+    if code == ErrorCode.QUEUE_TIMEOUT and report.message:
         message = f"{message}: {report.message}"
     return fail(job, execution, replace(report, code=code, message=message))
 
@@ -374,7 +379,7 @@ def _requeue_after_rebuild(case: Case) -> Decision | Refusal:
         return refuse_fenced()
     if execution.is_at_most_once and execution.stage is ExecutionStage.EXECUTING:
         message = "the agent may have been called before the database was lost, and is called at most once"
-        return fail(job, execution, replace(report, code="rebuilt", message=message))
+        return fail(job, execution, replace(report, code=ErrorCode.REBUILT, message=message))
     timeout = "queue_timeout_s" if execution.stage is ExecutionStage.EXECUTING else "judging_timeout_s"
     fails_at = execution.fails_after(timeout, clock.now)
     queued = replace(queue(execution, clock.now), fails_at=fails_at, lease=execution.lease + LEASES_UNKNOWN)

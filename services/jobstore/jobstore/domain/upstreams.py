@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
+from contracts.errors import ErrorCode
 from contracts.signing import KeyUse, Secrets, Signature, SigningKey
 from jobstore.domain.actor import SIGNOFF, UPSTREAM, Actor, name_upstream
 from servicekit.errors import PermanentError
@@ -70,4 +71,4 @@ def _names(body: bytes, execution_id: UUID) -> bool:
 
 
 def _make_error(message: str) -> PermanentError:
-    return PermanentError(message, code="bad_signature")
+    return PermanentError(message, code=ErrorCode.BAD_SIGNATURE)

@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Final
 from uuid import UUID
 
+from contracts.errors import ErrorCode
 from contracts.fact_keys import FactKey, FactKeys
 from contracts.fields import Model
 from contracts.jsontext import parse_json
@@ -295,7 +296,7 @@ def find_dlq(topic: str) -> str:
     """Return the dead-letter topic of a topic. NotFoundError (`no_dlq`): it has none."""
     dlq = TOPICS[topic].dlq if topic in TOPICS else None
     if dlq is None:
-        raise NotFoundError(f"{topic} has no dead letters: name the topic that they came from", code="no_dlq")
+        raise NotFoundError(f"{topic} has no dead letters: name the topic that they came from", code=ErrorCode.NO_DLQ)
     return dlq
 
 

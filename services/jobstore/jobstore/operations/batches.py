@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
+from contracts.errors import ErrorCode
 from contracts.jsontext import json_text
 from contracts.messages.operations import NewOperation, OperationItem
 from contracts.messages.views import Batch, BatchItem
@@ -98,7 +99,7 @@ class Batches:
         message = f"nothing of the batch ended as {' or '.join(statuses)} and still stands there"
         said = {"statuses": [status.value for status in statuses]}
         spec = OperationSpec(OperationKind.RETRY, (), snapshot, name or source.name, source.id, said)
-        obstacle = None if number else RefusedError(message, code="nothing_to_retry")
+        obstacle = None if number else RefusedError(message, code=ErrorCode.NOTHING_TO_RETRY)
         await self._create(CreateOperation(batch_id, _hash_request(sorted(set(statuses))), spec, obstacle, actor=actor))
         return await _get_operation(self._database, batch_id)
 
@@ -117,7 +118,7 @@ class Batches:
                 )
             judged_by = await freeze_parameters(session, new)
             if new.agent_id is not None and await get_agent(session, new.agent_id) is None:
-                obstacle = InvalidError(f"no agent has the id {new.agent_id}", code="unknown_agent")
+                obstacle = InvalidError(f"no agent has the id {new.agent_id}", code=ErrorCode.UNKNOWN_AGENT)
             if chosen is not None and chosen.batch_id and new.kind is OperationKind.RETRY:
                 retry_of = await repository.find(session, chosen.batch_id)
         snapshot = (
@@ -220,8 +221,8 @@ def _refuse_number(matching: int, most: int) -> PermanentError | None:
     """Return why an operation on so many jobs is refused, if it is."""
     if matching > most:
         message = f"more than {most} jobs match: choose fewer, as by when they were created"
-        return InvalidError(message, code="batch_too_large")
-    return None if matching else RefusedError("no job matches the filter", code="nothing_matches")
+        return InvalidError(message, code=ErrorCode.BATCH_TOO_LARGE)
+    return None if matching else RefusedError("no job matches the filter", code=ErrorCode.NOTHING_MATCHES)
 
 
 #: Of which jobs an operation is, unless its filter names statuses.

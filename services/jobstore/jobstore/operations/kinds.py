@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from contracts.errors import ErrorCode
 from contracts.fields import explain
 from contracts.jsontext import json_text
 from contracts.resources import NewJob
@@ -136,7 +137,7 @@ def _request(
 
 def _refuse_retry(statuses: Sequence[JobStatus], codes: Sequence[str], job: Job) -> Refusal | None:
     if job.status not in statuses or job.live:
-        return Refusal("moved_on", f"the job is {job.status}, and no longer {' or '.join(statuses)}")
+        return Refusal(ErrorCode.MOVED_ON, f"the job is {job.status}, and no longer {' or '.join(statuses)}")
     if job.code == UNPROVEN and UNPROVEN not in codes:
         message = "the judge proved nothing, and its agent has done its work: judge it again, or retry it by this code"
         return Refusal(UNPROVEN, message)
@@ -147,8 +148,10 @@ def _refuse_other_execution(execution_id: UUID | None, job: Job) -> Refusal | No
     if (job.execution_id if job.live else None) == execution_id:
         return None
     if job.live:
-        return Refusal("moved_on", f"another execution is live since the operation was made: {job.execution_id}")
-    return Refusal("moved_on", f"the execution has ended since the operation was made: the job is {job.status}")
+        return Refusal(
+            ErrorCode.MOVED_ON, f"another execution is live since the operation was made: {job.execution_id}"
+        )
+    return Refusal(ErrorCode.MOVED_ON, f"the execution has ended since the operation was made: the job is {job.status}")
 
 
 _KINDS: Final[Mapping[OperationKind, Callable[[ClaimedOperation, Item, UUID], CarryOutItem]]] = {

@@ -1,11 +1,13 @@
 """How many results an operation `rejudge` lets be judged next, within its limits of rate and money."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
 
+from contracts.errors import ErrorCode
 from jobstore.operations.kinds import Parameters
 from jobstore.storage.sql import Connection
 
@@ -15,10 +17,10 @@ AHEAD_MAX: Final = 2_000
 #: As long as nothing is known of what one costs, while money is limited.
 AHEAD_UNKNOWN_MAX: Final = 10
 #: The codes of items for which an operation has no money left, or of which nobody tells what they cost.
-OVER_BUDGET: Final = "budget_exhausted"
-COST_UNKNOWN: Final = "cost_unknown"
+OVER_BUDGET: Final = ErrorCode.BUDGET_EXHAUSTED
+COST_UNKNOWN: Final = ErrorCode.COST_UNKNOWN
 #: What is said with them.
-MESSAGES: Final = {
+MESSAGES: Final[Mapping[str, str]] = {
     OVER_BUDGET: "what the operation may cost is spent",
     COST_UNKNOWN: "the operation has a budget in USD, and no judge that was asked tells what it costs: name prices in "
     "the policy, or set no budget",

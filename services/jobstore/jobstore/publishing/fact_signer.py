@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from contracts.errors import ErrorCode
 from contracts.fact_keys import FactKeys
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import FACT_TOPICS, TOPICS
@@ -51,4 +52,4 @@ class FactSigner:
 
 
 def _make_error(message: str) -> TransientError:
-    return TransientError(f"SIGNOFF_SECRETS: {message}", code="wrong_secrets")
+    return TransientError(f"SIGNOFF_SECRETS: {message}", code=ErrorCode.WRONG_SECRETS)

@@ -23,6 +23,7 @@ from typing import Any, Final
 from aiokafka.structs import RecordMetadata
 from sqlalchemy import text
 
+from contracts.errors import ErrorCode
 from contracts.status import RESTING
 from contracts.topics import FACT_TOPICS
 from jobstore.publishing import fact_reader
@@ -30,7 +31,7 @@ from jobstore.publishing.backlog import LAST, Backlog, Unseen, Writers
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.marks import Marks
 from jobstore.publishing.recent import Recent
-from jobstore.publishing.stubs import FACT_TOO_LARGE, Fact, Progress, Stubs
+from jobstore.publishing.stubs import Fact, Progress, Stubs
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
@@ -131,7 +132,7 @@ class Relay:
         try:
             await self._lead()
         except TransientError as error:
-            if error.code == "kafka_unavailable":
+            if error.code == ErrorCode.KAFKA_UNAVAILABLE:
                 await self._make_topics()  # a broker that came back empty has none; meanwhile another may lead
             raise
 
@@ -271,7 +272,8 @@ class Relay:
         if progress.is_lost:
             self._limit = 1  # what is acknowledged in time is stored, however slow the broker is
             raise TransientError(
-                "Kafka did not acknowledge every fact; the rest is published once it does", code="kafka_unavailable"
+                "Kafka did not acknowledge every fact; the rest is published once it does",
+                code=ErrorCode.KAFKA_UNAVAILABLE,
             )
         return self._must_look or len(self._backlog) > 0
 
@@ -314,7 +316,9 @@ class Relay:
             return True
         for result in await self._publisher.send(signer.markers):
             if isinstance(result, Exception):
-                raise TransientError(f"a marker was not acknowledged: {result}", code="kafka_unavailable") from result
+                raise TransientError(
+                    f"a marker was not acknowledged: {result}", code=ErrorCode.KAFKA_UNAVAILABLE
+                ) from result
             if not self._marks.note_offset(result):
                 await self._begin_again(session)
                 return False
@@ -350,7 +354,9 @@ class Relay:
 
         What follows a fact that was refused here is left to the next pass, since that may have been lost with it.
         """
-        stubs = {fact.seq: FACT_TOO_LARGE for fact in facts if not self._stubs.has_room_for(fact.record)}
+        stubs: dict[int, str] = {
+            fact.seq: ErrorCode.FACT_TOO_LARGE for fact in facts if not self._stubs.has_room_for(fact.record)
+        }
         records = [fact.make_stub(stubs[fact.seq]) if fact.seq in stubs else fact.record for fact in facts]
         for count, (fact, result) in enumerate(zip(facts, await self._send(records), strict=True)):
             is_refused = isinstance(result, PermanentError)

@@ -13,11 +13,12 @@ from typing import Final, NamedTuple
 from prometheus_client import Counter
 from sqlalchemy import text
 
+from contracts.errors import ErrorCode
 from jobstore.publishing.job_changed import make_stub
 from jobstore.storage.sql import Connection
 from jobstore.storage.work.recorded import EntryRow
 from servicekit.errors import PermanentError
-from servicekit.kafka.publisher import TOO_LARGE, Outgoing
+from servicekit.kafka.publisher import Outgoing
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,6 @@ STUBS: Final = Counter("signoff_fact_stubs", "Facts that their topic refused for
 AGAIN_FIRST_S: Final = 5.0
 AGAIN_MAX_S: Final = 60.0
 
-FACT_TOO_LARGE: Final = "fact_too_large"
-FACT_REFUSED: Final = "fact_refused"
 
 #: Of what was published, again perhaps, the rest is whole by now.
 _STORE: Final = text(
@@ -91,11 +90,11 @@ class Stubs:
 
     def note_refusal(self, fact: Fact, error: PermanentError) -> str:
         """Return the code of a fact whose record was refused by itself, and learn from its size."""
-        if error.code != TOO_LARGE:
-            return FACT_REFUSED
+        if error.code != ErrorCode.MESSAGE_TOO_LARGE:
+            return ErrorCode.FACT_REFUSED
         topic, size = fact.record.topic, len(fact.record.value)
         self._refused_bytes[topic] = min(size, self._refused_bytes.get(topic, size))
-        return FACT_TOO_LARGE
+        return ErrorCode.FACT_TOO_LARGE
 
     async def store(self, session: Connection, facts: Sequence[Fact], codes: dict[int, str]) -> None:
         """Remember of facts that were published which of them are stubs, by the code."""

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from sqlalchemy import text
 
 from contracts.criteria import Criterion
+from contracts.errors import ErrorCode
 from contracts.jsontext import json_text
 from contracts.judging.calibration.cases import Case, hash_questions, read_labels
 from contracts.judging.calibration.evaluation import FAIL, NOTHING, PASS, Judged, PolicyCounts
@@ -71,10 +72,10 @@ async def count_evaluation(database: Database, evaluation: UUID) -> list[tuple[s
         progress = (await session.execute(_PROGRESS, {"id": evaluation})).one()
     if not progress.total:
         message = f"no judgings are of the evaluation {evaluation}: they are kept for a day"
-        raise NotFoundError(message, code="unknown_evaluation")
+        raise NotFoundError(message, code=ErrorCode.UNKNOWN_EVALUATION)
     if progress.open:
         message = f"{progress.open} of {progress.total} judgings of the evaluation {evaluation} are not done"
-        raise RefusedError(message, code="evaluation_unfinished")
+        raise RefusedError(message, code=ErrorCode.EVALUATION_UNFINISHED)
     counted: dict[str | None, _Counted] = defaultdict(_Counted)
     async for rows in _list_questions(database, evaluation):
         for judge in {row.judge for row in rows}:
@@ -141,7 +142,7 @@ class _Counted:
 def _read(row: Row) -> tuple[Judged, list[Criterion]]:
     """Return what was judged, and the criteria that it was judged by, where there is a verdict."""
     if row.answer is None or row.is_valid is None:
-        return Judged("", False, error=row.code or "no_verdict"), []
+        return Judged("", False, error=row.code or ErrorCode.NO_VERDICT), []
     verdict = Verdict.model_validate_json(row.answer)
     criteria = [
         Criterion.model_construct(**each.model_dump(include={"text", "kind", "required"})) for each in verdict.criteria

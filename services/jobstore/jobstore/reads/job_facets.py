@@ -20,6 +20,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from contracts.errors import ErrorCode
 from contracts.resources import JobFilter
 from contracts.status import FACET_FIELDS
 from jobstore.errors import InvalidError
@@ -112,7 +113,7 @@ async def list_job_facets(connection: Connection, field: str, chosen: JobFilter,
     word, _, label = field.partition(":")
     if word not in _FIELDS or (label and word != _LABEL) or field.endswith(":"):
         message = f"field: must be one of {', '.join(FACET_FIELDS)}, or label:NAME; not {field[:100]!r}"
-        raise InvalidError(message, code="unknown_field")
+        raise InvalidError(message, code=ErrorCode.UNKNOWN_FIELD)
     return await _count_values(connection, _get_field(word, label, chosen), chosen, limit)
 
 

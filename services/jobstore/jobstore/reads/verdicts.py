@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from contracts.errors import ErrorCode
 from contracts.events import hash_result
 from contracts.judging.verdict import Verdict
 from contracts.status import JobStatus
@@ -62,21 +63,25 @@ async def get_verdict(
     parameters = {"job_id": job_id, "version": version, "submission": submission}
     row = (await connection.execute(_VERDICT, parameters)).one_or_none()
     if row is None:
-        raise NotFoundError(f"no job has the id {job_id}", code="unknown_job")
+        raise NotFoundError(f"no job has the id {job_id}", code=ErrorCode.UNKNOWN_JOB)
     is_chosen = version is not None or submission is not None
     if row.version is None and is_chosen:
-        raise NotFoundError(f"the job {job_id} has no verdict there: its log says where it has one", code="no_verdict")
+        raise NotFoundError(
+            f"the job {job_id} has no verdict there: its log says where it has one", code=ErrorCode.NO_VERDICT
+        )
     if row.version is None or not (is_chosen or row.has_ended_it):
         message = f"the job {job_id} did not end with a verdict; an earlier one is chosen by its version or submission"
-        raise NotFoundError(message, code="no_verdict")
+        raise NotFoundError(message, code=ErrorCode.NO_VERDICT)
     told = members(row.response or "{}")
     if "verdict" not in told or "result" not in told:
         message = f"version {row.version} of the job {job_id} does not hold what was judged"
-        raise NotFoundError(message, code="no_result")
+        raise NotFoundError(message, code=ErrorCode.NO_RESULT)
     verdict = Verdict.model_validate_json(told["verdict"])
     _, failed = read_verdict(verdict)
     if failed is not None:
-        raise RefusedError(f"the judge did not judge the result of the job {job_id} ({failed})", code="unjudged")
+        raise RefusedError(
+            f"the judge did not judge the result of the job {job_id} ({failed})", code=ErrorCode.UNJUDGED
+        )
     return RecordedVerdict(
         job_id=row.job_id,
         tenant=row.tenant,

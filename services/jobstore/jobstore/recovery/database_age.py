@@ -11,6 +11,7 @@ from typing import Final
 from pydantic_core import from_json
 from sqlalchemy import text
 
+from contracts.errors import ErrorCode
 from contracts.events import AdministrationChanged, JobChanged
 from contracts.fact_keys import EARLIER_FACTS, FactKey, FactKeys, Unvouched, is_marker
 from contracts.topics import TOPIC_OF
@@ -51,8 +52,8 @@ async def refuse_older_database(kafka: str, database: Database, keys: FactKeys) 
             async with History(kafka, topic) as history:
                 await check_age(database, history, keys)
     except PermanentError as error:
-        if error.code == "unknown_topic":
-            raise TransientError(str(error), code="kafka_unavailable") from error
+        if error.code == ErrorCode.UNKNOWN_TOPIC:
+            raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
         raise
 
 
@@ -77,7 +78,7 @@ async def check_age(database: Database, history: History, keys: FactKeys) -> Non
                 raise PermanentError(
                     f"the database is older than its facts: it lacks {lacking}, which stands in {topic}; "
                     "stop all jobstores and see docs/operations/backup.md",
-                    code="database_older_than_facts",
+                    code=ErrorCode.DATABASE_OLDER_THAN_FACTS,
                 )
 
 
@@ -117,7 +118,7 @@ def _refuse_earlier_facts(records: Sequence[Record], keys: FactKeys) -> None:
     """Raise PermanentError (`unreleased_facts`) if an earlier version signed a record; log those of nobody known."""
     reasons = [keys.find_signer(record, dict(record.headers)) for record in records]
     if Unvouched.EARLIER_VERSION in reasons:
-        raise PermanentError(EARLIER_FACTS, code="unreleased_facts")
+        raise PermanentError(EARLIER_FACTS, code=ErrorCode.UNRELEASED_FACTS)
     if unvouched := sum(isinstance(reason, Unvouched) for reason in reasons):
         log.warning(
             "nobody vouches for records that stand in job-changed before the first fact of this database: where an "

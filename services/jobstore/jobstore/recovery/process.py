@@ -8,6 +8,7 @@ import uvloop
 from pydantic_core import to_json
 from sqlalchemy.exc import SQLAlchemyError
 
+from contracts.errors import ErrorCode
 from servicekit.errors import SignoffError
 from servicekit.kafka.uvloop_patch import survive_lost_connections
 from servicekit.process.runtime import tune_gc
@@ -32,7 +33,7 @@ def run(main: Callable[[], Coroutine[object, None, Mapping[str, object]]]) -> No
     except SignoffError as error:
         result = _make_error(str(error), error.code)
     except (asyncpg.PostgresError, SQLAlchemyError, OSError, ValueError) as error:  # also no such database or user
-        result = _make_error(str(error), "database_unavailable")
+        result = _make_error(str(error), ErrorCode.DATABASE_UNAVAILABLE)
     write_line(result)
     raise SystemExit(0 if result.get("ok") else 1)
 

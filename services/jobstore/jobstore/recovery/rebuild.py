@@ -14,6 +14,7 @@ import asyncpg
 from pydantic_core import to_json
 from sqlalchemy import make_url, text
 
+from contracts.errors import ErrorCode
 from contracts.events import AdministrationChanged, AgentChanged, ExecutionRefused, JobChanged
 from contracts.fact_keys import EARLIER_FACTS, FactFilter, FactKeys, Unvouched
 from contracts.resources import Policy
@@ -127,7 +128,7 @@ class Rebuild:
         async with self._database.transaction() as connection:
             if await connection.scalar(_FOREIGN):
                 raise PermanentError(
-                    "the database holds tables of something else: name an empty one", code="database_not_empty"
+                    "the database holds tables of something else: name an empty one", code=ErrorCode.DATABASE_NOT_EMPTY
                 )
         await self._database.migrate()
         async with self._database.transaction() as connection:
@@ -209,12 +210,12 @@ class Rebuild:
         if not self._facts.left or self._facts.get_signers():
             return
         if any(reason == Unvouched.EARLIER_VERSION for _, reason in self._facts.left):
-            raise PermanentError(EARLIER_FACTS, code="unreleased_facts")
+            raise PermanentError(EARLIER_FACTS, code=ErrorCode.UNRELEASED_FACTS)
         raise PermanentError(
             f"nobody vouches for any record of these topics: {self._count_left()}; give the keys that signed them "
             "(SIGNOFF_SECRETS or SIGNOFF_FACT_KEYS). What an earlier, unreleased version left cannot be read: start "
             "with empty topics and an empty database then",
-            code="no_vouched_facts",
+            code=ErrorCode.NO_VOUCHED_FACTS,
         )
 
     def _count_left(self) -> str:
@@ -279,7 +280,7 @@ class Rebuild:
         if any(history.unread.count for history in self._histories):
             unread = ", ".join(str(at) for history in self._histories for at in history.unread.named)
             message += f". Batches that cannot be read were passed by: {unread}"
-        return PermanentError(message, code="gaps")
+        return PermanentError(message, code=ErrorCode.GAPS)
 
     def _report_progress(self, topic: str, records: int) -> None:
         self._counts["records"] += records
@@ -293,7 +294,7 @@ async def _find_offsets(history: History) -> Mapping[int, range]:
     try:
         return await history.offsets()
     except PermanentError as error:
-        if error.code == "unknown_topic" and history.topic == ADMINISTRATION:
+        if error.code == ErrorCode.UNKNOWN_TOPIC and history.topic == ADMINISTRATION:
             return {}
         raise
 
@@ -318,7 +319,7 @@ _FIRST: Final = "00000000-0000-0000-0000-000000000000"
 async def _refuse_filled(connection: Connection) -> None:
     if filled := list(await connection.scalars(_FILLED)):
         message = f"the database is not empty: it holds rows in {', '.join(filled)}"
-        raise PermanentError(message, code="database_not_empty")
+        raise PermanentError(message, code=ErrorCode.DATABASE_NOT_EMPTY)
 
 
 async def main() -> Mapping[str, object]:

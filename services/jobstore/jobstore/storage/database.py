@@ -12,6 +12,7 @@ from sqlalchemy import NullPool, make_url
 from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from contracts.errors import ErrorCode
 from jobstore.errors import TooManyCallsError
 from jobstore.storage import pipelining
 from jobstore.storage.epochs import SESSION_NAME, Epochs
@@ -232,7 +233,7 @@ async def _acquire(pool: "asyncpg.Pool[Row]") -> "asyncpg.Connection[Row]":
     except TimeoutError as error:
         if pool.get_size() < pool.get_max_size() or pool.get_idle_size():
             raise  # not for want of a free one: the server did not answer
-        raise TransientError(f"no free connection within {POOL_TIMEOUT_S:g} s", code="database_busy") from error
+        raise TransientError(f"no free connection within {POOL_TIMEOUT_S:g} s", code=ErrorCode.DATABASE_BUSY) from error
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy import text
 
+from contracts.errors import ErrorCode
 from jobstore.storage.sql import Connection
 from servicekit.errors import TransientError
 
@@ -93,4 +94,6 @@ class Epochs:
         number = name.removeprefix(SESSION_NAME)
         if number and not await session.scalar(_IS_CURRENT, {"epoch": int(number)}):
             session.invalidate()
-            raise TransientError("this jobstore had stopped or was cut off: its epoch has ended", code="epoch_ended")
+            raise TransientError(
+                "this jobstore had stopped or was cut off: its epoch has ended", code=ErrorCode.EPOCH_ENDED
+            )

@@ -15,6 +15,7 @@ from prometheus_client import Gauge
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from contracts.errors import ErrorCode
 from jobstore.storage.sql import Connection
 from jobstore.storage.tables import metadata
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
@@ -34,10 +35,7 @@ TABLES_EVERY_S: Final = 60.0
 #: write may still find room. Longer than the waits between two tries of whoever waits (servicekit.retry).
 MET_S: Final = 7.0
 
-#: The code of an error about a value that cannot be stored.
-INVALID_DATA: Final = "invalid_data"
 READ_ONLY: Final = "25006"
-NOT_MIGRATED: Final = "database_not_migrated"
 #: By the beginning of the SQLSTATE; the first that fits decides. What is not here is doubtful: it is waited for, and
 #: once it has met one record alone for long, while the database could be written, that record is given up.
 _DATA: Final = (
@@ -51,18 +49,18 @@ _BUSY: Final = (
     "55",  # a lock that is not to be had
 )
 _OUTAGES: Final = {
-    READ_ONLY: "database_read_only",
-    "53100": "database_out_of_space",
-    "53300": "database_out_of_connections",
-    "28": "database_forbidden",  # who may log in
-    "42501": "database_forbidden",
-    "3D000": NOT_MIGRATED,  # no such database
-    "3F000": NOT_MIGRATED,  # no such schema
-    "42P01": NOT_MIGRATED,  # no such table
-    "42703": NOT_MIGRATED,  # no such column
-    "42883": NOT_MIGRATED,  # no such function
-    "57P03": "database_in_recovery",  # it starts, stops or recovers
-    **dict.fromkeys(("08", "25P03", "53", "57P", "58", "F0"), "database_unavailable"),
+    READ_ONLY: ErrorCode.DATABASE_READ_ONLY,
+    "53100": ErrorCode.DATABASE_OUT_OF_SPACE,
+    "53300": ErrorCode.DATABASE_OUT_OF_CONNECTIONS,
+    "28": ErrorCode.DATABASE_FORBIDDEN,  # who may log in
+    "42501": ErrorCode.DATABASE_FORBIDDEN,
+    "3D000": ErrorCode.DATABASE_NOT_MIGRATED,  # no such database
+    "3F000": ErrorCode.DATABASE_NOT_MIGRATED,  # no such schema
+    "42P01": ErrorCode.DATABASE_NOT_MIGRATED,  # no such table
+    "42703": ErrorCode.DATABASE_NOT_MIGRATED,  # no such column
+    "42883": ErrorCode.DATABASE_NOT_MIGRATED,  # no such function
+    "57P03": ErrorCode.DATABASE_IN_RECOVERY,  # it starts, stops or recovers
+    **dict.fromkeys(("08", "25P03", "53", "57P", "58", "F0"), ErrorCode.DATABASE_UNAVAILABLE),
 }
 
 #: What asyncpg raises. An InternalClientError is a statement on a session that the server has just ended.
@@ -85,7 +83,7 @@ _STATE: Final = text(
 class RaceError(TransientError):
     """Another transaction wrote first; a retry at once sees what it wrote."""
 
-    code = "raced"
+    code = ErrorCode.RACED
 
 
 class ConstraintError(RaceError):
@@ -130,7 +128,7 @@ class Availability:
             except TransientError as error:
                 reason = str(error)
             outage = self.find_outage()
-            if self.is_migrating and outage == NOT_MIGRATED:
+            if self.is_migrating and outage == ErrorCode.DATABASE_NOT_MIGRATED:
                 return
             if [outage] != told:
                 for code in DATABASE_OUTAGES:
@@ -153,7 +151,7 @@ class Availability:
             with translate_errors():
                 await self._write_in_time(thoroughly=thoroughly)
         except DoubtfulError as error:
-            self._probed = "database_unavailable"
+            self._probed = ErrorCode.DATABASE_UNAVAILABLE
             raise TransientError(str(error), code=self._probed) from error
         except TransientError as error:
             if error.code in DATABASE_OUTAGES:
@@ -210,11 +208,11 @@ async def _check_tables(connection: Connection) -> None:
     names = [table.name for table in metadata.sorted_tables]
     state = (await connection.execute(_STATE, {"tables": names})).one()
     if state.recovering:
-        raise TransientError("pg_is_in_recovery()", code="database_in_recovery")
+        raise TransientError("pg_is_in_recovery()", code=ErrorCode.DATABASE_IN_RECOVERY)
     if state.missing:
-        raise TransientError(f"missing: {', '.join(state.missing)}", code=NOT_MIGRATED)
+        raise TransientError(f"missing: {', '.join(state.missing)}", code=ErrorCode.DATABASE_NOT_MIGRATED)
     if state.forbidden:
-        raise TransientError(f"tables: {', '.join(state.forbidden)}", code="database_forbidden")
+        raise TransientError(f"tables: {', '.join(state.forbidden)}", code=ErrorCode.DATABASE_FORBIDDEN)
 
 
 @contextlib.contextmanager
@@ -235,15 +233,15 @@ def _classify(error: Exception) -> PermanentError | TransientError:
         return ConstraintError(reason)
     if state.startswith(_DATA):
         log.warning("the database refused a value; what held it fails for good", extra={"reason": reason})
-        return PermanentError("a value cannot be stored, such as a text with U+0000", code=INVALID_DATA)
+        return PermanentError("a value cannot be stored, such as a text with U+0000", code=ErrorCode.INVALID_DATA)
     if state.startswith(_BUSY):
-        return TransientError(reason, code="database_busy")
+        return TransientError(reason, code=ErrorCode.DATABASE_BUSY)
     outage = next((code for prefix, code in _OUTAGES.items() if state.startswith(prefix)), None)
     if outage is None and _is_connection_lost(error):
-        outage = "database_unavailable"
+        outage = ErrorCode.DATABASE_UNAVAILABLE
     if outage is not None:
         return TransientError(reason, code=outage)
-    return DoubtfulError(f"{state or type(error).__name__}: {reason}", code="database_error")
+    return DoubtfulError(f"{state or type(error).__name__}: {reason}", code=ErrorCode.DATABASE_ERROR)
 
 
 def _is_connection_lost(error: Exception) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from aiokafka import ConsumerRecord
 
+from contracts.errors import ErrorCode
 from contracts.signing import SIGNATURE_HEADER, Signature
 from contracts.sizes import MESSAGE_MAX_BYTES
 from servicekit import clock
@@ -18,10 +19,6 @@ from servicekit.kafka.publisher import Outgoing
 DEAD_LETTER_BYTES = 4_096
 #: Bytes kept of the body of a record that nobody vouches for, and of its key and headers: a stranger fills no queue.
 FORGED_BYTES = 64 * 1024
-#: The code of such a record.
-BAD_SIGNATURE = "bad_signature"
-#: The code of a batch that cannot be read.
-UNREADABLE_BATCH = "unreadable_batch"
 #: Characters of an error's message; what is longer is cut.
 REASON_MAX = 1_000
 #: A record that names an execution does so within its first bytes.
@@ -32,7 +29,7 @@ _EXECUTION: Final = re.compile(rb'"execution_id"\s*:\s*"[0-9a-fA-F-]{32,36}"')
 class UnvouchedError(PermanentError):
     """An error of a record that nobody vouches for, whatever else is wrong with it."""
 
-    code = BAD_SIGNATURE
+    code = ErrorCode.BAD_SIGNATURE
 
 
 def to_dead_letter(
@@ -57,7 +54,7 @@ def to_dead_letter(
     kept = [(name, content) for name, content in record.headers if name not in fields]
     size = sum(len(name) * 4 + len(content or b"") + 16 for name, content in kept) + len(key or b"")
     room = MESSAGE_MAX_BYTES - DEAD_LETTER_BYTES
-    if not is_whole or error.code == BAD_SIGNATURE or isinstance(error, UnvouchedError):
+    if not is_whole or error.code == ErrorCode.BAD_SIGNATURE or isinstance(error, UnvouchedError):
         room = FORGED_BYTES
         if len(value) > FORGED_BYTES:
             fields["dlq-body"], value = "cut", value[:FORGED_BYTES]

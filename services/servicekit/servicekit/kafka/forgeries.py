@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from aiokafka import ConsumerRecord
 
+from contracts.errors import ErrorCode
 from contracts.signing import SIGNATURE_HEADER, Signature
-from servicekit.kafka.dead_letters import BAD_SIGNATURE
 from servicekit.kafka.subscription import Refused
 
 #: Executions of which it is remembered that a dead letter tells of a forged request.
@@ -27,7 +27,9 @@ class Forgeries:
     async def choose_dead(self, refused: Sequence[Refused]) -> Sequence[Refused]:
         """Return the records that become dead letters."""
         return [
-            (record, error) for record, error in refused if error.code != BAD_SIGNATURE or self._is_the_first(record)
+            (record, error)
+            for record, error in refused
+            if error.code != ErrorCode.BAD_SIGNATURE or self._is_the_first(record)
         ]
 
     def _is_the_first(self, record: ConsumerRecord[Any, Any]) -> bool:

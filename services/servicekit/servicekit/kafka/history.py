@@ -11,6 +11,7 @@ from typing import Any, Final, Self, TypeAlias
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from contracts.errors import ErrorCode
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
 
@@ -116,7 +117,7 @@ class History:
         metadata = await self._await_broker(self._consumer._client.fetch_all_metadata())  # noqa: SLF001 - no public way to have it anew
         partitions = [TopicPartition(self.topic, n) for n in sorted(metadata.partitions_for_topic(self.topic) or ())]
         if not partitions:
-            raise PermanentError(f"the broker has no topic {self.topic}", code="unknown_topic")
+            raise PermanentError(f"the broker has no topic {self.topic}", code=ErrorCode.UNKNOWN_TOPIC)
         begins = await self._await_broker(self._consumer.beginning_offsets(partitions))
         ends = await self._await_broker(self._consumer.end_offsets(partitions))
         if since is not None:
@@ -163,4 +164,6 @@ class History:
             async with asyncio.timeout(self._silence_s):
                 yield
         except (KafkaError, OSError) as error:  # a TimeoutError is an OSError
-            raise TransientError(str(error) or "the broker does not answer", code="kafka_unavailable") from error
+            raise TransientError(
+                str(error) or "the broker does not answer", code=ErrorCode.KAFKA_UNAVAILABLE
+            ) from error

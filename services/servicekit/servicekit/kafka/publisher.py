@@ -24,6 +24,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import RecordMetadata
 
+from contracts.errors import ErrorCode
 from contracts.events import Event
 from contracts.signing import SIGNATURE_HEADER, SigningKey
 from contracts.sizes import MESSAGE_MAX_BYTES
@@ -48,7 +49,7 @@ class UnacknowledgedError(TransientError):
     """A record was not acknowledged in time, and may be published yet: `ack` is done once that is known."""
 
     def __init__(self, ack: asyncio.Future[Any]) -> None:
-        super().__init__("not acknowledged in time", code="kafka_unavailable")
+        super().__init__("not acknowledged in time", code=ErrorCode.KAFKA_UNAVAILABLE)
         self.ack = ack
 
 
@@ -60,13 +61,11 @@ class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka
 
 
 kafka_errors[InvalidRecordError.errno] = InvalidRecordError
-#: What a broker, or the producer itself, refuses for good, by its code here. It may be said of a whole batch.
-TOO_LARGE = "message_too_large"
 _REFUSALS: dict[type[KafkaError], str] = {
-    MessageSizeTooLargeError: TOO_LARGE,
-    RecordListTooLargeError: TOO_LARGE,
-    InvalidTimestampError: "message_refused",
-    InvalidRecordError: "message_refused",
+    MessageSizeTooLargeError: ErrorCode.MESSAGE_TOO_LARGE,
+    RecordListTooLargeError: ErrorCode.MESSAGE_TOO_LARGE,
+    InvalidTimestampError: ErrorCode.MESSAGE_REFUSED,
+    InvalidRecordError: ErrorCode.MESSAGE_REFUSED,
 }
 #: The timestamp type of an acknowledgement that carries the broker's own time. aiokafka has no name for it.
 _BROKER_TIME = 1
@@ -178,7 +177,7 @@ class Publisher:
             await producer.start()
         except (KafkaError, OSError) as error:
             await producer.stop()
-            raise TransientError(str(error), code="kafka_unavailable") from error
+            raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
         except asyncio.CancelledError:
             await producer.stop()
             raise
@@ -201,7 +200,7 @@ class Publisher:
         began_at = time.monotonic()
         producer = self._producer
         if producer is None:
-            raise TransientError("not connected to Kafka yet", code="kafka_unavailable")
+            raise TransientError("not connected to Kafka yet", code=ErrorCode.KAFKA_UNAVAILABLE)
         pending: list[Any] = []  # what will be acknowledged, or the error
         try:
             async with asyncio.timeout(min(self._enqueue_timeout_s, within_s or math.inf)):
@@ -222,7 +221,7 @@ class Publisher:
         # A producer that is only late is kept: what it has yet to send comes before what it is given next.
         is_late = any(isinstance(answer, UnacknowledgedError) for answer in answers)
         lost = next((result for result in results if isinstance(result, TransientError)), None)
-        unsent = TransientError("not sent: a record before it failed", code="kafka_unavailable")
+        unsent = TransientError("not sent: a record before it failed", code=ErrorCode.KAFKA_UNAVAILABLE)
         results += [unsent] * (len(records) - len(results))
         if lost is not None:
             log.warning("publishing failed", extra={"reason": str(lost), "records": len(records)})
@@ -237,12 +236,12 @@ class Publisher:
         if isinstance(ack, UnacknowledgedError):
             return ack
         if isinstance(ack, BaseException):
-            return TransientError(repr(ack), code="kafka_unavailable")
+            return TransientError(repr(ack), code=ErrorCode.KAFKA_UNAVAILABLE)
         metadata: RecordMetadata = ack
         if metadata.timestamp_type != _BROKER_TIME:
             self._doubted.pop(metadata.topic, None)
         elif self._doubted.setdefault(metadata.topic, producer) is producer:
-            return TransientError(f"{metadata.topic}: acknowledged as a repeat", code="kafka_unavailable")
+            return TransientError(f"{metadata.topic}: acknowledged as a repeat", code=ErrorCode.KAFKA_UNAVAILABLE)
         return metadata
 
     async def publish(self, *events: Event, keyed: bool = True, headers: Headers = ()) -> None:

@@ -10,6 +10,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
+from contracts.errors import ErrorCode
 from contracts.topics import TOPICS
 from servicekit.errors import TransientError
 from servicekit.kafka.offsets import read_progress
@@ -105,7 +106,7 @@ class Readers:
 
     async def _disconnect(self, error: Exception) -> TransientError:
         await self.close()
-        return TransientError(str(error), code="kafka_unavailable")
+        return TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE)
 
     async def close(self) -> None:
         """Disconnect."""

@@ -16,6 +16,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 from pydantic import ValidationError
 
+from contracts.errors import ErrorCode
 from contracts.events import Event
 from contracts.fields import code_of_problem, describe_problem, find_problem
 from contracts.signing import SIGNATURE_HEADER
@@ -23,7 +24,7 @@ from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
-from servicekit.kafka.dead_letters import REASON_MAX, UNREADABLE_BATCH, add_repeats, names_execution, to_dead_letter
+from servicekit.kafka.dead_letters import REASON_MAX, add_repeats, names_execution, to_dead_letter
 from servicekit.kafka.late_look import LateLook
 from servicekit.kafka.liveness import count_unread, find_dead_task, find_member_id
 from servicekit.kafka.offsets import HandledOffsets
@@ -70,7 +71,7 @@ METADATA_MAX_AGE_MS = 5_000
 class ConsumerDeadError(SignoffError):
     """A consumer will not come back by itself: the process must start again."""
 
-    code = "consumer_dead"
+    code = ErrorCode.CONSUMER_DEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class UnparsedError(PermanentError):
 
     def __init__(self, error: ValidationError) -> None:
         self._problem = find_problem(error)
-        super().__init__(code=code_of_problem(self._problem) or "schema_mismatch")
+        super().__init__(code=code_of_problem(self._problem) or ErrorCode.SCHEMA_MISMATCH)
 
     def __str__(self) -> str:
         return describe_problem(self._problem)[:REASON_MAX]  # it may hold a stranger's keys, of any length
@@ -311,7 +312,7 @@ class Subscription(Generic[E]):
 
     def _read(self, record: ConsumerRecord[Any, Any]) -> Incoming[Any]:
         if isinstance(record, UnreadableBatch):
-            raise PermanentError(f"the batch cannot be read: {record.reason}", code=UNREADABLE_BATCH)
+            raise PermanentError(f"the batch cannot be read: {record.reason}", code=ErrorCode.UNREADABLE_BATCH)
         vouched_by = None if is_replay(record) else self.check_record(record)
         read: Callable[[Any, ConsumerRecord[Any, Any], int], Incoming[Any]] = self.decode or decode
         return replace(read(self.event, record, self.payload_max_bytes), vouched_by=vouched_by)
@@ -454,14 +455,16 @@ def keep_body(_: type[Event], record: ConsumerRecord[Any, Any], payload_max_byte
 def _read_body(record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> bytes:
     body: bytes | None = record.value
     if body is None:
-        raise PermanentError("the record has no body", code="empty_body")
+        raise PermanentError("the record has no body", code=ErrorCode.EMPTY_BODY)
     if len(body) > payload_max_bytes:
-        raise PermanentError(f"{len(body)} bytes exceed the limit of {payload_max_bytes}", code="payload_too_large")
+        raise PermanentError(
+            f"{len(body)} bytes exceed the limit of {payload_max_bytes}", code=ErrorCode.PAYLOAD_TOO_LARGE
+        )
     for name, value in record.headers:
         try:
             (value or b"").decode()
         except UnicodeDecodeError:
-            raise PermanentError(f"the header {name!r} is not UTF-8", code="malformed_header") from None
+            raise PermanentError(f"the header {name!r} is not UTF-8", code=ErrorCode.MALFORMED_HEADER) from None
     _check_form(body)
     return body
 
@@ -469,7 +472,7 @@ def _read_body(record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> byte
 def _check_form(body: bytes) -> None:
     """Refuse at first sight what is no JSON: a stranger may send very many of these at once."""
     if _BEGIN_OF_JSON.match(body) is None:
-        raise PermanentError("the body is no JSON", code="malformed_json")
+        raise PermanentError("the body is no JSON", code=ErrorCode.MALFORMED_JSON)
 
 
 def parse_event(event: type[V], body: bytes) -> V:

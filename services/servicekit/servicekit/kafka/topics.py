@@ -14,6 +14,7 @@ from aiokafka.errors import (
 )
 from faststream.kafka import KafkaBroker
 
+from contracts.errors import ErrorCode
 from contracts.topics import TOPICS
 from servicekit.errors import TransientError
 from servicekit.retry import retry_transient
@@ -41,7 +42,7 @@ async def start_consuming(broker: KafkaBroker, ensure: Callable[[], Awaitable[No
         except (UnknownTopicOrPartitionError, KafkaConnectionError) as error:
             await broker.stop()
             await ensure()
-            raise TransientError(f"consuming did not begin: {error!r}", code="kafka_unavailable") from error
+            raise TransientError(f"consuming did not begin: {error!r}", code=ErrorCode.KAFKA_UNAVAILABLE) from error
 
     await retry_transient(start, on="kafka topics")
 
@@ -52,11 +53,11 @@ async def _check_topics(kafka: str) -> None:
         await admin.start()
         missing = set(TOPICS) - set(await admin.list_topics())
     except (KafkaError, OSError) as error:
-        raise TransientError(str(error), code="kafka_unavailable") from error
+        raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
     finally:
         await admin.close()
     if missing:
-        raise TransientError(f"missing: {', '.join(sorted(missing))}", code="topics_missing")
+        raise TransientError(f"missing: {', '.join(sorted(missing))}", code=ErrorCode.TOPICS_MISSING)
 
 
 async def _create_missing(kafka: str, replication: int) -> None:
@@ -73,9 +74,9 @@ async def _create_missing(kafka: str, replication: int) -> None:
         for name, code, *_ in answer.topic_errors if answer else ():
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:
-                raise TransientError(f"{name}: {error.__name__}", code="topic_not_created")
+                raise TransientError(f"{name}: {error.__name__}", code=ErrorCode.TOPIC_NOT_CREATED)
     except (KafkaError, OSError) as error:
-        raise TransientError(str(error), code="kafka_unavailable") from error
+        raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
     finally:
         await admin.close()
 
@@ -98,7 +99,7 @@ class Topics:
                 ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in range(count)])
         except (KafkaError, OSError, TimeoutError) as error:
             await self.close()
-            raise TransientError(str(error), code="kafka_unavailable") from error
+            raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
         return {partition.partition: offset for partition, offset in ends.items()}
 
     async def find_spans(self, topic: str) -> Mapping[int, range]:
@@ -109,7 +110,7 @@ class Topics:
             begins = await self._consumer.beginning_offsets([TopicPartition(topic, number) for number in ends])
         except (KafkaError, OSError, TimeoutError) as error:
             await self.close()
-            raise TransientError(str(error), code="kafka_unavailable") from error
+            raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
         return {number: range(begins[TopicPartition(topic, number)], end) for number, end in ends.items()}
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Self, TypeVar, get_args
 from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.errors import ErrorCode
 from contracts.signing import decode_base64
 from servicekit.errors import PermanentError
 
@@ -135,7 +136,7 @@ def load_settings(kind: type[AnySettings]) -> AnySettings:
         return kind()
     except ValidationError as error:
         message = "; ".join(_describe(kind, item) for item in error.errors(include_input=False, include_url=False))
-        raise PermanentError(message, code="bad_settings") from None
+        raise PermanentError(message, code=ErrorCode.BAD_SETTINGS) from None
 
 
 def read_settings(kind: type[AnySettings]) -> AnySettings:

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from contracts.criteria import Criterion
+from contracts.errors import ErrorCode
 from contracts.evidence import NOT_QUOTED, Evidence, render_result
 from contracts.judging.policy import Asks
 from contracts.lint import is_about_the_whole
@@ -241,7 +242,7 @@ class Juror:
         except JudgeAnswerError as error:
             self._nonsense = error
             for one in hearings:
-                one.doubt(str(error), is_invented=error.code == "judge_canary")
+                one.doubt(str(error), is_invented=error.code == ErrorCode.JUDGE_CANARY)
             return
         self._log.read(ask, [(one.place, said.outcome) for one, said in zip(hearings, answer.criteria, strict=True)])
         if not all(one.is_answered for one in hearings):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from contracts.agents.urls import check_http_url
+from contracts.errors import ErrorCode
 from contracts.judging.policy import JudgeModel, Name
 from validator.errors import JudgeUnavailableError
 from validator.judge_config import JudgeConfig
@@ -55,7 +56,7 @@ class JudgeKeys:
             base_url = base_url or named.base_urls[0]
             if _normalize(base_url) not in map(_normalize, named.base_urls):
                 message = f"the key {model.key!r} may not be sent to {base_url}: SIGNOFF_JUDGE_KEYS names its base_urls"
-                raise JudgeUnavailableError(message, code="judge_key_not_allowed")
+                raise JudgeUnavailableError(message, code=ErrorCode.JUDGE_KEY_NOT_ALLOWED)
             api_key = self._read(model.key, named.key)
         elif self.is_own(base_url):
             base_url, api_key = self._own.base_url, self._own.api_key or ""
@@ -74,7 +75,7 @@ class JudgeKeys:
     def _find(self, name: str) -> JudgeKey:
         if name not in self._keys:
             message = f"this validator has no key {name!r} in SIGNOFF_JUDGE_KEYS"
-            raise JudgeUnavailableError(message, code="judge_key_unknown")
+            raise JudgeUnavailableError(message, code=ErrorCode.JUDGE_KEY_UNKNOWN)
         return self._keys[name]
 
     def _read(self, name: str, reference: str) -> str:
@@ -85,7 +86,7 @@ class JudgeKeys:
             value = ""
         if not value.strip():
             message = f"the key {name!r} of SIGNOFF_JUDGE_KEYS cannot be read: {source} {place} has no value"
-            raise JudgeUnavailableError(message, code="judge_key_unknown")
+            raise JudgeUnavailableError(message, code=ErrorCode.JUDGE_KEY_UNKNOWN)
         return value.strip()
 
 

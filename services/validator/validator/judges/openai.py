@@ -19,6 +19,7 @@ import httpx2
 from openai import APIStatusError, OpenAIError
 from pydantic_core import to_json
 
+from contracts.errors import ErrorCode
 from contracts.resources import Usage
 from servicekit.addresses import ForbiddenAddressError, HostPort, Network
 from validator.errors import JudgeAnswerError, JudgeUnavailableError
@@ -46,10 +47,10 @@ _REJECTED = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY},
 )
 _UNAVAILABLE_CODES: dict[int, str] = {
-    HTTPStatus.UNAUTHORIZED: "judge_unauthorized",
-    HTTPStatus.FORBIDDEN: "judge_unauthorized",
-    HTTPStatus.NOT_FOUND: "judge_not_found",
-    HTTPStatus.TOO_MANY_REQUESTS: "judge_rate_limited",
+    HTTPStatus.UNAUTHORIZED: ErrorCode.JUDGE_UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN: ErrorCode.JUDGE_UNAUTHORIZED,
+    HTTPStatus.NOT_FOUND: ErrorCode.JUDGE_NOT_FOUND,
+    HTTPStatus.TOO_MANY_REQUESTS: ErrorCode.JUDGE_RATE_LIMITED,
 }
 #: Statuses that say that there is too much to do: the third is Anthropic's.
 _TOO_MUCH: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, 529})
@@ -186,15 +187,17 @@ class OpenAIJudge:
                 return await self._client.send(path, body)
         except TimeoutError as error:
             raise JudgeUnavailableError(
-                f"the judge did not answer within {self._config.timeout_s:g} s", code="judge_timeout"
+                f"the judge did not answer within {self._config.timeout_s:g} s", code=ErrorCode.JUDGE_TIMEOUT
             ) from error
         except APIStatusError:
             raise
         except (OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
             if (forbidden := _find_forbidden(error)) is not None:
-                raise JudgeUnavailableError(str(forbidden), code="judge_address_forbidden") from error
+                raise JudgeUnavailableError(str(forbidden), code=ErrorCode.JUDGE_ADDRESS_FORBIDDEN) from error
             cause = type(error).__name__
-            raise JudgeUnavailableError(f"the judge cannot be reached: {cause}", code="judge_unreachable") from error
+            raise JudgeUnavailableError(
+                f"the judge cannot be reached: {cause}", code=ErrorCode.JUDGE_UNREACHABLE
+            ) from error
 
     def _note_status(self, error: APIStatusError, turn: Turn, form: Form) -> Exception:
         """Tell the gate of a status, and return the error that it means."""
@@ -253,12 +256,12 @@ def _to_error(error: APIStatusError, retry_after_s: float | None) -> JudgeUnavai
     named = f" ({error.code})" if error.code and _CODE.fullmatch(error.code) else ""
     message = f"the judge's API answered {error.status_code}{named}"
     if error.status_code in _REJECTED:
-        rejection = JudgeAnswerError(message, code="judge_request_rejected")
+        rejection = JudgeAnswerError(message, code=ErrorCode.JUDGE_REQUEST_REJECTED)
         rejection.is_final = True
         return rejection
-    code = _UNAVAILABLE_CODES.get(error.status_code, "judge_unavailable")
+    code = _UNAVAILABLE_CODES.get(error.status_code, ErrorCode.JUDGE_UNAVAILABLE)
     if error.code == "insufficient_quota":
-        code = "judge_quota_exceeded"
+        code = ErrorCode.JUDGE_QUOTA_EXCEEDED
     unavailable = JudgeUnavailableError(message, code=code, retry_after_s=retry_after_s)
     unavailable.status = error.status_code
     return unavailable

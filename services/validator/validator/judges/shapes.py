@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, Field
 
+from contracts.errors import ErrorCode
 from contracts.jsontext import json_text
 from contracts.resources import Usage
 from validator.errors import JudgeAnswerError
@@ -190,7 +191,7 @@ def _read_responses(response: _Response) -> Reply:
         thinks = any(item.type == "reasoning" for item in response.output) or _counts_thoughts(response.usage)
         raise _to_cut_off(text, thinks=thinks)
     if response.status not in {None, "completed"}:
-        raise JudgeAnswerError("the judge's API reports that the answer failed", code="judge_failed")
+        raise JudgeAnswerError("the judge's API reports that the answer failed", code=ErrorCode.JUDGE_FAILED)
     refusal = "".join(part.refusal or "" for part in parts if part.type == "refusal")
     return _to_reply(text, refusal, response.model, response.id)
 
@@ -209,19 +210,19 @@ def _counts_thoughts(usage: Any) -> bool:
 
 
 def _to_cut_off(text: str, *, thinks: bool) -> JudgeAnswerError:
-    error = JudgeAnswerError("the judge's answer was cut off", code="judge_incomplete")
+    error = JudgeAnswerError("the judge's answer was cut off", code=ErrorCode.JUDGE_INCOMPLETE)
     error.needs_room = thinks or not text or "<think>" in text
     return error
 
 
 def _require_unfiltered(reason: str | None) -> None:
     if reason == "content_filter":
-        raise JudgeAnswerError("a content filter stopped the judge's answer", code="judge_content_filter")
+        raise JudgeAnswerError("a content filter stopped the judge's answer", code=ErrorCode.JUDGE_CONTENT_FILTER)
 
 
 def _to_reply(text: str, refusal: str | None, model: str | None, request_id: Any) -> Reply:
     if refusal:
-        raise JudgeAnswerError("the judge refused to answer", code="judge_refused")
+        raise JudgeAnswerError("the judge refused to answer", code=ErrorCode.JUDGE_REFUSED)
     if not text:
         raise JudgeAnswerError("the judge's answer has no text")
     return Reply(find_answer(text), model, request_id=request_id if isinstance(request_id, str) else None)

@@ -13,6 +13,7 @@ import httpx2
 from openai import AsyncOpenAI, DefaultAioHttpClient, OpenAIError
 from openai._models import FinalRequestOptions
 
+from contracts.errors import ErrorCode
 from servicekit.addresses import HostPort, Network, make_socket_factory, read_host_port
 from validator.errors import JudgeUnavailableError
 from validator.judge_config import JudgeConfig
@@ -33,7 +34,7 @@ def make_client(config: JudgeConfig, allowed: Sequence[Network | HostPort] | Non
             http_client=_Http(config, allowed),
         )
     except OpenAIError as error:
-        raise JudgeUnavailableError(str(error), code="judge_not_configured") from error
+        raise JudgeUnavailableError(str(error), code=ErrorCode.JUDGE_NOT_CONFIGURED) from error
 
 
 class LeanClient(AsyncOpenAI):

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from support.jobstore.builders import NOW
 from support.jobstore.memory import POLICY, MemoryJobstore
 
+from contracts.errors import ErrorCode
 from contracts.status import JobStatus
 from jobstore.commands.base import Command, Locks, Reads
 from jobstore.commands.rows import Changes
@@ -112,6 +113,7 @@ class Story:
     def show(self, value: Any) -> str:
         """Return a value as text; ids and hashes by their numbers, times from the beginning."""
         ways: dict[type | tuple[type, ...], Callable[[Any], str]] = {
+            ErrorCode: lambda each: self._show_text(str(each)),  # as it is stored: a text
             Enum: lambda each: str(each.value),
             datetime: lambda each: f"{(each - NOW).total_seconds():+g} s",
             bytes: lambda each: self._names.setdefault(each, f"bytes {len(self._names) + 1}"),

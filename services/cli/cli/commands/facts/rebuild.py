@@ -9,6 +9,7 @@ from cli import jobstore_process
 from cli.errors import CommandError
 from cli.fact_key_settings import describe_left, describe_unread, require_fact_keys
 from cli.session import Session, command, make_app
+from contracts.errors import ErrorCode
 
 app = make_app()
 
@@ -38,7 +39,7 @@ async def rebuild(
     database goes on from there; the one that told the facts must not run any more then.
     """
     if cli.target.kafka is None:
-        raise CommandError("no Kafka is known: start one with `signoff up`, or give --kafka", code="no_kafka")
+        raise CommandError("no Kafka is known: start one with `signoff up`, or give --kafka", code=ErrorCode.NO_KAFKA)
     settings = {
         "KAFKA": cli.target.kafka,
         "DATABASE_URL": database_url,

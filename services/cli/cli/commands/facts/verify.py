@@ -9,6 +9,7 @@ from cli import jobstore_process
 from cli.errors import CommandError
 from cli.fact_key_settings import HOW_TO_GIVE, describe_left, describe_unread, find_fact_keys
 from cli.session import Session, command, make_app
+from contracts.errors import ErrorCode
 
 app = make_app()
 
@@ -37,7 +38,7 @@ async def verify(
     """
     live_url = live or cli.target.postgres
     if live_url is None:
-        raise CommandError("no live database is known: give --live, or --endpoints", code="no_database")
+        raise CommandError("no live database is known: give --live, or --endpoints", code=ErrorCode.NO_DATABASE)
     settings = {"REBUILT_URL": database_url, "LIVE_URL": live_url}
     if (keys := find_fact_keys(cli.target)) is not None and cli.target.kafka is not None:
         settings |= {"FACT_KEYS": str(keys), "KAFKA": cli.target.kafka}

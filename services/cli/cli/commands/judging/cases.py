@@ -11,6 +11,7 @@ import typer
 from cli.errors import CommandError
 from cli.parameters.lookups import DEFAULT, require_policies
 from cli.session import Session, command, with_options
+from contracts.errors import ErrorCode
 
 #: Disagreements that are named on a terminal; --json and --html hold more of them.
 SHOWN_MAX: Final = 10
@@ -65,7 +66,7 @@ async def evaluate(
         try:
             html.touch()  # before a judge is paid
         except OSError as error:
-            raise CommandError(f"{html} cannot be written: {error.strerror}", code="unwritable") from error
+            raise CommandError(f"{html} cannot be written: {error.strerror}", code=ErrorCode.UNWRITABLE) from error
     async with cli.jobstore() as jobstore:
         judge = judge_through(jobstore, evaluation, how.submission)
         report = await run(file, policies, how.repeats, judge, evaluation)
@@ -150,6 +151,6 @@ async def import_(
                     told.append({"place": item.place, "lost": reason})
                     cli.out.print_line(f"{item.place} is taken over without {reason}")
     except OSError as error:
-        raise CommandError(f"{error.filename}: {error.strerror}", code="unreadable") from error
+        raise CommandError(f"{error.filename}: {error.strerror}", code=ErrorCode.UNREADABLE) from error
     cli.out.print_json({**counts, "told": told})
     cli.out.print_line(f"{counts['cases']} cases, {counts['in_part']} of them in part; {counts['skipped']} skipped")

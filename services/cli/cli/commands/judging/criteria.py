@@ -10,6 +10,7 @@ from cli.commands.judging.versions import ExpectedVersion, Note, Reason, Version
 from cli.errors import CommandError
 from cli.session import Session, command, make_app
 from cli.views.judges_view import show_criteria_set, show_criteria_sets, show_remarks, show_saved_set
+from contracts.errors import ErrorCode
 
 app = make_app("Keep criteria sets, which jobs choose by name, with versions; and find ambiguous criteria.")
 
@@ -47,7 +48,7 @@ async def show(
         of_version = await jobstore.get_criteria_set(name, page_size=1, before=number + 1)
     shown = of_version.versions[0] if of_version.versions else None
     if shown is None or shown.version != number:
-        raise CommandError(f"there is no criteria set {name}@{number}", code="unknown_criteria_set")
+        raise CommandError(f"there is no criteria set {name}@{number}", code=ErrorCode.UNKNOWN_CRITERIA_SET)
     show_criteria_set(cli.out, found, shown)
 
 

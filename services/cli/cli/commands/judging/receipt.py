@@ -11,6 +11,7 @@ from cli.errors import CommandError
 from cli.output import to_json
 from cli.parameters.lookups import JobId, find_job_id
 from cli.session import Session, command, make_app
+from contracts.errors import ErrorCode
 
 if TYPE_CHECKING:
     from contracts.receipts.keys import PublicKey, PublicKeys
@@ -51,7 +52,7 @@ async def get(
     try:
         out.write_text(receipt.envelope + "\n", "utf-8")
     except OSError as error:
-        raise CommandError(f"cannot write the receipt: {error}", code="unwritable") from None
+        raise CommandError(f"cannot write the receipt: {error}", code=ErrorCode.UNWRITABLE) from None
     cli.out.print_json({"file": str(out), "job_id": job_id, "version": receipt.version})
     cli.out.print_line(f"the receipt of {job_id}, version {receipt.version}, is in {out}")
 
@@ -100,7 +101,7 @@ async def verify(
         raise CommandError(f"not valid: {error}", code=error.code) from None
     if result is not None and statement.result_sha256 not in _hash_forms(_read(str(result), "the result")):
         message = f"the receipt is genuine, and about another result than the one in {result}"
-        raise CommandError(message, code="other_result")
+        raise CommandError(message, code=ErrorCode.OTHER_RESULT)
     if job is not None:
         _compare_job(statement, _read(str(job), "the job"))
     _show(cli, signer, statement, result, keys_of)
@@ -111,14 +112,14 @@ async def _find_keys(cli: Session, file: Path | None, key: str | None) -> "tuple
     from contracts.receipts.keys import PublicKeys  # noqa: PLC0415 - heavy, and only needed here
 
     if file is not None and key is not None:
-        raise CommandError("give --keys or --key, not both", code="two_keys")
+        raise CommandError("give --keys or --key, not both", code=ErrorCode.TWO_KEYS)
     if file is not None:
         return PublicKeys.parse(_read(str(file), "the keys")), str(file)
     if key is not None:
         return PublicKeys.parse_one(key), "--key"
     if cli.target.jobstore is None:
         message = "no key is known: give --keys or --key, or the address of the jobstore that signed (--jobstore)"
-        raise CommandError(message, code="no_receipt_keys")
+        raise CommandError(message, code=ErrorCode.NO_RECEIPT_KEYS)
     async with cli.jobstore() as jobstore:
         keys = PublicKeys.parse(to_json({"items": await jobstore.list_receipt_keys()}).encode())
     return keys, f"the jobstore at {cli.target.jobstore}"
@@ -128,7 +129,7 @@ def _read(path: str, name: str) -> bytes:
     try:
         return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
-        raise CommandError(f"cannot read {name}: {error}", code="unreadable") from None
+        raise CommandError(f"cannot read {name}: {error}", code=ErrorCode.UNREADABLE) from None
 
 
 def _hash_forms(content: bytes) -> set[str]:
@@ -159,12 +160,16 @@ def _compare_job(statement: "Statement", content: bytes) -> None:
         references = {int(number): text for number, text in (job.get("references") or {}).items()}
     except (ValueError, TypeError, KeyError, AttributeError):
         message = "the job is no JSON object with a title: give it as the API shows it, or the body of its agent's call"
-        raise CommandError(message, code="unreadable") from None
+        raise CommandError(message, code=ErrorCode.UNREADABLE) from None
     stated = statement.predicate
     if stated.task_sha256 != task.hex():
-        raise CommandError("the receipt is genuine, and its agent was asked for something else", code="other_task")
+        raise CommandError(
+            "the receipt is genuine, and its agent was asked for something else", code=ErrorCode.OTHER_TASK
+        )
     if references and stated.references_sha256 != hash_references(format_references(references)):
-        raise CommandError("the receipt is genuine, and other references were judged by", code="other_references")
+        raise CommandError(
+            "the receipt is genuine, and other references were judged by", code=ErrorCode.OTHER_REFERENCES
+        )
 
 
 def _show(cli: Session, signer: "PublicKey", statement: "Statement", result: Path | None, keys_of: str) -> None:

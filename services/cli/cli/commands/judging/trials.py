@@ -15,6 +15,7 @@ from cli.parameters.job_filter import make_filter, read_conditions
 from cli.parameters.lookups import OperationId, complete_jobs, find_batch_id, find_job_id
 from cli.session import Session, command, with_options
 from cli.views.judging_view import show_judging, show_report
+from contracts.errors import ErrorCode
 from contracts.status import RESTING, OperationKind
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ async def draft(
         async with cli.jobstore() as jobstore:
             page = await jobstore.list_matching(await make_filter(jobstore, chosen), page_size=last, with_texts=False)
         if not page.jobs:
-            raise CommandError("no job matches that has a result", code="nothing_matches")
+            raise CommandError("no job matches that has a result", code=ErrorCode.NOTHING_MATCHES)
         how, conditions = How([job.id for job in page.jobs], how.name, how.key, how.dry_run, how.yes, how.wait), {}
     parameters = read_judging(judging) | {"shadow": True}
     then = partial(show_flips, cli.out)
@@ -146,7 +147,7 @@ async def _read_job(jobstore: "JobStoreClient", job_id: str) -> dict[str, Any]:
         job_id, page_size=1, newest_first=True, kinds=["result"], with_payloads=False
     )
     if not logs:
-        raise CommandError(f"{job_id} has no result", code="no_result")
+        raise CommandError(f"{job_id} has no result", code=ErrorCode.NO_RESULT)
     return {
         "result": parse_json(await jobstore.get_result(job_id, logs[0].version)),
         "acceptance_criteria": job.acceptance_criteria,

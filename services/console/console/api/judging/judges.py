@@ -20,6 +20,7 @@ from console.api.schemas import (
 )
 from console.errors import MEDIA_TYPE, ProblemError
 from contracts.criteria import CriteriaRemarks
+from contracts.errors import ErrorCode
 from contracts.fields import Strict
 from contracts.judging.policy import Name
 from contracts.messages.judging import NamedCriteriaSet, NamedJudgePolicy, SavedCriteriaSet, SavedJudgePolicy
@@ -64,7 +65,9 @@ async def put_judge_policy(
 ) -> SavedJudgePolicy:
     """Add a version, unless the newest says the same. The first is current; later ones once they are promoted."""
     if new.policy.name != name:
-        raise ProblemError(422, "invalid_request", f"policy.name is {new.policy.name}, and the address says {name}.")
+        raise ProblemError(
+            422, ErrorCode.INVALID_REQUEST, f"policy.name is {new.policy.name}, and the address says {name}."
+        )
     saved = await jobstore.put_judge_policy(
         new.policy.model_dump(mode="json"), expected_version=version_of(if_match, None), note=new.note
     )

@@ -1,6 +1,7 @@
 """Freeze by what an execution will be judged: versions in place of names, and the criteria of the set. Pure."""
 
 from contracts.criteria import CriteriaError, check_numbers, parse_criteria, parse_stored_criteria
+from contracts.errors import ErrorCode
 from contracts.resources import Policy
 from contracts.sizes import measure_job
 from jobstore.commands.base import Reads
@@ -29,7 +30,7 @@ def check_criteria(spec: Spec) -> None:
     """Raise InvalidError (`criteria_empty`) if a job has no criteria of its own, and no set has any for it."""
     if not spec.acceptance_criteria and spec.policy.criteria_set is None:
         message = "a job needs at least one criterion, or the name of a criteria set in its policy"
-        raise InvalidError(message, code="criteria_empty")
+        raise InvalidError(message, code=ErrorCode.CRITERIA_EMPTY)
 
 
 def check_references(spec: Spec) -> None:
@@ -79,11 +80,11 @@ def find_judging_obstacle(uow: UnitOfWork, spec: Spec, policy: Policy) -> Refusa
         size = measure_job(spec, spec.payload) + len(criteria.encode()) - len(spec.acceptance_criteria.encode())
         if size > uow.terms.job_max_bytes:
             message = f"with the criteria of its set the job has {size} bytes, more than {uow.terms.job_max_bytes}"
-            return Refusal("payload_too_large", message)
+            return Refusal(ErrorCode.PAYLOAD_TOO_LARGE, message)
     most = find_judged_max_chars(uow.stored, policy)
     if most is not None and chars >= most:
         message = f"the criteria alone have {chars} characters, and the job's judge policy takes {most} with the result"
-        return Refusal("result_too_large_to_judge", message)
+        return Refusal(ErrorCode.RESULT_TOO_LARGE_TO_JUDGE, message)
     return None
 
 

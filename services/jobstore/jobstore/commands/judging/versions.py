@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from contracts.errors import ErrorCode
 from contracts.jsontext import json_text
 from contracts.judging.calibration.golden import Evaluated, Report, find_refusal
 from contracts.judging.policy import DEFAULT_POLICY, join_reference, split_reference
@@ -41,7 +42,7 @@ class _ChangeName(Command[R_co]):
         if self.named.name == RESERVED.name and self.named.kind is not Kind.CRITERIA:
             raise RefusedError(
                 f"the policy {DEFAULT_POLICY} is what validators are set to: change their settings, or name another",
-                code="judge_policy_reserved",
+                code=ErrorCode.JUDGE_POLICY_RESERVED,
             )
 
 
@@ -82,7 +83,7 @@ class PutVersion(_ChangeName[int]):
             raise ConflictError(
                 f"the newest version of the {self.named.kind.words} {self.named.name} is {newest}, not "
                 f"{self.expected}: look at it, and change that one",
-                code=f"{self.named.kind.word}_conflict",
+                code=self.named.kind.conflict,
             )
         number = newest + 1 if newest else self.expected or 1
         _check_room(self.named, known, number)
@@ -148,7 +149,7 @@ class PromoteVersion(_ChangeName[None]):
         reference = join_reference(self.named.name, self.version)
         if self.report is None:
             message = f"evaluate {reference} on the policy's golden set and give the report, or a reason to force it"
-            raise RefusedError(message, code="golden_not_evaluated")
+            raise RefusedError(message, code=ErrorCode.GOLDEN_NOT_EVALUATED)
         if (refusal := find_refusal(golden.body, reference, self.report, self.evaluated)) is not None:
             raise RefusedError(refusal.message, code=refusal.code)
 
@@ -210,10 +211,10 @@ def make_unknown_error(kind: Kind, reference: str) -> NotFoundError:
 def _check_room(named: Named, known: Versions, number: int) -> None:
     """Raise RefusedError for a version or a name too many, InvalidError for a number that is too high."""
     if number > VERSION_MAX:
-        raise InvalidError(f"a version has at most the number {VERSION_MAX}", code="too_many_versions")
+        raise InvalidError(f"a version has at most the number {VERSION_MAX}", code=ErrorCode.TOO_MANY_VERSIONS)
     if len(known.hashes) >= VERSIONS_MAX:
         message = f"the {named.kind.words} {named.name} has {VERSIONS_MAX} versions, and no more: begin another name"
-        raise RefusedError(message, code="too_many_versions")
+        raise RefusedError(message, code=ErrorCode.TOO_MANY_VERSIONS)
     if not known.hashes and known.names >= NAMES_MAX:
         message = f"there are {NAMES_MAX} names of this kind, and no more: put versions of one that is there"
-        raise RefusedError(message, code="too_many_names")
+        raise RefusedError(message, code=ErrorCode.TOO_MANY_NAMES)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from contracts.errors import ErrorCode
 from contracts.jsontext import json_text, parse_json
 from contracts.judging.policy import DEFAULT_POLICY, JudgePolicy, join_reference
 from contracts.resources import Policy
@@ -34,14 +35,26 @@ class Kind(StrEnum):
         return "judge_policy" if self is Kind.JUDGE else f"{self}_set"
 
     @property
-    def unknown(self) -> str:
+    def unknown(self) -> ErrorCode:
         """The code for a reference to nothing."""
-        return f"unknown_{self.word}"
+        return _CODES[self][0]
+
+    @property
+    def conflict(self) -> ErrorCode:
+        """The code for a change of a version that is not the newest."""
+        return _CODES[self][1]
 
     @property
     def words(self) -> str:
         """The words for people."""
         return self.word.replace("_", " ")
+
+
+_CODES: Final = {
+    Kind.JUDGE: (ErrorCode.UNKNOWN_JUDGE_POLICY, ErrorCode.JUDGE_POLICY_CONFLICT),
+    Kind.CRITERIA: (ErrorCode.UNKNOWN_CRITERIA_SET, ErrorCode.CRITERIA_SET_CONFLICT),
+    Kind.GOLDEN: (ErrorCode.UNKNOWN_GOLDEN_SET, ErrorCode.GOLDEN_SET_CONFLICT),
+}
 
 
 class Named(NamedTuple):

@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
+from contracts.errors import ErrorCode
 from jobstore.storage.locks import Lock
 from servicekit.errors import PermanentError
 
@@ -90,6 +91,6 @@ def _find_pending(connection: Connection, scripts: ScriptDirectory) -> Sequence[
         raise PermanentError(
             f"the database holds tables of another version of this jobstore (revision {has}): start the version that "
             "made them, or start with an empty database and empty topics (docs/operations/upgrading.md)",
-            code="unknown_revision",
+            code=ErrorCode.UNKNOWN_REVISION,
         )
     return list(scripts.iterate_revisions("head", has or "base"))[::-1]
