@@ -1,6 +1,8 @@
 """Describe the API: FastAPI's document, with the errors as they really are."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -22,6 +24,7 @@ _WITH_BODY = {
     "422": "Not well formed; `errors` says where",
     "429": "Too much at once",
 }
+_REF: Final = "#/components/schemas/"
 _OPEN = {"/api/health", "/api/receipt-keys"}
 
 
@@ -39,8 +42,50 @@ def describe(app: FastAPI) -> dict[str, Any]:
             if path not in _OPEN:
                 for method, operation in operations.items():
                     operation["responses"] |= _make_problem_responses(path, method)
+        _close_requests(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _close_requests(document: dict[str, Any]) -> None:
+    """Say that bodies of requests take no other members; what answers have, too, gets a schema of its own for that."""
+    schemas, operations = document["components"]["schemas"], [o for p in document["paths"].values() for o in p.values()]
+    bodies = [operation["requestBody"] for operation in operations if "requestBody" in operation]
+    asked, answered = (_find_schemas(part, schemas) for part in (bodies, [o["responses"] for o in operations]))
+    asked = {name for name in asked if "enum" not in schemas[name]}
+    names = {_REF + name: f"{_REF}{name}Input" for name in asked & answered}
+    for name in asked:
+        closed = _rename(deepcopy(schemas[name]), names)
+        if "properties" in closed:
+            closed["additionalProperties"] = False
+        schemas[names.get(_REF + name, name).removeprefix(_REF)] = closed
+    for body in bodies:
+        _rename(body, names)
+
+
+def _find_schemas(part: Any, schemas: Mapping[str, Any]) -> set[str]:
+    """Return the names of all schemas that a part of the document refers to."""
+    found, new = set[str](), {ref.removeprefix(_REF) for ref in _list_references(part)}
+    while new:
+        found |= new
+        new = {ref.removeprefix(_REF) for name in new for ref in _list_references(schemas[name])} - found
+    return found
+
+
+def _list_references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict) and isinstance(part.get("$ref"), str):
+        yield part["$ref"]
+    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from _list_references(each)
+
+
+def _rename(part: Any, names: Mapping[str, str]) -> Any:
+    """Refer to schemas by other names, in place; return the part."""
+    if isinstance(part, dict) and part.get("$ref") in names:
+        part["$ref"] = names[part["$ref"]]
+    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _rename(each, names)
+    return part
 
 
 def _make_problem_responses(path: str, method: str) -> dict[str, Any]:

@@ -1779,7 +1779,7 @@ export interface components {
              * Criteria
              * @description give these, `acceptance_criteria`, or the same in both
              */
-            criteria?: components["schemas"]["Criterion"][];
+            criteria?: components["schemas"]["CriterionInput"][];
             /**
              * References
              * @description model answers and rubrics, by the number of their criterion in `criteria`, from 1: for judges alone, and never for an agent; given by gRPC and REST alone
@@ -1805,7 +1805,7 @@ export interface components {
             labels?: {
                 [key: string]: string;
             };
-            policy?: components["schemas"]["Policy"];
+            policy?: components["schemas"]["PolicyInput"];
             /**
              * Version
              * @description the job's, as the caller knows it; as `If-Match`
@@ -2919,7 +2919,7 @@ export interface components {
             url: string;
             /** Capabilities */
             capabilities?: string[];
-            policy?: components["schemas"]["Policy"];
+            policy?: components["schemas"]["PolicyInput"];
             /**
              * Enabled
              * @default true
@@ -2948,7 +2948,7 @@ export interface components {
             job_ids?: string[];
             /** Jobs */
             jobs?: components["schemas"]["NewJob"][];
-            filter?: components["schemas"]["JobFilter"] | null;
+            filter?: components["schemas"]["JobFilterInput"] | null;
             /** Name */
             name?: string | null;
         };
@@ -2967,7 +2967,7 @@ export interface components {
              * Criteria
              * @description give these, `acceptance_criteria`, or the same in both
              */
-            criteria?: components["schemas"]["Criterion"][];
+            criteria?: components["schemas"]["CriterionInput"][];
         };
         /**
          * NewCriteriaSet
@@ -2984,7 +2984,7 @@ export interface components {
              * Criteria
              * @description give these, `acceptance_criteria`, or the same in both
              */
-            criteria?: components["schemas"]["Criterion"][];
+            criteria?: components["schemas"]["CriterionInput"][];
             /**
              * Note
              * @description what is noted about the version
@@ -3049,7 +3049,7 @@ export interface components {
              * Criteria
              * @description give these, `acceptance_criteria`, or the same in both
              */
-            criteria?: components["schemas"]["Criterion"][];
+            criteria?: components["schemas"]["CriterionInput"][];
             /**
              * References
              * @description model answers and rubrics, by the number of their criterion in `criteria`, from 1: for judges alone, and never for an agent; given by gRPC and REST alone
@@ -3085,7 +3085,7 @@ export interface components {
             labels?: {
                 [key: string]: string;
             };
-            policy?: components["schemas"]["Policy"];
+            policy?: components["schemas"]["PolicyInput"];
         };
         /**
          * NewJudgePolicy
@@ -3093,7 +3093,7 @@ export interface components {
          */
         NewJudgePolicy: {
             /** @description `name` as in the address; `version`, if it is given, is the newest that is known */
-            policy: components["schemas"]["JudgePolicy"];
+            policy: components["schemas"]["JudgePolicyInput"];
             /**
              * Note
              * @description what is noted about the version
@@ -3115,7 +3115,7 @@ export interface components {
              */
             judge?: string | null;
             /** @description one that is not stored, instead */
-            judge_policy?: components["schemas"]["JudgePolicy"] | null;
+            judge_policy?: components["schemas"]["JudgePolicyInput"] | null;
             /**
              * Evaluation
              * @description an id of the caller's: what is judged under it is counted, and kept, as one evaluation
@@ -3174,7 +3174,7 @@ export interface components {
             /** Name */
             name?: string | null;
             /** @description with one condition at least; 100,000 jobs at most may match */
-            filter?: components["schemas"]["JobFilter"] | null;
+            filter?: components["schemas"]["JobFilterInput"] | null;
             /**
              * Job Ids
              * @description instead of a filter
@@ -4553,6 +4553,406 @@ export interface components {
             job: components["schemas"]["JobNow"];
             /** @description without payloads, and without what is null; a long message is cut */
             log: components["schemas"]["JobLog"];
+        };
+        /**
+         * JudgePolicy
+         * @description How results are judged, by name and version. A version never changes.
+         */
+        JudgePolicyInput: {
+            /** Name */
+            name: string;
+            /**
+             * Version
+             * @description given by the jobstore; 0: not stored yet
+             * @default 0
+             */
+            version: number;
+            /** Stages */
+            stages?: components["schemas"]["StageInput"][];
+            /**
+             * Asks
+             * @description which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most, else up to five of a kind, and each of `apart` alone
+             * @default auto
+             * @enum {string}
+             */
+            asks: "all" | "each" | "auto";
+            /**
+             * Apart
+             * @description texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both kinds shows
+             */
+            apart?: string[];
+            /**
+             * Task
+             * @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing
+             */
+            task?: ("title" | "description" | "payload" | "feedback")[];
+            /**
+             * Judge After Checks
+             * @description whether a model is asked where a required check fails
+             * @default false
+             */
+            judge_after_checks: boolean;
+            /**
+             * Loop
+             * @description what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows from submission 2 on, as it does by default
+             */
+            loop?: components["schemas"]["LoopStepInput"][];
+            /**
+             * Section Chars
+             * @description a longer result is judged by sections of so many characters; when not set, the validator's
+             */
+            section_chars?: number | null;
+            /**
+             * Whole
+             * @description how a criterion about the whole, such as `is written in French`, is judged of a result that has sections: by its head, its tail and a sample, or not at all
+             * @default excerpt
+             * @enum {string}
+             */
+            whole: "excerpt" | "refuse";
+            /**
+             * Result Max Chars
+             * @description of criteria and result as JSON; when not set, the validator's: by default all that doors take
+             */
+            result_max_chars?: number | null;
+            /**
+             * Prompt
+             * @description the version of the prompt; when not set, the validator's
+             */
+            prompt?: number | null;
+        };
+        /**
+         * Policy
+         * @description How a job is run. What is not set is taken from the agent, and then from the service's settings.
+         */
+        PolicyInput: {
+            /**
+             * Max Submissions
+             * @description not-met verdicts before the job is REJECTED
+             */
+            max_submissions?: number | null;
+            /**
+             * Max Calls
+             * @description calls of the agent in all, lost ones included
+             */
+            max_calls?: number | null;
+            /**
+             * Attempt Timeout S
+             * @description the whole call of an agent
+             */
+            attempt_timeout_s?: number | null;
+            /**
+             * Deadline S
+             * @description all attempts and the judgement
+             */
+            deadline_s?: number | null;
+            delivery?: components["schemas"]["Delivery"] | null;
+            /**
+             * Connect Timeout S
+             * @description connecting to the agent
+             */
+            connect_timeout_s?: number | null;
+            /**
+             * Queue Timeout S
+             * @description due, and not taken by an executor
+             */
+            queue_timeout_s?: number | null;
+            /**
+             * Heartbeat Timeout S
+             * @description an asynchronous agent's silence
+             */
+            heartbeat_timeout_s?: number | null;
+            /**
+             * Judging Timeout S
+             * @description from the result to the verdict
+             */
+            judging_timeout_s?: number | null;
+            /**
+             * Backoff First S
+             * @description the longest wait after the first call
+             */
+            backoff_first_s?: number | null;
+            /**
+             * Backoff Max S
+             * @description the longest wait of all
+             */
+            backoff_max_s?: number | null;
+            /**
+             * Backoff Factor
+             * @description by which it grows from call to call
+             */
+            backoff_factor?: number | null;
+            /**
+             * Retry Codes
+             * @description after which the agent is called again, whatever else
+             */
+            retry_codes?: string[] | null;
+            /**
+             * No Retry Codes
+             * @description after which it never is
+             */
+            no_retry_codes?: string[] | null;
+            /** @description who asks for the next submission; by hand when not set */
+            resubmit?: components["schemas"]["Resubmit"] | null;
+            /**
+             * Hand Over After
+             * @description if automatic: not-met verdicts on an agent's work before another one gets the job
+             */
+            hand_over_after?: number | null;
+            /**
+             * Budget Usd
+             * @description of all calls of agents and judges
+             */
+            budget_usd?: number | null;
+            /**
+             * Budget Tokens
+             * @description of all calls of agents and judges
+             */
+            budget_tokens?: number | null;
+            /**
+             * Reuse Verdict
+             * @description whether a verdict on the identical result may be reused
+             */
+            reuse_verdict?: boolean | null;
+            /** @description what becomes of a result without content; when not set it is not met, and no judge is asked */
+            empty_result?: components["schemas"]["EmptyResult"] | null;
+            /**
+             * Judge
+             * @description the judge policy, by name or `name@version`; `default` when not set
+             */
+            judge?: string | null;
+            /**
+             * Criteria Set
+             * @description the criteria set that is judged by besides, by name or `name@version`
+             */
+            criteria_set?: string | null;
+        };
+        /**
+         * JudgeModel
+         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
+         */
+        JudgeModelInput: {
+            /** Model */
+            model: string;
+            /**
+             * Family
+             * @description models of one family err alike; a further ask is best made of another
+             */
+            family?: string | null;
+            /**
+             * Api
+             * @description found out when not set
+             */
+            api?: ("chat" | "responses") | null;
+            /** Base Url */
+            base_url?: string | null;
+            /**
+             * Key
+             * @description the name of a key in the validators' settings, never the key itself
+             */
+            key?: string | null;
+            /**
+             * Parameters
+             * @description sent with every ask, such as temperature
+             */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Input Usd
+             * @description the price of a million tokens; when not set, as it is known
+             */
+            input_usd?: number | null;
+            /**
+             * Cached Usd
+             * @description of a million input tokens read from a prompt cache; when not set, as of any others
+             */
+            cached_usd?: number | null;
+            /** Output Usd */
+            output_usd?: number | null;
+            /** Timeout S */
+            timeout_s?: number | null;
+            /** Thinking Tokens */
+            thinking_tokens?: number | null;
+        };
+        /**
+         * Criterion
+         * @description One criterion of a job. Its string is its line of the text form.
+         */
+        CriterionInput: {
+            /** Text */
+            text: string;
+            /**
+             * Required
+             * @description one that is not is judged and does not decide
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Kind
+             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
+             * @default meets
+             */
+            kind: string;
+        };
+        /**
+         * LoopStep
+         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
+         *
+         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
+         */
+        LoopStepInput: {
+            /**
+             * From Submission
+             * @description when not set, of one that confirms 1
+             * @default 2
+             */
+            from_submission: number;
+            /**
+             * Confirm
+             * @description whether a judge must say that the quoted passages alone show what passed
+             * @default false
+             */
+            confirm: boolean;
+            /**
+             * Asks
+             * @description when not set, of one that confirms 0
+             * @default 1
+             */
+            asks: number;
+            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
+            judge?: components["schemas"]["JudgeModelInput"] | null;
+            /**
+             * Check
+             * @description the text of a criterion of kind `check`
+             */
+            check?: string | null;
+        };
+        /**
+         * Stage
+         * @description One step of judging.
+         *
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
+         */
+        StageInput: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "checks" | "single" | "quorum" | "cascade";
+            /**
+             * Judges
+             * @description none: the validator's own
+             */
+            judges?: components["schemas"]["JudgeModelInput"][];
+            /**
+             * Votes
+             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
+             */
+            votes?: number | null;
+        };
+        /**
+         * JobFilter
+         * @description Jobs by what they are; all that is given must hold.
+         */
+        JobFilterInput: {
+            /** Statuses */
+            statuses?: components["schemas"]["JobStatus"][];
+            /** Agent Id */
+            agent_id?: string | null;
+            /** Tenant */
+            tenant?: string | null;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * Batch Id
+             * @description the items of a batch, or of any other operation
+             */
+            batch_id?: string | null;
+            /**
+             * Created After
+             * @description or at this time
+             */
+            created_after?: string | null;
+            /** Created Before */
+            created_before?: string | null;
+            /**
+             * Text
+             * @description its words, or how they begin; or what stands in the id or the title of the newest
+             */
+            text?: string | null;
+            /**
+             * Cancelled
+             * @description whether the last execution was cancelled
+             */
+            cancelled?: boolean | null;
+            /**
+             * Codes
+             * @description any of them: why the last execution was not completed
+             */
+            codes?: string[];
+            /**
+             * Criterion Not Met
+             * @description the text of a required criterion that the last verdict did not pass
+             */
+            criterion_not_met?: string | null;
+            /**
+             * Cost Usd Min
+             * @description or as much; jobs whose last execution ended
+             */
+            cost_usd_min?: number | null;
+            /**
+             * Cost Usd Max
+             * @description or as much
+             */
+            cost_usd_max?: number | null;
+            /**
+             * Duration S Min
+             * @description or as long
+             */
+            duration_s_min?: number | null;
+            /**
+             * Duration S Max
+             * @description or as long
+             */
+            duration_s_max?: number | null;
+            /**
+             * Id Part
+             * @description how the id begins or ends
+             */
+            id_part?: string | null;
+            /**
+             * Not Agent Ids
+             * @description none of them; a job without an agent matches
+             */
+            not_agent_ids?: string[];
+            /**
+             * Not Tenants
+             * @description none of them
+             */
+            not_tenants?: string[];
+            /**
+             * Not Labels
+             * @description `name:value`; none of them is on the job
+             */
+            not_labels?: string[];
+            /**
+             * Not Batch Ids
+             * @description an item of none of them
+             */
+            not_batch_ids?: string[];
+            /**
+             * Not Codes
+             * @description none of them
+             */
+            not_codes?: string[];
+            /**
+             * Not Criteria Not Met
+             * @description the last verdict did not pass any of them: left out
+             */
+            not_criteria_not_met?: string[];
         };
     };
     responses: never;
