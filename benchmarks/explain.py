@@ -29,7 +29,7 @@ from aiohttp import web
 from lives import compute_percentile, run_system
 from measuring import seeding
 
-from contracts.client import JobStoreClient
+from contracts.client import JobStoreClient, list_all
 from contracts.resources import Job, NewAgent, NewJob, NewLimit, Policy
 
 #: Executors and validators hold so many leases here, so that little takes all their room.
@@ -70,7 +70,7 @@ class World:
 
     async def clear(self) -> None:
         """Remove all limits, and cancel all batches that are paused, and all jobs."""
-        for limit in await self.client.list_limits():
+        for limit in await list_all(self.client.list_limits):
             kind, _, name = limit.name.partition(":")
             await (self.client.cancel_operation(name) if kind == "batch" else self.client.remove_limit(limit.name))
         token = ""

@@ -1,6 +1,7 @@
 """The types of the fields of resources and requests, and the models that these are made of."""
 
 import difflib
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -129,7 +130,7 @@ def message_of(problem: Mapping[str, Any], model: Any = None, path: Sequence[str
     With the type that was asked for and the path in it, a member that is not known is answered with the nearest name.
     """
     kind, context = problem["type"], problem.get("ctx", {})
-    if kind == "extra_forbidden" and path:
+    if kind == "extra_forbidden" and model is not None:
         names = (name for each in _find_models(model, path[:-1]) for name in each.model_fields)
         nearest = difflib.get_close_matches(str(path[-1]), names, 1)
         return f"is not known here: did you mean {nearest[0]}?" if nearest else "is not known here: leave it out"
@@ -183,6 +184,10 @@ def find_problem(error: ValidationError) -> Mapping[str, Any]:
 def code_of_problem(problem: Mapping[str, Any]) -> str | None:
     """Return the stable code of a problem, where it has one."""
     return ErrorCode.MALFORMED_JSON if problem["type"] == "json_invalid" else code_of(problem)
+
+
+#: Leads to the next page of a list; absent on the last one.
+NextPageToken = Annotated[str | None, Field(exclude_if=operator.not_, description="of the next page, if there is one")]
 
 
 class Model(BaseModel):

@@ -28,6 +28,7 @@ from contracts.fields import (
     LabelPair,
     Labels,
     Model,
+    NextPageToken,
     Priority,
     StrictModel,
     Tenant,
@@ -392,7 +393,7 @@ class JobFacets(Model):
     searched: int | None = Field(
         None, description="so many of the newest jobs that match were counted, and no more; not given: all were"
     )
-    has_more: bool = Field(False, description="whether there are values that are less frequent")
+    next_page_token: NextPageToken = None
 
 
 class Operation(Model):

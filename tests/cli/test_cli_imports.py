@@ -84,7 +84,7 @@ async def test_an_unknown_command_is_told_the_nearest(signoff, arguments, sugges
     [
         (["jobs", "get"], "Missing argument 'JOB'"),
         (["jobs", "list", "--limit", "x"], "must be a whole number"),
-        (["jobs", "list", "--limit", "501"], "must be at most 500"),
+        (["jobs", "list", "--limit", "0"], "must be at least 1"),
         (["jobs", "watch", "poem", "--timeout", "-1"], "must be at least 0"),
         (["jobs", "list", "--status", "DONE"], "Invalid value for '--status': 'DONE' is not one of"),
     ],

@@ -227,7 +227,7 @@ async def test_a_missing_body_is_invalid(http):
         await problem(answer, 422, "invalid_request")
 
 
-@pytest.mark.parametrize("query", ["page_size=0", "page_size=501", "page_size=x", "status=DONE", "label=nocolon"])
+@pytest.mark.parametrize("query", ["page_size=-1", "page_size=x", "status=DONE", "label=nocolon"])
 async def test_a_query_of_another_shape_is_told_which(http, query):
     async with http.get(f"/api/jobs?{query}") as answer:
         body = await problem(answer, 422, "invalid_request")

@@ -307,7 +307,7 @@ async def test_what_was_paused_is_not_called_by_a_database_made_of_the_facts(
     assert (done.state, done.counts) == ("DONE", {"COMPLETED": 3})
     await installed.completed()
     assert count_calls(agent, waits) == [0]
-    limits = {limit.name: limit for limit in await installed.client.list_limits()}
+    limits = {limit.name: limit for limit in (await installed.client.list_limits())[0]}
     assert limits[f"agent:{waits.agent_id}"].paused
     assert limits[f"label:team={waits.agent_id}"].concurrency == 1
     policy = await installed.client.get_judge_policy(waits.agent_id or "")

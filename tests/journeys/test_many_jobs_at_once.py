@@ -84,7 +84,7 @@ async def test_a_batch_is_paused_resumed_and_cancelled(system: System, agent: Ag
     assert (cancelled.state, cancelled.counts) == (OperationState.CANCELLED, {"COMPLETED": 1, "CANCELLED": 3})
     last = [(await system.logs(str(job.id)))[-1] for job in jobs]
     assert [entry.message for entry in last].count("cancelled by the administrator: enough") == 3
-    assert [limit.name for limit in await system.client.list_limits()] == [f"agent:{slow.id}"]
+    assert [limit.name for limit in (await system.client.list_limits())[0]] == [f"agent:{slow.id}"]
     await system.client.remove_limit(f"agent:{slow.id}")
     finish.set()
 
@@ -122,4 +122,6 @@ async def test_nothing_begins_for_an_agent_or_a_tenant_that_is_paused(system: Sy
         async with system.http.post(f"{paused}/resume") as answer:
             assert (answer.status, (await answer.json())["paused"]) == (200, False)
     assert (await at_end(system, batch))[-1].counts == {"COMPLETED": 2}
-    assert not {f"agent:{idle.id}", f"tenant:{tenant}"} & {limit.name for limit in await system.client.list_limits()}
+    assert not {f"agent:{idle.id}", f"tenant:{tenant}"} & {
+        limit.name for limit in (await system.client.list_limits())[0]
+    }

@@ -62,7 +62,7 @@ async def test_the_example_of_many_jobs_and_limits(home: Path, system: System) -
     """The example of batches completes thirty jobs under the limit that it sets."""
     output = await run(home, "bash", "-ec", example("Many jobs, and limits", "sh"))
     assert "DONE  30 jobs: 30 COMPLETED" in output
-    assert [limit.name for limit in await system.client.list_limits()] == ["tenant:press"]
+    assert [limit.name for limit in (await system.client.list_limits())[0]] == ["tenant:press"]
     await system.client.remove_limit("tenant:press")
 
 

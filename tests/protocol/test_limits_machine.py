@@ -232,7 +232,7 @@ class LimitsWorld:
     async def check(self) -> None:
         await self.read()
         async with self.database.session() as session:
-            rows = await limits.list_all(session)
+            rows = await limits.list_limits(session, 500)
         stored = {row.name: {f: v for f in VALUES if (v := getattr(row, f)) is not None} for row in rows}
         assert {each for each in stored if not each.startswith("batch:")} == {
             each for each in self.limits if not each.startswith("batch:")

@@ -92,7 +92,8 @@ class FakeOperations(OperationsServiceServicer):
             letters[1].resolution.CopyFrom(
                 pb.DeadLetterResolution(outcome="discarded", actor="administrator", reason="a test", at=about["at"])
             )
-        return pb.ListDeadLettersResponse(counts={"a-dlq": 2, "b-dlq": 0}, items=letters[: request.page_size])
+        size = request.page_size or 50
+        return pb.ListDeadLettersResponse(counts={"a-dlq": 2, "b-dlq": 0}, items=letters[:size])
 
     async def ResolveDeadLetters(self, request, context):
         if request.from_offset < 5:  # the rest is a page of its own

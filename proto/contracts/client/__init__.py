@@ -1,6 +1,6 @@
 """The jobstore's Python client: every gRPC call but those of workers, in the types of `contracts.resources`."""
 
-from contracts.client.connection import JobStoreError
+from contracts.client.connection import JobStoreError, list_all
 from contracts.client.jobs import UNCHANGED, UNREACHABLE, JobPage, JobStoreClient, WatchEvent
 
 __all__ = [
@@ -10,4 +10,5 @@ __all__ = [
     "JobStoreClient",
     "JobStoreError",
     "WatchEvent",
+    "list_all",
 ]

@@ -165,13 +165,15 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         return self._read(response)
 
     async def list_job_facets(
-        self, field: str, job_filter: JobFilter | Mapping[str, Any], *, page_size: int = 0
+        self, field: str, job_filter: JobFilter | Mapping[str, Any], *, page_size: int = 0, page_token: str = ""
     ) -> JobFacets:
         """Count the jobs that match by the values of a field, of FACET_FIELDS or `label:NAME`, the most frequent first.
 
         What the filter says of the field itself is ignored.
         """
-        request = jobs_pb.ListJobFacetsRequest(field=field, filter=job_filter_message(job_filter), page_size=page_size)
+        request = jobs_pb.ListJobFacetsRequest(
+            field=field, filter=job_filter_message(job_filter), page_size=page_size, page_token=page_token
+        )
         response = await self._call(self._jobs.ListJobFacets, request)
         return self._read(response)
 

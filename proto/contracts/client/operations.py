@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from uuid import UUID
 
 from contracts import messages
-from contracts.client.connection import JobStoreError, watch_backoffs_s
+from contracts.client.connection import JobStoreError, list_all, watch_backoffs_s
 from contracts.client.judgings import JudgingsClient
 from contracts.errors import ErrorCode
 from contracts.identity import new_execution_id
@@ -148,10 +148,11 @@ class OperationsClient(JudgingsClient):
         response = await self._call(self._operations.RetryOperation, request, timeout_s=self._accept_timeout_s)
         return self._read(response.operation)
 
-    async def list_limits(self) -> list[Limit]:
-        """Return all limits, by name."""
-        response = await self._call(self._operations.ListLimits, pb.ListLimitsRequest())
-        return [self._read(limit) for limit in response.limits]
+    async def list_limits(self, *, page_size: int = 0, page_token: str = "") -> tuple[list[Limit], str]:
+        """Return a page of limits by name (100 unless `page_size` is given), and the next page's token or ""."""
+        request = pb.ListLimitsRequest(page_size=page_size, page_token=page_token)
+        response = await self._call(self._operations.ListLimits, request)
+        return [self._read(limit) for limit in response.limits], response.next_page_token
 
     async def set_limit(self, name: str, limit: NewLimit) -> Limit:
         """Set or replace a limit; it applies at once, also to executions that wait."""
@@ -161,12 +162,12 @@ class OperationsClient(JudgingsClient):
 
     async def remove_limit(self, name: str) -> None:
         """Remove a limit; `unknown_limit` if there is none of this name."""
-        listed = await self._call(self._operations.ListLimits, pb.ListLimitsRequest())
+        listed = await list_all(self.list_limits)
         try:
             await self._call(self._operations.RemoveLimit, pb.RemoveLimitRequest(name=name))
         except JobStoreError as error:
             # A call may be sent again after it was carried out: what was there is removed.
-            if error.code != ErrorCode.UNKNOWN_LIMIT or name not in {limit.name for limit in listed.limits}:
+            if error.code != ErrorCode.UNKNOWN_LIMIT or name not in {limit.name for limit in listed}:
                 raise
 
     async def pause(self, name: str) -> Limit:
@@ -190,14 +191,20 @@ class OperationsClient(JudgingsClient):
         """Return how processes, consumer groups and what is yet to be published stand, as the jobstore tells it."""
         return await self._call(self._operations.Diagnose, pb.DiagnoseRequest())
 
-    async def get_agent_stats(self) -> list[AgentStats]:
-        """Return each agent's work now and its results of the last 24 hours; agents without work are left out."""
-        response = await self._call(self._operations.GetAgentStats, pb.GetAgentStatsRequest())
-        return [self._read(stats) for stats in response.agents]
+    async def get_agent_stats(self, *, page_size: int = 0, page_token: str = "") -> tuple[list[AgentStats], str]:
+        """Return a page of agents' work now and results of the last 24 hours, and the next page's token or "".
 
-    async def list_dead_letters(self, *, page_size: int = 0, include_done: bool = False) -> DeadLetters:
-        """Return how many dead letters are open, by topic, and the newest (50 unless `page_size` is given)."""
-        request = pb.ListDeadLettersRequest(page_size=page_size, include_done=include_done)
+        Agents without work are left out; a page has 100 unless `page_size` is given.
+        """
+        request = pb.GetAgentStatsRequest(page_size=page_size, page_token=page_token)
+        response = await self._call(self._operations.GetAgentStats, request)
+        return [self._read(stats) for stats in response.agents], response.next_page_token
+
+    async def list_dead_letters(
+        self, *, page_size: int = 0, page_token: str = "", include_done: bool = False
+    ) -> DeadLetters:
+        """Return how many dead letters are open, by topic, and a page of them (50 unless `page_size` is given)."""
+        request = pb.ListDeadLettersRequest(page_size=page_size, page_token=page_token, include_done=include_done)
         return self._read(await self._call(self._operations.ListDeadLetters, request))
 
     async def resolve_dead_letters(self, new: NewResolution) -> Resolved:

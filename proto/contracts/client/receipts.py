@@ -40,7 +40,8 @@ class ReceiptsClient(Connection):
         response = await self._call(self._receipts.GetReceipt, request)
         return Receipt(response.envelope_json, response.version)
 
-    async def list_receipt_keys(self) -> list[PublicKey]:
-        """Return the keys that receipts are and were signed with, the newest first."""
-        response = await self._call(self._receipts.ListReceiptKeys, pb.ListReceiptKeysRequest())
-        return [self._read(key) for key in response.keys]
+    async def list_receipt_keys(self, *, page_size: int = 0, page_token: str = "") -> tuple[list[PublicKey], str]:
+        """Return a page of the keys that receipts are and were signed with, newest first, and the next token or ""."""
+        request = pb.ListReceiptKeysRequest(page_size=page_size, page_token=page_token)
+        response = await self._call(self._receipts.ListReceiptKeys, request)
+        return [self._read(key) for key in response.keys], response.next_page_token

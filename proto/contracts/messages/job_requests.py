@@ -79,7 +79,10 @@ def job_facets_of(message: jobs_pb.ListJobFacetsResponse) -> JobFacets:
     """Return the values of a field with their counts, as received."""
     facets = [JobFacet(value=one.value, count=one.count, **fields_of(one, {"name"})) for one in message.facets]
     return JobFacets(
-        facets=facets, capped_at=message.capped_at, has_more=message.has_more, **fields_of(message, {"searched"})
+        facets=facets,
+        capped_at=message.capped_at,
+        next_page_token=message.next_page_token or None,
+        **fields_of(message, {"searched"}),
     )
 
 

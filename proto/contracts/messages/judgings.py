@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, field_validator, model_validator
 
 from contracts.criteria import References, check_numbers, parse_criteria
-from contracts.fields import Model, StrictModel, Text, Title
+from contracts.fields import Model, NextPageToken, StrictModel, Text, Title
 from contracts.jsontext import Json, json_text, parse_json
 from contracts.judging.policy import JudgePolicy, Reference
 from contracts.messages.convert import time_of
@@ -158,7 +158,7 @@ class RejudgeReport(Model):
     tokens: int = 0
     criteria: list[CriterionDiff] = Field(default_factory=list, description="what changed most, 100 at most")
     flips: list[Flip] = Field(default_factory=list)
-    next_page_token: str = ""
+    next_page_token: NextPageToken = None
 
 
 def new_judgings_message(new: NewJudgings, idempotency_key: str = "") -> pb.CreateJudgingsRequest:
@@ -230,8 +230,9 @@ def report_message(report: RejudgeReport) -> pb.GetRejudgeReportResponse:
 
 def report_of(message: pb.GetRejudgeReportResponse) -> RejudgeReport:
     """Return a report as received."""
-    names = RejudgeReport.model_fields.keys() - {"failed", "criteria", "flips"}
+    names = RejudgeReport.model_fields.keys() - {"failed", "criteria", "flips", "next_page_token"}
     return RejudgeReport(
+        next_page_token=message.next_page_token or None,
         **{name: getattr(message, name) for name in names},
         failed=dict(message.failed),
         criteria=[

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from contracts.fields import Label, Model
+from contracts.fields import Label, Model, NextPageToken
 from contracts.messages.convert import fields_of, time_of
 from contracts.messages.waiting import waiting_sum_message, waiting_sum_of
 from contracts.resources import Operation
@@ -155,10 +155,11 @@ class DeadLetter(Model):
 
 
 class DeadLetters(Model):
-    """How many are open, by topic, and the newest."""
+    """How many are open, by topic, and a page of them, newest first."""
 
     counts: dict[str, int]
     items: list[DeadLetter]
+    next_page_token: NextPageToken = None
 
 
 def overview_of(message: pb.GetOverviewResponse) -> Overview:
@@ -200,7 +201,8 @@ def agent_stats_message(stats: AgentStats) -> pb.AgentStats:
 
 def dead_letters_of(message: pb.ListDeadLettersResponse) -> DeadLetters:
     """Return dead letters as received."""
-    return DeadLetters(counts=dict(message.counts), items=[_dead_letter_of(each) for each in message.items])
+    items = [_dead_letter_of(each) for each in message.items]
+    return DeadLetters(counts=dict(message.counts), items=items, next_page_token=message.next_page_token or None)
 
 
 def _dead_letter_of(message: pb.DeadLetter) -> DeadLetter:
@@ -235,7 +237,7 @@ def resolved_message(resolved: Resolved) -> pb.ResolveDeadLettersResponse:
 def dead_letters_message(letters: DeadLetters) -> pb.ListDeadLettersResponse:
     """Return dead letters as they are sent."""
     items = [pb.DeadLetter(**letter.model_dump(exclude_none=True)) for letter in letters.items]
-    return pb.ListDeadLettersResponse(counts=letters.counts, items=items)
+    return pb.ListDeadLettersResponse(counts=letters.counts, items=items, next_page_token=letters.next_page_token or "")
 
 
 def _counts_message(counts: OverviewCounts) -> pb.OverviewPoint:

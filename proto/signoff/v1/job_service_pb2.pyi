@@ -353,12 +353,14 @@ class ListJobFacetsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     """status, agent, tenant, batch (all that a job is in), code, criterion (that the last verdict did not pass), label
     (its names), or label:NAME (its values). INVALID_ARGUMENT, `unknown_field`: it is none of these.
     """
     page_size: _builtins.int
     """Values at most: 20 when not set, 500 at most."""
+    page_token: _builtins.str
     @_builtins.property
     def filter(self) -> _resources_pb2.JobFilter:
         """What it says of the field itself is ignored."""
@@ -369,10 +371,11 @@ class ListJobFacetsRequest(_message.Message):
         filter: _resources_pb2.JobFilter | None = ...,
         field: _builtins.str = ...,
         page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "filter", b"filter", "page_size", b"page_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -385,13 +388,13 @@ class ListJobFacetsResponse(_message.Message):
     FACETS_FIELD_NUMBER: _builtins.int
     CAPPED_AT_FIELD_NUMBER: _builtins.int
     SEARCHED_FIELD_NUMBER: _builtins.int
-    HAS_MORE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     capped_at: _builtins.int
     """A count that has reached it may be more."""
     searched: _builtins.int
     """So many of the newest jobs that match were counted, and no more. Not set: all were."""
-    has_more: _builtins.bool
-    """There are values that are less frequent."""
+    next_page_token: _builtins.str
+    """Empty on the last page."""
     @_builtins.property
     def facets(self) -> _containers.RepeatedCompositeFieldContainer[Global___JobFacet]:
         """The most frequent first."""
@@ -402,11 +405,11 @@ class ListJobFacetsResponse(_message.Message):
         facets: _abc.Iterable[Global___JobFacet] | None = ...,
         capped_at: _builtins.int = ...,
         searched: _builtins.int | None = ...,
-        has_more: _builtins.bool = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_searched", b"_searched", "searched", b"searched"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_searched", b"_searched", "capped_at", b"capped_at", "facets", b"facets", "has_more", b"has_more", "searched", b"searched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_searched", b"_searched", "capped_at", b"capped_at", "facets", b"facets", "next_page_token", b"next_page_token", "searched", b"searched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__searched: _TypeAlias = _typing.Literal["searched"]  # noqa: Y015
     _WhichOneofArgType__searched: _TypeAlias = _typing.Literal["_searched", b"_searched"]  # noqa: Y015

@@ -272,14 +272,14 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetAgentStats(self, request, context):
-        """Returns figures by agent; agents that have and had nothing to do are left out.
+        """Returns figures by agent, in the order of their ids; agents that have and had nothing to do are left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDeadLetters(self, request, context):
-        """Returns how many dead letters are open, by topic, and the newest.
+        """Returns how many dead letters are open, by topic, and a page of them, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -73,9 +73,9 @@ class OperationsServiceStub:
     Diagnose: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.DiagnoseRequest, _operations_service_pb2.DiagnoseResponse]
     """Returns how processes, consumer groups and what is yet to be published stand, for `signoff doctor`."""
     GetAgentStats: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]
-    """Returns figures by agent; agents that have and had nothing to do are left out."""
+    """Returns figures by agent, in the order of their ids; agents that have and had nothing to do are left out."""
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListDeadLettersRequest, _operations_service_pb2.ListDeadLettersResponse]
-    """Returns how many dead letters are open, by topic, and the newest."""
+    """Returns how many dead letters are open, by topic, and a page of them, newest first."""
     ResolveDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ResolveDeadLettersRequest, _operations_service_pb2.ResolveDeadLettersResponse]
     """Redrives or discards open dead letters of a topic: 500 at most, or 8 MiB. A letter that is done is not chosen again.
     What is remembered of the executions of redriven records (unknown_job, unknown_agent) is forgotten first.
@@ -130,9 +130,9 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     Diagnose: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.DiagnoseRequest, _operations_service_pb2.DiagnoseResponse]  # type: ignore[assignment]
     """Returns how processes, consumer groups and what is yet to be published stand, for `signoff doctor`."""
     GetAgentStats: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]  # type: ignore[assignment]
-    """Returns figures by agent; agents that have and had nothing to do are left out."""
+    """Returns figures by agent, in the order of their ids; agents that have and had nothing to do are left out."""
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListDeadLettersRequest, _operations_service_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
-    """Returns how many dead letters are open, by topic, and the newest."""
+    """Returns how many dead letters are open, by topic, and a page of them, newest first."""
     ResolveDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ResolveDeadLettersRequest, _operations_service_pb2.ResolveDeadLettersResponse]  # type: ignore[assignment]
     """Redrives or discards open dead letters of a topic: 500 at most, or 8 MiB. A letter that is done is not chosen again.
     What is remembered of the executions of redriven records (unknown_job, unknown_agent) is forgotten first.
@@ -292,7 +292,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.GetAgentStatsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.GetAgentStatsResponse, _abc.Awaitable[_operations_service_pb2.GetAgentStatsResponse]]:
-        """Returns figures by agent; agents that have and had nothing to do are left out."""
+        """Returns figures by agent, in the order of their ids; agents that have and had nothing to do are left out."""
 
     @_abc_1.abstractmethod
     def ListDeadLetters(
@@ -300,7 +300,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.ListDeadLettersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.ListDeadLettersResponse, _abc.Awaitable[_operations_service_pb2.ListDeadLettersResponse]]:
-        """Returns how many dead letters are open, by topic, and the newest."""
+        """Returns how many dead letters are open, by topic, and a page of them, newest first."""
 
     @_abc_1.abstractmethod
     def ResolveDeadLetters(

@@ -127,7 +127,9 @@ def to_json(document: Any) -> str:
 
 
 def _to_plain(value: Any) -> Any:
-    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else vars(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return {name: each for name, each in vars(value).items() if (name, each) != ("next_page_token", "")}
 
 
 def _describe_resolution(done: DeadLetterResolution) -> str:
@@ -283,7 +285,7 @@ class Output:
     def show_logs(self, logs: Sequence[JobLog], next_page_token: str) -> None:
         """Show a page of a job's log."""
         if self.as_json:
-            self.print_json({"items": logs, "next_page_token": next_page_token or None})
+            self.print_page(logs, next_page_token)
             return
         for log in logs:
             self.show_log(log)
@@ -308,7 +310,7 @@ class Output:
 
     def show_agents(self, agents: Sequence[Agent], next_page_token: str) -> None:
         """Show a page of agents."""
-        self.print_json({"items": agents, "next_page_token": next_page_token or None})
+        self.print_page(agents, next_page_token)
         columns = ["id", "name", "protocol", "gets work", "circuit", "capabilities", "url"]
         rows = [
             (
@@ -365,14 +367,16 @@ class Output:
         ]
         if rows:
             self.print_table(["dead letter", "time", "code", "came from", "key", "why", *["done"] * has_done], rows)
+        self.print_next_page_token(letters.next_page_token)
 
-    def show_limits(self, limits: Sequence[Limit]) -> None:
-        """Show all limits."""
-        self.print_json({"items": limits})
+    def show_limits(self, limits: Sequence[Limit], next_page_token: str) -> None:
+        """Show a page of limits."""
+        self.print_page(limits, next_page_token)
         if limits:
             self._print_limits(limits)
         else:
             self.print_line("nothing is limited: `signoff limits set` sets a limit")
+        self.print_next_page_token(next_page_token)
 
     def _print_limits(self, limits: Sequence[Limit]) -> None:
         rows = [
@@ -388,7 +392,12 @@ class Output:
         ]
         self.print_table(["name", "at once", "rate", "may wait", "weight", "paused"], rows)
 
-    def print_next_page_token(self, next_page_token: str) -> None:
+    def print_page(self, items: Sequence[Any], next_page_token: str, **more: Any) -> None:
+        """Print a page as a JSON document; nothing without --json."""
+        token = {"next_page_token": next_page_token} if next_page_token else {}
+        self.print_json({"items": items, **token, **more})
+
+    def print_next_page_token(self, next_page_token: str | None) -> None:
         """Print how to go on after a page, if there is more."""
         if next_page_token:
             self.print_line(f"more: --page-token {next_page_token}")

@@ -39,9 +39,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         for path, operations in document["paths"].items():
-            if path not in _OPEN:
-                for method, operation in operations.items():
-                    operation["responses"] |= _make_problem_responses(path, method)
+            for method, operation in operations.items():
+                problems = _make_problem_responses(path, method)
+                known = operation["responses"] if path in _OPEN else problems
+                operation["responses"] |= {status: problems[status] for status in known if status in problems}
         _close_requests(document)
         app.openapi_schema = document
     return app.openapi_schema

@@ -129,7 +129,7 @@ async def test_other_bad_arguments(jobs: Any, agents: Any) -> None:
         "execution_id": jobs.ExecuteJob(
             jobs_pb.ExecuteJobRequest(job_id=job_id, execution_id="no uuid"), metadata=ADMINISTRATOR
         ),
-        "page_size": jobs.ListJobs(jobs_pb.ListJobsRequest(page_size=501), metadata=ADMINISTRATOR),
+        "page_size": jobs.ListJobs(jobs_pb.ListJobsRequest(page_size=-1), metadata=ADMINISTRATOR),
         "page_token": jobs.ListJobs(jobs_pb.ListJobsRequest(page_token="?"), metadata=ADMINISTRATOR),
         "is not a valid": jobs.ListJobs(jobs_pb.ListJobsRequest(filter={"statuses": [0]}), metadata=ADMINISTRATOR),
         "U+0000": jobs.CancelJob(jobs_pb.CancelJobRequest(job_id=job_id, reason="\0"), metadata=ADMINISTRATOR),

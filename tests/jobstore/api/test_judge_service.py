@@ -276,7 +276,7 @@ async def test_what_is_too_large_or_not_there_is_refused(judges: Any) -> None:
             "unknown_criteria_set",
         ),
         (judges.LintCriteria(pb.LintCriteriaRequest(), metadata=ADMINISTRATOR), "criteria_empty"),
-        (judges.GetJudgePolicy(pb.GetJudgePolicyRequest(page_size=51), metadata=ADMINISTRATOR), "invalid_request"),
+        (judges.GetJudgePolicy(pb.GetJudgePolicyRequest(page_size=-1), metadata=ADMINISTRATOR), "invalid_request"),
         (judges.ListJudgePolicies(pb.ListJudgePoliciesRequest(), metadata=VALIDATOR), "forbidden"),
     ]:
         assert (await refused(call))[1] == code

@@ -52,6 +52,33 @@ async def test_a_limit_is_set_paused_resumed_and_removed(doors: OperationsServic
     assert unknown.value.code == "unknown_limit"
 
 
+async def test_limits_and_figures_of_agents_come_in_pages(doors: OperationsService, database: Database) -> None:
+    names = [f"tenant:{n}" for n in range(5)]
+    for name in names:
+        await doors.SetLimit(pb.SetLimitRequest(limit=resources.Limit(name=name, concurrency=1)), NOBODY)
+    assert await read_pages(lambda **page: doors.ListLimits(pb.ListLimitsRequest(**page), NOBODY), "limits") == names
+    ids = [f"paged-{n}" for n in range(3)]
+    async with database.transaction() as connection:
+        now = "date_trunc('minute', signoff_now())"
+        for agent_id in ids:
+            await connection.execute(text(f"INSERT INTO agent_rollups VALUES ('{agent_id}', {now}{', 1' * 9})"))
+    found = await read_pages(
+        lambda **page: doors.GetAgentStats(pb.GetAgentStatsRequest(**page), NOBODY), "agents", "agent_id"
+    )
+    assert [each for each in found if each.startswith("paged-")] == ids
+
+
+async def read_pages(read: Any, items: str, name: str = "name") -> list[str]:
+    """The names in all pages of two."""
+    found, token = [], ""
+    while True:
+        page = await read(page_size=2, page_token=token)
+        assert len(getattr(page, items)) <= 2
+        found += [getattr(each, name) for each in getattr(page, items)]
+        if not (token := page.next_page_token):
+            return found
+
+
 @pytest.mark.parametrize(
     "limit",
     [

@@ -78,7 +78,7 @@ class Desk:
     async def open(self) -> int:
         """How many letters of this test are open, by the count of another jobstore, which knows nothing yet."""
         other = self.make()
-        count, listed = (await other.count())[DLQ], await other.list_newest(500)
+        count, listed = (await other.count())[DLQ], (await other.list_newest(500)).letters
         await other.close()
         shown = [letter for letter in listed if letter.topic == DLQ and letter.offset >= self.begins]
         assert all(letter.resolution is None for letter in shown)
@@ -109,7 +109,7 @@ async def test_dead_letters_are_counted_and_the_newest_say_why(desk: Desk) -> No
     first_id, last_id = [str(await desk.bury(code, **more)) for code in ("unknown_job", "malformed")]
     desk.letters._counted_at = -1_000
     assert (await desk.letters.count())[DLQ] == before + 2
-    last, first = (await desk.letters.list_newest(500))[:2]
+    last, first = (await desk.letters.list_newest(500)).letters[:2]
     assert first_id in (first.body or "")
     assert (last.topic, last.source_topic, last.source_partition, last.source_offset) == (DLQ, TOPIC, 3, 7)
     assert (last.code, last.message, last.key) == ("malformed", "it is wrong", "a-job")
@@ -117,7 +117,23 @@ async def test_dead_letters_are_counted_and_the_newest_say_why(desk: Desk) -> No
     assert last.body_bytes == len(last.body or "")
     assert last.at > datetime.now(UTC) - timedelta(minutes=5)
     assert (last.repeats, last.source_last_offset) == (12, 19)
-    assert len(await desk.letters.list_newest(1)) == 1
+    assert len((await desk.letters.list_newest(1)).letters) == 1
+
+
+async def test_pages_hold_every_letter_once_though_others_are_done_and_come(desk: Desk) -> None:
+    for _ in range(5):
+        await desk.bury("unknown_job")
+    whole = [(each.topic, each.offset) for each in (await desk.letters.list_newest(500)).letters]
+    seen, before = [], None
+    while True:
+        page = await desk.letters.list_newest(2, before)
+        assert 1 <= len(page.letters) <= 2
+        seen += [(each.topic, each.offset) for each in page.letters]
+        before = page.before
+        if before is None:
+            break
+        await desk.bury("malformed")
+    assert seen == whole
 
 
 async def test_a_letter_is_redriven_as_it_came_and_once_however_often_that_is_asked(desk: Desk) -> None:
@@ -206,7 +222,9 @@ async def test_it_says_by_whom_why_and_when_letters_were_done(desk: Desk) -> Non
     await desk.resolve(to_offset=desk.begins)
     assert await desk.open() == 1
     assert len(await desk.redriven()) == 1, "what was discarded is not published"
-    newest = [each for each in await desk.letters.list_newest(9, include_done=True) if each.offset >= desk.begins]
+    newest = [
+        each for each in (await desk.letters.list_newest(9, include_done=True)).letters if each.offset >= desk.begins
+    ]
     done = [each.resolution for each in reversed(newest)]
     assert [each and (each.outcome, each.reason, each.actor) for each in done] == [
         ("redriven", None, "administrator"),
@@ -283,7 +301,9 @@ async def test_a_mark_that_was_copied_says_nothing_new(desk: Desk) -> None:
     assert await desk.open() == 1, "it speaks of letters before it alone"
     await desk.resolve()
     await desk.put(value, None, headers)
-    newest = [each for each in await desk.letters.list_newest(500, include_done=True) if each.offset >= desk.begins]
+    newest = [
+        each for each in (await desk.letters.list_newest(500, include_done=True)).letters if each.offset >= desk.begins
+    ]
     assert [each.resolution and each.resolution.actor for each in newest] == ["administrator", "x"]
 
 
@@ -327,7 +347,7 @@ async def test_a_list_reads_no_more_than_its_bytes_and_shows_the_newest(
             yield records
 
     monkeypatch.setattr(History, "read", spied)
-    letters = [letter for letter in await desk.letters.list_newest(500) if letter.topic == DLQ]
+    letters = [letter for letter in (await desk.letters.list_newest(500)).letters if letter.topic == DLQ]
     shown = [letter.offset for letter in letters]
     assert len(shown) < len(offsets)
     assert shown == offsets[: -len(shown) - 1 : -1]
@@ -346,7 +366,7 @@ async def test_done_letters_hide_no_open_one_however_many_follow_it(
     for _ in range(8):
         await desk.put(os.urandom(1 << 14), None, [])
     await desk.resolve(from_offset=begins, outcome=LetterOutcome.DISCARDED, reason="noise")
-    newest = [each for each in await desk.letters.list_newest(500) if each.topic == DLQ]
+    newest = [each for each in (await desk.letters.list_newest(500)).letters if each.topic == DLQ]
     assert execution_id in (newest[0].body or "")
     assert newest[0].offset == desk.begins
 

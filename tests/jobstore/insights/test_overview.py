@@ -112,7 +112,7 @@ async def test_waits_agents_and_judges_are_told_apart(
     assert 2 < totals.judge.p50 < 3
     assert totals.duration.p99 > 20
     async with database.session() as session:
-        (stats,) = await overview.get_agent_stats(session)
+        (stats,) = await overview.get_agent_stats(session, 500)
     assert (stats.mean_agent_s, stats.mean_judge_s) == (pytest.approx(0.3), pytest.approx(2.5))
     assert 17.5 <= stats.mean_wait_s < 30
     assert stats.mean_duration_s >= stats.mean_wait_s
@@ -184,13 +184,13 @@ async def test_agents_show_what_they_have_to_do_and_how_they_did(
     await life(database, runner).running()
     await shown(database, counting)
     async with database.session() as session:
-        (stats,) = await overview.get_agent_stats(session)
+        (stats,) = await overview.get_agent_stats(session, 500)
     assert (stats.agent_id, stats.running, stats.queued, stats.success_rate) == ("writer", 1, 1, 0.75)
     left = life(database, runner)
     await left.report(await left.judging(), ReportKind.VERDICT, verdict=unproven())
     await shown(database, counting)
     async with database.session() as session:
-        (after,) = await overview.get_agent_stats(session)
+        (after,) = await overview.get_agent_stats(session, 500)
     assert after.success_rate == 0.75, "what its judge does not prove says nothing of an agent"
     assert 0 < stats.mean_duration_s < 60
 

@@ -141,7 +141,7 @@ async def test_the_values_of_each_field_are_counted_among_those_that_match(
     expected = sorted(values.items(), key=lambda each: (-each[1], each[0]))
     assert [(one.value, one.count) for one in found.facets] == expected
     assert found.searched is None, "all were"
-    assert not found.has_more
+    assert found.last is None
 
 
 async def test_agents_and_batches_are_named(database: Database, rows: list[Any]) -> None:
@@ -156,13 +156,22 @@ async def test_the_most_frequent_come_first_and_what_is_left_out_is_said(
 ) -> None:
     assert rows
     found = await facets(database, "criterion", limit=1)
-    assert (found.facets, found.has_more) == ([Facet("x", 40)], True)
+    assert (found.facets, found.last) == ([Facet("x", 40)], Facet("x", 40))
+    whole, seen, last = (await facets(database, "label:team")).facets, [], None
+    while True:
+        async with database.transaction() as connection:
+            page = await job_facets.list_job_facets(connection, "label:team", JobFilter(), 1, last)
+        seen += page.facets
+        if (last := page.last) is None:
+            break
+    assert seen == whole
+    assert len(whole) > 1
     monkeypatch.setattr(job_finding, "COUNTED_MAX", 5)
     assert (await facets(database, "criterion", limit=1)).facets == [Facet("x", 5)]
     assert (await facets(database, "criterion", 1, text="translate")).facets == [Facet("x", 5)]
     monkeypatch.setattr(job_finding, "COUNTED_MAX", 12)
     found = await facets(database, "tenant")
-    assert found == Facets([Facet(f"tenant-{n}", 4) for n in range(3)], 12, has_more=False)
+    assert found == Facets([Facet(f"tenant-{n}", 4) for n in range(3)], 12)
     assert (await facets(database, "label:nobody")).searched == 12
     monkeypatch.setattr(job_finding, "SEARCHED_MAX", 30)
     assert (await facets(database, "criterion", text="translate")).searched == 30, "of more, the newest were searched"

@@ -126,7 +126,11 @@ async def test_keys_are_added_once_by_however_many_and_stay(database: Database) 
     await asyncio.gather(*(start(secrets) for secrets in (f"{before},{after}", f"{after},{before}") * 5))
     await start(after)
     async with database.session() as session:
-        kept = await list_keys(session)
+        kept = await list_keys(session, 500)
     assert [(key.keyid, key.secret_id) for key in kept] == [(new.public.keyid, "2027"), (old.public.keyid, "2026")]
     assert all(key.added_at is not None for key in kept)
+    async with database.session() as session:
+        (first,) = await list_keys(session, 1)
+        rest = await list_keys(session, 500, (first.added_at, first.value))
+    assert [first, *rest] == kept
     assert SECRETS.signing.id not in {key.secret_id for key in kept}

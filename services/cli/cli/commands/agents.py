@@ -11,7 +11,7 @@ from cli.output import to_json
 from cli.parameters.lookups import AgentId, find_agent, find_agent_id
 from cli.parameters.policy import PolicyFields, parse_policy
 from cli.session import Session, command, make_app
-from contracts.client import JobStoreClient
+from contracts.client import JobStoreClient, list_all
 from contracts.status import Protocol
 
 app = make_app("Register and change agents.")
@@ -81,7 +81,7 @@ async def _set_limit(
     from contracts.resources import NewLimit  # noqa: PLC0415 - heavy, and only needed here
 
     name = f"agent:{agent_id}"
-    stored = next((vars(limit) for limit in await jobstore.list_limits() if limit.name == name), {})
+    stored = next((vars(limit) for limit in await list_all(jobstore.list_limits) if limit.name == name), {})
     kept = NewLimit.model_fields.keys() - {"paused"}  # which stays as it is
     fields = {field: stored[field] for field in kept if stored.get(field) is not None} | given
     await jobstore.set_limit(name, validate_model(NewLimit, fields, "the limit"))

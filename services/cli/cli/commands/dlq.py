@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import topic_records
+from cli.commands.jobs import PageSize, PageToken
 from cli.commands.replay import parse_execution_id
 from cli.errors import CommandError
 from cli.options import validate_model
@@ -26,15 +27,17 @@ Reason = Annotated[str | None, typer.Option(help="Why, which is kept beside them
 @command(app, "list")
 async def list_(
     cli: Session,
-    page_size: Annotated[
-        int, typer.Option("--page-size", "--limit", min=1, max=500, help="How many of the newest.")
-    ] = 50,
+    page_size: PageSize = 50,
+    page_token: PageToken = "",
     *,
     include_done: Annotated[bool, typer.Option("--all", help="Also those that were redriven or discarded.")] = False,
 ) -> None:
     """Count open dead letters by topic, and show the newest."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_dead_letters(await jobstore.list_dead_letters(page_size=page_size, include_done=include_done))
+        letters = await jobstore.list_dead_letters(
+            page_size=page_size, page_token=page_token, include_done=include_done
+        )
+    cli.out.show_dead_letters(letters)
 
 
 def read_selection(

@@ -52,7 +52,9 @@ Capabilities = Annotated[
         "--capability", help="What the agent must be able to do; without --agent, one is matched. May be repeated."
     ),
 ]
-PageSize = Annotated[int, typer.Option("--page-size", "--limit", min=1, max=500, help="How many to show.")]
+PageSize = Annotated[
+    int, typer.Option("--page-size", "--limit", min=1, max=2**31 - 1, help="How many to show; 500 at most.")
+]
 PageToken = Annotated[
     str,
     typer.Option("--page-token", "--cursor", help="Go on where the page before ended: what it shows after `more:`."),
@@ -173,21 +175,19 @@ async def facets(
         str, typer.Argument(metavar="FIELD", help=f"One of: {', '.join(FACET_FIELDS)}; or label:NAME, for its values.")
     ],
     conditions: dict[str, Any],
-    page_size: Annotated[
-        int, typer.Option("--page-size", "--limit", min=1, max=500, help="How many values to show.")
-    ] = 20,
+    page_size: PageSize = 20,
+    page_token: PageToken = "",
 ) -> None:
     """Count jobs by the values of a field, the most frequent first; what a filter says of that field is ignored."""
     async with cli.jobstore() as jobstore:
         job_filter = await make_filter(jobstore, conditions)
-        found = await jobstore.list_job_facets(field, job_filter, page_size=page_size)
+        found = await jobstore.list_job_facets(field, job_filter, page_size=page_size, page_token=page_token)
     cli.out.print_json(found)
     rows = [(format_count(one.count, found.capped_at), one.value, one.name or "") for one in found.facets]
     cli.out.print_table(("jobs", field, "name"), rows)
     if found.searched is not None:
         cli.out.print_line(f"of the newest {found.searched} that match")
-    if found.has_more:
-        cli.out.print_line(f"there are more than {page_size} values; --page-size shows more")
+    cli.out.print_next_page_token(found.next_page_token)
 
 
 @command(app, "logs")

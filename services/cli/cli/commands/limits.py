@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
+from cli.commands.jobs import PageSize, PageToken
 from cli.errors import CommandError
 from cli.options import validate_model
 from cli.output import find_agent_of
 from cli.session import Session, command, make_app
+from contracts.client import list_all
 from contracts.errors import ErrorCode
 
 app = make_app(
@@ -24,19 +26,19 @@ Name = Annotated[
 
 
 @command(app, "list")
-async def list_(cli: Session) -> None:
+async def list_(cli: Session, page_size: PageSize = 100, page_token: PageToken = "") -> None:
     """List limits by name."""
     async with cli.jobstore() as jobstore:
-        limits = await jobstore.list_limits()
+        limits, token = await jobstore.list_limits(page_size=page_size, page_token=page_token)
         await cli.learn_agents(jobstore, [find_agent_of(each.name) for each in limits])
-    cli.out.show_limits(limits)
+    cli.out.show_limits(limits, token)
 
 
 @command(app, "get")
 async def get(cli: Session, name: Name) -> None:
     """Show one limit."""
     async with cli.jobstore() as jobstore:
-        limits = await jobstore.list_limits()
+        limits = await list_all(jobstore.list_limits)
     limit = next((each for each in limits if each.name == name), None)
     if limit is None:
         raise CommandError(f"there is no limit {name!r}: `signoff limits list` shows all", code=ErrorCode.UNKNOWN_LIMIT)
@@ -105,6 +107,6 @@ async def confirm(cli: Session) -> None:
     """Confirm that what is set now is all there is, after a rebuild that did not find it: work begins again."""
     async with cli.jobstore() as jobstore:
         await jobstore.confirm_limits()
-        limits = await jobstore.list_limits()
+        limits = await list_all(jobstore.list_limits)
     cli.out.print_json({"confirmed": [limit.name for limit in limits]})
     cli.out.print_line(f"confirmed: {len(limits)} limits are set, and what waits begins")

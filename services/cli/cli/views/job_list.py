@@ -22,7 +22,7 @@ def list_agents_in(jobs: Sequence[Job]) -> Iterator[str | None]:
 
 def show_jobs(out: Output, jobs: Sequence[Job], next_page_token: str, searched: int | None) -> None:
     """Show a page of jobs, each that waits with why, and whether only the newest were `searched` for them."""
-    out.print_json({"items": jobs, "next_page_token": next_page_token or None, "searched": searched})
+    out.print_page(jobs, next_page_token, **({} if searched is None else {"searched": searched}))
     rows = [
         (
             job.id,

@@ -98,8 +98,7 @@ def show_report(out: Output, report: RejudgeReport) -> None:
             for flip in report.flips
         ]
         out.print_list(["job", "verdict", "why"], rows, wrapped=True)
-    if report.next_page_token:
-        out.print_line(f"more: --page-token {report.next_page_token}")
+    out.print_next_page_token(report.next_page_token)
 
 
 def _join(outcomes: dict[str, int]) -> str:

@@ -45,7 +45,7 @@ async def show_operation(cli: Session, jobstore: JobStoreClient, operation: Oper
 
 def show_operations(out: Output, operations: Sequence[Operation], next_page_token: str) -> None:
     """Show a page of operations."""
-    out.print_json({"items": operations, "next_page_token": next_page_token or None})
+    out.print_page(operations, next_page_token)
     rows = [
         (
             each.id,
@@ -82,7 +82,7 @@ def show_preview(out: Output, kind: str, preview: OperationPreview, basis: str) 
 
 def show_items(out: Output, items: Sequence[OperationItem], next_page_token: str) -> None:
     """Show a page of the items of an operation."""
-    out.print_json({"items": items, "next_page_token": next_page_token or None})
+    out.print_page(items, next_page_token)
     rows = [
         (i.job_id, style_status(i.outcome), i.code, i.retried_by, out.name_agents_in(i.message or i.title))
         for i in items

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Query, Response
 
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
-from console.api.schemas import AgentsStats, IdempotencyKey, Page, PageQuery
+from console.api.schemas import IdempotencyKey, Page, PageQuery
 from contracts.fields import Strict
+from contracts.messages.views import AgentStats
 from contracts.resources import Agent, NewAgent
 
 router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
@@ -31,9 +32,10 @@ async def list_agents(jobstore: CallersJobStore, query: Annotated[PageQuery, Que
 
 
 @stats_router.get("")
-async def get_agent_stats(jobstore: CallersJobStore) -> AgentsStats:
+async def get_agent_stats(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Page[AgentStats]:
     """How agents do: now, and over the last 24 hours; those that had nothing to do are left out."""
-    return AgentsStats(items=await jobstore.get_agent_stats())
+    page = await jobstore.get_agent_stats(page_size=query.page_size or 0, page_token=query.page_token)
+    return Page[AgentStats].of(page)
 
 
 @router.get("/{agent_id}")

@@ -70,7 +70,10 @@ async def count_jobs(jobstore: CallersJobStore, query: Annotated[JobsFilter, Que
 async def list_job_facets(jobstore: CallersJobStore, query: Annotated[FacetsQuery, Query()]) -> JobFacets:
     """Count the jobs that match by the values of a field, the most frequent first; a filter by the field is ignored."""
     return await jobstore.list_job_facets(
-        query.field, query.to_job_filter(query.status), page_size=query.page_size or 0
+        query.field,
+        query.to_job_filter(query.status),
+        page_size=query.page_size or 0,
+        page_token=query.page_token,
     )
 
 

@@ -1,10 +1,12 @@
 """REST endpoints of limits, and of pausing tenants."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
-from console.api.schemas import Limits
+from console.api.schemas import Page, PageQuery
 from contracts.fields import LimitName, Strict, Tenant
 from contracts.resources import Limit, NewLimit
 
@@ -13,16 +15,16 @@ tenants_router = APIRouter(prefix="/api/tenants", tags=["limits"], route_class=J
 
 
 @router.get("")
-async def list_limits(jobstore: CallersJobStore) -> Limits:
-    """All limits, by name."""
-    return Limits(items=await jobstore.list_limits())
+async def list_limits(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Page[Limit]:
+    """Limits by name."""
+    return Page[Limit].of(await jobstore.list_limits(page_size=query.page_size or 0, page_token=query.page_token))
 
 
 @router.post("/confirm")
-async def confirm_limits(jobstore: CallersJobStore) -> Limits:
+async def confirm_limits(jobstore: CallersJobStore) -> Page[Limit]:
     """Confirm that these are all, after a rebuild that did not find what was set (`limits_lost`): work begins again."""
     await jobstore.confirm_limits()
-    return Limits(items=await jobstore.list_limits())
+    return Page[Limit].of(await jobstore.list_limits())
 
 
 @router.put("/{name:path}")

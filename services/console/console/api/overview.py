@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
-from console.api.schemas import Range
+from console.api.schemas import DeadLettersQuery, Range
 from console.errors import MEDIA_TYPE
 from contracts.fields import Strict
 from contracts.messages.views import DeadLetters, NewResolution, Overview, Resolved
@@ -26,14 +26,11 @@ async def get_overview(
 
 
 @router.get("/dead-letters")
-async def list_dead_letters(
-    jobstore: CallersJobStore,
-    page_size: Annotated[int, Query(ge=1, le=500, description="of the newest")] = 50,
-    *,
-    include_done: Annotated[bool, Query(description="also those that were redriven or discarded")] = False,
-) -> DeadLetters:
-    """What could not be processed: how many are open, by topic, and of the newest why and where they came from."""
-    return await jobstore.list_dead_letters(page_size=page_size, include_done=include_done)
+async def list_dead_letters(jobstore: CallersJobStore, query: Annotated[DeadLettersQuery, Query()]) -> DeadLetters:
+    """What could not be processed, newest first: how many are open, by topic, and why, and where they came from."""
+    return await jobstore.list_dead_letters(
+        page_size=query.page_size or 0, page_token=query.page_token, include_done=query.include_done
+    )
 
 
 @router.post("/dead-letters/resolve", responses={404: _NO_DLQ})

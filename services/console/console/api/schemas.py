@@ -6,18 +6,38 @@ from typing import Annotated, Generic, Self, TypeVar
 from uuid import UUID
 
 from fastapi import Header
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from contracts.criteria import CriteriaList, CriteriaText, join_forms
-from contracts.fields import AgentId, LabelPair, Model, Moment, OperationName, StrictModel, Tenant, Text, matches
+from contracts.fields import (
+    AgentId,
+    LabelPair,
+    Model,
+    Moment,
+    NextPageToken,
+    OperationName,
+    StrictModel,
+    Tenant,
+    Text,
+    matches,
+)
 from contracts.jsontext import Json
 from contracts.judging.calibration.golden import Least, Share
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.judging import NamedJudgePolicy, Validator
-from contracts.messages.views import AgentStats
-from contracts.receipts.keys import PublicKey
-from contracts.resources import Amount, Job, JobEdit, JobFilter, Limit, NewJob
+from contracts.resources import Amount, Job, JobEdit, JobFilter, NewJob
 from contracts.status import FACET_FIELDS, JobOrder, JobStatus, OperationKind
+
+#: Items of a page. The jobstore takes the largest page for a larger one, as far as the number fits.
+PageSize = Annotated[int, Field(ge=0), AfterValidator(lambda size: min(size, 2**31 - 1))]
 
 Item = TypeVar("Item")
 
@@ -33,7 +53,7 @@ _KIND_PATTERN = matches(r"^[a-z_]{1,40}$", "must be a kind of entry, such as cla
 class PageQuery(Model):
     """Query parameters that choose a page of a list."""
 
-    page_size: Annotated[int | None, Field(ge=1, le=500, description="items a page")] = None
+    page_size: PageSize | None = Field(None, description="items a page, 500 at most; as many as are usual without it")
     page_token: Annotated[str, Field(description="`next_page_token` of the page before")] = ""
 
 
@@ -128,14 +148,19 @@ class JobsQuery(JobsFilter, PageQuery):
     fields: Fields | None = Field(None, description="`summary` leaves out description, criteria and payload")
 
 
-class FacetsQuery(JobsFilter):
+class FacetsQuery(JobsFilter, PageQuery):
     """Query parameters that choose jobs, and the field of which the values are counted."""
 
     field: Annotated[Text, StringConstraints(max_length=256)] = Field(
         description=f"{', '.join(FACET_FIELDS)} (its names), or `label:NAME` (its values)"
     )
     status: list[JobStatus] = Field(default_factory=list, description="any of them")
-    page_size: Annotated[int | None, Field(ge=1, le=500, description="values at most; 20 when not given")] = None
+
+
+class DeadLettersQuery(PageQuery):
+    """Query parameters of a list of dead letters."""
+
+    include_done: bool = Field(False, description="also those that were redriven or discarded")
 
 
 class LogOrder(StrEnum):
@@ -171,12 +196,6 @@ class ReceiptQuery(Model):
     texts: bool = Field(True, description="`false` leaves out the texts of criteria, of which hashes stay")
 
 
-class ReceiptKeys(Model):
-    """The keys that verify receipts."""
-
-    items: list[PublicKey]
-
-
 class Range(StrEnum):
     """How far back an overview looks."""
 
@@ -195,7 +214,7 @@ class Page(Model, Generic[Item]):
     """A part of a list; `next_page_token` leads to the next one."""
 
     items: list[Item]
-    next_page_token: str | None
+    next_page_token: NextPageToken = None
 
     @classmethod
     def of(cls, page: tuple[list[Item], str]) -> Self:
@@ -230,12 +249,6 @@ class Edit(JobEdit):
         return JobEdit.model_construct(
             self.model_fields_set - {"version"}, **{n: getattr(self, n) for n in JobEdit.model_fields}
         )
-
-
-class AgentsStats(Model):
-    """How agents do."""
-
-    items: list[AgentStats]
 
 
 class Assignment(Model):
@@ -319,24 +332,16 @@ class Retry(Model):
     statuses: list[JobStatus] = Field(default_factory=list, description="how they ended; FAILED when not given")
 
 
-class Limits(Model):
-    """All limits."""
-
-    items: list[Limit]
-
-
-class Judges(Model):
+class Judges(Page[NamedJudgePolicy]):
     """A page of judge policies, and the validators that are there."""
 
-    items: list[NamedJudgePolicy]
-    next_page_token: str | None = None
     validators: list[Validator]
 
 
 class VersionsQuery(Model):
     """Which versions of a name."""
 
-    page_size: Annotated[int | None, Field(ge=1, le=50, description="versions; 50 when not given")] = None
+    page_size: PageSize | None = Field(None, description="versions; 50 when not given, and at most")
     before: Annotated[int | None, Field(ge=1, le=999_999_999, description="only versions below this one")] = None
 
 

@@ -42,12 +42,12 @@ class AgentService(AgentServiceServicer):
     async def ListAgents(self, request: agent_pb.ListAgentsRequest, context: Context) -> agent_pb.ListAgentsResponse:
         del context
         limit = parse_page_size(request.page_size, 100)
-        after = parse_page_token(request.page_token, lambda name, agent_id: (str(name), str(agent_id)))
+        after = parse_page_token(request, lambda name, agent_id: (str(name), str(agent_id)))
         async with self._read.session() as session:
             agents = await list_agents(session, limit=limit, after=after)
         last = (agents[-1].name, agents[-1].id) if len(agents) == limit else None
         messages = [_to_message(agent) for agent in agents]
-        return agent_pb.ListAgentsResponse(agents=messages, next_page_token=make_page_token(last))
+        return agent_pb.ListAgentsResponse(agents=messages, next_page_token=make_page_token(request, last))
 
     async def UpdateAgent(self, request: agent_pb.UpdateAgentRequest, context: Context) -> agent_pb.UpdateAgentResponse:
         del context

@@ -42,6 +42,7 @@ from jobstore.errors import InvalidError, NotFoundError
 from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
 from jobstore.reads import job_facets, job_finding, job_list, job_order
+from jobstore.reads.job_facets import Facet
 from jobstore.reads.job_logs import LogFilter, LogView, get_result, list_job_logs
 from jobstore.reads.jobs import add_last_logs, add_waiting, get_job
 from jobstore.reads.page import PAGE_MAX_BYTES
@@ -100,13 +101,14 @@ class JobService(JobServiceServicer):
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         order = order_of(request.order)
+        request.order = request.order or pb.JOB_ORDER_CREATED_DESC  # as page tokens know it, asked for or not
         async with self._database.transaction() as connection:
             page = await job_list.list_jobs(
                 connection,
                 limit=parse_page_size(request.page_size, 50),
                 chosen=job_filter_of(request.filter),
                 order=order,
-                after=parse_page_token(request.page_token, partial(_parse_place, order)),
+                after=parse_page_token(request, partial(_parse_place, order)),
                 texts=not request.without_texts,
             )
             if request.with_last_log:
@@ -115,8 +117,10 @@ class JobService(JobServiceServicer):
                 await add_waiting(connection, page.views, self._runner.terms.alive_s)
         as_text = wants_text(context)
         messages = [convert.job_message(view, as_text=as_text) for view in page.views]
-        last = page.next and (order.value, *map(_format_value, page.next))
-        return pb.ListJobsResponse(jobs=messages, next_page_token=make_page_token(last), searched=page.searched)
+        last = page.next and tuple(map(_format_value, page.next))
+        return pb.ListJobsResponse(
+            jobs=messages, next_page_token=make_page_token(request, last), searched=page.searched
+        )
 
     async def CountJobs(self, request: pb.CountJobsRequest, context: Context) -> pb.CountJobsResponse:
         del context
@@ -132,18 +136,21 @@ class JobService(JobServiceServicer):
     async def ListJobFacets(self, request: pb.ListJobFacetsRequest, context: Context) -> pb.ListJobFacetsResponse:
         del context
         limit = parse_page_size(request.page_size, 20)
+        after = parse_page_token(request, lambda count, value: Facet(str(value), int(count)))
         async with self._database.transaction() as connection:
-            found = await job_facets.list_job_facets(connection, request.field, job_filter_of(request.filter), limit)
+            chosen = job_filter_of(request.filter)
+            found = await job_facets.list_job_facets(connection, request.field, chosen, limit, after)
+        last = None if found.last is None else (found.last.count, found.last.value)
         return pb.ListJobFacetsResponse(
             facets=[pb.JobFacet(value=each.value, count=each.count, name=each.name) for each in found.facets],
             capped_at=job_finding.COUNTED_MAX,
             searched=found.searched,
-            has_more=found.has_more,
+            next_page_token=make_page_token(request, last),
         )
 
     async def ListJobLogs(self, request: pb.ListJobLogsRequest, context: Context) -> pb.ListJobLogsResponse:
         limit = parse_page_size(request.page_size, 100)
-        after = parse_page_token(request.page_token, int)
+        after = parse_page_token(request, int)
         async with self._database.transaction() as connection:
             logs, next_version = await list_job_logs(
                 connection,
@@ -163,7 +170,7 @@ class JobService(JobServiceServicer):
         as_text = wants_text(context)
         messages = [convert.job_log_message(entry, as_text=as_text) for entry in logs]
         return pb.ListJobLogsResponse(
-            logs=messages, next_page_token=make_page_token(None if next_version is None else (next_version,))
+            logs=messages, next_page_token=make_page_token(request, None if next_version is None else (next_version,))
         )
 
     async def GetResult(self, request: pb.GetResultRequest, context: Context) -> pb.GetResultResponse:
@@ -264,12 +271,9 @@ def _format_value(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _parse_place(order: JobOrder, order_value: str, *values: str | float) -> job_order.Place:
-    """Return the place that the parts of a page token name. ValueError: the list was in another order."""
+def _parse_place(order: JobOrder, *values: str | float) -> job_order.Place:
+    """Return the place that the parts of a page token name."""
     columns = job_order.get_order_columns(order)
-    if order_value != order.value or len(values) != len(columns):
-        msg = "the page token is of a list in another order"
-        raise ValueError(msg)
     return tuple(_parse_value(column.type.python_type, value) for column, value in zip(columns, values, strict=True))
 
 

@@ -59,7 +59,7 @@ class JudgeService(JudgeServiceServicer):
         self, request: pb.ListJudgePoliciesRequest, context: Context
     ) -> pb.ListJudgePoliciesResponse:
         del context
-        limit, after = parse_page_size(request.page_size, 100), parse_page_token(request.page_token, str)
+        limit, after = parse_page_size(request.page_size, 100), parse_page_token(request, str)
         async with self._read.session() as session:
             policies = await judging.list_judge_policies(session, limit, after or "")
         validators = [
@@ -68,7 +68,7 @@ class JudgeService(JudgeServiceServicer):
         ]
         return pb.ListJudgePoliciesResponse(
             policies=[judge_policy_message(each) for each in policies],
-            next_page_token=make_page_token((policies[-1].name,) if len(policies) == limit else None),
+            next_page_token=make_page_token(request, (policies[-1].name,) if len(policies) == limit else None),
             validators=validators,
         )
 
@@ -147,10 +147,10 @@ class JudgeService(JudgeServiceServicer):
         self, request: pb.ListCriteriaSetsRequest, context: Context
     ) -> pb.ListCriteriaSetsResponse:
         del context
-        limit, after = parse_page_size(request.page_size, 100), parse_page_token(request.page_token, str)
+        limit, after = parse_page_size(request.page_size, 100), parse_page_token(request, str)
         async with self._read.session() as session:
             sets = await judging.list_criteria_sets(session, limit, after or "")
-        token = make_page_token((sets[-1].name,) if len(sets) == limit else None)
+        token = make_page_token(request, (sets[-1].name,) if len(sets) == limit else None)
         return pb.ListCriteriaSetsResponse(sets=[criteria_set_message(each) for each in sets], next_page_token=token)
 
     async def GetCriteriaSet(self, request: pb.GetCriteriaSetRequest, context: Context) -> pb.GetCriteriaSetResponse:
@@ -212,9 +212,9 @@ class JudgeService(JudgeServiceServicer):
 
 
 def _parse_versions_page(page_size: int, before: int) -> int:
-    if not 0 <= page_size <= judging.VERSIONS_PAGE or before < 0:
-        raise InvalidError(f"page_size is between 0 and {judging.VERSIONS_PAGE}, and before is no less than 0")
-    return page_size or judging.VERSIONS_PAGE
+    if before < 0:
+        raise InvalidError("before must not be negative")
+    return parse_page_size(page_size, judging.VERSIONS_PAGE, judging.VERSIONS_PAGE)
 
 
 def _read_note(text: str, field: str) -> str | None:

@@ -74,12 +74,12 @@ class JudgingService(JudgingServiceServicer):
     async def GetJudgings(self, request: pb.GetJudgingsRequest, context: Context) -> pb.GetJudgingsResponse:
         del context
         group_id = parse_uuid(request.group_id, "group_id")
-        limit, after = parse_page_size(request.page_size, 50), parse_page_token(request.page_token, int)
+        limit, after = parse_page_size(request.page_size, 50), parse_page_token(request, int)
         async with self._database.transaction() as connection:
             found, more = await judgings.list_judgings(connection, group_id, limit, -1 if after is None else after)
             if not found and after is None:
                 raise make_unknown_error(group_id)
-        token = make_page_token((found[-1].item,) if more and found else None)
+        token = make_page_token(request, (found[-1].item,) if more and found else None)
         return pb.GetJudgingsResponse(judgings=[judging_message(each) for each in found], next_page_token=token)
 
     async def WatchJudgings(
@@ -109,7 +109,7 @@ class JudgingService(JudgingServiceServicer):
     ) -> pb.GetRejudgeReportResponse:
         del context
         operation_id = parse_uuid(request.operation_id, "operation_id")
-        limit, after = parse_page_size(request.page_size, 50), parse_page_token(request.page_token, int)
+        limit, after = parse_page_size(request.page_size, 50), parse_page_token(request, int)
         async with self._database.transaction() as connection:
             operation = await progress.get(connection, operation_id)
             if operation is None:
@@ -117,7 +117,8 @@ class JudgingService(JudgingServiceServicer):
             if operation.kind != OperationKind.REJUDGE:
                 raise InvalidError(f"the operation is of the kind {operation.kind}: only `rejudge` has such a report")
             report = await judgings.get_report(connection, operation_id, limit, -1 if after is None else after)
-        report.next_page_token = make_page_token((int(report.next_page_token),) if report.next_page_token else None)
+        last = None if report.next_page_token is None else (int(report.next_page_token),)
+        report.next_page_token = make_page_token(request, last)
         return report_message(report)
 
 

@@ -127,22 +127,22 @@ class OperationsService(OperationsServiceServicer):
         self, request: pb.ListOperationItemsRequest, context: Context
     ) -> pb.ListOperationItemsResponse:
         del context
-        limit, after = parse_page_size(request.page_size, 50), parse_page_token(request.page_token, int)
+        limit, after = parse_page_size(request.page_size, 50), parse_page_token(request, int)
         items = await self._batches.list_items(
             request.operation_id, limit, -1 if after is None else after, request.outcomes
         )
-        token = make_page_token((items[-1].item,) if len(items) == limit else None)
+        token = make_page_token(request, (items[-1].item,) if len(items) == limit else None)
         return pb.ListOperationItemsResponse(items=[item_message(item) for item in items], next_page_token=token)
 
     async def ListOperations(self, request: pb.ListOperationsRequest, context: Context) -> pb.ListOperationsResponse:
         del context
         limit = parse_page_size(request.page_size, 50)
-        before = parse_page_token(request.page_token, lambda at, id_: (datetime.fromisoformat(at), UUID(id_)))
+        before = parse_page_token(request, lambda at, id_: (datetime.fromisoformat(at), UUID(id_)))
         async with self._database.session() as session:
             operations = await progress.list_operations(session, limit, before, request.kinds)
         last = (operations[-1].created_at.isoformat(), str(operations[-1].id)) if len(operations) == limit else None
         messages = [operation_message(operation) for operation in operations]
-        return pb.ListOperationsResponse(operations=messages, next_page_token=make_page_token(last))
+        return pb.ListOperationsResponse(operations=messages, next_page_token=make_page_token(request, last))
 
     async def WatchOperation(
         self, request: pb.WatchOperationRequest, context: Context
@@ -185,10 +185,13 @@ class OperationsService(OperationsServiceServicer):
         return pb.RetryOperationResponse(operation=operation_message(operation))
 
     async def ListLimits(self, request: pb.ListLimitsRequest, context: Context) -> pb.ListLimitsResponse:
-        del request, context
+        del context
+        size, after = parse_page_size(request.page_size, 100), parse_page_token(request, str)
         async with self._database.session() as session:
-            rows = await limits.list_all(session)
-        return pb.ListLimitsResponse(limits=[convert.limit_message(limit.name, limit) for limit in rows])
+            rows = await limits.list_limits(session, size, after or "")
+        token = make_page_token(request, (rows[-1].name,) if len(rows) == size else None)
+        messages = [convert.limit_message(limit.name, limit) for limit in rows]
+        return pb.ListLimitsResponse(limits=messages, next_page_token=token)
 
     async def SetLimit(self, request: pb.SetLimitRequest, context: Context) -> pb.SetLimitResponse:
         del context
@@ -248,18 +251,27 @@ class OperationsService(OperationsServiceServicer):
         return response
 
     async def GetAgentStats(self, request: pb.GetAgentStatsRequest, context: Context) -> pb.GetAgentStatsResponse:
-        del request, context
+        del context
+        limit, after = parse_page_size(request.page_size, 100), parse_page_token(request, str)
         async with self._database.session() as session:
-            stats = await overview.get_agent_stats(session)
-        return pb.GetAgentStatsResponse(agents=[agent_stats_message(each) for each in stats])
+            stats = await overview.get_agent_stats(session, limit, after or "")
+        token = make_page_token(request, (stats[-1].agent_id,) if len(stats) == limit else None)
+        messages = [agent_stats_message(each) for each in stats]
+        return pb.GetAgentStatsResponse(agents=messages, next_page_token=token)
 
     async def ListDeadLetters(self, request: pb.ListDeadLettersRequest, context: Context) -> pb.ListDeadLettersResponse:
         del context
         limit = parse_page_size(request.page_size, 50)
         if self._dead_letters is None:
             return pb.ListDeadLettersResponse()
-        items = await self._dead_letters.list_newest(limit, include_done=request.include_done)
-        return dead_letters_message(DeadLetters(counts=dict(await self._dead_letters.count()), items=items))
+        before = parse_page_token(request, lambda *ends: {str(topic): int(offset) for topic, offset in ends})
+        found = await self._dead_letters.list_newest(limit, before, include_done=request.include_done)
+        letters = DeadLetters(
+            counts=dict(await self._dead_letters.count()),
+            items=found.letters,
+            next_page_token=make_page_token(request, None if found.before is None else list(found.before.items())),
+        )
+        return dead_letters_message(letters)
 
     async def ResolveDeadLetters(
         self, request: pb.ResolveDeadLettersRequest, context: Context

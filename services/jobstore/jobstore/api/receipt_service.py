@@ -1,12 +1,13 @@
 """Serve ReceiptService over gRPC: sign what the log says of a verdict, and show the keys that verify it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from contracts.messages.receipts import receipt_key_message
 from contracts.receipts.envelope import sign
 from contracts.receipts.keys import ReceiptKey
 from contracts.receipts.statement import Statement
-from jobstore.api.requests import Context
+from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token
 from jobstore.reads.verdicts import get_verdict
 from jobstore.storage import receipt_keys
 from jobstore.storage.database import Database
@@ -49,7 +50,11 @@ class ReceiptService(ReceiptServiceServicer):
         return pb.GetReceiptResponse(envelope_json=envelope, version=recorded.version)
 
     async def ListReceiptKeys(self, request: pb.ListReceiptKeysRequest, context: Context) -> pb.ListReceiptKeysResponse:
-        del request, context
+        del context
+        limit = parse_page_size(request.page_size, 100)
+        after = parse_page_token(request, lambda at, key: (datetime.fromisoformat(at), bytes.fromhex(key)))
         async with self._database.session() as session:
-            keys = await receipt_keys.list_keys(session)
-        return pb.ListReceiptKeysResponse(keys=map(receipt_key_message, keys))
+            keys = await receipt_keys.list_keys(session, limit, after)
+        last = (str(keys[-1].added_at), keys[-1].value.hex()) if len(keys) == limit else None
+        token = make_page_token(request, last)
+        return pb.ListReceiptKeysResponse(keys=map(receipt_key_message, keys), next_page_token=token)

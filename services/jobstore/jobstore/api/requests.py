@@ -2,12 +2,14 @@
 
 import base64
 import binascii
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, Protocol, TypeVar
 from uuid import UUID
 
 import grpc
+from google.protobuf.message import Message
 from pydantic import TypeAdapter
 
 from contracts.errors import ErrorCode
@@ -25,6 +27,8 @@ PAGE_MAX: Final = 500
 #: Characters of an idempotency key at most.
 KEY_MAX: Final = 255
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(OperationName)
+#: Fields of a list's request that say how much is shown, and not what is listed.
+_SHOWN: Final = frozenset({"page_size", "page_token", "view"})
 
 
 class _Keyed(Protocol):
@@ -84,24 +88,44 @@ def read_name(request: _Named) -> str | None:
     return _NAME.validate_python(request.name) if request.HasField("name") else None
 
 
-def parse_page_size(page_size: int, default: int) -> int:
-    """Return how many items a page has. InvalidError: more than PAGE_MAX are asked for."""
-    if not 0 <= page_size <= PAGE_MAX:
-        raise InvalidError(f"page_size must be between 0 and {PAGE_MAX}")
-    return page_size or default
+def parse_page_size(page_size: int, default: int, largest: int = PAGE_MAX) -> int:
+    """Return how many items a page has, the largest page where more are asked for. InvalidError: it is negative."""
+    if page_size < 0:
+        raise InvalidError("page_size must not be negative")
+    return min(page_size or default, largest)
 
 
-def make_page_token(last: Sequence[object] | None) -> str:
+def make_page_token(request: Message, last: Sequence[object] | None) -> str:
     """Return the token of the page after the last item of this one; empty where there is no such page."""
-    return "" if last is None else base64.urlsafe_b64encode(json.dumps(last).encode()).decode()
+    if last is None:
+        return ""
+    return base64.urlsafe_b64encode(json.dumps([_digest(request), *last]).encode()).decode()
 
 
-def parse_page_token(token: str, parse: Callable[..., R]) -> R | None:
-    """Return the item after which a page begins, None for the first page. InvalidError: no page gave such a token."""
-    if not token:
+def parse_page_token(request: Message, parse: Callable[..., R]) -> R | None:
+    """Return the item after which a page begins, None for the first page.
+
+    InvalidError (`invalid_page_token`): no page of this list, with this filter and in this order, gave such a token.
+    """
+    token = {field.name: value for field, value in request.ListFields()}.get("page_token")
+    if token is None:
         return None
     try:
-        return parse(*json.loads(base64.urlsafe_b64decode(token.encode())))
+        digest, *last = json.loads(base64.urlsafe_b64decode(token.encode()))
+        if digest == _digest(request):
+            return parse(*last)
     except (binascii.Error, ValueError, TypeError):
-        message = "page_token is not the next_page_token of this list: begin again without one"
-        raise InvalidError(message, code=ErrorCode.INVALID_PAGE_TOKEN) from None
+        pass
+    message = "page_token is not the next_page_token of this list with this filter and order: begin again without one"
+    raise InvalidError(message, code=ErrorCode.INVALID_PAGE_TOKEN)
+
+
+def _digest(request: Message) -> str:
+    """Return the digest of the list that a request asks for: of all but how much of it is shown."""
+    asked = type(request)()
+    asked.CopyFrom(request)
+    for field, value in request.ListFields():
+        if field.name in _SHOWN or (isinstance(value, Message) and not value.ListFields()):
+            asked.ClearField(field.name)
+    text = type(request).__name__.encode() + asked.SerializeToString(deterministic=True)
+    return hashlib.blake2b(text, digest_size=8).hexdigest()

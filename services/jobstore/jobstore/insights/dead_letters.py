@@ -12,8 +12,9 @@ from bisect import bisect_right, insort
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from heapq import merge
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from contracts.errors import ErrorCode
@@ -136,6 +137,13 @@ class _Page:
     next_offset: int | None = None
 
 
+class LettersPage(NamedTuple):
+    """A page of letters, and by topic the offset before which the next page begins; None on the last one."""
+
+    letters: list[DeadLetter]
+    before: Mapping[str, int] | None
+
+
 class DeadLetterTopics:
     """Read the dead-letter topics, and resolve letters; counts are asked of the broker once in CACHE_S."""
 
@@ -177,23 +185,38 @@ class DeadLetterTopics:
             log.warning("dead letters are not counted: the broker is out of reach", extra={"reason": str(error)})
             return {}
 
-    async def list_newest(self, limit: int, *, include_done: bool = False) -> list[DeadLetter]:
+    async def list_newest(
+        self, limit: int, before: Mapping[str, int] | None = None, *, include_done: bool = False
+    ) -> LettersPage:
         """Return the newest letters of all topics that are open, newest first; with `include_done` of all.
 
-        TransientError: the broker is out of reach.
+        `before`: of the page before this one. TransientError: the broker is out of reach.
         """
-        reads = [self._list_newest_of(topic, limit, include_done=include_done) for topic in DEAD]
-        newest = [letter for letters in await asyncio.gather(*reads) for letter in letters]
-        return sorted(newest, key=lambda letter: letter.at, reverse=True)[:limit]
+        ends = before or {}
+        reads = [self._list_newest_of(topic, limit, ends.get(topic), include_done=include_done) for topic in DEAD]
+        found = dict(zip(DEAD, await asyncio.gather(*reads), strict=True))
+        # A topic's letters are taken in its order, so that one offset says which of them are still to come.
+        newest = list(merge(*(letters for _, letters in found.values()), key=lambda letter: letter.at, reverse=True))
+        page = newest[:limit]
+        rest = {topic: held.stop for topic, (held, _) in found.items()} | {each.topic: each.offset for each in page}
+        is_last = not any(
+            any(self._queues[topic].find_letters(range(held.start, rest[topic]), include_done=include_done))
+            for topic, (held, _) in found.items()
+        )
+        return LettersPage(page, None if is_last else rest)
 
-    async def _list_newest_of(self, topic: str, limit: int, *, include_done: bool) -> list[DeadLetter]:
+    async def _list_newest_of(
+        self, topic: str, limit: int, before: int | None, *, include_done: bool
+    ) -> tuple[range, list[DeadLetter]]:
+        """Return the offsets that are looked at, and the newest letters there, newest first."""
         queue, held = self._queues[topic], await self._read_on(topic)
+        held = range(held.start, held.stop if before is None else min(before, held.stop))
         spans = list(queue.find_letters(held, include_done=include_done))
         if not spans:
-            return []
+            return held, []
         async with History(self._kafka, topic, silence_s=TIMEOUT_S) as history:
             newest = await _read_newest(history, spans, limit)
-        return [_make_letter(record, queue.find_resolution(record.offset)) for record in newest]
+        return held, [_make_letter(record, queue.find_resolution(record.offset)) for record in reversed(newest)]
 
     async def _read_on(self, topic: str) -> range:
         """Read what a topic holds that is new, and note its marks; return the offsets that it holds.

@@ -45,7 +45,7 @@ _AGENTS: Final = text(
             sum(judgings)::bigint AS judgings, sum(judgings_s) AS judgings_s
         FROM agent_rollups WHERE at > signoff_now() - interval '24 hours' GROUP BY agent_id
     ) AS late USING (agent_id)
-    WHERE agent_id IS NOT NULL ORDER BY agent_id
+    WHERE agent_id > :after ORDER BY agent_id LIMIT :limit
     """,
 )
 
@@ -96,7 +96,7 @@ def _estimate_percentiles(counts: Iterable[Sequence[int]]) -> Percentiles:
     return Percentiles(**{name: histogram.estimate_percentile(total, share) for name, share in shares.items()})
 
 
-async def get_agent_stats(connection: Connection) -> list[AgentStats]:
-    """Return what each agent has to do now, and how it did over the last 24 hours."""
-    rows = await connection.execute(_AGENTS)
+async def get_agent_stats(connection: Connection, limit: int, after: str = "") -> list[AgentStats]:
+    """Return what agents have to do now, and how they did over the last 24 hours, by id and after one."""
+    rows = await connection.execute(_AGENTS, {"limit": limit, "after": after})
     return [AgentStats(**dict(row)) for row in rows]

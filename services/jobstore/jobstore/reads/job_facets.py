@@ -10,10 +10,12 @@ from sqlalchemy import (
     SelectBase,
     Table,
     Text,
+    and_,
     any_,
     cast,
     exists,
     func,
+    or_,
     select,
     text,
     true,
@@ -93,17 +95,19 @@ class Facet:
 class Facets:
     """The most frequent values of a field.
 
-    `searched`: so many of the newest that match were looked at, and no more; None: all. `has_more`: there are
+    `searched`: so many of the newest that match were looked at, and no more; None: all. `last`: after which there are
     less frequent values.
     """
 
     facets: Sequence[Facet]
     searched: int | None
-    has_more: bool
+    last: Facet | None = None
 
 
-async def list_job_facets(connection: Connection, field: str, chosen: JobFilter, limit: int) -> Facets:
-    """Return the most frequent values of a field among the jobs that match; call within a transaction.
+async def list_job_facets(
+    connection: Connection, field: str, chosen: JobFilter, limit: int, after: Facet | None = None
+) -> Facets:
+    """Return the most frequent values of a field among the jobs that match, after one; call within a transaction.
 
     What the filter says of the field itself is ignored, so that another value may be chosen. InvalidError: there is no
     such field.
@@ -114,14 +118,14 @@ async def list_job_facets(connection: Connection, field: str, chosen: JobFilter,
     if word not in _FIELDS or (label and word != _LABEL) or field.endswith(":"):
         message = f"field: must be one of {', '.join(FACET_FIELDS)}, or label:NAME; not {field[:100]!r}"
         raise InvalidError(message, code=ErrorCode.UNKNOWN_FIELD)
-    return await _count_values(connection, _get_field(word, label, chosen), chosen, limit)
+    return await _count_values(connection, _get_field(word, label, chosen), chosen, limit, after)
 
 
 async def _count_statuses(connection: Connection, chosen: JobFilter) -> Facets:
     counts = await job_list.count_jobs(connection, chosen.model_copy(update={"cancelled": None}))
     numbers = {**counts.by_status, CANCELLED: counts.cancelled}
     by_count = sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
-    return Facets([Facet(word, count) for word, count in by_count if count], counts.searched, has_more=False)
+    return Facets([Facet(word, count) for word, count in by_count if count], counts.searched)
 
 
 def _get_field(word: str, label: str, chosen: JobFilter) -> _Field:
@@ -135,19 +139,18 @@ def _get_field(word: str, label: str, chosen: JobFilter) -> _Field:
     return _Field(field.column, others, field.wanted, lambda column: column.op("->>")(label))
 
 
-async def _count_values(connection: Connection, field: _Field, chosen: JobFilter, limit: int) -> Facets:
+async def _count_values(
+    connection: Connection, field: _Field, chosen: JobFilter, limit: int, after: Facet | None
+) -> Facets:
     await connection.execute(PLAN_ANEW)
     chosen = chosen.model_copy(update=dict(field.conditions))
     found = (await _select_jobs(connection, field, chosen)).cte("found")
     each = field.select_values(found.c).subquery()
-    values = (
-        select(cast(each.c.value, Text).label("value"), func.count().label("count"))
-        .where(each.c.value.is_not(None))
-        .group_by(each.c.value)
-        .order_by(func.count().desc(), each.c.value)
-        .limit(limit + 1)
-        .subquery()
-    )
+    value, count = cast(each.c.value, Text).collate("C"), func.count()  # in the order of Python's texts
+    counted = select(value.label("value"), count.label("count")).where(each.c.value.is_not(None)).group_by(value)
+    if after is not None:
+        counted = counted.having(or_(count < after.count, and_(count == after.count, value > after.value)))
+    values = counted.order_by(count.desc(), value).limit(limit + 1).subquery()
     looked_at = select(func.count().label("number")).select_from(found).subquery()
     both = looked_at.outerjoin(values, true())  # the number is told where there is no value, too
     rows = list(await connection.execute(select(looked_at.c.number, values.c.value, values.c.count).select_from(both)))
@@ -156,7 +159,8 @@ async def _count_values(connection: Connection, field: _Field, chosen: JobFilter
     names = await _read_names(connection, field.names, list(shown))
     facets = [Facet(value, min(count, job_finding.COUNTED_MAX), names.get(value)) for value, count in shown.items()]
     searched = await job_finding.find_bound(connection, chosen, rows[0].number)
-    return Facets(facets, searched, has_more=len(counts) > limit)
+    last = Facet(counts[limit - 1][1], -counts[limit - 1][0]) if len(counts) > limit else None
+    return Facets(facets, searched, last)
 
 
 async def _select_jobs(

@@ -96,7 +96,7 @@ async def get_report(connection: Connection, operation_id: UUID, limit: int, aft
         failed={row.code: row.number for row in await connection.execute(_FAILED, asked)},
         criteria=_sum_up(await connection.execute(_CRITERIA, asked)),
         flips=[_make_flip(row) for row in flips],
-        next_page_token=str(flips[-1].item) if more or len(flips) == limit else "",
+        next_page_token=str(flips[-1].item) if more or len(flips) == limit else None,
     )
 
 

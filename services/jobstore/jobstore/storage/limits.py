@@ -107,7 +107,7 @@ async def count_starts(connection: Connection, begun: Mapping[str, int], now: da
     await connection.execute(_COUNT_STARTS, {"names": list(begun), "counts": list(begun.values()), "now": now})
 
 
-async def list_all(connection: Connection) -> Sequence[Limit]:
-    """Return all limits, by name."""
-    rows = await connection.execute(limits.select().order_by(limits.c.name))
+async def list_limits(connection: Connection, limit: int, after: str = "") -> Sequence[Limit]:
+    """Return limits by name, after one."""
+    rows = await connection.execute(limits.select().where(limits.c.name > after).order_by(limits.c.name).limit(limit))
     return [Limit.model_validate(dict(row)) for row in rows]

@@ -1,15 +1,13 @@
 """Keep the public keys of receipts: also of secrets that are gone, since what they signed is still shown around."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import text
 
 from contracts.receipts.keys import PublicKey
 from jobstore.storage.sql import Connection
-
-#: Keys that are listed at most, the newest: one for each secret that there ever was.
-KEYS_MAX: Final = 1_000
 
 # Jobstores that start at once, or with secrets in another order, add the same keys, whichever of them is first.
 _ADD: Final = text(
@@ -20,7 +18,12 @@ _ADD: Final = text(
     """
 )
 _LIST: Final = text(
-    "SELECT public_key, secret_id, added_at FROM receipt_keys ORDER BY added_at DESC, public_key LIMIT :limit"
+    """
+    SELECT public_key, secret_id, added_at FROM receipt_keys
+    WHERE (added_at, public_key) < (CAST(:added_at AS timestamptz), CAST(:public_key AS bytea))
+        OR CAST(:added_at AS timestamptz) IS NULL
+    ORDER BY added_at DESC, public_key DESC LIMIT :limit
+    """
 )
 
 
@@ -30,7 +33,8 @@ async def add_keys(connection: Connection, keys: Sequence[PublicKey]) -> None:
     await connection.execute(_ADD, parameters)
 
 
-async def list_keys(connection: Connection) -> list[PublicKey]:
-    """Return the keys, the newest first."""
-    rows = await connection.execute(_LIST, {"limit": KEYS_MAX})
+async def list_keys(connection: Connection, limit: int, after: tuple[datetime, bytes] | None = None) -> list[PublicKey]:
+    """Return keys, the newest first, after one."""
+    added_at, public_key = after or (None, None)
+    rows = await connection.execute(_LIST, {"limit": limit, "added_at": added_at, "public_key": public_key})
     return [PublicKey.of(row.public_key, row.secret_id, row.added_at) for row in rows]

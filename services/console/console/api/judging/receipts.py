@@ -8,9 +8,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
-from console.api.schemas import ReceiptKeys, ReceiptQuery
-from console.errors import MEDIA_TYPE
-from contracts.client import JobStoreClient
+from console.api.schemas import Page, PageQuery, ReceiptQuery
+from console.errors import MEDIA_TYPE, ProblemError
+from contracts.client import JobStoreClient, list_all
+from contracts.errors import ErrorCode
+from contracts.receipts.keys import PublicKey
 
 router = APIRouter(prefix="/api", tags=["receipts"], route_class=JsonRoute)
 
@@ -19,6 +21,7 @@ RECEIPT_TYPE: Final = "application/vnd.in-toto.verdict+dsse"
 #: Seconds for which the keys are answered without asking the jobstore, and for which readers may keep them. A key is
 #: added before it signs.
 KEPT_S: Final = 60
+KEYS_A_PAGE: Final = 100
 
 _RECEIPT: Final[dict[str, Any]] = {
     "description": "A DSSE envelope of an in-toto statement, signed with Ed25519 (docs/receipts.md)",
@@ -54,12 +57,12 @@ class KeptKeys:
 
     def __init__(self, jobstore: JobStoreClient) -> None:
         self._jobstore = jobstore
-        self._keys = ReceiptKeys(items=[])
+        self._keys: list[PublicKey] = []
         self._until = 0.0
         self._asking: asyncio.Task[None] | None = None
 
-    async def get(self) -> ReceiptKeys:
-        """Return the keys. Those who come while they are asked for wait for the same answer."""
+    async def get(self) -> list[PublicKey]:
+        """Return all keys. Those who come while they are asked for wait for the same answer."""
         if self._until <= time.monotonic():
             if self._asking is None or self._asking.done():
                 self._asking = asyncio.create_task(self._ask())
@@ -68,7 +71,7 @@ class KeptKeys:
         return self._keys
 
     async def _ask(self) -> None:
-        self._keys = ReceiptKeys(items=await self._jobstore.list_receipt_keys())
+        self._keys = await list_all(self._jobstore.list_receipt_keys)
         self._until = time.monotonic() + KEPT_S
 
 
@@ -83,8 +86,17 @@ async def get_receipt(jobstore: CallersJobStore, job_id: str, query: Annotated[R
 
 
 @router.get("/receipt-keys")
-async def list_receipt_keys(request: Request, response: Response) -> ReceiptKeys:
+async def list_receipt_keys(
+    request: Request, response: Response, query: Annotated[PageQuery, Query()]
+) -> Page[PublicKey]:
     """The public keys that receipts are and were signed with, the newest first; needs no token."""
     kept: KeptKeys = request.app.state.receipt_keys
+    keys = await kept.get()
+    ids, begin = [key.keyid for key in keys], 0
+    if query.page_token:  # the last key of the page before: no caller without a token reaches the jobstore
+        if query.page_token not in ids:
+            raise ProblemError(422, ErrorCode.INVALID_PAGE_TOKEN, "page_token is not the next_page_token of this list.")
+        begin = ids.index(query.page_token) + 1
+    end = begin + (query.page_size or KEYS_A_PAGE)
     response.headers["Cache-Control"] = f"public, max-age={KEPT_S}"
-    return await kept.get()
+    return Page(items=keys[begin:end], next_page_token=ids[end - 1] if keys[end:] else None)

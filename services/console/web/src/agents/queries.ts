@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { readAll } from "@/api/pages";
 import type { AgentStats } from "@/api/types";
 
 const STATS_EVERY_MS = 10_000;
@@ -8,5 +9,6 @@ const STATS_EVERY_MS = 10_000;
 export const statsQuery = queryOptions({
   queryKey: ["agents", "stats"],
   refetchInterval: STATS_EVERY_MS,
-  queryFn: async ({ signal }): Promise<AgentStats[]> => (await api.get("/api/agent-stats", { signal })).items,
+  queryFn: ({ signal }): Promise<AgentStats[]> =>
+    readAll((page) => api.get("/api/agent-stats", { query: page, signal })),
 });

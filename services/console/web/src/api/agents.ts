@@ -2,6 +2,7 @@ import { queryOptions, useQuery } from "@tanstack/react-query";
 import { createContext, use, useMemo } from "react";
 import { isolateText } from "@/lib/isolate-text";
 import { api } from "./client";
+import { readAll } from "./pages";
 import type { Agent } from "./types";
 
 const AGENTS_STALE_MS = 60_000;
@@ -10,10 +11,7 @@ const UUIDS = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g;
 export const agentsQuery = queryOptions({
   queryKey: ["agents", "list", "all"],
   staleTime: AGENTS_STALE_MS,
-  queryFn: async ({ signal }): Promise<Agent[]> => {
-    const answer = await api.get("/api/agents", { query: { page_size: 500 }, signal });
-    return answer.items;
-  },
+  queryFn: ({ signal }): Promise<Agent[]> => readAll((page) => api.get("/api/agents", { query: page, signal })),
 });
 
 /** The name of an agent and, where that is another, its id. */

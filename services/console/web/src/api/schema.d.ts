@@ -824,7 +824,7 @@ export interface paths {
         };
         /**
          * List Limits
-         * @description All limits, by name.
+         * @description Limits by name.
          */
         get: operations["list_limits"];
         put?: never;
@@ -908,7 +908,7 @@ export interface paths {
         };
         /**
          * List Dead Letters
-         * @description What could not be processed: how many are open, by topic, and of the newest why and where they came from.
+         * @description What could not be processed, newest first: how many are open, by topic, and why, and where they came from.
          */
         get: operations["list_dead_letters"];
         put?: never;
@@ -1373,14 +1373,6 @@ export interface components {
             mean_judge_s?: number | null;
         };
         /**
-         * AgentsStats
-         * @description How agents do.
-         */
-        AgentsStats: {
-            /** Items */
-            items: components["schemas"]["AgentStats"][];
-        };
-        /**
          * Assignment
          * @description Whom to give a job to, and with what payload if not with its own.
          */
@@ -1743,7 +1735,7 @@ export interface components {
         };
         /**
          * DeadLetters
-         * @description How many are open, by topic, and the newest.
+         * @description How many are open, by topic, and a page of them, newest first.
          */
         DeadLetters: {
             /** Counts */
@@ -1752,6 +1744,11 @@ export interface components {
             };
             /** Items */
             items: components["schemas"]["DeadLetter"][];
+            /**
+             * Next Page Token
+             * @description of the next page, if there is one
+             */
+            next_page_token?: string | null;
         };
         /**
          * Delivery
@@ -2098,11 +2095,10 @@ export interface components {
              */
             searched?: number | null;
             /**
-             * Has More
-             * @description whether there are values that are less frequent
-             * @default false
+             * Next Page Token
+             * @description of the next page, if there is one
              */
-            has_more: boolean;
+            next_page_token?: string | null;
         };
         /**
          * JobFilter
@@ -2331,8 +2327,11 @@ export interface components {
         JobsPage: {
             /** Items */
             items: components["schemas"]["Job"][];
-            /** Next Page Token */
-            next_page_token: string | null;
+            /**
+             * Next Page Token
+             * @description of the next page, if there is one
+             */
+            next_page_token?: string | null;
             /**
              * Searched
              * @description so many of the newest were searched for `text`, or sorted of those that match, and no more: a page that is not full may have a next one
@@ -2553,7 +2552,10 @@ export interface components {
         Judges: {
             /** Items */
             items: components["schemas"]["NamedJudgePolicy"][];
-            /** Next Page Token */
+            /**
+             * Next Page Token
+             * @description of the next page, if there is one
+             */
             next_page_token?: string | null;
             /** Validators */
             validators: components["schemas"]["Validator"][];
@@ -2725,14 +2727,6 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
-        };
-        /**
-         * Limits
-         * @description All limits.
-         */
-        Limits: {
-            /** Items */
-            items: components["schemas"]["Limit"][];
         };
         /**
          * LogOrder
@@ -3661,47 +3655,95 @@ export interface components {
              */
             acceptance_rate?: number | null;
         };
+        /** Page[AgentStats] */
+        Page_AgentStats_: {
+            /** Items */
+            items: components["schemas"]["AgentStats"][];
+            /**
+             * Next Page Token
+             * @description of the next page, if there is one
+             */
+            next_page_token?: string | null;
+        };
         /** Page[Agent] */
         Page_Agent_: {
             /** Items */
             items: components["schemas"]["Agent"][];
-            /** Next Page Token */
-            next_page_token: string | null;
+            /**
+             * Next Page Token
+             * @description of the next page, if there is one
+             */
+            next_page_token?: string | null;
         };
         /** Page[JobLog] */
         Page_JobLog_: {
             /** Items */
             items: components["schemas"]["JobLog"][];
-            /** Next Page Token */
-            next_page_token: string | null;
+            /**
+             * Next Page Token
+             * @description of the next page, if there is one
+             */
+            next_page_token?: string | null;
         };
         /** Page[Judging] */
         Page_Judging_: {
             /** Items */
             items: components["schemas"]["Judging"][];
-            /** Next Page Token */
-            next_page_token: string | null;
+            /**
+             * Next Page Token
+             * @description of the next page, if there is one
+             */
+            next_page_token?: string | null;
+        };
+        /** Page[Limit] */
+        Page_Limit_: {
+            /** Items */
+            items: components["schemas"]["Limit"][];
+            /**
+             * Next Page Token
+             * @description of the next page, if there is one
+             */
+            next_page_token?: string | null;
         };
         /** Page[NamedCriteriaSet] */
         Page_NamedCriteriaSet_: {
             /** Items */
             items: components["schemas"]["NamedCriteriaSet"][];
-            /** Next Page Token */
-            next_page_token: string | null;
+            /**
+             * Next Page Token
+             * @description of the next page, if there is one
+             */
+            next_page_token?: string | null;
         };
         /** Page[OperationItem] */
         Page_OperationItem_: {
             /** Items */
             items: components["schemas"]["OperationItem"][];
-            /** Next Page Token */
-            next_page_token: string | null;
+            /**
+             * Next Page Token
+             * @description of the next page, if there is one
+             */
+            next_page_token?: string | null;
         };
         /** Page[Operation] */
         Page_Operation_: {
             /** Items */
             items: components["schemas"]["Operation"][];
-            /** Next Page Token */
-            next_page_token: string | null;
+            /**
+             * Next Page Token
+             * @description of the next page, if there is one
+             */
+            next_page_token?: string | null;
+        };
+        /** Page[PublicKey] */
+        Page_PublicKey_: {
+            /** Items */
+            items: components["schemas"]["PublicKey"][];
+            /**
+             * Next Page Token
+             * @description of the next page, if there is one
+             */
+            next_page_token?: string | null;
         };
         /**
          * PastWait
@@ -4016,14 +4058,6 @@ export interface components {
             remedy: string;
         };
         /**
-         * ReceiptKeys
-         * @description The keys that verify receipts.
-         */
-        ReceiptKeys: {
-            /** Items */
-            items: components["schemas"]["PublicKey"][];
-        };
-        /**
          * RejudgeReport
          * @description What judging jobs again came to.
          */
@@ -4070,9 +4104,9 @@ export interface components {
             flips?: components["schemas"]["Flip"][];
             /**
              * Next Page Token
-             * @default
+             * @description of the next page, if there is one
              */
-            next_page_token: string;
+            next_page_token?: string | null;
         };
         /**
          * Resolved
@@ -4966,7 +5000,7 @@ export interface operations {
     list_jobs: {
         parameters: {
             query?: {
-                /** @description items a page */
+                /** @description items a page, 500 at most; as many as are usual without it */
                 page_size?: number | null;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
@@ -6006,7 +6040,7 @@ export interface operations {
     list_job_logs: {
         parameters: {
             query?: {
-                /** @description items a page */
+                /** @description items a page, 500 at most; as many as are usual without it */
                 page_size?: number | null;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
@@ -6353,7 +6387,12 @@ export interface operations {
     };
     list_receipt_keys: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description items a page, 500 at most; as many as are usual without it */
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6366,7 +6405,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ReceiptKeys"];
+                    "application/json": components["schemas"]["Page_PublicKey_"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -6374,7 +6422,7 @@ export interface operations {
     list_batches: {
         parameters: {
             query?: {
-                /** @description items a page */
+                /** @description items a page, 500 at most; as many as are usual without it */
                 page_size?: number | null;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
@@ -7322,7 +7370,7 @@ export interface operations {
     list_operations: {
         parameters: {
             query?: {
-                /** @description items a page */
+                /** @description items a page, 500 at most; as many as are usual without it */
                 page_size?: number | null;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
@@ -7587,7 +7635,7 @@ export interface operations {
     list_operation_items: {
         parameters: {
             query?: {
-                /** @description items a page */
+                /** @description items a page, 500 at most; as many as are usual without it */
                 page_size?: number | null;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
@@ -8358,7 +8406,7 @@ export interface operations {
     get_judgings: {
         parameters: {
             query?: {
-                /** @description items a page */
+                /** @description items a page, 500 at most; as many as are usual without it */
                 page_size?: number | null;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
@@ -8439,7 +8487,7 @@ export interface operations {
     list_agents: {
         parameters: {
             query?: {
-                /** @description items a page */
+                /** @description items a page, 500 at most; as many as are usual without it */
                 page_size?: number | null;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
@@ -9190,7 +9238,7 @@ export interface operations {
     list_judge_policies: {
         parameters: {
             query?: {
-                /** @description items a page */
+                /** @description items a page, 500 at most; as many as are usual without it */
                 page_size?: number | null;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
@@ -9260,7 +9308,7 @@ export interface operations {
     get_judge_policy: {
         parameters: {
             query?: {
-                /** @description versions; 50 when not given */
+                /** @description versions; 50 when not given, and at most */
                 page_size?: number | null;
                 /** @description only versions below this one */
                 before?: number | null;
@@ -9727,7 +9775,12 @@ export interface operations {
     };
     list_limits: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description items a page, 500 at most; as many as are usual without it */
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -9740,7 +9793,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Limits"];
+                    "application/json": components["schemas"]["Page_Limit_"];
                 };
             };
             /** @description No token, or one that the jobstore does not know */
@@ -9805,7 +9858,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Limits"];
+                    "application/json": components["schemas"]["Page_Limit_"];
                 };
             };
             /** @description The body is not JSON */
@@ -10214,8 +10267,10 @@ export interface operations {
     list_dead_letters: {
         parameters: {
             query?: {
-                /** @description of the newest */
-                page_size?: number;
+                /** @description items a page, 500 at most; as many as are usual without it */
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
                 /** @description also those that were redriven or discarded */
                 include_done?: boolean;
             };
@@ -10575,13 +10630,13 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description Service Unavailable */
+            /** @description Out of reach */
             503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Health"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -10693,6 +10748,10 @@ export interface operations {
     list_job_facets: {
         parameters: {
             query: {
+                /** @description items a page, 500 at most; as many as are usual without it */
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
                 agent_id?: string | null;
                 tenant?: string | null;
                 batch_id?: string | null;
@@ -10735,8 +10794,6 @@ export interface operations {
                 field: string;
                 /** @description any of them */
                 status?: components["schemas"]["JobStatus"][];
-                /** @description values at most; 20 when not given */
-                page_size?: number | null;
             };
             header?: never;
             path?: never;
@@ -10927,7 +10984,12 @@ export interface operations {
     };
     get_agent_stats: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description items a page, 500 at most; as many as are usual without it */
+                page_size?: number | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -10940,7 +11002,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AgentsStats"];
+                    "application/json": components["schemas"]["Page_AgentStats_"];
                 };
             };
             /** @description No token, or one that the jobstore does not know */
@@ -11561,7 +11623,7 @@ export interface operations {
     list_criteria_sets: {
         parameters: {
             query?: {
-                /** @description items a page */
+                /** @description items a page, 500 at most; as many as are usual without it */
                 page_size?: number | null;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
@@ -11631,7 +11693,7 @@ export interface operations {
     get_criteria_set: {
         parameters: {
             query?: {
-                /** @description versions; 50 when not given */
+                /** @description versions; 50 when not given, and at most */
                 page_size?: number | null;
                 /** @description only versions below this one */
                 before?: number | null;
@@ -12088,7 +12150,7 @@ export interface operations {
     get_rejudge_report: {
         parameters: {
             query?: {
-                /** @description items a page */
+                /** @description items a page, 500 at most; as many as are usual without it */
                 page_size?: number | null;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;

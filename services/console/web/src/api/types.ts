@@ -48,7 +48,8 @@ export type OverviewCounts = Omit<OverviewPoint, "at" | "wait" | "agent" | "judg
 export type DeadLetter = Schemas["DeadLetter"];
 export type DeadLetters = Schemas["DeadLetters"];
 export type Problem = Schemas["Problem"];
-export type Page<Item> = { items: Item[]; next_page_token: string | null };
+/** Page of a list. The last one has no token. */
+export type Page<Item> = { items: Item[]; next_page_token?: string | null };
 
 export type Outcome = "pass" | "fail" | "cannot_assess";
 export type CriterionVerdict = {

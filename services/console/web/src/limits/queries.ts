@@ -1,12 +1,13 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { readAll } from "@/api/pages";
 import type { Limit } from "@/api/types";
 
 export const limitKeys = { all: ["limits"] as const };
 
 export const limitsQuery = queryOptions({
   queryKey: limitKeys.all,
-  queryFn: async ({ signal }): Promise<Limit[]> => (await api.get("/api/limits", { signal })).items,
+  queryFn: ({ signal }): Promise<Limit[]> => readAll((page) => api.get("/api/limits", { query: page, signal })),
 });
 
 /** Find the limit that applies to a name: its own, or that of its kind (`agent:*`). */

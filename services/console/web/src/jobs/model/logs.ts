@@ -26,7 +26,7 @@ export function logsQuery(id: string) {
 async function readNewest(id: string, known: readonly JobLog[], signal: AbortSignal): Promise<JobLog[]> {
   const next = (known.at(-1)?.version ?? 0) + 1;
   const news: JobLog[] = [];
-  let cursor: string | null = "";
+  let cursor: string | null | undefined = "";
   let first = Number.POSITIVE_INFINITY;
   do {
     const page: Page<JobLog> = await readSummaries(
@@ -37,7 +37,7 @@ async function readNewest(id: string, known: readonly JobLog[], signal: AbortSig
     news.push(...page.items);
     cursor = page.next_page_token;
     first = news.at(-1)?.version ?? next;
-  } while (known.length > 0 && first > next && cursor !== null && news.length < NEWEST_MAX);
+  } while (known.length > 0 && first > next && cursor && news.length < NEWEST_MAX);
   const before = known.filter(({ version }) => version < first);
   return [...before, ...news.toReversed()].slice(-NEWEST_MAX);
 }

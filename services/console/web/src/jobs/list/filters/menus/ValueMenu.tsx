@@ -88,9 +88,9 @@ const contains = (value: string, sought: string, keywords: string[] = []) =>
 export const formatCapped = (count: number, { capped_at: cap }: JobFacets) =>
   count >= cap ? `${formatCount(cap)}+` : formatCount(count);
 
-function describeBounds({ facets, searched, has_more: hasMore }: JobFacets): string {
+function describeBounds({ facets, searched, next_page_token: more }: JobFacets): string {
   const words = [
-    hasMore && `The ${formatCount(facets.length)} most frequent.`,
+    more != null && `The ${formatCount(facets.length)} most frequent.`,
     searched != null && `Counted among the newest ${formatCount(searched)} that match.`,
   ];
   return words.filter(Boolean).join(" ");
