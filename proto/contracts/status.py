@@ -36,6 +36,13 @@ RESTING = frozenset(
 )
 
 
+class View(StrEnum):
+    """How much of a job or of an entry of its log is shown: BASIC leaves out texts and bodies."""
+
+    BASIC = "basic"
+    FULL = "full"
+
+
 class JobOrder(StrEnum):
     """In what order jobs are listed; with `-` the newest, the most expensive, the longest or the most urgent first."""
 

@@ -59,7 +59,7 @@ async def test_a_refusal_of_the_jobstore_keeps_its_code(http, jobstore, grpc_sta
     [
         ("/api/jobs?agent=nobody&status=FAILED", "agent: there is no such parameter; use "),
         ("/api/job-counts?status=FAILED", "status: there is no such parameter; use "),
-        ("/api/jobs/poem-1?fields=summary", "fields: this address takes no parameters"),
+        ("/api/jobs/poem-1?texts=false", "texts: there is no such parameter; use view"),
         ("/api/jobs?status=NOPE", "status: "),
         ("/api/agents?text=x", "text: there is no such parameter; use "),
     ],

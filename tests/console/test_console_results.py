@@ -158,7 +158,7 @@ async def test_a_verdict_says_where_its_evidence_stands(web: aiohttp.ClientSessi
     job = await created(web, acceptance_criteria="It says blue\nIt says so twice\nIt says red")
     version = await judged(real, job["id"], "The sky is  BLUE, is blue.", '"is blue"', None, "red")
     for _ in range(2):
-        async with web.get(f"/api/jobs/{job['id']}/logs") as answer:
+        async with web.get(f"/api/jobs/{job['id']}/logs?view=full") as answer:
             (log,) = [entry for entry in (await answer.json())["items"] if entry["version"] == version]
         spans = [criterion["evidence_spans"] for criterion in log["response_payload"]["verdict"]["criteria"]]
         assert spans == [[[[8, 16], [18, 25]], [[8, 10], [18, 20]]], [], [[], [[8, 10], [18, 20]]]]
@@ -178,7 +178,7 @@ async def test_a_log_is_read_from_either_end(web: aiohttp.ClientSession, real: R
         assert [log["version"] for log in (await answer.json())["items"]] == [*range(version - 2, 0, -1)]
     async with web.get(url, params={"submission": "2"}) as answer:
         assert (await answer.json())["items"] == []
-    async with web.get(url, params={"from": str(version), "page_size": "1"}) as answer:
+    async with web.get(url, params={"from": str(version), "page_size": "1", "view": "full"}) as answer:
         (entry,) = (await answer.json())["items"]
     assert (entry["version"], entry["kind"], entry["response_payload"]["result"]) == (version, "met", "blue")
     async with web.get(url, params=[("kind", "result"), ("kind", "not_met"), ("order", "desc")]) as answer:
@@ -190,11 +190,14 @@ async def test_a_log_is_read_from_either_end(web: aiohttp.ClientSession, real: R
 async def test_lists_are_sorted_counted_and_without_bodies(web: aiohttp.ClientSession) -> None:
     ids = [(await created(web, tenant="lists", title=f"Number {n}", payload={"n": n}))["id"] for n in range(3)]
     query = {"tenant": "lists", "sort": "created_at", "page_size": "2"}
-    async with web.get("/api/jobs", params=query | {"fields": "summary"}) as answer:
+    async with web.get("/api/jobs", params=query) as answer:
         page = await answer.json()
+    for basic in ({"fields": "summary"}, {"view": "basic"}):
+        async with web.get("/api/jobs", params=query | basic) as answer:
+            assert await answer.json() == page
     assert [job["id"] for job in page["items"]] == ids[:2]
     assert all((job["payload"], job["acceptance_criteria"]) == (None, "") for job in page["items"])
-    async with web.get("/api/jobs", params=query | {"page_token": page["next_page_token"]}) as answer:
+    async with web.get("/api/jobs", params=query | {"page_token": page["next_page_token"], "view": "full"}) as answer:
         assert [(job["id"], job["payload"]) for job in (await answer.json())["items"]] == [(ids[2], {"n": 2})]
     async with web.get("/api/jobs", params={"page_token": page["next_page_token"], "sort": "-updated_at"}) as answer:
         assert (answer.status, (await answer.json())["code"]) == (422, "invalid_page_token")

@@ -133,7 +133,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         return jobs_pb.CreateJobResponse(job=_job(job), warnings=warnings)
 
     async def GetJob(self, request, context):
-        return jobs_pb.GetJobResponse(job=self._job(request.job_id, request.with_last_log))
+        return jobs_pb.GetJobResponse(job=self._job(request.job_id))
 
     async def ExplainJob(self, request, context):
         self.job(request.job_id)
@@ -157,9 +157,9 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
             found.reverse()
         start, size = int(request.page_token or 0), request.page_size or 50
         token = str(start + size) if len(found) > start + size else ""
-        jobs = [self._job(job.id, request.with_last_log) for job in found[start : start + size]]
+        jobs = [self._job(job.id) for job in found[start : start + size]]
         for job in jobs:
-            if request.with_waiting and job.id in self.waiting:
+            if job.id in self.waiting:
                 job.waiting.CopyFrom(waiting_message(self.waiting[job.id]))
         return jobs_pb.ListJobsResponse(jobs=jobs, next_page_token=token)
 
@@ -169,9 +169,9 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
     async def CountJobs(self, request, context):
         return self.counts
 
-    def _job(self, job_id, with_last_log):
+    def _job(self, job_id):
         job = self.job(job_id)
-        logs = [log for log in self.logs if with_last_log and log.job_id == job_id]
+        logs = [log for log in self.logs if log.job_id == job_id]
         bare = {"request_payload": None, "response_payload": None}
         return _job(job.model_copy(update={"last_log": logs[-1].model_copy(update=bare) if logs else None}))
 

@@ -19,7 +19,7 @@ from faults.checking.reading import Tables, quiet
 from contracts.client import JobStoreClient
 from contracts.resources import Job, JobLog, NewJob, Policy
 from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.status import RESTING
+from contracts.status import RESTING, View
 from localstack.judge import create_app as create_judge
 from support.fakes import until
 
@@ -181,7 +181,7 @@ class Asking:
     async def logged(self, job_id: str, seen: Callable[[JobLog], bool], within_s: float = WAIT_S) -> JobLog:
         """The first entry of the job's log of which `seen` is true."""
         async with asyncio.timeout(within_s):
-            async for event in self.client.watch_jobs([job_id], after=0):
+            async for event in self.client.watch_jobs([job_id], after=0, view=View.FULL):
                 if event.log is not None and seen(event.log):
                     return event.log
         raise AssertionError
@@ -191,7 +191,7 @@ class Asking:
         await self.logged(job_id, lambda entry: entry.version == 1)
 
     async def logs(self, job_id: str) -> list[JobLog]:
-        logs, _ = await self.client.list_job_logs(job_id)
+        logs, _ = await self.client.list_job_logs(job_id, view=View.FULL)
         assert [entry.version for entry in logs] == list(range(1, len(logs) + 1))
         return logs
 

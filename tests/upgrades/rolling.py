@@ -24,7 +24,7 @@ from support.system import Judge, served
 
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, NewJob, Policy
-from contracts.status import RESTING
+from contracts.status import RESTING, View
 from upgrades.pairs import KINDS, PAIRS, Pairs, pairs
 from upgrades.versions import COLUMN, REVISION
 
@@ -246,7 +246,7 @@ async def find_long_waits(running: Pairs, before: Longest, meanwhile: Longest) -
     async with JobStoreClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
         for (then, _), (now, job_id) in zip(before, meanwhile, strict=True):
             if now > then + LONGER_S:
-                logs, _ = await client.list_job_logs(job_id)
+                logs, _ = await client.list_job_logs(job_id, view=View.FULL)
                 told = ", ".join(f"{entry.kind} {entry.created_at:%T.%f} ({entry.lease})" for entry in logs)
                 problems.append(f"{job_id} waited {now:.1f} s, and none before longer than {then:.1f} s: {told}")
     return problems

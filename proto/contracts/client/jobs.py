@@ -19,8 +19,8 @@ from contracts.client.operations import OperationsClient
 from contracts.client.receipts import ReceiptsClient
 from contracts.errors import ErrorCode
 from contracts.identity import new_execution_id
-from contracts.messages.filters import job_filter_message
-from contracts.status import JobOrder, JobStatus
+from contracts.messages.filters import job_filter_message, view_number
+from contracts.status import JobOrder, JobStatus, View
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceStub
@@ -95,9 +95,9 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         response = await self._call(self._jobs.CreateJob, request)
         return self._read(response)
 
-    async def get_job(self, job_id: str, *, with_last_log: bool = False) -> Job:
-        """Return a job as it stands, with the newest entry of its log if asked for; NOT_FOUND."""
-        request = jobs_pb.GetJobRequest(job_id=job_id, with_last_log=with_last_log)
+    async def get_job(self, job_id: str, *, view: View = View.FULL) -> Job:
+        """Return a job as it stands, with the newest entry of its log; NOT_FOUND."""
+        request = jobs_pb.GetJobRequest(job_id=job_id, view=view_number(view))
         response = await self._call(self._jobs.GetJob, request)
         return self._read(response.job)
 
@@ -135,13 +135,11 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         page_size: int = 0,
         page_token: str = "",
         order: JobOrder = JobOrder.CREATED_DESC,
-        with_texts: bool = True,
-        with_last_log: bool = False,
-        with_waiting: bool = False,
+        view: View = View.BASIC,
     ) -> JobPage:
         """Return a page of the jobs that match a filter, or its fields as a mapping, which the jobstore checks.
 
-        Without texts they have no description, criteria and payload.
+        Basic jobs have no description, criteria, references and payload.
 
         A page of a search for a text may hold fewer jobs than `page_size` although there is a next page.
         """
@@ -150,9 +148,7 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
             page_size=page_size,
             page_token=page_token,
             order=jobs_pb.JobOrder.Value(f"JOB_ORDER_{order.name}"),
-            without_texts=not with_texts,
-            with_last_log=with_last_log,
-            with_waiting=with_waiting,
+            view=view_number(view),
         )
         response = await self._call(self._jobs.ListJobs, request)
         searched = response.searched if response.HasField("searched") else None
@@ -187,9 +183,12 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         submission: int | None = None,
         from_version: int | None = None,
         kinds: Sequence[str] = (),
-        with_payloads: bool = True,
+        view: View = View.BASIC,
     ) -> tuple[list[JobLog], str]:
-        """Return a page of a job's log, oldest first (100 unless `page_size` is given), and the next token or ""."""
+        """Return a page of a job's log, oldest first (100 unless `page_size` is given), and the next token or "".
+
+        Basic entries have no bodies.
+        """
         request = jobs_pb.ListJobLogsRequest(
             job_id=job_id,
             page_size=page_size,
@@ -198,7 +197,7 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
             submission=submission,
             from_version=from_version,
             kinds=kinds,
-            without_payloads=not with_payloads,
+            view=view_number(view),
         )
         response = await self._call(self._jobs.ListJobLogs, request)
         return [self._read(log) for log in response.logs], response.next_page_token
@@ -252,7 +251,8 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
 
     async def _find_live(self, job_id: str) -> str | None:
         """Return the id of a job's live execution, so that a cancel that is sent again never meets the next one."""
-        job = (await self._call(self._jobs.GetJob, jobs_pb.GetJobRequest(job_id=job_id))).job
+        request = jobs_pb.GetJobRequest(job_id=job_id, view=view_number(View.BASIC))
+        job = (await self._call(self._jobs.GetJob, request)).job
         return job.execution_id if job.live and job.execution_id else None
 
     async def cancel_execution(self, execution_id: UUID | str, reason: str | None = None) -> Job | None:
@@ -280,7 +280,7 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         job_ids: Iterable[str] = (),
         after: int | None = None,
         *,
-        with_payloads: bool = True,
+        view: View = View.BASIC,
         changes_only: bool = False,
     ) -> AsyncGenerator[WatchEvent]:
         """Yield the jobs as they stand (unless `after`, a cursor, is given), then every transition, without end.
@@ -294,7 +294,7 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
             request = jobs_pb.WatchJobsRequest(
                 job_ids=ids,
                 after=after,
-                without_payloads=not with_payloads,
+                view=view_number(view),
                 changes_only=changes_only,
                 batched=True,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from contracts.status import View
 from signoff.v1 import resources_pb2 as pb
 
 if TYPE_CHECKING:
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 def job_filter_message(job_filter: JobFilter | Mapping[str, Any]) -> pb.JobFilter:
     """Return a filter, or its fields as a mapping, as it is sent."""
     return pb.JobFilter(**_filter_fields(job_filter))
+
+
+def view_number(view: View) -> pb.View.ValueType:
+    """Return the enum value of a view."""
+    return pb.View.Value(f"VIEW_{view.name}")
 
 
 def _filter_fields(job_filter: JobFilter | Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from contracts.messages.convert import (
 )
 from contracts.messages.json_fields import get_value
 from contracts.resources import JobCounts, JobEdit, JobFacet, JobFacets, JobFilter, SavedJob
-from contracts.status import JobOrder
+from contracts.status import JobOrder, View
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as pb
 
@@ -47,6 +47,11 @@ def order_of(number: int) -> JobOrder:
     """Return the order of an enum value; newest first for UNSPECIFIED."""
     orders: dict[int, JobOrder] = {jobs_pb.JobOrder.Value(f"JOB_ORDER_{order.name}"): order for order in JobOrder}
     return orders.get(number, JobOrder.CREATED_DESC)
+
+
+def is_full(number: pb.View.ValueType, default: View = View.BASIC) -> bool:
+    """Return whether an enum value asks for the full view. ValueError: there is no such view."""
+    return (View[pb.View.Name(number).removeprefix("VIEW_")] if number else default) is View.FULL
 
 
 def warning_message(warning: CriterionWarning) -> pb.CriterionWarning:

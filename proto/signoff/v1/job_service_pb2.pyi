@@ -116,19 +116,19 @@ class GetJobRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_ID_FIELD_NUMBER: _builtins.int
-    WITH_LAST_LOG_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
-    with_last_log: _builtins.bool
-    """With its `last_log`."""
+    view: _resources_pb2.View.ValueType
+    """FULL when not set."""
     def __init__(
         self,
         *,
         job_id: _builtins.str = ...,
-        with_last_log: _builtins.bool = ...,
+        view: _resources_pb2.View.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "with_last_log", b"with_last_log"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -199,22 +199,16 @@ class ListJobsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    WITHOUT_TEXTS_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
-    WITH_LAST_LOG_FIELD_NUMBER: _builtins.int
-    WITH_WAITING_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """50 when not set, 500 at most."""
     page_token: _builtins.str
     """`next_page_token` of the page before."""
-    without_texts: _builtins.bool
-    """Leaves out description, criteria and payload."""
+    view: _resources_pb2.View.ValueType
+    """BASIC when not set."""
     order: Global___JobOrder.ValueType
-    with_last_log: _builtins.bool
-    """Each with its `last_log`."""
-    with_waiting: _builtins.bool
-    """Each that waits with why, `waiting`."""
     @_builtins.property
     def filter(self) -> _resources_pb2.JobFilter: ...
     def __init__(
@@ -222,15 +216,13 @@ class ListJobsRequest(_message.Message):
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
-        without_texts: _builtins.bool = ...,
+        view: _resources_pb2.View.ValueType = ...,
         order: Global___JobOrder.ValueType = ...,
-        with_last_log: _builtins.bool = ...,
-        with_waiting: _builtins.bool = ...,
         filter: _resources_pb2.JobFilter | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "with_last_log", b"with_last_log", "with_waiting", b"with_waiting", "without_texts", b"without_texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -563,7 +555,7 @@ class ListJobLogsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     NEWEST_FIRST_FIELD_NUMBER: _builtins.int
     SUBMISSION_FIELD_NUMBER: _builtins.int
-    WITHOUT_PAYLOADS_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     FROM_VERSION_FIELD_NUMBER: _builtins.int
     KINDS_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
@@ -573,8 +565,8 @@ class ListJobLogsRequest(_message.Message):
     newest_first: _builtins.bool
     submission: _builtins.int
     """Only entries of this submission."""
-    without_payloads: _builtins.bool
-    """Leaves out requests and responses."""
+    view: _resources_pb2.View.ValueType
+    """BASIC when not set."""
     from_version: _builtins.int
     """Begins with this version, in whatever order."""
     @_builtins.property
@@ -589,13 +581,13 @@ class ListJobLogsRequest(_message.Message):
         page_token: _builtins.str = ...,
         newest_first: _builtins.bool = ...,
         submission: _builtins.int | None = ...,
-        without_payloads: _builtins.bool = ...,
+        view: _resources_pb2.View.ValueType = ...,
         from_version: _builtins.int | None = ...,
         kinds: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_from_version", b"_from_version", "_submission", b"_submission", "from_version", b"from_version", "submission", b"submission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_from_version", b"_from_version", "_submission", b"_submission", "from_version", b"from_version", "job_id", b"job_id", "kinds", b"kinds", "newest_first", b"newest_first", "page_size", b"page_size", "page_token", b"page_token", "submission", b"submission", "without_payloads", b"without_payloads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_from_version", b"_from_version", "_submission", b"_submission", "from_version", b"from_version", "job_id", b"job_id", "kinds", b"kinds", "newest_first", b"newest_first", "page_size", b"page_size", "page_token", b"page_token", "submission", b"submission", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__from_version: _TypeAlias = _typing.Literal["from_version"]  # noqa: Y015
     _WhichOneofArgType__from_version: _TypeAlias = _typing.Literal["_from_version", b"_from_version"]  # noqa: Y015
@@ -1109,13 +1101,13 @@ class WatchJobsRequest(_message.Message):
 
     JOB_IDS_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
-    WITHOUT_PAYLOADS_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     CHANGES_ONLY_FIELD_NUMBER: _builtins.int
     BATCHED_FIELD_NUMBER: _builtins.int
     after: _builtins.int
     """Begins after this cursor; 0 is the beginning."""
-    without_payloads: _builtins.bool
-    """Leaves out the payloads of the logs."""
+    view: _resources_pb2.View.ValueType
+    """BASIC when not set."""
     changes_only: _builtins.bool
     """Begins with what changes from now on, without the jobs as they stand."""
     batched: _builtins.bool
@@ -1129,13 +1121,13 @@ class WatchJobsRequest(_message.Message):
         *,
         job_ids: _abc.Iterable[_builtins.str] | None = ...,
         after: _builtins.int | None = ...,
-        without_payloads: _builtins.bool = ...,
+        view: _resources_pb2.View.ValueType = ...,
         changes_only: _builtins.bool = ...,
         batched: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after", "batched", b"batched", "changes_only", b"changes_only", "job_ids", b"job_ids", "without_payloads", b"without_payloads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after", "batched", b"batched", "changes_only", b"changes_only", "job_ids", b"job_ids", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
     _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015

@@ -81,6 +81,28 @@ JOB_LOG_STATUS_CANCELLED: JobLogStatus.ValueType  # 8
 JOB_LOG_STATUS_MATCHING_FAILED: JobLogStatus.ValueType  # 9
 Global___JobLogStatus: _TypeAlias = JobLogStatus  # noqa: Y015
 
+class _View:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_View.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VIEW_UNSPECIFIED: _View.ValueType  # 0
+    """FULL where one job is asked for, BASIC in lists and watches."""
+    VIEW_BASIC: _View.ValueType  # 1
+    VIEW_FULL: _View.ValueType  # 2
+
+class View(_View, metaclass=_ViewEnumTypeWrapper):
+    """How much of a job or of an entry of its log is shown. Basic jobs have no description, criteria, references and payload;
+    basic entries have no bodies: no request, result, partial or verdict.
+    """
+
+VIEW_UNSPECIFIED: View.ValueType  # 0
+"""FULL where one job is asked for, BASIC in lists and watches."""
+VIEW_BASIC: View.ValueType  # 1
+VIEW_FULL: View.ValueType  # 2
+Global___View: _TypeAlias = View  # noqa: Y015
+
 class _Protocol:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -700,7 +722,7 @@ class Job(_message.Message):
     def not_before(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def last_log(self) -> Global___JobLog:
-        """The newest entry of its log, without payloads; set where it was asked for."""
+        """The newest entry of its log, without bodies; set where one job is asked for, and in lists."""
 
     @_builtins.property
     def criteria(self) -> _containers.RepeatedCompositeFieldContainer[Global___Criterion]:
@@ -708,7 +730,7 @@ class Job(_message.Message):
 
     @_builtins.property
     def waiting(self) -> Global___Waiting:
-        """Why it waits, without its place; set in lists where it was asked for and the job waits."""
+        """Why it waits, without its place; set in lists where the job waits."""
 
     @_builtins.property
     def references(self) -> _containers.ScalarMap[_builtins.int, _builtins.str]:

@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 _FINAL_STATUSES = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
 
 
-async def watch_transitions(
-    jobstore: JobStoreClient, job_id: str, *, after_version: int = 0, with_payloads: bool = False
-) -> AsyncGenerator[JobLog]:
+async def watch_transitions(jobstore: JobStoreClient, job_id: str, *, after_version: int = 0) -> AsyncGenerator[JobLog]:
     """Yield the transitions of a job after a version, until it rests or is cancelled."""
-    async with aclosing(jobstore.watch_jobs([job_id], 0, with_payloads=with_payloads)) as events:
+    async with aclosing(jobstore.watch_jobs([job_id], 0)) as events:
         async for event in events:
             if event.log is None or event.log.version <= after_version:
                 continue
@@ -43,7 +41,7 @@ async def show_until_rest(
         with told_that_it_goes_on(cli, {"job_id": job_id}, f"signoff jobs watch {job_id}"):
             async with asyncio.timeout(timeout_s):
                 await cli.learn_agents(jobstore)
-                logs = watch_transitions(jobstore, job_id, after_version=after_version, with_payloads=cli.out.as_json)
+                logs = watch_transitions(jobstore, job_id, after_version=after_version)
                 async with aclosing(logs):
                     async for log in logs:
                         cli.out.show_log(log)

@@ -18,6 +18,7 @@ from contracts.client import JobStoreClient
 from contracts.fact_keys import is_marker
 from contracts.jsontext import json_text
 from contracts.resources import JobLog
+from contracts.status import View
 from contracts.topics import TOPICS
 from faults.checking.observed import CONCLUDING, FORGED, ExecutionRow, JobRow, LogRow, Record
 from jobstore.storage.locks import Lock
@@ -118,7 +119,7 @@ async def all_jobs(client: JobStoreClient) -> list[JobRow]:
     jobs: list[JobRow] = []
     token = ""
     while True:
-        page = await client.list_matching({}, page_size=PAGE, page_token=token, with_texts=False)
+        page = await client.list_matching({}, page_size=PAGE, page_token=token)
         jobs += [JobRow(job.id, job.status, job.version, live=bool(job.live)) for job in page.jobs]
         token = page.next_page_token
         if not token:
@@ -133,7 +134,7 @@ async def all_logs(client: JobStoreClient, jobs: Iterable[JobRow]) -> list[LogRo
         rows, token = [], ""
         async with at_once:
             while True:
-                logs, token = await client.list_job_logs(job.id, page_token=token)
+                logs, token = await client.list_job_logs(job.id, page_token=token, view=View.FULL)
                 rows += [_log(entry) for entry in logs]
                 if not token:
                     return rows

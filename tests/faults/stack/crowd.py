@@ -397,7 +397,7 @@ class Crowd:
         self.watched.append(told)
         for client in islice(cycle(self.clients), first, None):
             try:
-                async for event in client.watch_jobs(after=after, with_payloads=False):
+                async for event in client.watch_jobs(after=after):
                     if event.log is not None:
                         after = event.cursor
                         told.append((event.log.job_id, event.log.version))

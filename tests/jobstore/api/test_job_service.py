@@ -17,6 +17,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import resources_pb2
 
 
 @pytest.fixture
@@ -171,9 +172,7 @@ async def test_pages_hold_every_job_once(jobs: Any) -> None:
     made = [(await jobs.CreateJob(create(labels={"run": label}), metadata=ADMINISTRATOR)).job.id for _ in range(7)]
     seen, token = [], ""
     while True:
-        request = jobs_pb.ListJobsRequest(
-            page_size=3, page_token=token, filter={"labels": {"run": label}}, without_texts=True
-        )
+        request = jobs_pb.ListJobsRequest(page_size=3, page_token=token, filter={"labels": {"run": label}})
         page = await jobs.ListJobs(request, metadata=ADMINISTRATOR)
         assert all(job.acceptance_criteria == "" for job in page.jobs)
         seen += [job.id for job in page.jobs]
@@ -181,6 +180,30 @@ async def test_pages_hold_every_job_once(jobs: Any) -> None:
         if not token:
             break
     assert seen == made[::-1]
+
+
+async def test_lists_and_watches_are_basic_and_one_job_is_whole_unless_asked_for_otherwise(jobs: Any) -> None:
+    label, basic, full = uuid4().hex, resources_pb2.VIEW_BASIC, resources_pb2.VIEW_FULL
+    made = (await jobs.CreateJob(create(labels={"run": label}, payload_json="1"), metadata=ADMINISTRATOR)).job
+    texts = {}
+    for view in (0, basic, full):
+        got = (await jobs.GetJob(jobs_pb.GetJobRequest(job_id=made.id, view=view), metadata=ADMINISTRATOR)).job
+        request = jobs_pb.ListJobsRequest(filter={"labels": {"run": label}}, view=view)
+        (listed,) = (await jobs.ListJobs(request, metadata=ADMINISTRATOR)).jobs
+        request = jobs_pb.ListJobLogsRequest(job_id=made.id, view=view)
+        (entry,) = (await jobs.ListJobLogs(request, metadata=ADMINISTRATOR)).logs
+        watch = jobs.WatchJobs(jobs_pb.WatchJobsRequest(job_ids=[made.id], view=view), metadata=ADMINISTRATOR)
+        watched = [await watch.read() for _ in range(2)][1].job
+        watch.cancel()
+        assert got.last_log.version == listed.last_log.version == 1
+        texts[view] = [(job.acceptance_criteria, job.payload_json) for job in (got, listed, watched)]
+        texts[view].append(entry.HasField("request_payload_json"))
+    whole, bare = (made.acceptance_criteria, "1"), ("", "")
+    assert texts[full] == [whole, whole, whole, True]
+    assert texts[basic] == [bare, bare, bare, False]
+    assert texts[0] == [whole, bare, bare, False]
+    status, _, _ = await refused(jobs.GetJob(jobs_pb.GetJobRequest(job_id=made.id, view=9), metadata=ADMINISTRATOR))
+    assert status is Status.INVALID_ARGUMENT
 
 
 async def test_a_batch_tells_job_by_job_and_its_key_makes_it_one(jobs: Any) -> None:

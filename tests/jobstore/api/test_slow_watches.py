@@ -23,6 +23,7 @@ from jobstore.reads.job_logs import get_settled_cursor
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import resources_pb2
 from signoff.v1.job_service_pb2_grpc import JobServiceStub, add_JobServiceServicer_to_server
 
 ENTRIES, SIZE = 40, 1 << 20
@@ -133,7 +134,7 @@ async def test_what_nobody_takes_is_let_go_and_comes_again(database: Database, r
         for versions in await take(pages, 2):
             taken += versions
         assert taken == list(range(1, 32))
-    async with aclosing(watches.read_jobs(ids)) as jobs:
+    async with aclosing(watches.read_jobs(ids, texts=True)) as jobs:
         named = [(await anext(jobs))["id"]]
         await asyncio.sleep(0.02)  # the page of the others is let go
         assert named + [job["id"] async for job in jobs] == ids
@@ -153,7 +154,7 @@ async def test_watches_that_nobody_reads_stand_still(database: Database, runner:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     watches.set_settled(settled)
-    request = jobs_pb.WatchJobsRequest(after=0, job_ids=[steps.job_id], batched=batched)
+    request = jobs_pb.WatchJobsRequest(after=0, job_ids=[steps.job_id], batched=batched, view=resources_pb2.VIEW_FULL)
     async with (
         grpc.aio.insecure_channel(f"127.0.0.1:{port}") as slow,
         grpc.aio.insecure_channel(f"localhost:{port}") as quick,

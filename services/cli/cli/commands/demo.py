@@ -23,7 +23,7 @@ from contracts.identity import new_execution_id
 from contracts.judging.verdict import Verdict
 from contracts.resources import Job, JobLog, NewAgent
 from contracts.signing import KeyUse, Secrets
-from contracts.status import JobLogStatus, Protocol
+from contracts.status import JobLogStatus, Protocol, View
 
 #: The comment with which jobs are resubmitted.
 COMMENT = "Please mention what the criterion asks for."
@@ -123,7 +123,7 @@ async def _run(cli: Session, jobstore: JobStoreClient, target: Target, jobs: lis
     by_id = {str(demo.job.id): demo for demo in jobs}
     submissions = dict.fromkeys(by_id, 1)
     unfinished = set(by_id)
-    async with aclosing(jobstore.watch_jobs(list(by_id), begin)) as events:
+    async with aclosing(jobstore.watch_jobs(list(by_id), begin, view=View.FULL)) as events:
         async for event in events:
             if event.log is None:
                 continue

@@ -11,6 +11,7 @@ from cli.session import Session, command, make_app
 from cli.views.waiting import list_agents_of
 from contracts.client import JobStoreClient
 from contracts.errors import ErrorCode
+from contracts.status import View
 
 if TYPE_CHECKING:
     from contracts.resources import JobLog
@@ -26,9 +27,9 @@ _ENTRIES_MAX = 50_000
 
 async def read_log(jobstore: JobStoreClient, job_id: str) -> "list[JobLog]":
     """Return the log of a job, oldest first. Raise CommandError where it is too long to be shown."""
-    logs, token = await jobstore.list_job_logs(job_id, page_size=500)
+    logs, token = await jobstore.list_job_logs(job_id, page_size=500, view=View.FULL)
     while token:
-        page, token = await jobstore.list_job_logs(job_id, page_size=500, page_token=token)
+        page, token = await jobstore.list_job_logs(job_id, page_size=500, page_token=token, view=View.FULL)
         logs += page
         if len(logs) > _ENTRIES_MAX:
             message = f"the log has more than {_ENTRIES_MAX} entries: read it by `signoff jobs logs {job_id}`"

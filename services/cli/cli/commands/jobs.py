@@ -15,7 +15,7 @@ from cli.views.job_list import format_count, list_agents_in, show_counts, show_j
 from cli.views.waiting import list_agents_of, show_waiting
 from cli.watching import show_until_rest, succeed_if_completed
 from contracts.client import UNCHANGED, JobStoreClient, JobStoreError
-from contracts.status import FACET_FIELDS, RESTING, JobOrder
+from contracts.status import FACET_FIELDS, RESTING, JobOrder, View
 
 if TYPE_CHECKING:
     from contracts.resources import Job
@@ -54,6 +54,9 @@ Capabilities = Annotated[
 ]
 PageSize = Annotated[
     int, typer.Option("--page-size", "--limit", min=1, max=2**31 - 1, help="How many to show; 500 at most.")
+]
+Detail = Annotated[
+    View, typer.Option("--view", case_sensitive=False, help="How much --json shows: basic leaves out texts and bodies.")
 ]
 PageToken = Annotated[
     str,
@@ -123,7 +126,7 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
 async def get(cli: Session, job_id: JobId) -> None:
     """Show one job."""
     async with cli.jobstore() as jobstore:
-        await cli.show_job(jobstore, await find_job(jobstore, job_id, with_last_log=True))
+        await cli.show_job(jobstore, await find_job(jobstore, job_id))
 
 
 @command(app, "explain")
@@ -145,12 +148,13 @@ async def list_(
     ] = JobOrder.CREATED_DESC,
     page_size: PageSize = 50,
     page_token: PageToken = "",
+    view: Detail = View.BASIC,
 ) -> None:
     """List jobs, newest first unless sorted otherwise, each that waits with why."""
     async with cli.jobstore() as jobstore:
         job_filter = await make_filter(jobstore, conditions)
         page = await jobstore.list_matching(
-            job_filter, page_size=page_size, page_token=page_token, order=sort, with_last_log=True, with_waiting=True
+            job_filter, page_size=page_size, page_token=page_token, order=sort, view=view
         )
         await cli.learn_agents(jobstore, list_agents_in(page.jobs))
     show_jobs(cli.out, page.jobs, page.next_page_token, page.searched)
@@ -191,11 +195,13 @@ async def facets(
 
 
 @command(app, "logs")
-async def logs(cli: Session, job_id: JobId, page_size: PageSize = 100, page_token: PageToken = "") -> None:
+async def logs(
+    cli: Session, job_id: JobId, page_size: PageSize = 100, page_token: PageToken = "", view: Detail = View.BASIC
+) -> None:
     """Show what was recorded about a job, oldest first."""
     async with cli.jobstore() as jobstore:
         page = await jobstore.list_job_logs(
-            await find_job_id(jobstore, job_id), page_size=page_size, page_token=page_token
+            await find_job_id(jobstore, job_id), page_size=page_size, page_token=page_token, view=view
         )
         await cli.learn_agents(jobstore)
     cli.out.show_logs(*page)

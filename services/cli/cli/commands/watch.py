@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from cli.commands.jobs import Detail
 from cli.session import Session, command, make_app
+from contracts.status import View
 
 app = make_app()
 
@@ -14,12 +16,13 @@ app = make_app()
 async def watch(
     cli: Session,
     after: Annotated[int | None, typer.Option(min=0, help="Begin after this cursor; 0 is the beginning.")] = None,
+    view: Detail = View.BASIC,
 ) -> None:
     """Show everything that happens to all jobs, until interrupted."""
     async with cli.jobstore() as jobstore:
         await cli.learn_agents(jobstore)
         begin = await jobstore.get_latest_cursor() if after is None else after
-        async with aclosing(jobstore.watch_jobs(after=begin, with_payloads=cli.out.as_json)) as events:
+        async with aclosing(jobstore.watch_jobs(after=begin, view=view)) as events:
             async for event in events:
                 if event.log is not None:
                     cli.out.show_log(event.log, f"{event.log.job_id}  ")

@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -54,10 +53,9 @@ async def find_job_ids(jobstore: JobStoreClient, given: Sequence[str]) -> list[s
     return found
 
 
-async def find_job(jobstore: JobStoreClient, given: str, *, with_last_log: bool = False) -> "Job":
+async def find_job(jobstore: JobStoreClient, given: str) -> "Job":
     """Return the job that is meant, likewise; one that is named by its id is asked for once."""
-    get = partial(jobstore.get_job, with_last_log=with_last_log)
-    return await _get(given, get, _list_jobs(jobstore, given), "job")
+    return await _get(given, jobstore.get_job, _list_jobs(jobstore, given), "job")
 
 
 async def find_agent(jobstore: JobStoreClient, given: str) -> "Agent":
@@ -132,9 +130,7 @@ def _choose(given: str, found: set[str], kind: str) -> str:
 
 async def _list_jobs(jobstore: JobStoreClient, part: str) -> AsyncIterator[str]:
     async def list_page(*, page_size: int, page_token: str) -> tuple[Sequence[Any], str]:
-        page = await jobstore.list_matching(
-            {"id_part": part}, page_size=page_size, page_token=page_token, with_texts=False
-        )
+        page = await jobstore.list_matching({"id_part": part}, page_size=page_size, page_token=page_token)
         return page.jobs, page.next_page_token
 
     async for job_id in _list_all(list_page):
@@ -178,7 +174,7 @@ def _complete(list_ids: Callable[[JobStoreClient, str], AsyncIterator[str]]) -> 
 
 
 async def _list_some_jobs(jobstore: JobStoreClient, part: str) -> AsyncIterator[str]:
-    page = await jobstore.list_matching({"text": part} if part else {}, page_size=_PAGE, with_texts=False)
+    page = await jobstore.list_matching({"text": part} if part else {}, page_size=_PAGE)
     for job in page.jobs:
         yield job.id
 

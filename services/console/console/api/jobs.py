@@ -15,7 +15,6 @@ from console.api.schemas import (
     Edit,
     Execution,
     FacetsQuery,
-    Fields,
     IdempotencyKey,
     JobCancellation,
     JobsFilter,
@@ -26,6 +25,7 @@ from console.api.schemas import (
 from contracts.client import UNCHANGED
 from contracts.fields import Strict
 from contracts.resources import Job, JobCounts, JobFacets, NewJob, SavedJob
+from contracts.status import View
 from contracts.waiting.reasons import Waiting
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
@@ -53,9 +53,7 @@ async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query
         page_size=query.page_size or 0,
         page_token=query.page_token,
         order=query.sort,
-        with_texts=query.fields is not Fields.SUMMARY,
-        with_last_log=True,
-        with_waiting=True,
+        view=query.view,
     )
     return JobsPage(items=page.jobs, next_page_token=page.next_page_token or None, searched=page.searched)
 
@@ -82,9 +80,15 @@ async def list_job_facets(jobstore: CallersJobStore, query: Annotated[FacetsQuer
     response_model=Job,
     responses={200: TAGGED, 304: {"description": "It still has the version of `If-None-Match`"}},
 )
-async def get_job(jobstore: CallersJobStore, job_id: str, response: Response, if_none_match: IfNoneMatch = None) -> Any:
+async def get_job(
+    jobstore: CallersJobStore,
+    job_id: str,
+    response: Response,
+    view: Annotated[View, Query(description="`basic` leaves out description, criteria and payload")] = View.FULL,
+    if_none_match: IfNoneMatch = None,
+) -> Any:
     """One job as it stands; its `ETag` is its version."""
-    job = await jobstore.get_job(job_id, with_last_log=True)
+    job = await jobstore.get_job(job_id, view=view)
     headers = {"ETag": etag(job.version), "Cache-Control": "private, no-cache"}
     if is_among(job.version, if_none_match):
         return Response(status_code=304, headers=headers)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
-from console.api.schemas import Fields, LogOrder, LogsQuery, Page
+from console.api.schemas import LogOrder, LogsQuery, Page
 from console.errors import MEDIA_TYPE
 from contracts.jsontext import parse_json
 from contracts.resources import JobLog
@@ -51,7 +51,7 @@ async def list_job_logs(
         submission=query.submission,
         from_version=query.from_,
         kinds=query.kind,
-        with_payloads=query.fields is not Fields.SUMMARY,
+        view=query.view,
     )
     await request.app.state.evidence.add(logs)
     return Page[JobLog].of((logs, token))

@@ -19,14 +19,16 @@ EARLIER_NAMES: Final = {
         for bound in ("min", "max")
     },
 }
+#: Parameters whose value has another name, too.
+EARLIER_VALUES: Final = {("fields", "summary"): ("view", "basic")}
 
 
 def rename_parameters(scope: Scope) -> Scope:
     """Return a scope whose query has each parameter by its name of today."""
     given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    if not any(name in EARLIER_NAMES for name, _ in given):
+    if not any(name in EARLIER_NAMES or (name, value) in EARLIER_VALUES for name, value in given):
         return scope
-    renamed = [(EARLIER_NAMES.get(name, name), value) for name, value in given]
+    renamed = [EARLIER_VALUES.get((name, value), (EARLIER_NAMES.get(name, name), value)) for name, value in given]
     return {**scope, "query_string": urlencode(renamed).encode()}
 
 

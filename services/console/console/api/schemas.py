@@ -34,7 +34,7 @@ from contracts.judging.calibration.golden import Least, Share
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.judging import NamedJudgePolicy, Validator
 from contracts.resources import Amount, Job, JobEdit, JobFilter, NewJob
-from contracts.status import FACET_FIELDS, JobOrder, JobStatus, OperationKind
+from contracts.status import FACET_FIELDS, JobOrder, JobStatus, OperationKind, View
 
 #: Items of a page. The jobstore takes the largest page for a larger one, as far as the number fits.
 PageSize = Annotated[int, Field(ge=0), AfterValidator(lambda size: min(size, 2**31 - 1))]
@@ -57,10 +57,10 @@ class PageQuery(Model):
     page_token: Annotated[str, Field(description="`next_page_token` of the page before")] = ""
 
 
-class Fields(StrEnum):
-    """How much of each item."""
+class ViewQuery(Model):
+    """Query parameter that says how much is shown."""
 
-    SUMMARY = "summary"
+    view: View = Field(View.BASIC, description="`basic` leaves out texts and bodies")
 
 
 class JobsFilter(Model):
@@ -140,12 +140,11 @@ class JobsFilter(Model):
         )
 
 
-class JobsQuery(JobsFilter, PageQuery):
+class JobsQuery(JobsFilter, PageQuery, ViewQuery):
     """Query parameters of a list of jobs: filter, order, page."""
 
     status: list[JobStatus] = Field(default_factory=list, description="any of them")
     sort: JobOrder = Field(JobOrder.CREATED_DESC, description="with `-` the newest, or the most, first")
-    fields: Fields | None = Field(None, description="`summary` leaves out description, criteria and payload")
 
 
 class FacetsQuery(JobsFilter, PageQuery):
@@ -170,7 +169,7 @@ class LogOrder(StrEnum):
     NEWEST_FIRST = "desc"
 
 
-class LogsQuery(PageQuery):
+class LogsQuery(PageQuery, ViewQuery):
     """Query parameters of a job's log: filter, order, page."""
 
     order: LogOrder = LogOrder.OLDEST_FIRST
@@ -181,7 +180,6 @@ class LogsQuery(PageQuery):
     kind: list[Annotated[str, StringConstraints(pattern=_KIND_PATTERN)]] = Field(
         default_factory=list, max_length=40, description="any of them"
     )
-    fields: Fields | None = Field(None, description="`summary` leaves out requests and responses")
 
 
 class ReceiptQuery(Model):

@@ -143,7 +143,7 @@ class LiveHub:
     async def _watch_once(self) -> None:
         if self.cursor is None:
             self._start_at(await self._jobstore.get_latest_cursor())
-        async with aclosing(self._jobstore.watch_jobs(after=self.cursor, with_payloads=False)) as events:
+        async with aclosing(self._jobstore.watch_jobs(after=self.cursor)) as events:
             async for event in events:
                 self._publish(event)
                 if not self._viewers and time.monotonic() - self._unseen_since > self._unseen_max_s:
@@ -227,7 +227,7 @@ class LiveHub:
         Return the cursor reached. So who reads nothing costs the jobstore nothing.
         """
         await viewer.wait_for_room()
-        async with aclosing(self._jobstore.watch_jobs(after=after, with_payloads=False)) as events:
+        async with aclosing(self._jobstore.watch_jobs(after=after)) as events:
             async for event in events:
                 if event.log is not None and not await viewer.feed(Change(event.log), UNREAD_MAX_S):
                     break
@@ -242,9 +242,7 @@ class LiveHub:
         assert self.cursor is not None
         until, token = self.cursor, None  # taken before the log is read, which so holds all up to it
         while token != "":
-            logs, token = await self._jobstore.list_job_logs(
-                viewer.job_id, page_size=LOGS_PAGE, page_token=token or "", with_payloads=False
-            )
+            logs, token = await self._jobstore.list_job_logs(viewer.job_id, page_size=LOGS_PAGE, page_token=token or "")
             for change in [Change(entry) for entry in logs if after < entry.cursor <= until]:
                 await viewer.feed(change)
         return until

@@ -12,11 +12,11 @@ from contracts.errors import ErrorCode
 from contracts.identity import new_execution_id
 from contracts.lint import find_warnings
 from contracts.messages import convert, json_fields
-from contracts.messages.job_requests import edit_of, job_filter_of, order_of, warning_message
+from contracts.messages.job_requests import edit_of, is_full, job_filter_of, order_of, warning_message
 from contracts.messages.operations import batch_message
 from contracts.messages.waiting import waiting_message
 from contracts.resources import JobFilter, NewJob
-from contracts.status import JobOrder
+from contracts.status import JobOrder, View
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,
@@ -83,12 +83,12 @@ class JobService(JobServiceServicer):
         return pb.CreateJobResponse(job=job, warnings=_make_warnings(view["acceptance_criteria"]))
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
+        texts = is_full(request.view, View.FULL)
         async with self._database.session() as session:
-            view = await get_job(session, request.job_id)
+            view = await get_job(session, request.job_id, texts=texts)
             if view is None:
                 raise _make_unknown_error(request.job_id)
-            if request.with_last_log:
-                await add_last_logs(session, [view])
+            await add_last_logs(session, [view])
         return pb.GetJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ExplainJob(self, request: pb.ExplainJobRequest, context: Context) -> pb.ExplainJobResponse:
@@ -109,12 +109,10 @@ class JobService(JobServiceServicer):
                 chosen=job_filter_of(request.filter),
                 order=order,
                 after=parse_page_token(request, partial(_parse_place, order)),
-                texts=not request.without_texts,
+                texts=is_full(request.view),
             )
-            if request.with_last_log:
-                await add_last_logs(connection, page.views)
-            if request.with_waiting:
-                await add_waiting(connection, page.views, self._runner.terms.alive_s)
+            await add_last_logs(connection, page.views)
+            await add_waiting(connection, page.views, self._runner.terms.alive_s)
         as_text = wants_text(context)
         messages = [convert.job_message(view, as_text=as_text) for view in page.views]
         last = page.next and tuple(map(_format_value, page.next))
@@ -163,7 +161,7 @@ class JobService(JobServiceServicer):
                     from_version=request.from_version if request.HasField("from_version") else None,
                     kinds=request.kinds,
                 ),
-                payloads=not request.without_payloads,
+                payloads=is_full(request.view),
             )
             if not logs and await get_job(connection, request.job_id) is None:
                 raise _make_unknown_error(request.job_id)
@@ -243,14 +241,14 @@ class JobService(JobServiceServicer):
 
     async def WatchJobs(self, request: pb.WatchJobsRequest, context: Context) -> AsyncIterator[pb.WatchJobsResponse]:
         as_text = wants_text(context)
-        job_ids = list(request.job_ids)
+        job_ids, texts = list(request.job_ids), is_full(request.view)
         cursor = await self._watches.resolve_cursor(request.after if request.HasField("after") else None)
         yield pb.WatchJobsResponse(cursor=cursor)
         if not request.HasField("after") and not request.changes_only:
-            async for view in self._watches.read_jobs(job_ids):
+            async for view in self._watches.read_jobs(job_ids, texts=texts):
                 yield pb.WatchJobsResponse(cursor=cursor, job=convert.job_message(view, as_text=as_text))
         rest_s = BATCHED_REST_S if request.batched else 0.0
-        changes = self._watches.read_changes(cursor, job_ids, payloads=not request.without_payloads, rest_s=rest_s)
+        changes = self._watches.read_changes(cursor, job_ids, payloads=texts, rest_s=rest_s)
         async for page in changes:
             logs = (convert.job_log_message(entry, as_text=as_text) for entry in _take_all(page))
             limit = len(page) if request.batched else 1

@@ -80,12 +80,13 @@ class Watches:
             async with asyncio.timeout(max_s - min_s):
                 await more.wait()
 
-    async def read_jobs(self, job_ids: Sequence[str]) -> AsyncIterator[JobView]:
+    async def read_jobs(self, job_ids: Sequence[str], *, texts: bool) -> AsyncIterator[JobView]:
         """Yield the jobs named, or all, as `job_message` takes them, by id."""
         last, read = "", 0
         for limit in _choose_sizes():
             async with self._take_turn(read) as limit_max, self._read.transaction() as connection:
-                page = deque(await list_jobs_after(connection, last, min(limit, limit_max), job_ids))
+                found = await list_jobs_after(connection, last, min(limit, limit_max), job_ids, texts=texts)
+                page = deque(found)
             if not page:
                 return
             read += len(page)

@@ -70,9 +70,10 @@ def _read_policy(text: str) -> Policy:
     return Policy.model_validate_json(text)
 
 
-async def get_job(connection: Connection, job_id: str) -> JobView | None:
+async def get_job(connection: Connection, job_id: str, *, texts: bool = True) -> JobView | None:
     """Return a job as `job_message` takes it, or None where there is none of that id."""
-    row = (await connection.execute(select(*JOB_COLUMNS, *TEXTS).where(jobs.c.id == job_id))).one_or_none()
+    columns = (*JOB_COLUMNS, *(TEXTS if texts else NO_TEXTS))
+    row = (await connection.execute(select(*columns).where(jobs.c.id == job_id))).one_or_none()
     return None if row is None else make_job_view(row)
 
 
@@ -94,16 +95,17 @@ async def add_waiting(connection: Connection, views: Sequence[JobView], alive_s:
 
 
 async def list_jobs_after(
-    connection: Connection, job_id: str, limit: int, job_ids: Sequence[str] = ()
+    connection: Connection, job_id: str, limit: int, job_ids: Sequence[str] = (), *, texts: bool = True
 ) -> list[JobView]:
     """Return the next jobs after an id, in the order of ids, of `job_ids` or of all; call within a transaction.
 
     A page may hold fewer than the limit; it is empty only when there are no more.
     """
-    query = select(*JOB_COLUMNS, *TEXTS).where(jobs.c.id > job_id).order_by(jobs.c.id).limit(limit)
+    columns = (*JOB_COLUMNS, *(TEXTS if texts else NO_TEXTS))
+    query = select(*columns).where(jobs.c.id > job_id).order_by(jobs.c.id).limit(limit)
     rows, _ = await fetch_page(
         connection,
         query.where(jobs.c.id == any_(literal(list(job_ids), ARRAY(Text)))) if job_ids else query,
-        bodies=True,
+        bodies=texts,
     )
     return [make_job_view(row) for row in rows]

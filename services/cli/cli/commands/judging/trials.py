@@ -107,7 +107,7 @@ async def draft(
     if not how.job_ids:
         chosen = {"statuses": sorted(RESTING), **conditions}
         async with cli.jobstore() as jobstore:
-            page = await jobstore.list_matching(await make_filter(jobstore, chosen), page_size=last, with_texts=False)
+            page = await jobstore.list_matching(await make_filter(jobstore, chosen), page_size=last)
         if not page.jobs:
             raise CommandError("no job matches that has a result", code=ErrorCode.NOTHING_MATCHES)
         how, conditions = How([job.id for job in page.jobs], how.name, how.key, how.dry_run, how.yes, how.wait), {}
@@ -143,9 +143,7 @@ async def _read_job(jobstore: "JobStoreClient", job_id: str) -> dict[str, Any]:
     from contracts.jsontext import parse_json  # noqa: PLC0415 - heavy, and only needed here
 
     job = await jobstore.get_job(job_id)
-    logs, _ = await jobstore.list_job_logs(
-        job_id, page_size=1, newest_first=True, kinds=["result"], with_payloads=False
-    )
+    logs, _ = await jobstore.list_job_logs(job_id, page_size=1, newest_first=True, kinds=["result"])
     if not logs:
         raise CommandError(f"{job_id} has no result", code=ErrorCode.NO_RESULT)
     return {

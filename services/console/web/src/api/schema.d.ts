@@ -1829,12 +1829,6 @@ export interface components {
             not_before?: string | null;
         };
         /**
-         * Fields
-         * @description How much of each item.
-         * @enum {string}
-         */
-        Fields: "summary";
-        /**
          * Flip
          * @description A verdict that is another than before, on the same result.
          */
@@ -4421,6 +4415,12 @@ export interface components {
             keys?: string[];
         };
         /**
+         * View
+         * @description How much of a job or of an entry of its log is shown: BASIC leaves out texts and bodies.
+         * @enum {string}
+         */
+        View: "basic" | "full";
+        /**
          * Waiting
          * @description Why an execution waits, or a job for which an agent is looked for. One that does not wait has no reasons.
          */
@@ -4589,6 +4589,54 @@ export interface components {
             log: components["schemas"]["JobLog"];
         };
         /**
+         * JudgeModel
+         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
+         */
+        JudgeModelInput: {
+            /** Model */
+            model: string;
+            /**
+             * Family
+             * @description models of one family err alike; a further ask is best made of another
+             */
+            family?: string | null;
+            /**
+             * Api
+             * @description found out when not set
+             */
+            api?: ("chat" | "responses") | null;
+            /** Base Url */
+            base_url?: string | null;
+            /**
+             * Key
+             * @description the name of a key in the validators' settings, never the key itself
+             */
+            key?: string | null;
+            /**
+             * Parameters
+             * @description sent with every ask, such as temperature
+             */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Input Usd
+             * @description the price of a million tokens; when not set, as it is known
+             */
+            input_usd?: number | null;
+            /**
+             * Cached Usd
+             * @description of a million input tokens read from a prompt cache; when not set, as of any others
+             */
+            cached_usd?: number | null;
+            /** Output Usd */
+            output_usd?: number | null;
+            /** Timeout S */
+            timeout_s?: number | null;
+            /** Thinking Tokens */
+            thinking_tokens?: number | null;
+        };
+        /**
          * JudgePolicy
          * @description How results are judged, by name and version. A version never changes.
          */
@@ -4653,6 +4701,129 @@ export interface components {
              * @description the version of the prompt; when not set, the validator's
              */
             prompt?: number | null;
+        };
+        /**
+         * JobFilter
+         * @description Jobs by what they are; all that is given must hold.
+         */
+        JobFilterInput: {
+            /** Statuses */
+            statuses?: components["schemas"]["JobStatus"][];
+            /** Agent Id */
+            agent_id?: string | null;
+            /** Tenant */
+            tenant?: string | null;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * Batch Id
+             * @description the items of a batch, or of any other operation
+             */
+            batch_id?: string | null;
+            /**
+             * Created After
+             * @description or at this time
+             */
+            created_after?: string | null;
+            /** Created Before */
+            created_before?: string | null;
+            /**
+             * Text
+             * @description its words, or how they begin; or what stands in the id or the title of the newest
+             */
+            text?: string | null;
+            /**
+             * Cancelled
+             * @description whether the last execution was cancelled
+             */
+            cancelled?: boolean | null;
+            /**
+             * Codes
+             * @description any of them: why the last execution was not completed
+             */
+            codes?: string[];
+            /**
+             * Criterion Not Met
+             * @description the text of a required criterion that the last verdict did not pass
+             */
+            criterion_not_met?: string | null;
+            /**
+             * Cost Usd Min
+             * @description or as much; jobs whose last execution ended
+             */
+            cost_usd_min?: number | null;
+            /**
+             * Cost Usd Max
+             * @description or as much
+             */
+            cost_usd_max?: number | null;
+            /**
+             * Duration S Min
+             * @description or as long
+             */
+            duration_s_min?: number | null;
+            /**
+             * Duration S Max
+             * @description or as long
+             */
+            duration_s_max?: number | null;
+            /**
+             * Id Part
+             * @description how the id begins or ends
+             */
+            id_part?: string | null;
+            /**
+             * Not Agent Ids
+             * @description none of them; a job without an agent matches
+             */
+            not_agent_ids?: string[];
+            /**
+             * Not Tenants
+             * @description none of them
+             */
+            not_tenants?: string[];
+            /**
+             * Not Labels
+             * @description `name:value`; none of them is on the job
+             */
+            not_labels?: string[];
+            /**
+             * Not Batch Ids
+             * @description an item of none of them
+             */
+            not_batch_ids?: string[];
+            /**
+             * Not Codes
+             * @description none of them
+             */
+            not_codes?: string[];
+            /**
+             * Not Criteria Not Met
+             * @description the last verdict did not pass any of them: left out
+             */
+            not_criteria_not_met?: string[];
+        };
+        /**
+         * Criterion
+         * @description One criterion of a job. Its string is its line of the text form.
+         */
+        CriterionInput: {
+            /** Text */
+            text: string;
+            /**
+             * Required
+             * @description one that is not is judged and does not decide
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Kind
+             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
+             * @default meets
+             */
+            kind: string;
         };
         /**
          * Policy
@@ -4761,72 +4932,28 @@ export interface components {
             criteria_set?: string | null;
         };
         /**
-         * JudgeModel
-         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
+         * Stage
+         * @description One step of judging.
+         *
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
          */
-        JudgeModelInput: {
-            /** Model */
-            model: string;
-            /**
-             * Family
-             * @description models of one family err alike; a further ask is best made of another
-             */
-            family?: string | null;
-            /**
-             * Api
-             * @description found out when not set
-             */
-            api?: ("chat" | "responses") | null;
-            /** Base Url */
-            base_url?: string | null;
-            /**
-             * Key
-             * @description the name of a key in the validators' settings, never the key itself
-             */
-            key?: string | null;
-            /**
-             * Parameters
-             * @description sent with every ask, such as temperature
-             */
-            parameters?: {
-                [key: string]: unknown;
-            };
-            /**
-             * Input Usd
-             * @description the price of a million tokens; when not set, as it is known
-             */
-            input_usd?: number | null;
-            /**
-             * Cached Usd
-             * @description of a million input tokens read from a prompt cache; when not set, as of any others
-             */
-            cached_usd?: number | null;
-            /** Output Usd */
-            output_usd?: number | null;
-            /** Timeout S */
-            timeout_s?: number | null;
-            /** Thinking Tokens */
-            thinking_tokens?: number | null;
-        };
-        /**
-         * Criterion
-         * @description One criterion of a job. Its string is its line of the text form.
-         */
-        CriterionInput: {
-            /** Text */
-            text: string;
-            /**
-             * Required
-             * @description one that is not is judged and does not decide
-             * @default true
-             */
-            required: boolean;
+        StageInput: {
             /**
              * Kind
-             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
-             * @default meets
+             * @enum {string}
              */
-            kind: string;
+            kind: "checks" | "single" | "quorum" | "cascade";
+            /**
+             * Judges
+             * @description none: the validator's own
+             */
+            judges?: components["schemas"]["JudgeModelInput"][];
+            /**
+             * Votes
+             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
+             */
+            votes?: number | null;
         };
         /**
          * LoopStep
@@ -4861,133 +4988,6 @@ export interface components {
              */
             check?: string | null;
         };
-        /**
-         * Stage
-         * @description One step of judging.
-         *
-         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
-         *     and the second where the first is unsure or its quotations fail.
-         */
-        StageInput: {
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "checks" | "single" | "quorum" | "cascade";
-            /**
-             * Judges
-             * @description none: the validator's own
-             */
-            judges?: components["schemas"]["JudgeModelInput"][];
-            /**
-             * Votes
-             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
-             */
-            votes?: number | null;
-        };
-        /**
-         * JobFilter
-         * @description Jobs by what they are; all that is given must hold.
-         */
-        JobFilterInput: {
-            /** Statuses */
-            statuses?: components["schemas"]["JobStatus"][];
-            /** Agent Id */
-            agent_id?: string | null;
-            /** Tenant */
-            tenant?: string | null;
-            /** Labels */
-            labels?: {
-                [key: string]: string;
-            };
-            /**
-             * Batch Id
-             * @description the items of a batch, or of any other operation
-             */
-            batch_id?: string | null;
-            /**
-             * Created After
-             * @description or at this time
-             */
-            created_after?: string | null;
-            /** Created Before */
-            created_before?: string | null;
-            /**
-             * Text
-             * @description its words, or how they begin; or what stands in the id or the title of the newest
-             */
-            text?: string | null;
-            /**
-             * Cancelled
-             * @description whether the last execution was cancelled
-             */
-            cancelled?: boolean | null;
-            /**
-             * Codes
-             * @description any of them: why the last execution was not completed
-             */
-            codes?: string[];
-            /**
-             * Criterion Not Met
-             * @description the text of a required criterion that the last verdict did not pass
-             */
-            criterion_not_met?: string | null;
-            /**
-             * Cost Usd Min
-             * @description or as much; jobs whose last execution ended
-             */
-            cost_usd_min?: number | null;
-            /**
-             * Cost Usd Max
-             * @description or as much
-             */
-            cost_usd_max?: number | null;
-            /**
-             * Duration S Min
-             * @description or as long
-             */
-            duration_s_min?: number | null;
-            /**
-             * Duration S Max
-             * @description or as long
-             */
-            duration_s_max?: number | null;
-            /**
-             * Id Part
-             * @description how the id begins or ends
-             */
-            id_part?: string | null;
-            /**
-             * Not Agent Ids
-             * @description none of them; a job without an agent matches
-             */
-            not_agent_ids?: string[];
-            /**
-             * Not Tenants
-             * @description none of them
-             */
-            not_tenants?: string[];
-            /**
-             * Not Labels
-             * @description `name:value`; none of them is on the job
-             */
-            not_labels?: string[];
-            /**
-             * Not Batch Ids
-             * @description an item of none of them
-             */
-            not_batch_ids?: string[];
-            /**
-             * Not Codes
-             * @description none of them
-             */
-            not_codes?: string[];
-            /**
-             * Not Criteria Not Met
-             * @description the last verdict did not pass any of them: left out
-             */
-            not_criteria_not_met?: string[];
-        };
     };
     responses: never;
     parameters: never;
@@ -5000,6 +5000,8 @@ export interface operations {
     list_jobs: {
         parameters: {
             query?: {
+                /** @description `basic` leaves out texts and bodies */
+                view?: components["schemas"]["View"];
                 /** @description items a page, 500 at most; as many as are usual without it */
                 page_size?: number | null;
                 /** @description `next_page_token` of the page before */
@@ -5046,8 +5048,6 @@ export interface operations {
                 status?: components["schemas"]["JobStatus"][];
                 /** @description with `-` the newest, or the most, first */
                 sort?: components["schemas"]["JobOrder"];
-                /** @description `summary` leaves out description, criteria and payload */
-                fields?: components["schemas"]["Fields"] | null;
             };
             header?: never;
             path?: never;
@@ -5230,7 +5230,10 @@ export interface operations {
     };
     get_job: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `basic` leaves out description, criteria and payload */
+                view?: components["schemas"]["View"];
+            };
             header?: {
                 /** @description entity tags that the caller has */
                 "if-none-match"?: string | null;
@@ -6040,6 +6043,8 @@ export interface operations {
     list_job_logs: {
         parameters: {
             query?: {
+                /** @description `basic` leaves out texts and bodies */
+                view?: components["schemas"]["View"];
                 /** @description items a page, 500 at most; as many as are usual without it */
                 page_size?: number | null;
                 /** @description `next_page_token` of the page before */
@@ -6051,8 +6056,6 @@ export interface operations {
                 from?: number | null;
                 /** @description any of them */
                 kind?: string[];
-                /** @description `summary` leaves out requests and responses */
-                fields?: components["schemas"]["Fields"] | null;
             };
             header?: never;
             path: {

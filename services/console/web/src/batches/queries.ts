@@ -79,7 +79,7 @@ export function endedJobsQuery(batch: Operation, outcomes: Outcomes) {
     queryKey: [...batchKeys.items(batch.id, outcomes), "jobs", Math.min(countItems(batch, outcomes), REASONS_MAX)],
     placeholderData: keepPreviousData,
     queryFn: ({ signal }): Promise<Page<Job>> => {
-      const query = { batch_id: batch.id, status: outcomes, page_size: REASONS_MAX, fields: "summary" };
+      const query = { batch_id: batch.id, status: outcomes, page_size: REASONS_MAX };
       return api.get("/api/jobs", { query, signal });
     },
   });

@@ -40,7 +40,7 @@ export function useJobSearch(text: string): FoundJobs {
     placeholderData: keepPreviousData,
     retry: false,
     queryFn: ({ signal }): Promise<JobsPage> =>
-      api.get("/api/jobs", { query: { text: sought, page_size: JOBS_SHOWN, fields: "summary" }, signal }),
+      api.get("/api/jobs", { query: { text: sought, page_size: JOBS_SHOWN }, signal }),
   });
   if (wanted.length < SEARCH_MIN_CHARS) return { jobs: NONE, message: "" };
   if (found.error) return { jobs: NONE, message: `No jobs could be found: ${toApiError(found.error).title}.` };

@@ -29,7 +29,7 @@ async function readNewest(id: string, known: readonly JobLog[], signal: AbortSig
   let cursor: string | null | undefined = "";
   let first = Number.POSITIVE_INFINITY;
   do {
-    const page: Page<JobLog> = await readSummaries(
+    const page: Page<JobLog> = await readEntries(
       id,
       { order: "desc", page_size: NEWEST_SIZE, page_token: cursor },
       signal,
@@ -47,7 +47,7 @@ export function olderLogsQuery(id: string, before: number) {
   return infiniteQueryOptions({
     queryKey: [...jobKeys.entries(id), "before", before],
     queryFn: ({ pageParam, signal }) =>
-      readSummaries(id, { order: "desc", page_size: OLDER_SIZE, from: pageParam }, signal),
+      readEntries(id, { order: "desc", page_size: OLDER_SIZE, from: pageParam }, signal),
     initialPageParam: before - 1,
     getNextPageParam: ({ items }) => (items.at(-1)?.version ?? 1) - 1 || undefined,
     staleTime: Number.POSITIVE_INFINITY,
@@ -65,7 +65,7 @@ export function milestonesQuery(id: string) {
         order: "desc",
         page_size: MILESTONES_MAX,
       };
-      return { items: (await readSummaries(id, query, signal)).items.toReversed() };
+      return { items: (await readEntries(id, query, signal)).items.toReversed() };
     },
   });
 }
@@ -76,7 +76,7 @@ export function entryQuery(id: string, version: number) {
     queryKey: [...jobKeys.entries(id), version],
     staleTime: Number.POSITIVE_INFINITY,
     queryFn: async ({ signal }): Promise<JobLog | null> => {
-      const { items } = await readEntries(id, { from: version, page_size: 1 }, signal);
+      const { items } = await readEntries(id, { from: version, page_size: 1, view: "full" }, signal);
       return items.find((entry) => entry.version === version) ?? null;
     },
   });
@@ -85,9 +85,6 @@ export function entryQuery(id: string, version: number) {
 function readEntries(id: string, query: Query, signal: AbortSignal): Promise<Page<JobLog>> {
   return api.get("/api/jobs/{job_id}/logs", { path: { job_id: id }, query, signal });
 }
-
-const readSummaries = (id: string, query: Query, signal: AbortSignal) =>
-  readEntries(id, { ...query, fields: "summary" }, signal);
 
 const REQUESTS = ["created", "assigned", "matched", "handed_on", "requested", "edited"];
 const FAILURES = ["call_failed", "attempt_failed", "lapsed", "matching_failed"];

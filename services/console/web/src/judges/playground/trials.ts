@@ -56,7 +56,7 @@ export function judgedJobQuery(id: string) {
     queryKey: ["judged-job", id],
     staleTime: 0,
     queryFn: async ({ client, signal }): Promise<{ job: Job; entry: JobLog | null }> => {
-      const query = { kind: ["result", "met", "not_met"], order: "desc", page_size: 1, fields: "summary" };
+      const query = { kind: ["result", "met", "not_met"], order: "desc", page_size: 1 };
       const [job, found] = await Promise.all([
         client.fetchQuery(jobQuery(id)),
         api.get("/api/jobs/{job_id}/logs", { path: { job_id: id }, query, signal }),
@@ -73,7 +73,7 @@ export const lastJobsQuery = queryOptions({
   staleTime: 0,
   enabled: false,
   queryFn: async ({ signal }): Promise<Job[]> => {
-    const query = { status: ["COMPLETED", "REJECTED", "RESUBMISSION_REQUIRED"], page_size: LAST, fields: "summary" };
+    const query = { status: ["COMPLETED", "REJECTED", "RESUBMISSION_REQUIRED"], page_size: LAST };
     const page: JobsPage = await api.get("/api/jobs", { query, signal });
     return page.items;
   },

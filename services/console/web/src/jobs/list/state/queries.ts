@@ -27,7 +27,6 @@ export function jobsQuery(search: JobsSearch) {
       refuseUnknown(search);
       const query = {
         ...toJobsQuery(search, Date.now()),
-        fields: "summary",
         page_size: PAGE_SIZE,
         page_token: pageParam,
       };

@@ -29,7 +29,6 @@ export function useNewJobCount(search: JobsSearch, jobs: readonly Job[]): number
     queryFn: ({ signal }): Promise<JobsPage> => {
       const query = {
         ...toJobsQuery(withoutSort(search), Date.now()),
-        fields: "summary" as const,
         page_size: COUNTED_MAX,
       };
       return api.get("/api/jobs", { query, signal });

@@ -35,7 +35,7 @@ export function useReadWaiting(search: JobsSearch, jobs: readonly Job[]): Waitin
     retry: false,
     refetchInterval: ({ state }) => (isOpen(state.data ?? UNKNOWN) ? SOON_MS : EVERY_MS),
     queryFn: async ({ signal }) => {
-      const query = { ...toJobsQuery(search, Date.now()), fields: "summary" as const, page_size: PAGE_SIZE };
+      const query = { ...toJobsQuery(search, Date.now()), page_size: PAGE_SIZE };
       const found = new Map<string, Waiting>();
       let cursor: string | null | undefined = "";
       for (let page = 0; page < pages && cursor != null; page++) {
