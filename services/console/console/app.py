@@ -21,6 +21,7 @@ from console.client_limits import ClientLimits
 from console.config import ConsoleSettings
 from console.connections import Connection
 from console.evidence import EvidenceSpans
+from console.heads import Heads
 from console.live.hub import LiveHub
 from console.page import Page
 from console.request_ids import RequestIds
@@ -66,6 +67,7 @@ def create_app(
     app.state.receipt_keys = receipts.KeptKeys(jobstore)
     # Event streams are not compressed: the middleware leaves text/event-stream as it is.
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_MIN_BYTES, compresslevel=COMPRESSION_LEVEL)
+    app.add_middleware(Heads)
     errors.install(app)
     for part in (jobs, logs, receipts, batches, operations, judgings, agents, judges, limits, overview, events, pages):
         app.include_router(part.router)

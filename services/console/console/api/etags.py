@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 from fastapi import Header
 
 from console.errors import MEDIA_TYPE, ProblemError
+from console.heads import GZIP
 from contracts.errors import ErrorCode
 
 IfNoneMatch = Annotated[str | None, Header(description="entity tags that the caller has")]
@@ -32,7 +33,7 @@ def is_among(version: int, if_none_match: str | None) -> bool:
     """Return whether `If-None-Match` names this version."""
     if if_none_match is None:
         return False
-    return if_none_match.strip() == "*" or str(version) in {tag[2] for tag in _TAG.finditer(if_none_match)}
+    return if_none_match.strip() == "*" or str(version) in {_name(tag) for tag in _TAG.finditer(if_none_match)}
 
 
 def version_of(if_match: str | None, version: int | None) -> int | None:
@@ -40,10 +41,15 @@ def version_of(if_match: str | None, version: int | None) -> int | None:
     if if_match is None or if_match.strip() == "*":
         return version
     tag = _TAG.fullmatch(if_match.strip())  # [1]: weak, which If-Match never matches; [2]: the version
-    if tag is None or tag[1] or not _VERSION.fullmatch(tag[2]) or version not in {None, int(tag[2])}:
+    if tag is None or tag[1] or not _VERSION.fullmatch(_name(tag)) or version not in {None, int(_name(tag))}:
         raise ProblemError(
             412,
             ErrorCode.VERSION_CONFLICT,
             "If-Match: no version of a job has this entity tag; send the ETag of its last answer.",
         )
-    return int(tag[2])
+    return int(_name(tag))
+
+
+def _name(tag: re.Match[str]) -> str:
+    """Return what an entity tag names: that of a compressed body names the same version."""
+    return tag[2].removesuffix(GZIP)

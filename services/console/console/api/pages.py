@@ -98,18 +98,18 @@ async def show_page(request: Request) -> Response:
 
 
 for path in PAGES:
-    router.add_api_route(path, show_page, methods=["GET", "HEAD"], include_in_schema=False)
+    router.add_api_route(path, show_page, include_in_schema=False)
 
 
-@router.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
+@router.get("/docs", include_in_schema=False)
 async def show_docs(request: Request) -> Response:
     """Return the page that describes the API."""
     docs: Response = request.app.state.page.show_docs()
     return docs
 
 
-@router.api_route("/icon.svg", methods=["GET", "HEAD"], include_in_schema=False)
-@router.api_route("/assets/{name}", methods=["GET", "HEAD"], include_in_schema=False)
+@router.get("/icon.svg", include_in_schema=False)
+@router.get("/assets/{name}", include_in_schema=False)
 async def get_file(request: Request) -> Response:
     """Return a file of the page; its name changes with its content, so that browsers keep it for ever."""
     file: Response | None = request.app.state.page.find_file(request, request.url.path[1:])

@@ -1,0 +1,70 @@
+"""HEAD is answered wherever GET is, and a compressed body has an entity tag of its own."""
+
+import asyncio
+
+import pytest
+
+from contracts.resources import NewJob
+
+#: Of each answer its own.
+OWN = {"date", "x-request-id", "x-server-time", "content-security-policy"}
+
+
+@pytest.fixture
+async def poem(jobstore):
+    text = "It rhymes, " * 200
+    return await jobstore.add(
+        NewJob(id="poem", title="a poem", description=text, acceptance_criteria="x", agent_id="a")
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/jobs",
+        "/api/jobs/poem",
+        "/api/jobs/nobody",
+        "/api/agents",
+        "/api/health",
+        "/api/receipt-keys",
+        "/",
+        "/docs",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+async def test_head_is_answered_as_get_without_the_body(http, poem, path, encoding):
+    assert poem
+    headers = {"Accept-Encoding": encoding}
+    async with http.get(path, headers=headers) as get, http.head(path, headers=headers) as head:
+        assert head.status == get.status
+        assert await head.read() == b""
+        said = [
+            {name: value for name, value in each.headers.items() if name.lower() not in OWN} for each in (get, head)
+        ]
+    assert said[0] == said[1]
+
+
+async def test_the_head_of_a_stream_ends_and_holds_no_place(http):
+    async with asyncio.timeout(10):
+        for _ in range(9):  # of three viewers at most
+            async with http.head("/api/events") as head:
+                assert (head.status, head.content_type) == (200, "text/event-stream")
+
+
+async def test_a_path_without_get_has_no_head(http):
+    async with http.head("/api/jobs/poem/execute") as head:
+        assert (head.status, head.headers["Allow"]) == (405, "POST")
+
+
+async def test_a_compressed_body_has_its_own_entity_tag_and_either_names_the_version(http, poem):
+    url, tags = "/api/jobs/poem", {}
+    for encoding in ("gzip", "identity"):
+        async with http.get(url, headers={"Accept-Encoding": encoding}) as answer:
+            tags[encoding] = answer.headers["ETag"]
+            assert "Accept-Encoding" in answer.headers["Vary"]
+    assert tags == {"gzip": f'"{poem.version}-gzip"', "identity": f'"{poem.version}"'}
+    for tag in tags.values():
+        async with http.get(url, headers={"If-None-Match": f'"9", W/{tag}'}) as answer:
+            assert (answer.status, answer.headers["ETag"]) == (304, tag)
+    async with http.get(url, headers={"If-None-Match": '"9-gzip"'}) as answer:
+        assert answer.status == 200
