@@ -53,7 +53,8 @@ class World:
         """Execute a new job of the tenant."""
         whole: dict[str, Any] = {"title": "A job", "acceptance_criteria": "Is not empty", "tenant": "press", **fields}
         job = await self.client.create_job(NewJob(id=f"job-{uuid4().hex}", agent_id=agent, **whole))
-        return await self.client.execute_job(job.id)
+        await self.client.execute_job(job.id)
+        return await self.client.get_job(job.id)
 
     async def limit(self, name: str, **fields: Any) -> None:
         """Set a limit."""

@@ -127,12 +127,17 @@ class ErrorCode(StrEnum):
         Answer(None, 503, is_retryable=True),
         "Too many event streams are open: connect again later, or close some.",
     )
+    IDEMPOTENCY_KEY_REUSED = (
+        auto(),
+        _INVALID,
+        "The idempotency key is that of another request: use a key of its own for each request.",
+    )
     # What is not there.
     UNKNOWN_JOB = auto(), _NOT_FOUND, "No job has this id: correct it, or create the job first."
     UNKNOWN_EXECUTION = (
         auto(),
         _NOT_FOUND,
-        "No such execution of this job is known: correct the id; old ones are forgotten.",
+        "No such execution is known, or none of this job: correct the id.",
     )
     UNKNOWN_AGENT = auto(), _NOT_FOUND, "No agent has this id: correct it, or register the agent first."
     UNKNOWN_BATCH = auto(), _NOT_FOUND, "No batch or operation has this id: correct it."
@@ -157,7 +162,6 @@ class ErrorCode(StrEnum):
     # What contradicts what stands.
     JOB_CONFLICT = auto(), _CONFLICT, "Another job has this id: choose another id, or use that job."
     AGENT_CONFLICT = auto(), _CONFLICT, "Another agent has this id: choose another, or change that agent."
-    BATCH_CONFLICT = auto(), _CONFLICT, "Another batch has this id or key: choose another."
     EXECUTION_CONFLICT = auto(), _CONFLICT, "The execution id is another job's, or was cancelled: choose another."
     VERSION_CONFLICT = auto(), _STALE, "It has changed since it was read: read it again, and decide anew."
     JUDGE_POLICY_CONFLICT = auto(), _STALE, "The policy has a newer version: look at it, and change that one."

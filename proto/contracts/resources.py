@@ -41,6 +41,7 @@ from contracts.status import (
     Circuit,
     Delivery,
     EmptyResult,
+    ExecutionState,
     JobLogStatus,
     JobStatus,
     OperationState,
@@ -222,6 +223,28 @@ class SavedJob(Job):
     """A job as the answer to creating or editing it shows it."""
 
     warnings: list[CriterionWarning] = Field(default_factory=list, description="of its criteria, which were accepted")
+
+
+class Execution(Model):
+    """One request to run a job, and what became of it, whatever ran later."""
+
+    id: UUID
+    job_id: str | None = Field(None, description="none where it was cancelled before anybody asked for it")
+    submission: int = Field(1, description="the number of the job's submission that it makes")
+    agent_id: str | None = None
+    state: ExecutionState
+    attempt: int = Field(0, description="attempts that have begun")
+    spent_calls: int = Field(0, description="calls that failed or were lost")
+    max_calls: int | None = Field(None, description="calls that its policy allows in all")
+    batch_id: UUID | None = None
+    not_before: datetime | None = Field(None, description="it begins no earlier")
+    deadline_at: datetime | None = None
+    judge: str | None = Field(None, description="the version of the judge policy, frozen at the request")
+    code: str | None = Field(None, description="why it was not completed")
+    cost_usd: float | None = Field(None, description="spent when it ended, or by now, as far as calls reported it")
+    tokens: int | None = None
+    created_at: datetime = Field(description="when it was requested")
+    ended_at: datetime | None = None
 
 
 class JobLog(Model):

@@ -30,6 +30,20 @@ class JobLogStatus(StrEnum):
     MATCHING_FAILED = "MATCHING_FAILED"
 
 
+class ExecutionState(StrEnum):
+    """Where an execution stands: how far it is, or what its id was answered."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    JUDGING = "JUDGING"
+    COMPLETED = "COMPLETED"
+    RESUBMISSION_REQUIRED = "RESUBMISSION_REQUIRED"
+    REJECTED = "REJECTED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    REFUSED = "REFUSED"
+
+
 #: A job at one of these stays there until somebody asks for more.
 RESTING = frozenset(
     {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED},

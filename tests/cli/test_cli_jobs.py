@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from grpc import StatusCode
@@ -293,9 +294,23 @@ async def test_an_execution_is_cancelled_by_its_id_with_or_without_its_job(signo
     ran = await signoff("jobs", "cancel", "--execution-id", execution_id)
     assert "nobody has asked for it yet" in ran.out
     ran = await signoff("jobs", "cancel", "--execution-id", execution_id, "--json")
-    assert ran.json == {"execution_id": execution_id, "job": None}
+    assert (ran.json["id"], ran.json["state"]) == (execution_id, "CANCELLED")
     assert [each.job_id for each in jobstore.asked(jobs_pb.CancelJobRequest)] == ["poem", "", ""]
     assert (await signoff("jobs", "cancel")).status == 2
+
+
+async def test_an_execution_is_shown_by_its_id(signoff, jobstore):
+    await jobstore.add(poem(payload={"ends": "COMPLETED"}))
+    execution_id = "0199d5a8-0000-7000-8000-000000000001"
+    await signoff("jobs", "execute", "poem", "--execution-id", execution_id)
+    ran = await signoff("executions", "get", execution_id)
+    assert "COMPLETED" in ran.out
+    assert "poem" in ran.out
+    ran = await signoff("executions", "get", execution_id, "--json")
+    assert (ran.json["job_id"], ran.json["state"]) == ("poem", "COMPLETED")
+    unknown = await signoff("executions", "get", str(uuid4()))
+    assert unknown.status == 1
+    assert "there is no execution" in unknown.err
 
 
 async def test_a_cancel_that_comes_too_late_is_no_success(signoff, jobstore):

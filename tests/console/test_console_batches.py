@@ -59,9 +59,9 @@ async def test_a_batch_is_asked_for_in_one_way(http, jobstore, body):
 
 
 async def test_a_key_of_another_batch_is_a_conflict(http, jobstore):
-    jobstore.refusals["ExecuteJobs"] = Refusal(StatusCode.ALREADY_EXISTS, "batch_conflict")
+    jobstore.refusals["ExecuteJobs"] = Refusal(StatusCode.INVALID_ARGUMENT, "idempotency_key_reused")
     status, problem = await post(http, "/api/batches", {"job_ids": ["a"]})
-    assert (status, problem["code"]) == (409, "batch_conflict")
+    assert (status, problem["code"]) == (422, "idempotency_key_reused")
 
 
 async def test_batches_are_listed_newest_first_and_their_jobs_by_batch(http, jobstore):

@@ -1,6 +1,7 @@
 """Jobs over REST: what goes in and what comes out."""
 
 import json
+from uuid import uuid4
 
 import pytest
 
@@ -61,10 +62,16 @@ async def test_one_idempotency_key_creates_one_job(http, jobstore):
 
 async def test_one_idempotency_key_is_one_execution(http, jobstore):
     job = await create(http, agent_id="writer")
-    for _ in range(2):
+    for status, replayed in ((201, None), (200, "true")):
         async with http.post(f"/api/jobs/{job['id']}/execute", headers={"Idempotency-Key": "k"}) as answer:
-            assert answer.status == 200
-            assert (await answer.json())["id"] == job["id"]
+            assert (answer.status, answer.headers.get("Idempotency-Replayed")) == (status, replayed)
+            execution = await answer.json()
+            assert execution["job_id"] == job["id"]
+            assert answer.headers["Location"] == f"/api/executions/{execution['id']}"
+    async with http.get(f"/api/executions/{execution['id']}") as answer:
+        assert (answer.status, await answer.json()) == (200, execution)
+    async with http.get(f"/api/executions/{uuid4()}") as answer:
+        assert (answer.status, (await answer.json())["code"]) == (404, "unknown_execution")
     assert len({request.execution_id for request in jobstore.asked(jobs_pb.ExecuteJobRequest)}) == 1
     assert [log.status for log in jobstore.logs] == ["ASSIGNED", "ASSIGNED", "IN_PROGRESS"]
 
@@ -74,7 +81,7 @@ async def test_an_execution_id_in_the_body_comes_before_the_key(http):
     execution_id = "0199d5a8-0000-7000-8000-000000000001"
     url, key = f"/api/jobs/{job['id']}/execute", {"Idempotency-Key": "k"}
     async with http.post(url, json={"execution_id": execution_id}, headers=key) as answer:
-        assert (await answer.json())["execution_id"] == execution_id
+        assert (await answer.json())["id"] == execution_id
 
 
 async def test_a_job_is_assigned_with_or_without_a_payload(http):
@@ -106,7 +113,8 @@ async def test_an_execution_is_cancelled_by_its_id(http, jobstore):
     async with http.post(f"/api/jobs/{job['id']}/cancel", json={"execution_id": execution_id}) as answer:
         assert (await answer.json())["id"] == job["id"]
     async with http.post(f"/api/executions/{execution_id}/cancel", json={"reason": "too late"}) as answer:
-        assert await answer.json() == {"execution_id": execution_id, "job": None}
+        cancelled = await answer.json()
+    assert (cancelled["id"], cancelled["state"]) == (execution_id, "CANCELLED")
     asked = jobstore.asked(jobs_pb.CancelJobRequest)
     assert [(each.job_id, each.execution_id, each.reason) for each in asked] == [
         (job["id"], execution_id, ""),
@@ -218,7 +226,7 @@ async def test_a_job_is_read_with_the_newest_entry_of_its_log(http, jobstore):
 async def test_an_execution_may_begin_later(http, jobstore):
     job = await create(http, agent_id="writer")
     async with http.post(f"/api/jobs/{job['id']}/execute", json={"not_before": "2100-01-01T00:00:00Z"}) as answer:
-        assert answer.status == 200
+        assert answer.status == 201
     (asked,) = jobstore.asked(jobs_pb.ExecuteJobRequest)
     assert asked.not_before.ToJsonString() == "2100-01-01T00:00:00Z"
     async with http.post(f"/api/jobs/{job['id']}/execute", json={"not_before": "2100-01-01T00:00:00"}) as answer:

@@ -103,7 +103,7 @@ async def test_a_job_is_edited_at_the_version_that_is_meant(web: aiohttp.ClientS
 async def test_what_is_live_is_not_edited(web: aiohttp.ClientSession) -> None:
     job = await created(web)
     async with web.post(f"/api/jobs/{job['id']}/execute") as answer:
-        assert (await answer.json())["live"] is True
+        assert (await answer.json())["state"] == "WAITING"
     async with web.patch(f"/api/jobs/{job['id']}", json={"title": "Another"}) as answer:
         assert (answer.status, (await answer.json())["code"]) == (409, "execution_live")
 

@@ -51,8 +51,16 @@ HOSTILE: list[Any] = [
 ]
 MODELS = [
     *(resources.NewJob, resources.JobEdit, resources.JobFilter, resources.Policy, resources.NewAgent, resources.Limit),
-    *(schemas.JobsQuery, schemas.LogsQuery, schemas.Edit, schemas.Assignment, schemas.Execution, schemas.Resubmission),
-    *(schemas.JobCancellation, schemas.NewBatch, schemas.Retry, events.ExecuteRequested, events.JobStatusReported),
+    *(
+        schemas.JobsQuery,
+        schemas.LogsQuery,
+        schemas.Edit,
+        schemas.Assignment,
+        schemas.NewExecution,
+        schemas.Resubmission,
+    ),
+    *(schemas.Resubmission, schemas.JobCancellation, schemas.NewBatch, schemas.Retry, events.ExecuteRequested),
+    events.JobStatusReported,
 ]
 FOREIGN = re.compile(
     r"^[A-Z](?!TF)|: [A-Z][a-z]+ (?:should|error|required)|should (?:be|have|match)|Field required|pattern|\^"

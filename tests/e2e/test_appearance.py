@@ -68,8 +68,8 @@ async def pages(system: System, agent: Agent) -> dict[str, str]:
     await system.client.execute_job("look-waiting")
     for name in agents.keys() - {"running"} | {"rejected"}:
         await system.at_rest(f"look-{name}")
-    again = await system.client.resubmit_job("look-not-met")
-    await system.logged(again.id, lambda log: log.submission == 2 and log.status == "RESUBMISSION_REQUIRED")
+    await system.client.resubmit_job("look-not-met")
+    await system.logged("look-not-met", lambda log: log.submission == 2 and log.status == "RESUBMISSION_REQUIRED")
     found = {
         path.strip("/").replace("/{_}", "") or "jobs": path for path in PAGES if path != "/jobs" and "{" not in path
     }

@@ -141,7 +141,7 @@ async def test_with_the_full_width_nothing_lies_over_the_verdict(visitor: Visito
     job_id = await done(system, agent, "Build it twice", {"text": "It has a roof."}, acceptance_criteria=criteria)
     agent.answers[job_id] = lambda _: {"text": "It has a door."}
     again = await system.client.resubmit_job(job_id)
-    await system.logged(job_id, lambda log: log.version > again.version and log.kind == "not_met")
+    await system.logged(job_id, lambda log: log.execution_id == again.id and log.kind == "not_met")
     page = await visitor.arrive(f"/jobs/{job_id}", size=(1280, 800))
     await settled(page)
     await page.keyboard.press("f")

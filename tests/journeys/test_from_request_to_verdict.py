@@ -49,7 +49,7 @@ async def test_a_result_is_resubmitted_with_the_feedback_and_then_accepted(syste
     assert (await system.at_rest(job.id)).status is JobStatus.RESUBMISSION_REQUIRED
 
     async with system.http.post(f"/api/jobs/{job.id}/resubmit") as answer:
-        assert answer.status == 200, await answer.text()
+        assert answer.status == 201, await answer.text()
     await system.logged(job.id, lambda entry: entry.status is JobLogStatus.COMPLETED)
 
     (_, first), (_, second) = agent.calls[job.id]

@@ -13,7 +13,6 @@ from faults.checking.reading import GROUPS, Tables, differences, quiet, topics
 from support.system import Agent, Judge, System
 
 from contracts.events import CancelRequested
-from contracts.identity import new_execution_id
 from contracts.status import JobStatus
 from contracts.topics import REPLAY_HEADER
 
@@ -108,7 +107,7 @@ async def test_records_a_day_old_that_are_published_again_change_nothing_and_cal
     job = await system.create(policy={"max_submissions": 2})
     done = await system.client.execute_job(job.id)
     await system.at_rest(job.id)
-    cancel = CancelRequested(execution_id=done.execution_id or new_execution_id(), job_id=job.id)
+    cancel = CancelRequested(execution_id=done.id, job_id=job.id)
     await system.producer.send_and_wait("cancel-requested", cancel.model_dump_json().encode(), key=job.id.encode())
     kafka, tables = system.endpoints["kafka"], Tables(system.endpoints["postgres"])
     assert await quiet(tables, kafka, 30) is None

@@ -51,7 +51,7 @@ async def test_a_job_rests_once_its_agent_makes_no_progress(system: System, agen
 
     agent.answers[job.id] = lambda _: {"text": "It is blue."}
     async with system.http.post(f"/api/jobs/{job.id}/resubmit") as answer:
-        assert answer.status == 200, await answer.text()
+        assert answer.status == 201, await answer.text()
     await system.logged(job.id, lambda entry: entry.status is L.COMPLETED)
     assert (await system.client.get_job(job.id)).submission == 4
 

@@ -13,8 +13,10 @@ import grpc
 
 from contracts.jsontext import json_text, parse_json
 from contracts.lint import find_warnings
+from contracts.messages import REPLAYED
 from contracts.messages.convert import (
     agent_message,
+    execution_message,
     job_log_message,
     job_message,
     new_agent_of,
@@ -25,11 +27,12 @@ from contracts.messages.job_requests import warning_message
 from contracts.messages.json_fields import get_json
 from contracts.messages.waiting import waiting_message
 from contracts.receipts.keys import PublicKey
-from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob
-from contracts.status import JobLogStatus, JobStatus
+from contracts.resources import Agent, Execution, Job, JobLog, NewAgent, NewJob
+from contracts.status import ExecutionState, JobLogStatus, JobStatus
 from contracts.waiting.reasons import Waiting
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import resources_pb2
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer, add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer, add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
@@ -67,7 +70,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         self.judging = FakeJudgings()
         self.outage: str | None = None  # why health checks are not answered SERVING
         self.held: asyncio.Event | None = None  # what lists wait for
-        self._executions: set[str] = set()
+        self.executions: dict[str, Execution] = {}
         self.changed = asyncio.Condition()
 
     def asked(self, kind: type[Any]) -> list[Any]:
@@ -105,19 +108,25 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         self.jobs[job_id] = job
         return await self.record(job_id, JobLogStatus.ASSIGNED if new.agent_id else JobLogStatus.PENDING)
 
-    async def execute(self, job_id: str, execution_id: str, ends: Iterable[JobStatus] = (JobStatus.ASSIGNED,)) -> Job:
+    async def execute(
+        self, job_id: str, execution_id: str, ends: Iterable[JobStatus] = (JobStatus.ASSIGNED,)
+    ) -> Execution:
         job = self.job(job_id)
-        if execution_id in self._executions:
-            return job
+        if execution_id in self.executions:
+            return self.executions[execution_id]
         if job.status not in {JobStatus.ASSIGNED, JobStatus.FAILED, *ends}:
             raise Refusal(Status.FAILED_PRECONDITION, "illegal_transition", f"the job is {job.status}")
-        self._executions.add(execution_id)
+        named = {"id": UUID(execution_id), "job_id": job_id, "submission": job.submission, "agent_id": job.agent_id}
+        execution = Execution(**named, state=ExecutionState.WAITING, created_at=datetime.now(UTC))
+        self.executions[execution_id] = execution
         self.jobs[job_id] = job.model_copy(update={"execution_id": UUID(execution_id)})
-        requested = await self.record(job_id, JobLogStatus.ASSIGNED)
+        await self.record(job_id, JobLogStatus.ASSIGNED)
         await self.record(job_id, JobLogStatus.IN_PROGRESS, attempt=1)
         if isinstance(job.payload, dict) and "ends" in job.payload:
             await self.record(job_id, JobLogStatus(job.payload["ends"]), attempt=1, message="as the payload said")
-        return requested
+            ended = {"state": ExecutionState(job.payload["ends"]), "ended_at": datetime.now(UTC)}
+            self.executions[execution_id] = execution.model_copy(update=ended)
+        return execution
 
     def job(self, job_id: str) -> Job:
         if job_id not in self.jobs:
@@ -190,18 +199,28 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
 
     async def ExecuteJob(self, request, context):
         execution_id = request.execution_id or id_of(request.idempotency_key)
-        return jobs_pb.ExecuteJobResponse(job=_job(await self.execute(request.job_id, execution_id)))
+        if execution_id in self.executions:
+            context.set_trailing_metadata((REPLAYED,))
+        return jobs_pb.ExecuteJobResponse(execution=_execution(await self.execute(request.job_id, execution_id)))
+
+    async def GetExecution(self, request, context):
+        if request.execution_id not in self.executions:
+            raise Refusal(Status.NOT_FOUND, "unknown_execution", f"there is no execution {request.execution_id}")
+        return jobs_pb.GetExecutionResponse(execution=_execution(self.executions[request.execution_id]))
 
     async def ResubmitJob(self, request, context):
         ends = (JobStatus.RESUBMISSION_REQUIRED,)
         job = self.job(request.job_id)
         self.jobs[job.id] = job.model_copy(update={"payload": {"ends": "COMPLETED"}, "submission": job.submission + 1})
         execution_id = request.execution_id or id_of(request.idempotency_key)
-        return jobs_pb.ResubmitJobResponse(job=_job(await self.execute(job.id, execution_id, ends)))
+        return jobs_pb.ResubmitJobResponse(execution=_execution(await self.execute(job.id, execution_id, ends)))
 
     async def CancelJob(self, request, context):
         if not request.job_id:
-            return jobs_pb.CancelJobResponse()
+            cancelled = {"state": ExecutionState.CANCELLED, "created_at": datetime.now(UTC)}
+            execution = self.executions.get(request.execution_id)
+            execution = execution or Execution(id=UUID(request.execution_id), **cancelled)
+            return jobs_pb.CancelJobResponse(execution=_execution(execution.model_copy(update=cancelled)))
         self.job(request.job_id)
         job = await self.record(request.job_id, JobLogStatus.CANCELLED, message=request.reason or None)
         return jobs_pb.CancelJobResponse(job=_job(job))
@@ -319,6 +338,10 @@ async def _abort(context: Any, refusal: Refusal) -> None:
     if refusal.code is not None:
         context.set_trailing_metadata((("signoff-code", refusal.code),))
     await context.abort(refusal.status, str(refusal))
+
+
+def _execution(execution: Execution) -> resources_pb2.Execution:
+    return execution_message(execution.model_dump())
 
 
 def _job(job: Job) -> Any:

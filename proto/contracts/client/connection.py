@@ -3,7 +3,7 @@
 import copy
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 import grpc
 from grpc import ChannelCredentials as Credentials
@@ -69,6 +69,7 @@ class Connection:
         self._credentials = credentials
         self._timeout_s = timeout_s
         self._metadata = _make_metadata(token)
+        self._on_replay: Callable[[], None] | None = None
         self._read = read or _read_resource
 
     async def __aenter__(self) -> Self:
@@ -78,10 +79,13 @@ class Connection:
     async def __aexit__(self, *_: object) -> None:
         await self._channel.close()
 
-    def with_token(self, token: str | None) -> Self:
-        """Return a client on this connection for another caller. It works as long as this one is open."""
+    def with_token(self, token: str | None, on_replay: Callable[[], None] | None = None) -> Self:
+        """Return a client on this connection for another caller. It works as long as this one is open.
+
+        `on_replay` is called where a request is answered as an earlier one was, under its key or the id that it names.
+        """
         client = copy.copy(self)
-        client._metadata = _make_metadata(token)  # noqa: SLF001 - its own
+        client._metadata, client._on_replay = _make_metadata(token), on_replay  # noqa: SLF001 - its own
         return client
 
     def reading(self, read: Callable[[Any], Any]) -> Self:
@@ -93,10 +97,17 @@ class Connection:
     async def _call(
         self, method: Callable[..., Awaitable[Response]], request: Any, *, timeout_s: float | None = None
     ) -> Response:
+        options = {"timeout": timeout_s or self._timeout_s, "metadata": self._metadata}
         try:
-            return await method(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
+            if self._on_replay is None:
+                return await method(request, **options)
+            call = await cast("Any", method).end(request, **options)
+            response: Response = await call
         except grpc.aio.AioRpcError as error:
             raise JobStoreError.of(error) from None
+        if messages.REPLAYED in tuple(await call.trailing_metadata() or ()):
+            self._on_replay()
+        return response
 
     async def _stream(self, method: Callable[..., Any], request: Any) -> AsyncGenerator[Any]:
         """Yield the responses of one stream. Return where connecting again may help, else raise JobStoreError."""

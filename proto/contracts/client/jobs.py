@@ -29,6 +29,7 @@ from signoff.v1.job_service_pb2_grpc import JobServiceStub
 if TYPE_CHECKING:
     from contracts.resources import (
         Agent,
+        Execution,
         Job,
         JobCounts,
         JobEdit,
@@ -74,7 +75,7 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
 
         async with JobStoreClient("localhost:50051", token) as jobstore:
             job = await jobstore.create_job(NewJob(title=..., acceptance_criteria=..., agent_id="writer"))
-            job = await jobstore.execute_job(job.id)
+            execution = await jobstore.execute_job(job.id)
             async for event in jobstore.watch_jobs([job.id]):
                 ...
 
@@ -229,12 +230,17 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         *,
         idempotency_key: str | None = None,
         not_before: datetime | None = None,
-    ) -> Job:
+    ) -> Execution:
         """Request an execution of the job with its assigned payload. With one id or key, it is one execution."""
         parameters: dict[str, Any] = {**_name_execution(execution_id, idempotency_key), "not_before": not_before}
         request = jobs_pb.ExecuteJobRequest(job_id=job_id, **parameters)
         response = await self._call(self._jobs.ExecuteJob, request)
-        return self._read(response.job)
+        return self._read(response.execution)
+
+    async def get_execution(self, execution_id: UUID | str) -> Execution:
+        """Return an execution as it stands; NOT_FOUND."""
+        request = jobs_pb.GetExecutionRequest(execution_id=str(execution_id))
+        return self._read((await self._call(self._jobs.GetExecution, request)).execution)
 
     async def cancel_job(
         self,
@@ -255,11 +261,11 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         job = (await self._call(self._jobs.GetJob, request)).job
         return job.execution_id if job.live and job.execution_id else None
 
-    async def cancel_execution(self, execution_id: UUID | str, reason: str | None = None) -> Job | None:
-        """Cancel an execution, also one that nobody has asked for yet. Return its job, None where it is not known."""
+    async def cancel_execution(self, execution_id: UUID | str, reason: str | None = None) -> Execution:
+        """Cancel an execution, also one that nobody has asked for yet, and return it."""
         request = jobs_pb.CancelJobRequest(reason=reason, execution_id=str(execution_id))
         response = await self._call(self._jobs.CancelJob, request)
-        return self._read(response.job) if response.HasField("job") else None
+        return self._read(response.execution)
 
     async def resubmit_job(
         self,
@@ -268,12 +274,12 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         *,
         idempotency_key: str | None = None,
         comment: str | None = None,
-    ) -> Job:
+    ) -> Execution:
         """Request the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback and a comment."""
         name = _name_execution(execution_id, idempotency_key)
         request = jobs_pb.ResubmitJobRequest(job_id=job_id, comment=comment, **name)
         response = await self._call(self._jobs.ResubmitJob, request)
-        return self._read(response.job)
+        return self._read(response.execution)
 
     async def watch_jobs(
         self,

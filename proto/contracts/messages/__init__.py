@@ -9,6 +9,8 @@ from typing import Final
 
 #: Metadata of a caller that wants JSON as a google.protobuf.Value, which rounds numbers, rather than as text.
 JSON_AS_VALUE: Final = ("signoff-json", "value")
+#: Trailing metadata of an answer that repeats that of an earlier request, under its idempotency key or id.
+REPLAYED: Final = ("idempotency-replayed", "true")
 
 _MODULES: Final = frozenset(
     {"answers", "convert", "job_requests", "json_fields", "judging", "judgings", "operations", "views"}

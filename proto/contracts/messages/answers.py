@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from contracts.messages.convert import agent_of, job_log_of, job_of, limit_of
+from contracts.messages.convert import agent_of, execution_of, job_log_of, job_of, limit_of
 from contracts.messages.job_requests import job_counts_of, job_facets_of, saved_job_of
 from contracts.messages.judging import (
     criteria_set_of,
@@ -27,6 +27,7 @@ from signoff.v1 import resources_pb2 as pb
 _READERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     pb.Job: job_of,
     pb.JobLog: job_log_of,
+    pb.Execution: execution_of,
     pb.Agent: agent_of,
     pb.Limit: limit_of,
     pb.Operation: operation_of,

@@ -13,8 +13,8 @@ from contracts.criteria import CRITERIA_MAX, Criterion, parse_stored_criteria
 from contracts.jsontext import json_text
 from contracts.messages.json_fields import get_value, put_json
 from contracts.messages.waiting import past_wait_messages, past_waits_of, waiting_message, waiting_of
-from contracts.resources import Agent, Job, JobLog, Limit, NewAgent, NewJob, NewLimit, Policy
-from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, Protocol, Resubmit
+from contracts.resources import Agent, Execution, Job, JobLog, Limit, NewAgent, NewJob, NewLimit, Policy
+from contracts.status import Circuit, Delivery, EmptyResult, ExecutionState, JobLogStatus, JobStatus, Protocol, Resubmit
 from signoff.v1 import resources_pb2 as pb
 
 #: The fields of a job, and of an entry of its log, that are on the wire as they are in resources.
@@ -28,6 +28,8 @@ _LOG: Final = {
     *("submission", "event_id", "cursor", "progress", "cost_usd", "tokens", "kind", "max_calls"),
     *("spent_calls", "actor", "duration_s"),
 }
+#: Times of an execution.
+_TIMES: Final = ("not_before", "deadline_at", "created_at", "ended_at")
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 #: Policies that were read last. Jobs have few different ones, and to make one takes as long as all else of a job.
 _POLICIES_MAX: Final = 1_000
@@ -211,6 +213,24 @@ def job_of(message: pb.Job) -> Job:
         updated_at=_time(message.updated_at),
         last_log=job_log_of(message.last_log) if message.HasField("last_log") else None,
         waiting=waiting_of(message.waiting) if message.HasField("waiting") else None,
+    )
+
+
+def execution_message(execution: Mapping[str, Any]) -> pb.Execution:
+    """Return an execution as it is sent: the fields of Execution."""
+    times = {name: _stamp(at) for name in _TIMES if (at := execution[name]) is not None}
+    fields = {name: value for name, value in execution.items() if name not in _TIMES and value is not None}
+    words = {"id": str(execution["id"]), "batch_id": _str(execution["batch_id"])}
+    state = _enum(pb.ExecutionState, "EXECUTION_STATE", execution["state"])
+    return pb.Execution(**fields | words | times | {"state": state})
+
+
+def execution_of(message: pb.Execution) -> Execution:
+    """Return an execution as received."""
+    return Execution(
+        **fields_of(message, Execution.model_fields.keys() - {*_TIMES, "state"}),
+        **{name: time_of(message, name) for name in _TIMES},
+        state=ExecutionState(_word(pb.ExecutionState, "EXECUTION_STATE", message.state)),
     )
 
 

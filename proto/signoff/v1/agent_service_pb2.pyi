@@ -26,7 +26,7 @@ class CreateAgentRequest(_message.Message):
     AGENT_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
-    """At most 255 characters. Instead of an id: the same key is the same agent."""
+    """As of CreateJob, of the tenant `default`."""
     @_builtins.property
     def agent(self) -> _resources_pb2.NewAgent: ...
     def __init__(

@@ -68,7 +68,9 @@ class CreateJobRequest(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
-    """At most 255 characters. Instead of an id: within a tenant the same key is the same job."""
+    """At most 255 characters. Within its tenant and this method a key is one request: the same again has the same answer,
+    with the trailing metadata `idempotency-replayed: true`; another is INVALID_ARGUMENT, `idempotency_key_reused`.
+    """
     @_builtins.property
     def job(self) -> _resources_pb2.NewJob: ...
     def __init__(
@@ -688,7 +690,7 @@ class ExecuteJobRequest(_message.Message):
     execution_id: _builtins.str
     """A UUID, best version 7; the jobstore chooses one when it is not set."""
     idempotency_key: _builtins.str
-    """At most 255 characters. Instead of an id: for one job the same key is the same execution."""
+    """As of CreateJob; the tenant is the job's."""
     @_builtins.property
     def not_before(self) -> _timestamp_pb2.Timestamp:
         """It begins no earlier."""
@@ -720,21 +722,62 @@ Global___ExecuteJobRequest: _TypeAlias = ExecuteJobRequest  # noqa: Y015
 class ExecuteJobResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    JOB_FIELD_NUMBER: _builtins.int
+    EXECUTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def job(self) -> _resources_pb2.Job: ...
+    def execution(self) -> _resources_pb2.Execution:
+        """The one that this request made, as it stands."""
+
     def __init__(
         self,
         *,
-        job: _resources_pb2.Job | None = ...,
+        execution: _resources_pb2.Execution | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExecuteJobResponse: _TypeAlias = ExecuteJobResponse  # noqa: Y015
+
+@_typing.final
+class GetExecutionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    execution_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        execution_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetExecutionRequest: _TypeAlias = GetExecutionRequest  # noqa: Y015
+
+@_typing.final
+class GetExecutionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def execution(self) -> _resources_pb2.Execution: ...
+    def __init__(
+        self,
+        *,
+        execution: _resources_pb2.Execution | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetExecutionResponse: _TypeAlias = GetExecutionResponse  # noqa: Y015
 
 @_typing.final
 class ExecuteJobsRequest(_message.Message):
@@ -746,9 +789,7 @@ class ExecuteJobsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
-    """At most 255 characters. For jobs of the same tenants the same key is the same batch; with other jobs ALREADY_EXISTS,
-    `batch_conflict`.
-    """
+    """As of CreateJob; the tenant is the filter's, or else `default`."""
     name: _builtins.str
     """Of the batch."""
     @_builtins.property
@@ -1017,18 +1058,24 @@ class CancelJobResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_FIELD_NUMBER: _builtins.int
+    EXECUTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def job(self) -> _resources_pb2.Job:
         """The job as it stands; not set where only an execution was named that nobody has asked for yet."""
+
+    @_builtins.property
+    def execution(self) -> _resources_pb2.Execution:
+        """The execution that was named, as it stands."""
 
     def __init__(
         self,
         *,
         job: _resources_pb2.Job | None = ...,
+        execution: _resources_pb2.Execution | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "job", b"job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "job", b"job"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1079,17 +1126,19 @@ Global___ResubmitJobRequest: _TypeAlias = ResubmitJobRequest  # noqa: Y015
 class ResubmitJobResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    JOB_FIELD_NUMBER: _builtins.int
+    EXECUTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def job(self) -> _resources_pb2.Job: ...
+    def execution(self) -> _resources_pb2.Execution:
+        """The one that this request made, as it stands."""
+
     def __init__(
         self,
         *,
-        job: _resources_pb2.Job | None = ...,
+        execution: _resources_pb2.Execution | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

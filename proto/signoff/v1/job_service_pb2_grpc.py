@@ -90,6 +90,11 @@ class JobServiceStub:
                 request_serializer=signoff_dot_v1_dot_job__service__pb2.ExecuteJobRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_job__service__pb2.ExecuteJobResponse.FromString,
                 _registered_method=True)
+        self.GetExecution = channel.unary_unary(
+                '/signoff.v1.JobService/GetExecution',
+                request_serializer=signoff_dot_v1_dot_job__service__pb2.GetExecutionRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_job__service__pb2.GetExecutionResponse.FromString,
+                _registered_method=True)
         self.ExecuteJobs = channel.unary_unary(
                 '/signoff.v1.JobService/ExecuteJobs',
                 request_serializer=signoff_dot_v1_dot_job__service__pb2.ExecuteJobsRequest.SerializeToString,
@@ -198,6 +203,13 @@ class JobServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetExecution(self, request, context):
+        """NOT_FOUND, `unknown_execution`: nothing is known of the id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExecuteJobs(self, request, context):
         """Executes many jobs; the response says of each job whether it was accepted.
         """
@@ -289,6 +301,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.ExecuteJob,
                     request_deserializer=signoff_dot_v1_dot_job__service__pb2.ExecuteJobRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_job__service__pb2.ExecuteJobResponse.SerializeToString,
+            ),
+            'GetExecution': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExecution,
+                    request_deserializer=signoff_dot_v1_dot_job__service__pb2.GetExecutionRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_job__service__pb2.GetExecutionResponse.SerializeToString,
             ),
             'ExecuteJobs': grpc.unary_unary_rpc_method_handler(
                     servicer.ExecuteJobs,
@@ -614,6 +631,33 @@ class JobService:
             '/signoff.v1.JobService/ExecuteJob',
             signoff_dot_v1_dot_job__service__pb2.ExecuteJobRequest.SerializeToString,
             signoff_dot_v1_dot_job__service__pb2.ExecuteJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExecution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.JobService/GetExecution',
+            signoff_dot_v1_dot_job__service__pb2.GetExecutionRequest.SerializeToString,
+            signoff_dot_v1_dot_job__service__pb2.GetExecutionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,6 +56,8 @@ class JobServiceStub:
     """Refused with `execution_live` while an execution of the job is live."""
     ExecuteJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ExecuteJobRequest, _job_service_pb2.ExecuteJobResponse]
     """Runs the payload of the latest ASSIGNED log. Asking twice with one execution_id is one execution."""
+    GetExecution: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetExecutionRequest, _job_service_pb2.GetExecutionResponse]
+    """NOT_FOUND, `unknown_execution`: nothing is known of the id."""
     ExecuteJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ExecuteJobsRequest, _job_service_pb2.ExecuteJobsResponse]
     """Executes many jobs; the response says of each job whether it was accepted."""
     GetBatch: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetBatchRequest, _job_service_pb2.GetBatchResponse]
@@ -95,6 +97,8 @@ class JobServiceAsyncStub(JobServiceStub):
     """Refused with `execution_live` while an execution of the job is live."""
     ExecuteJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ExecuteJobRequest, _job_service_pb2.ExecuteJobResponse]  # type: ignore[assignment]
     """Runs the payload of the latest ASSIGNED log. Asking twice with one execution_id is one execution."""
+    GetExecution: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetExecutionRequest, _job_service_pb2.GetExecutionResponse]  # type: ignore[assignment]
+    """NOT_FOUND, `unknown_execution`: nothing is known of the id."""
     ExecuteJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ExecuteJobsRequest, _job_service_pb2.ExecuteJobsResponse]  # type: ignore[assignment]
     """Executes many jobs; the response says of each job whether it was accepted."""
     GetBatch: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetBatchRequest, _job_service_pb2.GetBatchResponse]  # type: ignore[assignment]
@@ -197,6 +201,14 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.ExecuteJobResponse, _abc.Awaitable[_job_service_pb2.ExecuteJobResponse]]:
         """Runs the payload of the latest ASSIGNED log. Asking twice with one execution_id is one execution."""
+
+    @_abc_1.abstractmethod
+    def GetExecution(
+        self,
+        request: _job_service_pb2.GetExecutionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.GetExecutionResponse, _abc.Awaitable[_job_service_pb2.GetExecutionResponse]]:
+        """NOT_FOUND, `unknown_execution`: nothing is known of the id."""
 
     @_abc_1.abstractmethod
     def ExecuteJobs(

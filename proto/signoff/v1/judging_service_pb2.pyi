@@ -112,7 +112,7 @@ class CreateJudgingsRequest(_message.Message):
     """A judge policy by name or version, or one that is not stored, as JSON; the validators' own settings when neither is."""
     judge_policy_json: _builtins.str
     idempotency_key: _builtins.str
-    """The same key is the same judgings."""
+    """As of CreateJob, of the tenant `default`."""
     evaluation: _builtins.str
     """An id that the caller made: the judgings of all calls with it are one evaluation, which KeepEvaluation counts. Of the
     kind `evaluate`, and by a policy that is stored.

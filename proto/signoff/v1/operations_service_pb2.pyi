@@ -226,7 +226,7 @@ class CreateOperationRequest(_message.Message):
     OPERATION_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
-    """At most 255 characters. The same key is the same operation; of another one ALREADY_EXISTS, `batch_conflict`."""
+    """As of CreateJob; the tenant is the filter's, or else `default`."""
     @_builtins.property
     def operation(self) -> _resources_pb2.NewOperation: ...
     def __init__(
@@ -545,7 +545,7 @@ class RetryOperationRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     operation_id: _builtins.str
     idempotency_key: _builtins.str
-    """The same key is the same new operation."""
+    """As of CreateJob, of the tenant `default`."""
     name: _builtins.str
     """That of the operation that is retried when not set."""
     @_builtins.property

@@ -195,6 +195,46 @@ CIRCUIT_OPEN: Circuit.ValueType  # 2
 CIRCUIT_HALF_OPEN: Circuit.ValueType  # 3
 Global___Circuit: _TypeAlias = Circuit  # noqa: Y015
 
+class _ExecutionState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExecutionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExecutionState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXECUTION_STATE_UNSPECIFIED: _ExecutionState.ValueType  # 0
+    EXECUTION_STATE_WAITING: _ExecutionState.ValueType  # 1
+    """For its turn, its time, or the next attempt."""
+    EXECUTION_STATE_RUNNING: _ExecutionState.ValueType  # 2
+    """An executor has it."""
+    EXECUTION_STATE_JUDGING: _ExecutionState.ValueType  # 3
+    """Its result waits for a verdict, or is judged."""
+    EXECUTION_STATE_COMPLETED: _ExecutionState.ValueType  # 4
+    EXECUTION_STATE_RESUBMISSION_REQUIRED: _ExecutionState.ValueType  # 5
+    EXECUTION_STATE_REJECTED: _ExecutionState.ValueType  # 6
+    EXECUTION_STATE_FAILED: _ExecutionState.ValueType  # 7
+    EXECUTION_STATE_CANCELLED: _ExecutionState.ValueType  # 8
+    EXECUTION_STATE_REFUSED: _ExecutionState.ValueType  # 9
+    """It was never requested: its id was refused, for good, or for days where a record was wrong."""
+
+class ExecutionState(_ExecutionState, metaclass=_ExecutionStateEnumTypeWrapper):
+    """Where an execution stands: how far it is, or what its id was answered."""
+
+EXECUTION_STATE_UNSPECIFIED: ExecutionState.ValueType  # 0
+EXECUTION_STATE_WAITING: ExecutionState.ValueType  # 1
+"""For its turn, its time, or the next attempt."""
+EXECUTION_STATE_RUNNING: ExecutionState.ValueType  # 2
+"""An executor has it."""
+EXECUTION_STATE_JUDGING: ExecutionState.ValueType  # 3
+"""Its result waits for a verdict, or is judged."""
+EXECUTION_STATE_COMPLETED: ExecutionState.ValueType  # 4
+EXECUTION_STATE_RESUBMISSION_REQUIRED: ExecutionState.ValueType  # 5
+EXECUTION_STATE_REJECTED: ExecutionState.ValueType  # 6
+EXECUTION_STATE_FAILED: ExecutionState.ValueType  # 7
+EXECUTION_STATE_CANCELLED: ExecutionState.ValueType  # 8
+EXECUTION_STATE_REFUSED: ExecutionState.ValueType  # 9
+"""It was never requested: its id was refused, for good, or for days where a record was wrong."""
+Global___ExecutionState: _TypeAlias = ExecutionState  # noqa: Y015
+
 class _OperationState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -814,6 +854,121 @@ class Job(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__progress_message) -> _WhichOneofReturnType__progress_message | None: ...
 
 Global___Job: _TypeAlias = Job  # noqa: Y015
+
+@_typing.final
+class Execution(_message.Message):
+    """One request to run a job, and what became of it, whatever ran later."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    SUBMISSION_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    SPENT_CALLS_FIELD_NUMBER: _builtins.int
+    MAX_CALLS_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    NOT_BEFORE_FIELD_NUMBER: _builtins.int
+    DEADLINE_AT_FIELD_NUMBER: _builtins.int
+    JUDGE_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    job_id: _builtins.str
+    """Not set where it was cancelled before anybody asked for it."""
+    submission: _builtins.int
+    """The number of the job's submission that it makes."""
+    agent_id: _builtins.str
+    state: Global___ExecutionState.ValueType
+    attempt: _builtins.int
+    """Attempts that have begun."""
+    spent_calls: _builtins.int
+    """Calls that failed or were lost, and how many its policy allows in all."""
+    max_calls: _builtins.int
+    batch_id: _builtins.str
+    judge: _builtins.str
+    """The version of the judge policy by which its result is judged, frozen at the request."""
+    code: _builtins.str
+    """Why it was not completed."""
+    cost_usd: _builtins.float
+    """What it had spent when it ended, or by now: calls of agents and judges, as far as they reported it."""
+    tokens: _builtins.int
+    @_builtins.property
+    def not_before(self) -> _timestamp_pb2.Timestamp:
+        """It begins no earlier."""
+
+    @_builtins.property
+    def deadline_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was requested."""
+
+    @_builtins.property
+    def ended_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        job_id: _builtins.str | None = ...,
+        submission: _builtins.int = ...,
+        agent_id: _builtins.str | None = ...,
+        state: Global___ExecutionState.ValueType = ...,
+        attempt: _builtins.int = ...,
+        spent_calls: _builtins.int = ...,
+        max_calls: _builtins.int | None = ...,
+        batch_id: _builtins.str | None = ...,
+        not_before: _timestamp_pb2.Timestamp | None = ...,
+        deadline_at: _timestamp_pb2.Timestamp | None = ...,
+        judge: _builtins.str | None = ...,
+        code: _builtins.str | None = ...,
+        cost_usd: _builtins.float | None = ...,
+        tokens: _builtins.int | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        ended_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_cost_usd", b"_cost_usd", "_job_id", b"_job_id", "_judge", b"_judge", "_max_calls", b"_max_calls", "_tokens", b"_tokens", "agent_id", b"agent_id", "batch_id", b"batch_id", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "ended_at", b"ended_at", "job_id", b"job_id", "judge", b"judge", "max_calls", b"max_calls", "not_before", b"not_before", "tokens", b"tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_cost_usd", b"_cost_usd", "_job_id", b"_job_id", "_judge", b"_judge", "_max_calls", b"_max_calls", "_tokens", b"_tokens", "agent_id", b"agent_id", "attempt", b"attempt", "batch_id", b"batch_id", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "ended_at", b"ended_at", "id", b"id", "job_id", b"job_id", "judge", b"judge", "max_calls", b"max_calls", "not_before", b"not_before", "spent_calls", b"spent_calls", "state", b"state", "submission", b"submission", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
+    _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
+    _WhichOneofReturnType__batch_id: _TypeAlias = _typing.Literal["batch_id"]  # noqa: Y015
+    _WhichOneofArgType__batch_id: _TypeAlias = _typing.Literal["_batch_id", b"_batch_id"]  # noqa: Y015
+    _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
+    _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
+    _WhichOneofReturnType__cost_usd: _TypeAlias = _typing.Literal["cost_usd"]  # noqa: Y015
+    _WhichOneofArgType__cost_usd: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd"]  # noqa: Y015
+    _WhichOneofReturnType__job_id: _TypeAlias = _typing.Literal["job_id"]  # noqa: Y015
+    _WhichOneofArgType__job_id: _TypeAlias = _typing.Literal["_job_id", b"_job_id"]  # noqa: Y015
+    _WhichOneofReturnType__judge: _TypeAlias = _typing.Literal["judge"]  # noqa: Y015
+    _WhichOneofArgType__judge: _TypeAlias = _typing.Literal["_judge", b"_judge"]  # noqa: Y015
+    _WhichOneofReturnType__max_calls: _TypeAlias = _typing.Literal["max_calls"]  # noqa: Y015
+    _WhichOneofArgType__max_calls: _TypeAlias = _typing.Literal["_max_calls", b"_max_calls"]  # noqa: Y015
+    _WhichOneofReturnType__tokens: _TypeAlias = _typing.Literal["tokens"]  # noqa: Y015
+    _WhichOneofArgType__tokens: _TypeAlias = _typing.Literal["_tokens", b"_tokens"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_id) -> _WhichOneofReturnType__batch_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_usd) -> _WhichOneofReturnType__cost_usd | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__job_id) -> _WhichOneofReturnType__job_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__judge) -> _WhichOneofReturnType__judge | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_calls) -> _WhichOneofReturnType__max_calls | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tokens) -> _WhichOneofReturnType__tokens | None: ...
+
+Global___Execution: _TypeAlias = Execution  # noqa: Y015
 
 @_typing.final
 class Waiting(_message.Message):

@@ -60,6 +60,7 @@ COMMANDS: Final = {
         "doctor", "Check every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."
     ),
     "jobs": Entry("jobs", "Create, execute and follow jobs."),
+    "executions": Entry("execution_views", "Requests to run a job, each with what became of it."),
     "receipt": Entry("judging.receipt", "Signed statements about verdicts: `signoff receipt JOB` prints one."),
     "agents": Entry("agents", "Register and change agents."),
     "batches": Entry("batches", "Execute many jobs at once."),

@@ -17,7 +17,7 @@ from contracts.status import Circuit, JobLogStatus
 if TYPE_CHECKING:
     from contracts.criteria import Criterion, CriterionWarning
     from contracts.messages.views import DeadLetter, DeadLetterResolution, DeadLetters
-    from contracts.resources import Agent, Job, JobLog, Limit, Policy
+    from contracts.resources import Agent, Execution, Job, JobLog, Limit, Policy
 
 STYLES = {
     "COMPLETED": "green",
@@ -107,6 +107,15 @@ def find_agent_of(limit: str) -> str | None:
     """Return the id of the agent whose limit this is by its name, `agent:<id>`; None of any other limit."""
     kind, _, agent_id = limit.partition(":")
     return agent_id if kind == "agent" else None
+
+
+def _list_times(execution: Execution) -> list[tuple[str, datetime | None]]:
+    return [
+        ("requested", execution.created_at),
+        ("not before", execution.not_before),
+        ("deadline", execution.deadline_at),
+        ("ended", execution.ended_at),
+    ]
 
 
 def _gets_work(agent: Agent) -> str:
@@ -261,6 +270,25 @@ class Output:
             ("payload", self._shorten(to_json(job.payload))),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
             ("policy", format_policy(job.policy)),
+        ]
+        self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
+
+    def show_execution(self, execution: Execution) -> None:
+        """Show an execution."""
+        self.print_json(execution)
+        rows: list[tuple[str, object]] = [
+            ("id", execution.id),
+            ("state", style_status(execution.state)),
+            ("job", execution.job_id),
+            ("agent", self.name_agent(execution.agent_id)),
+            ("submission", execution.submission),
+            ("attempt", execution.attempt or None),
+            ("calls lost", f"{execution.spent_calls} of {execution.max_calls}" if execution.max_calls else None),
+            ("batch", execution.batch_id),
+            ("judge", execution.judge),
+            ("code", execution.code),
+            ("spent", format_spent(execution.cost_usd, execution.tokens, claimed=True)),
+            *((name, at and format_time(at)) for name, at in _list_times(execution)),
         ]
         self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
 

@@ -24,7 +24,7 @@ from contracts.errors import ErrorCode
 from servicekit.errors import SignoffError
 
 if TYPE_CHECKING:
-    from contracts.resources import Job
+    from contracts.resources import Execution, Job
 
 Command = TypeVar("Command", bound=Callable[..., Coroutine[Any, Any, None]])
 
@@ -67,6 +67,11 @@ class Session:
         """Show a job, with the name of its agent."""
         await self.learn_agents(jobstore, [job.agent_id])
         self.out.show_job(job)
+
+    async def show_execution(self, jobstore: JobStoreClient, execution: "Execution") -> None:
+        """Show an execution, with the name of its agent."""
+        await self.learn_agents(jobstore, [execution.agent_id])
+        self.out.show_execution(execution)
 
 
 def connect(target: Target, *, timeout_s: float = 10.0) -> JobStoreClient:

@@ -2,19 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
 import pytest
 from api_calls import PAYLOAD_MAX, TOKENS
 from support.factories import SECRETS
+from support.jobstore.terms import TERMS
 
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.judge_service import JudgeService
+from jobstore.api.judging_service import JudgingService
+from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import create_server, set_serving
 from jobstore.api.work_service import WorkService
+from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
@@ -23,6 +28,8 @@ from jobstore.storage.database import Database
 from signoff.v1.agent_service_pb2_grpc import AgentServiceStub, add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceStub, add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import JudgeServiceStub, add_JudgeServiceServicer_to_server
+from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
+from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.worker.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 
 
@@ -36,8 +43,26 @@ async def watches(database: Database) -> AsyncIterator[Watches]:
 
 @pytest.fixture(scope="module")
 async def channel(database: Database, runner: CommandRunner, watches: Watches) -> AsyncIterator[grpc.aio.Channel]:
+    async with serving(database, runner, watches) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def another(database_url: str, watches: Watches) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to another jobstore on the same database, as after a restart."""
+    own = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
+    async with serving(own, CommandRunner(own, TERMS), watches) as opened:
+        yield opened
+    await own.close()
+
+
+@asynccontextmanager
+async def serving(database: Database, runner: CommandRunner, watches: Watches) -> AsyncIterator[grpc.aio.Channel]:
     server, servicer = create_server(Tokens(TOKENS))
     batches = Batches(database, runner, OperationWorker(database, runner))
+    operations = OperationsService(database, runner, watches, batches, WaitingSums(database, runner.terms.alive_s))
+    add_OperationsServiceServicer_to_server(operations, server)
+    add_JudgingServiceServicer_to_server(JudgingService(database, runner), server)
     add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
     add_AgentServiceServicer_to_server(AgentService(database, runner), server)
     add_JudgeServiceServicer_to_server(JudgeService(database, runner, PAYLOAD_MAX), server)

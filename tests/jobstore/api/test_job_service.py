@@ -278,7 +278,7 @@ async def test_a_repeated_cancel_of_an_execution_does_not_hit_the_next(jobs: Any
 
     async def execute() -> str:
         request = jobs_pb.ExecuteJobRequest(job_id=job_id)
-        return str((await jobs.ExecuteJob(request, metadata=ADMINISTRATOR)).job.execution_id)
+        return str((await jobs.ExecuteJob(request, metadata=ADMINISTRATOR)).execution.id)
 
     def cancel(**fields: str) -> Any:
         return jobs.CancelJob(jobs_pb.CancelJobRequest(**fields), metadata=ADMINISTRATOR)
@@ -291,7 +291,9 @@ async def test_a_repeated_cancel_of_an_execution_does_not_hit_the_next(jobs: Any
         assert (job.live, job.execution_id) == (True, second)
     assert not (await cancel(execution_id=second)).job.live
     unknown = str(uuid4())
-    assert not (await cancel(execution_id=unknown)).HasField("job")
+    cancelled = await cancel(execution_id=unknown)
+    assert not cancelled.HasField("job")
+    assert (cancelled.execution.id, cancelled.execution.state) == (unknown, resources_pb2.EXECUTION_STATE_CANCELLED)
     request = jobs_pb.ExecuteJobRequest(job_id=job_id, execution_id=unknown)
     assert (await refused(jobs.ExecuteJob(request, metadata=ADMINISTRATOR)))[1] == "cancelled"
     assert (await refused(cancel(execution_id="no uuid")))[0] is Status.INVALID_ARGUMENT

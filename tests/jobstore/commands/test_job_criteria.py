@@ -93,8 +93,8 @@ async def test_a_stored_job_that_breaks_the_bounds_says_so_when_it_is_executed(
     claimed = await steps.claim()
     assert (claimed.outcome, claimed.code) == (ClaimOutcome.REFUSED, code)
     await edited(steps, acceptance_criteria="a")
-    view = await runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id(), chosen=True, actor=SIGNOFF))
-    assert view["live"]
+    await runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id(), chosen=True, actor=SIGNOFF))
+    assert (await steps.job()).live
 
 
 async def test_an_inline_job_that_breaks_the_bounds_is_invalid_and_told_with_the_code(steps: Steps) -> None:

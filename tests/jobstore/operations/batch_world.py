@@ -28,8 +28,6 @@ from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
 
-NOBODY: Any = None
-
 
 class Caller:
     """The context of a call without metadata."""
@@ -37,8 +35,12 @@ class Caller:
     def invocation_metadata(self) -> Any:
         return ()
 
+    def set_trailing_metadata(self, metadata: Any) -> None:
+        """What is told beside the answer is of no interest."""
+
 
 CALLER: Any = Caller()
+NOBODY = CALLER
 
 
 class World:

@@ -14,7 +14,7 @@ from jobstore.commands.operations import CarryOutItem
 from jobstore.commands.rows import Item
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.limits import batch_limit
-from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError, TooManyCallsError
+from jobstore.errors import InvalidError, NotFoundError, RefusedError, TooManyCallsError
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
@@ -134,7 +134,7 @@ async def test_what_failed_of_a_batch_runs_again_as_a_batch(world: World) -> Non
     assert retried[0].id == retried[1].id != UUID(batch.id)
     assert (retried[0].retry_of, retried[0].counts) == (UUID(batch.id), {"ASSIGNED": 2})
     retry.statuses.append(resources.JOB_STATUS_REJECTED)
-    with pytest.raises(ConflictError):
+    with pytest.raises(InvalidError):
         await world.doors.RetryOperation(retry, NOBODY)
     rejected = asked(pb.RetryOperationRequest, batch.id, statuses=[resources.JOB_STATUS_REJECTED])
     answer = operation_of((await world.doors.RetryOperation(rejected, NOBODY)).operation)

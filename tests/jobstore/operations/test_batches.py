@@ -9,7 +9,7 @@ import pytest
 from batch_world import World, ended, new
 from support.jobstore.steps import Steps
 
-from jobstore.errors import ConflictError, InvalidError, RefusedError
+from jobstore.errors import InvalidError, RefusedError
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as resources
 
@@ -46,9 +46,9 @@ async def test_a_key_is_one_batch_and_of_other_jobs_a_conflict(world: World) -> 
     batch = await world.execute(request)
     assert (await world.execute(request)).id == batch.id
     request.job_ids.append(other.job_id)
-    with pytest.raises(ConflictError) as conflict:
+    with pytest.raises(InvalidError) as conflict:
         await world.execute(request)
-    assert conflict.value.code == "batch_conflict"
+    assert conflict.value.code == "idempotency_key_reused"
     labels = {str(n): "x" for n in range(20)}
     several = [new(labels=labels), new(labels=dict(reversed(labels.items())))]
     batches = [await world.execute(jobs_pb.ExecuteJobsRequest(jobs=[job], idempotency_key="map")) for job in several]

@@ -16,7 +16,7 @@ from jobstore.commands.agents import RegisterAgent
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.jobs import AssignAgent
 from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
-from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from signoff.v1 import operations_service_pb2 as pb
@@ -284,9 +284,9 @@ async def test_a_key_is_one_operation_and_of_another_a_conflict(world: World) ->
     await world.worked()
     assert (await made(world, "cancel", "key", job_ids=[one.job_id])).id == first.id
     for changed in ({"job_ids": [other.job_id]}, {"job_ids": [one.job_id], "reason": "why"}):
-        with pytest.raises(ConflictError) as refused:
+        with pytest.raises(InvalidError) as refused:
             await made(world, "cancel", "key", **changed)
-        assert refused.value.code == "batch_conflict"
+        assert refused.value.code == "idempotency_key_reused"
 
 
 async def test_operations_are_listed_by_kind_and_unknown_ones_have_no_items(world: World) -> None:

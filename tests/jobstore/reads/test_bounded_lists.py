@@ -39,7 +39,7 @@ async def rows(database: Database) -> list[Any]:
     """Jobs whose values lie along each order as no planner knows."""
     async with database.transaction() as connection:
         await connection.execute(text(_FILL), {"begin": BEGIN, "unknown": UNKNOWN})
-        await connection.execute(text("INSERT INTO operations (id, request_hash) VALUES (:id, '')"), {"id": BATCH})
+        await connection.execute(text("INSERT INTO operations (id) VALUES (:id)"), {"id": BATCH})
         await connection.execute(text(_ITEMS), {"batch": BATCH})
         return [*map(parsed, await connection.execute(text("SELECT * FROM jobs WHERE id LIKE 'bounded-%'")))]
 

@@ -66,10 +66,8 @@ async def rows(database: Database, runner: CommandRunner) -> list[Any]:
     await runner.submit.run(commands)
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE agents SET name = 'The writer' WHERE id = 'writer'"))
-        await connection.execute(
-            text("INSERT INTO operations (id, name, request_hash) VALUES (:id, 'nightly', '')"), {"id": BATCH}
-        )
-        await connection.execute(text("INSERT INTO operations (id, request_hash) VALUES (:id, '')"), {"id": EARLIER})
+        await connection.execute(text("INSERT INTO operations (id, name) VALUES (:id, 'nightly')"), {"id": BATCH})
+        await connection.execute(text("INSERT INTO operations (id) VALUES (:id)"), {"id": EARLIER})
         await connection.execute(text(_ENDED), {"batch": BATCH, "unnamed": UNNAMED})
         for batch_id in (BATCH, EARLIER):
             await connection.execute(text(_ITEMS), {"batch": batch_id, "more": batch_id == EARLIER})

@@ -61,6 +61,7 @@ class MemoryJobstore:
         self.specs: dict[str, Spec] = {}
         self.executions: dict[UUID, Execution] = {}
         self.entries: list[LogEntry] = []
+        self.request_keys: dict[UUID, bytes] = {}
         self.agents: dict[str, Agent] = {}
         self.circuits: dict[str, Breaker] = {}
         self.reusable: dict[bytes, Reusable] = {}
@@ -128,6 +129,8 @@ class MemoryJobstore:
             judged_max_chars=self.judged_max_chars if locks.grants else None,
             offered=self.offered,
         )
+        if locks.keys:
+            stored.request_keys = dict(self.request_keys)
         return UnitOfWork(self.terms, stored)
 
     def _question_of(self, job_id: str) -> Question:
@@ -217,6 +220,7 @@ class MemoryJobstore:
         self.jobs |= changes.jobs
         self.specs |= changes.specs
         self.executions |= changes.executions
+        self.request_keys |= changes.request_keys
         self.agents |= {change.agent.id: change.agent for change in changes.agents}
         for execution_id in changes.forgotten:
             del self.executions[execution_id]

@@ -18,7 +18,7 @@ from contracts.client import UNCHANGED, JobStoreClient, JobStoreError
 from contracts.status import FACET_FIELDS, RESTING, JobOrder, View
 
 if TYPE_CHECKING:
-    from contracts.resources import Job
+    pass
 
 app = make_app("Create, execute and follow jobs.")
 app.registered_commands += job_views.app.registered_commands
@@ -113,11 +113,11 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
         cli.out.print_warnings(job.warnings)
         if execute:
             try:
-                executed = await jobstore.execute_job(job.id)
+                await jobstore.execute_job(job.id)
             except JobStoreError as error:
                 message = f"the job {job.id} was created, and is not executed: {error.message}"
                 raise CommandError(message, code=error.code) from None
-            await _show(cli, jobstore, executed, job.version, wait=wait, timeout_s=timeout_s)
+            await _show(cli, jobstore, job.id, job.version, wait=wait, timeout_s=timeout_s)
         else:
             await cli.show_job(jobstore, job)
 
@@ -220,8 +220,8 @@ async def execute(
     begins = parse_future_time(not_before, "--not-before")
     async with cli.jobstore() as jobstore:
         before = await find_job(jobstore, job_id)
-        job = await jobstore.execute_job(before.id, execution_id, not_before=begins)
-        await _show(cli, jobstore, job, before.version, wait=wait, timeout_s=timeout_s)
+        await jobstore.execute_job(before.id, execution_id, not_before=begins)
+        await _show(cli, jobstore, before.id, before.version, wait=wait, timeout_s=timeout_s)
 
 
 @command(app, "resubmit")
@@ -236,8 +236,8 @@ async def resubmit(
     """Resubmit a job: the agent tries again, with the verdict's feedback."""
     async with cli.jobstore() as jobstore:
         before = await find_job(jobstore, job_id)
-        job = await jobstore.resubmit_job(before.id, execution_id, comment=comment)
-        await _show(cli, jobstore, job, before.version, wait=wait, timeout_s=timeout_s)
+        await jobstore.resubmit_job(before.id, execution_id, comment=comment)
+        await _show(cli, jobstore, before.id, before.version, wait=wait, timeout_s=timeout_s)
 
 
 @command(app, "watch")
@@ -263,15 +263,12 @@ async def cancel(
         raise typer.BadParameter("is missing; or give --execution-id", param_hint="JOB")
     async with cli.jobstore() as jobstore:
         if job_id is not None:
-            job: Job | None = await jobstore.cancel_job(
-                await find_job_id(jobstore, job_id), reason, execution_id=execution_id
-            )
-        else:
-            job = await jobstore.cancel_execution(execution_id or "", reason)
-        if job is not None:
+            job = await jobstore.cancel_job(await find_job_id(jobstore, job_id), reason, execution_id=execution_id)
             await cli.show_job(jobstore, job)
-        else:
-            cli.out.print_json({"execution_id": execution_id, "job": None})
+            return
+        execution = await jobstore.cancel_execution(execution_id or "", reason)
+        await cli.show_execution(jobstore, execution)
+        if execution.job_id is None:
             cli.out.print_line("nobody has asked for it yet; when somebody does, it is cancelled")
 
 
@@ -349,8 +346,9 @@ def _read_fields(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 async def _show(
-    cli: Session, jobstore: JobStoreClient, job: "Job", before: int, *, wait: bool, timeout_s: float | None
+    cli: Session, jobstore: JobStoreClient, job_id: str, before: int, *, wait: bool, timeout_s: float | None
 ) -> None:
+    job = await jobstore.get_job(job_id)
     if not wait:
         await cli.show_job(jobstore, job)
     elif job.version == before and job.status in RESTING:  # that execution was requested before, and is over

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
-from console.api.schemas import IdempotencyKey, Page, PageQuery
+from console.api.schemas import IdempotencyKey, Page, PageQuery, replays
 from contracts.fields import Strict
 from contracts.messages.views import AgentStats
 from contracts.resources import Agent, NewAgent
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
 stats_router = APIRouter(prefix="/api/agent-stats", tags=["agents"], route_class=JsonRoute)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=replays(Agent))
 async def create_agent(
     jobstore: CallersJobStore, agent: Strict[NewAgent], response: Response, key: IdempotencyKey = None
 ) -> Agent:

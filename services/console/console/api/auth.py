@@ -8,7 +8,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import grpc
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from fastapi.security import HTTPBearer
 
 from console.api.sessions import Session, Sessions
@@ -104,9 +104,15 @@ class KnownTokens:
         self._accepted_at[token] = now
 
 
-async def _jobstore(request: Request, _: Annotated[object, Depends(_bearer)]) -> JobStoreClient:
+async def _jobstore(request: Request, response: Response, _: Annotated[object, Depends(_bearer)]) -> JobStoreClient:
     client: JobStoreClient = request.app.state.jobstore
-    return client.with_token(token_of(request))
+
+    def mark_replay() -> None:
+        """Answer 200: nothing was created by this request."""
+        response.status_code = 200
+        response.headers["Idempotency-Replayed"] = "true"
+
+    return client.with_token(token_of(request), mark_replay)
 
 
 #: A client of the jobstore that calls with the caller's token.

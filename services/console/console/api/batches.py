@@ -8,7 +8,7 @@ from console.api.auth import CallersJobStore
 from console.api.events import EventStream
 from console.api.json_body import ManyJsonRoute
 from console.api.operations import STREAM, cancel_operation, watch_operation
-from console.api.schemas import Cancellation, IdempotencyKey, NewBatch, Page, PageQuery, Retry
+from console.api.schemas import Cancellation, IdempotencyKey, NewBatch, Page, PageQuery, Retry, replays
 from contracts.fields import Strict
 from contracts.messages.views import Batch
 from contracts.resources import Operation
@@ -17,11 +17,11 @@ from contracts.status import BATCH_KINDS
 router = APIRouter(prefix="/api/batches", tags=["batches"], route_class=ManyJsonRoute)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=replays(Batch))
 async def create_batch(
     jobstore: CallersJobStore, batch: Strict[NewBatch], response: Response, key: IdempotencyKey = None
 ) -> Batch:
-    """Execute many jobs; the answer says job by job what was accepted. The same key is the same batch."""
+    """Execute many jobs; the answer says job by job what was accepted."""
     created = await jobstore.execute_jobs(
         batch.job_ids, batch.jobs, filter=batch.filter, name=batch.name, idempotency_key=key
     )
@@ -62,7 +62,7 @@ async def cancel_batch(
     return await cancel_operation(jobstore, batch_id, cancellation)
 
 
-@router.post("/{batch_id}/retry", status_code=201)
+@router.post("/{batch_id}/retry", status_code=201, responses=replays(Batch))
 async def retry_batch(
     jobstore: CallersJobStore,
     batch_id: str,
@@ -70,7 +70,7 @@ async def retry_batch(
     retry: Strict[Retry | None] = None,
     key: IdempotencyKey = None,
 ) -> Batch:
-    """Execute its jobs that failed, as a new batch. The same key is the same new batch."""
+    """Execute its jobs that failed, as a new batch."""
     retry = retry or Retry()
     created = await jobstore.retry_operation(batch_id, retry.statuses, name=retry.name, idempotency_key=key)
     response.headers["Location"] = f"/api/batches/{created.id}"

@@ -11,20 +11,20 @@ from console.api.json_body import JsonRoute
 from console.api.schemas import (
     Assignment,
     Cancellation,
-    CancelledExecution,
     Edit,
-    Execution,
     FacetsQuery,
     IdempotencyKey,
     JobCancellation,
     JobsFilter,
     JobsPage,
     JobsQuery,
+    NewExecution,
     Resubmission,
+    replays,
 )
 from contracts.client import UNCHANGED
 from contracts.fields import Strict
-from contracts.resources import Job, JobCounts, JobFacets, NewJob, SavedJob
+from contracts.resources import Execution, Job, JobCounts, JobFacets, NewJob, SavedJob
 from contracts.status import View
 from contracts.waiting.reasons import Waiting
 
@@ -35,11 +35,11 @@ facets_router = APIRouter(prefix="/api/job-facets", tags=["jobs"], route_class=J
 executions_router = APIRouter(prefix="/api/executions", tags=["jobs"], route_class=JsonRoute)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=replays(SavedJob))
 async def create_job(
     jobstore: CallersJobStore, job: Strict[NewJob], response: Response, key: IdempotencyKey = None
 ) -> SavedJob:
-    """Create a job: ASSIGNED with an agent, PENDING without. Repeated with its id or key, it is the same job."""
+    """Create a job: ASSIGNED with an agent, PENDING without. Repeated with its id, it is the same job."""
     created = await jobstore.create_job(job, idempotency_key=key)
     response.headers["Location"] = f"/api/jobs/{created.id}"
     return created
@@ -119,14 +119,20 @@ async def assign_job(jobstore: CallersJobStore, job_id: str, assignment: Strict[
     return await jobstore.assign_agent(job_id, assignment.agent_id, payload)
 
 
-@router.post("/{job_id}/execute")
+@router.post("/{job_id}/execute", status_code=201, responses=replays(Execution))
 async def execute_job(
-    jobstore: CallersJobStore, job_id: str, execution: Strict[Execution | None] = None, key: IdempotencyKey = None
-) -> Job:
-    """Ask for one execution with the payload of the latest assignment. The same key is the same execution."""
+    jobstore: CallersJobStore,
+    job_id: str,
+    response: Response,
+    execution: Strict[NewExecution | None] = None,
+    key: IdempotencyKey = None,
+) -> Execution:
+    """Ask for one execution with the payload of the latest assignment."""
     not_before = execution.not_before if execution else None
     name = execution.execution_id if execution else None
-    return await jobstore.execute_job(job_id, name, idempotency_key=key, not_before=not_before)
+    made = await jobstore.execute_job(job_id, name, idempotency_key=key, not_before=not_before)
+    response.headers["Location"] = f"/api/executions/{made.id}"
+    return made
 
 
 @router.post("/{job_id}/cancel")
@@ -138,21 +144,32 @@ async def cancel_job(
     return await jobstore.cancel_job(job_id, asked.reason, execution_id=asked.execution_id)
 
 
+@executions_router.get("/{execution_id}")
+async def get_execution(jobstore: CallersJobStore, execution_id: UUID) -> Execution:
+    """One execution as it stands, and how it ended, whatever ran later."""
+    return await jobstore.get_execution(execution_id)
+
+
 @executions_router.post("/{execution_id}/cancel")
 async def cancel_execution(
     jobstore: CallersJobStore, execution_id: UUID, cancellation: Strict[Cancellation | None] = None
-) -> CancelledExecution:
+) -> Execution:
     """Cancel one execution, also one that nobody has asked for yet. One that has ended by itself is a conflict."""
     asked = cancellation or Cancellation()
-    job = await jobstore.cancel_execution(execution_id, asked.reason)
-    return CancelledExecution(execution_id=execution_id, job=job)
+    return await jobstore.cancel_execution(execution_id, asked.reason)
 
 
-@router.post("/{job_id}/resubmit")
+@router.post("/{job_id}/resubmit", status_code=201, responses=replays(Execution))
 async def resubmit_job(
-    jobstore: CallersJobStore, job_id: str, resubmission: Strict[Resubmission | None] = None, key: IdempotencyKey = None
-) -> Job:
+    jobstore: CallersJobStore,
+    job_id: str,
+    response: Response,
+    resubmission: Strict[Resubmission | None] = None,
+    key: IdempotencyKey = None,
+) -> Execution:
     """Ask for the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback."""
     comment = resubmission.comment if resubmission else None
     name = resubmission.execution_id if resubmission else None
-    return await jobstore.resubmit_job(job_id, name, idempotency_key=key, comment=comment)
+    made = await jobstore.resubmit_job(job_id, name, idempotency_key=key, comment=comment)
+    response.headers["Location"] = f"/api/executions/{made.id}"
+    return made

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from console.api.auth import CallersJobStore
 from console.api.events import EventStream, open_stream
 from console.api.json_body import ManyJsonRoute
-from console.api.schemas import Cancellation, IdempotencyKey, ItemsQuery, OperationsQuery, Page, Retry
+from console.api.schemas import Cancellation, IdempotencyKey, ItemsQuery, OperationsQuery, Page, Retry, replays
 from console.live.changes import make_frame
 from contracts.client import JobStoreClient
 from contracts.fields import Strict
@@ -34,11 +34,11 @@ async def preview_operation(jobstore: CallersJobStore, operation: Strict[NewOper
     return await jobstore.preview_operation(operation)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=replays(Operation))
 async def create_operation(
     jobstore: CallersJobStore, operation: Strict[NewOperation], response: Response, key: IdempotencyKey = None
 ) -> Operation:
-    """Do something to many jobs: those that match now. It is carried out from then on. The same key is the same one."""
+    """Do something to many jobs: those that match now. It is carried out from then on."""
     created = await jobstore.create_operation(operation, idempotency_key=key)
     response.headers["Location"] = f"/api/operations/{created.id}"
     return created
@@ -89,7 +89,7 @@ async def cancel_operation(
     return await jobstore.cancel_operation(operation_id, cancellation.reason)
 
 
-@router.post("/{operation_id}/retry", status_code=201)
+@router.post("/{operation_id}/retry", status_code=201, responses=replays(Operation))
 async def retry_operation(
     jobstore: CallersJobStore,
     operation_id: str,
@@ -97,7 +97,7 @@ async def retry_operation(
     retry: Strict[Retry | None] = None,
     key: IdempotencyKey = None,
 ) -> Operation:
-    """Execute its jobs that failed, as a new operation. The same key is the same new one."""
+    """Execute its jobs that failed, as a new operation."""
     retry = retry or Retry()
     created = await jobstore.retry_operation(operation_id, retry.statuses, name=retry.name, idempotency_key=key)
     response.headers["Location"] = f"/api/operations/{created.id}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Generic, Self, TypeVar
+from typing import Annotated, Any, Final, Generic, Self, TypeVar
 from uuid import UUID
 
 from fastapi import Header
@@ -43,8 +43,21 @@ Item = TypeVar("Item")
 
 IdempotencyKey = Annotated[
     str | None,
-    Header(alias="Idempotency-Key", min_length=1, max_length=255, description="the same key asks for the same thing"),
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="one request of this method within its tenant: the same again has the same answer, "
+        "another is refused as `idempotency_key_reused`",
+    ),
 ]
+_REPLAYED: Final = {"description": "always `true`", "schema": {"type": "string", "enum": ["true"]}}
+
+
+def replays(model: type) -> dict[int | str, dict[str, Any]]:
+    """Return the response to a request that comes again, under its `Idempotency-Key` or the id that it names."""
+    description = "It was asked for before: nothing was made, and this is what the first request has made"
+    return {200: {"model": model, "description": description, "headers": {"Idempotency-Replayed": _REPLAYED}}}
 
 
 _KIND_PATTERN = matches(r"^[a-z_]{1,40}$", "must be a kind of entry, such as claimed")
@@ -262,7 +275,7 @@ class ExecutionName(Model):
     execution_id: UUID | None = None
 
 
-class Execution(ExecutionName, StrictModel):
+class NewExecution(ExecutionName, StrictModel):
     """One execution."""
 
     not_before: AwareDatetime | None = Field(None, description="it begins no earlier")
@@ -284,13 +297,6 @@ class JobCancellation(Cancellation):
     """Of which execution: without one, of whichever is live."""
 
     execution_id: UUID | None = Field(None, description="of this and no other: a repeat never meets the next one")
-
-
-class CancelledExecution(Model):
-    """An execution that does not run, or runs no more, and its job as it stands."""
-
-    execution_id: UUID
-    job: Job | None = Field(description="none where nobody has asked for the execution yet")
 
 
 class NewBatch(Model):

@@ -7,12 +7,15 @@ from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,
     make_page_token,
+    mark_replay,
     parse_page_size,
     parse_page_token,
     read_key,
 )
 from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent, make_unknown_agent_error
+from jobstore.commands.base import Once
 from jobstore.commands.unit_of_work import generate_id
+from jobstore.domain.ids import DEFAULT_TENANT, RequestKey
 from jobstore.reads.agents import get_agent, list_agents
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -29,10 +32,14 @@ class AgentService(AgentServiceServicer):
         self._runner = runner
 
     async def CreateAgent(self, request: agent_pb.CreateAgentRequest, context: Context) -> agent_pb.CreateAgentResponse:
-        del context
-        new, key = convert.new_agent_of(request.agent), read_key(request)
-        agent_id = new.id or (str(self._runner.terms.ids.derive("agent", key)) if key else generate_id())
-        await self._runner.administer.run_one(RegisterAgent(agent_id, new, actor=CALLER.get()))
+        new, key = convert.new_agent_of(request.agent), None
+        agent_id = new.id or generate_id()
+        if given := read_key(request):
+            body = new.model_dump(mode="json", exclude_defaults=True)
+            key = RequestKey.of("CreateAgent", given, body, tenant=DEFAULT_TENANT)
+            agent_id = new.id or str(self._runner.terms.ids.derive("agent", given))
+        command = RegisterAgent(agent_id, new, actor=CALLER.get())
+        mark_replay(context, await self._runner.administer.run_one(Once(command, key, actor=command.actor)))
         return agent_pb.CreateAgentResponse(agent=await self._show(agent_id))
 
     async def GetAgent(self, request: agent_pb.GetAgentRequest, context: Context) -> agent_pb.GetAgentResponse:

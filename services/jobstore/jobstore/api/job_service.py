@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Final
+from uuid import UUID
 
 from contracts.criteria import KEPT_MAX_CHARS, parse_stored_criteria
 from contracts.errors import ErrorCode
@@ -23,6 +24,7 @@ from jobstore.api.requests import (
     check_job_size,
     check_text_size,
     make_page_token,
+    mark_replay,
     parse_page_size,
     parse_page_token,
     parse_uuid,
@@ -31,17 +33,20 @@ from jobstore.api.requests import (
     reject_nul,
     wants_text,
 )
+from jobstore.commands.base import Once
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
 from jobstore.commands.operations import check_batch_size
 from jobstore.commands.requesting import ExecutionRequest
-from jobstore.commands.unit_of_work import generate_id
-from jobstore.domain.ids import IdKey
+from jobstore.commands.unit_of_work import ExecutionView, generate_id
+from jobstore.domain.ids import IdKey, RequestKey
+from jobstore.domain.spec import hash_spec
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
 from jobstore.reads import job_facets, job_finding, job_list, job_order
+from jobstore.reads.executions import get_execution
 from jobstore.reads.job_facets import Facet
 from jobstore.reads.job_logs import LogFilter, LogView, get_result, list_job_logs
 from jobstore.reads.jobs import add_last_logs, add_waiting, get_job
@@ -67,6 +72,7 @@ class JobService(JobServiceServicer):
         self, database: Database, runner: CommandRunner, watches: Watches, batches: Batches, payload_max_bytes: int
     ) -> None:
         self._database = database.for_callers()
+        self._answering = database  # of what is done already, and must not be refused since many read
         self._runner = runner
         self._ids = runner.terms.ids
         self._watches = watches
@@ -76,9 +82,12 @@ class JobService(JobServiceServicer):
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
         new = convert.new_job_of(request.job)
         check_job_size(new, self._payload_max_bytes)
-        if new.id is None and (key := read_key(request)):
-            new.id = str(self._ids.derive("job", new.tenant, key))
-        view = await self._runner.submit.run_one(CreateJob(new, new.id or generate_id(), actor=CALLER.get()))
+        key = None
+        if given := read_key(request):
+            key = RequestKey.of("CreateJob", given, [new.id, hash_spec(new).hex()], tenant=new.tenant)
+            new.id = new.id or str(self._ids.derive("job", new.tenant, given))
+        command = CreateJob(new, new.id or generate_id(), actor=CALLER.get())
+        view = mark_replay(context, await self._runner.submit.run_one(Once(command, key, actor=command.actor)))
         job = convert.job_message(view, as_text=wants_text(context))
         return pb.CreateJobResponse(job=job, warnings=_make_warnings(view["acceptance_criteria"]))
 
@@ -195,17 +204,28 @@ class JobService(JobServiceServicer):
         return pb.AssignAgentResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ExecuteJob(self, request: pb.ExecuteJobRequest, context: Context) -> pb.ExecuteJobResponse:
-        execution_request = ExecutionRequest(not_before=convert.time_of(request, "not_before"))
-        view = await self._runner.submit.run_one(_make_command(request, execution_request, self._ids))
-        return pb.ExecuteJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
+        parameters = ExecutionRequest(not_before=convert.time_of(request, "not_before"))
+        return pb.ExecuteJobResponse(execution=await self._execute(request, parameters, context))
 
     async def ResubmitJob(self, request: pb.ResubmitJobRequest, context: Context) -> pb.ResubmitJobResponse:
         comment = request.comment if request.HasField("comment") else None
         check_text_size(comment or "", self._payload_max_bytes)
-        view = await self._runner.submit.run_one(
-            _make_command(request, ExecutionRequest(reject_nul(comment)), self._ids)
-        )
-        return pb.ResubmitJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
+        parameters = ExecutionRequest(reject_nul(comment))
+        return pb.ResubmitJobResponse(execution=await self._execute(request, parameters, context))
+
+    async def _execute(
+        self, request: pb.ExecuteJobRequest | pb.ResubmitJobRequest, parameters: ExecutionRequest, context: Context
+    ) -> resources_pb2.Execution:
+        answer = await self._runner.submit.run_one(_make_command(request, parameters, self._ids))
+        view = mark_replay(context, answer)
+        if answer.is_replay:
+            return await _show_execution(self._answering, UUID(str(view["id"])))
+        return convert.execution_message(view)
+
+    async def GetExecution(self, request: pb.GetExecutionRequest, context: Context) -> pb.GetExecutionResponse:
+        del context
+        execution_id = parse_uuid(request.execution_id, "execution_id")
+        return pb.GetExecutionResponse(execution=await _show_execution(self._database, execution_id))
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
         reason = reject_nul(request.reason)
@@ -215,16 +235,16 @@ class JobService(JobServiceServicer):
         command = CancelJob(job_id, named, reason, by_call=True, actor=CALLER.get())
         view = await self._runner.submit.run_one(command)
         job = None if view is None else convert.job_message(view, as_text=wants_text(context))
-        return pb.CancelJobResponse(job=job)
+        execution = None if named is None else await _show_execution(self._answering, named)
+        return pb.CancelJobResponse(job=job, execution=execution)
 
     async def ExecuteJobs(self, request: pb.ExecuteJobsRequest, context: Context) -> pb.ExecuteJobsResponse:
-        del context
         check_batch_size(len(request.job_ids) + len(request.jobs))
         chosen = _parse_filter(request)
         new = await self._convert_jobs(request)
         name, key = read_name(request), read_key(request)
-        batch = await self._batches.execute(request.job_ids, new, chosen, name, key, CALLER.get())
-        return pb.ExecuteJobsResponse(batch=batch_message(batch))
+        answer = await self._batches.execute(request.job_ids, new, chosen, name, key, CALLER.get())
+        return pb.ExecuteJobsResponse(batch=batch_message(mark_replay(context, answer)))
 
     async def _convert_jobs(self, request: pb.ExecuteJobsRequest) -> list[NewJob]:
         new = []
@@ -257,6 +277,14 @@ class JobService(JobServiceServicer):
                 response = pb.WatchJobsResponse(cursor=part[-1].cursor, **fields)
                 part.clear()  # the response has copies, and may wait for long
                 yield response
+
+
+async def _show_execution(database: Database, execution_id: UUID) -> resources_pb2.Execution:
+    async with database.session() as session:
+        view = await get_execution(session, execution_id)
+    if view is None:
+        raise NotFoundError(f"no execution has the id {execution_id}", code=ErrorCode.UNKNOWN_EXECUTION)
+    return convert.execution_message(view)
 
 
 def _take_all(page: deque[LogView]) -> Iterator[LogView]:
@@ -301,17 +329,20 @@ def _parse_filter(request: pb.ExecuteJobsRequest) -> JobFilter | None:
 
 
 def _make_command(
-    request: pb.ExecuteJobRequest | pb.ResubmitJobRequest, execution_request: ExecutionRequest, ids: IdKey
-) -> ExecuteJob:
-    is_chosen, resubmits = True, isinstance(request, pb.ResubmitJobRequest)
-    if request.HasField("execution_id"):
-        execution_id = parse_uuid(request.execution_id, "execution_id")
-    elif key := read_key(request):
-        # The key is its tenant's, since the job is; and of each call on its own, since an id is answered once.
-        execution_id = ids.derive("resubmitted" if resubmits else "execution", request.job_id, key)
-    else:
-        execution_id, is_chosen = new_execution_id(), False
-    return ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, execution_request, actor=CALLER.get())
+    request: pb.ExecuteJobRequest | pb.ResubmitJobRequest, parameters: ExecutionRequest, ids: IdKey
+) -> Once[ExecutionView]:
+    resubmits, key = isinstance(request, pb.ResubmitJobRequest), None
+    named = parse_uuid(request.execution_id, "execution_id") if request.HasField("execution_id") else None
+    execution_id = named or new_execution_id()
+    if given := read_key(request):
+        begins = parameters.not_before and parameters.not_before.isoformat()
+        body = [str(named), parameters.comment, begins]
+        key = RequestKey.of("ResubmitJob" if resubmits else "ExecuteJob", given, body, job_id=request.job_id)
+        # Of each call on its own, since an id is answered once.
+        derived = ids.derive("resubmitted" if resubmits else "execution", request.job_id, given)
+        execution_id = named or derived
+    command = ExecuteJob(request.job_id, execution_id, named is not None, resubmits, parameters, actor=CALLER.get())
+    return Once(command, key, actor=command.actor)
 
 
 def _make_warnings(criteria: str) -> Sequence[resources_pb2.CriterionWarning]:

@@ -12,17 +12,28 @@ from contracts.judging.calibration.cases import hash_question
 from contracts.messages.judgings import JudgingCase, NewJudgings, judging_message, new_judgings_of, report_message
 from contracts.status import OperationKind
 from jobstore.api.auth import CALLER
-from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token, parse_uuid, read_key
+from jobstore.api.requests import (
+    Context,
+    make_page_token,
+    mark_replay,
+    parse_page_size,
+    parse_page_token,
+    parse_uuid,
+    read_key,
+)
+from jobstore.commands.base import Once
 from jobstore.commands.judgings import QueueJudgings, read_reference
 from jobstore.commands.operations import make_unknown_batch_error
 from jobstore.commands.rows import NewJudging
 from jobstore.dispatching.judging_queue import JudgingQueue
+from jobstore.domain.ids import DEFAULT_TENANT, RequestKey
 from jobstore.errors import InvalidError, NotFoundError, check_size
 from jobstore.operations import progress
 from jobstore.operations.judged_by import freeze_policy
 from jobstore.reads import judgings
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from servicekit.errors import PermanentError
 from signoff.v1 import judging_service_pb2 as pb
 from signoff.v1.judging_service_pb2_grpc import JudgingServiceServicer
 
@@ -42,11 +53,17 @@ class JudgingService(JudgingServiceServicer):
         self._queue = queue or JudgingQueue(database, runner)
 
     async def CreateJudgings(self, request: pb.CreateJudgingsRequest, context: Context) -> pb.CreateJudgingsResponse:
-        del context
-        new, key = new_judgings_of(request), read_key(request)
-        group_id = self._runner.terms.ids.derive("judgings", key or str(uuid4()))
-        async with self._database.session() as session:
-            policy = await freeze_policy(session, new.judge, new.judge_policy)
+        new, given, key = new_judgings_of(request), read_key(request), None
+        group_id = self._runner.terms.ids.derive("judgings", given or str(uuid4()))
+        if given:
+            body = new.model_dump(mode="json", exclude_defaults=True)
+            key = RequestKey.of("CreateJudgings", given, body, tenant=DEFAULT_TENANT)
+        policy, obstacle = None, None
+        try:
+            async with self._database.session() as session:
+                policy = await freeze_policy(session, new.judge, new.judge_policy)
+        except PermanentError as error:  # it may be a repeat, and the policy was retired since
+            obstacle = error
         made = [
             NewJudging(
                 self._runner.terms.ids.derive("judging", str(group_id), str(number)),
@@ -59,7 +76,8 @@ class JudgingService(JudgingServiceServicer):
             )
             for number, case in enumerate(new.cases)
         ]
-        await self._runner.judge.run_one(QueueJudgings(made, actor=CALLER.get()))
+        command = QueueJudgings(made, obstacle, actor=CALLER.get())
+        mark_replay(context, await self._runner.judge.run_one(Once(command, key, actor=command.actor)))
         return pb.CreateJudgingsResponse(group_id=str(group_id))
 
     def _write_case(self, case: JudgingCase) -> str:

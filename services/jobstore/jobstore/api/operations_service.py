@@ -26,6 +26,7 @@ from jobstore.api.auth import CALLER, read_token
 from jobstore.api.requests import (
     Context,
     make_page_token,
+    mark_replay,
     parse_page_size,
     parse_page_token,
     read_key,
@@ -118,10 +119,9 @@ class OperationsService(OperationsServiceServicer):
         )
 
     async def CreateOperation(self, request: pb.CreateOperationRequest, context: Context) -> pb.CreateOperationResponse:
-        del context
         new = new_operation_of(request.operation)
-        operation = await self._batches.create(new, read_key(request), CALLER.get())
-        return pb.CreateOperationResponse(operation=operation_message(operation))
+        answer = await self._batches.create(new, read_key(request), CALLER.get())
+        return pb.CreateOperationResponse(operation=operation_message(mark_replay(context, answer)))
 
     async def ListOperationItems(
         self, request: pb.ListOperationItemsRequest, context: Context
@@ -178,11 +178,10 @@ class OperationsService(OperationsServiceServicer):
         return pb.CancelOperationResponse(operation=operation_message(operation))
 
     async def RetryOperation(self, request: pb.RetryOperationRequest, context: Context) -> pb.RetryOperationResponse:
-        del context
         statuses = [convert.status_of(status) for status in request.statuses] or [JobStatus.FAILED]
         name, key = read_name(request), read_key(request)
-        operation = await self._batches.retry(request.operation_id, statuses, name, key, CALLER.get())
-        return pb.RetryOperationResponse(operation=operation_message(operation))
+        answer = await self._batches.retry(request.operation_id, statuses, name, key, CALLER.get())
+        return pb.RetryOperationResponse(operation=operation_message(mark_replay(context, answer)))
 
     async def ListLimits(self, request: pb.ListLimitsRequest, context: Context) -> pb.ListLimitsResponse:
         del context

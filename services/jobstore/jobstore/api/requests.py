@@ -15,9 +15,10 @@ from pydantic import TypeAdapter
 from contracts.errors import ErrorCode
 from contracts.fields import OperationName
 from contracts.jsontext import json_text
-from contracts.messages import JSON_AS_VALUE
+from contracts.messages import JSON_AS_VALUE, REPLAYED
 from contracts.resources import NewJob
 from contracts.sizes import measure, measure_job
+from jobstore.commands.base import Answer
 from jobstore.errors import InvalidError, check_size
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -81,6 +82,13 @@ def read_key(request: _Keyed) -> str:
     if len(key) > KEY_MAX:
         raise InvalidError(f"idempotency_key has {len(key)} characters, and {KEY_MAX} at most")
     return key
+
+
+def mark_replay(context: Context, answer: Answer[R]) -> R:
+    """Return what a request is answered with, and tell the caller where that repeats an earlier answer."""
+    if answer.is_replay:
+        context.set_trailing_metadata((REPLAYED,))
+    return answer.value
 
 
 def read_name(request: _Named) -> str | None:

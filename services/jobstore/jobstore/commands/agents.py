@@ -7,7 +7,7 @@ from typing import Final
 from contracts.agents.urls import has_userinfo, hide_userinfo
 from contracts.errors import ErrorCode
 from contracts.resources import Agent, NewAgent
-from jobstore.commands.base import Command, Locks, Reads
+from jobstore.commands.base import Command, Creation, Locks, Reads
 from jobstore.commands.judging.freezing import check_named, read_named
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -30,7 +30,7 @@ class _ChangeAgent(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class RegisterAgent(_ChangeAgent):
+class RegisterAgent(_ChangeAgent, Creation[None]):
     """Register an agent, unless it is registered so already.
 
     ConflictError (`agent_conflict`): another agent has the id. InvalidError (`url_has_userinfo`,
@@ -42,6 +42,12 @@ class RegisterAgent(_ChangeAgent):
     def reads(self, stored: Stored) -> Reads:
         del stored
         return read_named(self.new.policy)
+
+    def is_made(self, uow: UnitOfWork) -> bool:
+        return self.agent_id in uow.agents
+
+    def show(self, uow: UnitOfWork) -> None:
+        """Return nothing: an agent is read as it stands, with its circuit."""
 
     def decide(self, uow: UnitOfWork) -> None:
         stored = uow.agents.get(self.agent_id)

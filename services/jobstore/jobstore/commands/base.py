@@ -2,15 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
-from typing import Final, Generic, Self, TypeVar
+from typing import Final, Generic, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 from contracts.errors import ErrorCode
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
+from jobstore.domain.ids import RequestKey
 from jobstore.domain.judging.versions import Named, Wanted
 from jobstore.domain.model import Job, Refusal
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
@@ -52,8 +53,8 @@ class Locks(_Joined):
     `limits`: no limit may change until the commit, or nobody else may look at one; `offers`: one may be requested, and
     offered at once. `operations` and `agents` are locked to be changed. `jobs`: also the jobs of all `executions` are
     locked, and of all jobs the live executions. `followed`: of these executions the next ones by policy are locked,
-    too. The others are read with the rows: `named_limits`, `specs`, `questions` and `tasks` of jobs, agents by their
-    ids or as those of jobs, and what a grant of an execution needs.
+    too. The others are read with the rows: idempotency `keys`, `named_limits`, `specs`, `questions` and `tasks` of
+    jobs, agents by their ids or as those of jobs, and what a grant of an execution needs.
     """
 
     limits: LimitsLock = LimitsLock.NONE
@@ -62,6 +63,7 @@ class Locks(_Joined):
     jobs: frozenset[str] = frozenset()
     executions: frozenset[UUID] = frozenset()
     followed: frozenset[UUID] = frozenset()
+    keys: frozenset[RequestKey] = frozenset()
     named_limits: frozenset[str] = frozenset()
     specs: frozenset[str] = frozenset()
     questions: frozenset[str] = frozenset()
@@ -142,6 +144,66 @@ class Command(ABC, Generic[R_co]):
     @abstractmethod
     def decide(self, uow: UnitOfWork) -> R_co:
         """Decide on the rows, and return the answer. A PermanentError fails this command alone."""
+
+
+class Creation(Command[R_co]):
+    """A request that makes one thing, under an id that is known before."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def is_made(self, uow: UnitOfWork) -> bool:
+        """Return whether the thing is there, or was refused for good."""
+
+    @abstractmethod
+    def show(self, uow: UnitOfWork) -> R_co:
+        """Return the answer of a request that comes again, whatever has become of the thing since."""
+
+
+class Answer(NamedTuple, Generic[R_co]):
+    """The answer of a request, and whether it repeats that of an earlier one."""
+
+    value: R_co
+    is_replay: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Once(Command[Answer[R_co]]):
+    """Carry out a request once: under its idempotency key, if it has one, or else under the id of what it makes.
+
+    InvalidError (`idempotency_key_reused`): the key is that of a request for something else. Of one that fails nothing
+    is kept.
+    """
+
+    request: Creation[R_co]
+    key: RequestKey | None = None
+
+    @property
+    def size(self) -> int:
+        return self.request.size
+
+    def locks(self) -> Locks:
+        locks = self.request.locks()
+        return locks if self.key is None else replace(locks, keys=frozenset({self.key}))
+
+    def reads(self, stored: Stored) -> Reads:
+        return self.request.reads(stored)
+
+    def late_reads(self, stored: Stored) -> Reads:
+        return self.request.late_reads(stored)
+
+    def decide(self, uow: UnitOfWork) -> Answer[R_co]:
+        known = None if self.key is None else uow.find_request(self.key)
+        if self.key is not None and known is not None:
+            if known != self.key.body_hash:
+                message = "the idempotency key is that of another request: use another key"
+                raise InvalidError(message, code=ErrorCode.IDEMPOTENCY_KEY_REUSED)
+            return Answer(self.request.show(uow), is_replay=True)
+        is_replay = self.request.is_made(uow)
+        answer = self.request.decide(uow)
+        if self.key is not None:
+            uow.keep_request(self.key)
+        return Answer(answer, is_replay)
 
 
 def optional(value: str | None) -> frozenset[str]:

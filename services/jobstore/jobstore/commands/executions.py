@@ -8,6 +8,7 @@ from jobstore.commands.base import (
     NOTHING,
     REFUSED,
     Command,
+    Creation,
     LimitsLock,
     Locks,
     Reads,
@@ -18,14 +19,14 @@ from jobstore.commands.base import (
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import PLAIN_REQUEST, ExecutionRequest, request_execution
 from jobstore.commands.rows import Stored
-from jobstore.commands.unit_of_work import JobView, UnitOfWork
+from jobstore.commands.unit_of_work import ExecutionView, JobView, UnitOfWork
 from jobstore.domain.actor import ADMINISTRATOR, UPSTREAM, Actor
 from jobstore.domain.model import CANCELLED, Decision, Execution, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.errors import ConflictError, RefusedError
 
 
 @dataclass(frozen=True, slots=True)
-class ExecuteJob(Command[JobView]):
+class ExecuteJob(Creation[ExecutionView]):
     """Request an execution. If the caller chose the id, a refusal is kept as the id's answer, too.
 
     `resubmission`: only where a not-met verdict left feedback. RefusedError, ConflictError (`execution_conflict`).
@@ -56,7 +57,13 @@ class ExecuteJob(Command[JobView]):
     def late_reads(self, stored: Stored) -> Reads:
         return Reads(queues=frozenset({stored.specs[self.job_id].tenant})) if self.job_id in stored.specs else NOTHING
 
-    def decide(self, uow: UnitOfWork) -> JobView:
+    def is_made(self, uow: UnitOfWork) -> bool:
+        return self.execution_id in uow.executions
+
+    def show(self, uow: UnitOfWork) -> ExecutionView:
+        return uow.show_execution(self.execution_id)
+
+    def decide(self, uow: UnitOfWork) -> ExecutionView:
         execution = uow.executions.get(self.execution_id)
         if execution is not None:
             return self._repeat_answer(uow, execution)
@@ -70,9 +77,9 @@ class ExecuteJob(Command[JobView]):
             # Written even though this command fails: the error ends neither the transaction nor its other commands.
             uow.keep_answer(self.job_id, self.execution_id, REFUSED + decision.code, self.actor)
         raise_refusal(decision)
-        return uow.show_job(self.job_id)
+        return self.show(uow)
 
-    def _repeat_answer(self, uow: UnitOfWork, execution: Execution) -> JobView:
+    def _repeat_answer(self, uow: UnitOfWork, execution: Execution) -> ExecutionView:
         if execution.job_id not in {self.job_id, ""}:
             raise ConflictError("the execution id is another job's", code=ErrorCode.EXECUTION_CONFLICT)
         if execution.answer is not None and execution.answer.startswith(REFUSED):
@@ -80,11 +87,11 @@ class ExecuteJob(Command[JobView]):
         if execution.request_version is None:
             uow.settle_answer(execution, self.actor)
             raise RefusedError("the execution was cancelled before it was requested", code=CANCELLED)
-        return uow.show_job(self.job_id)
+        return self.show(uow)
 
 
 @dataclass(frozen=True, slots=True)
-class CreateAndExecute(Command[JobView]):
+class CreateAndExecute(Command[ExecutionView]):
     """Create a job unless it exists, and request an execution of it, in one transaction."""
 
     creation: CreateJob
@@ -99,7 +106,7 @@ class CreateAndExecute(Command[JobView]):
     def late_reads(self, stored: Stored) -> Reads:
         return Reads.join([self.creation.late_reads(stored), self.request.late_reads(stored)])
 
-    def decide(self, uow: UnitOfWork) -> JobView:
+    def decide(self, uow: UnitOfWork) -> ExecutionView:
         # What was answered before any job was made is answered so again. Of a batch, two items may have one id.
         if self.request.execution_id not in uow.executions or self.creation.job_id in uow.jobs:
             self.creation.decide(uow)

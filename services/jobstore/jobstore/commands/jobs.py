@@ -6,7 +6,17 @@ from contracts.errors import ErrorCode
 from contracts.resources import NewJob
 from contracts.status import JobStatus
 from jobstore.commands.assigning import assign_agent, check_creation, create_job, match_agent, read_for_creation
-from jobstore.commands.base import NOTHING, Command, Locks, Reads, optional, raise_refusal, require_agent, require_job
+from jobstore.commands.base import (
+    NOTHING,
+    Command,
+    Creation,
+    Locks,
+    Reads,
+    optional,
+    raise_refusal,
+    require_agent,
+    require_job,
+)
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import JobView, UnitOfWork
 from jobstore.domain.decisions import NO_ENDING
@@ -16,7 +26,7 @@ from jobstore.errors import ConflictError
 
 
 @dataclass(frozen=True, slots=True)
-class CreateJob(Command[JobView]):
+class CreateJob(Creation[JobView]):
     """Create a job, or return the one of this id.
 
     ConflictError (`job_conflict`): another job has the id. InvalidError (`unknown_agent`, `unknown_judge_policy`,
@@ -37,14 +47,20 @@ class CreateJob(Command[JobView]):
         del stored
         return Reads(queues=frozenset({self.new.tenant}))  # for another command of its batch, that executes it
 
+    def is_made(self, uow: UnitOfWork) -> bool:
+        return self.job_id in uow.jobs
+
+    def show(self, uow: UnitOfWork) -> JobView:
+        return uow.show_job(self.job_id)
+
     def decide(self, uow: UnitOfWork) -> JobView:
-        if self.job_id in uow.jobs:
+        if self.is_made(uow):
             if not is_same(uow.specs[self.job_id], self.new):
                 raise ConflictError(f"another job has the id {self.job_id}", code=ErrorCode.JOB_CONFLICT)
-            return uow.show_job(self.job_id)
+            return self.show(uow)
         check_creation(uow, self.new)
         create_job(uow, self.new, self.job_id, self.actor)
-        return uow.show_job(self.job_id)
+        return self.show(uow)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from contracts.verdict_check import find_mismatch
 from jobstore.commands.base import (
     NOTHING,
     Command,
+    Creation,
     LimitsLock,
     Locks,
     Reads,
@@ -33,6 +34,7 @@ from jobstore.domain.model import UNPROVEN, Decision, Execution, Job, Refusal, R
 from jobstore.domain.reports import format_feedback, name_references, read_verdict
 from jobstore.errors import RefusedError
 from jobstore.json_members import members
+from servicekit.errors import PermanentError
 
 #: The letter of an outcome, as verdicts have it of their stages.
 LETTERS: Final[Mapping[Outcome, str]] = {Outcome.PASS: "p", Outcome.FAIL: "f", Outcome.CANNOT_ASSESS: "c"}
@@ -43,10 +45,14 @@ GRANTS_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class QueueJudgings(Command[None]):
-    """Queue the judgings of one call, unless they are there. RefusedError (`too_many_judgings`)."""
+class QueueJudgings(Creation[None]):
+    """Queue the judgings of one call, unless they are there. RefusedError (`too_many_judgings`).
+
+    `obstacle` is why they are refused unless they are there.
+    """
 
     judgings: Sequence[NewJudging]
+    obstacle: PermanentError | None = None
 
     @property
     def size(self) -> int:
@@ -59,9 +65,20 @@ class QueueJudgings(Command[None]):
         del stored
         return Reads(judging_groups=frozenset({self.judgings[0].group_id}))
 
+    def is_made(self, uow: UnitOfWork) -> bool:
+        group_id = self.judgings[0].group_id
+        return group_id in uow.stored.judging_groups or any(
+            new.group_id == group_id for new in uow.changes.new_judgings
+        )
+
+    def show(self, uow: UnitOfWork) -> None:
+        """Return nothing: judgings are read by their id, for as long as they are kept."""
+
     def decide(self, uow: UnitOfWork) -> None:
-        if self.judgings[0].group_id in uow.stored.judging_groups:
+        if self.is_made(uow):
             return
+        if self.obstacle is not None:
+            raise self.obstacle
         if len(uow.changes.new_judgings) + len(self.judgings) > uow.stored.judging_room:
             message = "too many judgings of the last day are kept: ask again later, or for fewer"
             raise RefusedError(message, code=ErrorCode.TOO_MANY_JUDGINGS)

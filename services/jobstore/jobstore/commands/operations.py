@@ -8,12 +8,12 @@ from uuid import UUID
 from contracts.errors import ErrorCode
 from contracts.messages.operations import NAMED_MAX
 from contracts.status import BATCH_KINDS, OperationState
-from jobstore.commands.base import Command, LimitsLock, Locks, Reads, raise_refusal, require_job
+from jobstore.commands.base import Command, Creation, LimitsLock, Locks, Reads, raise_refusal, require_job
 from jobstore.commands.rows import Item, ItemAnswer, NewOperation, OperationSpec, Stored, StoredOperation
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.limits import batch_limit
 from jobstore.domain.model import Job, Refusal
-from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from servicekit.errors import PermanentError
 
 #: Jobs that may be named or given at once, and jobs that a filter may match.
@@ -35,15 +35,13 @@ _ENDS: Final[Mapping[OperationState, OperationState]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class CreateOperation(Command[None]):
+class CreateOperation(Creation[None]):
     """Make an operation with all its items, or with a snapshot of them, unless it is there.
 
-    `obstacle` is why it is refused unless it is there. ConflictError (`batch_conflict`): another request made it.
-    InvalidError (`batch_too_large`).
+    `obstacle` is why it is refused unless it is there. InvalidError (`batch_too_large`).
     """
 
     operation_id: UUID
-    request_hash: bytes
     spec: OperationSpec
     obstacle: PermanentError | None = None
 
@@ -54,17 +52,19 @@ class CreateOperation(Command[None]):
     def locks(self) -> Locks:
         return Locks(operations=frozenset({self.operation_id}))
 
+    def is_made(self, uow: UnitOfWork) -> bool:
+        return self.operation_id in uow.operations
+
+    def show(self, uow: UnitOfWork) -> None:
+        """Return nothing: an operation is read as it stands, with its progress."""
+
     def decide(self, uow: UnitOfWork) -> None:
-        stored = uow.operations.get(self.operation_id)
-        if stored is None:
-            check_batch_size(len(self.spec.items))
-            if self.obstacle is not None:
-                raise self.obstacle
-            uow.add_operation(NewOperation(self.operation_id, self.actor, self.request_hash, self.spec))
-        elif stored.request_hash != self.request_hash:
-            raise ConflictError(
-                "the idempotency key is that of a batch of other jobs: use another key", code=ErrorCode.BATCH_CONFLICT
-            )
+        if self.is_made(uow):
+            return
+        check_batch_size(len(self.spec.items))
+        if self.obstacle is not None:
+            raise self.obstacle
+        uow.add_operation(NewOperation(self.operation_id, self.actor, self.spec))
 
 
 def check_batch_size(size: int) -> None:
@@ -96,7 +96,7 @@ class MoveOperation(Command[None]):
         )
 
     def decide(self, uow: UnitOfWork) -> None:
-        state, _, kind = _require_operation(uow, self.operation_id)
+        state, kind = _require_operation(uow, self.operation_id)
         if state not in _SOURCES[self.to]:
             if state is self.to or (self.to, state) == (OperationState.CANCELLING, OperationState.CANCELLED):
                 return

@@ -253,10 +253,9 @@ class JudgingAnswer:
 
 
 class StoredOperation(NamedTuple):
-    """The state of an operation, and the hash of the request that made it."""
+    """The state of an operation, and its kind."""
 
     state: OperationState
-    request_hash: bytes
     kind: OperationKind = OperationKind.EXECUTE
 
 
@@ -277,7 +276,6 @@ class NewOperation(NamedTuple):
 
     id: UUID
     actor: Actor
-    request_hash: bytes
     spec: OperationSpec
 
 
@@ -349,6 +347,8 @@ class Stored:
     #: Those that were named.
     limits: dict[str, Limit] = field(default_factory=dict)
     operations: dict[UUID, StoredOperation] = field(default_factory=dict)
+    #: What was asked for under idempotency keys, as hashes, by the ids of the requests.
+    request_keys: dict[UUID, bytes] = field(default_factory=dict)
     unfinished: Collection[UUID] = frozenset()
     #: Items (operation, number) that have no answer yet.
     open_items: Collection[tuple[UUID, int]] = frozenset()
@@ -401,6 +401,7 @@ class Changes:
     #: Who says that what is set now is all there is, after a rebuild that did not find it.
     confirmed_by: Actor | None = None
     new_operations: list[NewOperation] = field(default_factory=list)
+    request_keys: dict[UUID, bytes] = field(default_factory=dict)
     moves: list[OperationMove] = field(default_factory=list)
     item_answers: defaultdict[UUID, list[ItemAnswer]] = field(default_factory=lambda: defaultdict(list))
     #: In how many seconds the next items of operations have their turn.

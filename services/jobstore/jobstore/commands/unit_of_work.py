@@ -29,6 +29,7 @@ from jobstore.domain import execution_states
 from jobstore.domain.actor import Actor
 from jobstore.domain.circuit_breaker import CLOSED, Breaker
 from jobstore.domain.decisions import is_verdict
+from jobstore.domain.ids import RequestKey
 from jobstore.domain.judging.criteria import needs_context
 from jobstore.domain.judging.versions import Named, Versions, Wanted, hash_body, list_frozen, list_wanted
 from jobstore.domain.limits import is_limited, tenant_limit, wildcard
@@ -53,6 +54,8 @@ from jobstore.errors import check_size
 
 #: A job as gRPC shows it: the fields of contracts.resources.Job, with the payload as JSON text.
 JobView: TypeAlias = dict[str, Any]
+#: An execution as gRPC shows it: the fields of contracts.resources.Execution.
+ExecutionView: TypeAlias = dict[str, object]
 #: The states of operations of which nothing is left.
 ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 #: While a job rests after a verdict, its submission is the one that was judged, not the next.
@@ -79,6 +82,7 @@ class UnitOfWork:
     agents: Overlay[str, Agent] = field(init=False)
     limits: Overlay[str, Limit | None] = field(init=False)
     operations: Overlay[UUID, StoredOperation] = field(init=False)
+    request_keys: Overlay[UUID, bytes] = field(init=False)
     names: Overlay[Named, Versions] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,6 +94,7 @@ class UnitOfWork:
         self.agents = Overlay({}, self.stored.agents)
         self.limits = Overlay({}, dict(self.stored.limits))
         self.operations = Overlay({}, self.stored.operations)
+        self.request_keys = Overlay(self.changes.request_keys, self.stored.request_keys)
         self.names = Overlay({}, self.stored.names)
 
     @property
@@ -270,7 +275,7 @@ class UnitOfWork:
 
     def add_operation(self, new: NewOperation) -> None:
         """Add an operation, which runs at once."""
-        self.operations[new.id] = StoredOperation(OperationState.RUNNING, new.request_hash, new.spec.kind)
+        self.operations[new.id] = StoredOperation(OperationState.RUNNING, new.spec.kind)
         self.changes.new_operations.append(new)
 
     def move_operation(self, operation_id: UUID, state: OperationState, said: Mapping[str, str]) -> None:
@@ -294,6 +299,20 @@ class UnitOfWork:
         """Keep what an evaluation of a version of a judge policy came to."""
         self.changes.evaluations.append(evaluation)
 
+    def find_request(self, key: RequestKey) -> bytes | None:
+        """Return the hash of what was asked for under an idempotency key, None where nothing was."""
+        tenant = self._find_tenant(key)
+        return None if tenant is None else self.request_keys.get(self.terms.ids.derive_request(key, tenant))
+
+    def keep_request(self, key: RequestKey) -> None:
+        """Keep what was asked for under an idempotency key."""
+        if (tenant := self._find_tenant(key)) is not None:
+            self.request_keys[self.terms.ids.derive_request(key, tenant)] = key.body_hash
+
+    def _find_tenant(self, key: RequestKey) -> str | None:
+        spec = self.specs.get(key.job_id or "")
+        return key.tenant or (spec.tenant if spec else None)
+
     def list_wanted(self) -> set[Wanted]:
         """Return the versions that the policies name by which a loaded job may be executed, as far as none is known."""
         policies = [spec.policy for spec in self.stored.specs.values()]
@@ -305,6 +324,11 @@ class UnitOfWork:
     def check_spec_size(self, spec: Spec) -> None:
         """Raise an InvalidError (`payload_too_large`) if a job would ask for more bytes than the limit allows."""
         check_size(measure_job(spec, spec.payload), self.terms.job_max_bytes)
+
+    def show_execution(self, execution_id: UUID) -> ExecutionView:
+        """Return an execution as gRPC shows it, but for how it ended and what it cost, which its job's log tells."""
+        execution = self.executions[execution_id]
+        return execution_states.show(execution, execution.created_at or self.clock.now)
 
     def show_job(self, job_id: str) -> JobView:
         """Return a job as gRPC shows it."""

@@ -11,8 +11,9 @@ from math import ceil
 from typing import Final
 from uuid import UUID
 
+from contracts import status
 from jobstore.domain.limits import is_held_back
-from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState, replace
+from jobstore.domain.model import CANCELLED, Clock, Execution, ExecutionStage, ExecutionState, replace
 from servicekit.shares import SHARE
 
 #: How long an answer is remembered of an execution id of which nothing was requested: as long as the topics of requests
@@ -154,6 +155,37 @@ def make_remembered(execution_id: UUID, job_id: str | None, answer: str, now: da
 def keep_for_good(execution: Execution) -> Execution:
     """Return an early cancel as the answer of its execution, which has been asked for."""
     return replace(execution, due_at=None)
+
+
+def show(execution: Execution, requested_at: datetime) -> dict[str, object]:
+    """Return an execution as callers are shown it, but for how it ended and what it cost, which its job's log tells."""
+    answer, _, code = (execution.answer or "").partition(":")
+    policy = execution.policy or {}
+    return {
+        "id": execution.execution_id,
+        "job_id": execution.job_id or None,
+        "submission": execution.submission,
+        "agent_id": execution.agent_id,
+        "state": status.ExecutionState(answer.upper()) if answer else _find_place(execution),
+        "attempt": execution.attempt,
+        "spent_calls": execution.spent,
+        "max_calls": policy.get("max_calls"),
+        "batch_id": execution.batch_id,
+        "not_before": execution.not_before,
+        "deadline_at": execution.deadline_at,
+        "judge": policy.get("judge"),
+        "code": code or (answer if answer == CANCELLED else None),
+        "created_at": requested_at,
+        "ended_at": requested_at if execution.request_version is None else None,
+    }
+
+
+def _find_place(execution: Execution) -> status.ExecutionState:
+    """Return where an execution stands that has no answer yet."""
+    if execution.stage is ExecutionStage.JUDGING:
+        return status.ExecutionState.JUDGING
+    is_running = execution.state is ExecutionState.LEASED
+    return status.ExecutionState.RUNNING if is_running else status.ExecutionState.WAITING
 
 
 def _until_deadline(execution: Execution, due_at: datetime) -> datetime:

@@ -1,17 +1,15 @@
 """Accept operations, batches among them, and read them. All items are stored before any is carried out."""
 
-import hashlib
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
 from contracts.errors import ErrorCode
-from contracts.jsontext import json_text
 from contracts.messages.operations import NewOperation, OperationItem
 from contracts.messages.views import Batch, BatchItem
 from contracts.resources import JobFilter, NewJob, Operation
 from contracts.status import RESTING, JobStatus, OperationKind, OperationState
+from jobstore.commands.base import Answer, Once
 from jobstore.commands.operations import (
     BATCH_MAX,
     ITEMS_MAX,
@@ -23,6 +21,7 @@ from jobstore.commands.operations import (
 from jobstore.commands.rows import OperationSpec
 from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.actor import Actor
+from jobstore.domain.ids import DEFAULT_TENANT, RequestKey
 from jobstore.domain.model import UNPROVEN
 from jobstore.domain.spec import hash_spec
 from jobstore.errors import InvalidError, RefusedError
@@ -60,39 +59,40 @@ class Batches:
         name: str | None,
         idempotency_key: str,
         actor: Actor,
-    ) -> Batch:
+    ) -> Answer[Batch]:
         """Store a batch, request all its executions, and return job by job what was accepted.
 
-        Jobs are named by id, given anew or chosen by a filter. A batch of the same caller with the same idempotency key
-        is the same one.
-        ConflictError: the key is that of a batch of other jobs. RefusedError: no job matches the filter.
+        Jobs are named by id, given anew or chosen by a filter. The same request under one idempotency key is one batch.
+        RefusedError: no job matches the filter.
         """
         check_batch_size(len(job_ids) + len(new))
         obstacle = None
         if chosen is not None:
             async with self._database.transaction() as session:
                 obstacle = _refuse_number(await snapshots.count_matching(session, chosen, BATCH_MAX), BATCH_MAX)
-        batch_id = self._derive_id("batch", actor, key=idempotency_key)
+        tenant = _find_tenant(chosen)
+        batch_id = self._derive_id("batch", tenant, key=idempotency_key)
         spec = OperationSpec(
             items=repository.make_items(self._worker.ids, batch_id, job_ids, new),
             snapshot=snapshots.matching_items(OperationKind.EXECUTE, chosen, BATCH_MAX) if chosen is not None else None,
             name=name,
             parameters=_dump_filter(chosen),
         )
-        request_hash = _hash_batch(job_ids, new, chosen)
-        await self._create(CreateOperation(batch_id, request_hash, spec, obstacle, actor=actor))
-        return await self._get_batch(self._database, batch_id)
+        jobs = [[job.id, hash_spec(job).hex()] for job in new]
+        key = _make_key("ExecuteJobs", idempotency_key, [list(job_ids), jobs, _dump_filter(chosen), name], tenant)
+        is_replay = await self._create(CreateOperation(batch_id, spec, obstacle, actor=actor), key)
+        return Answer(await self._get_batch(self._database, batch_id), is_replay)
 
     async def retry(
         self, operation_id: str, statuses: Sequence[JobStatus], name: str | None, idempotency_key: str, actor: Actor
-    ) -> Operation:
+    ) -> Answer[Operation]:
         """Make a batch of those items of another that ended at one of the statuses, and whose jobs still stand there.
 
         It has the other's name unless it is given one.
         RefusedError (`nothing_to_retry`): there are none.
         """
         source = await self.get_operation(operation_id)
-        batch_id = self._derive_id("retry", actor, str(source.id), key=idempotency_key)
+        batch_id = self._derive_id("retry", str(source.id), key=idempotency_key)
         snapshot = snapshots.retried_items(source.id, statuses)
         async with self._database.transaction() as session:
             number = await snapshots.count_items(session, snapshot)
@@ -100,23 +100,29 @@ class Batches:
         said = {"statuses": [status.value for status in statuses]}
         spec = OperationSpec(OperationKind.RETRY, (), snapshot, name or source.name, source.id, said)
         obstacle = None if number else RefusedError(message, code=ErrorCode.NOTHING_TO_RETRY)
-        await self._create(CreateOperation(batch_id, _hash_request(sorted(set(statuses))), spec, obstacle, actor=actor))
-        return await _get_operation(self._database, batch_id)
+        key = _make_key("RetryOperation", idempotency_key, [str(source.id), sorted(set(statuses)), name])
+        is_replay = await self._create(CreateOperation(batch_id, spec, obstacle, actor=actor), key)
+        return Answer(await _get_operation(self._database, batch_id), is_replay)
 
-    async def create(self, new: NewOperation, idempotency_key: str, actor: Actor) -> Operation:
+    async def create(self, new: NewOperation, idempotency_key: str, actor: Actor) -> Answer[Operation]:
         """Make an operation on the jobs that match now, or that are named. It is carried out from then on.
 
-        ConflictError: the key is that of another operation. RefusedError: no job matches. InvalidError: too many do.
+        RefusedError: no job matches. InvalidError: too many do.
         """
-        operation_id = self._derive_id("operation", actor, key=idempotency_key)
+        tenant = _find_tenant(new.filter)
+        operation_id = self._derive_id("operation", tenant, key=idempotency_key)
         chosen, retry_of = _limit_to_rested(new), None
+        judged_by: dict[str, object] = {}
         obstacle: PermanentError | None = None
         async with self._database.transaction() as session:
             if chosen is not None:
                 obstacle = _refuse_number(
                     await snapshots.count_matching(session, chosen, self._items_max), self._items_max
                 )
-            judged_by = await freeze_parameters(session, new)
+            try:
+                judged_by = await freeze_parameters(session, new)
+            except PermanentError as error:  # it may be a repeat, and what it names was retired since
+                obstacle = error
             if new.agent_id is not None and await get_agent(session, new.agent_id) is None:
                 obstacle = InvalidError(f"no agent has the id {new.agent_id}", code=ErrorCode.UNKNOWN_AGENT)
             if chosen is not None and chosen.batch_id and new.kind is OperationKind.RETRY:
@@ -132,11 +138,12 @@ class Batches:
             said["statuses"] = [status.value for status in (chosen.statuses if chosen else [JobStatus.FAILED])]
             said["codes"] = chosen.codes if chosen else []
         spec = OperationSpec(new.kind, (), snapshot, new.name, retry_of, {**said, **_dump_filter(new.filter)})
-        request_hash = _hash_request(new.job_ids, new.model_dump(mode="json", exclude={"job_ids"}))
-        await self._runner.administer.run_one(CreateOperation(operation_id, request_hash, spec, obstacle, actor=actor))
+        key = _make_key("CreateOperation", idempotency_key, new.model_dump(mode="json", exclude_defaults=True), tenant)
+        command = CreateOperation(operation_id, spec, obstacle, actor=actor)
+        _, is_replay = await self._runner.administer.run_one(Once(command, key, actor=actor))
         self._worker.has_open = True
         self._worker.wake.set()
-        return await _get_operation(self._database, operation_id)
+        return Answer(await _get_operation(self._database, operation_id), is_replay)
 
     async def preview(self, new: NewOperation) -> Preview:
         """Return what an operation would be about, without making it. InvalidError (`unknown_judge_policy`)."""
@@ -146,10 +153,11 @@ class Batches:
             judge = await find_policy(session, new.judge) if new.judge is not None else None
             return await snapshots.make_preview(session, new.kind, chosen or named, self._items_max, judge)
 
-    async def _create(self, command: CreateOperation) -> None:
-        """Store an operation, and carry it out before the caller is answered."""
-        await self._runner.administer.run_one(command)
+    async def _create(self, command: CreateOperation, key: RequestKey | None) -> bool:
+        """Store an operation, and carry it out before the caller is answered. Return whether it was there."""
+        _, is_replay = await self._runner.administer.run_one(Once(command, key, actor=command.actor))
         await self._worker.run_until_answered(command.operation_id)
+        return is_replay
 
     async def move(self, operation_id: str, to: OperationState, actor: Actor, reason: str = "") -> Operation:
         """Pause, resume or cancel an operation, and return it as it stands then. RefusedError: it has ended.
@@ -161,7 +169,7 @@ class Batches:
         return await self._describe(self._database, key)
 
     def _derive_id(self, purpose: str, *names: str, key: str) -> UUID:
-        """Return the id that a caller's idempotency key stands for, whatever it asks; without one, an id of its own."""
+        """Return the id that an idempotency key stands for, whatever it asks; without one, an id of its own."""
         return self._worker.ids.derive(purpose, *names, key or str(uuid4()))
 
     async def get_operation(self, operation_id: str) -> Operation:
@@ -247,11 +255,10 @@ def _dump_filter(chosen: JobFilter | None) -> dict[str, object]:
     return {} if chosen is None else {"filter": chosen.model_dump(mode="json", exclude_defaults=True)}
 
 
-def _hash_batch(job_ids: Sequence[str], new: Sequence[NewJob], chosen: JobFilter | None) -> bytes:
-    contents = [*job_ids, *(f"{job.id}:{hash_spec(job).hex()}" for job in new)]
-    return _hash_request(contents, chosen.model_dump(mode="json") if chosen else None)
+def _find_tenant(chosen: JobFilter | None) -> str:
+    """Return the tenant of an operation's idempotency key: that of its filter, where this names one."""
+    return (chosen.tenant if chosen else None) or DEFAULT_TENANT
 
 
-def _hash_request(contents: Iterable[str], chosen: object = None) -> bytes:
-    text = json.dumps(chosen, sort_keys=True) + json_text(list(contents))
-    return hashlib.sha256(text.encode()).digest()
+def _make_key(method: str, key: str, body: object, tenant: str = DEFAULT_TENANT) -> RequestKey | None:
+    return RequestKey.of(method, key, body, tenant=tenant) if key else None

@@ -44,10 +44,8 @@ def agent(**fields: Any) -> Agent:
     return Agent(**{**NEW.model_dump(), "id": "writer", "created_at": BEFORE, "updated_at": BEFORE, **fields})
 
 
-def operation(
-    state: OperationState, request_hash: bytes = b"hash", kind: OperationKind = OperationKind.EXECUTE
-) -> dict[str, Any]:
-    return {"operations": {ID: StoredOperation(state, request_hash, kind)}}
+def operation(state: OperationState, kind: OperationKind = OperationKind.EXECUTE) -> dict[str, Any]:
+    return {"operations": {ID: StoredOperation(state, kind)}}
 
 
 def decided(command: Command[Any], **stored: Any) -> UnitOfWork:
@@ -212,37 +210,34 @@ def test_commands_of_one_transaction_see_each_other() -> None:
     RegisterAgent("writer", NEW, actor=SIGNOFF).decide(uow)
     DisableAgent("writer", actor=SIGNOFF).decide(uow)
     assert [(change.is_new, change.agent.enabled) for change in uow.changes.agents] == [(True, True), (False, False)]
-    CreateOperation(ID, b"hash", OperationSpec(), actor=SIGNOFF).decide(uow)
-    CreateOperation(ID, b"hash", OperationSpec(), actor=SIGNOFF).decide(uow)
+    CreateOperation(ID, OperationSpec(), actor=SIGNOFF).decide(uow)
+    CreateOperation(ID, OperationSpec(), actor=SIGNOFF).decide(uow)
     assert len(uow.changes.new_operations) == 1
-    with pytest.raises(ConflictError):
-        CreateOperation(ID, b"another", OperationSpec(), actor=SIGNOFF).decide(uow)
     other = uuid4()
-    CreateOperation(other, b"hash", OperationSpec(OperationKind.REJUDGE), actor=SIGNOFF).decide(uow)
+    CreateOperation(other, OperationSpec(OperationKind.REJUDGE), actor=SIGNOFF).decide(uow)
     MoveOperation(other, OperationState.CANCELLING, actor=SIGNOFF).decide(uow)
     assert uow.operations[other].state is OperationState.CANCELLED
 
 
 def test_an_operation_is_made_once_by_one_request() -> None:
-    command = CreateOperation(ID, b"hash", OperationSpec(items=[Item(0, "a")]), actor=ADMINISTRATOR)
+    command = CreateOperation(ID, OperationSpec(items=[Item(0, "a")]), actor=ADMINISTRATOR)
     (new,) = decided(command).changes.new_operations
-    assert (new.id, new.actor, new.request_hash, new.spec.items) == (ID, ADMINISTRATOR, b"hash", [Item(0, "a")])
+    assert (new.id, new.actor, new.spec.items) == (ID, ADMINISTRATOR, [Item(0, "a")])
     assert decided(command, **operation(OperationState.DONE)).changes.new_operations == []
-    refused(command, ConflictError, "batch_conflict", **operation(OperationState.RUNNING, b"another"))
 
 
 def test_an_operation_without_items_says_why_if_that_is_no_use() -> None:
     obstacle = RefusedError("no job matches the filter", code="nothing_matches")
     refused(
-        CreateOperation(ID, b"hash", OperationSpec(), obstacle=obstacle, actor=SIGNOFF),
+        CreateOperation(ID, OperationSpec(), obstacle=obstacle, actor=SIGNOFF),
         RefusedError,
         "nothing_matches",
     )
-    repeated = CreateOperation(ID, b"hash", OperationSpec(), obstacle=obstacle, actor=SIGNOFF)
+    repeated = CreateOperation(ID, OperationSpec(), obstacle=obstacle, actor=SIGNOFF)
     assert decided(repeated, **operation(OperationState.DONE)).changes.new_operations == []
     many = [Item(number, "a") for number in range(10_001)]
-    refused(CreateOperation(ID, b"hash", OperationSpec(items=many), actor=SIGNOFF), InvalidError, "batch_too_large")
-    most = CreateOperation(ID, b"hash", OperationSpec(items=many[1:]), actor=SIGNOFF)
+    refused(CreateOperation(ID, OperationSpec(items=many), actor=SIGNOFF), InvalidError, "batch_too_large")
+    most = CreateOperation(ID, OperationSpec(items=many[1:]), actor=SIGNOFF)
     assert len(decided(most).changes.new_operations) == 1
 
 
@@ -376,7 +371,7 @@ def test_an_item_locks_and_reads_what_its_command_does_and_its_operation() -> No
 @pytest.mark.parametrize(
     ("command", "locks"),
     [
-        (CreateOperation(ID, b"hash", OperationSpec(), actor=SIGNOFF), Locks(operations=frozenset({ID}))),
+        (CreateOperation(ID, OperationSpec(), actor=SIGNOFF), Locks(operations=frozenset({ID}))),
         (AnswerItems(ID, [], 0.0, actor=SIGNOFF), Locks(operations=frozenset({ID}))),
         (EndOperation(ID, actor=SIGNOFF), Locks(operations=frozenset({ID}), named_limits=frozenset({batch_limit(ID)}))),
         (
@@ -395,7 +390,7 @@ def test_what_is_changed_is_locked(command: Command[Any], locks: Locks) -> None:
 
 def test_an_operation_weighs_what_its_new_jobs_do() -> None:
     items = [Item(0, "one", '{"title": "One"}'), Item(1, "two")]
-    assert CreateOperation(ID, b"hash", OperationSpec(items=items), actor=SIGNOFF).size == len('{"title": "One"}')
+    assert CreateOperation(ID, OperationSpec(items=items), actor=SIGNOFF).size == len('{"title": "One"}')
 
 
 def test_the_strongest_lock_of_limits_counts() -> None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute, ManyJsonRoute
-from console.api.schemas import IdempotencyKey, Page, PageQuery
+from console.api.schemas import IdempotencyKey, Page, PageQuery, replays
 from contracts.fields import Model, Strict
 from contracts.messages.judgings import Judging, NewJudgings, RejudgeReport
 
@@ -21,7 +21,7 @@ class QueuedJudgings(Model):
     id: UUID
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=replays(QueuedJudgings))
 async def create_judgings(
     jobstore: CallersJobStore, judgings: Strict[NewJudgings], response: Response, key: IdempotencyKey = None
 ) -> QueuedJudgings:

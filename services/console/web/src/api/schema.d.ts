@@ -19,7 +19,7 @@ export interface paths {
         put?: never;
         /**
          * Create Job
-         * @description Create a job: ASSIGNED with an agent, PENDING without. Repeated with its id or key, it is the same job.
+         * @description Create a job: ASSIGNED with an agent, PENDING without. Repeated with its id, it is the same job.
          */
         post: operations["create_job"];
         delete?: never;
@@ -103,7 +103,7 @@ export interface paths {
         put?: never;
         /**
          * Execute Job
-         * @description Ask for one execution with the payload of the latest assignment. The same key is the same execution.
+         * @description Ask for one execution with the payload of the latest assignment.
          */
         post: operations["execute_job"];
         delete?: never;
@@ -270,7 +270,7 @@ export interface paths {
         put?: never;
         /**
          * Create Batch
-         * @description Execute many jobs; the answer says job by job what was accepted. The same key is the same batch.
+         * @description Execute many jobs; the answer says job by job what was accepted.
          */
         post: operations["create_batch"];
         delete?: never;
@@ -370,7 +370,7 @@ export interface paths {
         put?: never;
         /**
          * Retry Batch
-         * @description Execute its jobs that failed, as a new batch. The same key is the same new batch.
+         * @description Execute its jobs that failed, as a new batch.
          */
         post: operations["retry_batch"];
         delete?: never;
@@ -434,7 +434,7 @@ export interface paths {
         put?: never;
         /**
          * Create Operation
-         * @description Do something to many jobs: those that match now. It is carried out from then on. The same key is the same one.
+         * @description Do something to many jobs: those that match now. It is carried out from then on.
          */
         post: operations["create_operation"];
         delete?: never;
@@ -554,7 +554,7 @@ export interface paths {
         put?: never;
         /**
          * Retry Operation
-         * @description Execute its jobs that failed, as a new operation. The same key is the same new one.
+         * @description Execute its jobs that failed, as a new operation.
          */
         post: operations["retry_operation"];
         delete?: never;
@@ -1039,6 +1039,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/executions/{execution_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Execution
+         * @description One execution as it stands, and how it ended, whatever ran later.
+         */
+        get: operations["get_execution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/executions/{execution_id}/cancel": {
         parameters: {
             query?: never;
@@ -1510,19 +1530,6 @@ export interface components {
             reason?: string | null;
         };
         /**
-         * CancelledExecution
-         * @description An execution that does not run, or runs no more, and its job as it stands.
-         */
-        CancelledExecution: {
-            /**
-             * Execution Id
-             * Format: uuid
-             */
-            execution_id: string;
-            /** @description none where nobody has asked for the execution yet */
-            job: components["schemas"]["Job"] | null;
-        };
-        /**
          * Circuit
          * @description Whether an agent is given work: open after failures in a row, half open while one call finds out.
          * @enum {string}
@@ -1817,17 +1824,86 @@ export interface components {
         EmptyResult: "not_met" | "judge";
         /**
          * Execution
-         * @description One execution.
+         * @description One request to run a job, and what became of it, whatever ran later.
          */
         Execution: {
-            /** Execution Id */
-            execution_id?: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Job Id
+             * @description none where it was cancelled before anybody asked for it
+             */
+            job_id?: string | null;
+            /**
+             * Submission
+             * @description the number of the job's submission that it makes
+             * @default 1
+             */
+            submission: number;
+            /** Agent Id */
+            agent_id?: string | null;
+            state: components["schemas"]["ExecutionState"];
+            /**
+             * Attempt
+             * @description attempts that have begun
+             * @default 0
+             */
+            attempt: number;
+            /**
+             * Spent Calls
+             * @description calls that failed or were lost
+             * @default 0
+             */
+            spent_calls: number;
+            /**
+             * Max Calls
+             * @description calls that its policy allows in all
+             */
+            max_calls?: number | null;
+            /** Batch Id */
+            batch_id?: string | null;
             /**
              * Not Before
              * @description it begins no earlier
              */
             not_before?: string | null;
+            /** Deadline At */
+            deadline_at?: string | null;
+            /**
+             * Judge
+             * @description the version of the judge policy, frozen at the request
+             */
+            judge?: string | null;
+            /**
+             * Code
+             * @description why it was not completed
+             */
+            code?: string | null;
+            /**
+             * Cost Usd
+             * @description spent when it ended, or by now, as far as calls reported it
+             */
+            cost_usd?: number | null;
+            /** Tokens */
+            tokens?: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @description when it was requested
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at?: string | null;
         };
+        /**
+         * ExecutionState
+         * @description Where an execution stands: how far it is, or what its id was answered.
+         * @enum {string}
+         */
+        ExecutionState: "WAITING" | "RUNNING" | "JUDGING" | "COMPLETED" | "RESUBMISSION_REQUIRED" | "REJECTED" | "FAILED" | "CANCELLED" | "REFUSED";
         /**
          * Flip
          * @description A verdict that is another than before, on the same result.
@@ -2978,6 +3054,19 @@ export interface components {
              * @description what is noted about the version
              */
             note?: string | null;
+        };
+        /**
+         * NewExecution
+         * @description One execution.
+         */
+        NewExecution: {
+            /** Execution Id */
+            execution_id?: string | null;
+            /**
+             * Not Before
+             * @description it begins no earlier
+             */
+            not_before?: string | null;
         };
         /**
          * NewGoldenSet
@@ -4589,54 +4678,6 @@ export interface components {
             log: components["schemas"]["JobLog"];
         };
         /**
-         * JudgeModel
-         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
-         */
-        JudgeModelInput: {
-            /** Model */
-            model: string;
-            /**
-             * Family
-             * @description models of one family err alike; a further ask is best made of another
-             */
-            family?: string | null;
-            /**
-             * Api
-             * @description found out when not set
-             */
-            api?: ("chat" | "responses") | null;
-            /** Base Url */
-            base_url?: string | null;
-            /**
-             * Key
-             * @description the name of a key in the validators' settings, never the key itself
-             */
-            key?: string | null;
-            /**
-             * Parameters
-             * @description sent with every ask, such as temperature
-             */
-            parameters?: {
-                [key: string]: unknown;
-            };
-            /**
-             * Input Usd
-             * @description the price of a million tokens; when not set, as it is known
-             */
-            input_usd?: number | null;
-            /**
-             * Cached Usd
-             * @description of a million input tokens read from a prompt cache; when not set, as of any others
-             */
-            cached_usd?: number | null;
-            /** Output Usd */
-            output_usd?: number | null;
-            /** Timeout S */
-            timeout_s?: number | null;
-            /** Thinking Tokens */
-            thinking_tokens?: number | null;
-        };
-        /**
          * JudgePolicy
          * @description How results are judged, by name and version. A version never changes.
          */
@@ -4701,6 +4742,131 @@ export interface components {
              * @description the version of the prompt; when not set, the validator's
              */
             prompt?: number | null;
+        };
+        /**
+         * Criterion
+         * @description One criterion of a job. Its string is its line of the text form.
+         */
+        CriterionInput: {
+            /** Text */
+            text: string;
+            /**
+             * Required
+             * @description one that is not is judged and does not decide
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Kind
+             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
+             * @default meets
+             */
+            kind: string;
+        };
+        /**
+         * JudgeModel
+         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
+         */
+        JudgeModelInput: {
+            /** Model */
+            model: string;
+            /**
+             * Family
+             * @description models of one family err alike; a further ask is best made of another
+             */
+            family?: string | null;
+            /**
+             * Api
+             * @description found out when not set
+             */
+            api?: ("chat" | "responses") | null;
+            /** Base Url */
+            base_url?: string | null;
+            /**
+             * Key
+             * @description the name of a key in the validators' settings, never the key itself
+             */
+            key?: string | null;
+            /**
+             * Parameters
+             * @description sent with every ask, such as temperature
+             */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Input Usd
+             * @description the price of a million tokens; when not set, as it is known
+             */
+            input_usd?: number | null;
+            /**
+             * Cached Usd
+             * @description of a million input tokens read from a prompt cache; when not set, as of any others
+             */
+            cached_usd?: number | null;
+            /** Output Usd */
+            output_usd?: number | null;
+            /** Timeout S */
+            timeout_s?: number | null;
+            /** Thinking Tokens */
+            thinking_tokens?: number | null;
+        };
+        /**
+         * Stage
+         * @description One step of judging.
+         *
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
+         */
+        StageInput: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "checks" | "single" | "quorum" | "cascade";
+            /**
+             * Judges
+             * @description none: the validator's own
+             */
+            judges?: components["schemas"]["JudgeModelInput"][];
+            /**
+             * Votes
+             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
+             */
+            votes?: number | null;
+        };
+        /**
+         * LoopStep
+         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
+         *
+         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
+         */
+        LoopStepInput: {
+            /**
+             * From Submission
+             * @description when not set, of one that confirms 1
+             * @default 2
+             */
+            from_submission: number;
+            /**
+             * Confirm
+             * @description whether a judge must say that the quoted passages alone show what passed
+             * @default false
+             */
+            confirm: boolean;
+            /**
+             * Asks
+             * @description when not set, of one that confirms 0
+             * @default 1
+             */
+            asks: number;
+            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
+            judge?: components["schemas"]["JudgeModelInput"] | null;
+            /**
+             * Check
+             * @description the text of a criterion of kind `check`
+             */
+            check?: string | null;
         };
         /**
          * JobFilter
@@ -4804,26 +4970,6 @@ export interface components {
              * @description the last verdict did not pass any of them: left out
              */
             not_criteria_not_met?: string[];
-        };
-        /**
-         * Criterion
-         * @description One criterion of a job. Its string is its line of the text form.
-         */
-        CriterionInput: {
-            /** Text */
-            text: string;
-            /**
-             * Required
-             * @description one that is not is judged and does not decide
-             * @default true
-             */
-            required: boolean;
-            /**
-             * Kind
-             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
-             * @default meets
-             */
-            kind: string;
         };
         /**
          * Policy
@@ -4930,63 +5076,6 @@ export interface components {
              * @description the criteria set that is judged by besides, by name or `name@version`
              */
             criteria_set?: string | null;
-        };
-        /**
-         * Stage
-         * @description One step of judging.
-         *
-         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
-         *     and the second where the first is unsure or its quotations fail.
-         */
-        StageInput: {
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "checks" | "single" | "quorum" | "cascade";
-            /**
-             * Judges
-             * @description none: the validator's own
-             */
-            judges?: components["schemas"]["JudgeModelInput"][];
-            /**
-             * Votes
-             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
-             */
-            votes?: number | null;
-        };
-        /**
-         * LoopStep
-         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
-         *
-         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
-         */
-        LoopStepInput: {
-            /**
-             * From Submission
-             * @description when not set, of one that confirms 1
-             * @default 2
-             */
-            from_submission: number;
-            /**
-             * Confirm
-             * @description whether a judge must say that the quoted passages alone show what passed
-             * @default false
-             */
-            confirm: boolean;
-            /**
-             * Asks
-             * @description when not set, of one that confirms 0
-             * @default 1
-             */
-            asks: number;
-            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
-            judge?: components["schemas"]["JudgeModelInput"] | null;
-            /**
-             * Check
-             * @description the text of a criterion of kind `check`
-             */
-            check?: string | null;
         };
     };
     responses: never;
@@ -5115,7 +5204,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the same key asks for the same thing */
+                /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
                 "Idempotency-Key"?: string | null;
             };
             path?: never;
@@ -5127,6 +5216,17 @@ export interface operations {
             };
         };
         responses: {
+            /** @description It was asked for before: nothing was made, and this is what the first request has made */
+            200: {
+                headers: {
+                    /** @description always `true` */
+                    "Idempotency-Replayed"?: "true";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedJob"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -5663,7 +5763,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the same key asks for the same thing */
+                /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -5673,17 +5773,28 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Execution"] | null;
+                "application/json": components["schemas"]["NewExecution"] | null;
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description It was asked for before: nothing was made, and this is what the first request has made */
             200: {
+                headers: {
+                    /** @description always `true` */
+                    "Idempotency-Replayed"?: "true";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Execution"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Job"];
+                    "application/json": components["schemas"]["Execution"];
                 };
             };
             /** @description The body is not JSON */
@@ -5916,7 +6027,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the same key asks for the same thing */
+                /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -5930,13 +6041,24 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description It was asked for before: nothing was made, and this is what the first request has made */
             200: {
+                headers: {
+                    /** @description always `true` */
+                    "Idempotency-Replayed"?: "true";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Execution"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Job"];
+                    "application/json": components["schemas"]["Execution"];
                 };
             };
             /** @description The body is not JSON */
@@ -6496,7 +6618,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the same key asks for the same thing */
+                /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
                 "Idempotency-Key"?: string | null;
             };
             path?: never;
@@ -6508,6 +6630,17 @@ export interface operations {
             };
         };
         responses: {
+            /** @description It was asked for before: nothing was made, and this is what the first request has made */
+            200: {
+                headers: {
+                    /** @description always `true` */
+                    "Idempotency-Replayed"?: "true";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -7056,7 +7189,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the same key asks for the same thing */
+                /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -7070,6 +7203,17 @@ export interface operations {
             };
         };
         responses: {
+            /** @description It was asked for before: nothing was made, and this is what the first request has made */
+            200: {
+                headers: {
+                    /** @description always `true` */
+                    "Idempotency-Replayed"?: "true";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -7446,7 +7590,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the same key asks for the same thing */
+                /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
                 "Idempotency-Key"?: string | null;
             };
             path?: never;
@@ -7458,6 +7602,17 @@ export interface operations {
             };
         };
         responses: {
+            /** @description It was asked for before: nothing was made, and this is what the first request has made */
+            200: {
+                headers: {
+                    /** @description always `true` */
+                    "Idempotency-Replayed"?: "true";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -8089,7 +8244,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the same key asks for the same thing */
+                /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -8103,6 +8258,17 @@ export interface operations {
             };
         };
         responses: {
+            /** @description It was asked for before: nothing was made, and this is what the first request has made */
+            200: {
+                headers: {
+                    /** @description always `true` */
+                    "Idempotency-Replayed"?: "true";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -8293,7 +8459,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the same key asks for the same thing */
+                /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
                 "Idempotency-Key"?: string | null;
             };
             path?: never;
@@ -8305,6 +8471,17 @@ export interface operations {
             };
         };
         responses: {
+            /** @description It was asked for before: nothing was made, and this is what the first request has made */
+            200: {
+                headers: {
+                    /** @description always `true` */
+                    "Idempotency-Replayed"?: "true";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueuedJudgings"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -8561,7 +8738,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the same key asks for the same thing */
+                /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
                 "Idempotency-Key"?: string | null;
             };
             path?: never;
@@ -8573,6 +8750,17 @@ export interface operations {
             };
         };
         responses: {
+            /** @description It was asked for before: nothing was made, and this is what the first request has made */
+            200: {
+                headers: {
+                    /** @description always `true` */
+                    "Idempotency-Replayed"?: "true";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -10860,6 +11048,82 @@ export interface operations {
             };
         };
     };
+    get_execution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Execution"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address and the headers are too large together */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     cancel_execution: {
         parameters: {
             query?: never;
@@ -10881,7 +11145,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CancelledExecution"];
+                    "application/json": components["schemas"]["Execution"];
                 };
             };
             /** @description The body is not JSON */

@@ -7,6 +7,7 @@ export type JobStatus = Schemas["JobStatus"];
 export type JobLogStatus = Schemas["JobLogStatus"];
 export type Policy = Schemas["Policy"];
 export type Job = Schemas["Job"];
+export type Execution = Schemas["Execution"];
 export type Criterion = Schemas["Criterion"];
 /** Job as creating or editing it is answered. */
 export type SavedJob = Schemas["SavedJob"];

@@ -1,4 +1,15 @@
-import type { Agent, Job, JobChange, JobLog, Limit, Operation, OperationItem, Overview, Verdict } from "@/api/types";
+import type {
+  Agent,
+  Execution,
+  Job,
+  JobChange,
+  JobLog,
+  Limit,
+  Operation,
+  OperationItem,
+  Overview,
+  Verdict,
+} from "@/api/types";
 
 const AT = "2026-11-25T00:00:00Z";
 
@@ -31,6 +42,16 @@ export function aJob(fields: Partial<Job> = {}): Job {
     ...fields,
   };
 }
+
+export const anExecution = (): Execution => ({
+  id: "execution-1",
+  job_id: "poem",
+  submission: 1,
+  state: "WAITING",
+  attempt: 0,
+  spent_calls: 0,
+  created_at: AT,
+});
 
 export function aLog(fields: Partial<JobLog> = {}): JobLog {
   const version = fields.version ?? 1;

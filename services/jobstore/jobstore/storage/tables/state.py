@@ -348,7 +348,6 @@ operations = Table(
         server_default="{}",
         doc="who paused, resumed or cancelled it, and why",
     ),
-    Column("request_hash", LargeBinary, nullable=False, doc="the same for the same request"),
     Column("retry_of", Uuid),
     Column("finished_at", TIME),
     Column("actor", Text, doc="who asked for it"),
@@ -374,4 +373,12 @@ operation_items = Table(
     Column("answered", Boolean, nullable=False, server_default=text("true")),
     Index("operation_items_unanswered_idx", "operation_id", "item", postgresql_where=text("NOT answered")),
     Index("operation_items_job_id_idx", "job_id", "operation_id"),
+)
+
+request_keys = Table(
+    "request_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True, doc="of the method, the tenant and the idempotency key"),
+    Column("body_hash", LargeBinary, nullable=False, doc="of what was asked for"),
+    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
 )

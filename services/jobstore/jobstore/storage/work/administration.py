@@ -42,7 +42,7 @@ _LOCK_AGENTS: Final = text(
     "WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE",
 )
 _LOCK_OPERATIONS: Final = text(
-    "SELECT id, state, request_hash, kind FROM operations WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE",
+    "SELECT id, state, kind FROM operations WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE",
 )
 _LIMITS: Final = text(
     f"SELECT {', '.join(_LIMIT)} FROM limits WHERE name = ANY(CAST(:names AS text[]))",  # noqa: S608 - names of our own
@@ -120,8 +120,8 @@ _TAKE_BACK: Final = text(
 _INSERT_OPERATION: Final = tell(
     tables.operations,
     """
-    INSERT INTO operations (id, actor, request_hash, kind, name, retry_of, parameters)
-    VALUES (:id, :actor, :request_hash, :kind, :name, :retry_of, CAST(CAST(:parameters AS text) AS json))
+    INSERT INTO operations (id, actor, kind, name, retry_of, parameters)
+    VALUES (:id, :actor, :kind, :name, :retry_of, CAST(CAST(:parameters AS text) AS json))
     RETURNING *
     """,
 )
@@ -203,7 +203,7 @@ async def lock(connection: Connection, locks: Locks) -> Administered:
     found = Administered({}, {}, {})
     if locks.operations:
         for row in await connection.execute(_LOCK_OPERATIONS, {"ids": sorted(locks.operations)}):
-            stored = StoredOperation(OperationState(row.state), row.request_hash, OperationKind(row.kind))
+            stored = StoredOperation(OperationState(row.state), OperationKind(row.kind))
             found.operations[row.id] = stored
     if locks.agents:
         for row in await connection.execute(_LOCK_AGENTS, {"ids": sorted(locks.agents)}):
@@ -280,7 +280,7 @@ async def add_to_flows(connection: Connection, name: str) -> None:
 async def _insert_operation(connection: Connection, new: NewOperation) -> None:
     """Insert an operation with its items. RaceError: another transaction has inserted it since."""
     spec = new.spec
-    row = {"id": new.id, "actor": new.actor, "request_hash": new.request_hash, "parameters": json_text(spec.parameters)}
+    row = {"id": new.id, "actor": new.actor, "parameters": json_text(spec.parameters)}
     named = {"kind": spec.kind.value, "name": spec.name, "retry_of": spec.retry_of}
     await connection.execute(_INSERT_OPERATION, row | named)
     if spec.items:

@@ -65,6 +65,14 @@ _GRANTED: Final = f"""
 """  # noqa: S608 - names of our own
 
 
+#: What was asked for under idempotency keys: the ids of the requests, and the hashes in the same order.
+_REQUESTS: Final = """
+    (SELECT array_agg(k.id ORDER BY k.id) FROM request_keys k WHERE k.id = ANY(CAST(:keys AS uuid[]))) AS request_ids,
+    (SELECT array_agg(k.body_hash ORDER BY k.id) FROM request_keys k WHERE k.id = ANY(CAST(:keys AS uuid[])))
+        AS body_hashes
+"""
+
+
 @cache
 def _lock_jobs(*, specs: bool) -> TextClause:
     """Return the statement that takes the limits lock first, and then locks jobs, with what is asked for alone.
@@ -93,11 +101,11 @@ def _lock_jobs(*, specs: bool) -> TextClause:
 
 
 @cache
-def _lock_executions(*, grants: bool, offers: bool) -> TextClause:
-    """Return the statement that locks executions, with what grants and offers need only where there may be any.
+def _lock_executions(*, grants: bool, offers: bool, keys: bool) -> TextClause:
+    """Return the statement that locks executions, with what grants, offers and keys need only where there may be any.
 
     Behind the executions, in a row of its own: the time after all is locked, whether any circuit is stored, NAMES,
-    which the limits lock of the statement before keeps from changing, and agents.
+    which the limits lock of the statement before keeps from changing, agents and requests under idempotency keys.
     """
     return text(
         f"""
@@ -107,6 +115,7 @@ def _lock_executions(*, grants: bool, offers: bool) -> TextClause:
         WHERE NOT is_last AND execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
     ) AS e ON true {_GRANTED if grants else ""} LEFT JOIN LATERAL (
         SELECT signoff_now() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES},
+            {f"{_REQUESTS}," if keys else ""}
             {f"{OPENINGS}," if offers else ""} {f"{_JUDGED_MAX}, {count_offered()} AS offered," if grants else ""}
             ARRAY(SELECT to_json(agents)::text FROM agents WHERE id = ANY(CAST(:agents AS text[]))) AS agents
         {f"FROM {read_room(ExecutionStage.EXECUTING)}" if offers else ""} WHERE is_last
@@ -154,8 +163,14 @@ async def lock_rows(
     locked_agents, operations, named_limits = await administration.lock(connection, locks)
     called = locks.read_agents.union(*(optional(jobs[job_id].agent_id) for job_id in locks.agents_of & jobs.keys()))
     ids = sorted({*locks.executions, *followed, *live})
-    statement = _lock_executions(grants=bool(locks.grants), offers=locks.offers)
-    wished = {"granted": list(locks.grants), "agents": list(called), "alive_s": terms.alive_s}
+    statement = _lock_executions(grants=bool(locks.grants), offers=locks.offers, keys=bool(locks.keys))
+    tenants = {row.id: row.spec_tenant for row in rows if row.with_spec} if locks.keys and with_specs else {}
+    keys = [
+        terms.ids.derive_request(key, tenant)
+        for key in locks.keys
+        if (tenant := key.tenant or tenants.get(key.job_id or "")) is not None
+    ]
+    wished = {"granted": list(locks.grants), "agents": list(called), "keys": keys, "alive_s": terms.alive_s}
     *found, last = await connection.execute(statement, {"ids": ids, **wished})
     executions = {row.execution_id: to_execution(row) for row in found if row.execution_id is not None}
     if any(e.request_version is not None and e.job_id not in jobs for e in executions.values()):
@@ -176,6 +191,8 @@ async def lock_rows(
         operations=operations,
         limits=named_limits,
     )
+    if locks.keys:
+        stored.request_keys = dict(zip(last.request_ids or (), last.body_hashes or (), strict=True))
     if with_specs:
         stored.specs = {row.id: to_spec(row) for row in rows if row.with_spec}
         stored.questions = {row.id: _to_question(row) for row in rows if row.with_question}

@@ -15,7 +15,7 @@ from jobstore.domain.decisions import NO_ENDING
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Job, LogEntry
 from jobstore.domain.spec import Spec
 from jobstore.storage import sql
-from jobstore.storage.tables import executions, job_logs, jobs, workers
+from jobstore.storage.tables import executions, job_logs, jobs, request_keys, workers
 
 #: Columns of an execution that are noted beside its state, and no decision reads or writes.
 _NOTED: Final = {"forged_lease", "judge_away_at"}
@@ -54,6 +54,7 @@ EDITED_COLUMNS: Final = sql.columns(
 #: perhaps of another job's log, that it quotes.
 LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id"})
 ENTRY_COLUMNS: Final = LOG_COLUMNS | {"quoted_job_id": "text", "quoted_version": "bigint"}
+KEY_COLUMNS: Final = sql.columns(request_keys, without={"created_at"})
 WORKER_COLUMNS: Final = sql.columns(workers, only={"owner", "stage", "room", "capacity", "report"})
 
 #: Of the fields of a spec, those that are read as JSON text, and from where: SQL has a word of its own for references.

@@ -22,6 +22,7 @@ from jobstore.storage.work.row_mapping import (
     ENTRY_COLUMNS,
     EXECUTION_COLUMNS,
     JOB_COLUMNS,
+    KEY_COLUMNS,
     LOG_COLUMNS,
     NEW_JOB_COLUMNS,
     WORKER_COLUMNS,
@@ -104,6 +105,7 @@ _PARTS: Final[Mapping[str, _Part]] = {
         returning="job_id, version, seq, id, status, agent_id, execution_id, response_payload",
         few_max=2,  # a result's, and that its judging began
     ),
+    "request_keys": _Part(sql.insert("request_keys", KEY_COLUMNS, order="id", alias="k").text, KEY_COLUMNS, "k"),
     "reusable": _Part(reusable.KEEP, reusable.COLUMNS, reusable.ALIAS),
     "workers": _Part(
         f"""
@@ -165,6 +167,7 @@ async def write(
         "new_executions": [row_mapping.execution_row(changes.executions[i], EXECUTION_COLUMNS) for i in new_executions],
         "changed_executions": [row_mapping.execution_row(execution, CHANGING_COLUMNS) for execution in changed],
         "entries": row_mapping.log_rows(entries),
+        "request_keys": [{"id": each, "body_hash": body_hash} for each, body_hash in changes.request_keys.items()],
         "reusable": reusable.make_rows(uow),
         "workers": _make_worker_rows(changes.rooms),
     }

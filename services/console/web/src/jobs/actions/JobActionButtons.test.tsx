@@ -3,7 +3,7 @@ import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import type { JobStatus } from "@/api/types";
 import { jobQuery } from "@/jobs/model/queries";
-import { aJob, anAgent } from "@/testing/factories";
+import { aJob, anAgent, anExecution } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { items, json, on, onPost, problem, serveJob } from "@/testing/server";
 import { JobActionButtons } from "./JobActionButtons";
@@ -59,7 +59,8 @@ it.each(["PENDING", "ASSIGNED"] as const)(
 );
 
 it("executes once it is confirmed", async () => {
-  const asked = onPost("/api/jobs/poem/execute", () => json(aJob({ version: 2 })));
+  const asked = onPost("/api/jobs/poem/execute", () => json(anExecution(), 201));
+  serveJob(aJob({ version: 2 }));
   const { user } = await renderPage(<JobActionButtons job={aJob()} />);
   await user.click(button("Execute"));
   const dialog = screen.getByRole("alertdialog", { name: "Execute this job?" });
@@ -71,7 +72,7 @@ it("executes once it is confirmed", async () => {
 });
 
 it("does nothing when whoever asked goes back", async () => {
-  const asked = onPost("/api/jobs/poem/execute", () => json(aJob()));
+  const asked = onPost("/api/jobs/poem/execute", () => json(anExecution(), 201));
   const { user } = await renderPage(<JobActionButtons job={aJob()} />);
   await user.click(button("Execute"));
   await user.click(button("Back"));
@@ -103,7 +104,8 @@ it("cancels the execution that it shows, and never the next", async () => {
 });
 
 it("resubmits with a comment, and says which submission comes", async () => {
-  const asked = onPost("/api/jobs/poem/resubmit", () => json(aJob({ version: 2 })));
+  const asked = onPost("/api/jobs/poem/resubmit", () => json(anExecution(), 201));
+  serveJob(aJob({ version: 2 }));
   const { user } = await renderPage(
     <JobActionButtons job={aJob({ status: "RESUBMISSION_REQUIRED", submission: 2 })} />,
   );

@@ -4,9 +4,9 @@ import { jobKeys } from "@/api/query-keys";
 import type { Job } from "@/api/types";
 import { applyJobs } from "@/live/apply-changes";
 import { createQueryClient } from "@/live/query-client";
-import { aChange, aJob } from "@/testing/factories";
+import { aChange, aJob, anExecution } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
-import { json, onPost, problem } from "@/testing/server";
+import { json, onPost, problem, serveJob } from "@/testing/server";
 import { useExecuteJob, usePendingAction } from "./mutations";
 
 function Probe() {
@@ -32,7 +32,8 @@ async function probe() {
 }
 
 it("useExecuteJob answers with the job as it stands then", async () => {
-  onPost("/api/jobs/poem/execute", () => json(aJob({ version: 2, execution_id: "e" })));
+  onPost("/api/jobs/poem/execute", () => json(anExecution(), 201));
+  serveJob(aJob({ version: 2, execution_id: "e", live: true }));
   const { user, known, says } = await probe();
   await user.click(screen.getByText("go"));
   await says("success");
@@ -46,7 +47,8 @@ it("useExecuteJob shows what it asked for and writes nothing before the answer",
   await user.click(screen.getByText("go"));
   await says("execute");
   expect(known()?.status).toBe("ASSIGNED");
-  resolve(json(aJob({ version: 2 })));
+  serveJob(aJob({ version: 2 }));
+  resolve(json(anExecution(), 201));
   await says("success");
 });
 
@@ -68,7 +70,8 @@ it("useExecuteJob is not undone by its own answer when events were faster", asyn
   const { user, client, known, says } = await probe();
   await user.click(screen.getByText("go"));
   applyJobs(client, new Map([["poem", [aChange({ version: 4, status: "COMPLETED" })]]]));
-  resolve(json(aJob({ version: 2 })));
+  serveJob(aJob({ version: 2 }));
+  resolve(json(anExecution(), 201));
   await says("success");
   expect(known()).toMatchObject({ version: 4, status: "COMPLETED" });
 });
@@ -76,9 +79,10 @@ it("useExecuteJob is not undone by its own answer when events were faster", asyn
 it("useExecuteJob asks again with the same key after a failure that may have gone through, and then with a new one", async () => {
   const answers = [
     () => problem(503, "unavailable", "out of reach"),
-    () => json(aJob({ version: 2 })),
-    () => json(aJob()),
+    () => json(anExecution(), 201),
+    () => json(anExecution(), 201),
   ];
+  serveJob(aJob({ version: 2 }));
   const asked = onPost("/api/jobs/poem/execute", () => (answers.shift() as () => Response)());
   const { user, says } = await probe();
   for (const outcome of ["error", "success", "success"]) {

@@ -38,18 +38,30 @@ function useJobMutation<V extends Variables>(
 const isLiveAfter = (action: Action, job: Job) =>
   job.status === "IN_PROGRESS" || (job.status === "ASSIGNED" && (action === "execute" || action === "resubmit"));
 
+/** Return the job as it stands once an execution of it was requested. */
+async function readAfter(id: string, request: Promise<unknown>): Promise<Job> {
+  await request;
+  return api.get("/api/jobs/{job_id}", { path: { job_id: id } });
+}
+
 export function useExecuteJob(): UseMutationResult<Job, Error, string> {
   return useJobMutation("execute", (id: string) =>
-    withIdempotencyKey(`execute/${id}`, (idempotencyKey) =>
-      api.post("/api/jobs/{job_id}/execute", { path: { job_id: id }, idempotencyKey }),
+    readAfter(
+      id,
+      withIdempotencyKey(`execute/${id}`, (idempotencyKey) =>
+        api.post("/api/jobs/{job_id}/execute", { path: { job_id: id }, idempotencyKey }),
+      ),
     ),
   );
 }
 
 export function useResubmitJob(): UseMutationResult<Job, Error, ResubmitVariables> {
   return useJobMutation("resubmit", ({ id, comment }: ResubmitVariables) =>
-    withIdempotencyKey(`resubmit/${id}`, (idempotencyKey) =>
-      api.post("/api/jobs/{job_id}/resubmit", { path: { job_id: id }, body: { comment }, idempotencyKey }),
+    readAfter(
+      id,
+      withIdempotencyKey(`resubmit/${id}/${comment ?? ""}`, (idempotencyKey) =>
+        api.post("/api/jobs/{job_id}/resubmit", { path: { job_id: id }, body: { comment }, idempotencyKey }),
+      ),
     ),
   );
 }

@@ -1,7 +1,7 @@
 import { createBrowserHistory, type RouterHistory } from "@tanstack/react-router";
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it, vi } from "vitest";
-import { aJob } from "@/testing/factories";
+import { aJob, anExecution } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, onPost, problem, serveJob } from "@/testing/server";
 import { NewJobPage } from "./NewJobPage";
@@ -61,7 +61,8 @@ it("creates a job, and leads to it", async () => {
 
 it("creates and executes", async () => {
   onPost("/api/jobs", () => json(aJob(), 201));
-  const executed = onPost("/api/jobs/poem/execute", () => json(aJob({ version: 2 })));
+  const executed = onPost("/api/jobs/poem/execute", () => json(anExecution(), 201));
+  serveJob(aJob({ version: 2 }));
   const { router, press } = await filled();
   await press("Create and execute");
   await waitFor(() => expect(router.state.location.pathname).toBe("/jobs/poem"));

@@ -36,10 +36,10 @@ export function useCreateJob() {
       if (!executesAtOnce) return { job };
       try {
         const path = { job_id: job.id };
-        const executed = await withIdempotencyKey(`execute/${job.id}`, (idempotencyKey) =>
+        await withIdempotencyKey(`execute/${job.id}`, (idempotencyKey) =>
           api.post("/api/jobs/{job_id}/execute", { path, idempotencyKey }),
         );
-        return { job: { ...executed, live: true } as Job };
+        return { job: await api.get("/api/jobs/{job_id}", { path }) };
       } catch (error) {
         return { job, refused: toApiError(error) };
       }
