@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from contracts.fields import AgentId, JobId, Model, Text, matches
+from contracts.fields import AgentId, JobId, Model, Text, Time, matches
 from contracts.identity import event_id, fact_id
 from contracts.jsontext import Json, json_text
 from contracts.judging.verdict import Verdict
@@ -50,7 +50,7 @@ class ExecuteRequested(_ExecutionEvent):
 
     type: ClassVar[str] = "signoff.execute-requested.v1"
     job: NewJob | None = Field(None, description="the whole new job; its id is `job_id`")
-    not_before: AwareDatetime | None = Field(None, description="it begins no earlier")
+    not_before: Time | None = Field(None, description="it begins no earlier")
 
     @property
     def event_id(self) -> UUID:
@@ -76,8 +76,8 @@ class ResultProduced(_ExecutionEvent):
     result: Json = None
     duration_s: float | None = Field(None, ge=0, description="of the call")
     usage: Usage | None = Field(None, description="of the call, as the agent said")
-    began_at: AwareDatetime | None = Field(None, description=_BEGAN_AT)
-    produced_at: datetime
+    began_at: Time | None = Field(None, description=_BEGAN_AT)
+    produced_at: Time
 
     @property
     def event_id(self) -> UUID:
@@ -124,8 +124,8 @@ class JobStatusReported(_ExecutionEvent):
     duration_s: float | None = Field(None, ge=0)
     usage: Usage | None = Field(None, description="of the call that failed, or of the judgement")
     judge: Text | None = Field(None, description="of a verdict: which model and prompt were asked")
-    began_at: AwareDatetime | None = Field(None, description=f"of a failure: {_BEGAN_AT}")
-    reported_at: datetime
+    began_at: Time | None = Field(None, description=f"of a failure: {_BEGAN_AT}")
+    reported_at: Time
 
     @property
     def event_id(self) -> UUID:
@@ -174,11 +174,11 @@ class Requested(Model):
     """The terms of an execution, frozen when it is requested."""
 
     policy: dict[str, Any] = Field(description="whole: the job's over the agent's over the jobstore's")
-    deadline_at: datetime | None = None
-    not_before: datetime | None = None
+    deadline_at: Time | None = None
+    not_before: Time | None = None
     batch_id: UUID | None = None
     reuse_key: str | None = Field(None, description="the same for an identical request; hexadecimal")
-    created_at: datetime
+    created_at: Time
 
 
 class Stub(Model):
@@ -246,7 +246,7 @@ class ExecutionRefused(Event):
     cursor: int = Field(ge=1, description="the number of its row, as in a job's log")
     answer: Literal["refused", "cancelled"]
     code: Code | None = Field(None, description="why it was refused")
-    refused_at: datetime
+    refused_at: Time
     actor: str | None = Field(None, description="who asked for it, by their credentials")
     stub: Stub | None = Field(None, description="given where the fact is not whole")
 
@@ -283,7 +283,7 @@ class AdministrationChanged(Event):
     cursor: int = Field(ge=1, description="the number of its row, as in a job's log")
     rows: list[dict[str, Json]] = Field(description="each as it is since, by column; JSON as its text; 1,000 at most")
     removed: bool = Field(False, description="whether the rows are no more")
-    changed_at: datetime
+    changed_at: Time
     actor: str = Field(description="who asked for it, by their credentials")
     stub: Stub | None = Field(None, description="given where the fact is not whole: it has no rows then")
 

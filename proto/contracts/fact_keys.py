@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final, Protocol, Self, TypeVar
 
 from contracts.signing import MAC_CHARACTERS, SECRET_ID, SIGNATURE_HEADER, Secrets, compute_mac, make_secret
+from contracts.topic_prefix import bare_name
 
 #: The Kafka header of a record that is no fact: from here on in its partition, no older secret vouches for facts.
 MARKER_HEADER: Final = "signoff-marker"
@@ -197,8 +198,8 @@ def is_marker(record: TopicRecord) -> bool:
 def _join_fact(topic: str, key: bytes | None, value: bytes | None, version: str = _VERSION) -> bytes:
     """Join what a fact's signature is of; the length tells where the key ends."""
     key = key or b""
-    return b"".join([f"signoff,{version},fact,{topic},{len(key)},".encode(), key, b",", value or b""])
+    return b"".join([f"signoff,{version},fact,{bare_name(topic)},{len(key)},".encode(), key, b",", value or b""])
 
 
 def _join_marker(topic: str, partition: int, version: str = _VERSION) -> bytes:
-    return f"signoff,{version},marker,{topic},{partition}".encode()
+    return f"signoff,{version},marker,{bare_name(topic)},{partition}".encode()

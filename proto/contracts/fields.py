@@ -16,15 +16,18 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    PlainSerializer,
     StringConstraints,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 from pydantic_core import CoreSchema, core_schema
 
 from contracts.errors import ErrorCode
+from contracts.times import time_text
 
 T = TypeVar("T")
 
@@ -83,6 +86,14 @@ Labels = Annotated[dict[Label, Label], Field(max_length=64)]
 Priority = Annotated[int, Field(ge=0, le=9)]
 #: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: what no limit of a value itself sets.
 LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
+
+
+#: A time. Any that RFC 3339 knows is read; JSON has it as `time_text` writes it.
+Time = Annotated[
+    AwareDatetime,
+    PlainSerializer(time_text, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 
 
 def code_of(problem: Mapping[str, Any]) -> str | None:
@@ -224,13 +235,14 @@ def _check_moment(value: Any) -> Any:
 
 
 #: A time of RFC 3339; a number is refused, since pydantic would take it for seconds since 1970.
-Moment = Annotated[AwareDatetime, BeforeValidator(_check_moment)]
+Moment = Annotated[Time, BeforeValidator(_check_moment)]
 #: By type, whether a JSON value may stand for it, and what to say if not: JSON tells numbers, texts and booleans apart.
 _MAY_STAND_FOR: dict[Any, tuple[Callable[[Any], bool], str]] = {
     bool: (lambda value: isinstance(value, bool), _TRUE_OR_FALSE),
     int: (lambda value: not isinstance(value, bool | str), _A_WHOLE_NUMBER),
     float: (lambda value: not isinstance(value, bool | str), _A_NUMBER),
     AwareDatetime: (_is_moment, _A_TIME),
+    Time: (_is_moment, _A_TIME),
 }
 
 

@@ -1,11 +1,10 @@
 """Jobs, logs, agents and verdicts, as REST bodies and Kafka bodies show them."""
 
 import operator
-from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, computed_field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, computed_field, model_validator
 
 from contracts.agents.headers import HEADERS_MAX, check_headers
 from contracts.agents.urls import check_http_url
@@ -33,6 +32,7 @@ from contracts.fields import (
     StrictModel,
     Tenant,
     Text,
+    Time,
     Title,
 )
 from contracts.jsontext import Json
@@ -115,7 +115,7 @@ class NewJob(StrictModel):
     payload: Json = None
     agent_id: AgentId | None = None
     capabilities: Capabilities = Field(default_factory=list)
-    not_before: AwareDatetime | None = Field(None, description="no execution begins earlier")
+    not_before: Time | None = Field(None, description="no execution begins earlier")
     priority: Priority = 5
     tenant: Tenant = "default"
     labels: Labels = Field(default_factory=dict)
@@ -143,7 +143,7 @@ class JobEdit(StrictModel):
     references: References = Field(default_factory=dict)
     payload: Json = None
     capabilities: Capabilities = Field(default_factory=list)
-    not_before: AwareDatetime | None = Field(None, description="no execution begins earlier")
+    not_before: Time | None = Field(None, description="no execution begins earlier")
     priority: Priority = Field(default_factory=lambda: 5)
     labels: Labels = Field(default_factory=dict)
     policy: Policy = Field(default_factory=Policy)
@@ -191,7 +191,7 @@ class Job(Model):
     progress: float | None = Field(None, description="of the last execution, 0 to 1, as its agent reported last")
     progress_message: str | None = None
     capabilities: list[str] = Field(default_factory=list)
-    not_before: datetime | None = None
+    not_before: Time | None = None
     batch_id: UUID | None = Field(None, description="the last that executed it")
     cost_usd: float = Field(0.0, description="by all calls of agents and judges, as far as they claim it")
     tokens: int = 0
@@ -205,8 +205,8 @@ class Job(Model):
     duration_s: float | None = Field(
         None, description="from the request of the last execution to its end; None while it goes on"
     )
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
     last_log: "JobLog | None" = Field(
         None, description="the newest entry of its log, without payloads; where it was asked for"
     )
@@ -268,7 +268,7 @@ class JobLog(Model):
     progress: float | None = Field(None, description="of the job, after it")
     cost_usd: float | None = Field(None, description="by the job, after it; None where nothing was")
     tokens: int | None = None
-    next_attempt_at: datetime | None = Field(None, description="after a failure: when the agent is called again")
+    next_attempt_at: Time | None = Field(None, description="after a failure: when the agent is called again")
     kind: str | None = Field(None, description="what was reported, asked for or noticed: claimed, progress, result ...")
     max_calls: int | None = Field(None, description="of the agent, that the execution's policy allows in all")
     spent_calls: int | None = Field(None, description="of the execution, after it: that failed or were lost")
@@ -280,7 +280,7 @@ class JobLog(Model):
         None, description="what its execution waited for before it, in order: of what took a tenth of a second at least"
     )
     cursor: int = Field(0, description="the number of its row; where a watch goes on")
-    created_at: datetime
+    created_at: Time
 
 
 class NewAgent(StrictModel, hide_input_in_errors=True):
@@ -307,10 +307,10 @@ class Agent(NewAgent):
     id: str
     headers: dict[str, str] = Field(default_factory=dict, description="references to the values of headers")
     circuit: Circuit = Circuit.CLOSED
-    circuit_open_until: datetime | None = Field(None, description="until when it is given nothing")
+    circuit_open_until: Time | None = Field(None, description="until when it is given nothing")
     paused: bool = Field(False, description="whether it is given nothing until somebody resumes it")
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
 
 
 class NewLimit(StrictModel):
@@ -333,7 +333,7 @@ class Limit(NewLimit):
     """A limit, as far as it is set."""
 
     name: str
-    updated_at: datetime
+    updated_at: Time
 
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -347,8 +347,8 @@ class JobFilter(StrictModel):
     tenant: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     batch_id: UUID | None = Field(None, description="the items of a batch, or of any other operation")
-    created_after: AwareDatetime | None = Field(None, description="or at this time")
-    created_before: AwareDatetime | None = None
+    created_after: Time | None = Field(None, description="or at this time")
+    created_before: Time | None = None
     text: Annotated[Text, StringConstraints(max_length=200)] | None = Field(
         None, description="its words, or how they begin; or what stands in the id or the title of the newest"
     )
@@ -429,9 +429,9 @@ class Operation(Model):
     total: int
     counts: dict[str, int] = Field(description="of items, by their outcome")
     rate_per_s: float = Field(0.0, description="of jobs that came to rest, over the last minute")
-    ends_at: datetime | None = Field(None, description="the estimated end; None while nothing can be estimated")
-    created_at: datetime
-    finished_at: datetime | None = None
+    ends_at: Time | None = Field(None, description="the estimated end; None while nothing can be estimated")
+    created_at: Time
+    finished_at: Time | None = None
     retry_of: UUID | None = Field(None, description="the operation of which it runs a part again")
     filter: JobFilter | None = Field(None, description="by which its jobs were chosen when it was made")
     agent_id: str | None = Field(None, description="to whom it assigns its jobs")

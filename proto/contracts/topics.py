@@ -15,6 +15,7 @@ from contracts.events import (
     ResultProduced,
 )
 from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topic_prefix import TOPIC_PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ class Topic:
 def _topic_with_dlq(
     event: type[Event], days: int | None, producers: set[str], consumers: set[str], *, partitions: int = 8
 ) -> list[Topic]:
-    """Make a topic named after its event, and the dead-letter queue of its consumers."""
-    name = event.type.removeprefix("signoff.").removesuffix(".v1")
+    """Make a topic named after its event, behind the prefix, and the dead-letter queue of its consumers."""
+    name = TOPIC_PREFIX + event.type.removeprefix("signoff.").removesuffix(".v1")
     retention = None if days is None else timedelta(days=days)
     services = consumers & {"jobstore", "executor", "validator"}
     if not services:
@@ -70,12 +71,20 @@ TOPICS: dict[str, Topic] = {
 }
 TOPIC_OF: dict[type[Event], str] = {topic.event: topic.name for topic in TOPICS.values() if topic.event}
 
+
+def find_topic(name: str) -> Topic | None:
+    """Return a topic by its name, with the prefix or without."""
+    return TOPICS.get(name) or TOPICS.get(TOPIC_PREFIX + name)
+
+
 #: The topics of facts, which the jobstore signs.
 FACT_TOPICS: tuple[str, ...] = tuple(name for name, topic in TOPICS.items() if topic.retention is None)
 
 #: The consumer groups of workers.
-EXECUTOR_GROUP = "signoff-executor"
-VALIDATOR_GROUP = "signoff-validator"
+EXECUTOR_GROUP = f"{TOPIC_PREFIX}signoff-executor"
+VALIDATOR_GROUP = f"{TOPIC_PREFIX}signoff-validator"
+#: What the names of the jobstore's begin with, one for each topic: consumers of one group would rebalance one another.
+JOBSTORE_GROUPS = f"{TOPIC_PREFIX}signoff-jobstore"
 
 #: A record with this header was published again by an operator: it admits no execution.
 REPLAY_HEADER = "signoff-replay"

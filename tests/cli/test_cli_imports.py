@@ -27,7 +27,7 @@ BOUNDS = {
     "agents list": (335, set()),
     "limits list": (335, set()),
     # A job is checked before it is sent.
-    "jobs create --title t --criteria c": (448, {"pydantic", "contracts.resources", "google.protobuf.json_format"}),
+    "jobs create --title t --criteria c": (450, {"pydantic", "contracts.resources", "google.protobuf.json_format"}),
 }
 _RUN = """
 import atexit, sys

@@ -81,7 +81,7 @@ async def test_a_job_says_what_its_agent_must_be_able_to_and_when_it_begins(sign
         "jobs", "create", "--title", "t", "--criteria", "c", "--capability", "prose", "--capability", "verse",
         "--not-before", "2100-01-01T00:00:00Z", "--json",
     )  # fmt: skip
-    assert (ran.json["capabilities"], ran.json["not_before"]) == (["prose", "verse"], "2100-01-01T00:00:00Z")
+    assert (ran.json["capabilities"], ran.json["not_before"]) == (["prose", "verse"], "2100-01-01T00:00:00.000000Z")
 
 
 async def test_an_execution_begins_no_earlier_than_is_said(signoff, jobstore):

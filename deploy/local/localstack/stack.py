@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from contracts.topic_prefix import TOPIC_PREFIX
 from localstack import agents
 from localstack.backing import Infrastructure, infrastructure, make_backing
 from localstack.data_check import check_data
@@ -145,6 +146,7 @@ class Stack:
             "http": f"http://{self._ready_at.http}",
             "grpc": self._ready_at.grpc,
             "kafka": self._ready_at.kafka,
+            "topic_prefix": TOPIC_PREFIX,
             "postgres": self._ready_at.postgres,
             "token": self._ready_at.token,
             "secrets": self._ready_at.secrets["SIGNOFF_SECRETS"],

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field, computed_field
 
 from contracts.criteria import CriteriaRemarks, Criterion, CriterionWarning, parse_stored_criteria
-from contracts.fields import Model
+from contracts.fields import Model, Time
 from contracts.jsontext import json_text
 from contracts.judging.calibration.golden import Counts, GoldenSet, Measured
 from contracts.judging.calibration.quorums import QuorumWorth
@@ -29,7 +29,7 @@ class JudgedCounts(Model):
 
 class _Version(Model):
     version: int
-    created_at: datetime
+    created_at: Time
     actor: str = Field(description="who made it, by their credentials")
     note: str | None = None
     judged: JudgedCounts = Field(default_factory=JudgedCounts)
@@ -41,7 +41,7 @@ class JudgeEvaluation(Measured):
     evaluation: str = Field(description="names it, as its report does")
     version: int = Field(description="that was evaluated")
     actor: str
-    created_at: datetime
+    created_at: Time
 
 
 class JudgingWarning(Model):
@@ -79,7 +79,7 @@ class NameMove(Model):
     version: int | None = Field(None, description="None: the name was retired")
     reason: str | None = Field(None, description="why, although something spoke against it")
     actor: str
-    created_at: datetime
+    created_at: Time
 
 
 class NamedJudgePolicy(Model):
@@ -111,7 +111,7 @@ class NamedGoldenSet(GoldenSet):
     name: str
     version: int
     is_retired: bool = Field(description="versions take over without it")
-    created_at: datetime
+    created_at: Time
     actor: str
     note: str | None = None
     cases_jsonl: str = Field(description="a labelled case a line")

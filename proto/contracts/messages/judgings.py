@@ -1,13 +1,12 @@
 """Judgings without a job, and what came of judging jobs again; their gRPC messages (`x_message`) and back (`x_of`)."""
 
-from datetime import datetime
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
 from pydantic import Field, field_validator, model_validator
 
 from contracts.criteria import References, check_numbers, parse_criteria
-from contracts.fields import Model, NextPageToken, StrictModel, Text, Title
+from contracts.fields import Model, NextPageToken, StrictModel, Text, Time, Title
 from contracts.jsontext import Json, json_text, parse_json
 from contracts.judging.policy import JudgePolicy, Reference
 from contracts.messages.convert import time_of
@@ -104,8 +103,8 @@ class Judging(Model):
     tokens: int = 0
     duration_s: float | None = None
     job_id: str | None = None
-    created_at: datetime
-    answered_at: datetime | None = None
+    created_at: Time
+    answered_at: Time | None = None
 
 
 class JudgingProgress(Model):

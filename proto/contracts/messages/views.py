@@ -1,12 +1,11 @@
 """What operators see, and its gRPC messages: batches, the overview, agents' figures, dead letters."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 
-from contracts.fields import Label, Model, NextPageToken
+from contracts.fields import Label, Model, NextPageToken, Time
 from contracts.messages.convert import fields_of, time_of
 from contracts.messages.waiting import waiting_sum_message, waiting_sum_of
 from contracts.resources import Operation
@@ -48,7 +47,7 @@ class OverviewCounts(Model):
 class OverviewPoint(OverviewCounts):
     """A part of the range."""
 
-    at: datetime = Field(description="when it begins")
+    at: Time = Field(description="when it begins")
 
 
 class OverviewTotals(OverviewCounts):
@@ -107,7 +106,7 @@ class DeadLetterResolution(Model):
     outcome: LetterOutcome
     actor: str
     reason: str | None = None
-    at: datetime
+    at: Time
 
 
 class NewResolution(Model):
@@ -140,7 +139,7 @@ class DeadLetter(Model):
     topic: str
     partition: int
     offset: int
-    at: datetime
+    at: Time
     code: str | None = None
     message: str | None = None
     source_topic: str | None = None

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pydantic import Field, ValidationError, model_validator
 
 from contracts.errors import ErrorCode
-from contracts.fields import Model, describe_problem
+from contracts.fields import Model, Time, describe_problem
 from contracts.jsontext import parse_json
 from contracts.receipts.errors import ReceiptError
 from contracts.signing import Secret, Secrets, decode_base64
@@ -30,7 +30,7 @@ class PublicKey(Model):
     algorithm: Literal["ed25519"] = ALGORITHM
     public_key: str = Field(description="the 32 bytes of the key, in base64")
     secret_id: str | None = Field(None, description="of the secret from which it is derived")
-    added_at: datetime | None = Field(None, description="when a jobstore first had the secret")
+    added_at: Time | None = Field(None, description="when a jobstore first had the secret")
 
     @classmethod
     def of(cls, value: bytes, secret_id: str | None = None, added_at: datetime | None = None) -> Self:

@@ -5,7 +5,6 @@ It holds no word of the result, and none that a judge said of it: only the crite
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from contracts.criteria import format_line
 from contracts.errors import ErrorCode
-from contracts.fields import Model, describe_problem
+from contracts.fields import Model, Time, describe_problem
 from contracts.jsontext import json_text
 from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.receipts.envelope import open_envelope, parse_unambiguous
@@ -107,8 +106,8 @@ class VerdictPredicate(Model):
     criteria_sha256: Sha256 = Field(description="of the text form of all criteria, a line for each")
     criteria: list[JudgedCriterion]
     judge: Judge
-    requested_at: datetime | None = Field(None, description="when the execution was")
-    judged_at: datetime
+    requested_at: Time | None = Field(None, description="when the execution was")
+    judged_at: Time
 
 
 class Statement(Model):

@@ -29,6 +29,7 @@ class Target:
     agents: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
     data_dir: Path | None = None
+    topic_prefix: str | None = None
     processes: dict[str, int] = field(default_factory=dict)
     file: Path | None = None
     #: Whether a token was given, but only a file that was searched for says where the jobstore is.
@@ -94,6 +95,7 @@ def read_endpoints(file: Path) -> Target:
             agents=dict(fields.get("agents") or {}),
             metrics=dict(fields.get("metrics") or {}),
             data_dir=Path(fields["data_dir"]) if fields.get("data_dir") else None,
+            topic_prefix=fields.get("topic_prefix"),
             processes=dict(fields.get("processes") or {}),
             file=file,
         )

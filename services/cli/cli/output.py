@@ -13,6 +13,7 @@ from cli.short_ids import find_short_ends
 from cli.terminal import Styled, cut, render_line, render_list, render_table, replace_line
 from contracts.errors import ErrorCode
 from contracts.status import Circuit, JobLogStatus
+from contracts.times import time_text
 
 if TYPE_CHECKING:
     from contracts.criteria import Criterion, CriterionWarning
@@ -137,7 +138,7 @@ def to_json(document: Any) -> str:
 
 def _to_plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return time_text(value)
     return {name: each for name, each in vars(value).items() if (name, each) != ("next_page_token", "")}
 
 

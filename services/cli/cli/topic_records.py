@@ -13,7 +13,7 @@ from cli.errors import CommandError
 from contracts.errors import ErrorCode
 from contracts.fact_keys import MARKER_HEADER
 from contracts.jsontext import parse_json
-from contracts.topics import REPLAY_HEADER, TOPICS, Topic
+from contracts.topics import REPLAY_HEADER, TOPICS, Topic, find_topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,6 @@ class Selection:
 
 def get_topic(name: str) -> Topic:
     """Return a topic of the catalogue. Raise BadParameter if it has none of this name."""
-    if name not in TOPICS:
+    if (topic := find_topic(name)) is None:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(TOPICS)}", param_hint="TOPIC")
-    return TOPICS[name]
+    return topic

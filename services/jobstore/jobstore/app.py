@@ -12,7 +12,7 @@ from contracts.events import CancelRequested, ExecuteRequested, JobStatusReporte
 from contracts.fact_keys import FactKeys
 from contracts.receipts.keys import ReceiptKey, derive_keys
 from contracts.signing import Secrets
-from contracts.topics import EXECUTOR_GROUP, TOPIC_OF, VALIDATOR_GROUP
+from contracts.topics import EXECUTOR_GROUP, JOBSTORE_GROUPS, TOPIC_OF, VALIDATOR_GROUP
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens
 from jobstore.api.interceptors import CallLimits
@@ -67,9 +67,7 @@ from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
 from signoff.worker.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 
-#: Prefix of the consumer groups, one for each topic: consumers of one group would rebalance one another.
-GROUP = "signoff-jobstore"
-#: Those of the workers, by topic.
+#: The consumer groups of the workers, by topic.
 WORKER_GROUPS = {TOPIC_OF[ExecuteRequested]: EXECUTOR_GROUP, TOPIC_OF[ResultProduced]: VALIDATOR_GROUP}
 #: Records that one poll of a consumer returns at most.
 RECORDS_MAX = 200
@@ -97,7 +95,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         runner = CommandRunner(database, terms, settings.database_patience_s)
         secrets = Secrets.parse(settings.secrets.get_secret_value())
         # A topic that takes more than the catalogue says is given it: what an older jobstore took may be larger.
-        publisher = Publisher(settings.kafka, "jobstore", message_max_bytes=MESSAGE_MAX_BYTES)
+        publisher = Publisher(settings.kafka, "jobstore", terms.ids.installation, message_max_bytes=MESSAGE_MAX_BYTES)
         upstreams = Upstreams(settings.upstreams, secrets)
         subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams, terms)
         topics = Topics(settings.kafka)
@@ -106,8 +104,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         fact_keys = FactKeys.derive(secrets)
         check_age = partial(refuse_older_database, settings.kafka, database, fact_keys)
         bounded = BoundedPublisher(publisher)
-        await_kafka = partial(bounded.wait, make_topics)
-        relay = Relay(database, bounded, FactSigner(fact_keys), topics.end_offsets, await_kafka, check_age)
+        await_kafka, signer = partial(bounded.wait, make_topics), FactSigner(fact_keys, terms.ids.installation)
+        relay = Relay(database, bounded, signer, topics.end_offsets, await_kafka, check_age)
         bounded_offers = BoundedPublisher(publisher, ACKNOWLEDGED_WITHIN_S)
         dispatcher = Dispatcher(database, bounded_offers, runner.terms, secrets, upstreams=upstreams)
         runner.on_recorded = relay.hand_over
@@ -318,7 +316,7 @@ def _make_subscriptions(
         Subscription(
             publisher,
             CancelRequested,
-            f"{GROUP}-cancels",
+            f"{JOBSTORE_GROUPS}-cancels",
             handlers.on_cancel_requested,
             check_record=partial(check_cancel, upstreams),
             choose_dead=Forgeries().choose_dead,
@@ -332,7 +330,13 @@ def _make_reports(
     """Return the subscription of a topic whose records are signed by leases."""
     check, choose = partial(handlers.check_report, event), partial(handlers.choose_dead, event)
     return Subscription(
-        publisher, event, f"{GROUP}-{name}", handle, check_record=check, choose_dead=choose, decode=read_report
+        publisher,
+        event,
+        f"{JOBSTORE_GROUPS}-{name}",
+        handle,
+        check_record=check,
+        choose_dead=choose,
+        decode=read_report,
     )
 
 

@@ -1,6 +1,7 @@
 """Records become events, events become records, and bad records become dead letters."""
 
 import json
+import re
 from uuid import UUID
 
 import pytest
@@ -184,15 +185,16 @@ def test_of_a_record_that_nobody_vouches_for_a_dead_letter_keeps_the_beginning(b
 
 def test_an_event_goes_out_as_a_cloud_event_in_binary_mode():
     event = result_produced()
-    out = to_record(event, "executor")
+    out = to_record(event, "executor", "press")
     headers = dict(out.headers)
     assert (out.topic, out.key) == ("result-produced", b"job-1")
     assert UUID(headers["ce_id"].decode()) == event.event_id
     assert headers["ce_type"] == b"signoff.result-produced.v1"
-    assert headers["ce_source"] == b"/signoff/executor"
+    assert headers["ce_source"] == b"/signoff/press/executor"
+    assert (headers["ce_subject"], headers["ce_dataschema"]) == (b"job-1", b"urn:signoff:result-produced:v1")
     assert headers["ce_specversion"] == b"1.0"
     assert headers["content-type"] == b"application/json"
-    assert headers["ce_time"].endswith(b"+00:00")
+    assert re.fullmatch(rb"[0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z", headers["ce_time"])
     assert type(event).model_validate_json(out.value) == event
 
 

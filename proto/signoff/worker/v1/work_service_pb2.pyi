@@ -274,16 +274,20 @@ class BeginExecutionsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ANSWERS_FIELD_NUMBER: _builtins.int
+    INSTALLATION_FIELD_NUMBER: _builtins.int
+    installation: _builtins.str
+    """The id of the installation, for the CloudEvents source of the worker's events: `/signoff/<installation>/executor`."""
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExecutionAnswer]: ...
     def __init__(
         self,
         *,
         answers: _abc.Iterable[Global___ExecutionAnswer] | None = ...,
+        installation: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "installation", b"installation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -521,6 +525,9 @@ class BeginJudgingsResponse(_message.Message):
 
     ANSWERS_FIELD_NUMBER: _builtins.int
     TAKEN_FIELD_NUMBER: _builtins.int
+    INSTALLATION_FIELD_NUMBER: _builtins.int
+    installation: _builtins.str
+    """As in BeginExecutionsResponse."""
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgingAnswer]: ...
     @_builtins.property
@@ -532,10 +539,11 @@ class BeginJudgingsResponse(_message.Message):
         *,
         answers: _abc.Iterable[Global___JudgingAnswer] | None = ...,
         taken: _abc.Iterable[Global___JudgingAnswer] | None = ...,
+        installation: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "taken", b"taken"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "installation", b"installation", "taken", b"taken"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

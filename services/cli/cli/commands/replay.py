@@ -17,6 +17,8 @@ from cli.session import Session, command, make_app
 from cli.topic_records import Selection, TopicRecord
 from contracts.errors import ErrorCode
 from contracts.fact_keys import FactKeys, Unvouched
+from contracts.times import time_text
+from contracts.topic_prefix import TOPIC_PREFIX
 from contracts.topics import FACT_TOPICS, REPLAY_HEADER
 
 if TYPE_CHECKING:
@@ -173,7 +175,7 @@ async def _publish(cli: Session, selected: AsyncIterator[TopicRecord]) -> None:
     """Publish the records again, without those that are replays themselves: they would double each time."""
     from servicekit.kafka.publisher import Outgoing  # noqa: PLC0415 - heavy, and only needed here
 
-    at = datetime.now(UTC).isoformat().encode()
+    at = time_text(datetime.now(UTC)).encode()
     published, skipped = 0, 0
     async with AsyncExitStack() as stack:
         publisher = await start_publisher(stack, require_kafka(cli))
@@ -228,6 +230,9 @@ def require_kafka(cli: Session) -> str:
     """Return where Kafka is. Raise CommandError if nobody says."""
     if cli.target.kafka is None:
         raise CommandError("no Kafka is known: start one with `signoff up`, or give --kafka", code=ErrorCode.NO_KAFKA)
+    if cli.target.topic_prefix not in {None, TOPIC_PREFIX}:
+        message = f"the topics there begin with {cli.target.topic_prefix!r}: set SIGNOFF_TOPIC_PREFIX to that here, too"
+        raise CommandError(message, code=ErrorCode.UNKNOWN_TOPIC)
     return cli.target.kafka
 
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import Header
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     ConfigDict,
     Field,
     StringConstraints,
@@ -27,6 +26,7 @@ from contracts.fields import (
     StrictModel,
     Tenant,
     Text,
+    Time,
     matches,
 )
 from contracts.jsontext import Json
@@ -278,7 +278,7 @@ class ExecutionName(Model):
 class NewExecution(ExecutionName, StrictModel):
     """One execution."""
 
-    not_before: AwareDatetime | None = Field(None, description="it begins no earlier")
+    not_before: Time | None = Field(None, description="it begins no earlier")
 
 
 class Resubmission(ExecutionName):

@@ -1,6 +1,5 @@
 """Turn transitions into server-sent events: what changed of a job, without bodies."""
 
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -8,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
+from contracts.fields import Time
 from contracts.messages.answers import read_resource
 from contracts.resources import JobLog
 from contracts.status import JobLogStatus, JobStatus
@@ -30,7 +30,7 @@ class JobNow(BaseModel):
     cost_usd: float
     tokens: int
     live: bool | None = Field(None, description="whether an execution is asked for or under way")
-    updated_at: datetime
+    updated_at: Time
     execution_id: UUID | None = None
     submission: int | None = None
     progress_message: str | None = None
@@ -81,8 +81,8 @@ class JobChange(BaseModel):
             "cursor": self.cursor,
             "job_id": self.job_id,
             "version": self.version,
-            "job": self.job.model_dump(exclude_unset=True),
-            "log": self.log.model_dump(exclude=_LEFT_OUT, exclude_none=True),
+            "job": self.job.model_dump(mode="json", exclude_unset=True),
+            "log": self.log.model_dump(mode="json", exclude=_LEFT_OUT, exclude_none=True),
         }
 
 

@@ -81,6 +81,7 @@ class WorkService(WorkServiceServicer):
         self._runner = runner
         self._secrets = secrets
         self._lease_s = runner.terms.lease_s
+        self._installation = runner.terms.ids.installation
         queue = judgings or JudgingQueue(database, runner)
         self._judgings = JudgingClaims(database, runner, secrets, queue)
 
@@ -90,7 +91,7 @@ class WorkService(WorkServiceServicer):
         claims = [self._parse_execution_claim(claim, owner, request) for claim in request.claims]
         answers = await self._run_claims(claims)
         messages = [self._make_execution_answer(*pair) for pair in zip(claims, answers, strict=True)]
-        return pb.BeginExecutionsResponse(answers=messages)
+        return pb.BeginExecutionsResponse(answers=messages, installation=self._installation)
 
     def _parse_execution_claim(
         self, claim: pb.ExecutionClaim, owner: UUID, request: pb.BeginExecutionsRequest
@@ -128,6 +129,7 @@ class WorkService(WorkServiceServicer):
         return pb.BeginJudgingsResponse(
             answers=[self._make_judging_answer(answer) for answer in answers],
             taken=await self._judgings.grant(owner, request.take),
+            installation=self._installation,
         )
 
     async def FinishJudgings(self, request: pb.FinishJudgingsRequest, context: Context) -> pb.FinishJudgingsResponse:

@@ -1,12 +1,14 @@
 """Edit jobs that no execution is live of: change what they ask for. Pure."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from contracts.criteria import format_criteria, parse_stored_criteria
 from contracts.errors import ErrorCode
 from contracts.jsontext import json_text
 from contracts.resources import JobEdit
 from contracts.status import JobStatus
+from contracts.times import time_text
 from jobstore.commands.assigning import match_agent
 from jobstore.commands.base import Command, Locks, Reads, raise_refusal, require_job
 from jobstore.commands.judging.freezing import check_criteria, check_named, check_references, read_named
@@ -85,4 +87,6 @@ def _field_json(spec: Spec, name: str) -> str:
     value = getattr(spec, name)
     if name == "payload":
         return str(value)
+    if isinstance(value, datetime):
+        return json_text(time_text(value))
     return json_text(value.model_dump(exclude_none=True) if name == "policy" else value)

@@ -56,6 +56,7 @@ class Dispatcher:
         self._publisher = publisher
         self._secrets = secrets
         self._upstreams = upstreams
+        self._installation = terms.ids.installation
         self._terms = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.alive_s)
         self._queue = FairQueue()
         self._wait_s = POLL_S
@@ -186,13 +187,13 @@ class Dispatcher:
         """Return the record of a result as the executor published it, to be published once more."""
         event = _to_event(row, result)
         lease = self._secrets.make_key(KeyUse.EXECUTING, row.execution_id, row.result_lease)
-        return to_record(event, "jobstore", signed_by=lease)
+        return to_record(event, "jobstore", self._installation, signed_by=lease)
 
     def _make_offer(self, execution: Row | Execution) -> Outgoing:
         """Return the record of an offer, without a key: the claim decides, so that it goes where there is room."""
         event = ExecuteRequested(execution_id=execution.execution_id, job_id=execution.job_id)
         key = self._upstreams.find_key(event.execution_id)
-        return to_record(event, "jobstore", keyed=False, signed_by=key)
+        return to_record(event, "jobstore", self._installation, keyed=False, signed_by=key)
 
 
 def _is_due(in_s: float | None) -> bool:

@@ -66,6 +66,11 @@ class IdKey:
         """Return the id under which a request with an idempotency key is remembered."""
         return self.derive("request", key.method, tenant, key.key)
 
+    @property
+    def installation(self) -> str:
+        """The id of this installation, which events name as their source: the same for as long as the key is."""
+        return self.derive("installation").hex[:12]
+
     def derive_next(self, execution_id: UUID) -> UUID:
         """Return the id of the execution that follows one by policy: the same for each repeat of the verdict."""
         return self.derive("resubmission", str(execution_id))

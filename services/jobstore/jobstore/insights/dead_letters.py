@@ -24,7 +24,7 @@ from contracts.jsontext import parse_json
 from contracts.messages.views import DeadLetter, DeadLetterResolution, NewResolution, Resolved
 from contracts.signing import SIGNATURE_HEADER
 from contracts.status import LetterOutcome
-from contracts.topics import TOPICS
+from contracts.topics import TOPICS, find_topic
 from jobstore.commands.executions import ForgetAnswer
 from jobstore.domain.actor import Actor
 from jobstore.errors import NotFoundError
@@ -267,7 +267,9 @@ class DeadLetterTopics:
             if page.records:
                 resolved.forgotten = await self._forget_answers(page.records, actor)
                 await hold()
-                await self._publish([_restore(new.topic, record) for record in _leave_out_copies(page.records)])
+                await self._publish(
+                    [_restore(dlq.removesuffix("-dlq"), record) for record in _leave_out_copies(page.records)]
+                )
             await hold()
             await self._publish([self._make_mark(dlq, page.spans, new, actor)])
         self._counted_at = -CACHE_S
@@ -317,8 +319,7 @@ class DeadLetterTopics:
 
 def find_dlq(topic: str) -> str:
     """Return the dead-letter topic of a topic. NotFoundError (`no_dlq`): it has none."""
-    dlq = TOPICS[topic].dlq if topic in TOPICS else None
-    if dlq is None:
+    if (known := find_topic(topic)) is None or (dlq := known.dlq) is None:
         raise NotFoundError(f"{topic} has no dead letters: name the topic that they came from", code=ErrorCode.NO_DLQ)
     return dlq
 

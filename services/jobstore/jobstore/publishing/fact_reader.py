@@ -11,6 +11,7 @@ from jobstore.publishing.backlog import LAST, Taken
 from jobstore.publishing.late_facts import find_reverted
 from jobstore.publishing.recent import Recent
 from jobstore.publishing.stubs import Fact
+from jobstore.storage import agents
 from jobstore.storage.sql import Connection
 
 #: Bytes of stored bodies that one pass reads, so that memory is bounded however large they are.
@@ -54,7 +55,7 @@ _ROWS: Final = text(
         CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.reference_texts::text END AS reference_texts,
         EXISTS (SELECT FROM job_logs x
             WHERE x.job_id = l.job_id AND x.version > l.version AND x.kind = 'edited') AS is_edited_later,
-        CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN to_json(a)::text END AS agent,
+        CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN {agents.json_object("a")}::text END AS agent,
         l.kind, l.spent, CASE WHEN l.version = 1 THEN encode(j.spec_hash, 'hex') END AS spec_hash,
         e.policy::text AS frozen_policy, CAST(e.policy ->> 'max_calls' AS int) AS max_calls,
         e.deadline_at, e.not_before, e.batch_id,

@@ -5,6 +5,7 @@ A text stands in a fact once (docs/adr/0017): the request of version 1, and of a
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from pydantic_core import from_json, to_json
@@ -13,14 +14,17 @@ from contracts.agents.urls import hide_userinfo
 from contracts.events import AdministrationChanged, AgentChanged, ExecutionRefused, JobChanged, Stub
 from contracts.identity import fact_id
 from contracts.jsontext import json_text
+from contracts.times import time_text
 from contracts.topics import TOPIC_OF
 from jobstore.domain.model import TransitionKind
 from jobstore.json_members import members
+from jobstore.storage.facts import ADMINISTRATION, COMPLETE
 from jobstore.storage.sql import Row
 from jobstore.storage.work.recorded import EntryRow
 from servicekit.kafka.publisher import Outgoing, build_event_headers
 
-_SOURCE: Final = b"/signoff/jobstore"
+#: The CloudEvents type of the fact that all is told from there on, which tells of nothing else.
+COMPLETE_TYPE: Final = "signoff.administration-complete.v1"
 _OUTLINE_OF_AN_AGENT: Final = frozenset({"id", "name", "protocol", "url", "created_at", "updated_at"})
 _TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused, AdministrationChanged)}
 
@@ -29,7 +33,9 @@ def make_fact(row: Row) -> Outgoing:
     """Return the record of a stored fact: an AgentChanged, an ExecutionRefused or an AdministrationChanged."""
     body = row.body.encode()
     subject = row.execution_id or row.key
-    headers = build_event_headers(fact_id(subject, row.seq), _TYPES[row.topic], _SOURCE, row.happened_at)
+    schema = _TYPES[row.topic]
+    event_type = COMPLETE_TYPE if (row.topic, row.key) == (ADMINISTRATION, COMPLETE) else schema
+    headers = build_event_headers(fact_id(subject, row.seq), event_type, None, row.happened_at, row.key, schema)
     return Outgoing(row.topic, body, row.key.encode(), headers)
 
 
@@ -109,7 +115,7 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
         requested=_join_request(row) if row.kind == TransitionKind.REQUESTED else None,
         before=request.get("before") if request else None,
     )
-    headers = build_event_headers(row.id, JobChanged.type, _SOURCE, row.created_at)
+    headers = build_event_headers(row.id, JobChanged.type, None, row.created_at, row.job_id)
     return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
 
 
@@ -123,16 +129,17 @@ def make_stub(row: EntryRow, reverted: Mapping[str, str], whole: Outgoing, code:
 def _outline_job(row: EntryRow, reverted: Mapping[str, str]) -> dict[str, object]:
     """Return what a JobChanged must have. It has no `kind`: a reader that knows no stubs does not apply it."""
     title = reverted.get("title")
-    log = {name: getattr(row, name) for name in ("id", "job_id", "version", "status", "job_status", "created_at")}
+    log = {name: getattr(row, name) for name in ("id", "job_id", "version", "status", "job_status")}
+    log |= {"created_at": time_text(row.created_at), "cursor": row.seq}
     job = {
         "id": row.job_id,
         "title": row.title if title is None else from_json(title),
         "status": row.job_status,
         "version": row.version,
-        "created_at": row.job_created_at,
-        "updated_at": row.created_at,
+        "created_at": time_text(row.job_created_at),
+        "updated_at": time_text(row.created_at),
     }
-    return {"job_id": row.job_id, "version": row.version, "log": log | {"cursor": row.seq}, "job": job}
+    return {"job_id": row.job_id, "version": row.version, "log": log, "job": job}
 
 
 def _outline_fact(body: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
@@ -164,6 +171,10 @@ def _join_request(row: EntryRow) -> str:
 
 def _join_json(fields: Mapping[str, object], **texts: str | None) -> str:
     """Return one JSON object of values, and of JSON texts that are put in as they are."""
-    head = to_json({name: value for name, value in fields.items() if value is not None}).decode()
+    head = to_json({name: _write(value) for name, value in fields.items() if value is not None}).decode()
     tail = "".join(f',"{name}":{value}' for name, value in texts.items() if value is not None)
     return f"{head[:-1]}{tail}}}"
+
+
+def _write(value: object) -> object:
+    return time_text(value) if isinstance(value, datetime) else value

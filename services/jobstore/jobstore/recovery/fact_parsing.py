@@ -11,15 +11,16 @@ from enum import EnumType
 from functools import reduce
 from operator import or_
 from types import NoneType, UnionType
-from typing import Any, Final, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 from uuid import UUID
 
 import msgspec
 from msgspec import Raw, Struct
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from contracts.events import JobChanged, Requested
+from contracts.fields import Time
 from contracts.resources import Job, JobLog
 from jobstore.domain.spec import format_assignment, format_edit
 from jobstore.json_members import members
@@ -27,7 +28,9 @@ from jobstore.json_members import members
 #: Fields that are seldom given: where one is, pydantic reads the fact.
 _SELDOM: Final = frozenset({"stub", "last_log"})
 #: Types that msgspec reads as pydantic does, or refuses. Only of more than six digits of a second it rounds the rest.
-_NATIVE: Final = frozenset({str, int, float, bool, UUID, datetime, list[str], NoneType})
+_NATIVE: Final = frozenset({str, int, float, bool, UUID, list[str], NoneType})
+_AWARE: Final = Annotated[datetime, msgspec.Meta(tz=True)]
+_TIMES: Final = {AwareDatetime: _AWARE, Time: _AWARE}
 
 
 class Fact(Struct, frozen=True, gc=False):
@@ -105,8 +108,8 @@ class _Shape:
 def _find_type(annotation: object, nested: Mapping[type[BaseModel], type[Struct]]) -> Any:
     """Return what msgspec reads for a type of pydantic's."""
     options = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
-    types = [nested.get(option, option) for option in options]
-    is_read = all(type_ in {*_NATIVE, *nested.values()} or isinstance(type_, EnumType) for type_ in types)
+    types = [_TIMES.get(option) or nested.get(option, option) for option in options]
+    is_read = all(type_ in {_AWARE, *_NATIVE, *nested.values()} or isinstance(type_, EnumType) for type_ in types)
     return reduce(or_, types) if is_read else Raw
 
 

@@ -1,12 +1,12 @@
 """Read agents from their rows."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Final
 
 from pydantic_core import from_json
 
 from contracts.resources import Agent
+from jobstore.storage import sql, tables
 from jobstore.storage.sql import Row
 
 #: The columns of an agent, policy and headers as JSON text.
@@ -16,14 +16,20 @@ COLUMNS: Final = (
 )
 
 
+def json_object(alias: str) -> str:
+    """Return the expression of an agent's JSON, as facts have it, from its row."""
+    fields = (
+        f"'{name}', {sql.time_text(f'{alias}.{name}') if kind == sql.TIME else f'{alias}.{name}'}"
+        for name, kind in sql.columns(tables.agents).items()
+    )
+    return f"json_build_object({', '.join(fields)})"
+
+
 def to_agent(row: Row) -> Agent:
     """Return an agent from its row, which may have its state besides; policy and headers are JSON text."""
     return Agent.model_validate({**row, "policy": from_json(row.policy), "headers": from_json(row.headers)})
 
 
 def parse_all(texts: Iterable[str]) -> dict[str, Agent]:
-    """Return agents by their ids, from their rows as JSON, whose times are as the server's clock shows them."""
-    rows = map(from_json, texts)
-    times = ("created_at", "updated_at")
-    utc = ({**row, **{name: datetime.fromisoformat(row[name]).astimezone(UTC) for name in times}} for row in rows)
-    return {row["id"]: Agent.model_validate(row) for row in utc}
+    """Return agents by their ids, from the JSON of their rows."""
+    return {agent.id: agent for agent in map(Agent.model_validate_json, texts)}

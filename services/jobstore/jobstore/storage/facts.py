@@ -16,7 +16,7 @@ from sqlalchemy import Integer, Table, TextClause, text
 from contracts.events import AdministrationChanged, AgentChanged, ExecutionRefused
 from contracts.topics import TOPIC_OF
 from jobstore.domain.actor import SIGNOFF, Actor
-from jobstore.storage import sql, tables
+from jobstore.storage import agents, sql, tables
 from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.sql import Connection
 
@@ -38,14 +38,14 @@ COMPLETE: Final = "*"
 PART_ROWS: Final = 1_000
 PART_BYTES: Final = 1 << 20
 
+_JSON: Final = frozenset({"json", "jsonb"})
+_NOW: Final = sql.time_text("signoff_now()")
 _ADD_AGENT: Final = text(
     f"""
     WITH added AS (
         INSERT INTO facts (seq, topic, key, body)
-        SELECT number, '{AGENTS}', id, json_build_object('agent_id', id, 'cursor', number, 'agent', json_build_object(
-            'id', id, 'name', name, 'protocol', protocol, 'url', url, 'capabilities', capabilities, 'policy', policy,
-            'enabled', enabled, 'deterministic', deterministic, 'headers', headers, 'created_at', created_at,
-            'updated_at', updated_at), 'actor', CAST(:actor AS text))
+        SELECT number, '{AGENTS}', id, json_strip_nulls(json_build_object('agent_id', id, 'cursor', number, 'agent',
+            {agents.json_object("numbered")}, 'actor', CAST(:actor AS text)))
         FROM (SELECT nextval('job_logs_seq_seq') AS number, * FROM agents WHERE id = :id) AS numbered
     )
     SELECT {notify(Wake.RECORDED | Wake.AGENTS)}
@@ -59,7 +59,7 @@ _ADD_REFUSALS: Final = text(
             json_strip_nulls(json_build_object(
                 'execution_id', execution_id, 'job_id', nullif(job_id, ''), 'cursor', number,
                 'answer', split_part(answer, ':', 1), 'code', nullif(split_part(answer, ':', 2), ''),
-                'refused_at', created_at, 'actor', actor))
+                'refused_at', {sql.time_text("created_at")}, 'actor', actor))
         FROM (
             SELECT nextval('job_logs_seq_seq') AS number, *
             FROM executions JOIN unnest(CAST(:ids AS uuid[]), CAST(:actors AS text[])) AS asked (execution_id, actor)
@@ -130,16 +130,16 @@ def tell(table: Table, rows: str, *, removed: bool = False, beside: str = "") ->
     actor is a parameter. JSON is a string in its row: PostgreSQL does not read what has an escaped NUL as JSON.
     """
     columns = ", ".join(
-        f"{name}::text AS {name}" if kind in {"json", "jsonb"} else name for name, kind in told_columns(table).items()
+        f"{sql.time_text(name) if kind == sql.TIME else f'{name}::text' if kind in _JSON else name} AS {name}"
+        for name, kind in told_columns(table).items()
     )
     name = ", ".join(f"told.{column.name}" for column in table.primary_key if not isinstance(column.type, Integer))
     return text(
         f"""
         WITH {beside} changed AS ({rows}), numbered AS (
-            SELECT concat_ws(':', {name}) AS name, row_to_json(told) AS row, row_number() OVER in_order AS number,
-                sum(octet_length(row_to_json(told)::text)) OVER in_order - octet_length(row_to_json(told)::text)
-                    AS bytes_before
-            FROM (SELECT {columns} FROM changed) AS told
+            SELECT concat_ws(':', {name}) AS name, row, row_number() OVER in_order AS number,
+                sum(octet_length(row::text)) OVER in_order - octet_length(row::text) AS bytes_before
+            FROM (SELECT {columns} FROM changed) AS told, LATERAL json_strip_nulls(row_to_json(told)) AS row
             WINDOW in_order AS (ORDER BY {", ".join(f"told.{column.name}" for column in table.primary_key)})
         ), parts AS (
             SELECT nextval('job_logs_seq_seq') AS seq, part.* FROM (
@@ -149,7 +149,7 @@ def tell(table: Table, rows: str, *, removed: bool = False, beside: str = "") ->
         ), added AS (
             INSERT INTO facts (seq, topic, key, body)
             SELECT seq, '{ADMINISTRATION}', name, json_build_object('kind', '{table.name}', 'name', name, 'cursor', seq,
-                'rows', rows, 'removed', {removed}, 'changed_at', signoff_now(), 'actor', CAST(:actor AS text))
+                'rows', rows, 'removed', {removed}, 'changed_at', {_NOW}, 'actor', CAST(:actor AS text))
             FROM parts
         )
         SELECT {notify(Wake.RECORDED)} WHERE EXISTS (SELECT FROM parts)
@@ -162,7 +162,7 @@ _COMPLETE: Final = text(
     WITH added AS (
         INSERT INTO facts (seq, topic, key, body)
         SELECT seq, '{ADMINISTRATION}', '{COMPLETE}', json_build_object('kind', 'complete', 'name', '{COMPLETE}',
-            'cursor', seq, 'rows', CAST('[]' AS json), 'changed_at', signoff_now(), 'actor', CAST(:actor AS text))
+            'cursor', seq, 'rows', CAST('[]' AS json), 'changed_at', {_NOW}, 'actor', CAST(:actor AS text))
         FROM (SELECT nextval('job_logs_seq_seq') AS seq) AS numbered RETURNING seq
     )
     UPDATE relay SET administered_since = added.seq FROM added

@@ -34,6 +34,15 @@ PLAN_ANEW: Final = text(
 )
 
 
+#: The type of the columns that are times.
+TIME: Final = "timestamp with time zone"
+
+
+def time_text(time: str) -> str:
+    """Return the expression of a time as all JSON has it (contracts.times)."""
+    return f"""to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24\\:MI\\:SS.US"Z"')"""
+
+
 def is_verdict(alias: str) -> str:
     """Return the condition that an entry of a log holds a verdict (domain.decisions)."""
     return f"({alias}.kind IN ('met', 'not_met') OR {alias}.kind = 'failed' AND {alias}.code = '{UNPROVEN}')"

@@ -10,6 +10,7 @@ from aiokafka import ConsumerRecord
 from contracts.errors import ErrorCode
 from contracts.signing import SIGNATURE_HEADER, Signature
 from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.times import time_text
 from servicekit import clock
 from servicekit.errors import PermanentError
 from servicekit.kafka.batches_patch import UnreadableBatch
@@ -46,7 +47,7 @@ def to_dead_letter(
         "dlq-topic": record.topic,
         "dlq-partition": str(record.partition),
         "dlq-offset": str(record.offset),
-        "dlq-time": clock.now().isoformat(),
+        "dlq-time": time_text(clock.now()),
     }
     if isinstance(record, UnreadableBatch):
         fields |= {"dlq-offset": str(record.first_offset), "dlq-last-offset": str(record.offset), "dlq-body": "batch"}

@@ -28,6 +28,7 @@ from contracts.errors import ErrorCode
 from contracts.events import Event
 from contracts.signing import SIGNATURE_HEADER, SigningKey
 from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.times import time_text
 from contracts.topics import TOPIC_OF
 from servicekit import clock
 from servicekit.errors import PermanentError, TransientError
@@ -82,24 +83,46 @@ class Outgoing:
     partition: int | None = None
 
 
-def build_event_headers(event_id: UUID, event_type: str, source: bytes, at: datetime) -> list[tuple[str, bytes]]:
-    """Return the headers of a CloudEvent in binary mode (CloudEvents' Kafka protocol binding, 3.2)."""
-    return [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", str(event_id).encode()),
-        ("ce_type", event_type.encode()),
-        ("ce_source", source),
-        ("ce_time", at.isoformat().encode()),
-        ("content-type", b"application/json"),
-    ]
+def name_source(part: str, installation: str = "") -> str:
+    """Return the CloudEvents `source` of a part of an installation."""
+    return f"/signoff/{installation}/{part}" if installation else f"/signoff/{part}"
+
+
+def build_event_headers(
+    event_id: UUID, event_type: str, source: str | None, at: datetime, subject: str | None, schema: str = ""
+) -> list[tuple[str, bytes]]:
+    """Return the headers of a CloudEvent in binary mode (CloudEvents' Kafka protocol binding, 3.2).
+
+    Its source is the part of an installation that writes it; None: whoever signs it adds that. Its schema has the name
+    that proto/schemas has as `$id`, of the event's type or of another.
+    """
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_id": str(event_id),
+        "ce_type": event_type,
+        "ce_source": source,
+        "ce_subject": subject,
+        "ce_time": time_text(at),
+        "ce_dataschema": f"urn:{(schema or event_type).replace('.', ':')}",
+        "content-type": "application/json",
+    }
+    return [(name, value.encode()) for name, value in attributes.items() if value]
 
 
 def to_record(
-    event: Event, source: str, *, keyed: bool = True, headers: Headers = (), signed_by: SigningKey | None = None
+    event: Event,
+    part: str,
+    installation: str = "",
+    *,
+    keyed: bool = True,
+    headers: Headers = (),
+    signed_by: SigningKey | None = None,
 ) -> Outgoing:
-    """Return the record of an event, a CloudEvent in binary mode from the service `source`, perhaps signed."""
+    """Return the record of an event, a CloudEvent in binary mode from a part of an installation, perhaps signed."""
     key = event.key.encode() if keyed and event.key is not None else None
-    attributes = build_event_headers(event.event_id, event.type, f"/signoff/{source}".encode(), clock.now())
+    attributes = build_event_headers(
+        event.event_id, event.type, name_source(part, installation), clock.now(), event.key
+    )
     value = event.model_dump_json(exclude_none=True, exclude_defaults=False).encode()
     signature = [(SIGNATURE_HEADER, signed_by.sign(value).encode())] if signed_by is not None else []
     return Outgoing(TOPIC_OF[type(event)], value, key, [*attributes, *headers, *signature])
@@ -129,18 +152,24 @@ class Publisher:
         self,
         kafka: str,
         source: str,
+        installation: str = "",
         enqueue_timeout_s: float = ENQUEUE_TIMEOUT_S,
         message_max_bytes: int = MESSAGE_MAX_BYTES,
     ) -> None:
         self._kafka = kafka
         self._message_max_bytes = message_max_bytes
-        self._source = source
+        self._part = source
+        self._installation = installation
         self._enqueue_timeout_s = enqueue_timeout_s
         self._producer: AIOKafkaProducer | None = None
         self._replacing = asyncio.Lock()
         self._doubted: dict[str, AIOKafkaProducer] = {}
         self._soon: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
+
+    def set_installation(self, installation: str) -> None:
+        """Learn of which installation this service is a part: events name it as their source."""
+        self._installation = installation
 
     async def start(self) -> None:
         """Connect; wait until the broker is there."""
@@ -164,7 +193,7 @@ class Publisher:
     async def _connect(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._kafka,
-            client_id=f"signoff-{self._source}",
+            client_id=f"signoff-{self._part}",
             acks="all",
             enable_idempotence=True,
             linger_ms=0,
@@ -244,16 +273,19 @@ class Publisher:
             return TransientError(f"{metadata.topic}: acknowledged as a repeat", code=ErrorCode.KAFKA_UNAVAILABLE)
         return metadata
 
+    def _to_record(self, event: Event, **options: Any) -> Outgoing:
+        return to_record(event, self._part, self._installation, **options)
+
     async def publish(self, *events: Event, keyed: bool = True, headers: Headers = ()) -> None:
         """Publish events and wait until all are acknowledged.
 
         Raise TransientError if any may not have been published, PermanentError if one is too large.
         """
-        await self.publish_records([to_record(event, self._source, keyed=keyed, headers=headers) for event in events])
+        await self.publish_records([self._to_record(event, keyed=keyed, headers=headers) for event in events])
 
     async def publish_report(self, report: Event, lease: SigningKey) -> None:
         """Publish what happened under a lease, signed with its key; raise as `publish` does."""
-        await self.publish_records([to_record(report, self._source, signed_by=lease)])
+        await self.publish_records([self._to_record(report, signed_by=lease)])
 
     async def publish_records(self, records: Sequence[Outgoing]) -> None:
         """Publish records and wait until all are acknowledged; raise as `publish` does."""

@@ -71,6 +71,8 @@ class GrpcLeases:
         self._slow = set[object]()
         #: Returns what this process says of itself with each renewal.
         self.describe: Callable[[], pb.ProcessReport | None] = lambda: None
+        #: Is told the id of the installation, before the first lease is granted.
+        self.on_installation: Callable[[str], None] = lambda _: None
 
     async def call(self, method: Callable[..., Awaitable[A]], request: Message, wait: tuple[float, float]) -> A:
         """Call what leases depend on. Raise TransientError if the jobstore is out of reach.
@@ -90,6 +92,8 @@ class GrpcLeases:
             raise
         if time.monotonic() - asked_at < prompt_s:
             self._slow.discard(method)
+        if installation := getattr(answer, "installation", ""):
+            self.on_installation(installation)
         return answer
 
     async def renew(

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self, TypeVar, get_args
 
-from pydantic import SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.errors import ErrorCode
@@ -116,6 +116,8 @@ class ServiceSettings(EnvironmentSettings):
     model_config = SettingsConfigDict(env_prefix="SIGNOFF_")
 
     kafka: str = "localhost:9092"
+    #: Read by contracts.topics, too.
+    topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,150}$")
     health_address: str | None = None
     log_level: str = "INFO"
     grace_s: float = 20.0

@@ -59,6 +59,7 @@ async def run_worker(
         stack.push_async_callback(publisher.stop)
         channel = await stack.enter_async_context(open_channel(settings.jobstore, MESSAGE_MAX_BYTES))
         leases = GrpcLeases(WorkServiceStub(channel), kind, token, settings.capacity)
+        leases.on_installation = publisher.set_installation
         worker = Worker(name, leases, settings.capacity, settings.outcomes_max)
         subscription = await subscribe(WorkerContext(stack, publisher, leases, worker))
         leases.describe = partial(_describe, worker, subscription)

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple, TypeAlias
 
 from contracts.jsontext import json_text
+from contracts.times import time_text
 from contracts.waiting.codes import WaitCode
 from jobstore.domain.model import Execution, replace
 
@@ -95,7 +96,7 @@ def choose_waits(holds: Sequence[Hold], due_at: datetime) -> list[Hold]:
 def format_waits(waits: Sequence[Hold]) -> str | None:
     """Return waits as the JSON text that rows and entries have: contracts.waiting.reasons.PastWait."""
     told = [
-        {"code": cause.code, "name": cause.name, "since": since.isoformat(), "until": until.isoformat()}
+        {"code": cause.code, "name": cause.name, "since": time_text(since), "until": time_text(until)}
         for cause, since, until in waits
     ]
     return json_text(told) if told else None

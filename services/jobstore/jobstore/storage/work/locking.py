@@ -117,7 +117,9 @@ def _lock_executions(*, grants: bool, offers: bool, keys: bool) -> TextClause:
         SELECT signoff_now() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES},
             {f"{_REQUESTS}," if keys else ""}
             {f"{OPENINGS}," if offers else ""} {f"{_JUDGED_MAX}, {count_offered()} AS offered," if grants else ""}
-            ARRAY(SELECT to_json(agents)::text FROM agents WHERE id = ANY(CAST(:agents AS text[]))) AS agents
+            ARRAY(
+                SELECT {agents.json_object("a")}::text FROM agents a WHERE id = ANY(CAST(:agents AS text[]))
+            ) AS agents
         {f"FROM {read_room(ExecutionStage.EXECUTING)}" if offers else ""} WHERE is_last
     ) AS rest ON true
     """  # noqa: S608 - names of our own

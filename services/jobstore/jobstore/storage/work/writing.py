@@ -11,7 +11,7 @@ from sqlalchemy import TextClause, text
 from jobstore.commands.rows import Changes, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import ExecutionStage, ExecutionState, LogEntry
-from jobstore.storage import facts, limits, reusable, sql
+from jobstore.storage import agents, facts, limits, reusable, sql
 from jobstore.storage.notifications import CHANNEL, HANDS_OVER, Wake
 from jobstore.storage.sql import Connection
 from jobstore.storage.work import administration, circuits, judgings, row_mapping
@@ -127,7 +127,7 @@ _RECORDED: Final = f"""
         CASE WHEN e.job_id = ANY(CAST(:quoting AS text[])) AND pg_column_size(e.response_payload) <= {BODY_MAX}
             THEN e.response_payload::text END AS response,
         CASE WHEN e.status = 'ASSIGNED' AND e.execution_id IS NULL
-            THEN (SELECT to_json(a)::text FROM agents a WHERE a.id = e.agent_id) END AS agent
+            THEN (SELECT {agents.json_object("a")}::text FROM agents a WHERE a.id = e.agent_id) END AS agent
     FROM (SELECT pg_notify('{CHANNEL}', :wake || (SELECT max(seq) FROM entries) || '{HANDS_OVER}') AS told) AS told
         CROSS JOIN entries e {{joins}}
 """  # noqa: S608 - names of our own
