@@ -23,7 +23,7 @@ async def follow(kafka: str) -> None:
             job, version = fact["job"], fact["version"]
             if "stub" not in fact and version > versions.get(job["id"], 0):  # a stub's whole follows; the rest is known
                 versions[job["id"]] = version
-                print(job["id"], version, job["status"], fact["log"].get("message", ""), flush=True)  # noqa: T201
+                print(job["id"], version, job["status"], fact["log"].get("message", ""), flush=True)
             await consumer.commit()
 
 

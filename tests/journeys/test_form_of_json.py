@@ -116,5 +116,5 @@ async def test_each_record_says_as_a_cloud_event_of_what_it_is_who_wrote_it_and_
             assert headers["ce_subject"] == named
             assert FORM.fullmatch(headers["ce_time"])
     installations = {source.split("/")[2] for source in sources}
-    assert len(installations) == 1
-    assert sources == {f"/signoff/{installations.pop()}/{part}" for part in ("jobstore", "executor", "validator")}
+    (installation,) = installations
+    assert sources == {f"/signoff/{installation}/{part}" for part in ("jobstore", "executor", "validator")}

@@ -10,6 +10,7 @@ from pydantic_core import from_json
 
 from cli.errors import CommandError
 from contracts.errors import ErrorCode
+from contracts.topic_prefix import TOPIC_PREFIX
 
 #: Bytes of the longest line that is read from the program.
 LINE_MAX = 1 << 20
@@ -21,6 +22,7 @@ async def run(module: str, settings: Mapping[str, str]) -> AsyncGenerator[dict[s
     Raise CommandError with the program's error, or if it ended without a result.
     """
     env = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
+    settings = {"TOPIC_PREFIX": TOPIC_PREFIX, **settings}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"jobstore.recovery.{module}"),
         env=env | {f"SIGNOFF_{name}": value for name, value in settings.items()},

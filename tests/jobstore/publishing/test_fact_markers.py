@@ -65,7 +65,7 @@ async def test_every_fact_is_signed_and_stands_behind_the_markers_of_all_partiti
     await Steps(database, runner).running()
     await Jobstore(database, topics, make_keys("a")).lead()
     assert markers(topics.records[: len(PLACES)]) == PLACES
-    assert all((record.key, record.value) == (None, b"") for record in topics.records[: len(PLACES)])
+    assert all((record.key, record.value) == (None, b"{}") for record in topics.records[: len(PLACES)])
     assert {fact.topic for fact in taken(topics, "a")} >= {"job-changed", "agent-changed"}
     assert len(taken(topics, "a")) == len(topics.records) - len(PLACES)
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 from support.jobstore.signed_facts import make_keys
 
-from contracts.fact_keys import FactFilter, FactKeys
+from contracts.fact_keys import FactFilter, FactKeys, is_marker
 from contracts.signing import SIGNATURE_HEADER
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
@@ -46,7 +46,7 @@ class Since(History):
             yield [*map(_sign, rubbish), *rubbish, *kept]
 
     def _change(self, record: Record) -> Record:
-        changed = self.changes(record.value) if record.value else record.value
+        changed = self.changes(record.value) if record.value and not is_marker(record) else record.value
         return record if changed == record.value else _sign(replace(record, value=changed))
 
 
