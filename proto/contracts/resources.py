@@ -237,14 +237,14 @@ class Execution(Model):
     spent_calls: int = Field(0, description="calls that failed or were lost")
     max_calls: int | None = Field(None, description="calls that its policy allows in all")
     batch_id: UUID | None = None
-    not_before: datetime | None = Field(None, description="it begins no earlier")
-    deadline_at: datetime | None = None
+    not_before: Time | None = Field(None, description="it begins no earlier")
+    deadline_at: Time | None = None
     judge: str | None = Field(None, description="the version of the judge policy, frozen at the request")
     code: str | None = Field(None, description="why it was not completed")
     cost_usd: float | None = Field(None, description="spent when it ended, or by now, as far as calls reported it")
     tokens: int | None = None
-    created_at: datetime = Field(description="when it was requested")
-    ended_at: datetime | None = None
+    created_at: Time = Field(description="when it was requested")
+    ended_at: Time | None = None
 
 
 class JobLog(Model):

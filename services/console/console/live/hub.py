@@ -14,6 +14,7 @@ from console.live.changes import Change, make_frame
 from console.live.viewer import Viewer
 from contracts.client import JobStoreClient, JobStoreError, WatchEvent
 from contracts.errors import ErrorCode
+from contracts.times import time_text
 from servicekit.outages import DATABASE_OUTAGES
 
 log = logging.getLogger(__name__)
@@ -190,7 +191,7 @@ class LiveHub:
             code_before, code = code, await self._jobstore.find_outage()
             if code_before != code or loop.time() - pinged_at >= self._ping_s:
                 pinged_at, outage = loop.time(), DATABASE_OUTAGES.get(code or "")
-                data = {"at": datetime.now(UTC), "jobstore": code is None or outage is not None}
+                data = {"at": time_text(datetime.now(UTC)), "jobstore": code is None or outage is not None}
                 if outage is not None:
                     data |= {"database": str(outage), "remedy": outage.remedy}
                 for viewer in self._viewers:

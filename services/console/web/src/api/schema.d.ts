@@ -4744,26 +4744,6 @@ export interface components {
             prompt?: number | null;
         };
         /**
-         * Criterion
-         * @description One criterion of a job. Its string is its line of the text form.
-         */
-        CriterionInput: {
-            /** Text */
-            text: string;
-            /**
-             * Required
-             * @description one that is not is judged and does not decide
-             * @default true
-             */
-            required: boolean;
-            /**
-             * Kind
-             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
-             * @default meets
-             */
-            kind: string;
-        };
-        /**
          * JudgeModel
          * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
          */
@@ -4810,63 +4790,6 @@ export interface components {
             timeout_s?: number | null;
             /** Thinking Tokens */
             thinking_tokens?: number | null;
-        };
-        /**
-         * Stage
-         * @description One step of judging.
-         *
-         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
-         *     and the second where the first is unsure or its quotations fail.
-         */
-        StageInput: {
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "checks" | "single" | "quorum" | "cascade";
-            /**
-             * Judges
-             * @description none: the validator's own
-             */
-            judges?: components["schemas"]["JudgeModelInput"][];
-            /**
-             * Votes
-             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
-             */
-            votes?: number | null;
-        };
-        /**
-         * LoopStep
-         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
-         *
-         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
-         */
-        LoopStepInput: {
-            /**
-             * From Submission
-             * @description when not set, of one that confirms 1
-             * @default 2
-             */
-            from_submission: number;
-            /**
-             * Confirm
-             * @description whether a judge must say that the quoted passages alone show what passed
-             * @default false
-             */
-            confirm: boolean;
-            /**
-             * Asks
-             * @description when not set, of one that confirms 0
-             * @default 1
-             */
-            asks: number;
-            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
-            judge?: components["schemas"]["JudgeModelInput"] | null;
-            /**
-             * Check
-             * @description the text of a criterion of kind `check`
-             */
-            check?: string | null;
         };
         /**
          * JobFilter
@@ -5076,6 +4999,83 @@ export interface components {
              * @description the criteria set that is judged by besides, by name or `name@version`
              */
             criteria_set?: string | null;
+        };
+        /**
+         * LoopStep
+         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
+         *
+         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
+         */
+        LoopStepInput: {
+            /**
+             * From Submission
+             * @description when not set, of one that confirms 1
+             * @default 2
+             */
+            from_submission: number;
+            /**
+             * Confirm
+             * @description whether a judge must say that the quoted passages alone show what passed
+             * @default false
+             */
+            confirm: boolean;
+            /**
+             * Asks
+             * @description when not set, of one that confirms 0
+             * @default 1
+             */
+            asks: number;
+            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
+            judge?: components["schemas"]["JudgeModelInput"] | null;
+            /**
+             * Check
+             * @description the text of a criterion of kind `check`
+             */
+            check?: string | null;
+        };
+        /**
+         * Criterion
+         * @description One criterion of a job. Its string is its line of the text form.
+         */
+        CriterionInput: {
+            /** Text */
+            text: string;
+            /**
+             * Required
+             * @description one that is not is judged and does not decide
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Kind
+             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
+             * @default meets
+             */
+            kind: string;
+        };
+        /**
+         * Stage
+         * @description One step of judging.
+         *
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
+         */
+        StageInput: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "checks" | "single" | "quorum" | "cascade";
+            /**
+             * Judges
+             * @description none: the validator's own
+             */
+            judges?: components["schemas"]["JudgeModelInput"][];
+            /**
+             * Votes
+             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
+             */
+            votes?: number | null;
         };
     };
     responses: never;
