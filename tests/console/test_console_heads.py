@@ -8,6 +8,8 @@ from contracts.resources import NewJob
 
 #: Of each answer its own.
 OWN = {"date", "x-request-id", "x-server-time", "content-security-policy"}
+#: The page has a nonce, which compresses to this length or that.
+PAGES = {"/", "/docs"}
 
 
 @pytest.fixture
@@ -38,10 +40,9 @@ async def test_head_is_answered_as_get_without_the_body(http, poem, path, encodi
     async with http.get(path, headers=headers) as get, http.head(path, headers=headers) as head:
         assert head.status == get.status
         assert await head.read() == b""
-        said = [
-            {name: value for name, value in each.headers.items() if name.lower() not in OWN} for each in (get, head)
-        ]
-    assert said[0] == said[1]
+        left = OWN | ({"content-length"} if path in PAGES else set())
+        said, expected = ({k: v for k, v in each.headers.items() if k.lower() not in left} for each in (head, get))
+    assert said == expected
 
 
 async def test_the_head_of_a_stream_ends_and_holds_no_place(http):

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from contracts.resources import SavedJob
+from contracts.resources import NewJob, SavedJob
 from contracts.status import JobLogStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
 
@@ -268,3 +268,24 @@ async def test_headers_of_an_agent_are_references_and_what_is_none_is_not_said_a
             said = await answer.text()
         assert (answer.status, "s3cret" in said, "s3 cret" in said) == (422, False, False)
         assert '"#/headers' in said
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "kind"),
+    [
+        ("assign", {"agent_id": "writer"}, jobs_pb.AssignAgentRequest),
+        ("execute", {}, jobs_pb.ExecuteJobRequest),
+        ("resubmit", {}, jobs_pb.ResubmitJobRequest),
+        ("cancel", {}, jobs_pb.CancelJobRequest),
+    ],
+)
+async def test_if_match_counts_at_each_write(http, jobstore, action, body, kind):
+    await jobstore.add(NewJob(id="poem", title="a poem", acceptance_criteria="x", agent_id="writer"))
+    url = f"/api/jobs/poem/{action}"
+    async with http.post(url, json=body, headers={"If-Match": 'W/"1"', "Idempotency-Key": "k"}) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (412, "version_conflict")
+    assert not jobstore.asked(kind)
+    for tag in ('"1"', '"1-gzip"'):
+        async with http.post(url, json=body, headers={"If-Match": tag, "Idempotency-Key": tag}) as answer:
+            await answer.read()
+        assert jobstore.asked(kind)[-1].version == 1

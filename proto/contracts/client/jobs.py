@@ -215,9 +215,11 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         response = await self._call(self._jobs.UpdateJob, request)
         return self._read(response)
 
-    async def assign_agent(self, job_id: str, agent_id: str, payload: Any = UNCHANGED) -> Job:
+    async def assign_agent(
+        self, job_id: str, agent_id: str, payload: Any = UNCHANGED, *, version: int | None = None
+    ) -> Job:
         """Assign an agent, and a new payload (any JSON value) if given; `execution_live` while an execution is live."""
-        request = jobs_pb.AssignAgentRequest(job_id=job_id, agent_id=agent_id)
+        request = jobs_pb.AssignAgentRequest(job_id=job_id, agent_id=agent_id, version=version)
         if payload is not UNCHANGED:
             request.payload_json = messages.json_fields.payload_text(payload)
         response = await self._call(self._jobs.AssignAgent, request)
@@ -230,10 +232,11 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         *,
         idempotency_key: str | None = None,
         not_before: datetime | None = None,
+        version: int | None = None,
     ) -> Execution:
         """Request an execution of the job with its assigned payload. With one id or key, it is one execution."""
         parameters: dict[str, Any] = {**_name_execution(execution_id, idempotency_key), "not_before": not_before}
-        request = jobs_pb.ExecuteJobRequest(job_id=job_id, **parameters)
+        request = jobs_pb.ExecuteJobRequest(job_id=job_id, version=version, **parameters)
         response = await self._call(self._jobs.ExecuteJob, request)
         return self._read(response.execution)
 
@@ -248,10 +251,11 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         reason: str | None = None,
         *,
         execution_id: UUID | str | None = None,
+        version: int | None = None,
     ) -> Job:
         """Cancel the job's live execution, or this one and no other. The job can be executed again."""
         named = await self._find_live(job_id) if execution_id is None else str(execution_id)
-        request = jobs_pb.CancelJobRequest(job_id=job_id, reason=reason, execution_id=named)
+        request = jobs_pb.CancelJobRequest(job_id=job_id, reason=reason, execution_id=named, version=version)
         response = await self._call(self._jobs.CancelJob, request)
         return self._read(response.job)
 
@@ -274,10 +278,11 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         *,
         idempotency_key: str | None = None,
         comment: str | None = None,
+        version: int | None = None,
     ) -> Execution:
         """Request the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback and a comment."""
         name = _name_execution(execution_id, idempotency_key)
-        request = jobs_pb.ResubmitJobRequest(job_id=job_id, comment=comment, **name)
+        request = jobs_pb.ResubmitJobRequest(job_id=job_id, comment=comment, version=version, **name)
         response = await self._call(self._jobs.ResubmitJob, request)
         return self._read(response.execution)
 

@@ -633,9 +633,12 @@ class AssignAgentRequest(_message.Message):
     AGENT_ID_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
     PAYLOAD_JSON_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     agent_id: _builtins.str
     payload_json: _builtins.str
+    version: _builtins.int
+    """The version of the job that the caller has; not set: any. At another one `version_conflict`."""
     @_builtins.property
     def payload(self) -> _struct_pb2.Value:
         """Replaces the job's payload."""
@@ -647,14 +650,20 @@ class AssignAgentRequest(_message.Message):
         agent_id: _builtins.str = ...,
         payload: _struct_pb2.Value | None = ...,
         payload_json: _builtins.str | None = ...,
+        version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json", "payload", b"payload", "payload_json", b"payload_json"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json", "_version", b"_version", "payload", b"payload", "payload_json", b"payload_json", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json", "agent_id", b"agent_id", "job_id", b"job_id", "payload", b"payload", "payload_json", b"payload_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json", "_version", b"_version", "agent_id", b"agent_id", "job_id", b"job_id", "payload", b"payload", "payload_json", b"payload_json", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__payload_json: _TypeAlias = _typing.Literal["payload_json"]  # noqa: Y015
     _WhichOneofArgType__payload_json: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json"]  # noqa: Y015
+    _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
+    _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__payload_json) -> _WhichOneofReturnType__payload_json | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
 Global___AssignAgentRequest: _TypeAlias = AssignAgentRequest  # noqa: Y015
 
@@ -686,11 +695,14 @@ class ExecuteJobRequest(_message.Message):
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     NOT_BEFORE_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     execution_id: _builtins.str
     """A UUID, best version 7; the jobstore chooses one when it is not set."""
     idempotency_key: _builtins.str
     """As of CreateJob; the tenant is the job's."""
+    version: _builtins.int
+    """The version of the job that the caller has; not set: any. At another one `version_conflict`."""
     @_builtins.property
     def not_before(self) -> _timestamp_pb2.Timestamp:
         """It begins no earlier."""
@@ -702,19 +714,24 @@ class ExecuteJobRequest(_message.Message):
         execution_id: _builtins.str | None = ...,
         not_before: _timestamp_pb2.Timestamp | None = ...,
         idempotency_key: _builtins.str | None = ...,
+        version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_idempotency_key", b"_idempotency_key", "execution_id", b"execution_id", "idempotency_key", b"idempotency_key", "not_before", b"not_before"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_idempotency_key", b"_idempotency_key", "_version", b"_version", "execution_id", b"execution_id", "idempotency_key", b"idempotency_key", "not_before", b"not_before", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_idempotency_key", b"_idempotency_key", "execution_id", b"execution_id", "idempotency_key", b"idempotency_key", "job_id", b"job_id", "not_before", b"not_before"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_idempotency_key", b"_idempotency_key", "_version", b"_version", "execution_id", b"execution_id", "idempotency_key", b"idempotency_key", "job_id", b"job_id", "not_before", b"not_before", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
     _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
     _WhichOneofReturnType__idempotency_key: _TypeAlias = _typing.Literal["idempotency_key"]  # noqa: Y015
     _WhichOneofArgType__idempotency_key: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key"]  # noqa: Y015
+    _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
+    _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__idempotency_key) -> _WhichOneofReturnType__idempotency_key | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
 Global___ExecuteJobRequest: _TypeAlias = ExecuteJobRequest  # noqa: Y015
 
@@ -1022,6 +1039,7 @@ class CancelJobRequest(_message.Message):
     JOB_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """May be left out beside an execution_id."""
     reason: _builtins.str
@@ -1031,25 +1049,32 @@ class CancelJobRequest(_message.Message):
     it is, if that is within seven days. When not set, the execution that is live is cancelled; where none is, the log
     tells of the request, once if it is repeated.
     """
+    version: _builtins.int
+    """The version of the job that the caller has; not set: any. At another one `version_conflict`."""
     def __init__(
         self,
         *,
         job_id: _builtins.str = ...,
         reason: _builtins.str | None = ...,
         execution_id: _builtins.str | None = ...,
+        version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_reason", b"_reason", "execution_id", b"execution_id", "reason", b"reason"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_reason", b"_reason", "_version", b"_version", "execution_id", b"execution_id", "reason", b"reason", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_reason", b"_reason", "execution_id", b"execution_id", "job_id", b"job_id", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_reason", b"_reason", "_version", b"_version", "execution_id", b"execution_id", "job_id", b"job_id", "reason", b"reason", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
     _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
     _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
+    _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
 Global___CancelJobRequest: _TypeAlias = CancelJobRequest  # noqa: Y015
 
@@ -1089,12 +1114,15 @@ class ResubmitJobRequest(_message.Message):
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     execution_id: _builtins.str
     comment: _builtins.str
     """Told to the agent beside the verdict's feedback."""
     idempotency_key: _builtins.str
     """As of ExecuteJob."""
+    version: _builtins.int
+    """The version of the job that the caller has; not set: any. At another one `version_conflict`."""
     def __init__(
         self,
         *,
@@ -1102,10 +1130,11 @@ class ResubmitJobRequest(_message.Message):
         execution_id: _builtins.str | None = ...,
         comment: _builtins.str | None = ...,
         idempotency_key: _builtins.str | None = ...,
+        version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_execution_id", b"_execution_id", "_idempotency_key", b"_idempotency_key", "comment", b"comment", "execution_id", b"execution_id", "idempotency_key", b"idempotency_key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_execution_id", b"_execution_id", "_idempotency_key", b"_idempotency_key", "_version", b"_version", "comment", b"comment", "execution_id", b"execution_id", "idempotency_key", b"idempotency_key", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_execution_id", b"_execution_id", "_idempotency_key", b"_idempotency_key", "comment", b"comment", "execution_id", b"execution_id", "idempotency_key", b"idempotency_key", "job_id", b"job_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_execution_id", b"_execution_id", "_idempotency_key", b"_idempotency_key", "_version", b"_version", "comment", b"comment", "execution_id", b"execution_id", "idempotency_key", b"idempotency_key", "job_id", b"job_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__comment: _TypeAlias = _typing.Literal["comment"]  # noqa: Y015
     _WhichOneofArgType__comment: _TypeAlias = _typing.Literal["_comment", b"_comment"]  # noqa: Y015
@@ -1113,12 +1142,16 @@ class ResubmitJobRequest(_message.Message):
     _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
     _WhichOneofReturnType__idempotency_key: _TypeAlias = _typing.Literal["idempotency_key"]  # noqa: Y015
     _WhichOneofArgType__idempotency_key: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key"]  # noqa: Y015
+    _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
+    _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__comment) -> _WhichOneofReturnType__comment | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__idempotency_key) -> _WhichOneofReturnType__idempotency_key | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
 Global___ResubmitJobRequest: _TypeAlias = ResubmitJobRequest  # noqa: Y015
 

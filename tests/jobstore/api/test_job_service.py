@@ -206,6 +206,26 @@ async def test_lists_and_watches_are_basic_and_one_job_is_whole_unless_asked_for
     assert status is Status.INVALID_ARGUMENT
 
 
+async def test_a_version_that_is_not_the_jobs_is_refused_by_each_write_that_names_one(jobs: Any) -> None:
+    job_id = (await jobs.CreateJob(create(), metadata=ADMINISTRATOR)).job.id
+    writes = {
+        jobs.UpdateJob: jobs_pb.UpdateJobRequest(job={"title": "x"}, update_mask={"paths": ["title"]}),
+        jobs.AssignAgent: jobs_pb.AssignAgentRequest(agent_id="writer", payload_json="2"),
+        jobs.ExecuteJob: jobs_pb.ExecuteJobRequest(execution_id=str(uuid4())),
+        jobs.CancelJob: jobs_pb.CancelJobRequest(),
+        jobs.ResubmitJob: jobs_pb.ResubmitJobRequest(),
+    }
+    for write, request in writes.items():
+        request.job_id, request.version = job_id, 7
+        assert (await refused(write(request, metadata=ADMINISTRATOR)))[1] == "version_conflict"
+    for write in (jobs.UpdateJob, jobs.AssignAgent, jobs.ExecuteJob, jobs.CancelJob):
+        asked = jobs_pb.GetJobRequest(job_id=job_id)
+        before = writes[write].version = (await jobs.GetJob(asked, metadata=ADMINISTRATOR)).job.version
+        for _ in range(2):  # a repeat of what was done is answered as it was
+            await write(writes[write], metadata=ADMINISTRATOR)
+            assert (await jobs.GetJob(asked, metadata=ADMINISTRATOR)).job.version == before + 1
+
+
 async def test_a_batch_tells_job_by_job_and_its_key_makes_it_one(jobs: Any) -> None:
     known = (await jobs.CreateJob(create(), metadata=ADMINISTRATOR)).job.id
     body = {

@@ -1,6 +1,6 @@
 """REST endpoints of jobs."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -32,6 +32,8 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 #: Not below /api/jobs, where a job may have that id.
 counts_router = APIRouter(prefix="/api/job-counts", tags=["jobs"], route_class=JsonRoute)
 facets_router = APIRouter(prefix="/api/job-facets", tags=["jobs"], route_class=JsonRoute)
+#: Of a write that names the version that its caller has.
+VERSIONED: Final[dict[int | str, dict[str, Any]]] = {412: PRECONDITION_FAILED}
 executions_router = APIRouter(prefix="/api/executions", tags=["jobs"], route_class=JsonRoute)
 
 
@@ -112,36 +114,45 @@ async def edit_job(
     return job
 
 
-@router.post("/{job_id}/assign")
-async def assign_job(jobstore: CallersJobStore, job_id: str, assignment: Strict[Assignment]) -> Job:
+@router.post("/{job_id}/assign", responses=VERSIONED)
+async def assign_job(
+    jobstore: CallersJobStore, job_id: str, assignment: Strict[Assignment], if_match: IfMatch = None
+) -> Job:
     """Assign an agent."""
     payload = assignment.payload if "payload" in assignment.model_fields_set else UNCHANGED
-    return await jobstore.assign_agent(job_id, assignment.agent_id, payload)
+    return await jobstore.assign_agent(job_id, assignment.agent_id, payload, version=version_of(if_match, None))
 
 
-@router.post("/{job_id}/execute", status_code=201, responses=replays(Execution))
+@router.post("/{job_id}/execute", status_code=201, responses=replays(Execution) | VERSIONED)
 async def execute_job(
     jobstore: CallersJobStore,
     job_id: str,
     response: Response,
     execution: Strict[NewExecution | None] = None,
     key: IdempotencyKey = None,
+    if_match: IfMatch = None,
 ) -> Execution:
     """Ask for one execution with the payload of the latest assignment."""
     not_before = execution.not_before if execution else None
     name = execution.execution_id if execution else None
-    made = await jobstore.execute_job(job_id, name, idempotency_key=key, not_before=not_before)
+    made = await jobstore.execute_job(
+        job_id, name, idempotency_key=key, not_before=not_before, version=version_of(if_match, None)
+    )
     response.headers["Location"] = f"/api/executions/{made.id}"
     return made
 
 
-@router.post("/{job_id}/cancel")
+@router.post("/{job_id}/cancel", responses=VERSIONED)
 async def cancel_job(
-    jobstore: CallersJobStore, job_id: str, cancellation: Strict[JobCancellation | None] = None
+    jobstore: CallersJobStore,
+    job_id: str,
+    cancellation: Strict[JobCancellation | None] = None,
+    if_match: IfMatch = None,
 ) -> Job:
     """Cancel what is asked for or under way. What has ended by itself is a conflict, with or without its id."""
     asked = cancellation or JobCancellation()
-    return await jobstore.cancel_job(job_id, asked.reason, execution_id=asked.execution_id)
+    version = version_of(if_match, None)
+    return await jobstore.cancel_job(job_id, asked.reason, execution_id=asked.execution_id, version=version)
 
 
 @executions_router.get("/{execution_id}")
@@ -159,17 +170,20 @@ async def cancel_execution(
     return await jobstore.cancel_execution(execution_id, asked.reason)
 
 
-@router.post("/{job_id}/resubmit", status_code=201, responses=replays(Execution))
+@router.post("/{job_id}/resubmit", status_code=201, responses=replays(Execution) | VERSIONED)
 async def resubmit_job(
     jobstore: CallersJobStore,
     job_id: str,
     response: Response,
     resubmission: Strict[Resubmission | None] = None,
     key: IdempotencyKey = None,
+    if_match: IfMatch = None,
 ) -> Execution:
     """Ask for the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback."""
     comment = resubmission.comment if resubmission else None
     name = resubmission.execution_id if resubmission else None
-    made = await jobstore.resubmit_job(job_id, name, idempotency_key=key, comment=comment)
+    made = await jobstore.resubmit_job(
+        job_id, name, idempotency_key=key, comment=comment, version=version_of(if_match, None)
+    )
     response.headers["Location"] = f"/api/executions/{made.id}"
     return made

@@ -30,6 +30,7 @@ from jobstore.api.requests import (
     parse_uuid,
     read_key,
     read_name,
+    read_version,
     reject_nul,
     wants_text,
 )
@@ -191,15 +192,16 @@ class JobService(JobServiceServicer):
 
     async def UpdateJob(self, request: pb.UpdateJobRequest, context: Context) -> pb.UpdateJobResponse:
         edit = edit_of(request.job, request.update_mask)
-        version = request.version if request.HasField("version") else None
-        view = await self._runner.submit.run_one(EditJob(request.job_id, edit, version, actor=CALLER.get()))
+        view = await self._runner.submit.run_one(
+            EditJob(request.job_id, edit, read_version(request), actor=CALLER.get())
+        )
         job = convert.job_message(view, as_text=wants_text(context))
         warnings = _make_warnings(view["acceptance_criteria"]) if "acceptance_criteria" in edit.model_fields_set else ()
         return pb.UpdateJobResponse(job=job, warnings=warnings)
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
         payload = json_fields.get_json(request, "payload")
-        command = AssignAgent(request.job_id, request.agent_id, payload, actor=CALLER.get())
+        command = AssignAgent(request.job_id, request.agent_id, payload, read_version(request), actor=CALLER.get())
         view = await self._runner.submit.run_one(command)
         return pb.AssignAgentResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
@@ -232,7 +234,7 @@ class JobService(JobServiceServicer):
         check_text_size(request.reason, self._payload_max_bytes)
         named = parse_uuid(request.execution_id, "execution_id") if request.HasField("execution_id") else None
         job_id = request.job_id or None
-        command = CancelJob(job_id, named, reason, by_call=True, actor=CALLER.get())
+        command = CancelJob(job_id, named, reason, by_call=True, version=read_version(request), actor=CALLER.get())
         view = await self._runner.submit.run_one(command)
         job = None if view is None else convert.job_message(view, as_text=wants_text(context))
         execution = None if named is None else await _show_execution(self._answering, named)
@@ -341,7 +343,8 @@ def _make_command(
         # Of each call on its own, since an id is answered once.
         derived = ids.derive("resubmitted" if resubmits else "execution", request.job_id, given)
         execution_id = named or derived
-    command = ExecuteJob(request.job_id, execution_id, named is not None, resubmits, parameters, actor=CALLER.get())
+    is_chosen, version = named is not None, read_version(request)
+    command = ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, parameters, version, actor=CALLER.get())
     return Once(command, key, actor=command.actor)
 
 

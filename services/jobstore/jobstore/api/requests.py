@@ -38,6 +38,14 @@ class _Keyed(Protocol):
     idempotency_key: str
 
 
+class _Versioned(Protocol):
+    """A request that may name the version that it changes."""
+
+    version: int
+
+    def HasField(self, name: Literal["version"], /) -> bool: ...  # noqa: N802 - the word of protobuf
+
+
 class _Named(Protocol):
     """A request that may give a name."""
 
@@ -89,6 +97,11 @@ def mark_replay(context: Context, answer: Answer[R]) -> R:
     if answer.is_replay:
         context.set_trailing_metadata((REPLAYED,))
     return answer.value
+
+
+def read_version(request: _Versioned) -> int | None:
+    """Return the version that the caller of a write has; None: any."""
+    return request.version if request.HasField("version") else None
 
 
 def read_name(request: _Named) -> str | None:

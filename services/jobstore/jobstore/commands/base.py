@@ -217,6 +217,12 @@ def read_circuit(stored: Stored, execution_id: UUID) -> Reads:
     return NOTHING if execution is None else Reads(circuits=optional(execution.agent_id))
 
 
+def check_version(what: str, stored: int, expected: int | None) -> None:
+    """Raise RefusedError (`version_conflict`) if a resource is at another version than its caller has."""
+    if expected is not None and expected != stored:
+        raise RefusedError(f"{what} is at version {stored}, not {expected}", code=ErrorCode.VERSION_CONFLICT)
+
+
 def require_job(uow: UnitOfWork, job_id: str) -> Job:
     """Return a locked job. Raise NotFoundError (`unknown_job`) if there is none."""
     if job_id not in uow.jobs:

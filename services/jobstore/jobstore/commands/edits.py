@@ -10,13 +10,12 @@ from contracts.resources import JobEdit
 from contracts.status import JobStatus
 from contracts.times import time_text
 from jobstore.commands.assigning import match_agent
-from jobstore.commands.base import Command, Locks, Reads, raise_refusal, require_job
+from jobstore.commands.base import Command, Locks, Reads, check_version, raise_refusal, require_job
 from jobstore.commands.judging.freezing import check_criteria, check_named, check_references, read_named
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import JobView, UnitOfWork
 from jobstore.domain.model import Job, Report, TransitionKind
 from jobstore.domain.spec import Spec, format_edit
-from jobstore.errors import RefusedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +52,7 @@ class EditJob(Command[JobView]):
         check_references(after)
         if "policy" in changed:
             check_named(uow, after.policy)
-        if self.version is not None and self.version != job.version:
-            raise RefusedError(
-                f"the job is at version {job.version}, not {self.version}", code=ErrorCode.VERSION_CONFLICT
-            )
+        check_version("the job", job.version, self.version)
         new, old = ({name: _field_json(spec, name) for name in changed} for spec in (after, before))
         request = format_edit(after.payload, new, old)
         message = f"edited: {', '.join(changed)}"

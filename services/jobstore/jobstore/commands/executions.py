@@ -12,6 +12,7 @@ from jobstore.commands.base import (
     LimitsLock,
     Locks,
     Reads,
+    check_version,
     optional,
     raise_refusal,
     require_job,
@@ -37,6 +38,7 @@ class ExecuteJob(Creation[ExecutionView]):
     chosen: bool = False
     resubmission: bool = False
     parameters: ExecutionRequest = PLAIN_REQUEST
+    version: int | None = None
 
     def locks(self) -> Locks:
         job_ids = frozenset({self.job_id})
@@ -68,6 +70,7 @@ class ExecuteJob(Creation[ExecutionView]):
         if execution is not None:
             return self._repeat_answer(uow, execution)
         job = require_job(uow, self.job_id)
+        check_version("the job", job.version, self.version)  # which is no answer of the id: it may be asked for anew
         decision: object
         if self.resubmission and job.feedback is None:
             decision = Refusal(ErrorCode.ILLEGAL_TRANSITION, f"the job is {job.status}, not RESUBMISSION_REQUIRED")
@@ -144,6 +147,7 @@ class CancelJob(Command[JobView | None]):
     execution_id: UUID | None = None
     reason: str | None = None
     by_call: bool = False
+    version: int | None = None
 
     def locks(self) -> Locks:
         if self.execution_id is not None and not self.by_call:  # the execution's own job is locked, whatever was said
@@ -172,10 +176,14 @@ class CancelJob(Command[JobView | None]):
             job = require_job(uow, self.job_id or "")
             live = uow.executions.get(job.execution_id) if job.live and job.execution_id else None
             if live is not None or uow.find_last_said(job.id) != (report.kind, report.message, report.actor):
+                check_version("the job", job.version, self.version)
                 raise_refusal(uow.record(job.id, live, report))
             return uow.show_job(job.id)
         if self.by_call and self.job_id is not None:
-            require_job(uow, self.job_id)
+            job = require_job(uow, self.job_id)
+            known = uow.executions.get(self.execution_id)
+            if known is None or known.answer != CANCELLED:
+                check_version("the job", job.version, self.version)
         decision = self._cancel_execution(uow, self.execution_id, report)
         if not self.by_call:
             return None

@@ -12,6 +12,7 @@ from jobstore.commands.base import (
     Creation,
     Locks,
     Reads,
+    check_version,
     optional,
     raise_refusal,
     require_agent,
@@ -73,6 +74,7 @@ class AssignAgent(Command[JobView]):
     job_id: str
     agent_id: str
     payload: str | None = None
+    version: int | None = None
 
     def locks(self) -> Locks:
         job_ids = frozenset({self.job_id})
@@ -87,6 +89,7 @@ class AssignAgent(Command[JobView]):
         require_agent(uow, self.agent_id)
         if self._changes_nothing(job, uow.specs[self.job_id]):
             return uow.show_job(self.job_id)
+        check_version("the job", job.version, self.version)
         raise_refusal(assign_agent(uow, self.job_id, self.agent_id, self.payload, self.actor))
         return uow.show_job(self.job_id)
 

@@ -4678,72 +4678,6 @@ export interface components {
             log: components["schemas"]["JobLog"];
         };
         /**
-         * JudgePolicy
-         * @description How results are judged, by name and version. A version never changes.
-         */
-        JudgePolicyInput: {
-            /** Name */
-            name: string;
-            /**
-             * Version
-             * @description given by the jobstore; 0: not stored yet
-             * @default 0
-             */
-            version: number;
-            /** Stages */
-            stages?: components["schemas"]["StageInput"][];
-            /**
-             * Asks
-             * @description which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most, else up to five of a kind, and each of `apart` alone
-             * @default auto
-             * @enum {string}
-             */
-            asks: "all" | "each" | "auto";
-            /**
-             * Apart
-             * @description texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both kinds shows
-             */
-            apart?: string[];
-            /**
-             * Task
-             * @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing
-             */
-            task?: ("title" | "description" | "payload" | "feedback")[];
-            /**
-             * Judge After Checks
-             * @description whether a model is asked where a required check fails
-             * @default false
-             */
-            judge_after_checks: boolean;
-            /**
-             * Loop
-             * @description what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows from submission 2 on, as it does by default
-             */
-            loop?: components["schemas"]["LoopStepInput"][];
-            /**
-             * Section Chars
-             * @description a longer result is judged by sections of so many characters; when not set, the validator's
-             */
-            section_chars?: number | null;
-            /**
-             * Whole
-             * @description how a criterion about the whole, such as `is written in French`, is judged of a result that has sections: by its head, its tail and a sample, or not at all
-             * @default excerpt
-             * @enum {string}
-             */
-            whole: "excerpt" | "refuse";
-            /**
-             * Result Max Chars
-             * @description of criteria and result as JSON; when not set, the validator's: by default all that doors take
-             */
-            result_max_chars?: number | null;
-            /**
-             * Prompt
-             * @description the version of the prompt; when not set, the validator's
-             */
-            prompt?: number | null;
-        };
-        /**
          * JudgeModel
          * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
          */
@@ -4895,6 +4829,149 @@ export interface components {
             not_criteria_not_met?: string[];
         };
         /**
+         * JudgePolicy
+         * @description How results are judged, by name and version. A version never changes.
+         */
+        JudgePolicyInput: {
+            /** Name */
+            name: string;
+            /**
+             * Version
+             * @description given by the jobstore; 0: not stored yet
+             * @default 0
+             */
+            version: number;
+            /** Stages */
+            stages?: components["schemas"]["StageInput"][];
+            /**
+             * Asks
+             * @description which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most, else up to five of a kind, and each of `apart` alone
+             * @default auto
+             * @enum {string}
+             */
+            asks: "all" | "each" | "auto";
+            /**
+             * Apart
+             * @description texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both kinds shows
+             */
+            apart?: string[];
+            /**
+             * Task
+             * @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing
+             */
+            task?: ("title" | "description" | "payload" | "feedback")[];
+            /**
+             * Judge After Checks
+             * @description whether a model is asked where a required check fails
+             * @default false
+             */
+            judge_after_checks: boolean;
+            /**
+             * Loop
+             * @description what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows from submission 2 on, as it does by default
+             */
+            loop?: components["schemas"]["LoopStepInput"][];
+            /**
+             * Section Chars
+             * @description a longer result is judged by sections of so many characters; when not set, the validator's
+             */
+            section_chars?: number | null;
+            /**
+             * Whole
+             * @description how a criterion about the whole, such as `is written in French`, is judged of a result that has sections: by its head, its tail and a sample, or not at all
+             * @default excerpt
+             * @enum {string}
+             */
+            whole: "excerpt" | "refuse";
+            /**
+             * Result Max Chars
+             * @description of criteria and result as JSON; when not set, the validator's: by default all that doors take
+             */
+            result_max_chars?: number | null;
+            /**
+             * Prompt
+             * @description the version of the prompt; when not set, the validator's
+             */
+            prompt?: number | null;
+        };
+        /**
+         * Stage
+         * @description One step of judging.
+         *
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
+         */
+        StageInput: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "checks" | "single" | "quorum" | "cascade";
+            /**
+             * Judges
+             * @description none: the validator's own
+             */
+            judges?: components["schemas"]["JudgeModelInput"][];
+            /**
+             * Votes
+             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
+             */
+            votes?: number | null;
+        };
+        /**
+         * Criterion
+         * @description One criterion of a job. Its string is its line of the text form.
+         */
+        CriterionInput: {
+            /** Text */
+            text: string;
+            /**
+             * Required
+             * @description one that is not is judged and does not decide
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Kind
+             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
+             * @default meets
+             */
+            kind: string;
+        };
+        /**
+         * LoopStep
+         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
+         *
+         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
+         */
+        LoopStepInput: {
+            /**
+             * From Submission
+             * @description when not set, of one that confirms 1
+             * @default 2
+             */
+            from_submission: number;
+            /**
+             * Confirm
+             * @description whether a judge must say that the quoted passages alone show what passed
+             * @default false
+             */
+            confirm: boolean;
+            /**
+             * Asks
+             * @description when not set, of one that confirms 0
+             * @default 1
+             */
+            asks: number;
+            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
+            judge?: components["schemas"]["JudgeModelInput"] | null;
+            /**
+             * Check
+             * @description the text of a criterion of kind `check`
+             */
+            check?: string | null;
+        };
+        /**
          * Policy
          * @description How a job is run. What is not set is taken from the agent, and then from the service's settings.
          */
@@ -4999,83 +5076,6 @@ export interface components {
              * @description the criteria set that is judged by besides, by name or `name@version`
              */
             criteria_set?: string | null;
-        };
-        /**
-         * LoopStep
-         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
-         *
-         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
-         */
-        LoopStepInput: {
-            /**
-             * From Submission
-             * @description when not set, of one that confirms 1
-             * @default 2
-             */
-            from_submission: number;
-            /**
-             * Confirm
-             * @description whether a judge must say that the quoted passages alone show what passed
-             * @default false
-             */
-            confirm: boolean;
-            /**
-             * Asks
-             * @description when not set, of one that confirms 0
-             * @default 1
-             */
-            asks: number;
-            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
-            judge?: components["schemas"]["JudgeModelInput"] | null;
-            /**
-             * Check
-             * @description the text of a criterion of kind `check`
-             */
-            check?: string | null;
-        };
-        /**
-         * Criterion
-         * @description One criterion of a job. Its string is its line of the text form.
-         */
-        CriterionInput: {
-            /** Text */
-            text: string;
-            /**
-             * Required
-             * @description one that is not is judged and does not decide
-             * @default true
-             */
-            required: boolean;
-            /**
-             * Kind
-             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
-             * @default meets
-             */
-            kind: string;
-        };
-        /**
-         * Stage
-         * @description One step of judging.
-         *
-         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
-         *     and the second where the first is unsure or its quotations fail.
-         */
-        StageInput: {
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "checks" | "single" | "quorum" | "cascade";
-            /**
-             * Judges
-             * @description none: the validator's own
-             */
-            judges?: components["schemas"]["JudgeModelInput"][];
-            /**
-             * Votes
-             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
-             */
-            votes?: number | null;
         };
     };
     responses: never;
@@ -5637,7 +5637,10 @@ export interface operations {
     assign_job: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -5696,6 +5699,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The job has another version; `code` is `version_conflict` */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5765,6 +5777,8 @@ export interface operations {
             header?: {
                 /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
                 "Idempotency-Key"?: string | null;
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
             };
             path: {
                 job_id: string;
@@ -5842,6 +5856,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The job has another version; `code` is `version_conflict` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -5901,7 +5924,10 @@ export interface operations {
     cancel_job: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -5960,6 +5986,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The job has another version; `code` is `version_conflict` */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6029,6 +6064,8 @@ export interface operations {
             header?: {
                 /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
                 "Idempotency-Key"?: string | null;
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
             };
             path: {
                 job_id: string;
@@ -6099,6 +6136,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The job has another version; `code` is `version_conflict` */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
