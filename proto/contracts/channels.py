@@ -8,6 +8,8 @@ from typing import Any, Final, Self, cast
 
 import grpc
 
+from contracts.errors import is_retryable
+
 #: Seconds between the tries of a call that no jobstore answered: one more try than there are waits.
 WAITS_S: Final = (0.1, 0.2, 0.4, 0.8)
 #: A jobstore that is frozen or cut off answers no ping, however long a call may take, and none that begins to connect:
@@ -97,6 +99,12 @@ class _Channels:
         return stream
 
 
+async def _is_retryable(call: Any, status: grpc.StatusCode) -> bool:
+    """Return whether a call that failed may be made again: by its code, or by its status where it has none."""
+    code = dict(await call.trailing_metadata() or ()).get("signoff-code")
+    return status in LEFT_STATUSES if code is None else is_retryable(str(code), status.name)
+
+
 class UnaryCall:
     """Call a method that answers once, at whichever address answers."""
 
@@ -121,7 +129,9 @@ class UnaryCall:
                 raise
             if code in LEFT_STATUSES or code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 self._channels.leave(number)
-            if code not in LEFT_STATUSES:
+            if code is grpc.StatusCode.OK or code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                break
+            if not await _is_retryable(call, code):
                 break
             if wait_s is None or time.monotonic() + wait_s >= ends_at:
                 break

@@ -155,7 +155,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_GOLDEN_SET = auto(), _NOT_FOUND, "The judge policy has no golden set: put one first."
     UNKNOWN_JUDGINGS = auto(), _NOT_FOUND, "No judgings have this id: they are kept for a day."
     UNKNOWN_EVALUATION = auto(), _NOT_FOUND, "No evaluation has this id: make one with `signoff judge test`."
-    UNKNOWN_LOGIN_CODE = auto(), _NOT_FOUND, "The link was used already, or is too old: make another."
+    UNKNOWN_LOGIN_CODE = auto(), _UNAUTHENTICATED, "The link was used already, or is too old: make another."
     NO_RESULT = auto(), _NOT_FOUND, "There is no result there: the job's log says where it has one."
     NO_VERDICT = auto(), _NOT_FOUND, "There is no verdict there: the job's log says where it has one."
     NO_DLQ = auto(), _NOT_FOUND, "The topic has no dead letters: name the topic that they came from."
@@ -591,6 +591,11 @@ _HTTP_OF_GRPC: Final[dict[str, int]] = {}
 for _code in ErrorCode:
     if _code.answer.grpc is not None and _code.answer.http is not None:
         _HTTP_OF_GRPC.setdefault(_code.answer.grpc, _code.answer.http)
+
+
+def find_code(code: str) -> ErrorCode | None:
+    """Return a code of this list; None of one that is not known."""
+    return _KNOWN.get(code)
 
 
 def is_retryable(code: str, grpc_status: str | None = None) -> bool:

@@ -33,15 +33,18 @@ async def problem(answer, status, code):
         (Status.NOT_FOUND, "unknown_job", 404),
         (Status.ALREADY_EXISTS, "job_conflict", 409),
         (Status.FAILED_PRECONDITION, "execution_live", 409),
-        (Status.ABORTED, "aborted", 409),
         (Status.INVALID_ARGUMENT, "payload_invalid", 422),
         (Status.INVALID_ARGUMENT, "payload_too_large", 413),
         (Status.UNAUTHENTICATED, "unauthenticated", 401),
         (Status.PERMISSION_DENIED, "permission_denied", 403),
-        (Status.RESOURCE_EXHAUSTED, "queue_full", 429),
+        (Status.RESOURCE_EXHAUSTED, "too_many_judgings", 429),
+        (Status.RESOURCE_EXHAUSTED, "resource_exhausted", 413),
+        (Status.FAILED_PRECONDITION, "of_tomorrow", 409),
         (Status.DEADLINE_EXCEEDED, "call_deadline_exceeded", 503),
         (Status.UNIMPLEMENTED, "unimplemented", 501),
-        (Status.INTERNAL, "internal", 502),
+        (Status.INTERNAL, "internal", 500),
+        (Status.UNAVAILABLE, "of_tomorrow", 503),
+        (Status.DATA_LOSS, "of_tomorrow", 502),
     ],
 )
 async def test_a_refusal_of_the_jobstore_keeps_its_code(http, jobstore, grpc_status, code, status):
@@ -49,6 +52,7 @@ async def test_a_refusal_of_the_jobstore_keeps_its_code(http, jobstore, grpc_sta
     async with http.post("/api/jobs/poem-1/execute") as answer:
         body = await problem(answer, status, code)
     assert (body["detail"] == "because") == (status != 503)
+    assert body["retryable"] == (status in {429, 503})
     assert body["job_id"] == "poem-1"
     assert ("Retry-After" in answer.headers) == (status in {429, 503})
     assert ("WWW-Authenticate" in answer.headers) == (status == 401)
@@ -75,6 +79,31 @@ async def test_a_refusal_without_a_code_is_named_by_its_status(http, jobstore):
     jobstore.refusals["GetJob"] = Refusal(Status.FAILED_PRECONDITION, None)
     async with http.get("/api/jobs/poem-1") as answer:
         await problem(answer, 409, "failed_precondition")
+
+
+@pytest.mark.parametrize(
+    ("field", "at", "detail"),
+    [
+        ("idempotency_key", {"parameter": "Idempotency-Key"}, "Idempotency-Key: is too long"),
+        ("job.policy.max_calls", {"pointer": "#/policy/max_calls"}, "#/policy/max_calls: is too long"),
+        ("job_ids", {"pointer": "#/job_ids"}, "#/job_ids: is too long"),
+    ],
+)
+async def test_what_the_jobstore_says_of_a_field_has_the_name_that_rest_has_for_it(http, jobstore, field, at, detail):
+    jobstore.refusals["CreateJob"] = Refusal(Status.INVALID_ARGUMENT, "invalid_request", "is too long", field)
+    async with http.post("/api/jobs", json=NEW) as answer:
+        told = await problem(answer, 422, "invalid_request")
+    assert (told["detail"], told["errors"]) == (detail, [{**at, "message": "is too long"}])
+
+
+async def test_what_the_jobstore_says_of_a_page_names_the_parameter(http, jobstore):
+    jobstore.refusals["ListJobs"] = Refusal(
+        Status.INVALID_ARGUMENT, "invalid_page_token", "is of another", "page_token"
+    )
+    async with http.get("/api/jobs?page_token=x") as answer:
+        told = await problem(answer, 422, "invalid_page_token")
+    assert told["detail"] == "page_token: is of another"
+    assert told["errors"] == [{"parameter": "page_token", "message": "is of another"}]
 
 
 async def test_a_jobstore_out_of_reach_is_unavailable(http, jobstore_server):

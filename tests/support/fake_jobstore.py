@@ -30,6 +30,8 @@ from contracts.receipts.keys import PublicKey
 from contracts.resources import Agent, Execution, Job, JobLog, NewAgent, NewJob
 from contracts.status import ExecutionState, JobLogStatus, JobStatus
 from contracts.waiting.reasons import Waiting
+from jobstore.api.error_details import make_details
+from jobstore.errors import Violation
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2
@@ -335,9 +337,13 @@ class Edge(grpc.aio.ServerInterceptor):
 
 
 async def _abort(context: Any, refusal: Refusal) -> None:
+    message, violations = str(refusal), [Violation(refusal.field, str(refusal))] if refusal.field else []
+    if refusal.field:
+        message = f"{refusal.field}: {message}"
     if refusal.code is not None:
-        context.set_trailing_metadata((("signoff-code", refusal.code),))
-    await context.abort(refusal.status, str(refusal))
+        details = make_details(refusal.status, message, refusal.code, metadata={}, violations=violations)
+        context.set_trailing_metadata((("signoff-code", refusal.code), ("grpc-status-details-bin", details)))
+    await context.abort(refusal.status, message)
 
 
 def _execution(execution: Execution) -> resources_pb2.Execution:

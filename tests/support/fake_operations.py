@@ -28,9 +28,9 @@ _ENDED = {OperationState.CANCELLED, OperationState.DONE}
 
 
 class Refusal(Exception):  # noqa: N818 - a value, in its way
-    def __init__(self, status: grpc.StatusCode, code: str | None, message: str = "refused") -> None:
+    def __init__(self, status: grpc.StatusCode, code: str | None, message: str = "refused", field: str = "") -> None:
         super().__init__(message)
-        self.status, self.code = status, code
+        self.status, self.code, self.field = status, code, field
 
 
 def id_of(key: str) -> str:

@@ -2,15 +2,18 @@
 
 import copy
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final, Self, TypeVar, cast
 
 import grpc
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 from grpc import ChannelCredentials as Credentials
 
 from contracts import messages
 from contracts.channels import LEFT_STATUSES, open_channel
-from contracts.errors import ErrorCode
+from contracts.errors import ErrorCode, is_retryable
 
 Response = TypeVar("Response")
 Item = TypeVar("Item")
@@ -24,6 +27,8 @@ WATCH_BACKOFF_FIRST_S = 0.1
 WATCH_BACKOFF_MAX_S = 5.0
 
 
+#: The number of google.rpc.Status.details.
+_DETAILS: Final = 3
 #: Where the name of a status is the code of a refusal, too: an execution that was cancelled answers `cancelled`.
 _STATUS_CODES: Final = {
     grpc.StatusCode.CANCELLED: ErrorCode.CALL_CANCELLED,
@@ -32,21 +37,46 @@ _STATUS_CODES: Final = {
 
 
 class JobStoreError(Exception):
-    """The jobstore refused a call, or did not answer. `code` is stable; `grpc_status` gives the class of error."""
+    """The jobstore refused a call, or did not answer. `code` is stable; `grpc_status` gives the class of error.
 
-    def __init__(self, code: str, message: str, grpc_status: grpc.StatusCode) -> None:
+    `retryable`: the same call may succeed later, with nothing mended. `fields` says which fields of the request are
+    wrong, by their names there, and how.
+    """
+
+    def __init__(
+        self, code: str, message: str, grpc_status: grpc.StatusCode, fields: Sequence[tuple[str, str]] = ()
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.grpc_status = grpc_status
+        self.retryable = is_retryable(code, grpc_status.name)
+        self.fields = fields
 
     @classmethod
     def of(cls, error: grpc.aio.AioRpcError) -> Self:
         """Return the error with which a gRPC call ended."""
-        status = error.code()
-        code = dict(error.trailing_metadata() or ()).get("signoff-code")
-        code = code or _STATUS_CODES.get(status, status.name.lower())
-        return cls(str(code), error.details() or status.name, status)
+        status, trailers = error.code(), dict(error.trailing_metadata() or ())
+        code = trailers.get("signoff-code") or _STATUS_CODES.get(status, status.name.lower())
+        fields = _read_fields(trailers.get("grpc-status-details-bin", b""))
+        return cls(str(code), error.details() or status.name, status, fields)
+
+
+def _read_fields(status: str | bytes) -> list[tuple[str, str]]:
+    """Return the fields that a google.rpc.Status says are wrong; its messages are of a package that is not needed."""
+
+    def parts(message: bytes) -> list[tuple[int, bytes]]:
+        unknown = UnknownFieldSet(Empty.FromString(message))
+        fields = [unknown[number] for number in range(len(unknown))]
+        return [(each.field_number, each.data) for each in fields if isinstance(each.data, bytes)]
+
+    try:
+        details = [dict(parts(detail)) for number, detail in parts(bytes(status)) if number == _DETAILS]  # type: ignore[arg-type]
+        wrong = [detail[2] for detail in details if detail.get(1, b"").endswith(b"/google.rpc.BadRequest")]
+        violations = [dict(parts(violation)) for bad in wrong for _, violation in parts(bad)]
+        return [(each.get(1, b"").decode(), each.get(2, b"").decode()) for each in violations]
+    except (DecodeError, KeyError, TypeError, UnicodeDecodeError):
+        return []  # another server's
 
 
 class Connection:

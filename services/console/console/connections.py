@@ -1,13 +1,12 @@
 """Speak HTTP with strangers: bound how slow and how large a request's head is, and how slowly answers are taken."""
 
-import http
 from typing import Any, Final
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from console.client_limits import ClientLimits
-from console.errors import HEADERS, MEDIA_TYPE, Problem
+from console.errors import HEADERS, MEDIA_TYPE, build_problem
 from contracts.errors import ErrorCode
 
 #: What a field counts beside its name and value, as in HTTP/2.
@@ -36,7 +35,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) > self._limits.connections_max:
             detail = f"{self._limits.connections_max} connections are open already; try again later."
-            self._refuse(503, ErrorCode.TOO_MANY_CONNECTIONS, detail)
+            self._refuse(ErrorCode.TOO_MANY_CONNECTIONS, detail)
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come."""
@@ -68,11 +67,9 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, or one whose head is too large."""
         if self._held > self._limits.head_max_bytes:
-            self._refuse(
-                431, ErrorCode.HEAD_TOO_LARGE, f"A request's head has at most {self._limits.head_max_bytes} bytes."
-            )
+            self._refuse(ErrorCode.HEAD_TOO_LARGE, f"A request's head has at most {self._limits.head_max_bytes} bytes.")
         else:
-            self._refuse(400, ErrorCode.MALFORMED_REQUEST, msg)
+            self._refuse(ErrorCode.MALFORMED_REQUEST, msg)
 
     def resume_writing(self) -> None:
         """Note that the client has taken most of what it was sent."""
@@ -85,7 +82,7 @@ class Connection(HttpToolsProtocol):
         is_waited_for = self.timeout_keep_alive_task is None and not self._is_served
         if is_waited_for and now - self._since > limits.head_s and not self.transport.is_closing():
             if self._held:
-                self._refuse(408, ErrorCode.REQUEST_TIMEOUT, f"A request's head must come within {limits.head_s:g} s.")
+                self._refuse(ErrorCode.REQUEST_TIMEOUT, f"A request's head must come within {limits.head_s:g} s.")
             else:
                 self.transport.close()
         if (passed_s := now - self._looked_at) >= limits.patience_s:
@@ -94,12 +91,17 @@ class Connection(HttpToolsProtocol):
                 self.transport.abort()
             self._left, self._looked_at = left, now
 
-    def _refuse(self, status: int, code: str, detail: str) -> None:
+    def _refuse(self, code: ErrorCode, detail: str) -> None:
         """Answer with a problem, unless another answer is under way, and end the connection."""
         if not self._is_served:
-            problem = Problem(title=http.HTTPStatus(status).phrase, status=status, detail=detail, code=code)
+            problem = build_problem(code, detail)
             body = problem.model_dump_json(exclude_none=True).encode()
-            fields = {"Content-Type": MEDIA_TYPE, "Content-Length": len(body), "Connection": "close"}
-            lines = "".join(f"{name}: {value}\r\n" for name, value in {**HEADERS.get(status, {}), **fields}.items())
-            self.transport.write(STATUS_LINE[status] + f"{lines}\r\n".encode() + body)
+            headers: dict[str, object] = {
+                "Content-Type": MEDIA_TYPE,
+                "Content-Length": len(body),
+                "Connection": "close",
+            }
+            headers |= HEADERS.get(problem.status, {})
+            lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            self.transport.write(STATUS_LINE[problem.status] + f"{lines}\r\n".encode() + body)
         self.transport.close()

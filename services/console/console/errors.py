@@ -3,9 +3,8 @@
 import http
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-import grpc
 from fastapi import FastAPI, Request, Response
 from fastapi import HTTPException as FastAPIHTTPException
 from fastapi.exceptions import RequestValidationError
@@ -14,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from contracts.client import JobStoreError
-from contracts.errors import ErrorCode
+from contracts.errors import ErrorCode, find_code, find_http_status, is_retryable
 from contracts.fields import code_of, message_of
 from servicekit.outages import DATABASE_OUTAGES
 
@@ -22,31 +21,21 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "1"
+#: By the name of a field of gRPC's requests: the header or parameter that it is here.
+_PARAMETERS: Final = {
+    "idempotency_key": "Idempotency-Key",
+    "expected_version": "If-Match",
+    "version": "If-Match",
+    "page_token": "page_token",
+    "page_size": "page_size",
+}
+#: Fields of gRPC's requests that hold what is a body here.
+_RESOURCES: Final = frozenset({"job", "agent", "limit", "operation"})
 #: Fields that a detail names; `errors` has all.
 FIELDS_MAX = 3
 #: Characters of a path in a log line.
 PATH_MAX = 200
 
-_HTTP_OF_GRPC = {
-    grpc.StatusCode.NOT_FOUND: 404,
-    grpc.StatusCode.ALREADY_EXISTS: 409,
-    grpc.StatusCode.FAILED_PRECONDITION: 409,
-    grpc.StatusCode.ABORTED: 409,
-    grpc.StatusCode.INVALID_ARGUMENT: 422,
-    grpc.StatusCode.OUT_OF_RANGE: 422,
-    grpc.StatusCode.UNAUTHENTICATED: 401,
-    grpc.StatusCode.PERMISSION_DENIED: 403,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
-    grpc.StatusCode.UNIMPLEMENTED: 501,
-    grpc.StatusCode.UNAVAILABLE: 503,
-    grpc.StatusCode.DEADLINE_EXCEEDED: 503,
-    grpc.StatusCode.CANCELLED: 503,
-}
-# These codes say more than their gRPC status.
-_HTTP_OF_CODE = {
-    "payload_too_large": 413,
-    **dict.fromkeys(("version_conflict", "judge_policy_conflict", "criteria_set_conflict"), 412),
-}
 HEADERS = {
     401: {"WWW-Authenticate": "Bearer"},
     408: {"Connection": "close"},
@@ -71,6 +60,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     code: str
+    retryable: bool = Field(description="whether the same request may succeed later, with nothing mended")
     request_id: str | None = None
     job_id: str | None = None
     errors: list[FieldProblem] | None = None
@@ -79,9 +69,15 @@ class Problem(BaseModel):
 class ProblemError(FastAPIHTTPException):
     """A request that is answered with a problem; raised anywhere below an endpoint."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(status, detail)
+    def __init__(self, code: ErrorCode, detail: str) -> None:
+        super().__init__(find_status(code), detail)
         self.code = code
+
+
+def find_status(code: ErrorCode) -> int:
+    """Return the HTTP status of a code."""
+    assert code.answer.http is not None, f"{code} is recorded only"
+    return code.answer.http
 
 
 def install(app: FastAPI) -> None:
@@ -94,12 +90,15 @@ def install(app: FastAPI) -> None:
 
 async def _on_jobstore_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, JobStoreError)
-    status = _HTTP_OF_CODE.get(error.code) or _HTTP_OF_GRPC.get(error.grpc_status, 502)
+    status = find_http_status(error.code, error.grpc_status.name)
     if status == http.HTTPStatus.SERVICE_UNAVAILABLE:  # gRPC's message tells of addresses: it is for the log alone
         outage = DATABASE_OUTAGES.get(error.code)
         detail = f"{outage}; try again." if outage else "The jobstore cannot be reached now; try again."
-        return make_problem(request, status, error.code, detail, reason=error.message)
-    return make_problem(request, status, error.code, error.message)
+        return make_problem(request, status, error.code, detail, reason=error.message, retryable=error.retryable)
+    if error.fields:  # whose names in gRPC's request the message has, and the caller does not know
+        errors = [_translate_field(request, *field) for field in error.fields]
+        return make_problem(request, status, error.code, _join(errors), errors, reason=error.message)
+    return make_problem(request, status, error.code, error.message, retryable=error.retryable)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
@@ -108,10 +107,15 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     body = getattr(request.scope.get("route"), "body_field", None)
     kind = None if body is None else body.field_info.annotation
     errors = [_make_field_problem(problem, kind) for problem in problems]
+    return make_problem(request, 422, code_of(problems[0]) or ErrorCode.INVALID_REQUEST, _join(errors), errors)
+
+
+def _join(errors: Sequence[FieldProblem]) -> str:
+    """Return what is wrong with the first fields, in one line."""
     detail = "; ".join(map(_describe, errors[:FIELDS_MAX]))
     if len(errors) > FIELDS_MAX:
         detail += f"; and {len(errors) - FIELDS_MAX} more in `errors`"
-    return make_problem(request, 422, code_of(problems[0]) or ErrorCode.INVALID_REQUEST, detail, errors)
+    return detail
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -152,6 +156,7 @@ def make_problem(
     errors: Sequence[FieldProblem] | None = None,
     *,
     reason: str | None = None,
+    retryable: bool | None = None,
 ) -> Response:
     """Make the response: a problem, or for a browser outside of the API the page, which explains 401 and 404 itself.
 
@@ -162,16 +167,27 @@ def make_problem(
         page: Response = request.app.state.page.show_index()
         page.status_code = status
         return page
-    body = Problem(
-        title=http.HTTPStatus(status).phrase,
+    body = build_problem(
+        code,
+        detail,
         status=status,
-        detail=detail,
-        code=code,
+        retryable=is_retryable(code) if retryable is None else retryable,
         request_id=getattr(request.state, "request_id", None),
         job_id=request.path_params.get("job_id"),
         errors=None if errors is None else list(errors),
     )
     return Response(body.model_dump_json(exclude_none=True), status, HEADERS.get(status), MEDIA_TYPE)
+
+
+def build_problem(code: str, detail: str, *, status: int | None = None, **fields: Any) -> Problem:
+    """Return a problem of a code, with the code's status where no other is given."""
+    known = find_code(code)
+    if status is None:
+        assert known is not None
+        status = find_status(known)
+    title = http.HTTPStatus(status).phrase
+    fields = {"retryable": is_retryable(code), **fields}
+    return Problem(title=title, status=status, detail=detail, code=code, **fields)
 
 
 def _log_failure(request: Request, status: int, code: str, reason: str) -> None:
@@ -197,6 +213,17 @@ def _is_for_people(request: Request) -> bool:
 def _describe(field: FieldProblem) -> str:
     where = "the body" if field.pointer == "#" else field.pointer or field.parameter
     return f"{where}: {field.message}"
+
+
+def _translate_field(request: Request, field: str, message: str) -> FieldProblem:
+    """Return what is wrong with a field of a gRPC request, by the name that the REST API has for it."""
+    first, *rest = field.split(".")
+    if first in _PARAMETERS:
+        return FieldProblem(parameter=_PARAMETERS[first], message=message)
+    if request.method in {"GET", "HEAD"} or first in request.path_params or first in request.query_params:
+        return FieldProblem(parameter=".".join(rest) or first, message=message)
+    steps = rest if first in _RESOURCES and rest else [first, *rest]  # a body is the resource itself
+    return FieldProblem(pointer="#" + "".join(f"/{step}" for step in steps), message=message)
 
 
 def _make_field_problem(problem: Mapping[str, Any], kind: Any) -> FieldProblem:

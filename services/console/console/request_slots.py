@@ -2,13 +2,12 @@
 
 import asyncio
 from collections import deque
-from http import HTTPStatus
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.client_limits import ClientLimits
-from console.errors import HEADERS, MEDIA_TYPE, Problem
+from console.errors import HEADERS, MEDIA_TYPE, build_problem
 from contracts.errors import ErrorCode
 
 
@@ -28,9 +27,7 @@ class RequestSlots:
             return
         if not await self._take():
             detail = f"{self._limits.requests_max} requests are under way; try again later."
-            problem = Problem(
-                title=HTTPStatus.TOO_MANY_REQUESTS.phrase, status=429, detail=detail, code=ErrorCode.TOO_MANY_REQUESTS
-            )
+            problem = build_problem(ErrorCode.TOO_MANY_REQUESTS, detail)
             refusal = Response(problem.model_dump_json(exclude_none=True), 429, HEADERS[429], MEDIA_TYPE)
             await refusal(scope, receive, send)
             return

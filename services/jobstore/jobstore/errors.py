@@ -1,4 +1,6 @@
-"""Errors that a call is answered with. Each has a stable code; gRPC translates each class to a status."""
+"""Errors that a call is answered with. Each has a stable code; contracts.errors says by which status it is answered."""
+
+from typing import NamedTuple
 
 from contracts.errors import ErrorCode
 from servicekit.errors import PermanentError, TransientError
@@ -28,10 +30,21 @@ class UnknownCursorError(PermanentError):
     code = ErrorCode.UNKNOWN_CURSOR
 
 
+class Violation(NamedTuple):
+    """What is wrong with a field of a request, which is named as the request does; the message does not name it."""
+
+    field: str
+    message: str
+
+
 class InvalidError(PermanentError):
-    """The request is not well formed."""
+    """The request is not well formed, in the field that is named where it is one."""
 
     code = ErrorCode.INVALID_REQUEST
+
+    def __init__(self, message: str, *, code: str | None = None, field: str | None = None) -> None:
+        super().__init__(message if field is None else f"{field}: {message}", code=code)
+        self.violations = [] if field is None else [Violation(field, message)]
 
 
 class DatabaseFaultError(PermanentError):

@@ -1,23 +1,28 @@
 """A call that fails is answered with a code and leaves one line, which names the job and holds nothing of the body."""
 
+import contextlib
 import gc
 import logging
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
 from api_calls import ADMINISTRATOR, EXECUTOR, TOKENS, Status, refused
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status as GoogleStatus
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy import text
 from support.factories import execute_requested
 from support.fakes import until
 from support.jobstore.steps import new_job
 
-from contracts.client import UNREACHABLE, JobStoreClient
+from contracts.client import UNREACHABLE, JobStoreClient, JobStoreError
 from jobstore.api.auth import Role, Tokens
 from jobstore.api.interceptors import CallInterceptor
 from jobstore.api.server import create_server, set_serving
+from jobstore.errors import InvalidError, RefusedError
 from jobstore.storage.database import Database
 from servicekit.errors import DoubtfulError, TransientError
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -81,6 +86,105 @@ async def test_each_failure_leaves_one_line_with_the_job(
     assert (line.levelname, line.job_id, line.code, line.status) == (level, "job-7", code, status.name)
     assert line.method == "/signoff.v1.JobService/CancelJob"
     assert "secret" not in str(vars(line))
+
+
+def details_of(error: grpc.aio.AioRpcError) -> dict[str, Any]:
+    """What google.rpc.Status says of an error, by the kinds of its details."""
+    packed = dict(error.trailing_metadata() or ())["grpc-status-details-bin"]
+    assert isinstance(packed, bytes)
+    status, kinds = GoogleStatus.FromString(packed), (BadRequest, ErrorInfo, RetryInfo)
+    assert (status.code, status.message) == (error.code().value[0], error.details())
+    told = {}
+    for detail in status.details:
+        kind = next(each for each in kinds if detail.Is(each.DESCRIPTOR))
+        told[kind.__name__] = kind.FromString(detail.value)
+    return told
+
+
+async def test_an_error_has_the_details_of_the_rich_error_model(failing: Any) -> None:
+    servicer, stub = failing
+    metadata, request = (("authorization", f"Bearer {TOKEN}"),), jobs_pb.CancelJobRequest(job_id="job-7")
+    servicer.error = InvalidError("is no UUID", field="execution_id")
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await stub.CancelJob(request, metadata=metadata)
+    told = details_of(failed.value)
+    assert told.keys() == {"ErrorInfo", "BadRequest"}
+    info, (wrong,) = told["ErrorInfo"], told["BadRequest"].field_violations
+    assert (info.reason, info.domain, dict(info.metadata)) == ("INVALID_REQUEST", "signoff", {"job_id": "job-7"})
+    assert (wrong.field, wrong.description) == ("execution_id", "is no UUID")
+    assert failed.value.details() == "execution_id: is no UUID"
+    error = JobStoreError.of(failed.value)
+    assert (error.retryable, error.fields) == (False, [("execution_id", "is no UUID")])
+    servicer.error = TransientError("why", code="kafka_unavailable", retry_after_s=2.5)
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await stub.CancelJob(request, metadata=metadata)
+    told = details_of(failed.value)
+    assert told.keys() == {"ErrorInfo", "RetryInfo"}
+    assert told["RetryInfo"].retry_delay.ToTimedelta() == timedelta(seconds=2.5)
+    assert JobStoreError.of(failed.value).retryable
+
+
+async def test_however_much_is_wrong_the_error_fits_into_what_a_client_takes(failing: Any) -> None:
+    failing[0].error = InvalidError("ä" * 200, field="job_id")
+    failing[0].error.violations *= 100
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await failing[1].CancelJob(jobs_pb.CancelJobRequest(), metadata=(("authorization", f"Bearer {TOKEN}"),))
+    assert failed.value.code() is Status.INVALID_ARGUMENT
+    assert 0 < len(JobStoreError.of(failed.value).fields) < 10
+
+
+async def test_a_malformed_resource_is_told_by_the_fields_of_the_request(jobs: Any) -> None:
+    request = jobs_pb.CreateJobRequest(job={"title": "", "acceptance_criteria": "x", "priority": 10})
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await jobs.CreateJob(request, metadata=ADMINISTRATOR)
+    wrong = details_of(failed.value)["BadRequest"].field_violations
+    assert {(each.field, each.description) for each in wrong} == {
+        ("job.title", "must not be empty"),
+        ("job.priority", "must be at most 9"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("unknown_agent", Status.NOT_FOUND), ("too_many_judgings", Status.RESOURCE_EXHAUSTED), ("of_tomorrow", None)],
+)
+async def test_the_status_is_that_of_the_code_and_else_that_of_the_family(
+    failing: Any, code: str, status: Status | None
+) -> None:
+    failing[0].error = RefusedError("why", code=code)
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await failing[1].CancelJob(jobs_pb.CancelJobRequest(), metadata=(("authorization", f"Bearer {TOKEN}"),))
+    assert failed.value.code() is (status or Status.FAILED_PRECONDITION)
+
+
+class FailingOnce(Failing):
+    """Fails at the first call, and answers the second."""
+
+    calls = 0
+
+    async def GetJob(self, *_: Any) -> Any:  # noqa: N802 - gRPC's name
+        self.calls += 1
+        if self.calls == 1:
+            raise self.error
+        return jobs_pb.GetJobResponse()
+
+
+@pytest.mark.parametrize(
+    ("error", "calls"),
+    [(RefusedError("why", code="too_many_judgings"), 2), (TransientError("why"), 2), (RefusedError("why"), 1)],
+)
+async def test_our_client_tries_again_what_is_retryable_and_nothing_else(error: Exception, calls: int) -> None:
+    server, _ = create_server(Tokens(TOKENS))
+    servicer = FailingOnce()
+    servicer.error = error
+    add_JobServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with JobStoreClient(f"127.0.0.1:{port}", TOKEN, read=lambda answer: answer) as client:
+        with contextlib.suppress(JobStoreError):
+            await client.get_job("job-7")
+    assert servicer.calls == calls
+    await server.stop(0)
 
 
 async def test_a_refused_token_leaves_a_line_too(jobs: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -52,11 +52,11 @@ def token_of(request: Request) -> str:
         token = session.token
         if request.method not in SAFE_METHODS and not _is_same_origin(request):
             raise ProblemError(
-                403, ErrorCode.CROSS_ORIGIN, "With a session cookie, requests must come from the same origin."
+                ErrorCode.CROSS_ORIGIN, "With a session cookie, requests must come from the same origin."
             )
     if not is_token(token):
         raise ProblemError(
-            401, ErrorCode.UNAUTHENTICATED, "A token is needed: `Authorization: Bearer <token>`, or a session of /login"
+            ErrorCode.UNAUTHENTICATED, "A token is needed: `Authorization: Bearer <token>`, or a session of /login"
         )
     return token
 

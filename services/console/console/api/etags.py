@@ -43,7 +43,6 @@ def version_of(if_match: str | None, version: int | None) -> int | None:
     tag = _TAG.fullmatch(if_match.strip())  # [1]: weak, which If-Match never matches; [2]: the version
     if tag is None or tag[1] or not _VERSION.fullmatch(_name(tag)) or version not in {None, int(_name(tag))}:
         raise ProblemError(
-            412,
             ErrorCode.VERSION_CONFLICT,
             "If-Match: no version of a job has this entity tag; send the ETag of its last answer.",
         )

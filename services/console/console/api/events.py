@@ -80,7 +80,7 @@ async def _open_job_stream(
     if last_event_id is not None:
         if not (last_event_id.isascii() and last_event_id.isdigit()):
             raise ProblemError(
-                422, ErrorCode.INVALID_REQUEST, "Last-Event-ID: must be the id of one of this stream's events"
+                ErrorCode.INVALID_REQUEST, "Last-Event-ID: must be the id of one of this stream's events"
             )
         after = int(last_event_id)
     return await open_stream(live, live.enter(job_id, after))
@@ -91,4 +91,4 @@ async def open_stream(live: LiveHub, entering: Awaitable[Viewer]) -> EventStream
     try:
         return EventStream(live, await entering)
     except StreamRefusedError as error:
-        raise ProblemError(503, error.code, str(error)) from None
+        raise ProblemError(error.code, str(error)) from None

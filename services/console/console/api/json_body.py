@@ -29,7 +29,6 @@ class JsonRequest(Request):
             has_body = length != "0" or "transfer-encoding" in self.headers
             if has_body and not (media_type == "application/json" or media_type.endswith("+json")):
                 raise ProblemError(
-                    415,
                     ErrorCode.UNSUPPORTED_MEDIA_TYPE,
                     "The body must be JSON: send it with Content-Type: application/json.",
                 )
@@ -41,10 +40,10 @@ class JsonRequest(Request):
         try:
             return parse_json(await self.body())
         except ValueError as error:
-            raise ProblemError(400, ErrorCode.MALFORMED_JSON, f"The body must be JSON: {error}.") from None
+            raise ProblemError(ErrorCode.MALFORMED_JSON, f"The body must be JSON: {error}.") from None
 
     async def _read_body(self, length: int, max_bytes: int) -> bytes:
-        too_large = ProblemError(413, ErrorCode.PAYLOAD_TOO_LARGE, f"The body must have at most {max_bytes} bytes.")
+        too_large = ProblemError(ErrorCode.PAYLOAD_TOO_LARGE, f"The body must have at most {max_bytes} bytes.")
         if length > max_bytes:
             raise too_large
         limits, under_way, body = self.app.state.client_limits, self.app.state.bodies, bytearray()
@@ -59,7 +58,7 @@ class JsonRequest(Request):
                     under_way.take(len(chunk))
                     patience.reschedule(begun_at + limits.patience_s + len(body) / limits.slowest_bytes_s)
         except TimeoutError:
-            raise ProblemError(408, ErrorCode.REQUEST_TIMEOUT, "The body comes too slowly.") from None
+            raise ProblemError(ErrorCode.REQUEST_TIMEOUT, "The body comes too slowly.") from None
         return bytes(body)
 
 
@@ -73,9 +72,7 @@ class Bodies:
         """Take so many bytes, or, if count is negative, give them back. Raise ProblemError if there are too many."""
         self._left -= count
         if self._left < 0:
-            raise ProblemError(
-                429, ErrorCode.TOO_MANY_BYTES, f"Bodies of {self._max} bytes are under way; try again later."
-            )
+            raise ProblemError(ErrorCode.TOO_MANY_BYTES, f"Bodies of {self._max} bytes are under way; try again later.")
 
 
 class ManyJsonRequest(JsonRequest):

@@ -55,7 +55,7 @@ async def sign_in(request: Request) -> Response:
     except JobStoreError as error:
         if error.code != UNKNOWN_LOGIN_CODE:
             raise
-        raise ProblemError(401, UNKNOWN_LOGIN_CODE, "The link was used already, or is too old.") from None
+        raise ProblemError(UNKNOWN_LOGIN_CODE, "The link was used already, or is too old.") from None
     return await _begin_session(request, token)
 
 
@@ -114,5 +114,5 @@ async def get_file(request: Request) -> Response:
     """Return a file of the page; its name changes with its content, so that browsers keep it for ever."""
     file: Response | None = request.app.state.page.find_file(request, request.url.path[1:])
     if file is None:
-        raise ProblemError(404, ErrorCode.NOT_FOUND, "The page has no such file.")
+        raise ProblemError(ErrorCode.NOT_FOUND, "The page has no such file.")
     return file

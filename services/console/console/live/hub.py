@@ -40,7 +40,7 @@ QUEUED_MAX = 1_000
 class StreamRefusedError(Exception):
     """A stream cannot be opened now; `code` says why."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
         self.code = code
 

@@ -14,23 +14,12 @@ import grpc
 from grpc_health.v1 import health_pb2
 from pydantic import ValidationError
 
-from contracts.errors import ErrorCode
-from contracts.fields import explain
+from contracts.errors import ErrorCode, find_code
+from contracts.fields import explain, message_of
 from jobstore.api.auth import CALLER, Role, Tokens, check_kind
-from jobstore.errors import (
-    ConflictError,
-    DatabaseFaultError,
-    ForbiddenError,
-    InvalidError,
-    NotFoundError,
-    RefusedError,
-    TooManyCallsError,
-    TooSlowError,
-    UnauthenticatedError,
-    UnimplementedError,
-    UnknownCursorError,
-)
-from servicekit.errors import DoubtfulError, PermanentError, SignoffError, TransientError
+from jobstore.api.error_details import find_field, make_details
+from jobstore.errors import InvalidError, TooManyCallsError, TooSlowError, UnimplementedError, Violation
+from servicekit.errors import SignoffError, TransientError
 
 log = logging.getLogger(__name__)
 
@@ -38,23 +27,6 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 #: Open to all, and answered for the whole server without reading which service it asks for.
 _HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
-#: The first class that an error is an instance of decides: families come after their members.
-_STATUS: dict[type[SignoffError], grpc.StatusCode] = {
-    NotFoundError: grpc.StatusCode.NOT_FOUND,
-    ConflictError: grpc.StatusCode.ALREADY_EXISTS,
-    RefusedError: grpc.StatusCode.FAILED_PRECONDITION,
-    UnknownCursorError: grpc.StatusCode.OUT_OF_RANGE,
-    InvalidError: grpc.StatusCode.INVALID_ARGUMENT,
-    UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
-    UnimplementedError: grpc.StatusCode.UNIMPLEMENTED,
-    ForbiddenError: grpc.StatusCode.PERMISSION_DENIED,
-    TooManyCallsError: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    TooSlowError: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    DatabaseFaultError: grpc.StatusCode.INTERNAL,
-    DoubtfulError: grpc.StatusCode.INTERNAL,
-    TransientError: grpc.StatusCode.UNAVAILABLE,
-    PermanentError: grpc.StatusCode.INVALID_ARGUMENT,
-}
 #: Failures of ours, and not of the caller.
 _OURS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL})
 #: Characters of an id in a log line: a stranger's may have any length.
@@ -179,30 +151,47 @@ async def _within(seconds: float, what: str) -> AsyncIterator[None]:
 
 
 async def abort_with(context: Context, error: Exception, method: str, request: object) -> None:
-    """End a call with an error, whose stable code goes into the trailing metadata `signoff-code`, and log it."""
+    """End a call with an error, and log it.
+
+    Its stable code goes into the trailing metadata `signoff-code`, and with what else is known of it into
+    `grpc-status-details-bin` (google.rpc.Status).
+    """
     if isinstance(error, ValidationError):
         code, message = explain(error)
+        problems = error.errors(include_url=False, include_input=False)
         error = InvalidError(message, code=code)
+        error.violations = [Violation(find_field(request, each["loc"]), message_of(each)) for each in problems]
     elif isinstance(error, ValueError):
         error = InvalidError(str(error))
-    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
     code = error.code if isinstance(error, SignoffError) else ErrorCode.INTERNAL
-    is_ours = status in _OURS
+    status = _find_status(error, code)
+    ids = _name_request(request)
     log.log(
-        logging.ERROR if status is grpc.StatusCode.INTERNAL else logging.WARNING if is_ours else logging.INFO,
+        logging.ERROR if status is grpc.StatusCode.INTERNAL else logging.WARNING if status in _OURS else logging.INFO,
         "a call failed",
         exc_info=None if isinstance(error, SignoffError) else error,
-        extra={"method": method, "status": status.name, "code": code, "reason": str(error), **_name_request(request)},
+        extra={"method": method, "status": status.name, "code": code, "reason": str(error), **ids},
     )
     # What PostgreSQL and Python say is for the log alone.
     message = (
         "the jobstore failed at this call; its log says more" if status is grpc.StatusCode.INTERNAL else str(error)
     )
+    violations = error.violations if isinstance(error, InvalidError) else ()
+    after_s = error.retry_after_s if isinstance(error, TransientError) else None
+    details = make_details(status, message, code, metadata=ids, violations=violations, retry_after_s=after_s)
     try:
-        await context.abort(status, message, (("signoff-code", code),))
+        await context.abort(status, message, (("signoff-code", code), ("grpc-status-details-bin", details)))
     except grpc.aio.AbortError as aborted:
         # gRPC keeps it with the call, and raises it again: its traceback would keep the call, until it is found unused.
         aborted.__traceback__ = aborted.__context__ = None
+
+
+def _find_status(error: Exception, code: str) -> grpc.StatusCode:
+    """Return the status of a code; of one that is recorded only, that of the error's family."""
+    family = type(error).code if isinstance(error, SignoffError) else ErrorCode.INTERNAL
+    known = (find_code(each) for each in (code, family))
+    name = next((each.answer.grpc for each in known if each is not None and each.answer.grpc), "INTERNAL")
+    return grpc.StatusCode[name]
 
 
 def _name_request(request: object) -> dict[str, str]:

@@ -323,10 +323,10 @@ def _parse_filter(request: pb.ExecuteJobsRequest) -> JobFilter | None:
     if not request.HasField("filter"):
         return None
     if request.job_ids:
-        raise InvalidError("give either job_ids or a filter")
+        raise InvalidError("give either these or a filter", field="job_ids")
     chosen = job_filter_of(request.filter)
     if chosen == JobFilter():
-        raise InvalidError("filter: say what must hold; an empty one would take all jobs")
+        raise InvalidError("say what must hold; an empty one would take all jobs", field="filter")
     return chosen
 
 

@@ -213,13 +213,13 @@ class JudgeService(JudgeServiceServicer):
 
 def _parse_versions_page(page_size: int, before: int) -> int:
     if before < 0:
-        raise InvalidError("before must not be negative")
+        raise InvalidError("must not be negative", field="before")
     return parse_page_size(page_size, judging.VERSIONS_PAGE, judging.VERSIONS_PAGE)
 
 
 def _read_note(text: str, field: str) -> str | None:
     if len(text) > NOTE_MAX:
-        raise InvalidError(f"{field} has {len(text)} characters, and {NOTE_MAX} at most")
+        raise InvalidError(f"has {len(text)} characters, and {NOTE_MAX} at most", field=field)
     return reject_nul(text or None)
 
 

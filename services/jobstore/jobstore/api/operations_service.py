@@ -217,7 +217,7 @@ class OperationsService(OperationsServiceServicer):
     async def GetOverview(self, request: pb.GetOverviewRequest, context: Context) -> pb.GetOverviewResponse:
         del context
         if not 0 <= request.range_s <= RANGE_MAX_S:
-            raise InvalidError(f"range_s is between 0 and {RANGE_MAX_S}")
+            raise InvalidError(f"must be between 0 and {RANGE_MAX_S}", field="range_s")
         counts = await self._dead_letters.count_if_reachable() if self._dead_letters is not None else {}
         now = await self._waiting.get()
         async with self._database.session() as session:

@@ -81,14 +81,14 @@ def parse_uuid(text: str, field: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise InvalidError(f"{field} is no UUID: {text[:100]!r}") from None
+        raise InvalidError(f"is no UUID: {text[:100]!r}", field=field) from None
 
 
 def read_key(request: _Keyed) -> str:
     """Return the idempotency key of a request, empty where it has none. InvalidError: it is too long."""
     key: str = request.idempotency_key
     if len(key) > KEY_MAX:
-        raise InvalidError(f"idempotency_key has {len(key)} characters, and {KEY_MAX} at most")
+        raise InvalidError(f"has {len(key)} characters, and {KEY_MAX} at most", field="idempotency_key")
     return key
 
 
@@ -112,7 +112,7 @@ def read_name(request: _Named) -> str | None:
 def parse_page_size(page_size: int, default: int, largest: int = PAGE_MAX) -> int:
     """Return how many items a page has, the largest page where more are asked for. InvalidError: it is negative."""
     if page_size < 0:
-        raise InvalidError("page_size must not be negative")
+        raise InvalidError("must not be negative", field="page_size")
     return min(page_size or default, largest)
 
 
@@ -137,8 +137,8 @@ def parse_page_token(request: Message, parse: Callable[..., R]) -> R | None:
             return parse(*last)
     except (binascii.Error, ValueError, TypeError):
         pass
-    message = "page_token is not the next_page_token of this list with this filter and order: begin again without one"
-    raise InvalidError(message, code=ErrorCode.INVALID_PAGE_TOKEN)
+    message = "is not the next_page_token of this list with this filter and order: begin again without one"
+    raise InvalidError(message, code=ErrorCode.INVALID_PAGE_TOKEN, field="page_token")
 
 
 def _digest(request: Message) -> str:

@@ -212,7 +212,7 @@ class WorkService(WorkServiceServicer):
         del context
         owner, stage = UUID(request.owner), _STAGES.get(request.kind)
         if stage is None:
-            raise InvalidError("kind is EXECUTING or JUDGING")
+            raise InvalidError("must be EXECUTING or JUDGING", field="kind")
         shown = [*request.held, *request.outcomes, *(one.lease for one in request.given_back)]
         tokens = [_token(lease) for lease in shown]
         # Rule `signed-reports`: what is not proven is lost to whoever asks, whatever the row says.

@@ -65,9 +65,7 @@ async def put_judge_policy(
 ) -> SavedJudgePolicy:
     """Add a version, unless the newest says the same. The first is current; later ones once they are promoted."""
     if new.policy.name != name:
-        raise ProblemError(
-            422, ErrorCode.INVALID_REQUEST, f"policy.name is {new.policy.name}, and the address says {name}."
-        )
+        raise ProblemError(ErrorCode.INVALID_REQUEST, f"policy.name is {new.policy.name}, and the address says {name}.")
     saved = await jobstore.put_judge_policy(
         new.policy.model_dump(mode="json"), expected_version=version_of(if_match, None), note=new.note
     )

@@ -4602,6 +4602,11 @@ export interface components {
             /** Code */
             code: string;
             /**
+             * Retryable
+             * @description whether the same request may succeed later, with nothing mended
+             */
+            retryable: boolean;
+            /**
              * Request Id
              * @default null
              */
