@@ -108,7 +108,7 @@ async def test_a_batch_is_paused_resumed_cancelled_and_listed(signoff, jobstore)
     listed = await signoff("batches", "list", "--json")
     assert [(batch["id"], batch["state"]) for batch in listed.json["items"]] == [(K, "CANCELLED")]
     again = await signoff("batches", "pause", K, "--json")
-    assert (again.status, json.loads(again.err)["error"]["code"]) == (1, "operation_ended")
+    assert (again.status, json.loads(again.err)["code"]) == (3, "operation_ended")
     assert (await signoff("batches", "watch", K)).status == 1
 
 
@@ -118,4 +118,4 @@ async def test_what_failed_of_a_batch_runs_again(signoff, jobstore):
     ran = await signoff("batches", "retry", K, "--wait", "--json")
     assert (ran.status, ran.json["retry_of"], ran.json["counts"]) == (0, K, {"COMPLETED": 1})
     nothing = await signoff("batches", "retry", K, "--json")
-    assert (nothing.status, json.loads(nothing.err)["error"]["code"]) == (1, "nothing_to_retry")
+    assert (nothing.status, json.loads(nothing.err)["code"]) == (3, "nothing_to_retry")

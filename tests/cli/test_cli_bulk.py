@@ -112,7 +112,7 @@ async def test_an_operation_is_listed_paused_resumed_aborted_and_reported(signof
     shown = await signoff("bulk", "report", K)
     assert (shown.status, "unknown_job" in shown.out) == (0, True)
     nothing = await signoff("bulk", "get", id_of("nothing"), "--json")
-    assert (nothing.status, json.loads(nothing.err)["error"]["code"]) == (1, "unknown_batch")
+    assert (nothing.status, json.loads(nothing.err)["code"]) == (3, "unknown_batch")
 
 
 async def test_an_operation_tells_why_it_waits_and_what_lifts_that(signoff, jobstore):

@@ -51,7 +51,7 @@ async def test_a_job_that_does_not_wait_is_told_so_and_an_unknown_one_is_an_erro
     await jobstore.add(NewJob(id="j", title="j", acceptance_criteria="c", agent_id="writer"))
     told = await signoff("jobs", "explain", "j")
     assert (told.status, told.out.startswith("it does not wait")) == (0, True)
-    assert (await signoff("jobs", "explain", "nobody")).status == 1
+    assert (await signoff("jobs", "explain", "nobody")).status == 3
 
 
 async def test_all_that_wait_are_summed_up(signoff, jobstore):

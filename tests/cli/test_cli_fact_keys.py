@@ -36,12 +36,12 @@ async def test_the_endpoints_file_has_the_secrets_of_a_local_stack(signoff, tmp_
     assert (await signoff("fact-keys", "--endpoints", str(file))).out.strip() == derived(OLD)
 
 
-async def test_without_any_or_with_wrong_ones_it_is_1_and_says_so_and_shows_none(signoff, env):
+async def test_without_any_or_with_wrong_ones_it_is_2_and_says_so_and_shows_none(signoff, env):
     ran = await signoff("fact-keys")
-    assert (ran.status, ran.out, "SIGNOFF_SECRETS" in ran.err) == (1, "", True)
+    assert (ran.status, ran.out, "SIGNOFF_SECRETS" in ran.err) == (2, "", True)
     env["SIGNOFF_SECRETS"] = "bm90IGEgcGFpcg"
     ran = await signoff("fact-keys", "--json")
-    assert (ran.status, "bad_settings" in ran.err, "bm90IGEgcGFpcg" in ran.err) == (1, True, False)
+    assert (ran.status, "bad_settings" in ran.err, "bm90IGEgcGFpcg" in ran.err) == (2, True, False)
     env |= {"SIGNOFF_SECRETS": NEW, "SIGNOFF_FACT_KEYS": make_secret("new", b"x" * 32)}
     ran = await signoff("fact-keys")
-    assert (ran.status, "the same id" in ran.err) == (1, True)
+    assert (ran.status, "the same id" in ran.err) == (2, True)

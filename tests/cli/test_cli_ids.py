@@ -59,7 +59,7 @@ async def test_a_job_that_is_named_by_its_id_is_asked_for_once(signoff, jobstore
 @pytest.mark.usefixtures("jobs")
 async def test_an_ambiguous_part_lists_what_it_could_be(signoff):
     ran = await signoff("jobs", "cancel", "01a2", "--json")
-    assert ran.status == 1
+    assert ran.status == 2
     assert '"code":"ambiguous_id"' in ran.err
     assert FIRST in ran.err
     assert SECOND in ran.err
@@ -69,7 +69,7 @@ async def test_an_ambiguous_part_lists_what_it_could_be(signoff):
 @pytest.mark.parametrize("given", ["dfa", "the-", "a21833-1", "a poem"])
 async def test_too_short_a_part_or_one_from_the_midst_names_no_job(signoff, given):
     ran = await signoff("jobs", "get", given)
-    assert (ran.status, "no job" in ran.err or "there is no job" in ran.err) == (1, True)
+    assert (ran.status, "no job" in ran.err or "there is no job" in ran.err) == (3, True)
 
 
 @pytest.mark.usefixtures("jobs")
@@ -141,7 +141,7 @@ async def test_jobs_and_agents_of_operations_are_meant_by_parts_of_their_ids(sig
 )
 async def test_an_ambiguous_part_is_refused_wherever_ids_are_taken(signoff, jobstore, arguments):
     ran = await signoff(*arguments, "--json")
-    assert (ran.status, '"code":"ambiguous_id"' in ran.err) == (1, True)
+    assert (ran.status, '"code":"ambiguous_id"' in ran.err) == (2, True)
     assert (len(jobstore.jobs), jobstore.operations) == (4, {})
 
 

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+from support.fakes import until
 
 from contracts.resources import NewJob
 from contracts.status import JobLogStatus
@@ -67,13 +68,12 @@ async def test_a_job_that_is_waited_for_goes_on_and_the_command_says_how_to_look
     assert jobstore.jobs["poem"].status == "IN_PROGRESS"
 
 
-async def test_a_program_is_told_so_as_json(look):
+async def test_a_program_is_told_so_as_json(look, jobstore):
     process = await look("jobs", "execute", "poem", "--wait", "--json")
-    while json.loads(await process.stdout.readline())["status"] != "IN_PROGRESS":
-        pass
-    status, _, err = await interrupt(process)
+    await until(lambda: jobstore.open_watches)
+    status, out, err = await interrupt(process)
     told = {"job_id": "poem", "goes_on": True, "look_again": "signoff jobs watch poem"}
-    assert (status, json.loads(err)) == (INTERRUPTED, told)
+    assert (status, out, json.loads(err)) == (INTERRUPTED, "", told)
 
 
 async def test_a_batch_that_is_waited_for_goes_on_too(look, jobstore):

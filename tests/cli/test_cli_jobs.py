@@ -123,13 +123,13 @@ async def test_bad_usage_is_2_and_asks_nothing(signoff, jobstore, arguments):
 
 
 @pytest.mark.parametrize("arguments", [["get"], ["execute"], ["watch"], ["cancel"], ["resubmit"], ["logs"]])
-async def test_an_unknown_job_is_1_with_a_clear_error(signoff, jobstore, arguments):
+async def test_an_unknown_job_is_3_with_a_clear_error(signoff, jobstore, arguments):
     await jobstore.add(poem())
     ran = await signoff("jobs", *arguments, "unknown")
-    assert (ran.status, ran.out) == (1, "")
+    assert (ran.status, ran.out) == (3, "")
     assert "there is no job unknown" in ran.err
     told = json.loads((await signoff("jobs", *arguments, "unknown", "--json")).err)
-    assert told["error"]["code"] == "unknown_job"
+    assert told["code"] == "unknown_job"
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,14 @@ async def test_waiting_succeeds_only_when_completed(signoff, jobstore, ends, sta
     await jobstore.add(poem(payload={"ends": ends}))
     ran = await signoff("jobs", "execute", "poem", "--wait", "--json")
     assert ran.status == status
-    assert [log["status"] for log in ran.json_lines] == ["ASSIGNED", "IN_PROGRESS", ends]
-    assert [log["version"] for log in ran.json_lines] == [2, 3, 4]
+    assert (ran.json["id"], ran.json["status"], ran.json["version"]) == ("poem", ends, 4), "nothing but the job"
+    if status:
+        assert json.loads(ran.err) == {
+            "type": "about:blank", "title": "Not met", "detail": f"poem is {ends}", "code": "not_completed",
+            "retryable": False,
+        }  # fmt: skip
+    else:
+        assert ran.err == ""
 
 
 async def test_a_new_job_is_executed_and_waited_for_in_one_command(signoff):
@@ -155,9 +161,9 @@ async def test_a_new_job_is_executed_and_waited_for_in_one_command(signoff):
 async def test_a_list_of_an_agent_that_there_is_not_fails_and_is_not_empty(signoff, jobstore):
     await jobstore.add(poem())
     ran = await signoff("jobs", "list", "--agent", "nobody", "--json")
-    assert (ran.status, ran.out) == (1, "")
-    assert json.loads(ran.err)["error"]["code"] == "unknown_agent"
-    assert (await signoff("bulk", "execute", "--agent", "nobody", "--dry-run")).status == 1
+    assert (ran.status, ran.out) == (3, "")
+    assert json.loads(ran.err)["code"] == "unknown_agent"
+    assert (await signoff("bulk", "execute", "--agent", "nobody", "--dry-run")).status == 3
 
 
 async def test_a_job_that_nobody_could_execute_is_not_even_created(signoff, jobstore):
@@ -171,11 +177,14 @@ async def test_where_a_new_job_is_not_executed_it_says_that_it_was_created(signo
     ran = await signoff(
         "jobs", "create", "--id", "new", "--title", "t", "--criteria", "c", "--agent", "writer", "--execute", "--json"
     )
-    assert (ran.status, list(jobstore.jobs)) == (1, ["new"])
-    error = json.loads(ran.err)["error"]
-    assert error == {
+    assert (ran.status, list(jobstore.jobs)) == (3, ["new"])
+    assert json.loads(ran.err) == {
+        "type": "about:blank",
+        "title": "Refused",
+        "status": 409,
+        "detail": "the job new was created, and is not executed: the agent is disabled",
         "code": "agent_disabled",
-        "message": "the job new was created, and is not executed: the agent is disabled",
+        "retryable": False,
     }
 
 
@@ -309,7 +318,7 @@ async def test_an_execution_is_shown_by_its_id(signoff, jobstore):
     ran = await signoff("executions", "get", execution_id, "--json")
     assert (ran.json["job_id"], ran.json["state"]) == ("poem", "COMPLETED")
     unknown = await signoff("executions", "get", str(uuid4()))
-    assert unknown.status == 1
+    assert unknown.status == 3
     assert "there is no execution" in unknown.err
 
 
@@ -319,7 +328,7 @@ async def test_a_cancel_that_comes_too_late_is_no_success(signoff, jobstore):
     execution_id = "0199d5a8-0000-7000-8000-000000000001"
     for named in (["poem"], ["poem", "--execution-id", execution_id], ["--execution-id", execution_id]):
         ran = await signoff("jobs", "cancel", *named)
-        assert (ran.status, "it has ended" in ran.err) == (1, True)
+        assert (ran.status, "it has ended" in ran.err) == (3, True)
 
 
 async def test_progress_is_shown_with_the_job_and_as_it_happens(signoff, jobstore):
@@ -353,24 +362,24 @@ async def test_text_of_strangers_steers_no_terminal(signoff, jobstore):
     assert not {"\x1b", "\x9b", "\N{RIGHT-TO-LEFT OVERRIDE}"} & set(out)
 
 
-async def test_a_refusal_is_1(signoff, jobstore):
+async def test_a_refusal_is_3(signoff, jobstore):
     await jobstore.add(poem())
     jobstore.refusals["ExecuteJob"] = Refusal(StatusCode.FAILED_PRECONDITION, "execution_live", "one is live")
     ran = await signoff("jobs", "execute", "poem")
-    assert (ran.status, "one is live" in ran.err) == (1, True)
+    assert (ran.status, "one is live" in ran.err) == (3, True)
 
 
 async def test_a_wrong_token_says_what_to_do(signoff, env):
     env["SIGNOFF_TOKEN"] = "wrong"
     ran = await signoff("jobs", "list")
-    assert (ran.status, "--token" in ran.err) == (1, True)
+    assert (ran.status, "--token" in ran.err) == (3, True)
 
 
 @pytest.mark.parametrize("way", ["option", "environment"])
 async def test_a_token_may_be_in_a_file(signoff, env, tmp_path, way):
     (tmp_path / "token").write_text(f"{env['SIGNOFF_TOKEN']}\n")
     env["SIGNOFF_TOKEN"] = None
-    assert (await signoff("jobs", "list")).status == 1
+    assert (await signoff("jobs", "list")).status == 3
     if way == "environment":
         env["SIGNOFF_TOKEN_FILE"] = str(tmp_path / "token")
     ran = await signoff("jobs", "list", *(["--token-file", "token"] if way == "option" else []))
@@ -382,24 +391,24 @@ async def test_while_a_token_is_replaced_its_first_value_is_used(signoff, env):
     assert (await signoff("jobs", "list")).status == 0
 
 
-async def test_a_token_in_two_places_or_in_no_readable_file_is_1(signoff, env):
+async def test_a_token_in_two_places_or_in_no_readable_file_is_2(signoff, env):
     ran = await signoff("jobs", "list", "--token-file", "missing")
-    assert (ran.status, "give one of them" in ran.err) == (1, True)
+    assert (ran.status, "give one of them" in ran.err) == (2, True)
     env["SIGNOFF_TOKEN"] = None
     ran = await signoff("jobs", "list", "--token-file", "missing")
-    assert (ran.status, "missing" in ran.err) == (1, True)
+    assert (ran.status, "missing" in ran.err) == (2, True)
 
 
-async def test_a_jobstore_out_of_reach_is_1(signoff, jobstore_server):
+async def test_a_jobstore_out_of_reach_is_4(signoff, jobstore_server):
     await jobstore_server.stop()
     ran = await signoff("jobs", "list")
-    assert (ran.status, "signoff doctor" in ran.err) == (1, True)
+    assert (ran.status, "signoff doctor" in ran.err) == (4, True)
 
 
 async def test_without_an_address_it_says_how_to_get_one(signoff, env):
     env["SIGNOFF_JOBSTORE"] = None
     ran = await signoff("jobs", "list")
-    assert (ran.status, "signoff up" in ran.err) == (1, True)
+    assert (ran.status, "signoff up" in ran.err) == (2, True)
 
 
 @pytest.mark.parametrize("way", ["default", "option", "environment"])
@@ -414,9 +423,9 @@ async def test_the_endpoints_file_says_where_the_system_is(signoff, env, jobstor
     assert ran.status == 0, ran.err
 
 
-async def test_an_endpoints_file_that_is_not_there_is_1(signoff):
+async def test_an_endpoints_file_that_is_not_there_is_2(signoff):
     ran = await signoff("jobs", "list", "--endpoints", "missing.json")
-    assert (ran.status, "missing.json" in ran.err) == (1, True)
+    assert (ran.status, "missing.json" in ran.err) == (2, True)
 
 
 async def test_the_token_of_the_local_stack_is_for_no_other_jobstore(signoff, env, jobstore, tmp_path):
@@ -424,7 +433,7 @@ async def test_the_token_of_the_local_stack_is_for_no_other_jobstore(signoff, en
     file.parent.mkdir()
     file.write_text(json.dumps({"grpc": "127.0.0.1:1", "token": env["SIGNOFF_TOKEN"]}))
     env["SIGNOFF_TOKEN"] = None
-    assert (await signoff("jobs", "list")).status == 1
+    assert (await signoff("jobs", "list")).status == 3
     assert not jobstore.requests
 
 
@@ -438,8 +447,8 @@ async def test_a_token_goes_to_no_jobstore_that_only_a_folder_names(
     file.write_text(json.dumps({"grpc": jobstore_server.address, **own}))
     env["SIGNOFF_JOBSTORE"] = None
     ran = await signoff("jobs", "list", "--json")
-    assert (ran.status, jobstore.requests) == (1, [])
-    assert json.loads(ran.err)["error"]["code"] == "token_for_another"
+    assert (ran.status, jobstore.requests) == (2, [])
+    assert json.loads(ran.err)["code"] == "token_for_another"
     assert jobstore_server.address in ran.err
     assert (await signoff("jobs", "list", "--endpoints", str(file))).status == 0, "both were named"
 
@@ -505,3 +514,26 @@ async def test_jobs_are_counted_by_status(signoff, jobstore):
     (asked,) = jobstore.asked(jobs_pb.CountJobsRequest)
     assert (asked.filter.tenant, asked.filter.text) == ("press", "sea")
     assert (await signoff("jobs", "count", "--json")).json["counts"] == {"ASSIGNED": 10_000, "FAILED": 7}
+
+
+async def test_an_error_as_json_names_the_field_and_whether_it_may_be_asked_again(signoff, jobstore):
+    await jobstore.add(poem())
+    jobstore.refusals["ExecuteJob"] = Refusal(
+        StatusCode.INVALID_ARGUMENT, "invalid_request", "is no UUID", "execution_id"
+    )
+    ran = await signoff("jobs", "execute", "poem", "--json")
+    told = json.loads(ran.err)
+    assert (ran.status, told["status"], told["retryable"]) == (3, 422, False)
+    assert told["errors"] == [{"parameter": "execution_id", "message": "is no UUID"}]
+    jobstore.refusals["ExecuteJob"] = Refusal(StatusCode.UNAVAILABLE, "of_tomorrow", "later")
+    ran = await signoff("jobs", "execute", "poem", "--json")
+    told = json.loads(ran.err)
+    assert (ran.status, told["status"], told["retryable"], told["code"]) == (4, 503, True, "of_tomorrow")
+
+
+async def test_a_variable_that_nothing_reads_is_named_once(signoff, env):
+    env["SIGNOFF_JOBSTOR"] = "localhost:1"
+    env["SIGNOFF_AGENT_KEY"] = env["SIGNOFF_LEASE_S"] = "9"
+    ran = await signoff("jobs", "list")
+    told = "warning: nothing reads the variables SIGNOFF_JOBSTOR (is SIGNOFF_JOBSTORE meant?)\n"
+    assert (ran.status, ran.err) == (0, told)

@@ -14,4 +14,4 @@ async def test_it_prints_a_link_with_a_code_behind_the_hash(signoff, env, jobsto
 
 async def test_without_the_consoles_address_it_says_how_to_give_one(signoff, jobstore):
     ran = await signoff("login-link")
-    assert (ran.status, "--http" in ran.err, jobstore.login_codes) == (1, True, [])
+    assert (ran.status, "--http" in ran.err, jobstore.login_codes) == (2, True, [])

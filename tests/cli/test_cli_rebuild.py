@@ -95,21 +95,21 @@ async def test_an_older_copy_is_1_and_says_where_it_ends(signoff, urls):
     assert "  rebuilt  " not in ran.out
 
 
-async def test_a_database_that_is_not_there_or_not_empty_is_1_and_says_so(signoff, urls, env):
+async def test_a_database_that_is_not_there_or_not_empty_ends_the_command_and_says_so(signoff, urls, env):
     env["SIGNOFF_SECRETS"] = SECRET
     given = ["--database-url", f"{urls[0]}_missing"]
     ran = await signoff("verify", *given, "--live", urls[1], "--json")
-    assert (ran.status, "does not exist" in ran.err) == (1, True)
+    assert (ran.status, "does not exist" in ran.err) == (4, True)
     ran = await signoff("rebuild", *given, "--kafka", "127.0.0.1:1")
-    assert (ran.status, ran.out, "does not exist" in ran.err) == (1, "", True)
+    assert (ran.status, ran.out, "does not exist" in ran.err) == (4, "", True)
     await add_agent(urls[0], "one")
     ran = await signoff("rebuild", "--database-url", urls[0], "--kafka", "127.0.0.1:1", "--json")
-    assert (ran.status, ran.out, "database_not_empty" in ran.err) == (1, "", True)
+    assert (ran.status, ran.out, "database_not_empty" in ran.err) == (3, "", True)
 
 
 async def test_without_a_key_of_facts_nothing_is_rebuilt(signoff, urls):
     ran = await signoff("rebuild", "--database-url", urls[0], "--kafka", "127.0.0.1:1", "--json")
-    assert (ran.status, ran.out, "no_fact_keys" in ran.err, "SIGNOFF_FACT_KEYS" in ran.err) == (1, "", True, True)
+    assert (ran.status, ran.out, "no_fact_keys" in ran.err, "SIGNOFF_FACT_KEYS" in ran.err) == (2, "", True, True)
 
 
 async def test_what_nobody_vouches_for_is_left_out_and_told(signoff, urls, env, kafka):
@@ -150,8 +150,8 @@ async def test_a_batch_that_nobody_can_read_ends_neither_rebuild_nor_verify(sign
 async def test_without_a_broker_or_a_live_database_nothing_is_done(signoff, urls, env):
     env["SIGNOFF_FACT_KEYS"] = SECRET
     away = await signoff("rebuild", "--database-url", urls[0], "--kafka", "127.0.0.1:1", "--json")
-    assert (away.status, away.out, "kafka_unavailable" in away.err) == (1, "", True)
+    assert (away.status, away.out, "kafka_unavailable" in away.err) == (4, "", True)
     unknown = await signoff("rebuild", "--database-url", urls[0])
-    assert (unknown.status, unknown.out, "--kafka" in unknown.err) == (1, "", True)
+    assert (unknown.status, unknown.out, "--kafka" in unknown.err) == (2, "", True)
     no_live = await signoff("verify", "--database-url", urls[0])
-    assert (no_live.status, no_live.out, "--live" in no_live.err) == (1, "", True)
+    assert (no_live.status, no_live.out, "--live" in no_live.err) == (2, "", True)

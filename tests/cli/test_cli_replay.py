@@ -178,7 +178,7 @@ async def test_nothing_to_publish_is_not_asked_about(replay):
 @pytest.mark.parametrize("topic", sorted(name for name, topic in TOPICS.items() if topic.dlq is None))
 async def test_facts_and_dead_letters_are_never_published_again(replay, topic):
     ran = await replay(topic, "--publish", "--yes")
-    assert (ran.status, ran.out) == (1, "")
+    assert (ran.status, ran.out) == (2, "")
     assert "never published again" in ran.err
 
 
@@ -228,16 +228,16 @@ async def test_bad_usage_is_2_and_says_what_is_wrong(replay, arguments, says):
     assert says in ran.err
 
 
-async def test_a_partition_that_is_not_there_is_1(replay):
+async def test_a_partition_that_is_not_there_is_2(replay):
     ran = await replay(TOPIC, "--partition", "99")
-    assert (ran.status, "partitions 0 to 7" in ran.err) == (1, True)
+    assert (ran.status, "partitions 0 to 7" in ran.err) == (2, True)
 
 
-async def test_a_broker_out_of_reach_or_unknown_is_1(signoff):
+async def test_a_broker_out_of_reach_is_4_and_an_unknown_one_2(signoff):
     away = await signoff("replay", TOPIC, "--kafka", "127.0.0.1:1", "--json")
-    assert (away.status, "kafka_unavailable" in away.err) == (1, True)
+    assert (away.status, "kafka_unavailable" in away.err) == (4, True)
     unknown = await signoff("replay", TOPIC)
-    assert (unknown.status, "--kafka" in unknown.err) == (1, True)
+    assert (unknown.status, "--kafka" in unknown.err) == (2, True)
 
 
 LETTERS = ["--from-offset", "2", "--to-offset", "9", "--code", "unknown_job", "--job", "poem"]

@@ -288,7 +288,7 @@ WRONG = [["jobs", "lst"], ["jobs", "list", "--limit", "x"], ["jobs", "list", "--
 @pytest.mark.parametrize("arguments", [*([*wrong, "--json"] for wrong in WRONG), ["--json", "jobs", "list"]])
 async def test_wrong_usage_is_told_as_json_where_json_is_asked_for(signoff, arguments):
     ran = await signoff(*arguments)
-    assert (ran.status, json.loads(ran.err)["error"]["code"]) == (2, "usage")
+    assert (ran.status, json.loads(ran.err)["code"]) == (2, "usage")
 
 
 async def test_wrong_usage_is_told_as_text_elsewhere(signoff):

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from cli.errors import ExitStatus, build_problem
 from cli.plain_values import PlainGroup
 from contracts.errors import ErrorCode
 
@@ -109,8 +110,8 @@ def _telling_usage_as_json(words: Sequence[str]) -> Iterator[None]:
     except USAGE_ERROR as error:
         if "--json" not in words:
             raise
-        document = {"error": {"code": ErrorCode.USAGE, "message": error.format_message()}}
-        sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
+        problem = build_problem(error.format_message(), ErrorCode.USAGE, ExitStatus.USAGE)
+        sys.stderr.write(json.dumps(problem, ensure_ascii=False) + "\n")
         raise typer.Exit(error.exit_code) from None
 
 

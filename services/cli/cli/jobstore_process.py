@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from cli.errors import CommandError
+from cli.errors import CommandError, ExitStatus, find_exit_status
 from contracts.errors import ErrorCode
 from contracts.topic_prefix import TOPIC_PREFIX
 
@@ -41,8 +41,8 @@ async def run(module: str, settings: Mapping[str, str]) -> AsyncGenerator[dict[s
             process.terminate()
         await process.wait()
     if error := last.get("error"):
-        raise CommandError(error["message"], code=error["code"])
+        raise CommandError(error["message"], code=error["code"], status=find_exit_status(error["code"]))
     if "ok" not in last:
         command = f"{sys.executable} -m jobstore.recovery.{module}"
         message = f"`{command}` said nothing of how it ended; is the jobstore installed here?"
-        raise CommandError(message, code=ErrorCode.NO_RESULT)
+        raise CommandError(message, code=ErrorCode.NO_RESULT, status=ExitStatus.OUT_OF_REACH)

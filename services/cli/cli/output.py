@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from cli.errors import ExitStatus, build_problem
 from cli.short_ids import find_short_ends
 from cli.terminal import Styled, cut, render_line, render_list, render_table, replace_line
 from contracts.errors import ErrorCode
@@ -232,9 +233,18 @@ class Output:
         )
         _write(sys.stdout, text)
 
-    def print_error(self, message: str, code: str) -> None:
-        """Print why the command failed, on standard error."""
-        self.print_aside({"error": {"code": code, "message": message}}, Styled(f"error: {message}", "red"))
+    def print_error(
+        self,
+        message: str,
+        code: str,
+        status: ExitStatus,
+        *,
+        grpc_status: str = "",
+        fields: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Print why the command failed, on standard error: as a problem with --json."""
+        problem = build_problem(message, code, status, grpc_status=grpc_status, fields=dict(fields))
+        self.print_aside(problem, Styled(f"error: {message}", "red"))
 
     def print_warnings(self, warnings: Sequence[CriterionWarning]) -> None:
         """Print what is ambiguous, on standard error."""

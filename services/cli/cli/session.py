@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 import typer
 
 from cli.config import Target, find_target, read_token
-from cli.errors import CommandError
+from cli.errors import CommandError, ExitStatus, find_exit_status
 from cli.output import Output
 from cli.plain_values import DefaultGroup, PlainCommand, PlainGroup
+from cli.terminal import Styled
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.client.records import read_record
 from contracts.errors import ErrorCode
-from servicekit.errors import SignoffError
+from servicekit.errors import SignoffError, TransientError
+from servicekit.process.variables import describe_unknown
 
 if TYPE_CHECKING:
     from contracts.resources import Execution, Job
@@ -212,23 +214,37 @@ def _run(
     function: Callable[..., Coroutine[Any, Any, None]], connection: dict[str, Any], options: dict[str, Any]
 ) -> None:
     out = Output(as_json=connection["as_json"], plain=connection["plain"])
+    if unknown := describe_unknown(os.environ):
+        out.print_aside({"warning": {"message": unknown}}, Styled(f"warning: {unknown}", "yellow"))
     try:
         asyncio.run(_cancel_at_sigterm(function(_open_session(**connection), **options)))
     except CommandError as error:
-        out.print_error(str(error), error.code)
+        status = error.status
+        out.print_error(str(error), error.code, status)
     except JobStoreError as error:
-        out.print_error(_explain(error), error.code)
+        grpc_status = error.grpc_status.name
+        status = find_exit_status(error.code, grpc_status)
+        out.print_error(_explain(error), error.code, status, grpc_status=grpc_status, fields=error.fields)
     except SignoffError as error:
-        out.print_error(str(error), error.code)
+        status = _find_status(error)
+        out.print_error(str(error), error.code, status)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except asyncio.CancelledError:
         raise typer.Exit(TERMINATED) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: say nothing at exit either
+        status = ExitStatus.NOT_MET
     else:
         return
-    raise typer.Exit(1)
+    raise typer.Exit(status)
+
+
+def _find_status(error: SignoffError) -> ExitStatus:
+    """Return the exit status of an error of a part that the command has called itself, or of its settings."""
+    if error.code == ErrorCode.BAD_SETTINGS:
+        return ExitStatus.USAGE
+    return ExitStatus.OUT_OF_REACH if isinstance(error, TransientError) else ExitStatus.REFUSED
 
 
 async def _cancel_at_sigterm(running: Coroutine[Any, Any, None]) -> None:

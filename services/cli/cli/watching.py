@@ -7,9 +7,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 
-import typer
-
-from cli.errors import CommandError
+from cli.errors import CommandError, ExitStatus
 from cli.session import Session
 from cli.terminal import Styled
 from contracts.client import JobStoreClient
@@ -34,9 +32,18 @@ async def watch_transitions(jobstore: JobStoreClient, job_id: str, *, after_vers
 
 
 async def show_until_rest(
-    cli: Session, jobstore: JobStoreClient, job_id: str, *, after_version: int = 0, timeout_s: float | None = None
+    cli: Session,
+    jobstore: JobStoreClient,
+    job_id: str,
+    *,
+    after_version: int = 0,
+    timeout_s: float | None = None,
+    only_end: bool = False,
 ) -> None:
-    """Show the transitions of a job until it rests; the command succeeds only if the job is COMPLETED then."""
+    """Show the transitions of a job until it rests; the command succeeds only if the job is COMPLETED then.
+
+    `only_end`: as JSON nothing but the job is printed, as it ended.
+    """
     try:
         with told_that_it_goes_on(cli, {"job_id": job_id}, f"signoff jobs watch {job_id}"):
             async with asyncio.timeout(timeout_s):
@@ -44,11 +51,17 @@ async def show_until_rest(
                 logs = watch_transitions(jobstore, job_id, after_version=after_version)
                 async with aclosing(logs):
                     async for log in logs:
-                        cli.out.show_log(log)
+                        if not (only_end and cli.out.as_json):
+                            cli.out.show_log(log)
     except TimeoutError:
         job = await jobstore.get_job(job_id)
-        raise CommandError(f"{job_id} is still {job.status} after {timeout_s} s", code=ErrorCode.TIMEOUT) from None
-    succeed_if_completed(cli, await jobstore.get_job(job_id))
+        raise CommandError(
+            f"{job_id} is still {job.status} after {timeout_s} s", code=ErrorCode.TIMEOUT, status=ExitStatus.NOT_MET
+        ) from None
+    job = await jobstore.get_job(job_id)
+    if only_end:
+        cli.out.print_json(job)
+    succeed_if_completed(job)
 
 
 @contextmanager
@@ -65,8 +78,8 @@ def told_that_it_goes_on(cli: Session, named: dict[str, str], again: str) -> Ite
         raise
 
 
-def succeed_if_completed(cli: Session, job: Job) -> None:
+def succeed_if_completed(job: Job) -> None:
     """End the command with status 1 unless the job is COMPLETED."""
     if job.status is not JobStatus.COMPLETED:
-        cli.out.print_error(f"{job.id} is {job.status}", ErrorCode.NOT_COMPLETED)
-        raise typer.Exit(1)
+        message = f"{job.id} is {job.status}"
+        raise CommandError(message, code=ErrorCode.NOT_COMPLETED, status=ExitStatus.NOT_MET)

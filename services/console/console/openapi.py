@@ -18,6 +18,7 @@ _EVERYWHERE = {
 }
 _WITH_BODY = {
     "400": "The body is not JSON",
+    "404": "What the address or the body names is not there; `code` says what",
     "409": "Contradicts what stands; `code` says what",
     "413": "The body is too large",
     "415": "The body is not application/json",

@@ -72,7 +72,7 @@ async def test_an_agent_is_meant_by_its_name_wherever_one_is_named(signoff, jobs
     assert assigned.json["agent_id"] == DRAFTER
     jobstore.add_agent(NewAgent(id="another", name="Writer", url="http://127.0.0.1:1/"))
     ran = await signoff("agents", "get", "Writer", "--json")
-    assert (ran.status, "ambiguous_id" in ran.err) == (1, True)
+    assert (ran.status, "ambiguous_id" in ran.err) == (2, True)
 
 
 async def test_an_id_wins_over_a_name(signoff, jobstore):

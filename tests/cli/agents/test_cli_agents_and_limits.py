@@ -24,7 +24,7 @@ async def test_an_agent_is_created_changed_and_disabled(signoff):
     assert (await signoff("agents", "disable", "writer", "--json")).json["enabled"] is False
     assert (await signoff("agents", "update", "writer", "--enabled", "--json")).json["enabled"] is True
     assert "Author" in (await signoff("agents", "list")).out
-    assert (await signoff("agents", "get", "nobody")).status == 1
+    assert (await signoff("agents", "get", "nobody")).status == 3
     assert (await signoff("agents", "create", "--name", "x", "--url", "ftp://x")).status == 2
     for command in (("create", "--name", "x", "--url", url), ("update", "writer")):
         refused = await signoff("agents", *command, "--protocol", "a2a")
@@ -53,7 +53,7 @@ async def test_an_agent_is_paused_and_resumed(signoff):
     assert (await signoff("agents", "pause", "writer", "--json")).json["paused"] is True
     assert "paused" in (await signoff("agents", "list")).out
     assert (await signoff("agents", "resume", "writer", "--json")).json["paused"] is False
-    assert (await signoff("agents", "pause", "nobody")).status == 1
+    assert (await signoff("agents", "pause", "nobody")).status == 3
 
 
 async def test_an_agent_is_said_to_be_deterministic(signoff):
@@ -95,14 +95,14 @@ async def test_limits_are_set_replaced_paused_and_removed(signoff):
     assert "5 in 60 s" in (await signoff("limits", "list")).out
     assert (await signoff("limits", "get", "tenant:a", "--json")).json["rate"] == 5
     missed = await signoff("limits", "get", "tenant:other", "--json")
-    assert (missed.status, json.loads(missed.err)["error"]["code"]) == (1, "unknown_limit")
+    assert (missed.status, json.loads(missed.err)["code"]) == (3, "unknown_limit")
     assert (await signoff("limits", "resume", "tenant:a", "--json")).json["paused"] is False
     replaced = (await signoff("limits", "set", "tenant:a", "--paused", "--json")).json
     assert (replaced["concurrency"], replaced["paused"]) == (None, True)
     assert (await signoff("limits", "remove", "tenant:a")).status == 0
     assert (await signoff("limits", "list", "--json")).json == {"items": []}
     again = await signoff("limits", "remove", "tenant:a", "--json")
-    assert (again.status, json.loads(again.err)["error"]["code"]) == (1, "unknown_limit")
+    assert (again.status, json.loads(again.err)["code"]) == (3, "unknown_limit")
     assert (await signoff("limits", "set", "tenant:a", "--rate", "0")).status == 2
 
 

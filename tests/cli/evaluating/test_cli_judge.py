@@ -87,8 +87,8 @@ async def test_what_was_not_judged_and_what_was_skipped_is_told(signoff, cases, 
 
 async def test_a_bad_file_ends_the_command_and_nobody_is_asked(signoff, cases, judge):
     ran = await signoff("judge", "evaluate", str(cases({}, "{")), "--json")
-    assert ran.status == 1
-    assert json.loads(ran.err)["error"]["code"] == "bad_cases"
+    assert ran.status == 2
+    assert json.loads(ran.err)["code"] == "bad_cases"
     assert judge.asked == []
 
 
@@ -134,7 +134,7 @@ async def test_the_page_needs_nothing_else_and_nothing_in_it_is_markup(signoff, 
 
 async def test_a_page_that_cannot_be_written_costs_nothing(signoff, cases, judge):
     ran = await signoff("judge", "evaluate", str(cases({})), "--html", "no/such/folder/page.html")
-    assert ran.status == 1
+    assert ran.status == 2
     assert "page.html cannot be written: No such file or directory" in ran.err
     assert judge.asked == []
 
@@ -166,7 +166,7 @@ async def test_an_import_replaces_no_file(signoff, tmp_path):
     source.write_text("{}\n")
     (tmp_path / "own.jsonl").write_text("mine")
     ran = await signoff("judge", "import", str(source), "--output", "own.jsonl")
-    assert (ran.status, (tmp_path / "own.jsonl").read_text()) == (1, "mine")
+    assert (ran.status, (tmp_path / "own.jsonl").read_text()) == (2, "mine")
     assert "own.jsonl: File exists" in ran.err
 
 
@@ -174,5 +174,5 @@ async def test_a_file_of_another_tool_is_told_where_to_go(signoff, tmp_path):
     source = tmp_path / "samples.jsonl"
     source.write_text('{"input": "2 + 2?", "ideal": "4"}\n')
     ran = await signoff("judge", "evaluate", str(source))
-    assert ran.status == 1
+    assert ran.status == 2
     assert "looks like a case of OpenAI Evals: `signoff judge import` makes cases of it" in ran.err

@@ -60,7 +60,7 @@ async def test_a_golden_set_is_set_written_and_must_be_passed(signoff, jobstore,
         (tmp_path / "report.json").write_text(none)
         assert "is no report" in (await signoff("judges", "promote", "strict", "1", "--report", "report.json")).err
     assert "cannot be read" in (await signoff("judges", "golden", "strict", "--set", "none.jsonl")).err
-    assert (await signoff("judges", "golden", "unknown", "--json")).status == 1
+    assert (await signoff("judges", "golden", "unknown", "--json")).status == 3
     for alone in (("--least", "0.5"), ("--flips-max", "0.5"), ("--note", "why")):
         assert "belongs to the cases that --set gives" in (await signoff("judges", "golden", "strict", *alone)).err
     both = await signoff("judges", "golden", "strict", "--set", "cases.jsonl", "--remove")
@@ -98,7 +98,7 @@ async def test_a_policy_is_read_from_what_was_shown(signoff, tmp_path):
     named = await signoff("judges", "set", "mild", "--file", str(file), "--json")
     assert (named.json["name"], named.json["version"]) == ("mild", 1)
     conflict = await signoff("judges", "set", "--file", str(file), "--expected-version", "1", "--json")
-    assert conflict.status == 1
+    assert conflict.status == 3
     assert "judge_policy_conflict" in conflict.err
     for wrong in ("[]", "nonsense"):
         file.write_text(wrong)
@@ -123,7 +123,7 @@ async def test_two_versions_are_compared(signoff):
     assert [line for line in lines if '"model"' in line] == ['-          "model": "a",', '+          "model": "b",']
     assert (await signoff("judges", "diff", "strict", "1", "--json")).json["after"]["version"] == 2
     assert "say the same" in (await signoff("judges", "diff", "strict", "1", "1")).out
-    assert (await signoff("judges", "diff", "strict", "7")).status == 1
+    assert (await signoff("judges", "diff", "strict", "7")).status == 3
 
 
 async def test_policies_and_validators_are_listed(signoff, jobstore):
@@ -146,10 +146,10 @@ async def test_criteria_are_kept_by_name_and_linted(signoff, tmp_path):
     assert "  never: Is rude" in shown.out.splitlines()
     old = await signoff("criteria", "show", "house", "--version", "1", "--json")
     assert old.json["acceptance_criteria"] == "Says red\nMust not be rude"
-    assert (await signoff("criteria", "show", "house", "--version", "9")).status == 1
+    assert (await signoff("criteria", "show", "house", "--version", "9")).status == 3
     assert "house" in (await signoff("criteria", "list")).out
     assert "house: retired" in (await signoff("criteria", "retire", "house", "--reason", "too strict")).out
-    assert (await signoff("criteria", "retire", "unknown", "--json")).status == 1
+    assert (await signoff("criteria", "retire", "unknown", "--json")).status == 3
     assert (await signoff("criteria", "lint", "--file", str(file))).status == 0
     assert (await signoff("criteria", "lint", "--criteria", "Must not be rude", "--json")).status == 1
     noted = await signoff("criteria", "lint", "--criteria", "Is written in French")
@@ -168,5 +168,5 @@ async def test_no_judge_is_paid_where_a_later_policy_is_not_there(signoff, jobst
     (tmp_path / "cases.jsonl").write_text(json.dumps(case) + "\n")
     policies = ("--policy", "default", "--policy", "strict@1", "--policy", second)
     ran = await signoff("judge", "evaluate", "cases.jsonl", *policies, "--json")
-    assert (ran.status, json.loads(ran.err)["error"]["code"]) == (1, "unknown_judge_policy")
+    assert (ran.status, json.loads(ran.err)["code"]) == (3, "unknown_judge_policy")
     assert jobstore.asked(judging_pb.CreateJudgingsRequest) == []

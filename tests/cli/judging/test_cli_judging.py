@@ -98,7 +98,7 @@ async def test_a_draft_is_run_over_the_last_results_as_a_shadow(signoff, jobstor
     assert (in_part.status, "1 REFUSED" in in_part.out, "1 flip" in in_part.out) == (1, True, True)
     jobstore.jobs.clear()
     none = await signoff("judge", "draft", "--criteria", "sky", "--yes", "--json")
-    assert (none.status, json.loads(none.err)["error"]["code"]) == (1, "nothing_matches")
+    assert (none.status, json.loads(none.err)["code"]) == (3, "nothing_matches")
 
 
 async def test_a_report_says_what_flips_and_why(signoff):

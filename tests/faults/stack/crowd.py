@@ -351,12 +351,12 @@ class Crowd:
         if process.returncode == 0:
             return said.decode()
         try:
-            error = json.loads(wrong.decode().splitlines()[-1])["error"]
+            error = json.loads(wrong.decode().splitlines()[-1])
         except (ValueError, LookupError, TypeError):
             self.odd.append(f"{arguments[0]} {arguments[1]}: {wrong.decode()[-300:]}")
             raise TransientError(wrong.decode()[-300:]) from None
         if error["code"] in _CLI_AGAIN or error["code"].startswith("database_"):
-            raise TransientError(error["message"])
+            raise TransientError(error["detail"])
         raise RefusedError(error["code"])
 
     async def _rest(self, method: str, path: str, **arguments: Any) -> Any:

@@ -139,7 +139,7 @@ async def test_a_malformed_resource_is_told_by_the_fields_of_the_request(jobs: A
         await jobs.CreateJob(request, metadata=ADMINISTRATOR)
     wrong = details_of(failed.value)["BadRequest"].field_violations
     assert {(each.field, each.description) for each in wrong} == {
-        ("job.title", "must not be empty"),
+        ("job.title", "must be given"),
         ("job.priority", "must be at most 9"),
     }
 

@@ -350,7 +350,7 @@ async def test_a_job_is_judged_by_what_was_current_when_it_was_asked_for(
     name = named()
     policy = {"judge": name, "criteria_set": name}
     call = jobs.CreateJob(create(policy=policy), metadata=ADMINISTRATOR)
-    assert (await refused(call))[:2] == (Status.INVALID_ARGUMENT, "unknown_judge_policy")
+    assert (await refused(call))[:2] == (Status.NOT_FOUND, "unknown_judge_policy")
     await put(judges, name)
     call = jobs.CreateJob(create(policy=policy), metadata=ADMINISTRATOR)
     assert (await refused(call))[1] == "unknown_criteria_set"

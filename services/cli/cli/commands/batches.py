@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.commands.jobs import PageSize, PageToken
+from cli.errors import ExitStatus
 from cli.options import read_json_file
 from cli.parameters.job_filter import make_checked_filter, with_filter
 from cli.parameters.lookups import BatchId, complete_jobs, find_batch_id, find_job_ids
@@ -127,7 +128,7 @@ async def retry(
 
 def _exit_unless(is_good: bool) -> None:
     if not is_good:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.NOT_MET)
 
 
 def _validate_new_jobs(value: Any) -> "list[NewJob]":

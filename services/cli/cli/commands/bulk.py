@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.commands.jobs import PageSize, PageToken
+from cli.errors import ExitStatus
 from cli.options import validate_model
 from cli.parameters.job_filter import make_checked_filter, read_conditions
 from cli.parameters.lookups import (
@@ -223,7 +224,7 @@ async def make_operation(
         if how.wait and then is not None:
             await then(jobstore, str(made.id))
     if how.wait and not has_completed(made):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.NOT_MET)
 
 
 def _name_basis(kind: OperationKind, judge: str | None) -> str:

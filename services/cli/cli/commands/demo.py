@@ -13,7 +13,7 @@ import typer
 from cli.commands.up import show_message
 from cli.config import DATA_DIR, Target, read_endpoints
 from cli.demo_jobs import DemoJob, make_demo_jobs
-from cli.errors import CommandError
+from cli.errors import CommandError, ExitStatus
 from cli.output import style_status
 from cli.session import Session, command, connect, make_app, make_login_link
 from contracts.client import JobStoreClient, JobStoreError
@@ -52,13 +52,16 @@ async def demo(
                 async with asyncio.timeout(timeout_s):
                     submissions = await _run(cli, jobstore, target, jobs)
             except TimeoutError:
-                raise CommandError(f"not all jobs ended within {timeout_s:g} s; `signoff doctor` may say why") from None
+                raise CommandError(
+                    f"not all jobs ended within {timeout_s:g} s; `signoff doctor` may say why",
+                    status=ExitStatus.NOT_MET,
+                ) from None
             ended = [await jobstore.get_job(str(job.job.id)) for job in jobs]
         _show_summary(cli, jobs, ended, submissions)
         link = await make_login_link(target) if target.http and not is_own else None
         _show_next_steps(cli, target, data_dir, jobs, link, is_own=is_own)
     if any(job.status is not demo.ends for job, demo in zip(ended, jobs, strict=True)):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.NOT_MET)
 
 
 @asynccontextmanager
@@ -92,7 +95,7 @@ async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Targ
                 cli.out.print_line("stopping the stack")
                 await stack.stop()
     except StackError as error:
-        raise CommandError(str(error), code=ErrorCode.STACK) from error
+        raise CommandError(str(error), code=ErrorCode.STACK, status=ExitStatus.OUT_OF_REACH) from error
 
 
 async def _is_serving(target: Target) -> bool:

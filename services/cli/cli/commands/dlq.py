@@ -7,7 +7,7 @@ import typer
 from cli import topic_records
 from cli.commands.jobs import PageSize, PageToken
 from cli.commands.replay import parse_execution_id
-from cli.errors import CommandError
+from cli.errors import CommandError, ExitStatus
 from cli.options import validate_model
 from cli.parameters.lookups import complete_jobs
 from cli.session import Session, command, make_app, with_options
@@ -105,7 +105,7 @@ async def _resolve(
             count = (await _resolve_pages(jobstore, asked | {"dry_run": True}))["letters"]
             question = f"Publish {count} again to {topic.name}?" if outcome is LetterOutcome.REDRIVEN else None
             if count and not typer.confirm(question or f"Discard {count} dead letters of {topic.name}?", err=True):
-                raise CommandError("nothing was done", code=ErrorCode.NOT_CONFIRMED)
+                raise CommandError("nothing was done", code=ErrorCode.NOT_CONFIRMED, status=ExitStatus.NOT_MET)
         return await _resolve_pages(jobstore, asked)
 
 

@@ -3,6 +3,7 @@
 import typer
 
 from cli import doctor_checks
+from cli.errors import ExitStatus
 from cli.session import Session, command, make_app
 from cli.terminal import Styled
 
@@ -27,4 +28,4 @@ async def doctor(cli: Session) -> None:
     told = "all is well" if is_well else f"{failed} of {len(checks)} checks failed"
     cli.out.print_line(told + (f"; warnings: {warned}" if warned else ""))
     if not is_well:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.NOT_MET)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.commands import job_views
-from cli.errors import CommandError
+from cli.errors import CommandError, find_exit_status
 from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
 from cli.parameters.job_filter import make_filter, with_filter
 from cli.parameters.lookups import AgentId, JobId, OptionalJobId, complete_agents, find_agent_id, find_job, find_job_id
@@ -116,7 +116,9 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
                 await jobstore.execute_job(job.id)
             except JobStoreError as error:
                 message = f"the job {job.id} was created, and is not executed: {error.message}"
-                raise CommandError(message, code=error.code) from None
+                raise CommandError(
+                    message, code=error.code, status=find_exit_status(error.code, error.grpc_status.name)
+                ) from None
             await _show(cli, jobstore, job.id, job.version, wait=wait, timeout_s=timeout_s)
         else:
             await cli.show_job(jobstore, job)
@@ -353,9 +355,9 @@ async def _show(
         await cli.show_job(jobstore, job)
     elif job.version == before and job.status in RESTING:  # that execution was requested before, and is over
         await cli.show_job(jobstore, job)
-        succeed_if_completed(cli, job)
+        succeed_if_completed(job)
     else:
-        await show_until_rest(cli, jobstore, job.id, after_version=before, timeout_s=timeout_s)
+        await show_until_rest(cli, jobstore, job.id, after_version=before, timeout_s=timeout_s, only_end=True)
 
 
 def _require_object(value: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from cli import topic_records
-from cli.errors import CommandError
+from cli.errors import CommandError, ExitStatus
 from cli.fact_key_settings import HOW_TO_GIVE, describe_unread, find_fact_keys
 from cli.options import parse_past_time
 from cli.output import format_time
@@ -165,7 +165,7 @@ async def _is_confirmed(cli: Session, selection: Selection, selected: AsyncItera
     async for record in selected:
         count += not record.is_replay
     if count and not typer.confirm(f"Publish {count} records again to {selection.topic.name}?", err=True):
-        raise CommandError("nothing was published", code=ErrorCode.NOT_CONFIRMED)
+        raise CommandError("nothing was published", code=ErrorCode.NOT_CONFIRMED, status=ExitStatus.NOT_MET)
     if not count:
         _show_counts(cli, 0, 0)
     return bool(count)

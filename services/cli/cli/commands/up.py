@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.config import DATA_DIR, read_endpoints
+from cli.errors import ExitStatus
 from cli.session import Session, command, make_app, make_login_link
 
 app = make_app()
@@ -55,7 +56,7 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
     finally:
         welcoming.cancel()
     if status:
-        raise typer.Exit(status)
+        raise typer.Exit(ExitStatus.NOT_MET)
 
 
 def show_message(cli: Session, message: str) -> None:

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Final
 from uuid import UUID
 
-from cli.errors import CommandError
+from cli.errors import CommandError, ExitStatus
 from cli.evaluating.run import JudgeCases
 from cli.options import validate_model
 from contracts.client import JobStoreClient
@@ -70,7 +70,7 @@ async def _make(jobstore: JobStoreClient, new: NewJudgings) -> list[Judging]:
         token = following or None
     if len(made) != len(new.cases):
         message = f"{len(new.cases)} judgings were asked for, and {len(made)} came back: are they older than a day?"
-        raise CommandError(message, code=ErrorCode.JUDGINGS_LOST)
+        raise CommandError(message, code=ErrorCode.JUDGINGS_LOST, status=ExitStatus.NOT_MET)
     return sorted(made, key=lambda one: one.item)
 
 

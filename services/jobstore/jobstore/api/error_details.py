@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import grpc
-from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
@@ -44,11 +43,9 @@ def make_details(
         delay = Duration()
         delay.FromMilliseconds(round((retry_after_s or RETRY_AFTER_S) * 1_000))
         details.append(RetryInfo(retry_delay=delay))
-    packed = []
+    told = Status(code=status.value[0], message=message[:MESSAGE_MAX_CHARS])
     for detail in details:
-        packed.append(AnyMessage())
-        packed[-1].Pack(detail)
-    told = Status(code=status.value[0], message=message[:MESSAGE_MAX_CHARS], details=packed)
+        told.details.add().Pack(detail)
     return bytes(told.SerializeToString())
 
 

@@ -41,7 +41,14 @@ _STATES = {
     pb.LEASE_STATE_CANCELLED: LeaseState.CANCELLED,
 }
 #: Statuses of a call that can never succeed; all others are waited out.
-_PERMANENT = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION})
+_PERMANENT = frozenset(
+    {
+        grpc.StatusCode.ALREADY_EXISTS,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.NOT_FOUND,
+    }
+)
 
 
 @contextlib.contextmanager

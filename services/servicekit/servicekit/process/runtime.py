@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import math
+import os
 import resource
 import signal
 import time
@@ -18,6 +19,7 @@ from servicekit.kafka.commit_patch import commit_as_member_alone
 from servicekit.kafka.uvloop_patch import survive_lost_connections
 from servicekit.process import logs
 from servicekit.process.grpc_patch import take_all_events
+from servicekit.process.variables import describe_unknown
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,8 @@ class Stop(asyncio.Event):
 def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]], *, log_level: str) -> None:
     """Run `main` until it returns; SIGTERM and SIGINT set its event. An error ends the process with status 1."""
     logs.configure(service, log_level)
+    if unknown := describe_unknown(os.environ):
+        log.warning(unknown)
     allow_connections()
     survive_lost_connections()
     commit_as_member_alone()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import jobstore_process
-from cli.errors import CommandError
+from cli.errors import CommandError, ExitStatus
 from cli.fact_key_settings import HOW_TO_GIVE, describe_left, describe_unread, find_fact_keys
 from cli.session import Session, command, make_app
 from contracts.errors import ErrorCode
@@ -49,7 +49,7 @@ async def verify(
     cli.out.print_json(result[-1])
     _show_result(cli, result[-1])
     if not result[-1]["ok"]:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.NOT_MET)
 
 
 def _show_result(cli: Session, result: dict[str, Any]) -> None:

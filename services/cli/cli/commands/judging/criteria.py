@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.commands.judging.versions import ExpectedVersion, Note, Reason, Version
-from cli.errors import CommandError
+from cli.errors import CommandError, ExitStatus
 from cli.session import Session, command, make_app
 from cli.views.judges_view import show_criteria_set, show_criteria_sets, show_remarks, show_saved_set
 from contracts.errors import ErrorCode
@@ -85,7 +85,7 @@ async def lint(cli: Session, criteria: Criteria = None, file: File = None) -> No
         remarks = await jobstore.lint_criteria(_read_criteria(criteria, file))
     show_remarks(cli.out, remarks)
     if remarks.warnings:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.NOT_MET)
 
 
 def _read_criteria(criteria: list[str] | None, file: str | None) -> str:

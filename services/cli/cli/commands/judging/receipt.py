@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.errors import CommandError
+from cli.errors import CommandError, ExitStatus
 from cli.output import to_json
 from cli.parameters.lookups import JobId, find_job_id
 from cli.session import Session, command, make_app
@@ -99,10 +99,10 @@ async def verify(
         keys, keys_of = await _find_keys(cli, keys_file, key)
         signer, statement = verify(_read(receipt, "the receipt"), keys)
     except ReceiptError as error:
-        raise CommandError(f"not valid: {error}", code=error.code) from None
+        raise CommandError(f"not valid: {error}", code=error.code, status=ExitStatus.NOT_MET) from None
     if result is not None and statement.result_sha256 not in _hash_forms(_read(str(result), "the result")):
         message = f"the receipt is genuine, and about another result than the one in {result}"
-        raise CommandError(message, code=ErrorCode.OTHER_RESULT)
+        raise CommandError(message, code=ErrorCode.OTHER_RESULT, status=ExitStatus.NOT_MET)
     if job is not None:
         _compare_job(statement, _read(str(job), "the job"))
     _show(cli, signer, statement, result, keys_of)
@@ -165,11 +165,15 @@ def _compare_job(statement: "Statement", content: bytes) -> None:
     stated = statement.predicate
     if stated.task_sha256 != task.hex():
         raise CommandError(
-            "the receipt is genuine, and its agent was asked for something else", code=ErrorCode.OTHER_TASK
+            "the receipt is genuine, and its agent was asked for something else",
+            code=ErrorCode.OTHER_TASK,
+            status=ExitStatus.NOT_MET,
         )
     if references and stated.references_sha256 != hash_references(format_references(references)):
         raise CommandError(
-            "the receipt is genuine, and other references were judged by", code=ErrorCode.OTHER_REFERENCES
+            "the receipt is genuine, and other references were judged by",
+            code=ErrorCode.OTHER_REFERENCES,
+            status=ExitStatus.NOT_MET,
         )
 
 

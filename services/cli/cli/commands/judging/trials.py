@@ -9,7 +9,7 @@ import typer
 from cli.commands.bulk import How, make_operation
 from cli.commands.jobs import PageSize, PageToken
 from cli.commands.judging.rejudge import Judging, read_judging, show_flips
-from cli.errors import CommandError
+from cli.errors import CommandError, ExitStatus
 from cli.options import read_json, read_text, read_texts, validate_model
 from cli.parameters.job_filter import make_filter, read_conditions
 from cli.parameters.lookups import OperationId, complete_jobs, find_batch_id, find_job_id
@@ -78,7 +78,7 @@ async def try_(
         made = await _judge(jobstore, {"kind": "try", "cases": [case], **_read_policy(policy)})
     show_judging(cli.out, made)
     if not (made.verdict or {}).get("is_valid"):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.NOT_MET)
 
 
 async def probe(cli: Session, policy: Policy = None) -> None:
@@ -87,7 +87,7 @@ async def probe(cli: Session, policy: Policy = None) -> None:
         made = await _judge(jobstore, {"kind": "test", "cases": [SAMPLE], **_read_policy(policy)})
     show_judging(cli.out, made)
     if made.verdict is None:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.NOT_MET)
 
 
 @with_options(conditions=read_conditions, judging=Judging, how=How)

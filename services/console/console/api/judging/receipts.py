@@ -95,7 +95,7 @@ async def list_receipt_keys(
     ids, begin = [key.keyid for key in keys], 0
     if query.page_token:  # the last key of the page before: no caller without a token reaches the jobstore
         if query.page_token not in ids:
-            raise ProblemError(422, ErrorCode.INVALID_PAGE_TOKEN, "page_token is not the next_page_token of this list.")
+            raise ProblemError(ErrorCode.INVALID_PAGE_TOKEN, "page_token is not the next_page_token of this list.")
         begin = ids.index(query.page_token) + 1
     end = begin + (query.page_size or KEYS_A_PAGE)
     response.headers["Cache-Control"] = f"public, max-age={KEPT_S}"

@@ -4683,52 +4683,28 @@ export interface components {
             log: components["schemas"]["JobLog"];
         };
         /**
-         * JudgeModel
-         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
+         * Stage
+         * @description One step of judging.
+         *
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
          */
-        JudgeModelInput: {
-            /** Model */
-            model: string;
+        StageInput: {
             /**
-             * Family
-             * @description models of one family err alike; a further ask is best made of another
+             * Kind
+             * @enum {string}
              */
-            family?: string | null;
+            kind: "checks" | "single" | "quorum" | "cascade";
             /**
-             * Api
-             * @description found out when not set
+             * Judges
+             * @description none: the validator's own
              */
-            api?: ("chat" | "responses") | null;
-            /** Base Url */
-            base_url?: string | null;
+            judges?: components["schemas"]["JudgeModelInput"][];
             /**
-             * Key
-             * @description the name of a key in the validators' settings, never the key itself
+             * Votes
+             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
              */
-            key?: string | null;
-            /**
-             * Parameters
-             * @description sent with every ask, such as temperature
-             */
-            parameters?: {
-                [key: string]: unknown;
-            };
-            /**
-             * Input Usd
-             * @description the price of a million tokens; when not set, as it is known
-             */
-            input_usd?: number | null;
-            /**
-             * Cached Usd
-             * @description of a million input tokens read from a prompt cache; when not set, as of any others
-             */
-            cached_usd?: number | null;
-            /** Output Usd */
-            output_usd?: number | null;
-            /** Timeout S */
-            timeout_s?: number | null;
-            /** Thinking Tokens */
-            thinking_tokens?: number | null;
+            votes?: number | null;
         };
         /**
          * JobFilter
@@ -4834,116 +4810,6 @@ export interface components {
             not_criteria_not_met?: string[];
         };
         /**
-         * JudgePolicy
-         * @description How results are judged, by name and version. A version never changes.
-         */
-        JudgePolicyInput: {
-            /** Name */
-            name: string;
-            /**
-             * Version
-             * @description given by the jobstore; 0: not stored yet
-             * @default 0
-             */
-            version: number;
-            /** Stages */
-            stages?: components["schemas"]["StageInput"][];
-            /**
-             * Asks
-             * @description which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most, else up to five of a kind, and each of `apart` alone
-             * @default auto
-             * @enum {string}
-             */
-            asks: "all" | "each" | "auto";
-            /**
-             * Apart
-             * @description texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both kinds shows
-             */
-            apart?: string[];
-            /**
-             * Task
-             * @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing
-             */
-            task?: ("title" | "description" | "payload" | "feedback")[];
-            /**
-             * Judge After Checks
-             * @description whether a model is asked where a required check fails
-             * @default false
-             */
-            judge_after_checks: boolean;
-            /**
-             * Loop
-             * @description what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows from submission 2 on, as it does by default
-             */
-            loop?: components["schemas"]["LoopStepInput"][];
-            /**
-             * Section Chars
-             * @description a longer result is judged by sections of so many characters; when not set, the validator's
-             */
-            section_chars?: number | null;
-            /**
-             * Whole
-             * @description how a criterion about the whole, such as `is written in French`, is judged of a result that has sections: by its head, its tail and a sample, or not at all
-             * @default excerpt
-             * @enum {string}
-             */
-            whole: "excerpt" | "refuse";
-            /**
-             * Result Max Chars
-             * @description of criteria and result as JSON; when not set, the validator's: by default all that doors take
-             */
-            result_max_chars?: number | null;
-            /**
-             * Prompt
-             * @description the version of the prompt; when not set, the validator's
-             */
-            prompt?: number | null;
-        };
-        /**
-         * Stage
-         * @description One step of judging.
-         *
-         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
-         *     and the second where the first is unsure or its quotations fail.
-         */
-        StageInput: {
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "checks" | "single" | "quorum" | "cascade";
-            /**
-             * Judges
-             * @description none: the validator's own
-             */
-            judges?: components["schemas"]["JudgeModelInput"][];
-            /**
-             * Votes
-             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
-             */
-            votes?: number | null;
-        };
-        /**
-         * Criterion
-         * @description One criterion of a job. Its string is its line of the text form.
-         */
-        CriterionInput: {
-            /** Text */
-            text: string;
-            /**
-             * Required
-             * @description one that is not is judged and does not decide
-             * @default true
-             */
-            required: boolean;
-            /**
-             * Kind
-             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
-             * @default meets
-             */
-            kind: string;
-        };
-        /**
          * LoopStep
          * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
          *
@@ -4975,6 +4841,74 @@ export interface components {
              * @description the text of a criterion of kind `check`
              */
             check?: string | null;
+        };
+        /**
+         * Criterion
+         * @description One criterion of a job. Its string is its line of the text form.
+         */
+        CriterionInput: {
+            /** Text */
+            text: string;
+            /**
+             * Required
+             * @description one that is not is judged and does not decide
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Kind
+             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
+             * @default meets
+             */
+            kind: string;
+        };
+        /**
+         * JudgeModel
+         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
+         */
+        JudgeModelInput: {
+            /** Model */
+            model: string;
+            /**
+             * Family
+             * @description models of one family err alike; a further ask is best made of another
+             */
+            family?: string | null;
+            /**
+             * Api
+             * @description found out when not set
+             */
+            api?: ("chat" | "responses") | null;
+            /** Base Url */
+            base_url?: string | null;
+            /**
+             * Key
+             * @description the name of a key in the validators' settings, never the key itself
+             */
+            key?: string | null;
+            /**
+             * Parameters
+             * @description sent with every ask, such as temperature
+             */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Input Usd
+             * @description the price of a million tokens; when not set, as it is known
+             */
+            input_usd?: number | null;
+            /**
+             * Cached Usd
+             * @description of a million input tokens read from a prompt cache; when not set, as of any others
+             */
+            cached_usd?: number | null;
+            /** Output Usd */
+            output_usd?: number | null;
+            /** Timeout S */
+            timeout_s?: number | null;
+            /** Thinking Tokens */
+            thinking_tokens?: number | null;
         };
         /**
          * Policy
@@ -5081,6 +5015,72 @@ export interface components {
              * @description the criteria set that is judged by besides, by name or `name@version`
              */
             criteria_set?: string | null;
+        };
+        /**
+         * JudgePolicy
+         * @description How results are judged, by name and version. A version never changes.
+         */
+        JudgePolicyInput: {
+            /** Name */
+            name: string;
+            /**
+             * Version
+             * @description given by the jobstore; 0: not stored yet
+             * @default 0
+             */
+            version: number;
+            /** Stages */
+            stages?: components["schemas"]["StageInput"][];
+            /**
+             * Asks
+             * @description which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most, else up to five of a kind, and each of `apart` alone
+             * @default auto
+             * @enum {string}
+             */
+            asks: "all" | "each" | "auto";
+            /**
+             * Apart
+             * @description texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both kinds shows
+             */
+            apart?: string[];
+            /**
+             * Task
+             * @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing
+             */
+            task?: ("title" | "description" | "payload" | "feedback")[];
+            /**
+             * Judge After Checks
+             * @description whether a model is asked where a required check fails
+             * @default false
+             */
+            judge_after_checks: boolean;
+            /**
+             * Loop
+             * @description what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows from submission 2 on, as it does by default
+             */
+            loop?: components["schemas"]["LoopStepInput"][];
+            /**
+             * Section Chars
+             * @description a longer result is judged by sections of so many characters; when not set, the validator's
+             */
+            section_chars?: number | null;
+            /**
+             * Whole
+             * @description how a criterion about the whole, such as `is written in French`, is judged of a result that has sections: by its head, its tail and a sample, or not at all
+             * @default excerpt
+             * @enum {string}
+             */
+            whole: "excerpt" | "refuse";
+            /**
+             * Result Max Chars
+             * @description of criteria and result as JSON; when not set, the validator's: by default all that doors take
+             */
+            result_max_chars?: number | null;
+            /**
+             * Prompt
+             * @description the version of the prompt; when not set, the validator's
+             */
+            prompt?: number | null;
         };
     };
     responses: never;
@@ -5261,6 +5261,15 @@ export interface operations {
             };
             /** @description Not allowed */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What the address or the body names is not there; `code` says what */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5480,7 +5489,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5693,7 +5702,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5843,7 +5852,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5980,7 +5989,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6130,7 +6139,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6728,6 +6737,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description What the address or the body names is not there; `code` says what */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Contradicts what stands; `code` says what */
             409: {
                 headers: {
@@ -6916,7 +6934,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7037,7 +7055,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7162,7 +7180,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7301,7 +7319,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7493,6 +7511,15 @@ export interface operations {
             };
             /** @description Not allowed */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What the address or the body names is not there; `code` says what */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7693,6 +7720,15 @@ export interface operations {
             };
             /** @description Not allowed */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What the address or the body names is not there; `code` says what */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7971,7 +8007,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8092,7 +8128,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8217,7 +8253,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8356,7 +8392,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8562,6 +8598,15 @@ export interface operations {
             };
             /** @description Not allowed */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What the address or the body names is not there; `code` says what */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8848,6 +8893,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description What the address or the body names is not there; `code` says what */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Contradicts what stands; `code` says what */
             409: {
                 headers: {
@@ -9040,7 +9094,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9161,7 +9215,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9282,7 +9336,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9403,7 +9457,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9682,7 +9736,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9816,7 +9870,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9941,7 +9995,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10130,6 +10184,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description What the address or the body names is not there; `code` says what */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Contradicts what stands; `code` says what */
             409: {
                 headers: {
@@ -10246,7 +10309,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10365,7 +10428,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10627,7 +10690,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The topic has no dead letters */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11226,7 +11289,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11417,7 +11480,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11538,7 +11601,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11739,7 +11802,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11864,7 +11927,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12143,7 +12206,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12277,7 +12340,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is none of that id */
+            /** @description What the address or the body names is not there; `code` says what */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12393,6 +12456,15 @@ export interface operations {
             };
             /** @description Not allowed */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What the address or the body names is not there; `code` says what */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
