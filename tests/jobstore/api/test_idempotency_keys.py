@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import grpc
 import pytest
 from api_calls import ADMINISTRATOR, JOB, Status, create, refused
+from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
 
 from contracts.messages import REPLAYED
@@ -230,6 +231,29 @@ async def test_of_two_other_ones_at_once_one_is_refused(
     answers = await asyncio.gather(*calls, return_exceptions=True)
     (error,) = (answer for answer in answers if isinstance(answer, grpc.aio.AioRpcError))
     assert dict(error.trailing_metadata() or ())["signoff-code"] == "idempotency_key_reused"
+
+
+@EACH
+async def test_after_a_rebuild_a_repeat_is_answered_by_the_id_that_its_key_makes(
+    world: World, name: str, key: str
+) -> None:
+    """Facts do not tell of keys: what a key made is there, and not what was asked for under it."""
+    asked = await asking(world, name, key)
+    first, _ = await asked.answer(world.channel)
+    async with world.database.transaction() as connection:
+        await connection.execute(text("DELETE FROM request_keys"))
+    assert await asked.answer(world.channel) == (first, True)
+
+
+async def test_a_key_outlives_judgings_and_nothing_is_judged_anew(world: World, key: str) -> None:
+    asked = await asking(world, "CreateJudgings", key)
+    first, _ = await asked.answer(world.channel)
+    async with world.database.transaction() as connection:
+        await connection.execute(text("DELETE FROM judgings WHERE group_id = :id"), {"id": UUID(first)})
+    assert await asked.answer(world.channel) == (first, True)
+    request = judgings_pb.GetJudgingsRequest(group_id=first)
+    call = JudgingServiceStub(world.channel).GetJudgings(request, metadata=ADMINISTRATOR)
+    assert (await refused(call))[1] == "unknown_judgings"
 
 
 @pytest.mark.parametrize("name", [name for name, door in DOORS.items() if door.has_tenant])

@@ -85,8 +85,9 @@ class JobService(JobServiceServicer):
         check_job_size(new, self._payload_max_bytes)
         key = None
         if given := read_key(request):
-            key = RequestKey.of("CreateJob", given, [new.id, hash_spec(new).hex()], tenant=new.tenant)
+            body = [new.id, hash_spec(new).hex()]
             new.id = new.id or str(self._ids.derive("job", new.tenant, given))
+            key = RequestKey.of("CreateJob", given, body, tenant=new.tenant, job_id=new.id)
         command = CreateJob(new, new.id or generate_id(), actor=CALLER.get())
         view = mark_replay(context, await self._runner.submit.run_one(Once(command, key, actor=command.actor)))
         job = convert.job_message(view, as_text=wants_text(context))

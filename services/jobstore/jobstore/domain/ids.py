@@ -24,7 +24,8 @@ _DIGEST: Final = ~(0xF << 76 | 0b11 << 62)
 class RequestKey:
     """The idempotency key of a request: one of its method and tenant, which is the job's where `tenant` is None.
 
-    `body_hash` tells whether another request under the key asks for the same.
+    `body_hash` tells whether another request under the key asks for the same. `job_id` is of the job that it executes
+    or creates.
     """
 
     method: str

@@ -145,8 +145,8 @@ async def lock_rows(
 ) -> UnitOfWork:
     """Lock operations, agents, jobs and then executions, each in the order of their ids.
 
-    RaceError: an execution was requested meanwhile whose job is not locked: what another transaction inserted between
-    the two statements is seen only by the second.
+    RaceError: an execution was requested meanwhile whose job is not locked, or a job was created under a key: what
+    another transaction inserted between the two statements is seen only by the second.
     """
     followed = {terms.ids.derive_next(execution_id) for execution_id in locks.followed}
     parameters = {
@@ -168,11 +168,16 @@ async def lock_rows(
     statement = _lock_executions(grants=bool(locks.grants), offers=locks.offers, keys=bool(locks.keys))
     tenants = {row.id: row.spec_tenant for row in rows if row.with_spec} if locks.keys and with_specs else {}
     keys = [
-        terms.ids.derive_request(key, tenant)
+        (terms.ids.derive_request(key, tenant), key)
         for key in locks.keys
         if (tenant := key.tenant or tenants.get(key.job_id or "")) is not None
     ]
-    wished = {"granted": list(locks.grants), "agents": list(called), "keys": keys, "alive_s": terms.alive_s}
+    wished = {
+        "granted": list(locks.grants),
+        "agents": list(called),
+        "keys": [each for each, _ in keys],
+        "alive_s": terms.alive_s,
+    }
     *found, last = await connection.execute(statement, {"ids": ids, **wished})
     executions = {row.execution_id: to_execution(row) for row in found if row.execution_id is not None}
     if any(e.request_version is not None and e.job_id not in jobs for e in executions.values()):
@@ -194,7 +199,10 @@ async def lock_rows(
         limits=named_limits,
     )
     if locks.keys:
-        stored.request_keys = dict(zip(last.request_ids or (), last.body_hashes or (), strict=True))
+        known = stored.request_keys = dict(zip(last.request_ids or (), last.body_hashes or (), strict=True))
+        repeated = {key.job_id for each, key in keys if known.get(each) == key.body_hash}
+        if repeated - jobs.keys() - {None}:
+            raise RaceError("a job was created meanwhile under the same key, and is not locked")
     if with_specs:
         stored.specs = {row.id: to_spec(row) for row in rows if row.with_spec}
         stored.questions = {row.id: _to_question(row) for row in rows if row.with_question}
