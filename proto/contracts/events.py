@@ -123,7 +123,7 @@ class JobStatusReported(_ExecutionEvent):
     retry_after_s: float | None = Field(None, ge=0)
     duration_s: float | None = Field(None, ge=0)
     usage: Usage | None = Field(None, description="of the call that failed, or of the judgement")
-    judge: Text | None = Field(None, description="of a verdict: which model and prompt were asked")
+    model_and_prompt: Text | None = Field(None, description="of a verdict: which model and prompt were asked")
     began_at: Time | None = Field(None, description=f"of a failure: {_BEGAN_AT}")
     reported_at: Time
 
@@ -136,6 +136,8 @@ class JobStatusReported(_ExecutionEvent):
         if (self.kind is ReportKind.VERDICT) != (self.verdict is not None):
             msg = "a verdict goes with kind `verdict`, and only with it"
             raise ValueError(msg)
+        if self.verdict is not None:
+            self.verdict.check_words()
         return self
 
 
@@ -192,8 +194,8 @@ class Stub(Model):
 class JobChanged(Event):
     """A fact: one recorded transition, and the job as it stood after it.
 
-    `kind`, `spent`, `spec_hash` and `requested` are what a rebuild needs besides. A text stands in a fact once: at
-    version 1 and after an edit the job has its payload, and `log.request_payload` is not given (docs/adr/0017).
+    `spec_hash` and `requested` are what a rebuild needs besides. A text stands in a fact once: at version 1 the job has
+    its payload, and after an edit what that has changed: `log.payload` and `log.after` are not given (docs/adr/0017).
     """
 
     type: ClassVar[str] = "signoff.job-changed.v1"
@@ -202,11 +204,8 @@ class JobChanged(Event):
     log: JobLog
     job: Job
     agent: Agent | None = Field(None, description="the agent as it was, where the transition assigns one")
-    kind: str | None = Field(None, description="what was reported, asked for or noticed")
-    spent: int | None = Field(None, description="attempts of the execution that failed or lost their worker")
     spec_hash: str | None = Field(None, description="at version 1: the same for the same new job; hexadecimal")
     requested: Requested | None = Field(None, description="where the transition requests an execution")
-    before: dict[str, Json] | None = Field(None, description="of an edit: each field that it changed, as it was")
     stub: Stub | None = Field(None, description="given where the fact is not whole: set the job aside until it is")
 
     @property

@@ -84,7 +84,23 @@ Capabilities = Annotated[
 ]
 Labels = Annotated[dict[Label, Label], Field(max_length=64)]
 Priority = Annotated[int, Field(ge=0, le=9)]
+
+
 #: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: what no limit of a value itself sets.
+class _Open:
+    """Has a field take a word that is not known as the text that it is: a newer server may answer with it."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        words = {"type": "string", "x-extensible-enum": [word.value for word in source]}
+        return core_schema.union_schema(
+            [handler(source), core_schema.str_schema()],
+            mode="left_to_right",
+            metadata={"pydantic_js_functions": [lambda _schema, _handler: dict(words)]},
+        )
+
+
+#: An enumeration of answers: a word of it, or a text that is not known yet.
+Open = Annotated[T, _Open()]
 LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
 
 

@@ -28,6 +28,7 @@ from contracts.fields import (
     Labels,
     Model,
     NextPageToken,
+    Open,
     Priority,
     StrictModel,
     Tenant,
@@ -37,13 +38,16 @@ from contracts.fields import (
 )
 from contracts.jsontext import Json
 from contracts.judging.policy import Reference
+from contracts.judging.verdict import Verdict
 from contracts.status import (
     Circuit,
     Delivery,
     EmptyResult,
     ExecutionState,
+    JobLogKind,
     JobLogStatus,
     JobStatus,
+    OperationKind,
     OperationState,
     Protocol,
     Resubmit,
@@ -179,7 +183,7 @@ class Job(Model):
         default_factory=dict, description="for judges alone, by the number of their criterion in `criteria`, from 1"
     )
     payload: Json = None
-    status: JobStatus
+    status: Open[JobStatus]
     version: int
     agent_id: str | None = None
     execution_id: UUID | None = Field(None, description="the execution that is live, or was the last")
@@ -211,6 +215,9 @@ class Job(Model):
         None, description="the newest entry of its log, without payloads; where it was asked for"
     )
     waiting: Waiting | None = Field(None, description="why it waits, if it does; in lists")
+    result: Json = Field(None, description="of the last submission that was judged; where one job is read")
+    verdict: Verdict | None = Field(None, description="on that result")
+    result_version: int | None = Field(None, description="of the entry of the log that holds these two")
 
     @computed_field(description="what `acceptance_criteria` says")  # type: ignore[prop-decorator]
     @property
@@ -232,7 +239,7 @@ class Execution(Model):
     job_id: str | None = Field(None, description="none where it was cancelled before anybody asked for it")
     submission: int = Field(1, description="the number of the job's submission that it makes")
     agent_id: str | None = None
-    state: ExecutionState
+    state: Open[ExecutionState]
     attempt: int = Field(0, description="attempts that have begun")
     spent_calls: int = Field(0, description="calls that failed or were lost")
     max_calls: int | None = Field(None, description="calls that its policy allows in all")
@@ -253,11 +260,18 @@ class JobLog(Model):
     id: UUID
     job_id: str
     version: int
-    status: JobLogStatus
-    job_status: JobStatus = Field(description="where the job stood after it")
+    status: Open[JobLogStatus]
+    job_status: Open[JobStatus] = Field(description="where the job stood after it")
     agent_id: str | None = None
-    request_payload: Json = None
-    response_payload: Json = None
+    request: Json = Field(
+        None, description="what the agent was sent: the body of every call of the execution that is requested"
+    )
+    payload: Json = Field(None, description="the job's, from its creation or an assignment on")
+    before: dict[str, Json] | None = Field(None, description="of an edit: each field that it changed, as it was")
+    after: dict[str, Json] | None = Field(None, description="and as it is since")
+    result: Json = Field(None, description="what the agent answered; beside a verdict, what was judged")
+    partial: Json = Field(None, description="of progress: what the agent had so far")
+    verdict: Verdict | None = None
     message: str | None = None
     code: str | None = Field(None, description="a stable error or reason code")
     execution_id: UUID | None = None
@@ -269,7 +283,7 @@ class JobLog(Model):
     cost_usd: float | None = Field(None, description="by the job, after it; None where nothing was")
     tokens: int | None = None
     next_attempt_at: Time | None = Field(None, description="after a failure: when the agent is called again")
-    kind: str | None = Field(None, description="what was reported, asked for or noticed: claimed, progress, result ...")
+    kind: Open[JobLogKind] | None = Field(None, description="what was reported, asked for or noticed")
     max_calls: int | None = Field(None, description="of the agent, that the execution's policy allows in all")
     spent_calls: int | None = Field(None, description="of the execution, after it: that failed or were lost")
     actor: str | None = Field(None, description="who asked for it, by their credentials")
@@ -306,7 +320,8 @@ class Agent(NewAgent):
 
     id: str
     headers: dict[str, str] = Field(default_factory=dict, description="references to the values of headers")
-    circuit: Circuit = Circuit.CLOSED
+    protocol: Open[Protocol] = Protocol.HTTP
+    circuit: Open[Circuit] = Circuit.CLOSED
     circuit_open_until: Time | None = Field(None, description="until when it is given nothing")
     paused: bool = Field(False, description="whether it is given nothing until somebody resumes it")
     created_at: Time
@@ -423,9 +438,9 @@ class Operation(Model):
     """Something done to many jobs; a batch is one that executes them."""
 
     id: UUID
-    kind: str
+    kind: Open[OperationKind]
     name: str | None = Field(None, description="given when it was made; need not be unique")
-    state: OperationState = Field(description="`RUNNING` until every job of it rests, then `DONE`")
+    state: Open[OperationState] = Field(description="`RUNNING` until every job of it rests, then `DONE`")
     total: int
     counts: dict[str, int] = Field(description="of items, by their outcome")
     rate_per_s: float = Field(0.0, description="of jobs that came to rest, over the last minute")

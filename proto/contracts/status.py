@@ -44,6 +44,38 @@ class ExecutionState(StrEnum):
     REFUSED = "REFUSED"
 
 
+class JobLogKind(StrEnum):
+    """What was reported, asked for or noticed: the transitions of docs/protocol.md#states-of-a-job."""
+
+    CREATED = "created"
+    ASSIGNED = "assigned"
+    MATCHED = "matched"
+    MATCHING_FAILED = "matching_failed"
+    HANDED_ON = "handed_on"
+    REQUESTED = "requested"
+    CLAIMED = "claimed"
+    CALL_BEGUN = "call_begun"
+    PROGRESS = "progress"
+    CALL_FAILED = "call_failed"
+    ATTEMPT_FAILED = "attempt_failed"
+    RESULT = "result"
+    JUDGING_CLAIMED = "judging_claimed"
+    MET = "met"
+    NOT_MET = "not_met"
+    DECLINED = "declined"
+    FAILED = "failed"
+    GIVEN_BACK = "given_back"
+    LAPSED = "lapsed"
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+    REBUILT = "rebuilt"
+    OVER_BUDGET = "over_budget"
+    MISJUDGED = "misjudged"
+    EDITED = "edited"
+    REJUDGED = "rejudged"
+    SPENT = "spent"
+
+
 #: A job at one of these stays there until somebody asks for more.
 RESTING = frozenset(
     {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED},
@@ -92,6 +124,22 @@ class OperationKind(StrEnum):
     REJUDGE = "rejudge"
 
 
+class ItemOutcome(StrEnum):
+    """What became of one job of an operation."""
+
+    WAITING = "WAITING"
+    REFUSED = "REFUSED"
+    CANCELLED = "CANCELLED"
+    PENDING = "PENDING"
+    ASSIGNED = "ASSIGNED"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    REJECTED = "REJECTED"
+    RESUBMISSION_REQUIRED = "RESUBMISSION_REQUIRED"
+    DONE = "DONE"
+
+
 #: Operations that request executions: batches.
 BATCH_KINDS: Final = (OperationKind.EXECUTE, OperationKind.RESUBMIT, OperationKind.RETRY)
 
@@ -136,12 +184,16 @@ class JudgingState(StrEnum):
     DONE = "DONE"
 
 
-class Outcome(StrEnum):
-    """What the judge says of one criterion."""
+class CriterionOutcome(StrEnum):
+    """What is judged of one criterion."""
 
     PASS = "pass"  # noqa: S105 - a word, no secret
     FAIL = "fail"
     CANNOT_ASSESS = "cannot_assess"
+
+
+#: By its short name, in the code that judges.
+Outcome = CriterionOutcome
 
 
 class Protocol(StrEnum):

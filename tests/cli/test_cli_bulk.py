@@ -5,6 +5,7 @@ import json
 import pytest
 from support.fake_operations import id_of
 
+from contracts.messages.fields import read_fields
 from contracts.resources import NewJob
 from contracts.status import JobStatus
 from contracts.waiting.reasons import WaitingSum
@@ -70,7 +71,7 @@ async def test_each_kind_says_what_goes_with_it(signoff, jobstore, command, fiel
     assert ran.status == 0, ran.err
     (asked,) = jobstore.asked(pb.CreateOperationRequest)
     said = asked.operation
-    assert {name: getattr(said, name) for name in fields} == fields
+    assert {name: read_fields(said)[name] for name in fields} == fields
     assert (said.filter.tenant, dict(said.filter.labels), said.filter.HasField("created_after")) == (
         "t", {"n": "1"}, True
     )  # fmt: skip
@@ -140,7 +141,8 @@ async def test_an_operation_tells_why_it_waits_and_what_lifts_that(signoff, jobs
 )
 async def test_what_is_done_has_the_colour_of_what_became_of_its_jobs(signoff, jobstore, env, counts, style):
     env["FORCE_COLOR"] = "1"
-    done = pb_resources.Operation(id=K, kind="execute", state="OPERATION_STATE_DONE", total=2, counts=counts)
+    done = pb_resources.Operation(id=K, kind="OPERATION_KIND_EXECUTE", total=2, counts=counts)
+    done.state = pb_resources.OPERATION_STATE_DONE
     done.created_at.GetCurrentTime()
     jobstore.nonsense["GetOperation"] = pb.GetOperationResponse(operation=done)
     jobstore.nonsense["ListOperations"] = pb.ListOperationsResponse(operations=[done])

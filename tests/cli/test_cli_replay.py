@@ -249,7 +249,12 @@ async def test_dead_letters_are_redriven_page_by_page_up_to_those_that_were_ther
     ran = await signoff("dlq", "redrive", "execute-requested", *asked, "--yes", "--json")
     assert ran.json == {"redriven": 3, "skipped": 1, "forgotten": 1}, "as the jobstore says"
     first, last = jobstore.asked(operations_pb.ResolveDeadLettersRequest)
-    chosen = {"topic": "execute-requested", "outcome": "redriven", "code": "unknown_job", "job_id": "poem"}
+    chosen = {
+        "topic": "execute-requested",
+        "outcome": operations_pb.LETTER_OUTCOME_REDRIVEN,
+        "code": "unknown_job",
+        "job_id": "poem",
+    }
     about = {"execution_id": str(execution_id), "reason": "the jobs are there now"}
     assert first == operations_pb.ResolveDeadLettersRequest(**chosen, **about, from_offset=2, to_offset=9)
     assert last == operations_pb.ResolveDeadLettersRequest(**chosen, **about, from_offset=5, to_offset=9)
@@ -274,7 +279,9 @@ async def test_dead_letters_are_discarded_for_a_reason_alone(signoff, jobstore):
     assert (await signoff("dlq", "discard", "execute-requested", "--yes")).status == 2
     ran = await signoff("dlq", "discard", "execute-requested", "--reason", "tests", "--yes", "--json")
     assert (ran.status, ran.json) == (0, {"discarded": 3}), ran.err
-    assert {each.outcome for each in jobstore.asked(operations_pb.ResolveDeadLettersRequest)} == {"discarded"}
+    assert {each.outcome for each in jobstore.asked(operations_pb.ResolveDeadLettersRequest)} == {
+        operations_pb.LETTER_OUTCOME_DISCARDED
+    }
 
 
 async def test_facts_have_no_dead_letters_to_redrive(signoff):

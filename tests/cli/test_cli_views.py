@@ -147,12 +147,12 @@ async def judged(jobstore):
         criterion = {"text": "It rhymes", "outcome": outcome, "evidence": ["roses", "are red"], "comment": "as asked"}
         asks = [{"model": "m", "input_tokens": 90, "output_tokens": 9, "latency_s": 0.5} | more for more in ASKS]
         stages = [{"kind": "checks", "outcomes": "-"}, {"kind": "single", "outcomes": "p", "asks": asks}]
-        named = {"policy": "strict@2", "model": "m (prompt 2)", "stages": stages}
+        named = {"judge": "strict@2", "model": "m (prompt 2)", "stages": stages}
         verdict = {"is_valid": outcome == "pass", "reason": "1 of 1", "criteria": [criterion], **named}
         status = JobLogStatus.COMPLETED if outcome == "pass" else JobLogStatus.RESUBMISSION_REQUIRED
         await jobstore.record("poem", JobLogStatus.IN_PROGRESS, kind="result", submission=submission)
         response = {"result": {"text": text}, "verdict": verdict}
-        await jobstore.record("poem", status, kind="met", submission=submission, response_payload=response)
+        await jobstore.record("poem", status, kind="met", submission=submission, **response)
 
 
 @pytest.mark.usefixtures("judged")
@@ -199,7 +199,7 @@ async def test_a_job_that_is_run_again_has_a_row_for_each_try(signoff, jobstore)
 async def test_a_long_result_is_cut_on_a_terminal_alone(signoff, jobstore, monkeypatch, is_terminal, options, shown):
     await jobstore.add(NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes", agent_id="writer"))
     text = "\n".join(f"line {number}." for number in range(50))
-    await jobstore.record("poem", JobLogStatus.IN_PROGRESS, kind="result", response_payload={"result": {"text": text}})
+    await jobstore.record("poem", JobLogStatus.IN_PROGRESS, kind="result", result={"text": text})
     monkeypatch.setattr(Output, "is_whole", property(lambda out: out.plain or not is_terminal))
     out = (await signoff("jobs", "show", "poem", *options)).out
     assert ("line 49." in out, "10 more lines" in out) == (shown, not shown)
@@ -231,9 +231,7 @@ async def test_what_must_never_be_there_is_absent_or_found(signoff, jobstore, ou
     response = {"result": {"text": "roses"}, "verdict": verdict}
     for submission in (1, 2):
         await jobstore.record("poem", JobLogStatus.IN_PROGRESS, kind="result", submission=submission)
-        await jobstore.record(
-            "poem", JobLogStatus.COMPLETED, kind="met", submission=submission, response_payload=response
-        )
+        await jobstore.record("poem", JobLogStatus.COMPLETED, kind="met", submission=submission, **response)
     assert re.search(rf"^{word} +never: is long", (await signoff("jobs", "show", "poem")).out, re.MULTILINE)
     assert re.search(rf"^{word} -> {word} +never: is long", (await signoff("jobs", "diff", "poem")).out, re.MULTILINE)
 

@@ -68,7 +68,7 @@ async def test_events_have_no_bodies(http, jobstore):
         await events.next()
         await jobstore.add(POEM)
         await events.next()
-        await jobstore.record("poem", JobLogStatus.COMPLETED, response_payload={"result": "secret"})
+        await jobstore.record("poem", JobLogStatus.COMPLETED, result="secret")
         assert "secret" not in str((await events.next()).data)
 
 

@@ -215,12 +215,12 @@ async def test_logs_are_listed_oldest_first(http):
 
 async def test_a_job_is_read_with_the_newest_entry_of_its_log(http, jobstore):
     job = await create(http, agent_id="writer")
-    await jobstore.record(job["id"], JobLogStatus.FAILED, code="agent_status", response_payload={"result": 1})
+    await jobstore.record(job["id"], JobLogStatus.FAILED, code="agent_status", result=1)
     for url in ("/api/jobs", f"/api/jobs/{job['id']}"):
         async with http.get(url) as answer:
             read = await answer.json()
         last = read.get("items", [read])[0]["last_log"]
-        assert (last["version"], last["code"], last["response_payload"]) == (2, "agent_status", None)
+        assert (last["version"], last["code"], last["result"]) == (2, "agent_status", None)
 
 
 async def test_an_execution_may_begin_later(http, jobstore):

@@ -160,7 +160,7 @@ async def test_a_verdict_says_where_its_evidence_stands(web: aiohttp.ClientSessi
     for _ in range(2):
         async with web.get(f"/api/jobs/{job['id']}/logs?view=full") as answer:
             (log,) = [entry for entry in (await answer.json())["items"] if entry["version"] == version]
-        spans = [criterion["evidence_spans"] for criterion in log["response_payload"]["verdict"]["criteria"]]
+        spans = [criterion["evidence_spans"] for criterion in log["verdict"]["criteria"]]
         assert spans == [[[[8, 16], [18, 25]], [[8, 10], [18, 20]]], [], [[], [[8, 10], [18, 20]]]]
     async with web.get(f"/api/jobs/{job['id']}/logs/{version}/result") as answer:
         assert (await answer.text())[8:16] == "is  BLUE"
@@ -173,14 +173,14 @@ async def test_a_log_is_read_from_either_end(web: aiohttp.ClientSession, real: R
     async with web.get(url, params={"order": "desc", "page_size": "2", "fields": "summary"}) as answer:
         page = await answer.json()
     assert [log["version"] for log in page["items"]] == [version, version - 1]
-    assert all(log["response_payload"] is None for log in page["items"])
+    assert not any(log.get("result") or log.get("verdict") for log in page["items"])
     async with web.get(url, params={"order": "desc", "page_token": page["next_page_token"]}) as answer:
         assert [log["version"] for log in (await answer.json())["items"]] == [*range(version - 2, 0, -1)]
     async with web.get(url, params={"submission": "2"}) as answer:
         assert (await answer.json())["items"] == []
     async with web.get(url, params={"from": str(version), "page_size": "1", "view": "full"}) as answer:
         (entry,) = (await answer.json())["items"]
-    assert (entry["version"], entry["kind"], entry["response_payload"]["result"]) == (version, "met", "blue")
+    assert (entry["version"], entry["kind"], entry["result"]) == (version, "met", "blue")
     async with web.get(url, params=[("kind", "result"), ("kind", "not_met"), ("order", "desc")]) as answer:
         assert [log["kind"] for log in (await answer.json())["items"]] == ["result"]
     async with web.get(url, params={"from": "0"}) as answer:

@@ -5,11 +5,14 @@ from datetime import UTC
 from hypothesis import strategies as st
 
 from contracts.criteria import CriteriaError, parse_criteria
+from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdict
 from contracts.resources import Agent, Job, JobFilter, JobLog, Limit, NewJob, Operation, Policy
 from contracts.status import (
     Circuit,
+    CriterionOutcome,
     Delivery,
     EmptyResult,
+    JobLogKind,
     JobLogStatus,
     JobStatus,
     OperationKind,
@@ -90,6 +93,33 @@ new_jobs = st.builds(
 )
 
 
+criteria = st.builds(
+    CriterionVerdict,
+    text=texts(),
+    outcome=st.sampled_from(CriterionOutcome),
+    required=st.just(False),  # else it would have to agree with `is_valid`
+    kind=st.sampled_from(["meets", "never", "check"]),
+    evidence=st.lists(texts(), max_size=2),
+    comment=texts(),
+    unproven=st.booleans(),
+    by=maybe(texts()),
+)
+asks = st.builds(Ask, model=texts(), input_tokens=maybe(st.integers(0, 2**53)), outcomes=maybe(texts()))
+verdicts = st.builds(
+    Verdict,
+    is_valid=st.booleans(),
+    reason=texts(),
+    criteria=st.lists(criteria, max_size=2),
+    model=maybe(texts()),
+    judge=maybe(texts()),
+    discloses=st.booleans(),
+    submission=maybe(INT32),
+    stages=st.lists(
+        st.builds(StageVerdict, kind=texts(), outcomes=texts(), asks=st.lists(asks, max_size=2)), max_size=2
+    ),
+)
+
+
 def jobs(payloads):
     return st.builds(
         Job,
@@ -114,6 +144,9 @@ def jobs(payloads):
         batch_id=maybe(st.uuids()),
         cost_usd=st.floats(0, 1_000),
         tokens=st.integers(0, 2**53),
+        result=payloads,
+        verdict=maybe(verdicts),
+        result_version=maybe(INT64),
         created_at=TIMES,
         updated_at=TIMES,
     )
@@ -128,8 +161,12 @@ def job_logs(payloads):
         status=st.sampled_from(JobLogStatus),
         job_status=st.sampled_from(JobStatus),
         agent_id=maybe(IDS),
-        request_payload=payloads,
-        response_payload=payloads,
+        request=payloads,
+        result=payloads,
+        partial=payloads,
+        before=maybe(st.dictionaries(texts(), payloads, max_size=2)),
+        verdict=maybe(verdicts),
+        kind=maybe(st.sampled_from(JobLogKind)),
         message=maybe(texts()),
         code=maybe(texts()),
         execution_id=maybe(st.uuids()),

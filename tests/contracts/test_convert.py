@@ -45,6 +45,10 @@ MODERATE = json_values(integers=st.integers(-(2**53) + 1, 2**53 - 1))
 EXACT = ["9007199254740993", "-1180591620717411303425", "0.1", "1e+22", "5e-324", "1.0", '"\\u0000"', "null", '{"":[]}']
 
 
+JOB_TEXTS = ("payload", "result", "verdict")
+LOG_TEXTS = ("request", "payload", "before", "after", "result", "partial", "verdict")
+
+
 def sent(message):
     """The message as the other side reads it."""
     return type(message).FromString(message.SerializeToString())
@@ -65,26 +69,26 @@ def test_new_job_comes_back_exact(job):
 
 @given(jobs(json_values()))
 def test_job_with_json_as_text_comes_back_exact(job):
-    received = job_of(sent(job_message(row(job, "payload"), as_text=True)))
+    received = job_of(sent(job_message(row(job, *JOB_TEXTS), as_text=True)))
     assert received == job
     assert json_text(received.payload) == json_text(job.payload)
 
 
 @given(jobs(MODERATE))
 def test_job_with_json_as_value_comes_back_equal(job):
-    assert job_of(sent(job_message(row(job, "payload"), as_text=False))) == job
+    assert job_of(sent(job_message(row(job, *JOB_TEXTS), as_text=False))) == job
 
 
 @given(job_logs(json_values()))
 def test_job_log_with_json_as_text_comes_back_exact(log):
-    received = job_log_of(sent(job_log_message(row(log, "request_payload", "response_payload"), as_text=True)))
+    received = job_log_of(sent(job_log_message(row(log, *LOG_TEXTS), as_text=True)))
     assert received == log
-    assert json_text(received.response_payload) == json_text(log.response_payload)
+    assert json_text(received.result) == json_text(log.result)
 
 
 @given(job_logs(MODERATE))
 def test_job_log_with_json_as_value_comes_back_equal(log):
-    assert job_log_of(sent(job_log_message(row(log, "request_payload", "response_payload"), as_text=False))) == log
+    assert job_log_of(sent(job_log_message(row(log, *LOG_TEXTS), as_text=False))) == log
 
 
 @given(agents)

@@ -49,7 +49,7 @@ async def test_no_judge_is_asked_by_a_job_whose_agent_has_spent_it_all(
     await system.client.execute_job(job.id)
     assert (await system.at_rest(job.id)).status is JobStatus.FAILED
     *_, result, last = await system.logs(job.id)
-    assert result.response_payload == {"result": {"text": f"blue {job.id}"}}
+    assert result.result == {"text": f"blue {job.id}"}
     assert last.message == "1100 of 1000 tokens are spent, and the judge was not called any more"
     assert judge.asked == asked
 
@@ -87,7 +87,7 @@ async def test_an_identical_result_is_judged_without_the_model(system: System, a
     source, last = (await system.logs(first.id))[-1], (await system.logs(second.id))[-1]
     assert last.code == "verdict_reused"
     assert (last.message or "").startswith(f"verdict reused of job {first.id} version {source.version}: ")
-    assert last.response_payload == source.response_payload
+    assert (last.result, last.verdict) == (source.result, source.verdict)
 
     for number, fields in enumerate(({"policy": {"reuse_verdict": False}}, {"title": "Another"}), 1):
         other = await system.create(**{"title": "One"} | fields)
@@ -119,4 +119,4 @@ async def test_a_deterministic_agent_is_not_asked_the_same_again(system: System,
     assert [entry.code for entry in logs[-3:]] == ["result_reused", "result_reused", "verdict_reused"]
     assert logs[-2].status is JobLogStatus.IN_PROGRESS
     assert (logs[-2].message or "").startswith(f"result reused of job {first.id} version ")
-    assert logs[-1].response_payload == (await system.logs(first.id))[-1].response_payload
+    assert logs[-1].verdict == (await system.logs(first.id))[-1].verdict

@@ -46,7 +46,7 @@ async def test_a_judge_that_is_down_delays_and_never_decides(system: System, age
     await judge.stop()
     job = await system.create(policy={"reuse_verdict": False})
     await system.client.execute_job(job.id)
-    await system.logged(job.id, lambda entry: entry.response_payload == {"result": {"text": "The sky is blue."}})
+    await system.logged(job.id, lambda entry: entry.result == {"text": "The sky is blue."})
     assert (await system.client.get_job(job.id)).status is JobStatus.IN_PROGRESS
 
     await judge.start()

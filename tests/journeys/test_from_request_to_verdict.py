@@ -20,11 +20,11 @@ async def test_a_result_that_meets_every_criterion_is_accepted(system: System, a
     assert (body["submission"], body["feedback"]) == (1, None)
 
     last = (await system.logs(job.id))[-1]
-    assert last.response_payload["result"] == {"text": "The sky is blue."}
-    verdict = last.response_payload["verdict"]
-    assert verdict["is_valid"]
-    assert [c["outcome"] for c in verdict["criteria"]] == ["pass", "pass"]
-    assert verdict["criteria"][0]["evidence"] == ["blue"]
+    assert last.result == {"text": "The sky is blue."}
+    verdict = last.verdict
+    assert verdict.is_valid
+    assert [c.outcome for c in verdict.criteria] == ["pass", "pass"]
+    assert verdict.criteria[0].evidence == ["blue"]
 
 
 async def test_a_result_that_is_not_met_with_no_submission_left_is_rejected(system: System, agent: Agent) -> None:
@@ -35,9 +35,9 @@ async def test_a_result_that_is_not_met_with_no_submission_left_is_rejected(syst
     await system.client.execute_job(job.id)
     assert (await system.at_rest(job.id)).status is JobStatus.REJECTED
 
-    verdict = (await system.logs(job.id))[-1].response_payload["verdict"]
-    assert not verdict["is_valid"]
-    assert verdict["criteria"][0]["outcome"] == Outcome.FAIL
+    verdict = (await system.logs(job.id))[-1].verdict
+    assert not verdict.is_valid
+    assert verdict.criteria[0].outcome == Outcome.FAIL
 
 
 async def test_a_result_is_resubmitted_with_the_feedback_and_then_accepted(system: System, agent: Agent) -> None:

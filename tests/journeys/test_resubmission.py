@@ -33,8 +33,8 @@ async def test_a_rejected_job_is_submitted_again_with_the_feedback_until_it_is_a
     logs = await system.logs(job.id)
     again = next(entry for entry in logs if entry.submission == 2)
     assert again.message == "submission 2 was requested by policy"
-    assert again.request_payload["feedback"]["criteria"][0]["text"] == 'Says "blue"'
-    assert "Submission 2, after feedback." in logs[-1].response_payload["result"]["text"]
+    assert again.request["feedback"]["criteria"][0]["text"] == 'Says "blue"'
+    assert "Submission 2, after feedback." in logs[-1].result["text"]
 
 
 async def test_a_job_rests_once_its_agent_makes_no_progress(system: System, agent: Agent) -> None:

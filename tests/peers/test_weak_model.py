@@ -86,8 +86,8 @@ async def test_each_job_ends(model: Model, tmp_path: Path, monkeypatch: pytest.M
             took_s, worked_s = time.monotonic() - begun, model.worked_s - worked_s
             print(f"job {name}: {log.status} after {worked_s:.0f} s of work in {took_s:.0f} s")  # noqa: T201
             assert worked_s <= ENDS_WITHIN_S
-            if verdict := (log.response_payload or {}).get("verdict"):
-                require_evidence(result, Verdict.model_validate(verdict))
+            if log.verdict:
+                require_evidence(result, log.verdict)
             assert not (log.status == "COMPLETED" and name in NEVER_MET)
 
 

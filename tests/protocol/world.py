@@ -116,7 +116,9 @@ class World(JobstoreWorld):
 
     async def claim_judging(self, worker: Worker, events: Sequence[ResultProduced], *, lost: bool = False) -> None:
         claims = [pb.JudgingClaim(result=e.model_dump_json().encode(), signature=signature(e)) for e in events]
-        request = pb.BeginJudgingsRequest(owner=str(worker.owner), room=worker.room, claims=claims, judge=JUDGE)
+        request = pb.BeginJudgingsRequest(
+            owner=str(worker.owner), room=worker.room, claims=claims, model_and_prompt=JUDGE
+        )
         async with self.fenced(events):
             answers = (await self.work.BeginJudgings(request, None)).answers
         for event, answer in zip(events, answers, strict=True):

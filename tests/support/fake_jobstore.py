@@ -46,6 +46,7 @@ from support.fake_judgings import FakeJudgings
 from support.fake_operations import FakeOperations, Refusal, id_of
 from support.fake_receipts import FakeReceipts
 
+LOG_TEXTS = ("request", "payload", "before", "after", "result", "partial", "verdict")
 TOKEN = "a-token-of-at-least-32-characters"
 Status = grpc.StatusCode
 
@@ -183,7 +184,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
     def _job(self, job_id):
         job = self.job(job_id)
         logs = [log for log in self.logs if log.job_id == job_id]
-        bare = {"request_payload": None, "response_payload": None}
+        bare = dict.fromkeys(LOG_TEXTS)
         return _job(job.model_copy(update={"last_log": logs[-1].model_copy(update=bare) if logs else None}))
 
     async def ListJobLogs(self, request, context):
@@ -357,7 +358,7 @@ def _job(job: Job) -> Any:
 
 def log_message(log: JobLog) -> Any:
     """Return an entry as the jobstore sends it."""
-    payloads = {name: _text(getattr(log, name)) for name in ("request_payload", "response_payload")}
+    payloads = {name: _text(getattr(log, name)) for name in LOG_TEXTS}
     return job_log_message(log.model_dump() | payloads, as_text=True)
 
 

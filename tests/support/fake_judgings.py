@@ -74,10 +74,8 @@ def _judge(kind: JudgingKind, case: JudgingCase, number: int) -> Judging:
     if case.result == "away":
         return Judging(**about, code="judge_unreachable", message="nobody answers")
     if kind is JudgingKind.TEST:
-        return Judging(**about, verdict={"api": "chat"})
+        return Judging(**about, probe={"api": "chat"})
     text = case.acceptance_criteria
     outcome = Outcome.PASS if text in str(case.result) else Outcome.FAIL
     verdict = Verdict.of([CriterionVerdict(text=text, outcome=outcome)], "because", "a model")
-    return Judging(
-        **about, verdict=verdict.model_dump(mode="json", exclude_defaults=True), cost_usd=0.25, duration_s=1.0
-    )
+    return Judging(**about, verdict=verdict, cost_usd=0.25, duration_s=1.0)

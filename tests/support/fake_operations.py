@@ -11,6 +11,7 @@ from uuid import UUID, uuid4, uuid5
 import grpc
 
 from contracts.messages.convert import job_message, limit_message, new_job_of, new_limit_of, status_of
+from contracts.messages.fields import parse_words
 from contracts.messages.job_requests import job_filter_of
 from contracts.messages.operations import NewOperation, OperationItem, item_message, new_operation_of, operation_message
 from contracts.messages.waiting import waiting_sum_message
@@ -20,6 +21,7 @@ from contracts.waiting.reasons import WaitingSum
 from servicekit.process.health import VERSION
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
+from signoff.v1 import resources_pb2
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
 
 Status = grpc.StatusCode
@@ -90,7 +92,7 @@ class FakeOperations(OperationsServiceServicer):
         letters = [pb.DeadLetter(**about, offset=number, source_offset=number) for number in (2, 1)]
         if request.include_done:
             letters[1].resolution.CopyFrom(
-                pb.DeadLetterResolution(outcome="discarded", actor="administrator", reason="a test", at=about["at"])
+                pb.DeadLetterResolution(outcome=2, actor="administrator", reason="a test", at=about["at"])
             )
         size = request.page_size or 50
         return pb.ListDeadLettersResponse(counts={"a-dlq": 2, "b-dlq": 0}, items=letters[:size])
@@ -155,13 +157,14 @@ class FakeOperations(OperationsServiceServicer):
     async def ListOperationItems(self, request, context):
         operation = self.operation(request.operation_id)
         words = self._outcomes(operation)
+        outcomes = parse_words(resources_pb2.ItemOutcome.DESCRIPTOR, request.outcomes)
         found = [
             OperationItem(
                 item=number, job_id=item.job_id, outcome=word, code=item.code or None, message=item.message or None,
                 execution_id=UUID(item.execution_id) if item.execution_id else None,
             )
             for number, (item, word) in enumerate(zip(self.items[str(operation.id)], words, strict=True))
-            if not request.outcomes or word in request.outcomes
+            if not outcomes or word in outcomes
         ]  # fmt: skip
         start, size = int(request.page_token or 0), request.page_size or 50
         token = str(start + size) if len(found) > start + size else ""
@@ -190,7 +193,7 @@ class FakeOperations(OperationsServiceServicer):
     def _batch(self, batch_id: str) -> jobs_pb.Batch:
         operation = self.operation(batch_id)
         return jobs_pb.Batch(
-            id=batch_id, state=operation.state, total=operation.total, counts=operation.counts,
+            id=batch_id, state=f"OPERATION_STATE_{operation.state}", total=operation.total, counts=operation.counts,
             items=self.items[batch_id], operation=operation_message(operation),
         )  # fmt: skip
 
@@ -212,7 +215,8 @@ class FakeOperations(OperationsServiceServicer):
 
     async def ListOperations(self, request, context):
         known = [self.operation(operation_id) for operation_id in reversed(self.operations)]
-        found = [operation_message(each) for each in known if not request.kinds or each.kind in request.kinds]
+        kinds = parse_words(resources_pb2.OperationKind.DESCRIPTOR, request.kinds)
+        found = [operation_message(each) for each in known if not kinds or each.kind in kinds]
         start, size = int(request.page_token or 0), request.page_size or 50
         token = str(start + size) if len(found) > start + size else ""
         return pb.ListOperationsResponse(operations=found[start : start + size], next_page_token=token)

@@ -37,7 +37,7 @@ VERDICT = Verdict.of(
 #: As it is judged by a policy: with its stages, and what each ask of a model said and cost.
 BY_POLICY = VERDICT.model_copy(
     update={
-        "policy": "strict@3",
+        "judge": "strict@3",
         "submission": 2,
         "submissions": 5,
         "stages": [

@@ -106,7 +106,7 @@ async def test_a_verdict_says_what_it_cost_and_who_judged(
     assert report.kind is ReportKind.VERDICT
     assert (report.usage.tokens, report.usage.cost_usd) == (2 * MILLION, pytest.approx(USD))
     place = server.base_url.removeprefix("http://")
-    assert report.judge.startswith(f"a-model at {place} ({api}, prompt {PROMPT_VERSION}, ")
+    assert report.model_and_prompt.startswith(f"a-model at {place} ({api}, prompt {PROMPT_VERSION}, ")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ async def test_a_verdict_without_a_judges_word_names_no_judge(server: FakeJudge,
     server.plays(refuse_all_but_the_harmless)
     report = await reported()
     assert (report.kind, report.verdict.judge_error) == (ReportKind.VERDICT, "judge_refused")
-    assert report.judge is None  # and so it is never reused
+    assert report.model_and_prompt is None  # and so it is never reused
 
 
 @pytest.mark.parametrize("judge_empty", [False, True])
@@ -186,7 +186,7 @@ async def test_an_empty_result_is_judged_only_where_the_grant_says_so(
 ) -> None:
     judgings.judge_empty = judge_empty
     report = await reported(result={"text": ""})
-    assert (report.verdict.is_valid, report.judge) == (judge_empty, None)
+    assert (report.verdict.is_valid, report.model_and_prompt) == (judge_empty, None)
     assert len(server.asked) == judge_empty
 
 
@@ -203,7 +203,7 @@ async def test_the_harmless_question_is_within_the_budget_too(
 async def test_also_where_nothing_else_came_of_them(server: FakeJudge, reported: Any, costs: Any) -> None:
     server.plays(costs(NONSENSE))
     report = await reported()
-    assert (report.kind, report.code, report.judge) == (ReportKind.FAILED, "judge_invalid_json", None)
+    assert (report.kind, report.code, report.model_and_prompt) == (ReportKind.FAILED, "judge_invalid_json", None)
     assert (report.usage.tokens, report.usage.cost_usd) == (10 * MILLION, pytest.approx(5 * USD))
 
 

@@ -296,7 +296,7 @@ class TestVerdicts:
         assert (verdict.is_valid, verdict.model, verdict.judge_error) == (False, None, None)
         assert {one.comment for one in verdict.criteria} == {"the result is empty"}
         assert verdict.reason.startswith("the result is empty: ")
-        assert refuse_empty(kinds, policy="strict@3", submission=2).policy == "strict@3"
+        assert refuse_empty(kinds, judge="strict@3", submission=2).judge == "strict@3"
 
     def test_what_is_told_of_all_is_who_failed_and_what_the_judge_said(self) -> None:
         refused = JudgeAnswerError("it refused", code="judge_refused")

@@ -19,10 +19,12 @@ from contracts.client.operations import OperationsClient
 from contracts.client.receipts import ReceiptsClient
 from contracts.errors import ErrorCode
 from contracts.identity import new_execution_id
+from contracts.messages.fields import write_words
 from contracts.messages.filters import job_filter_message, view_number
 from contracts.status import JobOrder, JobStatus, View
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import resources_pb2 as resources_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceStub
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
 
@@ -197,7 +199,7 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
             newest_first=newest_first,
             submission=submission,
             from_version=from_version,
-            kinds=kinds,
+            kinds=write_words(resources_pb.JobLogKind.DESCRIPTOR, kinds),
             view=view_number(view),
         )
         response = await self._call(self._jobs.ListJobLogs, request)

@@ -13,6 +13,7 @@ from contracts.client.connection import JobStoreError, list_all, watch_backoffs_
 from contracts.client.judgings import JudgingsClient
 from contracts.errors import ErrorCode
 from contracts.identity import new_execution_id
+from contracts.messages.fields import write_words
 from contracts.messages.filters import job_filter_message
 from contracts.status import JobStatus, OperationState
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -89,7 +90,10 @@ class OperationsClient(JudgingsClient):
     ) -> tuple[list[OperationItem], str]:
         """Return a page of an operation's items, of all outcomes unless some are named, and the next page's token."""
         request = pb.ListOperationItemsRequest(
-            operation_id=str(operation_id), outcomes=outcomes, page_size=page_size, page_token=page_token
+            operation_id=str(operation_id),
+            outcomes=write_words(resources_pb.ItemOutcome.DESCRIPTOR, outcomes),
+            page_size=page_size,
+            page_token=page_token,
         )
         response = await self._call(self._operations.ListOperationItems, request)
         return [self._read(item) for item in response.items], response.next_page_token
@@ -98,7 +102,9 @@ class OperationsClient(JudgingsClient):
         self, kinds: Iterable[str] = (), *, page_size: int = 0, page_token: str = ""
     ) -> tuple[list[Operation], str]:
         """Return a page of operations, newest first (50 unless `page_size` is given), and the next token or ""."""
-        request = pb.ListOperationsRequest(kinds=kinds, page_size=page_size, page_token=page_token)
+        request = pb.ListOperationsRequest(
+            kinds=write_words(resources_pb.OperationKind.DESCRIPTOR, kinds), page_size=page_size, page_token=page_token
+        )
         response = await self._call(self._operations.ListOperations, request)
         return [self._read(operation) for operation in response.operations], response.next_page_token
 

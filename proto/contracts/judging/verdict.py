@@ -1,10 +1,11 @@
 """Verdicts: the judgement of a result, by criterion and by stage, and every ask of a model that it rests on."""
 
+import operator
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from contracts.fields import Model
+from contracts.fields import Model, Open
 from contracts.status import Outcome
 
 
@@ -20,7 +21,7 @@ class CriterionVerdict(Model):
     """The judgement of one criterion."""
 
     text: str
-    outcome: Outcome
+    outcome: Open[Outcome]
     required: bool = True
     kind: str = Field("meets", description="the criterion's: `meets`, `never` or `check`")
     evidence: list[str] = Field(
@@ -34,6 +35,11 @@ class CriterionVerdict(Model):
         "or no sound answer came; its outcome is then cannot_assess",
     )
     by: str | None = Field(None, exclude_if=_is_none, description="the kind of the stage that decided it")
+    evidence_spans: list[list[tuple[int, int]]] | None = Field(
+        None,
+        exclude_if=_is_none,
+        description="by REST, for each quotation where it stands in the result: [start, end]; the first 20 places",
+    )
     discloses: bool = Field(
         default=False,
         exclude_if=_is_false,
@@ -90,11 +96,13 @@ class Verdict(Model):
     is_valid: bool
     reason: str
     criteria: list[CriterionVerdict]
-    model: str | None = None
+    model: str | None = Field(None, exclude_if=_is_none)
     judge_error: str | None = Field(
-        None, description="the code of what the judge did instead of judging this result; it is not submitted again"
+        None,
+        exclude_if=_is_none,
+        description="the code of what the judge did instead of judging this result; it is not submitted again",
     )
-    policy: str | None = Field(
+    judge: str | None = Field(
         None, exclude_if=_is_none, description="the judge policy and its version, such as `strict@3`"
     )
     references_sha256: str | None = Field(
@@ -107,7 +115,7 @@ class Verdict(Model):
         None, exclude_if=_is_none, description="which submission of the job this is the judgement of"
     )
     submissions: int | None = Field(None, exclude_if=_is_none, description="how many there may be")
-    stages: list[StageVerdict] | None = Field(None, exclude_if=_is_none, description="how it was judged")
+    stages: list[StageVerdict] = Field(default_factory=list, exclude_if=operator.not_, description="how it was judged")
 
     @classmethod
     def of(
@@ -121,6 +129,12 @@ class Verdict(Model):
         """Make a verdict; the result is valid if every required criterion passed. `terms` are its other fields."""
         is_valid = all(c.outcome is Outcome.PASS for c in criteria if c.required)
         return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model, judge_error=judge_error, **terms)
+
+    def check_words(self) -> Self:
+        """Return the verdict. Raise ValueError if an outcome is none that is known: what judges is not that new."""
+        for criterion in self.criteria:
+            Outcome(criterion.outcome)
+        return self
 
     @property
     def is_unproven(self) -> bool:

@@ -13,7 +13,7 @@ JSON_AS_VALUE: Final = ("signoff-json", "value")
 REPLAYED: Final = ("idempotency-replayed", "true")
 
 _MODULES: Final = frozenset(
-    {"answers", "convert", "job_requests", "json_fields", "judging", "judgings", "operations", "views"}
+    {"answers", "convert", "fields", "job_requests", "json_fields", "judging", "judgings", "operations", "views"}
 )
 
 

@@ -1,36 +1,24 @@
 """Convert resources to their gRPC messages (`x_message`) and back (`x_of`)."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache, lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from contracts.criteria import CRITERIA_MAX, Criterion, parse_stored_criteria
-from contracts.jsontext import json_text
+from contracts.jsontext import json_text, parse_json
+from contracts.messages.fields import read_fields, read_time, read_with, read_word, write_message, write_time
 from contracts.messages.json_fields import get_value, put_json
-from contracts.messages.waiting import past_wait_messages, past_waits_of, waiting_message, waiting_of
+from contracts.messages.waiting import past_wait_messages, waiting_message
 from contracts.resources import Agent, Execution, Job, JobLog, Limit, NewAgent, NewJob, NewLimit, Policy
-from contracts.status import Circuit, Delivery, EmptyResult, ExecutionState, JobLogStatus, JobStatus, Protocol, Resubmit
+from contracts.status import Delivery, EmptyResult, JobStatus, Protocol, Resubmit
 from signoff.v1 import resources_pb2 as pb
+from signoff.v1 import verdict_pb2
 
-#: The fields of a job, and of an entry of its log, that are on the wire as they are in resources.
-_JOB: Final = {
-    *("id", "title", "description", "acceptance_criteria", "version", "agent_id", "execution_id"),
-    *("submission", "tenant", "progress", "progress_message", "batch_id", "cost_usd", "tokens"),
-    *("cancelled", "code", "duration_s"),
-}
-_LOG: Final = {
-    *("id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease"),
-    *("submission", "event_id", "cursor", "progress", "cost_usd", "tokens", "kind", "max_calls"),
-    *("spent_calls", "actor", "duration_s"),
-}
-#: Times of an execution.
-_TIMES: Final = ("not_before", "deadline_at", "created_at", "ended_at")
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+#: What entries of a log have as text in rows.
+_LOG_TEXTS: Final = ("request", "payload", "before", "after", "result", "partial", "verdict")
 #: Policies that were read last. Jobs have few different ones, and to make one takes as long as all else of a job.
 _POLICIES_MAX: Final = 1_000
 
@@ -41,17 +29,6 @@ def _enum(enum: Any, prefix: str, word: str) -> Any:
 
 def _word(enum: Any, prefix: str, number: int) -> str:
     return str(enum.Name(number)).removeprefix(f"{prefix}_")
-
-
-def _time(stamp: Timestamp) -> datetime:
-    # The jobstore's own is within bounds: ToDatetime, which looks, takes six times as long.
-    return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1_000)
-
-
-def _stamp(at: datetime) -> Timestamp:
-    # As above: what gRPC makes of a datetime by itself takes three times as long.
-    since = at - _EPOCH
-    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
 
 
 def time_of(message: Any, field: str) -> datetime | None:
@@ -107,9 +84,9 @@ def new_policy_of(message: pb.Policy) -> Policy:
 def _policy_fields(message: pb.Policy) -> dict[str, Any]:
     fields: dict[str, Any] = {field.name: value for field, value in message.ListFields()}
     fields |= {name: list(fields[name]) for name in ("retry_codes", "no_retry_codes") if name in fields}
-    for name, (wire, prefix, words) in _POLICY_WORDS.items():
+    for name, (wire, _, _) in _POLICY_WORDS.items():
         if name in fields:
-            fields[name] = words(_word(wire, prefix, fields[name]).lower())
+            fields[name] = read_word(wire.DESCRIPTOR, fields[name])
     return fields
 
 
@@ -185,10 +162,14 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
         cancelled=job["cancelled"],
         code=job["code"],
         duration_s=job["duration_s"],
-        created_at=_stamp(job["created_at"]),
-        updated_at=_stamp(job["updated_at"]),
+        result_version=job.get("result_version"),
+        created_at=write_time(job["created_at"]),
+        updated_at=write_time(job["updated_at"]),
     )
     put_json(message, "payload", job["payload"], as_text=as_text)
+    put_json(message, "result", job.get("result"), as_text=as_text)
+    if (verdict := job.get("verdict")) is not None:
+        message.verdict.CopyFrom(write_message(verdict_pb2.Verdict, parse_json(verdict)))
     if job.get("last_log"):
         message.last_log.CopyFrom(job_log_message(job["last_log"], as_text=as_text))
     if job.get("waiting"):
@@ -198,99 +179,42 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
 
 def job_of(message: pb.Job) -> Job:
     """Return a job as received."""
-    return Job(
-        **fields_of(message, _JOB),
-        references=dict(message.references),
-        payload=get_value(message, "payload"),
-        status=status_of(message.status),
-        priority=message.priority,
-        capabilities=list(message.capabilities),
-        not_before=time_of(message, "not_before"),
-        labels=dict(message.labels),
-        policy=policy_of(message.policy),
-        live=message.live if message.HasField("live") else None,
-        created_at=_time(message.created_at),
-        updated_at=_time(message.updated_at),
-        last_log=job_log_of(message.last_log) if message.HasField("last_log") else None,
-        waiting=waiting_of(message.waiting) if message.HasField("waiting") else None,
-    )
+    return Job(**_read(message))
+
+
+def _read(message: Any) -> Any:
+    """Return the fields of a message; of a policy the Policy, which is read once for all that have it."""
+    if isinstance(message, pb.Policy):
+        return policy_of(message)
+    fields = read_with(message, _read)
+    return {**fields, "waited": fields["waited"] or None} if isinstance(message, pb.JobLog) else fields
 
 
 def execution_message(execution: Mapping[str, Any]) -> pb.Execution:
     """Return an execution as it is sent: the fields of Execution."""
-    times = {name: _stamp(at) for name in _TIMES if (at := execution[name]) is not None}
-    fields = {name: value for name, value in execution.items() if name not in _TIMES and value is not None}
-    words = {"id": str(execution["id"]), "batch_id": _str(execution["batch_id"])}
-    state = _enum(pb.ExecutionState, "EXECUTION_STATE", execution["state"])
-    return pb.Execution(**fields | words | times | {"state": state})
+    return write_message(pb.Execution, execution)
 
 
 def execution_of(message: pb.Execution) -> Execution:
     """Return an execution as received."""
-    return Execution(
-        **fields_of(message, Execution.model_fields.keys() - {*_TIMES, "state"}),
-        **{name: time_of(message, name) for name in _TIMES},
-        state=ExecutionState(_word(pb.ExecutionState, "EXECUTION_STATE", message.state)),
-    )
+    return Execution(**read_fields(message))
 
 
 def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
-    """Return an entry of a job's log as it is sent, from a row: the fields of JobLog, payloads as JSON text."""
-    message = pb.JobLog(
-        id=str(log["id"]),
-        job_id=log["job_id"],
-        version=log["version"],
-        status=_log_status_message(log["status"]),
-        agent_id=log["agent_id"],
-        message=log["message"],
-        code=log["code"],
-        execution_id=_str(log["execution_id"]),
-        attempt=log["attempt"],
-        lease=log["lease"],
-        submission=log["submission"],
-        event_id=_str(log["event_id"]),
-        cursor=log["cursor"],
-        created_at=_stamp(log["created_at"]),
-        job_status=status_message(JobStatus(log["job_status"])),
-        progress=log["progress"],
-        cost_usd=log["cost_usd"],
-        tokens=log["tokens"],
-        next_attempt_at=log["next_attempt_at"],
-        kind=log["kind"],
-        max_calls=log["max_calls"],
-        spent_calls=log["spent_calls"],
-        actor=log["actor"],
-        duration_s=log["duration_s"],
-        waited=past_wait_messages(log["waited"]),
-    )
-    put_json(message, "request_payload", log["request_payload"], as_text=as_text)
-    put_json(message, "response_payload", log["response_payload"], as_text=as_text)
+    """Return an entry of a job's log as it is sent, from a row: the fields of JobLog, JSON and the verdict as text."""
+    texts = {name: text for name in _LOG_TEXTS if (text := log.get(name)) is not None}
+    fields = {**log, **dict.fromkeys(_LOG_TEXTS), "waited": past_wait_messages(log["waited"])}
+    if "verdict" in texts:
+        fields["verdict"] = parse_json(texts.pop("verdict"))
+    message = write_message(pb.JobLog, fields)
+    for name, text in texts.items():
+        put_json(message, name, text, as_text=as_text)
     return message
 
 
 def job_log_of(message: pb.JobLog) -> JobLog:
     """Return an entry of a job's log as received."""
-    return JobLog(
-        **fields_of(message, _LOG),
-        status=_log_status_of(message.status),
-        request_payload=get_value(message, "request_payload"),
-        response_payload=get_value(message, "response_payload"),
-        next_attempt_at=time_of(message, "next_attempt_at"),
-        waited=past_waits_of(message.waited),
-        created_at=_time(message.created_at),
-        job_status=status_of(message.job_status),
-    )
-
-
-@cache
-def _log_status_message(status: str) -> pb.JobLogStatus.ValueType:
-    result: pb.JobLogStatus.ValueType = _enum(pb.JobLogStatus, "JOB_LOG_STATUS", status)
-    return result
-
-
-@cache
-def _log_status_of(number: int) -> JobLogStatus:
-    return JobLogStatus(_word(pb.JobLogStatus, "JOB_LOG_STATUS", number))
+    return JobLog(**_read(message))
 
 
 def new_agent_message(agent: NewAgent) -> pb.NewAgent:
@@ -327,20 +251,7 @@ def agent_message(agent: Agent) -> pb.Agent:
 
 def agent_of(message: pb.Agent) -> Agent:
     """Return an agent as received."""
-    return Agent(
-        **fields_of(message, {"id", "name", "url"}),
-        enabled=message.enabled,
-        deterministic=message.deterministic,
-        paused=message.paused,
-        circuit=Circuit(_word(pb.Circuit, "CIRCUIT", message.circuit or pb.CIRCUIT_CLOSED).lower()),
-        circuit_open_until=time_of(message, "circuit_open_until"),
-        protocol=protocol_of(message.protocol),
-        capabilities=list(message.capabilities),
-        policy=policy_of(message.policy),
-        headers=dict(message.headers),
-        created_at=_time(message.created_at),
-        updated_at=_time(message.updated_at),
-    )
+    return Agent(**_read(message))
 
 
 def limit_message(name: str, limit: NewLimit) -> pb.Limit:
@@ -355,7 +266,7 @@ def new_limit_of(message: pb.Limit) -> NewLimit:
 
 def limit_of(message: pb.Limit) -> Limit:
     """Return a limit as received."""
-    return Limit(**dict(new_limit_of(message)), name=message.name, updated_at=_time(message.updated_at))
+    return Limit(**dict(new_limit_of(message)), name=message.name, updated_at=read_time(message.updated_at))
 
 
 def protocol_message(protocol: Protocol) -> pb.Protocol.ValueType:

@@ -4,6 +4,7 @@ import contextlib
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.struct_pb2 import Value
 
 from contracts.jsontext import check_json_value, json_text, parse_json
 
@@ -34,7 +35,12 @@ def get_value(message: Any, field: str) -> Any:
     """Return what `field` holds as JSON, sent as a Value or as text; None, too, if not set; ValueError if no JSON."""
     if message.HasField(f"{field}_json"):
         return parse_json(getattr(message, f"{field}_json"))
-    return _with_integers(MessageToDict(getattr(message, field))) if message.HasField(field) else None
+    return read_value(getattr(message, field)) if message.HasField(field) else None
+
+
+def read_value(value: Value) -> Any:
+    """Return what a Value holds, whole numbers as integers."""
+    return _with_integers(MessageToDict(value))
 
 
 def payload_text(value: Any) -> str:

@@ -6,10 +6,11 @@ from uuid import UUID
 from pydantic import Field, field_validator, model_validator
 
 from contracts.criteria import References, check_numbers, parse_criteria
-from contracts.fields import Model, NextPageToken, StrictModel, Text, Time, Title
+from contracts.fields import Model, NextPageToken, Open, StrictModel, Text, Time, Title
 from contracts.jsontext import Json, json_text, parse_json
 from contracts.judging.policy import JudgePolicy, Reference
-from contracts.messages.convert import time_of
+from contracts.judging.verdict import Verdict
+from contracts.messages.fields import read_fields, read_word, write_message, write_word
 from contracts.status import FREE_JUDGINGS, JudgingKind, JudgingState, Outcome
 from signoff.v1 import judging_service_pb2 as pb
 
@@ -92,12 +93,11 @@ class Judging(Model):
     """A judging without a job, and its verdict once there is one."""
 
     item: int = Field(description="the number of its case, from 0")
-    kind: str
-    state: JudgingState
-    verdict: dict[str, Any] | None = Field(
-        None, description="a Verdict without what is as usual; of a `test`, what the judge was found to do"
-    )
-    code: str | None = Field(None, description="why there is no verdict")
+    kind: Open[JudgingKind]
+    state: Open[JudgingState]
+    verdict: Verdict | None = None
+    probe: dict[str, Any] | None = Field(None, description="of a `test`: what the judge was found to do")
+    code: str | None = Field(None, description="why there is no answer")
     message: str | None = None
     cost_usd: float = 0.0
     tokens: int = 0
@@ -119,8 +119,8 @@ class CriterionChange(Model):
     """A criterion whose outcome is another than before."""
 
     text: str
-    before: Outcome
-    after: Outcome
+    before: Open[Outcome]
+    after: Open[Outcome]
 
 
 class Flip(Model):
@@ -163,7 +163,7 @@ class RejudgeReport(Model):
 def new_judgings_message(new: NewJudgings, idempotency_key: str = "") -> pb.CreateJudgingsRequest:
     """Return what is asked for as it is sent."""
     return pb.CreateJudgingsRequest(
-        kind=new.kind.value,
+        kind=write_word(pb.JudgingKind.DESCRIPTOR, new.kind),
         cases=[_case_message(case) for case in new.cases],
         judge=new.judge,
         judge_policy_json=new.judge_policy.model_dump_json(exclude_defaults=True) if new.judge_policy else None,
@@ -178,7 +178,7 @@ def new_judgings_of(message: pb.CreateJudgingsRequest) -> NewJudgings:
     policy = message.judge_policy_json if message.HasField("judge_policy_json") else None
     return NewJudgings.model_validate(
         {
-            "kind": message.kind,
+            "kind": read_word(pb.JudgingKind.DESCRIPTOR, message.kind),
             "cases": [_case_of(case) for case in message.cases],
             "judge": message.judge if message.HasField("judge") else None,
             "judge_policy": None if policy is None else JudgePolicy.model_validate_json(policy),
@@ -204,17 +204,13 @@ def _case_of(message: pb.JudgingCase) -> dict[str, Any]:
 
 def judging_message(judging: Judging) -> pb.Judging:
     """Return a judging as it is sent."""
-    verdict = None if judging.verdict is None else json_text(judging.verdict)
-    return pb.Judging(**judging.model_dump(exclude={"verdict"}, exclude_none=True), verdict_json=verdict)
+    probe = None if judging.probe is None else json_text(judging.probe)
+    return write_message(pb.Judging, {**judging.model_dump(exclude={"probe"}), "probe_json": probe})
 
 
 def judging_of(message: pb.Judging) -> Judging:
     """Return a judging as received."""
-    fields = {field.name: value for field, value in message.ListFields()}
-    verdict = fields.pop("verdict_json", None)
-    times = {name: time_of(message, name) for name in ("created_at", "answered_at")}
-    verdict = None if verdict is None else parse_json(verdict)
-    return Judging.model_validate({"item": 0, **fields, **times, "verdict": verdict})
+    return Judging(**read_fields(message))
 
 
 def progress_of(message: pb.WatchJudgingsResponse) -> JudgingProgress:
@@ -224,25 +220,9 @@ def progress_of(message: pb.WatchJudgingsResponse) -> JudgingProgress:
 
 def report_message(report: RejudgeReport) -> pb.GetRejudgeReportResponse:
     """Return a report as it is sent."""
-    return pb.GetRejudgeReportResponse(**report.model_dump(mode="json"))
+    return write_message(pb.GetRejudgeReportResponse, report.model_dump())
 
 
 def report_of(message: pb.GetRejudgeReportResponse) -> RejudgeReport:
     """Return a report as received."""
-    names = RejudgeReport.model_fields.keys() - {"failed", "criteria", "flips", "next_page_token"}
-    return RejudgeReport(
-        next_page_token=message.next_page_token or None,
-        **{name: getattr(message, name) for name in names},
-        failed=dict(message.failed),
-        criteria=[
-            CriterionDiff(text=one.text, judged=one.judged, changed=one.changed, outcomes=dict(one.outcomes))
-            for one in message.criteria
-        ],
-        flips=[_flip_of(one) for one in message.flips],
-    )
-
-
-def _flip_of(message: pb.Flip) -> Flip:
-    names = Flip.model_fields.keys() - {"criteria"}
-    changes = [{"text": one.text, "before": one.before, "after": one.after} for one in message.criteria]
-    return Flip.model_validate({**{name: getattr(message, name) for name in names}, "criteria": changes})
+    return RejudgeReport(**{**read_fields(message), "next_page_token": message.next_page_token or None})

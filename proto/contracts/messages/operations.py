@@ -1,25 +1,24 @@
 """Operations on many jobs: what is asked for, what it would be about, what became of each job; their gRPC messages."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
 from contracts.criteria import parse_criteria
-from contracts.fields import AgentId, Model, OperationName, StrictModel, Text
+from contracts.fields import AgentId, Model, Open, OperationName, StrictModel, Text
 from contracts.judging.policy import Reference
-from contracts.messages.convert import fields_of, job_of, time_of
+from contracts.messages.convert import fields_of, job_of
+from contracts.messages.fields import read_fields, read_word, write_message
 from contracts.messages.filters import job_filter_message
 from contracts.messages.job_requests import job_filter_of
-from contracts.messages.views import Batch, BatchItem
-from contracts.messages.waiting import waiting_sum_of
+from contracts.messages.views import Batch
 from contracts.resources import Job, JobFilter, Operation
-from contracts.status import OperationKind, OperationState
+from contracts.status import ItemOutcome, OperationKind
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
 from signoff.v1 import resources_pb2 as pb
 
-_STATE = "OPERATION_STATE_"
 #: Jobs that may be named at most; a filter may match more.
 NAMED_MAX = 10_000
 
@@ -104,7 +103,7 @@ class OperationItem(Model):
     item: int = Field(description="its number within the operation, from 0")
     job_id: str
     title: str = ""
-    outcome: str = Field(
+    outcome: Open[ItemOutcome] = Field(
         description="`WAITING` until it is carried out, `REFUSED` with a code, or `CANCELLED` with the operation. Of "
         "what was executed: how that goes, or went, with all that followed by policy, as JobStatus says it, or "
         "`CANCELLED`; what is done to the job later changes nothing here. `DONE` of all else"
@@ -134,63 +133,43 @@ class OperationPreview(Model):
 
 def operation_message(operation: Operation) -> pb.Operation:
     """Return an operation as it is sent."""
-    fields = operation.model_dump(include=Operation.model_fields.keys() - {"id", "state", "retry_of", "filter"})
-    return pb.Operation(
-        **fields,
-        id=str(operation.id),
-        state=pb.OperationState.Value(_STATE + operation.state),
-        retry_of=str(operation.retry_of) if operation.retry_of else None,
-        filter=job_filter_message(operation.filter) if operation.filter else None,
-    )
+    message = write_message(pb.Operation, operation.model_dump(exclude={"filter"}))
+    if operation.filter:
+        message.filter.CopyFrom(job_filter_message(operation.filter))
+    return message
 
 
 def operation_of(message: pb.Operation) -> Operation:
     """Return an operation as received."""
-    return Operation(
-        **fields_of(message, {"id", "kind", "retry_of", "name", "agent_id", "actor", "judge", "shadow"}),
-        state=OperationState(pb.OperationState.Name(message.state).removeprefix(_STATE)),
-        total=message.total,
-        counts=dict(message.counts),
-        rate_per_s=message.rate_per_s,
-        ends_at=time_of(message, "ends_at"),
-        created_at=time_of(message, "created_at"),
-        finished_at=time_of(message, "finished_at"),
-        filter=job_filter_of(message.filter) if message.HasField("filter") else None,
-        waiting=[waiting_sum_of(each) for each in message.waiting],
-    )
+    return Operation(**read_fields(message))
 
 
 def batch_of(message: jobs_pb.Batch) -> Batch:
     """Return a batch as received."""
-    items = [BatchItem(**{"job_id": "", "accepted": False, **_set_fields(item)}) for item in message.items]
-    return Batch(**dict(operation_of(message.operation)), items=items)
+    return Batch(**read_fields(message.operation), items=[read_fields(item) for item in message.items])
 
 
 def batch_message(batch: Batch) -> jobs_pb.Batch:
     """Return a batch as it is sent."""
-    message = jobs_pb.Batch(
-        id=str(batch.id),
-        state=batch.state,
-        total=batch.total,
-        counts=batch.counts,
-        operation=operation_message(batch),
-    )
-    for item in batch.items:
-        message.items.add(**item.model_dump(exclude_none=True, mode="json"))
+    message = write_message(jobs_pb.Batch, batch.model_dump(exclude={"filter", "waiting"}))
+    message.operation.CopyFrom(operation_message(batch))
     return message
 
 
 def new_operation_message(new: NewOperation) -> pb.NewOperation:
     """Return what is asked for as it is sent."""
-    fields = new.model_dump(exclude_none=True, exclude={"filter"})
-    return pb.NewOperation(**fields, filter=job_filter_message(new.filter) if new.filter else None)
+    message = write_message(pb.NewOperation, new.model_dump(exclude={"filter"}))
+    if new.filter:
+        message.filter.CopyFrom(job_filter_message(new.filter))
+    return message
 
 
 def new_operation_of(message: pb.NewOperation) -> NewOperation:
     """Return what is asked for as received. Raise ValidationError if it is malformed."""
     chosen = job_filter_of(message.filter) if message.HasField("filter") else None
     return NewOperation(
-        **fields_of(message, {"kind", "name", "agent_id", *_KINDS_OF}),
+        **fields_of(message, {"name", "agent_id", *_KINDS_OF}),
+        kind=read_word(pb.OperationKind.DESCRIPTOR, message.kind),
         job_ids=list(message.job_ids),
         filter=chosen,
     )
@@ -198,12 +177,12 @@ def new_operation_of(message: pb.NewOperation) -> NewOperation:
 
 def item_message(item: OperationItem) -> pb.OperationItem:
     """Return an item as it is sent."""
-    return pb.OperationItem(**item.model_dump(exclude_none=True, mode="json"))
+    return write_message(pb.OperationItem, item.model_dump())
 
 
 def item_of(message: pb.OperationItem) -> OperationItem:
     """Return an item as received."""
-    return OperationItem(**{"item": 0, "job_id": "", **_set_fields(message)})
+    return OperationItem(**read_fields(message))
 
 
 def preview_of(message: operations_pb.PreviewOperationResponse) -> OperationPreview:
@@ -216,7 +195,3 @@ def preview_of(message: operations_pb.PreviewOperationResponse) -> OperationPrev
         cost_usd=message.cost_usd if message.HasField("cost_usd") else None,
         cost_of=message.cost_of,
     )
-
-
-def _set_fields(message: Any) -> dict[str, Any]:
-    return {field.name: value for field, value in message.ListFields()}

@@ -5,11 +5,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from contracts.fields import Label, Model, NextPageToken, Time
+from contracts.fields import Label, Model, NextPageToken, Open, Time
 from contracts.messages.convert import fields_of, time_of
+from contracts.messages.fields import read_fields, write_message
 from contracts.messages.waiting import waiting_sum_message, waiting_sum_of
 from contracts.resources import Operation
-from contracts.status import LetterOutcome
+from contracts.status import ItemOutcome, LetterOutcome
 from contracts.waiting.reasons import WaitingSum
 from signoff.v1 import operations_service_pb2 as pb
 
@@ -103,7 +104,7 @@ _Offset = Annotated[int, Field(ge=0, le=2**53)]
 class DeadLetterResolution(Model):
     """What became of a dead letter, by whom and why."""
 
-    outcome: LetterOutcome
+    outcome: Open[LetterOutcome]
     actor: str
     reason: str | None = None
     at: Time
@@ -207,20 +208,19 @@ def dead_letters_of(message: pb.ListDeadLettersResponse) -> DeadLetters:
 def _dead_letter_of(message: pb.DeadLetter) -> DeadLetter:
     resolution = None
     if message.HasField("resolution"):
-        done = message.resolution
-        resolution = DeadLetterResolution(**_scalar_fields(done), at=time_of(done, "at"))
+        resolution = DeadLetterResolution(**read_fields(message.resolution))
     fields = {"partition": 0, "offset": 0, **_scalar_fields(message)}
     return DeadLetter(**fields, at=time_of(message, "at"), resolution=resolution)
 
 
 def new_resolution_of(message: pb.ResolveDeadLettersRequest) -> NewResolution:
     """Return which dead letters to resolve, as received."""
-    return NewResolution(**_scalar_fields(message))
+    return NewResolution(**read_fields(message))
 
 
 def new_resolution_message(new: NewResolution) -> pb.ResolveDeadLettersRequest:
     """Return which dead letters to resolve, as it is sent."""
-    return pb.ResolveDeadLettersRequest(**new.model_dump(exclude_none=True, mode="json"))
+    return write_message(pb.ResolveDeadLettersRequest, new.model_dump())
 
 
 def resolved_of(message: pb.ResolveDeadLettersResponse) -> Resolved:
@@ -235,8 +235,7 @@ def resolved_message(resolved: Resolved) -> pb.ResolveDeadLettersResponse:
 
 def dead_letters_message(letters: DeadLetters) -> pb.ListDeadLettersResponse:
     """Return dead letters as they are sent."""
-    items = [pb.DeadLetter(**letter.model_dump(exclude_none=True)) for letter in letters.items]
-    return pb.ListDeadLettersResponse(counts=letters.counts, items=items, next_page_token=letters.next_page_token or "")
+    return write_message(pb.ListDeadLettersResponse, letters.model_dump())
 
 
 def _counts_message(counts: OverviewCounts) -> pb.OverviewPoint:
@@ -264,7 +263,7 @@ class BatchItem(Model):
     accepted: bool
     code: str | None = None
     message: str | None = None
-    outcome: str = Field("", description="as of an OperationItem")
+    outcome: Open[ItemOutcome] | None = Field(None, description="as of an OperationItem")
     retried_by: UUID | None = Field(None, description="the operation that retried it,")
     retry_execution_id: UUID | None = Field(None, description="and the execution that this requested")
 

@@ -142,7 +142,11 @@ class Statement(Model):
                 )
                 for one, line in zip(verdict.criteria, lines, strict=True)
             ],
-            judge=Judge.model_validate(verdict, from_attributes=True),
+            judge=Judge(
+                policy=verdict.judge,
+                model=verdict.model,
+                stages=[StatedStage.model_validate(each, from_attributes=True) for each in verdict.stages] or None,
+            ),
             **fields,
         )
         name = f"{predicate.job_id}/{predicate.execution_id}"

@@ -572,7 +572,7 @@ class ListJobLogsRequest(_message.Message):
     from_version: _builtins.int
     """Begins with this version, in whatever order."""
     @_builtins.property
-    def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.JobLogKind.ValueType]:
         """Only entries of these kinds."""
 
     def __init__(
@@ -585,7 +585,7 @@ class ListJobLogsRequest(_message.Message):
         submission: _builtins.int | None = ...,
         view: _resources_pb2.View.ValueType = ...,
         from_version: _builtins.int | None = ...,
-        kinds: _abc.Iterable[_builtins.str] | None = ...,
+        kinds: _abc.Iterable[_resources_pb2.JobLogKind.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_from_version", b"_from_version", "_submission", b"_submission", "from_version", b"from_version", "submission", b"submission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -898,8 +898,7 @@ class Batch(_message.Message):
     ITEMS_FIELD_NUMBER: _builtins.int
     OPERATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    state: _builtins.str
-    """`RUNNING` until every job of it rests, then `DONE`."""
+    state: _resources_pb2.OperationState.ValueType
     total: _builtins.int
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
@@ -917,7 +916,7 @@ class Batch(_message.Message):
         self,
         *,
         id: _builtins.str = ...,
-        state: _builtins.str = ...,
+        state: _resources_pb2.OperationState.ValueType = ...,
         total: _builtins.int = ...,
         counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         items: _abc.Iterable[Global___BatchItem] | None = ...,
@@ -950,7 +949,7 @@ class BatchItem(_message.Message):
     accepted: _builtins.bool
     code: _builtins.str
     message: _builtins.str
-    outcome: _builtins.str
+    outcome: _resources_pb2.ItemOutcome.ValueType
     """As of OperationItem."""
     retried_by: _builtins.str
     retry_execution_id: _builtins.str
@@ -962,7 +961,7 @@ class BatchItem(_message.Message):
         accepted: _builtins.bool = ...,
         code: _builtins.str | None = ...,
         message: _builtins.str | None = ...,
-        outcome: _builtins.str = ...,
+        outcome: _resources_pb2.ItemOutcome.ValueType = ...,
         retried_by: _builtins.str | None = ...,
         retry_execution_id: _builtins.str | None = ...,
     ) -> None: ...

@@ -8,6 +8,8 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from signoff.v1 import verdict_pb2 as _verdict_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +20,52 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _JudgingKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _JudgingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JudgingKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    JUDGING_KIND_UNSPECIFIED: _JudgingKind.ValueType  # 0
+    JUDGING_KIND_TRY: _JudgingKind.ValueType  # 1
+    JUDGING_KIND_TEST: _JudgingKind.ValueType  # 2
+    JUDGING_KIND_DRAFT: _JudgingKind.ValueType  # 3
+    JUDGING_KIND_EVALUATE: _JudgingKind.ValueType  # 4
+    JUDGING_KIND_SHADOW: _JudgingKind.ValueType  # 5
+    JUDGING_KIND_REJUDGE: _JudgingKind.ValueType  # 6
+
+class JudgingKind(_JudgingKind, metaclass=_JudgingKindEnumTypeWrapper):
+    """What a judging without a job is for; SHADOW and REJUDGE judge jobs again, and belong to operations."""
+
+JUDGING_KIND_UNSPECIFIED: JudgingKind.ValueType  # 0
+JUDGING_KIND_TRY: JudgingKind.ValueType  # 1
+JUDGING_KIND_TEST: JudgingKind.ValueType  # 2
+JUDGING_KIND_DRAFT: JudgingKind.ValueType  # 3
+JUDGING_KIND_EVALUATE: JudgingKind.ValueType  # 4
+JUDGING_KIND_SHADOW: JudgingKind.ValueType  # 5
+JUDGING_KIND_REJUDGE: JudgingKind.ValueType  # 6
+Global___JudgingKind: _TypeAlias = JudgingKind  # noqa: Y015
+
+class _JudgingState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _JudgingStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JudgingState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    JUDGING_STATE_UNSPECIFIED: _JudgingState.ValueType  # 0
+    JUDGING_STATE_QUEUED: _JudgingState.ValueType  # 1
+    JUDGING_STATE_LEASED: _JudgingState.ValueType  # 2
+    JUDGING_STATE_DONE: _JudgingState.ValueType  # 3
+
+class JudgingState(_JudgingState, metaclass=_JudgingStateEnumTypeWrapper):
+    """Where a judging without a job stands."""
+
+JUDGING_STATE_UNSPECIFIED: JudgingState.ValueType  # 0
+JUDGING_STATE_QUEUED: JudgingState.ValueType  # 1
+JUDGING_STATE_LEASED: JudgingState.ValueType  # 2
+JUDGING_STATE_DONE: JudgingState.ValueType  # 3
+Global___JudgingState: _TypeAlias = JudgingState  # noqa: Y015
 
 @_typing.final
 class JudgingCase(_message.Message):
@@ -106,8 +154,8 @@ class CreateJudgingsRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     EVALUATION_FIELD_NUMBER: _builtins.int
     REPEAT_FIELD_NUMBER: _builtins.int
-    kind: _builtins.str
-    """`try`, `test`, `evaluate` or `draft`."""
+    kind: Global___JudgingKind.ValueType
+    """`TRY`, `TEST`, `EVALUATE` or `DRAFT`."""
     judge: _builtins.str
     """A judge policy by name or version, or one that is not stored, as JSON; the validators' own settings when neither is."""
     judge_policy_json: _builtins.str
@@ -126,7 +174,7 @@ class CreateJudgingsRequest(_message.Message):
     def __init__(
         self,
         *,
-        kind: _builtins.str = ...,
+        kind: Global___JudgingKind.ValueType = ...,
         cases: _abc.Iterable[Global___JudgingCase] | None = ...,
         judge: _builtins.str | None = ...,
         judge_policy_json: _builtins.str | None = ...,
@@ -209,7 +257,7 @@ class Judging(_message.Message):
     ITEM_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
-    VERDICT_JSON_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     COST_USD_FIELD_NUMBER: _builtins.int
@@ -218,19 +266,21 @@ class Judging(_message.Message):
     JOB_ID_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     ANSWERED_AT_FIELD_NUMBER: _builtins.int
+    PROBE_JSON_FIELD_NUMBER: _builtins.int
     item: _builtins.int
-    kind: _builtins.str
-    state: _builtins.str
-    """QUEUED, LEASED or DONE."""
-    verdict_json: _builtins.str
-    """A Verdict as JSON; for a `test`, what the judge was found to do."""
+    kind: Global___JudgingKind.ValueType
+    state: Global___JudgingState.ValueType
     code: _builtins.str
-    """Why there is no verdict."""
+    """Why there is no answer."""
     message: _builtins.str
     cost_usd: _builtins.float
     tokens: _builtins.int
     duration_s: _builtins.float
     job_id: _builtins.str
+    probe_json: _builtins.str
+    """Of a `test`, as JSON: what the judge was found to do."""
+    @_builtins.property
+    def verdict(self) -> _verdict_pb2.Verdict: ...
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -239,9 +289,9 @@ class Judging(_message.Message):
         self,
         *,
         item: _builtins.int = ...,
-        kind: _builtins.str = ...,
-        state: _builtins.str = ...,
-        verdict_json: _builtins.str | None = ...,
+        kind: Global___JudgingKind.ValueType = ...,
+        state: Global___JudgingState.ValueType = ...,
+        verdict: _verdict_pb2.Verdict | None = ...,
         code: _builtins.str | None = ...,
         message: _builtins.str | None = ...,
         cost_usd: _builtins.float = ...,
@@ -250,10 +300,11 @@ class Judging(_message.Message):
         job_id: _builtins.str | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         answered_at: _timestamp_pb2.Timestamp | None = ...,
+        probe_json: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_duration_s", b"_duration_s", "_job_id", b"_job_id", "_message", b"_message", "_verdict_json", b"_verdict_json", "answered_at", b"answered_at", "code", b"code", "created_at", b"created_at", "duration_s", b"duration_s", "job_id", b"job_id", "message", b"message", "verdict_json", b"verdict_json"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_duration_s", b"_duration_s", "_job_id", b"_job_id", "_message", b"_message", "_probe_json", b"_probe_json", "answered_at", b"answered_at", "code", b"code", "created_at", b"created_at", "duration_s", b"duration_s", "job_id", b"job_id", "message", b"message", "probe_json", b"probe_json", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_duration_s", b"_duration_s", "_job_id", b"_job_id", "_message", b"_message", "_verdict_json", b"_verdict_json", "answered_at", b"answered_at", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "duration_s", b"duration_s", "item", b"item", "job_id", b"job_id", "kind", b"kind", "message", b"message", "state", b"state", "tokens", b"tokens", "verdict_json", b"verdict_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_duration_s", b"_duration_s", "_job_id", b"_job_id", "_message", b"_message", "_probe_json", b"_probe_json", "answered_at", b"answered_at", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "duration_s", b"duration_s", "item", b"item", "job_id", b"job_id", "kind", b"kind", "message", b"message", "probe_json", b"probe_json", "state", b"state", "tokens", b"tokens", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
     _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
@@ -263,8 +314,8 @@ class Judging(_message.Message):
     _WhichOneofArgType__job_id: _TypeAlias = _typing.Literal["_job_id", b"_job_id"]  # noqa: Y015
     _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
     _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
-    _WhichOneofReturnType__verdict_json: _TypeAlias = _typing.Literal["verdict_json"]  # noqa: Y015
-    _WhichOneofArgType__verdict_json: _TypeAlias = _typing.Literal["_verdict_json", b"_verdict_json"]  # noqa: Y015
+    _WhichOneofReturnType__probe_json: _TypeAlias = _typing.Literal["probe_json"]  # noqa: Y015
+    _WhichOneofArgType__probe_json: _TypeAlias = _typing.Literal["_probe_json", b"_probe_json"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
     @_typing.overload
@@ -274,7 +325,7 @@ class Judging(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__verdict_json) -> _WhichOneofReturnType__verdict_json | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__probe_json) -> _WhichOneofReturnType__probe_json | None: ...
 
 Global___Judging: _TypeAlias = Judging  # noqa: Y015
 
@@ -551,14 +602,14 @@ class CriterionChange(_message.Message):
     BEFORE_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    before: _builtins.str
-    after: _builtins.str
+    before: _verdict_pb2.CriterionOutcome.ValueType
+    after: _verdict_pb2.CriterionOutcome.ValueType
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
-        before: _builtins.str = ...,
-        after: _builtins.str = ...,
+        before: _verdict_pb2.CriterionOutcome.ValueType = ...,
+        after: _verdict_pb2.CriterionOutcome.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

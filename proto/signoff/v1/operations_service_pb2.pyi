@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from signoff.v1 import resources_pb2 as _resources_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,26 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _LetterOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LetterOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LetterOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LETTER_OUTCOME_UNSPECIFIED: _LetterOutcome.ValueType  # 0
+    LETTER_OUTCOME_REDRIVEN: _LetterOutcome.ValueType  # 1
+    """Its records were published again as they came."""
+    LETTER_OUTCOME_DISCARDED: _LetterOutcome.ValueType  # 2
+
+class LetterOutcome(_LetterOutcome, metaclass=_LetterOutcomeEnumTypeWrapper):
+    """What became of a dead letter that is done."""
+
+LETTER_OUTCOME_UNSPECIFIED: LetterOutcome.ValueType  # 0
+LETTER_OUTCOME_REDRIVEN: LetterOutcome.ValueType  # 1
+"""Its records were published again as they came."""
+LETTER_OUTCOME_DISCARDED: LetterOutcome.ValueType  # 2
+Global___LetterOutcome: _TypeAlias = LetterOutcome  # noqa: Y015
 
 @_typing.final
 class CreateLoginCodeRequest(_message.Message):
@@ -278,14 +299,14 @@ class ListOperationItemsRequest(_message.Message):
     """50 when not set, 500 at most."""
     page_token: _builtins.str
     @_builtins.property
-    def outcomes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def outcomes(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.ItemOutcome.ValueType]:
         """All when empty."""
 
     def __init__(
         self,
         *,
         operation_id: _builtins.str = ...,
-        outcomes: _abc.Iterable[_builtins.str] | None = ...,
+        outcomes: _abc.Iterable[_resources_pb2.ItemOutcome.ValueType] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
@@ -332,7 +353,7 @@ class ListOperationsRequest(_message.Message):
     """50 when not set, 500 at most."""
     page_token: _builtins.str
     @_builtins.property
-    def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.OperationKind.ValueType]:
         """All when empty."""
 
     def __init__(
@@ -340,7 +361,7 @@ class ListOperationsRequest(_message.Message):
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
-        kinds: _abc.Iterable[_builtins.str] | None = ...,
+        kinds: _abc.Iterable[_resources_pb2.OperationKind.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1558,8 +1579,7 @@ class DeadLetterResolution(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
-    outcome: _builtins.str
-    """`redriven` or `discarded`."""
+    outcome: Global___LetterOutcome.ValueType
     actor: _builtins.str
     reason: _builtins.str
     @_builtins.property
@@ -1567,7 +1587,7 @@ class DeadLetterResolution(_message.Message):
     def __init__(
         self,
         *,
-        outcome: _builtins.str = ...,
+        outcome: Global___LetterOutcome.ValueType = ...,
         actor: _builtins.str = ...,
         reason: _builtins.str | None = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
@@ -1597,8 +1617,7 @@ class ResolveDeadLettersRequest(_message.Message):
     DRY_RUN_FIELD_NUMBER: _builtins.int
     topic: _builtins.str
     """The topic that they came from, such as execute-requested."""
-    outcome: _builtins.str
-    """`redriven`: their records are published again as they came; `discarded`."""
+    outcome: Global___LetterOutcome.ValueType
     reason: _builtins.str
     code: _builtins.str
     """Only those with this code."""
@@ -1614,7 +1633,7 @@ class ResolveDeadLettersRequest(_message.Message):
         self,
         *,
         topic: _builtins.str = ...,
-        outcome: _builtins.str = ...,
+        outcome: Global___LetterOutcome.ValueType = ...,
         reason: _builtins.str | None = ...,
         code: _builtins.str | None = ...,
         from_offset: _builtins.int | None = ...,

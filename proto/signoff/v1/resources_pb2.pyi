@@ -10,6 +10,7 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from signoff.v1 import verdict_pb2 as _verdict_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -94,7 +95,7 @@ class _ViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_View.ValueType],
 
 class View(_View, metaclass=_ViewEnumTypeWrapper):
     """How much of a job or of an entry of its log is shown. Basic jobs have no description, criteria, references and payload;
-    basic entries have no bodies: no request, result, partial or verdict.
+    basic entries have no bodies: no request, payload, result, partial or verdict.
     """
 
 VIEW_UNSPECIFIED: View.ValueType  # 0
@@ -102,6 +103,74 @@ VIEW_UNSPECIFIED: View.ValueType  # 0
 VIEW_BASIC: View.ValueType  # 1
 VIEW_FULL: View.ValueType  # 2
 Global___View: _TypeAlias = View  # noqa: Y015
+
+class _JobLogKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _JobLogKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobLogKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    JOB_LOG_KIND_UNSPECIFIED: _JobLogKind.ValueType  # 0
+    JOB_LOG_KIND_CREATED: _JobLogKind.ValueType  # 1
+    JOB_LOG_KIND_ASSIGNED: _JobLogKind.ValueType  # 2
+    JOB_LOG_KIND_MATCHED: _JobLogKind.ValueType  # 3
+    JOB_LOG_KIND_MATCHING_FAILED: _JobLogKind.ValueType  # 4
+    JOB_LOG_KIND_HANDED_ON: _JobLogKind.ValueType  # 5
+    JOB_LOG_KIND_REQUESTED: _JobLogKind.ValueType  # 6
+    JOB_LOG_KIND_CLAIMED: _JobLogKind.ValueType  # 7
+    JOB_LOG_KIND_CALL_BEGUN: _JobLogKind.ValueType  # 8
+    JOB_LOG_KIND_PROGRESS: _JobLogKind.ValueType  # 9
+    JOB_LOG_KIND_CALL_FAILED: _JobLogKind.ValueType  # 10
+    JOB_LOG_KIND_ATTEMPT_FAILED: _JobLogKind.ValueType  # 11
+    JOB_LOG_KIND_RESULT: _JobLogKind.ValueType  # 12
+    JOB_LOG_KIND_JUDGING_CLAIMED: _JobLogKind.ValueType  # 13
+    JOB_LOG_KIND_MET: _JobLogKind.ValueType  # 14
+    JOB_LOG_KIND_NOT_MET: _JobLogKind.ValueType  # 15
+    JOB_LOG_KIND_DECLINED: _JobLogKind.ValueType  # 16
+    JOB_LOG_KIND_FAILED: _JobLogKind.ValueType  # 17
+    JOB_LOG_KIND_GIVEN_BACK: _JobLogKind.ValueType  # 18
+    JOB_LOG_KIND_LAPSED: _JobLogKind.ValueType  # 19
+    JOB_LOG_KIND_DEADLINE: _JobLogKind.ValueType  # 20
+    JOB_LOG_KIND_CANCELLED: _JobLogKind.ValueType  # 21
+    JOB_LOG_KIND_REBUILT: _JobLogKind.ValueType  # 22
+    JOB_LOG_KIND_OVER_BUDGET: _JobLogKind.ValueType  # 23
+    JOB_LOG_KIND_MISJUDGED: _JobLogKind.ValueType  # 24
+    JOB_LOG_KIND_EDITED: _JobLogKind.ValueType  # 25
+    JOB_LOG_KIND_REJUDGED: _JobLogKind.ValueType  # 26
+    JOB_LOG_KIND_SPENT: _JobLogKind.ValueType  # 27
+
+class JobLogKind(_JobLogKind, metaclass=_JobLogKindEnumTypeWrapper):
+    """What was reported, asked for or noticed: the transitions of docs/protocol.md."""
+
+JOB_LOG_KIND_UNSPECIFIED: JobLogKind.ValueType  # 0
+JOB_LOG_KIND_CREATED: JobLogKind.ValueType  # 1
+JOB_LOG_KIND_ASSIGNED: JobLogKind.ValueType  # 2
+JOB_LOG_KIND_MATCHED: JobLogKind.ValueType  # 3
+JOB_LOG_KIND_MATCHING_FAILED: JobLogKind.ValueType  # 4
+JOB_LOG_KIND_HANDED_ON: JobLogKind.ValueType  # 5
+JOB_LOG_KIND_REQUESTED: JobLogKind.ValueType  # 6
+JOB_LOG_KIND_CLAIMED: JobLogKind.ValueType  # 7
+JOB_LOG_KIND_CALL_BEGUN: JobLogKind.ValueType  # 8
+JOB_LOG_KIND_PROGRESS: JobLogKind.ValueType  # 9
+JOB_LOG_KIND_CALL_FAILED: JobLogKind.ValueType  # 10
+JOB_LOG_KIND_ATTEMPT_FAILED: JobLogKind.ValueType  # 11
+JOB_LOG_KIND_RESULT: JobLogKind.ValueType  # 12
+JOB_LOG_KIND_JUDGING_CLAIMED: JobLogKind.ValueType  # 13
+JOB_LOG_KIND_MET: JobLogKind.ValueType  # 14
+JOB_LOG_KIND_NOT_MET: JobLogKind.ValueType  # 15
+JOB_LOG_KIND_DECLINED: JobLogKind.ValueType  # 16
+JOB_LOG_KIND_FAILED: JobLogKind.ValueType  # 17
+JOB_LOG_KIND_GIVEN_BACK: JobLogKind.ValueType  # 18
+JOB_LOG_KIND_LAPSED: JobLogKind.ValueType  # 19
+JOB_LOG_KIND_DEADLINE: JobLogKind.ValueType  # 20
+JOB_LOG_KIND_CANCELLED: JobLogKind.ValueType  # 21
+JOB_LOG_KIND_REBUILT: JobLogKind.ValueType  # 22
+JOB_LOG_KIND_OVER_BUDGET: JobLogKind.ValueType  # 23
+JOB_LOG_KIND_MISJUDGED: JobLogKind.ValueType  # 24
+JOB_LOG_KIND_EDITED: JobLogKind.ValueType  # 25
+JOB_LOG_KIND_REJUDGED: JobLogKind.ValueType  # 26
+JOB_LOG_KIND_SPENT: JobLogKind.ValueType  # 27
+Global___JobLogKind: _TypeAlias = JobLogKind  # noqa: Y015
 
 class _Protocol:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -234,6 +303,78 @@ EXECUTION_STATE_CANCELLED: ExecutionState.ValueType  # 8
 EXECUTION_STATE_REFUSED: ExecutionState.ValueType  # 9
 """It was never requested: its id was refused, for good, or for days where a record was wrong."""
 Global___ExecutionState: _TypeAlias = ExecutionState  # noqa: Y015
+
+class _OperationKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OperationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OperationKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OPERATION_KIND_UNSPECIFIED: _OperationKind.ValueType  # 0
+    OPERATION_KIND_EXECUTE: _OperationKind.ValueType  # 1
+    OPERATION_KIND_CANCEL: _OperationKind.ValueType  # 2
+    OPERATION_KIND_RESUBMIT: _OperationKind.ValueType  # 3
+    OPERATION_KIND_ASSIGN: _OperationKind.ValueType  # 4
+    OPERATION_KIND_RETRY: _OperationKind.ValueType  # 5
+    OPERATION_KIND_REJUDGE: _OperationKind.ValueType  # 6
+
+class OperationKind(_OperationKind, metaclass=_OperationKindEnumTypeWrapper):
+    """What an operation does to each of its jobs."""
+
+OPERATION_KIND_UNSPECIFIED: OperationKind.ValueType  # 0
+OPERATION_KIND_EXECUTE: OperationKind.ValueType  # 1
+OPERATION_KIND_CANCEL: OperationKind.ValueType  # 2
+OPERATION_KIND_RESUBMIT: OperationKind.ValueType  # 3
+OPERATION_KIND_ASSIGN: OperationKind.ValueType  # 4
+OPERATION_KIND_RETRY: OperationKind.ValueType  # 5
+OPERATION_KIND_REJUDGE: OperationKind.ValueType  # 6
+Global___OperationKind: _TypeAlias = OperationKind  # noqa: Y015
+
+class _ItemOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ItemOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ItemOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ITEM_OUTCOME_UNSPECIFIED: _ItemOutcome.ValueType  # 0
+    ITEM_OUTCOME_WAITING: _ItemOutcome.ValueType  # 1
+    """Until it is carried out."""
+    ITEM_OUTCOME_REFUSED: _ItemOutcome.ValueType  # 2
+    """With a code and a message."""
+    ITEM_OUTCOME_CANCELLED: _ItemOutcome.ValueType  # 3
+    """With the operation; or its execution was."""
+    ITEM_OUTCOME_PENDING: _ItemOutcome.ValueType  # 4
+    """Of what was executed: how that goes, or went, as of JobStatus."""
+    ITEM_OUTCOME_ASSIGNED: _ItemOutcome.ValueType  # 5
+    ITEM_OUTCOME_IN_PROGRESS: _ItemOutcome.ValueType  # 6
+    ITEM_OUTCOME_COMPLETED: _ItemOutcome.ValueType  # 7
+    ITEM_OUTCOME_FAILED: _ItemOutcome.ValueType  # 8
+    ITEM_OUTCOME_REJECTED: _ItemOutcome.ValueType  # 9
+    ITEM_OUTCOME_RESUBMISSION_REQUIRED: _ItemOutcome.ValueType  # 10
+    ITEM_OUTCOME_DONE: _ItemOutcome.ValueType  # 11
+    """Of all else."""
+
+class ItemOutcome(_ItemOutcome, metaclass=_ItemOutcomeEnumTypeWrapper):
+    """What became of one job of an operation."""
+
+ITEM_OUTCOME_UNSPECIFIED: ItemOutcome.ValueType  # 0
+ITEM_OUTCOME_WAITING: ItemOutcome.ValueType  # 1
+"""Until it is carried out."""
+ITEM_OUTCOME_REFUSED: ItemOutcome.ValueType  # 2
+"""With a code and a message."""
+ITEM_OUTCOME_CANCELLED: ItemOutcome.ValueType  # 3
+"""With the operation; or its execution was."""
+ITEM_OUTCOME_PENDING: ItemOutcome.ValueType  # 4
+"""Of what was executed: how that goes, or went, as of JobStatus."""
+ITEM_OUTCOME_ASSIGNED: ItemOutcome.ValueType  # 5
+ITEM_OUTCOME_IN_PROGRESS: ItemOutcome.ValueType  # 6
+ITEM_OUTCOME_COMPLETED: ItemOutcome.ValueType  # 7
+ITEM_OUTCOME_FAILED: ItemOutcome.ValueType  # 8
+ITEM_OUTCOME_REJECTED: ItemOutcome.ValueType  # 9
+ITEM_OUTCOME_RESUBMISSION_REQUIRED: ItemOutcome.ValueType  # 10
+ITEM_OUTCOME_DONE: ItemOutcome.ValueType  # 11
+"""Of all else."""
+Global___ItemOutcome: _TypeAlias = ItemOutcome  # noqa: Y015
 
 class _OperationState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -716,6 +857,10 @@ class Job(_message.Message):
     DURATION_S_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     REFERENCES_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    RESULT_JSON_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    RESULT_VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     title: _builtins.str
     description: _builtins.str
@@ -746,6 +891,8 @@ class Job(_message.Message):
     """From the request of the last execution to its end; not set while it goes on."""
     code: _builtins.str
     """Why the last execution was not completed, or no agent matches."""
+    result_json: _builtins.str
+    result_version: _builtins.int
     @_builtins.property
     def payload(self) -> _struct_pb2.Value: ...
     @_builtins.property
@@ -776,6 +923,14 @@ class Job(_message.Message):
     def references(self) -> _containers.ScalarMap[_builtins.int, _builtins.str]:
         """For judges alone, by the number of their criterion in `criteria`, from 1."""
 
+    @_builtins.property
+    def result(self) -> _struct_pb2.Value:
+        """GetJob alone has these, of the last submission that was judged: the result, the verdict, and the version of the entry
+        that holds them. The first two are not set where the answer would exceed 3 MiB.
+        """
+
+    @_builtins.property
+    def verdict(self) -> _verdict_pb2.Verdict: ...
     def __init__(
         self,
         *,
@@ -811,10 +966,14 @@ class Job(_message.Message):
         duration_s: _builtins.float | None = ...,
         code: _builtins.str | None = ...,
         references: _abc.Mapping[_builtins.int, _builtins.str] | None = ...,
+        result: _struct_pb2.Value | None = ...,
+        result_json: _builtins.str | None = ...,
+        verdict: _verdict_pb2.Verdict | None = ...,
+        result_version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "agent_id", b"agent_id", "batch_id", b"batch_id", "code", b"code", "created_at", b"created_at", "duration_s", b"duration_s", "execution_id", b"execution_id", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "progress", b"progress", "progress_message", b"progress_message", "updated_at", b"updated_at", "waiting", b"waiting"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "_result_json", b"_result_json", "_result_version", b"_result_version", "agent_id", b"agent_id", "batch_id", b"batch_id", "code", b"code", "created_at", b"created_at", "duration_s", b"duration_s", "execution_id", b"execution_id", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "progress", b"progress", "progress_message", b"progress_message", "result", b"result", "result_json", b"result_json", "result_version", b"result_version", "updated_at", b"updated_at", "verdict", b"verdict", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "capabilities", b"capabilities", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "criteria", b"criteria", "description", b"description", "duration_s", b"duration_s", "execution_id", b"execution_id", "id", b"id", "labels", b"labels", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "progress", b"progress", "progress_message", b"progress_message", "references", b"references", "status", b"status", "submission", b"submission", "tenant", b"tenant", "title", b"title", "tokens", b"tokens", "updated_at", b"updated_at", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "_result_json", b"_result_json", "_result_version", b"_result_version", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "capabilities", b"capabilities", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "criteria", b"criteria", "description", b"description", "duration_s", b"duration_s", "execution_id", b"execution_id", "id", b"id", "labels", b"labels", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "progress", b"progress", "progress_message", b"progress_message", "references", b"references", "result", b"result", "result_json", b"result_json", "result_version", b"result_version", "status", b"status", "submission", b"submission", "tenant", b"tenant", "title", b"title", "tokens", b"tokens", "updated_at", b"updated_at", "verdict", b"verdict", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -834,6 +993,10 @@ class Job(_message.Message):
     _WhichOneofArgType__progress: _TypeAlias = _typing.Literal["_progress", b"_progress"]  # noqa: Y015
     _WhichOneofReturnType__progress_message: _TypeAlias = _typing.Literal["progress_message"]  # noqa: Y015
     _WhichOneofArgType__progress_message: _TypeAlias = _typing.Literal["_progress_message", b"_progress_message"]  # noqa: Y015
+    _WhichOneofReturnType__result_json: _TypeAlias = _typing.Literal["result_json"]  # noqa: Y015
+    _WhichOneofArgType__result_json: _TypeAlias = _typing.Literal["_result_json", b"_result_json"]  # noqa: Y015
+    _WhichOneofReturnType__result_version: _TypeAlias = _typing.Literal["result_version"]  # noqa: Y015
+    _WhichOneofArgType__result_version: _TypeAlias = _typing.Literal["_result_version", b"_result_version"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
     @_typing.overload
@@ -852,6 +1015,10 @@ class Job(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__progress) -> _WhichOneofReturnType__progress | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__progress_message) -> _WhichOneofReturnType__progress_message | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__result_json) -> _WhichOneofReturnType__result_json | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__result_version) -> _WhichOneofReturnType__result_version | None: ...
 
 Global___Job: _TypeAlias = Job  # noqa: Y015
 
@@ -1165,10 +1332,10 @@ class JobLog(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     AGENT_ID_FIELD_NUMBER: _builtins.int
-    REQUEST_PAYLOAD_FIELD_NUMBER: _builtins.int
-    REQUEST_PAYLOAD_JSON_FIELD_NUMBER: _builtins.int
-    RESPONSE_PAYLOAD_FIELD_NUMBER: _builtins.int
-    RESPONSE_PAYLOAD_JSON_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    REQUEST_JSON_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    RESULT_JSON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
@@ -1189,13 +1356,22 @@ class JobLog(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     DURATION_S_FIELD_NUMBER: _builtins.int
     WAITED_FIELD_NUMBER: _builtins.int
+    PARTIAL_FIELD_NUMBER: _builtins.int
+    PARTIAL_JSON_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    PAYLOAD_FIELD_NUMBER: _builtins.int
+    PAYLOAD_JSON_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    BEFORE_JSON_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    AFTER_JSON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     job_id: _builtins.str
     version: _builtins.int
     status: Global___JobLogStatus.ValueType
     agent_id: _builtins.str
-    request_payload_json: _builtins.str
-    response_payload_json: _builtins.str
+    request_json: _builtins.str
+    result_json: _builtins.str
     message: _builtins.str
     code: _builtins.str
     """A stable error or reason code."""
@@ -1213,8 +1389,7 @@ class JobLog(_message.Message):
     cost_usd: _builtins.float
     """What the job had spent after it; not set if nothing."""
     tokens: _builtins.int
-    kind: _builtins.str
-    """What was reported, asked for or noticed: claimed, call_begun, progress, result, met ..."""
+    kind: Global___JobLogKind.ValueType
     max_calls: _builtins.int
     """How many calls of the agent the policy of the execution allows in all."""
     spent_calls: _builtins.int
@@ -1225,11 +1400,17 @@ class JobLog(_message.Message):
     """
     duration_s: _builtins.float
     """How long the call or the judging took that it ends, as its worker said."""
+    partial_json: _builtins.str
+    payload_json: _builtins.str
+    before_json: _builtins.str
+    after_json: _builtins.str
     @_builtins.property
-    def request_payload(self) -> _struct_pb2.Value: ...
+    def request(self) -> _struct_pb2.Value:
+        """What the agent was sent: the body of every call of the execution that is requested."""
+
     @_builtins.property
-    def response_payload(self) -> _struct_pb2.Value:
-        """Of a verdict: `verdict` beside `result`."""
+    def result(self) -> _struct_pb2.Value:
+        """What the agent answered; beside a verdict, what was judged."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -1241,6 +1422,22 @@ class JobLog(_message.Message):
     def waited(self) -> _containers.RepeatedCompositeFieldContainer[Global___PastWait]:
         """What its execution waited for before it, in order: of what took a tenth of a second at least."""
 
+    @_builtins.property
+    def partial(self) -> _struct_pb2.Value:
+        """Of progress: what the agent had so far."""
+
+    @_builtins.property
+    def verdict(self) -> _verdict_pb2.Verdict: ...
+    @_builtins.property
+    def payload(self) -> _struct_pb2.Value:
+        """The job's payload, from its creation or an assignment on."""
+
+    @_builtins.property
+    def before(self) -> _struct_pb2.Value:
+        """Of an edit: an object of the fields that it changed, as they were, and as they are since."""
+
+    @_builtins.property
+    def after(self) -> _struct_pb2.Value: ...
     def __init__(
         self,
         *,
@@ -1249,10 +1446,10 @@ class JobLog(_message.Message):
         version: _builtins.int = ...,
         status: Global___JobLogStatus.ValueType = ...,
         agent_id: _builtins.str | None = ...,
-        request_payload: _struct_pb2.Value | None = ...,
-        request_payload_json: _builtins.str | None = ...,
-        response_payload: _struct_pb2.Value | None = ...,
-        response_payload_json: _builtins.str | None = ...,
+        request: _struct_pb2.Value | None = ...,
+        request_json: _builtins.str | None = ...,
+        result: _struct_pb2.Value | None = ...,
+        result_json: _builtins.str | None = ...,
         message: _builtins.str | None = ...,
         code: _builtins.str | None = ...,
         execution_id: _builtins.str | None = ...,
@@ -1267,23 +1464,36 @@ class JobLog(_message.Message):
         cost_usd: _builtins.float | None = ...,
         tokens: _builtins.int | None = ...,
         next_attempt_at: _timestamp_pb2.Timestamp | None = ...,
-        kind: _builtins.str | None = ...,
+        kind: Global___JobLogKind.ValueType = ...,
         max_calls: _builtins.int | None = ...,
         spent_calls: _builtins.int | None = ...,
         actor: _builtins.str | None = ...,
         duration_s: _builtins.float | None = ...,
         waited: _abc.Iterable[Global___PastWait] | None = ...,
+        partial: _struct_pb2.Value | None = ...,
+        partial_json: _builtins.str | None = ...,
+        verdict: _verdict_pb2.Verdict | None = ...,
+        payload: _struct_pb2.Value | None = ...,
+        payload_json: _builtins.str | None = ...,
+        before: _struct_pb2.Value | None = ...,
+        before_json: _builtins.str | None = ...,
+        after: _struct_pb2.Value | None = ...,
+        after_json: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_cost_usd", b"_cost_usd", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_max_calls", b"_max_calls", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_submission", b"_submission", "_tokens", b"_tokens", "actor", b"actor", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "kind", b"kind", "lease", b"lease", "max_calls", b"max_calls", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "submission", b"submission", "tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_after_json", b"_after_json", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_before_json", b"_before_json", "_code", b"_code", "_cost_usd", b"_cost_usd", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_lease", b"_lease", "_max_calls", b"_max_calls", "_message", b"_message", "_partial_json", b"_partial_json", "_payload_json", b"_payload_json", "_progress", b"_progress", "_request_json", b"_request_json", "_result_json", b"_result_json", "_spent_calls", b"_spent_calls", "_submission", b"_submission", "_tokens", b"_tokens", "actor", b"actor", "after", b"after", "after_json", b"after_json", "agent_id", b"agent_id", "attempt", b"attempt", "before", b"before", "before_json", b"before_json", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "lease", b"lease", "max_calls", b"max_calls", "message", b"message", "next_attempt_at", b"next_attempt_at", "partial", b"partial", "partial_json", b"partial_json", "payload", b"payload", "payload_json", b"payload_json", "progress", b"progress", "request", b"request", "request_json", b"request_json", "result", b"result", "result_json", b"result_json", "spent_calls", b"spent_calls", "submission", b"submission", "tokens", b"tokens", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_cost_usd", b"_cost_usd", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_max_calls", b"_max_calls", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_submission", b"_submission", "_tokens", b"_tokens", "actor", b"actor", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "cursor", b"cursor", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "max_calls", b"max_calls", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "status", b"status", "submission", b"submission", "tokens", b"tokens", "version", b"version", "waited", b"waited"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_after_json", b"_after_json", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_before_json", b"_before_json", "_code", b"_code", "_cost_usd", b"_cost_usd", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_lease", b"_lease", "_max_calls", b"_max_calls", "_message", b"_message", "_partial_json", b"_partial_json", "_payload_json", b"_payload_json", "_progress", b"_progress", "_request_json", b"_request_json", "_result_json", b"_result_json", "_spent_calls", b"_spent_calls", "_submission", b"_submission", "_tokens", b"_tokens", "actor", b"actor", "after", b"after", "after_json", b"after_json", "agent_id", b"agent_id", "attempt", b"attempt", "before", b"before", "before_json", b"before_json", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "cursor", b"cursor", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "max_calls", b"max_calls", "message", b"message", "next_attempt_at", b"next_attempt_at", "partial", b"partial", "partial_json", b"partial_json", "payload", b"payload", "payload_json", b"payload_json", "progress", b"progress", "request", b"request", "request_json", b"request_json", "result", b"result", "result_json", b"result_json", "spent_calls", b"spent_calls", "status", b"status", "submission", b"submission", "tokens", b"tokens", "verdict", b"verdict", "version", b"version", "waited", b"waited"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
     _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
+    _WhichOneofReturnType__after_json: _TypeAlias = _typing.Literal["after_json"]  # noqa: Y015
+    _WhichOneofArgType__after_json: _TypeAlias = _typing.Literal["_after_json", b"_after_json"]  # noqa: Y015
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
     _WhichOneofReturnType__attempt: _TypeAlias = _typing.Literal["attempt"]  # noqa: Y015
     _WhichOneofArgType__attempt: _TypeAlias = _typing.Literal["_attempt", b"_attempt"]  # noqa: Y015
+    _WhichOneofReturnType__before_json: _TypeAlias = _typing.Literal["before_json"]  # noqa: Y015
+    _WhichOneofArgType__before_json: _TypeAlias = _typing.Literal["_before_json", b"_before_json"]  # noqa: Y015
     _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
     _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
     _WhichOneofReturnType__cost_usd: _TypeAlias = _typing.Literal["cost_usd"]  # noqa: Y015
@@ -1294,20 +1504,22 @@ class JobLog(_message.Message):
     _WhichOneofArgType__event_id: _TypeAlias = _typing.Literal["_event_id", b"_event_id"]  # noqa: Y015
     _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
     _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
-    _WhichOneofReturnType__kind: _TypeAlias = _typing.Literal["kind"]  # noqa: Y015
-    _WhichOneofArgType__kind: _TypeAlias = _typing.Literal["_kind", b"_kind"]  # noqa: Y015
     _WhichOneofReturnType__lease: _TypeAlias = _typing.Literal["lease"]  # noqa: Y015
     _WhichOneofArgType__lease: _TypeAlias = _typing.Literal["_lease", b"_lease"]  # noqa: Y015
     _WhichOneofReturnType__max_calls: _TypeAlias = _typing.Literal["max_calls"]  # noqa: Y015
     _WhichOneofArgType__max_calls: _TypeAlias = _typing.Literal["_max_calls", b"_max_calls"]  # noqa: Y015
     _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
     _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
+    _WhichOneofReturnType__partial_json: _TypeAlias = _typing.Literal["partial_json"]  # noqa: Y015
+    _WhichOneofArgType__partial_json: _TypeAlias = _typing.Literal["_partial_json", b"_partial_json"]  # noqa: Y015
+    _WhichOneofReturnType__payload_json: _TypeAlias = _typing.Literal["payload_json"]  # noqa: Y015
+    _WhichOneofArgType__payload_json: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json"]  # noqa: Y015
     _WhichOneofReturnType__progress: _TypeAlias = _typing.Literal["progress"]  # noqa: Y015
     _WhichOneofArgType__progress: _TypeAlias = _typing.Literal["_progress", b"_progress"]  # noqa: Y015
-    _WhichOneofReturnType__request_payload_json: _TypeAlias = _typing.Literal["request_payload_json"]  # noqa: Y015
-    _WhichOneofArgType__request_payload_json: _TypeAlias = _typing.Literal["_request_payload_json", b"_request_payload_json"]  # noqa: Y015
-    _WhichOneofReturnType__response_payload_json: _TypeAlias = _typing.Literal["response_payload_json"]  # noqa: Y015
-    _WhichOneofArgType__response_payload_json: _TypeAlias = _typing.Literal["_response_payload_json", b"_response_payload_json"]  # noqa: Y015
+    _WhichOneofReturnType__request_json: _TypeAlias = _typing.Literal["request_json"]  # noqa: Y015
+    _WhichOneofArgType__request_json: _TypeAlias = _typing.Literal["_request_json", b"_request_json"]  # noqa: Y015
+    _WhichOneofReturnType__result_json: _TypeAlias = _typing.Literal["result_json"]  # noqa: Y015
+    _WhichOneofArgType__result_json: _TypeAlias = _typing.Literal["_result_json", b"_result_json"]  # noqa: Y015
     _WhichOneofReturnType__spent_calls: _TypeAlias = _typing.Literal["spent_calls"]  # noqa: Y015
     _WhichOneofArgType__spent_calls: _TypeAlias = _typing.Literal["_spent_calls", b"_spent_calls"]  # noqa: Y015
     _WhichOneofReturnType__submission: _TypeAlias = _typing.Literal["submission"]  # noqa: Y015
@@ -1317,9 +1529,13 @@ class JobLog(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__actor) -> _WhichOneofReturnType__actor | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after_json) -> _WhichOneofReturnType__after_json | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__attempt) -> _WhichOneofReturnType__attempt | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before_json) -> _WhichOneofReturnType__before_json | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
     @_typing.overload
@@ -1331,19 +1547,21 @@ class JobLog(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__kind) -> _WhichOneofReturnType__kind | None: ...
-    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lease) -> _WhichOneofReturnType__lease | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_calls) -> _WhichOneofReturnType__max_calls | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__partial_json) -> _WhichOneofReturnType__partial_json | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__payload_json) -> _WhichOneofReturnType__payload_json | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__progress) -> _WhichOneofReturnType__progress | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__request_payload_json) -> _WhichOneofReturnType__request_payload_json | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__request_json) -> _WhichOneofReturnType__request_json | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__response_payload_json) -> _WhichOneofReturnType__response_payload_json | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__result_json) -> _WhichOneofReturnType__result_json | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__spent_calls) -> _WhichOneofReturnType__spent_calls | None: ...
     @_typing.overload
@@ -1743,7 +1961,7 @@ class Operation(_message.Message):
     JUDGE_FIELD_NUMBER: _builtins.int
     SHADOW_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    kind: _builtins.str
+    kind: Global___OperationKind.ValueType
     state: Global___OperationState.ValueType
     total: _builtins.int
     rate_per_s: _builtins.float
@@ -1783,7 +2001,7 @@ class Operation(_message.Message):
         self,
         *,
         id: _builtins.str = ...,
-        kind: _builtins.str = ...,
+        kind: Global___OperationKind.ValueType = ...,
         state: Global___OperationState.ValueType = ...,
         total: _builtins.int = ...,
         counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
@@ -1850,10 +2068,9 @@ class NewOperation(_message.Message):
     SHADOW_FIELD_NUMBER: _builtins.int
     RATE_PER_S_FIELD_NUMBER: _builtins.int
     BUDGET_USD_FIELD_NUMBER: _builtins.int
-    kind: _builtins.str
-    """`execute`, `cancel`, `resubmit`, `assign` or `retry`: each job gets what one call of that name would do to it.
-    `retry` executes jobs that stand at FAILED, or at one of the statuses of its filter. `rejudge` judges the results of
-    jobs again, and calls no agent.
+    kind: Global___OperationKind.ValueType
+    """Each job gets what one call of that name would do to it. RETRY executes jobs that stand at FAILED, or at one of the
+    statuses of its filter. REJUDGE judges the results of jobs again, and calls no agent.
     """
     name: _builtins.str
     agent_id: _builtins.str
@@ -1882,7 +2099,7 @@ class NewOperation(_message.Message):
     def __init__(
         self,
         *,
-        kind: _builtins.str = ...,
+        kind: Global___OperationKind.ValueType = ...,
         name: _builtins.str | None = ...,
         filter: Global___JobFilter | None = ...,
         job_ids: _abc.Iterable[_builtins.str] | None = ...,
@@ -1962,11 +2179,8 @@ class OperationItem(_message.Message):
     """Its number within the operation, from 0."""
     job_id: _builtins.str
     title: _builtins.str
-    outcome: _builtins.str
-    """`WAITING` until it is carried out, `REFUSED` with a code and a message, or `CANCELLED` with the operation. Of what
-    was executed: how that goes, or went, with all that followed by policy, as JobStatus says it, or `CANCELLED`; what
-    is done to the job later changes nothing here. `DONE` of all else.
-    """
+    outcome: Global___ItemOutcome.ValueType
+    """With all that followed by policy; what is done to the job later changes nothing here."""
     code: _builtins.str
     message: _builtins.str
     execution_id: _builtins.str
@@ -1980,7 +2194,7 @@ class OperationItem(_message.Message):
         item: _builtins.int = ...,
         job_id: _builtins.str = ...,
         title: _builtins.str = ...,
-        outcome: _builtins.str = ...,
+        outcome: Global___ItemOutcome.ValueType = ...,
         code: _builtins.str | None = ...,
         message: _builtins.str | None = ...,
         execution_id: _builtins.str | None = ...,

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.evidence import Evidence, Span
+from contracts.judging.verdict import CriterionVerdict
 from contracts.resources import JobLog
 
 #: Of each quotation of a criterion, where it stands.
@@ -26,17 +27,17 @@ class EvidenceSpans:
     async def add(self, logs: Iterable[JobLog]) -> None:
         """Give each criterion of each verdict its `evidence_spans`: of each quotation [start, end] in the result."""
         for log in logs:
-            criteria = _verdict_criteria(log)
-            if not criteria:
+            if log.verdict is None:
                 continue
+            criteria = log.verdict.criteria
             spans = self._spans.get(log.id)
             if spans is None:
                 spans = await self._find(log, criteria)
             for criterion, places in zip(criteria, spans, strict=True):
-                criterion["evidence_spans"] = places
+                criterion.evidence_spans = places
 
-    async def _find(self, log: JobLog, criteria: Sequence[dict[str, Any]]) -> list[Spans]:
-        quotes, result = [criterion.get("evidence", ()) for criterion in criteria], log.response_payload.get("result")
+    async def _find(self, log: JobLog, criteria: Sequence[CriterionVerdict]) -> list[Spans]:
+        quotes, result = [criterion.evidence for criterion in criteria], log.result
         if isinstance(result, str) and len(result) <= INLINE_MAX_CHARS:
             spans = _find_spans(result, quotes)
         else:
@@ -50,9 +51,3 @@ class EvidenceSpans:
 def _find_spans(result: Any, quotes: Iterable[Any]) -> list[Spans]:
     evidence = Evidence(result)  # criteria that it repeats are left in it: what is marked was checked without them
     return [[evidence.find_spans(quote) for quote in each] for each in quotes]
-
-
-def _verdict_criteria(log: JobLog) -> list[dict[str, Any]]:
-    verdict = log.response_payload.get("verdict") if isinstance(log.response_payload, dict) else None
-    criteria = verdict.get("criteria") if isinstance(verdict, dict) else None
-    return [c for c in criteria if isinstance(c, dict)] if isinstance(criteria, list) else []

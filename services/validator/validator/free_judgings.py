@@ -79,7 +79,7 @@ async def judge_free(
         made = await judge_granted(
             grant, grant.result, config, judge_of, purse, run_checks=run_checks, absences=absences
         )
-        made.policy = made.policy or name_own()
+        made.judge = made.judge or name_own()
         verdict = made.model_dump_json(exclude_defaults=True)
         if grant.kind == JudgingKind.TEST:
             policy = read_policy(grant.policy)

@@ -129,11 +129,13 @@ class Handlers:
                 telling.add_done_callback(self._telling.discard)
             raise
         else:
-            verdict.policy = verdict.policy or self._name_own()
+            verdict.judge = verdict.judge or self._name_own()
             fields = {"kind": ReportKind.VERDICT, "verdict": verdict}
             policy = read_policy(grant.policy)
             if is_reusable(verdict, event.result, policy):
-                fields["judge"] = name_judging(self._judge_name, None if policy is None else policy.reference)
+                fields["model_and_prompt"] = name_judging(
+                    self._judge_name, None if policy is None else policy.reference
+                )
         outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=purse.usage, **fields)
         return lambda: self._publisher.publish_report(outcome, held.lease)
 

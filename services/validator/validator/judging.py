@@ -77,7 +77,7 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
     terms = {
         "submission": submission,
         "submissions": submissions,
-        "policy": None if policy is None else policy.reference,
+        "judge": None if policy is None else policy.reference,
     }
     if not judge_empty and is_empty(result, criteria, task):
         verdict = refuse_empty(criteria, **terms)

@@ -103,7 +103,9 @@ class GrpcJudgings:
         for chunk in chunk_by_size(claims, lambda c: len(c.result), limit=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES):
             free = room - sum(isinstance(answer, Grant) for answer in answers)
             messages = [pb.JudgingClaim(result=claim.result, signature=claim.signature) for claim in chunk]
-            request = pb.BeginJudgingsRequest(owner=str(owner), room=free, claims=messages, judge=self._judge)
+            request = pb.BeginJudgingsRequest(
+                owner=str(owner), room=free, claims=messages, model_and_prompt=self._judge
+            )
             answer = await self._leases.call(self._leases.stub.BeginJudgings, request, CLAIM_WAIT)
             answers += [_read_answer(a) for a in answer.answers]
         return answers

@@ -27,8 +27,8 @@ def say(case, number):
     criteria = [
         CriterionVerdict(text=text, outcome=Outcome(case.result)) for text in case.acceptance_criteria.splitlines()
     ]
-    verdict = Verdict.of(criteria, "because").model_copy(update={"policy": "strict@2"})
-    return made.model_copy(update={"verdict": verdict.model_dump(mode="json", exclude_none=True)})
+    verdict = Verdict.of(criteria, "because").model_copy(update={"judge": "strict@2"})
+    return made.model_copy(update={"verdict": verdict})
 
 
 class FakeJudgings:

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from contracts.resources import NewJob
+from signoff.v1 import judging_service_pb2 as judging_pb
 from signoff.v1 import operations_service_pb2 as pb
+from signoff.v1 import resources_pb2 as resources_pb
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +24,7 @@ async def test_a_try_prints_the_verdict_and_succeeds_if_the_result_is_accepted(s
     not_met = await signoff("judge", "try", "-", "--criteria", "blue", "--json", stdin='{"n": 1}')
     assert (not_met.status, not_met.json["verdict"]["is_valid"]) == (1, False)
     first, second = jobstore.judging.asked
-    assert (first.kind, first.judge, first.cases[0].result_json) == ("try", "strict@2", '"blue"')
+    assert (first.kind, first.judge, first.cases[0].result_json) == (judging_pb.JUDGING_KIND_TRY, "strict@2", '"blue"')
     assert second.cases[0].result_json == '{"n":1}'
 
 
@@ -65,7 +67,7 @@ async def test_a_judge_that_is_away_is_an_answer(signoff):
     away = await signoff("judge", "try", '"away"', "--criteria", "c")
     assert (away.status, "judge_unreachable: nobody answers" in away.out) == (1, True)
     probed = await signoff("judge", "test", "--json")
-    assert (probed.status, probed.json["verdict"]) == (0, {"api": "chat"})
+    assert (probed.status, probed.json["probe"]) == (0, {"api": "chat"})
 
 
 async def test_jobs_are_judged_again_within_limits(signoff, jobstore):
@@ -76,7 +78,8 @@ async def test_jobs_are_judged_again_within_limits(signoff, jobstore):
     assert ran.status == 0
     (asked,) = jobstore.asked(pb.CreateOperationRequest)
     new = asked.operation
-    assert (new.kind, new.shadow, new.criteria, new.judge) == ("rejudge", True, "sky\nsea", "strict")
+    assert new.kind == resources_pb.OPERATION_KIND_REJUDGE
+    assert (new.shadow, new.criteria, new.judge) == (True, "sky\nsea", "strict")
     assert (new.rate_per_s, new.budget_usd, list(new.job_ids)) == (5, 2.5, ["a"])
     waited = await signoff("rejudge", "a", "--shadow", "--yes", "--wait", "--idempotency-key", "w")
     assert (waited.status, "1 flip" in waited.out) == (0, True)

@@ -260,7 +260,7 @@ def test_a_verdict_says_what_each_criterion_and_ask_did():
     stage = StageVerdict(
         kind="quorum", outcomes="pf-", asks=[ask, Ask(model="m", input_tokens=1, sum_of=3), Ask(model="m")]
     )
-    verdict = Verdict(is_valid=False, reason="no", criteria=criteria, stages=[stage], policy="strict@3")
+    verdict = Verdict(is_valid=False, reason="no", criteria=criteria, stages=[stage], judge="strict@3")
     asks = [Asked("vote", "pf-", 0.1, 2.0, 7, 2), Asked("judge", None, None, None, 1, None, 3), Asked("judge", None)]
     assert Judged.of(verdict) == Judged("pfc", False, asks, None, "no", "strict@3", [["the words"], [], []])
     older = Verdict(is_valid=False, reason="", criteria=criteria, judge_error="judge_canary")

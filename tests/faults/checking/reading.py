@@ -143,9 +143,8 @@ async def all_logs(client: JobStoreClient, jobs: Iterable[JobRow]) -> list[LogRo
 
 
 def _log(entry: JobLog) -> LogRow:
-    said = entry.response_payload if isinstance(entry.response_payload, dict) else {}
-    verdict = said.get("verdict") or {}
-    texts = json.dumps([entry.message, entry.code, entry.response_payload, entry.request_payload])
+    verdict = entry.verdict
+    texts = entry.model_dump_json()
     return LogRow(
         job_id=entry.job_id,
         version=entry.version,
@@ -162,13 +161,11 @@ def _log(entry: JobLog) -> LogRow:
         agent_id=entry.agent_id,
         submission=entry.submission,
         tokens=entry.tokens or 0,
-        is_valid=verdict.get("is_valid"),
-        shown=tuple(map(digest, _shown_to_judges(said["result"])))
-        if entry.kind == "result" and "result" in said
-        else (),
+        is_valid=verdict.is_valid if verdict else None,
+        shown=tuple(map(digest, _shown_to_judges(entry.result))) if entry.kind == "result" else (),
         forged=FORGED in texts,
-        policy=verdict.get("policy"),
-        stages=tuple(stage["kind"] for stage in verdict.get("stages") or ()),
+        policy=verdict.judge if verdict else None,
+        stages=tuple(stage.kind for stage in verdict.stages) if verdict else (),
     )
 
 

@@ -198,7 +198,7 @@ async def test_lists_and_watches_are_basic_and_one_job_is_whole_unless_asked_for
         watch.cancel()
         assert got.last_log.version == listed.last_log.version == 1
         texts[view] = [(job.acceptance_criteria, job.payload_json) for job in (got, listed, watched)]
-        texts[view].append(entry.HasField("request_payload_json"))
+        texts[view].append(entry.HasField("payload_json"))
     whole, bare = (made.acceptance_criteria, "1"), ("", "")
     assert texts[full] == [whole, whole, whole, True]
     assert texts[basic] == [bare, bare, bare, False]
@@ -240,7 +240,7 @@ async def test_a_batch_tells_job_by_job_and_its_key_makes_it_one(jobs: Any) -> N
     assert first.id == again.id
     assert [item.accepted for item in first.items] == [True, False, True, False, True]
     assert [item.code for item in first.items] == ["", "unknown_job", "", "unknown_agent", ""]
-    assert (first.total, dict(first.counts), first.state) == (5, {"ASSIGNED": 3, "REFUSED": 2}, "RUNNING")
+    assert (first.total, dict(first.counts), first.state) == (5, {"ASSIGNED": 3, "REFUSED": 2}, 1)
     asked = await jobs.GetBatch(jobs_pb.GetBatchRequest(batch_id=first.id), metadata=ADMINISTRATOR)
     assert asked.batch == again
 

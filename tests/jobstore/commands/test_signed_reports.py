@@ -272,7 +272,9 @@ async def test_a_verdict_on_other_criteria_is_judged_again_and_never_counts(
     lease = await steps.judging()
     for _ in range(3):
         fields = {"is_valid": True, "reason": "so it is", "criteria": criteria}
-        event = reported(steps.execution_id, steps.job_id, lease, ReportKind.VERDICT, verdict=fields, judge="j")
+        event = reported(
+            steps.execution_id, steps.job_id, lease, ReportKind.VERDICT, verdict=fields, model_and_prompt="j"
+        )
         assert await consume(handlers, JobStatusReported, of(event, signature(event))) == []
         row = await steps.row()
         if row.state == "QUEUED":

@@ -32,7 +32,7 @@ async def test_the_steps_of_a_life(database: Database, runner: CommandRunner) ->
         "result again": await count(lambda: life.result(1)),
         "judging claim, with the verdict to reuse": await count(lambda: life.claim_judging(1)),
         "verdict, with who judged": await count(
-            lambda: life.report(2, ReportKind.VERDICT, verdict=verdict(), judge=JUDGE)
+            lambda: life.report(2, ReportKind.VERDICT, verdict=verdict(), model_and_prompt=JUDGE)
         ),
     }
     assert taken == {

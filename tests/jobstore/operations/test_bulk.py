@@ -24,7 +24,7 @@ from signoff.v1 import resources_pb2 as resources
 
 
 async def made(world: World, kind: str, key: str = "", **fields: Any) -> Operation:
-    new = resources.NewOperation(kind=kind, **fields)
+    new = resources.NewOperation(kind=f"OPERATION_KIND_{kind.upper()}", **fields)
     request = pb.CreateOperationRequest(operation=new, idempotency_key=key)
     return operation_of((await world.doors.CreateOperation(request, NOBODY)).operation)
 
@@ -34,7 +34,13 @@ async def reported(world: World, operation_id: Any, *outcomes: str) -> list[Oper
     found: list[OperationItem] = []
     token = ""
     while True:
-        request = asked(pb.ListOperationItemsRequest, operation_id, outcomes=outcomes, page_size=2, page_token=token)
+        request = asked(
+            pb.ListOperationItemsRequest,
+            operation_id,
+            outcomes=[f"ITEM_OUTCOME_{word}" for word in outcomes],
+            page_size=2,
+            page_token=token,
+        )
         page = await world.doors.ListOperationItems(request, NOBODY)
         found += map(item_of, page.items)
         if not (token := page.next_page_token):
@@ -295,7 +301,7 @@ async def test_operations_are_listed_by_kind_and_unknown_ones_have_no_items(worl
     batch = await world.executed([job])
     listed = [
         [operation.id for operation in (await world.doors.ListOperations(request, NOBODY)).operations]
-        for request in (pb.ListOperationsRequest(), pb.ListOperationsRequest(kinds=["cancel"]))
+        for request in (pb.ListOperationsRequest(), pb.ListOperationsRequest(kinds=["OPERATION_KIND_CANCEL"]))
     ]
     assert listed == [[batch.id, str(cancel.id)], [str(cancel.id)]]
     for unknown in ("?", uuid4()):
@@ -310,13 +316,13 @@ async def test_a_preview_tells_how_many_some_of_them_and_what_they_may_cost(worl
         await world.sql("UPDATE jobs SET status = 'COMPLETED', cost_usd = :usd WHERE id = :id", id=job.job_id, usd=usd)
     jobs = await world.jobs(6, tenant=tenant, agent_id=costly)
     await world.jobs(1, tenant=tenant, agent_id=unknown)
-    new = resources.NewOperation(kind="execute", filter={"tenant": tenant})
+    new = resources.NewOperation(kind="OPERATION_KIND_EXECUTE", filter={"tenant": tenant})
     preview = await world.doors.PreviewOperation(pb.PreviewOperationRequest(operation=new), CALLER)
     assert (preview.total, dict(preview.counts)) == (7, {"ASSIGNED": 7})
     assert [job.id for job in preview.sample] == [job.job_id for job in jobs[:5]]
     assert (preview.cost_usd, preview.cost_of) == (12.0, 6)
 
-    new = resources.NewOperation(kind="cancel", job_ids=[jobs[0].job_id, jobs[0].job_id, "unknown"])
+    new = resources.NewOperation(kind="OPERATION_KIND_CANCEL", job_ids=[jobs[0].job_id, jobs[0].job_id, "unknown"])
     preview = await world.doors.PreviewOperation(pb.PreviewOperationRequest(operation=new), CALLER)
     assert (preview.total, dict(preview.counts), preview.HasField("cost_usd")) == (2, {"ASSIGNED": 1}, False)
     assert await world.sql("SELECT 1 FROM operations") == []

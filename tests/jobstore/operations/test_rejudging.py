@@ -170,13 +170,13 @@ async def test_a_case_has_a_task_and_references_of_its_own(world: World, validat
         payload_json='{"a": 1.0}',
         references={1: "blue"},
     )
-    await service.CreateJudgings(judging_pb.CreateJudgingsRequest(kind="try", cases=[case]), NOBODY)
+    await service.CreateJudgings(judging_pb.CreateJudgingsRequest(kind="JUDGING_KIND_TRY", cases=[case]), NOBODY)
     (taken,) = await validator.take()
     assert taken.task_json == '{"title":"T","description":"D","payload":{"a":1.0}}'
     assert dict(taken.references) == {1: "blue"}
     case.references[2] = "x"
     with pytest.raises(ValidationError, match="criterion 2"):
-        await service.CreateJudgings(judging_pb.CreateJudgingsRequest(kind="try", cases=[case]), NOBODY)
+        await service.CreateJudgings(judging_pb.CreateJudgingsRequest(kind="JUDGING_KIND_TRY", cases=[case]), NOBODY)
 
 
 async def test_the_jobs_budget_bounds_a_real_one(world: World, validator: Validator) -> None:
@@ -424,7 +424,7 @@ async def test_judgings_without_a_job_are_queued_once_a_key_taken_first_and_kept
     cases = [
         judging_pb.JudgingCase(result_json='{"n":[1,null]}', acceptance_criteria="A\nB", submission=2, submissions=3)
     ]
-    request = judging_pb.CreateJudgingsRequest(kind="try", cases=cases, idempotency_key=uuid4().hex)
+    request = judging_pb.CreateJudgingsRequest(kind="JUDGING_KIND_TRY", cases=cases, idempotency_key=uuid4().hex)
     group_id = (await service.CreateJudgings(request, NOBODY)).group_id
     assert (await service.CreateJudgings(request, NOBODY)).group_id == group_id
 
@@ -457,7 +457,7 @@ async def test_whoever_watches_judgings_is_told_as_soon_as_they_are_answered(
     monkeypatch.setattr(judging_service, "WATCH_MIN_S", 60.0)
     service = JudgingService(world.database, world.runner, validator.queue)
     cases = [judging_pb.JudgingCase(result_json='"blue"', acceptance_criteria="Is blue")]
-    request = judging_pb.CreateJudgingsRequest(kind="try", cases=cases)
+    request = judging_pb.CreateJudgingsRequest(kind="JUDGING_KIND_TRY", cases=cases)
     group_id = (await service.CreateJudgings(request, NOBODY)).group_id
     watched = service.WatchJudgings(judging_pb.WatchJudgingsRequest(group_id=group_id), NOBODY)
     assert (await anext(watched)).answered == 0

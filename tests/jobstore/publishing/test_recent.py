@@ -155,7 +155,7 @@ async def test_the_late_result_of_a_cancelled_execution_does_not_say_that_it_is_
     await cancelled.result(lease)
     await publish(relay, database)
     fact = from_json([record for record in topics.records if record.key == cancelled.job_id.encode()][-1].value)
-    assert (fact["kind"], fact["log"]["status"], fact["log"]["execution_id"]) == (
+    assert (fact["log"]["kind"], fact["log"]["status"], fact["log"]["execution_id"]) == (
         "result",
         "CANCELLED",
         str(cancelled.execution_id),
@@ -245,8 +245,7 @@ async def test_watches_are_told_at_once_and_from_memory_what_the_table_says(
     with recorded_statements() as asked:
         whole = await anext(aiter(watches.read_changes(begin, [], payloads=True)))
     assert len(asked) == 1, "bodies are not kept"
-    bodies = {"request_payload": None, "response_payload": None}
-    assert [{**each, **bodies} for each in whole] == page
+    assert [{name: value for name, value in each.items() if name in page[0]} for each in whole] == page
 
 
 async def test_watches_read_what_others_have_recorded_and_what_another_relay_has_settled(

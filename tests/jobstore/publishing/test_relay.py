@@ -117,7 +117,7 @@ async def test_every_transition_is_published_in_order_with_what_it_says(
     assert first.agent is not None
     assert first.agent.id == "writer"
     assert (last.log.status, last.job.status, last.job.version) == (JobLogStatus.COMPLETED, "COMPLETED", 5)
-    assert last.log.response_payload["result"] == "blue"
+    assert last.log.result == "blue"
     assert (last.log.spent_calls, last.log.max_calls) == (0, 3)
     assert (first.log.actor, last.log.actor) == ("signoff", "validator")  # the test asks by no door
     cursors = [fact.log.cursor for fact in told]

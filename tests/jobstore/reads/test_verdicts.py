@@ -8,13 +8,16 @@ from support.jobstore.steps import Steps, unproven, verdict
 
 from contracts.events import hash_result
 from contracts.identity import new_execution_id
+from contracts.messages.convert import job_message, job_of
 from contracts.receipts.keys import derive_keys
+from contracts.resources import Job
 from contracts.signing import Secrets, make_secret
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import AssignAgent
 from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import NotFoundError, RefusedError
+from jobstore.reads.jobs import get_job
 from jobstore.reads.verdicts import RecordedVerdict, get_verdict
 from jobstore.storage.database import Database
 from jobstore.storage.receipt_keys import add_keys, list_keys
@@ -134,3 +137,35 @@ async def test_keys_are_added_once_by_however_many_and_stay(database: Database) 
         rest = await list_keys(session, 500, (first.added_at, first.value))
     assert [first, *rest] == kept
     assert SECRETS.signing.id not in {key.secret_id for key in kept}
+
+
+async def test_a_job_that_is_read_alone_has_the_result_and_verdict_of_what_was_judged_last(steps: Steps) -> None:
+    async def shown() -> Job:
+        async with steps.database.session() as session:
+            view = await get_job(session, steps.job_id)
+        assert view is not None
+        return job_of(job_message(view, as_text=True))
+
+    await steps.requested()
+    job = await shown()
+    assert (job.result, job.verdict, job.result_version) == (None, None, None)
+    await judged(steps, Outcome.FAIL, {"n": 2**53 + 1})
+    job = await shown()
+    assert job.result_version == job.version
+    assert job.verdict is not None
+    assert (job.result, job.verdict.is_valid) == ({"n": 2**53 + 1}, False)
+    await resubmitted(steps)
+    assert (await shown()).result == {"n": 2**53 + 1}, "until the next is judged"
+    await judged(steps, Outcome.PASS)
+    job = await shown()
+    assert job.verdict is not None
+    assert (job.result, job.verdict.is_valid, job.result_version) == ("blue", True, job.version)
+
+
+async def test_what_would_not_fit_an_answer_is_left_in_its_entry(steps: Steps) -> None:
+    await steps.requested(payload="x" * 1_040_000)
+    await judged(steps, Outcome.PASS, "y" * 2_150_000)
+    async with steps.database.session() as session:
+        view = await get_job(session, steps.job_id)
+    assert view is not None
+    assert (view["result"], view["verdict"], view["result_version"]) == (None, None, view["version"])

@@ -29,7 +29,9 @@ async def costly_and_reused(life: Callable[[str], Steps], runner: CommandRunner)
         result(first.execution_id, first.job_id, lease), first.validator, 1, judge="a judge", actor=SIGNOFF
     )
     judged = await runner.claim.run_one(claim)
-    await first.report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL), judge="a judge")
+    await first.report(
+        judged.execution.lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL), model_and_prompt="a judge"
+    )
     await second.requested(**asked)
     assert (await second.claim()).code == "result_reused"
     lease = (await second.row()).result_lease

@@ -22,8 +22,8 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "proto" / "examples" / "job-chang
 #: What has a member that is seldom given, or that nobody knows yet, is left to pydantic.
 LEFT = {"from-a-newer-jobstore", "stub"}
 TEXTS = {
-    "log": ["request_payload", "response_payload", "waited"],
-    "job": ["payload", "labels", "policy", "waiting", "references"],
+    "log": ["request", "payload", "before", "after", "result", "partial", "verdict", "waited"],
+    "job": ["payload", "labels", "policy", "waiting", "references", "result", "verdict"],
     "requested": ["policy"],
 }
 
@@ -160,7 +160,7 @@ def test_what_is_read_fast_is_what_pydantic_reads(body: bytes) -> None:
     assert (fact.event.requested is None) == (same.event.requested is None)
     if fact.event.requested is not None:
         assert values(fact.event.requested, Requested) == values(same.event.requested, Requested)
-    assert (texts(fact), fact.before) == (texts(same), same.before)
+    assert (texts(fact), fact.request) == (texts(same), same.request)
     assert fact.is_whole == same.is_whole
 
 
@@ -189,10 +189,10 @@ def test_only_what_is_seldom_given_or_not_known_is_left_to_pydantic(path: Path) 
 def test_a_text_of_a_fact_is_json_and_was_checked_at_the_door(member: str, is_taken: bool) -> None:
     fact = load(next(path for path in EXAMPLES if path.stem == "requested"))
     log = dict(fact)["log"]
-    log[:] = [(name, value) for name, value in log if name != "response_payload"] + [("response_payload", Text(member))]
+    log[:] = [(name, value) for name, value in log if name != "partial"] + [("partial", Text(member))]
     body = dump(fact).encode()
     if is_taken:
-        assert parse_fact(body).log["response_payload"] == member
+        assert parse_fact(body).log["partial"] == member
     else:
         with pytest.raises(ValueError, match="validation error"):
             parse_fact(body)

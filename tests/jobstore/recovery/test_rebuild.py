@@ -4,7 +4,6 @@ import json
 
 import pytest
 from msgspec import MsgspecError
-from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
 from told_facts import TOPICS, Facts, Since, rebuilding, verified
@@ -161,33 +160,6 @@ async def test_a_version_that_is_missing_is_told_and_nothing_is_filled_unless_th
     assert result["gaps"] == 1
     async with database.session() as session:
         assert await session.scalar(text("SELECT version FROM jobs WHERE id = :id"), {"id": lost}) == 2
-
-
-async def test_facts_that_hold_a_text_twice_as_they_once_did_make_the_same_database(
-    history: OpenHistory, target: tuple[Database, str], database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Facts are kept for ever, so that those of before docs/adr/0016 are read as well."""
-    told = []
-
-    def doubled(value: bytes) -> bytes:
-        fact = from_json(value)
-        before, job = fact.pop("before", None), fact.get("job", {})
-        if before is None and fact.get("version") != 1:
-            return value
-        request = {"payload": job.get("payload")}
-        if before is not None:
-            request |= {"changed": {name: job[name] for name in before}, "before": before}
-        assert "request_payload" not in fact["log"]
-        fact["log"]["request_payload"] = request
-        told.append(before)
-        return to_json(fact)
-
-    monkeypatch.setattr(Since, "changes", staticmethod(doubled))
-    database, url = target
-    await rebuilding(database, history).run()
-    assert (await verified(url, database_url))["ok"]
-    assert None in told
-    assert any(before is not None for before in told)
 
 
 async def test_one_fact_at_a_time_makes_the_same_database_as_many_at_once(

@@ -48,7 +48,7 @@ class Thief:
     async def begin_judging(self, record: Any) -> pb.JudgingAnswer:
         signature = dict(record.headers)[SIGNATURE_HEADER].decode()
         claim = pb.JudgingClaim(result=record.value, signature=signature)
-        request = pb.BeginJudgingsRequest(owner=self.owner, room=1, judge="a thief", claims=[claim])
+        request = pb.BeginJudgingsRequest(owner=self.owner, room=1, model_and_prompt="a thief", claims=[claim])
         (answer,) = (await self._stub.BeginJudgings(request, metadata=self._metadata)).answers
         return answer
 
@@ -78,7 +78,7 @@ async def thief(system: System, token: str) -> AsyncIterator[Thief]:
 
 def results(logs: list[JobLog]) -> list[Any]:
     """What the log says that the agent answered."""
-    return [entry.response_payload["result"] for entry in logs if entry.kind == "result"]
+    return [entry.result for entry in logs if entry.kind == "result"]
 
 
 async def refused(call: Any) -> grpc.StatusCode:

@@ -18,13 +18,11 @@ async def test_a_job_of_checks_is_refused_and_met_without_any_judge(system: Syst
     assert judge.asked == asked
 
     logs = await system.logs(job.id)
-    refused, met = (
-        entry.response_payload["verdict"] for entry in logs if (entry.response_payload or {}).get("verdict")
-    )
-    assert [one["outcome"] for one in refused["criteria"]] == [Outcome.PASS, Outcome.FAIL]
-    assert [one["evidence"] for one in refused["criteria"]] == [["blue"], ["9 words"]]
-    assert met["is_valid"]
-    assert [stage["outcomes"] for stage in (*refused["stages"], *met["stages"])] == ["pf", "pp"]
+    refused, met = (entry.verdict for entry in logs if entry.verdict)
+    assert [one.outcome for one in refused.criteria] == [Outcome.PASS, Outcome.FAIL]
+    assert [one.evidence for one in refused.criteria] == [["blue"], ["9 words"]]
+    assert met.is_valid
+    assert [stage.outcomes for stage in (*refused.stages, *met.stages)] == ["pf", "pp"]
 
     (_, again) = agent.calls[job.id][1]
     assert again["feedback"]["criteria"] == [

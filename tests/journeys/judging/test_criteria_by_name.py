@@ -27,9 +27,9 @@ async def test_a_job_is_judged_by_the_criteria_that_were_current_when_it_was_ask
     edited.set()
     assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
 
-    verdict = (await system.logs(job.id))[-1].response_payload["verdict"]
-    assert [c["text"] for c in verdict["criteria"]] == ['Says "blue"', "Is not empty", 'Says "sky"']
-    assert verdict["policy"].startswith("default@"), "it was made by what the validators are set to"
+    verdict = (await system.logs(job.id))[-1].verdict
+    assert [c.text for c in verdict.criteria] == ['Says "blue"', "Is not empty", 'Says "sky"']
+    assert verdict.judge.startswith("default@"), "it was made by what the validators are set to"
     ((_, body),) = agent.calls[job.id]
     assert body["acceptance_criteria"] == 'Says "blue"\nIs not empty\nSays "sky"'
 

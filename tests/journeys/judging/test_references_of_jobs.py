@@ -19,5 +19,5 @@ async def test_a_reference_is_for_the_judge_alone(system: System, agent: Agent) 
     bodies = [body for _, body in agent.calls[job.id]]
     assert len(bodies) == 2
     assert "zephyrean" not in str(bodies)
-    verdict = (await system.logs(job.id))[-1].response_payload["verdict"]
-    assert len(verdict["references_sha256"]) == 64
+    verdict = (await system.logs(job.id))[-1].verdict
+    assert len(verdict.references_sha256) == 64

@@ -8,6 +8,7 @@ import pytest
 from support.system import Agent, Judge, Said, System, in_place_of, signoff
 
 from contracts.client import JobStoreError
+from contracts.judging.verdict import Verdict
 from contracts.resources import JobLog
 from contracts.status import JobStatus
 
@@ -26,11 +27,8 @@ async def judged(system: System, agent: Agent, policy: str) -> tuple[JobStatus, 
     return status, find_verdict(await system.logs(job.id))
 
 
-def find_verdict(logs: list[JobLog]) -> dict[str, Any]:
-    verdict: dict[str, Any] = next(
-        entry.response_payload["verdict"] for entry in reversed(logs) if (entry.response_payload or {}).get("verdict")
-    )
-    return verdict
+def find_verdict(logs: list[JobLog]) -> Verdict:
+    return next(entry.verdict for entry in reversed(logs) if entry.verdict)
 
 
 def policy_of(name: str, kind: str, *models: str, **more: Any) -> dict[str, Any]:
@@ -45,10 +43,10 @@ async def test_the_majority_of_a_quorum_decides(
     await system.client.put_judge_policy(policy_of("three", "quorum", "one", "two", "three"))
     async with in_place_of(judge, lambda model: FAIL if model in ("one", "two")[:dissenting] else PASS) as asked:
         ended, verdict = await judged(system, agent, "three")
-    assert (ended, sorted(asked), verdict["policy"]) == (status, ["one", "three", "two"], "three@1")
-    (stage,) = verdict["stages"]
-    assert (stage["kind"], stage["outcomes"]) == ("quorum", "p" if dissenting == 1 else "f")
-    assert sorted(ask["outcomes"] for ask in stage["asks"]) == sorted("f" * dissenting + "p" * (3 - dissenting))
+    assert (ended, sorted(asked), verdict.judge) == (status, ["one", "three", "two"], "three@1")
+    (stage,) = verdict.stages
+    assert (stage.kind, stage.outcomes) == ("quorum", "p" if dissenting == 1 else "f")
+    assert sorted(ask.outcomes for ask in stage.asks) == sorted("f" * dissenting + "p" * (3 - dissenting))
 
 
 async def test_a_cascade_asks_its_strong_judge_only_where_the_cheap_one_is_unsure(
@@ -61,8 +59,8 @@ async def test_a_cascade_asks_its_strong_judge_only_where_the_cheap_one_is_unsur
     async with in_place_of(judge, lambda model: UNSURE if model == "cheap" else FAIL) as asked:
         ended, verdict = await judged(system, agent, "in-turn")
     assert (ended, asked) == (JobStatus.RESUBMISSION_REQUIRED, ["cheap", "strong"])
-    (stage,) = verdict["stages"]
-    assert [(ask["role"], ask["outcomes"]) for ask in stage["asks"]] == [("cheap", "c"), ("strong", "f")]
+    (stage,) = verdict.stages
+    assert [(ask.role, ask.outcomes) for ask in stage.asks] == [("cheap", "c"), ("strong", "f")]
 
 
 async def test_a_golden_set_holds_a_version_back_until_somebody_says_why(
@@ -83,7 +81,7 @@ async def test_a_golden_set_holds_a_version_back_until_somebody_says_why(
         await judged(system, agent, "guarded")
         await client.promote_judge_policy("guarded", 2, force_reason="the old model is switched off")
         _, verdict = await judged(system, agent, "guarded")
-    assert (asked, verdict["policy"]) == (["old", "new"], "guarded@2")
+    assert (asked, verdict.judge) == (["old", "new"], "guarded@2")
     moves = (await client.get_judge_policy("guarded")).moves
     assert "the old model is switched off" in {move.reason for move in moves}
 

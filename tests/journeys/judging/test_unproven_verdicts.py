@@ -31,7 +31,7 @@ async def test_an_unproven_verdict_costs_no_call_of_an_agent_and_no_submission(
         assert await judged_again(system, job.id) == {"REFUSED": 1}
     assert (left.status, left.code, left.submission) == (JobStatus.FAILED, UNPROVEN, 1)
     last = (await system.logs(job.id))[-1]
-    assert (last.kind, last.response_payload["verdict"]["criteria"][0]["unproven"]) == ("failed", True)
+    assert (last.kind, last.verdict.criteria[0].unproven) == ("failed", True)
     async with system.http.get(f"/api/jobs/{job.id}/receipt") as answer:
         assert (await answer.json())["code"] == "unjudged"
     chosen = JobFilter(codes=[UNPROVEN], agent_id="agent")

@@ -35,7 +35,7 @@ class Life(Steps):
         assert claimed.outcome == ClaimOutcome.GRANTED, claimed
         assert claimed.execution is not None
         told = verdict(outcome, criteria=criteria, model="a-model")
-        await self.report(claimed.execution.lease, ReportKind.VERDICT, verdict=told, judge=self.judge)
+        await self.report(claimed.execution.lease, ReportKind.VERDICT, verdict=told, model_and_prompt=self.judge)
         return self
 
     async def at_judge(self, value: Any = "blue", room: int = 10, **fields: Any) -> ClaimAnswer:

@@ -330,7 +330,7 @@ async def test_a_verdict_names_the_policy_also_where_it_is_the_validators_own(ki
     named = JudgePolicy(name="strict", version=3).model_dump_json()
     for policy, reference in (("", "default@4"), (named, "strict@3")):
         made = await judged(kind, result="", policy=policy)
-        assert json.loads(made.verdict or "")["policy"] == reference
+        assert json.loads(made.verdict or "")["judge"] == reference
 
 
 @pytest.mark.parametrize(

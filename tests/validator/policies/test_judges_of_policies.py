@@ -228,7 +228,7 @@ class TestGrants:
         policy = policy_of("quorum", votes=3, loop=LOOP)
         report = await report_of(judge, policy=policy.model_dump_json(), submission=3, submissions=5)
         verdict = report.verdict
-        assert (verdict.policy, verdict.submission, verdict.submissions) == ("tried@3", 3, 5)
+        assert (verdict.judge, verdict.submission, verdict.submissions) == ("tried@3", 3, 5)
         assert [stage.kind for stage in verdict.stages] == ["quorum", "refute"]
         assert len(judge.asked) == 4
         assert report.usage.cost_usd == pytest.approx(0.04)
@@ -236,8 +236,8 @@ class TestGrants:
     async def test_what_may_be_reused_is_named_by_judge_and_policy(self) -> None:
         plain = await report_of(StandIn(PASS))
         other = await report_of(StandIn(PASS), policy=policy_of("single", "a").model_dump_json())
-        assert plain.judge == OWN.judge_name
-        assert other.judge == name_judging(OWN.judge_name, "tried@3") == f"{OWN.judge_name} by tried@3"
+        assert plain.model_and_prompt == OWN.judge_name
+        assert other.model_and_prompt == name_judging(OWN.judge_name, "tried@3") == f"{OWN.judge_name} by tried@3"
 
     @pytest.mark.parametrize(("check", "is_bound"), [("differs", True), ("max_words 200", False)])
     async def test_a_pass_that_rests_on_what_came_before_is_not_reused(self, check: str, is_bound: bool) -> None:
@@ -246,7 +246,7 @@ class TestGrants:
             StandIn(PASS), policy=policy.model_dump_json(), submission=2, previous_result_hash=b"another"
         )
         assert report.verdict.is_valid
-        assert (report.judge is None) == is_bound
+        assert (report.model_and_prompt is None) == is_bound
 
     async def test_a_prompt_that_this_version_does_not_have_is_said(self) -> None:
         report = await report_of(StandIn(PASS), policy=policy_of("single", prompt=99).model_dump_json())

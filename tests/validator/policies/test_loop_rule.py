@@ -116,7 +116,7 @@ async def test_another_judge_refutes_where_the_policy_names_one() -> None:
     assert letters(verdict) == "fff"
     assert (len(first.asked), len(other.asked)) == (1, 1)
     assert verdict.model == "a, b (prompt 3)"
-    assert verdict.policy == "tried@3"
+    assert verdict.judge == "tried@3"
 
 
 def of_families(kind: str, **families: str | None) -> JudgePolicy:

@@ -90,7 +90,7 @@ class Judged(NamedTuple):
         outcomes = "".join(_LETTERS[one.outcome] for one in verdict.criteria)
         asks = [_read_ask(ask) for stage in verdict.stages or () for ask in stage.asks]
         evidence = [one.evidence for one in verdict.criteria]
-        told = (verdict.judge_error, verdict.reason, verdict.policy, evidence, Confirmation.of(verdict))
+        told = (verdict.judge_error, verdict.reason, verdict.judge, evidence, Confirmation.of(verdict))
         return cls(outcomes, verdict.is_valid, asks, *told)
 
 

@@ -469,11 +469,11 @@ class BeginJudgingsRequest(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     ROOM_FIELD_NUMBER: _builtins.int
     CLAIMS_FIELD_NUMBER: _builtins.int
-    JUDGE_FIELD_NUMBER: _builtins.int
+    MODEL_AND_PROMPT_FIELD_NUMBER: _builtins.int
     TAKE_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     room: _builtins.int
-    judge: _builtins.str
+    model_and_prompt: _builtins.str
     """The judge's model and prompt: a verdict of the same judge on the identical result may be reused."""
     take: _builtins.int
     """How many judgings without a job the validator takes besides: see `judgings_waiting` of RenewLeasesResponse."""
@@ -485,12 +485,12 @@ class BeginJudgingsRequest(_message.Message):
         owner: _builtins.str = ...,
         room: _builtins.int = ...,
         claims: _abc.Iterable[Global___JudgingClaim] | None = ...,
-        judge: _builtins.str = ...,
+        model_and_prompt: _builtins.str = ...,
         take: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "judge", b"judge", "owner", b"owner", "room", b"room", "take", b"take"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "model_and_prompt", b"model_and_prompt", "owner", b"owner", "room", b"room", "take", b"take"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -20,7 +20,6 @@ from contracts.client import JobStoreClient, JobStoreError
 from contracts.errors import ErrorCode
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
-from contracts.judging.verdict import Verdict
 from contracts.resources import Job, JobLog, NewAgent
 from contracts.signing import KeyUse, Secrets
 from contracts.status import JobLogStatus, Protocol, View
@@ -161,8 +160,7 @@ async def _publish(target: Target, jobs: list[DemoJob]) -> None:
 
 def _show_log(cli: Session, demo: DemoJob, log: JobLog) -> None:
     cli.out.show_log(log, f"{demo.name:<9} ")
-    verdict = log.response_payload.get("verdict") if isinstance(log.response_payload, dict) else None
-    for criterion in Verdict.model_validate(verdict).criteria if verdict else []:
+    for criterion in log.verdict.criteria if log.verdict else []:
         optional = "" if criterion.required else " (optional)"
         evidence = "".join(f"  <- {quote!r}" for quote in criterion.evidence)
         cli.out.print_line(f"{'':<31}{criterion.outcome:<13} {criterion.text}{optional}{evidence}")

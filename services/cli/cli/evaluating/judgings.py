@@ -13,7 +13,6 @@ from contracts.errors import ErrorCode
 from contracts.judging.calibration.cases import Case
 from contracts.judging.calibration.evaluation import Asked, Judged
 from contracts.judging.policy import DEFAULT_POLICY
-from contracts.judging.verdict import Verdict
 from contracts.messages.judgings import CASES_MAX, Judging, NewJudgings
 from contracts.status import JudgingKind
 
@@ -77,7 +76,7 @@ async def _make(jobstore: JobStoreClient, new: NewJudgings) -> list[Judging]:
 def _read(made: Judging) -> Judged:
     if made.verdict is None:
         return Judged("", False, error=made.code or ErrorCode.NO_VERDICT, reason=made.message or "")
-    judged = Judged.of(Verdict.model_validate(made.verdict))
+    judged = Judged.of(made.verdict)
     if judged.asks:
         return judged
     # A verdict without stages says nothing of its asks; what they took together is known.

@@ -14,8 +14,10 @@ from cli.terminal import Styled, columns_of
 from cli.views import waterfall
 from cli.views.judging_view import describe_asks
 from cli.views.waiting import name_cause, print_reasons
+from contracts.status import JobLogKind
 
 if TYPE_CHECKING:
+    from contracts.judging.verdict import CriterionVerdict, Verdict
     from contracts.resources import Job, JobLog
     from contracts.waiting.reasons import Waiting
 
@@ -35,12 +37,12 @@ _BAR_MIN_CHARS: Final = 20
 _BAR_MAX_CHARS: Final = 100
 
 
-def find_result(logs: Sequence[JobLog], submission: int | None = None) -> tuple[int, Any, dict[str, Any] | None] | None:
+def find_result(logs: Sequence[JobLog], submission: int | None = None) -> tuple[int, Any, Verdict | None] | None:
     """Return the last result of a job, or of one submission: (submission, result, its verdict if it has one)."""
     for log in reversed(logs):
-        response = log.response_payload
-        if submission in {None, log.submission} and isinstance(response, dict) and "result" in response:
-            return log.submission or 1, response["result"], response.get("verdict")
+        has_result = log.result is not None or log.verdict is not None or log.kind is JobLogKind.RESULT
+        if submission in {None, log.submission} and has_result:
+            return log.submission or 1, log.result, log.verdict
     return None
 
 
@@ -104,20 +106,19 @@ def _show_criteria(out: Output, job: Job) -> None:
     out.print_table(["", ""], [("", format_criterion(criterion)) for criterion in job.criteria])
 
 
-def _show_verdict(out: Output, job: Job, submission: int, verdict: dict[str, Any] | None) -> None:
+def _show_verdict(out: Output, job: Job, submission: int, verdict: Verdict | None) -> None:
     if verdict is None:
         _show_criteria(out, job)
         return
     out.print_line()
-    out.print_line(Styled(f"verdict of submission {submission}", "bold"), f"  {verdict.get('reason', '')}")
+    out.print_line(Styled(f"verdict of submission {submission}", "bold"), f"  {verdict.reason}")
     rows: list[tuple[object, object]] = []
-    for criterion in verdict.get("criteria", ()):
-        kind = criterion.get("kind", "meets")
-        word, style = _word_outcome(criterion.get("outcome", ""), kind)
-        word = "unproven" if criterion.get("unproven") else word
+    for criterion in verdict.criteria:
+        word, style = _word_outcome(criterion.outcome, criterion.kind)
+        word = "unproven" if criterion.unproven else word
         rows.append((Styled(str(word), style), _format_line(criterion)))
-        rows += [("", f'evidence: "{quote}"') for quote in criterion.get("evidence", ())]
-        rows += [("", criterion["comment"])] if criterion.get("comment") else []
+        rows += [("", f'evidence: "{quote}"') for quote in criterion.evidence]
+        rows += [("", criterion.comment)] if criterion.comment else []
     rows += [("by", by)] if (by := describe_asks(verdict)) else []
     out.print_table(["", ""], rows)
 
@@ -199,13 +200,12 @@ def _word_outcome(outcome: str, kind: str | None) -> tuple[str, str]:
     return (_OUTCOMES_OF_NEVER if kind == "never" else _OUTCOMES).get(outcome, (outcome, ""))
 
 
-def _outcomes(verdict: dict[str, Any] | None) -> dict[str, str]:
+def _outcomes(verdict: Verdict | None) -> dict[str, str]:
     """Return the outcomes of a verdict, by the lines of its criteria in the text form."""
-    return {_format_line(one): one["outcome"] for one in (verdict or {}).get("criteria", ())}
+    return {_format_line(one): one.outcome for one in (verdict.criteria if verdict else ())}
 
 
-def _format_line(criterion: dict[str, Any]) -> str:
+def _format_line(criterion: CriterionVerdict) -> str:
     """Return a criterion of a verdict as its line of the text form: of one text there may be one of each kind."""
-    kind = criterion.get("kind", "meets")
-    marks = [*([] if criterion.get("required", True) else ["optional"]), *([] if kind == "meets" else [kind])]
-    return ": ".join([*marks, criterion.get("text", "")])
+    marks = [*([] if criterion.required else ["optional"]), *([] if criterion.kind == "meets" else [criterion.kind])]
+    return ": ".join([*marks, criterion.text])

@@ -9,6 +9,7 @@ from cli.output import Output, format_seconds, format_spent, to_json
 from cli.terminal import Styled
 
 if TYPE_CHECKING:
+    from contracts.judging.verdict import Ask, CriterionVerdict, Verdict
     from contracts.messages.judgings import Judging, RejudgeReport
 
 _STYLES: Final = {"pass": "green", "fail": "red", "cannot_assess": "yellow"}
@@ -19,55 +20,56 @@ def show_judging(out: Output, judging: Judging) -> None:
     out.print_json(judging)
     if judging.code is not None:
         out.print_line(Styled(f"not judged: {judging.code}", "red"), f": {judging.message or ''}")
-    verdict = judging.verdict or {}
-    if "is_valid" in verdict:
-        out.print_line(_style_valid(verdict["is_valid"]), f": {verdict['reason']}")
-        out.print_table(["criterion", "outcome", "evidence", "comment"], _make_rows(verdict["criteria"]))
+    verdict, probe = judging.verdict, judging.probe or {}
+    if verdict is not None:
+        out.print_line(_style_valid(verdict.is_valid), f": {verdict.reason}")
+        out.print_table(["criterion", "outcome", "evidence", "comment"], _make_rows(verdict.criteria))
     else:
-        out.print_table(["", ""], [(name, str(value)) for name, value in verdict.items()])
-    for judge in verdict.get("judges", ()):
+        out.print_table(["", ""], [(name, str(value)) for name, value in probe.items()])
+    for judge in probe.get("judges", ()):
         out.print_table(["the judge", ""], [(name, _word_value(value)) for name, value in judge.items()])
     spent = format_spent(judging.cost_usd, judging.tokens)
     took = "" if judging.duration_s is None else format_seconds(judging.duration_s)
-    refused = _describe_refusals(_list_asks(verdict))
-    out.print_line(", ".join(filter(None, (verdict.get("model"), took, spent, refused))))
+    refused = _describe_refusals(_list_asks(verdict)) if verdict else ""
+    model = verdict.model if verdict else probe.get("model")
+    out.print_line(", ".join(filter(None, (model, took, spent, refused))))
 
 
-def describe_asks(verdict: dict[str, Any]) -> str:
+def describe_asks(verdict: Verdict) -> str:
     """Return who made a verdict, by how many asks of models, and what these took; "" if it does not say."""
     asks = _list_asks(verdict)
-    who = ", ".join(filter(None, (verdict.get("policy"), verdict.get("model"))))
+    who = ", ".join(filter(None, (verdict.judge, verdict.model)))
     if not asks:
         return who
-    usd = sum(ask.get("cost_usd") or 0.0 for ask in asks)
-    tokens = sum((ask.get("input_tokens") or 0) + (ask.get("output_tokens") or 0) for ask in asks)
-    count = sum(ask.get("sum_of") or 1 for ask in asks)
-    took = format_seconds(sum(ask.get("latency_s") or 0.0 for ask in asks))
+    usd = sum(ask.cost_usd or 0.0 for ask in asks)
+    tokens = sum((ask.input_tokens or 0) + (ask.output_tokens or 0) for ask in asks)
+    count = sum(ask.sum_of or 1 for ask in asks)
+    took = format_seconds(sum(ask.latency_s or 0.0 for ask in asks))
     told = (f"{count} asks" if count > 1 else "1 ask", format_spent(usd, tokens), took, _describe_refusals(asks))
     return f"{who}: {', '.join(filter(None, told))}"
 
 
-def _list_asks(verdict: dict[str, Any]) -> list[dict[str, Any]]:
-    return [ask for stage in verdict.get("stages") or () for ask in stage.get("asks") or ()]
+def _list_asks(verdict: Verdict) -> list[Ask]:
+    return [ask for stage in verdict.stages or () for ask in stage.asks]
 
 
-def _describe_refusals(asks: Sequence[dict[str, Any]]) -> str:
-    refused = [ask for ask in asks if ask.get("refused")]
-    count = sum(ask["refused"] for ask in refused)
-    return f"{count} refused before, last {refused[-1].get('last_refusal')}" if refused else ""
+def _describe_refusals(asks: Sequence[Ask]) -> str:
+    refused = [ask for ask in asks if ask.refused]
+    count = sum(ask.refused or 0 for ask in refused)
+    return f"{count} refused before, last {refused[-1].last_refusal}" if refused else ""
 
 
 def _word_value(value: Any) -> str:
     return value if isinstance(value, str) else to_json(value)
 
 
-def _make_rows(criteria: Sequence[dict[str, Any]]) -> list[tuple[object, ...]]:
+def _make_rows(criteria: Sequence[CriterionVerdict]) -> list[tuple[object, ...]]:
     return [
         (
-            one["text"],
-            Styled("unproven" if one.get("unproven") else one["outcome"], _STYLES.get(one["outcome"], "")),
-            "; ".join(one.get("evidence", ())),
-            one.get("comment", ""),
+            one.text,
+            Styled("unproven" if one.unproven else one.outcome, _STYLES.get(one.outcome, "")),
+            "; ".join(one.evidence),
+            one.comment,
         )
         for one in criteria
     ]

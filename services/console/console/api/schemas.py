@@ -27,14 +27,13 @@ from contracts.fields import (
     Tenant,
     Text,
     Time,
-    matches,
 )
 from contracts.jsontext import Json
 from contracts.judging.calibration.golden import Least, Share
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.judging import NamedJudgePolicy, Validator
 from contracts.resources import Amount, Job, JobEdit, JobFilter, NewJob
-from contracts.status import FACET_FIELDS, JobOrder, JobStatus, OperationKind, View
+from contracts.status import FACET_FIELDS, JobLogKind, JobOrder, JobStatus, OperationKind, View
 
 #: Items of a page. The jobstore takes the largest page for a larger one, as far as the number fits.
 PageSize = Annotated[int, Field(ge=0), AfterValidator(lambda size: min(size, 2**31 - 1))]
@@ -58,9 +57,6 @@ def replays(model: type) -> dict[int | str, dict[str, Any]]:
     """Return the response to a request that comes again, under its `Idempotency-Key` or the id that it names."""
     description = "It was asked for before: nothing was made, and this is what the first request has made"
     return {200: {"model": model, "description": description, "headers": {"Idempotency-Replayed": _REPLAYED}}}
-
-
-_KIND_PATTERN = matches(r"^[a-z_]{1,40}$", "must be a kind of entry, such as claimed")
 
 
 class PageQuery(Model):
@@ -190,9 +186,7 @@ class LogsQuery(PageQuery, ViewQuery):
     from_: Annotated[int | None, Field(alias="from", ge=1, le=2**63 - 1, description="the first entry's version")] = (
         None
     )
-    kind: list[Annotated[str, StringConstraints(pattern=_KIND_PATTERN)]] = Field(
-        default_factory=list, max_length=40, description="any of them"
-    )
+    kind: list[JobLogKind] = Field(default_factory=list, max_length=40, description="any of them")
 
 
 class ReceiptQuery(Model):

@@ -13,6 +13,7 @@ from contracts.errors import ErrorCode
 from contracts.identity import new_execution_id
 from contracts.lint import find_warnings
 from contracts.messages import convert, json_fields
+from contracts.messages.fields import parse_words
 from contracts.messages.job_requests import edit_of, is_full, job_filter_of, order_of, warning_message
 from contracts.messages.operations import batch_message
 from contracts.messages.waiting import waiting_message
@@ -170,7 +171,7 @@ class JobService(JobServiceServicer):
                 chosen=LogFilter(
                     submission=request.submission if request.HasField("submission") else None,
                     from_version=request.from_version if request.HasField("from_version") else None,
-                    kinds=request.kinds,
+                    kinds=parse_words(resources_pb2.JobLogKind.DESCRIPTOR, request.kinds),
                 ),
                 payloads=is_full(request.view),
             )

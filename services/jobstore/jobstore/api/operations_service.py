@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from contracts.errors import ErrorCode
 from contracts.fields import LimitName
 from contracts.messages import convert
+from contracts.messages.fields import parse_words
 from contracts.messages.operations import item_message, new_operation_of, operation_message
 from contracts.messages.views import (
     DeadLetters,
@@ -52,6 +53,7 @@ from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.process.health import VERSION
 from signoff.v1 import operations_service_pb2 as pb
+from signoff.v1 import resources_pb2
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
 
 log = logging.getLogger(__name__)
@@ -128,9 +130,8 @@ class OperationsService(OperationsServiceServicer):
     ) -> pb.ListOperationItemsResponse:
         del context
         limit, after = parse_page_size(request.page_size, 50), parse_page_token(request, int)
-        items = await self._batches.list_items(
-            request.operation_id, limit, -1 if after is None else after, request.outcomes
-        )
+        outcomes = parse_words(resources_pb2.ItemOutcome.DESCRIPTOR, request.outcomes)
+        items = await self._batches.list_items(request.operation_id, limit, -1 if after is None else after, outcomes)
         token = make_page_token(request, (items[-1].item,) if len(items) == limit else None)
         return pb.ListOperationItemsResponse(items=[item_message(item) for item in items], next_page_token=token)
 
@@ -138,8 +139,9 @@ class OperationsService(OperationsServiceServicer):
         del context
         limit = parse_page_size(request.page_size, 50)
         before = parse_page_token(request, lambda at, id_: (datetime.fromisoformat(at), UUID(id_)))
+        kinds = parse_words(resources_pb2.OperationKind.DESCRIPTOR, request.kinds)
         async with self._database.session() as session:
-            operations = await progress.list_operations(session, limit, before, request.kinds)
+            operations = await progress.list_operations(session, limit, before, kinds)
         last = (operations[-1].created_at.isoformat(), str(operations[-1].id)) if len(operations) == limit else None
         messages = [operation_message(operation) for operation in operations]
         return pb.ListOperationsResponse(operations=messages, next_page_token=make_page_token(request, last))

@@ -269,7 +269,7 @@ class WorkService(WorkServiceServicer):
             owner,
             request.room,
             len(claim.result),
-            request.judge,
+            request.model_and_prompt,
             actor=CALLER.get(),
         )
 

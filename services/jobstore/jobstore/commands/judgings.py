@@ -213,7 +213,7 @@ class FinishJudging(Command[bool]):
 
     def _judge(self, uow: UnitOfWork, judging: StoredJudging, answer: JudgingAnswer, text: str) -> JudgingAnswer:
         try:
-            verdict = Verdict.model_validate_json(text)
+            verdict = Verdict.model_validate_json(text).check_words()
         except ValidationError:
             return replace(answer, code=ErrorCode.VERDICT_MISMATCH, message="the validator's verdict is malformed")
         refusal = None
@@ -252,8 +252,8 @@ class FinishJudging(Command[bool]):
             return Refusal(ErrorCode.UNKNOWN_CRITERIA_SET, "the criteria set that the execution froze is not known")
         asked_for = read_reference(judging.judge_policy)
         mismatch = find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)
-        if asked_for and verdict.policy != asked_for:
-            mismatch = f"the verdict was made by the judge policy {verdict.policy}, and not by {asked_for}"
+        if asked_for and verdict.judge != asked_for:
+            mismatch = f"the verdict was made by the judge policy {verdict.judge}, and not by {asked_for}"
         if mismatch is not None:  # another list than the job's now: it was edited meanwhile, or the validator is wrong
             return Refusal(ErrorCode.VERDICT_MISMATCH, mismatch)
         begun = Report(TransitionKind.REJUDGED, code=REJUDGED, message="judged again", actor=judging.actor)

@@ -134,7 +134,7 @@ class RecordReport(Command[Refusal | None]):
             call=event.call or 0,
             progress=event.progress,
             answered=reports.has_answered(event),
-            judge=None if judge_failed else event.judge,
+            judge=None if judge_failed else event.model_and_prompt,
             is_unjudged=judge_failed is not None,
             duration_s=event.duration_s,
             actor=self._name_worker(uow),
@@ -165,8 +165,8 @@ class RecordReport(Command[Refusal | None]):
         if question is None:
             return "the criteria set that was frozen with the execution is not known any more"
         frozen = [each.reference for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE]
-        if frozen and verdict.policy not in frozen:
-            return f"the verdict was made by the judge policy {verdict.policy}, and not by {frozen[0]}"
+        if frozen and verdict.judge not in frozen:
+            return f"the verdict was made by the judge policy {verdict.judge}, and not by {frozen[0]}"
         if verdict.submission not in {None, execution.submission}:
             return f"the verdict is of submission {verdict.submission}, and the result of {execution.submission}"
         return find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)

@@ -16,7 +16,7 @@ from uuid import UUID
 from contracts.errors import ErrorCode
 from contracts.sizes import cut_message
 from contracts.spending import Budget
-from contracts.status import Delivery, JobLogStatus, JobStatus
+from contracts.status import Delivery, JobLogKind, JobLogStatus, JobStatus
 from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.reuse import Reusable
 
@@ -60,36 +60,8 @@ class ExecutionState(StrEnum):
     DONE = "DONE"
 
 
-class TransitionKind(StrEnum):
-    """Transitions of the table of states (docs/protocol.md#states-of-a-job); the values are stored and published."""
-
-    CREATED = "created"
-    ASSIGNED = "assigned"
-    MATCHED = "matched"
-    MATCHING_FAILED = "matching_failed"
-    HANDED_ON = "handed_on"
-    REQUESTED = "requested"
-    CLAIMED = "claimed"
-    CALL_BEGUN = "call_begun"
-    PROGRESS = "progress"
-    CALL_FAILED = "call_failed"
-    ATTEMPT_FAILED = "attempt_failed"
-    RESULT = "result"
-    JUDGING_CLAIMED = "judging_claimed"
-    MET = "met"
-    NOT_MET = "not_met"
-    DECLINED = "declined"
-    FAILED = "failed"
-    GIVEN_BACK = "given_back"
-    LAPSED = "lapsed"
-    DEADLINE = "deadline"
-    CANCELLED = "cancelled"
-    REBUILT = "rebuilt"
-    OVER_BUDGET = "over_budget"
-    MISJUDGED = "misjudged"
-    EDITED = "edited"
-    REJUDGED = "rejudged"
-    SPENT = "spent"
+#: Transitions of the table of states (docs/protocol.md#states-of-a-job); the values are stored and published.
+TransitionKind = JobLogKind
 
 
 @dataclass(slots=True)

@@ -58,13 +58,12 @@ def name_references(verdict: Verdict, references: str | None) -> Verdict:
 
 
 def format_response(event: JobStatusReported, verdict: Verdict | None = None) -> str | None:
-    """Return the response payload of the log entry as JSON text: a verdict, or the progress of a call."""
+    """Return what a report adds to the response of the log's entry: a verdict, or what the agent has so far."""
     if verdict is not None:
         return verdict.model_dump_json()
-    if event.kind is not ReportKind.PROGRESS:
+    if event.kind is not ReportKind.PROGRESS or event.partial is None:
         return None
-    progress = event.model_dump(include={"progress", "partial"}, exclude_none=True)
-    return json_text(progress) if progress else None
+    return json_text({"partial": event.partial})
 
 
 def format_feedback(verdict: Verdict) -> str:

@@ -18,6 +18,7 @@ from contracts.times import time_text
 from contracts.topics import TOPIC_OF
 from jobstore.domain.model import TransitionKind
 from jobstore.json_members import members
+from jobstore.storage.entry_bodies import split
 from jobstore.storage.facts import ADMINISTRATION, COMPLETE
 from jobstore.storage.sql import Row
 from jobstore.storage.work.recorded import EntryRow
@@ -100,20 +101,16 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
         if (references := reverted.get("references", row.reference_texts)) not in {None, "{}"}:
             texts["references"] = references
         texts |= members(request.get("changed", "{}")) | {"payload": request["payload"]}
-    rest = {"kind": row.kind, "spent": row.spent, "spec_hash": row.spec_hash}
     body = _join_json(
-        {"job_id": row.job_id, "version": row.version},
+        {"job_id": row.job_id, "version": row.version, "spec_hash": row.spec_hash},
         log=_join_json(
             log_part,
-            request_payload=row.request if request is None else None,
-            response_payload=row.response,
             waited=row.waited,
+            **_get_bodies(row, request),
         ),
         job=_join_json({name: value for name, value in job_part.items() if name not in texts}, **texts),
         agent=_conceal(row.agent),
-        **{name: to_json(value).decode() for name, value in rest.items() if value is not None},
         requested=_join_request(row) if row.kind == TransitionKind.REQUESTED else None,
-        before=request.get("before") if request else None,
     )
     headers = build_event_headers(row.id, JobChanged.type, None, row.created_at, row.job_id)
     return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
@@ -127,7 +124,7 @@ def make_stub(row: EntryRow, reverted: Mapping[str, str], whole: Outgoing, code:
 
 
 def _outline_job(row: EntryRow, reverted: Mapping[str, str]) -> dict[str, object]:
-    """Return what a JobChanged must have. It has no `kind`: a reader that knows no stubs does not apply it."""
+    """Return what a JobChanged must have. Its entry has no `kind`: a reader that knows no stubs does not apply it."""
     title = reverted.get("title")
     log = {name: getattr(row, name) for name in ("id", "job_id", "version", "status", "job_status")}
     log |= {"created_at": time_text(row.created_at), "cursor": row.seq}
@@ -154,6 +151,13 @@ def _split_request(row: EntryRow) -> Mapping[str, str] | None:
         return members(row.request)
     is_first = row.version == 1  # it is `{"payload":...}`, and may be large
     return {"payload": row.request.removeprefix('{"payload":')[:-1]} if is_first else None
+
+
+def _get_bodies(row: EntryRow, request: Mapping[str, str] | None) -> Mapping[str, str | None]:
+    """Return the texts of an entry that its fact has: of the request what the job's part has not."""
+    if request is not None:
+        return {**split(row.kind, None, row.response), "before": request.get("before")}
+    return split(row.kind, row.request, row.response)
 
 
 def _conceal(agent: str | None) -> str | None:

@@ -34,7 +34,6 @@ _COLUMNS: Final = {"cursor": "seq", "spent_calls": "spent"} | {
         *("actor", "created_at", "max_calls", "duration_s", "waited"),
     )
 }
-_NO_PAYLOADS: Final = {"request_payload": None, "response_payload": None}
 _cursor = itemgetter("cursor")
 
 
@@ -81,7 +80,7 @@ class Recent:
             self._whole[row.seq] = row
             self._size += row.bytes
         if row.seq > self._begin:
-            self._keep({name: getattr(row, column) for name, column in _COLUMNS.items()} | _NO_PAYLOADS)
+            self._keep({name: getattr(row, column) for name, column in _COLUMNS.items()})
         return tenant
 
     def learn(self, row: Row) -> None:

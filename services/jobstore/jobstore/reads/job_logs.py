@@ -9,7 +9,8 @@ from sqlalchemy import TextClause, text
 
 from jobstore.json_members import members
 from jobstore.reads.page import fetch_page
-from jobstore.storage.sql import Connection
+from jobstore.storage.entry_bodies import split
+from jobstore.storage.sql import Connection, Row
 
 #: An entry of a log, as `job_log_message` takes it.
 LogView: TypeAlias = dict[str, Any]
@@ -20,13 +21,13 @@ LOG_COLUMNS: Final = (
     "(SELECT CAST(e.policy ->> 'max_calls' AS int) FROM executions e "
     "WHERE e.execution_id = job_logs.execution_id) AS max_calls"
 )
-PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
+BODIES: Final = "request_payload::text AS request, response_payload::text AS response"
 #: The number up to which entries may be read in order: none below it can still commit. During an upgrade a relay may be
 #: at work that stores only what it has published.
 SETTLED: Final = "greatest(settled_seq, published_seq)"
 _SETTLED_CURSOR: Final = text(f"SELECT {SETTLED} FROM relay WHERE id = 1")  # noqa: S608 - names of our own
 _CURSORS: Final = text(f"SELECT {SETTLED}, last_value FROM relay, job_logs_seq_seq WHERE id = 1")  # noqa: S608
-NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
+NO_BODIES: Final = "NULL AS request, NULL AS response"
 #: The entries of some jobs after a number, which are found by their versions: no entry of another job is read.
 _OF_JOBS: Final = """
     (SELECT DISTINCT unnest(CAST(:job_ids AS text[])) AS of_job) AS wanted CROSS JOIN LATERAL (
@@ -40,8 +41,13 @@ _OF_JOBS: Final = """
 @cache
 def _compose(entries: str, where: str, order: str, *, payloads: bool) -> TextClause:
     """Return the query of entries; there are a few, made of words of our own."""
-    columns = f"{LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS}"
+    columns = f"{LOG_COLUMNS}, {BODIES if payloads else NO_BODIES}"
     return text(f"SELECT {columns} FROM {entries} WHERE {where} ORDER BY {order} LIMIT :limit")  # noqa: S608
+
+
+def _view(row: Row) -> LogView:
+    entry = dict(row)
+    return entry | split(entry["kind"], entry.pop("request"), entry.pop("response"))
 
 
 async def list_changes(
@@ -60,7 +66,7 @@ async def list_changes(
     query = _compose(_OF_JOBS if job_ids else "job_logs", "seq > :after AND seq <= :until", "seq", payloads=payloads)
     parameters = {"after": after, "until": until, "limit": limit, "job_ids": list(job_ids)}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
-    return [dict(row) for row in rows], is_cut or len(rows) == limit
+    return [_view(row) for row in rows], is_cut or len(rows) == limit
 
 
 async def get_settled_cursor(connection: Connection) -> int:
@@ -112,7 +118,7 @@ async def list_job_logs(
     query = _compose("job_logs", " AND ".join(wheres), f"version {order}", payloads=payloads)
     parameters = {"job_id": job_id, "limit": limit, **values}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
-    logs = [dict(row) for row in rows]
+    logs = [_view(row) for row in rows]
     return logs, logs[-1]["version"] if is_cut or len(logs) == limit else None
 
 

@@ -10,12 +10,14 @@ from sqlalchemy.sql.roles import ColumnsClauseRole
 
 from contracts.criteria import read_references
 from contracts.resources import Policy
+from contracts.sizes import measure
 from contracts.status import JobStatus
 from jobstore.commands.unit_of_work import JobView
-from jobstore.reads.job_logs import LOG_COLUMNS, NO_PAYLOADS
+from jobstore.reads.job_logs import LOG_COLUMNS, NO_BODIES
 from jobstore.reads.page import fetch_page
 from jobstore.reads.waiting import explain_jobs
-from jobstore.storage.sql import Connection, Row
+from jobstore.storage.entry_bodies import split
+from jobstore.storage.sql import Connection, Row, is_verdict
 from jobstore.storage.tables import jobs
 
 _LEFT_OUT: Final = frozenset(
@@ -50,8 +52,15 @@ NO_TEXTS: Final[Sequence[ColumnsClauseRole]] = (
     text("NULL AS payload"),
     text("NULL AS reference_texts"),
 )
+#: Bytes of the payload, the result and the verdict of a job that is read alone: gRPC's clients take 4 MiB.
+JUDGED_MAX_BYTES: Final = 3 << 20
+#: The version of the entry with the last verdict, and its response.
+_JUDGED: Final = text(
+    "(SELECT ARRAY[log.version::text, log.response_payload::text] FROM job_logs AS log "  # noqa: S608 - words of our own
+    f"WHERE log.job_id = jobs.id AND {is_verdict('log')} ORDER BY log.version DESC LIMIT 1) AS judged"
+)
 _LAST_LOGS: Final = text(
-    f"SELECT {LOG_COLUMNS}, {NO_PAYLOADS} FROM job_logs "  # noqa: S608 - as above
+    f"SELECT {LOG_COLUMNS}, {NO_BODIES} FROM job_logs "  # noqa: S608 - as above
     "JOIN unnest(CAST(:job_ids AS text[]), CAST(:versions AS bigint[])) AS wanted (job_id, version) "
     "USING (job_id, version)",
 )
@@ -71,10 +80,18 @@ def _read_policy(text: str) -> Policy:
 
 
 async def get_job(connection: Connection, job_id: str, *, texts: bool = True) -> JobView | None:
-    """Return a job as `job_message` takes it, or None where there is none of that id."""
-    columns = (*JOB_COLUMNS, *(TEXTS if texts else NO_TEXTS))
+    """Return a job, with its last verdict beside its texts, or None where there is none of that id."""
+    columns = (*JOB_COLUMNS, *((*TEXTS, _JUDGED) if texts else (*NO_TEXTS, text("NULL AS judged"))))
     row = (await connection.execute(select(*columns).where(jobs.c.id == job_id))).one_or_none()
-    return None if row is None else make_job_view(row)
+    if row is None:
+        return None
+    view = make_job_view(row)
+    version, response = view.pop("judged") or (None, None)
+    if version is None:
+        return view
+    is_small = measure(row.payload or "") + measure(response or "") <= JUDGED_MAX_BYTES
+    judged = split(None, None, response) if is_small else {}
+    return {**view, "result_version": int(version), "result": judged.get("result"), "verdict": judged.get("verdict")}
 
 
 async def add_last_logs(connection: Connection, views: Sequence[JobView]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from contracts.criteria import format_line
 from contracts.messages.judgings import CriterionChange, CriterionDiff, Flip, Judging, JudgingProgress, RejudgeReport
-from contracts.status import JudgingState, Outcome
+from contracts.status import JudgingKind, Outcome
 from jobstore.commands.judgings import LETTERS, NO_LETTER
 from jobstore.reads.page import fetch_page
 from jobstore.storage.sql import Connection, Row
@@ -145,4 +145,5 @@ def _make_flip(row: Row) -> Flip:
 def _make_judging(row: Row) -> Judging:
     fields = {name: value for name, value in dict(row).items() if value is not None and name != "answer"}
     answer = None if row.answer is None else from_json(row.answer)
-    return Judging(**fields | {"state": JudgingState(row.state), "verdict": answer})
+    about = "probe" if row.kind == JudgingKind.TEST else "verdict"
+    return Judging(**fields | {about: answer})

@@ -22,8 +22,9 @@ from pydantic.fields import FieldInfo
 from contracts.events import JobChanged, Requested
 from contracts.fields import Time
 from contracts.resources import Job, JobLog
-from jobstore.domain.spec import format_assignment, format_edit
+from contracts.status import JobLogKind, JobLogStatus, JobStatus
 from jobstore.json_members import members
+from jobstore.storage.entry_bodies import join_request
 
 #: Fields that are seldom given: where one is, pydantic reads the fact.
 _SELDOM: Final = frozenset({"stub", "last_log"})
@@ -38,49 +39,57 @@ class Fact(Struct, frozen=True, gc=False):
 
     body: bytes
     event: JobChanged
-    log: dict[str, str]
+    log: Mapping[str, str]
     job: Mapping[str, str]
     requested: Mapping[str, str]
-    before: Mapping[str, str] | None
+    #: The request of the entry.
+    request: str | None
 
     @property
     def is_whole(self) -> bool:
         """Whether it can be applied: a stub cannot, nor what was told before facts had all that a rebuild needs."""
-        return self.event.stub is None and self.event.kind is not None
+        return self.event.stub is None and self.event.log.kind is not None
 
 
 def parse_fact(body: bytes) -> Fact:
     """Return the fact in a record. ValueError, KeyError: it holds none."""
     try:
-        fact = read_as_known(body)
+        return read_as_known(body)
     except (msgspec.MsgspecError, RecursionError, ValueError):
-        fact = read_by_pydantic(body)
-    log, before = fact.log, fact.before
-    if "request_payload" not in log and before is not None:
-        job = members(members(body.decode())["job"])  # of any member that was edited the text
-        log["request_payload"] = format_edit(job["payload"], {name: job[name] for name in before}, before)
-    elif "request_payload" not in log and fact.event.version == 1:
-        log["request_payload"] = format_assignment(fact.job.get("payload", "null"))
-    return fact
+        return read_by_pydantic(body)
 
 
 def read_by_pydantic(body: bytes) -> Fact:
     """Return a fact, whatever else it has and in whatever form. ValueError, KeyError: it is none."""
     text = body.decode()
     event = JobChanged.model_validate_json(text)
+    _check_words(event)
     parts = members(text)
     requested = members(parts["requested"]) if event.requested else {}
-    before = members(parts["before"]) if event.before is not None else None
-    return Fact(body, event, members(parts["log"]), members(parts["job"]), requested, before)
+    return _make_fact(body, event, members(parts["log"]), members(parts["job"]), requested)
+
+
+def _check_words(event: JobChanged) -> None:
+    """Raise ValueError if a word says what this version cannot apply: others bear it."""
+    JobLogStatus(event.log.status)
+    JobStatus(event.log.job_status)
+    JobStatus(event.job.status)
+    if event.log.kind is not None:
+        JobLogKind(event.log.kind)
 
 
 def read_as_known(body: bytes) -> Fact:
     """Return a fact that has known members in their usual forms. MsgspecError, ValueError: pydantic has to read it."""
     event: Any = _CHANGED.decode(body)
-    text = _CHANGED.get_texts(event).get("before", "null")
-    before = None if text == "null" else members(text)
     requested = _REQUESTED.get_texts(event.requested) if event.requested is not None else {}
-    return Fact(body, event, _LOG.get_texts(event.log), _JOB.get_texts(event.job), requested, before)
+    return _make_fact(body, event, _LOG.get_texts(event.log), _JOB.get_texts(event.job), requested)
+
+
+def _make_fact(
+    body: bytes, event: JobChanged, log: Mapping[str, str], job: Mapping[str, str], requested: Mapping[str, str]
+) -> Fact:
+    texts = members(members(body.decode())["job"]) if "before" in log else job  # of any member that was edited
+    return Fact(body, event, log, job, requested, join_request(log, texts, is_first=event.version == 1))
 
 
 class _Shape:
@@ -108,9 +117,15 @@ class _Shape:
 def _find_type(annotation: object, nested: Mapping[type[BaseModel], type[Struct]]) -> Any:
     """Return what msgspec reads for a type of pydantic's."""
     options = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
-    types = [_TIMES.get(option) or nested.get(option, option) for option in options]
+    types = [_TIMES.get(option) or nested.get(option, _find_words(option)) for option in options]
     is_read = all(type_ in {_AWARE, *_NATIVE, *nested.values()} or isinstance(type_, EnumType) for type_ in types)
     return reduce(or_, types) if is_read else Raw
+
+
+def _find_words(annotation: object) -> object:
+    """Return the enumeration of an open one: a word that is not known is left to pydantic."""
+    words = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return words if isinstance(words, EnumType) else annotation
 
 
 def _make_field(name: str, type_: Any, field: FieldInfo) -> Any:

@@ -15,6 +15,7 @@ from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.domain.reports import format_feedback
 from jobstore.json_members import members
 from jobstore.recovery.fact_parsing import Fact
+from jobstore.storage.entry_bodies import join_response
 from jobstore.storage.sql import Values
 
 #: Columns of a log that have the name that the entry has in its fact.
@@ -23,17 +24,14 @@ _ENTRY: Final = (
     *("lease", "submission", "event_id", "progress", "created_at", "cost_usd", "tokens", "next_attempt_at"),
     *("actor", "duration_s"),
 )
-#: Columns that keep the JSON text that stands in the fact.
-_TEXTS: Final = ("request_payload", "response_payload", "waited")
-_get_entry: Final = attrgetter("cursor", *_ENTRY)
+_get_entry: Final = attrgetter("kind", "spent_calls", "cursor", *_ENTRY)
 #: The columns of `make_log`.
-LOG_COLUMNS: Final = ("kind", "spent", "seq", *_ENTRY, *_TEXTS)
+LOG_COLUMNS: Final = ("kind", "spent", "seq", *_ENTRY, "waited", "request_payload", "response_payload")
 
 
 def make_log(fact: Fact) -> tuple[object, ...]:
     """Return a row of the log."""
-    event = fact.event
-    return (event.kind, event.spent, *_get_entry(event.log), *map(fact.log.get, _TEXTS))
+    return (*_get_entry(fact.event.log), fact.log.get("waited"), fact.request, join_response(fact.log))
 
 
 def _get_specification(fact: Fact) -> Values:
@@ -74,16 +72,16 @@ def make_job_change(fact: Fact, requested_at: datetime | None) -> Values:
         "updated_at": log.created_at,
     }
     not_met: list[str] = []
-    if event.kind == TransitionKind.ASSIGNED:
-        change |= {"not_met": 0, "feedback": None, "payload": members(fact.log["request_payload"])["payload"]}
-    if event.kind == TransitionKind.EDITED:
+    if event.log.kind == TransitionKind.ASSIGNED:
+        change |= {"not_met": 0, "feedback": None, "payload": fact.log["payload"]}
+    if event.log.kind == TransitionKind.EDITED:
         change |= _get_specification(fact)
-    if event.kind == TransitionKind.REJUDGED:
+    if event.log.kind == TransitionKind.REJUDGED:
         change |= {"live": True, "not_met": (log.submission or 1) - 1, "feedback": None}
-    if event.kind != TransitionKind.MET and is_verdict(event.kind, log.code):
-        verdict = Verdict.model_validate_json(members(fact.log["response_payload"])["verdict"])
+    if event.log.kind != TransitionKind.MET and is_verdict(event.log.kind, log.code):
+        verdict = Verdict.model_validate_json(fact.log["verdict"])
         not_met = list_not_met(verdict)
-        if event.kind == TransitionKind.NOT_MET:
+        if event.log.kind == TransitionKind.NOT_MET:
             change |= {"not_met": log.submission, "feedback": format_feedback(verdict)}
     if log.cost_usd is not None or log.tokens is not None:
         change |= {"cost_usd": log.cost_usd or 0.0, "tokens": log.tokens or 0}
@@ -94,7 +92,7 @@ def make_job_change(fact: Fact, requested_at: datetime | None) -> Values:
     if is_conclusion(event):
         ending = make_ending(log.status, log.code, requested_at, log.created_at, not_met)
         return {**change, "live": False, **ending, "keeps_duration": "duration_s" not in ending}
-    ending = change_ending(event.kind, log.code)
+    ending = change_ending(event.log.kind, log.code)
     return {**change, **ending, **({"keeps_duration": False} if ending else {})}
 
 
@@ -120,23 +118,23 @@ def make_execution(fact: Fact) -> Values:
         "batch_id": event.requested.batch_id,
         "not_before": event.requested.not_before,
         "reuse_key": bytes.fromhex(event.requested.reuse_key) if event.requested.reuse_key else None,
-        "task_hash": hash_task(*read_task(members(fact.log["request_payload"]))[:3]),
+        "task_hash": hash_task(*read_task(members(fact.log["request"]))[:3]),
     }
 
 
 def make_execution_change(fact: Fact) -> Values:
     """Return an execution's columns after a fact, as far as the fact gives them."""
     event, log = fact.event, fact.event.log
-    counts = {"attempt": log.attempt, "lease": log.lease, "spent": event.spent}
+    counts = {"attempt": log.attempt, "lease": log.lease, "spent": event.log.spent_calls}
     change: Values = {name: count for name, count in counts.items() if count is not None}
-    if event.kind == TransitionKind.RESULT:
+    if event.log.kind == TransitionKind.RESULT:
         change |= {"result_version": event.version, "result_lease": log.lease}
-        change["result_hash"] = hash_result(members(fact.log["response_payload"])["result"])
+        change["result_hash"] = hash_result(fact.log["result"])
         if log.status is JobLogStatus.IN_PROGRESS:
             change["stage"] = ExecutionStage.JUDGING.value
-    if event.kind == TransitionKind.SPENT:
+    if event.log.kind == TransitionKind.SPENT:
         change["seq"] = 1
-    if event.kind == TransitionKind.REJUDGED:
+    if event.log.kind == TransitionKind.REJUDGED:
         change["state"] = ExecutionState.QUEUED.value
     if is_conclusion(event):
         change["state"] = ExecutionState.DONE.value
@@ -147,4 +145,4 @@ def make_execution_change(fact: Fact) -> Values:
 
 def is_conclusion(event: JobChanged) -> bool:
     """Return whether an execution ended."""
-    return is_end(event.kind, event.log.status, event.log.execution_id)
+    return is_end(event.log.kind, event.log.status, event.log.execution_id)

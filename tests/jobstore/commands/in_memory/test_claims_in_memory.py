@@ -254,7 +254,7 @@ def test_a_validator_that_names_no_judge_reuses_nothing(life: Life) -> None:
 def judged_before(jobstore: MemoryJobstore, *outcomes: Outcome) -> None:
     life = Life(jobstore).running()
     assert life.claim_judging(judge=JUDGE).outcome is G
-    life.judged(*outcomes, judge=JUDGE)
+    life.judged(*outcomes, model_and_prompt=JUDGE)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.PASS, Outcome.FAIL])
@@ -323,5 +323,5 @@ def test_without_reuse_nothing_is_kept(jobstore: MemoryJobstore) -> None:
     never.register("sure", deterministic=True)
     life = Life(never).running(agent_id="sure")
     assert life.claim_judging(judge=JUDGE).outcome is G
-    life.judged(judge=JUDGE)
+    life.judged(model_and_prompt=JUDGE)
     assert never.reusable == {}

@@ -47,7 +47,7 @@ def code_of(jobstore: MemoryJobstore, command: Any) -> str:
 
 
 def judged(*outcomes: Outcome, criteria: str = JOINED, policy: str | None = "strict@1", **fields: Any) -> Verdict:
-    return verdict(*outcomes, criteria=criteria).model_copy(update={"policy": policy, **fields})
+    return verdict(*outcomes, criteria=criteria).model_copy(update={"judge": policy, **fields})
 
 
 def claimed(life: Life, **fields: Any) -> ClaimAnswer:
@@ -64,7 +64,7 @@ def finished(life: Life, *outcomes: Outcome, **fields: Any) -> Any:
     """The verdict of a validator that names who judged as it does."""
     verdict = judged(*outcomes, **fields)
     judge = name_judging(JUDGE, (life.execution.policy or {}).get("judge"))
-    return life.report(ReportKind.VERDICT, verdict=verdict, judge=judge, usage=Usage(cost_usd=0.5))
+    return life.report(ReportKind.VERDICT, verdict=verdict, model_and_prompt=judge, usage=Usage(cost_usd=0.5))
 
 
 def test_a_request_freezes_versions_and_sends_the_agent_all_criteria(life: Life) -> None:
@@ -338,12 +338,12 @@ def test_checks_that_look_beyond_the_result_are_given_what_they_need_and_reused_
         answer = claimed(each)
         assert answer.context is not None
         assert (answer.context.payload, answer.context.previous_result_hash) == ('{"topic":"sea"}', None)
-        each.report(ReportKind.VERDICT, verdict=verdict(criteria=f"{CRITERIA}\ndiffers"), judge=JUDGE)
+        each.report(ReportKind.VERDICT, verdict=verdict(criteria=f"{CRITERIA}\ndiffers"), model_and_prompt=JUDGE)
     failed = verdict(Outcome.FAIL, criteria=f"{CRITERIA}\ndiffers")
     first = Life(jobstore).running(policy={"criteria_set": "fresh"})
     first.result()
     claimed(first)
-    first.report(ReportKind.VERDICT, verdict=failed, judge=JUDGE)
+    first.report(ReportKind.VERDICT, verdict=failed, model_and_prompt=JUDGE)
     again = Life(jobstore, first.job_id)
     again.execute(resubmission=True)
     again.claim()

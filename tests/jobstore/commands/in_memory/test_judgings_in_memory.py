@@ -68,7 +68,7 @@ def rested(life: Life, outcome: Outcome = Outcome.PASS, **fields: Any) -> Life:
     """A life whose result has a verdict, by the policy that was frozen."""
     life.judging(**fields)
     said, frozen = verdict(outcome), (life.execution.policy or {}).get("judge")
-    life.report(ReportKind.VERDICT, verdict=said.model_copy(update={"policy": frozen}))
+    life.report(ReportKind.VERDICT, verdict=said.model_copy(update={"judge": frozen}))
     assert not life.job.live
     return life
 
@@ -167,8 +167,8 @@ def test_a_verdict_is_counted_for_the_version_that_it_was_made_by(policies: Memo
     policies.put(Kind.CRITERIA, "house", CRITERIA)
     life = rested(Life(policies), policy={"judge": "strict", "criteria_set": "house"})
     policies.judged.clear()
-    mild, own = queued(life, judge_policy=MILD), NOT_MET.model_copy(update={"policy": "strict@1"})
-    assert finished(life, mild, MET.model_copy(update={"policy": "mild@1"}))
+    mild, own = queued(life, judge_policy=MILD), NOT_MET.model_copy(update={"judge": "strict@1"})
+    assert finished(life, mild, MET.model_copy(update={"judge": "mild@1"}))
     assert finished(life, queued(life), own)
     told = [(one.reference, one.met, one.not_met, one.cost_usd) for one in policies.judged]
     assert told == [("mild@1", 1, 0, 0.5), ("house@1", 1, 0, 0.5), ("strict@1", 0, 1, 0.5), ("house@1", 0, 1, 0.5)]
@@ -183,7 +183,7 @@ def test_a_verdict_is_counted_for_the_version_that_it_was_made_by(policies: Memo
 def test_a_verdict_by_another_policy_than_was_asked_for_is_not_recorded(policies: MemoryJobstore) -> None:
     life = rested(Life(policies), policy={"judge": "strict"})
     judging = queued(life)
-    assert finished(life, judging, NOT_MET.model_copy(update={"policy": "mild@1"}))
+    assert finished(life, judging, NOT_MET.model_copy(update={"judge": "mild@1"}))
     kept = policies.answers[judging.id]
     assert kept.code == "verdict_mismatch"
     assert "made by the judge policy mild@1, and not by strict@1" in (kept.message or "")

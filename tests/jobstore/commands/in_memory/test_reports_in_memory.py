@@ -62,7 +62,7 @@ def test_all_that_is_said_of_calls_and_of_judging_is_recorded(life: Life) -> Non
     life.report(ReportKind.MISJUDGED, **misjudged)
     life.jobstore.now += timedelta(minutes=5)
     life.claim_judging(judge="a-judge")
-    life.judged(Outcome.FAIL, usage=usage, judge="a-judge", duration_s=0.75)
+    life.judged(Outcome.FAIL, usage=usage, model_and_prompt="a-judge", duration_s=0.75)
     assert life.told[-2:] == ["misjudged", "not_met"]
     other = Life(life.jobstore).running()
     other.report(ReportKind.FAILED, code="agent_broken", message="for good", usage=usage, duration_s=4.5)
@@ -155,7 +155,7 @@ def test_spending_is_counted_of_nothing_that_was_not_cut_short(life: Life) -> No
 
 
 def test_a_partial_result_that_is_too_large_is_nobodys(life: Life) -> None:
-    most = "x" * (RESPONSE_MAX_BYTES - len('{"progress":0.5,"partial":""}'))
+    most = "x" * (RESPONSE_MAX_BYTES - len('{"partial":""}'))
     assert life.running().report(ReportKind.PROGRESS, progress=0.5, partial=most) is None
     with pytest.raises(PermanentError, match="too large"):
         life.report(ReportKind.PROGRESS, seq=2, progress=0.5, partial=f"{most}x")

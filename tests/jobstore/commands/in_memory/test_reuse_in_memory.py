@@ -47,8 +47,8 @@ def judged(life: Life, outcome: Outcome, value: str = "blue", stages: str = "sin
     reference = (life.execution.policy or {}).get("judge")
     submission = {"submission": life.execution.submission, "submissions": 3}
     made = [StageVerdict(kind=kind, outcomes="p") for kind in stages.split()]
-    said = verdict(outcome).model_copy(update={"policy": reference, "stages": made, **submission})
-    life.report(ReportKind.VERDICT, verdict=said, judge=name_judging(JUDGE, str(reference)), **fields)
+    said = verdict(outcome).model_copy(update={"judge": reference, "stages": made, **submission})
+    life.report(ReportKind.VERDICT, verdict=said, model_and_prompt=name_judging(JUDGE, str(reference)), **fields)
     return life
 
 
@@ -67,7 +67,7 @@ def judged_again(life: Life, outcome: Outcome, kind: JudgingKind = JudgingKind.R
     judging = NewJudging(uuid4(), kind, uuid4(), 0, execution_id=life.execution_id, job_id=life.job_id)
     life.jobstore.run(QueueRejudging(judging, actor=SIGNOFF))
     about = {"execution_id": life.execution_id, "job_id": life.job_id} if kind is JudgingKind.REJUDGE else {}
-    said = verdict(outcome).model_copy(update={"policy": (life.execution.policy or {}).get("judge"), **fields})
+    said = verdict(outcome).model_copy(update={"judge": (life.execution.policy or {}).get("judge"), **fields})
     assert life.jobstore.run(FinishJudging(judging.id, 1, said.model_dump_json(), **about, actor=SIGNOFF))
 
 

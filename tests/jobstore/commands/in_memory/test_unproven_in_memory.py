@@ -25,7 +25,7 @@ UNPROVEN = unproven()
 
 def left_unproven(life: Life, **fields: Any) -> Life:
     life.judging(policy=AUTOMATIC, **fields)
-    life.report(ReportKind.VERDICT, verdict=UNPROVEN, judge="a-judge")
+    life.report(ReportKind.VERDICT, verdict=UNPROVEN, model_and_prompt="a-judge")
     return life
 
 
@@ -68,7 +68,7 @@ def test_nothing_of_it_is_kept_for_reuse(jobstore: MemoryJobstore) -> None:
 def test_neither_its_agent_nor_its_circuit_is_blamed(jobstore: MemoryJobstore) -> None:
     jobstore.put(Kind.JUDGE, "strict", '{"stages":[{"kind":"single"}]}')
     life = Life(jobstore).judging(policy=AUTOMATIC | {"judge": "strict"})
-    life.report(ReportKind.VERDICT, verdict=UNPROVEN.model_copy(update={"policy": "strict@1"}))
+    life.report(ReportKind.VERDICT, verdict=UNPROVEN.model_copy(update={"judge": "strict@1"}))
     assert jobstore.circuits.get("writer", CLOSED) is CLOSED
     (counted,) = jobstore.judged
     assert (counted.reference, counted.met, counted.not_met, counted.unjudged) == ("strict@1", 0, 0, 1)

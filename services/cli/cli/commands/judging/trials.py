@@ -77,7 +77,7 @@ async def try_(
             case["acceptance_criteria"] = read_texts(criteria, "--criteria")
         made = await _judge(jobstore, {"kind": "try", "cases": [case], **_read_policy(policy)})
     show_judging(cli.out, made)
-    if not (made.verdict or {}).get("is_valid"):
+    if made.verdict is None or not made.verdict.is_valid:
         raise typer.Exit(ExitStatus.NOT_MET)
 
 
@@ -86,7 +86,7 @@ async def probe(cli: Session, policy: Policy = None) -> None:
     async with cli.jobstore() as jobstore:
         made = await _judge(jobstore, {"kind": "test", "cases": [SAMPLE], **_read_policy(policy)})
     show_judging(cli.out, made)
-    if made.verdict is None:
+    if made.probe is None:
         raise typer.Exit(ExitStatus.NOT_MET)
 
 

@@ -34,7 +34,7 @@ export function toAgentValues(agent?: Agent): AgentValues {
   return {
     id: agent?.id ?? "",
     name: agent?.name ?? "",
-    protocol: agent?.protocol ?? "http",
+    protocol: (agent?.protocol ?? "http") as AgentValues["protocol"],
     url: agent?.url ?? "",
     capabilities: agent?.capabilities?.join("\n") ?? "",
     headers: headers.join("\n"),

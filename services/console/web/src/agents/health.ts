@@ -54,11 +54,13 @@ const HEALTHS = {
     tint: "bg-pending-tint",
     hint: "It takes work. No execution of it ended in the last 24 hours: its success rate is not known.",
   },
-} as const satisfies Record<Agent["circuit"] | "disabled" | "paused" | "unknown", Health>;
+} as const satisfies Record<string, Health>;
 
 /** Pick the one state of an agent that matters most: disabled, paused, then its circuit. */
 export function describeHealth(agent: Agent, stats?: AgentStats): Health {
   if (!agent.enabled) return HEALTHS.disabled;
   if (agent.paused) return HEALTHS.paused;
-  return agent.circuit === "closed" && stats && stats.success_rate == null ? HEALTHS.unknown : HEALTHS[agent.circuit];
+  return agent.circuit === "closed" && stats && stats.success_rate == null
+    ? HEALTHS.unknown
+    : (HEALTHS[agent.circuit as keyof typeof HEALTHS] ?? { ...HEALTHS.unknown, word: agent.circuit, hint: "" });
 }

@@ -28,7 +28,7 @@ export function useAgentAction() {
 /** Return the fields of an agent that a client may write: all but those that the jobstore sets. */
 export function toWritableAgent(agent: Agent): NewAgent {
   const { circuit: _, circuit_open_until: __, paused: ___, created_at: ____, updated_at: _____, ...fields } = agent;
-  return fields;
+  return fields as NewAgent;
 }
 
 /** Registers an agent, or replaces all fields of one that is there. */

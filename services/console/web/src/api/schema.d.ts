@@ -1300,8 +1300,11 @@ export interface components {
             id: string;
             /** Name */
             name: string;
-            /** @default http */
-            protocol: components["schemas"]["Protocol"];
+            /**
+             * Protocol
+             * @default http
+             */
+            protocol: string;
             /** Url */
             url: string;
             /** Capabilities */
@@ -1325,8 +1328,11 @@ export interface components {
             headers?: {
                 [key: string]: string;
             };
-            /** @default closed */
-            circuit: components["schemas"]["Circuit"];
+            /**
+             * Circuit
+             * @default closed
+             */
+            circuit: string;
             /**
              * Circuit Open Until
              * @description until when it is given nothing
@@ -1393,6 +1399,73 @@ export interface components {
             mean_judge_s?: number | null;
         };
         /**
+         * Ask
+         * @description One ask of a model, as the log keeps it; or, where there were very many, the sum of some.
+         */
+        Ask: {
+            /** Model */
+            model: string;
+            /**
+             * Role
+             * @description `judge`, `vote`, `cheap`, `strong`; `confirm`: whether passages show what passed; `refute`: a pass was to be refuted; `control`: about a harmless result
+             * @default judge
+             */
+            role: string;
+            /**
+             * Prompt
+             * @description the version of the prompt
+             */
+            prompt?: number | null;
+            /** Input Tokens */
+            input_tokens?: number | null;
+            /**
+             * Cached Tokens
+             * @description of the input tokens, those read from a prompt cache; None: none were
+             */
+            cached_tokens?: number | null;
+            /** Output Tokens */
+            output_tokens?: number | null;
+            /** Cost Usd */
+            cost_usd?: number | null;
+            /** Latency S */
+            latency_s?: number | null;
+            /**
+             * Request Id
+             * @description as the judge's API names the request
+             */
+            request_id?: string | null;
+            /**
+             * Refused
+             * @description how many tries before it were refused, or had no answer; None: none was
+             */
+            refused?: number | null;
+            /**
+             * Last Refusal
+             * @description of the last of them: a status, such as 429, or a code: judge_timeout
+             */
+            last_refusal?: string | null;
+            /**
+             * Vote
+             * @description of a quorum: which vote, from 1
+             */
+            vote?: number | null;
+            /**
+             * Section
+             * @description of a long result: which part, from 1
+             */
+            section?: number | null;
+            /**
+             * Sum Of
+             * @description how many asks these are together, where not one
+             */
+            sum_of?: number | null;
+            /**
+             * Outcomes
+             * @description what it said, a letter for each criterion of the job: p (pass), f (fail), c (cannot assess), - (not asked); None where the answer was nonsense
+             */
+            outcomes?: string | null;
+        };
+        /**
          * Assignment
          * @description Whom to give a job to, and with what payload if not with its own.
          */
@@ -1422,8 +1495,11 @@ export interface components {
              * @description given when it was made; need not be unique
              */
             name?: string | null;
-            /** @description `RUNNING` until every job of it rests, then `DONE` */
-            state: components["schemas"]["OperationState"];
+            /**
+             * State
+             * @description `RUNNING` until every job of it rests, then `DONE`
+             */
+            state: string;
             /** Total */
             total: number;
             /**
@@ -1507,9 +1583,8 @@ export interface components {
             /**
              * Outcome
              * @description as of an OperationItem
-             * @default
              */
-            outcome: string;
+            outcome?: string | null;
             /**
              * Retried By
              * @description the operation that retried it,
@@ -1627,8 +1702,10 @@ export interface components {
         CriterionChange: {
             /** Text */
             text: string;
-            before: components["schemas"]["Outcome"];
-            after: components["schemas"]["Outcome"];
+            /** Before */
+            before: string;
+            /** After */
+            after: string;
         };
         /**
          * CriterionDiff
@@ -1651,6 +1728,68 @@ export interface components {
             outcomes: {
                 [key: string]: number;
             };
+        };
+        /**
+         * CriterionOutcome
+         * @description What is judged of one criterion.
+         * @enum {string}
+         */
+        CriterionOutcome: "pass" | "fail" | "cannot_assess";
+        /**
+         * CriterionVerdict
+         * @description The judgement of one criterion.
+         */
+        CriterionVerdict: {
+            /** Text */
+            text: string;
+            /** Outcome */
+            outcome: string;
+            /**
+             * Required
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Kind
+             * @description the criterion's: `meets`, `never` or `check`
+             * @default meets
+             */
+            kind: string;
+            /**
+             * Evidence
+             * @description quotations of the result, or what a check found; none where none stand there
+             */
+            evidence?: string[];
+            /**
+             * Comment
+             * @default
+             */
+            comment: string;
+            /**
+             * Unproven
+             * @description open by the judge's failure: its last pass had no evidence that counts, or was not confirmed, or no sound answer came; its outcome is then cannot_assess
+             * @default false
+             */
+            unproven: boolean;
+            /**
+             * By
+             * @description the kind of the stage that decided it
+             */
+            by?: string | null;
+            /**
+             * Evidence Spans
+             * @description by REST, for each quotation where it stands in the result: [start, end]; the first 20 places
+             */
+            evidence_spans?: [
+                number,
+                number
+            ][][] | null;
+            /**
+             * Discloses
+             * @description its comment holds words of a reference that are known from nothing else: the agent is not sent it
+             * @default false
+             */
+            discloses: boolean;
         };
         /**
          * CriterionWarning
@@ -1729,7 +1868,8 @@ export interface components {
          * @description What became of a dead letter, by whom and why.
          */
         DeadLetterResolution: {
-            outcome: components["schemas"]["LetterOutcome"];
+            /** Outcome */
+            outcome: string;
             /** Actor */
             actor: string;
             /** Reason */
@@ -1845,7 +1985,8 @@ export interface components {
             submission: number;
             /** Agent Id */
             agent_id?: string | null;
-            state: components["schemas"]["ExecutionState"];
+            /** State */
+            state: string;
             /**
              * Attempt
              * @description attempts that have begun
@@ -1964,6 +2105,12 @@ export interface components {
             remedy?: string | null;
         };
         /**
+         * ItemOutcome
+         * @description What became of one job of an operation.
+         * @enum {string}
+         */
+        ItemOutcome: "WAITING" | "REFUSED" | "CANCELLED" | "PENDING" | "ASSIGNED" | "IN_PROGRESS" | "COMPLETED" | "FAILED" | "REJECTED" | "RESUBMISSION_REQUIRED" | "DONE";
+        /**
          * Job
          * @description A job as it stands. `version` counts its recorded transitions from 1, without a gap.
          */
@@ -1991,7 +2138,8 @@ export interface components {
             };
             /** Payload */
             payload?: unknown;
-            status: components["schemas"]["JobStatus"];
+            /** Status */
+            status: string;
             /** Version */
             version: number;
             /** Agent Id */
@@ -2084,6 +2232,18 @@ export interface components {
             last_log?: components["schemas"]["JobLog"] | null;
             /** @description why it waits, if it does; in lists */
             waiting?: components["schemas"]["Waiting"] | null;
+            /**
+             * Result
+             * @description of the last submission that was judged; where one job is read
+             */
+            result?: unknown;
+            /** @description on that result */
+            verdict?: components["schemas"]["Verdict"] | null;
+            /**
+             * Result Version
+             * @description of the entry of the log that holds these two
+             */
+            result_version?: number | null;
             /**
              * Criteria
              * @description what `acceptance_criteria` says
@@ -2287,15 +2447,50 @@ export interface components {
             job_id: string;
             /** Version */
             version: number;
-            status: components["schemas"]["JobLogStatus"];
-            /** @description where the job stood after it */
-            job_status: components["schemas"]["JobStatus"];
+            /** Status */
+            status: string;
+            /**
+             * Job Status
+             * @description where the job stood after it
+             */
+            job_status: string;
             /** Agent Id */
             agent_id?: string | null;
-            /** Request Payload */
-            request_payload?: unknown;
-            /** Response Payload */
-            response_payload?: unknown;
+            /**
+             * Request
+             * @description what the agent was sent: the body of every call of the execution that is requested
+             */
+            request?: unknown;
+            /**
+             * Payload
+             * @description the job's, from its creation or an assignment on
+             */
+            payload?: unknown;
+            /**
+             * Before
+             * @description of an edit: each field that it changed, as it was
+             */
+            before?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * After
+             * @description and as it is since
+             */
+            after?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Result
+             * @description what the agent answered; beside a verdict, what was judged
+             */
+            result?: unknown;
+            /**
+             * Partial
+             * @description of progress: what the agent had so far
+             */
+            partial?: unknown;
+            verdict?: components["schemas"]["Verdict"] | null;
             /** Message */
             message?: string | null;
             /**
@@ -2332,7 +2527,7 @@ export interface components {
             next_attempt_at?: string | null;
             /**
              * Kind
-             * @description what was reported, asked for or noticed: claimed, progress, result ...
+             * @description what was reported, asked for or noticed
              */
             kind?: string | null;
             /**
@@ -2372,6 +2567,12 @@ export interface components {
              */
             created_at: string;
         };
+        /**
+         * JobLogKind
+         * @description What was reported, asked for or noticed: the transitions of docs/protocol.md#states-of-a-job.
+         * @enum {string}
+         */
+        JobLogKind: "created" | "assigned" | "matched" | "matching_failed" | "handed_on" | "requested" | "claimed" | "call_begun" | "progress" | "call_failed" | "attempt_failed" | "result" | "judging_claimed" | "met" | "not_met" | "declined" | "failed" | "given_back" | "lapsed" | "deadline" | "cancelled" | "rebuilt" | "over_budget" | "misjudged" | "edited" | "rejudged" | "spent";
         /**
          * JobLogStatus
          * @description What one entry of a job's log says: the seven places, and two events that leave the job where it stands.
@@ -2642,17 +2843,19 @@ export interface components {
             item: number;
             /** Kind */
             kind: string;
-            state: components["schemas"]["JudgingState"];
+            /** State */
+            state: string;
+            verdict?: components["schemas"]["Verdict"] | null;
             /**
-             * Verdict
-             * @description a Verdict without what is as usual; of a `test`, what the judge was found to do
+             * Probe
+             * @description of a `test`: what the judge was found to do
              */
-            verdict?: {
+            probe?: {
                 [key: string]: unknown;
             } | null;
             /**
              * Code
-             * @description why there is no verdict
+             * @description why there is no answer
              */
             code?: string | null;
             /** Message */
@@ -3368,8 +3571,11 @@ export interface components {
              * @description given when it was made; need not be unique
              */
             name?: string | null;
-            /** @description `RUNNING` until every job of it rests, then `DONE` */
-            state: components["schemas"]["OperationState"];
+            /**
+             * State
+             * @description `RUNNING` until every job of it rests, then `DONE`
+             */
+            state: string;
             /** Total */
             total: number;
             /**
@@ -3520,12 +3726,6 @@ export interface components {
          * @enum {string}
          */
         OperationState: "RUNNING" | "PAUSED" | "CANCELLING" | "CANCELLED" | "DONE";
-        /**
-         * Outcome
-         * @description What the judge says of one criterion.
-         * @enum {string}
-         */
-        Outcome: "pass" | "fail" | "cannot_assess";
         /**
          * Overview
          * @description How it went of late, and how much is there now.
@@ -4325,7 +4525,8 @@ export interface components {
             };
             /** Payload */
             payload?: unknown;
-            status: components["schemas"]["JobStatus"];
+            /** Status */
+            status: string;
             /** Version */
             version: number;
             /** Agent Id */
@@ -4419,6 +4620,18 @@ export interface components {
             /** @description why it waits, if it does; in lists */
             waiting?: components["schemas"]["Waiting"] | null;
             /**
+             * Result
+             * @description of the last submission that was judged; where one job is read
+             */
+            result?: unknown;
+            /** @description on that result */
+            verdict?: components["schemas"]["Verdict"] | null;
+            /**
+             * Result Version
+             * @description of the entry of the log that holds these two
+             */
+            result_version?: number | null;
+            /**
              * Warnings
              * @description of its criteria, which were accepted
              */
@@ -4486,6 +4699,24 @@ export interface components {
             votes?: number | null;
         };
         /**
+         * StageVerdict
+         * @description What one stage of judging decided.
+         */
+        StageVerdict: {
+            /**
+             * Kind
+             * @description `checks`, `single`, `quorum`, `cascade`, `confirm` or `refute`; more may follow
+             */
+            kind: string;
+            /**
+             * Outcomes
+             * @description a letter for each criterion, as in Ask: what it decided
+             */
+            outcomes: string;
+            /** Asks */
+            asks?: components["schemas"]["Ask"][];
+        };
+        /**
          * Validator
          * @description A validator that is there.
          */
@@ -4502,6 +4733,56 @@ export interface components {
              * @description the names of the keys that it has
              */
             keys?: string[];
+        };
+        /**
+         * Verdict
+         * @description The judgement of one result. `is_valid` is computed from the criteria, never taken from a model.
+         */
+        Verdict: {
+            /** Is Valid */
+            is_valid: boolean;
+            /** Reason */
+            reason: string;
+            /** Criteria */
+            criteria: components["schemas"]["CriterionVerdict"][];
+            /** Model */
+            model?: string | null;
+            /**
+             * Judge Error
+             * @description the code of what the judge did instead of judging this result; it is not submitted again
+             */
+            judge_error?: string | null;
+            /**
+             * Judge
+             * @description the judge policy and its version, such as `strict@3`
+             */
+            judge?: string | null;
+            /**
+             * References Sha256
+             * @description of the references that it was judged by, as the jobstore has them
+             */
+            references_sha256?: string | null;
+            /**
+             * Discloses
+             * @description the reason holds words of a reference, as a comment may
+             * @default false
+             */
+            discloses: boolean;
+            /**
+             * Submission
+             * @description which submission of the job this is the judgement of
+             */
+            submission?: number | null;
+            /**
+             * Submissions
+             * @description how many there may be
+             */
+            submissions?: number | null;
+            /**
+             * Stages
+             * @description how it was judged
+             */
+            stages?: components["schemas"]["StageVerdict"][];
         };
         /**
          * View
@@ -4683,30 +4964,6 @@ export interface components {
             log: components["schemas"]["JobLog"];
         };
         /**
-         * Stage
-         * @description One step of judging.
-         *
-         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
-         *     and the second where the first is unsure or its quotations fail.
-         */
-        StageInput: {
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "checks" | "single" | "quorum" | "cascade";
-            /**
-             * Judges
-             * @description none: the validator's own
-             */
-            judges?: components["schemas"]["JudgeModelInput"][];
-            /**
-             * Votes
-             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
-             */
-            votes?: number | null;
-        };
-        /**
          * JobFilter
          * @description Jobs by what they are; all that is given must hold.
          */
@@ -4810,37 +5067,28 @@ export interface components {
             not_criteria_not_met?: string[];
         };
         /**
-         * LoopStep
-         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
+         * Stage
+         * @description One step of judging.
          *
-         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
          */
-        LoopStepInput: {
+        StageInput: {
             /**
-             * From Submission
-             * @description when not set, of one that confirms 1
-             * @default 2
+             * Kind
+             * @enum {string}
              */
-            from_submission: number;
+            kind: "checks" | "single" | "quorum" | "cascade";
             /**
-             * Confirm
-             * @description whether a judge must say that the quoted passages alone show what passed
-             * @default false
+             * Judges
+             * @description none: the validator's own
              */
-            confirm: boolean;
+            judges?: components["schemas"]["JudgeModelInput"][];
             /**
-             * Asks
-             * @description when not set, of one that confirms 0
-             * @default 1
+             * Votes
+             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
              */
-            asks: number;
-            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
-            judge?: components["schemas"]["JudgeModelInput"] | null;
-            /**
-             * Check
-             * @description the text of a criterion of kind `check`
-             */
-            check?: string | null;
+            votes?: number | null;
         };
         /**
          * Criterion
@@ -4909,6 +5157,105 @@ export interface components {
             timeout_s?: number | null;
             /** Thinking Tokens */
             thinking_tokens?: number | null;
+        };
+        /**
+         * LoopStep
+         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
+         *
+         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
+         */
+        LoopStepInput: {
+            /**
+             * From Submission
+             * @description when not set, of one that confirms 1
+             * @default 2
+             */
+            from_submission: number;
+            /**
+             * Confirm
+             * @description whether a judge must say that the quoted passages alone show what passed
+             * @default false
+             */
+            confirm: boolean;
+            /**
+             * Asks
+             * @description when not set, of one that confirms 0
+             * @default 1
+             */
+            asks: number;
+            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
+            judge?: components["schemas"]["JudgeModelInput"] | null;
+            /**
+             * Check
+             * @description the text of a criterion of kind `check`
+             */
+            check?: string | null;
+        };
+        /**
+         * JudgePolicy
+         * @description How results are judged, by name and version. A version never changes.
+         */
+        JudgePolicyInput: {
+            /** Name */
+            name: string;
+            /**
+             * Version
+             * @description given by the jobstore; 0: not stored yet
+             * @default 0
+             */
+            version: number;
+            /** Stages */
+            stages?: components["schemas"]["StageInput"][];
+            /**
+             * Asks
+             * @description which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most, else up to five of a kind, and each of `apart` alone
+             * @default auto
+             * @enum {string}
+             */
+            asks: "all" | "each" | "auto";
+            /**
+             * Apart
+             * @description texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both kinds shows
+             */
+            apart?: string[];
+            /**
+             * Task
+             * @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing
+             */
+            task?: ("title" | "description" | "payload" | "feedback")[];
+            /**
+             * Judge After Checks
+             * @description whether a model is asked where a required check fails
+             * @default false
+             */
+            judge_after_checks: boolean;
+            /**
+             * Loop
+             * @description what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows from submission 2 on, as it does by default
+             */
+            loop?: components["schemas"]["LoopStepInput"][];
+            /**
+             * Section Chars
+             * @description a longer result is judged by sections of so many characters; when not set, the validator's
+             */
+            section_chars?: number | null;
+            /**
+             * Whole
+             * @description how a criterion about the whole, such as `is written in French`, is judged of a result that has sections: by its head, its tail and a sample, or not at all
+             * @default excerpt
+             * @enum {string}
+             */
+            whole: "excerpt" | "refuse";
+            /**
+             * Result Max Chars
+             * @description of criteria and result as JSON; when not set, the validator's: by default all that doors take
+             */
+            result_max_chars?: number | null;
+            /**
+             * Prompt
+             * @description the version of the prompt; when not set, the validator's
+             */
+            prompt?: number | null;
         };
         /**
          * Policy
@@ -5015,72 +5362,6 @@ export interface components {
              * @description the criteria set that is judged by besides, by name or `name@version`
              */
             criteria_set?: string | null;
-        };
-        /**
-         * JudgePolicy
-         * @description How results are judged, by name and version. A version never changes.
-         */
-        JudgePolicyInput: {
-            /** Name */
-            name: string;
-            /**
-             * Version
-             * @description given by the jobstore; 0: not stored yet
-             * @default 0
-             */
-            version: number;
-            /** Stages */
-            stages?: components["schemas"]["StageInput"][];
-            /**
-             * Asks
-             * @description which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most, else up to five of a kind, and each of `apart` alone
-             * @default auto
-             * @enum {string}
-             */
-            asks: "all" | "each" | "auto";
-            /**
-             * Apart
-             * @description texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both kinds shows
-             */
-            apart?: string[];
-            /**
-             * Task
-             * @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing
-             */
-            task?: ("title" | "description" | "payload" | "feedback")[];
-            /**
-             * Judge After Checks
-             * @description whether a model is asked where a required check fails
-             * @default false
-             */
-            judge_after_checks: boolean;
-            /**
-             * Loop
-             * @description what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows from submission 2 on, as it does by default
-             */
-            loop?: components["schemas"]["LoopStepInput"][];
-            /**
-             * Section Chars
-             * @description a longer result is judged by sections of so many characters; when not set, the validator's
-             */
-            section_chars?: number | null;
-            /**
-             * Whole
-             * @description how a criterion about the whole, such as `is written in French`, is judged of a result that has sections: by its head, its tail and a sample, or not at all
-             * @default excerpt
-             * @enum {string}
-             */
-            whole: "excerpt" | "refuse";
-            /**
-             * Result Max Chars
-             * @description of criteria and result as JSON; when not set, the validator's: by default all that doors take
-             */
-            result_max_chars?: number | null;
-            /**
-             * Prompt
-             * @description the version of the prompt; when not set, the validator's
-             */
-            prompt?: number | null;
         };
     };
     responses: never;
@@ -6237,7 +6518,7 @@ export interface operations {
                 /** @description the first entry's version */
                 from?: number | null;
                 /** @description any of them */
-                kind?: string[];
+                kind?: components["schemas"]["JobLogKind"][];
             };
             header?: never;
             path: {

@@ -6,14 +6,15 @@ type Schemas = components["schemas"];
 export type JobStatus = Schemas["JobStatus"];
 export type JobLogStatus = Schemas["JobLogStatus"];
 export type Policy = Schemas["Policy"];
-export type Job = Schemas["Job"];
+export type Job = Omit<Schemas["Job"], "last_log"> & { last_log?: JobLog | null };
 export type Execution = Schemas["Execution"];
 export type Criterion = Schemas["Criterion"];
 /** Job as creating or editing it is answered. */
-export type SavedJob = Schemas["SavedJob"];
-export type JobLog = Schemas["JobLog"];
+export type SavedJob = Job & Pick<Schemas["SavedJob"], "warnings">;
+export type JobLog = Omit<Schemas["JobLog"], "verdict"> & { verdict?: Verdict | null };
 /** Change of a job. A field that the event leaves out is as it was. */
-export type JobChange = Omit<Schemas["JobChange"], "job"> & {
+export type JobChange = Omit<Schemas["JobChange"], "job" | "log"> & {
+  log: JobLog;
   job: Pick<Job, "id" | "status" | "version" | "updated_at"> & Partial<Pick<Job, keyof Schemas["JobNow"]>>;
 };
 /** Request for a new job. Fields that have a default may be left out. */
@@ -38,7 +39,7 @@ export type WaitingSum = Schemas["WaitingSum"];
 /** Edit of a job. Absent fields stay as they are. */
 export type JobEdit = Partial<Schemas["Edit"]>;
 export type JobsQuery = NonNullable<paths["/api/jobs"]["get"]["parameters"]["query"]>;
-export type JobsPage = Schemas["JobsPage"];
+export type JobsPage = Omit<Schemas["JobsPage"], "items"> & { items: Job[] };
 export type JobCounts = Schemas["JobCounts"];
 export type JobFacets = Schemas["JobFacets"];
 export type JobFacet = Schemas["JobFacet"];
@@ -52,53 +53,15 @@ export type Problem = Schemas["Problem"];
 /** Page of a list. The last one has no token. */
 export type Page<Item> = { items: Item[]; next_page_token?: string | null };
 
-export type Outcome = "pass" | "fail" | "cannot_assess";
-export type CriterionVerdict = {
-  text: string;
-  outcome: Outcome;
-  required?: boolean;
-  kind?: string;
-  /** Quotations of the result. */
-  evidence?: string[];
-  comment?: string;
-  /** Whether it is open by the judge's failure: `cannot_assess`, since its last pass was not shown. */
-  unproven?: boolean;
-  /** Where each quotation stands in the result as it is served: from and to, in Unicode characters. */
-  evidence_spans?: [number, number][][];
-};
-export type Verdict = {
-  is_valid: boolean;
-  reason: string;
-  criteria: CriterionVerdict[];
-  model?: string | null;
-  /** Code of what the judge did instead of judging. */
-  judge_error?: string | null;
-  /** Judge policy and version, such as `strict@3`. */
-  policy?: string | null;
-  submission?: number | null;
-  submissions?: number | null;
-  /** How it was judged; older verdicts do not say. */
-  stages?: StageVerdict[] | null;
-};
+export type Outcome = Schemas["CriterionOutcome"];
+/** Judgement of a criterion; what is as usual may be left out. */
+export type CriterionVerdict = Pick<Schemas["CriterionVerdict"], "text" | "outcome"> &
+  Partial<Schemas["CriterionVerdict"]>;
+export type Verdict = Pick<Schemas["Verdict"], "is_valid" | "reason"> &
+  Partial<Omit<Schemas["Verdict"], "criteria" | "stages">> & { criteria: CriterionVerdict[]; stages?: StageVerdict[] };
 /** What a stage decided: a letter for each criterion (p, f, c, or - where it was not asked). */
-export type StageVerdict = { kind: string; outcomes?: string; asks?: Ask[] };
-/** One ask of a model. */
-export type Ask = {
-  model: string;
-  role?: string;
-  prompt?: number | null;
-  input_tokens?: number | null;
-  cached_tokens?: number | null;
-  output_tokens?: number | null;
-  cost_usd?: number | null;
-  latency_s?: number | null;
-  request_id?: string | null;
-  /** How many tries before it were refused, or had no answer; and what the last of them met: a status, or a code. */
-  refused?: number | null;
-  last_refusal?: string | null;
-  /** As of a stage; none where the answer was nonsense. */
-  outcomes?: string | null;
-};
+export type StageVerdict = Pick<Schemas["StageVerdict"], "kind"> & { outcomes?: string; asks?: Ask[] };
+export type Ask = Pick<Schemas["Ask"], "model"> & Partial<Schemas["Ask"]>;
 
 export type NamedJudgePolicy = Schemas["NamedJudgePolicy"];
 export type JudgePolicyVersion = Schemas["JudgePolicyVersion"];
@@ -109,5 +72,5 @@ export type SavedCriteriaSet = Schemas["SavedCriteriaSet"];
 export type CriteriaSetVersion = Schemas["CriteriaSetVersion"];
 export type JudgedCounts = Schemas["JudgedCounts"];
 export type CriterionWarning = Schemas["CriterionWarning"];
-export type Judging = Schemas["Judging"];
+export type Judging = Omit<Schemas["Judging"], "verdict"> & { verdict?: Verdict | null };
 export type RejudgeReport = Schemas["RejudgeReport"];

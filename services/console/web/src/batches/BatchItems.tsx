@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useAgentNames } from "@/api/agents";
 import { ProblemState } from "@/api/ProblemState";
-import type { Job, JobLogStatus, Operation, OperationItem } from "@/api/types";
+import type { Job, Operation, OperationItem } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { formatCode, formatReason } from "@/jobs/model/logs";
 import { STATUS_LOOKS } from "@/jobs/model/status";
@@ -67,7 +67,7 @@ function Item({ item, job }: { item: OperationItem; job?: Job }) {
   const { code, message } = item.code || job?.status !== outcome ? item : (job?.last_log ?? item);
   return (
     <li className="flex min-h-10 flex-wrap items-center gap-x-3 gap-y-1 py-1.5">
-      {outcome in STATUS_LOOKS && <JobStatusBadge status={outcome as JobLogStatus} />}
+      {outcome in STATUS_LOOKS && <JobStatusBadge status={outcome} />}
       <Link to="/jobs/$id" params={{ id }} title={id} className="min-w-0 truncate font-medium hover:underline">
         <bdi>{title || shortenId(id)}</bdi>
       </Link>

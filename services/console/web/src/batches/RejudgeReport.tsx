@@ -2,7 +2,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ArrowRight } from "lucide-react";
 import { ProblemState } from "@/api/ProblemState";
-import type { Operation, Outcome, RejudgeReport as Report } from "@/api/types";
+import type { Operation, RejudgeReport as Report } from "@/api/types";
 import { OutcomeMark } from "@/judging/CriteriaList";
 import { formatCount, formatMoney, formatPercent, pluralize, shortenId } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
@@ -105,11 +105,11 @@ function Flips({ flips }: { flips: NonNullable<Report["flips"]> }) {
   );
 }
 
-type ChangeProps = { before: Outcome; after: Outcome; words?: readonly [string, string] };
+type ChangeProps = { before: string; after: string; words?: readonly [string, string] };
 
 /** An outcome before and after. */
 function Change({ before, after, words }: ChangeProps) {
-  const mark = (outcome: Outcome) => (
+  const mark = (outcome: string) => (
     <OutcomeMark outcome={outcome} word={words?.[outcome === "pass" ? 0 : 1]} withWord={words !== undefined} />
   );
   return (

@@ -24,9 +24,12 @@ export const STATE_LOOKS = {
   DONE: { word: "Done", icon: CircleCheck, ink: "text-completed", tint: "bg-completed-tint" },
 } as const satisfies Record<OperationState, Look>;
 
+const lookOf = (state: string): Look =>
+  STATE_LOOKS[state as OperationState] ?? { ...STATE_LOOKS.RUNNING, icon: CirclePause, word: state };
+
 /** How a batch looks: one that has ended, by how its jobs did. */
 export function describeState({ state, counts }: Operation): Look {
-  if (state !== "DONE") return STATE_LOOKS[state];
+  if (state !== "DONE") return lookOf(state);
   const bad = sumOf(counts, ["FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "REFUSED"]);
   const cancelled = sumOf(counts, ["CANCELLED"]);
   if (bad + cancelled === 0) return STATE_LOOKS.DONE;
@@ -100,7 +103,7 @@ export const BATCH_ACTIONS = ["pause", "resume", "cancel", "retry"] as const sat
 
 /** Explain why an action on a batch is refused now; null when it is allowed. */
 export function explainRefusal(action: BatchAction, batch: Operation): string | null {
-  const word = STATE_LOOKS[batch.state].word.toLowerCase();
+  const word = lookOf(batch.state).word.toLowerCase();
   switch (action) {
     case "pause":
       return batch.state === "RUNNING" ? null : `A batch that is ${word} cannot be paused.`;

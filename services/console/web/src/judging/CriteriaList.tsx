@@ -4,18 +4,22 @@ import { cn } from "@/lib/cn";
 
 type Look = { word: string; icon: LucideIcon; ink: string };
 
-const OUTCOME_LOOKS: Record<Outcome | "open", Look> = {
+const OUTCOME_LOOKS = {
   pass: { word: "Met", icon: CircleCheck, ink: "text-completed" },
   fail: { word: "Not met", icon: CircleX, ink: "text-failed" },
   cannot_assess: { word: "Cannot be assessed", icon: CircleHelp, ink: "text-resubmit" },
   open: { word: "Not judged yet", icon: CircleDashed, ink: "text-muted" },
-};
+} as const satisfies Record<Outcome | "open", Look>;
+
+/** Return how an outcome looks; one that the page does not know yet is shown as the word that it is. */
+const lookOf = (outcome: string): Look =>
+  OUTCOME_LOOKS[outcome as Outcome] ?? { ...OUTCOME_LOOKS.cannot_assess, word: outcome };
 
 /** Word of an outcome: what must never be there is absent or found, and not met; what no judge could show is unproven. */
-export function nameOutcome(outcome: Outcome, kind?: string | null, unproven = false): string {
+export function nameOutcome(outcome: string, kind?: string | null, unproven = false): string {
   if (unproven) return "Unproven";
-  const words: Partial<Record<Outcome, string>> = kind === "never" ? { pass: "Absent", fail: "Found" } : {};
-  return words[outcome] ?? (OUTCOME_LOOKS[outcome] ?? OUTCOME_LOOKS.open).word;
+  const words: Record<string, string> = kind === "never" ? { pass: "Absent", fail: "Found" } : {};
+  return words[outcome] ?? lookOf(outcome).word;
 }
 
 /** Criteria of a job that is not judged yet. */
@@ -34,10 +38,10 @@ export function CriteriaList({ criteria }: { criteria: readonly Criterion[] }) {
   );
 }
 
-type OutcomeMarkProps = { outcome: Outcome | "open"; withWord?: boolean; word?: string };
+type OutcomeMarkProps = { outcome: string; withWord?: boolean; word?: string };
 
 export function OutcomeMark({ outcome, withWord = false, ...named }: OutcomeMarkProps) {
-  const look = OUTCOME_LOOKS[outcome] ?? OUTCOME_LOOKS.open;
+  const look = lookOf(outcome);
   const { icon: Icon, ink } = look;
   const word = named.word ?? look.word;
   return (

@@ -3,10 +3,10 @@ import { expect, it } from "vitest";
 import { aVerdict } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { VerdictStages } from "./VerdictStages";
-import { describeAsks, toVerdict } from "./verdict";
+import { describeAsks } from "./verdict";
 
 const STAGED = aVerdict({
-  policy: "strict@3",
+  judge: "strict@3",
   submission: 2,
   submissions: 3,
   stages: [
@@ -56,11 +56,4 @@ it("shows nothing of a verdict that does not say how it came about", async () =>
 it("leaves out sums of which nothing is known", () => {
   expect(describeAsks([])).toBe("no model was asked");
   expect(describeAsks([{ model: "a" }])).toBe("1 call");
-});
-
-it("reads a verdict that leaves out what is as usual, and no other value", () => {
-  const criteria = [{ text: "a", outcome: "pass" }];
-  expect(toVerdict({ criteria })).toEqual({ reason: "", is_valid: false, criteria });
-  expect(toVerdict({ api: "chat" })).toBeUndefined();
-  expect(toVerdict(null)).toBeUndefined();
 });

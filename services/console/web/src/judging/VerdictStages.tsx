@@ -9,7 +9,7 @@ type Criteria = readonly CriterionVerdict[];
 
 /** How a verdict came about: its policy, and stage by stage who was asked and said what; folded at first. */
 export function VerdictStages({ verdict }: { verdict: Verdict }) {
-  const { criteria, policy, submission, submissions } = verdict;
+  const { criteria, judge: policy, submission, submissions } = verdict;
   const stages = verdict.stages ?? [];
   if (stages.length === 0 && !policy) return null;
   const asks = stages.flatMap((stage) => stage.asks ?? []);

@@ -1,13 +1,6 @@
 import type { Ask, CriterionVerdict, Outcome, Verdict } from "@/api/types";
 import { formatCount, formatDuration, formatMoney, pluralize } from "@/lib/format";
 
-/** Read a verdict, whose parts may be left out where they are as usual; undefined where it is none. */
-export function toVerdict(value: unknown): Verdict | undefined {
-  const verdict = value as Partial<Verdict> | null | undefined;
-  if (typeof verdict !== "object" || verdict === null || !Array.isArray(verdict.criteria)) return undefined;
-  return { reason: "", ...verdict, is_valid: verdict.is_valid === true, criteria: verdict.criteria };
-}
-
 /** Name a quotation of a criterion, by its place, among all of a verdict. */
 export const nameQuote = (criterion: string, at: number) => `${criterion} ${at}`;
 

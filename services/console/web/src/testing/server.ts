@@ -39,7 +39,10 @@ function pageOf(logs: readonly JobLog[], query: URLSearchParams) {
     .filter(({ kind }) => kinds.length === 0 || kinds.includes(kind ?? ""))
     .toSorted((a, b) => (a.version - b.version) * (isDescending ? -1 : 1));
   const limit = Number(query.get("page_size") ?? 100);
-  const bodies = query.get("view") !== "full" ? { request_payload: null, response_payload: null } : {};
+  const bodies =
+    query.get("view") !== "full"
+      ? { request: null, payload: null, before: null, after: null, result: null, verdict: null, partial: null }
+      : {};
   const items = found.slice(0, limit).map((log) => ({ ...log, ...bodies }));
   return { items, next_page_token: found[limit] ? String(found[limit].version) : null };
 }

@@ -26,12 +26,13 @@ const HISTORY = [
     message: "created, assigned to writer",
   }),
   aLog({ version: 2, status: "ASSIGNED", message: "submission 1 was requested" }),
-  aLog({ version: 3, kind: "result", response_payload: { result: { text: "moon and June\nand so on" } } }),
+  aLog({ version: 3, kind: "result", result: { text: "moon and June\nand so on" } }),
   aLog({
     version: 4,
     kind: "not_met",
     status: "RESUBMISSION_REQUIRED",
-    response_payload: { result: { text: "moon and June\nand so on" }, verdict: FIRST },
+    result: { text: "moon and June\nand so on" },
+    verdict: FIRST,
   }),
   aLog({
     version: 5,
@@ -46,7 +47,8 @@ const HISTORY = [
     execution_id: "execution-2",
     submission: 2,
     kind: "met",
-    response_payload: { result: { text: "moon and June" }, verdict: SECOND },
+    result: { text: "moon and June" },
+    verdict: SECOND,
   }),
 ];
 
@@ -112,7 +114,7 @@ it("a job's page shows it all, and leads from a quote to its place in the result
   expect(container.querySelectorAll("[data-version]").length).toBe(2);
 });
 
-const EVERYWHERE = [
+const EVERYWHERE: [number, number][] = [
   [20, 33],
   [35, 48],
 ];
@@ -120,7 +122,7 @@ const EVERYWHERE = [
 it("a quote is shown wherever the server found it, in the result of the entry that was judged", async () => {
   const criteria = FIRST.criteria.map((each) => ({ ...each, evidence_spans: each.evidence?.map(() => EVERYWHERE) }));
   const payload = { result: "moon and June, 🌙 so MOON AND JUNE, Moon and June", verdict: { ...FIRST, criteria } };
-  const logs = [aLog({ version: 4, status: "REJECTED", kind: "not_met", response_payload: payload })];
+  const logs = [aLog({ version: 4, status: "REJECTED", kind: "not_met", ...payload })];
   serveJob(aJob({ status: "REJECTED", version: 4, execution_id: "execution-1" }), logs);
   const { user } = await renderPage(<JobPage id="poem" />);
   await user.click(await screen.findByTitle(/^Show where it stands in the result/));

@@ -36,3 +36,8 @@ it("says that an assigned job waits for a worker", () => {
   render(<JobStatusBadge status="ASSIGNED" isLive />);
   expect(screen.getByText("Assigned")).toHaveTextContent("queued");
 });
+
+it("shows a status that the page does not know yet as the word that it is", () => {
+  render(<JobStatusBadge status="SNOOZED" />);
+  expect(screen.getByText("SNOOZED")).toBeVisible();
+});

@@ -1,6 +1,5 @@
-import type { JobLogStatus } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { type Action, STATUS_LOOKS } from "./status";
+import { type Action, lookOf } from "./status";
 
 const REQUESTED: Record<Action, string> = {
   execute: "execution requested",
@@ -10,7 +9,7 @@ const REQUESTED: Record<Action, string> = {
 };
 
 type JobStatusBadgeProps = {
-  status: JobLogStatus;
+  status: string;
   /** Action whose answer is awaited: shown over the status, since nothing is written before the answer. */
   pending?: Action | null;
   /** Whether an execution runs or is queued. */
@@ -24,7 +23,7 @@ type JobStatusBadgeProps = {
 export function JobStatusBadge({ status, pending, isLive, isCancelled, className }: JobStatusBadgeProps) {
   const shown =
     pending === "execute" || pending === "resubmit" ? "IN_PROGRESS" : isCancelled && !isLive ? "CANCELLED" : status;
-  const { word, icon: Icon, ink, tint, hint } = STATUS_LOOKS[shown];
+  const { word, icon: Icon, ink, tint, hint } = lookOf(shown);
   const isQueued = status === "ASSIGNED" && isLive && !pending;
   return (
     <span

@@ -82,6 +82,10 @@ export const STATUS_LOOKS = {
   },
 } as const satisfies Record<JobLogStatus, Look>;
 
+/** Return how a status looks; one that the page does not know yet is shown as the word that it is. */
+export const lookOf = (status: string): Look =>
+  STATUS_LOOKS[status as JobLogStatus] ?? { ...STATUS_LOOKS.PENDING, word: status, hint: "" };
+
 export const JOB_STATUSES = [
   "PENDING",
   "ASSIGNED",
@@ -101,7 +105,7 @@ export const ACTION_VERBS = {
 
 export const ACTIONS = ["execute", "cancel", "resubmit", "assign"] as const satisfies readonly Action[];
 
-const ALLOWED: Record<Action, readonly JobStatus[]> = {
+const ALLOWED: Record<Action, readonly string[]> = {
   execute: ["ASSIGNED", "FAILED"],
   cancel: ["PENDING", "ASSIGNED", "IN_PROGRESS"],
   resubmit: ["RESUBMISSION_REQUIRED"],
@@ -115,7 +119,7 @@ export function explainRefusal(action: Action, job: Pick<Job, "status" | "live" 
   // A job that asks for capabilities gets an agent when it is executed.
   const isMatched = action === "execute" && job.status === "PENDING" && (job.capabilities ?? []).length > 0;
   if (!isMatched && !ALLOWED[action].includes(job.status))
-    return REASONS[action](STATUS_LOOKS[job.status].word.toLowerCase());
+    return REASONS[action](lookOf(job.status).word.toLowerCase());
   if (action !== "cancel" && job.live) return "An execution has been requested already.";
   return action === "cancel" && job.status !== "IN_PROGRESS" && job.live === false ? NOTHING_LIVE : null;
 }

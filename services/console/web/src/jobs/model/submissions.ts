@@ -1,4 +1,4 @@
-import type { JobLog, JobLogStatus } from "@/api/types";
+import type { JobLog } from "@/api/types";
 import { hasResult, isLate } from "./logs";
 
 /** Log entries of one execution; or, without one, between executions. */
@@ -13,7 +13,7 @@ export type Submission = {
   logs: JobLog[];
   startedAt: string;
   endedAt: string | null;
-  outcome: JobLogStatus;
+  outcome: string;
   /** Version of the entry that holds the result; null while there is none. */
   resultVersion: number | null;
   /** Summary of the verdict. */
@@ -25,13 +25,7 @@ export type Submission = {
   isLate: boolean;
 };
 
-const ENDS: ReadonlySet<JobLogStatus> = new Set([
-  "COMPLETED",
-  "FAILED",
-  "REJECTED",
-  "RESUBMISSION_REQUIRED",
-  "CANCELLED",
-]);
+const ENDS: ReadonlySet<string> = new Set(["COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"]);
 
 /** Join the newest entries with the milestones before them: enough to know where a job stands. */
 export function withMilestones(milestones: readonly JobLog[], newest: readonly JobLog[]): readonly JobLog[] {

@@ -28,7 +28,7 @@ it("judges a result without a job, says where it is, and shows evidence where it
     reads += 1;
     const judging = { item: 0, kind: "try", created_at: AT, cost_usd: 0.002, tokens: 500 };
     if (reads === 1) return items({ ...judging, state: "QUEUED" });
-    return items({ ...judging, state: "DONE", verdict: aVerdict({ policy: "strict@3" }) });
+    return items({ ...judging, state: "DONE", verdict: aVerdict({ judge: "strict@3" }) });
   });
   const { user } = await open();
   expect(screen.getByRole("button", { name: "Judge it" })).toHaveAttribute("aria-disabled", "true");
@@ -64,7 +64,7 @@ it("says what came in place of a verdict", async () => {
 
 it("begins with a job's result as it is stored, and refuses what is no JSON", async () => {
   const job = aJob({ status: "REJECTED", payload: { n: 1 }, acceptance_criteria: "It rhymes" });
-  serveJob(job, [aLog({ version: 4, kind: "not_met", response_payload: { result: { id: 12 } } })]);
+  serveJob(job, [aLog({ version: 4, kind: "not_met", result: { id: 12 } })]);
   const { user } = await open({ job: "poem" });
   expect(screen.getByLabelText("Criteria")).toHaveValue("It rhymes");
   expect(screen.getByRole("radio", { name: "JSON" })).toBeChecked();

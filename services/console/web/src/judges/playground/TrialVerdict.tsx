@@ -1,7 +1,6 @@
 import { useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import { VerdictPanel } from "@/judging/VerdictPanel";
-import { toVerdict } from "@/judging/verdict";
 import { formatCount, formatDuration, formatMoney } from "@/lib/format";
 import { ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { useJudging } from "./trials";
@@ -15,13 +14,13 @@ type TrialVerdictProps = {
   onQuote: (quote: string) => void;
 };
 
-const WAITS = { QUEUED: "It waits for a validator.", LEASED: "It is being judged." } as const;
+const WAITS: Record<string, string> = { QUEUED: "It waits for a validator.", LEASED: "It is being judged." };
 
 /** Verdict of a judgement without a job, or where it is meanwhile. */
 export function TrialVerdict({ id, isOld, onQuote }: TrialVerdictProps) {
   const { data: judging, error } = useJudging(id);
   const [focused, focus] = useState<string | null>(null);
-  const verdict = toVerdict(judging?.verdict);
+  const verdict = judging?.verdict;
   const showQuote = (name: string, quote: string) => {
     focus(name);
     onQuote(quote);
@@ -33,7 +32,7 @@ export function TrialVerdict({ id, isOld, onQuote }: TrialVerdictProps) {
       {id === undefined && <p className="text-muted">Nothing was judged yet.</p>}
       {id !== undefined && !error && judging?.state !== "DONE" && (
         <Loading what="the verdict">
-          <p className="pb-2 text-muted">{WAITS[judging?.state ?? "QUEUED"]}</p>
+          <p className="pb-2 text-muted">{WAITS[judging?.state ?? "QUEUED"] ?? judging?.state}</p>
           <Skeleton className="h-40" />
         </Loading>
       )}

@@ -81,7 +81,7 @@ export const lastJobsQuery = queryOptions({
 
 /** Fill in the form from a job's result. */
 export function toTrial({ job, entry }: { job: Job; entry: JobLog | null }): Trial {
-  const result = (entry?.response_payload as { result?: unknown } | null | undefined)?.result ?? "";
+  const result = entry?.result ?? "";
   const isText = typeof result === "string";
   return {
     result: isText ? result : stringifyJson(result, 2),

@@ -27,9 +27,9 @@ function long(each: number): JobLog[] {
       const version = (submission - 1) * each + at + 1;
       const kind = at === 0 ? "claimed" : at === each - 1 ? "not_met" : "progress";
       const message = kind === "progress" ? `report ${version}` : kind;
-      const response_payload = kind === "not_met" ? { result: { text: `line\ntext ${submission}` } } : null;
+      const result = kind === "not_met" ? { text: `line\ntext ${submission}` } : null;
       const status = kind === "not_met" ? "RESUBMISSION_REQUIRED" : "IN_PROGRESS";
-      return aLog({ version, kind, status, message, response_payload, submission, execution_id: `e-${submission}` });
+      return aLog({ version, kind, status, message, result, submission, execution_id: `e-${submission}` });
     }),
   );
 }

@@ -1,9 +1,9 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
-import type { JobLog, JobLogStatus } from "@/api/types";
+import type { JobLog } from "@/api/types";
 import { OLDER_SIZE, olderLogsQuery } from "@/jobs/model/logs";
-import { STATUS_LOOKS } from "@/jobs/model/status";
+import { lookOf } from "@/jobs/model/status";
 import { groupBySubmission, type Submission } from "@/jobs/model/submissions";
 import { formatNextPortion } from "@/lib/format";
 import { useStoredChoice } from "@/lib/stored-choice";
@@ -40,7 +40,7 @@ export function JobHistory({ jobId, newest, known = NONE, wanted = null }: JobHi
     if (isOlder) void fetchNextPage();
   }, [isOlder, fetchNextPage]);
   const [newestFirst, setNewestFirst] = useStoredChoice("history.newest-first", NEWEST_FIRST);
-  const [kind, setKind] = useState<JobLogStatus | "">("");
+  const [kind, setKind] = useState("");
   const submissions = groupBySubmission(logs);
   const last = submissions.at(-1)?.key;
   const shown = submissions
@@ -71,16 +71,11 @@ export function JobHistory({ jobId, newest, known = NONE, wanted = null }: JobHi
           <option value="true">Newest first</option>
           <option value="false">Oldest first</option>
         </Select>
-        <Select
-          aria-label="Kind"
-          className="w-auto"
-          value={kind}
-          onChange={(event) => setKind(event.target.value as JobLogStatus | "")}
-        >
+        <Select aria-label="Kind" className="w-auto" value={kind} onChange={(event) => setKind(event.target.value)}>
           <option value="">All kinds</option>
           {kinds.map((status) => (
             <option key={status} value={status}>
-              {STATUS_LOOKS[status].word}
+              {lookOf(status).word}
             </option>
           ))}
         </Select>

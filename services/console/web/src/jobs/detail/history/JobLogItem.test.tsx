@@ -37,9 +37,9 @@ it("a result that came late says so", async () => {
 });
 
 it("reads and shows what was asked on demand alone", async () => {
-  const log = aLog({ kind: "requested", request_payload: { topic: "June" } });
+  const log = aLog({ kind: "requested", request: { topic: "June" } });
   const asked = serveJob(aJob(), [aLog({ version: 2 }), log]);
-  const { user } = await renderPage(<JobLogItem log={{ ...log, request_payload: null }} />);
+  const { user } = await renderPage(<JobLogItem log={{ ...log, request: null }} />);
   const button = screen.getByRole("button", { name: "Request" });
   expect(asked).toHaveLength(0);
   await user.click(button);

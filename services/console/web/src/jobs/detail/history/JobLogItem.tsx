@@ -7,7 +7,7 @@ import { ProblemState } from "@/api/ProblemState";
 import type { JobLog } from "@/api/types";
 import { explainCode } from "@/jobs/detail/errors/advice";
 import { entryQuery, formatCode, hasRequest, hasResponse, hasResult, isFailure, isLate } from "@/jobs/model/logs";
-import { STATUS_LOOKS } from "@/jobs/model/status";
+import { lookOf } from "@/jobs/model/status";
 import { cn } from "@/lib/cn";
 import { formatDuration, formatExactTime, formatTimeOfDay } from "@/lib/format";
 import { JsonTree } from "@/results/views/JsonTree";
@@ -32,7 +32,7 @@ export function JobLogItem({ log, before, isLast = false, isWanted = false }: Jo
   useEffect(() => {
     if (isWanted) item.current?.focus(); // the browser scrolls to it
   }, [isWanted]);
-  const { word, icon, ink } = log.kind === "edited" ? EDITED_LOOK : STATUS_LOOKS[log.status];
+  const { word, icon, ink } = log.kind === "edited" ? EDITED_LOOK : lookOf(log.status);
   const { nameAllIn } = useAgentNames();
   const message = log.message ?? "";
   const Icon = isFailure(log) ? OctagonAlert : icon;
@@ -73,10 +73,8 @@ export function JobLogItem({ log, before, isLast = false, isWanted = false }: Jo
           )}
           {took !== null && took > 0 && <span>{formatDuration(took)} after the previous entry</span>}
         </p>
-        {hasRequest(log) && <LogBody name="Request" log={log} part="request_payload" />}
-        {hasResponse(log) && (
-          <LogBody name={hasResult(log) ? "Result" : "Response"} log={log} part="response_payload" />
-        )}
+        {hasRequest(log) && <LogBody name="Request" log={log} read={readRequest} />}
+        {hasResponse(log) && <LogBody name={hasResult(log) ? "Result" : "Response"} log={log} read={readResponse} />}
       </div>
     </li>
   );
@@ -95,7 +93,10 @@ function LogTime({ at }: { at: string }) {
   );
 }
 
-type LogBodyProps = { name: string; log: JobLog; part: "request_payload" | "response_payload" };
+type LogBodyProps = { name: string; log: JobLog; read: (log: JobLog) => unknown };
+
+const readRequest = ({ request, payload, before, after }: JobLog) => request ?? (before ? { before, after } : payload);
+const readResponse = ({ result, verdict, partial }: JobLog) => (verdict ? { result, verdict } : (result ?? partial));
 
 /** Body of a log entry, read and drawn only when it is opened. */
 function LogBody({ name, ...of }: LogBodyProps) {
@@ -120,10 +121,10 @@ function LogBody({ name, ...of }: LogBodyProps) {
   );
 }
 
-function LogBodyContent({ name, log, part }: LogBodyProps) {
+function LogBodyContent({ name, log, read }: LogBodyProps) {
   const entry = useQuery(entryQuery(log.job_id, log.version));
   if (entry.isPending) return <Skeleton className="h-6" />;
-  const value = entry.data?.[part];
+  const value = entry.data && read(entry.data);
   if (value == null) return entry.error ? <ProblemState error={entry.error} /> : <p>It is empty.</p>;
   return <JsonTree value={value} label={name} />;
 }

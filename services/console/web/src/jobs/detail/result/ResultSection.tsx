@@ -10,7 +10,6 @@ import type { Focus } from "@/results/model/evidence";
 import { ResultPreview } from "@/results/ResultPreview";
 import { Button } from "@/ui/controls/button";
 import { Loading, Skeleton } from "@/ui/display/states";
-import { readResult } from "./log-response";
 import { SubmissionChoice } from "./SubmissionChoice";
 import { useShownSubmission } from "./use-shown-submission";
 
@@ -93,7 +92,7 @@ function Result({ job, result, focus, error }: ResultProps) {
   return (
     <ResultPreview
       key={shown.key}
-      value={readResult(entry)}
+      value={entry.result}
       source={{ jobId: job.id, version: entry.version }}
       quotes={result.quotes}
       focus={focus}

@@ -4,7 +4,6 @@ import type { JobLog } from "@/api/types";
 import { entryQuery } from "@/jobs/model/logs";
 import type { Submission } from "@/jobs/model/submissions";
 import { nameQuote } from "@/judging/verdict";
-import { readResult, readVerdict } from "./log-response";
 
 /** State of the submission that is shown, with its verdict and result, and of the one that it is compared with. */
 export function useShownSubmission(jobId: string, submissions: readonly Submission[], isPending: boolean) {
@@ -20,8 +19,8 @@ export function useShownSubmission(jobId: string, submissions: readonly Submissi
   const isRead = hasResult ? entry !== undefined || problem !== null : !isPending;
   const [wasRead, setWasRead] = useState(false);
   if (isRead && !wasRead) setWasRead(true);
-  const verdict = entry && readVerdict(entry);
-  const otherVerdict = otherEntry && readVerdict(otherEntry);
+  const verdict = entry?.verdict ?? undefined;
+  const otherVerdict = otherEntry?.verdict ?? undefined;
   const quotes = useMemo(
     () =>
       (verdict?.criteria ?? []).flatMap(({ text, evidence, evidence_spans: spans }) =>
@@ -43,7 +42,7 @@ export function useShownSubmission(jobId: string, submissions: readonly Submissi
     isRead,
     wasRead,
     comparedVerdict: other && otherVerdict && { name: other.name, verdict: otherVerdict },
-    comparedResult: other && otherEntry && { name: other.name.toLowerCase(), value: readResult(otherEntry) },
+    comparedResult: other && otherEntry && { name: other.name.toLowerCase(), value: otherEntry.result },
   };
 }
 

@@ -14,7 +14,9 @@ const ACTIONS: Record<Exclude<OperationKind, "rejudge">, Action> = {
 function explainRefusalOf(kind: OperationKind, job: Job): string | null {
   if (kind === "retry" && job.status !== "FAILED") return "Only a job that failed can be retried.";
   if (kind !== "rejudge") return explainRefusal(ACTIONS[kind], job);
-  return STATUSES.rejudge.includes(job.status) ? null : "Only a job that rests with a result can be judged again.";
+  return STATUSES.rejudge.some((status) => status === job.status)
+    ? null
+    : "Only a job that rests with a result can be judged again.";
 }
 
 export const listAllowed = (kind: OperationKind, jobs: readonly Job[]) =>

@@ -8,7 +8,8 @@ import { findCancelled, findCreatedAfter, type JobsSearch, parseLabel } from "./
  */
 export function explainMismatch(job: Job, search: JobsSearch, now: number): string | null {
   const { status, notStatus, agent, tenant, label = [] } = search;
-  if (status ? !status.includes(job.status) : notStatus?.includes(job.status)) return "its status has changed";
+  const isIn = (statuses?: readonly string[]) => statuses?.includes(job.status);
+  if (status ? !isIn(status) : isIn(notStatus)) return "its status has changed";
   const cancelled = findCancelled(search);
   if (cancelled !== undefined && job.cancelled !== cancelled)
     return cancelled ? "it is not cancelled any more" : "it was cancelled";
