@@ -21,13 +21,11 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "1"
-#: By the name of a field of gRPC's requests: the header or parameter that it is here.
-_PARAMETERS: Final = {
+#: By the name of a field of gRPC's requests: the header that it is here.
+_HEADERS_OF_FIELDS: Final = {
     "idempotency_key": "Idempotency-Key",
     "expected_version": "If-Match",
     "version": "If-Match",
-    "page_token": "page_token",
-    "page_size": "page_size",
 }
 #: Fields of gRPC's requests that hold what is a body here.
 _RESOURCES: Final = frozenset({"job", "agent", "limit", "operation"})
@@ -218,10 +216,10 @@ def _describe(field: FieldProblem) -> str:
 def _translate_field(request: Request, field: str, message: str) -> FieldProblem:
     """Return what is wrong with a field of a gRPC request, by the name that the REST API has for it."""
     first, *rest = field.split(".")
-    if first in _PARAMETERS:
-        return FieldProblem(parameter=_PARAMETERS[first], message=message)
     if request.method in {"GET", "HEAD"} or first in request.path_params or first in request.query_params:
         return FieldProblem(parameter=".".join(rest) or first, message=message)
+    if first in _HEADERS_OF_FIELDS:
+        return FieldProblem(parameter=_HEADERS_OF_FIELDS[first], message=message)
     steps = rest if first in _RESOURCES and rest else [first, *rest]  # a body is the resource itself
     return FieldProblem(pointer="#" + "".join(f"/{step}" for step in steps), message=message)
 

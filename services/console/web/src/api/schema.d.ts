@@ -4964,109 +4964,6 @@ export interface components {
             log: components["schemas"]["JobLog"];
         };
         /**
-         * JobFilter
-         * @description Jobs by what they are; all that is given must hold.
-         */
-        JobFilterInput: {
-            /** Statuses */
-            statuses?: components["schemas"]["JobStatus"][];
-            /** Agent Id */
-            agent_id?: string | null;
-            /** Tenant */
-            tenant?: string | null;
-            /** Labels */
-            labels?: {
-                [key: string]: string;
-            };
-            /**
-             * Batch Id
-             * @description the items of a batch, or of any other operation
-             */
-            batch_id?: string | null;
-            /**
-             * Created After
-             * @description or at this time
-             */
-            created_after?: string | null;
-            /** Created Before */
-            created_before?: string | null;
-            /**
-             * Text
-             * @description its words, or how they begin; or what stands in the id or the title of the newest
-             */
-            text?: string | null;
-            /**
-             * Cancelled
-             * @description whether the last execution was cancelled
-             */
-            cancelled?: boolean | null;
-            /**
-             * Codes
-             * @description any of them: why the last execution was not completed
-             */
-            codes?: string[];
-            /**
-             * Criterion Not Met
-             * @description the text of a required criterion that the last verdict did not pass
-             */
-            criterion_not_met?: string | null;
-            /**
-             * Cost Usd Min
-             * @description or as much; jobs whose last execution ended
-             */
-            cost_usd_min?: number | null;
-            /**
-             * Cost Usd Max
-             * @description or as much
-             */
-            cost_usd_max?: number | null;
-            /**
-             * Duration S Min
-             * @description or as long
-             */
-            duration_s_min?: number | null;
-            /**
-             * Duration S Max
-             * @description or as long
-             */
-            duration_s_max?: number | null;
-            /**
-             * Id Part
-             * @description how the id begins or ends
-             */
-            id_part?: string | null;
-            /**
-             * Not Agent Ids
-             * @description none of them; a job without an agent matches
-             */
-            not_agent_ids?: string[];
-            /**
-             * Not Tenants
-             * @description none of them
-             */
-            not_tenants?: string[];
-            /**
-             * Not Labels
-             * @description `name:value`; none of them is on the job
-             */
-            not_labels?: string[];
-            /**
-             * Not Batch Ids
-             * @description an item of none of them
-             */
-            not_batch_ids?: string[];
-            /**
-             * Not Codes
-             * @description none of them
-             */
-            not_codes?: string[];
-            /**
-             * Not Criteria Not Met
-             * @description the last verdict did not pass any of them: left out
-             */
-            not_criteria_not_met?: string[];
-        };
-        /**
          * Stage
          * @description One step of judging.
          *
@@ -5089,74 +4986,6 @@ export interface components {
              * @description of a quorum: as many asks, over the judges in turn, in other order and wording
              */
             votes?: number | null;
-        };
-        /**
-         * Criterion
-         * @description One criterion of a job. Its string is its line of the text form.
-         */
-        CriterionInput: {
-            /** Text */
-            text: string;
-            /**
-             * Required
-             * @description one that is not is judged and does not decide
-             * @default true
-             */
-            required: boolean;
-            /**
-             * Kind
-             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
-             * @default meets
-             */
-            kind: string;
-        };
-        /**
-         * JudgeModel
-         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
-         */
-        JudgeModelInput: {
-            /** Model */
-            model: string;
-            /**
-             * Family
-             * @description models of one family err alike; a further ask is best made of another
-             */
-            family?: string | null;
-            /**
-             * Api
-             * @description found out when not set
-             */
-            api?: ("chat" | "responses") | null;
-            /** Base Url */
-            base_url?: string | null;
-            /**
-             * Key
-             * @description the name of a key in the validators' settings, never the key itself
-             */
-            key?: string | null;
-            /**
-             * Parameters
-             * @description sent with every ask, such as temperature
-             */
-            parameters?: {
-                [key: string]: unknown;
-            };
-            /**
-             * Input Usd
-             * @description the price of a million tokens; when not set, as it is known
-             */
-            input_usd?: number | null;
-            /**
-             * Cached Usd
-             * @description of a million input tokens read from a prompt cache; when not set, as of any others
-             */
-            cached_usd?: number | null;
-            /** Output Usd */
-            output_usd?: number | null;
-            /** Timeout S */
-            timeout_s?: number | null;
-            /** Thinking Tokens */
-            thinking_tokens?: number | null;
         };
         /**
          * LoopStep
@@ -5362,6 +5191,177 @@ export interface components {
              * @description the criteria set that is judged by besides, by name or `name@version`
              */
             criteria_set?: string | null;
+        };
+        /**
+         * JobFilter
+         * @description Jobs by what they are; all that is given must hold.
+         */
+        JobFilterInput: {
+            /** Statuses */
+            statuses?: components["schemas"]["JobStatus"][];
+            /** Agent Id */
+            agent_id?: string | null;
+            /** Tenant */
+            tenant?: string | null;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * Batch Id
+             * @description the items of a batch, or of any other operation
+             */
+            batch_id?: string | null;
+            /**
+             * Created After
+             * @description or at this time
+             */
+            created_after?: string | null;
+            /** Created Before */
+            created_before?: string | null;
+            /**
+             * Text
+             * @description its words, or how they begin; or what stands in the id or the title of the newest
+             */
+            text?: string | null;
+            /**
+             * Cancelled
+             * @description whether the last execution was cancelled
+             */
+            cancelled?: boolean | null;
+            /**
+             * Codes
+             * @description any of them: why the last execution was not completed
+             */
+            codes?: string[];
+            /**
+             * Criterion Not Met
+             * @description the text of a required criterion that the last verdict did not pass
+             */
+            criterion_not_met?: string | null;
+            /**
+             * Cost Usd Min
+             * @description or as much; jobs whose last execution ended
+             */
+            cost_usd_min?: number | null;
+            /**
+             * Cost Usd Max
+             * @description or as much
+             */
+            cost_usd_max?: number | null;
+            /**
+             * Duration S Min
+             * @description or as long
+             */
+            duration_s_min?: number | null;
+            /**
+             * Duration S Max
+             * @description or as long
+             */
+            duration_s_max?: number | null;
+            /**
+             * Id Part
+             * @description how the id begins or ends
+             */
+            id_part?: string | null;
+            /**
+             * Not Agent Ids
+             * @description none of them; a job without an agent matches
+             */
+            not_agent_ids?: string[];
+            /**
+             * Not Tenants
+             * @description none of them
+             */
+            not_tenants?: string[];
+            /**
+             * Not Labels
+             * @description `name:value`; none of them is on the job
+             */
+            not_labels?: string[];
+            /**
+             * Not Batch Ids
+             * @description an item of none of them
+             */
+            not_batch_ids?: string[];
+            /**
+             * Not Codes
+             * @description none of them
+             */
+            not_codes?: string[];
+            /**
+             * Not Criteria Not Met
+             * @description the last verdict did not pass any of them: left out
+             */
+            not_criteria_not_met?: string[];
+        };
+        /**
+         * Criterion
+         * @description One criterion of a job. Its string is its line of the text form.
+         */
+        CriterionInput: {
+            /** Text */
+            text: string;
+            /**
+             * Required
+             * @description one that is not is judged and does not decide
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Kind
+             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
+             * @default meets
+             */
+            kind: string;
+        };
+        /**
+         * JudgeModel
+         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
+         */
+        JudgeModelInput: {
+            /** Model */
+            model: string;
+            /**
+             * Family
+             * @description models of one family err alike; a further ask is best made of another
+             */
+            family?: string | null;
+            /**
+             * Api
+             * @description found out when not set
+             */
+            api?: ("chat" | "responses") | null;
+            /** Base Url */
+            base_url?: string | null;
+            /**
+             * Key
+             * @description the name of a key in the validators' settings, never the key itself
+             */
+            key?: string | null;
+            /**
+             * Parameters
+             * @description sent with every ask, such as temperature
+             */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Input Usd
+             * @description the price of a million tokens; when not set, as it is known
+             */
+            input_usd?: number | null;
+            /**
+             * Cached Usd
+             * @description of a million input tokens read from a prompt cache; when not set, as of any others
+             */
+            cached_usd?: number | null;
+            /** Output Usd */
+            output_usd?: number | null;
+            /** Timeout S */
+            timeout_s?: number | null;
+            /** Thinking Tokens */
+            thinking_tokens?: number | null;
         };
     };
     responses: never;
